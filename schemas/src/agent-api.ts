@@ -1,0 +1,94 @@
+import Type, { type Static } from "typebox";
+import { Requires } from "./manifest.ts";
+import { PackReport, Signer } from "./messages.ts";
+import { AgentName, Capability, Digest, PackName, Timestamp, Uuid, Version } from "./names.ts";
+import { buildParser } from "./validator.ts";
+
+// HTTP over the agent's own unix socket, for `sonde agent ...` on the host:
+//   GET  /status                                 -> AgentStatus
+//   GET  /packs                                  -> AgentPacks
+//   GET  /packs/:publisher/:pack                 -> PackExplanation
+//   POST /reload                                 -> AgentPacks   (read the grants again)
+
+const closed = { additionalProperties: false } as const;
+
+export const AgentStatus = Type.Object(
+  {
+    name: AgentName,
+    agentId: Uuid,
+    hubId: Uuid,
+    connected: Type.Boolean(),
+    connectedSince: Type.Union([Timestamp, Type.Null()]),
+    maxCapability: Capability,
+    wall: Type.Union([Type.Literal("separate-user"), Type.Literal("same-uid")]),
+    runners: Type.Array(
+      Type.Object(
+        { pid: Type.Integer(), groups: Type.Array(Type.String()), confinement: Type.String() },
+        closed,
+      ),
+    ),
+    audit: Type.Object({ size: Type.Integer(), hash: Digest }, closed),
+  },
+  closed,
+);
+export type AgentStatus = Static<typeof AgentStatus>;
+
+export const AgentPacks = Type.Object({ packs: Type.Array(PackReport) }, closed);
+export type AgentPacks = Static<typeof AgentPacks>;
+
+/** What a pack would do on this host, before it ever runs. */
+export const PackExplanation = Type.Object(
+  {
+    name: PackName,
+    version: Version,
+    digest: Digest,
+    signer: Signer,
+    state: PackReport.properties.state,
+    requires: Requires,
+    /** What is asked beyond the present grant. */
+    missing: Requires,
+    /** One entry per probe and read: the exact file, argv or request. */
+    probes: Type.Array(
+      Type.Object(
+        {
+          id: Type.String(),
+          description: Type.String(),
+          capability: Capability,
+          reads: Type.Array(
+            Type.Object(
+              { name: Type.String(), what: Type.String(), runsAs: Type.String() },
+              closed,
+            ),
+          ),
+        },
+        closed,
+      ),
+    ),
+    /** Commands to run first, such as starting a runner with a group. */
+    before: Type.Array(Type.String()),
+  },
+  closed,
+);
+export type PackExplanation = Static<typeof PackExplanation>;
+
+/**
+ * A grant file, `<publisher>--<pack>.json` in the host's grants folder, owned by
+ * root (or, without root, by the agent's user).
+ */
+export const GrantFile = Type.Object(
+  {
+    pack: PackName,
+    /** The archive that was on screen when the person approved. */
+    digest: Digest,
+    requires: Requires,
+    approvedBy: Type.String({ minLength: 1, maxLength: 200 }),
+    approvedAt: Timestamp,
+  },
+  closed,
+);
+export type GrantFile = Static<typeof GrantFile>;
+
+export const parseAgentStatus = buildParser(AgentStatus, "agent answer", "INTERNAL");
+export const parseAgentPacks = buildParser(AgentPacks, "agent answer", "INTERNAL");
+export const parsePackExplanation = buildParser(PackExplanation, "agent answer", "INTERNAL");
+export const parseGrantFile = buildParser(GrantFile, "grant file", "CONFIG_INVALID");

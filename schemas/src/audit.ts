@@ -1,0 +1,66 @@
+import Type, { type Static } from "typebox";
+import { Digest, ProbeId, Timestamp, Uuid } from "./names.ts";
+import { Code } from "./reads.ts";
+import { buildParser } from "./validator.ts";
+
+const closed = { additionalProperties: false } as const;
+
+export const AuditEvent = Type.Enum([
+  "call.request",
+  "call.response",
+  "call.denied",
+  "call.unknown",
+  "agent.enrolled",
+  "agent.connected",
+  "agent.disconnected",
+  "agent.refused",
+  "token.created",
+  "token.refused",
+  "key.created",
+  "key.revoked",
+  "key.refused",
+  "desired-state.changed",
+  "tools.approved",
+  "pack.state",
+  "pack.refused",
+  "envelope.refused",
+  "log.read",
+  "log.opened",
+]);
+export type AuditEvent = Static<typeof AuditEvent>;
+
+/**
+ * What is recorded, on hub and agent alike. The chain (seq, previous hash,
+ * hash) is added when the entry is appended; see trust/log.
+ */
+export const AuditRecord = Type.Object(
+  {
+    at: Timestamp,
+    event: AuditEvent,
+    callId: Type.Union([Uuid, Type.Null()]),
+    principal: Type.Union([Type.String({ maxLength: 200 }), Type.Null()]),
+    agent: Type.Union([Type.String({ maxLength: 100 }), Type.Null()]),
+    probe: Type.Union([ProbeId, Type.Null()]),
+    packDigest: Type.Union([Digest, Type.Null()]),
+    status: Type.Enum(["ok", "failure", "denied", "info"]),
+    code: Type.Union([Code, Type.Null()]),
+    durationMs: Type.Union([Type.Number({ minimum: 0 }), Type.Null()]),
+    /** What else the event needs, small and free of results: params, digests, addresses. */
+    detail: Type.Record(Type.String({ maxLength: 60 }), Type.Unknown(), { maxProperties: 30 }),
+  },
+  closed,
+);
+export type AuditRecord = Static<typeof AuditRecord>;
+
+export const AuditEntry = Type.Object(
+  {
+    seq: Type.Integer({ minimum: 1 }),
+    previous: Digest,
+    record: AuditRecord,
+    hash: Digest,
+  },
+  closed,
+);
+export type AuditEntry = Static<typeof AuditEntry>;
+
+export const parseAuditEntry = buildParser(AuditEntry, "audit entry", "AUDIT_UNAVAILABLE");

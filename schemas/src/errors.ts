@@ -1,0 +1,348 @@
+/**
+ * The closed error table. One line per code; a code is never reused for
+ * another meaning and never removed while a released client may meet it.
+ *
+ * `status`    HTTP status where the error leaves over REST
+ * `retryable` whether the same request may succeed later without a change
+ * `hint`      the next step, for a person or a model
+ */
+export const ERROR_TABLE = {
+  // Input
+  BAD_REQUEST: {
+    status: 400,
+    retryable: false,
+    hint: "Correct the request; the message names the field.",
+  },
+  BODY_TOO_LARGE: { status: 413, retryable: false, hint: "Send a smaller body." },
+  NOT_FOUND: { status: 404, retryable: false, hint: "Check the name; list what exists first." },
+  CONFIG_INVALID: {
+    status: 500,
+    retryable: false,
+    hint: "Correct the configuration file named in the message.",
+  },
+  // Who may do what
+  UNAUTHENTICATED: {
+    status: 401,
+    retryable: false,
+    hint: "Send a valid API key as a bearer token.",
+  },
+  FORBIDDEN: { status: 403, retryable: false, hint: "Ask an operator for this right." },
+  ORIGIN_REFUSED: {
+    status: 403,
+    retryable: false,
+    hint: "Call the hub by a host name it was configured with.",
+  },
+  // Calls
+  AGENT_UNKNOWN: {
+    status: 404,
+    retryable: false,
+    hint: "Use list_agents to see the agents you may ask.",
+  },
+  AGENT_OFFLINE: {
+    status: 503,
+    retryable: true,
+    hint: "The agent reconnects by itself; try again shortly.",
+  },
+  AGENT_BUSY: {
+    status: 503,
+    retryable: true,
+    hint: "Too many calls are waiting on this agent; try again shortly.",
+  },
+  PROBE_UNKNOWN: {
+    status: 404,
+    retryable: false,
+    hint: "List the tools again; the pack may have been revoked.",
+  },
+  PARAMS_INVALID: {
+    status: 400,
+    retryable: false,
+    hint: "Correct the arguments; the message names the field.",
+  },
+  CALL_TIMEOUT: {
+    status: 504,
+    retryable: true,
+    hint: "The agent did not answer in time; it may be busy.",
+  },
+  CALL_OUTCOME_UNKNOWN: {
+    status: 504,
+    retryable: true,
+    hint: "The link broke while the probe ran; ask again, probes only read.",
+  },
+  RESULT_INVALID: {
+    status: 502,
+    retryable: false,
+    hint: "The pack returned something its manifest does not promise; tell its author.",
+  },
+  RESULT_TOO_LARGE: {
+    status: 502,
+    retryable: false,
+    hint: "Ask for less; the pack should offer a narrower probe.",
+  },
+  // Reads: could not look, as opposed to nothing there
+  PERMISSION_NEEDED: {
+    status: 403,
+    retryable: false,
+    hint: "Give the runner the right named in the message.",
+  },
+  SOURCE_NOT_FOUND: {
+    status: 404,
+    retryable: false,
+    hint: "What the probe reads does not exist on this host.",
+  },
+  READ_FAILED: {
+    status: 502,
+    retryable: true,
+    hint: "The read itself failed; the message says how.",
+  },
+  READ_TIMEOUT: {
+    status: 504,
+    retryable: true,
+    hint: "The read took longer than its declared limit.",
+  },
+  READ_NOT_GRANTED: {
+    status: 403,
+    retryable: false,
+    hint: "The read is outside what was approved; see sonde agent explain.",
+  },
+  // Packs on an agent
+  PACK_NOT_ACTIVE: {
+    status: 409,
+    retryable: false,
+    hint: "Approve the pack on the host: sonde agent approve PACK.",
+  },
+  PACK_DIGEST_MISMATCH: {
+    status: 409,
+    retryable: false,
+    hint: "The hub pinned another archive than the agent runs; approve the tools again.",
+  },
+  PACK_TIMEOUT: {
+    status: 504,
+    retryable: false,
+    hint: "The pack's code ran too long and was stopped; tell its author.",
+  },
+  PACK_CRASHED: {
+    status: 502,
+    retryable: false,
+    hint: "The pack's code crashed its process; other calls are unaffected.",
+  },
+  PACK_FAILED: {
+    status: 502,
+    retryable: false,
+    hint: "The pack's code threw an error; tell its author.",
+  },
+  PACK_NEEDS_NEWER_AGENT: { status: 409, retryable: false, hint: "Upgrade the agent." },
+  CAPABILITY_ABOVE_CEILING: {
+    status: 403,
+    retryable: false,
+    hint: "The host's maxCapability forbids this; only its administrator can raise it.",
+  },
+  RUNNER_UNAVAILABLE: {
+    status: 503,
+    retryable: true,
+    hint: "The runner is restarting; try again shortly.",
+  },
+  SCRUB_FAILED: {
+    status: 500,
+    retryable: false,
+    hint: "The result could not be scrubbed in time and was dropped.",
+  },
+  AUDIT_UNAVAILABLE: {
+    status: 503,
+    retryable: true,
+    hint: "The audit log cannot be written, so nothing runs; free disk space or repair it.",
+  },
+  // Packs: archive, manifest, signature
+  ARCHIVE_INVALID: {
+    status: 422,
+    retryable: false,
+    hint: "Build the archive with sonde-pack build.",
+  },
+  MANIFEST_INVALID: {
+    status: 422,
+    retryable: false,
+    hint: "Run sonde-pack build; the message names the field.",
+  },
+  REQUIRES_MISMATCH: {
+    status: 422,
+    retryable: false,
+    hint: "The manifest's requires must be what its sources need; rebuild with sonde-pack build.",
+  },
+  DIGEST_MISMATCH: {
+    status: 422,
+    retryable: false,
+    hint: "The bytes are not the ones that were signed; fetch them again.",
+  },
+  SIGNATURE_MISSING: {
+    status: 422,
+    retryable: false,
+    hint: "Sign the archive with sonde-pack sign.",
+  },
+  SIGNATURE_INVALID: {
+    status: 422,
+    retryable: false,
+    hint: "Sign the archive again; it or its bundle was changed.",
+  },
+  SIGNER_UNTRUSTED: {
+    status: 403,
+    retryable: false,
+    hint: "The signer is not one that the policy lists for this publisher.",
+  },
+  SIGNER_UNSUPPORTED: {
+    status: 422,
+    retryable: false,
+    hint: "Keyless signatures are not verified yet; sign with the publisher's RSA key.",
+  },
+  CODE_REFUSED: {
+    status: 422,
+    retryable: false,
+    hint: "The pack's code uses a construct that packs may not use.",
+  },
+  CAPABILITY_REFUSED: {
+    status: 403,
+    retryable: false,
+    hint: "This registry accepts read-only packs; its operator can allow more.",
+  },
+  BUILD_FAILED: {
+    status: 422,
+    retryable: false,
+    hint: "Correct the pack's source; the message says where.",
+  },
+  // Registry
+  PUBLISHER_UNKNOWN: {
+    status: 404,
+    retryable: false,
+    hint: "Ask the registry's operator to add the publisher.",
+  },
+  VERSION_EXISTS: {
+    status: 409,
+    retryable: false,
+    hint: "Versions never change; publish a new version.",
+  },
+  REGISTRY_UNAVAILABLE: {
+    status: 503,
+    retryable: true,
+    hint: "The registry did not answer; verified packs keep working.",
+  },
+  // Wire
+  ENVELOPE_INVALID: {
+    status: 400,
+    retryable: false,
+    hint: "The message was not a well-formed signed envelope.",
+  },
+  ENVELOPE_SIGNATURE: {
+    status: 401,
+    retryable: false,
+    hint: "The message's signature does not verify.",
+  },
+  ENVELOPE_MISDIRECTED: {
+    status: 401,
+    retryable: false,
+    hint: "The message was signed for another hub, agent, session or direction.",
+  },
+  ENVELOPE_SEQUENCE: {
+    status: 401,
+    retryable: false,
+    hint: "The message was replayed, reordered or lost; the session is closed.",
+  },
+  ENVELOPE_EXPIRED: {
+    status: 401,
+    retryable: true,
+    hint: "The message is too old or from the future; check both clocks.",
+  },
+  // Enrolment
+  TOKEN_REFUSED: {
+    status: 401,
+    retryable: false,
+    hint: "Ask for a new enrolment token; each works once, for 15 minutes.",
+  },
+  TOO_MANY_ATTEMPTS: { status: 429, retryable: true, hint: "Wait a minute before trying again." },
+  CSR_INVALID: { status: 400, retryable: false, hint: "Enrol again with sonde agent enrol." },
+  AGENT_NAME_TAKEN: {
+    status: 409,
+    retryable: false,
+    hint: "Choose another agent name or remove the old agent first.",
+  },
+  CERTIFICATE_REFUSED: {
+    status: 401,
+    retryable: false,
+    hint: "The agent's certificate is not one the hub accepts; enrol again.",
+  },
+  HUB_UNTRUSTED: {
+    status: 502,
+    retryable: false,
+    hint: "The hub's certificate is not the one the token pins; stop and investigate.",
+  },
+  // Running the product
+  PORT_IN_USE: {
+    status: 500,
+    retryable: false,
+    hint: "Choose another port with --port, or stop the other program.",
+  },
+  RIGHT_MISSING: {
+    status: 500,
+    retryable: false,
+    hint: "Run as the user named in the message or change the owner of the path.",
+  },
+  PRIVILEGE_REFUSED: {
+    status: 500,
+    retryable: false,
+    hint: "Start the process through the launcher, never as root.",
+  },
+  INSECURE_LISTENER: {
+    status: 500,
+    retryable: false,
+    hint: "Listen on loopback, configure TLS, or set behindProxy.",
+  },
+  DATABASE_UNAVAILABLE: {
+    status: 503,
+    retryable: true,
+    hint: "Check the database; nothing is served without its audit log.",
+  },
+  STARTING_FAILED: {
+    status: 500,
+    retryable: false,
+    hint: "See the log file named in the message.",
+  },
+  INTERNAL: {
+    status: 500,
+    retryable: true,
+    hint: "This is a defect; the log has the details under the request id.",
+  },
+} as const satisfies Record<string, { status: number; retryable: boolean; hint: string }>;
+
+export type ErrorCode = keyof typeof ERROR_TABLE;
+
+/** The form in which every error crosses a boundary. */
+export type ErrorBody = {
+  error: { code: ErrorCode; message: string; retryable: boolean; hint: string };
+};
+
+/** An error with a code from the table. The message says what was expected and what came. */
+export class SondeError extends Error {
+  readonly code: ErrorCode;
+
+  constructor(code: ErrorCode, message: string, options?: { cause?: unknown }) {
+    super(message, options);
+    this.name = "SondeError";
+    this.code = code;
+  }
+
+  get status(): number {
+    return ERROR_TABLE[this.code].status;
+  }
+
+  toBody(): ErrorBody {
+    const { retryable, hint } = ERROR_TABLE[this.code];
+    return { error: { code: this.code, message: this.message, retryable, hint } };
+  }
+}
+
+export function isErrorCode(value: unknown): value is ErrorCode {
+  return typeof value === "string" && Object.hasOwn(ERROR_TABLE, value);
+}
+
+/** Narrows anything thrown to a SondeError; what has no code becomes INTERNAL without its text. */
+export function toSondeError(thrown: unknown): SondeError {
+  if (thrown instanceof SondeError) return thrown;
+  return new SondeError("INTERNAL", "An unexpected error happened.", { cause: thrown });
+}

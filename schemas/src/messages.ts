@@ -1,0 +1,187 @@
+import Type, { type Static } from "typebox";
+import { LogHead } from "./envelope.ts";
+import {
+  AgentName,
+  Capability,
+  Digest,
+  PackName,
+  ProbeId,
+  Timestamp,
+  Uuid,
+  Version,
+} from "./names.ts";
+import { Failure, ReadTrace } from "./reads.ts";
+import { buildParser } from "./validator.ts";
+
+// Bodies of the envelopes, by header.type.
+
+const closed = { additionalProperties: false } as const;
+
+/** Life of a (pack, version) on an agent. */
+export const PackState = Type.Enum([
+  "fetched",
+  "verified",
+  "pending",
+  "active",
+  "held",
+  "quarantined",
+  "revoked",
+  "failed",
+]);
+export type PackState = Static<typeof PackState>;
+
+/** Who signed an archive, as the verifier found it. */
+export const Signer = Type.Union([
+  Type.Object(
+    { kind: Type.Literal("rsa-sha256"), publisher: Type.String(), keyId: Digest },
+    closed,
+  ),
+  Type.Object(
+    {
+      kind: Type.Literal("keyless"),
+      publisher: Type.String(),
+      issuer: Type.String(),
+      identity: Type.String(),
+    },
+    closed,
+  ),
+  /** Only from a local folder under `allowUnsignedPacks`. */
+  Type.Object({ kind: Type.Literal("none"), publisher: Type.String() }, closed),
+]);
+export type Signer = Static<typeof Signer>;
+
+/** One pack on an agent as the agent reports it. */
+export const PackReport = Type.Object(
+  {
+    name: PackName,
+    version: Version,
+    digest: Type.Union([Digest, Type.Null()]),
+    state: PackState,
+    signer: Type.Union([Signer, Type.Null()]),
+    /** Names of the probes that exist on this host: every source granted and under the ceiling. */
+    probes: Type.Array(Type.String({ maxLength: 160 }), { maxItems: 60 }),
+    /** Who gave the grant and when; null until then. */
+    approved: Type.Union([
+      Type.Object({ by: Type.String({ maxLength: 200 }), at: Timestamp }, closed),
+      Type.Null(),
+    ]),
+    /** Why it is not active, and the next step. */
+    reason: Type.Union([Failure, Type.Null()]),
+  },
+  closed,
+);
+export type PackReport = Static<typeof PackReport>;
+
+/** First message of an agent on a connection: its statement about itself. */
+export const HelloBody = Type.Object(
+  {
+    name: AgentName,
+    agentVersion: Version,
+    bootId: Type.String({ maxLength: 64 }),
+    os: Type.String({ maxLength: 200 }),
+    kernel: Type.String({ maxLength: 200 }),
+    arch: Type.String({ maxLength: 40 }),
+    /** SHA-256 of the running agent bundle. */
+    binarySha256: Digest,
+    configSha256: Digest,
+    maxCapability: Capability,
+    /** `separate-user` when runners have their own uid, `same-uid` when they share the agent's. */
+    wall: Type.Union([Type.Literal("separate-user"), Type.Literal("same-uid")]),
+    packs: Type.Array(PackReport, { maxItems: 200 }),
+    auditHead: LogHead,
+  },
+  closed,
+);
+export type HelloBody = Static<typeof HelloBody>;
+
+/** First message of the hub on a connection. */
+export const WelcomeBody = Type.Object(
+  {
+    hubTime: Type.Integer(),
+    hubVersion: Version,
+    auditHead: LogHead,
+  },
+  closed,
+);
+export type WelcomeBody = Static<typeof WelcomeBody>;
+
+/** The packs an agent should have; what is not listed is removed. */
+export const DesiredStateBody = Type.Object(
+  {
+    /** Grows with every change; an agent ignores an older one. */
+    revision: Type.Integer({ minimum: 0 }),
+    packs: Type.Array(Type.Object({ name: PackName, version: Version, digest: Digest }, closed), {
+      maxItems: 200,
+    }),
+  },
+  closed,
+);
+export type DesiredStateBody = Static<typeof DesiredStateBody>;
+
+export const PackReportBody = Type.Object(
+  { packs: Type.Array(PackReport, { maxItems: 200 }), auditHead: LogHead },
+  closed,
+);
+export type PackReportBody = Static<typeof PackReportBody>;
+
+/** The structured descriptor and how long the hub will wait. */
+export const CallBody = Type.Object(
+  {
+    probe: ProbeId,
+    params: Type.Record(Type.String({ maxLength: 40 }), Type.Unknown(), { maxProperties: 100 }),
+    timeoutMs: Type.Integer({ minimum: 1, maximum: 60000 }),
+  },
+  closed,
+);
+export type CallBody = Static<typeof CallBody>;
+
+/** How many values the scrubber replaced, by rule. */
+export const Redactions = Type.Object(
+  {
+    count: Type.Integer({ minimum: 0 }),
+    rules: Type.Record(Type.String({ maxLength: 60 }), Type.Integer({ minimum: 1 })),
+  },
+  closed,
+);
+export type Redactions = Static<typeof Redactions>;
+
+export const ResultBody = Type.Object(
+  {
+    callId: Uuid,
+    status: Type.Union([Type.Literal("ok"), Type.Literal("failure")]),
+    data: Type.Optional(Type.Record(Type.String(), Type.Unknown())),
+    failure: Type.Optional(Failure),
+    /** True when a read was cut at its cap. */
+    truncated: Type.Boolean(),
+    redactions: Redactions,
+    collectedAt: Timestamp,
+    reads: Type.Array(ReadTrace, { maxItems: 20 }),
+    /** Milliseconds spent on the agent, by hop. */
+    timings: Type.Object(
+      {
+        checks: Type.Number(),
+        reads: Type.Number(),
+        scrub: Type.Number(),
+        guest: Type.Number(),
+        audit: Type.Number(),
+        total: Type.Number(),
+      },
+      closed,
+    ),
+    /** The agent's audit entry of this response, durable before the message left. */
+    auditHead: LogHead,
+  },
+  closed,
+);
+export type ResultBody = Static<typeof ResultBody>;
+
+export const parseHelloBody = buildParser(HelloBody, "hello", "ENVELOPE_INVALID");
+export const parseWelcomeBody = buildParser(WelcomeBody, "welcome", "ENVELOPE_INVALID");
+export const parseDesiredStateBody = buildParser(
+  DesiredStateBody,
+  "desired state",
+  "ENVELOPE_INVALID",
+);
+export const parsePackReportBody = buildParser(PackReportBody, "pack report", "ENVELOPE_INVALID");
+export const parseCallBody = buildParser(CallBody, "call", "ENVELOPE_INVALID");
+export const parseResultBody = buildParser(ResultBody, "result", "ENVELOPE_INVALID");

@@ -1,0 +1,224 @@
+import Type, { type Static } from "typebox";
+import { ERROR_TABLE, type ErrorCode } from "./errors.ts";
+import { Source } from "./manifest.ts";
+import { Digest, Identifier, ProbeName, Timestamp } from "./names.ts";
+import { buildParser } from "./validator.ts";
+
+const closed = { additionalProperties: false } as const;
+
+/** Any code of the error table. */
+export const Code = Type.Enum(Object.keys(ERROR_TABLE) as ErrorCode[]);
+
+export const Failure = Type.Object(
+  {
+    code: Code,
+    /** One sentence; scrubbed like any other text that leaves the agent. */
+    message: Type.String({ maxLength: 2000 }),
+  },
+  closed,
+);
+export type Failure = { code: ErrorCode; message: string };
+
+/** What reading a file gives. */
+export const FileData = Type.Object({ text: Type.String() }, closed);
+
+/** What listing a directory gives; `text` or `failure` only when the source names a `child`. */
+export const DirectoryData = Type.Object(
+  {
+    entries: Type.Array(
+      Type.Object(
+        {
+          name: Type.String(),
+          text: Type.Optional(Type.String()),
+          failure: Type.Optional(Failure),
+        },
+        closed,
+      ),
+    ),
+  },
+  closed,
+);
+
+/** What statfs of every mount gives; sizes in bytes. A mount that could not be asked has `failure`. */
+export const FilesystemData = Type.Object(
+  {
+    mounts: Type.Array(
+      Type.Object(
+        {
+          mountPoint: Type.String(),
+          device: Type.String(),
+          type: Type.String(),
+          options: Type.String(),
+          totalBytes: Type.Optional(Type.Number()),
+          freeBytes: Type.Optional(Type.Number()),
+          availableBytes: Type.Optional(Type.Number()),
+          totalInodes: Type.Optional(Type.Number()),
+          freeInodes: Type.Optional(Type.Number()),
+          failure: Type.Optional(Failure),
+        },
+        closed,
+      ),
+    ),
+  },
+  closed,
+);
+
+/** What a command gives. */
+export const ExecData = Type.Object(
+  { stdout: Type.String(), stderr: Type.String(), exitCode: Type.Integer() },
+  closed,
+);
+
+/** What a GET gives. */
+export const HttpData = Type.Object({ status: Type.Integer(), body: Type.String() }, closed);
+
+export type FileData = Static<typeof FileData>;
+export type DirectoryData = Static<typeof DirectoryData>;
+export type FilesystemData = Static<typeof FilesystemData>;
+export type ExecData = Static<typeof ExecData>;
+export type HttpData = Static<typeof HttpData>;
+
+/** The data of each source kind. */
+export type ReadDataByKind = {
+  file: FileData;
+  directory: DirectoryData;
+  filesystem: FilesystemData;
+  exec: ExecData;
+  http: HttpData;
+};
+
+const Data = Type.Union([FileData, DirectoryData, FilesystemData, ExecData, HttpData]);
+
+/** One look: `at` is Unix time in ms, `truncated` says the byte or entry cap cut it. */
+export const Sample = Type.Object(
+  { at: Type.Number(), truncated: Type.Boolean(), data: Data },
+  closed,
+);
+export type Sample = Static<typeof Sample>;
+
+/**
+ * The outcome of one read: one sample, or as many as the source declares.
+ * A failure is never an empty list.
+ */
+export const ReadOutcome = Type.Union([
+  Type.Object(
+    { ok: Type.Literal(true), samples: Type.Array(Sample, { minItems: 1, maxItems: 10 }) },
+    closed,
+  ),
+  Type.Object({ ok: Type.Literal(false), failure: Failure }, closed),
+]);
+export type ReadOutcome = { ok: true; samples: Sample[] } | { ok: false; failure: Failure };
+
+/** A read with every hole filled: what exactly will happen on the host. */
+export const FilledRead = Type.Object(
+  {
+    name: Identifier,
+    source: Source,
+    values: Type.Record(Type.String(), Type.String({ maxLength: 300 })),
+  },
+  closed,
+);
+export type FilledRead = Static<typeof FilledRead>;
+
+/** What was really done for one read, for provenance and audit. */
+export const ReadTrace = Type.Object(
+  {
+    name: Identifier,
+    /** The exact file, argv or request, as one line. */
+    what: Type.String({ maxLength: 2000 }),
+    bytes: Type.Integer({ minimum: 0 }),
+    ms: Type.Number({ minimum: 0 }),
+  },
+  closed,
+);
+export type ReadTrace = Static<typeof ReadTrace>;
+
+/** The one argument of a guest's `run`, as JSON. */
+export type GuestInput = {
+  params: Record<string, unknown>;
+  reads: Record<string, ReadOutcome>;
+  /** Unix time in ms at which the reads began. */
+  now: number;
+};
+
+// The protocol between agent and runner: length-prefixed JSON frames on a unix
+// socket. The agent treats every reply as hostile; hence schemas for both ways.
+
+export const RunnerRequest = Type.Union([
+  Type.Object(
+    {
+      id: Type.Integer({ minimum: 1 }),
+      op: Type.Literal("read"),
+      reads: Type.Array(FilledRead, { maxItems: 20 }),
+      /** Time left for all reads together. */
+      timeoutMs: Type.Integer({ minimum: 1 }),
+    },
+    closed,
+  ),
+  Type.Object(
+    {
+      id: Type.Integer({ minimum: 1 }),
+      op: Type.Literal("run"),
+      packDigest: Digest,
+      /** Absolute path of the verified `index.js` in the agent's pack store. */
+      codePath: Type.String({ maxLength: 1000 }),
+      codeSha256: Digest,
+      probe: ProbeName,
+      /** GuestInput as JSON text. */
+      input: Type.String(),
+      timeoutMs: Type.Integer({ minimum: 1 }),
+      memoryMb: Type.Integer({ minimum: 8 }),
+    },
+    closed,
+  ),
+  /** The pack was revoked or replaced: its pack host ends. */
+  Type.Object(
+    { id: Type.Integer({ minimum: 1 }), op: Type.Literal("drop"), packDigest: Digest },
+    closed,
+  ),
+]);
+export type RunnerRequest = Static<typeof RunnerRequest>;
+
+export const RunnerReply = Type.Union([
+  Type.Object(
+    {
+      id: Type.Integer(),
+      op: Type.Literal("read"),
+      reads: Type.Record(Type.String(), ReadOutcome),
+      traces: Type.Array(ReadTrace),
+    },
+    closed,
+  ),
+  Type.Object(
+    {
+      id: Type.Integer(),
+      op: Type.Literal("run"),
+      /** The guest's return value as JSON text, or why there is none. */
+      result: Type.Optional(Type.String()),
+      failure: Type.Optional(Failure),
+      ms: Type.Number(),
+    },
+    closed,
+  ),
+  Type.Object({ id: Type.Integer(), op: Type.Literal("drop") }, closed),
+]);
+export type RunnerReply = Static<typeof RunnerReply>;
+
+/** First frame of a runner: which groups it has, so the agent can choose. */
+export const RunnerHello = Type.Object(
+  {
+    op: Type.Literal("hello"),
+    pid: Type.Integer(),
+    uid: Type.Integer(),
+    groups: Type.Array(Type.String({ maxLength: 64 })),
+    /** How pack hosts are confined on this machine. */
+    confinement: Type.Union([Type.Literal("bubblewrap"), Type.Literal("process")]),
+    startedAt: Timestamp,
+  },
+  closed,
+);
+export type RunnerHello = Static<typeof RunnerHello>;
+
+export const parseRunnerRequest = buildParser(RunnerRequest, "runner request", "BAD_REQUEST");
+export const parseRunnerReply = buildParser(RunnerReply, "runner reply", "RUNNER_UNAVAILABLE");
+export const parseRunnerHello = buildParser(RunnerHello, "runner hello", "RUNNER_UNAVAILABLE");

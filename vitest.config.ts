@@ -1,0 +1,56 @@
+import { defineConfig } from "vitest/config";
+
+// Unit tests run on source, through the `sonde:source` export condition.
+const conditions = ["sonde:source", "node", "import", "default"];
+const packages = ["schemas", "trust", "database", "pack-sdk", "agent", "hub", "registry", "cli"];
+const shared = {
+  ssr: { resolve: { conditions, externalConditions: conditions } },
+  resolve: { conditions },
+};
+
+export default defineConfig({
+  test: {
+    projects: [
+      ...packages.map((name) => ({
+        ...shared,
+        test: {
+          name,
+          include: [`${name}/src/**/*.test.ts`],
+          pool: "forks" as const,
+          testTimeout: 20_000,
+          hookTimeout: 60_000,
+        },
+      })),
+      {
+        ...shared,
+        test: {
+          name: "packs",
+          include: ["packs/*/src/**/*.test.ts"],
+          pool: "forks" as const,
+          testTimeout: 20_000,
+        },
+      },
+      {
+        ...shared,
+        test: {
+          name: "structure",
+          include: ["test/*.test.ts"],
+          pool: "forks" as const,
+          testTimeout: 60_000,
+        },
+      },
+      {
+        ...shared,
+        test: {
+          // Starts the bundled product as real processes; one file at a time.
+          name: "end-to-end",
+          include: ["test/end-to-end/**/*.test.ts", "test/attacks/**/*.test.ts"],
+          pool: "forks" as const,
+          fileParallelism: false,
+          testTimeout: 120_000,
+          hookTimeout: 240_000,
+        },
+      },
+    ],
+  },
+});
