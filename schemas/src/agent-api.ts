@@ -1,4 +1,4 @@
-import Type, { type Static } from "typebox";
+import { type Static, Type } from "typebox";
 import { Requires } from "./manifest.ts";
 import { PackReport, Signer } from "./messages.ts";
 import { AgentName, Capability, Digest, PackName, Timestamp, Uuid, Version } from "./names.ts";

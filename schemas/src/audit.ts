@@ -1,4 +1,4 @@
-import Type, { type Static } from "typebox";
+import { type Static, Type } from "typebox";
 import { Digest, ProbeId, Timestamp, Uuid } from "./names.ts";
 import { Code } from "./reads.ts";
 import { buildParser } from "./validator.ts";

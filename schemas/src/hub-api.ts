@@ -1,4 +1,4 @@
-import Type, { type Static } from "typebox";
+import { type Static, Type } from "typebox";
 import { AuditEntry } from "./audit.ts";
 import { PackReport, Redactions } from "./messages.ts";
 import { AgentName, Digest, PackName, ProbeId, Timestamp, Uuid, Version } from "./names.ts";

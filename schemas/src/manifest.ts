@@ -1,4 +1,4 @@
-import Type, { type Static } from "typebox";
+import { type Static, Type } from "typebox";
 import { Capability, Identifier, PackName, ProbeName, Version } from "./names.ts";
 import { buildParser } from "./validator.ts";
 import { type ValueSchema, ValueSchemaDefinition, ValueSchemaRef } from "./value-schema.ts";
@@ -257,4 +257,4 @@ export type Manifest = Omit<Static<typeof Manifest>, "probes"> & {
 const parseShape = buildParser(Manifest, "pack.json", "MANIFEST_INVALID");
 
 /** Shape only. `checkManifest` of trust/pack adds the rules that span fields. */
-export const parseManifestShape = (value: unknown): Manifest => parseShape(value) as Manifest;
+export const parseManifestShape = (value: unknown): Manifest => parseShape(value);

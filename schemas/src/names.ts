@@ -1,4 +1,4 @@
-import Type, { type Static } from "typebox";
+import { type Static, Type } from "typebox";
 
 // Every pattern here is anchored and bounded; none comes from outside.
 

@@ -1,4 +1,4 @@
-import Type, { type Static } from "typebox";
+import { type Static, Type } from "typebox";
 import { ERROR_TABLE, type ErrorCode } from "./errors.ts";
 import { Source } from "./manifest.ts";
 import { Digest, Identifier, ProbeName, Timestamp } from "./names.ts";

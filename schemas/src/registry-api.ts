@@ -1,4 +1,4 @@
-import Type, { type Static } from "typebox";
+import { type Static, Type } from "typebox";
 import type { Manifest } from "./manifest.ts";
 import { Signer } from "./messages.ts";
 import { Digest, PackName, Timestamp, Version } from "./names.ts";

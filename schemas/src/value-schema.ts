@@ -1,4 +1,4 @@
-import Type from "typebox";
+import { Type } from "typebox";
 import { SondeError } from "./errors.ts";
 
 /**
