@@ -64,7 +64,10 @@ export function requireProbe(pack: ActivePack, name: string): LoadedProbe {
   }
   if (!isUnderCeiling(manifest, name, pack.maxCapability)) {
     const most = pack.maxCapability;
-    throw new SondeError("CAPABILITY_ABOVE_CEILING", `expected at most ${most}, ${name} needs more`);
+    throw new SondeError(
+      "CAPABILITY_ABOVE_CEILING",
+      `expected at most ${most}, ${name} needs more`,
+    );
   }
   throw new SondeError("READ_NOT_GRANTED", `expected every read of ${name} to be approved`);
 }

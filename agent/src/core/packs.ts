@@ -1,5 +1,4 @@
 import {
-  type AuditRecord,
   type Capability,
   type DesiredStateBody,
   type Digest,
@@ -14,6 +13,7 @@ import { type ActivePack, buildActivePack } from "./active-pack.ts";
 import { planDesiredState } from "./desired-state.ts";
 import { buildPackReports } from "./pack-report.ts";
 import { type AdmittedPack, type Pack, type PackVersion, judgePack } from "./pack-state.ts";
+import type { AgentEvent } from "./record-event.ts";
 
 type Archive = { name: PackName; version: Version; digest: Digest };
 type SavedPacks = {
@@ -36,7 +36,7 @@ export type PacksPorts = {
   drop: (digest: Digest) => void;
   /** Durable when it returns. */
   save: (state: SavedPacks) => void;
-  record: (record: Pick<AuditRecord, "event" | "packDigest" | "status" | "code" | "detail">) => void;
+  record: (event: AgentEvent) => void;
 };
 
 /**
@@ -98,6 +98,11 @@ export class Packs {
   /** Reads the grants again and moves every pack to where they and the host's rules put it. */
   reload(): void {
     this.#grants = this.#ports.readGrants();
+    this.#change(this.#packs);
+  }
+
+  /** Moves packs that waited for a runner, or lost one, without reading the grants again. */
+  judgeAgain(): void {
     this.#change(this.#packs);
   }
 
@@ -179,7 +184,9 @@ export class Packs {
   /** The one way in which anything changes: judged, saved, put into service, recorded, told. */
   #change(packs: Pack[]): void {
     const before = this.reports();
-    const served = new Map([...this.#active].map(([name, { admitted }]) => [name, admitted.digest]));
+    const served = new Map(
+      [...this.#active].map(([name, { admitted }]) => [name, admitted.digest]),
+    );
     const host = {
       maxCapability: this.#ports.maxCapability,
       runnerGroups: this.#ports.runnerGroups(),
@@ -221,7 +228,13 @@ export class Packs {
         packDigest: digest,
         status: "info",
         code: reason?.code ?? null,
-        detail: { pack: name, version, state, probes: probes.length, approvedBy: approved?.by ?? null },
+        detail: {
+          pack: name,
+          version,
+          state,
+          probes: probes.length,
+          approvedBy: approved?.by ?? null,
+        },
       });
     }
   }

@@ -117,9 +117,7 @@ async function performReads(
 ): Promise<Record<string, ReadOutcome>> {
   if (reads.length === 0) return {};
   const groups = pack.admitted.manifest.requires.groups;
-  const reply = await trail.time("reads", () =>
-    host.runner.read(reads, trail.timeLeft(), groups),
-  );
+  const reply = await trail.time("reads", () => host.runner.read(reads, trail.timeLeft(), groups));
   const outcomes = new Map(Object.entries(reply.reads));
   const traces = new Map(reply.traces.map((trace) => [trace.name, trace]));
   const named = reads.map((read) => {

@@ -1,18 +1,19 @@
 import { createHash } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { arch, release } from "node:os";
-import type { Digest, HelloBody } from "@sonde/schemas";
+import type { Digest } from "@sonde/schemas";
+import type { HostStatement } from "../core/describe-agent.ts";
 
-/** What the agent states about the machine and its own program. */
-export function describeHost(
-  programPath: string,
-): Pick<HelloBody, "bootId" | "os" | "kernel" | "arch" | "binarySha256"> {
+/** Reads what the agent states about the machine and its own program, once at the start. */
+export function describeHost(programPath: string, configSha256: Digest): HostStatement {
+  const osRelease = readText("/etc/os-release");
   return {
     bootId: readText("/proc/sys/kernel/random/boot_id").trim().slice(0, 64),
-    os: /^PRETTY_NAME="?([^"\n]*)/m.exec(readText("/etc/os-release"))?.[1]?.slice(0, 200) ?? "unknown",
+    os: /^PRETTY_NAME="?([^"\n]*)/m.exec(osRelease)?.[1]?.slice(0, 200) ?? "unknown",
     kernel: release().slice(0, 200),
     arch: arch(),
-    binarySha256: sha256(readFileSync(programPath)),
+    binarySha256: `sha256:${createHash("sha256").update(readFileSync(programPath)).digest("hex")}`,
+    configSha256,
   };
 }
 
@@ -23,8 +24,4 @@ function readText(path: string): string {
   } catch {
     return "unknown";
   }
-}
-
-function sha256(bytes: Buffer): Digest {
-  return `sha256:${createHash("sha256").update(bytes).digest("hex")}`;
 }

@@ -18,7 +18,10 @@ export function readOwnedFile(path: string, owners: readonly number[], maxBytes:
     const stats = fstatSync(fd);
     checkOwner(stats, owners, path);
     if (!stats.isFile() || stats.size > maxBytes) {
-      throw new SondeError("CONFIG_INVALID", `${path}: expected a file of at most ${maxBytes} bytes`);
+      throw new SondeError(
+        "CONFIG_INVALID",
+        `${path}: expected a file of at most ${maxBytes} bytes`,
+      );
     }
     return readFileSync(fd);
   } finally {

@@ -5,6 +5,7 @@ import { SondeError, toSondeError } from "@sonde/schemas";
 import { NONCE_BYTES } from "@sonde/trust/envelope";
 import { WebSocket } from "ws";
 import { backOffMs } from "../../core/back-off.ts";
+import type { Log } from "../log.ts";
 import type { Identity } from "../store/identity.ts";
 import { type Session, type SessionHandlers, bindSession, createSession } from "./session.ts";
 
@@ -22,7 +23,7 @@ export type HubLinkOptions = {
   handlers: SessionHandlers;
   /** A session was ended because of what the hub sent or is. */
   onRefused: (why: SondeError) => void;
-  log: (event: string, detail: Record<string, unknown>) => void;
+  log: Log;
   now: () => number;
 };
 

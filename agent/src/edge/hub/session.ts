@@ -1,7 +1,7 @@
+import { createPublicKey } from "node:crypto";
 import type { TLSSocket } from "node:tls";
 import {
   type DesiredStateBody,
-  type ErrorCode,
   type HelloBody,
   type LogHead,
   type PackReportBody,
@@ -11,7 +11,6 @@ import {
   parseCallBody,
   parseDesiredStateBody,
   parseWelcomeBody,
-  toSondeError,
 } from "@sonde/schemas";
 import {
   CHANNEL_BINDING_BYTES,
@@ -60,7 +59,7 @@ export function createSession(
     hubId: identity.hubId,
     agentId: identity.agentId,
     sessionId,
-    signer: createSigner(identity.key),
+    signer: createSigner(identity.key, createPublicKey(identity.key)),
     peerKey: identity.hubKey,
     now,
   });
@@ -130,4 +129,3 @@ export function bindSession(socket: TLSSocket, hubNonce: unknown, agentNonce: Bu
   );
   return deriveSessionId(exporter, Buffer.from(hubNonce, "base64url"), agentNonce);
 }
-

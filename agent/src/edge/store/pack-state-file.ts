@@ -33,9 +33,12 @@ export const PackStateFile = Type.Object(
     hubId: Uuid,
     /** Of the desired state that was applied last; never goes back. */
     revision: Type.Integer({ minimum: 0 }),
-    packs: Type.Array(Type.Object({ name: PackName, current: Archive, candidate: Archive }, closed), {
-      maxItems: 200,
-    }),
+    packs: Type.Array(
+      Type.Object({ name: PackName, current: Archive, candidate: Archive }, closed),
+      {
+        maxItems: 200,
+      },
+    ),
   },
   closed,
 );
