@@ -49,11 +49,12 @@ export class Packs {
   readonly #fetching = new Set<Digest>();
   readonly #listeners: (() => void)[] = [];
   #packs: Pack[] = [];
-  #grants: ReadonlyMap<string, GrantFile> = new Map();
+  #grants: ReadonlyMap<string, GrantFile>;
   #revision = 0;
 
   constructor(ports: PacksPorts) {
     this.#ports = ports;
+    this.#grants = ports.readGrants();
   }
 
   /** Takes up what was here before the last stop. */

@@ -303,7 +303,7 @@ test("the caller's time bounds every stage", async () => {
 test("one call too many is refused while the others go on", async () => {
   const { host } = buildHost();
   const gate = Promise.withResolvers<void>();
-  const { read } = host.runner;
+  const read = host.runner.read.bind(host.runner);
   host.runner.read = async (...args) => {
     await gate.promise;
     return read(...args);
