@@ -1,0 +1,5 @@
+/** Any failure to open or migrate a database; the message is one sentence for the operator. */
+export class DatabaseError extends Error {
+  readonly code = "DATABASE_UNAVAILABLE";
+  override readonly name = "DatabaseError";
+}

@@ -1,0 +1,71 @@
+import { createHash } from "node:crypto";
+import type { Sql } from "postgres";
+import { DatabaseError } from "./database-error.ts";
+
+/** One step of a schema: plain SQL that runs once, in the order given. */
+export type Migration = { name: string; sql: string };
+
+/** Any number; the same in every process, so that two starts wait for each other. */
+const ADVISORY_LOCK = 736_017_101;
+
+/**
+ * Brings a database to the newest schema, each migration in its own
+ * transaction under one advisory lock: two processes may call it at once, and
+ * a killed one leaves whole steps only.
+ *
+ * @throws DatabaseError when a migration that ran before has other text now,
+ *   or when the database is newer than this program
+ */
+export async function migrate(sql: Sql, migrations: Migration[]): Promise<void> {
+  const session = await sql.reserve();
+  try {
+    await session`select pg_advisory_lock(${ADVISORY_LOCK})`;
+    await session`
+      create table if not exists schema_migrations (
+        position integer primary key,
+        name text not null,
+        sha256 text not null,
+        applied_at timestamptz not null default now()
+      )`;
+    const applied = await session<{ position: number; name: string; sha256: string }[]>`
+      select position, name, sha256 from schema_migrations order by position`;
+    checkHistory(applied, migrations);
+    for (const [position, migration] of migrations.entries()) {
+      if (position < applied.length) continue;
+      await session`begin`;
+      try {
+        await session.unsafe(migration.sql);
+        await session`
+          insert into schema_migrations (position, name, sha256)
+          values (${position}, ${migration.name}, ${sha256(migration.sql)})`;
+        await session`commit`;
+      } catch (cause) {
+        await session`rollback`;
+        throw new DatabaseError(`migration ${migration.name} failed and was rolled back`, {
+          cause,
+        });
+      }
+    }
+  } finally {
+    await session`select pg_advisory_unlock(${ADVISORY_LOCK})`;
+    session.release();
+  }
+}
+
+function checkHistory(applied: { name: string; sha256: string }[], known: Migration[]): void {
+  if (applied.length > known.length) {
+    throw new DatabaseError(
+      `expected at most ${known.length} migrations, the database has ${applied.length}: it was used by a newer version`,
+    );
+  }
+  for (const [position, row] of applied.entries()) {
+    const migration = known[position];
+    if (migration === undefined || sha256(migration.sql) !== row.sha256) {
+      throw new DatabaseError(`migration ${row.name} has changed since it was applied`);
+    }
+  }
+}
+
+function sha256(text: string): string {
+  return createHash("sha256").update(text, "utf8").digest("hex");
+}

@@ -1,0 +1,119 @@
+import { spawn } from "node:child_process";
+import { chownSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, expect, test } from "vitest";
+
+// PostgreSQL refuses root, so every test runs its database in a child of an
+// unprivileged user; without root the child simply has our own uid.
+const root = mkdtempSync(join(tmpdir(), "sonde-database-"));
+const asRoot = process.getuid?.() === 0;
+const account = asRoot ? { uid: 65534, gid: 65534 } : {};
+if (asRoot) chownSync(root, 65534, 65534);
+afterAll(() => rmSync(root, { recursive: true, force: true }));
+
+function runChild(dataDir: string, body: string): Promise<{ code: number | null; out: string }> {
+  const script = `
+    import { openDatabase } from ${JSON.stringify(join(import.meta.dirname, "index.ts"))};
+    import { startCluster } from ${JSON.stringify(join(import.meta.dirname, "cluster.ts"))};
+    import { findPackagedBinaries } from ${JSON.stringify(join(import.meta.dirname, "find-binaries.ts"))};
+    import { mkdirSync, readFileSync } from "node:fs";
+    const dataDir = ${JSON.stringify(dataDir)};
+    mkdirSync(dataDir, { recursive: true });
+    const first = [{ name: "first", sql: "create table notes (text text not null)" }];
+    const print = (value) => console.log(JSON.stringify(value));
+    ${body}`;
+  return new Promise((done) => {
+    const child = spawn(process.execPath, ["--input-type=module", "-e", script], {
+      ...account,
+      cwd: root,
+      stdio: ["ignore", "pipe", "pipe"],
+    });
+    let out = "";
+    child.stdout.on("data", (chunk: Buffer) => (out += chunk.toString()));
+    child.stderr.on("data", (chunk: Buffer) => (out += chunk.toString()));
+    child.on("close", (code) => done({ code, out }));
+  });
+}
+
+const dataDir = join(root, "service");
+
+test("a first start creates the cluster, a killed owner's server is adopted with its data", async () => {
+  const killed = await runChild(
+    dataDir,
+    `const db = await openDatabase({ dataDir, migrations: first, maxConnections: 2 });
+     await db.sql\`insert into notes values ('kept')\`;
+     process.kill(process.pid, "SIGKILL");`,
+  );
+  expect(killed.code, killed.out).toBe(null);
+  const pid = readFileSync(join(dataDir, "postgres/postmaster.pid"), "utf8").split("\n")[0];
+
+  const adopted = await runChild(
+    dataDir,
+    `const before = readFileSync(dataDir + "/postgres/postmaster.pid", "utf8").split("\\n")[0];
+     const db = await openDatabase({ dataDir, migrations: first, maxConnections: 2 });
+     const rows = await db.sql\`select text from notes\`;
+     const [fsync] = await db.sql\`show fsync\`;
+     const [commit] = await db.sql\`show synchronous_commit\`;
+     await db.close();
+     print({ before, rows, ...fsync, ...commit });`,
+  );
+  expect(JSON.parse(adopted.out)).toEqual({
+    before: pid,
+    rows: [{ text: "kept" }],
+    fsync: "on",
+    synchronous_commit: "on",
+  });
+});
+
+test("two processes that migrate at once apply each step once", async () => {
+  const body = `
+    const db = await openDatabase({ dataDir, url: undefined, migrations: [...first,
+      { name: "second", sql: "create table once (id integer primary key); insert into once values (1)" }],
+      maxConnections: 2 });
+    print(await db.sql\`select count(*)::int as n from once\`);
+    await new Promise((done) => setTimeout(done, 1500));
+    await db.sql.end();`;
+  const keeper = await runChild(
+    dataDir,
+    `const db = await openDatabase({ dataDir, migrations: first, maxConnections: 2 }); await db.sql.end();`,
+  );
+  expect(keeper.code, keeper.out).toBe(0);
+  const both = await Promise.all([runChild(dataDir, body), runChild(dataDir, body)]);
+  expect(both.map(({ out }) => out.trim())).toEqual(['[{"n":1}]', '[{"n":1}]']);
+});
+
+test("a changed migration and a newer database are refused", async () => {
+  const open = (migrations: string) => `
+    try { await openDatabase({ dataDir, migrations: ${migrations}, maxConnections: 1 }); print("opened"); }
+    catch (error) { print({ code: error.code, message: error.message }); }`;
+  const changed = await runChild(
+    dataDir,
+    open(`[{ name: "first", sql: "select 1" }, { name: "second", sql: "select 2" }]`),
+  );
+  expect(changed.out).toContain("DATABASE_UNAVAILABLE");
+  const newer = await runChild(dataDir, open("first"));
+  expect(newer.out).toContain("newer version");
+});
+
+test("the binaries of the npm package run too, without their install script", async () => {
+  const { out } = await runChild(
+    join(root, "packaged"),
+    `const cluster = await startCluster(dataDir, findPackagedBinaries());
+     print(readFileSync(dataDir + "/postgres/PG_VERSION", "utf8").trim());
+     await cluster.stop();`,
+  );
+  expect(JSON.parse(out)).toBe("17");
+});
+
+test("a remote database without verified TLS is refused before a byte is sent", async () => {
+  const { out } = await runChild(
+    join(root, "remote"),
+    `try { await openDatabase({ dataDir, url: "postgres://a:b@db.example.com/x?sslmode=require", migrations: [], maxConnections: 1 }); }
+     catch (error) { print({ code: error.code, message: error.message }); }`,
+  );
+  expect(JSON.parse(out)).toEqual({
+    code: "DATABASE_UNAVAILABLE",
+    message: "expected sslmode=verify-full for a database on db.example.com, got require",
+  });
+});

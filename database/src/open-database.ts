@@ -1,0 +1,75 @@
+import { userInfo } from "node:os";
+import postgres, { type Sql } from "postgres";
+import { startCluster } from "./cluster.ts";
+import { DatabaseError } from "./database-error.ts";
+import { findBinaries } from "./find-binaries.ts";
+import { type Migration, migrate } from "./migrate.ts";
+
+export type DatabaseOptions = {
+  /** Folder of this service; holds the embedded cluster. Not used with `url`. */
+  dataDir: string;
+  /** An existing server instead: `postgres://...`; beyond this machine only with `sslmode=verify-full`. */
+  url?: string;
+  migrations: Migration[];
+  maxConnections: number;
+};
+
+/** An open, migrated database. The caller closes it; an embedded server is stopped with it. */
+export type Database = { sql: Sql; close(): Promise<void> };
+
+/**
+ * Opens PostgreSQL (embedded unless `url` is given) and migrates it.
+ *
+ * @throws DatabaseError with one sentence
+ */
+export async function openDatabase(options: DatabaseOptions): Promise<Database> {
+  const cluster =
+    options.url === undefined ? await startCluster(options.dataDir, findBinaries()) : null;
+  const shared = {
+    max: options.maxConnections,
+    onnotice: () => undefined,
+    connect_timeout: 10,
+    connection: { application_name: "sonde" },
+  };
+  const sql =
+    cluster === null
+      ? postgres(options.url ?? "", { ...shared, ...tlsFor(options.url ?? "") })
+      : postgres({
+          ...shared,
+          host: cluster.socketDir,
+          database: "postgres",
+          username: userInfo().username,
+        });
+  const close = async () => {
+    await sql.end({ timeout: 5 });
+    await cluster?.stop();
+  };
+  try {
+    await migrate(sql, options.migrations);
+  } catch (thrown) {
+    await close();
+    if (thrown instanceof DatabaseError) throw thrown;
+    throw new DatabaseError("the database cannot be reached or refused the connection", {
+      cause: thrown,
+    });
+  }
+  return { sql, close };
+}
+
+/** Beyond this machine the server must prove its name; `sslmode=require` proves nothing. */
+function tlsFor(url: string): { ssl?: { rejectUnauthorized: true } } {
+  let parsed: URL;
+  try {
+    parsed = new URL(url);
+  } catch {
+    throw new DatabaseError("expected DATABASE_URL to be postgres://..., got something else");
+  }
+  const local = ["localhost", "127.0.0.1", "[::1]", ""].includes(parsed.hostname);
+  if (local) return {};
+  if (parsed.searchParams.get("sslmode") !== "verify-full") {
+    throw new DatabaseError(
+      `expected sslmode=verify-full for a database on ${parsed.hostname}, got ${parsed.searchParams.get("sslmode") ?? "none"}`,
+    );
+  }
+  return { ssl: { rejectUnauthorized: true } };
+}

@@ -1,0 +1,1 @@
+export { canonicalJson, chainRecord, EMPTY_HEAD, headAfter, verifyChain } from "./chain.ts";
