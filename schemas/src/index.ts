@@ -9,6 +9,15 @@ export {
   parseGrantFile,
   parsePackExplanation,
 } from "./agent-api.ts";
+export {
+  AdmitReply,
+  AdmitRequest,
+  AdmittedPack,
+  VerifiedRecord,
+  parseAdmitReply,
+  parseAdmitRequest,
+  parseVerifiedRecord,
+} from "./admit.ts";
 export { AuditEntry, AuditEvent, AuditRecord, parseAuditEntry } from "./audit.ts";
 export {
   API_KEY_PREFIX,
@@ -115,6 +124,7 @@ export {
   isAboveCeiling,
   splitProbeId,
 } from "./names.ts";
+export { PACK_PREDICATE_TYPE, PackStatement, parsePackStatement } from "./pack-statement.ts";
 export {
   Code,
   DirectoryData,

@@ -1,0 +1,2 @@
+export { createPublisherKey, type PublisherKey } from "./create-publisher-key.ts";
+export { signArchive } from "./sign-archive.ts";

@@ -1,0 +1,9 @@
+export {
+  ARCHIVE_LAYOUT,
+  MAX_ARCHIVE_BYTES,
+  type ArchiveFile,
+  type ArchivePath,
+} from "./archive-layout.ts";
+export { archiveDigest, contentDigest, digestOf } from "./digests.ts";
+export { readArchive } from "./read-archive.ts";
+export { writeArchive } from "./write-archive.ts";

@@ -1,0 +1,13 @@
+export { checkManifest, formatManifest, parseManifest } from "./check-manifest.ts";
+export { classifySource, effectiveCapability } from "./classify-source.ts";
+export { deriveRequires } from "./derive-requires.ts";
+export { keyIdOf, parsePublisherKey } from "./publisher-key.ts";
+export { STATEMENT_PAYLOAD_TYPE, buildStatement } from "./statement.ts";
+export { pathPattern } from "./template.ts";
+export {
+  isVerifiedPack,
+  verifyPack,
+  type VerifiedPack,
+  type VerifyPackRequest,
+} from "./verify-pack.ts";
+export { MAX_BUNDLE_BYTES } from "./verify-signature.ts";

@@ -1,0 +1,10 @@
+export {
+  buildSampleArchive,
+  buildSampleManifest,
+  buildSamplePolicy,
+  createSampleKey,
+  signSample,
+  type SampleKey,
+  type SampleLies,
+  type SampleParts,
+} from "./sample-pack.ts";
