@@ -1,0 +1,132 @@
+import { param, probe, read, t } from "@sonde/pack-sdk/author";
+import {
+  type Answer,
+  bareName,
+  compare,
+  integer,
+  items,
+  members,
+  parseBody,
+  shortId,
+  text,
+  time,
+} from "./parse-answer.ts";
+import * as sources from "./sources.ts";
+
+const details = t.object({
+  id: t.string({ description: "first 12 digits" }),
+  name: t.string(),
+  image: t.string(),
+  createdAt: t.nullable(t.string()),
+  state: t.object({
+    status: t.string(),
+    exitCode: t.integer({ description: "of the last run; 137 is a kill" }),
+    outOfMemoryKilled: t.boolean(),
+    error: t.string(),
+    startedAt: t.nullable(t.string()),
+    finishedAt: t.nullable(t.string()),
+    health: t.nullable(t.string(), { description: "null without a health check" }),
+    healthFailingStreak: t.integer(),
+  }),
+  restartCount: t.integer(),
+  restartPolicy: t.string(),
+  program: t.string({ description: "without its arguments, which may hold secrets" }),
+  user: t.string({ description: "empty is root" }),
+  privileged: t.boolean(),
+  readOnlyRoot: t.boolean(),
+  memoryLimitBytes: t.nullable(t.integer(), { description: "null is no limit" }),
+  cpuLimit: t.nullable(t.number(), { description: "in CPUs; null is no limit" }),
+  networkMode: t.string(),
+  networks: t.array(t.object({ name: t.string(), ipAddress: t.string() })),
+  mounts: t.array(
+    t.object({
+      type: t.string(),
+      source: t.string(),
+      destination: t.string(),
+      readOnly: t.boolean(),
+    }),
+  ),
+  environmentNames: t.array(t.string(), { description: "names only; values never leave the host" }),
+});
+
+export const containerInspect = probe({
+  description:
+    "One container in detail: how it last ended, restarts, health, limits, mounts, networks, and the names " +
+    "(never the values) of its environment variables. found is false when no container has that name.",
+  params: t.object({
+    name: t.string({ maxLength: 128, description: "name or id, as containers.list gives it" }),
+  }),
+  result: t.object({ found: t.boolean(), container: t.nullable(details) }),
+  reads: { answer: read(sources.container, { with: { name: param("name") } }) },
+  run({ reads }) {
+    const { status, body, truncated } = reads.answer;
+    if (status === 404) return { found: false, container: null };
+    if (status !== 200 || truncated) {
+      throw new Error(`expected one whole container from the engine, got status ${status}`);
+    }
+    return { found: true, container: describeContainer(members(parseBody(body, status))) };
+  },
+});
+
+function describeContainer(container: Answer) {
+  const config = members(container.get("Config"));
+  const host = members(container.get("HostConfig"));
+  return {
+    id: shortId(container.get("Id")),
+    name: bareName(container.get("Name")),
+    image: text(config.get("Image")),
+    createdAt: time(container.get("Created")),
+    state: describeState(members(container.get("State"))),
+    restartCount: integer(container.get("RestartCount")),
+    restartPolicy: text(members(host.get("RestartPolicy")).get("Name")),
+    program: text(container.get("Path")),
+    user: text(config.get("User")),
+    privileged: host.get("Privileged") === true,
+    readOnlyRoot: host.get("ReadonlyRootfs") === true,
+    memoryLimitBytes: integer(host.get("Memory")) || null,
+    cpuLimit: integer(host.get("NanoCpus")) / 1e9 || null,
+    networkMode: text(host.get("NetworkMode")),
+    networks: describeNetworks(members(container.get("NetworkSettings"))),
+    mounts: items(container.get("Mounts")).map(describeMount).sort(byDestination),
+    environmentNames: items(config.get("Env")).map(environmentName).sort(compare),
+  };
+}
+
+function describeState(state: Answer) {
+  const health = members(state.get("Health"));
+  const status = text(health.get("Status"));
+  return {
+    status: text(state.get("Status")),
+    exitCode: integer(state.get("ExitCode")),
+    outOfMemoryKilled: state.get("OOMKilled") === true,
+    error: text(state.get("Error")),
+    startedAt: time(state.get("StartedAt")),
+    finishedAt: time(state.get("FinishedAt")),
+    health: status === "" || status === "none" ? null : status,
+    healthFailingStreak: integer(health.get("FailingStreak")),
+  };
+}
+
+function describeNetworks(settings: Answer) {
+  return [...members(settings.get("Networks"))]
+    .map(([name, network]) => ({ name, ipAddress: text(members(network).get("IPAddress")) }))
+    .sort((a, b) => compare(a.name, b.name));
+}
+
+function describeMount(value: unknown) {
+  const mount = members(value);
+  return {
+    type: text(mount.get("Type")),
+    source: text(mount.get("Name")) || text(mount.get("Source")),
+    destination: text(mount.get("Destination")),
+    readOnly: mount.get("RW") === false,
+  };
+}
+
+function byDestination(a: { destination: string }, b: { destination: string }): number {
+  return compare(a.destination, b.destination);
+}
+
+function environmentName(entry: unknown): string {
+  return text(entry).split("=", 1)[0] ?? "";
+}

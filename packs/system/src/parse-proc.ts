@@ -1,0 +1,25 @@
+/** `/proc/meminfo` or `/proc/vmstat`: name -> number as written (kB in meminfo). */
+export function parseCounters(text: string): ReadonlyMap<string, number> {
+  const counters = new Map<string, number>();
+  for (const line of text.split("\n")) {
+    const found = /^([A-Za-z0-9_()]+):?\s+(\d+)/.exec(line);
+    if (found?.[1] !== undefined) counters.set(found[1], Number(found[2]));
+  }
+  return counters;
+}
+
+/** Bytes behind a name of `/proc/meminfo`; throws when the kernel does not give it. */
+export function memoryBytes(meminfo: ReadonlyMap<string, number>, name: string): number {
+  const kilobytes = meminfo.get(name);
+  if (kilobytes === undefined) throw new Error(`expected ${name} in /proc/meminfo, got none`);
+  return kilobytes * 1024;
+}
+
+/** Percent with one decimal; 0 of 0 is 0. */
+export function percent(part: number, whole: number): number {
+  return whole === 0 ? 0 : roundTenth((part / whole) * 100);
+}
+
+export function roundTenth(value: number): number {
+  return Math.round(value * 10) / 10;
+}
