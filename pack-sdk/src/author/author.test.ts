@@ -1,0 +1,235 @@
+import type { ValueSchema as ManifestValueSchema } from "@sonde/schemas";
+import { checkValueSchema } from "@sonde/schemas";
+import { expect, expectTypeOf, test } from "vitest";
+import {
+  hole,
+  type Infer,
+  pack,
+  param,
+  probe,
+  read,
+  source,
+  t,
+  type ValueSchema,
+} from "./index.ts";
+
+const meminfo = source.file({ path: "/proc/meminfo" });
+const stat = source.file({ path: "/proc/stat", samples: { count: 2, intervalMs: 500 } });
+const logs = source.exec({
+  command: "journalctl",
+  argv: [
+    "--unit",
+    hole.unitName("unit"),
+    "--lines",
+    hole.integer("lines", { minimum: 1, maximum: 100 }),
+  ],
+});
+const inspect = source.http({
+  socket: "/var/run/docker.sock",
+  path: ["/containers/", hole.containerName("name"), "/json"],
+  query: { size: hole.boolean("size") },
+});
+
+const anything = { description: "A probe of this test.", reads: { mem: meminfo } };
+
+test("the vocabulary emits what the manifest accepts", () => {
+  const schema = t.object({
+    name: t.string({ description: "who" }),
+    count: t.integer({ minimum: 0 }),
+    share: t.optional(t.number()),
+    tags: t.array(t.nullable(t.boolean()), { maxItems: 3 }),
+    sizes: t.record(t.integer(), { maxProperties: 10 }),
+  });
+  expectTypeOf<Infer<typeof schema>>().toEqualTypeOf<{
+    name: string;
+    count: number;
+    share?: number;
+    tags: (boolean | null)[];
+    sizes: Record<string, number>;
+  }>();
+  expectTypeOf<ValueSchema>().toEqualTypeOf<ManifestValueSchema>();
+  expect(() => checkValueSchema(schema.schema, "result")).not.toThrow();
+  expect(schema.schema).toEqual({
+    type: "object",
+    properties: {
+      name: { type: "string", description: "who" },
+      count: { type: "integer", minimum: 0 },
+      share: { type: "number" },
+      tags: {
+        type: "array",
+        items: { anyOf: [{ type: "boolean" }, { type: "null" }] },
+        maxItems: 3,
+      },
+      sizes: { type: "object", additionalProperties: { type: "integer" }, maxProperties: 10 },
+    },
+    required: ["name", "count", "tags", "sizes"],
+    additionalProperties: false,
+  });
+});
+
+test("params, reads and result of a probe are inferred", () => {
+  const inferred = probe({
+    ...anything,
+    params: t.object({ unit: t.enumOf(["kb", "mb"]), top: t.optional(t.integer()) }),
+    result: t.object({ total: t.integer() }),
+    reads: {
+      mem: meminfo,
+      stat,
+      maybe: read(meminfo, { optional: true }),
+      box: read(inspect, { with: { name: param("unit"), size: true } }),
+    },
+    run({ params, reads, now }) {
+      expectTypeOf(params).toEqualTypeOf<{ unit: "kb" | "mb"; top?: number }>();
+      expectTypeOf(reads.mem.text).toEqualTypeOf<string>();
+      expectTypeOf(reads.mem.at).toEqualTypeOf<number>();
+      expectTypeOf(reads.stat.samples.length).toEqualTypeOf<2>();
+      expectTypeOf(reads.stat.samples[1].text).toEqualTypeOf<string>();
+      expectTypeOf(reads.box.status).toEqualTypeOf<number>();
+      // @ts-expect-error an optional read must be asked whether it succeeded
+      expectTypeOf(reads.maybe.text).toEqualTypeOf<string>();
+      if (reads.maybe.ok) expectTypeOf(reads.maybe.text).toEqualTypeOf<string>();
+      else expectTypeOf(reads.maybe.failure.code).toEqualTypeOf<string>();
+      // @ts-expect-error a read that was not declared
+      expectTypeOf(reads.other).toEqualTypeOf<undefined>();
+      return { total: now };
+    },
+  });
+  expect(inferred.capability).toBe("observe");
+});
+
+test("a wrong result does not compile", () => {
+  const result = t.object({ total: t.integer(), disks: t.array(t.object({ name: t.string() })) });
+  const probes = [
+    probe({ ...anything, result, run: () => ({ total: 1, disks: [{ name: "a" }] }) }),
+    // @ts-expect-error a property is missing
+    probe({ ...anything, result, run: () => ({ total: 1 }) }),
+    // @ts-expect-error a property has another type
+    probe({ ...anything, result, run: () => ({ total: "1", disks: [] }) }),
+    // @ts-expect-error a nested property has another type
+    probe({ ...anything, result, run: () => ({ total: 1, disks: [{ name: 1 }] }) }),
+    // @ts-expect-error a property more than promised
+    probe({ ...anything, result, run: () => ({ total: 1, disks: [], more: 1 }) }),
+    // @ts-expect-error a nested property more than promised
+    probe({ ...anything, result, run: () => ({ total: 1, disks: [{ name: "a", more: 1 }] }) }),
+    // @ts-expect-error a promise is no result
+    probe({ ...anything, result, run: async () => ({ total: 1, disks: [] }) }),
+    // @ts-expect-error nothing is no result
+    probe({ ...anything, result, run: () => {} }),
+  ];
+  expect(probes).toHaveLength(8);
+});
+
+test("a source declares its holes where they stand", () => {
+  expect(logs.declaration).toEqual({
+    kind: "exec",
+    command: "journalctl",
+    argv: ["--unit", { hole: "unit" }, "--lines", { hole: "lines" }],
+    timeoutMs: 5000,
+    maxBytes: 262144,
+    holes: { unit: { type: "unit-name" }, lines: { type: "integer", minimum: 1, maximum: 100 } },
+  });
+  expect(() => source.file({ path: ["/a/", hole.boolean("x"), hole.boolean("x")] })).toThrow(
+    /x twice/,
+  );
+});
+
+const seen: unknown[] = [];
+const made = pack({
+  name: "acme/hello",
+  version: "1.2.3",
+  description: "A pack of this test.",
+  license: "MIT",
+  repository: "https://example.com/hello",
+  groups: ["adm"],
+  sources: { meminfo, stat, inspect },
+  probes: {
+    "memory.usage": probe({
+      ...anything,
+      params: t.object({ name: t.string() }),
+      result: t.object({}),
+      reads: {
+        mem: meminfo,
+        both: stat,
+        maybe: read(inspect, {
+          with: { name: param("name"), size: param("size", false) },
+          optional: true,
+        }),
+      },
+      run({ reads }) {
+        seen.push(reads);
+        return {};
+      },
+    }),
+  },
+});
+
+test("a pack describes itself with sources by name", () => {
+  expect(made.definition).toMatchObject({
+    name: "acme/hello",
+    engines: { agent: "^0.1.0" },
+    groups: ["adm"],
+    sources: { meminfo: { kind: "file", path: "/proc/meminfo" } },
+    probes: {
+      "memory.usage": {
+        capability: "observe",
+        reads: {
+          mem: { source: "meminfo" },
+          both: { source: "stat" },
+          maybe: {
+            source: "inspect",
+            with: { name: { param: "name" }, size: { param: "size", otherwise: false } },
+            optional: true,
+          },
+        },
+      },
+    },
+  });
+});
+
+test("a source that the pack does not list cannot be described", () => {
+  const lonely = pack({
+    name: "acme/hello",
+    version: "1.0.0",
+    description: "A pack of this test.",
+    license: "MIT",
+    repository: "https://example.com/hello",
+    sources: {},
+    probes: { a: probe({ ...anything, result: t.object({}), run: () => ({}) }) },
+  });
+  expect(() => lonely.definition).toThrow(/source of read mem/);
+});
+
+const look = (data: object) => ({ at: 5, truncated: false, data });
+const outcome = (...data: object[]) => ({ ok: true as const, samples: data.map(look) });
+const failed = { ok: false as const, failure: { code: "READ_FAILED", message: "no" } };
+
+test("run receives each read in its declared form", () => {
+  const reads = {
+    mem: outcome({ text: "m" }),
+    both: outcome({ text: "1" }, { text: "2" }),
+    maybe: failed,
+  };
+  made.run("memory.usage", { params: { name: "x" }, reads, now: 7 });
+  expect(seen.pop()).toEqual({
+    mem: { text: "m", at: 5, truncated: false },
+    both: {
+      samples: [
+        { text: "1", at: 5, truncated: false },
+        { text: "2", at: 5, truncated: false },
+      ],
+    },
+    maybe: failed,
+  });
+});
+
+test.each([
+  [/READ_FAILED/, { mem: failed, both: outcome({}, {}), maybe: failed }],
+  [/2 samples, got 1/, { mem: outcome({}), both: outcome({}), maybe: failed }],
+  [/every read/, { mem: outcome({}), maybe: failed }],
+])("reads that do not fit fail the call: %s", (message, reads) => {
+  expect(() => made.run("memory.usage", { params: {}, reads, now: 7 })).toThrow(message);
+});
+
+test("an unknown probe fails the call", () => {
+  expect(() => made.run("constructor", { params: {}, reads: {}, now: 7 })).toThrow(/probe/);
+});

@@ -1,0 +1,118 @@
+import type { Source, SourceKind } from "./source.ts";
+
+/** Where a hole's value comes from. */
+export type HoleFill =
+  | { param: string; otherwise?: string | number | boolean }
+  | { value: string | number | boolean };
+
+/** One use of a source by a probe. */
+export type Read<S extends Source = Source, Optional extends boolean = boolean> = {
+  readonly source: S;
+  readonly with: Record<string, HoleFill>;
+  readonly optional: Optional;
+};
+
+/** Fills a hole from a parameter; `otherwise` stands in when an optional one is absent. */
+export function param(name: string, otherwise?: string | number | boolean): HoleFill {
+  return otherwise === undefined ? { param: name } : { param: name, otherwise };
+}
+
+/**
+ * Uses a source with its holes filled. With `optional: true` a failed look
+ * reaches `run` as `{ ok: false, failure }`; otherwise it fails the call.
+ */
+export function read<S extends Source>(
+  source: S,
+  options: { with?: HoleFills; optional: true },
+): Read<S, true>;
+export function read<S extends Source>(source: S, options: { with: HoleFills }): Read<S, false>;
+export function read(
+  source: Source,
+  options: { with?: HoleFills; optional?: boolean },
+): Read {
+  const fills = Object.entries(options.with ?? {}).map(([name, fill]): [string, HoleFill] => [
+    name,
+    typeof fill === "object" ? fill : { value: fill },
+  ]);
+  return { source, with: Object.fromEntries(fills), optional: options.optional ?? false };
+}
+
+/** By the hole's name; a plain value is a constant. */
+type HoleFills = Record<string, HoleFill | string | number | boolean>;
+
+/** Why a look failed: a code such as PERMISSION_NEEDED and one sentence. */
+export type Failure = { code: string; message: string };
+
+/** What each kind of source gives. */
+export type DataByKind = {
+  file: { text: string };
+  /** `text` or `failure` only when the source names a child. */
+  directory: { entries: { name: string; text?: string; failure?: Failure }[] };
+  /** Sizes in bytes; a mount that could not be asked has `failure` instead. */
+  filesystem: {
+    mounts: {
+      mountPoint: string;
+      device: string;
+      type: string;
+      options: string;
+      totalBytes?: number;
+      freeBytes?: number;
+      availableBytes?: number;
+      totalInodes?: number;
+      freeInodes?: number;
+      failure?: Failure;
+    }[];
+  };
+  exec: { stdout: string; stderr: string; exitCode: number };
+  http: { status: number; body: string };
+};
+
+/** One look: the data, when (Unix time in ms), and whether a cap cut it. */
+export type Look<K extends SourceKind> = DataByKind[K] & { at: number; truncated: boolean };
+
+type Times<T, N extends number, Done extends T[] = []> = number extends N
+  ? T[]
+  : Done["length"] extends N
+    ? Done
+    : Times<T, N, [...Done, T]>;
+
+type Looks<S> =
+  S extends Source<infer K, infer N>
+    ? N extends 1
+      ? Look<K>
+      : { samples: Times<Look<K>, N> }
+    : never;
+
+/** What `run` receives for a source or a read of it. */
+export type View<R> =
+  R extends Read<infer S, infer O>
+    ? O extends true
+      ? ({ ok: true } & Looks<S>) | { ok: false; failure: Failure }
+      : Looks<S>
+    : Looks<R>;
+
+/** The outcome of one read as the agent hands it in; see schemas/reads. */
+export type ReadOutcome =
+  | { ok: true; samples: { at: number; truncated: boolean; data: object }[] }
+  | { ok: false; failure: Failure };
+
+export function isRead(value: Source | Read): value is Read {
+  return "source" in value;
+}
+
+/** Turns an outcome into what `run` receives. */
+export function buildView(use: Source | Read, outcome: ReadOutcome | undefined): unknown {
+  const source = isRead(use) ? use.source : use;
+  const optional = isRead(use) && use.optional;
+  if (outcome === undefined) throw new Error("expected an outcome for every read, got fewer");
+  if (!outcome.ok) {
+    if (optional) return { ok: false, failure: outcome.failure };
+    throw new Error(`a read failed: ${outcome.failure.code} ${outcome.failure.message}`);
+  }
+  const looks = outcome.samples.map(({ at, truncated, data }) => ({ ...data, at, truncated }));
+  if (looks.length !== source.count) {
+    throw new Error(`expected ${source.count} samples, got ${looks.length}`);
+  }
+  const view = source.count === 1 ? looks[0] : { samples: looks };
+  return optional ? { ok: true, ...view } : view;
+}
