@@ -32,7 +32,7 @@ export async function main(): Promise<void> {
       runner: await createRunnerLink({
         socketPath: config.runnerSocketPath,
         socketMode: config.sameUid ? 0o600 : 0o660,
-        log,
+        log: (event, detail) => log(event, { detail }),
       }),
       admission: buildAdmission(config, config.sameUid ? [0, uid] : [0]),
       log,

@@ -20,6 +20,7 @@ import type { AgentConfig } from "./edge/read-config.ts";
 import { readGrants } from "./edge/read-grants.ts";
 import { type AuditSegments, openAuditSegments } from "./edge/store/audit-segments.ts";
 import { readIdentity } from "./edge/store/identity.ts";
+import { within } from "./edge/within.ts";
 import { readPackState, writePackState } from "./edge/store/pack-state-file.ts";
 
 /** Gets packs onto this host; see trust/admit. Every error is a refusal with its code. */
@@ -74,6 +75,7 @@ export async function startAgent(parts: AgentParts): Promise<Agent> {
           findPack: (pack) => packs.find(pack),
           now: Date.now,
           clock: () => performance.now(),
+          within,
         },
         MAX_CALLS,
       ),
