@@ -2,7 +2,17 @@
 // newer than the last bundles. One file starts fast, is small in memory and is
 // one thing to hash for attestation.
 import { createHash } from "node:crypto";
-import { existsSync, mkdirSync, readdirSync, readFileSync, realpathSync, rmSync, statSync, symlinkSync, writeFileSync } from "node:fs";
+import {
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  realpathSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
 import { createRequire } from "node:module";
 import { dirname, join, relative, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -42,8 +52,12 @@ function* walk(folder) {
 function stampOfSources() {
   const hash = createHash("sha256");
   const folders = ["schemas", "trust", "database", "pack-sdk", "agent", "hub", "registry", "cli"];
-  const files = [...folders.flatMap((name) => [...walk(join(root, name))]), join(root, "pnpm-lock.yaml"), fileURLToPath(import.meta.url)];
-  for (const path of files.sort()) {
+  const files = [
+    ...folders.flatMap((name) => [...walk(join(root, name))]),
+    join(root, "pnpm-lock.yaml"),
+    fileURLToPath(import.meta.url),
+  ];
+  for (const path of files.sort((a, b) => (a < b ? -1 : 1))) {
     const { size, mtimeMs } = statSync(path);
     hash.update(`${relative(root, path)} ${size} ${mtimeMs}\n`);
   }

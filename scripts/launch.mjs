@@ -31,7 +31,9 @@ function fail(message) {
 
 function installWhenChanged() {
   const stamp = join(root, "node_modules/.sonde-lockfile");
-  const wanted = createHash("sha256").update(readFileSync(join(root, "pnpm-lock.yaml"))).digest("hex");
+  const wanted = createHash("sha256")
+    .update(readFileSync(join(root, "pnpm-lock.yaml")))
+    .digest("hex");
   if (existsSync(stamp) && readFileSync(stamp, "utf8") === wanted) return;
   process.stderr.write("Installing dependencies (frozen lockfile) ...\n");
   const { status } = spawnSync("npx", ["--yes", PNPM, "install", "--frozen-lockfile"], {
@@ -45,7 +47,9 @@ function installWhenChanged() {
 function findNode() {
   const [major] = process.versions.node.split(".");
   if (Number(major) >= OLDEST_NODE) return process.execPath;
-  const folder = readdirSync(join(root, "node_modules")).find((name) => name.startsWith("node-linux-"));
+  const folder = readdirSync(join(root, "node_modules")).find((name) =>
+    name.startsWith("node-linux-"),
+  );
   const packaged = folder && join(root, "node_modules", folder, "bin/node");
   if (packaged && existsSync(packaged)) return packaged;
   return fail(`Expected Node ${OLDEST_NODE} or newer, found ${process.version}.`);
@@ -56,15 +60,26 @@ if (chosen === undefined) fail(`Expected one of ${[...TASKS.keys()].join(", ")};
 installWhenChanged();
 const node = findNode();
 if (chosen.bundles) {
-  const { status } = spawnSync(node, [join(root, "scripts/bundle.mjs")], { stdio: ["ignore", 2, 2] });
+  const { status } = spawnSync(node, [join(root, "scripts/bundle.mjs")], {
+    stdio: ["ignore", 2, 2],
+  });
   if (status !== 0) fail("Expected the sources to bundle; see the errors above.");
 }
 
 // The pipe on descriptor 3 tells the task when this launcher is gone, however it ended.
 const child = spawn(
   node,
-  ["--conditions=sonde:source", "--no-node-snapshot", join(root, chosen.file), ...chosen.first, ...args],
-  { stdio: ["inherit", "inherit", "inherit", "pipe"], env: { ...process.env, SONDE_PARENT_FD: "3" } },
+  [
+    "--conditions=sonde:source",
+    "--no-node-snapshot",
+    join(root, chosen.file),
+    ...chosen.first,
+    ...args,
+  ],
+  {
+    stdio: ["inherit", "inherit", "inherit", "pipe"],
+    env: { ...process.env, SONDE_PARENT_FD: "3" },
+  },
 );
 child.stdio[3].on("error", () => undefined);
 for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"]) {

@@ -19,7 +19,13 @@ export type AgentClient = {
 
 export function createAgentClient(socket: string): AgentClient {
   const call = (method: JsonRequest["method"], path: string) =>
-    requestJson({ method, target: { socket }, path, unavailable: "STARTING_FAILED", what: "agent" });
+    requestJson({
+      method,
+      target: { socket },
+      path,
+      unavailable: "STARTING_FAILED",
+      what: "agent",
+    });
   return {
     status: async () => parseAgentStatus(await call("GET", "/status")),
     packs: async () => parseAgentPacks(await call("GET", "/packs")).packs,

@@ -51,7 +51,8 @@ export function addAgentCommands(program: Command, print: (text: string) => void
       writeGrant(layout.grants, shown, personOf(process.env), new Date());
       const packs = await client.reload();
       const report = packs.find(({ name }) => name === shown.name);
-      if (report === undefined) throw new SondeError("NOT_FOUND", `${shown.name} is gone meanwhile`);
+      if (report === undefined)
+        throw new SondeError("NOT_FOUND", `${shown.name} is gone meanwhile`);
       print(options.json ? JSON.stringify(report) : describeReport(report));
     });
 
@@ -61,7 +62,9 @@ export function addAgentCommands(program: Command, print: (text: string) => void
       removeGrant(layout.grants, qualify(pack));
       const packs = await client.reload();
       const report = packs.find(({ name }) => name === qualify(pack));
-      print(options.json ? JSON.stringify(report ?? null) : report ? describeReport(report) : "gone");
+      print(
+        options.json ? JSON.stringify(report ?? null) : report ? describeReport(report) : "gone",
+      );
     },
   );
 }

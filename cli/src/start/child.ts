@@ -89,11 +89,20 @@ function readReadyLine(
     let text = "";
     const fail = (message: string) =>
       reject(new SondeError("STARTING_FAILED", `${message}; see ${options.logFile}`));
-    const timer = setTimeout(() => fail(`the ${options.role} was not ready in time`), READY_TIMEOUT_MS);
+    const timer = setTimeout(
+      () => fail(`the ${options.role} was not ready in time`),
+      READY_TIMEOUT_MS,
+    );
     child.once("error", (error) => fail(`the ${options.role} cannot be started: ${error.message}`));
     child.once("exit", (code) => {
       clearTimeout(timer);
-      reject(readError(text) ?? new SondeError("STARTING_FAILED", `the ${options.role} ended with ${code}; see ${options.logFile}`));
+      reject(
+        readError(text) ??
+          new SondeError(
+            "STARTING_FAILED",
+            `the ${options.role} ended with ${code}; see ${options.logFile}`,
+          ),
+      );
     });
     child.stdout?.on("data", (chunk: Buffer) => {
       if (text.length < 65_536) text += chunk.toString();

@@ -22,13 +22,13 @@ export async function askTool(
     requestInit: { headers: { authorization: `Bearer ${apiKey}` } },
   });
   try {
-    // The SDK's Transport type is written without exactOptionalPropertyTypes.
-    await client.connect(transport as Parameters<typeof client.connect>[0]);
+    await client.connect(transport);
     const answer = await client.callTool({ name: tool, arguments: args });
+    const { _meta: meta } = answer;
     const { results } = answer.structuredContent as ToolResults;
     const failure = results[0]?.failure;
     if (failure !== undefined) throw new SondeError(failure.code, failure.message);
-    return { tool, callId: String(answer._meta?.["sonde.dev/callId"]), results };
+    return { tool, callId: String(meta?.["sonde.dev/callId"]), results };
   } finally {
     await client.close();
   }

@@ -1,5 +1,15 @@
 import { createHash } from "node:crypto";
-import { chmodSync, cpSync, existsSync, mkdirSync, readdirSync, readFileSync, realpathSync, renameSync, rmSync } from "node:fs";
+import {
+  chmodSync,
+  cpSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  realpathSync,
+  renameSync,
+  rmSync,
+} from "node:fs";
 import { join } from "node:path";
 
 /** The programs that services run: their folder and the Node that runs them. */
@@ -33,7 +43,8 @@ export function installRuntime(dist: string, target: string, separate: boolean):
     renameSync(temporary, folder);
     // Older builds are not used by anything once this one is in place.
     for (const name of readdirSync(target)) {
-      if (join(target, name) !== folder) rmSync(join(target, name), { recursive: true, force: true });
+      if (join(target, name) !== folder)
+        rmSync(join(target, name), { recursive: true, force: true });
     }
   }
   return { folder, node: join(folder, "node") };
@@ -45,6 +56,7 @@ function programsOf(dist: string): string[] {
 
 function hashPrograms(dist: string): string {
   const hash = createHash("sha256").update(process.execPath).update(process.version);
-  for (const name of programsOf(dist).sort()) hash.update(name).update(readFileSync(join(dist, name)));
+  for (const name of programsOf(dist).sort())
+    hash.update(name).update(readFileSync(join(dist, name)));
   return hash.digest("hex").slice(0, 16);
 }

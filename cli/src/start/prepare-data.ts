@@ -1,5 +1,14 @@
 import { randomUUID } from "node:crypto";
-import { chmodSync, chownSync, existsSync, mkdirSync, readFileSync, renameSync, statSync, writeFileSync } from "node:fs";
+import {
+  chmodSync,
+  chownSync,
+  existsSync,
+  mkdirSync,
+  readFileSync,
+  renameSync,
+  statSync,
+  writeFileSync,
+} from "node:fs";
 import { hostname } from "node:os";
 import { dirname, join } from "node:path";
 import { SondeError } from "@sonde/schemas";
@@ -31,7 +40,9 @@ export function prepareFolders(layout: DataLayout, accounts: Accounts): void {
     make(layout.runnerSockets, 0o710, { uid: accounts.agent.uid, gid: accounts.runner.gid });
     if (accounts.separate) make(layout.runtime, 0o755);
   } catch (cause) {
-    throw new SondeError("RIGHT_MISSING", `cannot prepare the data folder ${layout.root}`, { cause });
+    throw new SondeError("RIGHT_MISSING", `cannot prepare the data folder ${layout.root}`, {
+      cause,
+    });
   }
   if (accounts.separate) requireReachable(layout.root);
 }
@@ -52,7 +63,10 @@ function requireReachable(path: string): void {
 export function requireShortSockets(layout: DataLayout): void {
   for (const path of [layout.agentSocket, join(layout.runnerSockets, "runner.sock")]) {
     if (Buffer.byteLength(path) > 107) {
-      throw new SondeError("RIGHT_MISSING", `the data folder's path is too long for a socket: ${path}`);
+      throw new SondeError(
+        "RIGHT_MISSING",
+        `the data folder's path is too long for a socket: ${path}`,
+      );
     }
   }
 }

@@ -79,7 +79,9 @@ async function assignPacks(
     const failed = packs.find(({ state }) => state === "failed");
     if (failed?.reason) throw new SondeError(failed.reason.code, failed.reason.message);
     return [...versions].every(([name, version]) =>
-      packs.some((pack) => pack.name === name && pack.version === version && settled.has(pack.state)),
+      packs.some(
+        (pack) => pack.name === name && pack.version === version && settled.has(pack.state),
+      ),
     );
   });
 }
@@ -94,7 +96,9 @@ async function approvePacks(
     if (report.state !== "pending" && report.state !== "held") continue;
     const shown = await agent.explain(report.name);
     options.progress.say(describePack(shown));
-    const agreed = options.yes || (!options.json && (await confirm(`Grant this to ${report.name} on this host?`)));
+    const agreed =
+      options.yes ||
+      (!options.json && (await confirm(`Grant this to ${report.name} on this host?`)));
     if (!agreed) {
       options.progress.say(
         `${report.name} stays ${report.state}. To approve it: npm run -s sonde -- agent approve ${report.name} --data ${layout.root}`,
@@ -103,7 +107,9 @@ async function approvePacks(
     }
     writeGrant(layout.grants, shown, personOf(options.env), new Date());
     const after = (await agent.reload()).find(({ name }) => name === report.name);
-    options.progress.say(`${report.name} is ${after?.state ?? "gone"}.${after?.reason ? ` ${after.reason.message}` : ""}`);
+    options.progress.say(
+      `${report.name} is ${after?.state ?? "gone"}.${after?.reason ? ` ${after.reason.message}` : ""}`,
+    );
   }
 }
 

@@ -15,7 +15,13 @@ import {
   writeConfigs,
 } from "./prepare-data.ts";
 import type { Progress } from "./progress.ts";
-import { type Account, type Accounts, asAccount, ensureAccounts, missingUsers } from "./system-users.ts";
+import {
+  type Account,
+  type Accounts,
+  asAccount,
+  ensureAccounts,
+  missingUsers,
+} from "./system-users.ts";
 
 /** The running services of one data folder. `stop` ends all of them, newest first. */
 export type Services = {
@@ -56,7 +62,12 @@ export async function startServices(layout: DataLayout, options: Options): Promi
   const urls = { hub: "", mcp: "", registry: "" };
   const agentName = chooseAgentName(layout);
 
-  const commandOf = (account: Account, program: string, args: string[], supplementary: number[] = []) =>
+  const commandOf = (
+    account: Account,
+    program: string,
+    args: string[],
+    supplementary: number[] = [],
+  ) =>
     asAccount(accounts, account, supplementary, [
       ...[runtime.node, "--no-node-snapshot", join(runtime.folder, `${program}.js`)],
       ...args,
@@ -86,8 +97,12 @@ export async function startServices(layout: DataLayout, options: Options): Promi
     urls,
     warnings: accounts.separate ? [] : [SAME_UID_WARNING],
     pids: () =>
-      Object.fromEntries([["supervisor", process.pid], ...children.map(({ role, pid }) => [role, pid()])]) as Record<string, number>,
-    registryCommand: (args) => commandOf(accounts.registry, "registry", [configs.registry, ...args]),
+      Object.fromEntries([
+        ["supervisor", process.pid],
+        ...children.map((child) => [child.role, child.pid()]),
+      ]) as Record<string, number>,
+    registryCommand: (args) =>
+      commandOf(accounts.registry, "registry", [configs.registry, ...args]),
     async startHub() {
       const child = await progress.step("Hub", () => run("hub", accounts.hub, "hub", configs.hub));
       urls.hub = `http://127.0.0.1:${String(child.ready["http"])}`;
@@ -96,7 +111,9 @@ export async function startServices(layout: DataLayout, options: Options): Promi
     },
     async startAgent(hub) {
       await progress.step("Agent", async () => {
-        await enrolAgent(layout, hub, agentName, (args) => commandOf(accounts.agent, "enrol", args));
+        await enrolAgent(layout, hub, agentName, (args) =>
+          commandOf(accounts.agent, "enrol", args),
+        );
         await run("agent", accounts.agent, "agent", configs.agent);
         await run("runner", accounts.runner, "runner", configs.runner, [], false);
         for (const { name, gid } of groups) {
@@ -140,14 +157,18 @@ function resolveGroups(
   const kept = existsSync(file) ? (JSON.parse(readFileSync(file, "utf8")) as string[]) : [];
   const names = wanted.length > 0 ? wanted : kept;
   if (names.length > 0 && !accounts.separate) {
-    throw new SondeError("RIGHT_MISSING", "only root can give a runner another group; start as root");
+    throw new SondeError(
+      "RIGHT_MISSING",
+      "only root can give a runner another group; start as root",
+    );
   }
   const rows = readFileSync("/etc/group", "utf8")
     .split("\n")
     .map((line) => line.split(":"));
   const groups = names.map((name) => {
     const row = rows.find(([known]) => known === name);
-    if (row === undefined) throw new SondeError("RIGHT_MISSING", `there is no group ${name} on this host`);
+    if (row === undefined)
+      throw new SondeError("RIGHT_MISSING", `there is no group ${name} on this host`);
     return { name, gid: Number(row[2]) };
   });
   if (wanted.length > 0) writeAtomically(file, JSON.stringify(names));

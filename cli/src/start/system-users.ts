@@ -38,14 +38,24 @@ export function ensureAccounts(): Accounts {
     try {
       execFileSync(
         "useradd",
-        ["--system", "--user-group", "--no-create-home", "--home-dir", "/nonexistent", "--shell", "/usr/sbin/nologin", user],
+        [
+          "--system",
+          "--user-group",
+          "--no-create-home",
+          "--home-dir",
+          "/nonexistent",
+          "--shell",
+          "/usr/sbin/nologin",
+          user,
+        ],
         { stdio: ["ignore", "ignore", "pipe"] },
       );
     } catch (cause) {
       throw new SondeError("RIGHT_MISSING", `cannot create the system user ${user}`, { cause });
     }
     const made = findAccount(user);
-    if (made === null) throw new SondeError("RIGHT_MISSING", `the system user ${user} was not created`);
+    if (made === null)
+      throw new SondeError("RIGHT_MISSING", `the system user ${user} was not created`);
     return made;
   };
   return {
