@@ -31,15 +31,11 @@ export async function openDatabase(options: DatabaseOptions): Promise<Database> 
     connect_timeout: 10,
     connection: { application_name: "sonde" },
   };
-  const sql =
+  const server =
     cluster === null
-      ? postgres(options.url ?? "", { ...shared, ...tlsFor(options.url ?? "") })
-      : postgres({
-          ...shared,
-          host: cluster.socketDir,
-          database: "postgres",
-          username: userInfo().username,
-        });
+      ? readServer(options.url ?? "")
+      : { host: cluster.socketDir, database: "postgres", username: userInfo().username };
+  const sql = postgres({ ...shared, ...server });
   const close = async () => {
     await sql.end({ timeout: 5 });
     await cluster?.stop();
@@ -56,20 +52,41 @@ export async function openDatabase(options: DatabaseOptions): Promise<Database> 
   return { sql, close };
 }
 
-/** Beyond this machine the server must prove its name; `sslmode=require` proves nothing. */
-function tlsFor(url: string): { ssl?: { rejectUnauthorized: true } } {
+type Server = {
+  host: string;
+  port?: number;
+  database: string;
+  username: string;
+  password?: string;
+  ssl?: { rejectUnauthorized: true };
+};
+
+/**
+ * Where the server is and how it must prove itself. Beyond this machine it has
+ * to prove its name; `sslmode=require` proves nothing. `?host=/folder` is
+ * libpq's way to name a unix socket. Nothing else of the URL is passed on.
+ */
+function readServer(url: string): Server {
   let parsed: URL;
   try {
     parsed = new URL(url);
   } catch {
     throw new DatabaseError("expected DATABASE_URL to be postgres://..., got something else");
   }
-  const local = ["localhost", "127.0.0.1", "[::1]", ""].includes(parsed.hostname);
-  if (local) return {};
+  const server: Server = {
+    host: parsed.hostname,
+    database: decodeURIComponent(parsed.pathname.slice(1)) || "postgres",
+    username: decodeURIComponent(parsed.username),
+  };
+  if (parsed.port !== "") server.port = Number(parsed.port);
+  if (parsed.password !== "") server.password = decodeURIComponent(parsed.password);
+  const socketDir = parsed.searchParams.get("host");
+  if (socketDir?.startsWith("/")) return { ...server, host: socketDir };
+  if (["localhost", "127.0.0.1", "[::1]"].includes(parsed.hostname)) return server;
   if (parsed.searchParams.get("sslmode") !== "verify-full") {
     throw new DatabaseError(
       `expected sslmode=verify-full for a database on ${parsed.hostname}, got ${parsed.searchParams.get("sslmode") ?? "none"}`,
     );
   }
-  return { ssl: { rejectUnauthorized: true } };
+  return { ...server, ssl: { rejectUnauthorized: true } };
 }

@@ -1,0 +1,45 @@
+import { spawn } from "node:child_process";
+import { existsSync } from "node:fs";
+import { join } from "node:path";
+import { isErrorCode, SondeError } from "@sonde/schemas";
+import type { DataLayout } from "../data-layout.ts";
+import type { HubClient } from "../hub-client.ts";
+
+/**
+ * Enrols this machine's agent unless it is enrolled already. The token goes
+ * through standard input, so it is in no process list and no history.
+ *
+ * @param program command line of the enrol program as the agent's user
+ */
+export async function enrolAgent(
+  layout: DataLayout,
+  hub: HubClient,
+  agentName: string,
+  program: (args: string[]) => { command: string; args: string[] },
+): Promise<void> {
+  if (existsSync(join(layout.agent, "identity", "identity.json"))) return;
+  const { token, enrolAddress } = await hub.createToken(agentName);
+  const { command, args } = program([layout.agent, enrolAddress, agentName]);
+  const child = spawn(command, args, { stdio: ["pipe", "pipe", "pipe"], cwd: "/" });
+  let output = "";
+  child.stdout.on("data", (chunk: Buffer) => {
+    output += chunk.toString();
+  });
+  child.stderr.on("data", (chunk: Buffer) => {
+    output += chunk.toString();
+  });
+  child.stdin.end(`${token}\n`);
+  const code = await new Promise<number | null>((resolve, reject) => {
+    child.once("error", reject);
+    child.once("close", resolve);
+  });
+  if (code !== 0) throw readRefusal(output);
+}
+
+function readRefusal(output: string): SondeError {
+  for (const line of output.split("\n")) {
+    const found = /"code":"([A-Z_]+)"/.exec(line)?.[1];
+    if (isErrorCode(found)) return new SondeError(found, `enrolment failed: ${line.slice(0, 500)}`);
+  }
+  return new SondeError("STARTING_FAILED", `enrolment failed: ${output.slice(0, 500)}`);
+}

@@ -1,0 +1,56 @@
+import { execFile, type ExecFileOptions } from "node:child_process";
+import { chownSync, mkdirSync, mkdtempSync, rmSync } from "node:fs";
+import { tmpdir, userInfo } from "node:os";
+import { join } from "node:path";
+import { promisify } from "node:util";
+import { findBinaries } from "../find-binaries.ts";
+
+const run = promisify(execFile);
+const NOBODY = 65534;
+
+/** A real PostgreSQL server for one test file. */
+export type TestDatabase = { url: string; close(): Promise<void> };
+
+/**
+ * Starts a fresh server on a unix socket. PostgreSQL refuses root, so a test
+ * run as root gets a server of `nobody` that lets the test connect.
+ */
+export async function startTestDatabase(): Promise<TestDatabase> {
+  const [binaries] = findBinaries();
+  if (binaries === undefined) throw new Error("expected PostgreSQL programs, found none");
+  const asRoot = process.getuid?.() === 0;
+  const account = asRoot ? { uid: NOBODY, gid: NOBODY } : {};
+  const folder = mkdtempSync(join(tmpdir(), "sonde-test-pg-"));
+  const socketDir = join(folder, "s");
+  mkdirSync(socketDir);
+  if (asRoot) for (const path of [folder, socketDir]) chownSync(path, NOBODY, NOBODY);
+  const user = asRoot ? "nobody" : userInfo().username;
+  const options: ExecFileOptions = {
+    ...account,
+    cwd: folder,
+    env: { LC_ALL: "C", PATH: "/usr/bin:/bin" },
+  };
+  const clusterDir = join(folder, "data");
+  const call = (program: string, args: string[]) =>
+    run(join(binaries.binDir, program), args, options);
+  await call("initdb", ["-D", clusterDir, "-U", user, "-E", "UTF8", "--auth=trust", "--no-sync"]);
+  const settings = `-c listen_addresses='' -c unix_socket_directories='${socketDir}' -c shared_buffers=16MB`;
+  await call("pg_ctl", [
+    "start",
+    "-w",
+    "-s",
+    "-D",
+    clusterDir,
+    "-l",
+    join(folder, "log"),
+    "-o",
+    settings,
+  ]);
+  return {
+    url: `postgres://${user}@localhost/postgres?host=${encodeURIComponent(socketDir)}`,
+    async close() {
+      await call("pg_ctl", ["stop", "-w", "-s", "-m", "immediate", "-D", clusterDir]);
+      rmSync(folder, { recursive: true, force: true });
+    },
+  };
+}

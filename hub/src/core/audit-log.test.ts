@@ -1,0 +1,55 @@
+import { openDatabase } from "@sonde/database";
+import { startTestDatabase, type TestDatabase } from "@sonde/database/testing";
+import { verifyChain } from "@sonde/trust/log";
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { createAuditStore } from "../edge/store/audit-store.ts";
+import { migrations } from "../edge/store/migrations.ts";
+import { openAuditLog } from "./audit-log.ts";
+import { buildAuditRecord } from "./audit-record.ts";
+
+let server: TestDatabase;
+beforeAll(async () => {
+  server = await startTestDatabase();
+});
+afterAll(() => server.close());
+
+const open = () =>
+  openDatabase({ dataDir: "/nonexistent", url: server.url, migrations, maxConnections: 4 });
+const note = (detail: Record<string, unknown>) =>
+  buildAuditRecord(new Date("2026-01-01T00:00:00Z"), "log.opened", { detail });
+
+test("attack 60: many callers in two processes make one order, and nothing is lost", async () => {
+  const databases = [await open(), await open()] as const;
+  const store = createAuditStore(databases[0].sql);
+  const other = createAuditStore(databases[1].sql);
+  const logs = [await openAuditLog(store), await openAuditLog(other)] as const;
+  const appended = await Promise.all(
+    Array.from({ length: 400 }, (_, index) =>
+      logs[index % 2 === 0 ? 0 : 1].append(note({ index })),
+    ),
+  );
+  expect(new Set(appended.map(({ seq }) => seq)).size).toBe(400);
+
+  const entries = await store.read(0, 1000);
+  expect(verifyChain(entries)).toEqual(await store.readHead());
+  expect(entries.length).toBe(400);
+  await Promise.all(databases.map((database) => database.close()));
+});
+
+test("a record with any text comes back with the hash it was chained under", async () => {
+  const database = await open();
+  const store = createAuditStore(database.sql);
+  const log = await openAuditLog(store);
+  const before = log.head();
+  await log.append(note({ text: 'NUL \u0000, lone \ud800, "quotes", 0.1, é', number: 1e-7 }));
+  const entries = await store.read(before.size, 10);
+  expect(verifyChain(entries, before)).toEqual(log.head());
+  await database.close();
+});
+
+test("a database that is gone refuses the record instead of losing it", async () => {
+  const database = await open();
+  const log = await openAuditLog(createAuditStore(database.sql));
+  await database.close();
+  await expect(log.append(note({}))).rejects.toMatchObject({ code: "AUDIT_UNAVAILABLE" });
+});

@@ -1,0 +1,96 @@
+import { type AuditEntry, type AuditRecord, type LogHead, SondeError } from "@sonde/schemas";
+import { chainRecord, headAfter } from "@sonde/trust/log";
+
+/** Where the chain is kept; see edge/store/audit-store for its promises. */
+export type AuditPort = {
+  readHead(): Promise<LogHead>;
+  append(head: LogHead, entries: AuditEntry[]): Promise<boolean>;
+};
+
+/**
+ * The hub's audit log: one hash chain, written in group commits.
+ * Concurrency: any number of callers; records of one moment share a commit.
+ */
+export type AuditLog = {
+  /**
+   * Resolves when the record is durable.
+   *
+   * @throws SondeError AUDIT_UNAVAILABLE; then nothing was recorded and the
+   *   caller must not go on
+   */
+  append(record: AuditRecord): Promise<AuditEntry>;
+  /** The head as this process last saw it. */
+  head(): LogHead;
+  /** Resolves when everything given to `append` before is settled. */
+  flush(): Promise<void>;
+};
+
+type Waiting = {
+  record: AuditRecord;
+  resolve: (entry: AuditEntry) => void;
+  reject: (error: SondeError) => void;
+};
+
+/** More than this waiting means the database is far behind: refuse instead of growing. */
+const MAX_WAITING = 20_000;
+const MAX_BATCH = 500;
+/** Another process moved the head; with two writers a few tries settle it. */
+const MAX_TRIES = 20;
+
+export async function openAuditLog(port: AuditPort): Promise<AuditLog> {
+  let head = await port.readHead();
+  let waiting: Waiting[] = [];
+  let writing: Promise<void> | null = null;
+
+  async function writeBatch(batch: Waiting[]): Promise<void> {
+    for (let attempt = 0; attempt < MAX_TRIES; attempt++) {
+      let next = head;
+      const entries = batch.map(({ record }) => {
+        const entry = chainRecord(next, record);
+        next = headAfter(entry);
+        return entry;
+      });
+      if (await port.append(head, entries)) {
+        head = next;
+        for (const [index, entry] of entries.entries()) batch[index]?.resolve(entry);
+        return;
+      }
+      head = await port.readHead();
+    }
+    throw new Error("the head kept moving");
+  }
+
+  async function drain(): Promise<void> {
+    while (waiting.length > 0) {
+      const batch = waiting.slice(0, MAX_BATCH);
+      waiting = waiting.slice(MAX_BATCH);
+      try {
+        await writeBatch(batch);
+      } catch (cause) {
+        const error = new SondeError("AUDIT_UNAVAILABLE", "the audit log cannot be written", {
+          cause,
+        });
+        for (const { reject } of batch) reject(error);
+      }
+    }
+    writing = null;
+  }
+
+  return {
+    append(record) {
+      if (waiting.length >= MAX_WAITING) {
+        return Promise.reject(
+          new SondeError("AUDIT_UNAVAILABLE", `${MAX_WAITING} audit records are waiting already`),
+        );
+      }
+      return new Promise((resolve, reject) => {
+        waiting.push({ record, resolve, reject });
+        writing ??= drain();
+      });
+    },
+    head: () => head,
+    async flush() {
+      while (writing !== null) await writing;
+    },
+  };
+}

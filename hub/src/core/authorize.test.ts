@@ -1,0 +1,57 @@
+import type { KeyPolicy } from "@sonde/schemas";
+import { expect, test } from "vitest";
+import { type Action, authorize, type Principal } from "./authorize.ts";
+
+function principal(policy: Partial<KeyPolicy>): Principal {
+  return {
+    id: "key:1",
+    name: "test",
+    policy: { role: "client", agents: "*", probes: "*", ...policy },
+    policyHash: `sha256:${"0".repeat(64)}`,
+  };
+}
+
+const CALL: Action = {
+  kind: "probe.call",
+  agent: "web-1",
+  probe: "system.overview",
+  capability: "observe",
+};
+
+test("attack 24: every role is allowed exactly what this table says", () => {
+  const kinds = [
+    "probe.call",
+    "probe.list",
+    "agents.read",
+    "agents.manage",
+    "tools.approve",
+    "tools.read",
+    "keys.manage",
+    "audit.read",
+    "calls.read",
+  ] as const;
+  const allowed = (role: KeyPolicy["role"]) =>
+    kinds.filter((kind) => {
+      const action = kind === "probe.call" ? CALL : { kind };
+      return authorize(principal({ role }), action).allowed;
+    });
+  expect(allowed("operator")).toEqual(kinds);
+  expect(allowed("client")).toEqual(["probe.call", "probe.list", "agents.read"]);
+  expect(allowed("auditor")).toEqual(["agents.read", "tools.read", "audit.read", "calls.read"]);
+});
+
+test.each([
+  ["an agent outside the key's list", { agents: ["web-2"] }],
+  ["a near miss of an agent's name", { agents: ["web-1.example", "web-"] }],
+  ["a probe outside the key's list", { probes: ["system.disk.usage"] }],
+  ["a near miss of a probe's name", { probes: ["system.overvie", "system"] }],
+  ["no agents at all", { agents: [] }],
+])("a key for %s is refused", (_what, policy) => {
+  expect(authorize(principal(policy), CALL)).toMatchObject({ allowed: false, code: "FORBIDDEN" });
+});
+
+test("a client may only observe", () => {
+  const action: Action = { ...CALL, capability: "interact" };
+  expect(authorize(principal({}), action).allowed).toBe(false);
+  expect(authorize(principal({ role: "operator" }), action).allowed).toBe(true);
+});

@@ -1,0 +1,78 @@
+import type { Capability, Digest, ErrorCode, KeyPolicy } from "@sonde/schemas";
+
+/** Who is asking, after authentication. */
+export type Principal = {
+  /** `key:<id>` as it stands in envelopes and audit. */
+  id: string;
+  name: string;
+  policy: KeyPolicy;
+  policyHash: Digest;
+};
+
+/** Everything that can be asked of the hub. A route without one of these does not start. */
+export type Action =
+  | { kind: "probe.call"; agent: string; probe: string; capability: Capability }
+  | { kind: "probe.list" }
+  | { kind: "agents.read" }
+  | { kind: "agents.manage" }
+  | { kind: "tools.approve" }
+  | { kind: "tools.read" }
+  | { kind: "keys.manage" }
+  | { kind: "audit.read" }
+  | { kind: "calls.read" };
+
+export type Decision = { allowed: true } | { allowed: false; code: ErrorCode; reason: string };
+
+const ALLOWED: Decision = { allowed: true };
+
+/** What each role may do, besides the agents and probes its key names. */
+const ROLES: Record<KeyPolicy["role"], ReadonlySet<Action["kind"]>> = {
+  operator: new Set<Action["kind"]>([
+    "probe.call",
+    "probe.list",
+    "agents.read",
+    "agents.manage",
+    "tools.approve",
+    "tools.read",
+    "keys.manage",
+    "audit.read",
+    "calls.read",
+  ]),
+  client: new Set<Action["kind"]>(["probe.call", "probe.list", "agents.read"]),
+  auditor: new Set<Action["kind"]>(["agents.read", "tools.read", "audit.read", "calls.read"]),
+};
+
+/**
+ * The one decision about rights. Pure; called by MCP and REST alike, for
+ * everything, before anything is looked up for the caller.
+ */
+export function authorize(principal: Principal, action: Action): Decision {
+  if (!ROLES[principal.policy.role].has(action.kind)) {
+    return refuse(`a key of role ${principal.policy.role} may not do ${action.kind}`);
+  }
+  if (action.kind !== "probe.call") return ALLOWED;
+  if (!mayUse(principal.policy.agents, action.agent)) {
+    return refuse(`this key may not ask agent ${action.agent}`);
+  }
+  if (!mayUse(principal.policy.probes, action.probe)) {
+    return refuse(`this key may not ask probe ${action.probe}`);
+  }
+  // Clients ask, they never change anything: higher levels need an operator's key.
+  if (action.capability !== "observe" && principal.policy.role !== "operator") {
+    return refuse(`this key may only observe, the probe is ${action.capability}`);
+  }
+  return ALLOWED;
+}
+
+/** True when the principal's list may show the agent at all. */
+export function maySeeAgent(principal: Principal, agent: string): boolean {
+  return mayUse(principal.policy.agents, agent);
+}
+
+function mayUse(allowed: "*" | string[], name: string): boolean {
+  return allowed === "*" || allowed.includes(name);
+}
+
+function refuse(reason: string): Decision {
+  return { allowed: false, code: "FORBIDDEN", reason };
+}

@@ -1,0 +1,42 @@
+import {
+  ERROR_TABLE,
+  type ResultBody,
+  type SondeError,
+  type ToolResult,
+  type ToolResults,
+} from "@sonde/schemas";
+
+/** An answer for an MCP client: structured, and the same as text for older ones. */
+export type Rendered = { structuredContent: ToolResults; isError: boolean };
+
+const NO_REDACTIONS = { count: 0, rules: {} };
+
+/** Turns an agent's result into the one result shape. */
+export function renderResult(agent: string, body: ResultBody): Rendered {
+  const result: ToolResult = {
+    agent,
+    status: body.status,
+    redactions: body.redactions,
+    collectedAt: body.collectedAt,
+  };
+  if (body.data !== undefined) result.data = body.data;
+  if (body.truncated) result.truncated = true;
+  if (body.failure !== undefined) {
+    const { retryable, hint } = ERROR_TABLE[body.failure.code];
+    result.failure = { ...body.failure, retryable, hint };
+  }
+  return { structuredContent: { results: [result] }, isError: body.status === "failure" };
+}
+
+/** Turns a refusal or failure on the hub into the same shape. */
+export function renderError(agent: string, error: SondeError): Rendered {
+  const { retryable, hint } = ERROR_TABLE[error.code];
+  const result: ToolResult = {
+    agent,
+    status: "failure",
+    failure: { code: error.code, message: error.message, retryable, hint },
+    redactions: NO_REDACTIONS,
+    collectedAt: null,
+  };
+  return { structuredContent: { results: [result] }, isError: true };
+}

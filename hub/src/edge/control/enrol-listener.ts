@@ -1,0 +1,164 @@
+import { createHash, randomBytes, randomUUID } from "node:crypto";
+import type { Socket } from "node:net";
+import { TLSSocket } from "node:tls";
+import { EnrolRequest, SondeError, TOKEN_PREFIX, type EnrolResponse } from "@sonde/schemas";
+import { type Authority, readPublicKey } from "@sonde/trust/ca";
+import { verifySignature } from "@sonde/trust/envelope";
+import type { TypeBoxTypeProvider } from "@fastify/type-provider-typebox";
+import Fastify from "fastify";
+import type { AuditLog } from "../../core/audit-log.ts";
+import { buildAuditRecord } from "../../core/audit-record.ts";
+import type { Fleet } from "../../core/fleet.ts";
+import { installErrorHandling, STRICT_AJV } from "../http/error-handling.ts";
+import type { HubStore } from "../store/hub-store.ts";
+import { createAttemptLimiter } from "./attempt-limiter.ts";
+
+/** The label under which a proof is bound to its TLS session. */
+const ENROL_EXPORTER_LABEL = "EXPORTER-sonde-enrol";
+const ENROL_EXPORTER_BYTES = 32;
+const MAX_BODY_BYTES = 16 * 1024;
+
+export type EnrolOptions = {
+  hubId: string;
+  tls: { certificate: string; privateKey: string; authority: string };
+  authority: Authority;
+  /** host:port that agents connect to afterwards. */
+  controlAddress: () => string;
+  /** SubjectPublicKeyInfo in PEM of the key that signs the hub's envelopes. */
+  hubKey: string;
+  store: HubStore;
+  fleet: Fleet;
+  auditLog: AuditLog;
+  now: () => Date;
+};
+
+/**
+ * The enrol listener: TLS 1.3 without a client certificate. A token works once,
+ * and only together with proof of the new key on this very TLS session.
+ */
+export function createEnrolListener(options: EnrolOptions) {
+  const app = Fastify({
+    https: {
+      cert: `${options.tls.certificate}\n${options.tls.authority}`,
+      key: options.tls.privateKey,
+      minVersion: "TLSv1.3",
+      handshakeTimeout: 10_000,
+    },
+    bodyLimit: MAX_BODY_BYTES,
+    connectionTimeout: 20_000,
+    ajv: STRICT_AJV,
+  }).withTypeProvider<TypeBoxTypeProvider>();
+  installErrorHandling(app);
+  const challenges = new WeakMap<Socket, string>();
+  const limiter = createAttemptLimiter(() => options.now().getTime());
+
+  app.get("/enrol/challenge", (request) => {
+    const challenge = randomBytes(32).toString("base64url");
+    challenges.set(request.raw.socket, challenge);
+    return { challenge };
+  });
+
+  app.post("/enrol", { schema: { body: EnrolRequest } }, async (request, reply) => {
+    if (!limiter.take(request.ip)) {
+      throw new SondeError("TOO_MANY_ATTEMPTS", "expected at most 5 attempts a minute, got more");
+    }
+    const { socket } = request.raw;
+    const challenge = challenges.get(socket);
+    challenges.delete(socket);
+    try {
+      const answer = await enrol(options, request.body, socket, challenge);
+      return await reply.code(201).send(answer);
+    } catch (thrown) {
+      await options.auditLog.append(
+        buildAuditRecord(options.now(), "token.refused", {
+          status: "denied",
+          code: thrown instanceof SondeError ? thrown.code : "INTERNAL",
+          detail: { address: request.ip, agentName: request.body.agentName },
+        }),
+      );
+      throw thrown;
+    }
+  });
+  return app;
+}
+
+async function enrol(
+  options: EnrolOptions,
+  request: EnrolRequest,
+  socket: Socket,
+  challenge: string | undefined,
+): Promise<EnrolResponse> {
+  const publicKey = await readPublicKey(request.csr);
+  const proven =
+    challenge !== undefined &&
+    socket instanceof TLSSocket &&
+    verifySignature(
+      publicKey,
+      buildProofText(request.token, challenge, socket),
+      Buffer.from(request.proof, "base64"),
+    );
+  if (!proven) {
+    throw new SondeError(
+      "CSR_INVALID",
+      "expected proof of the new key on this TLS session, got none",
+    );
+  }
+  const agentId = randomUUID();
+  const issued = await options.authority.issueAgentCertificate({
+    csr: request.csr,
+    hubId: options.hubId,
+    agentId,
+  });
+  const at = options.now();
+  await options.store.enrol({
+    secret: readSecret(request.token),
+    id: agentId,
+    name: request.agentName,
+    publicKey: publicKey.export({ type: "spki", format: "pem" }).toString(),
+    serial: issued.serial,
+    keyId: issued.keyId,
+    certificateExpiresAt: issued.expiresAt,
+    at,
+  });
+  await options.auditLog.append(
+    buildAuditRecord(at, "agent.enrolled", {
+      agent: request.agentName,
+      detail: { agentId, serial: issued.serial, keyId: issued.keyId },
+    }),
+  );
+  options.fleet.add({
+    id: agentId,
+    name: request.agentName,
+    enrolledAt: at.toISOString(),
+    lastSeenAt: null,
+    hello: null,
+    packs: [],
+    desired: { revision: 0, packs: [] },
+  });
+  return {
+    hubId: options.hubId,
+    agentId,
+    certificate: issued.certificate,
+    controlAddress: options.controlAddress(),
+    hubKey: options.hubKey,
+  };
+}
+
+function buildProofText(token: string, challenge: string, socket: TLSSocket): Buffer {
+  const exporter = socket.exportKeyingMaterial(
+    ENROL_EXPORTER_BYTES,
+    ENROL_EXPORTER_LABEL,
+    Buffer.alloc(0),
+  );
+  const tokenHash = createHash("sha256").update(token, "utf8").digest("hex");
+  return Buffer.from(`sonde-enrol-v1\n${challenge}\n${tokenHash}\n${exporter.toString("base64")}`);
+}
+
+/** The secret part; the fingerprint behind the dot is for the agent. */
+function readSecret(token: string): string {
+  const [secret] = token.split(".");
+  if (secret === undefined || !secret.startsWith(TOKEN_PREFIX)) {
+    throw new SondeError("TOKEN_REFUSED", `expected a token that begins with ${TOKEN_PREFIX}`);
+  }
+  return secret;
+}

@@ -1,0 +1,271 @@
+import { randomBytes, randomUUID } from "node:crypto";
+import { existsSync, mkdirSync, readFileSync } from "node:fs";
+import type { AddressInfo, Server } from "node:net";
+import { join } from "node:path";
+import { DatabaseError, openDatabase } from "@sonde/database";
+import {
+  API_KEY_PREFIX,
+  parseJson,
+  parseTrustPolicy,
+  SondeError,
+  toSondeError,
+} from "@sonde/schemas";
+import { openAuthority } from "@sonde/trust/ca";
+import { type HubConfig, parseHubConfig } from "./config.ts";
+import { type AuditLog, openAuditLog } from "./core/audit-log.ts";
+import { buildAuditRecord } from "./core/audit-record.ts";
+import type { CallPorts } from "./core/call-probe.ts";
+import { createFleet } from "./core/fleet.ts";
+import { createControlListener } from "./edge/control/control-listener.ts";
+import { createEnrolListener } from "./edge/control/enrol-listener.ts";
+import { openHubKeys, writePrivateFile } from "./edge/hub-keys.ts";
+import { addAccountRoutes } from "./edge/http/account-routes.ts";
+import { createAuthenticator } from "./edge/http/authenticate.ts";
+import { addFleetRoutes } from "./edge/http/fleet-routes.ts";
+import { createHttpServer, requireSafeListener } from "./edge/http/http-server.ts";
+import { addMcpEndpoint } from "./edge/mcp/mcp-endpoint.ts";
+import { obtainPack } from "./edge/obtain-pack.ts";
+import { type AuditStore, createAuditStore } from "./edge/store/audit-store.ts";
+import { createHubStore, type HubStore } from "./edge/store/hub-store.ts";
+import { migrations } from "./edge/store/migrations.ts";
+
+const VERSION = "0.1.0";
+const MAX_DATABASE_CONNECTIONS = 8;
+const now = () => new Date();
+
+/** One JSON line on standard error; never a key, a parameter or a result. */
+function log(level: "info" | "error", message: string, fields: object = {}): void {
+  process.stderr.write(
+    `${JSON.stringify({ at: now().toISOString(), level, message, ...fields })}\n`,
+  );
+}
+
+function report(error: Error): void {
+  const { cause } = error;
+  log("error", error.message, {
+    stack: error.stack,
+    ...(cause instanceof Error && { cause: cause.stack }),
+  });
+}
+
+async function start(config: HubConfig): Promise<() => Promise<void>> {
+  requireSafeListener(config.http);
+  if (process.getuid?.() === 0) {
+    throw new SondeError("PRIVILEGE_REFUSED", "expected an unprivileged user, got root");
+  }
+  mkdirSync(config.dataDir, { recursive: true, mode: 0o750 });
+  const keys = await openHubKeys(config.dataDir, now());
+  const authority = await openAuthority(keys.authority, now);
+  const policy = parseTrustPolicy(readJson(config.trustPolicyPath, "trust policy"));
+  const database = await openDatabase({
+    dataDir: config.dataDir,
+    ...(config.databaseUrl !== undefined && { url: config.databaseUrl }),
+    migrations,
+    maxConnections: MAX_DATABASE_CONNECTIONS,
+  });
+  const store = createHubStore(database.sql);
+  const auditStore = createAuditStore(database.sql);
+  const auditLog = await openAuditLog(auditStore);
+  await closeOpenRequests(auditLog, auditStore);
+  await ensureOperatorKey(config.dataDir, store, auditLog);
+
+  const fleet = createFleet(await store.loadFleet(), () => mcp.announceChanges());
+  const authenticator = createAuthenticator({ store, auditLog, now, report });
+  const app = createHttpServer({
+    ...(config.http.tls !== undefined && { tls: readTls(config.http.tls) }),
+    publicHosts: config.http.publicHosts,
+    authenticator,
+    report,
+  });
+  const callPorts: CallPorts = {
+    fleet,
+    auditLog,
+    now,
+    elapsed: () => performance.now(),
+    newCallId: randomUUID,
+    report,
+    timeoutMs: config.callTimeoutMs,
+  };
+  const mcp = addMcpEndpoint(app, callPorts, VERSION);
+  const ports = { enrol: 0, control: 0, http: 0 };
+  const publicName = config.agents.names[0] ?? config.agents.host;
+  addFleetRoutes(app, {
+    fleet,
+    store,
+    auditLog,
+    now,
+    caFingerprint: authority.fingerprint,
+    enrolAddress: () => `${publicName}:${ports.enrol}`,
+    obtainPack: async (name, version) => {
+      const storeDir = join(config.dataDir, "packs");
+      const admitPath = config.admitPath;
+      const pack = await obtainPack({ policy, admitPath, storeDir, store, now }, name, version);
+      fleet.addPack(pack);
+      return pack;
+    },
+  });
+  addAccountRoutes(app, { fleet, store, auditStore, auditLog, authenticator, now });
+
+  const tls = {
+    ...(await authority.issueServerCertificate(config.agents.names)),
+    authority: authority.certificate,
+  };
+  const enrol = createEnrolListener({
+    hubId: keys.hubId,
+    tls,
+    authority,
+    controlAddress: () => `${publicName}:${ports.control}`,
+    hubKey: keys.publicKey,
+    store,
+    fleet,
+    auditLog,
+    now,
+  });
+  const control = createControlListener({
+    hubId: keys.hubId,
+    tls,
+    signer: keys.signer,
+    store,
+    fleet,
+    auditLog,
+    now,
+    report,
+  });
+
+  const portsFile = join(config.dataDir, "ports.json");
+  const kept = readKeptPorts(portsFile);
+  await Promise.all([app.ready(), enrol.ready()]);
+  ports.enrol = await listen(enrol.server, config.agents.host, config.agents.enrolPort, kept.enrol);
+  ports.control = await listen(
+    control,
+    config.agents.host,
+    config.agents.controlPort,
+    kept.control,
+  );
+  ports.http = await listen(app.server, config.http.host, config.http.port, kept.http);
+  writePrivateFile(portsFile, JSON.stringify(ports));
+  process.stdout.write(
+    `${JSON.stringify({ ready: true, pid: process.pid, hubId: keys.hubId, ...ports })}\n`,
+  );
+
+  return async () => {
+    authenticator.close();
+    for (const agent of fleet.list()) agent.link?.close("the hub is stopping");
+    control.close();
+    await mcp.close();
+    await Promise.all([app.close(), enrol.close()]);
+    await auditLog.flush();
+    await database.close();
+  };
+}
+
+/** Calls that a crash cut off: their outcome is not known, and the log says so. */
+async function closeOpenRequests(auditLog: AuditLog, auditStore: AuditStore): Promise<void> {
+  for (const request of await auditStore.readOpenRequests()) {
+    const { callId, principal, agent, probe, packDigest } = request;
+    const known = { callId, principal, agent, probe, packDigest };
+    await auditLog.append(
+      buildAuditRecord(now(), "call.unknown", {
+        ...known,
+        status: "failure",
+        code: "CALL_OUTCOME_UNKNOWN",
+      }),
+    );
+  }
+}
+
+/** The first key, in a file only the hub's user (and root) can read. */
+async function ensureOperatorKey(
+  dataDir: string,
+  store: HubStore,
+  auditLog: AuditLog,
+): Promise<void> {
+  if ((await store.countKeys()) > 0) return;
+  const id = randomUUID();
+  const secret = `${API_KEY_PREFIX}${randomBytes(32).toString("base64url")}`;
+  const at = now();
+  writePrivateFile(join(dataDir, "operator-key"), `${secret}\n`);
+  await auditLog.append(buildAuditRecord(at, "key.created", { detail: { id, name: "operator" } }));
+  const policy = { role: "operator", agents: "*", probes: "*" } as const;
+  await store.addKey({ id, name: "operator", secret, policy, at });
+}
+
+/** Listens on the wanted port; 0 means the one used last time, or any free one. */
+async function listen(server: Server, host: string, wanted: number, kept: number): Promise<number> {
+  const tryPort = (port: number) =>
+    new Promise<number>((resolve, reject) => {
+      server.once("error", reject);
+      server.listen(port, host, () => {
+        server.off("error", reject);
+        resolve((server.address() as AddressInfo).port);
+      });
+    });
+  const first = wanted === 0 ? kept : wanted;
+  try {
+    return await tryPort(first);
+  } catch (thrown) {
+    const inUse = thrown instanceof Error && "code" in thrown && thrown.code === "EADDRINUSE";
+    if (inUse && wanted === 0) return tryPort(0);
+    if (inUse) throw new SondeError("PORT_IN_USE", `port ${wanted} on ${host} is in use`);
+    throw new SondeError("RIGHT_MISSING", `cannot listen on ${host}:${wanted}`, { cause: thrown });
+  }
+}
+
+function readKeptPorts(file: string): { enrol: number; control: number; http: number } {
+  const none = { enrol: 0, control: 0, http: 0 };
+  if (!existsSync(file)) return none;
+  return { ...none, ...(JSON.parse(readFileSync(file, "utf8")) as typeof none) };
+}
+
+function readTls(files: { certificatePath: string; privateKeyPath: string }) {
+  return {
+    certificate: readFileSync(files.certificatePath, "utf8"),
+    privateKey: readFileSync(files.privateKeyPath, "utf8"),
+  };
+}
+
+function readJson(path: string, what: string): unknown {
+  let text: string;
+  try {
+    text = readFileSync(path, "utf8");
+  } catch (cause) {
+    throw new SondeError("CONFIG_INVALID", `expected a ${what} at ${path}, cannot read it`, {
+      cause,
+    });
+  }
+  return parseJson(text, what, "CONFIG_INVALID");
+}
+
+async function main(): Promise<void> {
+  const [configFile] = process.argv.slice(2);
+  if (configFile === undefined) {
+    throw new SondeError("CONFIG_INVALID", "expected a configuration file as the only argument");
+  }
+  const config = parseHubConfig(readJson(configFile, "hub configuration"));
+  const stop = await start(config);
+  let stopping = false;
+  const end = () => {
+    if (stopping) return;
+    stopping = true;
+    stop().then(
+      () => process.exit(0),
+      (thrown: unknown) => {
+        report(toSondeError(thrown));
+        process.exit(1);
+      },
+    );
+  };
+  process.on("SIGTERM", end);
+  process.on("SIGINT", end);
+  if (config.supervised) process.stdin.resume().on("end", end).on("error", end);
+}
+
+main().catch((thrown: unknown) => {
+  const error =
+    thrown instanceof DatabaseError
+      ? new SondeError(thrown.code, thrown.message, { cause: thrown })
+      : toSondeError(thrown);
+  report(error);
+  process.stdout.write(`${JSON.stringify(error.toBody())}\n`);
+  process.exit(1);
+});

@@ -1,0 +1,301 @@
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  readdirSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  utimesSync,
+  writeFileSync,
+} from "node:fs";
+import { type Server, createServer } from "node:http";
+import type { AddressInfo } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { type AdmitRequest, SondeError } from "@sonde/schemas";
+import { build } from "esbuild";
+import { afterAll, beforeAll, beforeEach, expect, test, vi } from "vitest";
+import { archiveDigest } from "../archive/index.ts";
+import {
+  buildSampleArchive,
+  buildSamplePolicy,
+  createSampleKey,
+  signSample,
+} from "../testing/index.ts";
+import { admitPack, admittedFolder, readAdmitted } from "./index.ts";
+
+// Every case starts real processes.
+vi.setConfig({ testTimeout: 60_000 });
+
+const root = mkdtempSync(join(tmpdir(), "sonde-admit-"));
+const program = join(root, "admit.cjs");
+const key = createSampleKey();
+const archive = buildSampleArchive();
+const digest = archiveDigest(archive);
+const bundle = signSample(archive, key);
+
+// A registry that serves whatever a test gives it: honest or lying.
+let served: Map<
+  string,
+  {
+    status?: number;
+    body: Uint8Array | string;
+    headers?: Record<string, string>;
+  }
+>;
+let server: Server;
+// Bodies that mean a behaviour.
+const ENDLESS = "endless";
+const SILENT = "silent";
+let storeDir: string;
+let request: AdmitRequest;
+
+beforeAll(async () => {
+  await build({
+    entryPoints: [join(import.meta.dirname, "main.ts")],
+    outfile: program,
+    bundle: true,
+    platform: "node",
+    format: "cjs",
+    conditions: ["sonde:source"],
+    logLevel: "error",
+  });
+  server = createServer((incoming, response) => {
+    const answer = served.get(incoming.url ?? "") ?? { status: 404, body: "{}" };
+    if (answer.body === SILENT) return;
+    response.writeHead(answer.status ?? 200, answer.headers);
+    if (answer.body === ENDLESS) {
+      const more = (): void =>
+        void (response.writable && response.write(Buffer.alloc(65536), more));
+      more();
+    } else response.end(answer.body);
+  });
+  await new Promise<void>((done) => server.listen(0, "127.0.0.1", done));
+});
+afterAll(() => {
+  server.closeAllConnections();
+  server.close();
+  rmSync(root, { recursive: true, force: true });
+});
+
+beforeEach(() => {
+  storeDir = join(mkdtempSync(join(root, "case-")), "store");
+  serve(archive, bundle);
+  request = {
+    registry: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
+    name: "acme/hello",
+    version: "1.0.0",
+    digest,
+    policy: buildSamplePolicy({ acme: [key] }),
+    agentVersion: "0.1.0",
+    storeDir,
+  };
+});
+
+const PATH = "/api/v1/packs/acme/hello/1.0.0";
+function serve(archiveBytes: Uint8Array, bundleText: string | null): void {
+  served = new Map([[`${PATH}/archive`, { body: archiveBytes }]]);
+  if (bundleText !== null) served.set(`${PATH}/bundle`, { body: bundleText });
+}
+
+/** The code of the refusal, and "left something" when a refusal left anything on disk. */
+async function refusal(changes: Partial<AdmitRequest> = {}, deadlineMs?: number): Promise<string> {
+  try {
+    await admitPack(program, { ...request, ...changes }, deadlineMs);
+    return "accepted";
+  } catch (error) {
+    if (existsSync(storeDir)) return "left something";
+    return error instanceof SondeError ? error.code : "no code";
+  }
+}
+
+test("a pack is fetched, verified and stored for another user to read", async () => {
+  const before = process.umask(0o077);
+  const pack = await admitPack(program, request).finally(() => process.umask(before));
+  expect(pack).toMatchObject({
+    name: "acme/hello",
+    version: "1.0.0",
+    digest,
+    signer: { kind: "rsa-sha256", publisher: "acme" },
+  });
+  const folder = admittedFolder(storeDir, digest);
+  expect(readdirSync(folder).toSorted()).toEqual([
+    "LICENSE",
+    "README.md",
+    "index.js",
+    "pack.json",
+    "verified.json",
+  ]);
+  expect(readdirSync(storeDir)).toEqual([digest.slice(7)]);
+  expect(statSync(folder).mode & 0o777).toBe(0o755);
+  for (const name of readdirSync(folder)) {
+    expect(statSync(join(folder, name)).mode & 0o777).toBe(0o644);
+  }
+  expect(await readAdmitted(storeDir, digest)).toEqual(pack);
+});
+
+test("again, and at once, gives the same; a damaged one is replaced, leavings go", async () => {
+  const stale = join(storeDir, ".admit-000000000000000000000000");
+  mkdirSync(stale, { recursive: true });
+  utimesSync(stale, 1000, 1000);
+  const packs = await Promise.all([1, 2, 3].map(() => admitPack(program, request)));
+  expect(packs[1]).toEqual(packs[0]);
+  expect(packs[2]).toEqual(packs[0]);
+  writeFileSync(join(admittedFolder(storeDir, digest), "index.js"), "changed");
+  expect(await admitPack(program, request)).toEqual(packs[0]);
+  expect(await readAdmitted(storeDir, digest)).toEqual(packs[0]);
+  expect(readdirSync(storeDir)).toEqual([digest.slice(7)]);
+});
+
+test("what is changed on disk afterwards is noticed", async () => {
+  await admitPack(program, request);
+  const folder = admittedFolder(storeDir, digest);
+  const changes: [string, () => void][] = [
+    ["index.js", () => writeFileSync(join(folder, "index.js"), "var pack = 1;\n")],
+    ["pack.json", () => writeFileSync(join(folder, "pack.json"), "{}\n")],
+    ["verified.json", () => writeFileSync(join(folder, "verified.json"), "{}")],
+    [
+      "a digest",
+      () =>
+        writeFileSync(
+          join(folder, "verified.json"),
+          readFileSync(join(folder, "verified.json"), "utf8").replaceAll(
+            digest,
+            `sha256:${"0".repeat(64)}`,
+          ),
+        ),
+    ],
+    ["more", () => writeFileSync(join(folder, "extra.js"), "")],
+    ["less", () => rmSync(join(folder, "LICENSE"))],
+  ];
+  for (const [what, change] of changes) {
+    change();
+    await expect(readAdmitted(storeDir, digest), what).rejects.toMatchObject({
+      code: "DIGEST_MISMATCH",
+    });
+    await admitPack(program, request);
+  }
+  rmSync(join(folder, "index.js"));
+  symlinkSync("/etc/hostname", join(folder, "index.js"));
+  await expect(readAdmitted(storeDir, digest)).rejects.toMatchObject({ code: "ARCHIVE_INVALID" });
+  await expect(readAdmitted(storeDir, `sha256:${"0".repeat(64)}`)).rejects.toMatchObject({
+    code: "NOT_FOUND",
+  });
+});
+
+test("a lying registry's pack is refused and leaves nothing", async () => {
+  const flipped = Uint8Array.from(archive);
+  flipped[2000] = flipped[2000]! ^ 1;
+  serve(flipped, bundle);
+  expect(await refusal()).toBe("DIGEST_MISMATCH");
+  expect(await refusal({ digest: archiveDigest(flipped) })).toBe("ARCHIVE_INVALID");
+
+  const swapped = buildSampleArchive({ code: "var pack = { evil: 1 };\n" });
+  serve(swapped, bundle);
+  expect(await refusal()).toBe("DIGEST_MISMATCH");
+  expect(await refusal({ digest: archiveDigest(swapped) })).toBe("DIGEST_MISMATCH");
+
+  serve(archive, signSample(archive, createSampleKey()));
+  expect(await refusal()).toBe("SIGNER_UNTRUSTED");
+  serve(archive, null);
+  expect(await refusal()).toBe("SIGNATURE_MISSING");
+  expect(await refusal({ policy: { ...request.policy, allowUnsignedPacks: true } })).toBe(
+    "SIGNATURE_MISSING",
+  );
+
+  const older = buildSampleArchive({ manifest: { version: "0.9.0" } });
+  serve(older, signSample(older, key));
+  expect(await refusal({ digest: archiveDigest(older) })).toBe("DIGEST_MISMATCH");
+
+  const requires = { groups: [], commands: [], files: [], sockets: [] };
+  const lying = buildSampleArchive({ manifest: { requires } });
+  serve(lying, signSample(lying, key));
+  expect(await refusal({ digest: archiveDigest(lying) })).toBe("REQUIRES_MISMATCH");
+});
+
+test("a bad answer of the registry is bounded in size and time", async () => {
+  served = new Map([[`${PATH}/archive`, { body: ENDLESS }]]);
+  expect(await refusal()).toBe("ARCHIVE_INVALID");
+  served = new Map([
+    [`${PATH}/archive`, { body: archive }],
+    [`${PATH}/bundle`, { body: ENDLESS }],
+  ]);
+  expect(await refusal()).toBe("ARCHIVE_INVALID");
+  served = new Map([[`${PATH}/archive`, { body: SILENT }]]);
+  expect(await refusal({}, 1000)).toBe("REGISTRY_UNAVAILABLE");
+  served = new Map([
+    [`${PATH}/archive`, { status: 302, body: "", headers: { location: "/other" } }],
+    ["/other", { body: archive }],
+    [`${PATH}/bundle`, { body: bundle }],
+  ]);
+  expect(await refusal()).toBe("REGISTRY_UNAVAILABLE");
+  served = new Map([[`${PATH}/archive`, { status: 500, body: "" }]]);
+  expect(await refusal()).toBe("REGISTRY_UNAVAILABLE");
+  served = new Map();
+  expect(await refusal()).toBe("NOT_FOUND");
+  expect(await refusal({ registry: "http://127.0.0.1:1" })).toBe("REGISTRY_UNAVAILABLE");
+});
+
+test("a request without policy or digest is refused", async () => {
+  const { policy: _policy, ...rest } = request;
+  expect(await refusal({ policy: undefined as never })).toBe("BAD_REQUEST");
+  await expect(admitPack(program, rest as AdmitRequest)).rejects.toMatchObject({
+    code: "BAD_REQUEST",
+  });
+  expect(await refusal({ digest: null })).toBe("BAD_REQUEST");
+  expect(await refusal({ name: "acme/../../etc" })).toBe("BAD_REQUEST");
+});
+
+test("an author's own folder may be unsigned where the host says so", async () => {
+  const localFolder = mkdtempSync(join(root, "local-"));
+  const path = join(localFolder, "hello-1.0.0.tgz");
+  const open = { ...request.policy, allowUnsignedPacks: true };
+  expect(await refusal({ localFolder, digest: null })).toBe("NOT_FOUND");
+  symlinkSync(join(root, "elsewhere.tgz"), path);
+  writeFileSync(join(root, "elsewhere.tgz"), archive);
+  expect(await refusal({ localFolder, digest: null, policy: open })).toBe("ARCHIVE_INVALID");
+  rmSync(path);
+  writeFileSync(path, archive);
+  expect(await refusal({ localFolder, digest: null })).toBe("SIGNATURE_MISSING");
+  const unsigned = await admitPack(program, {
+    ...request,
+    localFolder,
+    digest: null,
+    policy: open,
+  });
+  expect(unsigned.signer).toEqual({ kind: "none", publisher: "acme" });
+});
+
+test("a signed pack in a local folder needs no opt-in", async () => {
+  const localFolder = mkdtempSync(join(root, "local-"));
+  writeFileSync(join(localFolder, "hello-1.0.0.tgz"), archive);
+  writeFileSync(join(localFolder, "hello-1.0.0.tgz.sigstore.json"), bundle);
+  const pack = await admitPack(program, { ...request, localFolder });
+  expect(pack.signer.kind).toBe("rsa-sha256");
+});
+
+test("a program that says nothing, too much or nonsense is an error, not a pack", async () => {
+  const answer = async (body: string): Promise<unknown> => {
+    const path = join(root, "other.cjs");
+    writeFileSync(path, body);
+    return await admitPack(path, request).catch((error: unknown) => error);
+  };
+  expect(await answer("")).toMatchObject({ code: "INTERNAL" });
+  expect(await answer("console.log('{}')")).toMatchObject({ code: "INTERNAL" });
+  expect(await answer("setInterval(() => console.log('x'.repeat(1e6)), 1)")).toMatchObject({
+    code: "INTERNAL",
+  });
+  expect(
+    await answer(
+      "console.log(JSON.stringify({ ok: false, error: { code: 'FORBIDDEN', message: Object.keys(process.env).join() } }))",
+    ),
+  ).toMatchObject({ code: "FORBIDDEN", message: "" });
+});
+
+test("a store that cannot be written is one clear sentence", async () => {
+  const file = join(root, "a-file");
+  writeFileSync(file, "");
+  expect(await refusal({ storeDir: join(file, "store") })).toBe("RIGHT_MISSING");
+});

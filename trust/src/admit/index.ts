@@ -1,0 +1,2 @@
+export { admitPack } from "./admit-pack.ts";
+export { admittedFolder, readAdmitted } from "./read-admitted.ts";
