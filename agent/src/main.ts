@@ -1,6 +1,6 @@
 import { join } from "node:path";
 import { SondeError, parseJson, parseTrustPolicy, toSondeError } from "@sonde/schemas";
-import { admitPack, readAdmitted } from "@sonde/trust/admit";
+import { admitPack, admittedFolder, readAdmitted } from "@sonde/trust/admit";
 import { AGENT_VERSION } from "./core/agent-version.ts";
 import { describeHost } from "./edge/describe-host.ts";
 import { createLog } from "./edge/log.ts";
@@ -63,7 +63,7 @@ function buildAdmission(config: AgentConfig, owners: readonly number[]): Admissi
       });
     },
     readAdmitted: (digest) => readAdmitted(storeDir, digest),
-    codePathOf: (digest) => join(storeDir, digest.slice("sha256:".length), "index.js"),
+    codePathOf: (digest) => join(admittedFolder(storeDir, digest), "index.js"),
   };
 }
 

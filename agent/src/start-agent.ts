@@ -1,10 +1,15 @@
 import { join } from "node:path";
-import { type Digest, SondeError, type Version, toSondeError } from "@sonde/schemas";
+import {
+  type AdmittedPack,
+  type Digest,
+  SondeError,
+  type Version,
+  toSondeError,
+} from "@sonde/schemas";
 import { EMPTY_HEAD } from "@sonde/trust/log";
 import { type AuditLog, buildClosedAuditLog, createAuditLog } from "./core/audit-log.ts";
 import { type HostStatement, describeAgent } from "./core/describe-agent.ts";
 import { limitCalls } from "./core/limit-calls.ts";
-import type { AdmittedPack } from "./core/pack-state.ts";
 import { Packs } from "./core/packs.ts";
 import { type AgentEvent, createEventRecorder } from "./core/record-event.ts";
 import type { RunnerPort } from "./core/runner-port.ts";

@@ -1,4 +1,5 @@
 import {
+  type AdmittedPack,
   type AuditEntry,
   type GrantFile,
   type Manifest,
@@ -13,7 +14,6 @@ import { expect, test } from "vitest";
 import { type ActivePack, buildActivePack } from "./active-pack.ts";
 import { createAuditLog } from "./audit-log.ts";
 import { limitCalls } from "./limit-calls.ts";
-import type { AdmittedPack } from "./pack-state.ts";
 import { type Call, type ProbeHost, runProbe } from "./run-probe.ts";
 
 const DIGEST = `sha256:${"a".repeat(64)}`;
@@ -89,6 +89,7 @@ const admitted: AdmittedPack = {
   name: "acme/hello",
   version: "1.0.0",
   digest: DIGEST,
+  contentDigest: DIGEST,
   codeSha256: DIGEST,
   signer: { kind: "none", publisher: "acme" },
   manifest,
