@@ -65,7 +65,11 @@ program
   .option("--yes", "approve what the official packs ask for without asking")
   .option("--json", "print one JSON line when ready")
   .option("--data <folder>", "where everything is kept")
-  .addOption(new Option("--port <n>", "the hub's port; the next three are used too; 0: free ones").default("4310"))
+  .addOption(
+    new Option("--port <n>", "the hub's port; the next three are used too; 0: free ones").default(
+      "4310",
+    ),
+  )
   .option("--runner-groups <names>", "groups for a runner of its own, such as docker (root only)")
   .action(start);
 addAgentCommands(program, print);

@@ -36,10 +36,14 @@ export async function publishOfficialPacks(
     await options.progress.step(`Pack ${PUBLISHER}/${name}`, async () => {
       const { archive, manifest } = await buildPack(join(options.workspace, "packs", name));
       versions.set(manifest.name, manifest.version);
-      const published = await findPublished(services.urls.registry, manifest.name, manifest.version);
+      const published = await findPublished(
+        services.urls.registry,
+        manifest.name,
+        manifest.version,
+      );
       if (published === archiveDigest(archive)) return;
       const bundle = Buffer.from(signArchive(archive, createPrivateKey(key.privateKey)));
-      await publishArchive(services.urls.registry, key.token, archive, bundle);
+      await publishArchive(services.urls.registry, key.token, new Uint8Array(archive), bundle);
     });
   }
   return versions;
@@ -55,7 +59,11 @@ async function ensurePublisher(layout: DataLayout, services: Services): Promise<
   if (!existsSync(keyFile)) {
     const made = await createPublisherKey();
     writeAtomically(publicKeyFile, made.publicKeyPem);
-    writeAtomically(keyFile, made.privateKey.export({ type: "pkcs8", format: "pem" }).toString(), 0o600);
+    writeAtomically(
+      keyFile,
+      made.privateKey.export({ type: "pkcs8", format: "pem" }).toString(),
+      0o600,
+    );
   }
   const policy: TrustPolicy = {
     registry: services.urls.registry,
@@ -70,7 +78,13 @@ async function ensurePublisher(layout: DataLayout, services: Services): Promise<
   };
   writeAtomically(layout.trustPolicy, `${JSON.stringify(policy, null, 2)}\n`);
   if (!existsSync(tokenFile)) {
-    const { command, args } = services.registryCommand(["publisher", "add", PUBLISHER, "--key", publicKeyFile]);
+    const { command, args } = services.registryCommand([
+      "publisher",
+      "add",
+      PUBLISHER,
+      "--key",
+      publicKeyFile,
+    ]);
     const { stdout } = await run(command, args);
     const { token } = JSON.parse(stdout) as { token: string };
     writeAtomically(tokenFile, token, 0o600);
@@ -87,7 +101,11 @@ function readPolicy(layout: DataLayout): TrustPolicy | null {
   return JSON.parse(readFileSync(layout.trustPolicy, "utf8")) as TrustPolicy;
 }
 
-async function findPublished(registry: string, name: string, version: string): Promise<string | null> {
+async function findPublished(
+  registry: string,
+  name: string,
+  version: string,
+): Promise<string | null> {
   try {
     const answer = await requestJson({
       method: "GET",
