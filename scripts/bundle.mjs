@@ -3,6 +3,7 @@
 // one thing to hash for attestation.
 import { createHash } from "node:crypto";
 import {
+  cpSync,
   existsSync,
   mkdirSync,
   readdirSync,
@@ -31,6 +32,7 @@ const PROGRAMS = {
   admit: "trust/src/admit/main.ts",
   sonde: "cli/src/sonde.ts",
   "sonde-pack": "cli/src/sonde-pack.ts",
+  "guest-child": "pack-sdk/src/guest-process/guest-child.ts",
 };
 
 /** Packages with native parts stay outside; [package, the workspace folder that depends on it]. */
@@ -102,6 +104,11 @@ if (!existsSync(stampFile) || readFileSync(stampFile, "utf8") !== stamp) {
       js: "import { createRequire as __createRequire } from 'node:module'; const require = __createRequire(import.meta.url);",
     },
     logLevel: "warning",
+  });
+  // A build bundles the author API from its text, so it lies beside the programs.
+  cpSync(join(root, "pack-sdk/src/author"), join(dist, "author"), {
+    recursive: true,
+    filter: (path) => !path.endsWith(".test.ts"),
   });
   writeFileSync(join(dist, "package.json"), '{ "type": "module" }\n');
   linkExternal();
