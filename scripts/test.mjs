@@ -16,6 +16,7 @@ const node = (...args) => [
   ...args,
 ];
 
+/** @type {[string, string[]][]} */
 const STATIC = [
   ["types", [bin("tsc"), "-p", "tsconfig.json"]],
   ["types of packs", [bin("tsc"), "-p", "tsconfig.guest.json"]],
@@ -24,7 +25,9 @@ const STATIC = [
   ["generated schemas", node("scripts/generate.mjs", "--check")],
   ["unused code", [bin("knip")]],
 ];
+/** @type {[string, string[]][]} */
 const TESTS = [["tests", node("node_modules/vitest/vitest.mjs", "run")]];
+/** @type {[string, string[]][]} */
 const MUTANTS = [["mutants", node("scripts/mutants.mjs")]];
 
 const steps = [

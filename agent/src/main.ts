@@ -1,6 +1,6 @@
 import { join } from "node:path";
 import { SondeError, parseJson, parseTrustPolicy, toSondeError } from "@sonde/schemas";
-import { admitPack, readAdmitted } from "@sonde/trust/admit";
+import { admitPack, admittedFolder, readAdmitted } from "@sonde/trust/admit";
 import { AGENT_VERSION } from "./core/agent-version.ts";
 import { describeHost } from "./edge/describe-host.ts";
 import { createLog } from "./edge/log.ts";
@@ -32,7 +32,7 @@ export async function main(): Promise<void> {
       runner: await createRunnerLink({
         socketPath: config.runnerSocketPath,
         socketMode: config.sameUid ? 0o600 : 0o660,
-        log,
+        log: (event, detail) => log(event, { detail }),
       }),
       admission: buildAdmission(config, config.sameUid ? [0, uid] : [0]),
       log,
@@ -63,7 +63,7 @@ function buildAdmission(config: AgentConfig, owners: readonly number[]): Admissi
       });
     },
     readAdmitted: (digest) => readAdmitted(storeDir, digest),
-    codePathOf: (digest) => join(storeDir, digest.slice("sha256:".length), "index.js"),
+    codePathOf: (digest) => join(admittedFolder(storeDir, digest), "index.js"),
   };
 }
 

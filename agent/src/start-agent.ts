@@ -1,10 +1,15 @@
 import { join } from "node:path";
-import { type Digest, SondeError, type Version, toSondeError } from "@sonde/schemas";
+import {
+  type AdmittedPack,
+  type Digest,
+  SondeError,
+  type Version,
+  toSondeError,
+} from "@sonde/schemas";
 import { EMPTY_HEAD } from "@sonde/trust/log";
 import { type AuditLog, buildClosedAuditLog, createAuditLog } from "./core/audit-log.ts";
 import { type HostStatement, describeAgent } from "./core/describe-agent.ts";
 import { limitCalls } from "./core/limit-calls.ts";
-import type { AdmittedPack } from "./core/pack-state.ts";
 import { Packs } from "./core/packs.ts";
 import { type AgentEvent, createEventRecorder } from "./core/record-event.ts";
 import type { RunnerPort } from "./core/runner-port.ts";
@@ -15,6 +20,7 @@ import type { AgentConfig } from "./edge/read-config.ts";
 import { readGrants } from "./edge/read-grants.ts";
 import { type AuditSegments, openAuditSegments } from "./edge/store/audit-segments.ts";
 import { readIdentity } from "./edge/store/identity.ts";
+import { within } from "./edge/within.ts";
 import { readPackState, writePackState } from "./edge/store/pack-state-file.ts";
 
 /** Gets packs onto this host; see trust/admit. Every error is a refusal with its code. */
@@ -69,6 +75,7 @@ export async function startAgent(parts: AgentParts): Promise<Agent> {
           findPack: (pack) => packs.find(pack),
           now: Date.now,
           clock: () => performance.now(),
+          within,
         },
         MAX_CALLS,
       ),

@@ -59,6 +59,7 @@ async function start(config: HubConfig): Promise<() => Promise<void>> {
   const policy = parseTrustPolicy(readJson(config.trustPolicyPath, "trust policy"));
   const database = await openDatabase({
     dataDir: config.dataDir,
+    schema: "hub",
     ...(config.databaseUrl !== undefined && { url: config.databaseUrl }),
     migrations,
     maxConnections: MAX_DATABASE_CONNECTIONS,

@@ -1,4 +1,5 @@
 import {
+  type AdmittedPack,
   type Capability,
   type GrantFile,
   type ProbeManifest,
@@ -6,7 +7,6 @@ import {
   buildValueChecker,
 } from "@sonde/schemas";
 import { existingProbes, isUnderCeiling } from "./grants.ts";
-import type { AdmittedPack } from "./pack-state.ts";
 
 type Checker = (value: unknown) => string | null;
 

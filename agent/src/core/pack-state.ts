@@ -1,24 +1,13 @@
 import type {
+  AdmittedPack,
   Capability,
   Digest,
   Failure,
   GrantFile,
-  Manifest,
   PackState,
-  Signer,
   Version,
 } from "@sonde/schemas";
 import { existingProbes, isNothing, listRequirements, missingRequirements } from "./grants.ts";
-
-/** A pack that the admit process verified and stored. */
-export type AdmittedPack = {
-  name: string;
-  version: Version;
-  digest: Digest;
-  codeSha256: Digest;
-  signer: Signer;
-  manifest: Manifest;
-};
 
 /** One version of a pack on this host, and where it stands. */
 export type PackVersion = {

@@ -1,4 +1,5 @@
 import {
+  type AdmittedPack,
   type Capability,
   type GrantFile,
   type Manifest,
@@ -7,7 +8,6 @@ import {
 } from "@sonde/schemas";
 import { buildSampleManifest } from "@sonde/trust/testing";
 import { expect, test } from "vitest";
-import type { AdmittedPack } from "./pack-state.ts";
 import { Packs, type PacksPorts } from "./packs.ts";
 import type { AgentEvent } from "./record-event.ts";
 
@@ -62,7 +62,7 @@ function buildHost(manifests: Record<string, Manifest | SondeError>) {
     if (manifest instanceof SondeError) throw manifest;
     const { name, version } = manifest;
     const signer = { kind: "none", publisher: "acme" } as const;
-    return { name, version, digest, codeSha256: digest, signer, manifest };
+    return { name, version, digest, contentDigest: digest, codeSha256: digest, signer, manifest };
   };
   const create = (maxCapability: Capability = "observe") => {
     const packs = new Packs({

@@ -1,4 +1,5 @@
 import {
+  type AdmittedPack,
   type Capability,
   type DesiredStateBody,
   type Digest,
@@ -12,7 +13,7 @@ import {
 import { type ActivePack, buildActivePack } from "./active-pack.ts";
 import { planDesiredState } from "./desired-state.ts";
 import { buildPackReports } from "./pack-report.ts";
-import { type AdmittedPack, type Pack, type PackVersion, judgePack } from "./pack-state.ts";
+import { type Pack, type PackVersion, judgePack } from "./pack-state.ts";
 import type { AgentEvent } from "./record-event.ts";
 
 type Archive = { name: PackName; version: Version; digest: Digest };

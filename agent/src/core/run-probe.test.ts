@@ -1,4 +1,5 @@
 import {
+  type AdmittedPack,
   type AuditEntry,
   type GrantFile,
   type Manifest,
@@ -12,8 +13,8 @@ import { buildSampleManifest } from "@sonde/trust/testing";
 import { expect, test } from "vitest";
 import { type ActivePack, buildActivePack } from "./active-pack.ts";
 import { createAuditLog } from "./audit-log.ts";
+import { within } from "../edge/within.ts";
 import { limitCalls } from "./limit-calls.ts";
-import type { AdmittedPack } from "./pack-state.ts";
 import { type Call, type ProbeHost, runProbe } from "./run-probe.ts";
 
 const DIGEST = `sha256:${"a".repeat(64)}`;
@@ -89,6 +90,7 @@ const admitted: AdmittedPack = {
   name: "acme/hello",
   version: "1.0.0",
   digest: DIGEST,
+  contentDigest: DIGEST,
   codeSha256: DIGEST,
   signer: { kind: "none", publisher: "acme" },
   manifest,
@@ -141,15 +143,16 @@ function buildHost(
         inputs.push(input);
         if (answers.failure) {
           const { code, message } = answers.failure;
-          return { failure: { code, message }, ms: 1 };
+          return { ok: false, failure: { code, message }, ms: 1 };
         }
-        return { result: answers.result ?? '{"text":"fine"}', ms: 1 };
+        return { ok: true, result: answers.result ?? '{"text":"fine"}', ms: 1 };
       },
     },
     findPack: (name): ActivePack | SondeError =>
       name === "acme/hello" ? pack : new SondeError("PACK_NOT_ACTIVE", "pending"),
     now: () => 1_700_000_000_000,
     clock: () => time,
+    within,
   };
   return { host, steps, entries, inputs };
 }
@@ -295,9 +298,16 @@ test("a runner that leaves out a read, or answers another, is not believed", asy
 test("the caller's time bounds every stage", async () => {
   const { host, steps } = buildHost({ readTakesMs: 6000 });
   const body = await runProbe(call({ timeoutMs: 5000 }), host);
-  expect(body.status).toBe("failure");
-  expect(["CALL_TIMEOUT", "SCRUB_FAILED"]).toContain(body.failure?.code);
+  expect(body.failure?.code).toBe("CALL_TIMEOUT");
   expect(steps).not.toContain("guest");
+});
+
+test("a runner that never answers costs the caller's time and no more", async () => {
+  const { host, entries } = buildHost();
+  host.runner.read = () => new Promise(() => undefined);
+  const body = await runProbe(call({ timeoutMs: 150 }), host);
+  expect(body.failure?.code).toBe("CALL_TIMEOUT");
+  expect(entries.at(-1)?.record).toMatchObject({ event: "call.response", code: "CALL_TIMEOUT" });
 });
 
 test("one call too many is refused while the others go on", async () => {

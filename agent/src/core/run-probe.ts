@@ -42,7 +42,9 @@ export type ProbeRunner = {
     input: string;
     timeoutMs: number;
     memoryMb: number;
-  }): Promise<{ result?: string; failure?: Failure; ms: number }>;
+  }): Promise<
+    { ok: true; result: string; ms: number } | { ok: false; failure: Failure; ms: number }
+  >;
 };
 
 /** What a call needs of this host. */
@@ -56,6 +58,8 @@ export type ProbeHost = {
   now: () => number;
   /** Monotonic ms, for budgets and durations. */
   clock: () => number;
+  /** Gives the work's outcome, or CALL_TIMEOUT after so many ms. */
+  within: <T>(ms: number, work: Promise<T>) => Promise<T>;
 };
 
 const MAX_RESULT_BYTES = 1024 * 1024;
@@ -63,6 +67,8 @@ const MAX_RESULT_BYTES = 1024 * 1024;
 const MAX_RAW_RESULT = 8 * 1024 * 1024;
 const MAX_GUEST_MS = 10_000;
 const GUEST_MEMORY_MB = 64;
+/** For the runner's own answer, of the time a stage has. */
+const RUNNER_ANSWER_MS = 250;
 
 /**
  * Decides whether a probe may run, runs it, and answers: always, and always
@@ -117,7 +123,10 @@ async function performReads(
 ): Promise<Record<string, ReadOutcome>> {
   if (reads.length === 0) return {};
   const groups = pack.admitted.manifest.requires.groups;
-  const reply = await trail.time("reads", () => host.runner.read(reads, trail.timeLeft(), groups));
+  const reply = await trail.time("reads", () =>
+    host.within(trail.timeLeft(), host.runner.read(reads, workTime(trail), groups)),
+  );
+  trail.timeLeft();
   const outcomes = new Map(Object.entries(reply.reads));
   const traces = new Map(reply.traces.map((trace) => [trace.name, trace]));
   const named = reads.map((read) => {
@@ -149,23 +158,27 @@ async function runGuest(
 ): Promise<string> {
   const input: GuestInput = { params: call.params, reads, now: trail.collectedAt };
   const reply = await trail.time("guest", () =>
-    host.runner.run({
-      packDigest: pack.admitted.digest,
-      codePath: pack.codePath,
-      codeSha256: pack.admitted.codeSha256,
-      probe: probe.name,
-      input: JSON.stringify(input),
-      timeoutMs: Math.min(trail.timeLeft(), MAX_GUEST_MS),
-      memoryMb: GUEST_MEMORY_MB,
-    }),
+    host.within(
+      trail.timeLeft(),
+      host.runner.run({
+        packDigest: pack.admitted.digest,
+        codePath: pack.codePath,
+        codeSha256: pack.admitted.codeSha256,
+        probe: probe.name,
+        input: JSON.stringify(input),
+        timeoutMs: Math.min(workTime(trail), MAX_GUEST_MS),
+        memoryMb: GUEST_MEMORY_MB,
+      }),
+    ),
   );
-  if (reply.failure !== undefined) {
-    throw new SondeError(reply.failure.code, reply.failure.message);
-  }
-  if (reply.result === undefined) {
-    throw new SondeError("RUNNER_UNAVAILABLE", "expected a result or a failure, got neither");
-  }
+  if (!reply.ok) throw new SondeError(reply.failure.code, reply.failure.message);
   return reply.result;
+}
+
+/** Less than is left, so that a runner can still say what took too long. */
+function workTime(trail: CallTrail): number {
+  const left = trail.timeLeft();
+  return Math.max(1, Math.floor(left - Math.min(RUNNER_ANSWER_MS, left / 4)));
 }
 
 /** Scrub, cap, validate: what is left is what the manifest promises, and small. */

@@ -12,5 +12,5 @@ export type RunnerPort = ProbeRunner & {
     groups: readonly string[];
     confinement: string;
   }[];
-  close(): void | Promise<void>;
+  close(): Promise<void>;
 };

@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { isErrorCode, SondeError } from "@sonde/schemas";
 import type { DataLayout } from "../data-layout.ts";
 import type { HubClient } from "../hub-client.ts";
+import { writeAtomically } from "./prepare-data.ts";
 
 /**
  * Enrols this machine's agent unless it is enrolled already. The token goes
@@ -19,7 +20,18 @@ export async function enrolAgent(
 ): Promise<void> {
   if (existsSync(join(layout.agent, "identity", "identity.json"))) return;
   const { token, enrolAddress } = await hub.createToken(agentName);
-  const { command, args } = program([layout.agent, enrolAddress, agentName]);
+  const address = new URL(`https://${enrolAddress}`);
+  const config = join(layout.config, "enrol.json");
+  writeAtomically(
+    config,
+    JSON.stringify({
+      stateDir: layout.agent,
+      host: address.hostname,
+      port: Number(address.port),
+      agentName,
+    }),
+  );
+  const { command, args } = program([config]);
   const child = spawn(command, args, { stdio: ["pipe", "pipe", "pipe"], cwd: "/" });
   let output = "";
   child.stdout.on("data", (chunk: Buffer) => {
@@ -36,10 +48,9 @@ export async function enrolAgent(
   if (code !== 0) throw readRefusal(output);
 }
 
+/** The program's one line of JSON says why. */
 function readRefusal(output: string): SondeError {
-  for (const line of output.split("\n")) {
-    const found = /"code":"([A-Z_]+)"/.exec(line)?.[1];
-    if (isErrorCode(found)) return new SondeError(found, `enrolment failed: ${line.slice(0, 500)}`);
-  }
-  return new SondeError("STARTING_FAILED", `enrolment failed: ${output.slice(0, 500)}`);
+  const code = /"code":"([A-Z_]+)"/.exec(output)?.[1];
+  const message = `enrolment failed: ${output.trim().slice(0, 500)}`;
+  return new SondeError(isErrorCode(code) ? code : "STARTING_FAILED", message);
 }

@@ -115,8 +115,9 @@ export function writeConfigs(
     }),
     registry: write("registry", {
       dataDir: layout.registry,
-      host: "127.0.0.1",
-      port: ports.registry,
+      ...(databaseUrl !== undefined && { databaseUrl }),
+      http: { host: "127.0.0.1", port: ports.registry, behindProxy: false },
+      maxCapability: "observe",
       supervised: true,
     }),
     agent: write("agent", {

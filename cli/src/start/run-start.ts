@@ -21,8 +21,10 @@ export type StartOptions = {
   data?: string;
   port: number;
   runnerGroups: string[];
-  /** Folder of the bundles and of the workspace's packs. */
+  /** Folder of the bundled programs. */
   dist: string;
+  /** The clone, whose official packs are built. */
+  workspace: string;
   env: NodeJS.ProcessEnv;
   progress: Progress;
   print: (text: string) => void;

@@ -134,12 +134,6 @@ function verifyNewest(folder: string): {
     const firstSeq = Number(name.slice(0, 20));
     const entries = readEntries(join(folder, name));
     head ??= headBefore(firstSeq, entries);
-    if (firstSeq !== head.size + 1) {
-      throw new SondeError(
-        "AUDIT_UNAVAILABLE",
-        `${name}: expected a segment that begins at ${head.size + 1}`,
-      );
-    }
     head = verifyEntries(name, entries, head);
   }
   return { head: head ?? EMPTY_HEAD, trimmedBytes, newest };
