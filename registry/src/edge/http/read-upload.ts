@@ -1,0 +1,74 @@
+import { Transform, type TransformCallback } from "node:stream";
+import multipart from "@fastify/multipart";
+import { SondeError } from "@sonde/schemas";
+import { MAX_ARCHIVE_BYTES } from "@sonde/trust/archive";
+import { MAX_BUNDLE_BYTES } from "@sonde/trust/pack";
+import type { FastifyRequest } from "fastify";
+import type { HttpServer } from "./http-server.ts";
+
+/** Both files, and what multipart puts around them. */
+const MAX_UPLOAD_BYTES = MAX_ARCHIVE_BYTES + MAX_BUNDLE_BYTES + 16 * 1024;
+
+const PARTS = [
+  { name: "bundle", maxBytes: MAX_BUNDLE_BYTES },
+  { name: "archive", maxBytes: MAX_ARCHIVE_BYTES },
+] as const;
+
+/** Lets the server read multipart bodies of two bounded files. */
+export async function installUploads(app: HttpServer): Promise<void> {
+  await app.register(multipart, {
+    limits: {
+      files: PARTS.length,
+      parts: PARTS.length,
+      fields: 0,
+      fileSize: MAX_ARCHIVE_BYTES,
+      headerPairs: 20,
+    },
+  });
+}
+
+/**
+ * Reads a publication: exactly the files `bundle` and `archive`, in that order.
+ *
+ * @throws SondeError BAD_REQUEST or BODY_TOO_LARGE
+ */
+export async function readUpload(
+  request: FastifyRequest,
+): Promise<{ bundle: string; archive: Buffer }> {
+  if (!request.isMultipart()) {
+    throw new SondeError("BAD_REQUEST", "expected a multipart/form-data body, got another");
+  }
+  const files: Buffer[] = [];
+  for await (const part of request.parts()) {
+    const expected = PARTS[files.length];
+    if (expected === undefined || part.type !== "file" || part.fieldname !== expected.name) {
+      throw new SondeError("BAD_REQUEST", "expected the files bundle and archive, got others");
+    }
+    const bytes = await part.toBuffer();
+    if (bytes.length > expected.maxBytes) {
+      throw new SondeError(
+        "BODY_TOO_LARGE",
+        `${expected.name}: at most ${expected.maxBytes} bytes`,
+      );
+    }
+    files.push(bytes);
+  }
+  const [bundle, archive] = files;
+  if (bundle === undefined || archive === undefined) {
+    throw new SondeError("BAD_REQUEST", "expected the files bundle and archive, got fewer");
+  }
+  return { bundle: bundle.toString("utf8"), archive };
+}
+
+/** Counts a body as it arrives: also what lies around the files is bounded. */
+export function capUpload(): Transform {
+  let size = 0;
+  return new Transform({
+    transform(chunk: Buffer, _encoding, done: TransformCallback) {
+      size += chunk.length;
+      if (size > MAX_UPLOAD_BYTES) {
+        done(new SondeError("BODY_TOO_LARGE", `expected at most ${MAX_UPLOAD_BYTES} bytes`));
+      } else done(null, chunk);
+    },
+  });
+}
