@@ -9,17 +9,18 @@ export type Migration = { name: string; sql: string };
 const ADVISORY_LOCK = 736_017_101;
 
 /**
- * Brings a database to the newest schema, each migration in its own
+ * Brings one schema of a database to its newest form, each migration in its own
  * transaction under one advisory lock: two processes may call it at once, and
  * a killed one leaves whole steps only.
  *
  * @throws DatabaseError when a migration that ran before has other text now,
  *   or when the database is newer than this program
  */
-export async function migrate(sql: Sql, migrations: Migration[]): Promise<void> {
+export async function migrate(sql: Sql, schema: string, migrations: Migration[]): Promise<void> {
   const session = await sql.reserve();
   try {
     await session`select pg_advisory_lock(${ADVISORY_LOCK})`;
+    await session`create schema if not exists ${session(schema)}`;
     await session`
       create table if not exists schema_migrations (
         position integer primary key,

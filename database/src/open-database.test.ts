@@ -41,7 +41,7 @@ const dataDir = join(root, "service");
 test("a first start creates the cluster, a killed owner's server is adopted with its data", async () => {
   const killed = await runChild(
     dataDir,
-    `const db = await openDatabase({ dataDir, migrations: first, maxConnections: 2 });
+    `const db = await openDatabase({ dataDir, schema: "hub", migrations: first, maxConnections: 2 });
      await db.sql\`insert into notes values ('kept')\`;
      process.kill(process.pid, "SIGKILL");`,
   );
@@ -51,7 +51,7 @@ test("a first start creates the cluster, a killed owner's server is adopted with
   const adopted = await runChild(
     dataDir,
     `const before = readFileSync(dataDir + "/postgres/postmaster.pid", "utf8").split("\\n")[0];
-     const db = await openDatabase({ dataDir, migrations: first, maxConnections: 2 });
+     const db = await openDatabase({ dataDir, schema: "hub", migrations: first, maxConnections: 2 });
      const rows = await db.sql\`select text from notes\`;
      const [fsync] = await db.sql\`show fsync\`;
      const [commit] = await db.sql\`show synchronous_commit\`;
@@ -68,7 +68,7 @@ test("a first start creates the cluster, a killed owner's server is adopted with
 
 test("two processes that migrate at once apply each step once", async () => {
   const body = `
-    const db = await openDatabase({ dataDir, url: undefined, migrations: [...first,
+    const db = await openDatabase({ dataDir, schema: "hub", url: undefined, migrations: [...first,
       { name: "second", sql: "create table once (id integer primary key); insert into once values (1)" }],
       maxConnections: 2 });
     print(await db.sql\`select count(*)::int as n from once\`);
@@ -76,7 +76,7 @@ test("two processes that migrate at once apply each step once", async () => {
     await db.sql.end();`;
   const keeper = await runChild(
     dataDir,
-    `const db = await openDatabase({ dataDir, migrations: first, maxConnections: 2 }); await db.sql.end();`,
+    `const db = await openDatabase({ dataDir, schema: "hub", migrations: first, maxConnections: 2 }); await db.sql.end();`,
   );
   expect(keeper.code, keeper.out).toBe(0);
   const both = await Promise.all([runChild(dataDir, body), runChild(dataDir, body)]);
@@ -85,7 +85,7 @@ test("two processes that migrate at once apply each step once", async () => {
 
 test("a changed migration and a newer database are refused", async () => {
   const open = (migrations: string) => `
-    try { await openDatabase({ dataDir, migrations: ${migrations}, maxConnections: 1 }); print("opened"); }
+    try { await openDatabase({ dataDir, schema: "hub", migrations: ${migrations}, maxConnections: 1 }); print("opened"); }
     catch (error) { print({ code: error.code, message: error.message }); }`;
   const changed = await runChild(
     dataDir,
@@ -109,7 +109,7 @@ test("the binaries of the npm package run too, without their install script", as
 test("a remote database without verified TLS is refused before a byte is sent", async () => {
   const { out } = await runChild(
     join(root, "remote"),
-    `try { await openDatabase({ dataDir, url: "postgres://a:b@db.example.com/x?sslmode=require", migrations: [], maxConnections: 1 }); }
+    `try { await openDatabase({ dataDir, schema: "hub", url: "postgres://a:b@db.example.com/x?sslmode=require", migrations: [], maxConnections: 1 }); }
      catch (error) { print({ code: error.code, message: error.message }); }`,
   );
   expect(JSON.parse(out)).toEqual({

@@ -10,6 +10,8 @@ export type DatabaseOptions = {
   dataDir: string;
   /** An existing server instead: `postgres://...`; beyond this machine only with `sslmode=verify-full`. */
   url?: string;
+  /** The PostgreSQL schema of this service, so that two services can share a database. */
+  schema: "hub" | "registry";
   migrations: Migration[];
   maxConnections: number;
 };
@@ -29,7 +31,7 @@ export async function openDatabase(options: DatabaseOptions): Promise<Database> 
     max: options.maxConnections,
     onnotice: () => undefined,
     connect_timeout: 10,
-    connection: { application_name: "sonde" },
+    connection: { application_name: `sonde-${options.schema}`, search_path: options.schema },
   };
   const server =
     cluster === null
@@ -41,7 +43,7 @@ export async function openDatabase(options: DatabaseOptions): Promise<Database> 
     await cluster?.stop();
   };
   try {
-    await migrate(sql, options.migrations);
+    await migrate(sql, options.schema, options.migrations);
   } catch (thrown) {
     await close();
     if (thrown instanceof DatabaseError) throw thrown;

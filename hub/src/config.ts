@@ -17,7 +17,7 @@ export const HubConfig = Type.Object(
         port: Port,
         /** PEM files; required beyond loopback unless behindProxy. */
         tls: Type.Optional(
-          Type.Object({ certificateFile: Type.String(), privateKeyFile: Type.String() }, closed),
+          Type.Object({ certificatePath: Type.String(), privateKeyPath: Type.String() }, closed),
         ),
         /** True when a proxy on a trusted network ends TLS in front of this listener. */
         behindProxy: Type.Boolean(),
@@ -37,9 +37,9 @@ export const HubConfig = Type.Object(
       closed,
     ),
     /** trust.json: whose packs this hub shows to clients. */
-    trustPolicyFile: Type.String({ minLength: 1 }),
+    trustPolicyPath: Type.String({ minLength: 1 }),
     /** The bundled admit program. */
-    admitFile: Type.String({ minLength: 1 }),
+    admitPath: Type.String({ minLength: 1 }),
     /** How long a call may take, in ms; clients give up at about 45 s. */
     callTimeoutMs: Type.Integer({ minimum: 100, maximum: 58_000 }),
     /** End when standard input closes, so that no hub outlives its supervisor. */

@@ -56,9 +56,10 @@ async function start(config: HubConfig): Promise<() => Promise<void>> {
   mkdirSync(config.dataDir, { recursive: true, mode: 0o750 });
   const keys = await openHubKeys(config.dataDir, now());
   const authority = await openAuthority(keys.authority, now);
-  const policy = parseTrustPolicy(readJson(config.trustPolicyFile, "trust policy"));
+  const policy = parseTrustPolicy(readJson(config.trustPolicyPath, "trust policy"));
   const database = await openDatabase({
     dataDir: config.dataDir,
+    schema: "hub",
     ...(config.databaseUrl !== undefined && { url: config.databaseUrl }),
     migrations,
     maxConnections: MAX_DATABASE_CONNECTIONS,
@@ -98,7 +99,7 @@ async function start(config: HubConfig): Promise<() => Promise<void>> {
     enrolAddress: () => `${publicName}:${ports.enrol}`,
     obtainPack: async (name, version) => {
       const storeDir = join(config.dataDir, "packs");
-      const admitPath = config.admitFile;
+      const admitPath = config.admitPath;
       const pack = await obtainPack({ policy, admitPath, storeDir, store, now }, name, version);
       fleet.addPack(pack);
       return pack;
@@ -217,10 +218,10 @@ function readKeptPorts(file: string): { enrol: number; control: number; http: nu
   return { ...none, ...(JSON.parse(readFileSync(file, "utf8")) as typeof none) };
 }
 
-function readTls(files: { certificateFile: string; privateKeyFile: string }) {
+function readTls(files: { certificatePath: string; privateKeyPath: string }) {
   return {
-    certificate: readFileSync(files.certificateFile, "utf8"),
-    privateKey: readFileSync(files.privateKeyFile, "utf8"),
+    certificate: readFileSync(files.certificatePath, "utf8"),
+    privateKey: readFileSync(files.privateKeyPath, "utf8"),
   };
 }
 

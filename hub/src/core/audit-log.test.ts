@@ -14,7 +14,13 @@ beforeAll(async () => {
 afterAll(() => server.close());
 
 const open = () =>
-  openDatabase({ dataDir: "/nonexistent", url: server.url, migrations, maxConnections: 4 });
+  openDatabase({
+    dataDir: "/nonexistent",
+    schema: "hub",
+    url: server.url,
+    migrations,
+    maxConnections: 4,
+  });
 const note = (detail: Record<string, unknown>) =>
   buildAuditRecord(new Date("2026-01-01T00:00:00Z"), "log.opened", { detail });
 

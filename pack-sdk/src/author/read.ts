@@ -26,10 +26,7 @@ export function read<S extends Source>(
   options: { with?: HoleFills; optional: true },
 ): Read<S, true>;
 export function read<S extends Source>(source: S, options: { with: HoleFills }): Read<S, false>;
-export function read(
-  source: Source,
-  options: { with?: HoleFills; optional?: boolean },
-): Read {
+export function read(source: Source, options: { with?: HoleFills; optional?: boolean }): Read {
   const fills = Object.entries(options.with ?? {}).map(([name, fill]): [string, HoleFill] => [
     name,
     typeof fill === "object" ? fill : { value: fill },

@@ -106,10 +106,13 @@ function declare<K extends SourceKind, N extends number>(
   options: Record<string, unknown>,
 ): Source<K, N> {
   const holes: Record<string, HoleType> = {};
+  const given = collectHoles(options, holes) as Record<string, unknown>;
+  // What the author wrote comes first in the manifest, then what was left out.
   const declaration = {
     kind,
+    ...given,
     ...defaults,
-    ...(collectHoles(options, holes) as Record<string, unknown>),
+    ...given,
     ...(Object.keys(holes).length > 0 ? { holes } : {}),
   };
   const { samples } = options as { samples?: Samples };

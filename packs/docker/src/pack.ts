@@ -9,7 +9,7 @@ export default pack({
   description:
     "The containers of a host, asked of its Docker-compatible engine by GET requests only.",
   license: "Apache-2.0",
-  repository: "https://github.com/sonde-dev/sonde",
+  repository: "https://sonde.example/source",
   groups: ["docker"],
   sources,
   probes: { "containers.list": containersList, "container.inspect": containerInspect },

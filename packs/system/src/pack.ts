@@ -11,7 +11,7 @@ export default pack({
   version: "0.1.0",
   description: "The state of a Linux host: load, memory, disks, processes and kernel.",
   license: "Apache-2.0",
-  repository: "https://github.com/sonde-dev/sonde",
+  repository: "https://sonde.example/source",
   sources,
   probes: {
     overview,

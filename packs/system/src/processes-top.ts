@@ -46,7 +46,9 @@ export const processesTop = probe({
     const now = parseAll(after);
     const measuredMs = Math.max(1, Math.round(after.at - before.at));
     const described = now.map((stat) => {
-      const ticks = stat.cpuTicks - (earlier.get(identify(stat))?.cpuTicks ?? 0);
+      // Not there before: it started since, unless the first look was cut.
+      const unknown = before.truncated ? stat.cpuTicks : 0;
+      const ticks = stat.cpuTicks - (earlier.get(identify(stat))?.cpuTicks ?? unknown);
       const residentBytes = stat.residentPages * pageBytes;
       return {
         pid: stat.pid,

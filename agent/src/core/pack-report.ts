@@ -1,0 +1,86 @@
+import {
+  type Capability,
+  type GrantFile,
+  type PackExplanation,
+  type PackReport,
+  buildProbeId,
+} from "@sonde/schemas";
+import { effectiveCapability } from "@sonde/trust/classify";
+import { describeRead } from "./fill-reads.ts";
+import { existingProbes, missingRequirements } from "./grants.ts";
+import { type HostRules, type Pack, type PackVersion, hasRunnerFor } from "./pack-state.ts";
+
+/** One report per version, in a stable order; a probe is listed only while it can be called. */
+export function buildPackReports(
+  packs: readonly Pack[],
+  grants: ReadonlyMap<string, GrantFile>,
+  maxCapability: Capability,
+): PackReport[] {
+  return packs.flatMap(({ name, current, candidate }) =>
+    [current, candidate].flatMap((version) =>
+      version === null
+        ? []
+        : [buildPackReport(name, version, grants.get(name) ?? null, maxCapability)],
+    ),
+  );
+}
+
+function buildPackReport(
+  name: string,
+  version: PackVersion,
+  grant: GrantFile | null,
+  maxCapability: Capability,
+): PackReport {
+  const { admitted, state, digest, reason } = version;
+  const active = state === "active" && admitted !== null && grant !== null;
+  const probes = active ? existingProbes(admitted.manifest, grant.requires, maxCapability) : [];
+  return {
+    name,
+    version: version.version,
+    digest,
+    state,
+    signer: admitted?.signer ?? null,
+    probes: probes.sort(),
+    approved: active ? { by: grant.approvedBy, at: grant.approvedAt } : null,
+    reason,
+  };
+}
+
+/**
+ * What a pack would do here, before it ever runs.
+ *
+ * @param runsAs the user that performs the reads, in words
+ * @returns null when the archive has not been verified yet
+ */
+export function explainPack(
+  version: PackVersion,
+  grant: GrantFile | null,
+  host: HostRules,
+  runsAs: string,
+): PackExplanation | null {
+  const { admitted } = version;
+  if (admitted === null) return null;
+  const { manifest, digest, signer } = admitted;
+  const { groups } = manifest.requires;
+  return {
+    name: manifest.name,
+    version: manifest.version,
+    digest,
+    signer,
+    state: version.state,
+    requires: manifest.requires,
+    missing: missingRequirements(manifest.requires, grant?.requires ?? null),
+    probes: Object.entries(manifest.probes).map(([probe, { description, reads }]) => ({
+      id: buildProbeId(manifest.name, probe),
+      description,
+      capability: effectiveCapability(manifest, probe),
+      reads: Object.entries(reads).flatMap(([name, { source }]) => {
+        const declared = manifest.sources[source];
+        return declared === undefined ? [] : [{ name, what: describeRead(declared), runsAs }];
+      }),
+    })),
+    before: hasRunnerFor(groups, host)
+      ? []
+      : groups.map((group) => `sudo usermod --append --groups ${group} USER-OF-THE-RUNNER`),
+  };
+}

@@ -1,0 +1,269 @@
+import {
+  type AdmittedPack,
+  type Capability,
+  type GrantFile,
+  type Manifest,
+  type Requires,
+  SondeError,
+} from "@sonde/schemas";
+import { buildSampleManifest } from "@sonde/trust/testing";
+import { expect, test } from "vitest";
+import { Packs, type PacksPorts } from "./packs.ts";
+import type { AgentEvent } from "./record-event.ts";
+
+const NAME = "acme/hello";
+const digestOf = (letter: string) => `sha256:${letter.repeat(64)}`;
+const file = (path: string) => ({ kind: "file", path, timeoutMs: 500, maxBytes: 99 }) as const;
+const needs = (files: string[], groups: string[] = []): Requires => ({
+  groups,
+  commands: [],
+  files,
+  sockets: [],
+});
+
+function buildManifest(version: string, files: string[], groups: string[] = []): Manifest {
+  const sample = buildSampleManifest({ version, requires: needs(files, groups) });
+  const [probe] = Object.values(sample.probes);
+  const named = files.map((path, index) => [`s${index}`, path] as const);
+  return {
+    ...sample,
+    sources: Object.fromEntries(named.map(([name, path]) => [name, file(path)])),
+    probes: Object.fromEntries(
+      named.map(([name]) => [
+        `look-${name}`,
+        { ...(probe as Manifest["probes"][string]), reads: { it: { source: name } } },
+      ]),
+    ),
+  };
+}
+
+const grantOf = (requires: Requires): GrantFile => ({
+  pack: NAME,
+  digest: digestOf("1"),
+  requires,
+  approvedBy: "root",
+  approvedAt: "2026-01-01T00:00:00.000Z",
+});
+
+/** The far ends of a host: a registry's archives, the grants folder, the state file. */
+function buildHost(manifests: Record<string, Manifest | SondeError>) {
+  const world = {
+    grants: new Map<string, GrantFile>(),
+    groups: [[]] as string[][],
+    saved: null as Parameters<PacksPorts["save"]>[0] | null,
+    dropped: [] as string[],
+    events: [] as AgentEvent[],
+    changes: 0,
+    admissions: 0,
+  };
+  const get = async (digest: string): Promise<AdmittedPack> => {
+    const manifest = new Map(Object.entries(manifests)).get(digest);
+    if (manifest === undefined) throw new SondeError("NOT_FOUND", "no such archive");
+    if (manifest instanceof SondeError) throw manifest;
+    const { name, version } = manifest;
+    const signer = { kind: "none", publisher: "acme" } as const;
+    return { name, version, digest, contentDigest: digest, codeSha256: digest, signer, manifest };
+  };
+  const create = (maxCapability: Capability = "observe") => {
+    const packs = new Packs({
+      maxCapability,
+      admit({ digest }) {
+        world.admissions += 1;
+        return get(digest);
+      },
+      readAdmitted: get,
+      codePathOf: (digest) => `/store/${digest}`,
+      readGrants: () => world.grants,
+      runnerGroups: () => world.groups,
+      drop: (digest) => world.dropped.push(digest),
+      save: (state) => {
+        world.saved = structuredClone(state);
+      },
+      record: (event) => world.events.push(event),
+    });
+    packs.onChange(() => {
+      world.changes += 1;
+    });
+    return packs;
+  };
+  return { world, create };
+}
+
+const desire = (revision: number, ...versions: [string, string][]) => ({
+  revision,
+  packs: versions.map(([version, letter]) => ({ name: NAME, version, digest: digestOf(letter) })),
+});
+
+const states = (packs: Packs) =>
+  packs.reports().map(({ version, state, probes }) => [version, state, probes.length]);
+
+test("a wanted pack is verified and pending until a person approves, and gone when revoked", async () => {
+  const { world, create } = buildHost({ [digestOf("1")]: buildManifest("1.0.0", ["/a", "/b"]) });
+  const packs = create();
+  await packs.apply(desire(1, ["1.0.0", "1"]));
+  expect(states(packs)).toEqual([["1.0.0", "pending", 0]]);
+  expect(packs.find(NAME)).toMatchObject({ code: "PACK_NOT_ACTIVE" });
+  expect(packs.find("acme/other")).toMatchObject({ code: "PROBE_UNKNOWN" });
+
+  world.grants.set(NAME, grantOf(needs(["/a", "/b"])));
+  packs.reload();
+  expect(states(packs)).toEqual([["1.0.0", "active", 2]]);
+  expect(packs.reports()[0]?.approved).toEqual({ by: "root", at: "2026-01-01T00:00:00.000Z" });
+  expect(packs.find(NAME)).toMatchObject({ codePath: `/store/${digestOf("1")}` });
+
+  world.grants.clear();
+  packs.reload();
+  expect(states(packs)).toEqual([["1.0.0", "revoked", 0]]);
+  expect(packs.find(NAME)).toMatchObject({ code: "PACK_NOT_ACTIVE" });
+  expect(world.dropped).toEqual([digestOf("1")]);
+
+  world.grants.set(NAME, grantOf(needs(["/a", "/b"])));
+  packs.reload();
+  expect(states(packs)).toEqual([["1.0.0", "active", 2]]);
+  expect(world.events.map(({ detail }) => detail["state"])).toEqual([
+    "fetched",
+    "pending",
+    "active",
+    "revoked",
+    "active",
+  ]);
+});
+
+test("attack 45: an upgrade that asks for more is held while the old version serves", async () => {
+  const { world, create } = buildHost({
+    [digestOf("1")]: buildManifest("1.0.0", ["/a"]),
+    [digestOf("2")]: buildManifest("1.1.0", ["/a", "/etc/more"]),
+    [digestOf("3")]: buildManifest("1.2.0", ["/a"]),
+  });
+  world.grants.set(NAME, grantOf(needs(["/a"])));
+  const packs = create();
+  await packs.apply(desire(1, ["1.0.0", "1"]));
+  await packs.apply(desire(2, ["1.1.0", "2"]));
+  expect(states(packs)).toEqual([
+    ["1.0.0", "active", 1],
+    ["1.1.0", "held", 0],
+  ]);
+  expect(packs.reports()[1]?.reason).toMatchObject({ code: "READ_NOT_GRANTED" });
+  expect(packs.reports()[1]?.reason?.message).toContain("file /etc/more");
+  expect(packs.inspect(NAME)?.version.version).toBe("1.1.0");
+
+  await packs.apply(desire(3, ["1.2.0", "3"]));
+  expect(states(packs)).toEqual([["1.2.0", "active", 1]]);
+  expect(world.dropped).toEqual([digestOf("1")]);
+});
+
+test("a grant narrowed under a running pack takes its probes away", async () => {
+  const { world, create } = buildHost({ [digestOf("1")]: buildManifest("1.0.0", ["/a", "/b"]) });
+  world.grants.set(NAME, grantOf(needs(["/a", "/b"])));
+  const packs = create();
+  await packs.apply(desire(1, ["1.0.0", "1"]));
+  world.grants.set(NAME, grantOf(needs(["/a"])));
+  packs.reload();
+  expect(states(packs)).toEqual([["1.0.0", "held", 0]]);
+  expect(packs.find(NAME)).toMatchObject({ code: "PACK_NOT_ACTIVE" });
+});
+
+test("an archive that is refused never serves, and a registry that was down is asked again", async () => {
+  const archives: Record<string, Manifest | SondeError> = {
+    [digestOf("1")]: new SondeError("SIGNATURE_INVALID", "not signed by acme"),
+    [digestOf("2")]: new SondeError("REGISTRY_UNAVAILABLE", "down"),
+  };
+  const { world, create } = buildHost(archives);
+  world.grants.set(NAME, grantOf(needs(["/a"])));
+  const packs = create();
+  await packs.apply(desire(1, ["1.0.0", "1"]));
+  expect(packs.reports()[0]).toMatchObject({
+    state: "failed",
+    reason: { code: "SIGNATURE_INVALID" },
+    signer: null,
+  });
+  expect(world.events).toContainEqual(
+    expect.objectContaining({ event: "pack.refused", code: "SIGNATURE_INVALID" }),
+  );
+  await packs.retry();
+  expect(world.admissions).toBe(1);
+
+  await packs.apply(desire(2, ["1.0.1", "2"]));
+  archives[digestOf("2")] = buildManifest("1.0.1", ["/a"]);
+  await packs.retry();
+  expect(states(packs)).toEqual([["1.0.1", "active", 1]]);
+});
+
+test("a pack not wanted any more is gone, and an older wish is ignored", async () => {
+  const { world, create } = buildHost({ [digestOf("1")]: buildManifest("1.0.0", ["/a"]) });
+  world.grants.set(NAME, grantOf(needs(["/a"])));
+  const packs = create();
+  await packs.apply(desire(5, ["1.0.0", "1"]));
+  await packs.apply(desire(4));
+  expect(states(packs)).toEqual([["1.0.0", "active", 1]]);
+  await packs.apply(desire(6));
+  expect(packs.reports()).toEqual([]);
+  expect(packs.find(NAME)).toMatchObject({ code: "PROBE_UNKNOWN" });
+  expect(world.dropped).toEqual([digestOf("1")]);
+});
+
+test("a restart finds what was active, and what changed on disk does not serve", async () => {
+  const archives: Record<string, Manifest | SondeError> = {
+    [digestOf("1")]: buildManifest("1.0.0", ["/a"]),
+  };
+  const { world, create } = buildHost(archives);
+  world.grants.set(NAME, grantOf(needs(["/a"])));
+  await create().apply(desire(1, ["1.0.0", "1"]));
+  const again = create();
+  await again.restore(world.saved);
+  expect(states(again)).toEqual([["1.0.0", "active", 1]]);
+
+  archives[digestOf("1")] = new SondeError("DIGEST_MISMATCH", "changed on disk");
+  const tampered = create();
+  await tampered.restore(world.saved);
+  expect(tampered.reports()[0]).toMatchObject({
+    state: "failed",
+    reason: { code: "DIGEST_MISMATCH" },
+  });
+  expect(tampered.find(NAME)).toMatchObject({ code: "PACK_NOT_ACTIVE" });
+});
+
+test("a revoked pack stays revoked over a restart", async () => {
+  const { world, create } = buildHost({ [digestOf("1")]: buildManifest("1.0.0", ["/a"]) });
+  world.grants.set(NAME, grantOf(needs(["/a"])));
+  const packs = create();
+  await packs.apply(desire(1, ["1.0.0", "1"]));
+  world.grants.clear();
+  packs.reload();
+  const again = create();
+  await again.restore(world.saved);
+  expect(states(again)).toEqual([["1.0.0", "revoked", 0]]);
+});
+
+test("a pack that needs a group waits for a runner in it, and keeps it when the runner restarts", async () => {
+  const { world, create } = buildHost({
+    [digestOf("1")]: buildManifest("1.0.0", ["/a"], ["docker"]),
+  });
+  world.grants.set(NAME, grantOf(needs(["/a"], ["docker"])));
+  const packs = create();
+  await packs.apply(desire(1, ["1.0.0", "1"]));
+  expect(packs.reports()[0]).toMatchObject({
+    state: "pending",
+    reason: { code: "PERMISSION_NEEDED" },
+  });
+  world.groups = [[], ["adm", "docker"]];
+  packs.judgeAgain();
+  expect(states(packs)).toEqual([["1.0.0", "active", 1]]);
+  world.groups = [];
+  packs.judgeAgain();
+  expect(states(packs)).toEqual([["1.0.0", "active", 1]]);
+});
+
+test("attack 25: a pack whose probes are all above the ceiling never becomes active", async () => {
+  const manifest = buildManifest("1.0.0", ["/a"]);
+  for (const probe of Object.values(manifest.probes)) probe.capability = "manage";
+  const { world, create } = buildHost({ [digestOf("1")]: manifest });
+  world.grants.set(NAME, grantOf(needs(["/a"])));
+  const packs = create("interact");
+  await packs.apply(desire(1, ["1.0.0", "1"]));
+  expect(packs.reports()[0]).toMatchObject({
+    state: "failed",
+    probes: [],
+    reason: { code: "CAPABILITY_ABOVE_CEILING" },
+  });
+});

@@ -1,0 +1,258 @@
+import {
+  type AdmittedPack,
+  type Capability,
+  type DesiredStateBody,
+  type Digest,
+  type GrantFile,
+  type PackName,
+  type PackReport,
+  SondeError,
+  type Version,
+  toSondeError,
+} from "@sonde/schemas";
+import { type ActivePack, buildActivePack } from "./active-pack.ts";
+import { planDesiredState } from "./desired-state.ts";
+import { buildPackReports } from "./pack-report.ts";
+import { type Pack, type PackVersion, judgePack } from "./pack-state.ts";
+import type { AgentEvent } from "./record-event.ts";
+
+type Archive = { name: PackName; version: Version; digest: Digest };
+type SavedPacks = {
+  revision: number;
+  packs: { name: PackName; current: Saved; candidate: Saved }[];
+};
+type Saved = { version: Version; digest: Digest } | null;
+
+/** What the packs of an agent need of their surroundings. */
+export type PacksPorts = {
+  maxCapability: Capability;
+  /** Fetches, verifies and stores; every error is a refusal with its code. */
+  admit: (archive: Archive) => Promise<AdmittedPack>;
+  /** What was stored before, verified against its digests again. */
+  readAdmitted: (digest: Digest) => Promise<AdmittedPack>;
+  codePathOf: (digest: Digest) => string;
+  readGrants: () => ReadonlyMap<string, GrantFile>;
+  runnerGroups: () => readonly (readonly string[])[];
+  /** The archive is out of service: its pack host ends. */
+  drop: (digest: Digest) => void;
+  /** Durable when it returns. */
+  save: (state: SavedPacks) => void;
+  record: (event: AgentEvent) => void;
+};
+
+/**
+ * The packs of this host: which are here, which serve, and why not. The only
+ * holder of ActivePacks; whoever asks by name gets one only while it is granted.
+ */
+export class Packs {
+  readonly #ports: PacksPorts;
+  readonly #active = new Map<PackName, ActivePack>();
+  readonly #fetching = new Set<Digest>();
+  readonly #listeners: (() => void)[] = [];
+  #packs: Pack[] = [];
+  #grants: ReadonlyMap<string, GrantFile>;
+  #revision = 0;
+
+  constructor(ports: PacksPorts) {
+    this.#ports = ports;
+    this.#grants = ports.readGrants();
+  }
+
+  /** Takes up what was here before the last stop. */
+  async restore(saved: SavedPacks | null): Promise<void> {
+    this.#revision = saved?.revision ?? 0;
+    const packs: Pack[] = [];
+    for (const { name, current, candidate } of saved?.packs ?? []) {
+      packs.push({
+        name,
+        current: await this.#restoreVersion(current),
+        candidate: await this.#restoreVersion(candidate),
+      });
+    }
+    this.#packs = packs;
+    this.reload();
+  }
+
+  /**
+   * Aims at what the hub wants. Resolves when everything new is admitted or
+   * refused; an older revision than the last is ignored.
+   */
+  async apply(desired: DesiredStateBody): Promise<void> {
+    if (desired.revision < this.#revision) return;
+    this.#revision = desired.revision;
+    const plan = planDesiredState(this.#packs, desired.packs);
+    this.#change(plan.packs);
+    await Promise.all(plan.fetch.map((archive) => this.#admit(archive)));
+  }
+
+  /** Tries again what failed for a reason that may pass, such as a registry that is down. */
+  async retry(): Promise<void> {
+    const archives = this.#packs.flatMap(({ name, current, candidate }) =>
+      [current, candidate].flatMap((aim) =>
+        aim?.admitted === null && isPassing(aim)
+          ? [{ name, version: aim.version, digest: aim.digest }]
+          : [],
+      ),
+    );
+    await Promise.all(archives.map((archive) => this.#admit(archive)));
+  }
+
+  /** Reads the grants again and moves every pack to where they and the host's rules put it. */
+  reload(): void {
+    this.#grants = this.#ports.readGrants();
+    this.#change(this.#packs);
+  }
+
+  /** Moves packs that waited for a runner, or lost one, without reading the grants again. */
+  judgeAgain(): void {
+    this.#change(this.#packs);
+  }
+
+  /** The pack in service under that name, or why there is none. */
+  find(name: PackName): ActivePack | SondeError {
+    const active = this.#active.get(name);
+    if (active !== undefined) return active;
+    const pack = this.#packs.find((candidate) => candidate.name === name);
+    if (pack === undefined) return new SondeError("PROBE_UNKNOWN", `there is no pack ${name} here`);
+    const state = (pack.candidate ?? pack.current)?.state ?? "unknown";
+    return new SondeError("PACK_NOT_ACTIVE", `expected ${name} to be active, it is ${state}`);
+  }
+
+  /** The version a person would decide about, with its grant: the candidate before the current. */
+  inspect(name: PackName): { version: PackVersion; grant: GrantFile | null } | null {
+    const pack = this.#packs.find((candidate) => candidate.name === name);
+    const version = pack?.candidate ?? pack?.current ?? null;
+    return version === null ? null : { version, grant: this.#grants.get(name) ?? null };
+  }
+
+  reports(): PackReport[] {
+    return buildPackReports(this.#packs, this.#grants, this.#ports.maxCapability);
+  }
+
+  /** Calls back after every change of any report. */
+  onChange(listener: () => void): void {
+    this.#listeners.push(listener);
+  }
+
+  async #restoreVersion(saved: Saved): Promise<PackVersion | null> {
+    if (saved === null) return null;
+    const version: PackVersion = { ...saved, state: "verified", reason: null, admitted: null };
+    try {
+      return { ...version, admitted: await this.#ports.readAdmitted(saved.digest) };
+    } catch (thrown) {
+      return fail(version, thrown);
+    }
+  }
+
+  async #admit(archive: Archive): Promise<void> {
+    if (this.#fetching.has(archive.digest)) return;
+    this.#fetching.add(archive.digest);
+    try {
+      const admitted = await this.#ports.admit(archive);
+      this.#update(archive, (version) => ({
+        ...version,
+        state: "verified",
+        reason: null,
+        admitted,
+      }));
+    } catch (thrown) {
+      const { code, message } = toSondeError(thrown);
+      this.#ports.record({
+        event: "pack.refused",
+        packDigest: archive.digest,
+        status: "denied",
+        code,
+        detail: { pack: archive.name, version: archive.version, message: message.slice(0, 500) },
+      });
+      this.#update(archive, (version) => fail(version, thrown));
+    } finally {
+      this.#fetching.delete(archive.digest);
+    }
+  }
+
+  /** Changes the version of that archive, unless it is no longer wanted. */
+  #update(archive: Archive, change: (version: PackVersion) => PackVersion): void {
+    const apply = (version: PackVersion | null) =>
+      version?.digest === archive.digest ? change(version) : version;
+    this.#change(
+      this.#packs.map((pack) =>
+        pack.name === archive.name
+          ? { ...pack, current: apply(pack.current), candidate: apply(pack.candidate) }
+          : pack,
+      ),
+    );
+  }
+
+  /** The one way in which anything changes: judged, saved, put into service, recorded, told. */
+  #change(packs: Pack[]): void {
+    const before = this.reports();
+    const served = new Map(
+      [...this.#active].map(([name, { admitted }]) => [name, admitted.digest]),
+    );
+    const host = {
+      maxCapability: this.#ports.maxCapability,
+      runnerGroups: this.#ports.runnerGroups(),
+    };
+    this.#packs = packs.map((pack) => judgePack(pack, this.#grants.get(pack.name) ?? null, host));
+    this.#ports.save({ revision: this.#revision, packs: this.#packs.map(toSaved) });
+    this.#serve();
+    for (const [name, digest] of served) {
+      if (this.#active.get(name)?.admitted.digest !== digest) this.#ports.drop(digest);
+    }
+    const after = this.reports();
+    if (JSON.stringify(before) === JSON.stringify(after)) return;
+    this.#recordChanges(before, after);
+    for (const listener of this.#listeners) listener();
+  }
+
+  #serve(): void {
+    this.#active.clear();
+    for (const { name, current } of this.#packs) {
+      const grant = this.#grants.get(name);
+      if (current?.state !== "active" || current.admitted === null || grant === undefined) continue;
+      const codePath = this.#ports.codePathOf(current.digest);
+      const { maxCapability } = this.#ports;
+      this.#active.set(name, buildActivePack(current.admitted, codePath, grant, maxCapability));
+    }
+  }
+
+  #recordChanges(before: PackReport[], after: PackReport[]): void {
+    const known = new Map(before.map((report) => [report.digest, report]));
+    const now = new Set(after.map(({ digest }) => digest));
+    const gone = before.filter(({ digest }) => !now.has(digest));
+    const changed = after.filter(
+      (report) => JSON.stringify(known.get(report.digest)) !== JSON.stringify(report),
+    );
+    for (const report of [...gone.map((old) => ({ ...old, state: "removed" })), ...changed]) {
+      const { name, version, state, digest, probes, approved, reason } = report;
+      this.#ports.record({
+        event: "pack.state",
+        packDigest: digest,
+        status: "info",
+        code: reason?.code ?? null,
+        detail: {
+          pack: name,
+          version,
+          state,
+          probes: probes.length,
+          approvedBy: approved?.by ?? null,
+        },
+      });
+    }
+  }
+}
+
+function fail(version: PackVersion, thrown: unknown): PackVersion {
+  const { code, message } = toSondeError(thrown);
+  return { ...version, state: "failed", reason: { code, message }, admitted: null };
+}
+
+function isPassing(version: PackVersion): boolean {
+  return version.state === "fetched" || version.reason?.code === "REGISTRY_UNAVAILABLE";
+}
+
+function toSaved({ name, current, candidate }: Pack): SavedPacks["packs"][number] {
+  const save = (version: PackVersion | null): Saved =>
+    version === null ? null : { version: version.version, digest: version.digest };
+  return { name, current: save(current), candidate: save(candidate) };
+}

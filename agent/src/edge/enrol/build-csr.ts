@@ -1,0 +1,32 @@
+import "reflect-metadata";
+import { type KeyObject, webcrypto } from "node:crypto";
+import { Pkcs10CertificateRequestGenerator } from "@peculiar/x509";
+
+const ED25519 = { name: "Ed25519" } as const;
+
+/**
+ * A PKCS#10 request in PEM by the agent's own key. Its subject is ours only for
+ * people who read it: the hub uses nothing of it but the public key.
+ */
+export async function buildCsr(privateKey: KeyObject, publicKey: KeyObject): Promise<string> {
+  const keys = {
+    privateKey: await importKey(privateKey, "pkcs8", "sign"),
+    publicKey: await importKey(publicKey, "spki", "verify"),
+  };
+  const request = await Pkcs10CertificateRequestGenerator.create({
+    name: "CN=sonde-agent",
+    keys,
+    signingAlgorithm: ED25519,
+  });
+  return request.toString("pem");
+}
+
+function importKey(
+  key: KeyObject,
+  type: "pkcs8" | "spki",
+  usage: "sign" | "verify",
+): Promise<webcrypto.CryptoKey> {
+  const der = key.export({ type, format: "der" });
+  // Only the public half goes into the request.
+  return webcrypto.subtle.importKey(type, der, ED25519, usage === "verify", [usage]);
+}

@@ -1,0 +1,13 @@
+// A process of its own for audit-segments.test.ts: appends without end and
+// prints the sequence number of each acknowledged entry.
+import { createAuditLog } from "../../core/audit-log.ts";
+import { openAuditSegments } from "./audit-segments.ts";
+import { buildRecord } from "./audit-record.fixture.ts";
+
+const segments = openAuditSegments(process.argv[2] as string, 16 * 1024);
+const log = createAuditLog(segments, segments.head);
+process.stdout.write("open\n");
+for (;;) {
+  const heads = await Promise.all([1, 2, 3, 4].map((index) => log.append(buildRecord(index))));
+  for (const head of heads) process.stdout.write(`${head.size}\n`);
+}

@@ -1,0 +1,83 @@
+import { join } from "node:path";
+import { SondeError, parseJson, parseTrustPolicy, toSondeError } from "@sonde/schemas";
+import { admitPack, admittedFolder, readAdmitted } from "@sonde/trust/admit";
+import { AGENT_VERSION } from "./core/agent-version.ts";
+import { describeHost } from "./edge/describe-host.ts";
+import { createLog } from "./edge/log.ts";
+import { readOwnedFile } from "./edge/owned-file.ts";
+import { requireUnprivileged } from "./edge/privileges/require-unprivileged.ts";
+import { type AgentConfig, readConfig } from "./edge/read-config.ts";
+import { createRunnerLink } from "./edge/runner/runner-link.ts";
+import { type Admission, type Agent, startAgent } from "./start-agent.ts";
+
+const MAX_POLICY_BYTES = 1024 * 1024;
+
+/**
+ * `agent.js CONFIG`: prints one JSON line when ready, logs on stderr, ends on
+ * SIGTERM or SIGINT and, when supervised, with its supervisor.
+ */
+export async function main(): Promise<void> {
+  const log = createLog(process.stderr, Date.now);
+  try {
+    const { uid } = requireUnprivileged();
+    const [, program = "", configPath] = process.argv;
+    if (configPath === undefined) {
+      throw new SondeError("CONFIG_INVALID", "expected the path of a configuration file");
+    }
+    const { config, sha256 } = readConfig(configPath);
+    const agent = await startAgent({
+      config,
+      host: describeHost(program, sha256),
+      uid,
+      runner: await createRunnerLink({
+        socketPath: config.runnerSocketPath,
+        socketMode: config.sameUid ? 0o600 : 0o660,
+        log: (event, detail) => log(event, { detail }),
+      }),
+      admission: buildAdmission(config, config.sameUid ? [0, uid] : [0]),
+      log,
+    });
+    endWith(agent, config.supervised === true);
+    const { agentId, name, socketPath } = agent;
+    process.stdout.write(`${JSON.stringify({ ready: true, agentId, name, socketPath })}\n`);
+  } catch (thrown) {
+    const { code, message } = toSondeError(thrown);
+    log("start.failed", { code, message });
+    process.exit(1);
+  }
+}
+
+function buildAdmission(config: AgentConfig, owners: readonly number[]): Admission {
+  const storeDir = join(config.stateDir, "packs");
+  return {
+    admit(archive) {
+      // Read anew each time: a publisher that was struck out counts no more from then on.
+      const bytes = readOwnedFile(config.trustPolicyPath, owners, MAX_POLICY_BYTES);
+      const policy = parseTrustPolicy(parseJson(bytes, "trust policy", "CONFIG_INVALID"));
+      return admitPack(config.admitPath, {
+        ...archive,
+        registry: policy.registry,
+        policy,
+        agentVersion: AGENT_VERSION,
+        storeDir,
+      });
+    },
+    readAdmitted: (digest) => readAdmitted(storeDir, digest),
+    codePathOf: (digest) => join(admittedFolder(storeDir, digest), "index.js"),
+  };
+}
+
+function endWith(agent: Agent, supervised: boolean): void {
+  let ending = false;
+  const end = (): void => {
+    if (ending) return;
+    ending = true;
+    agent.close().then(
+      () => process.exit(0),
+      () => process.exit(1),
+    );
+  };
+  process.on("SIGTERM", end);
+  process.on("SIGINT", end);
+  if (supervised) process.stdin.on("end", end).resume();
+}

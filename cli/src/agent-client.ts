@@ -1,0 +1,35 @@
+import {
+  type AgentPacks,
+  type AgentStatus,
+  type PackExplanation,
+  parseAgentPacks,
+  parseAgentStatus,
+  parsePackExplanation,
+} from "@sonde/schemas";
+import { type JsonRequest, requestJson } from "./http-json.ts";
+
+/** The agent's own API over its unix socket; who may open the socket may ask. */
+export type AgentClient = {
+  status(): Promise<AgentStatus>;
+  packs(): Promise<AgentPacks["packs"]>;
+  explain(pack: string): Promise<PackExplanation>;
+  /** Reads the grant files again. */
+  reload(): Promise<AgentPacks["packs"]>;
+};
+
+export function createAgentClient(socket: string): AgentClient {
+  const call = (method: JsonRequest["method"], path: string) =>
+    requestJson({
+      method,
+      target: { socket },
+      path,
+      unavailable: "STARTING_FAILED",
+      what: "agent",
+    });
+  return {
+    status: async () => parseAgentStatus(await call("GET", "/status")),
+    packs: async () => parseAgentPacks(await call("GET", "/packs")).packs,
+    explain: async (pack) => parsePackExplanation(await call("GET", `/packs/${pack}`)),
+    reload: async () => parseAgentPacks(await call("POST", "/reload")).packs,
+  };
+}

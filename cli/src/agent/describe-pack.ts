@@ -1,0 +1,47 @@
+import type { PackExplanation, PackReport, Requires } from "@sonde/schemas";
+
+/** What a person reads before approving: the signer, what is asked, every exact read. */
+export function describePack(pack: PackExplanation): string {
+  const lines = [
+    `${pack.name} ${pack.version}  (${pack.state})`,
+    `  signed by  ${describeSigner(pack)}`,
+    `  archive    ${pack.digest}`,
+    "  asks for",
+    ...describeRequires(pack.requires).map((line) => `    ${line}`),
+  ];
+  for (const probe of pack.probes) {
+    lines.push(`  ${probe.id}  [${probe.capability}]`, `    ${probe.description}`);
+    for (const read of probe.reads) lines.push(`    - ${read.what}  (as ${read.runsAs})`);
+  }
+  for (const command of pack.before) lines.push(`  first: ${command}`);
+  return lines.join("\n");
+}
+
+export function describeReport(pack: PackReport): string {
+  const reason = pack.reason === null ? "" : `  ${pack.reason.code}: ${pack.reason.message}`;
+  return `${pack.name} ${pack.version}  ${pack.state}${reason}`;
+}
+
+function describeSigner({ signer }: PackExplanation): string {
+  switch (signer.kind) {
+    case "rsa-sha256":
+      return `${signer.publisher}, RSA key ${signer.keyId}`;
+    case "keyless":
+      return `${signer.publisher}: ${signer.identity} (${signer.issuer})`;
+    case "none":
+      return "NOBODY: this pack is not signed";
+  }
+}
+
+function describeRequires(requires: Requires): string[] {
+  const named: [string, string[]][] = [
+    ["groups", requires.groups],
+    ["commands", requires.commands],
+    ["files", requires.files],
+    ["sockets", requires.sockets],
+  ];
+  const lines = named
+    .filter(([, names]) => names.length > 0)
+    .map(([what, names]) => `${what}: ${names.join(", ")}`);
+  return lines.length === 0 ? ["nothing"] : lines;
+}

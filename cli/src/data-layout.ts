@@ -1,0 +1,54 @@
+import { homedir } from "node:os";
+import { join, resolve } from "node:path";
+
+/**
+ * Every path in a data folder. Each service owns its own folder and nothing
+ * else; what decides about trust and grants is the administrator's.
+ */
+export type DataLayout = {
+  root: string;
+  /** Root-owned copies of the programs, one folder per build. */
+  runtime: string;
+  /** Administrator's: configuration of each service, trust.json, grants, publisher keys. */
+  config: string;
+  grants: string;
+  publishers: string;
+  logs: string;
+  hub: string;
+  registry: string;
+  agent: string;
+  /** Holds the socket between agent and runners; the only folder both may enter. */
+  runnerSockets: string;
+  trustPolicy: string;
+  operatorKey: string;
+  agentSocket: string;
+  /** What the last start answered with, for the other commands. */
+  endpoints: string;
+};
+
+export function layoutOf(root: string): DataLayout {
+  const at = (...parts: string[]) => join(root, ...parts);
+  return {
+    root,
+    runtime: at("runtime"),
+    config: at("config"),
+    grants: at("config", "grants"),
+    publishers: at("config", "publishers"),
+    logs: at("logs"),
+    hub: at("hub"),
+    registry: at("registry"),
+    agent: at("agent"),
+    runnerSockets: at("runner"),
+    trustPolicy: at("config", "trust.json"),
+    operatorKey: at("hub", "operator-key"),
+    agentSocket: at("agent", "run", "agent.sock"),
+    endpoints: at("config", "endpoints.json"),
+  };
+}
+
+/** `--data`, else /var/lib/sonde for root and a folder in the home for anybody else. */
+export function resolveDataFolder(given: string | undefined, env: NodeJS.ProcessEnv): string {
+  if (given !== undefined) return resolve(given);
+  if (process.getuid?.() === 0) return "/var/lib/sonde";
+  return join(env["XDG_DATA_HOME"] ?? join(homedir(), ".local/share"), "sonde");
+}

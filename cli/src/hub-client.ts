@@ -1,0 +1,51 @@
+import {
+  type AgentDetail,
+  type AuditPage,
+  type CallProvenance,
+  type CreatedToken,
+  parseAgentDetail,
+  parseAgentList,
+  parseAuditPage,
+  parseCallProvenance,
+  parseCreatedToken,
+} from "@sonde/schemas";
+import { type JsonRequest, requestJson } from "./http-json.ts";
+
+/** The hub's REST API for one API key; errors are SondeErrors with the hub's code. */
+export type HubClient = {
+  listAgents(): Promise<AgentDetail[]>;
+  assignPack(agent: string, pack: string, version: string): Promise<AgentDetail>;
+  removePack(agent: string, pack: string): Promise<AgentDetail>;
+  createToken(agentName: string): Promise<CreatedToken>;
+  approveTools(packDigest: string): Promise<void>;
+  readCall(callId: string): Promise<CallProvenance>;
+  readAudit(afterSeq: number, limit: number): Promise<AuditPage>;
+};
+
+export function createHubClient(url: string, apiKey: string): HubClient {
+  const call = (method: JsonRequest["method"], path: string, body?: unknown) =>
+    requestJson({
+      method,
+      target: { url },
+      path: `/api/v1${path}`,
+      bearer: apiKey,
+      unavailable: "STARTING_FAILED",
+      what: "hub",
+      ...(body !== undefined && { body }),
+    });
+  return {
+    listAgents: async () => parseAgentList(await call("GET", "/agents")).agents,
+    assignPack: async (agent, pack, version) =>
+      parseAgentDetail(await call("PUT", `/agents/${agent}/packs/${pack}`, { version })),
+    removePack: async (agent, pack) =>
+      parseAgentDetail(await call("DELETE", `/agents/${agent}/packs/${pack}`)),
+    createToken: async (agentName) =>
+      parseCreatedToken(await call("POST", "/enrolment-tokens", { agentName })),
+    approveTools: async (packDigest) => {
+      await call("POST", "/tool-pins", { packDigest });
+    },
+    readCall: async (callId) => parseCallProvenance(await call("GET", `/calls/${callId}`)),
+    readAudit: async (afterSeq, limit) =>
+      parseAuditPage(await call("GET", `/audit?afterSeq=${afterSeq}&limit=${limit}`)),
+  };
+}

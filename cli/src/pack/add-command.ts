@@ -1,0 +1,20 @@
+import type { Command } from "commander";
+import type { Outcome } from "./outcome.ts";
+
+export type Report = (command: Command, work: () => Promise<Outcome>) => Promise<void>;
+
+/** How a command joins the program. */
+export type AddCommand = (
+  program: Command,
+  report: Report,
+  env: ReadonlyMap<string, string | undefined>,
+) => void;
+
+/** Starts a subcommand with what all have in common. */
+export function startCommand(program: Command, usage: string, summary: string): Command {
+  return program
+    .command(usage)
+    .summary(summary)
+    .description(summary)
+    .option("--json", "print one line of JSON instead of text");
+}

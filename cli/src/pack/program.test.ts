@@ -1,0 +1,331 @@
+import { execFile } from "node:child_process";
+import { once } from "node:events";
+import { chmod, mkdtemp, readdir, readFile, rm, stat, writeFile } from "node:fs/promises";
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
+import type { AddressInfo } from "node:net";
+import { tmpdir } from "node:os";
+import path from "node:path";
+import { fileURLToPath } from "node:url";
+import { type ErrorBody, SondeError, type TrustPolicy } from "@sonde/schemas";
+import { verifyPack } from "@sonde/trust/pack";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { runPackProgram } from "./program.ts";
+
+const root = await mkdtemp(path.join(tmpdir(), "sonde-pack-"));
+const at = (...parts: string[]): string => path.join(root, ...parts);
+const folder = at("hello");
+const archive = at("hello", "dist", "hello-0.1.0.tgz");
+const bundle = `${archive}.sigstore.json`;
+afterAll(() => rm(root, { recursive: true }));
+
+type Ended = { code: number; out: string; err: string };
+
+async function run(args: string[], env: Record<string, string> = {}): Promise<Ended> {
+  const out: string[] = [];
+  const err: string[] = [];
+  const code = await runPackProgram(args, {
+    out: (text) => out.push(text),
+    err: (text) => err.push(text),
+    env: new Map(Object.entries(env)),
+  });
+  return { code, out: out.join("\n"), err: err.join("\n") };
+}
+
+/** The code of the error that `--json` prints. */
+async function refusalOf(args: string[], env?: Record<string, string>): Promise<string> {
+  const { code, out } = await run([...args, "--json"], env);
+  expect(code).toBe(1);
+  return (JSON.parse(out) as ErrorBody).error.code;
+}
+
+beforeAll(async () => {
+  for (const args of [
+    ["init", "acme/hello", folder],
+    ["build", folder],
+    ["create-key", at("acme.key")],
+    ["create-key", at("other.key")],
+    ["sign", archive, "--key", at("acme.key")],
+  ]) {
+    const { code, err } = await run(args);
+    if (code !== 0) throw new Error(err);
+  }
+}, 60_000);
+
+describe("init, build, test", () => {
+  test("a new folder's types fit, and know neither Node nor the browser", async () => {
+    const tsc = fileURLToPath(new URL("../../../node_modules/.bin/tsc", import.meta.url));
+    const check = async (): Promise<string> =>
+      new Promise((resolve) => {
+        execFile(tsc, ["-p", folder], (_error, stdout) => resolve(stdout));
+      });
+    expect(await check()).toBe("");
+    const probe = path.join(folder, "src", "reach.ts");
+    await writeFile(probe, `import "node:fs";\nexport const x = [process, fetch, console];\n`);
+    const complaints = await check();
+    await rm(probe);
+    for (const name of ["node:fs", "process", "fetch", "console"]) {
+      expect(complaints).toContain(`'${name}'`);
+    }
+  });
+
+  test("build shows what users will be asked to grant", async () => {
+    const { out } = await run(["build", folder]);
+    expect(out).toContain("files: /proc/sys/kernel/hostname, /proc/uptime");
+    const { out: json } = await run(["build", folder, "--json", "--out", at("elsewhere")]);
+    expect(JSON.parse(json)).toMatchObject({
+      file: at("elsewhere", "hello-0.1.0.tgz"),
+      name: "acme/hello",
+      probes: [{ probe: "greet", capability: "observe" }],
+    });
+    expect(await readFile(at("elsewhere", "hello-0.1.0.tgz"))).toEqual(await readFile(archive));
+  });
+
+  test("a new pack's fixture passes; a wrong expectation fails and can be recorded", async () => {
+    expect((await run(["test", folder])).out).toContain("1 passed, 0 failed");
+    const fixture = path.join(folder, "fixtures", "greet.json");
+    const before = await readFile(fixture, "utf8");
+    await writeFile(fixture, before.replace("Hello Ada", "Hello Bob"));
+    expect(await run(["test", folder, "--json"])).toMatchObject({ code: 1 });
+    expect(await run(["test", folder, "--record"])).toMatchObject({ code: 0 });
+    expect(await readFile(fixture, "utf8")).toBe(before);
+  });
+
+  test("a folder that exists is left alone", async () => {
+    expect(await refusalOf(["init", "acme/hello", folder])).toBe("BAD_REQUEST");
+    expect(await refusalOf(["init", "Acme/../x", at("x")])).toBe("BAD_REQUEST");
+    expect((await readdir(root)).includes("x")).toBe(false);
+  });
+
+  test("an error names its code, its place and the next step", async () => {
+    const { code, err } = await run(["build", at("nowhere")]);
+    expect(code).toBe(1);
+    expect(err).toMatch(/^error BUILD_FAILED: .*README\.md.*\n {2}next: /);
+  });
+});
+
+describe("create-key and sign", () => {
+  test("a key is readable by its owner alone and never overwritten", async () => {
+    expect((await stat(at("acme.key"))).mode & 0o777).toBe(0o600);
+    const before = await readFile(at("acme.key"), "utf8");
+    expect(await refusalOf(["create-key", at("acme.key")])).toBe("BAD_REQUEST");
+    expect(await readFile(at("acme.key"), "utf8")).toBe(before);
+  });
+
+  test("the key may come from the environment, as PEM or by name", async () => {
+    const signed = await readFile(bundle, "utf8");
+    const pem = await readFile(at("acme.key"), "utf8");
+    for (const value of [pem, at("acme.key")]) {
+      await rm(bundle);
+      expect(await run(["sign", archive], { SONDE_PACK_KEY: value })).toMatchObject({ code: 0 });
+      expect(await readFile(bundle, "utf8")).toBe(signed);
+    }
+  });
+
+  test.each([
+    ["no key", [], {}, "BAD_REQUEST"],
+    ["a public key", ["--key", at("acme.key.pub")], {}, "CONFIG_INVALID"],
+    ["a key in the open", ["--key", at("open.key")], {}, "CONFIG_INVALID"],
+    ["text", [], { SONDE_PACK_KEY: "-----BEGIN x" }, "CONFIG_INVALID"],
+    ["a file that is not there", ["--key", at("none.key")], {}, "NOT_FOUND"],
+  ])("%s signs nothing", async (_what, args, env, code) => {
+    await writeFile(at("open.key"), await readFile(at("acme.key")));
+    await chmod(at("open.key"), 0o644);
+    expect(await refusalOf(["sign", archive, ...args], env)).toBe(code);
+  });
+});
+
+describe("verify", () => {
+  async function writePolicy(publisher: string, key: string): Promise<string> {
+    const publicKey = await readFile(at(key), "utf8");
+    const policy: TrustPolicy = {
+      registry: "https://registry.example",
+      publishers: {
+        [publisher]: { keys: [{ algorithm: "rsa-sha256", publicKey }], identities: [] },
+      },
+      allowUnsignedPacks: true,
+    };
+    await writeFile(at("trust.json"), JSON.stringify(policy));
+    return at("trust.json");
+  }
+
+  test("says in words what was proven and by whom", async () => {
+    const policy = await writePolicy("acme", "acme.key.pub");
+    const { code, out } = await run(["verify", archive, "--policy", policy]);
+    expect(code).toBe(0);
+    expect(out).toContain("acme/hello 0.1.0 is genuine");
+    expect(out).toMatch(/signed by publisher acme, RSA key sha256:/);
+    expect(out).toContain(`what ${policy} says`);
+    expect(out).toContain("all 1 probes only read");
+    expect(await run(["verify", archive, "--key", at("acme.key.pub")])).toMatchObject({ code: 0 });
+  });
+
+  test("another key, another publisher, no signature, a changed byte: refused", async () => {
+    expect(await refusalOf(["verify", archive, "--key", at("other.key.pub")])).toBe(
+      "SIGNER_UNTRUSTED",
+    );
+    const policy = await writePolicy("somebody", "acme.key.pub");
+    expect(await refusalOf(["verify", archive, "--policy", policy])).toBe("SIGNER_UNTRUSTED");
+    const allowing = await writePolicy("acme", "acme.key.pub");
+    const unsigned = ["verify", archive, "--policy", allowing, "--bundle", at("none.json")];
+    expect(await refusalOf(unsigned)).toBe("SIGNATURE_MISSING");
+    const bytes = await readFile(archive);
+    bytes[bytes.length - 9] = (bytes.at(-9) ?? 0) ^ 1;
+    await writeFile(at("changed.tgz"), bytes);
+    const changed = ["verify", at("changed.tgz"), "--policy", allowing, "--bundle", bundle];
+    expect(["ARCHIVE_INVALID", "DIGEST_MISMATCH"]).toContain(await refusalOf(changed));
+  });
+
+  test("neither a policy nor a key, or both, is a wrong request", async () => {
+    expect(await refusalOf(["verify", archive])).toBe("BAD_REQUEST");
+    const both = ["--policy", at("trust.json"), "--key", at("acme.key.pub")];
+    expect(await refusalOf(["verify", archive, ...both])).toBe("BAD_REQUEST");
+  });
+});
+
+describe("publish", () => {
+  let server: Server;
+  let registry: string;
+  let answer: (request: IncomingMessage, response: ServerResponse) => void;
+  let seen: { url: string; parts: string[]; authorization: string } | undefined;
+
+  // Not the registry: an HTTP peer that keeps what arrived and answers as told.
+  beforeAll(async () => {
+    server = createServer((request, response) => answer(request, response));
+    server.listen(0, "127.0.0.1");
+    await once(server, "listening");
+    registry = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+  });
+  afterAll(() => server.close());
+
+  async function accept(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    const chunks: Buffer[] = [];
+    for await (const chunk of request) chunks.push(chunk as Buffer);
+    const type = request.headers["content-type"] ?? "";
+    const form = await new Response(Buffer.concat(chunks), {
+      headers: { "content-type": type },
+    }).formData();
+    seen = {
+      url: `${request.method} ${request.url}`,
+      parts: [...form.keys()],
+      authorization: request.headers.authorization ?? "",
+    };
+    const read = async (name: string): Promise<Uint8Array> =>
+      new Uint8Array(await (form.get(name) as File).arrayBuffer());
+    const publicKey = await readFile(at("acme.key.pub"), "utf8");
+    const pack = await verifyPack({
+      archive: await read("archive"),
+      bundle: Buffer.from(await read("bundle")).toString("utf8"),
+      policy: {
+        registry,
+        publishers: { acme: { keys: [{ algorithm: "rsa-sha256", publicKey }], identities: [] } },
+        allowUnsignedPacks: false,
+      },
+      origin: "registry",
+    });
+    const { digest, contentDigest, signer, manifest } = pack;
+    const { name, version } = manifest;
+    const publishedAt = "2026-01-01T00:00:00.000Z";
+    response.end(
+      JSON.stringify({
+        name,
+        version,
+        digest,
+        contentDigest,
+        sizeBytes: 1,
+        publishedAt,
+        signer,
+        manifest,
+      }),
+    );
+  }
+
+  const publish = (...more: string[]): string[] => [
+    "publish",
+    archive,
+    "--registry",
+    registry,
+    ...more,
+  ];
+  const env = { SONDE_PACK_TOKEN: "t0ken" };
+
+  test("sends the bundle, then the archive, with the token as bearer", async () => {
+    answer = (request, response) => void accept(request, response);
+    const { code, out } = await run(publish(), env);
+    expect({ code, seen }).toEqual({
+      code: 0,
+      seen: {
+        url: "PUT /api/v1/packs/acme/hello/0.1.0",
+        parts: ["bundle", "archive"],
+        authorization: "Bearer t0ken",
+      },
+    });
+    expect(out).toContain("Published acme/hello 0.1.0");
+  });
+
+  test("the registry's own refusal comes through with its code", async () => {
+    const body = new SondeError("VERSION_EXISTS", "expected a new version, got 0.1.0").toBody();
+    answer = (request, response) => {
+      request.resume();
+      response.writeHead(409).end(JSON.stringify(body));
+    };
+    expect(await refusalOf(publish(), env)).toBe("VERSION_EXISTS");
+  });
+
+  test.each([
+    ["a page", 502, "<html>"],
+    ["an unknown code", 500, '{"error":{"code":"constructor","message":"x"}}'],
+    ["a redirect", 307, ""],
+    ["an endless answer", 200, "x".repeat(2_000_000)],
+  ])("%s is no answer", async (_what, status, body) => {
+    answer = (request, response) => {
+      request.resume();
+      response.writeHead(status, { location: "/other" }).end(body);
+    };
+    expect(await refusalOf(publish(), env)).toBe("REGISTRY_UNAVAILABLE");
+  });
+
+  test("a registry that kept other bytes is noticed", async () => {
+    answer = (request, response) => {
+      request.resume();
+      const digest = `sha256:${"0".repeat(64)}`;
+      const signer = { kind: "none", publisher: "acme" };
+      const publishedAt = "2026-01-01T00:00:00.000Z";
+      const kept = { name: "acme/hello", version: "0.1.0", digest, contentDigest: digest };
+      response.end(JSON.stringify({ ...kept, sizeBytes: 1, publishedAt, signer, manifest: {} }));
+    };
+    expect(await refusalOf(publish(), env)).toBe("DIGEST_MISMATCH");
+  });
+
+  test("a token never goes over plain HTTP to another host, and a missing one nowhere", async () => {
+    const plain = ["publish", archive, "--registry", "http://registry.example"];
+    expect(await refusalOf(plain, env)).toBe("BAD_REQUEST");
+    expect(await refusalOf(publish())).toBe("UNAUTHENTICATED");
+    await writeFile(at("token"), "file-token\n");
+    answer = (request, response) => void accept(request, response);
+    expect(await run(publish("--token-file", at("token")))).toMatchObject({ code: 0 });
+    expect(seen?.authorization).toBe("Bearer file-token");
+  });
+});
+
+describe("usage", () => {
+  test("help is 0, wrong usage is 2", async () => {
+    expect(await run(["--help"])).toMatchObject({ code: 0, err: "" });
+    expect((await run(["publish", "--help"])).out).toContain("SONDE_PACK_TOKEN");
+    expect((await run(["nonsense"])).code).toBe(2);
+    expect((await run(["publish", archive])).code).toBe(2);
+    expect((await run(["build", "--nonsense"])).code).toBe(2);
+  });
+
+  test("the program's own process ends with the same codes", async () => {
+    const entry = fileURLToPath(new URL("../sonde-pack.ts", import.meta.url));
+    const end = (args: string[]): Promise<number | string | null | undefined> =>
+      new Promise((resolve) => {
+        execFile(process.execPath, ["--conditions=sonde:source", entry, ...args], (error) =>
+          resolve(error === null ? 0 : error.code),
+        );
+      });
+    expect(await end(["verify", archive, "--key", at("acme.key.pub")])).toBe(0);
+    expect(await end(["verify", archive, "--key", at("other.key.pub")])).toBe(1);
+    expect(await end(["nonsense"])).toBe(2);
+  });
+});

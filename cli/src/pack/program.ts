@@ -1,0 +1,48 @@
+import { Command, CommanderError } from "commander";
+import { addBuild } from "./build.ts";
+import { addCreateKey } from "./create-key.ts";
+import { addInit } from "./init.ts";
+import { EXIT, type ProgramIo, reportTo } from "./outcome.ts";
+import { addPublish } from "./publish.ts";
+import { addSign } from "./sign.ts";
+import { addTest } from "./test.ts";
+import { addVerify } from "./verify.ts";
+
+/**
+ * Runs `sonde-pack` with the arguments after its name.
+ *
+ * @returns the exit code: 0 done, 1 refused or failed, 2 wrong usage
+ */
+export async function runPackProgram(args: readonly string[], io: ProgramIo): Promise<number> {
+  let exitCode: number = EXIT.done;
+  const report = reportTo(io, (code) => {
+    exitCode = code;
+  });
+  const program = new Command("sonde-pack")
+    .description("Write, build, test, sign and publish packs for Sonde.")
+    .exitOverride()
+    .configureOutput({
+      writeOut: (text) => io.out(text.trimEnd()),
+      writeErr: (text) => io.err(text.trimEnd()),
+    })
+    .addHelpText(
+      "after",
+      "\nFrom nothing to published:\n" +
+        "  sonde-pack init acme/hello && cd hello\n" +
+        "  sonde-pack build && sonde-pack test\n" +
+        "  sonde-pack create-key acme.key        (once; give acme.key.pub to the operators)\n" +
+        "  sonde-pack sign dist/hello-0.1.0.tgz --key acme.key\n" +
+        "  sonde-pack publish dist/hello-0.1.0.tgz --registry https://registry.example",
+    );
+  for (const add of [addInit, addBuild, addTest, addCreateKey, addSign, addPublish, addVerify]) {
+    add(program, report, io.env);
+  }
+  try {
+    await program.parseAsync(args, { from: "user" });
+  } catch (error) {
+    if (!(error instanceof CommanderError)) throw error;
+    // Asked-for help ends with 0; anything else is wrong usage.
+    return error.exitCode === 0 ? EXIT.done : EXIT.usage;
+  }
+  return exitCode;
+}

@@ -1,0 +1,87 @@
+// Entry of `sonde`. Alone in touching argv, the environment and the exit code.
+import { createReadStream } from "node:fs";
+import { dirname, join, resolve } from "node:path";
+import { fileURLToPath } from "node:url";
+import { ERROR_TABLE, SondeError, toSondeError } from "@sonde/schemas";
+import { Command, Option } from "commander";
+import { addAgentCommands } from "./agent/agent-commands.ts";
+import { createProgress } from "./start/progress.ts";
+import { runStart } from "./start/run-start.ts";
+
+const workspace = resolve(dirname(fileURLToPath(import.meta.url)), "../..");
+const print = (text: string) => process.stdout.write(`${text}\n`);
+
+function parsePort(text: string): number {
+  const port = Number(text);
+  if (Number.isInteger(port) && (port === 0 || (port > 0 && port <= 65_532))) return port;
+  throw new SondeError("BAD_REQUEST", `expected --port 0 to 65532, got ${text}`);
+}
+
+/** Resolves when the person, a signal or the death of the launcher says so. */
+function untilStopped(): Promise<void> {
+  return new Promise((done) => {
+    for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.on(signal, () => done());
+    const parent = process.env["SONDE_PARENT_FD"];
+    if (parent === undefined) return;
+    // The launcher holds the other end; it closes when the launcher is gone, however it ended.
+    createReadStream("", { fd: Number(parent) })
+      .on("error", () => done())
+      .on("close", () => done())
+      .resume();
+  });
+}
+
+type StartFlags = { yes?: true; json?: true; data?: string; port: string; runnerGroups?: string };
+
+async function start(flags: StartFlags): Promise<void> {
+  const stopped = untilStopped();
+  const quiet = flags.json === true && !process.stderr.isTTY;
+  const progress = createProgress(quiet ? () => undefined : (text) => process.stderr.write(text));
+  const running = runStart({
+    yes: flags.yes === true,
+    json: flags.json === true,
+    ...(flags.data !== undefined && { data: flags.data }),
+    port: parsePort(flags.port),
+    runnerGroups: flags.runnerGroups?.split(",").filter((name) => name !== "") ?? [],
+    dist: join(workspace, "dist"),
+    workspace,
+    env: process.env,
+    progress,
+    print,
+  });
+  const first = await Promise.race([running, stopped]);
+  // Stopped while starting: what was started by then still has to end.
+  const services = first ?? (await running);
+  await stopped;
+  await services.stop();
+}
+
+const program = new Command("sonde")
+  .description("Look inside servers without a shell.")
+  .exitOverride();
+program
+  .command("start")
+  .description("registry, hub and one agent on this machine, to a first real answer")
+  .option("--yes", "approve what the official packs ask for without asking")
+  .option("--json", "print one JSON line when ready")
+  .option("--data <folder>", "where everything is kept")
+  .addOption(
+    new Option("--port <n>", "the hub's port; the next three are used too; 0: free ones").default(
+      "4310",
+    ),
+  )
+  .option("--runner-groups <names>", "groups for a runner of its own, such as docker (root only)")
+  .action(start);
+addAgentCommands(program, print);
+
+try {
+  await program.parseAsync();
+  process.exit(0);
+} catch (thrown) {
+  if (thrown instanceof Error && "exitCode" in thrown) process.exit(Number(thrown.exitCode));
+  const error = toSondeError(thrown);
+  if (process.argv.includes("--json")) print(JSON.stringify(error.toBody()));
+  process.stderr.write(`${error.code}: ${error.message}\n  ${ERROR_TABLE[error.code].hint}\n`);
+  if (error.code === "INTERNAL") process.stderr.write(`${String((error.cause as Error)?.stack)}\n`);
+  process.exit(1);
+}

@@ -1,0 +1,147 @@
+import { type ChildProcess, spawn } from "node:child_process";
+import { openSync } from "node:fs";
+import { isErrorCode, SondeError } from "@sonde/schemas";
+
+const FIRST_RESTART_MS = 200;
+const MAX_RESTART_MS = 5_000;
+/** A process that ran this long before it died starts again without waiting longer. */
+const SETTLED_MS = 30_000;
+const READY_TIMEOUT_MS = 90_000;
+const STOP_TIMEOUT_MS = 15_000;
+
+export type ChildOptions = {
+  role: string;
+  command: string;
+  args: string[];
+  logFile: string;
+  env: NodeJS.ProcessEnv;
+  /** Whether it prints one JSON line when ready, which is then its answer. */
+  announces: boolean;
+};
+
+/**
+ * A service process that is kept running: started again with back-off when it
+ * ends by itself, ended when this supervisor ends (its standard input closes).
+ */
+export type Child = {
+  role: string;
+  pid(): number;
+  /** The ready line of the first start. */
+  ready: Record<string, unknown>;
+  stop(): Promise<void>;
+};
+
+/** @throws SondeError with the child's own code, or STARTING_FAILED naming its log file */
+export async function startChild(options: ChildOptions): Promise<Child> {
+  let stopping = false;
+  let delayMs = FIRST_RESTART_MS;
+  let current = launch(options);
+  const ready = await current.ready;
+
+  function superviseCurrent(): void {
+    const startedAt = Date.now();
+    current.process.once("exit", () => {
+      if (stopping) return;
+      if (Date.now() - startedAt > SETTLED_MS) delayMs = FIRST_RESTART_MS;
+      setTimeout(() => {
+        if (stopping) return;
+        current = launch(options);
+        // A restart that fails ends the process again, which is seen here again.
+        current.ready.catch(() => current.process.kill("SIGKILL"));
+        superviseCurrent();
+      }, delayMs);
+      delayMs = Math.min(delayMs * 2, MAX_RESTART_MS);
+    });
+  }
+  superviseCurrent();
+
+  return {
+    role: options.role,
+    pid: () => current.process.pid ?? 0,
+    ready,
+    async stop() {
+      stopping = true;
+      await endProcess(current.process);
+    },
+  };
+}
+
+type Launched = { process: ChildProcess; ready: Promise<Record<string, unknown>> };
+
+function launch(options: ChildOptions): Launched {
+  const log = openSync(options.logFile, "a", 0o600);
+  const child = spawn(options.command, options.args, {
+    stdio: ["pipe", options.announces ? "pipe" : log, log],
+    env: options.env,
+    cwd: "/",
+  });
+  // The pipe is held open for as long as we live; nothing is ever written to it.
+  child.stdin?.on("error", () => undefined);
+  const ready = options.announces ? readReadyLine(child, options) : Promise.resolve({});
+  return { process: child, ready };
+}
+
+function readReadyLine(
+  child: ChildProcess,
+  options: ChildOptions,
+): Promise<Record<string, unknown>> {
+  return new Promise((resolve, reject) => {
+    let text = "";
+    const fail = (message: string) =>
+      reject(new SondeError("STARTING_FAILED", `${message}; see ${options.logFile}`));
+    const timer = setTimeout(
+      () => fail(`the ${options.role} was not ready in time`),
+      READY_TIMEOUT_MS,
+    );
+    child.once("error", (error) => fail(`the ${options.role} cannot be started: ${error.message}`));
+    child.once("exit", (code) => {
+      clearTimeout(timer);
+      reject(
+        readError(text) ??
+          new SondeError(
+            "STARTING_FAILED",
+            `the ${options.role} ended with ${code}; see ${options.logFile}`,
+          ),
+      );
+    });
+    child.stdout?.on("data", (chunk: Buffer) => {
+      if (text.length < 65_536) text += chunk.toString();
+      const end = text.indexOf("\n");
+      if (end === -1) return;
+      const line = parseLine(text.slice(0, end));
+      if (line?.["ready"] !== true) return;
+      clearTimeout(timer);
+      resolve(line);
+    });
+  });
+}
+
+function parseLine(line: string): Record<string, unknown> | null {
+  try {
+    return JSON.parse(line) as Record<string, unknown>;
+  } catch {
+    return null;
+  }
+}
+
+/** A service that cannot start says why as an error body on its standard output. */
+function readError(text: string): SondeError | null {
+  const line = parseLine(text.split("\n")[0] ?? "") as {
+    error?: { code?: unknown; message?: unknown };
+  } | null;
+  const error = line?.error;
+  return isErrorCode(error?.code) ? new SondeError(error.code, String(error.message)) : null;
+}
+
+async function endProcess(child: ChildProcess): Promise<void> {
+  if (child.exitCode !== null || child.signalCode !== null) return;
+  await new Promise<void>((resolve) => {
+    const timer = setTimeout(() => child.kill("SIGKILL"), STOP_TIMEOUT_MS);
+    child.once("exit", () => {
+      clearTimeout(timer);
+      resolve();
+    });
+    child.kill("SIGTERM");
+    child.stdin?.end();
+  });
+}

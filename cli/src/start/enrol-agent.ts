@@ -1,0 +1,56 @@
+import { spawn } from "node:child_process";
+import { existsSync } from "node:fs";
+import { join } from "node:path";
+import { isErrorCode, SondeError } from "@sonde/schemas";
+import type { DataLayout } from "../data-layout.ts";
+import type { HubClient } from "../hub-client.ts";
+import { writeAtomically } from "./prepare-data.ts";
+
+/**
+ * Enrols this machine's agent unless it is enrolled already. The token goes
+ * through standard input, so it is in no process list and no history.
+ *
+ * @param program command line of the enrol program as the agent's user
+ */
+export async function enrolAgent(
+  layout: DataLayout,
+  hub: HubClient,
+  agentName: string,
+  program: (args: string[]) => { command: string; args: string[] },
+): Promise<void> {
+  if (existsSync(join(layout.agent, "identity", "identity.json"))) return;
+  const { token, enrolAddress } = await hub.createToken(agentName);
+  const address = new URL(`https://${enrolAddress}`);
+  const config = join(layout.config, "enrol.json");
+  writeAtomically(
+    config,
+    JSON.stringify({
+      stateDir: layout.agent,
+      host: address.hostname,
+      port: Number(address.port),
+      agentName,
+    }),
+  );
+  const { command, args } = program([config]);
+  const child = spawn(command, args, { stdio: ["pipe", "pipe", "pipe"], cwd: "/" });
+  let output = "";
+  child.stdout.on("data", (chunk: Buffer) => {
+    output += chunk.toString();
+  });
+  child.stderr.on("data", (chunk: Buffer) => {
+    output += chunk.toString();
+  });
+  child.stdin.end(`${token}\n`);
+  const code = await new Promise<number | null>((resolve, reject) => {
+    child.once("error", reject);
+    child.once("close", resolve);
+  });
+  if (code !== 0) throw readRefusal(output);
+}
+
+/** The program's one line of JSON says why. */
+function readRefusal(output: string): SondeError {
+  const code = /"code":"([A-Z_]+)"/.exec(output)?.[1];
+  const message = `enrolment failed: ${output.trim().slice(0, 500)}`;
+  return new SondeError(isErrorCode(code) ? code : "STARTING_FAILED", message);
+}

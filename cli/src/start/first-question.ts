@@ -1,0 +1,35 @@
+import { Client } from "@modelcontextprotocol/sdk/client/index.js";
+import { StreamableHTTPClientTransport } from "@modelcontextprotocol/sdk/client/streamableHttp.js";
+import { SondeError, type ToolResults } from "@sonde/schemas";
+
+/** An answer as an MCP client gets it. */
+export type Answer = { tool: string; callId: string; results: ToolResults["results"] };
+
+/**
+ * Asks one question as any MCP client would, with the client most people run
+ * today (`@modelcontextprotocol/sdk` 1.x).
+ *
+ * @throws SondeError with the answer's own code when the tool could not look
+ */
+export async function askTool(
+  mcpUrl: string,
+  apiKey: string,
+  tool: string,
+  args: Record<string, unknown>,
+): Promise<Answer> {
+  const client = new Client({ name: "sonde-cli", version: "0.1.0" });
+  const transport = new StreamableHTTPClientTransport(new URL(mcpUrl), {
+    requestInit: { headers: { authorization: `Bearer ${apiKey}` } },
+  });
+  try {
+    await client.connect(transport);
+    const answer = await client.callTool({ name: tool, arguments: args });
+    const { _meta: meta } = answer;
+    const { results } = answer.structuredContent as ToolResults;
+    const failure = results[0]?.failure;
+    if (failure !== undefined) throw new SondeError(failure.code, failure.message);
+    return { tool, callId: String(meta?.["sonde.dev/callId"]), results };
+  } finally {
+    await client.close();
+  }
+}

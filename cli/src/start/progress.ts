@@ -1,0 +1,23 @@
+/** Tells a person what is going on, on standard error, so that standard output stays the answer. */
+export type Progress = {
+  step<T>(what: string, work: () => Promise<T>): Promise<T>;
+  say(text: string): void;
+};
+
+export function createProgress(write: (text: string) => void): Progress {
+  return {
+    async step(what, work) {
+      const started = performance.now();
+      write(`  ${what} ... `);
+      try {
+        const result = await work();
+        write(`${((performance.now() - started) / 1000).toFixed(1)} s\n`);
+        return result;
+      } catch (thrown) {
+        write("failed\n");
+        throw thrown;
+      }
+    },
+    say: (text) => write(`${text}\n`),
+  };
+}

@@ -1,0 +1,176 @@
+import { copyFileSync, existsSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import { SondeError } from "@sonde/schemas";
+import type { DataLayout } from "../data-layout.ts";
+import type { HubClient } from "../hub-client.ts";
+import { type Child, startChild } from "./child.ts";
+import { enrolAgent } from "./enrol-agent.ts";
+import { installRuntime } from "./install-runtime.ts";
+import {
+  chooseAgentName,
+  choosePorts,
+  prepareFolders,
+  requireShortSockets,
+  writeAtomically,
+  writeConfigs,
+} from "./prepare-data.ts";
+import type { Progress } from "./progress.ts";
+import {
+  type Account,
+  type Accounts,
+  asAccount,
+  ensureAccounts,
+  missingUsers,
+} from "./system-users.ts";
+
+/** The running services of one data folder. `stop` ends all of them, newest first. */
+export type Services = {
+  accounts: Accounts;
+  agentName: string;
+  urls: { hub: string; mcp: string; registry: string };
+  /** What the present set-up does not protect against, for a person. */
+  warnings: string[];
+  pids(): Record<string, number>;
+  /** Runs the registry's program once, as the registry's user. */
+  registryCommand(args: string[]): { command: string; args: string[] };
+  startHub(): Promise<void>;
+  startAgent(hub: HubClient): Promise<void>;
+  stop(): Promise<void>;
+};
+
+type Options = {
+  port: number;
+  dist: string;
+  env: NodeJS.ProcessEnv;
+  runnerGroups: string[];
+  progress: Progress;
+};
+
+/** Prepares the data folder and starts the registry; hub and agent follow when asked. */
+export async function startServices(layout: DataLayout, options: Options): Promise<Services> {
+  const { progress, env } = options;
+  for (const user of missingUsers()) progress.say(`  Creating the system user ${user} ...`);
+  const accounts = ensureAccounts();
+  prepareFolders(layout, accounts);
+  const groups = resolveGroups(layout, accounts, options.runnerGroups);
+  requireShortSockets(layout);
+  const runtime = await progress.step("Programs", () =>
+    Promise.resolve(installRuntime(options.dist, layout.runtime, accounts.separate)),
+  );
+  const configs = writeConfigs(layout, accounts, runtime, choosePorts(options.port), env);
+  const children: Child[] = [];
+  const urls = { hub: "", mcp: "", registry: "" };
+  const agentName = chooseAgentName(layout);
+
+  const commandOf = (
+    account: Account,
+    program: string,
+    args: string[],
+    supplementary: number[] = [],
+  ) =>
+    asAccount(accounts, account, supplementary, [
+      ...[runtime.node, "--no-node-snapshot", join(runtime.folder, `${program}.js`)],
+      ...args,
+    ]);
+  const run = async (
+    role: string,
+    account: Account,
+    program: string,
+    config: string,
+    supplementary: number[] = [],
+    announces = true,
+  ) => {
+    const child = await startChild({
+      role,
+      ...commandOf(account, program, [config], supplementary),
+      logFile: join(layout.logs, `${role}.log`),
+      env: accounts.separate ? { PATH: "/usr/sbin:/usr/bin:/sbin:/bin" } : serviceEnvironment(env),
+      announces,
+    });
+    children.push(child);
+    return child;
+  };
+
+  const services: Services = {
+    accounts,
+    agentName,
+    urls,
+    warnings: accounts.separate ? [] : [SAME_UID_WARNING],
+    pids: () =>
+      Object.fromEntries([
+        ["supervisor", process.pid],
+        ...children.map((child) => [child.role, child.pid()]),
+      ]) as Record<string, number>,
+    registryCommand: (args) =>
+      commandOf(accounts.registry, "registry", [configs.registry, ...args]),
+    async startHub() {
+      const child = await progress.step("Hub", () => run("hub", accounts.hub, "hub", configs.hub));
+      urls.hub = `http://127.0.0.1:${String(child.ready["http"])}`;
+      urls.mcp = `${urls.hub}/mcp`;
+      copyFileSync(join(layout.hub, "keys", "ca.pem"), join(layout.config, "hub-ca.pem"));
+    },
+    async startAgent(hub) {
+      await progress.step("Agent", async () => {
+        await enrolAgent(layout, hub, agentName, (args) =>
+          commandOf(accounts.agent, "enrol", args),
+        );
+        await run("agent", accounts.agent, "agent", configs.agent);
+        await run("runner", accounts.runner, "runner", configs.runner, [], false);
+        for (const { name, gid } of groups) {
+          await run(`runner-${name}`, accounts.runner, "runner", configs.runner, [gid], false);
+        }
+      });
+    },
+    async stop() {
+      // The newest first, so that nothing loses what it depends on while it ends.
+      for (const child of children.toReversed()) await child.stop();
+    },
+  };
+  try {
+    const child = await progress.step("Registry", () =>
+      run("registry", accounts.registry, "registry", configs.registry),
+    );
+    urls.registry = `http://127.0.0.1:${String(child.ready["port"])}`;
+    return services;
+  } catch (thrown) {
+    await services.stop();
+    throw thrown;
+  }
+}
+
+const SAME_UID_WARNING =
+  "Everything runs as one user, because this was not started as root: a pack that broke out of its " +
+  "isolate and its sandbox could read the agent's key. Start as root to put a wall between them.";
+
+/** Only what a program needs; no variable of the person's shell reaches a service. */
+function serviceEnvironment(env: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
+  return { PATH: "/usr/sbin:/usr/bin:/sbin:/bin", HOME: env["HOME"] ?? "/" };
+}
+
+/** Groups that runners get beside their own; remembered for the next start. */
+function resolveGroups(
+  layout: DataLayout,
+  accounts: Accounts,
+  wanted: string[],
+): { name: string; gid: number }[] {
+  const file = join(layout.config, "runner-groups.json");
+  const kept = existsSync(file) ? (JSON.parse(readFileSync(file, "utf8")) as string[]) : [];
+  const names = wanted.length > 0 ? wanted : kept;
+  if (names.length > 0 && !accounts.separate) {
+    throw new SondeError(
+      "RIGHT_MISSING",
+      "only root can give a runner another group; start as root",
+    );
+  }
+  const rows = readFileSync("/etc/group", "utf8")
+    .split("\n")
+    .map((line) => line.split(":"));
+  const groups = names.map((name) => {
+    const row = rows.find(([known]) => known === name);
+    if (row === undefined)
+      throw new SondeError("RIGHT_MISSING", `there is no group ${name} on this host`);
+    return { name, gid: Number(row[2]) };
+  });
+  if (wanted.length > 0) writeAtomically(file, JSON.stringify(names));
+  return groups;
+}

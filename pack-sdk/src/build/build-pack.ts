@@ -1,0 +1,127 @@
+import { readFile } from "node:fs/promises";
+import { SourceMap } from "node:module";
+import path from "node:path";
+import {
+  type Capability,
+  type Digest,
+  type Failure,
+  type Manifest,
+  parseJson,
+  parseManifestShape,
+  SondeError,
+  type TrustPolicy,
+} from "@sonde/schemas";
+import { type ArchiveFile, archiveDigest, writeArchive } from "@sonde/trust/archive";
+import {
+  checkManifest,
+  deriveRequires,
+  effectiveCapability,
+  formatManifest,
+  verifyPack,
+} from "@sonde/trust/pack";
+import type { PackDefinition } from "../author/index.ts";
+import { openGuestProcess } from "../guest-process/open-guest-process.ts";
+import { bundlePack, type PackBundle } from "./bundle-pack.ts";
+
+export type BuiltPack = {
+  /** Bytes of the .tgz; the same for the same sources. */
+  archive: Uint8Array;
+  digest: Digest;
+  /** `PACK-VERSION.tgz` */
+  fileName: string;
+  manifest: Manifest;
+  files: readonly ArchiveFile[];
+  /** Probe name -> the level it needs, as classified, not as labelled. */
+  capabilities: ReadonlyMap<string, Capability>;
+};
+
+const DESCRIBE_TIMEOUT_MS = 5000;
+
+/**
+ * Builds the archive of a pack's folder: `src/pack.ts`, `README.md`, `LICENSE`.
+ * The manifest is what the code itself declares, evaluated in the isolate, plus
+ * `requires` derived from its sources. What comes out has passed every check of
+ * a verifier but the signature.
+ *
+ * @throws SondeError BUILD_FAILED (with file and line), MANIFEST_INVALID,
+ *   CODE_REFUSED, ARCHIVE_INVALID
+ */
+export async function buildPack(folder: string): Promise<BuiltPack> {
+  const [readme, license, bundle] = await Promise.all([
+    readMandatory(folder, "README.md"),
+    readMandatory(folder, "LICENSE"),
+    bundlePack(folder),
+  ]);
+  const manifest = buildManifest(await describePack(bundle));
+  const files: ArchiveFile[] = [
+    { path: "LICENSE", bytes: license },
+    { path: "README.md", bytes: readme },
+    { path: "index.js", bytes: Buffer.from(bundle.code) },
+    { path: "pack.json", bytes: Buffer.from(formatManifest(manifest)) },
+  ];
+  const archive = writeArchive(files);
+  await verifyPack({ archive, bundle: null, policy: UNSIGNED, origin: "local-folder" });
+  const [, shortName] = manifest.name.split("/");
+  return {
+    archive,
+    digest: archiveDigest(archive),
+    fileName: `${shortName}-${manifest.version}.tgz`,
+    manifest,
+    files,
+    capabilities: new Map(
+      Object.keys(manifest.probes).map((probe) => [probe, effectiveCapability(manifest, probe)]),
+    ),
+  };
+}
+
+/** For the self-check only: nothing is signed yet. */
+const UNSIGNED: TrustPolicy = {
+  registry: "https://localhost",
+  publishers: {},
+  allowUnsignedPacks: true,
+};
+
+async function readMandatory(folder: string, name: string): Promise<Uint8Array> {
+  try {
+    return await readFile(path.join(folder, name));
+  } catch (cause) {
+    throw new SondeError("BUILD_FAILED", `expected a readable ${name} in ${folder}, got none`, {
+      cause,
+    });
+  }
+}
+
+async function describePack(bundle: PackBundle): Promise<PackDefinition> {
+  const guest = openGuestProcess({ code: bundle.code });
+  try {
+    const answer = await guest.describe(DESCRIBE_TIMEOUT_MS);
+    if (!answer.ok) throw new SondeError("BUILD_FAILED", locate(answer.failure, bundle.sourceMap));
+    const definition = parseJson(answer.result, "the pack's definition", "BUILD_FAILED");
+    return definition as PackDefinition;
+  } finally {
+    guest.close();
+  }
+}
+
+/** Replaces the place in the bundle by the place in the author's file. */
+function locate({ message }: Failure, sourceMap: string): string {
+  const found = /^(.*) \(index\.js:(\d+):(\d+)\)$/s.exec(message);
+  if (found === null) return `src/pack.ts: ${message}`;
+  const [, said, line, column] = found;
+  const map = new SourceMap(JSON.parse(sourceMap) as ConstructorParameters<typeof SourceMap>[0]);
+  const entry = map.findEntry(Number(line) - 1, Number(column) - 1);
+  if (!("originalSource" in entry)) return `src/pack.ts: ${said}`;
+  return `${entry.originalSource}:${entry.originalLine + 1}: ${said}`;
+}
+
+/** In the order that a person reads. */
+function buildManifest(definition: PackDefinition): Manifest {
+  const { name, version, description, license, repository, engines } = definition;
+  const { groups, sources, probes } = definition;
+  const identity = { manifest: 1, name, version, description, license, repository, engines };
+  const nothing = { groups, commands: [], files: [], sockets: [] };
+  // The shape first: only sources of a known form can be asked what they need.
+  const shaped = parseManifestShape({ ...identity, sources, requires: nothing, probes });
+  const requires = { groups, ...deriveRequires(shaped.sources) };
+  return checkManifest({ ...identity, sources, requires, probes });
+}

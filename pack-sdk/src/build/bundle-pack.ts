@@ -1,0 +1,84 @@
+import { readFile } from "node:fs/promises";
+import path from "node:path";
+import { fileURLToPath } from "node:url";
+import { SondeError } from "@sonde/schemas";
+import { build as bundle, type BuildFailure, type OutputFile, type Plugin } from "esbuild";
+
+/** A pack's sources as one script, and the map back to them. */
+export type PackBundle = { code: string; sourceMap: string };
+
+/** Where the TypeScript of `@sonde/pack-sdk/author` lies; the bundled program has a copy beside it. */
+export const AUTHOR_FOLDER = fileURLToPath(
+  new URL(import.meta.url.endsWith(".ts") ? "../author/" : "./author/", import.meta.url),
+);
+
+const ENTRY = "src/pack.ts";
+
+/**
+ * Bundles `src/pack.ts` of a pack's folder. The text depends on the sources
+ * alone: not on the folder's place, the day, or the user.
+ *
+ * @throws SondeError BUILD_FAILED naming file and line
+ */
+export async function bundlePack(folder: string): Promise<PackBundle> {
+  try {
+    const { outputFiles } = await bundle({
+      absWorkingDir: path.resolve(folder),
+      entryPoints: [ENTRY],
+      outfile: "index.js",
+      bundle: true,
+      write: false,
+      format: "iife",
+      globalName: "pack",
+      platform: "neutral",
+      mainFields: ["module", "main"],
+      target: "es2024",
+      charset: "utf8",
+      legalComments: "none",
+      sourcemap: "external",
+      logLevel: "silent",
+      // What the author's compiler options say must not change the bytes.
+      tsconfigRaw: "{}",
+      plugins: [sdkPlugin],
+    });
+    return { code: textOf(outputFiles, ".js"), sourceMap: textOf(outputFiles, ".js.map") };
+  } catch (error) {
+    throw new SondeError("BUILD_FAILED", describeFailure(error), { cause: error });
+  }
+}
+
+// A namespace of its own keeps the SDK's place on this machine out of the
+// bundle, which names the file of each part in a comment.
+const sdkPlugin: Plugin = {
+  name: "sonde-author",
+  setup(build) {
+    build.onResolve({ filter: /^@sonde\/pack-sdk\/author$/ }, () => ({
+      path: "author/index.ts",
+      namespace: "sonde",
+    }));
+    build.onResolve({ filter: /^\.\/[a-z-]+\.ts$/, namespace: "sonde" }, (found) => ({
+      path: `author/${path.basename(found.path)}`,
+      namespace: "sonde",
+    }));
+    build.onLoad({ filter: /^author\//, namespace: "sonde" }, async (found) => ({
+      contents: await readFile(path.join(AUTHOR_FOLDER, path.basename(found.path)), "utf8"),
+      loader: "ts",
+    }));
+  },
+};
+
+function textOf(files: OutputFile[], ending: string): string {
+  const file = files.find((candidate) => candidate.path.endsWith(ending));
+  if (file === undefined) throw new Error(`expected a ${ending} from esbuild, got none`);
+  return file.text;
+}
+
+function describeFailure(error: unknown): string {
+  const { errors } = error as Partial<BuildFailure>;
+  const [first] = errors ?? [];
+  if (first === undefined) {
+    return `expected ${ENTRY} to bundle: ${error instanceof Error ? error.message : "unknown"}`;
+  }
+  const { location, text } = first;
+  return location === null ? text : `${location.file}:${location.line}: ${text}`;
+}

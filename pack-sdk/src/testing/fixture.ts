@@ -1,0 +1,68 @@
+import { readdir, readFile } from "node:fs/promises";
+import path from "node:path";
+import { buildParser, Code, parseJson, ProbeName, ReadOutcome } from "@sonde/schemas";
+import { type Static, Type } from "typebox";
+
+const closed = { additionalProperties: false } as const;
+
+/** One recorded call of a probe: what was read, and what it must answer. */
+export const Fixture = Type.Object(
+  {
+    /** Where the reads come from, such as "podman 4.3.1" on "Debian 12". */
+    captured: Type.Object(
+      {
+        tool: Type.String({ minLength: 1, maxLength: 100 }),
+        distribution: Type.String({ minLength: 1, maxLength: 100 }),
+      },
+      closed,
+    ),
+    probe: ProbeName,
+    params: Type.Record(Type.String(), Type.Unknown()),
+    /** Unix time in ms at which the reads began. */
+    now: Type.Integer({ minimum: 0 }),
+    reads: Type.Record(Type.String(), ReadOutcome),
+    /** Absent until recorded. */
+    expected: Type.Optional(
+      Type.Union([
+        Type.Object({ result: Type.Unknown() }, closed),
+        Type.Object({ failure: Code }, closed),
+      ]),
+    ),
+  },
+  closed,
+);
+export type Fixture = Static<typeof Fixture>;
+
+export type NamedFixture = { name: string; file: string; fixture: Fixture };
+
+export const parseFixture = buildParser(Fixture, "fixture", "BAD_REQUEST");
+
+/**
+ * Reads every `fixtures/*.json` of a pack's folder, sorted by name; none when
+ * there is no such folder.
+ *
+ * @throws SondeError BAD_REQUEST for a file that is no fixture
+ */
+export async function readFixtures(folder: string): Promise<NamedFixture[]> {
+  const files = await listFixtures(path.join(folder, "fixtures"));
+  return Promise.all(
+    files.map(async (file) => ({
+      name: path.basename(file, ".json"),
+      file,
+      fixture: parseFixture(parseJson(await readFile(file), path.basename(file), "BAD_REQUEST")),
+    })),
+  );
+}
+
+async function listFixtures(folder: string): Promise<string[]> {
+  try {
+    const names = await readdir(folder);
+    return names
+      .filter((name) => name.endsWith(".json"))
+      .sort()
+      .map((name) => path.join(folder, name));
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === "ENOENT") return [];
+    throw error;
+  }
+}

@@ -1,0 +1,51 @@
+// Writes schemas/json/: the JSON Schema of every shape that outsiders meet.
+// With --check it only compares, and fails when the committed files are old.
+import { existsSync, mkdirSync, readFileSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import { dirname, join, resolve } from "node:path";
+import { fileURLToPath } from "node:url";
+import * as schemas from "../schemas/src/index.ts";
+
+const root = resolve(dirname(fileURLToPath(import.meta.url)), "..");
+const folder = join(root, "schemas/json");
+const PUBLISHED = {
+  manifest: schemas.Manifest,
+  "dsse-envelope": schemas.DsseEnvelope,
+  "envelope-header": schemas.EnvelopeHeader,
+  "message-welcome": schemas.WelcomeBody,
+  "message-hello": schemas.HelloBody,
+  "message-desired-state": schemas.DesiredStateBody,
+  "message-pack-report": schemas.PackReportBody,
+  "message-call": schemas.CallBody,
+  "message-result": schemas.ResultBody,
+  "audit-entry": schemas.AuditEntry,
+  "trust-policy": schemas.TrustPolicy,
+  "grant-file": schemas.GrantFile,
+  "tool-results": schemas.ToolResults,
+  "call-provenance": schemas.CallProvenance,
+};
+
+const wanted = new Map(
+  Object.entries(PUBLISHED).map(([name, schema]) => [
+    `${name}.json`,
+    `${JSON.stringify({ $schema: "https://json-schema.org/draft/2020-12/schema", ...schema }, null, 2)}\n`,
+  ]),
+);
+wanted.set("errors.json", `${JSON.stringify(schemas.ERROR_TABLE, null, 2)}\n`);
+
+if (process.argv.includes("--check")) {
+  const old = [...wanted].filter(([name, text]) => {
+    const path = join(folder, name);
+    return !existsSync(path) || readFileSync(path, "utf8") !== text;
+  });
+  const extra = readdirSync(folder).filter((name) => !wanted.has(name));
+  if (old.length > 0 || extra.length > 0) {
+    process.stderr.write(
+      `schemas/json is old (${[...old.map(([name]) => name), ...extra].join(", ")}): npm run generate\n`,
+    );
+    process.exit(1);
+  }
+} else {
+  rmSync(folder, { recursive: true, force: true });
+  mkdirSync(folder, { recursive: true });
+  for (const [name, text] of wanted) writeFileSync(join(folder, name), text);
+}

@@ -1,0 +1,168 @@
+import { existsSync, readdirSync, readFileSync } from "node:fs";
+import { join, relative, resolve } from "node:path";
+import { expect, test } from "vitest";
+
+const root = resolve(import.meta.dirname, "..");
+
+/** The table of docs/ARCHITECTURE.md: what each folder may import of ours. */
+const MAY_IMPORT: Record<string, string[]> = {
+  schemas: [],
+  trust: ["@sonde/schemas"],
+  database: [],
+  "pack-sdk": ["@sonde/schemas", "@sonde/trust"],
+  "packs/system": ["@sonde/pack-sdk/author"],
+  "packs/docker": ["@sonde/pack-sdk/author"],
+  agent: ["@sonde/schemas", "@sonde/trust", "@sonde/pack-sdk/runtime"],
+  hub: ["@sonde/schemas", "@sonde/trust", "@sonde/database"],
+  registry: ["@sonde/schemas", "@sonde/trust", "@sonde/database"],
+  cli: ["@sonde/schemas", "@sonde/trust", "@sonde/pack-sdk"],
+};
+/** Beyond the table, tests alone may also import these. */
+const TESTS_MAY_IMPORT: Record<string, string[]> = {
+  "packs/system": ["@sonde/pack-sdk/testing"],
+  "packs/docker": ["@sonde/pack-sdk/testing"],
+  agent: ["@sonde/pack-sdk/build", "@sonde/pack-sdk/author", "@sonde/pack-sdk/sign"],
+  registry: ["@sonde/pack-sdk/sign"],
+};
+/** Only these files may import the packages named. */
+const ONLY: Record<string, string[]> = {
+  "isolated-vm": ["pack-sdk/src/runtime/"],
+  "@sonde/trust/ca": ["hub/src/", "trust/src/"],
+  "@peculiar/x509": ["trust/src/ca/", "agent/src/enrol.ts", "agent/src/edge/enrol/"],
+  postgres: ["database/src/", "hub/src/edge/store/", "registry/src/edge/store/"],
+  "@modelcontextprotocol/server": ["hub/src/edge/"],
+};
+
+type Import = { file: string; from: string; specifier: string };
+
+function* sourceFiles(folder: string): Generator<string> {
+  for (const entry of readdirSync(folder, { withFileTypes: true })) {
+    const path = join(folder, entry.name);
+    if (entry.isDirectory() && !["node_modules", "dist", "fixtures"].includes(entry.name)) {
+      yield* sourceFiles(path);
+    } else if (entry.name.endsWith(".ts")) yield path;
+  }
+}
+
+function readImports(): { imports: Import[]; files: string[] } {
+  const files: string[] = [];
+  const imports: Import[] = [];
+  for (const from of Object.keys(MAY_IMPORT)) {
+    for (const path of sourceFiles(join(root, from, "src"))) {
+      files.push(relative(root, path));
+      const text = readFileSync(path, "utf8");
+      for (const [, specifier] of text.matchAll(
+        /^(?:import|export)\b[^"';]*?from\s+"([^"]+)"|^import\s+"([^"]+)"|\bimport\("([^"]+)"\)/gm,
+      )) {
+        if (specifier !== undefined) imports.push({ file: relative(root, path), from, specifier });
+      }
+    }
+  }
+  return { imports, files };
+}
+
+const { imports, files } = readImports();
+const isTest = (file: string) => /\.test\.ts$|\/testing\//.test(file);
+
+test("enough files were read for the other tests to mean something", () => {
+  expect(files.length).toBeGreaterThan(150);
+  expect(imports.length).toBeGreaterThan(600);
+  for (const folder of Object.keys(MAY_IMPORT)) {
+    expect(
+      files.some((file) => file.startsWith(`${folder}/`)),
+      folder,
+    ).toBe(true);
+  }
+});
+
+test("every folder imports only what the table allows", () => {
+  const wrong = imports.filter(({ file, from, specifier }) => {
+    if (!specifier.startsWith("@sonde/")) return false;
+    const own = from === "pack-sdk" ? ["@sonde/pack-sdk"] : [];
+    const allowed = [
+      ...own,
+      ...(MAY_IMPORT[from] ?? []),
+      ...(isTest(file)
+        ? [...(TESTS_MAY_IMPORT[from] ?? []), "@sonde/database/testing", "@sonde/trust/testing"]
+        : []),
+    ];
+    return !allowed.some((name) => specifier === name || specifier.startsWith(`${name}/`));
+  });
+  expect(wrong).toEqual([]);
+});
+
+test("no relative import leaves its package", () => {
+  const wrong = imports.filter(({ file, from, specifier }) => {
+    if (!specifier.startsWith(".")) return false;
+    return !resolve(root, file, "..", specifier).startsWith(`${join(root, from, "src")}/`);
+  });
+  expect(wrong).toEqual([]);
+});
+
+test("the packages with dangerous powers are imported in one place each", () => {
+  const wrong = imports.filter(({ file, specifier }) => {
+    const places = Object.entries(ONLY).find(([name]) => specifier === name)?.[1];
+    return places !== undefined && !isTest(file) && !places.some((place) => file.startsWith(place));
+  });
+  expect(wrong).toEqual([]);
+});
+
+test("core never reaches out: no I/O, clock, randomness or edge of its own", () => {
+  const forbidden =
+    /^node:(fs|net|tls|http|https|http2|dgram|dns|child_process|worker_threads|process)/;
+  const wrong = imports.filter(
+    ({ file, specifier }) =>
+      /^(hub|agent|registry)\/src\/core\//.test(file) &&
+      !isTest(file) &&
+      (forbidden.test(specifier) || specifier.includes("/edge/")),
+  );
+  expect(wrong).toEqual([]);
+});
+
+test("packs import the author API, their own files and nothing else", () => {
+  const wrong = imports.filter(
+    ({ file, specifier }) =>
+      file.startsWith("packs/") &&
+      !isTest(file) &&
+      !specifier.startsWith("./") &&
+      specifier !== "@sonde/pack-sdk/author",
+  );
+  expect(wrong).toEqual([]);
+});
+
+test("package.json names exactly the workspace packages that are imported", () => {
+  for (const folder of Object.keys(MAY_IMPORT)) {
+    const manifest = JSON.parse(readFileSync(join(root, folder, "package.json"), "utf8")) as {
+      dependencies?: Record<string, string>;
+      devDependencies?: Record<string, string>;
+    };
+    const declared = { ...manifest.dependencies, ...manifest.devDependencies };
+    const used = new Set(
+      imports
+        .filter(({ from, specifier }) => from === folder && specifier.startsWith("@sonde/"))
+        .map(({ specifier }) => specifier.split("/").slice(0, 2).join("/")),
+    );
+    const named = Object.keys(declared).filter((name) => name.startsWith("@sonde/"));
+    // A package may name itself to reach its own subpaths without listing itself.
+    used.delete(`@sonde/${folder}`);
+    expect(new Set(named), folder).toEqual(used);
+    for (const version of Object.values(declared)) expect(version).toMatch(/^(workspace:\*|\d)/);
+  }
+});
+
+test("folders and files have names that say something", () => {
+  const wrong = files.filter((file) =>
+    /(^|\/)(utils?|helpers?|common|misc|lib)(\/|\.ts$)/.test(file),
+  );
+  expect(wrong).toEqual([]);
+  expect(files.filter((file) => /[A-Z_ ]/.test(file))).toEqual([]);
+});
+
+test("docs/ARCHITECTURE.md names files that exist", () => {
+  const text = readFileSync(join(root, "docs/ARCHITECTURE.md"), "utf8");
+  const named = [...text.matchAll(/`([\w./-]+\.(?:ts|mjs|json|md))`/g)].map(
+    ([, path]) => path as string,
+  );
+  expect(named.length).toBeGreaterThan(20);
+  expect(named.filter((path) => !existsSync(join(root, path)))).toEqual([]);
+});

@@ -1,0 +1,95 @@
+import {
+  Client as ModernClient,
+  StreamableHTTPClientTransport as ModernTransport,
+} from "@modelcontextprotocol/client";
+import { Client as OlderClient } from "@modelcontextprotocol/sdk/client/index.js";
+import { StreamableHTTPClientTransport as OlderTransport } from "@modelcontextprotocol/sdk/client/streamableHttp.js";
+import { ToolListChangedNotificationSchema } from "@modelcontextprotocol/sdk/types.js";
+import type { ToolResults } from "@sonde/schemas";
+
+export type CallAnswer = {
+  results: ToolResults["results"];
+  isError: boolean;
+  text: string;
+  callId: string;
+};
+
+/** What the tests need of either generation of MCP client. */
+export type McpClient = {
+  generation: "current" | "1.x";
+  listTools(): Promise<
+    { name: string; description?: string | undefined; outputSchema?: unknown }[]
+  >;
+  call(name: string, args: Record<string, unknown>): Promise<CallAnswer>;
+  /** How often the server has said that the list changed. */
+  changes(): number;
+  close(): Promise<void>;
+};
+
+type RawAnswer = {
+  structuredContent?: unknown;
+  isError?: boolean | undefined;
+  content?: unknown;
+  _meta?: Record<string, unknown> | undefined;
+};
+
+function readAnswer(answer: RawAnswer): CallAnswer {
+  const { _meta: meta } = answer;
+  const [first] = answer.content as { text: string }[];
+  return {
+    results: (answer.structuredContent as ToolResults).results,
+    isError: answer.isError === true,
+    text: first?.text ?? "",
+    callId: String(meta?.["sonde.dev/callId"]),
+  };
+}
+
+const headersFor = (apiKey: string) => ({
+  requestInit: { headers: { authorization: `Bearer ${apiKey}` } },
+});
+
+/** `@modelcontextprotocol/sdk` 1.x, the client most people run. */
+export async function connectOlderClient(mcpUrl: string, apiKey: string): Promise<McpClient> {
+  const client = new OlderClient({ name: "older", version: "1.0.0" });
+  let changes = 0;
+  client.setNotificationHandler(ToolListChangedNotificationSchema, () => {
+    changes += 1;
+  });
+  await client.connect(new OlderTransport(new URL(mcpUrl), headersFor(apiKey)));
+  return {
+    generation: "1.x",
+    listTools: async () => (await client.listTools()).tools,
+    call: async (name, args) =>
+      readAnswer((await client.callTool({ name, arguments: args })) as RawAnswer),
+    changes: () => changes,
+    close: () => client.close(),
+  };
+}
+
+/** The current SDK's client, on the stateless revision. */
+export async function connectCurrentClient(mcpUrl: string, apiKey: string): Promise<McpClient> {
+  let changes = 0;
+  const client = new ModernClient(
+    { name: "current", version: "1.0.0" },
+    {
+      versionNegotiation: { mode: "auto" },
+      listChanged: {
+        tools: {
+          autoRefresh: false,
+          onChanged: () => {
+            changes += 1;
+          },
+        },
+      },
+    },
+  );
+  await client.connect(new ModernTransport(new URL(mcpUrl), headersFor(apiKey)));
+  return {
+    generation: "current",
+    listTools: async () => (await client.listTools()).tools,
+    call: async (name, args) =>
+      readAnswer((await client.callTool({ name, arguments: args })) as RawAnswer),
+    changes: () => changes,
+    close: () => client.close(),
+  };
+}

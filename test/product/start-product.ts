@@ -1,0 +1,119 @@
+import { type ChildProcess, spawn } from "node:child_process";
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { join, resolve } from "node:path";
+import { type HubClient, createHubClient } from "./hub-client.ts";
+
+/** The line that `npm start -- --json` prints when everything runs. */
+export type Endpoints = {
+  mcpUrl: string;
+  hubUrl: string;
+  registryUrl: string;
+  apiKey: string;
+  agent: string;
+  caFile: string;
+  pids: Record<string, number>;
+  packs: { name: string; version: string; state: string; digest: string | null }[];
+};
+
+export type Product = Endpoints & {
+  data: string;
+  hub: HubClient;
+  /** What the supervisor said on standard error. */
+  messages(): string;
+  /** The present process ids, by role; they change when a service is restarted. */
+  stop(): Promise<number | null>;
+  [Symbol.asyncDispose](): Promise<void>;
+};
+
+export const workspace = resolve(import.meta.dirname, "../..");
+const READY_TIMEOUT_MS = 180_000;
+
+/** A data folder that service users can enter, removed by the caller. */
+export function createDataFolder(): string {
+  return mkdtempSync("/tmp/sonde-e2e-");
+}
+
+/**
+ * Starts the product exactly as a user does, `npm start`, with every port free.
+ * Nothing of it runs in this process.
+ */
+export async function startProduct(
+  options: { data?: string; args?: string[]; env?: NodeJS.ProcessEnv } = {},
+): Promise<Product> {
+  const data = options.data ?? createDataFolder();
+  const args = ["start", "-s", "--", "--json", "--data", data, "--port", "0"];
+  const child = spawn("npm", [...args, ...(options.args ?? ["--yes"])], {
+    cwd: workspace,
+    stdio: ["ignore", "pipe", "pipe"],
+    env: { ...process.env, ...options.env },
+  });
+  let messages = "";
+  child.stderr.on("data", (chunk: Buffer) => (messages += chunk.toString()));
+  const line = await readFirstLine(child, () => messages);
+  const endpoints = JSON.parse(line) as Endpoints;
+  if (!("mcpUrl" in endpoints)) throw new Error(`the product did not start: ${line}\n${messages}`);
+  const stop = async () => {
+    const code = await endProcess(child);
+    if (options.data === undefined) rmSync(data, { recursive: true, force: true });
+    return code;
+  };
+  return {
+    ...endpoints,
+    data,
+    hub: createHubClient(endpoints.hubUrl, endpoints.apiKey),
+    messages: () => messages,
+    stop,
+    [Symbol.asyncDispose]: async () => {
+      await stop();
+    },
+  };
+}
+
+function readFirstLine(child: ChildProcess, messages: () => string): Promise<string> {
+  return new Promise((done, fail) => {
+    let text = "";
+    const timer = setTimeout(() => {
+      child.kill("SIGTERM");
+      fail(new Error(`the product was not ready in time:\n${messages()}`));
+    }, READY_TIMEOUT_MS);
+    child.stdout?.on("data", (chunk: Buffer) => {
+      text += chunk.toString();
+      const end = text.indexOf("\n");
+      if (end === -1) return;
+      clearTimeout(timer);
+      done(text.slice(0, end));
+    });
+    child.once("exit", (code) => {
+      clearTimeout(timer);
+      fail(new Error(`the product ended with ${code}:\n${text}\n${messages()}`));
+    });
+  });
+}
+
+function endProcess(child: ChildProcess): Promise<number | null> {
+  if (child.exitCode !== null || child.signalCode !== null) return Promise.resolve(child.exitCode);
+  return new Promise((done) => {
+    child.once("exit", (code) => done(code));
+    child.kill("SIGTERM");
+  });
+}
+
+/** A log file of the running product, by role. */
+export function readLog(product: Product, role: string): string {
+  return readFileSync(join(product.data, "logs", `${role}.log`), "utf8");
+}
+
+/** Asks until `look` gives something, and fails loudly naming what never came. */
+export async function until<T>(
+  what: string,
+  look: () => Promise<T | undefined | false> | T | undefined | false,
+  timeoutMs = 30_000,
+): Promise<T> {
+  const deadline = Date.now() + timeoutMs;
+  for (;;) {
+    const seen = await look();
+    if (seen !== undefined && seen !== false) return seen;
+    if (Date.now() > deadline) throw new Error(`waited ${timeoutMs} ms for ${what}`);
+    await new Promise((done) => setTimeout(done, 50));
+  }
+}
