@@ -44,6 +44,7 @@ async function serve(config: RegistryConfig): Promise<() => Promise<void>> {
   const database = await openDatabase({
     dataDir: config.dataDir,
     ...(config.databaseUrl !== undefined && { url: config.databaseUrl }),
+    schema: "registry",
     migrations,
     maxConnections: MAX_DATABASE_CONNECTIONS,
   });

@@ -22,6 +22,12 @@ export function createHttpServer(report: Report) {
     forceCloseConnections: true,
     genReqId: () => randomUUID(),
     routerOptions: { maxParamLength: 100 },
+    // What fails before a route is found, such as a path that cannot be decoded.
+    frameworkErrors: (thrown, _request, reply) => {
+      const error = narrow(thrown);
+      reply.raw.writeHead(error.status, { "content-type": "application/json" });
+      reply.raw.end(JSON.stringify(error.toBody()));
+    },
     ajv: {
       customOptions: {
         strict: true,

@@ -54,8 +54,8 @@ export function addPackRoutes(app: HttpServer, ports: PackRoutePorts): void {
           ports.findPublisher(token),
         );
         request.publisher = publisher;
+        capUpload(request.headers["content-length"]);
       },
-      preParsing: async (_request, _reply, payload) => payload.pipe(capUpload()),
     },
     async (request, reply) => {
       const { publisher, pack, version } = request.params;

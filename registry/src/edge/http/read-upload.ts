@@ -1,4 +1,3 @@
-import { Transform, type TransformCallback } from "node:stream";
 import multipart from "@fastify/multipart";
 import { SondeError } from "@sonde/schemas";
 import { MAX_ARCHIVE_BYTES } from "@sonde/trust/archive";
@@ -60,15 +59,20 @@ export async function readUpload(
   return { bundle: bundle.toString("utf8"), archive };
 }
 
-/** Counts a body as it arrives: also what lies around the files is bounded. */
-export function capUpload(): Transform {
-  let size = 0;
-  return new Transform({
-    transform(chunk: Buffer, _encoding, done: TransformCallback) {
-      size += chunk.length;
-      if (size > MAX_UPLOAD_BYTES) {
-        done(new SondeError("BODY_TOO_LARGE", `expected at most ${MAX_UPLOAD_BYTES} bytes`));
-      } else done(null, chunk);
-    },
-  });
+/**
+ * Refuses a body by its announced length, before any of it is read. Node's
+ * parser takes no more than was announced; a body without a length is refused.
+ *
+ * @throws SondeError BAD_REQUEST or BODY_TOO_LARGE
+ */
+export function capUpload(contentLength: string | undefined): void {
+  if (contentLength === undefined || !/^[0-9]{1,15}$/.test(contentLength)) {
+    throw new SondeError("BAD_REQUEST", "expected a Content-Length, got none");
+  }
+  if (Number(contentLength) > MAX_UPLOAD_BYTES) {
+    throw new SondeError(
+      "BODY_TOO_LARGE",
+      `expected at most ${MAX_UPLOAD_BYTES} bytes, got ${contentLength}`,
+    );
+  }
 }
