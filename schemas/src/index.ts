@@ -147,10 +147,14 @@ export {
   type ReadDataByKind,
 } from "./reads.ts";
 export {
+  AddPublisher,
+  AddedPublisher,
+  PUBLISH_TOKEN_PREFIX,
   PackList,
   PackSummary,
   PackVersions,
   PublishedVersion,
+  parseAddedPublisher,
   parsePackList,
   parsePackVersions,
   parsePublishedVersion,

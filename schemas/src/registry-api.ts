@@ -1,7 +1,7 @@
 import { type Static, Type } from "typebox";
 import type { Manifest } from "./manifest.ts";
 import { Signer } from "./messages.ts";
-import { Digest, PackName, Timestamp, Version } from "./names.ts";
+import { Digest, PackName, PublisherName, Timestamp, Version } from "./names.ts";
 import { buildParser } from "./validator.ts";
 
 // REST bodies of the registry. Paths, all below /api/v1:
@@ -10,9 +10,14 @@ import { buildParser } from "./validator.ts";
 //   GET  /packs/:publisher/:pack/:version        -> PublishedVersion
 //   GET  /packs/:publisher/:pack/:version/archive   the .tgz, with Sonde-Digest
 //   GET  /packs/:publisher/:pack/:version/bundle    the Sigstore bundle (JSON)
-//   PUT  /packs/:publisher/:pack/:version        multipart: `bundle` then `archive`, bearer token
+//   PUT  /packs/:publisher/:pack/:version        multipart: files `bundle` then `archive`, bearer token
+// And for the registry's operator, on the unix socket `<dataDir>/run/operator.sock`:
+//   POST /publishers                                AddPublisher -> AddedPublisher
 
 const closed = { additionalProperties: false } as const;
+
+/** Publishers' tokens start so, to be found by secret scanners. */
+export const PUBLISH_TOKEN_PREFIX = "sonde_pt_";
 
 export const PublishedVersion = Type.Object(
   {
@@ -57,6 +62,33 @@ export const PackVersions = Type.Object(
 );
 export type PackVersions = Static<typeof PackVersions>;
 
+/** Adds a key and a new token to a publisher, who is created when new. */
+export const AddPublisher = Type.Object(
+  {
+    name: PublisherName,
+    /** SubjectPublicKeyInfo in PEM, RSA of 2048 to 4096 bits. */
+    publicKey: Type.String({ maxLength: 2000 }),
+  },
+  closed,
+);
+export type AddPublisher = Static<typeof AddPublisher>;
+
+export const AddedPublisher = Type.Object(
+  {
+    name: PublisherName,
+    keyId: Digest,
+    /** `sonde_pt_...`; shown once, stored as a hash. */
+    token: Type.String({ maxLength: 100 }),
+  },
+  closed,
+);
+export type AddedPublisher = Static<typeof AddedPublisher>;
+
+export const parseAddedPublisher = buildParser(
+  AddedPublisher,
+  "registry answer",
+  "REGISTRY_UNAVAILABLE",
+);
 export const parsePublishedVersion = buildParser(
   PublishedVersion,
   "registry answer",

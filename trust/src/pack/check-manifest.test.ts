@@ -238,6 +238,22 @@ test.each<[string, object, object, string]>([
   expect(verdict(withSource(holed, params, fill))).toBe(code);
 });
 
+test.each([
+  "\u0000",
+  "\u001b[2J",
+  "\n",
+  "\u202e",
+  "\u200b",
+  "\u2066",
+  "\ud800",
+  "\u{e0041}",
+  "\u2028",
+])("%j in a text of the manifest is refused", (unseen) => {
+  expect(verdict({ ...sample, description: `A pack${unseen} for tests.` })).toBe(
+    "MANIFEST_INVALID",
+  );
+});
+
 test("an optional parameter needs a stand-in of the hole's type", () => {
   const optional = (fill: object): unknown => {
     const manifest = withSource(holed, { x: { type: "integer" } }, { x: fill }) as Manifest;

@@ -15,6 +15,10 @@ import { deriveRequires } from "./derive-requires.ts";
 // and shallow enough that no check recurses far.
 const MAX_NESTING = 40;
 
+// A person approves what the manifest says: nothing in it may be unseen or
+// reorder what is seen (attack class 37). Private characters and lone halves too.
+const INVISIBLE = /[\p{Cc}\p{Cf}\p{Co}\p{Cs}\u2028\u2029]/u;
+
 /**
  * Checks a manifest completely: its shape, and every rule that spans fields.
  *
@@ -90,9 +94,12 @@ function refuseNewerThings(value: unknown): void {
   }
 }
 
-/** Bounds the depth, and refuses names that every object already answers to. */
+/** Bounds the depth, and refuses unseen characters and names that every object already answers to. */
 function checkNesting(value: unknown, depth: number): void {
   if (depth > MAX_NESTING) throw invalid(`expected at most ${MAX_NESTING} levels, got more`);
+  if (typeof value === "string" && INVISIBLE.test(value)) {
+    throw invalid("expected text without control, direction or other invisible characters");
+  }
   if (typeof value !== "object" || value === null) return;
   for (const [key, child] of Object.entries(value)) {
     if (!Array.isArray(value) && Object.hasOwn(Object.prototype, key)) {

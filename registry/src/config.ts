@@ -1,0 +1,35 @@
+import { Capability, buildParser } from "@sonde/schemas";
+import { type Static, Type } from "typebox";
+
+const closed = { additionalProperties: false } as const;
+
+/** The registry's configuration file (JSON). A port of 0 is chosen once and then kept. */
+export const RegistryConfig = Type.Object(
+  {
+    /** Folder of this registry alone: archives, database, operator socket. */
+    dataDir: Type.String({ pattern: "^/", maxLength: 400 }),
+    /** `postgres://...`; without it the registry runs its own PostgreSQL in dataDir. */
+    databaseUrl: Type.Optional(Type.String({ minLength: 1 })),
+    http: Type.Object(
+      {
+        host: Type.String({ minLength: 1 }),
+        port: Type.Integer({ minimum: 0, maximum: 65535 }),
+        /** True when a proxy on a trusted network ends TLS in front of this listener. */
+        behindProxy: Type.Boolean(),
+      },
+      closed,
+    ),
+    /** The highest level a published probe may need; `observe` unless the operator wants more. */
+    maxCapability: Capability,
+    /** End when standard input closes, so that no registry outlives its supervisor. */
+    supervised: Type.Boolean(),
+  },
+  closed,
+);
+export type RegistryConfig = Static<typeof RegistryConfig>;
+
+export const parseRegistryConfig = buildParser(
+  RegistryConfig,
+  "registry configuration",
+  "CONFIG_INVALID",
+);

@@ -1,0 +1,19 @@
+import { type Capability, type Manifest, SondeError, isAboveCeiling } from "@sonde/schemas";
+import { classifySource, effectiveCapability } from "@sonde/trust/pack";
+
+/** Step 6: no probe and no source, used or not, above what this registry accepts. */
+export function checkCapability(manifest: Manifest, ceiling: Capability): void {
+  const levels = [
+    ...Object.keys(manifest.probes).map(
+      (probe) => [`probe ${probe}`, effectiveCapability(manifest, probe)] as const,
+    ),
+    ...Object.entries(manifest.sources).map(
+      ([name, source]) => [`source ${name}`, classifySource(source)] as const,
+    ),
+  ];
+  for (const [what, level] of levels) {
+    if (isAboveCeiling(level, ceiling)) {
+      throw new SondeError("CAPABILITY_REFUSED", `${what}: expected ${ceiling}, got ${level}`);
+    }
+  }
+}

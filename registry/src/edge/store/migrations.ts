@@ -1,0 +1,41 @@
+import type { Migration } from "@sonde/database";
+
+/** The registry's schema. A migration never changes after release; add the next one below. */
+export const migrations: Migration[] = [
+  {
+    name: "publish",
+    sql: `
+      create table publishers (
+        name text primary key,
+        created_at timestamptz not null
+      );
+
+      create table publisher_keys (
+        publisher text not null references publishers (name),
+        key_id text not null,
+        public_key text not null,
+        created_at timestamptz not null,
+        primary key (publisher, key_id)
+      );
+
+      create table publisher_tokens (
+        token_sha256 text primary key,
+        publisher text not null references publishers (name),
+        created_at timestamptz not null
+      );
+
+      -- A row is inserted once, after its archive is durable on disk, and never changes.
+      create table versions (
+        name text not null,
+        version text not null,
+        digest text not null unique,
+        content_digest text not null,
+        size_bytes integer not null,
+        published_at timestamptz not null,
+        signer text not null,
+        manifest text not null,
+        bundle text not null,
+        primary key (name, version)
+      );`,
+  },
+];

@@ -1,0 +1,134 @@
+import { mkdirSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import { DatabaseError, openDatabase } from "@sonde/database";
+import { SondeError, parseJson, toSondeError } from "@sonde/schemas";
+import { type RegistryConfig, parseRegistryConfig } from "./config.ts";
+import { createHttpServer } from "./edge/http/http-server.ts";
+import { addPackRoutes } from "./edge/http/pack-routes.ts";
+import { installUploads } from "./edge/http/read-upload.ts";
+import { listenHttp, listenOperator, requireSafeListener, runtimePaths } from "./edge/listen.ts";
+import { addPublisher } from "./edge/operator/add-publisher.ts";
+import { addOperatorRoutes } from "./edge/operator/operator-routes.ts";
+import { openBlobStore } from "./edge/store/blob-store.ts";
+import { migrations } from "./edge/store/migrations.ts";
+import { createPublisherStore } from "./edge/store/publisher-store.ts";
+import { createVersionStore } from "./edge/store/version-store.ts";
+
+// registry CONFIG                                   the service
+// registry CONFIG publisher add NAME --key FILE     the operator's command
+
+const MAX_DATABASE_CONNECTIONS = 6;
+const USAGE = "expected CONFIG, or CONFIG publisher add NAME --key FILE";
+const now = (): Date => new Date();
+
+/** One JSON line on standard error; never a token or a body. */
+function report(error: Error, requestId?: string): void {
+  const { message, stack, cause } = error;
+  const line = {
+    at: now().toISOString(),
+    level: "error",
+    message,
+    stack,
+    ...(requestId !== undefined && { requestId }),
+    ...(cause instanceof Error && { cause: cause.stack }),
+  };
+  process.stderr.write(`${JSON.stringify(line)}\n`);
+}
+
+async function serve(config: RegistryConfig): Promise<() => Promise<void>> {
+  if (process.getuid?.() === 0) {
+    throw new SondeError("PRIVILEGE_REFUSED", "expected an unprivileged user, got root");
+  }
+  requireSafeListener(config.http);
+  makeFolder(config.dataDir);
+  const database = await openDatabase({
+    dataDir: config.dataDir,
+    ...(config.databaseUrl !== undefined && { url: config.databaseUrl }),
+    schema: "registry",
+    migrations,
+    maxConnections: MAX_DATABASE_CONNECTIONS,
+  });
+  const blobs = await openBlobStore(join(config.dataDir, "archives"));
+  const versions = createVersionStore(database.sql);
+  const publishers = createPublisherStore(database.sql);
+
+  const operator = createHttpServer(report);
+  addOperatorRoutes(operator, publishers, now);
+  const app = createHttpServer(report);
+  app.decorateRequest("publisher", "");
+  await installUploads(app);
+  addPackRoutes(app, {
+    ...versions,
+    ...publishers,
+    ...blobs,
+    versions,
+    blobs,
+    maxCapability: config.maxCapability,
+    now,
+  });
+  const operatorSocket = await listenOperator(operator, config.dataDir);
+  const port = await listenHttp(app, config.http, config.dataDir);
+  print({ ready: true, pid: process.pid, port, operatorSocket });
+  return async () => {
+    await Promise.all([app.close(), operator.close()]);
+    await database.close();
+  };
+}
+
+function makeFolder(dataDir: string): void {
+  try {
+    mkdirSync(dataDir, { recursive: true, mode: 0o750 });
+  } catch (cause) {
+    throw new SondeError("RIGHT_MISSING", `cannot create ${dataDir}`, { cause });
+  }
+}
+
+function readConfig(path: string | undefined): RegistryConfig {
+  if (path === undefined) throw new SondeError("CONFIG_INVALID", USAGE);
+  let text: string;
+  try {
+    text = readFileSync(path, "utf8");
+  } catch (cause) {
+    throw new SondeError("CONFIG_INVALID", `cannot read ${path}`, { cause });
+  }
+  return parseRegistryConfig(parseJson(text, path, "CONFIG_INVALID"));
+}
+
+function print(value: object): void {
+  process.stdout.write(`${JSON.stringify(value)}\n`);
+}
+
+async function main([configFile, ...command]: string[]): Promise<void> {
+  const config = readConfig(configFile);
+  if (command.length === 0) return await runService(config);
+  const [noun, verb, name, flag, keyFile] = command;
+  if (noun !== "publisher" || verb !== "add" || flag !== "--key" || command.length !== 5) {
+    throw new SondeError("BAD_REQUEST", USAGE);
+  }
+  print(await addPublisher(runtimePaths(config.dataDir).socket, name ?? "", keyFile ?? ""));
+}
+
+async function runService(config: RegistryConfig): Promise<void> {
+  const stop = await serve(config);
+  let stopping = false;
+  const end = (): void => {
+    if (stopping) return;
+    stopping = true;
+    stop().then(() => process.exit(0), fail);
+  };
+  process.on("SIGTERM", end);
+  process.on("SIGINT", end);
+  if (config.supervised) process.stdin.resume().on("end", end).on("error", end);
+}
+
+function fail(thrown: unknown): void {
+  const error =
+    thrown instanceof DatabaseError
+      ? new SondeError(thrown.code, thrown.message, { cause: thrown })
+      : toSondeError(thrown);
+  report(error);
+  print(error.toBody());
+  process.exit(1);
+}
+
+main(process.argv.slice(2)).catch(fail);
