@@ -98,7 +98,7 @@ function writeConfig(path: string, changes: object = {}): void {
     databaseUrl: database.url,
     http: { host: "127.0.0.1", port: 0, behindProxy: false },
     maxCapability: "observe",
-    supervised: false,
+    supervised: true,
     ...changes,
   };
   writeFileSync(path, JSON.stringify(config), { mode: 0o644 });
