@@ -56,9 +56,12 @@ async function start(config: HubConfig): Promise<() => Promise<void>> {
   mkdirSync(config.dataDir, { recursive: true, mode: 0o750 });
   const keys = await openHubKeys(config.dataDir, now());
   const authority = await openAuthority(keys.authority, now);
-  const policy = parseTrustPolicy(readJson(config.trustPolicyPath, "trust policy"));
+  // Read anew for each pack: a publisher that was struck out counts no more from then on.
+  const readPolicy = () => parseTrustPolicy(readJson(config.trustPolicyPath, "trust policy"));
+  readPolicy();
   const database = await openDatabase({
     dataDir: config.dataDir,
+    onLost: endForLostDatabase,
     schema: "hub",
     ...(config.databaseUrl !== undefined && { url: config.databaseUrl }),
     migrations,
@@ -100,7 +103,8 @@ async function start(config: HubConfig): Promise<() => Promise<void>> {
     obtainPack: async (name, version) => {
       const storeDir = join(config.dataDir, "packs");
       const admitPath = config.admitPath;
-      const pack = await obtainPack({ policy, admitPath, storeDir, store, now }, name, version);
+      const ports = { policy: readPolicy(), admitPath, storeDir, store, now };
+      const pack = await obtainPack(ports, name, version);
       fleet.addPack(pack);
       return pack;
     },
@@ -158,6 +162,12 @@ async function start(config: HubConfig): Promise<() => Promise<void>> {
     await auditLog.flush();
     await database.close();
   };
+}
+
+/** Nothing is served without the audit log; the supervisor starts hub and database anew. */
+function endForLostDatabase(error: DatabaseError): void {
+  report(new SondeError(error.code, error.message, { cause: error }));
+  process.exit(1);
 }
 
 /** Calls that a crash cut off: their outcome is not known, and the log says so. */
