@@ -111,7 +111,6 @@ export {
   Capability,
   Digest,
   Identifier,
-  KeyId,
   PackName,
   ProbeId,
   ProbeName,

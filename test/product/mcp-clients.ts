@@ -59,8 +59,7 @@ export async function connectOlderClient(mcpUrl: string, apiKey: string): Promis
   return {
     generation: "1.x",
     listTools: async () => (await client.listTools()).tools,
-    call: async (name, args) =>
-      readAnswer((await client.callTool({ name, arguments: args })) as RawAnswer),
+    call: async (name, args) => readAnswer(await client.callTool({ name, arguments: args })),
     changes: () => changes,
     close: () => client.close(),
   };
@@ -87,8 +86,7 @@ export async function connectCurrentClient(mcpUrl: string, apiKey: string): Prom
   return {
     generation: "current",
     listTools: async () => (await client.listTools()).tools,
-    call: async (name, args) =>
-      readAnswer((await client.callTool({ name, arguments: args })) as RawAnswer),
+    call: async (name, args) => readAnswer(await client.callTool({ name, arguments: args })),
     changes: () => changes,
     close: () => client.close(),
   };
