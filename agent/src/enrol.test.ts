@@ -18,7 +18,7 @@ import { type EnrolRequest, TOKEN_PREFIX } from "@sonde/schemas";
 import { type Authority, createAuthority, openAuthority, readPublicKey } from "@sonde/trust/ca";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { buildProofText } from "./edge/enrol/request-identity.ts";
-import { createHubKeys } from "./edge/hub/test-hub.fixture.ts";
+import { createHubKeys } from "./testing/test-hub.ts";
 import { readIdentity } from "./edge/store/identity.ts";
 
 const hubId = randomUUID();

@@ -31,7 +31,8 @@ export async function main(): Promise<void> {
       uid,
       runner: await createRunnerLink({
         socketPath: config.runnerSocketPath,
-        socketMode: config.sameUid ? 0o600 : 0o660,
+        // The runner's user is in no group of ours: the socket's folder is what keeps others out.
+        socketMode: config.sameUid ? 0o600 : 0o666,
         log: (event, detail) => log(event, { detail }),
       }),
       admission: buildAdmission(config, config.sameUid ? [0, uid] : [0]),

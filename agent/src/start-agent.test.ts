@@ -37,12 +37,7 @@ import {
 import { build } from "esbuild";
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test, vi } from "vitest";
 import { describeHost } from "./edge/describe-host.ts";
-import {
-  WELCOME,
-  type TestHub,
-  type TestSession,
-  startTestHub,
-} from "./edge/hub/test-hub.fixture.ts";
+import { WELCOME, type TestHub, type TestSession, startTestHub } from "./testing/test-hub.ts";
 import { writeIdentity } from "./edge/store/write-identity.ts";
 import { type Agent, startAgent } from "./start-agent.ts";
 

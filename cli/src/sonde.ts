@@ -1,5 +1,5 @@
 // Entry of `sonde`. Alone in touching argv, the environment and the exit code.
-import { createReadStream } from "node:fs";
+import { Socket } from "node:net";
 import { dirname, join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { ERROR_TABLE, SondeError, toSondeError } from "@sonde/schemas";
@@ -24,10 +24,12 @@ function untilStopped(): Promise<void> {
     const parent = process.env["SONDE_PARENT_FD"];
     if (parent === undefined) return;
     // The launcher holds the other end; it closes when the launcher is gone, however it ended.
-    createReadStream("", { fd: Number(parent) })
+    // A socket, not a file stream: a read in libuv's thread pool would block our own exit.
+    new Socket({ fd: Number(parent) })
       .on("error", () => done())
       .on("close", () => done())
-      .resume();
+      .resume()
+      .unref();
   });
 }
 

@@ -79,8 +79,11 @@ export function explainPack(
         return declared === undefined ? [] : [{ name, what: describeRead(declared), runsAs }];
       }),
     })),
-    before: hasRunnerFor(groups, host)
-      ? []
-      : groups.map((group) => `sudo usermod --append --groups ${group} USER-OF-THE-RUNNER`),
+    before: hasRunnerFor(groups, host) ? [] : [runnerCommand(groups)],
   };
+}
+
+/** What an administrator runs so that a runner has these groups. */
+function runnerCommand(groups: readonly string[]): string {
+  return `sudo sonde start --runner-groups ${groups.join(",")}`;
 }

@@ -252,6 +252,9 @@ test("a pack that needs a group waits for a runner in it, and keeps it when the 
   world.groups = [];
   packs.judgeAgain();
   expect(states(packs)).toEqual([["1.0.0", "active", 1]]);
+  const again = create();
+  await again.restore(world.saved);
+  expect(states(again)).toEqual([["1.0.0", "active", 1]]);
 });
 
 test("attack 25: a pack whose probes are all above the ceiling never becomes active", async () => {

@@ -65,8 +65,8 @@ export class Packs {
     for (const { name, current, candidate } of saved?.packs ?? []) {
       packs.push({
         name,
-        current: await this.#restoreVersion(current),
-        candidate: await this.#restoreVersion(candidate),
+        current: await this.#restoreVersion(current, "active"),
+        candidate: await this.#restoreVersion(candidate, "verified"),
       });
     }
     this.#packs = packs;
@@ -134,9 +134,10 @@ export class Packs {
     this.#listeners.push(listener);
   }
 
-  async #restoreVersion(saved: Saved): Promise<PackVersion | null> {
+  /** @param state before it is judged: what served before does not wait for its runner again */
+  async #restoreVersion(saved: Saved, state: "active" | "verified"): Promise<PackVersion | null> {
     if (saved === null) return null;
-    const version: PackVersion = { ...saved, state: "verified", reason: null, admitted: null };
+    const version: PackVersion = { ...saved, state, reason: null, admitted: null };
     try {
       return { ...version, admitted: await this.#ports.readAdmitted(saved.digest) };
     } catch (thrown) {

@@ -65,7 +65,8 @@ export type ProbeHost = {
 const MAX_RESULT_BYTES = 1024 * 1024;
 /** Bytes of a guest's answer that are looked at; more can only be too large. */
 const MAX_RAW_RESULT = 8 * 1024 * 1024;
-const MAX_GUEST_MS = 10_000;
+/** A guest only parses what was read; a longer one is stuck. */
+const MAX_GUEST_MS = 5000;
 const GUEST_MEMORY_MB = 64;
 /** For the runner's own answer, of the time a stage has. */
 const RUNNER_ANSWER_MS = 250;

@@ -31,7 +31,7 @@ export type Services = {
   /** What the present set-up does not protect against, for a person. */
   warnings: string[];
   pids(): Record<string, number>;
-  /** Runs the registry's program once, as the registry's user. */
+  /** The registry operator's command line; the right to it is that of opening its socket. */
   registryCommand(args: string[]): { command: string; args: string[] };
   startHub(): Promise<void>;
   startAgent(hub: HubClient): Promise<void>;
@@ -101,8 +101,10 @@ export async function startServices(layout: DataLayout, options: Options): Promi
         ["supervisor", process.pid],
         ...children.map((child) => [child.role, child.pid()]),
       ]) as Record<string, number>,
-    registryCommand: (args) =>
-      commandOf(accounts.registry, "registry", [configs.registry, ...args]),
+    registryCommand: (args) => ({
+      command: runtime.node,
+      args: [join(runtime.folder, "registry.js"), configs.registry, ...args],
+    }),
     async startHub() {
       const child = await progress.step("Hub", () => run("hub", accounts.hub, "hub", configs.hub));
       urls.hub = `http://127.0.0.1:${String(child.ready["http"])}`;

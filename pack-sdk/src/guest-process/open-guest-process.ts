@@ -20,8 +20,7 @@ export function openGuestProcess(options: { code: string; memoryMb?: number }): 
   const child = fork(CHILD, [], {
     // isolated-vm crashes in a process started from Node's own snapshot.
     execArgv: ["--no-node-snapshot", ...(FROM_SOURCE ? ["--conditions=sonde:source"] : [])],
-    // UTC, as in the agent's pack host: Date parses local times there too.
-    env: { TZ: "UTC" },
+    env: {},
     stdio: ["ignore", "ignore", "ignore", "ipc"],
   });
   const waiting = new Map<number, (answer: GuestAnswer) => void>();

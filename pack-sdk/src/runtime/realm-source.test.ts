@@ -34,6 +34,10 @@ const IMPURE = {
   "the clock as text": "return Date();",
   "the clock through an instance": "return new (new Date(0).constructor)();",
   "the clock through a subclass": "return new (class extends Date {})();",
+  "the zone by parts": "return new Date(2020, 0, 1).getTime();",
+  "the zone by getters": "return new Date(0).getHours();",
+  "the zone by its offset": "return new Date(0).getTimezoneOffset();",
+  "the zone by setters": "return new Date(0).setHours(1);",
   chance: "return Math.random();",
   "the locale of an order": 'return "a".localeCompare("b");',
   "the locale of a date": "return new Date(0).toLocaleDateString();",
@@ -116,6 +120,10 @@ const UNFROZEN = `const seen = new Set(); const waiting = [globalThis]; const op
   return open;`;
 const IMPORTS = `import("node:fs").then(() => { for (;;); }, () => {}); return 1;`;
 const POLLUTES = `return JSON.parse('{"__proto__":{"polluted":1},"constructor":{"prototype":{"polluted":1}}}');`;
+const DATES = `const parse = (text) => new Date(text).getTime();
+  return { zoned: parse("1970-01-01T02:00:00+02:00"), utc: parse("1970-01-01T00:00:01Z"), day: parse("1970-01-02"),
+    unzoned: [parse("1970-01-01T00:00"), Date.parse("1 Jan 1970 00:00"), parse({ toString: () => "1970-01-01 00:00" })],
+    copied: parse(new Date(5)), text: String(new Date(0)), json: JSON.stringify(new Date(0)) };`;
 const ORDINARY = `class Odd extends Error { constructor(m) { super(m); this.name = "Odd"; } }
   const counts = {}; counts.constructor = 1; counts.toString = 2;
   const at = new Date(86400000); const parts = [..."b a".matchAll(/[a-z]/g)].map((m) => m[0]).sort();
@@ -136,6 +144,7 @@ const bodies = [
   UNFROZEN,
   IMPORTS,
   POLLUTES,
+  DATES,
   ORDINARY,
 ];
 
@@ -193,6 +202,18 @@ test("a dynamic import gives no module", async () => {
 test("a result is copied as text, so a prototype in it is only a name", async () => {
   await outcomeOf(POLLUTES);
   expect(Object.hasOwn(Object.prototype, "polluted")).toBe(false);
+});
+
+test("a date means the same on every machine", async () => {
+  expect(await outcomeOf(DATES)).toEqual({
+    zoned: 0,
+    utc: 1000,
+    day: 86_400_000,
+    unzoned: [null, null, null],
+    copied: 5,
+    text: "[object Date]",
+    json: '"1970-01-01T00:00:00.000Z"',
+  });
 });
 
 test("ordinary code still works", async () => {

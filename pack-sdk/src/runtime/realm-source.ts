@@ -4,7 +4,7 @@
  * that is the only way in and out, text to text.
  *
  * Listing what stays, not what goes: whatever the next V8 adds stays out.
- * Clock, randomness and locale go too, so that a recorded call gives the same
+ * Clock, time zone, randomness and locale go too, so that a recorded call gives the same
  * answer wherever it is computed again. `eval` and every Function constructor
  * go, so that the archive's text is all the code there is.
  */
@@ -18,6 +18,7 @@ const ErrorType = Error;
 const hasInstance = Function.prototype[Symbol.hasInstance];
 const apply = Reflect.apply;
 const slice = String.prototype.slice;
+const test = RegExp.prototype.test;
 
 const functionKinds = [
   getPrototypeOf(function () {}),
@@ -59,20 +60,38 @@ function removeCodeFromText() {
   for (const kind of functionKinds) remove(kind, "constructor");
 }
 
-function removeClock() {
+// Text that names no zone is read in the machine's own; such text is no date here.
+const zoned = /(?:Z|GMT|UTC|[+-]\\d\\d:?\\d\\d)$|^\\d{4}(?:-\\d\\d(?:-\\d\\d)?)?$/;
+
+function removeClockAndZone() {
   const RealDate = Date;
+  const { getTime } = RealDate.prototype;
+  const parseDate = RealDate.parse;
+  const parseZoned = (text) => (apply(test, zoned, [text]) ? parseDate(text) : NaN);
+  const timeOf = (value) => {
+    if (typeof value === "number") return value;
+    try {
+      return apply(getTime, value, []);
+    } catch {
+      return parseZoned(String(value));
+    }
+  };
   const date = function Date(...args) {
     if (new.target === undefined || args.length === 0) {
       throw new TypeError("a pack has no clock: use the 'now' that run receives");
     }
-    return construct(RealDate, args, new.target);
+    if (args.length > 1) throw new TypeError("a pack has no time zone: use Date.UTC");
+    return construct(RealDate, [timeOf(args[0])], new.target);
   };
-  for (const name of ["parse", "UTC"]) {
-    defineProperty(date, name, getOwnPropertyDescriptor(RealDate, name));
-  }
+  defineProperty(date, "parse", { value: (text) => parseZoned(String(text)) });
+  defineProperty(date, "UTC", getOwnPropertyDescriptor(RealDate, "UTC"));
   defineProperty(date, "prototype", { value: RealDate.prototype, writable: false });
   defineProperty(RealDate.prototype, "constructor", { value: date });
   defineProperty(global, "Date", { value: date });
+  for (const key of ownKeys(RealDate.prototype)) {
+    const isLocal = apply(test, /^[gs]et(?!UTC|Time$)|^to(?:Date|Time)?String$/, [String(key)]);
+    if (isLocal) remove(RealDate.prototype, key);
+  }
 }
 
 function removeWhatDiffersByMachine() {
@@ -143,7 +162,7 @@ function freezeAll() {
   }
 }
 
-removeClock();
+removeClockAndZone();
 removeWhatDiffersByMachine();
 removeLastMatch();
 removeOldObjectDoors();

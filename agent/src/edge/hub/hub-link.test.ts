@@ -17,7 +17,7 @@ import {
   WELCOME,
   createHubKeys,
   startTestHub,
-} from "./test-hub.fixture.ts";
+} from "../../testing/test-hub.ts";
 
 const DIGEST = `sha256:${"a".repeat(64)}`;
 const hello: HelloBody = {

@@ -1,5 +1,6 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { SondeError } from "@sonde/schemas";
+import { killGroup } from "./kill-group.ts";
 import { errnoOf } from "./read-failure.ts";
 import { COMMAND_PATH, findTrustedCommand } from "./trusted-command.ts";
 
@@ -35,7 +36,16 @@ export function runCommand(
     shell: false,
     detached: true,
   });
+  running.add(child);
+  child.on("close", () => running.delete(child));
   return collect(child, command, maxBytes, signal);
+}
+
+const running = new Set<ChildProcess>();
+
+/** Kills every command under way: for a process that is about to end and would leave them behind. */
+export function stopCommands(): void {
+  for (const child of running) killGroup(child);
 }
 
 function collect(
@@ -84,16 +94,6 @@ function spawnFailure(error: Error, command: string): SondeError {
   const code = errnoOf(error) === "EACCES" ? "PERMISSION_NEEDED" : "READ_FAILED";
   const message = `${command} could not be started: ${errnoOf(error) ?? "unknown reason"}`;
   return new SondeError(code, message, { cause: error });
-}
-
-function killGroup(child: ChildProcess): void {
-  if (child.pid === undefined) return;
-  try {
-    process.kill(-child.pid, "SIGKILL");
-  } catch (error) {
-    // Gone already. EPERM cannot be: under no_new_privs no child changes its user.
-    if (errnoOf(error) !== "ESRCH") throw error;
-  }
 }
 
 /** Keeps at most `maxBytes`, whatever size the chunks have. */

@@ -16,7 +16,7 @@ import { chainRecord, headAfter } from "@sonde/trust/log";
 import type { LogHead } from "@sonde/schemas";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { createAuditLog } from "../../core/audit-log.ts";
-import { buildRecord } from "./audit-record.fixture.ts";
+import { buildRecord } from "../../testing/audit-record.ts";
 import { openAuditSegments } from "./audit-segments.ts";
 
 const SEGMENT_BYTES = 16 * 1024;
@@ -152,7 +152,7 @@ test("a full disk refuses entries, keeps the chain whole and recovers with space
 /** `ulimit -f 8` (4 KiB of blocks of 512): writes past it fail with EFBIG and the process goes on. */
 async function expectFileLimitRefusal(): Promise<void> {
   const script = 'ulimit -f 8; exec "$0" --conditions=sonde:source "$1" "$2"';
-  const writer = join(import.meta.dirname, "audit-writer.fixture.ts");
+  const writer = join(import.meta.dirname, "../../testing/audit-writer.ts");
   const { status, stderr } = spawnSync("sh", ["-c", script, process.execPath, writer, folder]);
   expect(status).not.toBe(0);
   expect(stderr.toString()).toContain("AUDIT_UNAVAILABLE");
@@ -160,7 +160,7 @@ async function expectFileLimitRefusal(): Promise<void> {
 }
 
 function startWriter(target: string) {
-  const writer = join(import.meta.dirname, "audit-writer.fixture.ts");
+  const writer = join(import.meta.dirname, "../../testing/audit-writer.ts");
   return spawn(process.execPath, ["--conditions=sonde:source", writer, target], {
     stdio: ["ignore", "pipe", "ignore"],
   });

@@ -14,8 +14,8 @@ import {
   deriveSessionId,
 } from "@sonde/trust/envelope";
 import { type WebSocket, WebSocketServer } from "ws";
-import { buildCsr } from "../enrol/build-csr.ts";
-import type { Identity } from "../store/identity.ts";
+import { buildCsr } from "../edge/enrol/build-csr.ts";
+import type { Identity } from "../edge/store/identity.ts";
 
 export type TestSession = {
   socket: WebSocket;

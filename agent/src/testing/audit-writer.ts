@@ -1,8 +1,8 @@
 // A process of its own for audit-segments.test.ts: appends without end and
 // prints the sequence number of each acknowledged entry.
-import { createAuditLog } from "../../core/audit-log.ts";
-import { openAuditSegments } from "./audit-segments.ts";
-import { buildRecord } from "./audit-record.fixture.ts";
+import { createAuditLog } from "../core/audit-log.ts";
+import { openAuditSegments } from "../edge/store/audit-segments.ts";
+import { buildRecord } from "./audit-record.ts";
 
 const segments = openAuditSegments(process.argv[2] as string, 16 * 1024);
 const log = createAuditLog(segments, segments.head);

@@ -1,0 +1,51 @@
+import { type Failure, SondeError } from "@sonde/schemas";
+
+// Frames between a runner and its pack host. The host holds pack code, so the
+// runner takes its replies as hostile.
+
+export type HostRequest =
+  | { op: "load"; code: string; memoryMb: number }
+  | { op: "run"; id: number; probe: string; input: string; timeoutMs: number };
+
+export type HostAnswer = { ok: true; result: string } | { ok: false; failure: Failure };
+
+export type HostReply =
+  | { op: "ready" }
+  /** Before the guest runs: what was not begun may be given to another host. */
+  | { op: "begun"; id: number }
+  | { op: "done"; id: number; answer: HostAnswer };
+
+const CODES = new Set<unknown>(["PACK_FAILED", "PACK_TIMEOUT", "PACK_CRASHED"]);
+const MAX_MESSAGE = 2000;
+
+/** @throws SondeError PACK_CRASHED when it is none of the replies above */
+export function parseHostReply(value: unknown): HostReply {
+  const reply = fieldsOf(value);
+  if (reply["op"] === "ready") return { op: "ready" };
+  const id = reply["id"];
+  if (typeof id !== "number") throw misfit();
+  if (reply["op"] === "begun") return { op: "begun", id };
+  if (reply["op"] === "done") return { op: "done", id, answer: parseAnswer(reply["answer"]) };
+  throw misfit();
+}
+
+function parseAnswer(value: unknown): HostAnswer {
+  const answer = fieldsOf(value);
+  const result = answer["result"];
+  if (answer["ok"] === true && typeof result === "string") return { ok: true, result };
+  const { code, message } = fieldsOf(answer["failure"]);
+  if (!CODES.has(code) || typeof message !== "string") throw misfit();
+  return {
+    ok: false,
+    failure: { code: code as Failure["code"], message: message.slice(0, MAX_MESSAGE) },
+  };
+}
+
+function fieldsOf(value: unknown): Record<string, unknown> {
+  if (typeof value !== "object" || value === null) throw misfit();
+  return Object.assign(Object.create(null), value) as Record<string, unknown>;
+}
+
+function misfit(): SondeError {
+  return new SondeError("PACK_CRASHED", "the pack host answered with something else than a reply");
+}

@@ -1,0 +1,38 @@
+import type { HostAnswer } from "../pack-host/host-protocol.ts";
+import type { HostLauncher } from "./host-launcher.ts";
+import { type LineLimits, PackLine, type RunRequest } from "./pack-line.ts";
+
+export type PackLines = {
+  /** Never rejects. */
+  run(request: RunRequest): Promise<HostAnswer>;
+  /** Ends the pack's host at once; a call under way answers PACK_NOT_ACTIVE. */
+  drop(packDigest: string): void;
+  close(): void;
+};
+
+/** One line of calls per pack digest; packs do not wait for each other. */
+export function createPackLines(
+  launcher: HostLauncher,
+  limits: LineLimits,
+  log: (event: string, detail: string) => void,
+): PackLines {
+  const lines = new Map<string, PackLine>();
+  return {
+    run: (request) => {
+      let line = lines.get(request.packDigest);
+      if (line === undefined) {
+        line = new PackLine(launcher, limits, log);
+        lines.set(request.packDigest, line);
+      }
+      return line.run(request);
+    },
+    drop: (packDigest) => {
+      lines.get(packDigest)?.close();
+      lines.delete(packDigest);
+    },
+    close: () => {
+      for (const line of lines.values()) line.close();
+      lines.clear();
+    },
+  };
+}
