@@ -1,0 +1,75 @@
+// Stands in the place of a pack host, as if pack code had taken the process over: tries
+// everything the wall is there for and tells what worked, or lies. Argument of `run`: the
+// targets, or `lie`: the answer to give, "silence" for none.
+import { spawnSync } from "node:child_process";
+import { readFileSync, readdirSync, writeFileSync } from "node:fs";
+import { connect } from "node:net";
+
+function send(value) {
+  const body = Buffer.from(JSON.stringify(value));
+  const header = Buffer.alloc(4);
+  header.writeUInt32BE(body.length);
+  process.stdout.write(Buffer.concat([header, body]));
+}
+
+function reach(target) {
+  return new Promise((resolve) => {
+    try {
+      const socket = connect(target);
+      socket.on("connect", () => resolve(true)).on("error", () => resolve(false));
+    } catch {
+      resolve(false);
+    }
+  });
+}
+
+const works = (act) => {
+  try {
+    return act() !== false;
+  } catch {
+    return false;
+  }
+};
+
+async function attempt(targets) {
+  const tried = {
+    key: works(() => readFileSync(targets.key)),
+    readable: works(() => readFileSync(targets.readable)),
+    passwd: works(() => readFileSync("/etc/passwd")),
+    agentEnviron: works(() => readFileSync(`/proc/${targets.agentPid}/environ`)),
+    runnerEnviron: works(() => readFileSync(`/proc/${targets.runnerPid}/environ`)),
+    processes: works(() => readdirSync("/proc").some((name) => /^[0-9]+$/.test(name))),
+    shell: works(() => spawnSync("/bin/sh", ["-c", "exit 0"]).status === 0),
+    writeTmp: works(() => writeFileSync("/tmp/escaped", "x")),
+    writeFolder: works(() => writeFileSync(targets.writable, "x")),
+    killRunner: works(() => process.kill(targets.runnerPid, 0)),
+    killAgent: works(() => process.kill(targets.agentPid, 0)),
+    unixSocket: await reach({ path: targets.socket }),
+    network: await reach({ host: "127.0.0.1", port: targets.port }),
+  };
+  return Object.keys(tried).filter((name) => tried[name]);
+}
+
+let held = Buffer.alloc(0);
+process.stdin.on("end", () => process.exit());
+process.stdin.on("data", async (chunk) => {
+  held = Buffer.concat([held, chunk]);
+  while (held.length >= 4 && held.length >= 4 + held.readUInt32BE()) {
+    const end = 4 + held.readUInt32BE();
+    const request = JSON.parse(held.subarray(4, end));
+    held = held.subarray(end);
+    if (request.op === "load") {
+      send({ op: "ready" });
+      continue;
+    }
+    const { lie, ...targets } = JSON.parse(request.input).params;
+    if (lie === "silence") continue;
+    if (lie !== undefined) {
+      send({ op: "done", id: request.id, answer: lie });
+      continue;
+    }
+    const result = JSON.stringify(await attempt(targets));
+    send({ op: "begun", id: request.id });
+    send({ op: "done", id: request.id, answer: { ok: true, result } });
+  }
+});
