@@ -5,6 +5,9 @@ import { fileURLToPath } from "node:url";
 import { ERROR_TABLE, SondeError, toSondeError } from "@sonde/schemas";
 import { Command, Option } from "commander";
 import { addAgentCommands } from "./agent/agent-commands.ts";
+import { addHubCommands } from "./operator/hub-commands.ts";
+import { addRegistryCommands } from "./operator/registry-commands.ts";
+import { addTrustCommands } from "./operator/trust-commands.ts";
 import { createProgress } from "./start/progress.ts";
 import { runStart } from "./start/run-start.ts";
 
@@ -75,6 +78,9 @@ program
   .option("--runner-groups <names>", "groups for a runner of its own, such as docker (root only)")
   .action(start);
 addAgentCommands(program, print);
+addHubCommands(program, print);
+addRegistryCommands(program, print);
+addTrustCommands(program, print);
 
 try {
   await program.parseAsync();
