@@ -25,10 +25,11 @@ afterAll(async () => {
 
 const data = () => ["--data", product.data];
 const sonde = <T>(...args: string[]) => askProgram<T>("sonde", [...args, ...data()]);
-const reports = async () =>
-  (await sonde<{ packs: PackReport[] }>("agent", "packs")).packs.filter(
-    ({ name }) => name === "acme/hello",
-  );
+/** As the hub has heard it from the agent. */
+const reports = async () => {
+  const { body } = await product.hub.send("GET", `/agents/${product.agent}`);
+  return (body["packs"] as PackReport[]).filter(({ name }) => name === "acme/hello");
+};
 const stateOf = async (version: string) =>
   (await reports()).find((report) => report.version === version)?.state;
 
