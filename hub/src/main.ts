@@ -56,7 +56,9 @@ async function start(config: HubConfig): Promise<() => Promise<void>> {
   mkdirSync(config.dataDir, { recursive: true, mode: 0o750 });
   const keys = await openHubKeys(config.dataDir, now());
   const authority = await openAuthority(keys.authority, now);
-  const policy = parseTrustPolicy(readJson(config.trustPolicyPath, "trust policy"));
+  // Read anew for each archive: what the administrator changes counts from then on.
+  const readPolicy = () => parseTrustPolicy(readJson(config.trustPolicyPath, "trust policy"));
+  readPolicy();
   const database = await openDatabase({
     dataDir: config.dataDir,
     schema: "hub",
@@ -100,6 +102,7 @@ async function start(config: HubConfig): Promise<() => Promise<void>> {
     obtainPack: async (name, version) => {
       const storeDir = join(config.dataDir, "packs");
       const admitPath = config.admitPath;
+      const policy = readPolicy();
       const pack = await obtainPack({ policy, admitPath, storeDir, store, now }, name, version);
       fleet.addPack(pack);
       return pack;

@@ -69,6 +69,7 @@ export {
   parseAuditPage,
   parseCallProvenance,
   parseCreatedToken,
+  parseToolPinList,
 } from "./hub-api.ts";
 export {
   DirectorySource,

@@ -11,9 +11,9 @@ import {
   choosePorts,
   prepareFolders,
   requireShortSockets,
-  writeAtomically,
   writeConfigs,
 } from "./prepare-data.ts";
+import { writeAtomically } from "../write-atomically.ts";
 import type { Progress } from "./progress.ts";
 import {
   type Account,
@@ -31,8 +31,6 @@ export type Services = {
   /** What the present set-up does not protect against, for a person. */
   warnings: string[];
   pids(): Record<string, number>;
-  /** The registry operator's command line; the right to it is that of opening its socket. */
-  registryCommand(args: string[]): { command: string; args: string[] };
   startHub(): Promise<void>;
   startAgent(hub: HubClient): Promise<void>;
   stop(): Promise<void>;
@@ -101,10 +99,6 @@ export async function startServices(layout: DataLayout, options: Options): Promi
         ["supervisor", process.pid],
         ...children.map((child) => [child.role, child.pid()]),
       ]) as Record<string, number>,
-    registryCommand: (args) => ({
-      command: runtime.node,
-      args: [join(runtime.folder, "registry.js"), configs.registry, ...args],
-    }),
     async startHub() {
       const child = await progress.step("Hub", () => run("hub", accounts.hub, "hub", configs.hub));
       urls.hub = `http://127.0.0.1:${String(child.ready["http"])}`;

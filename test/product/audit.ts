@@ -1,0 +1,28 @@
+import type { AuditEntry, AuditPage } from "@sonde/schemas";
+import { EMPTY_HEAD, verifyChain } from "@sonde/trust/log";
+import type { Product } from "./start-product.ts";
+
+/** The hub's whole audit log over REST, its chain verified from the first entry to the head. */
+export async function readVerifiedAudit(product: Product): Promise<AuditEntry[]> {
+  const entries: AuditEntry[] = [];
+  for (;;) {
+    const { status, body } = await product.hub.send(
+      "GET",
+      `/audit?afterSeq=${entries.length}&limit=1000`,
+    );
+    if (status !== 200) throw new Error(`the audit log answered ${status}`);
+    const page = body as unknown as AuditPage;
+    entries.push(...page.entries);
+    // Reading is recorded as well, so a page always ends behind the head it was read at.
+    if (page.entries.length < 1000) break;
+  }
+  verifyChain(entries, EMPTY_HEAD);
+  return entries;
+}
+
+/** What the log says of one call, in the order in which it happened. */
+export function eventsOf(entries: AuditEntry[], callId: string): string[] {
+  return entries
+    .filter(({ record }) => record.callId === callId)
+    .map(({ record }) => (record.code === null ? record.event : `${record.event} ${record.code}`));
+}
