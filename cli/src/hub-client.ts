@@ -8,6 +8,8 @@ import {
   parseAuditPage,
   parseCallProvenance,
   parseCreatedToken,
+  parseToolPinList,
+  type ToolPinList,
 } from "@sonde/schemas";
 import { type JsonRequest, requestJson } from "./http-json.ts";
 
@@ -17,6 +19,7 @@ export type HubClient = {
   assignPack(agent: string, pack: string, version: string): Promise<AgentDetail>;
   removePack(agent: string, pack: string): Promise<AgentDetail>;
   createToken(agentName: string): Promise<CreatedToken>;
+  listPins(): Promise<ToolPinList>;
   approveTools(packDigest: string): Promise<void>;
   readCall(callId: string): Promise<CallProvenance>;
   readAudit(afterSeq: number, limit: number): Promise<AuditPage>;
@@ -41,6 +44,7 @@ export function createHubClient(url: string, apiKey: string): HubClient {
       parseAgentDetail(await call("DELETE", `/agents/${agent}/packs/${pack}`)),
     createToken: async (agentName) =>
       parseCreatedToken(await call("POST", "/enrolment-tokens", { agentName })),
+    listPins: async () => parseToolPinList(await call("GET", "/tool-pins")),
     approveTools: async (packDigest) => {
       await call("POST", "/tool-pins", { packDigest });
     },

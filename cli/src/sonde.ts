@@ -5,8 +5,10 @@ import { fileURLToPath } from "node:url";
 import { ERROR_TABLE, SondeError, toSondeError } from "@sonde/schemas";
 import { Command, Option } from "commander";
 import { addAgentCommands } from "./agent/agent-commands.ts";
+import { addHubCommands } from "./operator/hub-commands.ts";
+import { addRegistryCommands } from "./operator/registry-commands.ts";
+import { addTrustCommands } from "./operator/trust-commands.ts";
 import { createProgress } from "./start/progress.ts";
-import { runStart } from "./start/run-start.ts";
 
 const workspace = resolve(dirname(fileURLToPath(import.meta.url)), "../..");
 const print = (text: string) => process.stdout.write(`${text}\n`);
@@ -39,6 +41,8 @@ async function start(flags: StartFlags): Promise<void> {
   const stopped = untilStopped();
   const quiet = flags.json === true && !process.stderr.isTTY;
   const progress = createProgress(quiet ? () => undefined : (text) => process.stderr.write(text));
+  // Loaded here alone: building packs and asking over MCP weigh much, and no other command does it.
+  const { runStart } = await import("./start/run-start.ts");
   const running = runStart({
     yes: flags.yes === true,
     json: flags.json === true,
@@ -75,6 +79,9 @@ program
   .option("--runner-groups <names>", "groups for a runner of its own, such as docker (root only)")
   .action(start);
 addAgentCommands(program, print);
+addHubCommands(program, print);
+addRegistryCommands(program, print);
+addTrustCommands(program, print);
 
 try {
   await program.parseAsync();

@@ -56,7 +56,7 @@ async function start(config: HubConfig): Promise<() => Promise<void>> {
   mkdirSync(config.dataDir, { recursive: true, mode: 0o750 });
   const keys = await openHubKeys(config.dataDir, now());
   const authority = await openAuthority(keys.authority, now);
-  // Read anew for each pack: a publisher that was struck out counts no more from then on.
+  // Read anew for each archive: what the administrator changes counts from then on.
   const readPolicy = () => parseTrustPolicy(readJson(config.trustPolicyPath, "trust policy"));
   readPolicy();
   const database = await openDatabase({
@@ -103,8 +103,8 @@ async function start(config: HubConfig): Promise<() => Promise<void>> {
     obtainPack: async (name, version) => {
       const storeDir = join(config.dataDir, "packs");
       const admitPath = config.admitPath;
-      const ports = { policy: readPolicy(), admitPath, storeDir, store, now };
-      const pack = await obtainPack(ports, name, version);
+      const policy = readPolicy();
+      const pack = await obtainPack({ policy, admitPath, storeDir, store, now }, name, version);
       fleet.addPack(pack);
       return pack;
     },

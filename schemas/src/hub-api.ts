@@ -193,4 +193,5 @@ export const parseAgentDetail = buildParser(AgentDetail, "hub answer", "INTERNAL
 export const parseAgentList = buildParser(AgentList, "hub answer", "INTERNAL");
 export const parseCreatedToken = buildParser(CreatedToken, "hub answer", "INTERNAL");
 export const parseCallProvenance = buildParser(CallProvenance, "hub answer", "INTERNAL");
+export const parseToolPinList = buildParser(ToolPinList, "hub answer", "INTERNAL");
 export const parseAuditPage = buildParser(AuditPage, "hub answer", "INTERNAL");

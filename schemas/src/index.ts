@@ -69,6 +69,7 @@ export {
   parseAuditPage,
   parseCallProvenance,
   parseCreatedToken,
+  parseToolPinList,
 } from "./hub-api.ts";
 export {
   DirectorySource,
@@ -111,7 +112,6 @@ export {
   Capability,
   Digest,
   Identifier,
-  KeyId,
   PackName,
   ProbeId,
   ProbeName,

@@ -6,7 +6,7 @@ import type { BuiltPack } from "@sonde/pack-sdk/build";
 import { createPublisherKey, signArchive } from "@sonde/pack-sdk/sign";
 import { archiveDigest, type ArchiveFile, readArchive, writeArchive } from "@sonde/trust/archive";
 import { type Lie, type LyingRegistry, startLyingRegistry } from "../product/lying-registry.ts";
-import { readAgentAudit } from "../product/audit.ts";
+import { readVerifiedAgentAudit } from "../product/audit.ts";
 import { connectOlderClient, type McpClient } from "../product/mcp-clients.ts";
 import { type Product, startProduct, until } from "../product/start-product.ts";
 import {
@@ -184,7 +184,7 @@ test.each(FORGERIES)("served to the agent alone, the agent refuses %s", async (_
   const [agentBefore] = listings();
   expect((await assignPack(product, pack.name, pack.version)).status).toBe(200);
   await untilState(product, pack.name, honest.digest, "failed");
-  const { entries } = readAgentAudit(product);
+  const entries = readVerifiedAgentAudit(product);
   const refusal = entries.findLast(({ record }) => record.event === "pack.refused");
   expect(refusal?.record).toMatchObject({ code: expectedOfAgent(code), packDigest: honest.digest });
   expect(listings()[0]).toEqual(agentBefore);

@@ -12,7 +12,7 @@ import { buildCsr } from "../../agent/src/edge/enrol/build-csr.ts";
 import { parseToken } from "../../agent/src/edge/enrol/parse-token.ts";
 import { requestIdentity } from "../../agent/src/edge/enrol/request-identity.ts";
 import { type Identity, readIdentity } from "../../agent/src/edge/store/identity.ts";
-import { readAudit } from "../product/audit.ts";
+import { readVerifiedAudit } from "../product/audit.ts";
 import { enrolRawAgent, knock, openSession, type RawSession } from "../product/raw-agent.ts";
 import { type Product, startProduct, until } from "../product/start-product.ts";
 
@@ -53,7 +53,7 @@ const hello = (): HelloBody => ({
 const sealHello = ({ channel }: RawSession) => channel.seal({ type: "hello", body: hello() });
 
 const rowsOf = async (event: string, agent: string | null) =>
-  (await readAudit(product)).filter(
+  (await readVerifiedAudit(product)).filter(
     ({ record }: AuditEntry) => record.event === event && record.agent === agent,
   );
 

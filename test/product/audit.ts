@@ -1,31 +1,42 @@
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
-import { type AuditEntry, type LogHead, parseAuditEntry, parseAuditPage } from "@sonde/schemas";
-import { verifyChain } from "@sonde/trust/log";
+import { type AuditEntry, type AuditPage, parseAuditEntry } from "@sonde/schemas";
+import { EMPTY_HEAD, verifyChain } from "@sonde/trust/log";
 import type { Product } from "./start-product.ts";
 
-/** The hub's whole audit log, whose chain is verified from its first entry. */
-export async function readAudit(product: Product): Promise<AuditEntry[]> {
+/** The hub's whole audit log over REST, its chain verified from the first entry to the head. */
+export async function readVerifiedAudit(product: Product): Promise<AuditEntry[]> {
   const entries: AuditEntry[] = [];
   for (;;) {
-    const after = entries.at(-1)?.seq ?? 0;
-    const { body } = await product.hub.send("GET", `/audit?afterSeq=${after}&limit=1000`);
-    const page = parseAuditPage(body);
-    // The page itself is recorded, so the last one is never empty: stop at a short one.
+    const { status, body } = await product.hub.send(
+      "GET",
+      `/audit?afterSeq=${entries.length}&limit=1000`,
+    );
+    if (status !== 200) throw new Error(`the audit log answered ${status}`);
+    const page = body as unknown as AuditPage;
     entries.push(...page.entries);
-    if (page.entries.length < 100) break;
+    // Reading is recorded as well, so a page always ends behind the head it was read at.
+    if (page.entries.length < 1000) break;
   }
-  verifyChain(entries);
+  verifyChain(entries, EMPTY_HEAD);
   return entries;
 }
 
+/** What the log says of one call, in the order in which it happened. */
+export function eventsOf(entries: AuditEntry[], callId: string): string[] {
+  return entries
+    .filter(({ record }) => record.callId === callId)
+    .map(({ record }) => (record.code === null ? record.event : `${record.event} ${record.code}`));
+}
+
 /** The agent's own log from its segments on disk, verified from its first entry. */
-export function readAgentAudit(product: Product): { entries: AuditEntry[]; head: LogHead } {
+export function readVerifiedAgentAudit(product: Product): AuditEntry[] {
   const folder = join(product.data, "agent", "audit");
   const entries = readdirSync(folder)
     .filter((name) => name.endsWith(".jsonl"))
     .sort()
     .flatMap((name) => readFileSync(join(folder, name), "utf8").split("\n").slice(0, -1))
     .map((line) => parseAuditEntry(JSON.parse(line)));
-  return { entries, head: verifyChain(entries) };
+  verifyChain(entries, EMPTY_HEAD);
+  return entries;
 }

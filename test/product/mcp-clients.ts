@@ -9,17 +9,25 @@ import type { ToolResults } from "@sonde/schemas";
 
 export type CallAnswer = {
   results: ToolResults["results"];
+  /** The whole structured answer, as it came. */
+  structured: unknown;
   isError: boolean;
   text: string;
   callId: string;
 };
 
+export type ListedTool = {
+  name: string;
+  description?: string | undefined;
+  inputSchema: object;
+  outputSchema?: object | undefined;
+  annotations?: object | undefined;
+};
+
 /** What the tests need of either generation of MCP client. */
 export type McpClient = {
   generation: "current" | "1.x";
-  listTools(): Promise<
-    { name: string; description?: string | undefined; outputSchema?: unknown }[]
-  >;
+  listTools(): Promise<ListedTool[]>;
   call(name: string, args: Record<string, unknown>): Promise<CallAnswer>;
   /** How often the server has said that the list changed. */
   changes(): number;
@@ -38,6 +46,7 @@ function readAnswer(answer: RawAnswer): CallAnswer {
   const [first] = answer.content as { text: string }[];
   return {
     results: (answer.structuredContent as ToolResults).results,
+    structured: answer.structuredContent,
     isError: answer.isError === true,
     text: first?.text ?? "",
     callId: String(meta?.["sonde.dev/callId"]),
@@ -59,8 +68,7 @@ export async function connectOlderClient(mcpUrl: string, apiKey: string): Promis
   return {
     generation: "1.x",
     listTools: async () => (await client.listTools()).tools,
-    call: async (name, args) =>
-      readAnswer((await client.callTool({ name, arguments: args })) as RawAnswer),
+    call: async (name, args) => readAnswer(await client.callTool({ name, arguments: args })),
     changes: () => changes,
     close: () => client.close(),
   };
@@ -87,9 +95,13 @@ export async function connectCurrentClient(mcpUrl: string, apiKey: string): Prom
   return {
     generation: "current",
     listTools: async () => (await client.listTools()).tools,
-    call: async (name, args) =>
-      readAnswer((await client.callTool({ name, arguments: args })) as RawAnswer),
+    call: async (name, args) => readAnswer(await client.callTool({ name, arguments: args })),
     changes: () => changes,
     close: () => client.close(),
   };
+}
+
+/** Both generations, connected with one key. */
+export function connectBoth(mcpUrl: string, apiKey: string): Promise<McpClient[]> {
+  return Promise.all([connectOlderClient(mcpUrl, apiKey), connectCurrentClient(mcpUrl, apiKey)]);
 }

@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { isErrorCode, SondeError } from "@sonde/schemas";
 import type { DataLayout } from "../data-layout.ts";
 import type { HubClient } from "../hub-client.ts";
-import { writeAtomically } from "./prepare-data.ts";
+import { writeAtomically } from "../write-atomically.ts";
 
 /**
  * Enrols this machine's agent unless it is enrolled already. The token goes

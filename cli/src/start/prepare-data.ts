@@ -1,20 +1,12 @@
 import { randomUUID } from "node:crypto";
-import {
-  chmodSync,
-  chownSync,
-  existsSync,
-  mkdirSync,
-  readFileSync,
-  renameSync,
-  statSync,
-  writeFileSync,
-} from "node:fs";
+import { chmodSync, chownSync, existsSync, mkdirSync, readFileSync, statSync } from "node:fs";
 import { hostname } from "node:os";
 import { dirname, join } from "node:path";
 import { SondeError } from "@sonde/schemas";
 import type { DataLayout } from "../data-layout.ts";
 import type { Account, Accounts } from "./system-users.ts";
 import type { Runtime } from "./install-runtime.ts";
+import { writeAtomically } from "../write-atomically.ts";
 
 /**
  * Makes every folder with its owner and mode. What a service may not change
@@ -151,9 +143,4 @@ export function chooseAgentName(layout: DataLayout): string {
   const name = fromHost === "" ? `host-${randomUUID().slice(0, 8)}` : fromHost;
   writeAtomically(file, `${name}\n`);
   return name;
-}
-
-export function writeAtomically(path: string, text: string, mode = 0o644): void {
-  writeFileSync(`${path}.new`, text, { mode });
-  renameSync(`${path}.new`, path);
 }

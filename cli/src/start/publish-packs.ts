@@ -1,20 +1,19 @@
-import { execFile } from "node:child_process";
 import { createPrivateKey } from "node:crypto";
 import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
-import { promisify } from "node:util";
-import { parsePublishedVersion, SondeError, type TrustPolicy } from "@sonde/schemas";
+import { parsePublishedVersion, SondeError } from "@sonde/schemas";
 import { buildPack } from "@sonde/pack-sdk/build";
 import { createPublisherKey, signArchive } from "@sonde/pack-sdk/sign";
 import { archiveDigest } from "@sonde/trust/archive";
 import type { DataLayout } from "../data-layout.ts";
 import { requestJson } from "../http-json.ts";
 import { publishArchive } from "../pack/publish-archive.ts";
-import { writeAtomically } from "./prepare-data.ts";
+import { writeAtomically } from "../write-atomically.ts";
+import { addPublisher } from "../registry-operator-client.ts";
+import { addTrustedKey, readTrustPolicy, writeTrustPolicy } from "../trust-policy-file.ts";
 import type { Progress } from "./progress.ts";
 import type { Services } from "./start-services.ts";
 
-const run = promisify(execFile);
 const PUBLISHER = "sonde";
 
 /**
@@ -65,28 +64,10 @@ async function ensurePublisher(layout: DataLayout, services: Services): Promise<
       0o600,
     );
   }
-  const policy: TrustPolicy = {
-    registry: services.urls.registry,
-    publishers: {
-      ...readPolicy(layout)?.publishers,
-      [PUBLISHER]: {
-        keys: [{ algorithm: "rsa-sha256", publicKey: readFileSync(publicKeyFile, "utf8") }],
-        identities: [],
-      },
-    },
-    allowUnsignedPacks: false,
-  };
-  writeAtomically(layout.trustPolicy, `${JSON.stringify(policy, null, 2)}\n`);
+  const publicKey = readFileSync(publicKeyFile, "utf8");
+  trustPublisher(layout, services.urls.registry, publicKey);
   if (!existsSync(tokenFile)) {
-    const { command, args } = services.registryCommand([
-      "publisher",
-      "add",
-      PUBLISHER,
-      "--key",
-      publicKeyFile,
-    ]);
-    const { stdout } = await run(command, args);
-    const { token } = JSON.parse(stdout) as { token: string };
+    const { token } = await addPublisher(layout.registrySocket, PUBLISHER, publicKey);
     writeAtomically(tokenFile, token, 0o600);
   }
   return {
@@ -95,10 +76,11 @@ async function ensurePublisher(layout: DataLayout, services: Services): Promise<
   };
 }
 
-/** Publishers that the administrator added stay; see docs/SECURITY.md. */
-function readPolicy(layout: DataLayout): TrustPolicy | null {
-  if (!existsSync(layout.trustPolicy)) return null;
-  return JSON.parse(readFileSync(layout.trustPolicy, "utf8")) as TrustPolicy;
+/** What the administrator decided stays; see docs/SECURITY.md. */
+function trustPublisher(layout: DataLayout, registry: string, publicKey: string): void {
+  const known = readTrustPolicy(layout.trustPolicy);
+  const policy = { publishers: {}, allowUnsignedPacks: false, ...known, registry };
+  writeTrustPolicy(layout.trustPolicy, addTrustedKey(policy, PUBLISHER, publicKey));
 }
 
 async function findPublished(

@@ -12,7 +12,7 @@ import { describeAnswer } from "./describe-answer.ts";
 import { askTool } from "./first-question.ts";
 import type { Progress } from "./progress.ts";
 import { publishOfficialPacks } from "./publish-packs.ts";
-import { writeAtomically } from "./prepare-data.ts";
+import { writeAtomically } from "../write-atomically.ts";
 import { type Services, startServices } from "./start-services.ts";
 
 export type StartOptions = {

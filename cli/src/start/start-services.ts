@@ -1,4 +1,4 @@
-import { copyFileSync, existsSync, readFileSync } from "node:fs";
+import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { SondeError } from "@sonde/schemas";
 import type { DataLayout } from "../data-layout.ts";
@@ -11,9 +11,9 @@ import {
   choosePorts,
   prepareFolders,
   requireShortSockets,
-  writeAtomically,
   writeConfigs,
 } from "./prepare-data.ts";
+import { writeAtomically } from "../write-atomically.ts";
 import type { Progress } from "./progress.ts";
 import {
   type Account,
@@ -31,8 +31,6 @@ export type Services = {
   /** What the present set-up does not protect against, for a person. */
   warnings: string[];
   pids(): Record<string, number>;
-  /** The registry operator's command line; the right to it is that of opening its socket. */
-  registryCommand(args: string[]): { command: string; args: string[] };
   startHub(): Promise<void>;
   startAgent(hub: HubClient): Promise<void>;
   stop(): Promise<void>;
@@ -103,15 +101,15 @@ export async function startServices(layout: DataLayout, options: Options): Promi
         ["supervisor", process.pid],
         ...children.map((child) => [child.role, child.pid()]),
       ]) as Record<string, number>,
-    registryCommand: (args) => ({
-      command: runtime.node,
-      args: [join(runtime.folder, "registry.js"), configs.registry, ...args],
-    }),
     async startHub() {
       const child = await progress.step("Hub", () => run("hub", accounts.hub, "hub", configs.hub));
       urls.hub = `http://127.0.0.1:${String(child.ready["http"])}`;
       urls.mcp = `${urls.hub}/mcp`;
-      copyFileSync(join(layout.hub, "keys", "ca.pem"), join(layout.config, "hub-ca.pem"));
+      // A copy anybody may read: the hub's own file and its folder are closed to others.
+      writeAtomically(
+        join(layout.config, "hub-ca.pem"),
+        readFileSync(join(layout.hub, "keys", "ca.pem"), "utf8"),
+      );
     },
     async startAgent(hub) {
       await progress.step("Agent", async () => {

@@ -42,7 +42,7 @@ function report(change: Partial<PackReport> = {}): PackReport {
     digest: DIGEST,
     state: "active",
     signer: null,
-    probes: ["acme/hello.greet"],
+    probes: ["greet"],
     approved: null,
     reason: null,
     ...change,

@@ -77,8 +77,8 @@ function addPack(
   pack: HubPack,
   onHost: Set<string>,
 ): void {
-  for (const { probe, manifest, tool, definitionSha256 } of listDefinitions(pack)) {
-    if (!onHost.has(probe) || pins.get(probe) !== definitionSha256) continue;
+  for (const { name, probe, manifest, tool, definitionSha256 } of listDefinitions(pack)) {
+    if (!onHost.has(name) || pins.get(probe) !== definitionSha256) continue;
     const entry = found.get(tool.name);
     if (entry === undefined) {
       const agents = new Map([[agent, pack.digest]]);
@@ -104,6 +104,7 @@ export function restrictCatalog(catalog: Catalog, principal: Principal): ToolDef
 
 /** Every probe of a pack with its tool and the hash that a pin fixes. */
 export function listDefinitions(pack: { name: string; manifest: Manifest }): {
+  name: string;
   probe: string;
   manifest: ProbeManifest;
   tool: ToolDefinition;
@@ -113,7 +114,7 @@ export function listDefinitions(pack: { name: string; manifest: Manifest }): {
     const probe = buildProbeId(pack.name, name);
     const tool = buildTool(probe, manifest);
     const hash = createHash("sha256").update(canonicalJson(tool), "utf8").digest("hex");
-    return { probe, manifest, tool, definitionSha256: `sha256:${hash}` };
+    return { name, probe, manifest, tool, definitionSha256: `sha256:${hash}` };
   });
 }
 

@@ -12,6 +12,17 @@ export const STRICT_AJV: NonNullable<FastifyServerOptions["ajv"]> = {
   },
 };
 
+/** What fails before a route is found, such as a path that cannot be decoded. */
+export const answerFrameworkError: NonNullable<FastifyServerOptions["frameworkErrors"]> = (
+  thrown,
+  _request,
+  reply,
+) => {
+  const error = fromFastify(thrown);
+  reply.raw.writeHead(error.status, { "content-type": "application/json" });
+  reply.raw.end(JSON.stringify(error.toBody()));
+};
+
 /** Every error of every route leaves as a body of the error table, and nothing else leaves. */
 export function installErrorHandling<S extends RawServerBase>(
   app: FastifyInstance<S>,

@@ -6,7 +6,7 @@ import type { IncomingMessage, ServerResponse } from "node:http";
 import type { FastifyBaseLogger } from "fastify";
 import { type Action, authorize, type Principal } from "../../core/authorize.ts";
 import type { Authenticator } from "./authenticate.ts";
-import { installErrorHandling, STRICT_AJV } from "./error-handling.ts";
+import { answerFrameworkError, installErrorHandling, STRICT_AJV } from "./error-handling.ts";
 
 declare module "fastify" {
   interface FastifyContextConfig {
@@ -51,6 +51,7 @@ export function createHttpServer(options: HttpOptions): HttpServer {
     keepAliveTimeout: 65_000,
     forceCloseConnections: true,
     ajv: STRICT_AJV,
+    frameworkErrors: answerFrameworkError,
     routerOptions: { maxParamLength: 100 },
   };
   const app = (

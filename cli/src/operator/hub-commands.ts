@@ -1,0 +1,122 @@
+import { readFileSync } from "node:fs";
+import { type AgentDetail, parseJson, SondeError } from "@sonde/schemas";
+import type { Command } from "commander";
+import { describeReport } from "../agent/describe-pack.ts";
+import { type DataLayout, layoutOf, resolveDataFolder } from "../data-layout.ts";
+import { createHubClient, type HubClient } from "../hub-client.ts";
+
+type Options = { data?: string; json?: boolean; agent?: string };
+
+/** `sonde hub ...`: what the hub's operator decides: which agents have which packs. */
+export function addHubCommands(program: Command, print: (text: string) => void): void {
+  const hub = program.command("hub").description("decide which packs an agent should have");
+  const add = (usage: string, description: string) =>
+    hub
+      .command(usage)
+      .description(description)
+      .option("--data <folder>", "the data folder that `npm start` used")
+      .option("--json", "print JSON");
+  const show = (agent: AgentDetail, pack: string, options: Options) => {
+    if (options.json) return print(JSON.stringify(agent));
+    const wanted = agent.desired.find(({ name }) => name === pack);
+    const present = agent.packs.filter(({ name }) => name === pack).map(describeReport);
+    print(
+      [
+        `${agent.name} should have ${wanted === undefined ? `no ${pack}` : `${pack} ${wanted.version}`}.`,
+        ...present,
+        ...(wanted === undefined ? [] : [`On that host: sonde agent approve ${pack}`]),
+      ].join("\n"),
+    );
+  };
+
+  add("install <pack@version>", "have an agent fetch and verify a pack; its host then approves it")
+    .option("--agent <name>", "which agent; by default the only one")
+    .action(async (spec: string, options: Options) => {
+      const { pack, version } = parseSpec(spec);
+      const client = connect(options);
+      const agent = await chooseAgent(client, options.agent);
+      show(await client.assignPack(agent, pack, version), pack, options);
+    });
+
+  add("remove <pack>", "take a pack from an agent; its tools vanish")
+    .option("--agent <name>", "which agent; by default the only one")
+    .action(async (pack: string, options: Options) => {
+      requirePackName(pack);
+      const client = connect(options);
+      const agent = await chooseAgent(client, options.agent);
+      show(await client.removePack(agent, pack), pack, options);
+    });
+
+  add(
+    "approve-tools <pack>",
+    "serve what changed in a pack's tool descriptions or parameters",
+  ).action(async (pack: string, options: Options) => {
+    requirePackName(pack);
+    const client = connect(options);
+    const wanted = (await client.listAgents()).flatMap(({ desired }) =>
+      desired.filter(({ name }) => name === pack).map(({ digest }) => digest),
+    );
+    const held = (await client.listPins()).held.filter(({ packDigest }) =>
+      wanted.includes(packDigest),
+    );
+    for (const digest of new Set(held.map(({ packDigest }) => packDigest))) {
+      await client.approveTools(digest);
+    }
+    const probes = held.map(({ probe }) => probe);
+    print(
+      options.json
+        ? JSON.stringify({ approved: probes })
+        : probes.map((probe) => `approved ${probe}`).join("\n") || "nothing was held",
+    );
+  });
+}
+
+function connect(options: Options): HubClient {
+  const layout = layoutOf(resolveDataFolder(options.data, process.env));
+  const endpoints = parseJson(
+    readOwn(layout, layout.endpoints),
+    layout.endpoints,
+    "CONFIG_INVALID",
+  );
+  const { hubUrl } = endpoints as { hubUrl: string };
+  return createHubClient(hubUrl, readOwn(layout, layout.operatorKey).trim());
+}
+
+function readOwn(layout: DataLayout, file: string): string {
+  try {
+    return readFileSync(file, "utf8");
+  } catch (cause) {
+    throw new SondeError(
+      "RIGHT_MISSING",
+      `cannot read ${file}: expected the user who started Sonde with --data ${layout.root}`,
+      { cause },
+    );
+  }
+}
+
+async function chooseAgent(client: HubClient, wanted: string | undefined): Promise<string> {
+  if (wanted !== undefined) return wanted;
+  const agents = await client.listAgents();
+  const [only] = agents;
+  if (only !== undefined && agents.length === 1) return only.name;
+  const names = agents.map(({ name }) => name).join(", ");
+  throw new SondeError("BAD_REQUEST", `expected --agent with one of: ${names}`);
+}
+
+const PACK = /^[a-z][a-z0-9-]{0,38}\/[a-z][a-z0-9-]{0,38}$/;
+
+function requirePackName(pack: string): void {
+  if (PACK.test(pack)) return;
+  throw new SondeError("BAD_REQUEST", `expected publisher/pack, got ${JSON.stringify(pack)}`);
+}
+
+function parseSpec(spec: string): { pack: string; version: string } {
+  const [pack = "", version = "", ...rest] = spec.split("@");
+  requirePackName(pack);
+  // The hub checks the version; here it only must not be able to change the request.
+  if (rest.length === 0 && /^[0-9A-Za-z.-]{1,70}$/.test(version)) return { pack, version };
+  throw new SondeError(
+    "BAD_REQUEST",
+    `expected publisher/pack@version, got ${JSON.stringify(spec)}`,
+  );
+}

@@ -1,0 +1,193 @@
+import { readFileSync } from "node:fs";
+import { hostname } from "node:os";
+import type { AgentDetail, PackExplanation, PackReport } from "@sonde/schemas";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { type Author, createAuthor } from "../product/author.ts";
+import { connectBoth, type McpClient } from "../product/mcp-clients.ts";
+import { askProgram, refusalOf, runProgram } from "../product/run-program.ts";
+import { type Product, startProduct, until } from "../product/start-product.ts";
+
+const TOOL = "acme__hello_greet";
+let product: Product;
+let clients: McpClient[];
+let author: Author;
+
+beforeAll(async () => {
+  product = await startProduct();
+  clients = await connectBoth(product.mcpUrl, product.apiKey);
+  author = await createAuthor(product);
+});
+afterAll(async () => {
+  for (const client of clients ?? []) await client.close();
+  await product?.stop();
+  author?.remove();
+});
+
+const data = () => ["--data", product.data];
+const sonde = <T>(...args: string[]) => askProgram<T>("sonde", [...args, ...data()]);
+/** As the hub has heard it from the agent. */
+const reports = async () => {
+  const { body } = await product.hub.send("GET", `/agents/${product.agent}`);
+  return (body["packs"] as PackReport[]).filter(({ name }) => name === "acme/hello");
+};
+const stateOf = async (version: string) =>
+  (await reports()).find((report) => report.version === version)?.state;
+
+/** Does `work` and waits until every client has heard that the list changed. */
+async function untilTold(work: () => Promise<unknown>): Promise<void> {
+  const before = clients.map((client) => client.changes());
+  await work();
+  for (const [index, client] of clients.entries()) {
+    await until(`list_changed at the ${client.generation} client`, () => {
+      return client.changes() > (before[index] ?? 0);
+    });
+  }
+}
+
+async function isListed(client: McpClient): Promise<boolean> {
+  return (await client.listTools()).some(({ name }) => name === TOOL);
+}
+
+async function expectListed(expected: boolean): Promise<void> {
+  for (const client of clients) expect(await isListed(client), client.generation).toBe(expected);
+}
+
+async function expectAnswers(greeting: string): Promise<void> {
+  for (const client of clients) {
+    const answer = await client.call(TOOL, { agent: product.agent, name: "Ada" });
+    const [result] = answer.results;
+    expect(result?.data?.["greeting"], JSON.stringify(answer)).toBe(greeting);
+    const hours = Number(readFileSync("/proc/uptime", "utf8").split(" ")[0]) / 3600;
+    expect(Math.abs(Number(result?.data?.["uptimeHours"]) - hours)).toBeLessThan(0.2);
+  }
+}
+
+async function expectUnknown(): Promise<void> {
+  for (const client of clients) {
+    const answer = await client.call(TOOL, { agent: product.agent });
+    expect(answer.isError).toBe(true);
+    expect(answer.results[0]?.failure?.code).toBe("PROBE_UNKNOWN");
+  }
+}
+
+describe("a pack by somebody the product has never heard of", () => {
+  let archive: string;
+
+  test("is edited, built, tested and signed in the author's own folder", async () => {
+    author.edit("src/greet.ts", "Hello $", "Good day $");
+    archive = await author.build();
+    // The recorded call still expects the old words: the author is told before anybody else.
+    expect((await runProgram("sonde-pack", ["test"], { cwd: author.folder })).code).toBe(1);
+    author.edit("fixtures/greet.json", "Hello Ada", "Good day Ada");
+    expect((await runProgram("sonde-pack", ["test"], { cwd: author.folder })).code).toBe(0);
+  });
+
+  test("is published once the registry's operator lets the publisher in", async () => {
+    const publish = ["publish", archive, "--registry", product.registryUrl];
+    const stranger = { env: { SONDE_PACK_TOKEN: "sonde_pt_a-token-nobody-gave" } };
+    expect(await refusalOf("sonde-pack", publish, stranger)).toBe("UNAUTHENTICATED");
+
+    const key = ["--key", `${author.keyFile}.pub`, "--token-file", author.tokenFile];
+    await sonde("registry", "publisher", "add", "acme", ...key);
+    expect((await author.publish(archive)).name).toBe("acme/hello");
+  });
+
+  test("is verified by hub and agent only once this host trusts the key", async () => {
+    const install = ["hub", "install", "acme/hello@0.1.0", ...data()];
+    expect(await refusalOf("sonde", install)).toBe("SIGNER_UNTRUSTED");
+    expect(await reports()).toEqual([]);
+
+    await sonde("trust", "add", "acme", "--key", `${author.keyFile}.pub`);
+    const agent = await askProgram<AgentDetail>("sonde", install);
+    expect(agent.desired.map(({ name }) => name)).toContain("acme/hello");
+    await until("the agent to verify the pack", async () => (await stateOf("0.1.0")) === "pending");
+    await expectListed(false);
+    await expectUnknown();
+  });
+
+  test("shows a person exactly what it would read before it is approved", async () => {
+    const shown = await sonde<PackExplanation>("agent", "explain", "acme/hello");
+    expect(shown.requires.files).toEqual(["/proc/sys/kernel/hostname", "/proc/uptime"]);
+    expect(shown.signer).toMatchObject({ kind: "rsa-sha256", publisher: "acme" });
+    expect(shown.state).toBe("pending");
+    // Without a terminal and without --yes nobody has said yes.
+    expect(await refusalOf("sonde", ["agent", "approve", "acme/hello", ...data()])).toBe(
+      "FORBIDDEN",
+    );
+    expect(await stateOf("0.1.0")).toBe("pending");
+  });
+
+  test("appears on approval in clients that were connected all along, and answers", async () => {
+    await untilTold(() => sonde("agent", "approve", "acme/hello", "--yes"));
+    await expectListed(true);
+    await expectAnswers(`Good day Ada, this is ${hostname()}.`);
+  });
+
+  test("vanishes on revoke, and comes back on a new approval", async () => {
+    await untilTold(() => sonde("agent", "revoke", "acme/hello"));
+    expect(await stateOf("0.1.0")).toBe("revoked");
+    await expectListed(false);
+    await expectUnknown();
+
+    await untilTold(() => sonde("agent", "approve", "acme/hello", "--yes"));
+    await expectListed(true);
+  });
+
+  test("vanishes when the hub no longer wants it; approved beforehand, it serves at once", async () => {
+    await untilTold(() => sonde("hub", "remove", "acme/hello"));
+    expect(await reports()).toEqual([]);
+    await expectUnknown();
+
+    await untilTold(() => sonde("hub", "install", "acme/hello@0.1.0"));
+    expect(await stateOf("0.1.0")).toBe("active");
+    await expectAnswers(`Good day Ada, this is ${hostname()}.`);
+  });
+});
+
+describe("a new version that asks for more", () => {
+  test("is held, says what it asks for, and the old one serves on", async () => {
+    author.edit("src/pack.ts", "0.1.0", "0.2.0");
+    author.edit(
+      "src/sources.ts",
+      "export const uptime",
+      'export const load = source.file({ path: "/proc/loadavg", maxBytes: 256 });\nexport const uptime',
+    );
+    author.edit("src/greet.ts", "reads: {", "reads: { load: sources.load,");
+    author.edit("src/greet.ts", "Good day $", "Welcome $");
+    await author.publish(await author.build());
+
+    await sonde("hub", "install", "acme/hello@0.2.0");
+    await until("the new version to be judged", async () => (await stateOf("0.2.0")) === "held");
+    expect(await stateOf("0.1.0")).toBe("active");
+    const shown = await sonde<PackExplanation>("agent", "explain", "acme/hello");
+    expect(shown.missing.files).toEqual(["/proc/loadavg"]);
+    await expectListed(true);
+    await expectAnswers(`Good day Ada, this is ${hostname()}.`);
+  });
+
+  test("takes over when it is approved", async () => {
+    await sonde("agent", "approve", "acme/hello", "--yes");
+    await until("the new version to serve", async () => (await stateOf("0.2.0")) === "active");
+    expect((await reports()).map(({ version }) => version)).toEqual(["0.2.0"]);
+    await expectAnswers(`Welcome Ada, this is ${hostname()}.`);
+  });
+});
+
+describe("a new version that describes itself otherwise", () => {
+  test("is not shown until its words are approved on the hub", async () => {
+    author.edit("src/pack.ts", "0.2.0", "0.3.0");
+    author.edit("src/greet.ts", "Greets by name", "Greets you by name");
+    await author.publish(await author.build());
+
+    // It asks for nothing more, so the host lets it serve; the hub has pinned other words.
+    await untilTold(() => sonde("hub", "install", "acme/hello@0.3.0"));
+    await until("the new version to serve", async () => (await stateOf("0.3.0")) === "active");
+    await expectListed(false);
+    await expectUnknown();
+
+    const approved = await sonde<{ approved: string[] }>("hub", "approve-tools", "acme/hello");
+    expect(approved).toEqual({ approved: ["acme/hello.greet"] });
+    await until("the tool to come back", () => isListed(clients[0] as McpClient));
+    await expectAnswers(`Welcome Ada, this is ${hostname()}.`);
+  });
+});

@@ -1,0 +1,52 @@
+import { readFileSync, rmSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { askProgram } from "./run-program.ts";
+import { createDataFolder, type Product } from "./start-product.ts";
+
+/** A community author at work: a folder of their own, their key, and `sonde-pack`. */
+export type Author = {
+  folder: string;
+  keyFile: string;
+  tokenFile: string;
+  /** Changes a file of the pack; fails when there is nothing to change. */
+  edit(file: string, find: string, replacement: string): void;
+  /** Builds and signs. @returns the archive */
+  build(): Promise<string>;
+  publish(archive: string): Promise<{ name: string; version: string; digest: string }>;
+  remove(): void;
+};
+
+/** `sonde-pack init acme/hello` and a publisher's key. */
+export async function createAuthor(product: Product): Promise<Author> {
+  const home = createDataFolder();
+  const folder = join(home, "hello");
+  const keyFile = join(home, "acme.key");
+  const tokenFile = join(home, "acme.token");
+  await askProgram("sonde-pack", ["init", "acme/hello"], { cwd: home });
+  await askProgram("sonde-pack", ["create-key", keyFile]);
+  return {
+    folder,
+    keyFile,
+    tokenFile,
+    edit(file, find, replacement) {
+      const path = join(folder, file);
+      const text = readFileSync(path, "utf8");
+      if (!text.includes(find)) throw new Error(`${file} has no ${find}`);
+      writeFileSync(
+        path,
+        text.replace(find, () => replacement),
+      );
+    },
+    async build() {
+      const built = await askProgram<{ file: string }>("sonde-pack", ["build"], { cwd: folder });
+      await askProgram("sonde-pack", ["sign", built.file, "--key", keyFile]);
+      return built.file;
+    },
+    publish: (archive) =>
+      askProgram("sonde-pack", [
+        ...["publish", archive],
+        ...["--registry", product.registryUrl, "--token-file", tokenFile],
+      ]),
+    remove: () => rmSync(home, { recursive: true, force: true }),
+  };
+}
