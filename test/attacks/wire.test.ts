@@ -3,8 +3,8 @@ import { chmodSync, readFileSync } from "node:fs";
 import { connect as connectTcp } from "node:net";
 import { dirname, join } from "node:path";
 import { connect as connectTls, type TLSSocket } from "node:tls";
+import postgres from "postgres";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { openDatabase } from "@sonde/database";
 import { startTestDatabase, type TestDatabase } from "@sonde/database/testing";
 import type { AuditEntry, HelloBody } from "@sonde/schemas";
 import { createAuthority, openAuthority } from "@sonde/trust/ca";
@@ -115,16 +115,11 @@ test("attack 9: a revoked serial is refused, at once", async () => {
   const revoked = await enrolRawAgent(product, "revoked-agent");
   const first = await openSession(revoked);
   first.socket.terminate();
-  const { sql, close } = await openDatabase({
-    dataDir: "/nonexistent",
-    url: database.url,
-    schema: "hub",
-    migrations: [],
-    maxConnections: 1,
-    onLost: () => undefined,
-  });
-  await sql`update agent_certificates set revoked_at = now() where agent_id = ${revoked.agentId}`;
-  await close();
+  const host = new URL(database.url).searchParams.get("host") ?? "";
+  const sql = postgres({ host, database: "postgres", username: new URL(database.url).username });
+  const { agentId } = revoked;
+  await sql`update hub.agent_certificates set revoked_at = now() where agent_id = ${agentId}`;
+  await sql.end();
   expect(await knock(revoked)).toEqual({ kind: "status", status: 401 });
 });
 
