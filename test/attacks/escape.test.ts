@@ -36,7 +36,7 @@ beforeAll(async () => {
   const acme = await addPublisher(product, "acme");
   trustPublisher(product, acme);
   const probes = `anything: probe({ description: "Runs in a pack host.",
-    result: t.object({ worked: t.array(t.string()) }), run: () => ({ worked: [] }) })`;
+    result: t.object({ worked: t.array(t.string()) }), run: () => ({ worked: ["the real pack"] }) })`;
   await installPack(product, acme, { name: "acme/escaped", version: "1.0.0", probes });
   chmodSync(folder, 0o755);
   mkdirSync(join(folder, "host"));
@@ -196,6 +196,7 @@ test("the runner's own user alone keeps agent, hub, keys and root out of reach",
   const [node] = findProgram(product, "agent.js");
   const { command, args } = asAccount(accounts, accounts.runner, [], [node, program]);
   const worked = await workedBehind(command, args);
+  expect(worked).toContain("connect loopback");
   expect(worked.filter((name) => !ONLY_BUBBLEWRAP_STOPS.includes(name))).toEqual([]);
 });
 
@@ -230,7 +231,7 @@ test("without any wall the same script reaches everything, so the tests above ca
 
 test("with the real pack host back in place the pack answers again", async () => {
   await replaceHost(honestHost, []);
-  expect(await workedUnderProduct()).toEqual([]);
+  expect(await workedUnderProduct()).toEqual(["the real pack"]);
 });
 
 function warn(text: string): void {
