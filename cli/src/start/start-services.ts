@@ -84,6 +84,8 @@ export async function startServices(layout: DataLayout, options: Options): Promi
       logFile: join(layout.logs, `${role}.log`),
       env: accounts.separate ? { PATH: "/usr/sbin:/usr/bin:/sbin:/bin" } : serviceEnvironment(env),
       announces,
+      // Only runners do what a pack asks, and they do not announce themselves either.
+      beats: !announces,
     });
     children.push(child);
     return child;
