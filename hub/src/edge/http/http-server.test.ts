@@ -3,7 +3,7 @@ import { type Database, openDatabase } from "@sonde/database";
 import { startTestDatabase, type TestDatabase } from "@sonde/database/testing";
 import type { KeyPolicy } from "@sonde/schemas";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { openAuditLog } from "../../core/audit-log.ts";
+import { type AuditLog, openAuditLog } from "../../core/audit-log.ts";
 import { createAuditStore } from "../store/audit-store.ts";
 import { createHubStore, type HubStore } from "../store/hub-store.ts";
 import { migrations } from "../store/migrations.ts";
@@ -15,6 +15,8 @@ let database: Database;
 let store: HubStore;
 let authenticator: Authenticator;
 let app: HttpServer;
+let auditLog: AuditLog;
+const now = () => new Date();
 const fail = (error: Error) => {
   throw error;
 };
@@ -30,9 +32,15 @@ beforeAll(async () => {
     onLost: fail,
   });
   store = createHubStore(database.sql);
-  const auditLog = await openAuditLog(createAuditStore(database.sql));
-  authenticator = createAuthenticator({ store, auditLog, now: () => new Date(), report: fail });
-  app = createHttpServer({ publicHosts: ["sonde.example"], authenticator, report: fail });
+  auditLog = await openAuditLog(createAuditStore(database.sql));
+  authenticator = createAuthenticator({ store, auditLog, now, report: fail });
+  app = createHttpServer({
+    publicHosts: ["sonde.example"],
+    authenticator,
+    auditLog,
+    now,
+    report: fail,
+  });
   app.get("/agents", { config: { action: { kind: "agents.read" } } }, () => ({ reached: true }));
   app.get("/keys", { config: { action: { kind: "keys.manage" } } }, () => ({ reached: true }));
   await app.ready();
@@ -60,7 +68,7 @@ async function ask(path: string, headers: Record<string, string> = {}) {
 const bearer = (secret: string) => ({ authorization: `Bearer ${secret}` });
 
 test("attack 24: a route without a policy action does not start", () => {
-  const bare = createHttpServer({ publicHosts: [], authenticator, report: fail });
+  const bare = createHttpServer({ publicHosts: [], authenticator, auditLog, now, report: fail });
   expect(() => bare.get("/open", () => "secret")).toThrow(/no policy action/);
 });
 
