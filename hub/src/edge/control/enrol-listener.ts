@@ -2,7 +2,7 @@ import { createHash, randomBytes, randomUUID } from "node:crypto";
 import type { Socket } from "node:net";
 import { TLSSocket } from "node:tls";
 import { EnrolRequest, SondeError, TOKEN_PREFIX, type EnrolResponse } from "@sonde/schemas";
-import { type Authority, readPublicKey } from "@sonde/trust/ca";
+import type { Authority } from "@sonde/trust/ca";
 import { verifySignature } from "@sonde/trust/envelope";
 import type { TypeBoxTypeProvider } from "@fastify/type-provider-typebox";
 import Fastify from "fastify";
@@ -21,7 +21,8 @@ const MAX_BODY_BYTES = 16 * 1024;
 export type EnrolOptions = {
   hubId: string;
   tls: { certificate: string; privateKey: string; authority: string };
-  authority: Authority;
+  /** Loaded for the first enrolment: most hubs enrol rarely and the X.509 library is large. */
+  openAuthority: () => Promise<Authority>;
   /** host:port that agents connect to afterwards. */
   controlAddress: () => string;
   /** SubjectPublicKeyInfo in PEM of the key that signs the hub's envelopes. */
@@ -89,7 +90,8 @@ async function enrol(
   socket: Socket,
   challenge: string | undefined,
 ): Promise<EnrolResponse> {
-  const publicKey = await readPublicKey(request.csr);
+  const authority = await options.openAuthority();
+  const publicKey = await authority.readPublicKey(request.csr);
   const proven =
     challenge !== undefined &&
     socket instanceof TLSSocket &&
@@ -105,7 +107,7 @@ async function enrol(
     );
   }
   const agentId = randomUUID();
-  const issued = await options.authority.issueAgentCertificate({
+  const issued = await authority.issueAgentCertificate({
     csr: request.csr,
     hubId: options.hubId,
     agentId,
