@@ -15,7 +15,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { TLSSocket } from "node:tls";
 import { type EnrolRequest, TOKEN_PREFIX } from "@sonde/schemas";
-import { type Authority, createAuthority, openAuthority, readPublicKey } from "@sonde/trust/ca";
+import { type Authority, createAuthority, openAuthority } from "@sonde/trust/ca";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { buildProofText } from "./edge/enrol/request-identity.ts";
 import { createHubKeys } from "./testing/test-hub.ts";
@@ -119,7 +119,7 @@ test("a token becomes an identity: key proven on this connection, files whole an
   expect(first?.socket).toBe(second?.socket);
   const body = second?.body as EnrolRequest;
   expect(body).toMatchObject({ token, agentName: "web-1" });
-  const key = await readPublicKey(body.csr);
+  const key = await authority.readPublicKey(body.csr);
   const proofText = buildProofText(challenge, token, second?.exporter as Buffer);
   expect(verify(null, proofText, key, Buffer.from(body.proof, "base64"))).toBe(true);
 

@@ -10,7 +10,6 @@ import {
   SondeError,
   toSondeError,
 } from "@sonde/schemas";
-import { openAuthority } from "@sonde/trust/ca";
 import { type HubConfig, parseHubConfig } from "./config.ts";
 import { type AuditLog, openAuditLog } from "./core/audit-log.ts";
 import { buildAuditRecord } from "./core/audit-record.ts";
@@ -54,8 +53,7 @@ async function start(config: HubConfig): Promise<() => Promise<void>> {
     throw new SondeError("PRIVILEGE_REFUSED", "expected an unprivileged user, got root");
   }
   mkdirSync(config.dataDir, { recursive: true, mode: 0o750 });
-  const keys = await openHubKeys(config.dataDir, now());
-  const authority = await openAuthority(keys.authority, now);
+  const keys = await openHubKeys(config.dataDir, config.agents.names, now);
   // Read anew for each archive: what the administrator changes counts from then on.
   const readPolicy = () => parseTrustPolicy(readJson(config.trustPolicyPath, "trust policy"));
   readPolicy();
@@ -79,6 +77,8 @@ async function start(config: HubConfig): Promise<() => Promise<void>> {
     ...(config.http.tls !== undefined && { tls: readTls(config.http.tls) }),
     publicHosts: config.http.publicHosts,
     authenticator,
+    auditLog,
+    now,
     report,
   });
   const callPorts: CallPorts = {
@@ -98,7 +98,7 @@ async function start(config: HubConfig): Promise<() => Promise<void>> {
     store,
     auditLog,
     now,
-    caFingerprint: authority.fingerprint,
+    caFingerprint: keys.fingerprint,
     enrolAddress: () => `${publicName}:${ports.enrol}`,
     obtainPack: async (name, version) => {
       const storeDir = join(config.dataDir, "packs");
@@ -111,14 +111,11 @@ async function start(config: HubConfig): Promise<() => Promise<void>> {
   });
   addAccountRoutes(app, { fleet, store, auditStore, auditLog, authenticator, now });
 
-  const tls = {
-    ...(await authority.issueServerCertificate(config.agents.names)),
-    authority: authority.certificate,
-  };
+  const tls = { ...keys.server, authority: keys.authority };
   const enrol = createEnrolListener({
     hubId: keys.hubId,
     tls,
-    authority,
+    openAuthority: keys.openAuthority,
     controlAddress: () => `${publicName}:${ports.control}`,
     hubKey: keys.publicKey,
     store,

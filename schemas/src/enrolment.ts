@@ -46,3 +46,8 @@ export type EnrolResponse = Static<typeof EnrolResponse>;
 
 export const parseEnrolChallenge = buildParser(EnrolChallenge, "challenge", "HUB_UNTRUSTED");
 export const parseEnrolResponse = buildParser(EnrolResponse, "enrolment answer", "HUB_UNTRUSTED");
+
+/** The identity in an agent certificate's subject alternative name (identity rule 4). */
+export function agentUri(hubId: Uuid, agentId: Uuid): string {
+  return `sonde://${hubId}/agent/${agentId}`;
+}

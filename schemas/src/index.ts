@@ -20,6 +20,7 @@ export {
 } from "./admit.ts";
 export { AuditEntry, AuditEvent, AuditRecord, parseAuditEntry } from "./audit.ts";
 export {
+  agentUri,
   API_KEY_PREFIX,
   EnrolChallenge,
   EnrolRequest,

@@ -6,7 +6,8 @@ import {
   BasicConstraintsExtension,
 } from "@peculiar/x509";
 import { expect, test } from "vitest";
-import { agentUri, createAuthority, openAuthority } from "./authority.ts";
+import { agentUri } from "@sonde/schemas";
+import { createAuthority, openAuthority } from "./authority.ts";
 
 const HUB = "00000000-0000-4000-8000-000000000001";
 const AGENT = "00000000-0000-4000-8000-000000000002";

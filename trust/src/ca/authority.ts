@@ -12,7 +12,7 @@ import {
   X509Certificate,
   X509CertificateGenerator,
 } from "@peculiar/x509";
-import { SondeError } from "@sonde/schemas";
+import { agentUri, SondeError } from "@sonde/schemas";
 import { keyIdOf } from "../envelope/keys.ts";
 
 const EC = { name: "ECDSA", namedCurve: "P-256", hash: "SHA-256" } as const;
@@ -43,6 +43,8 @@ export type Authority = {
   certificate: string;
   /** SHA-256 of the CA certificate's DER, 64 hex digits: what enrolment tokens pin. */
   fingerprint: string;
+  /** The key of a request, proven to be the requester's. @throws SondeError CSR_INVALID */
+  readPublicKey(csr: string): Promise<KeyObject>;
   /** For the hub's own listeners; `names` are DNS names and IP addresses. */
   issueServerCertificate(names: string[]): Promise<KeyedCertificate>;
   /**
@@ -112,6 +114,7 @@ export async function openAuthority(files: KeyedCertificate, now: () => Date): P
   return {
     certificate: files.certificate,
     fingerprint: createHash("sha256").update(Buffer.from(issuer.rawData)).digest("hex"),
+    readPublicKey,
     async issueServerCertificate(names) {
       const keys = await webcrypto.subtle.generateKey(EC, true, ["sign", "verify"]);
       const certificate = await issue({
@@ -152,18 +155,13 @@ export async function openAuthority(files: KeyedCertificate, now: () => Date): P
   };
 }
 
-/** The identity in an agent certificate's subject alternative name. */
-export function agentUri(hubId: string, agentId: string): string {
-  return `sonde://${hubId}/agent/${agentId}`;
-}
-
 /**
  * Gives the key of a certificate request, after checking that the request is
  * signed by that key.
  *
  * @throws SondeError CSR_INVALID
  */
-export async function readPublicKey(csr: string): Promise<KeyObject> {
+async function readPublicKey(csr: string): Promise<KeyObject> {
   try {
     const request = new Pkcs10CertificateRequest(csr);
     const publicKey = createPublicKey({

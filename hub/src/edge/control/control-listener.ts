@@ -3,8 +3,7 @@ import { createServer, type Server } from "node:https";
 import type { IncomingMessage } from "node:http";
 import type { Duplex } from "node:stream";
 import { TLSSocket } from "node:tls";
-import { SondeError, type LogHead } from "@sonde/schemas";
-import { agentUri } from "@sonde/trust/ca";
+import { agentUri, SondeError, type LogHead } from "@sonde/schemas";
 import {
   CHANNEL_BINDING_BYTES,
   CHANNEL_BINDING_LABEL,

@@ -2,14 +2,14 @@ import { createHash, randomBytes, randomUUID } from "node:crypto";
 import type { Socket } from "node:net";
 import { TLSSocket } from "node:tls";
 import { EnrolRequest, SondeError, TOKEN_PREFIX, type EnrolResponse } from "@sonde/schemas";
-import { type Authority, readPublicKey } from "@sonde/trust/ca";
+import type { Authority } from "@sonde/trust/ca";
 import { verifySignature } from "@sonde/trust/envelope";
 import type { TypeBoxTypeProvider } from "@fastify/type-provider-typebox";
 import Fastify from "fastify";
 import type { AuditLog } from "../../core/audit-log.ts";
 import { buildAuditRecord } from "../../core/audit-record.ts";
 import type { Fleet } from "../../core/fleet.ts";
-import { answerFrameworkError, installErrorHandling, STRICT_AJV } from "../http/error-handling.ts";
+import { answerUnroutable, installErrorHandling, STRICT_AJV } from "../http/error-handling.ts";
 import type { HubStore } from "../store/hub-store.ts";
 import { createAttemptLimiter } from "./attempt-limiter.ts";
 
@@ -21,7 +21,8 @@ const MAX_BODY_BYTES = 16 * 1024;
 export type EnrolOptions = {
   hubId: string;
   tls: { certificate: string; privateKey: string; authority: string };
-  authority: Authority;
+  /** Loaded for the first enrolment: most hubs enrol rarely and the X.509 library is large. */
+  openAuthority: () => Promise<Authority>;
   /** host:port that agents connect to afterwards. */
   controlAddress: () => string;
   /** SubjectPublicKeyInfo in PEM of the key that signs the hub's envelopes. */
@@ -47,7 +48,7 @@ export function createEnrolListener(options: EnrolOptions) {
     bodyLimit: MAX_BODY_BYTES,
     connectionTimeout: 20_000,
     ajv: STRICT_AJV,
-    frameworkErrors: answerFrameworkError,
+    frameworkErrors: answerUnroutable,
   }).withTypeProvider<TypeBoxTypeProvider>();
   installErrorHandling(app);
   const challenges = new WeakMap<Socket, string>();
@@ -89,7 +90,8 @@ async function enrol(
   socket: Socket,
   challenge: string | undefined,
 ): Promise<EnrolResponse> {
-  const publicKey = await readPublicKey(request.csr);
+  const authority = await options.openAuthority();
+  const publicKey = await authority.readPublicKey(request.csr);
   const proven =
     challenge !== undefined &&
     socket instanceof TLSSocket &&
@@ -105,7 +107,7 @@ async function enrol(
     );
   }
   const agentId = randomUUID();
-  const issued = await options.authority.issueAgentCertificate({
+  const issued = await authority.issueAgentCertificate({
     csr: request.csr,
     hubId: options.hubId,
     agentId,
