@@ -79,6 +79,8 @@ async function start(config: HubConfig): Promise<() => Promise<void>> {
     ...(config.http.tls !== undefined && { tls: readTls(config.http.tls) }),
     publicHosts: config.http.publicHosts,
     authenticator,
+    auditLog,
+    now,
     report,
   });
   const callPorts: CallPorts = {

@@ -9,6 +9,7 @@ export const AuditEvent = Type.Enum([
   "call.request",
   "call.response",
   "call.denied",
+  "request.denied",
   "call.unknown",
   "agent.enrolled",
   "agent.connected",

@@ -100,7 +100,11 @@ export const KeyPolicy = Type.Object(
 export type KeyPolicy = Static<typeof KeyPolicy>;
 
 export const CreateApiKey = Type.Object(
-  { name: Type.String({ minLength: 1, maxLength: 80 }), policy: KeyPolicy },
+  {
+    /** Shown to people; no control characters. */
+    name: Type.String({ pattern: "^[^\\u0000-\\u001f\\u007f]{1,80}$" }),
+    policy: KeyPolicy,
+  },
   closed,
 );
 export const ApiKeySummary = Type.Object(

@@ -9,7 +9,7 @@ import { isErrorCode, type PackState, SondeError, type TrustPolicy } from "@sond
 import { createAgentClient } from "../../cli/src/agent-client.ts";
 import { writeGrant } from "../../cli/src/agent/grant-files.ts";
 import { layoutOf } from "../../cli/src/data-layout.ts";
-import { writeAtomically } from "../../cli/src/start/prepare-data.ts";
+import { writeAtomically } from "../../cli/src/write-atomically.ts";
 import { type Product, until, workspace } from "./start-product.ts";
 
 const run = promisify(execFile);

@@ -81,12 +81,14 @@ export function addAccountRoutes(app: HttpServer, options: AccountRoutesOptions)
     async (request) => {
       const { id } = request.params;
       const at = now();
+      const inForce = (await store.listKeys()).some(
+        (key) => key.id === id && key.revokedAt === null,
+      );
+      if (!inForce) throw new SondeError("NOT_FOUND", "expected the id of a key in force");
       await auditLog.append(
         buildAuditRecord(at, "key.revoked", { principal: request.principal.id, detail: { id } }),
       );
-      if (!(await store.revokeKey(id, at))) {
-        throw new SondeError("NOT_FOUND", "expected the id of a key in force");
-      }
+      await store.revokeKey(id, at);
       options.authenticator.forget(id);
       return { keys: await store.listKeys() };
     },

@@ -1,5 +1,13 @@
 import { SondeError, toSondeError } from "@sonde/schemas";
-import type { FastifyError, FastifyInstance, FastifyServerOptions, RawServerBase } from "fastify";
+import type {
+  FastifyError,
+  FastifyInstance,
+  FastifyReply,
+  FastifyRequest,
+  FastifyServerOptions,
+  RawServerBase,
+} from "fastify";
+import type { Socket } from "node:net";
 
 /** Nothing is coerced, stripped or defaulted: what was checked is what is used. */
 export const STRICT_AJV: NonNullable<FastifyServerOptions["ajv"]> = {
@@ -10,17 +18,6 @@ export const STRICT_AJV: NonNullable<FastifyServerOptions["ajv"]> = {
     useDefaults: false,
     allErrors: false,
   },
-};
-
-/** What fails before a route is found, such as a path that cannot be decoded. */
-export const answerFrameworkError: NonNullable<FastifyServerOptions["frameworkErrors"]> = (
-  thrown,
-  _request,
-  reply,
-) => {
-  const error = fromFastify(thrown);
-  reply.raw.writeHead(error.status, { "content-type": "application/json" });
-  reply.raw.end(JSON.stringify(error.toBody()));
 };
 
 /** Every error of every route leaves as a body of the error table, and nothing else leaves. */
@@ -40,6 +37,29 @@ export function installErrorHandling<S extends RawServerBase>(
     );
     return reply.code(error.status).send(error.toBody());
   });
+}
+
+/** Answers a request that has no route because its path cannot be read. */
+export function answerUnroutable(
+  thrown: FastifyError,
+  _request: FastifyRequest,
+  reply: FastifyReply,
+): void {
+  const error = fromFastify(thrown);
+  // Raw: a path like this has passed no hook, so nothing else may be answered than this.
+  reply.raw.writeHead(error.status, { "content-type": "application/json" });
+  reply.raw.end(JSON.stringify(error.toBody()));
+}
+
+/** Answers bytes that are no HTTP request at all, or one with too large a header. */
+export function answerBrokenRequest(_error: Error, socket: Socket): void {
+  if (!socket.writable) return;
+  const refused = new SondeError("BAD_REQUEST", "expected an HTTP request, got something else");
+  const body = JSON.stringify(refused.toBody());
+  socket.end(
+    `HTTP/1.1 ${refused.status} Bad Request\r\nConnection: close\r\nContent-Type: application/json\r\n` +
+      `Content-Length: ${Buffer.byteLength(body)}\r\n\r\n${body}`,
+  );
 }
 
 function fromFastify(thrown: FastifyError): SondeError {

@@ -21,6 +21,7 @@ import { maySeeAgent, type Principal } from "../../core/authorize.ts";
 import { type HubPack, listDefinitions } from "../../core/catalog.ts";
 import type { Fleet, FleetAgent } from "../../core/fleet.ts";
 import type { HubStore } from "../store/hub-store.ts";
+import { deny } from "./deny.ts";
 import type { HttpServer } from "./http-server.ts";
 
 const TOKEN_LIFETIME_MS = 15 * 60_000;
@@ -66,10 +67,10 @@ export function addFleetRoutes(app: HttpServer, options: FleetRoutesOptions): vo
       config: { action: { kind: "agents.read" } },
       schema: { params: AgentParams, response: { 200: AgentDetail } },
     },
-    (request) => {
+    async (request) => {
       const { agent } = request.params;
       if (!maySeeAgent(request.principal, agent)) {
-        throw new SondeError("FORBIDDEN", `this key may not see agent ${agent}`);
+        return deny(options, request, `this key may not see agent ${agent}`);
       }
       return describeAgent(fleet.get(agent));
     },

@@ -4,9 +4,16 @@ import { SondeError } from "@sonde/schemas";
 import Fastify, { type FastifyInstance, type RawServerDefault } from "fastify";
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { FastifyBaseLogger } from "fastify";
+import type { AuditLog } from "../../core/audit-log.ts";
 import { type Action, authorize, type Principal } from "../../core/authorize.ts";
 import type { Authenticator } from "./authenticate.ts";
-import { answerFrameworkError, installErrorHandling, STRICT_AJV } from "./error-handling.ts";
+import { deny } from "./deny.ts";
+import {
+  answerBrokenRequest,
+  answerUnroutable,
+  installErrorHandling,
+  STRICT_AJV,
+} from "./error-handling.ts";
 
 declare module "fastify" {
   interface FastifyContextConfig {
@@ -33,6 +40,8 @@ export type HttpOptions = {
   /** Host names this hub may be called by, besides the loopback ones. */
   publicHosts: string[];
   authenticator: Authenticator;
+  auditLog: AuditLog;
+  now: () => Date;
   report: (error: Error) => void;
 };
 
@@ -51,7 +60,9 @@ export function createHttpServer(options: HttpOptions): HttpServer {
     keepAliveTimeout: 65_000,
     forceCloseConnections: true,
     ajv: STRICT_AJV,
-    frameworkErrors: answerFrameworkError,
+    // What fails before a route is found, such as a path that cannot be decoded.
+    frameworkErrors: answerUnroutable,
+    clientErrorHandler: answerBrokenRequest,
     routerOptions: { maxParamLength: 100 },
   };
   const app = (
@@ -83,7 +94,7 @@ export function createHttpServer(options: HttpOptions): HttpServer {
       config.action === undefined
         ? ({ allowed: false, code: "FORBIDDEN", reason: "this route has no policy" } as const)
         : authorize(request.principal, config.action);
-    if (!decision.allowed) throw new SondeError(decision.code, decision.reason);
+    if (!decision.allowed) await deny(options, request, decision.reason);
   });
   app.addHook("onRoute", (route) => {
     if (route.config?.action === undefined && route.config?.public !== true) {

@@ -60,10 +60,8 @@ function keyQueries(sql: Sql) {
         revokedAt: row.revokedAt?.toISOString() ?? null,
       }));
     },
-    async revokeKey(id: string, at: Date): Promise<boolean> {
-      const rows = await sql`
-        update api_keys set revoked_at = ${at} where id = ${id} and revoked_at is null returning 1`;
-      return rows.length === 1;
+    async revokeKey(id: string, at: Date): Promise<void> {
+      await sql`update api_keys set revoked_at = ${at} where id = ${id} and revoked_at is null`;
     },
   };
 }

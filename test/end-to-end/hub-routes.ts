@@ -1,0 +1,82 @@
+import { readdirSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import { workspace } from "../product/start-product.ts";
+
+/** Status by who asks. `operator` is what a harmless, well-formed request gets. */
+export type RouteRights = {
+  route: string;
+  path: string;
+  body?: unknown;
+  none: number;
+  client: number;
+  auditor: number;
+  operator: number;
+};
+
+const NOBODY = "00000000-0000-4000-8000-000000000000";
+const everyone = { none: 401, client: 200, auditor: 200, operator: 200 };
+const reader = { none: 401, client: 403, auditor: 200 };
+const operatorOnly = { none: 401, client: 403, auditor: 403 };
+
+/** Every route of the hub's REST API, by schemas/src/hub-api.ts. */
+export function listRouteRights(agent: string): RouteRights[] {
+  const pack = `/agents/${agent}/packs/acme/none`;
+  const packRoute = "/agents/:agent/packs/:publisher/:pack";
+  const newKey = { name: "x", policy: { role: "auditor", agents: [], probes: [] } };
+  return [
+    { route: "GET /agents", path: "/agents", ...everyone },
+    { route: "GET /agents/:agent", path: `/agents/${agent}`, ...everyone },
+    {
+      route: `PUT ${packRoute}`,
+      path: pack,
+      body: { version: "9.9.9" },
+      ...operatorOnly,
+      operator: 404,
+    },
+    { route: `DELETE ${packRoute}`, path: pack, ...operatorOnly, operator: 200 },
+    {
+      route: "POST /enrolment-tokens",
+      path: "/enrolment-tokens",
+      body: {},
+      ...operatorOnly,
+      operator: 201,
+    },
+    { route: "GET /tool-pins", path: "/tool-pins", ...reader, operator: 200 },
+    {
+      route: "POST /tool-pins",
+      path: "/tool-pins",
+      body: { packDigest: `sha256:${"0".repeat(64)}` },
+      ...operatorOnly,
+      operator: 404,
+    },
+    { route: "GET /api-keys", path: "/api-keys", ...operatorOnly, operator: 200 },
+    { route: "POST /api-keys", path: "/api-keys", body: newKey, ...operatorOnly, operator: 201 },
+    { route: "DELETE /api-keys/:id", path: `/api-keys/${NOBODY}`, ...operatorOnly, operator: 404 },
+    {
+      route: "GET /calls/:callId",
+      path: `/calls/${NOBODY}`,
+      ...reader,
+      auditor: 404,
+      operator: 404,
+    },
+    { route: "GET /audit", path: "/audit?afterSeq=0&limit=1", ...reader, operator: 200 },
+  ];
+}
+
+/** `METHOD /path` of each route that the hub's sources add below /api/v1. */
+export function readAddedRoutes(): string[] {
+  const folder = join(workspace, "hub/src/edge/http");
+  const added = /\bapp\.(get|post|put|delete|patch)\(\s*"\/api\/v1([^"]+)"/g;
+  return readdirSync(folder)
+    .filter((name) => name.endsWith(".ts"))
+    .flatMap((name) => [...readFileSync(join(folder, name), "utf8").matchAll(added)])
+    .map(([, method, path]) => `${String(method).toUpperCase()} ${String(path)}`);
+}
+
+/** `METHOD /path` of each route that the documentation in schemas/ lists. */
+export function readDocumentedRoutes(): string[] {
+  const text = readFileSync(join(workspace, "schemas/src/hub-api.ts"), "utf8");
+  return [...text.matchAll(/^\/\/ {3}([A-Z]+) +(\/[a-zA-Z/:-]+)/gm)].map(
+    ([, method, path]) => `${String(method)} ${String(path)}`,
+  );
+}

@@ -1,0 +1,157 @@
+import type { AuditRecord, KeyPolicy } from "@sonde/schemas";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { eventsOf, readVerifiedAudit } from "../product/audit.ts";
+import { connectOlderClient, type McpClient } from "../product/mcp-clients.ts";
+import { codeOf, sendRaw } from "../product/raw-http.ts";
+import { type Product, startProduct } from "../product/start-product.ts";
+import { listRouteRights, readAddedRoutes, readDocumentedRoutes } from "./hub-routes.ts";
+
+const ROLES = ["none", "client", "auditor", "operator"] as const;
+let product: Product;
+const keys = new Map<string, string | null>([["none", null]]);
+const open: McpClient[] = [];
+
+beforeAll(async () => {
+  product = await startProduct();
+  keys.set("operator", product.apiKey);
+  for (const role of ["client", "auditor"] as const) {
+    keys.set(role, (await createKey({ role, agents: "*", probes: "*" })).key);
+  }
+});
+afterAll(async () => {
+  for (const client of open) await client.close();
+  await product?.stop();
+});
+
+async function createKey(policy: KeyPolicy): Promise<{ id: string; key: string }> {
+  const { status, body } = await product.hub.send("POST", "/api-keys", {
+    body: { name: `a ${policy.role}`, policy },
+  });
+  expect(status).toBe(201);
+  return body as { id: string; key: string };
+}
+
+async function connect(key: string): Promise<McpClient> {
+  const client = await connectOlderClient(product.mcpUrl, key);
+  open.push(client);
+  return client;
+}
+
+const recordsOf = async (keyId: string): Promise<AuditRecord[]> =>
+  (await readVerifiedAudit(product))
+    .map(({ record }) => record)
+    .filter(({ principal }) => principal === `key:${keyId}`);
+
+describe("every route and every role", () => {
+  test("no route is missing from the table or from the documentation", () => {
+    const table = listRouteRights("a").map(({ route }) => route);
+    expect(table.length).toBeGreaterThan(10);
+    expect(readAddedRoutes().toSorted()).toEqual(table.toSorted());
+    expect(readDocumentedRoutes().toSorted()).toEqual(table.toSorted());
+  });
+
+  test.each(ROLES)("%s gets exactly what its role allows", async (role) => {
+    for (const row of listRouteRights(product.agent)) {
+      const [method = "", path] = [row.route.split(" ")[0], row.path];
+      const { status, body } = await product.hub.send(method, path, {
+        key: keys.get(role) ?? null,
+        ...(row.body !== undefined && { body: row.body }),
+      });
+      expect(status, `${role}: ${row.route}`).toBe(row[role]);
+      if (status >= 400) codeOf({ status, text: JSON.stringify(body) });
+    }
+  });
+
+  test.each(ROLES)("%s at the MCP endpoint", async (role) => {
+    const key = keys.get(role);
+    const answer = await sendRaw(product.mcpUrl, {
+      method: "POST",
+      headers: {
+        ...(typeof key === "string" && { authorization: `Bearer ${key}` }),
+        "content-type": "application/json",
+        accept: "application/json, text/event-stream",
+      },
+      body: JSON.stringify({ jsonrpc: "2.0", id: 1, method: "tools/list" }),
+    });
+    const expected = { none: 401, client: 200, auditor: 403, operator: 200 }[role];
+    expect(answer.status).toBe(expected);
+    if (expected >= 400) codeOf(answer);
+  });
+
+  test("anybody may ask whether the hub lives, and learns nothing else", async () => {
+    const { status, text } = await sendRaw(`${product.hubUrl}/health`);
+    expect([status, JSON.parse(text)]).toEqual([200, { status: "ok" }]);
+  });
+});
+
+describe("a key", () => {
+  test.each([
+    ["absent", {}],
+    ["not a bearer token", { authorization: "Basic c29uZGU6c29uZGU=" }],
+    ["unknown", { authorization: `Bearer sonde_ak_${"x".repeat(43)}` }],
+    ["of another kind", { authorization: `Bearer sonde_pt_${"x".repeat(43)}` }],
+    ["too long", { authorization: `Bearer sonde_ak_${"x".repeat(5000)}` }],
+  ])("that is %s opens nothing", async (_what, headers: Record<string, string>) => {
+    for (const url of [product.mcpUrl, `${product.hubUrl}/api/v1/agents`]) {
+      expect(codeOf(await sendRaw(url, { headers }))).toBe("UNAUTHENTICATED");
+    }
+  });
+
+  test("in the address is refused", async () => {
+    const url = `${product.hubUrl}/api/v1/agents?api_key=${product.apiKey}`;
+    expect(codeOf(await sendRaw(url))).toBe("UNAUTHENTICATED");
+  });
+
+  test("that was revoked is refused at once, also while it was in use", async () => {
+    const { id, key } = await createKey({ role: "client", agents: "*", probes: "*" });
+    const client = await connect(key);
+    expect((await client.listTools()).length).toBeGreaterThan(1);
+    expect((await product.hub.send("DELETE", `/api-keys/${id}`)).status).toBe(200);
+    await expect(client.listTools()).rejects.toThrow();
+    expect((await product.hub.send("GET", "/agents", { key })).status).toBe(401);
+    // Twice is once: the log does not say that something happened that did not.
+    expect((await product.hub.send("DELETE", `/api-keys/${id}`)).status).toBe(404);
+    const revoked = (await readVerifiedAudit(product)).filter(
+      ({ record }) => record.event === "key.revoked" && record.detail["id"] === id,
+    );
+    expect(revoked.length).toBe(1);
+  });
+
+  test("for one probe sees and calls that one; everything else is denied and recorded", async () => {
+    const { id, key } = await createKey({
+      role: "client",
+      agents: "*",
+      probes: ["system.kernel.version"],
+    });
+    const client = await connect(key);
+    const names = (await client.listTools()).map(({ name }) => name);
+    expect(names).toEqual(["list_agents", "system_kernel_version"]);
+    const allowed = await client.call("system_kernel_version", { agent: product.agent });
+    expect(allowed.results[0]?.status).toBe("ok");
+    const denied = await client.call("system_overview", { agent: product.agent });
+    expect(denied.results[0]?.failure?.code).toBe("FORBIDDEN");
+    expect(eventsOf(await readVerifiedAudit(product), denied.callId)).toEqual([
+      "call.denied FORBIDDEN",
+    ]);
+    expect((await recordsOf(id)).filter(({ event }) => event === "call.request").length).toBe(1);
+  });
+
+  test("for another agent learns nothing of this one; the attempts are recorded", async () => {
+    const { id, key } = await createKey({ role: "client", agents: ["elsewhere"], probes: "*" });
+    const client = await connect(key);
+    expect((await client.listTools()).map(({ name }) => name)).toEqual(["list_agents"]);
+    expect((await client.call("list_agents", {})).results).toEqual([]);
+    expect((await product.hub.send("GET", "/agents", { key })).body).toEqual({ agents: [] });
+    const call = await client.call("system_overview", { agent: product.agent });
+    expect(call.results[0]?.failure?.code).toBe("FORBIDDEN");
+    expect((await product.hub.send("GET", `/agents/${product.agent}`, { key })).status).toBe(403);
+    expect((await product.hub.send("GET", "/api-keys", { key })).status).toBe(403);
+    const denials = (await recordsOf(id)).filter(({ status }) => status === "denied");
+    expect(denials.map(({ event, code }) => `${event} ${code}`)).toEqual([
+      "call.denied FORBIDDEN",
+      "request.denied FORBIDDEN",
+      "request.denied FORBIDDEN",
+    ]);
+    expect(denials.at(-1)?.detail).toMatchObject({ method: "GET", route: "/api/v1/api-keys" });
+  });
+});

@@ -1,0 +1,40 @@
+import { request } from "node:http";
+import { type ErrorBody, ERROR_TABLE, isErrorCode } from "@sonde/schemas";
+
+export type RawAnswer = { status: number; text: string };
+
+/** A request exactly as given: any Host, any header, any bytes. */
+export function sendRaw(
+  url: string,
+  options: { method?: string; headers?: Record<string, string>; body?: string | Buffer } = {},
+): Promise<RawAnswer> {
+  const { method = "GET", headers = {}, body } = options;
+  return new Promise((done, fail) => {
+    const call = request(url, { method, headers, timeout: 20_000 }, (response) => {
+      let text = "";
+      response.setEncoding("utf8");
+      response.on("data", (chunk: string) => (text += chunk));
+      response.on("end", () => done({ status: response.statusCode ?? 0, text }));
+      response.on("error", fail);
+    });
+    call.on("timeout", () => call.destroy(new Error("no answer in time")));
+    call.on("error", fail);
+    call.end(body);
+  });
+}
+
+/**
+ * The code of a refusal in the one error shape. Throws when the answer has
+ * another shape, or a status or hint that the error table does not give.
+ */
+export function codeOf({ status, text }: RawAnswer): string {
+  const { error, ...rest } = JSON.parse(text) as Partial<ErrorBody>;
+  if (!isErrorCode(error?.code) || Object.keys(rest).length > 0) {
+    throw new Error(`expected an error of the table, got ${status} ${text}`);
+  }
+  const row = ERROR_TABLE[error.code];
+  const fits =
+    row.status === status && row.hint === error.hint && row.retryable === error.retryable;
+  if (!fits) throw new Error(`expected status ${row.status} and its hint, got ${status} ${text}`);
+  return error.code;
+}
