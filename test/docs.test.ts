@@ -40,6 +40,14 @@ function helpOf(words: string[]): Promise<string> {
   return known;
 }
 
+/** How many words name a subcommand, where it is not one. */
+const DEPTH = new Map([
+  ["sonde agent", 2],
+  ["sonde hub", 2],
+  ["sonde trust", 2],
+  ["sonde registry", 3],
+]);
+
 /** `npm start -- --yes` and `sonde-pack sign FILE --key K` alike: the program's path and its flags. */
 function parseCommand(text: string): { path: string[]; flags: string[] } | null {
   const line = text
@@ -47,8 +55,8 @@ function parseCommand(text: string): { path: string[]; flags: string[] } | null 
     .replace(/^npm run -s (\S+) --/, "$1");
   const [program = "", ...words] = line.trim().split(/\s+/);
   if (program !== "sonde" && program !== "sonde-pack") return null;
-  const depth = program === "sonde" && words[0] === "agent" ? 2 : 1;
-  const path = words.slice(0, depth).filter((word) => /^[a-z][a-z-]*$/.test(word));
+  const path = words.slice(0, DEPTH.get(`${program} ${words[0]}`) ?? 1);
+  if (!path.every((word) => /^[a-z][a-z-]*$/.test(word))) path.length = 0;
   const flags = words.filter((word) => /^--[a-z]/.test(word));
   return { path: [program, ...path], flags };
 }
@@ -156,8 +164,18 @@ const SHELL_LINES: { begins: string; executedBy?: string; matches?: "help" }[] =
     executedBy: "test/end-to-end/five-minute-author.test.ts",
   },
   { begins: "npm run -s sonde-pack -- ", executedBy: "test/end-to-end/five-minute-author.test.ts" },
-  { begins: "node dist/registry.js", executedBy: "test/end-to-end/five-minute-author.test.ts" },
-  { begins: "curl -X PUT", executedBy: "test/end-to-end/five-minute-author.test.ts" },
+  {
+    begins: "npm run -s sonde -- registry publisher add",
+    executedBy: "test/end-to-end/five-minute-author.test.ts",
+  },
+  {
+    begins: "npm run -s sonde -- trust add",
+    executedBy: "test/end-to-end/five-minute-author.test.ts",
+  },
+  {
+    begins: "npm run -s sonde -- hub install",
+    executedBy: "test/end-to-end/five-minute-author.test.ts",
+  },
   { begins: "claude mcp add", executedBy: "cli/src/start/run-start.ts" },
 ];
 
