@@ -2,6 +2,7 @@ import { execFileSync } from "node:child_process";
 import { mkdtempSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
+import { readVerifiedAudit } from "../product/audit.ts";
 import { type CallAnswer, connectOlderClient, type McpClient } from "../product/mcp-clients.ts";
 import { findPid } from "../product/processes.ts";
 import { type Product, startProduct, until } from "../product/start-product.ts";
@@ -20,16 +21,16 @@ const SECRETS = `DB_PASSWORD=${RAW_SECRET}\nurl=postgres://app:${RAW_SECRET}@db/
 
 const RESULT = "result: t.object({ answer: t.string() })";
 const PROBES = `
-  echo: probe({ description: "Answers.", params: t.object({ text: t.optional(t.string({ maxLength: 200 })) }), ${RESULT},
+  echo: probe({ description: "Answers with its own words.", params: t.object({ text: t.optional(t.string({ maxLength: 200 })) }), ${RESULT},
     run: ({ params }) => ({ answer: params.text ?? "here" }) }),
-  loop: probe({ description: "Never ends.", ${RESULT}, run: () => { for (;;); } }),
+  loop: probe({ description: "Never comes to an end.", ${RESULT}, run: () => { for (;;); } }),
   regex: probe({ description: "Backtracks for ever.", ${RESULT},
     run: () => ({ answer: String(/^(a+)+$/.test("a".repeat(40) + "b")) }) }),
   memory: probe({ description: "Takes all memory.", ${RESULT},
     run: () => { const kept = []; for (;;) kept.push("x".repeat(1000000) + kept.length); } }),
-  abort: probe({ description: "Aborts V8.", ${RESULT},
+  abort: probe({ description: "Aborts the engine.", ${RESULT},
     run: () => ({ answer: String(new Array(1e8).fill(1.5).length) }) }),
-  count: probe({ description: "Counts calls.", ${RESULT},
+  count: probe({ description: "Counts its calls so far.", ${RESULT},
     run: () => ({ answer: String(++calls) + typeof globalThis.left + typeof [].left + typeof ({}).left }) }),
   "leave.global": probe({ description: "Leaves a global.", ${RESULT},
     run: () => { calls = 100; globalThis.left = 1; return { answer: "left" }; } }),
@@ -37,12 +38,12 @@ const PROBES = `
     run: () => { Array.prototype.left = 1; return { answer: "left" }; } }),
   "leave.object": probe({ description: "Leaves a property of everything.", ${RESULT},
     run: () => { Object.prototype.left = 1; return { answer: "left" }; } }),
-  secrets: probe({ description: "Reads a file with secrets.", result: t.object({ answer: t.string(), "api_key": t.string(), all: t.array(t.string()) }),
+  secrets: probe({ description: "Reads a file with secrets.", result: t.object({ answer: t.string(), apiKey: t.string(), all: t.array(t.string()) }),
     reads: { env: sources.env },
-    run: ({ reads }) => ({ answer: reads.env.text, "api_key": "plain${RAW_SECRET}", all: reads.env.text.split("\\n") }) }),
+    run: ({ reads }) => ({ answer: reads.env.text, apiKey: "plain${RAW_SECRET}", all: reads.env.text.split("\\n") }) }),
   "secrets.thrown": probe({ description: "Throws what it read.", ${RESULT}, reads: { env: sources.env },
     run: ({ reads, params }) => { throw new Error("cannot use " + reads.env.text + " token=" + ${JSON.stringify(RAW_SECRET)}); } }),
-  "secrets.fail": probe({ description: "Reads a file.", ${RESULT}, reads: { env: sources.env },
+  "secrets.fail": probe({ description: "Reads the declared file.", ${RESULT}, reads: { env: sources.env },
     run: ({ reads }) => ({ answer: String(reads.env.text.length) }) }),
 `;
 
@@ -92,6 +93,7 @@ test.each([
       online: true,
     });
     beside += 1;
+    await new Promise((done) => setTimeout(done, 20));
   } while (!ended);
   expect(beside).toBeGreaterThan(0);
   expect(codes).toContain(codeOf(await hostile));
@@ -120,9 +122,7 @@ test("attack 53: a secret in what was read leaves as a marker, in results, error
   }
   const agentAudit = readFolder(join(product.data, "agent", "audit"));
   expect(agentAudit).toContain(read.callId);
-  const hubAudit = JSON.stringify(
-    (await product.hub.send("GET", "/audit?afterSeq=0&limit=1000")).body,
-  );
+  const hubAudit = JSON.stringify(await readVerifiedAudit(product));
   expect(hubAudit).toContain(read.callId);
   for (const text of [agentAudit, hubAudit, readFolder(join(product.data, "logs"))]) {
     expect(text).not.toContain(RAW_SECRET);

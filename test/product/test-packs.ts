@@ -1,18 +1,19 @@
-import { execFile } from "node:child_process";
-import { createPrivateKey, type KeyObject } from "node:crypto";
-import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import type { KeyObject } from "node:crypto";
+import { mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { promisify } from "node:util";
 import { type BuiltPack, buildPack } from "@sonde/pack-sdk/build";
 import { createPublisherKey, signArchive } from "@sonde/pack-sdk/sign";
 import { isErrorCode, type PackState, SondeError, type TrustPolicy } from "@sonde/schemas";
 import { createAgentClient } from "../../cli/src/agent-client.ts";
 import { writeGrant } from "../../cli/src/agent/grant-files.ts";
 import { layoutOf } from "../../cli/src/data-layout.ts";
-import { writeAtomically } from "../../cli/src/write-atomically.ts";
+import { addPublisher as addToRegistry } from "../../cli/src/registry-operator-client.ts";
+import {
+  addTrustedKey,
+  readTrustPolicy,
+  writeTrustPolicy,
+} from "../../cli/src/trust-policy-file.ts";
 import { type Product, until, workspace } from "./start-product.ts";
-
-const run = promisify(execFile);
 
 /** A stranger who signs packs: known to the registry, trusted by nobody yet. */
 export type TestPublisher = {
@@ -24,23 +25,12 @@ export type TestPublisher = {
 
 export type TestPack = { name: string; version: string; sources?: string; probes: string };
 
-/** Adds a publisher with a new key to the running registry, with the operator's own command. */
+/** Adds a publisher with a new key to the running registry, as its operator does. */
 export async function addPublisher(product: Product, name: string): Promise<TestPublisher> {
   const { privateKey, publicKeyPem } = await createPublisherKey();
-  const folder = mkdtempSync("/tmp/sonde-publisher-");
-  const keyFile = join(folder, "key.pub");
-  writeFileSync(keyFile, publicKeyPem);
-  try {
-    const [node, program] = findProgram(product, "registry.js");
-    const config = join(product.data, "config", "registry.json");
-    const args = [program, config, "publisher", "add", name, "--key", keyFile];
-    const { stdout } = await run(node, args);
-    const { token } = JSON.parse(stdout) as { token: string };
-    const key = createPrivateKey(privateKey.export({ type: "pkcs8", format: "pem" }));
-    return { name, privateKey: key, publicKey: publicKeyPem, token };
-  } finally {
-    rmSync(folder, { recursive: true });
-  }
+  const { registrySocket } = layoutOf(product.data);
+  const { token } = await addToRegistry(registrySocket, name, publicKeyPem);
+  return { name, privateKey, publicKey: publicKeyPem, token };
 }
 
 /** The installed copy of a program and the Node it runs on; without root, those of the clone. */
@@ -54,16 +44,13 @@ export function findProgram(product: Product, file: string): [node: string, prog
 /** Rewrites the host's trust.json as its administrator would. */
 export function changeTrust(product: Product, change: (policy: TrustPolicy) => TrustPolicy): void {
   const { trustPolicy } = layoutOf(product.data);
-  const policy = JSON.parse(readFileSync(trustPolicy, "utf8")) as TrustPolicy;
-  writeAtomically(trustPolicy, `${JSON.stringify(change(policy), null, 2)}\n`);
+  const policy = readTrustPolicy(trustPolicy);
+  if (policy === null) throw new Error(`expected a policy at ${trustPolicy}`);
+  writeTrustPolicy(trustPolicy, change(policy));
 }
 
 export function trustPublisher(product: Product, { name, publicKey }: TestPublisher): void {
-  const entry = { keys: [{ algorithm: "rsa-sha256" as const, publicKey }], identities: [] };
-  changeTrust(product, (policy) => ({
-    ...policy,
-    publishers: { ...policy.publishers, [name]: entry },
-  }));
+  changeTrust(product, (policy) => addTrustedKey(policy, name, publicKey));
 }
 
 /**
