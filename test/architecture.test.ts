@@ -51,9 +51,10 @@ function readImports(): { imports: Import[]; files: string[] } {
     for (const path of sourceFiles(join(root, from, "src"))) {
       files.push(relative(root, path));
       const text = readFileSync(path, "utf8");
-      for (const [, specifier] of text.matchAll(
+      for (const [, named, forEffect, dynamic] of text.matchAll(
         /^(?:import|export)\b[^"';]*?from\s+"([^"]+)"|^import\s+"([^"]+)"|\bimport\("([^"]+)"\)/gm,
       )) {
+        const specifier = named ?? forEffect ?? dynamic;
         if (specifier !== undefined) imports.push({ file: relative(root, path), from, specifier });
       }
     }

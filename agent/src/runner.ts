@@ -14,6 +14,7 @@ import { serveAgent } from "./runner/serve-agent.ts";
 
 /** A look may end this much after its deadline before the runner counts as stuck. */
 const OVERDUE_GRACE_MS = 2000;
+const HEARTBEAT_MS = 1000;
 const LINE_LIMITS = { maxWaiting: 64, maxWaitMs: 10_000, idleMs: 5 * 60_000 };
 
 // More than libuv's four threads, so that a stuck look does not hold up the others at once.
@@ -51,6 +52,7 @@ async function main(): Promise<void> {
   });
   const lines = createPackLines(launcher, LINE_LIMITS, log);
   const serving = { hello, lines, limits: { denyPaths: config.denyPaths, onOverdue } };
+  if (config.heartbeat === true) setInterval(() => process.stdout.write("\n"), HEARTBEAT_MS);
   keepConnected(config.socketPath, Math.random, (socket) => serveAgent(socket, serving), log);
 }
 

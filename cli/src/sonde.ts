@@ -5,6 +5,7 @@ import { fileURLToPath } from "node:url";
 import { ERROR_TABLE, SondeError, toSondeError } from "@sonde/schemas";
 import { Command, Option } from "commander";
 import { addAgentCommands } from "./agent/agent-commands.ts";
+import { addDemoCommand } from "./demo/demo-command.ts";
 import { addHubCommands } from "./operator/hub-commands.ts";
 import { addRegistryCommands } from "./operator/registry-commands.ts";
 import { addTrustCommands } from "./operator/trust-commands.ts";
@@ -82,6 +83,7 @@ addAgentCommands(program, print);
 addHubCommands(program, print);
 addRegistryCommands(program, print);
 addTrustCommands(program, print);
+addDemoCommand(program, print);
 
 try {
   await program.parseAsync();

@@ -20,6 +20,7 @@ const run = promisify(execFile);
 /** sockaddr_un holds 107 bytes; PostgreSQL appends `/.s.PGSQL.5432`. */
 const MAX_SOCKET_DIR = 90;
 const START_SECONDS = 60;
+const LOOK_MS = 1000;
 
 /**
  * What the server runs with. It listens on no network port; durability is
@@ -48,9 +49,14 @@ export type Cluster = {
  * adopts the server that a killed owner left running there.
  *
  * @param dataDir folder of this service alone; the cluster is in `postgres/`
+ * @param onLost called once if the server ends before `stop`
  * @throws DatabaseError with one sentence and the log file's path
  */
-export async function startCluster(dataDir: string, found: Binaries[]): Promise<Cluster> {
+export async function startCluster(
+  dataDir: string,
+  found: Binaries[],
+  onLost: (error: DatabaseError) => void,
+): Promise<Cluster> {
   if (process.getuid?.() === 0) {
     throw new DatabaseError(
       "expected an unprivileged user, got root: PostgreSQL refuses to run so",
@@ -81,9 +87,13 @@ export async function startCluster(dataDir: string, found: Binaries[]): Promise<
       ...["-D", clusterDir, "-l", logFile, "-o", options],
     ]);
   }
+  const unwatch = watchServer(clusterDir, () =>
+    onLost(new DatabaseError(`the PostgreSQL server of ${clusterDir} ended; see ${logFile}`)),
+  );
   return {
     socketDir,
     async stop() {
+      unwatch();
       if (isRunning(clusterDir)) {
         await call("pg_ctl", ["stop", "-w", "-s", "-m", "fast", "-D", clusterDir]);
       }
@@ -136,19 +146,38 @@ function prepareSocketDir(dataDir: string): string {
   return folder;
 }
 
+/** @returns a function that ends the watch */
+function watchServer(clusterDir: string, onEnd: () => void): () => void {
+  const timer = setInterval(() => {
+    if (stillRuns(clusterDir)) return;
+    clearInterval(timer);
+    onEnd();
+  }, LOOK_MS);
+  timer.unref();
+  return () => clearInterval(timer);
+}
+
+/** A server that ends in the very moment of the look is one that ended. */
+function stillRuns(clusterDir: string): boolean {
+  try {
+    return isRunning(clusterDir);
+  } catch (thrown) {
+    if (thrown instanceof DatabaseError) return false;
+    throw thrown;
+  }
+}
+
 function isRunning(clusterDir: string): boolean {
   const pidFile = join(clusterDir, "postmaster.pid");
   if (!existsSync(pidFile)) return false;
-  const pid = Number(readFileSync(pidFile, "utf8").split("\n")[0]);
   try {
+    const pid = Number(readFileSync(pidFile, "utf8").split("\n")[0]);
     // The pid may have been given to another program since; the data folder is its working folder.
     return (
       existsSync(`/proc/${pid}`) &&
       readFileSync(`/proc/${pid}/cmdline`, "utf8").includes(clusterDir)
     );
-  } catch (thrown) {
-    throw new DatabaseError(`cannot tell whether process ${pid} runs ${clusterDir}`, {
-      cause: thrown,
-    });
+  } catch (cause) {
+    throw new DatabaseError(`cannot tell whether ${clusterDir} is in use`, { cause });
   }
 }

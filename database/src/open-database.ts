@@ -14,6 +14,11 @@ export type DatabaseOptions = {
   schema: "hub" | "registry";
   migrations: Migration[];
   maxConnections: number;
+  /**
+   * Called at most once, when an embedded server ends that nobody stopped. Nothing can be
+   * stored from then on: the service should end, and its next start starts the server.
+   */
+  onLost: (error: DatabaseError) => void;
 };
 
 /** An open, migrated database. The caller closes it; an embedded server is stopped with it. */
@@ -26,7 +31,9 @@ export type Database = { sql: Sql; close(): Promise<void> };
  */
 export async function openDatabase(options: DatabaseOptions): Promise<Database> {
   const cluster =
-    options.url === undefined ? await startCluster(options.dataDir, findBinaries()) : null;
+    options.url === undefined
+      ? await startCluster(options.dataDir, findBinaries(), options.onLost)
+      : null;
   const shared = {
     max: options.maxConnections,
     onnotice: () => undefined,

@@ -61,6 +61,7 @@ async function start(config: HubConfig): Promise<() => Promise<void>> {
   readPolicy();
   const database = await openDatabase({
     dataDir: config.dataDir,
+    onLost: endForLostDatabase,
     schema: "hub",
     ...(config.databaseUrl !== undefined && { url: config.databaseUrl }),
     migrations,
@@ -163,6 +164,12 @@ async function start(config: HubConfig): Promise<() => Promise<void>> {
     await auditLog.flush();
     await database.close();
   };
+}
+
+/** Nothing is served without the audit log; the supervisor starts hub and database anew. */
+function endForLostDatabase(error: DatabaseError): void {
+  report(new SondeError(error.code, error.message, { cause: error }));
+  process.exit(1);
 }
 
 /** Calls that a crash cut off: their outcome is not known, and the log says so. */

@@ -43,6 +43,7 @@ async function serve(config: RegistryConfig): Promise<() => Promise<void>> {
   makeFolder(config.dataDir);
   const database = await openDatabase({
     dataDir: config.dataDir,
+    onLost: fail,
     ...(config.databaseUrl !== undefined && { url: config.databaseUrl }),
     schema: "registry",
     migrations,

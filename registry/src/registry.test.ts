@@ -541,6 +541,7 @@ test("a publisher may have several keys and tokens; a stolen database has no tok
     url: database.url,
     schema: "registry",
     migrations,
+    onLost: () => undefined,
     maxConnections: 1,
   });
   const rows = await opened.sql`select * from publisher_tokens`;

@@ -1,5 +1,5 @@
 import { type Static, Type } from "typebox";
-import { Digest, KeyId, ProbeId, Uuid } from "./names.ts";
+import { Digest, ProbeId, Uuid } from "./names.ts";
 import { buildParser } from "./validator.ts";
 
 const closed = { additionalProperties: false } as const;
@@ -68,7 +68,7 @@ export const DsseEnvelope = Type.Object(
     /** base64 of the header's JSON. */
     payload: Type.String({ maxLength: 8192 }),
     signatures: Type.Array(
-      Type.Object({ keyid: KeyId, sig: Type.String({ maxLength: 1400 }) }, closed),
+      Type.Object({ keyid: Digest, sig: Type.String({ maxLength: 1400 }) }, closed),
       { minItems: 1, maxItems: 1 },
     ),
   },

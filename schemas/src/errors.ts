@@ -256,7 +256,7 @@ export const ERROR_TABLE = {
     hint: "Ask for a new enrolment token; each works once, for 15 minutes.",
   },
   TOO_MANY_ATTEMPTS: { status: 429, retryable: true, hint: "Wait a minute before trying again." },
-  CSR_INVALID: { status: 400, retryable: false, hint: "Enrol again with sonde agent enrol." },
+  CSR_INVALID: { status: 400, retryable: false, hint: "Enrol again with a new enrolment token." },
   AGENT_NAME_TAKEN: {
     status: 409,
     retryable: false,

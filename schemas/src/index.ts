@@ -112,7 +112,6 @@ export {
   Capability,
   Digest,
   Identifier,
-  KeyId,
   PackName,
   ProbeId,
   ProbeName,

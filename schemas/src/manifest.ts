@@ -169,7 +169,8 @@ export const Requires = Type.Object(
     groups: Type.Array(Type.String({ pattern: "^[a-z_][a-z0-9_-]{0,31}$" }), { maxItems: 10 }),
     commands: Type.Array(Type.String({ maxLength: 64 }), { maxItems: 100 }),
     files: Type.Array(Type.String({ maxLength: 400 }), { maxItems: 400 }),
-    sockets: Type.Array(Type.String({ maxLength: 100 }), { maxItems: 20 }),
+    /** `SOCKET GET PATH`, one for each request. */
+    sockets: Type.Array(Type.String({ maxLength: 600 }), { maxItems: 100 }),
   },
   closed,
 );

@@ -54,9 +54,6 @@ export type Timestamp = Static<typeof Timestamp>;
 /** Name of a source, a read, a hole or a parameter inside a manifest. */
 export const Identifier = Type.String({ pattern: "^[a-z][a-zA-Z0-9]{0,39}$" });
 
-/** A key's name: SHA-256 of its SubjectPublicKeyInfo in DER, as a digest. */
-export const KeyId = Digest;
-
 export const Capability = Type.Union([
   Type.Literal("observe"),
   Type.Literal("interact"),

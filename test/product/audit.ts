@@ -1,4 +1,6 @@
-import type { AuditEntry, AuditPage } from "@sonde/schemas";
+import { readdirSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import { type AuditEntry, type AuditPage, parseAuditEntry } from "@sonde/schemas";
 import { EMPTY_HEAD, verifyChain } from "@sonde/trust/log";
 import type { Product } from "./start-product.ts";
 
@@ -25,4 +27,16 @@ export function eventsOf(entries: AuditEntry[], callId: string): string[] {
   return entries
     .filter(({ record }) => record.callId === callId)
     .map(({ record }) => (record.code === null ? record.event : `${record.event} ${record.code}`));
+}
+
+/** The agent's own log from its segments on disk, verified from its first entry. */
+export function readVerifiedAgentAudit(product: Product): AuditEntry[] {
+  const folder = join(product.data, "agent", "audit");
+  const entries = readdirSync(folder)
+    .filter((name) => name.endsWith(".jsonl"))
+    .sort()
+    .flatMap((name) => readFileSync(join(folder, name), "utf8").split("\n").slice(0, -1))
+    .map((line) => parseAuditEntry(JSON.parse(line)));
+  verifyChain(entries, EMPTY_HEAD);
+  return entries;
 }

@@ -68,8 +68,7 @@ export async function connectOlderClient(mcpUrl: string, apiKey: string): Promis
   return {
     generation: "1.x",
     listTools: async () => (await client.listTools()).tools,
-    call: async (name, args) =>
-      readAnswer((await client.callTool({ name, arguments: args })) as RawAnswer),
+    call: async (name, args) => readAnswer(await client.callTool({ name, arguments: args })),
     changes: () => changes,
     close: () => client.close(),
   };
@@ -96,8 +95,7 @@ export async function connectCurrentClient(mcpUrl: string, apiKey: string): Prom
   return {
     generation: "current",
     listTools: async () => (await client.listTools()).tools,
-    call: async (name, args) =>
-      readAnswer((await client.callTool({ name, arguments: args })) as RawAnswer),
+    call: async (name, args) => readAnswer(await client.callTool({ name, arguments: args })),
     changes: () => changes,
     close: () => client.close(),
   };

@@ -38,12 +38,12 @@ export function createDataFolder(): string {
  * Nothing of it runs in this process.
  */
 export async function startProduct(
-  options: { data?: string; args?: string[]; env?: NodeJS.ProcessEnv } = {},
+  options: { data?: string; workspace?: string; args?: string[]; env?: NodeJS.ProcessEnv } = {},
 ): Promise<Product> {
   const data = options.data ?? createDataFolder();
   const args = ["start", "-s", "--", "--json", "--data", data, "--port", "0"];
   const child = spawn("npm", [...args, ...(options.args ?? ["--yes"])], {
-    cwd: workspace,
+    cwd: options.workspace ?? workspace,
     stdio: ["ignore", "pipe", "pipe"],
     env: { ...process.env, ...options.env },
   });

@@ -85,5 +85,5 @@ export function explainPack(
 
 /** What an administrator runs so that a runner has these groups. */
 function runnerCommand(groups: readonly string[]): string {
-  return `sudo sonde start --runner-groups ${groups.join(",")}`;
+  return `sudo npm start -- --runner-groups ${groups.join(",")}`;
 }

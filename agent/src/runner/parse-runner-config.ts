@@ -7,6 +7,8 @@ export type RunnerConfig = {
   packHostPath: string;
   /** Absolute paths no pack may read, each with everything beneath it. */
   denyPaths: string[];
+  /** Writes a line to stdout each second, for a supervisor that ends a runner fallen silent. */
+  heartbeat?: boolean;
   /** Default: the Node that runs this process. */
   nodePath?: string;
   /** Flags for the pack host's Node. */
@@ -19,6 +21,7 @@ const FIELDS: { [K in keyof Required<RunnerConfig>]: (value: unknown) => boolean
   socketPath: isPath,
   packHostPath: isPath,
   denyPaths: (value) => Array.isArray(value) && value.every(isPath),
+  heartbeat: (value) => value === undefined || typeof value === "boolean",
   nodePath: (value) => value === undefined || isPath(value),
   nodeArgs: (value) => value === undefined || (Array.isArray(value) && value.every(isFlag)),
   readOnlyPaths: (value) => value === undefined || (Array.isArray(value) && value.every(isPath)),

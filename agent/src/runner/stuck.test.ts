@@ -1,5 +1,5 @@
 import { spawnSync } from "node:child_process";
-import { closeSync, mkdirSync, openSync } from "node:fs";
+import { closeSync, mkdirSync, openSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import type { FilledRead } from "@sonde/schemas";
 import { afterEach, beforeEach, expect, test } from "vitest";
@@ -31,6 +31,8 @@ test("a runner that stops answering is given up and its question asked elsewhere
   const first = bench.startRunner();
   await bench.link.read([file("/proc/uptime")], 1000, []);
   process.kill(first.pid ?? 0, "SIGSTOP");
+  const stateOf = () => readFileSync(`/proc/${first.pid}/status`, "utf8");
+  await expect.poll(stateOf).toMatch(/^State:\s+T/m);
   const reading = bench.link.read([file("/proc/uptime")], 300, []);
   bench.startRunner();
   expect((await reading).reads["it"]).toMatchObject({ ok: true });

@@ -8,6 +8,8 @@ const MAX_RESTART_MS = 5_000;
 const SETTLED_MS = 30_000;
 const READY_TIMEOUT_MS = 90_000;
 const STOP_TIMEOUT_MS = 15_000;
+/** Longer than a machine under load keeps a healthy process from writing a byte. */
+const SILENCE_MS = 10_000;
 
 export type ChildOptions = {
   role: string;
@@ -17,6 +19,8 @@ export type ChildOptions = {
   env: NodeJS.ProcessEnv;
   /** Whether it prints one JSON line when ready, which is then its answer. */
   announces: boolean;
+  /** Whether it writes to standard output each second: when it falls silent it is stuck, and killed. */
+  beats: boolean;
 };
 
 /**
@@ -71,14 +75,22 @@ type Launched = { process: ChildProcess; ready: Promise<Record<string, unknown>>
 function launch(options: ChildOptions): Launched {
   const log = openSync(options.logFile, "a", 0o600);
   const child = spawn(options.command, options.args, {
-    stdio: ["pipe", options.announces ? "pipe" : log, log],
+    stdio: ["pipe", options.announces || options.beats ? "pipe" : log, log],
     env: options.env,
     cwd: "/",
   });
   // The pipe is held open for as long as we live; nothing is ever written to it.
   child.stdin?.on("error", () => undefined);
   const ready = options.announces ? readReadyLine(child, options) : Promise.resolve({});
+  if (options.beats) killWhenSilent(child);
   return { process: child, ready };
+}
+
+/** A stopped or looping process neither ends nor answers; only its silence tells. */
+function killWhenSilent(child: ChildProcess): void {
+  const timer = setTimeout(() => child.kill("SIGKILL"), SILENCE_MS);
+  child.stdout?.on("data", () => timer.refresh());
+  child.once("exit", () => clearTimeout(timer));
 }
 
 function readReadyLine(

@@ -126,6 +126,7 @@ export function writeConfigs(
       socketPath: runnerSocketPath,
       packHostPath: join(runtime.folder, "pack-host.js"),
       denyPaths: [layout.root],
+      heartbeat: true,
     }),
   };
 }

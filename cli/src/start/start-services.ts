@@ -1,4 +1,4 @@
-import { copyFileSync, existsSync, readFileSync } from "node:fs";
+import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { SondeError } from "@sonde/schemas";
 import type { DataLayout } from "../data-layout.ts";
@@ -84,6 +84,8 @@ export async function startServices(layout: DataLayout, options: Options): Promi
       logFile: join(layout.logs, `${role}.log`),
       env: accounts.separate ? { PATH: "/usr/sbin:/usr/bin:/sbin:/bin" } : serviceEnvironment(env),
       announces,
+      // Only runners do what a pack asks, and they do not announce themselves either.
+      beats: !announces,
     });
     children.push(child);
     return child;
@@ -103,7 +105,11 @@ export async function startServices(layout: DataLayout, options: Options): Promi
       const child = await progress.step("Hub", () => run("hub", accounts.hub, "hub", configs.hub));
       urls.hub = `http://127.0.0.1:${String(child.ready["http"])}`;
       urls.mcp = `${urls.hub}/mcp`;
-      copyFileSync(join(layout.hub, "keys", "ca.pem"), join(layout.config, "hub-ca.pem"));
+      // A copy anybody may read: the hub's own file and its folder are closed to others.
+      writeAtomically(
+        join(layout.config, "hub-ca.pem"),
+        readFileSync(join(layout.hub, "keys", "ca.pem"), "utf8"),
+      );
     },
     async startAgent(hub) {
       await progress.step("Agent", async () => {

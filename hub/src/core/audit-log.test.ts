@@ -19,6 +19,7 @@ const open = () =>
     schema: "hub",
     url: server.url,
     migrations,
+    onLost: () => undefined,
     maxConnections: 4,
   });
 const note = (detail: Record<string, unknown>) =>

@@ -54,7 +54,7 @@ async function fetchVersion(registry: string, name: string, version: Version) {
   let text: string;
   try {
     response = await fetch(url, { redirect: "error", signal: AbortSignal.timeout(TIMEOUT_MS) });
-    text = await response.text();
+    text = await readCapped(response);
   } catch (cause) {
     throw new SondeError("REGISTRY_UNAVAILABLE", `the registry at ${registry} did not answer`, {
       cause,
@@ -63,8 +63,20 @@ async function fetchVersion(registry: string, name: string, version: Version) {
   if (response.status === 404) {
     throw new SondeError("NOT_FOUND", `the registry has no ${name} ${version}`);
   }
-  if (!response.ok || text.length > MAX_ANSWER_BYTES) {
+  if (!response.ok) {
     throw new SondeError("REGISTRY_UNAVAILABLE", `the registry answered ${response.status}`);
   }
   return parsePublishedVersion(parseJson(text, "registry answer", "REGISTRY_UNAVAILABLE"));
+}
+
+/** Counts while it reads: a registry that lies about its length fills no memory. */
+async function readCapped(response: Response): Promise<string> {
+  const chunks: Uint8Array[] = [];
+  let size = 0;
+  for await (const chunk of response.body ?? []) {
+    size += chunk.length;
+    if (size > MAX_ANSWER_BYTES) throw new Error(`more than ${MAX_ANSWER_BYTES} bytes`);
+    chunks.push(chunk);
+  }
+  return Buffer.concat(chunks).toString("utf8");
 }

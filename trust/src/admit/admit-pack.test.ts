@@ -277,12 +277,15 @@ test("a signed pack in a local folder needs no opt-in", async () => {
 });
 
 test("a program that says nothing, too much or nonsense is an error, not a pack", async () => {
-  const answer = async (body: string): Promise<unknown> => {
+  const answer = async (body: string, deadlineMs?: number): Promise<unknown> => {
     const path = join(root, "other.cjs");
     writeFileSync(path, body);
-    return await admitPack(path, request).catch((error: unknown) => error);
+    return await admitPack(path, request, deadlineMs).catch((error: unknown) => error);
   };
   expect(await answer("")).toMatchObject({ code: "INTERNAL" });
+  expect(await answer("setInterval(() => {}, 1000)", 500)).toMatchObject({
+    code: "REGISTRY_UNAVAILABLE",
+  });
   expect(await answer("console.log('{}')")).toMatchObject({ code: "INTERNAL" });
   expect(await answer("setInterval(() => console.log('x'.repeat(1e6)), 1)")).toMatchObject({
     code: "INTERNAL",

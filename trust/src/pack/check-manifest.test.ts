@@ -110,7 +110,7 @@ test("each list of requires is sorted, unique and shows holes", () => {
       "/var/log/b.log",
       "/var/log/nginx/**",
     ],
-    sockets: ["/run/docker.sock"],
+    sockets: ["/run/docker.sock GET /v1/info"],
   });
 });
 

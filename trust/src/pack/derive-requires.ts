@@ -11,6 +11,7 @@ const MOUNT_TABLE = "/proc/self/mountinfo";
  * into the manifest and every verifier recomputes it. Each list is sorted and
  * free of repetition. Files are patterns as `pathPattern` makes them; a
  * directory whose entries' files are read is `DIRECTORY`, any entry, `CHILD`.
+ * A socket is named with each request that is made over it.
  */
 export function deriveRequires(
   sources: Readonly<Record<string, Source>>,
@@ -36,7 +37,8 @@ function needsOf(source: Source): SourceNeeds {
     case "exec":
       return { commands: source.command };
     case "http":
-      return { sockets: source.socket };
+      // The path too: being granted one question over a socket is not being granted them all.
+      return { sockets: `${source.socket} GET ${pathPattern(source.path, source.holes)}` };
   }
 }
 

@@ -31,6 +31,7 @@ export class RunnerConnection {
   readonly #socket: Socket;
   readonly #pending = new Map<number, Pending>();
   readonly #onHello: (connection: RunnerConnection) => void;
+  readonly #silent: NodeJS.Timeout;
   #hello: RunnerHello | null = null;
   #asked = 0;
 
@@ -43,7 +44,7 @@ export class RunnerConnection {
     this.#onHello = onHello;
     let reason = "it closed the connection";
     const reader = new FrameReader((value) => this.#onFrame(value));
-    const silent = setTimeout(() => this.close("it did not introduce itself"), HELLO_MS);
+    this.#silent = setTimeout(() => this.close("it did not introduce itself"), HELLO_MS);
     socket.on("data", (chunk: Buffer) => {
       try {
         reader.push(chunk);
@@ -55,7 +56,7 @@ export class RunnerConnection {
       reason = error.message;
     });
     socket.on("close", () => {
-      clearTimeout(silent);
+      clearTimeout(this.#silent);
       for (const pending of this.#pending.values()) pending.reject(lost(reason));
       this.#pending.clear();
       onEnd(this, reason);
@@ -94,6 +95,7 @@ export class RunnerConnection {
   #onFrame(value: unknown): void {
     if (this.#hello === null) {
       this.#hello = parseRunnerHello(value);
+      clearTimeout(this.#silent);
       return this.#onHello(this);
     }
     const reply = parseRunnerReply(value);

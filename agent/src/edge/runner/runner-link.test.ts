@@ -16,11 +16,12 @@ const socketPath = () => join(folder, "s");
 
 beforeEach(async () => {
   folder = mkdtempSync(join(tmpdir(), "link-"));
-  log = [];
+  const lines: string[] = [];
+  log = lines;
   link = await createRunnerLink({
     socketPath: socketPath(),
     socketMode: 0o600,
-    log: (event, detail) => log.push(`${event} ${detail}`),
+    log: (event, detail) => lines.push(`${event} ${detail}`),
   });
 });
 afterEach(async () => {
@@ -116,8 +117,17 @@ test.each<[string, (request: { id: number; op: string }) => unknown]>([
   await expect.poll(() => link.runners()).toHaveLength(1);
   const reading = link.read([read], 100, []);
   await new Promise((resolve) => taken.on("close", resolve));
+  await expect.poll(() => log.join()).toContain("runner-gone");
+  expect(log.join()).not.toContain("did not answer in time");
   fakeRunner(({ id }) => ({ id, op: "read", reads: { it: data({ text: "2" }) }, traces: [] }));
   expect((await reading).reads).toEqual({ it: data({ text: "2" }) });
+});
+
+test("a runner that has nothing to do stays connected", async () => {
+  fakeRunner(({ id }) => ({ id, op: "read", reads: { it: data({ text: "1" }) }, traces: [] }));
+  await expect.poll(() => link.runners()).toHaveLength(1);
+  await new Promise((resolve) => setTimeout(resolve, 10_500));
+  expect(log).toHaveLength(1);
 });
 
 test("who does not introduce itself properly gets no question", async () => {

@@ -9,7 +9,7 @@ import Fastify from "fastify";
 import type { AuditLog } from "../../core/audit-log.ts";
 import { buildAuditRecord } from "../../core/audit-record.ts";
 import type { Fleet } from "../../core/fleet.ts";
-import { installErrorHandling, STRICT_AJV } from "../http/error-handling.ts";
+import { answerUnroutable, installErrorHandling, STRICT_AJV } from "../http/error-handling.ts";
 import type { HubStore } from "../store/hub-store.ts";
 import { createAttemptLimiter } from "./attempt-limiter.ts";
 
@@ -47,6 +47,7 @@ export function createEnrolListener(options: EnrolOptions) {
     bodyLimit: MAX_BODY_BYTES,
     connectionTimeout: 20_000,
     ajv: STRICT_AJV,
+    frameworkErrors: answerUnroutable,
   }).withTypeProvider<TypeBoxTypeProvider>();
   installErrorHandling(app);
   const challenges = new WeakMap<Socket, string>();

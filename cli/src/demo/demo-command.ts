@@ -1,0 +1,37 @@
+import type { Command } from "commander";
+import { layoutOf, resolveDataFolder } from "../data-layout.ts";
+import { runAttacks } from "./run-attacks.ts";
+import { findRunningSystem } from "./running-system.ts";
+
+type Options = { data?: string; json?: boolean };
+
+/** `npm run demo:attack`: real attacks on the running system, each with the code that refused it. */
+export function addDemoCommand(program: Command, print: (text: string) => void): void {
+  program
+    .command("demo-attack")
+    .description("attack the running system and show what refuses each attempt")
+    .option("--data <folder>", "the data folder that `npm start` used")
+    .option("--json", "print one JSON line")
+    .action(async (options: Options) => {
+      const layout = layoutOf(resolveDataFolder(options.data, process.env));
+      const system = await findRunningSystem(layout);
+      const outcomes = await runAttacks(system, ({ attack, code, message, refused }) => {
+        if (options.json) return;
+        const verdict = refused ? "refused" : "SUCCEEDED";
+        print(`${verdict}  ${code ?? "-"}  ${attack}\n         ${message.split("\n")[0]}`);
+      });
+      const succeeded = outcomes.filter(({ refused }) => !refused).length;
+      if (options.json) print(JSON.stringify({ refused: succeeded === 0, attacks: outcomes }));
+      else print(`${outcomes.length - succeeded} of ${outcomes.length} attacks were refused.`);
+      if (succeeded > 0) throw new AttackSucceeded(succeeded);
+    });
+}
+
+/** Ends the program with a failure of its own kind; everything has been said by then. */
+class AttackSucceeded extends Error {
+  readonly exitCode = 1;
+
+  constructor(count: number) {
+    super(`${count} attacks succeeded`);
+  }
+}

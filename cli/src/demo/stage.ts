@@ -1,0 +1,90 @@
+import { setTimeout as sleep } from "node:timers/promises";
+import { createPublisherKey } from "@sonde/pack-sdk/sign";
+import type { BuiltPack } from "@sonde/pack-sdk/build";
+import { isErrorCode, type PackState, SondeError } from "@sonde/schemas";
+import type { KeyObject } from "node:crypto";
+import { removeGrant, writeGrant } from "../agent/grant-files.ts";
+import { addPublisher } from "../registry-operator-client.ts";
+import { addTrustedKey, readTrustPolicy, writeTrustPolicy } from "../trust-policy-file.ts";
+import { DEMO_PACK, DEMO_PUBLISHER } from "./demo-pack.ts";
+import type { RunningSystem } from "./running-system.ts";
+
+const WAIT_MS = 60_000;
+
+/** A publisher that registry and host know for as long as the demonstration lasts. */
+export type Stage = {
+  privateKey: KeyObject;
+  /** Sends these very bytes to the registry, as anybody with the publisher's token could. */
+  publish(version: string, archive: Uint8Array, bundle: string): Promise<void>;
+  /** Has the hub order the version; resolves when the agent has it in that state. */
+  order(pack: BuiltPack, state: PackState): Promise<void>;
+  /** A person on the host grants exactly what the present version asks for. */
+  approve(): Promise<void>;
+};
+
+export async function setStage(system: RunningSystem): Promise<Stage> {
+  const { layout, registryUrl, hub, agent, agentName } = system;
+  const key = await createPublisherKey();
+  const { token } = await addPublisher(layout.registrySocket, DEMO_PUBLISHER, key.publicKeyPem);
+  const policy = readTrustPolicy(layout.trustPolicy);
+  if (policy === null) throw new SondeError("NOT_FOUND", `expected ${layout.trustPolicy}`);
+  writeTrustPolicy(layout.trustPolicy, addTrustedKey(policy, DEMO_PUBLISHER, key.publicKeyPem));
+  const untilState = async (version: string, state: PackState) => {
+    for (const end = Date.now() + WAIT_MS; Date.now() < end; await sleep(100)) {
+      const packs = await agent.packs();
+      const found = packs.find((pack) => pack.name === DEMO_PACK && pack.version === version);
+      if (found?.state === state) return;
+    }
+    throw new SondeError("STARTING_FAILED", `waited for ${DEMO_PACK} ${version} to be ${state}`);
+  };
+  return {
+    privateKey: key.privateKey,
+    publish: (version, archive, bundle) =>
+      putVersion(`${registryUrl}/api/v1/packs/${DEMO_PACK}/${version}`, token, archive, bundle),
+    async order({ manifest }, state) {
+      await hub.assignPack(agentName, DEMO_PACK, manifest.version);
+      await untilState(manifest.version, state);
+    },
+    async approve() {
+      const shown = await agent.explain(DEMO_PACK);
+      writeGrant(layout.grants, shown, "npm run demo:attack", new Date());
+      await agent.reload();
+      await untilState(shown.version, "active");
+    },
+  };
+}
+
+/** Without the checks of `sonde-pack publish`, which would not let a broken archive leave. */
+async function putVersion(
+  address: string,
+  token: string,
+  archive: Uint8Array,
+  bundle: string,
+): Promise<void> {
+  const form = new FormData();
+  form.append("bundle", new Blob([bundle]), "bundle.json");
+  form.append("archive", new Blob([Uint8Array.from(archive)]), "archive.tgz");
+  const headers = { authorization: `Bearer ${token}` };
+  const response = await fetch(address, { method: "PUT", headers, body: form });
+  if (response.ok) return;
+  const { error } = (await response.json()) as { error?: { code?: unknown; message?: unknown } };
+  const code = isErrorCode(error?.code) ? error.code : "REGISTRY_UNAVAILABLE";
+  throw new SondeError(code, String(error?.message));
+}
+
+/**
+ * Takes everything back that a demonstration may have left, also one that was
+ * cut off: pack, grant and trust. Only the registry keeps what was published: versions
+ * never change, and nobody trusts the publisher any more.
+ */
+export async function clearStage(system: RunningSystem): Promise<void> {
+  const { layout, hub, agent, agentName } = system;
+  const ordered = (await hub.listAgents()).find(({ name }) => name === agentName)?.desired ?? [];
+  if (ordered.some(({ name }) => name === DEMO_PACK)) await hub.removePack(agentName, DEMO_PACK);
+  removeGrant(layout.grants, DEMO_PACK);
+  await agent.reload();
+  const policy = readTrustPolicy(layout.trustPolicy);
+  if (policy === null || policy.publishers[DEMO_PUBLISHER] === undefined) return;
+  const { [DEMO_PUBLISHER]: _gone, ...publishers } = policy.publishers;
+  writeTrustPolicy(layout.trustPolicy, { ...policy, publishers });
+}

@@ -1,0 +1,51 @@
+import { spawn } from "node:child_process";
+import { readdirSync } from "node:fs";
+import { join } from "node:path";
+import { pssMb } from "./process-figures.ts";
+import { round } from "./statistics.ts";
+
+const SETTLE_MS = 3_000;
+
+export type Alone = { coldStartMs: number; idlePssMb: number };
+
+/**
+ * Starts one service of a stopped product by itself, as its own user, and
+ * measures start and idle memory with nothing else of ours running.
+ */
+export async function measureAlone(
+  data: string,
+  role: "hub" | "registry" | "agent",
+  uid: number,
+): Promise<Alone> {
+  const [build] = readdirSync(join(data, "runtime"));
+  if (build === undefined) throw new Error("expected an installed runtime; run the bench as root");
+  const folder = join(data, "runtime", build);
+  const started = performance.now();
+  const child = spawn(
+    "setpriv",
+    [
+      ...[`--reuid=${uid}`, `--regid=${uid}`, "--clear-groups", "--no-new-privs"],
+      ...["--inh-caps=-all", "--bounding-set=-all", "--reset-env", "--"],
+      ...[
+        join(folder, "node"),
+        "--no-node-snapshot",
+        join(folder, `${role}.js`),
+        join(data, "config", `${role}.json`),
+      ],
+    ],
+    { stdio: ["pipe", "pipe", "ignore"], cwd: "/" },
+  );
+  await new Promise<void>((done, fail) => {
+    child.stdout.once("data", () => done());
+    child.once("exit", (code) => fail(new Error(`${role} ended with ${code}`)));
+  });
+  const coldStartMs = round(performance.now() - started);
+  await new Promise((done) => setTimeout(done, SETTLE_MS));
+  const idlePssMb = pssMb(child.pid ?? 0);
+  await new Promise((done) => {
+    child.removeAllListeners("exit");
+    child.once("exit", done);
+    child.kill("SIGTERM");
+  });
+  return { coldStartMs, idlePssMb };
+}

@@ -1,0 +1,177 @@
+// `npm run bench [-- --quick]`: starts everything real, measures, prints one JSON
+// on standard output. Never part of the tests: a shared machine makes no promises.
+import { execFileSync } from "node:child_process";
+import { mkdtempSync, rmSync, statSync } from "node:fs";
+import { cpus, release, totalmem } from "node:os";
+import { join } from "node:path";
+import { createDataFolder, startProduct, workspace } from "../product/start-product.ts";
+import { measureAlone } from "./alone.ts";
+import { measureFloors } from "./floors.ts";
+import { createToolCaller } from "./mcp-load.ts";
+import { cpuMs, descendants, pidsNaming, pssMb } from "./process-figures.ts";
+import { ratePerSecond, round, summarize, timeEach } from "./statistics.ts";
+
+const quick = process.argv.includes("--quick");
+const ROUNDS = quick ? 100 : 500;
+const say = (text: string) => process.stderr.write(`${text}\n`);
+
+/** The nearest peer on such a machine: calls per second at concurrency 16, one `df` per call. */
+const PEER_PER_SECOND = 233;
+
+type Product = Awaited<ReturnType<typeof startProduct>>;
+
+/** Roles to process ids, with everything each started (PostgreSQL of the hub, pack hosts). */
+function processesOf(product: Product): Map<string, number[]> {
+  const roles = new Map<string, number[]>();
+  for (const [role, pid] of Object.entries(product.pids)) {
+    if (role !== "supervisor") roles.set(role, descendants(pid));
+  }
+  roles.set("hub-postgres", postgresOf(join(product.data, "hub")));
+  return roles;
+}
+
+/** The embedded server runs detached: its postmaster names the data folder, its backends do not. */
+function postgresOf(folder: string): number[] {
+  const [postmaster] = pidsNaming(join(folder, "postgres"));
+  return postmaster === undefined ? [] : descendants(postmaster);
+}
+
+async function measureProbe(product: Product, tool: string) {
+  const caller = createToolCaller(product.mcpUrl, product.apiKey, tool, { agent: product.agent });
+  await timeEach(30, () => caller.call());
+  const before = new Map(
+    [...processesOf(product)].map(([role, pids]) => [
+      role,
+      pids.map((pid) => [pid, cpuMs(pid)] as const),
+    ]),
+  );
+  const sequential = summarize(await timeEach(ROUNDS, () => caller.call()));
+  const cpuPerCallMs = Object.fromEntries(
+    [...before].map(([role, pids]) => [
+      role,
+      round(pids.reduce((sum, [pid, then]) => sum + cpuMs(pid) - then, 0) / ROUNDS),
+    ]),
+  );
+  const perSecondAt16 = await ratePerSecond(ROUNDS * 2, 16, () => caller.call());
+  caller.close();
+  const totalCpuPerCallMs = round(Object.values(cpuPerCallMs).reduce((sum, ms) => sum + ms, 0));
+  return { tool, sequential, perSecondAt16, cpuPerCallMs, totalCpuPerCallMs };
+}
+
+/** Calls made against rows written: an audit log that drops one is worth nothing. */
+async function countAuditRows(product: Product): Promise<number> {
+  let count = 0;
+  for (let afterSeq = 0; ; ) {
+    const { body } = await product.hub.send("GET", `/audit?afterSeq=${afterSeq}&limit=1000`);
+    const entries = body["entries"] as { seq: number; record: { event: string } }[];
+    count += entries.filter(({ record }) => record.event === "call.request").length;
+    const last = entries.at(-1);
+    if (entries.length < 1000 || last === undefined) return count;
+    afterSeq = last.seq;
+  }
+}
+
+/** A fresh clone to the line that says everything runs, dependencies from the package cache. */
+async function measureFirstAnswer(): Promise<number> {
+  const folder = mkdtempSync("/tmp/sonde-clone-");
+  const data = createDataFolder();
+  const started = performance.now();
+  execFileSync("git", ["clone", "-q", workspace, join(folder, "sonde")]);
+  const product = await startProduct({ data, workspace: join(folder, "sonde") });
+  const caller = createToolCaller(product.mcpUrl, product.apiKey, "system_disk_usage", {
+    agent: product.agent,
+  });
+  await caller.call();
+  const ms = performance.now() - started;
+  caller.close();
+  await product.stop();
+  for (const path of [folder, data]) rmSync(path, { recursive: true, force: true });
+  return round(ms / 1000);
+}
+
+async function main(): Promise<void> {
+  const data = createDataFolder();
+  say("floors ...");
+  const floors = await measureFloors(ROUNDS);
+  say("product ...");
+  const product = await startProduct({ data });
+  const probes = {
+    fileRead: await measureProbe(product, "system_memory_usage"),
+    exec: await measureProbe(product, "system_kernel_version"),
+  };
+  const callsMade = 2 * (30 + ROUNDS + ROUNDS * 2);
+  const auditRows = await countAuditRows(product);
+  const withOthersPssMb = Object.fromEntries(
+    Object.entries(product.pids).map(([role, pid]) => [role, pssMb(pid)]),
+  );
+  const uids = Object.fromEntries(
+    (["hub", "registry", "agent"] as const).map((role) => [
+      role,
+      statSync(`/proc/${product.pids[role]}`).uid,
+    ]),
+  );
+  await product.stop();
+  say("each service alone ...");
+  const alone = {
+    registry: await measureAlone(data, "registry", uids["registry"] ?? 0),
+    hub: await measureAlone(data, "hub", uids["hub"] ?? 0),
+    agent: await measureAlone(data, "agent", uids["agent"] ?? 0),
+  };
+  rmSync(data, { recursive: true, force: true });
+  say("clone to first answer ...");
+  const cloneToFirstAnswerSeconds = quick ? null : await measureFirstAnswer();
+
+  const ownMs = round(
+    probes.fileRead.sequential.p50Ms - floors.commit.p50Ms - floors.fdatasync.p50Ms,
+  );
+  const ambitions = [
+    {
+      what: "p50 of a read probe minus one commit and one fdatasync, ms",
+      limit: 3,
+      got: ownMs,
+      met: ownMs <= 3,
+    },
+    {
+      what: "CPU per read call over all processes, ms",
+      limit: 3,
+      got: probes.fileRead.totalCpuPerCallMs,
+      met: probes.fileRead.totalCpuPerCallMs <= 3,
+    },
+    {
+      what: "calls/s at concurrency 16 against the peer, times",
+      limit: 2.5,
+      got: round(probes.fileRead.perSecondAt16 / PEER_PER_SECOND),
+      met: probes.fileRead.perSecondAt16 >= 2.5 * PEER_PER_SECOND,
+    },
+    {
+      what: "agent idle, MB",
+      limit: 60,
+      got: alone.agent.idlePssMb,
+      met: alone.agent.idlePssMb <= 60,
+    },
+    {
+      what: "hub idle without its database, MB",
+      limit: 90,
+      got: alone.hub.idlePssMb,
+      met: alone.hub.idlePssMb <= 90,
+    },
+    {
+      what: "audit rows for calls made",
+      limit: callsMade,
+      got: auditRows,
+      met: auditRows === callsMade,
+    },
+  ];
+  const machine = {
+    cpu: cpus()[0]?.model,
+    cores: cpus().length,
+    memoryMb: Math.round(totalmem() / 2 ** 20),
+    kernel: release(),
+    node: process.version,
+  };
+  process.stdout.write(
+    `${JSON.stringify({ machine, floors, probes, withOthersPssMb, alone, cloneToFirstAnswerSeconds, ambitions }, null, 2)}\n`,
+  );
+}
+
+await main();

@@ -1,0 +1,56 @@
+import { readdirSync, readFileSync } from "node:fs";
+
+const TICKS_PER_SECOND = 100;
+
+/** CPU a process and those it has waited for have used, in ms. */
+export function cpuMs(pid: number): number {
+  const stat = readFileSync(`/proc/${pid}/stat`, "utf8");
+  const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
+  const ticks = [11, 12, 13, 14].reduce((sum, index) => sum + Number(fields[index]), 0);
+  return (ticks * 1000) / TICKS_PER_SECOND;
+}
+
+/** Proportional memory of a process, in MB. */
+export function pssMb(pid: number): number {
+  const text = readFileSync(`/proc/${pid}/smaps_rollup`, "utf8");
+  return Math.round((Number(/^Pss:\s+(\d+) kB/m.exec(text)?.[1]) / 1024) * 10) / 10;
+}
+
+/** The process and everything it started, by command name. */
+export function descendants(root: number): number[] {
+  const children = new Map<number, number[]>();
+  for (const name of readdirSync("/proc")) {
+    if (!/^\d+$/.test(name)) continue;
+    const parent = parentOf(Number(name));
+    if (parent !== null) children.set(parent, [...(children.get(parent) ?? []), Number(name)]);
+  }
+  const found = [root];
+  for (const pid of found) found.push(...(children.get(pid) ?? []));
+  return found;
+}
+
+function parentOf(pid: number): number | null {
+  try {
+    const stat = readFileSync(`/proc/${pid}/stat`, "utf8");
+    return Number(stat.slice(stat.lastIndexOf(")") + 2).split(" ")[1]);
+  } catch (thrown) {
+    // It ended between the listing and the look.
+    if (thrown instanceof Error && "code" in thrown) return null;
+    throw thrown;
+  }
+}
+
+/** Processes whose command line names `text`, such as a data folder. */
+export function pidsNaming(text: string): number[] {
+  return readdirSync("/proc")
+    .filter((name) => /^\d+$/.test(name))
+    .filter((name) => {
+      try {
+        return readFileSync(`/proc/${name}/cmdline`, "utf8").includes(text);
+      } catch (thrown) {
+        if (thrown instanceof Error && "code" in thrown) return false;
+        throw thrown;
+      }
+    })
+    .map(Number);
+}

@@ -1,0 +1,46 @@
+/** Milliseconds of many runs of one thing. */
+export type Summary = { count: number; p50Ms: number; p99Ms: number; meanMs: number };
+
+export function summarize(samples: number[]): Summary {
+  const sorted = samples.toSorted((a, b) => a - b);
+  const at = (share: number) =>
+    sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))] ?? Number.NaN;
+  const mean = samples.reduce((sum, value) => sum + value, 0) / samples.length;
+  return {
+    count: samples.length,
+    p50Ms: round(at(0.5)),
+    p99Ms: round(at(0.99)),
+    meanMs: round(mean),
+  };
+}
+
+export function round(value: number): number {
+  return Math.round(value * 1000) / 1000;
+}
+
+/** Runs `work` `count` times, one after the other; gives each duration in ms. */
+export async function timeEach(count: number, work: () => Promise<unknown>): Promise<number[]> {
+  const samples: number[] = [];
+  for (let index = 0; index < count; index++) {
+    const started = performance.now();
+    await work();
+    samples.push(performance.now() - started);
+  }
+  return samples;
+}
+
+/** Keeps `concurrency` runs of `work` going until `count` are done; gives runs per second. */
+export async function ratePerSecond(
+  count: number,
+  concurrency: number,
+  work: () => Promise<unknown>,
+): Promise<number> {
+  let left = count;
+  const started = performance.now();
+  await Promise.all(
+    Array.from({ length: concurrency }, async () => {
+      while (left-- > 0) await work();
+    }),
+  );
+  return round(count / ((performance.now() - started) / 1000));
+}

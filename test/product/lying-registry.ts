@@ -1,0 +1,37 @@
+import { createServer } from "node:http";
+import type { AddressInfo } from "node:net";
+
+/** Makes another answer of an honest one; null leaves it as it is. */
+export type Lie = (path: string, body: Buffer) => Buffer | null;
+
+export type LyingRegistry = {
+  url: string;
+  /** What it answers from now on. */
+  lie(lie: Lie): void;
+  close(): Promise<void>;
+};
+
+/** A registry that passes everything through to the real one but what the test swaps. */
+export async function startLyingRegistry(registryUrl: string): Promise<LyingRegistry> {
+  let current: Lie = () => null;
+  const server = createServer(async (request, response) => {
+    const path = request.url ?? "/";
+    const honest = await fetch(`${registryUrl}${path}`);
+    const body = Buffer.from(await honest.arrayBuffer());
+    const type = honest.headers.get("content-type") ?? "application/json";
+    response.writeHead(honest.status, { "content-type": type });
+    response.end(current(path, body) ?? body);
+  });
+  await new Promise<void>((done) => server.listen(0, "127.0.0.1", done));
+  return {
+    url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
+    lie(lie) {
+      current = lie;
+    },
+    close: () =>
+      new Promise((done) => {
+        server.closeAllConnections();
+        server.close(() => done());
+      }),
+  };
+}

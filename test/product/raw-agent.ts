@@ -1,0 +1,103 @@
+import { spawn } from "node:child_process";
+import { createPublicKey, randomBytes } from "node:crypto";
+import type { IncomingMessage } from "node:http";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import type { TLSSocket } from "node:tls";
+import { type Channel, createChannel, createSigner } from "@sonde/trust/envelope";
+import { WebSocket, type ClientOptions } from "ws";
+import { bindSession } from "../../agent/src/edge/hub/session.ts";
+import { type Identity, readIdentity } from "../../agent/src/edge/store/identity.ts";
+import type { Product } from "./start-product.ts";
+import { findProgram } from "./test-packs.ts";
+
+/** Enrols a new agent with the product's own program and gives its identity, keys and all. */
+export async function enrolRawAgent(product: Product, agentName: string): Promise<Identity> {
+  const answer = await product.hub.send("POST", "/enrolment-tokens", { body: { agentName } });
+  const { token, enrolAddress } = answer.body as { token: string; enrolAddress: string };
+  const { hostname, port } = new URL(`https://${enrolAddress}`);
+  const stateDir = mkdtempSync("/tmp/sonde-raw-agent-");
+  try {
+    const config = join(stateDir, "enrol.json");
+    writeFileSync(
+      config,
+      JSON.stringify({ stateDir, host: hostname, port: Number(port), agentName }),
+    );
+    const [node, program] = findProgram(product, "enrol.js");
+    const child = spawn(node, [program, config], { stdio: ["pipe", "pipe", "inherit"] });
+    let output = "";
+    child.stdout.on("data", (chunk: Buffer) => (output += chunk.toString()));
+    child.stdin.end(token);
+    const code = await new Promise((done) => child.once("close", done));
+    if (code !== 0) throw new Error(`enrolment failed: ${output}`);
+    return readIdentity(join(stateDir, "identity"));
+  } finally {
+    rmSync(stateDir, { recursive: true });
+  }
+}
+
+/** How the control listener received somebody. */
+export type Reception =
+  | { kind: "refused"; reason: string }
+  | { kind: "status"; status: number }
+  | { kind: "session"; session: RawSession };
+
+/** An authenticated session whose frames the test makes and sends as it likes. */
+export type RawSession = {
+  channel: Channel;
+  /** The hub's first message, unopened. */
+  welcome: Buffer;
+  socket: WebSocket;
+  /** Resolves when the hub has ended the session. */
+  closed: Promise<void>;
+  isOpen(): boolean;
+};
+
+/** Knocks at the control listener with any TLS identity. */
+export function knock(identity: Identity, tls: ClientOptions = {}): Promise<Reception> {
+  const nonce = randomBytes(32);
+  const socket = new WebSocket(`wss://${identity.controlAddress}/control`, {
+    headers: { "Sonde-Nonce": nonce.toString("base64url") },
+    ca: [identity.ca],
+    cert: identity.certificate,
+    key: identity.key.export({ format: "pem", type: "pkcs8" }),
+    perMessageDeflate: false,
+    ...tls,
+  });
+  socket.binaryType = "nodebuffer";
+  let response: IncomingMessage | undefined;
+  socket.on("upgrade", (upgraded) => (response = upgraded));
+  return new Promise((done) => {
+    socket.on("unexpected-response", (_request, answer) => {
+      done({ kind: "status", status: answer.statusCode ?? 0 });
+      socket.terminate();
+    });
+    socket.on("error", (error) => {
+      done({ kind: "refused", reason: "code" in error ? String(error.code) : error.message });
+    });
+    const closed = new Promise<void>((ended) => socket.on("close", () => ended()));
+    socket.once("message", (welcome: Buffer) => {
+      if (response === undefined) return;
+      const peer = response.socket as TLSSocket;
+      const sessionId = bindSession(peer, response.headers["sonde-nonce"], nonce);
+      const channel = createChannel({
+        side: "agent",
+        hubId: identity.hubId,
+        agentId: identity.agentId,
+        sessionId,
+        signer: createSigner(identity.key, createPublicKey(identity.key)),
+        peerKey: identity.hubKey,
+        now: Date.now,
+      });
+      const isOpen = () => socket.readyState === WebSocket.OPEN;
+      done({ kind: "session", session: { channel, welcome, socket, closed, isOpen } });
+    });
+  });
+}
+
+/** @throws when the hub did not let it in */
+export async function openSession(identity: Identity): Promise<RawSession> {
+  const reception = await knock(identity);
+  if (reception.kind === "session") return reception.session;
+  throw new Error(`expected a session, got ${JSON.stringify(reception)}`);
+}
