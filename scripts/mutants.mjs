@@ -3,6 +3,7 @@
 //   node scripts/mutants.mjs [--json] [NAME...]
 import { spawn } from "node:child_process";
 import {
+  chmodSync,
   cpSync,
   existsSync,
   mkdtempSync,
@@ -34,6 +35,8 @@ function loadMutants() {
 /** A copy that shares node_modules, so that the working tree is never touched. */
 function copyWorkspace() {
   const copy = mkdtempSync(join(tmpdir(), "sonde-mutants-"));
+  // As root, tests run services as users of their own, who must be able to enter.
+  chmodSync(copy, 0o755);
   cpSync(root, copy, {
     recursive: true,
     verbatimSymlinks: true,

@@ -425,6 +425,19 @@ test.each<[string, number, string, () => string | FormData]>([
   expect([answer.status, codeOf(answer)]).toEqual([status, code]);
 });
 
+test("a multipart body that breaks off is the caller's fault", async () => {
+  const answer = await fetch(`http://127.0.0.1:${service.port}/api/v1/packs/acme/hello/9.0.0`, {
+    method: "PUT",
+    headers: {
+      authorization: `Bearer ${token}`,
+      "content-type": "multipart/form-data; boundary=b",
+    },
+    body: '--b\r\ncontent-disposition: form-data; name="bundle"; filename="b"\r\n\r\n{',
+  });
+  const { error } = (await answer.json()) as ErrorBody;
+  expect([answer.status, error.code]).toEqual([400, "BAD_REQUEST"]);
+});
+
 test.each([
   ["no length", "transfer-encoding: chunked", 400],
   ["a length above the cap", "content-length: 99999999", 413],

@@ -17,6 +17,8 @@ export type Endpoints = {
 
 export type Product = Endpoints & {
   data: string;
+  /** The process of `npm start` itself. */
+  npmPid: number;
   hub: HubClient;
   /** What the supervisor said on standard error. */
   messages(): string;
@@ -60,6 +62,7 @@ export async function startProduct(
   return {
     ...endpoints,
     data,
+    npmPid: child.pid ?? 0,
     hub: createHubClient(endpoints.hubUrl, endpoints.apiKey),
     messages: () => messages,
     stop,

@@ -37,6 +37,14 @@ export async function readUpload(
   if (!request.isMultipart()) {
     throw new SondeError("BAD_REQUEST", "expected a multipart/form-data body, got another");
   }
+  const [bundle, archive] = await readFiles(request).catch(blameBody);
+  if (bundle === undefined || archive === undefined) {
+    throw new SondeError("BAD_REQUEST", "expected the files bundle and archive, got fewer");
+  }
+  return { bundle: bundle.toString("utf8"), archive };
+}
+
+async function readFiles(request: FastifyRequest): Promise<Buffer[]> {
   const files: Buffer[] = [];
   for await (const part of request.parts()) {
     const expected = PARTS[files.length];
@@ -52,11 +60,17 @@ export async function readUpload(
     }
     files.push(bytes);
   }
-  const [bundle, archive] = files;
-  if (bundle === undefined || archive === undefined) {
-    throw new SondeError("BAD_REQUEST", "expected the files bundle and archive, got fewer");
-  }
-  return { bundle: bundle.toString("utf8"), archive };
+  return files;
+}
+
+/** What the multipart parser cannot read is the caller's fault, not ours. */
+function blameBody(thrown: unknown): never {
+  // The plugin's own refusals say which limit it was by their status.
+  if (thrown instanceof SondeError || (thrown instanceof Error && "statusCode" in thrown))
+    throw thrown;
+  throw new SondeError("BAD_REQUEST", "expected a whole multipart body, got a broken one", {
+    cause: thrown,
+  });
 }
 
 /**

@@ -37,7 +37,10 @@ export function createVersionStore(sql: Sql) {
       return row?.bundle ?? null;
     },
 
-    /** @returns false when that name and version is there already */
+    /**
+     * @returns false when that name and version, or that archive, is there already.
+     *   No conflict target: of two at once the loser may meet either constraint.
+     */
     async insertVersion(published: PublishedVersion, bundle: string): Promise<boolean> {
       const rows = await sql`
         insert into versions (name, version, digest, content_digest, size_bytes, published_at,
@@ -45,7 +48,7 @@ export function createVersionStore(sql: Sql) {
         values (${published.name}, ${published.version}, ${published.digest},
           ${published.contentDigest}, ${published.sizeBytes}, ${published.publishedAt},
           ${JSON.stringify(published.signer)}, ${JSON.stringify(published.manifest)}, ${bundle})
-        on conflict (name, version) do nothing
+        on conflict do nothing
         returning name`;
       return rows.length === 1;
     },
