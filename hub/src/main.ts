@@ -2,13 +2,14 @@ import { randomBytes, randomUUID } from "node:crypto";
 import { existsSync, mkdirSync, readFileSync } from "node:fs";
 import type { AddressInfo, Server } from "node:net";
 import { join } from "node:path";
-import { DatabaseError, openDatabase } from "@sonde/database";
+import { type Database, DatabaseError, openDatabase } from "@sonde/database";
 import {
   API_KEY_PREFIX,
   parseJson,
   parseTrustPolicy,
   SondeError,
   toSondeError,
+  type TrustPolicy,
 } from "@sonde/schemas";
 import { openAuthority } from "@sonde/trust/ca";
 import { type HubConfig, parseHubConfig } from "./config.ts";
@@ -18,7 +19,7 @@ import type { CallPorts } from "./core/call-probe.ts";
 import { createFleet } from "./core/fleet.ts";
 import { createControlListener } from "./edge/control/control-listener.ts";
 import { createEnrolListener } from "./edge/control/enrol-listener.ts";
-import { openHubKeys, writePrivateFile } from "./edge/hub-keys.ts";
+import { type HubKeys, openHubKeys, writePrivateFile } from "./edge/hub-keys.ts";
 import { addAccountRoutes } from "./edge/http/account-routes.ts";
 import { createAuthenticator } from "./edge/http/authenticate.ts";
 import { addFleetRoutes } from "./edge/http/fleet-routes.ts";
@@ -67,6 +68,24 @@ async function start(config: HubConfig): Promise<() => Promise<void>> {
     migrations,
     maxConnections: MAX_DATABASE_CONNECTIONS,
   });
+  try {
+    return await serve(config, { keys, authority, readPolicy, database });
+  } catch (thrown) {
+    // A hub that cannot serve, its port being taken, leaves no database running.
+    await database.close();
+    throw thrown;
+  }
+}
+
+type Opened = {
+  keys: HubKeys;
+  authority: Awaited<ReturnType<typeof openAuthority>>;
+  readPolicy: () => TrustPolicy;
+  database: Database;
+};
+
+async function serve(config: HubConfig, opened: Opened): Promise<() => Promise<void>> {
+  const { keys, authority, readPolicy, database } = opened;
   const store = createHubStore(database.sql);
   const auditStore = createAuditStore(database.sql);
   const auditLog = await openAuditLog(auditStore);
