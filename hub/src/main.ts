@@ -127,6 +127,7 @@ async function start(config: HubConfig): Promise<() => Promise<void>> {
     hubId: keys.hubId,
     tls,
     signer: keys.signer,
+    openAuthority: keys.openAuthority,
     store,
     fleet,
     auditLog,
