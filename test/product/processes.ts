@@ -19,11 +19,6 @@ export function findPostgres(product: Product, role: "hub" | "registry"): number
   return Number(readFileSync(file, "utf8").split("\n")[0]);
 }
 
-/** Every process that has the data folder in its arguments. */
-export function findLeftovers(data: string): { pid: number; argv: string[] }[] {
-  return allProcesses().filter(({ argv }) => argv.some((argument) => argument.includes(data)));
-}
-
 function allProcesses(): { pid: number; argv: string[] }[] {
   return readdirSync("/proc")
     .filter((name) => /^[0-9]+$/.test(name))
