@@ -199,7 +199,9 @@ function startSession(options: ControlOptions, admitted: Admitted, socket: WebSo
       audit("agent.disconnected", {});
     },
   });
-  const renewal = createRenewal(options, admitted, link.sendCertificate);
+  const renewal = createRenewal(options, admitted, (certificate) =>
+    link.sendCertificate(certificate),
+  );
   socket.send(
     channel.seal({
       type: "welcome",
