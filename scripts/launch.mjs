@@ -17,7 +17,7 @@ const TASKS = new Map([
   ["start", { file: "cli/src/sonde.ts", first: ["start"], bundles: true }],
   ["sonde", { file: "cli/src/sonde.ts", first: [], bundles: false }],
   ["sonde-pack", { file: "cli/src/sonde-pack.ts", first: [], bundles: false }],
-  ["demo-attack", { file: "cli/src/sonde.ts", first: ["demo-attack"], bundles: true }],
+  ["demo-attack", { file: "cli/src/sonde.ts", first: ["demo-attack"], bundles: false }],
   ["test", { file: "scripts/test.mjs", first: [], bundles: true }],
   ["check", { file: "scripts/test.mjs", first: ["--static"], bundles: false }],
   ["generate", { file: "scripts/generate.mjs", first: [], bundles: false }],

@@ -15,7 +15,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { TLSSocket } from "node:tls";
 import { type EnrolRequest, TOKEN_PREFIX } from "@sonde/schemas";
-import { type Authority, createAuthority, openAuthority, readPublicKey } from "@sonde/trust/ca";
+import { type Authority, createAuthority, openAuthority } from "@sonde/trust/ca";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { buildProofText } from "./edge/enrol/request-identity.ts";
 import { createHubKeys } from "./testing/test-hub.ts";
@@ -77,7 +77,11 @@ async function answer(issuer: Authority, body: EnrolRequest | null) {
   if (body === null) return { status: 200, body: { challenge } };
   if (refusal !== null) return refusal;
   const agentId = randomUUID();
-  const { certificate } = await issuer.issueAgentCertificate({ csr: body.csr, hubId, agentId });
+  const { certificate } = await issuer.issueAgentCertificate({
+    publicKey: await issuer.readPublicKey(body.csr),
+    hubId,
+    agentId,
+  });
   const hubKey = hubKeys.publicKey.export({ format: "pem", type: "spki" }).toString();
   return {
     status: 200,
@@ -119,7 +123,7 @@ test("a token becomes an identity: key proven on this connection, files whole an
   expect(first?.socket).toBe(second?.socket);
   const body = second?.body as EnrolRequest;
   expect(body).toMatchObject({ token, agentName: "web-1" });
-  const key = await readPublicKey(body.csr);
+  const key = await authority.readPublicKey(body.csr);
   const proofText = buildProofText(challenge, token, second?.exporter as Buffer);
   expect(verify(null, proofText, key, Buffer.from(body.proof, "base64"))).toBe(true);
 

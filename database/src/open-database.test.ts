@@ -106,6 +106,26 @@ test("the binaries of the npm package run too, without their install script", as
   expect(JSON.parse(out)).toBe("17");
 });
 
+test("the owner hears of a server that was killed, not of one that it stopped itself", async () => {
+  const start = `const cluster = await startCluster(dataDir, findPackagedBinaries(), (error) => {
+      print(error.code);
+      process.exit(7);
+    });
+    const wait = () => new Promise((done) => setTimeout(done, 4000));`;
+  const stopped = await runChild(
+    join(root, "packaged"),
+    `${start} await cluster.stop(); await wait(); print("quiet");`,
+  );
+  expect(stopped).toEqual({ code: 0, out: '"quiet"\n' });
+  const killed = await runChild(
+    join(root, "packaged"),
+    `${start} process.kill(Number(readFileSync(dataDir + "/postgres/postmaster.pid", "utf8").split("\\n")[0]), "SIGKILL");
+     await wait();
+     print("not told");`,
+  );
+  expect(killed).toEqual({ code: 7, out: '"DATABASE_UNAVAILABLE"\n' });
+});
+
 test("a remote database without verified TLS is refused before a byte is sent", async () => {
   const { out } = await runChild(
     join(root, "remote"),

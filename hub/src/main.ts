@@ -11,7 +11,6 @@ import {
   toSondeError,
   type TrustPolicy,
 } from "@sonde/schemas";
-import { openAuthority } from "@sonde/trust/ca";
 import { type HubConfig, parseHubConfig } from "./config.ts";
 import { type AuditLog, openAuditLog } from "./core/audit-log.ts";
 import { buildAuditRecord } from "./core/audit-record.ts";
@@ -55,8 +54,7 @@ async function start(config: HubConfig): Promise<() => Promise<void>> {
     throw new SondeError("PRIVILEGE_REFUSED", "expected an unprivileged user, got root");
   }
   mkdirSync(config.dataDir, { recursive: true, mode: 0o750 });
-  const keys = await openHubKeys(config.dataDir, now());
-  const authority = await openAuthority(keys.authority, now);
+  const keys = await openHubKeys(config.dataDir, config.agents.names, now);
   // Read anew for each archive: what the administrator changes counts from then on.
   const readPolicy = () => parseTrustPolicy(readJson(config.trustPolicyPath, "trust policy"));
   readPolicy();
@@ -69,7 +67,7 @@ async function start(config: HubConfig): Promise<() => Promise<void>> {
     maxConnections: MAX_DATABASE_CONNECTIONS,
   });
   try {
-    return await serve(config, { keys, authority, readPolicy, database });
+    return await serve(config, { keys, readPolicy, database });
   } catch (thrown) {
     // A hub that cannot serve, its port being taken, leaves no database running.
     await database.close();
@@ -79,13 +77,12 @@ async function start(config: HubConfig): Promise<() => Promise<void>> {
 
 type Opened = {
   keys: HubKeys;
-  authority: Awaited<ReturnType<typeof openAuthority>>;
   readPolicy: () => TrustPolicy;
   database: Database;
 };
 
 async function serve(config: HubConfig, opened: Opened): Promise<() => Promise<void>> {
-  const { keys, authority, readPolicy, database } = opened;
+  const { keys, readPolicy, database } = opened;
   const store = createHubStore(database.sql);
   const auditStore = createAuditStore(database.sql);
   const auditLog = await openAuditLog(auditStore);
@@ -119,7 +116,7 @@ async function serve(config: HubConfig, opened: Opened): Promise<() => Promise<v
     store,
     auditLog,
     now,
-    caFingerprint: authority.fingerprint,
+    caFingerprint: keys.fingerprint,
     enrolAddress: () => `${publicName}:${ports.enrol}`,
     obtainPack: async (name, version) => {
       const storeDir = join(config.dataDir, "packs");
@@ -132,14 +129,11 @@ async function serve(config: HubConfig, opened: Opened): Promise<() => Promise<v
   });
   addAccountRoutes(app, { fleet, store, auditStore, auditLog, authenticator, now });
 
-  const tls = {
-    ...(await authority.issueServerCertificate(config.agents.names)),
-    authority: authority.certificate,
-  };
+  const tls = { ...keys.server, authority: keys.authority };
   const enrol = createEnrolListener({
     hubId: keys.hubId,
     tls,
-    authority,
+    openAuthority: keys.openAuthority,
     controlAddress: () => `${publicName}:${ports.control}`,
     hubKey: keys.publicKey,
     store,
@@ -151,6 +145,7 @@ async function serve(config: HubConfig, opened: Opened): Promise<() => Promise<v
     hubId: keys.hubId,
     tls,
     signer: keys.signer,
+    openAuthority: keys.openAuthority,
     store,
     fleet,
     auditLog,

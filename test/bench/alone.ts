@@ -1,6 +1,7 @@
 import { spawn } from "node:child_process";
 import { readdirSync } from "node:fs";
 import { join } from "node:path";
+import { SERVICE_FLAGS } from "../../cli/src/start/start-services.ts";
 import { pssMb } from "./process-figures.ts";
 import { round } from "./statistics.ts";
 
@@ -28,7 +29,7 @@ export async function measureAlone(
       ...["--inh-caps=-all", "--bounding-set=-all", "--reset-env", "--"],
       ...[
         join(folder, "node"),
-        "--no-node-snapshot",
+        ...SERVICE_FLAGS,
         join(folder, `${role}.js`),
         join(data, "config", `${role}.json`),
       ],

@@ -96,8 +96,9 @@ describe.each(GENERATIONS)("the %s client", (generation) => {
     );
     expect(isError).toBe(false);
     expect(results).toMatchObject([{ agent: product.agent, status: "ok" }]);
-    const filesystems = results[0]?.data?.["filesystems"] as Usage[] | undefined;
-    const root = filesystems?.find(({ mountPoint }) => mountPoint === "/");
+    const [result] = results;
+    const filesystems = (result?.data?.["filesystems"] ?? []) as Usage[];
+    const root = filesystems.find(({ mountPoint }) => mountPoint === "/");
     const fromNode = statfsSync("/");
     const fromDf = readRootByDf();
     expect(root?.totalBytes).toBe(fromNode.blocks * fromNode.bsize);

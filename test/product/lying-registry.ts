@@ -1,4 +1,4 @@
-import { createServer } from "node:http";
+import { createServer, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
 
 /** Makes another answer of an honest one; null leaves it as it is. */
@@ -14,13 +14,15 @@ export type LyingRegistry = {
 /** A registry that passes everything through to the real one but what the test swaps. */
 export async function startLyingRegistry(registryUrl: string): Promise<LyingRegistry> {
   let current: Lie = () => null;
-  const server = createServer(async (request, response) => {
-    const path = request.url ?? "/";
+  const answer = async (path: string, response: ServerResponse) => {
     const honest = await fetch(`${registryUrl}${path}`);
     const body = Buffer.from(await honest.arrayBuffer());
     const type = honest.headers.get("content-type") ?? "application/json";
     response.writeHead(honest.status, { "content-type": type });
     response.end(current(path, body) ?? body);
+  };
+  const server = createServer((request, response) => {
+    answer(request.url ?? "/", response).catch(() => response.destroy());
   });
   await new Promise<void>((done) => server.listen(0, "127.0.0.1", done));
   return {

@@ -2,7 +2,7 @@ import { createHash, randomBytes, randomUUID } from "node:crypto";
 import type { Socket } from "node:net";
 import { TLSSocket } from "node:tls";
 import { EnrolRequest, SondeError, TOKEN_PREFIX, type EnrolResponse } from "@sonde/schemas";
-import { type Authority, readPublicKey } from "@sonde/trust/ca";
+import type { Authority } from "@sonde/trust/ca";
 import { verifySignature } from "@sonde/trust/envelope";
 import type { TypeBoxTypeProvider } from "@fastify/type-provider-typebox";
 import Fastify from "fastify";
@@ -21,7 +21,8 @@ const MAX_BODY_BYTES = 16 * 1024;
 export type EnrolOptions = {
   hubId: string;
   tls: { certificate: string; privateKey: string; authority: string };
-  authority: Authority;
+  /** Loaded for the first enrolment: most hubs enrol rarely and the X.509 library is large. */
+  openAuthority: () => Promise<Authority>;
   /** host:port that agents connect to afterwards. */
   controlAddress: () => string;
   /** SubjectPublicKeyInfo in PEM of the key that signs the hub's envelopes. */
@@ -89,7 +90,8 @@ async function enrol(
   socket: Socket,
   challenge: string | undefined,
 ): Promise<EnrolResponse> {
-  const publicKey = await readPublicKey(request.csr);
+  const authority = await options.openAuthority();
+  const publicKey = await authority.readPublicKey(request.csr);
   const proven =
     challenge !== undefined &&
     socket instanceof TLSSocket &&
@@ -104,9 +106,11 @@ async function enrol(
       "expected proof of the new key on this TLS session, got none",
     );
   }
-  const agentId = randomUUID();
-  const issued = await options.authority.issueAgentCertificate({
-    csr: request.csr,
+  // A token for exactly this name gives a known agent a new key: it keeps its id and its packs.
+  const known = options.fleet.list().find(({ name }) => name === request.agentName);
+  const agentId = known?.id ?? randomUUID();
+  const issued = await authority.issueAgentCertificate({
+    publicKey,
     hubId: options.hubId,
     agentId,
   });
@@ -124,18 +128,21 @@ async function enrol(
   await options.auditLog.append(
     buildAuditRecord(at, "agent.enrolled", {
       agent: request.agentName,
-      detail: { agentId, serial: issued.serial, keyId: issued.keyId },
+      detail: { agentId, serial: issued.serial, keyId: issued.keyId, anew: known !== undefined },
     }),
   );
-  options.fleet.add({
-    id: agentId,
-    name: request.agentName,
-    enrolledAt: at.toISOString(),
-    lastSeenAt: null,
-    hello: null,
-    packs: [],
-    desired: { revision: 0, packs: [] },
-  });
+  if (known !== undefined) {
+    known.link?.close("enrolled anew");
+  } else
+    options.fleet.add({
+      id: agentId,
+      name: request.agentName,
+      enrolledAt: at.toISOString(),
+      lastSeenAt: null,
+      hello: null,
+      packs: [],
+      desired: { revision: 0, packs: [] },
+    });
   return {
     hubId: options.hubId,
     agentId,

@@ -1,0 +1,34 @@
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, expect, test } from "vitest";
+import { type Child, startChild } from "./child.ts";
+
+const folder = mkdtempSync(join(tmpdir(), "sonde-child-"));
+const children: Child[] = [];
+afterAll(async () => {
+  await Promise.all(children.map((child) => child.stop()));
+  rmSync(folder, { recursive: true, force: true });
+});
+
+async function start(role: string, script: string): Promise<Child> {
+  const child = await startChild({
+    role,
+    command: process.execPath,
+    args: ["--eval", script],
+    logFile: join(folder, `${role}.log`),
+    env: {},
+    announces: false,
+    beats: true,
+  });
+  children.push(child);
+  return child;
+}
+
+test("a process that falls silent is replaced, one that beats is left alone", async () => {
+  const silent = await start("silent", "setTimeout(() => {}, 1e6)");
+  const beating = await start("beating", `setInterval(() => process.stdout.write("\\n"), 500)`);
+  const first = { silent: silent.pid(), beating: beating.pid() };
+  await expect.poll(() => silent.pid(), { timeout: 20_000 }).not.toBe(first.silent);
+  expect(beating.pid()).toBe(first.beating);
+}, 30_000);

@@ -1,0 +1,108 @@
+// Stands in the place of a pack host, as if pack code had taken the process over, and tries
+// everything the walls are there for. What to try is in targets.json beside it; its answer
+// to every call is the list of what worked.
+import { spawnSync } from "node:child_process";
+import { closeSync, openSync, readFileSync, readdirSync, writeFileSync } from "node:fs";
+import { connect } from "node:net";
+import { join } from "node:path";
+
+const CONNECT_MS = 1500;
+
+function works(act) {
+  try {
+    return act() !== false;
+  } catch {
+    return false;
+  }
+}
+
+function reaches(target) {
+  return new Promise((resolve) => {
+    try {
+      const socket = connect(target);
+      socket.on("connect", () => resolve(true)).on("error", () => resolve(false));
+      setTimeout(() => resolve(false), CONNECT_MS).unref();
+    } catch {
+      resolve(false);
+    }
+  });
+}
+
+const runs = (command, args) => spawnSync(command, args, { timeout: 5000 });
+
+async function tryEverything(targets) {
+  const worked = [];
+  const note = (name, done) => {
+    if (done) worked.push(name);
+  };
+  for (const [name, path] of Object.entries(targets.read)) {
+    note(
+      `read ${name}`,
+      works(() => readFileSync(path)),
+    );
+  }
+  for (const [name, path] of Object.entries(targets.write)) {
+    note(
+      `write ${name}`,
+      works(() => writeFileSync(path, "escaped")),
+    );
+  }
+  for (const [name, target] of Object.entries(targets.connect)) {
+    note(`connect ${name}`, await reaches(target));
+  }
+  for (const [name, pid] of Object.entries(targets.processes)) {
+    note(
+      `signal ${name}`,
+      works(() => process.kill(pid, 0)),
+    );
+    note(
+      `environment of ${name}`,
+      works(() => readFileSync(`/proc/${pid}/environ`)),
+    );
+    // What ptrace(2) asks of the kernel, asked by opening.
+    note(
+      `memory of ${name}`,
+      works(() => closeSync(openSync(`/proc/${pid}/mem`, "r+"))),
+    );
+  }
+  note(
+    "see other processes",
+    works(() => readdirSync("/proc").filter((name) => /^[0-9]+$/.test(name)).length > 2),
+  );
+  note(
+    "run a shell",
+    works(() => runs("/bin/sh", ["-c", "exit 0"]).status === 0),
+  );
+  note(
+    "become root",
+    works(() => runs(targets.setuid, ["-u"]).stdout.toString().trim() === "0"),
+  );
+  return worked;
+}
+
+const targets = JSON.parse(readFileSync(join(import.meta.dirname, "targets.json"), "utf8"));
+
+function send(value) {
+  const body = Buffer.from(JSON.stringify(value));
+  const header = Buffer.alloc(4);
+  header.writeUInt32BE(body.length);
+  process.stdout.write(Buffer.concat([header, body]));
+}
+
+let held = Buffer.alloc(0);
+process.stdin.on("end", () => process.exit());
+process.stdin.on("data", async (chunk) => {
+  held = Buffer.concat([held, chunk]);
+  while (held.length >= 4 && held.length >= 4 + held.readUInt32BE()) {
+    const end = 4 + held.readUInt32BE();
+    const request = JSON.parse(held.subarray(4, end));
+    held = held.subarray(end);
+    if (request.op === "load") {
+      send({ op: "ready" });
+      continue;
+    }
+    send({ op: "begun", id: request.id });
+    const result = JSON.stringify({ worked: await tryEverything(targets) });
+    send({ op: "done", id: request.id, answer: { ok: true, result } });
+  }
+});

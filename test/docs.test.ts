@@ -1,0 +1,283 @@
+import { execFile } from "node:child_process";
+import { existsSync, readdirSync, readFileSync } from "node:fs";
+import { dirname, join, relative, resolve } from "node:path";
+import { promisify } from "node:util";
+import { ERROR_TABLE } from "@sonde/schemas";
+import { describe, expect, test } from "vitest";
+
+const root = resolve(import.meta.dirname, "..");
+const run = promisify(execFile);
+const read = (path: string) => readFileSync(join(root, path), "utf8");
+
+const documents = [
+  "README.md",
+  ...readdirSync(join(root, "docs"), { recursive: true, encoding: "utf8" })
+    .filter((path) => path.endsWith(".md"))
+    .map((path) => `docs/${path}`),
+];
+
+/** Fenced blocks and code spans: where a document names something exact. */
+function codeOf(text: string): string[] {
+  const fences = [...text.matchAll(/^```\w*\n([\s\S]*?)^```$/gm)].map(([, body]) => body ?? "");
+  const spans = [...text.replaceAll(/^```[\s\S]*?^```$/gm, "").matchAll(/`([^`\n]+)`/g)];
+  return [...fences.flatMap((body) => body.split("\n")), ...spans.map(([, code]) => code ?? "")];
+}
+
+const code = documents.flatMap((document) =>
+  codeOf(read(document)).map((text) => ({ document, text })),
+);
+
+/** What the programs say about themselves, by `program subcommand ...`. */
+const helps = new Map<string, Promise<string>>();
+
+function helpOf(words: string[]): Promise<string> {
+  const key = words.join(" ");
+  const [program, ...path] = words;
+  const file = join(root, `cli/src/${program}.ts`);
+  const args = ["--conditions=sonde:source", "--no-node-snapshot", file, ...path, "--help"];
+  const known = helps.get(key) ?? run(process.execPath, args).then(({ stdout }) => stdout);
+  helps.set(key, known);
+  return known;
+}
+
+/** How many words name a subcommand, where it is not one. */
+const DEPTH = new Map([
+  ["sonde agent", 2],
+  ["sonde hub", 2],
+  ["sonde trust", 2],
+  ["sonde registry", 3],
+]);
+
+/** `npm start -- --yes` and `sonde-pack sign FILE --key K` alike: the program's path and its flags. */
+function parseCommand(text: string): { path: string[]; flags: string[] } | null {
+  const line = text
+    .replace(/^npm start\b( --)?/, "sonde start")
+    .replace(/^npm run demo:attack\b( --)?/, "sonde demo-attack")
+    .replace(/^npm run -s (\S+) --/, "$1");
+  const [program = "", ...words] = line.trim().split(/\s+/);
+  if (program !== "sonde" && program !== "sonde-pack") return null;
+  const path = words.slice(0, DEPTH.get(`${program} ${words[0]}`) ?? 1);
+  if (!path.every((word) => /^[a-z][a-z-]*$/.test(word))) path.length = 0;
+  const flags = words.filter((word) => /^--[a-z]/.test(word));
+  return { path: [program, ...path], flags };
+}
+
+test("enough was read for the other tests to mean something", () => {
+  expect(documents.length).toBeGreaterThan(15);
+  expect(code.length).toBeGreaterThan(400);
+  expect(code.filter(({ text }) => parseCommand(text) !== null).length).toBeGreaterThan(15);
+});
+
+test("every relative link leads somewhere", () => {
+  const broken = documents.flatMap((document) =>
+    [...read(document).matchAll(/\]\(([^)\s]+)\)/g)]
+      .map(([, target]) => target ?? "")
+      .filter((target) => !/^https?:/.test(target))
+      .filter((target) => {
+        const [path = "", anchor] = target.split("#");
+        const file = path === "" ? document : join(dirname(document), path);
+        if (!existsSync(join(root, file))) return true;
+        return anchor !== undefined && !headingsOf(file).includes(anchor);
+      })
+      .map((target) => `${document}: ${target}`),
+  );
+  expect(broken).toEqual([]);
+});
+
+/** The anchors that renderers give to headings. */
+function headingsOf(document: string): string[] {
+  return [...read(document).matchAll(/^#+ (.+)$/gm)].map(([, heading = ""]) =>
+    heading
+      .toLowerCase()
+      .replaceAll(/[^\w\s-]/g, "")
+      .replaceAll(" ", "-"),
+  );
+}
+
+test("every file that is named exists", () => {
+  const named = code.flatMap(({ document, text }) =>
+    [...text.matchAll(/^[\w-]+\/[\w./-]+(?:\.(?:ts|mjs|md)|\/)$/g)].map(([path]) => ({
+      document,
+      path,
+    })),
+  );
+  // Folders of a data folder look the same and are no files of ours.
+  const ours =
+    /^(schemas|trust|database|pack-sdk|packs|agent\/src|hub\/src|registry\/src|cli|test|scripts)\//;
+  const missing = named.filter(({ path }) => ours.test(path) && !existsSync(join(root, path)));
+  expect(named.length).toBeGreaterThan(60);
+  expect(missing).toEqual([]);
+});
+
+test("every npm script that is named exists", () => {
+  const { scripts } = JSON.parse(read("package.json")) as { scripts: Record<string, string> };
+  const named = code.flatMap(({ text }) =>
+    [...text.matchAll(/\bnpm (?:run (?:-s )?([\w:-]+)|(start|test)\b)/g)].map(
+      ([, script, short]) => script ?? short ?? "",
+    ),
+  );
+  expect(new Set(named).size).toBeGreaterThan(6);
+  expect(named.filter((script) => !Object.hasOwn(scripts, script))).toEqual([]);
+});
+
+test("every option of npm test and npm run bench that is named exists", () => {
+  const sources = { test: read("scripts/test.mjs"), bench: read("test/bench/main.ts") };
+  const unknown = code.filter(({ text }) => {
+    const [, task, option] = /^npm (?:run )?(test|bench) -- (--[a-z-]+)/.exec(text) ?? [];
+    return option !== undefined && !sources[task as keyof typeof sources].includes(`"${option}"`);
+  });
+  expect(unknown).toEqual([]);
+});
+
+test("every command of sonde and sonde-pack that is named exists, with its options", async () => {
+  const wrong: string[] = [];
+  for (const { document, text } of code) {
+    const command = parseCommand(text);
+    if (command === null) continue;
+    const help = await helpOf(command.path).catch(() => "");
+    // Asked for an unknown subcommand, the program prints the help of its parent.
+    const fits = help.startsWith(`Usage: ${command.path.join(" ")} `);
+    const unknown = command.flags.filter((flag) => !new RegExp(`${flag}\\b`).test(help));
+    if (!fits || unknown.length > 0) wrong.push(`${document}: ${text} ${unknown.join(" ")}`);
+  }
+  expect(wrong).toEqual([]);
+}, 180_000);
+
+/**
+ * Each shell line of the README, by how it begins, and what holds it to the truth:
+ * a test that does it for real, or the programs' own help (above).
+ */
+const SHELL_LINES: { begins: string; executedBy?: string; matches?: "help" }[] = [
+  { begins: "npm start", executedBy: "test/end-to-end/clients.test.ts" },
+  { begins: "npm test", executedBy: ".ci/run" },
+  { begins: "npm run -s sonde -- agent status", matches: "help" },
+  { begins: "npm run -s sonde -- agent packs", matches: "help" },
+  {
+    begins: "npm run -s sonde -- agent explain",
+    executedBy: "test/end-to-end/five-minute-author.test.ts",
+  },
+  {
+    begins: "npm run -s sonde -- agent approve",
+    executedBy: "test/end-to-end/five-minute-author.test.ts",
+  },
+  {
+    begins: "npm run -s sonde -- agent revoke",
+    executedBy: "test/end-to-end/five-minute-author.test.ts",
+  },
+  { begins: "npm run -s sonde-pack -- ", executedBy: "test/end-to-end/five-minute-author.test.ts" },
+  {
+    begins: "npm run -s sonde -- registry publisher add",
+    executedBy: "test/end-to-end/five-minute-author.test.ts",
+  },
+  {
+    begins: "npm run -s sonde -- trust add",
+    executedBy: "test/end-to-end/five-minute-author.test.ts",
+  },
+  {
+    begins: "npm run -s sonde -- hub install",
+    executedBy: "test/end-to-end/five-minute-author.test.ts",
+  },
+  { begins: "claude mcp add", executedBy: "cli/src/start/run-start.ts" },
+];
+
+describe("shell blocks of the README", () => {
+  const lines = [...read("README.md").matchAll(/^```sh\n([\s\S]*?)^```$/gm)].flatMap(([, body]) =>
+    (body ?? "").split("\n").filter((line) => line !== ""),
+  );
+
+  test("have only lines that something checks", () => {
+    expect(lines.length).toBeGreaterThan(12);
+    const unchecked = lines.filter(
+      (line) => !SHELL_LINES.some(({ begins }) => line.startsWith(begins)),
+    );
+    expect(unchecked).toEqual([]);
+    const unused = SHELL_LINES.filter(
+      ({ begins }) => !lines.some((line) => line.startsWith(begins)),
+    );
+    expect(unused).toEqual([]);
+    const gone = SHELL_LINES.filter(
+      ({ executedBy }) => executedBy !== undefined && !existsSync(join(root, executedBy)),
+    );
+    expect(gone).toEqual([]);
+  });
+
+  test("connect Claude with the line that npm start prints", () => {
+    const line = lines.find((text) => text.startsWith("claude")) ?? "";
+    const printed = line
+      .replace(/http:\S+/, "${services.urls.mcp}")
+      .replace(/\$\(cat \S+\)/, "$(cat ${layout.operatorKey})");
+    expect(read("cli/src/start/run-start.ts")).toContain(printed);
+  });
+});
+
+describe("docs/PROTOCOL.md", () => {
+  const protocol = read("docs/PROTOCOL.md");
+
+  test("lists every error code, once, and no other", () => {
+    const errors = protocol.slice(protocol.indexOf("## Errors"));
+    const listed = [...errors.matchAll(/^- \*\*.*$/gm)].flatMap(([line]) =>
+      [...line.matchAll(/`([A-Z_]+)`/g)].map(([, found]) => found ?? ""),
+    );
+    expect(listed.toSorted()).toEqual(Object.keys(ERROR_TABLE).toSorted());
+  });
+
+  test("lists every route of the hub with its action", () => {
+    const files = ["fleet-routes", "account-routes"].map((name) => `hub/src/edge/http/${name}.ts`);
+    const routes = files.flatMap((file) => [
+      ...read(file).matchAll(/app\.(get|put|post|delete)\(\s*"([^"]+)",[\s\S]*?kind: "([^"]+)"/g),
+    ]);
+    expect(routes.length).toBe(12);
+    const rows = protocol.split("\n").filter((line) => line.startsWith("|"));
+    for (const [, method = "", path = "", action = ""] of routes) {
+      const route = `\`${method.toUpperCase()} ${path}\``;
+      expect(
+        rows.filter((row) => row.includes(route) && row.includes(`\`${action}\``)),
+        route,
+      ).toHaveLength(1);
+    }
+  });
+});
+
+test("docs/SECURITY.md names mutants that exist, for every layer", () => {
+  const security = read("docs/SECURITY.md");
+  const layers = security.split(/^### \d\. /m).slice(1);
+  expect(layers).toHaveLength(9);
+  const named = layers.map((layer) => {
+    const [, list = ""] = /^Mutants: ([^.]+)\./m.exec(layer) ?? [];
+    return [...list.matchAll(/`([a-z-]+)`/g)].map(([, name]) => name ?? "");
+  });
+  const missing = named
+    .flat()
+    .filter((name) => !existsSync(join(root, `test/mutants/${name}.json`)));
+  expect(missing).toEqual([]);
+  const bare = layers.filter((_, index) => (named[index] ?? []).length === 0);
+  // A layer that only states something has nothing yet that a mutant could disable.
+  expect(bare.map((layer) => layer.split("\n")[0])).toEqual(["Attestation"]);
+});
+
+test("no document speaks of how or where it was written", () => {
+  const forbidden = [
+    /\/work\//,
+    /\/home\/(?!\.)/,
+    /\bworktree\b/i,
+    /\b(?:TODO|FIXME|XXX)\b/,
+    /\bissue \d/i,
+    /\b(?:generated|written) by (?:an? )?(?:AI|LLM|Claude|model)\b/i,
+    /\b(?:utils|helpers|misc)\b/,
+    /\u2014/,
+  ];
+  const found = [...documents, "docs/pictures/path.svg"].flatMap((document) =>
+    forbidden
+      .filter((word) => word.test(read(document)))
+      .map((word) => `${relative(root, join(root, document))}: ${word}`),
+  );
+  expect(found).toEqual([]);
+});
+
+test("every decision is in the index", () => {
+  const index = read("docs/adr/README.md");
+  const missing = documents.filter(
+    (path) => /adr\/\d/.test(path) && !index.includes(path.slice(9)),
+  );
+  expect(missing).toEqual([]);
+});
