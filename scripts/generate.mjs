@@ -16,6 +16,7 @@ const PUBLISHED = {
   "message-desired-state": schemas.DesiredStateBody,
   "message-pack-report": schemas.PackReportBody,
   "message-call": schemas.CallBody,
+  "message-certificate": schemas.CertificateBody,
   "message-result": schemas.ResultBody,
   "audit-entry": schemas.AuditEntry,
   "trust-policy": schemas.TrustPolicy,

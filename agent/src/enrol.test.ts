@@ -77,7 +77,11 @@ async function answer(issuer: Authority, body: EnrolRequest | null) {
   if (body === null) return { status: 200, body: { challenge } };
   if (refusal !== null) return refusal;
   const agentId = randomUUID();
-  const { certificate } = await issuer.issueAgentCertificate({ csr: body.csr, hubId, agentId });
+  const { certificate } = await issuer.issueAgentCertificate({
+    publicKey: await issuer.readPublicKey(body.csr),
+    hubId,
+    agentId,
+  });
   const hubKey = hubKeys.publicKey.export({ format: "pem", type: "spki" }).toString();
   return {
     status: 200,

@@ -21,6 +21,7 @@ import { readGrants } from "./edge/read-grants.ts";
 import { type AuditSegments, openAuditSegments } from "./edge/store/audit-segments.ts";
 import { readIdentity } from "./edge/store/identity.ts";
 import { within } from "./edge/within.ts";
+import { renewCertificate } from "./edge/store/renew-certificate.ts";
 import { readPackState, writePackState } from "./edge/store/pack-state-file.ts";
 
 /** Gets packs onto this host; see trust/admit. Every error is a refusal with its code. */
@@ -55,7 +56,8 @@ const RUNNER_CHECK_MS = 1000;
  */
 export async function startAgent(parts: AgentParts): Promise<Agent> {
   const { config, runner, log } = parts;
-  const identity = readIdentity(join(config.stateDir, "identity"));
+  const identityFolder = join(config.stateDir, "identity");
+  let identity = readIdentity(identityFolder);
   const name = config.agentName ?? identity.agentName;
   const { audit, segments } = openAudit(join(config.stateDir, "audit"), log);
   const record = createEventRecorder(audit, name, Date.now, (code) =>
@@ -65,7 +67,7 @@ export async function startAgent(parts: AgentParts): Promise<Agent> {
   const packs = await openPacks(parts, identity.hubId, record);
   const says = describeAgent({ ...parts, ...config, ...identity, name, packs, audit });
   const link = createHubLink({
-    identity,
+    identity: () => identity,
     handlers: {
       onCall: limitCalls(
         {
@@ -82,6 +84,10 @@ export async function startAgent(parts: AgentParts): Promise<Agent> {
       onWelcome: ({ hubVersion }) => log("hub.connected", { hubVersion }),
       buildHello: says.hello,
       buildPackReport: says.packReport,
+      onCertificate(certificate) {
+        identity = renewCertificate(identityFolder, identity, certificate);
+        log("certificate.renewed", {});
+      },
       onDesiredState: (desired) => logFailure(packs.apply(desired), "desired-state.failed", log),
     },
     onRefused: ({ code, message }) => {

@@ -2,13 +2,14 @@ import { randomBytes, randomUUID } from "node:crypto";
 import { existsSync, mkdirSync, readFileSync } from "node:fs";
 import type { AddressInfo, Server } from "node:net";
 import { join } from "node:path";
-import { DatabaseError, openDatabase } from "@sonde/database";
+import { type Database, DatabaseError, openDatabase } from "@sonde/database";
 import {
   API_KEY_PREFIX,
   parseJson,
   parseTrustPolicy,
   SondeError,
   toSondeError,
+  type TrustPolicy,
 } from "@sonde/schemas";
 import { type HubConfig, parseHubConfig } from "./config.ts";
 import { type AuditLog, openAuditLog } from "./core/audit-log.ts";
@@ -17,7 +18,7 @@ import type { CallPorts } from "./core/call-probe.ts";
 import { createFleet } from "./core/fleet.ts";
 import { createControlListener } from "./edge/control/control-listener.ts";
 import { createEnrolListener } from "./edge/control/enrol-listener.ts";
-import { openHubKeys, writePrivateFile } from "./edge/hub-keys.ts";
+import { type HubKeys, openHubKeys, writePrivateFile } from "./edge/hub-keys.ts";
 import { addAccountRoutes } from "./edge/http/account-routes.ts";
 import { createAuthenticator } from "./edge/http/authenticate.ts";
 import { addFleetRoutes } from "./edge/http/fleet-routes.ts";
@@ -65,6 +66,23 @@ async function start(config: HubConfig): Promise<() => Promise<void>> {
     migrations,
     maxConnections: MAX_DATABASE_CONNECTIONS,
   });
+  try {
+    return await serve(config, { keys, readPolicy, database });
+  } catch (thrown) {
+    // A hub that cannot serve, its port being taken, leaves no database running.
+    await database.close();
+    throw thrown;
+  }
+}
+
+type Opened = {
+  keys: HubKeys;
+  readPolicy: () => TrustPolicy;
+  database: Database;
+};
+
+async function serve(config: HubConfig, opened: Opened): Promise<() => Promise<void>> {
+  const { keys, readPolicy, database } = opened;
   const store = createHubStore(database.sql);
   const auditStore = createAuditStore(database.sql);
   const auditLog = await openAuditLog(auditStore);
@@ -127,6 +145,7 @@ async function start(config: HubConfig): Promise<() => Promise<void>> {
     hubId: keys.hubId,
     tls,
     signer: keys.signer,
+    openAuthority: keys.openAuthority,
     store,
     fleet,
     auditLog,

@@ -1,6 +1,6 @@
 import { mkdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
-import { DatabaseError, openDatabase } from "@sonde/database";
+import { type Database, DatabaseError, openDatabase } from "@sonde/database";
 import { SondeError, parseJson, toSondeError } from "@sonde/schemas";
 import { type RegistryConfig, parseRegistryConfig } from "./config.ts";
 import { createHttpServer } from "./edge/http/http-server.ts";
@@ -49,6 +49,16 @@ async function serve(config: RegistryConfig): Promise<() => Promise<void>> {
     migrations,
     maxConnections: MAX_DATABASE_CONNECTIONS,
   });
+  try {
+    return await listen(config, database);
+  } catch (thrown) {
+    // A registry that cannot serve, its port being taken, leaves no database running.
+    await database.close();
+    throw thrown;
+  }
+}
+
+async function listen(config: RegistryConfig, database: Database): Promise<() => Promise<void>> {
   const blobs = await openBlobStore(join(config.dataDir, "archives"));
   const versions = createVersionStore(database.sql);
   const publishers = createPublisherStore(database.sql);

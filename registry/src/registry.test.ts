@@ -2,6 +2,7 @@ import { type ChildProcess, spawn } from "node:child_process";
 import {
   chmodSync,
   chownSync,
+  existsSync,
   mkdirSync,
   mkdtempSync,
   readdirSync,
@@ -605,11 +606,15 @@ test("a port in use is one clear sentence", async () => {
   const otherData = join(root, "other-data");
   writeConfig(other, {
     dataDir: otherData,
+    databaseUrl: undefined,
     http: { host: "127.0.0.1", port: service.port, behindProxy: false },
   });
   const { code, out } = await runToEnd([other]);
   expect(code).toBe(1);
   expect(out).toContain('"code":"PORT_IN_USE"');
+  // It had started a database by then, and took it along.
+  expect(existsSync(join(otherData, "postgres", "PG_VERSION"))).toBe(true);
+  expect(existsSync(join(otherData, "postgres", "postmaster.pid"))).toBe(false);
 });
 
 test("the operator's command says what is wrong", async () => {

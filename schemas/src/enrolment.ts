@@ -47,6 +47,9 @@ export type EnrolResponse = Static<typeof EnrolResponse>;
 export const parseEnrolChallenge = buildParser(EnrolChallenge, "challenge", "HUB_UNTRUSTED");
 export const parseEnrolResponse = buildParser(EnrolResponse, "enrolment answer", "HUB_UNTRUSTED");
 
+/** How long an agent's certificate lives; the hub sends the next one after half of it. */
+export const AGENT_CERTIFICATE_MS = 7 * 24 * 3_600_000;
+
 /** The identity in an agent certificate's subject alternative name (identity rule 4). */
 export function agentUri(hubId: Uuid, agentId: Uuid): string {
   return `sonde://${hubId}/agent/${agentId}`;

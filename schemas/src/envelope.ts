@@ -26,6 +26,7 @@ export const MessageType = Type.Enum([
   "hello",
   "pack-report",
   "result",
+  "certificate",
 ]);
 export type MessageType = Static<typeof MessageType>;
 

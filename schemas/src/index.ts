@@ -20,6 +20,7 @@ export {
 } from "./admit.ts";
 export { AuditEntry, AuditEvent, AuditRecord, parseAuditEntry } from "./audit.ts";
 export {
+  AGENT_CERTIFICATE_MS,
   agentUri,
   API_KEY_PREFIX,
   EnrolChallenge,
@@ -92,6 +93,8 @@ export {
 } from "./manifest.ts";
 export {
   CallBody,
+  CertificateBody,
+  parseCertificateBody,
   DesiredStateBody,
   HelloBody,
   PackReport,

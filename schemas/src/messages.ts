@@ -118,6 +118,13 @@ export const DesiredStateBody = Type.Object(
 );
 export type DesiredStateBody = Static<typeof DesiredStateBody>;
 
+/** The agent's next certificate, for the key it has; sent by the hub before the present one ends. */
+export const CertificateBody = Type.Object(
+  { certificate: Type.String({ maxLength: 8000 }) },
+  closed,
+);
+export type CertificateBody = Static<typeof CertificateBody>;
+
 export const PackReportBody = Type.Object(
   { packs: Type.Array(PackReport, { maxItems: 200 }), auditHead: LogHead },
   closed,
@@ -183,5 +190,6 @@ export const parseDesiredStateBody = buildParser(
   "ENVELOPE_INVALID",
 );
 export const parsePackReportBody = buildParser(PackReportBody, "pack report", "ENVELOPE_INVALID");
+export const parseCertificateBody = buildParser(CertificateBody, "certificate", "ENVELOPE_INVALID");
 export const parseCallBody = buildParser(CallBody, "call", "ENVELOPE_INVALID");
 export const parseResultBody = buildParser(ResultBody, "result", "ENVELOPE_INVALID");

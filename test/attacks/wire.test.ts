@@ -59,7 +59,7 @@ const rowsOf = async (event: string, agent: string | null) =>
 
 async function keyPair() {
   const { privateKey, publicKey } = generateKeyPairSync("ed25519");
-  return { key: privateKey, csr: await buildCsr(privateKey, publicKey) };
+  return { key: privateKey, publicKey, csr: await buildCsr(privateKey, publicKey) };
 }
 
 /** The hub's own CA key, as a thief of it or a careless operator would use it. */
@@ -76,9 +76,9 @@ test("attack 9: without a certificate of this hub there is no connection", async
   const files = await createAuthority(hubId, new Date());
   // Another CA of the very same name.
   const other = await openAuthority(files, () => new Date());
-  const { key, csr } = await keyPair();
+  const { key, publicKey } = await keyPair();
   const pem = key.export({ type: "pkcs8", format: "pem" });
-  const foreign = await other.issueAgentCertificate({ csr, hubId, agentId });
+  const foreign = await other.issueAgentCertificate({ publicKey, hubId, agentId });
   expect((await knock(raw, { cert: foreign.certificate, key: pem })).kind).toBe("refused");
   // Self-signed: the CA's own certificate as a client's.
   expect((await knock(raw, { cert: files.certificate, key: files.privateKey })).kind).toBe(
@@ -88,10 +88,10 @@ test("attack 9: without a certificate of this hub there is no connection", async
 
 test("attack 9: the right CA is not enough: expired, wrong purpose, not on the list", async () => {
   const { hubId, agentId } = raw;
-  const { key, csr } = await keyPair();
+  const { key, publicKey } = await keyPair();
   const pem = key.export({ type: "pkcs8", format: "pem" });
   const past = await openHubAuthority(() => new Date(Date.now() - 30 * 86_400_000));
-  const expired = await past.issueAgentCertificate({ csr, hubId, agentId });
+  const expired = await past.issueAgentCertificate({ publicKey, hubId, agentId });
   expect((await knock(raw, { cert: expired.certificate, key: pem })).kind).toBe("refused");
 
   const present = await openHubAuthority(() => new Date());
@@ -99,7 +99,7 @@ test("attack 9: the right CA is not enough: expired, wrong purpose, not on the l
   const asServer = await knock(raw, { cert: server.certificate, key: server.privateKey });
   expect(asServer.kind).toBe("refused");
 
-  const unlisted = await present.issueAgentCertificate({ csr, hubId, agentId });
+  const unlisted = await present.issueAgentCertificate({ publicKey, hubId, agentId });
   expect(await knock(raw, { cert: unlisted.certificate, key: pem })).toEqual({
     kind: "status",
     status: 401,

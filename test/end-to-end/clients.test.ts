@@ -96,7 +96,8 @@ describe.each(GENERATIONS)("the %s client", (generation) => {
     );
     expect(isError).toBe(false);
     expect(results).toMatchObject([{ agent: product.agent, status: "ok" }]);
-    const { filesystems } = results[0]?.data as { filesystems: Usage[] };
+    const [result] = results;
+    const filesystems = (result?.data?.["filesystems"] ?? []) as Usage[];
     const root = filesystems.find(({ mountPoint }) => mountPoint === "/");
     const fromNode = statfsSync("/");
     const fromDf = readRootByDf();

@@ -119,6 +119,7 @@ describe("a pack by somebody the product has never heard of", () => {
 
   test("appears on approval in clients that were connected all along, and answers", async () => {
     await untilTold(() => sonde("agent", "approve", "acme/hello", "--yes"));
+    expect(await stateOf("0.1.0")).toBe("active");
     await expectListed(true);
     await expectAnswers(`Good day Ada, this is ${hostname()}.`);
   });

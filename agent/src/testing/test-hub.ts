@@ -54,7 +54,9 @@ export async function startTestHub(anyClient = false): Promise<TestHub> {
   const server = await authority.issueServerCertificate(["127.0.0.1", "localhost"]);
   const agentKeys = generateKeyPairSync("ed25519");
   const issued = await authority.issueAgentCertificate({
-    csr: await buildCsr(agentKeys.privateKey, agentKeys.publicKey),
+    publicKey: await authority.readPublicKey(
+      await buildCsr(agentKeys.privateKey, agentKeys.publicKey),
+    ),
     hubId,
     agentId,
   });

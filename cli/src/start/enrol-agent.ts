@@ -1,5 +1,6 @@
 import { spawn } from "node:child_process";
-import { existsSync } from "node:fs";
+import { X509Certificate } from "node:crypto";
+import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { isErrorCode, SondeError } from "@sonde/schemas";
 import type { DataLayout } from "../data-layout.ts";
@@ -7,7 +8,8 @@ import type { HubClient } from "../hub-client.ts";
 import { writeAtomically } from "../write-atomically.ts";
 
 /**
- * Enrols this machine's agent unless it is enrolled already. The token goes
+ * Enrols this machine's agent unless it is enrolled already; one that was away
+ * for longer than its certificate lasts is enrolled anew. The token goes
  * through standard input, so it is in no process list and no history.
  *
  * @param program command line of the enrol program as the agent's user
@@ -18,7 +20,7 @@ export async function enrolAgent(
   agentName: string,
   program: (args: string[]) => { command: string; args: string[] },
 ): Promise<void> {
-  if (existsSync(join(layout.agent, "identity", "identity.json"))) return;
+  if (isEnrolled(layout)) return;
   const { token, enrolAddress } = await hub.createToken(agentName);
   const address = new URL(`https://${enrolAddress}`);
   const config = join(layout.config, "enrol.json");
@@ -46,6 +48,12 @@ export async function enrolAgent(
     child.once("close", resolve);
   });
   if (code !== 0) throw readRefusal(output);
+}
+
+function isEnrolled(layout: DataLayout): boolean {
+  const file = join(layout.agent, "identity", "certificate.pem");
+  if (!existsSync(file)) return false;
+  return new X509Certificate(readFileSync(file)).validToDate > new Date();
 }
 
 /** The program's one line of JSON says why. */

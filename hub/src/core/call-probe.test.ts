@@ -100,6 +100,7 @@ function setUp(change: { agents?: string[]; auditFails?: boolean; offline?: bool
       return Promise.resolve({ body: RESULT, envelope });
     },
     sendDesiredState: () => undefined,
+    sendCertificate: () => undefined,
     ping: () => Promise.resolve(true),
     close: () => undefined,
   };

@@ -32,6 +32,7 @@ export type AgentLink = {
   /** @throws SondeError CALL_TIMEOUT, CALL_OUTCOME_UNKNOWN or AGENT_BUSY */
   call(call: AgentCall): Promise<AgentAnswer>;
   sendDesiredState(body: DesiredStateBody): void;
+  sendCertificate(certificate: string): void;
   /** True when the agent still answers within `timeoutMs`. */
   ping(timeoutMs: number): Promise<boolean>;
   close(reason: string): void;

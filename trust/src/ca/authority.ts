@@ -12,7 +12,7 @@ import {
   X509Certificate,
   X509CertificateGenerator,
 } from "@peculiar/x509";
-import { agentUri, SondeError } from "@sonde/schemas";
+import { AGENT_CERTIFICATE_MS, agentUri, SondeError } from "@sonde/schemas";
 import { keyIdOf } from "../envelope/keys.ts";
 
 const EC = { name: "ECDSA", namedCurve: "P-256", hash: "SHA-256" } as const;
@@ -22,8 +22,6 @@ const DAY_MS = 24 * HOUR_MS;
 const BACKDATE_MS = 5 * 60_000;
 const AUTHORITY_LIFETIME_MS = 3650 * DAY_MS;
 const SERVER_LIFETIME_MS = 397 * DAY_MS;
-/** The longest an agent's certificate may live. */
-export const AGENT_LIFETIME_MS = 7 * DAY_MS;
 
 /** A certificate and its private key, both PEM. */
 export type KeyedCertificate = { certificate: string; privateKey: string };
@@ -33,7 +31,6 @@ export type AgentCertificate = {
   certificate: string;
   /** Lower-case hex of 128 random bits. */
   serial: string;
-  publicKey: KeyObject;
   keyId: string;
   expiresAt: Date;
 };
@@ -48,15 +45,13 @@ export type Authority = {
   /** For the hub's own listeners; `names` are DNS names and IP addresses. */
   issueServerCertificate(names: string[]): Promise<KeyedCertificate>;
   /**
-   * For one agent. Only the public key of the request is used: subject and
-   * extensions are ours (attack 17).
-   *
-   * @throws SondeError CSR_INVALID
+   * For one agent's ed25519 key, as `readPublicKey` proved it or an earlier
+   * certificate holds it. Subject and extensions are ours (attack 17).
    */
   issueAgentCertificate(request: AgentRequest): Promise<AgentCertificate>;
 };
 
-export type AgentRequest = { csr: string; hubId: string; agentId: string };
+export type AgentRequest = { publicKey: KeyObject; hubId: string; agentId: string };
 
 /** Makes a new CA for a hub. */
 export async function createAuthority(hubId: string, now: Date): Promise<KeyedCertificate> {
@@ -130,7 +125,7 @@ export async function openAuthority(files: KeyedCertificate, now: () => Date): P
       };
     },
     async issueAgentCertificate(request) {
-      const publicKey = await readPublicKey(request.csr);
+      const { publicKey } = request;
       const certificate = await issue({
         subject: `CN=${request.agentId}`,
         publicKey: await webcrypto.subtle.importKey(
@@ -140,14 +135,13 @@ export async function openAuthority(files: KeyedCertificate, now: () => Date): P
           true,
           ["verify"],
         ),
-        lifetimeMs: AGENT_LIFETIME_MS,
+        lifetimeMs: AGENT_CERTIFICATE_MS,
         usage: ExtendedKeyUsage.clientAuth,
         names: [{ type: "url", value: agentUri(request.hubId, request.agentId) }],
       });
       return {
         certificate: certificate.toString("pem"),
         serial: certificate.serialNumber.toLowerCase(),
-        publicKey,
         keyId: keyIdOf(publicKey),
         expiresAt: certificate.notAfter,
       };

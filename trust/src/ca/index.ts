@@ -1,5 +1,4 @@
 export {
-  AGENT_LIFETIME_MS,
   type AgentCertificate,
   type Authority,
   createAuthority,

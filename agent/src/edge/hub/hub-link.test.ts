@@ -70,11 +70,12 @@ afterEach(async () => {
 
 function startLink(identity = hub.identity): void {
   link = createHubLink({
-    identity,
+    identity: () => identity,
     handlers: {
       onWelcome: () => undefined,
       buildHello: () => hello,
       buildPackReport: () => report,
+      onCertificate: () => undefined,
       onDesiredState: (body) => desired.push(body),
       onCall(call) {
         calls.push(call);

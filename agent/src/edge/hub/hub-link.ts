@@ -19,7 +19,8 @@ export type HubLink = {
 };
 
 export type HubLinkOptions = {
-  identity: Identity;
+  /** The present identity; its certificate changes while the agent runs. */
+  identity: () => Identity;
   handlers: SessionHandlers;
   /** A session was ended because of what the hub sent or is. */
   onRefused: (why: SondeError) => void;
@@ -73,8 +74,9 @@ function openConnection(
   options: HubLinkOptions,
   tell: { onSession: () => void; onEnd: () => void },
 ): Connection {
+  const identity = options.identity();
   const agentNonce = randomBytes(NONCE_BYTES);
-  const socket = openSocket(options.identity, agentNonce);
+  const socket = openSocket(identity, agentNonce);
   let session: Session | null = null;
   let since: number | null = null;
   let ended = false;
@@ -105,7 +107,7 @@ function openConnection(
           options.handlers.onWelcome(body);
         },
       };
-      session = createSession(options.identity, id, handlers, send, options.now);
+      session = createSession(identity, id, handlers, send, options.now);
     } catch (thrown) {
       refuse(thrown);
     }

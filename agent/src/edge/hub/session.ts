@@ -9,6 +9,7 @@ import {
   SondeError,
   type WelcomeBody,
   parseCallBody,
+  parseCertificateBody,
   parseDesiredStateBody,
   parseWelcomeBody,
 } from "@sonde/schemas";
@@ -30,6 +31,8 @@ export type SessionHandlers = {
   buildHello: () => HelloBody;
   buildPackReport: () => PackReportBody;
   onDesiredState: (body: DesiredStateBody) => void;
+  /** The hub's next certificate for this agent's key. @throws SondeError when it is no such thing */
+  onCertificate: (certificate: string) => void;
   /** Answers every call, also a refused one; never rejects. */
   onCall: (call: Call) => Promise<ResultBody>;
 };
@@ -93,6 +96,10 @@ export function createSession(
       }
       if (message.header.type === "desired-state" && welcomed) {
         handlers.onDesiredState(parseDesiredStateBody(message.body));
+        return;
+      }
+      if (message.header.type === "certificate" && welcomed) {
+        handlers.onCertificate(parseCertificateBody(message.body).certificate);
         return;
       }
       if (message.header.type === "call" && welcomed) {

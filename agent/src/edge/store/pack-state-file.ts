@@ -1,25 +1,7 @@
-import {
-  closeSync,
-  constants,
-  existsSync,
-  fsyncSync,
-  openSync,
-  readFileSync,
-  renameSync,
-  writeSync,
-} from "node:fs";
-import { dirname } from "node:path";
-import {
-  Digest,
-  PackName,
-  SondeError,
-  Uuid,
-  Version,
-  buildParser,
-  parseJson,
-} from "@sonde/schemas";
+import { existsSync, readFileSync } from "node:fs";
+import { Digest, PackName, Uuid, Version, buildParser, parseJson } from "@sonde/schemas";
 import { type Static, Type } from "typebox";
-import { syncDirectory } from "./sync-directory.ts";
+import { replaceFile } from "./replace-file.ts";
 
 const closed = { additionalProperties: false } as const;
 const Archive = Type.Union([
@@ -58,18 +40,5 @@ export function readPackState(path: string): PackStateFile | null {
 
 /** Replaces the file whole and durably: a crash leaves the old or the new one. */
 export function writePackState(path: string, state: PackStateFile): void {
-  const temporary = `${path}.new`;
-  const flags = constants.O_WRONLY | constants.O_CREAT | constants.O_TRUNC | constants.O_NOFOLLOW;
-  const fd = openSync(temporary, flags, 0o600);
-  try {
-    const bytes = Buffer.from(`${JSON.stringify(state, null, 1)}\n`);
-    if (writeSync(fd, bytes) !== bytes.length) {
-      throw new SondeError("STARTING_FAILED", `${path}: expected the whole file to be written`);
-    }
-    fsyncSync(fd);
-  } finally {
-    closeSync(fd);
-  }
-  renameSync(temporary, path);
-  syncDirectory(dirname(path));
+  replaceFile(path, `${JSON.stringify(state, null, 1)}\n`, 0o600);
 }

@@ -88,6 +88,7 @@ export function createAgentLink(
       case "welcome":
       case "desired-state":
       case "call":
+      case "certificate":
         throw new SondeError(
           "ENVELOPE_INVALID",
           `expected a message an agent sends, got ${message.header.type}`,
@@ -134,6 +135,9 @@ export function createAgentLink(
     },
     sendDesiredState(body) {
       socket.send(channel.seal({ type: "desired-state", body }));
+    },
+    sendCertificate(certificate) {
+      socket.send(channel.seal({ type: "certificate", body: { certificate } }));
     },
     ping(timeoutMs) {
       return new Promise((resolve) => {

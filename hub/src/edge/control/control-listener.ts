@@ -13,12 +13,14 @@ import {
   NONCE_BYTES,
   type Signer,
 } from "@sonde/trust/envelope";
+import type { Authority } from "@sonde/trust/ca";
 import { WebSocketServer, type WebSocket } from "ws";
 import type { AuditLog } from "../../core/audit-log.ts";
 import { buildAuditRecord } from "../../core/audit-record.ts";
 import type { Fleet } from "../../core/fleet.ts";
 import type { HubStore } from "../store/hub-store.ts";
 import { createAgentLink } from "./agent-link.ts";
+import { createRenewal } from "./certificate-renewal.ts";
 
 const HUB_VERSION = "0.1.0";
 const MAX_MESSAGE_BYTES = 2 * 1024 * 1024;
@@ -31,6 +33,7 @@ export type ControlOptions = {
   hubId: string;
   tls: { certificate: string; privateKey: string; authority: string };
   signer: Signer;
+  openAuthority: () => Promise<Authority>;
   store: HubStore;
   fleet: Fleet;
   auditLog: AuditLog;
@@ -38,7 +41,7 @@ export type ControlOptions = {
   report: (error: Error) => void;
 };
 
-type Identified = { agentId: string; publicKey: string };
+type Identified = { agentId: string; publicKey: string; expiresAt: Date };
 
 /**
  * The agents' control listener: TLS 1.3 with a client certificate of our CA
@@ -180,6 +183,7 @@ function startSession(options: ControlOptions, admitted: Admitted, socket: WebSo
         link,
       });
       link.sendDesiredState(fleet.find(agentId)?.desired ?? agent.desired);
+      keep(renewal.renewWhenDue());
     },
     onPackReport(report) {
       keep(store.savePacks(agentId, report.packs, now()));
@@ -188,12 +192,16 @@ function startSession(options: ControlOptions, admitted: Admitted, socket: WebSo
     onAuditHead: setHead,
     onClose(refusal) {
       if (fleet.find(agentId)?.link === link) fleet.update(agentId, { link: null, ...seen() });
+      renewal.stop();
       if (refusal !== null) {
         audit("envelope.refused", { status: "denied", code: refusal.code });
       }
       audit("agent.disconnected", {});
     },
   });
+  const renewal = createRenewal(options, admitted, (certificate) =>
+    link.sendCertificate(certificate),
+  );
   socket.send(
     channel.seal({
       type: "welcome",

@@ -106,9 +106,11 @@ async function enrol(
       "expected proof of the new key on this TLS session, got none",
     );
   }
-  const agentId = randomUUID();
+  // A token for exactly this name gives a known agent a new key: it keeps its id and its packs.
+  const known = options.fleet.list().find(({ name }) => name === request.agentName);
+  const agentId = known?.id ?? randomUUID();
   const issued = await authority.issueAgentCertificate({
-    csr: request.csr,
+    publicKey,
     hubId: options.hubId,
     agentId,
   });
@@ -126,18 +128,21 @@ async function enrol(
   await options.auditLog.append(
     buildAuditRecord(at, "agent.enrolled", {
       agent: request.agentName,
-      detail: { agentId, serial: issued.serial, keyId: issued.keyId },
+      detail: { agentId, serial: issued.serial, keyId: issued.keyId, anew: known !== undefined },
     }),
   );
-  options.fleet.add({
-    id: agentId,
-    name: request.agentName,
-    enrolledAt: at.toISOString(),
-    lastSeenAt: null,
-    hello: null,
-    packs: [],
-    desired: { revision: 0, packs: [] },
-  });
+  if (known !== undefined) {
+    known.link?.close("enrolled anew");
+  } else
+    options.fleet.add({
+      id: agentId,
+      name: request.agentName,
+      enrolledAt: at.toISOString(),
+      lastSeenAt: null,
+      hello: null,
+      packs: [],
+      desired: { revision: 0, packs: [] },
+    });
   return {
     hubId: options.hubId,
     agentId,
