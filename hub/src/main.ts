@@ -162,6 +162,8 @@ async function serve(config: HubConfig, opened: Opened): Promise<() => Promise<v
     config.agents.host,
     config.agents.controlPort,
     kept.control,
+    // Enrolled agents look for the hub there and nowhere else.
+    kept.control !== 0,
   );
   ports.http = await listen(app.server, config.http.host, config.http.port, kept.http);
   writePrivateFile(portsFile, JSON.stringify(ports));
@@ -217,8 +219,18 @@ async function ensureOperatorKey(
   await store.addKey({ id, name: "operator", secret, policy, at });
 }
 
-/** Listens on the wanted port; 0 means the one used last time, or any free one. */
-async function listen(server: Server, host: string, wanted: number, kept: number): Promise<number> {
+/**
+ * Listens on the wanted port; 0 means the one used last time, or any free one.
+ *
+ * @param known whether others have written the kept port down: then no other will do
+ */
+async function listen(
+  server: Server,
+  host: string,
+  wanted: number,
+  kept: number,
+  known = false,
+): Promise<number> {
   const tryPort = (port: number) =>
     new Promise<number>((resolve, reject) => {
       server.once("error", reject);
@@ -232,8 +244,8 @@ async function listen(server: Server, host: string, wanted: number, kept: number
     return await tryPort(first);
   } catch (thrown) {
     const inUse = thrown instanceof Error && "code" in thrown && thrown.code === "EADDRINUSE";
-    if (inUse && wanted === 0) return tryPort(0);
-    if (inUse) throw new SondeError("PORT_IN_USE", `port ${wanted} on ${host} is in use`);
+    if (inUse && wanted === 0 && !known) return tryPort(0);
+    if (inUse) throw new SondeError("PORT_IN_USE", `port ${first} on ${host} is in use`);
     throw new SondeError("RIGHT_MISSING", `cannot listen on ${host}:${wanted}`, { cause: thrown });
   }
 }

@@ -73,7 +73,10 @@ export function choosePorts(base: number): Ports {
 
 export type ServiceConfigs = { hub: string; registry: string; agent: string; runner: string };
 
-/** Writes each service's configuration; all are readable by every user and hold no secret. */
+/**
+ * Writes each service's configuration, readable by that service's group alone:
+ * a database's address may hold its password.
+ */
 export function writeConfigs(
   layout: DataLayout,
   accounts: Accounts,
@@ -81,9 +84,14 @@ export function writeConfigs(
   ports: Ports,
   env: NodeJS.ProcessEnv,
 ): ServiceConfigs {
-  const write = (name: string, content: object) => {
+  const write = (name: keyof ServiceConfigs, content: object) => {
     const path = join(layout.config, `${name}.json`);
-    writeAtomically(path, `${JSON.stringify(content, null, 2)}\n`);
+    // Nobody can read it until it is the group's: the old file stays in place meanwhile.
+    writeAtomically(path, `${JSON.stringify(content, null, 2)}\n`, 0o600, (file) => {
+      if (!accounts.separate) return;
+      chownSync(file, 0, accounts[name].gid);
+      chmodSync(file, 0o640);
+    });
     return path;
   };
   const admitPath = join(runtime.folder, "admit.js");

@@ -52,6 +52,9 @@ export async function runStart(options: StartOptions): Promise<Services> {
       assignPacks(hub, agent, services.agentName, versions),
     );
     await approvePacks(layout, agent, options);
+    await waitFor("the hub to know the agent's packs", () =>
+      hubKnowsPacks(hub, agent, services.agentName),
+    );
     const packs = await agent.packs();
     const endpoints = describeEndpoints(layout, services, apiKey, packs);
     writeAtomically(layout.endpoints, `${JSON.stringify({ ...endpoints, apiKey: undefined })}\n`);
@@ -86,6 +89,18 @@ async function assignPacks(
       ),
     );
   });
+}
+
+/** True once the agent is connected and the hub has its packs' present states. */
+async function hubKnowsPacks(
+  hub: HubClient,
+  agent: AgentClient,
+  agentName: string,
+): Promise<boolean> {
+  const known = (await hub.listAgents()).find(({ name }) => name === agentName);
+  const stateAtHub = new Map(known?.packs.map(({ name, state }) => [name, state]));
+  const packs = await agent.packs();
+  return known?.online === true && packs.every(({ name, state }) => stateAtHub.get(name) === state);
 }
 
 /** Shows what each pending pack asks for; grants it when a person, or `--yes`, says so. */
@@ -125,9 +140,9 @@ async function showFirstAnswer(
 ): Promise<void> {
   const ready = packs.some(({ name, state }) => name === "sonde/system" && state === "active");
   if (ready) {
-    const answer = await waitFor("the first answer", () =>
-      askWhenListed(services.urls.mcp, apiKey, services.agentName),
-    );
+    const answer = await askTool(services.urls.mcp, apiKey, "system_disk_usage", {
+      agent: services.agentName,
+    });
     print(describeAnswer(answer, await hub.readCall(answer.callId)));
   }
   print(
@@ -141,17 +156,6 @@ async function showFirstAnswer(
       "Ready. Ctrl-C stops everything.",
     ].join("\n"),
   );
-}
-
-/** The hub lists a tool a moment after the agent has reported the pack. */
-async function askWhenListed(mcpUrl: string, apiKey: string, agent: string) {
-  try {
-    return await askTool(mcpUrl, apiKey, "system_disk_usage", { agent });
-  } catch (thrown) {
-    const early = thrown instanceof SondeError && thrown.code === "PROBE_UNKNOWN";
-    if (early) return undefined;
-    throw thrown;
-  }
 }
 
 function describeEndpoints(
