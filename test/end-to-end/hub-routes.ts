@@ -22,7 +22,7 @@ const operatorOnly = { none: 401, client: 403, auditor: 403 };
 export function listRouteRights(agent: string): RouteRights[] {
   const pack = `/agents/${agent}/packs/acme/none`;
   const packRoute = "/agents/:agent/packs/:publisher/:pack";
-  const newKey = { name: "x", policy: { role: "auditor", agents: [], probes: [] } };
+  const newKey = { name: "x", policy: { role: "auditor", agents: "*", probes: "*" } };
   return [
     { route: "GET /agents", path: "/agents", ...everyone },
     { route: "GET /agents/:agent", path: `/agents/${agent}`, ...everyone },

@@ -14,6 +14,8 @@ import type { AgentAnswer, AgentCall, AgentLink } from "../../core/fleet.ts";
 
 /** Calls one agent may have open; more are refused as AGENT_BUSY. */
 const MAX_OPEN_CALLS = 256;
+/** How long the other side may take to end a session that we have ended. */
+const CLOSE_MS = 1_000;
 const PING_EVERY_MS = 15_000;
 /** Time beyond the agent's own limit before the hub gives up. */
 const GRACE_MS = 2_000;
@@ -44,6 +46,7 @@ export function createAgentLink(
   const open = new Map<string, OpenCall>();
   let refusal: SondeError | null = null;
   let alive = true;
+  let closing = false;
 
   const heartbeat = setInterval(() => {
     if (!alive) return socket.terminate();
@@ -55,6 +58,8 @@ export function createAgentLink(
   });
 
   socket.on("message", (data, isBinary) => {
+    // What comes after we said goodbye is of a session that is over.
+    if (closing) return;
     try {
       if (!isBinary)
         throw new SondeError("ENVELOPE_INVALID", "expected a binary message, got text");
@@ -153,7 +158,9 @@ export function createAgentLink(
       });
     },
     close(reason) {
+      closing = true;
       socket.close(1001, reason);
+      setTimeout(() => socket.terminate(), CLOSE_MS).unref();
     },
   };
 }

@@ -141,13 +141,15 @@ async function refuseSecondConnection(options: ControlOptions, agentId: string):
     throw new SondeError("CERTIFICATE_REFUSED", "this agent has a live connection already");
   }
   first.close("replaced");
+  options.fleet.update(agentId, { link: null });
 }
 
 function startSession(options: ControlOptions, admitted: Admitted, socket: WebSocket): void {
   const { fleet, store, auditLog, now } = options;
   const { agentId } = admitted;
   const agent = fleet.find(agentId);
-  if (agent === undefined) return socket.terminate();
+  // Of two that came at once and found nobody, the second is refused here.
+  if (agent === undefined || agent.link !== null) return socket.terminate();
   const channel = createChannel({
     side: "hub",
     hubId: options.hubId,
@@ -180,7 +182,6 @@ function startSession(options: ControlOptions, admitted: Admitted, socket: WebSo
         packs: hello.packs,
         auditHead: hello.auditHead,
         ...seen(),
-        link,
       });
       link.sendDesiredState(fleet.find(agentId)?.desired ?? agent.desired);
       keep(renewal.renewWhenDue());
@@ -199,6 +200,8 @@ function startSession(options: ControlOptions, admitted: Admitted, socket: WebSo
       audit("agent.disconnected", {});
     },
   });
+  // From here on a second connection of this identity meets this one (attack 19).
+  fleet.update(agentId, { link, ...seen() });
   const renewal = createRenewal(options, admitted, (certificate) =>
     link.sendCertificate(certificate),
   );

@@ -7,6 +7,7 @@ import {
   CreateApiKey,
   CreatedApiKey,
   type AuditEntry,
+  type KeyPolicy,
   type ResultBody,
   type Signer,
   SondeError,
@@ -58,6 +59,7 @@ export function addAccountRoutes(app: HttpServer, options: AccountRoutesOptions)
     },
     async (request, reply) => {
       const { name, policy } = request.body;
+      requireWholePolicy(policy);
       const id = randomUUID();
       const key = `${API_KEY_PREFIX}${randomBytes(32).toString("base64url")}`;
       const at = now();
@@ -124,6 +126,15 @@ export function addAccountRoutes(app: HttpServer, options: AccountRoutesOptions)
       await auditLog.flush();
       return describeCall(options, await options.auditStore.readCall(request.params.callId));
     },
+  );
+}
+
+/** Lists of agents and probes bound what a client may ask; what the other roles do is for all. */
+function requireWholePolicy({ role, agents, probes }: KeyPolicy): void {
+  if (role === "client" || (agents === "*" && probes === "*")) return;
+  throw new SondeError(
+    "BAD_REQUEST",
+    `expected agents and probes "*" for a key of role ${role}, got a list, which would not bind it`,
   );
 }
 
