@@ -157,7 +157,7 @@ async function openPacks(
       for (const { file, reason } of refused) log("grant.refused", { file, reason });
       return byPack;
     },
-    runnerGroups: () => runner.runners().map(({ groups }) => groups),
+    hasRunner: (groups) => runner.serves(groups),
     drop: (digest) => runner.drop(digest),
     save: (state) => writePackState(statePath, { hubId, ...state }),
     record,

@@ -8,6 +8,7 @@ import {
 } from "@sonde/schemas";
 import { buildSampleManifest } from "@sonde/trust/testing";
 import { expect, test } from "vitest";
+import { fitsGroups } from "./fits-groups.ts";
 import { Packs, type PacksPorts } from "./packs.ts";
 import type { AgentEvent } from "./record-event.ts";
 
@@ -74,7 +75,7 @@ function buildHost(manifests: Record<string, Manifest | SondeError>) {
       readAdmitted: get,
       codePathOf: (digest) => `/store/${digest}`,
       readGrants: () => world.grants,
-      runnerGroups: () => world.groups,
+      hasRunner: (groups) => world.groups.some((has) => fitsGroups(has, groups, [])),
       drop: (digest) => world.dropped.push(digest),
       save: (state) => {
         world.saved = structuredClone(state);
@@ -247,6 +248,9 @@ test("a pack that needs a group waits for a runner in it, and keeps it when the 
     reason: { code: "PERMISSION_NEEDED" },
   });
   world.groups = [[], ["adm", "docker"]];
+  packs.judgeAgain();
+  expect(states(packs)).toEqual([["1.0.0", "pending", 0]]);
+  world.groups = [[], ["docker"]];
   packs.judgeAgain();
   expect(states(packs)).toEqual([["1.0.0", "active", 1]]);
   world.groups = [];

@@ -13,7 +13,7 @@ import {
 import { type ActivePack, buildActivePack } from "./active-pack.ts";
 import { planDesiredState } from "./desired-state.ts";
 import { buildPackReports } from "./pack-report.ts";
-import { type Pack, type PackVersion, judgePack } from "./pack-state.ts";
+import { type HostRules, type Pack, type PackVersion, judgePack } from "./pack-state.ts";
 import type { AgentEvent } from "./record-event.ts";
 
 type Archive = { name: PackName; version: Version; digest: Digest };
@@ -32,7 +32,7 @@ export type PacksPorts = {
   readAdmitted: (digest: Digest) => Promise<AdmittedPack>;
   codePathOf: (digest: Digest) => string;
   readGrants: () => ReadonlyMap<string, GrantFile>;
-  runnerGroups: () => readonly (readonly string[])[];
+  hasRunner: HostRules["hasRunner"];
   /** The archive is out of service: its pack host ends. */
   drop: (digest: Digest) => void;
   /** Durable when it returns. */
@@ -192,7 +192,7 @@ export class Packs {
     );
     const host = {
       maxCapability: this.#ports.maxCapability,
-      runnerGroups: this.#ports.runnerGroups(),
+      hasRunner: this.#ports.hasRunner,
     };
     this.#packs = packs.map((pack) => judgePack(pack, this.#grants.get(pack.name) ?? null, host));
     this.#ports.save({ revision: this.#revision, packs: this.#packs.map(toSaved) });
