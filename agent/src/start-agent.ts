@@ -160,6 +160,7 @@ async function openPacks(
     hasRunner: (groups) => runner.serves(groups),
     drop: (digest) => runner.drop(digest),
     save: (state) => writePackState(statePath, { hubId, ...state }),
+    reportUnsaved: ({ code, cause }) => log("packs.unsaved", { code, cause: String(cause) }),
     record,
   });
   const saved = readPackState(statePath);
