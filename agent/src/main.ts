@@ -19,7 +19,7 @@ const MAX_POLICY_BYTES = 1024 * 1024;
 export async function main(): Promise<void> {
   const log = createLog(process.stderr, Date.now);
   try {
-    const { uid } = requireUnprivileged();
+    const { uid, groups } = requireUnprivileged();
     const [, program = "", configPath] = process.argv;
     if (configPath === undefined) {
       throw new SondeError("CONFIG_INVALID", "expected the path of a configuration file");
@@ -33,6 +33,7 @@ export async function main(): Promise<void> {
         socketPath: config.runnerSocketPath,
         // The runner's user is in no group of ours: the socket's folder is what keeps others out.
         socketMode: config.sameUid ? 0o600 : 0o666,
+        sharedGroups: config.sameUid ? groups : [],
         log: (event, detail) => log(event, { detail }),
       }),
       admission: buildAdmission(config, config.sameUid ? [0, uid] : [0]),

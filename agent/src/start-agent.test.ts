@@ -128,6 +128,7 @@ async function start(): Promise<void> {
         }),
       run: () => Promise.resolve({ ok: true, result: "{}", ms: 1 }),
       drop: () => undefined,
+      serves: () => true,
       runners: () => [{ pid: 1, uid, groups: [], confinement: "process" }],
       close: () => Promise.resolve(),
     },

@@ -157,9 +157,10 @@ async function openPacks(
       for (const { file, reason } of refused) log("grant.refused", { file, reason });
       return byPack;
     },
-    runnerGroups: () => runner.runners().map(({ groups }) => groups),
+    hasRunner: (groups) => runner.serves(groups),
     drop: (digest) => runner.drop(digest),
     save: (state) => writePackState(statePath, { hubId, ...state }),
+    reportUnsaved: ({ code, cause }) => log("packs.unsaved", { code, cause: String(cause) }),
     record,
   });
   const saved = readPackState(statePath);

@@ -204,7 +204,7 @@ export const RunnerReply = Type.Union([
 ]);
 export type RunnerReply = Static<typeof RunnerReply>;
 
-/** First frame of a runner: which groups it has, so the agent can choose. */
+/** First frame of a runner: which groups it has besides its primary one, so the agent can choose. */
 export const RunnerHello = Type.Object(
   {
     op: Type.Literal("hello"),

@@ -33,8 +33,8 @@ export type Pack = {
 /** What decides besides the pack itself. */
 export type HostRules = {
   maxCapability: Capability;
-  /** Groups of each runner that is there. */
-  runnerGroups: readonly (readonly string[])[];
+  /** True when a runner with exactly these groups is there. */
+  hasRunner: (groups: readonly string[]) => boolean;
 };
 
 /** Moves each version of a pack to the state that its grant and the host allow. */
@@ -82,10 +82,7 @@ function judge(
 }
 
 export function hasRunnerFor(groups: readonly string[], host: HostRules): boolean {
-  return (
-    groups.length === 0 ||
-    host.runnerGroups.some((has) => groups.every((group) => has.includes(group)))
-  );
+  return groups.length === 0 || host.hasRunner(groups);
 }
 
 function become(

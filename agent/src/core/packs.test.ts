@@ -8,6 +8,7 @@ import {
 } from "@sonde/schemas";
 import { buildSampleManifest } from "@sonde/trust/testing";
 import { expect, test } from "vitest";
+import { fitsGroups } from "./fits-groups.ts";
 import { Packs, type PacksPorts } from "./packs.ts";
 import type { AgentEvent } from "./record-event.ts";
 
@@ -55,6 +56,10 @@ function buildHost(manifests: Record<string, Manifest | SondeError>) {
     events: [] as AgentEvent[],
     changes: 0,
     admissions: 0,
+    admitting: 0,
+    mostAdmitting: 0,
+    isDiskFull: false,
+    unsaved: 0,
   };
   const get = async (digest: string): Promise<AdmittedPack> => {
     const manifest = new Map(Object.entries(manifests)).get(digest);
@@ -67,16 +72,24 @@ function buildHost(manifests: Record<string, Manifest | SondeError>) {
   const create = (maxCapability: Capability = "observe") => {
     const packs = new Packs({
       maxCapability,
-      admit({ digest }) {
+      async admit({ digest }) {
         world.admissions += 1;
+        world.admitting += 1;
+        world.mostAdmitting = Math.max(world.mostAdmitting, world.admitting);
+        await new Promise((resolve) => setTimeout(resolve, 1));
+        world.admitting -= 1;
         return get(digest);
       },
       readAdmitted: get,
       codePathOf: (digest) => `/store/${digest}`,
       readGrants: () => world.grants,
-      runnerGroups: () => world.groups,
+      hasRunner: (groups) => world.groups.some((has) => fitsGroups(has, groups, [])),
       drop: (digest) => world.dropped.push(digest),
+      reportUnsaved: () => {
+        world.unsaved += 1;
+      },
       save: (state) => {
+        if (world.isDiskFull) throw new Error("ENOSPC");
         world.saved = structuredClone(state);
       },
       record: (event) => world.events.push(event),
@@ -223,6 +236,44 @@ test("a restart finds what was active, and what changed on disk does not serve",
   expect(tampered.find(NAME)).toMatchObject({ code: "PACK_NOT_ACTIVE" });
 });
 
+test("a full disk keeps no revoked pack in service, and is tried again", async () => {
+  const { world, create } = buildHost({ [digestOf("1")]: buildManifest("1.0.0", ["/a"]) });
+  world.grants.set(NAME, grantOf(needs(["/a"])));
+  const packs = create();
+  await packs.apply(desire(1, ["1.0.0", "1"]));
+  world.isDiskFull = true;
+  world.grants.clear();
+  packs.reload();
+  expect(packs.find(NAME)).toMatchObject({ code: "PACK_NOT_ACTIVE" });
+  expect(world.dropped).toEqual([digestOf("1")]);
+  await packs.apply(desire(2));
+  expect(world.unsaved).toBe(2);
+  expect(world.saved?.revision).toBe(1);
+  world.isDiskFull = false;
+  await packs.retry();
+  expect(world.saved).toEqual({ revision: 2, packs: [] });
+});
+
+test("many wanted packs are admitted two at a time, and none that is not wanted any more", async () => {
+  const { world, create } = buildHost({});
+  const packs = create();
+  const wish = Array.from({ length: 20 }, (_, index) => ({
+    name: `acme/p${index}`,
+    version: "1.0.0",
+    digest: `sha256:${String(index).padStart(64, "0")}`,
+  }));
+  await packs.apply({ revision: 1, packs: wish });
+  expect(packs.reports().map(({ state }) => state)).toEqual(wish.map(() => "failed"));
+  expect([world.admissions, world.mostAdmitting]).toEqual([20, 2]);
+  const other = wish.map((pack) => ({
+    ...pack,
+    digest: pack.digest.replace("sha256:0", "sha256:1"),
+  }));
+  const applying = packs.apply({ revision: 2, packs: other });
+  await Promise.all([applying, packs.apply({ revision: 3, packs: [] })]);
+  expect(world.admissions).toBe(22);
+});
+
 test("a revoked pack stays revoked over a restart", async () => {
   const { world, create } = buildHost({ [digestOf("1")]: buildManifest("1.0.0", ["/a"]) });
   world.grants.set(NAME, grantOf(needs(["/a"])));
@@ -247,6 +298,9 @@ test("a pack that needs a group waits for a runner in it, and keeps it when the 
     reason: { code: "PERMISSION_NEEDED" },
   });
   world.groups = [[], ["adm", "docker"]];
+  packs.judgeAgain();
+  expect(states(packs)).toEqual([["1.0.0", "pending", 0]]);
+  world.groups = [[], ["docker"]];
   packs.judgeAgain();
   expect(states(packs)).toEqual([["1.0.0", "active", 1]]);
   world.groups = [];

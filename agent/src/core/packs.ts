@@ -12,16 +12,16 @@ import {
 } from "@sonde/schemas";
 import { type ActivePack, buildActivePack } from "./active-pack.ts";
 import { planDesiredState } from "./desired-state.ts";
+import { listPackEvents } from "./pack-events.ts";
 import { buildPackReports } from "./pack-report.ts";
-import { type Pack, type PackVersion, judgePack } from "./pack-state.ts";
+import { type HostRules, type Pack, type PackVersion, judgePack } from "./pack-state.ts";
 import type { AgentEvent } from "./record-event.ts";
+import { type SavedPacks, type SavedVersion, buildSavedPacks } from "./saved-packs.ts";
+import { createTurns } from "./take-turns.ts";
 
 type Archive = { name: PackName; version: Version; digest: Digest };
-type SavedPacks = {
-  revision: number;
-  packs: { name: PackName; current: Saved; candidate: Saved }[];
-};
-type Saved = { version: Version; digest: Digest } | null;
+/** Each is a process of its own that unpacks an archive. */
+const MAX_ADMISSIONS = 2;
 
 /** What the packs of an agent need of their surroundings. */
 export type PacksPorts = {
@@ -32,11 +32,13 @@ export type PacksPorts = {
   readAdmitted: (digest: Digest) => Promise<AdmittedPack>;
   codePathOf: (digest: Digest) => string;
   readGrants: () => ReadonlyMap<string, GrantFile>;
-  runnerGroups: () => readonly (readonly string[])[];
+  hasRunner: HostRules["hasRunner"];
   /** The archive is out of service: its pack host ends. */
   drop: (digest: Digest) => void;
   /** Durable when it returns. */
   save: (state: SavedPacks) => void;
+  /** `save` threw. */
+  reportUnsaved: (error: SondeError) => void;
   record: (event: AgentEvent) => void;
 };
 
@@ -49,9 +51,11 @@ export class Packs {
   readonly #active = new Map<PackName, ActivePack>();
   readonly #fetching = new Set<Digest>();
   readonly #listeners: (() => void)[] = [];
+  readonly #inTurn = createTurns(MAX_ADMISSIONS);
   #packs: Pack[] = [];
   #grants: ReadonlyMap<string, GrantFile>;
   #revision = 0;
+  #isSaved = true;
 
   constructor(ports: PacksPorts) {
     this.#ports = ports;
@@ -87,6 +91,7 @@ export class Packs {
 
   /** Tries again what failed for a reason that may pass, such as a registry that is down. */
   async retry(): Promise<void> {
+    if (!this.#isSaved) this.#save();
     const archives = this.#packs.flatMap(({ name, current, candidate }) =>
       [current, candidate].flatMap((aim) =>
         aim?.admitted === null && isPassing(aim)
@@ -135,7 +140,10 @@ export class Packs {
   }
 
   /** @param state before it is judged: what served before does not wait for its runner again */
-  async #restoreVersion(saved: Saved, state: "active" | "verified"): Promise<PackVersion | null> {
+  async #restoreVersion(
+    saved: SavedVersion,
+    state: "active" | "verified",
+  ): Promise<PackVersion | null> {
     if (saved === null) return null;
     const version: PackVersion = { ...saved, state, reason: null, admitted: null };
     try {
@@ -149,7 +157,10 @@ export class Packs {
     if (this.#fetching.has(archive.digest)) return;
     this.#fetching.add(archive.digest);
     try {
-      const admitted = await this.#ports.admit(archive);
+      const admitted = await this.#inTurn(async () =>
+        this.#wants(archive) ? this.#ports.admit(archive) : null,
+      );
+      if (admitted === null) return;
       this.#update(archive, (version) => ({
         ...version,
         state: "verified",
@@ -171,6 +182,12 @@ export class Packs {
     }
   }
 
+  /** False when the hub changed its mind while the archive waited for its turn. */
+  #wants({ name, digest }: Archive): boolean {
+    const pack = this.#packs.find((candidate) => candidate.name === name);
+    return pack?.current?.digest === digest || pack?.candidate?.digest === digest;
+  }
+
   /** Changes the version of that archive, unless it is no longer wanted. */
   #update(archive: Archive, change: (version: PackVersion) => PackVersion): void {
     const apply = (version: PackVersion | null) =>
@@ -184,7 +201,7 @@ export class Packs {
     );
   }
 
-  /** The one way in which anything changes: judged, saved, put into service, recorded, told. */
+  /** The one way in which anything changes: judged, put into service, saved, recorded, told. */
   #change(packs: Pack[]): void {
     const before = this.reports();
     const served = new Map(
@@ -192,18 +209,30 @@ export class Packs {
     );
     const host = {
       maxCapability: this.#ports.maxCapability,
-      runnerGroups: this.#ports.runnerGroups(),
+      hasRunner: this.#ports.hasRunner,
     };
     this.#packs = packs.map((pack) => judgePack(pack, this.#grants.get(pack.name) ?? null, host));
-    this.#ports.save({ revision: this.#revision, packs: this.#packs.map(toSaved) });
+    // First, so that nothing that fails later keeps a revoked pack in service.
     this.#serve();
     for (const [name, digest] of served) {
       if (this.#active.get(name)?.admitted.digest !== digest) this.#ports.drop(digest);
     }
+    this.#save();
     const after = this.reports();
     if (JSON.stringify(before) === JSON.stringify(after)) return;
-    this.#recordChanges(before, after);
+    for (const event of listPackEvents(before, after)) this.#ports.record(event);
     for (const listener of this.#listeners) listener();
+  }
+
+  /** A disk that is full does not stop the agent: what is in memory holds, and `retry` saves again. */
+  #save(): void {
+    try {
+      this.#ports.save(buildSavedPacks(this.#revision, this.#packs));
+      this.#isSaved = true;
+    } catch (thrown) {
+      this.#isSaved = false;
+      this.#ports.reportUnsaved(toSondeError(thrown));
+    }
   }
 
   #serve(): void {
@@ -216,31 +245,6 @@ export class Packs {
       this.#active.set(name, buildActivePack(current.admitted, codePath, grant, maxCapability));
     }
   }
-
-  #recordChanges(before: PackReport[], after: PackReport[]): void {
-    const known = new Map(before.map((report) => [report.digest, report]));
-    const now = new Set(after.map(({ digest }) => digest));
-    const gone = before.filter(({ digest }) => !now.has(digest));
-    const changed = after.filter(
-      (report) => JSON.stringify(known.get(report.digest)) !== JSON.stringify(report),
-    );
-    for (const report of [...gone.map((old) => ({ ...old, state: "removed" })), ...changed]) {
-      const { name, version, state, digest, probes, approved, reason } = report;
-      this.#ports.record({
-        event: "pack.state",
-        packDigest: digest,
-        status: "info",
-        code: reason?.code ?? null,
-        detail: {
-          pack: name,
-          version,
-          state,
-          probes: probes.length,
-          approvedBy: approved?.by ?? null,
-        },
-      });
-    }
-  }
 }
 
 function fail(version: PackVersion, thrown: unknown): PackVersion {
@@ -250,10 +254,4 @@ function fail(version: PackVersion, thrown: unknown): PackVersion {
 
 function isPassing(version: PackVersion): boolean {
   return version.state === "fetched" || version.reason?.code === "REGISTRY_UNAVAILABLE";
-}
-
-function toSaved({ name, current, candidate }: Pack): SavedPacks["packs"][number] {
-  const save = (version: PackVersion | null): Saved =>
-    version === null ? null : { version: version.version, digest: version.digest };
-  return { name, current: save(current), candidate: save(candidate) };
 }

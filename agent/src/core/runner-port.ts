@@ -5,6 +5,8 @@ import type { ProbeRunner } from "./run-probe.ts";
 export type RunnerPort = ProbeRunner & {
   /** Ends the pack host of an archive that is out of service. */
   drop(digest: Digest): void;
+  /** True when a runner with exactly these groups is connected. */
+  serves(groups: readonly string[]): boolean;
   /** The runners that are connected now. */
   runners(): readonly {
     pid: number;

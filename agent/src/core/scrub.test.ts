@@ -127,6 +127,19 @@ test("JSON text stays JSON, also when it is one object per line", () => {
   ]);
 });
 
+test("a member hidden behind another of its name does not leave", () => {
+  const hidden = [
+    `{"password":"hunter2","password":""}`,
+    `{"password":{"a":"hunter2"},"password":null}`,
+    `[{"env":{"x":"\\"","DB_PASSWORD":"hunter2"},"env":{}}]`,
+    `{"a":"hunter2","\\u0061":1}`,
+  ];
+  for (const text of hidden) expect(clean(text)).not.toContain("hunter2");
+  // Only such a text is written anew: no digit of a number may change.
+  const whole = `{ "n": 12345678901234567890, "a:\\"": ["b:", {}, {"n": 1}] }`;
+  expect(clean(whole)).toBe(whole);
+});
+
 test("a second pass changes and counts nothing", () => {
   const once = clean(planted.map(([, text]) => text));
   const run = startRun();

@@ -116,7 +116,29 @@ function scrubText(text: string, run: ScrubRun, depth: number): string {
   if (inner === undefined) return scrubPlainText(text, run);
   const before = countAll(run);
   const clean = scrubAt(inner, run, depth + 1);
-  return countAll(run) === before ? text : JSON.stringify(clean);
+  // A text with nothing found stays as it is, byte for byte, if all of it was looked at.
+  const isWhole = countNamesInText(text) === countNames(inner);
+  return isWhole && countAll(run) === before ? text : JSON.stringify(clean);
+}
+
+/** Member names in a valid JSON text; of two with the same name JSON.parse shows only the last. */
+function countNamesInText(json: string): number {
+  let count = 0;
+  let isInString = false;
+  for (let at = 0; at < json.length; at += 1) {
+    const character = json[at];
+    if (character === "\\") at += 1;
+    else if (character === '"') isInString = !isInString;
+    else if (character === ":" && !isInString) count += 1;
+  }
+  return count;
+}
+
+function countNames(value: unknown): number {
+  if (typeof value !== "object" || value === null) return 0;
+  const members: unknown[] = Object.values(value);
+  const own = Array.isArray(value) ? 0 : members.length;
+  return members.reduce<number>((sum, member) => sum + countNames(member), own);
 }
 
 function countAll(run: ScrubRun): number {

@@ -17,6 +17,8 @@ export type HostReply =
 
 const CODES = new Set<unknown>(["PACK_FAILED", "PACK_TIMEOUT", "PACK_CRASHED"]);
 const MAX_MESSAGE = 2000;
+/** As in pack-sdk/runtime, which holds the isolate and is not for the runner to load. */
+const MAX_RESULT_CHARS = 4 * 1024 * 1024;
 
 /** @throws SondeError PACK_CRASHED when it is none of the replies above */
 export function parseHostReply(value: unknown): HostReply {
@@ -32,7 +34,10 @@ export function parseHostReply(value: unknown): HostReply {
 function parseAnswer(value: unknown): HostAnswer {
   const answer = fieldsOf(value);
   const result = answer["result"];
-  if (answer["ok"] === true && typeof result === "string") return { ok: true, result };
+  if (answer["ok"] === true && typeof result === "string") {
+    if (result.length > MAX_RESULT_CHARS) throw misfit();
+    return { ok: true, result };
+  }
   const { code, message } = fieldsOf(answer["failure"]);
   if (!CODES.has(code) || typeof message !== "string") throw misfit();
   return {

@@ -1,4 +1,4 @@
-import { type Failure, type RunnerRequest, SondeError } from "@sonde/schemas";
+import { type Failure, type RunnerRequest, SondeError, toSondeError } from "@sonde/schemas";
 import type { HostAnswer } from "../pack-host/host-protocol.ts";
 import type { HostLauncher } from "./host-launcher.ts";
 import { PackHostProcess } from "./pack-host-process.ts";
@@ -68,8 +68,8 @@ export class PackLine {
         this.#log("pack-host-lost", `${outcome.lost} ${host.lastWords}`.trim());
       }
     } catch (error) {
-      if (error instanceof SondeError) return fail(error.code, error.message);
-      throw error;
+      const { code, message } = toSondeError(error);
+      return fail(code, message);
     }
     if (this.#isClosed) return fail("PACK_NOT_ACTIVE", "the pack was withdrawn");
     return fail("PACK_CRASHED", "the pack's process could not be started");

@@ -5,8 +5,8 @@ import {
   type RunnerHello,
   type RunnerReply,
   type RunnerRequest,
-  SondeError,
   parseRunnerRequest,
+  toSondeError,
 } from "@sonde/schemas";
 import { type ReadLimits, performReads } from "../edge/powers/powers.ts";
 import { FrameReader, encodeFrame } from "../edge/runner/frames.ts";
@@ -26,12 +26,23 @@ export function serveAgent(socket: Socket, { hello, lines, limits }: Serving): v
     if (socket.writable) socket.write(encodeFrame(message));
   };
   const answer = async (request: RunnerRequest): Promise<void> => {
+    try {
+      await perform(request);
+    } catch (thrown) {
+      const { code, message } = toSondeError(thrown);
+      const refusal = refuse(request, { code, message });
+      if (refusal === null) socket.destroy();
+      else send(refusal);
+    }
+  };
+  const perform = async (request: RunnerRequest): Promise<void> => {
     switch (request.op) {
       case "read":
         if (reading >= MAX_READING) return send(refuseReads(request, BUSY));
         reading++;
         try {
-          await answerRead(request);
+          const done = await performReads(request.reads, request.timeoutMs, limits);
+          send({ id: request.id, op: "read", ...done });
         } finally {
           reading--;
         }
@@ -49,15 +60,6 @@ export function serveAgent(socket: Socket, { hello, lines, limits }: Serving): v
         return send({ id: request.id, op: "drop" });
     }
   };
-  const answerRead = async (request: ReadRequest): Promise<void> => {
-    const done = await performReads(request.reads, request.timeoutMs, limits);
-    try {
-      send({ id: request.id, op: "read", ...done });
-    } catch (error) {
-      if (!(error instanceof SondeError)) throw error;
-      send(refuseReads(request, { code: error.code, message: error.message }));
-    }
-  };
   const reader = new FrameReader((value) => void answer(parseRunnerRequest(value)));
   socket.on("data", (chunk: Buffer) => {
     try {
@@ -70,6 +72,17 @@ export function serveAgent(socket: Socket, { hello, lines, limits }: Serving): v
 }
 
 const BUSY: Failure = { code: "AGENT_BUSY", message: "too many reads at once on this runner" };
+
+function refuse(request: RunnerRequest, failure: Failure): RunnerReply | null {
+  switch (request.op) {
+    case "read":
+      return refuseReads(request, failure);
+    case "run":
+      return { id: request.id, op: "run", failure, ms: 0 };
+    case "drop":
+      return null;
+  }
+}
 
 function refuseReads(request: ReadRequest, failure: Failure): RunnerReply {
   const reads = Object.fromEntries(

@@ -36,7 +36,16 @@ export type ReadLimits = {
 };
 
 /**
- * Performs reads side by side, each with its own deadline and all within `timeoutMs`.
+ * What the data of all samples of one request may take as JSON, so that their reply always
+ * fits a frame and a pack that declares much cannot take the runner's memory.
+ */
+const MAX_REQUEST_BYTES = 24 * 1024 * 1024;
+
+type Budget = { end: number; bytesLeft: number };
+
+/**
+ * Performs reads side by side, each with its own deadline and all within `timeoutMs`. What no
+ * longer fits into one reply is READ_FAILED.
  * Never throws: every read has an outcome, in the order they were asked for.
  */
 export async function performReads(
@@ -44,22 +53,22 @@ export async function performReads(
   timeoutMs: number,
   limits: ReadLimits,
 ): Promise<{ reads: Record<string, ReadOutcome>; traces: ReadTrace[] }> {
-  const end = performance.now() + timeoutMs;
-  const done = await Promise.all(reads.map((read) => performRead(read, end, limits)));
+  const budget = { end: performance.now() + timeoutMs, bytesLeft: MAX_REQUEST_BYTES };
+  const done = await Promise.all(reads.map((read) => performRead(read, budget, limits)));
   return {
     reads: Object.fromEntries(done.map(({ trace, outcome }) => [trace.name, outcome])),
     traces: done.map(({ trace }) => trace),
   };
 }
 
-async function performRead(read: FilledRead, end: number, limits: ReadLimits) {
+async function performRead(read: FilledRead, budget: Budget, limits: ReadLimits) {
   const started = performance.now();
   const trace: ReadTrace = { name: read.name, what: "", bytes: 0, ms: 0 };
   let outcome: ReadOutcome;
   try {
     trace.what = describeRead(read);
     const samples: Sample[] = [];
-    for await (const { sample, bytes } of takeSamples(read, end, limits)) {
+    for await (const { sample, bytes } of takeSamples(read, budget, limits)) {
       samples.push(sample);
       trace.bytes += bytes;
     }
@@ -72,21 +81,23 @@ async function performRead(read: FilledRead, end: number, limits: ReadLimits) {
   return { trace, outcome };
 }
 
-async function* takeSamples(read: FilledRead, end: number, limits: ReadLimits) {
+async function* takeSamples(read: FilledRead, budget: Budget, limits: ReadLimits) {
   const { count, intervalMs } = read.source.samples ?? { count: 1, intervalMs: 0 };
   const started = performance.now();
   for (let index = 0; index < count; index++) {
     const wait = started + index * intervalMs - performance.now();
     if (wait > 0) {
-      if (performance.now() + wait >= end) throw timeout(read);
+      if (performance.now() + wait >= budget.end) throw timeout(read);
       await sleep(wait);
     }
     const at = Date.now();
     const look = await lookBefore(
       read,
-      Math.min(read.source.timeoutMs, end - performance.now()),
+      Math.min(read.source.timeoutMs, budget.end - performance.now()),
       limits,
     );
+    budget.bytesLeft -= Buffer.byteLength(JSON.stringify(look.data));
+    if (budget.bytesLeft < 0) throw tooMuch(read);
     const sample: Sample = { at, truncated: look.truncated, data: look.data };
     yield { sample, bytes: look.bytes };
   }
@@ -116,6 +127,13 @@ function lookBefore(
     }, timeoutMs);
     looking.then(resolve, reject).finally(() => clearTimeout(timer));
   });
+}
+
+function tooMuch(read: FilledRead): SondeError {
+  return new SondeError(
+    "READ_FAILED",
+    `${describeRead(read)}: the reads of one call gave more than ${MAX_REQUEST_BYTES} bytes`,
+  );
 }
 
 function timeout(read: FilledRead): SondeError {

@@ -5,7 +5,7 @@ import { type ProcessStatus, parseProcessStatus } from "./parse-process-status.t
 
 export type Identity = {
   uid: number;
-  /** Names of every group this process is in, its primary one included. */
+  /** Names of the groups this process is in besides its primary one. */
   groups: string[];
 };
 
@@ -19,7 +19,7 @@ export function requireUnprivileged(): Identity {
   const status = parseProcessStatus(readFileSync("/proc/self/status", "utf8"));
   const reason = refusalReason(status);
   if (reason !== null) throw new SondeError("PRIVILEGE_REFUSED", reason);
-  const gids = [...new Set([...status.gids.slice(0, 1), ...status.groups])];
+  const gids = [...new Set(status.groups)].filter((gid) => gid !== status.gids[0]);
   return { uid: status.uids[0] ?? -1, groups: readGroupNames(gids).sort() };
 }
 

@@ -5,7 +5,7 @@ import { join } from "node:path";
 import type { FilledRead } from "@sonde/schemas";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { FrameReader, MAX_FRAME_BYTES, encodeFrame } from "./frames.ts";
-import { type RunnerLink, createRunnerLink } from "./runner-link.ts";
+import { type RunAsk, type RunnerLink, createRunnerLink } from "./runner-link.ts";
 
 // A runner that was taken over: whatever it sends, at worst the call fails.
 let folder: string;
@@ -21,6 +21,7 @@ beforeEach(async () => {
   link = await createRunnerLink({
     socketPath: socketPath(),
     socketMode: 0o600,
+    sharedGroups: ["own"],
     log: (event, detail) => lines.push(`${event} ${detail}`),
   });
 });
@@ -34,7 +35,7 @@ const hello = {
   op: "hello",
   pid: 1,
   uid: 7,
-  groups: ["docker", "nogroup"],
+  groups: ["own"],
   confinement: "process",
   startedAt: "2026-01-01T00:00:00.000Z",
 };
@@ -61,6 +62,21 @@ function fakeRunner(
   return socket;
 }
 
+const digest = `sha256:${"0".repeat(64)}`;
+const guest: RunAsk = {
+  packDigest: digest,
+  codePath: "/x",
+  codeSha256: digest,
+  probe: "a",
+  input: "{}",
+  timeoutMs: 100,
+  memoryMb: 32,
+};
+const answerAs = (name: string) => (request: { id: number; op: string }) =>
+  request.op === "run"
+    ? { id: request.id, op: "run", result: JSON.stringify(name), ms: 1 }
+    : { id: request.id, op: "read", reads: { it: data({ text: name }) }, traces: [] };
+
 const header = (length: number) => {
   const buffer = Buffer.alloc(4);
   buffer.writeUInt32BE(length);
@@ -69,7 +85,7 @@ const header = (length: number) => {
 
 test("a reply that keeps to the protocol is taken", async () => {
   fakeRunner(({ id }) => ({ id, op: "read", reads: { it: data({ text: "1" }) }, traces: [] }));
-  expect((await link.read([read], 100, ["docker"])).reads).toEqual({ it: data({ text: "1" }) });
+  expect((await link.read([read], 100, [])).reads).toEqual({ it: data({ text: "1" }) });
   expect(link.runners()).toEqual([hello]);
   expect(statSync(socketPath()).mode & 0o777).toBe(0o600);
 });
@@ -138,43 +154,36 @@ test("who does not introduce itself properly gets no question", async () => {
   expect(asked).toEqual([]);
 });
 
-test("a guest goes to the runner with the fewest groups, a read to the fewest that suffice", async () => {
-  const answer = (name: string) => (request: { id: number; op: string }) =>
-    request.op === "run"
-      ? { id: request.id, op: "run", result: JSON.stringify(name), ms: 1 }
-      : { id: request.id, op: "read", reads: { it: data({ text: name }) }, traces: [] };
-  fakeRunner(answer("powerful"));
-  fakeRunner(answer("plain"), { ...hello, pid: 2, groups: ["nogroup"] });
+test("a read goes to a runner with exactly its groups, a guest to one with none", async () => {
+  fakeRunner(answerAs("powerful"), { ...hello, groups: ["docker"] });
+  fakeRunner(answerAs("plain"), { ...hello, pid: 2 });
   await expect.poll(() => link.runners()).toHaveLength(2);
-  const digest = `sha256:${"0".repeat(64)}`;
-  const run = await link.run({
-    packDigest: digest,
-    codePath: "/x",
-    codeSha256: digest,
-    probe: "a",
-    input: "{}",
-    timeoutMs: 100,
-    memoryMb: 32,
-  });
-  expect(run).toMatchObject({ ok: true, result: '"plain"' });
+  expect(await link.run(guest)).toMatchObject({ ok: true, result: '"plain"' });
   expect((await link.read([read], 100, ["docker"])).reads).toEqual({
     it: data({ text: "powerful" }),
   });
   expect((await link.read([read], 100, [])).reads).toEqual({ it: data({ text: "plain" }) });
+  expect([[], ["docker"], ["adm"]].map(link.serves)).toEqual([true, true, false]);
+});
+
+test("while its runner is away, nobody's request falls to a more powerful one", async () => {
+  const asked: string[] = [];
+  fakeRunner(({ op }) => asked.push(op), { ...hello, groups: ["adm", "docker"] });
+  await expect.poll(() => link.runners()).toHaveLength(1);
+  const refused = { code: "RUNNER_UNAVAILABLE" };
+  await Promise.all([
+    expect(link.read([read], 100, [])).rejects.toMatchObject(refused),
+    expect(link.read([read], 100, ["docker"])).rejects.toMatchObject(refused),
+    expect(link.run(guest)).rejects.toMatchObject(refused),
+  ]);
+  expect(asked).toEqual([]);
+  const [plain] = await Promise.all([link.run(guest), fakeRunner(answerAs("plain"))]);
+  expect(plain).toMatchObject({ ok: true, result: '"plain"' });
 });
 
 test("a question too large for a frame is refused before it is sent", async () => {
   fakeRunner(() => undefined);
-  const digest = `sha256:${"0".repeat(64)}`;
-  const large = link.run({
-    packDigest: digest,
-    codePath: "/x",
-    codeSha256: digest,
-    probe: "a",
-    input: "x".repeat(MAX_FRAME_BYTES),
-    timeoutMs: 100,
-    memoryMb: 32,
-  });
+  const large = link.run({ ...guest, input: "x".repeat(MAX_FRAME_BYTES) });
   await expect(large).rejects.toMatchObject({ code: "RESULT_TOO_LARGE" });
 });
 

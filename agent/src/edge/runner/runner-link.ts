@@ -9,6 +9,7 @@ import {
   SondeError,
   toSondeError,
 } from "@sonde/schemas";
+import { fitsGroups } from "../../core/fits-groups.ts";
 import { type ReadsDone, checkReads } from "./check-reads.ts";
 import { type RunnerAsk, RunnerConnection } from "./runner-connection.ts";
 
@@ -24,15 +25,17 @@ export type RunDone =
  */
 export type RunnerLink = {
   /**
-   * Performs reads on a runner that is in all of `neededGroups`.
+   * Performs reads on a runner that is in exactly the `neededGroups`.
    *
    * @throws SondeError RUNNER_UNAVAILABLE, RESULT_TOO_LARGE
    */
   read(reads: FilledRead[], timeoutMs: number, neededGroups: string[]): Promise<ReadsDone>;
-  /** Runs a guest on the runner with the fewest rights. Throws as `read` does. */
+  /** Runs a guest on a runner that is in no group: it needs none. Throws as `read` does. */
   run(request: RunAsk): Promise<RunDone>;
   /** Ends the pack's host on every runner; does not wait. */
   drop(packDigest: string): void;
+  /** True when a runner that could perform such reads is connected. */
+  serves(neededGroups: readonly string[]): boolean;
   /** Those connected now. */
   runners(): RunnerHello[];
   close(): Promise<void>;
@@ -42,6 +45,8 @@ export type RunnerLinkOptions = {
   socketPath: string;
   /** Mode of the socket. Its folder must keep everybody else out: who can connect is a runner. */
   socketMode: number;
+  /** The agent's own groups where runners are of its user, else none. */
+  sharedGroups: readonly string[];
   log: (event: string, detail: string) => void;
 };
 
@@ -55,8 +60,8 @@ const DROP_MS = 10_000;
 
 /** Listens for runners on a unix socket. A socket left over from a killed agent is replaced. */
 export async function createRunnerLink(options: RunnerLinkOptions): Promise<RunnerLink> {
-  const { socketPath, socketMode, log } = options;
-  const fleet = new Fleet(log);
+  const { socketPath, socketMode } = options;
+  const fleet = new Fleet(options);
   const server = createServer((socket) =>
     fleet.add(new RunnerConnection(socket, fleet.onHello, fleet.onEnd)),
   );
@@ -72,6 +77,7 @@ export async function createRunnerLink(options: RunnerLinkOptions): Promise<Runn
     run: (request) =>
       fleet.ask({ op: "run", ...request }, request.timeoutMs + RUN_GRACE_MS, [], checkRun),
     drop: (packDigest) => fleet.tellAll({ op: "drop", packDigest }),
+    serves: (neededGroups) => fleet.fitting(neededGroups).length > 0,
     runners: () => fleet.hellos(),
     close: async () => {
       const closed = new Promise((resolve) => server.close(resolve));
@@ -105,9 +111,11 @@ class Fleet {
   readonly #connections = new Set<RunnerConnection>();
   readonly #waiting = new Set<() => void>();
   readonly #log: RunnerLinkOptions["log"];
+  readonly #sharedGroups: readonly string[];
 
-  constructor(log: RunnerLinkOptions["log"]) {
+  constructor({ log, sharedGroups }: RunnerLinkOptions) {
     this.#log = log;
+    this.#sharedGroups = sharedGroups;
   }
 
   add(connection: RunnerConnection): void {
@@ -159,20 +167,26 @@ class Fleet {
     for (const connection of this.#connections) connection.close("the agent ends");
   }
 
-  /** The least powerful runner that has the groups; among equals the least busy. */
+  /** Never one with a group too many: what a pack was not granted it does not get for want of another. */
+  fitting(groups: readonly string[]): RunnerConnection[] {
+    return [...this.#connections].filter(
+      ({ hello }) => hello !== null && fitsGroups(hello.groups, groups, this.#sharedGroups),
+    );
+  }
+
+  /** The least busy runner with exactly these groups. */
   async #choose(groups: string[]): Promise<RunnerConnection> {
     const end = performance.now() + APPEAR_MS;
     for (;;) {
-      const [best] = [...this.#connections]
-        .filter(
-          ({ hello }) => hello !== null && groups.every((name) => hello.groups.includes(name)),
-        )
-        .sort((a, b) => groupCount(a) - groupCount(b) || a.pendingCount - b.pendingCount);
+      const [best] = this.fitting(groups).sort((a, b) => a.pendingCount - b.pendingCount);
       if (best !== undefined) return best;
       const left = end - performance.now();
       if (left <= 0) {
-        const which = groups.length === 0 ? "" : ` with the groups ${groups.join(", ")}`;
-        throw new SondeError("RUNNER_UNAVAILABLE", `expected a runner${which}, none is connected`);
+        const which = groups.length === 0 ? "no groups" : `exactly the groups ${groups.join(", ")}`;
+        throw new SondeError(
+          "RUNNER_UNAVAILABLE",
+          `expected a runner with ${which}, none is connected`,
+        );
       }
       await this.#nextHello(left);
     }
@@ -189,8 +203,4 @@ class Fleet {
       this.#waiting.add(wake);
     });
   }
-}
-
-function groupCount({ hello }: RunnerConnection): number {
-  return hello?.groups.length ?? 0;
 }

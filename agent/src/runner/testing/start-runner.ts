@@ -28,6 +28,7 @@ export async function createTestBench(): Promise<TestBench> {
   const link = await createRunnerLink({
     socketPath,
     socketMode: 0o666,
+    sharedGroups: workshop.groups,
     log: (event, detail) => log.push(`${event} ${detail}`),
   });
   const denied = join(workshop.folder, "agent-state");

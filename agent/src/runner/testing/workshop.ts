@@ -3,6 +3,7 @@ import { createRequire } from "node:module";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { build } from "esbuild";
+import { readGroupNames } from "../../edge/privileges/group-names.ts";
 
 /** The product's own launcher flags (02-architecture, "The agent"). */
 const DROP_ALL = ["--no-new-privs", "--inh-caps=-all", "--ambient-caps=-all"];
@@ -12,6 +13,8 @@ export type Workshop = {
   folder: string;
   /** The user of what `unprivileged` starts. */
   uid: number;
+  /** Groups that it has because whoever runs the tests has them. */
+  groups: string[];
   /** Bundles a program whose imports are relative to the repository's root; gives its path. */
   bundle(name: string, source: string): Promise<string>;
   /** The argv that starts Node with these arguments and no right at all. */
@@ -38,6 +41,7 @@ export async function createWorkshop(): Promise<Workshop> {
   return {
     folder,
     uid: isRoot ? NOBODY : (process.getuid?.() ?? -1),
+    groups: isRoot ? [] : readGroupNames(process.getgroups?.() ?? []),
     bundle: async (name, source) => {
       const outfile = join(folder, `${name}.mjs`);
       await build({

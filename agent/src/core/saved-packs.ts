@@ -1,0 +1,22 @@
+import type { Digest, PackName, Version } from "@sonde/schemas";
+import type { Pack, PackVersion } from "./pack-state.ts";
+
+/** What an agent must not forget of its packs; their states follow from the grants. */
+export type SavedPacks = {
+  revision: number;
+  packs: { name: PackName; current: SavedVersion; candidate: SavedVersion }[];
+};
+export type SavedVersion = { version: Version; digest: Digest } | null;
+
+export function buildSavedPacks(revision: number, packs: readonly Pack[]): SavedPacks {
+  const save = (version: PackVersion | null): SavedVersion =>
+    version === null ? null : { version: version.version, digest: version.digest };
+  return {
+    revision,
+    packs: packs.map(({ name, current, candidate }) => ({
+      name,
+      current: save(current),
+      candidate: save(candidate),
+    })),
+  };
+}
