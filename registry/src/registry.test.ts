@@ -17,6 +17,7 @@ import { join } from "node:path";
 import { openDatabase } from "@sonde/database";
 import { type TestDatabase, startTestDatabase } from "@sonde/database/testing";
 import {
+  type Capability,
   type ErrorBody,
   type PublishedVersion,
   parsePackList,
@@ -27,6 +28,7 @@ import { MAX_ARCHIVE_BYTES, archiveDigest } from "@sonde/trust/archive";
 import {
   type SampleKey,
   buildSampleArchive,
+  buildSampleManifest,
   createSampleKey,
   signSample,
 } from "@sonde/trust/testing";
@@ -147,6 +149,14 @@ async function publish(upload: Upload, body: string | FormData = form(upload)): 
 }
 const archiveOf = (version: string, code = "var pack = {};\n"): Uint8Array =>
   buildSampleArchive({ manifest: { version }, code });
+/** The sample's probe under another label. */
+const labelled = (capability: Capability) =>
+  Object.fromEntries(
+    Object.entries(buildSampleManifest().probes).map(([name, probe]) => [
+      name,
+      { ...probe, capability },
+    ]),
+  );
 const blobs = (): string[] => readdirSync(join(dataDir, "archives")).toSorted();
 
 test("what is published is listed, described and downloaded, byte for byte", async () => {
@@ -312,7 +322,30 @@ test.each<[string, number, string, () => Upload]>([
               maxBytes: 4096,
             },
           },
-          requires: { groups: [], commands: ["systemctl"], files: [], sockets: [] },
+          requires: { groups: [], commands: ["systemctl stop sshd"], files: [], sockets: [] },
+          probes: labelled("manage"),
+        },
+      }),
+    }),
+  ],
+  [
+    "a command that may write, labelled as one that reads",
+    422,
+    "MANIFEST_INVALID",
+    () => ({
+      archive: buildSampleArchive({
+        manifest: {
+          version: "9.0.0",
+          sources: {
+            load: {
+              kind: "exec",
+              command: "systemctl",
+              argv: ["stop", "sshd"],
+              timeoutMs: 500,
+              maxBytes: 4096,
+            },
+          },
+          requires: { groups: [], commands: ["systemctl stop sshd"], files: [], sockets: [] },
         },
       }),
     }),
@@ -335,7 +368,7 @@ test.each<[string, number, string, () => Upload]>([
               maxBytes: 4096,
             },
           },
-          requires: { groups: [], commands: ["sh"], files: ["/proc/loadavg"], sockets: [] },
+          requires: { groups: [], commands: ["sh -c x"], files: ["/proc/loadavg"], sockets: [] },
         },
       }),
     }),

@@ -112,6 +112,7 @@ export {
   parseWelcomeBody,
 } from "./messages.ts";
 export {
+  AGENT_ARGUMENT,
   AgentName,
   Capability,
   Digest,
@@ -120,6 +121,7 @@ export {
   ProbeId,
   ProbeName,
   PublisherName,
+  RESERVED_TOOLS,
   Timestamp,
   Uuid,
   Version,
@@ -127,6 +129,7 @@ export {
   higherCapability,
   isAboveCeiling,
   splitProbeId,
+  toolNameOf,
 } from "./names.ts";
 export { PACK_PREDICATE_TYPE, PackStatement, parsePackStatement } from "./pack-statement.ts";
 export {

@@ -167,9 +167,10 @@ export const SOURCE_KINDS = [
 export const Requires = Type.Object(
   {
     groups: Type.Array(Type.String({ pattern: "^[a-z_][a-z0-9_-]{0,31}$" }), { maxItems: 10 }),
-    commands: Type.Array(Type.String({ maxLength: 64 }), { maxItems: 100 }),
+    /** `COMMAND ARGUMENTS`, one for each call. */
+    commands: Type.Array(Type.String({ maxLength: 600 }), { maxItems: 100 }),
     files: Type.Array(Type.String({ maxLength: 400 }), { maxItems: 400 }),
-    /** `SOCKET GET PATH`, one for each request. */
+    /** `SOCKET GET PATH?QUERY`, one for each request. */
     sockets: Type.Array(Type.String({ maxLength: 600 }), { maxItems: 100 }),
   },
   closed,

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { buildProbeId, splitProbeId } from "./names.ts";
+import { buildProbeId, splitProbeId, toolNameOf } from "./names.ts";
 
 test("only the official publisher's probes lose their prefix, and the way back is exact", () => {
   expect(buildProbeId("sonde/system", "disk.usage")).toBe("system.disk.usage");
@@ -11,4 +11,9 @@ test("only the official publisher's probes lose their prefix, and the way back i
   ] as const) {
     expect(splitProbeId(buildProbeId(pack, probe))).toEqual({ pack, probe });
   }
+});
+
+test("tool names keep publishers apart", () => {
+  expect(toolNameOf("system.disk.usage")).toBe("system_disk_usage");
+  expect(toolNameOf("acme/hello.greet")).toBe("acme__hello_greet");
 });

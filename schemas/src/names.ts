@@ -81,6 +81,27 @@ export function buildProbeId(pack: PackName, probe: ProbeName): ProbeId {
   return publisher === OFFICIAL_PUBLISHER ? `${name}.${probe}` : `${pack}.${probe}`;
 }
 
+/** `system.disk.usage` -> `system_disk_usage`, `acme/hello.greet` -> `acme__hello_greet`. */
+export function toolNameOf(probe: ProbeId): string {
+  return probe.replace("/", "__").replaceAll(".", "_");
+}
+
+/** Tools of the hub itself, now or later: no probe may take their names. */
+export const RESERVED_TOOLS: ReadonlySet<string> = new Set([
+  "list_agents",
+  "search_tools",
+  "describe_tool",
+  "call_tool",
+  "read_result",
+  "diagnose",
+  "health_check",
+  "query_audit",
+  "agent_overview",
+]);
+
+/** The argument that the hub adds to every tool: no probe may have a parameter of that name. */
+export const AGENT_ARGUMENT = "agent";
+
 /** The inverse of buildProbeId. */
 export function splitProbeId(id: ProbeId): { pack: PackName; probe: ProbeName } {
   const slash = id.indexOf("/");

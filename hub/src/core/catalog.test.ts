@@ -1,13 +1,7 @@
 import type { Digest, Manifest, PackReport } from "@sonde/schemas";
 import { expect, test } from "vitest";
 import type { Principal } from "./authorize.ts";
-import {
-  buildCatalog,
-  type HubPack,
-  listDefinitions,
-  restrictCatalog,
-  toolNameOf,
-} from "./catalog.ts";
+import { buildCatalog, type HubPack, listDefinitions, restrictCatalog } from "./catalog.ts";
 
 const DIGEST: Digest = `sha256:${"a".repeat(64)}`;
 const EMPTY = {
@@ -93,9 +87,4 @@ test("a principal sees only tools it may call on some agent", () => {
   const { catalog } = toolsOf({});
   expect(restrictCatalog(catalog, principal(["web-1"])).length).toBe(1);
   expect(restrictCatalog(catalog, principal(["web-2"]))).toEqual([]);
-});
-
-test("tool names keep publishers apart", () => {
-  expect(toolNameOf("system.disk.usage")).toBe("system_disk_usage");
-  expect(toolNameOf("acme/hello.greet")).toBe("acme__hello_greet");
 });

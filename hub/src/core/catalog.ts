@@ -1,11 +1,13 @@
 import { createHash } from "node:crypto";
 import {
+  AGENT_ARGUMENT,
   buildProbeId,
   type Capability,
   type Digest,
   type Manifest,
   type PackReport,
   type ProbeManifest,
+  toolNameOf,
   ToolResults,
   type ValueSchema,
 } from "@sonde/schemas";
@@ -118,11 +120,6 @@ export function listDefinitions(pack: { name: string; manifest: Manifest }): {
   });
 }
 
-/** `system.disk.usage` -> `system_disk_usage`, `acme/hello.greet` -> `acme__hello_greet`. */
-export function toolNameOf(probe: string): string {
-  return probe.replace("/", "__").replaceAll(".", "_");
-}
-
 /** Identifies a list of tools, so that only a real change is announced. */
 export function hashTools(tools: ToolDefinition[]): string {
   return createHash("sha256").update(canonicalJson(tools), "utf8").digest("hex");
@@ -137,13 +134,13 @@ function buildTool(probe: string, manifest: ProbeManifest): ToolDefinition {
     inputSchema: {
       type: "object",
       properties: {
-        agent: {
+        [AGENT_ARGUMENT]: {
           type: "string",
           description: "Name of the server to look at, as list_agents gives it.",
         },
         ...params.properties,
       },
-      required: ["agent", ...params.required],
+      required: [AGENT_ARGUMENT, ...params.required],
       additionalProperties: false,
     },
     outputSchema: buildOutputSchema(manifest.result),

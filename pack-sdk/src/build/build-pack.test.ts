@@ -83,12 +83,12 @@ describe("the archive", () => {
     const built = await buildPack(
       await writePack(
         packWith(`groups: ["adm"], sources: { load, kill }, probes: { greet: ${GREET},
-          "kill.all": probe({ description: "Kills the first process.", result: t.object({}), reads: { kill }, run: () => ({}) }) }`),
+          "kill.all": probe({ description: "Kills the first process.", capability: "manage", result: t.object({}), reads: { kill }, run: () => ({}) }) }`),
       ),
     );
     expect(built.manifest.requires).toEqual({
       groups: ["adm"],
-      commands: ["kill"],
+      commands: ["kill -9 1"],
       files: ["/proc/loadavg"],
       sockets: [],
     });

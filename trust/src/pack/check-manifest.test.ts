@@ -100,7 +100,7 @@ test("each list of requires is sorted, unique and shows holes", () => {
       docker: { kind: "http", socket: "/run/docker.sock", path: "/v1/info", ...limits },
     }),
   ).toEqual({
-    commands: ["df"],
+    commands: ["df -P"],
     files: [
       "/etc/cron.d",
       "/etc/hostname",
@@ -112,6 +112,37 @@ test("each list of requires is sorted, unique and shows holes", () => {
     ],
     sockets: ["/run/docker.sock GET /v1/info"],
   });
+});
+
+test("a command is granted with its arguments, a request with its query", () => {
+  const commandOf = (argv: Extract<Source, { kind: "exec" }>["argv"], holes = {}): string =>
+    deriveRequires({ it: { kind: "exec", command: "ls", argv, holes, ...limits } }).commands.join();
+  const x = { hole: "x" };
+  expect(commandOf([])).toBe("ls");
+  expect(commandOf(["-l", "--time-style=+%s"])).toBe("ls -l --time-style=+%s");
+  expect(commandOf(["-l -a"])).toBe('ls "-l -a"');
+  expect(commandOf(["<hostname>", "*", 'a"b'])).toBe(String.raw`ls "<hostname>" "*" "a\"b"`);
+  expect(commandOf([x], { x: { type: "hostname" } })).toBe("ls <hostname>");
+  expect(commandOf([x], { x: { type: "integer", minimum: 1, maximum: 9 } })).toBe("ls <1..9>");
+  expect(commandOf([x], { x: { type: "enum", values: ["up", "down"] } })).toBe("ls <up|down>");
+  expect(commandOf([x], { x: { type: "path-beneath", root: "/srv" } })).toBe("ls /srv/**");
+
+  const requestOf = (query: NonNullable<Extract<Source, { kind: "http" }>["query"]>): string =>
+    deriveRequires({
+      it: {
+        kind: "http",
+        socket: "/run/d.sock",
+        path: "/logs",
+        query,
+        holes: { x: { type: "integer", minimum: 1, maximum: 9 } },
+        ...limits,
+      },
+    }).sockets.join();
+  expect(requestOf({})).toBe("/run/d.sock GET /logs");
+  expect(requestOf({ tail: x, stdout: "true" })).toBe(
+    "/run/d.sock GET /logs?stdout=true&tail=<1..9>",
+  );
+  expect(requestOf({ a: "1&b=<x>" })).toBe("/run/d.sock GET /logs?a=1%26b%3D%3Cx%3E");
 });
 
 test.each([
@@ -170,8 +201,8 @@ test.each<[string, Extract<Source, { kind: "file" }>["path"], Source["holes"]]>(
 });
 
 test("a command gets no path beneath a private root either", () => {
-  const call = (root: string): unknown =>
-    withSource(
+  const call = (root: string): unknown => {
+    const manifest = withSource(
       {
         kind: "exec",
         command: "cat",
@@ -181,7 +212,10 @@ test("a command gets no path beneath a private root either", () => {
       },
       { x: { type: "string" } },
       { x: { param: "x" } },
-    );
+    ) as Manifest;
+    const greet: Probe = { ...(manifest.probes["greet"] as Probe), capability: "manage" };
+    return { ...manifest, probes: { greet } };
+  };
   expect(verdict(call("/srv"))).toBe("accepted");
   expect(verdict(call("/var/lib/sonde"))).toBe("MANIFEST_INVALID");
 });
@@ -252,6 +286,39 @@ test.each([
   expect(verdict({ ...sample, description: `A pack${unseen} for tests.` })).toBe(
     "MANIFEST_INVALID",
   );
+});
+
+test("a label below what the sources need is refused, one above is kept", () => {
+  const labelled = (source: Source, capability: Probe["capability"]): unknown => {
+    const manifest = withSource(source) as Manifest;
+    const greet = { ...(manifest.probes["greet"] as Probe), capability };
+    return { ...manifest, probes: { greet } };
+  };
+  const stop: Source = { kind: "exec", command: "systemctl", argv: ["stop", "sshd"], ...limits };
+  const load = file("/proc/loadavg");
+  expect(verdict(labelled(stop, "observe"))).toBe("MANIFEST_INVALID");
+  expect(verdict(labelled(stop, "interact"))).toBe("MANIFEST_INVALID");
+  expect(verdict(labelled(stop, "manage"))).toBe("accepted");
+  expect(verdict(labelled(load, "observe"))).toBe("accepted");
+  expect(verdict(labelled(load, "manage"))).toBe("accepted");
+});
+
+test.each([
+  ["sonde/list", "agents", "MANIFEST_INVALID"],
+  ["sonde/call", "tool", "MANIFEST_INVALID"],
+  ["sonde/health", "check", "MANIFEST_INVALID"],
+  ["sonde/list", "agent", "accepted"],
+  ["acme/list", "agents", "accepted"],
+])("%s with a probe %s: the hub's own tools keep their names", (name, probeName, code) => {
+  expect(verdict({ ...sample, name, probes: { [probeName]: probe } })).toBe(code);
+});
+
+test("a parameter is not called as the hub's own argument", () => {
+  const params = (name: string): object => ({ [name]: { type: "integer" } });
+  expect(verdict(withSource(holed, params("agent"), { x: { param: "agent" } }))).toBe(
+    "MANIFEST_INVALID",
+  );
+  expect(verdict(withSource(holed, params("agents"), { x: { param: "agents" } }))).toBe("accepted");
 });
 
 test("an optional parameter needs a stand-in of the hole's type", () => {

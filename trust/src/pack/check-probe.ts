@@ -1,4 +1,14 @@
-import { type Manifest, SondeError, buildProbeId, checkValueSchema } from "@sonde/schemas";
+import {
+  AGENT_ARGUMENT,
+  type Manifest,
+  type ProbeManifest,
+  RESERVED_TOOLS,
+  SondeError,
+  buildProbeId,
+  checkValueSchema,
+  toolNameOf,
+} from "@sonde/schemas";
+import { effectiveCapability } from "./classify-source.ts";
 import { findMisfit } from "./hole-value.ts";
 
 /** MCP clients refuse longer tool names. */
@@ -6,8 +16,8 @@ const MAX_TOOL_NAME = 64;
 
 /**
  * The rules for one probe that its shape cannot say: schemas within the
- * vocabulary, every read a real source with each hole filled, and a global name
- * that fits.
+ * vocabulary, every read a real source with each hole filled, a global name
+ * that fits and is free, and a label that is no lower than what the sources need.
  *
  * @throws SondeError MANIFEST_INVALID
  */
@@ -16,12 +26,33 @@ export function checkProbe(manifest: Manifest, name: string): void {
   if (probe === undefined) throw refusal(name, "expected a probe, got none");
   checkValueSchema(probe.params, "params");
   checkValueSchema(probe.result, "result");
-  // A `/` becomes two characters in the tool's name.
-  const id = buildProbeId(manifest.name, name);
-  const toolLength = id.replace("/", "__").length;
-  if (toolLength > MAX_TOOL_NAME) {
-    throw refusal(name, `expected a tool name of ${MAX_TOOL_NAME} characters, got ${toolLength}`);
+  checkTool(manifest.name, name, probe);
+  checkReads(manifest, name, probe);
+  checkLabel(manifest, name, probe);
+}
+
+function checkTool(pack: Manifest["name"], name: string, { params }: ProbeManifest): void {
+  const tool = toolNameOf(buildProbeId(pack, name));
+  if (tool.length > MAX_TOOL_NAME) {
+    throw refusal(name, `expected a tool name of ${MAX_TOOL_NAME} characters, got ${tool.length}`);
   }
+  if (RESERVED_TOOLS.has(tool)) {
+    throw refusal(name, `expected another tool name than ${tool}, which is the hub's own`);
+  }
+  if ("properties" in params && Object.hasOwn(params.properties, AGENT_ARGUMENT)) {
+    throw refusal(name, `expected no parameter ${AGENT_ARGUMENT}, which is the hub's own`);
+  }
+}
+
+/** The label is what clients are shown and what keys are compared with: it never says too little. */
+function checkLabel(manifest: Manifest, name: string, { capability }: ProbeManifest): void {
+  const needed = effectiveCapability(manifest, name);
+  if (needed !== capability) {
+    throw refusal(name, `expected capability ${needed}, as its sources need, got ${capability}`);
+  }
+}
+
+function checkReads(manifest: Manifest, name: string, probe: ProbeManifest): void {
   const sources = new Map(Object.entries(manifest.sources));
   for (const [readName, read] of Object.entries(probe.reads)) {
     const source = sources.get(read.source);

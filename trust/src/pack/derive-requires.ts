@@ -1,5 +1,5 @@
-import type { Requires, Source } from "@sonde/schemas";
-import { pathPattern } from "./template.ts";
+import type { ExecSource, HttpSource, Requires, Source } from "@sonde/schemas";
+import { argumentPattern, pathPattern, queryPattern } from "./template.ts";
 
 type SourceNeeds = Partial<Record<"commands" | "files" | "sockets", string>>;
 
@@ -11,7 +11,8 @@ const MOUNT_TABLE = "/proc/self/mountinfo";
  * into the manifest and every verifier recomputes it. Each list is sorted and
  * free of repetition. Files are patterns as `pathPattern` makes them; a
  * directory whose entries' files are read is `DIRECTORY`, any entry, `CHILD`.
- * A socket is named with each request that is made over it.
+ * A command is named with its arguments, a socket with each request over it:
+ * other words, or a hole that takes more, are another thing to be granted.
  */
 export function deriveRequires(
   sources: Readonly<Record<string, Source>>,
@@ -35,11 +36,21 @@ function needsOf(source: Source): SourceNeeds {
     case "filesystem":
       return { files: MOUNT_TABLE };
     case "exec":
-      return { commands: source.command };
+      return { commands: [source.command, ...argumentPatterns(source)].join(" ") };
     case "http":
-      // The path too: being granted one question over a socket is not being granted them all.
-      return { sockets: `${source.socket} GET ${pathPattern(source.path, source.holes)}` };
+      return { sockets: `${source.socket} GET ${requestPattern(source)}` };
   }
+}
+
+function argumentPatterns({ argv, holes }: ExecSource): string[] {
+  return argv.map((argument) => argumentPattern(argument, holes));
+}
+
+function requestPattern({ path, query = {}, holes }: HttpSource): string {
+  const pairs = Object.entries(query)
+    .map(([name, value]) => `${name}=${queryPattern(value, holes)}`)
+    .toSorted((a, b) => (a < b ? -1 : 1));
+  return [pathPattern(path, holes), pairs.join("&")].filter((part) => part !== "").join("?");
 }
 
 function sortedUnique(values: readonly (string | undefined)[]): string[] {

@@ -9,10 +9,10 @@ import {
   type Signer,
   SondeError,
   type ToolPin,
+  toolNameOf,
 } from "@sonde/schemas";
 import type { Static } from "typebox";
 import type { Sql, TransactionSql } from "postgres";
-import { toolNameOf } from "../../core/catalog.ts";
 import type { FleetState } from "../../core/fleet.ts";
 
 /** Secrets are stored as hashes only, so a stolen database opens nothing (attack 16). */
