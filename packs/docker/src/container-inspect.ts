@@ -57,10 +57,18 @@ export const containerInspect = probe({
     name: t.string({ maxLength: 128, description: "name or id, as containers.list gives it" }),
   }),
   result: t.object({ found: t.boolean(), container: t.nullable(details) }),
-  reads: { answer: read(sources.container, { with: { name: param("name") } }) },
-  run({ reads }) {
-    const { status, body, truncated } = reads.answer;
-    if (status === 404) return { found: false, container: null };
+  reads: {
+    // Mandatory: without an engine that answers, nothing is known of any container.
+    engine: sources.engine,
+    answer: read(sources.container, { with: { name: param("name") }, optional: true }),
+  },
+  run({ reads: { answer } }) {
+    if (!answer.ok) {
+      const { code, message } = answer.failure;
+      if (code === "SOURCE_NOT_FOUND") return { found: false, container: null };
+      throw new Error(`expected an answer from the engine, got ${code}: ${message}`);
+    }
+    const { status, body, truncated } = answer;
     if (status !== 200 || truncated) {
       throw new Error(`expected one whole container from the engine, got status ${status}`);
     }

@@ -8,6 +8,8 @@ function input(read: string, status: number, body: string, truncated = false): G
   return { params: {}, now: 0, reads: { [read]: { ok: true, samples } } };
 }
 
+const { reads: engine } = input("engine", 200, "OK");
+
 test.each([
   ["an error", 500, '{"message":"no"}', /status 500/],
   ["another kind of answer", 200, "{}", /status 200/],
@@ -30,13 +32,30 @@ test("members that are missing or of another type are empty", () => {
   });
 });
 
+test.each(["PERMISSION_NEEDED", "READ_FAILED", "READ_TIMEOUT"])(
+  "a container that could not be asked for (%s) is a failure, not one that is not there",
+  (code) => {
+    const failed = { ok: false as const, failure: { code, message: "no" } };
+    const asked = { ...engine, answer: failed };
+    expect(() => containerInspect.call({ params: {}, now: 0, reads: asked })).toThrow(code);
+  },
+);
+
+test("a container is not found only by an engine that answers", () => {
+  const none = { ok: false as const, failure: { code: "SOURCE_NOT_FOUND", message: "none" } };
+  const ask = (reads: GuestInput["reads"]) => containerInspect.call({ params: {}, now: 0, reads });
+  expect(ask({ ...engine, answer: none })).toEqual({ found: false, container: null });
+  expect(() => ask({ engine: none, answer: none })).toThrow("SOURCE_NOT_FOUND");
+});
+
 test("no value of the environment and no argument is in a result", () => {
   const body = JSON.stringify({
     Path: "/app",
     Args: ["--token=s3cret"],
     Config: { Env: ["A=s3cret", "B", "C=x=s3cret", 7], Cmd: ["s3cret"], Labels: { x: "s3cret" } },
   });
-  const result = containerInspect.call(input("answer", 200, body));
+  const { reads } = input("answer", 200, body);
+  const result = containerInspect.call({ params: {}, now: 0, reads: { ...engine, ...reads } });
   expect(JSON.stringify(result)).not.toContain("s3cret");
   expect(result).toMatchObject({ container: { environmentNames: ["", "A", "B", "C"] } });
 });

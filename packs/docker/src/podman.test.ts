@@ -6,7 +6,7 @@ import { tmpdir } from "node:os";
 import path from "node:path";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
-import { openPackTest, type PackTest } from "@sonde/pack-sdk/testing";
+import { type Fixture, openPackTest, type PackTest } from "@sonde/pack-sdk/testing";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 
 // A real Docker-compatible API: Podman's service over its own storage. CI has
@@ -55,17 +55,32 @@ describe.runIf(hasPodman)("the engine's real answers", () => {
     await rm(home, { recursive: true, force: true });
   });
 
-  /** Performs a probe's one read and runs the probe, as an agent would. */
-  async function ask(probe: string, read: string, params: object, target: string) {
-    const data = await request(target);
+  /** Performs a probe's reads, name -> target, and runs the probe, as an agent would. */
+  async function ask(probe: string, params: object, targets: Record<string, string>) {
     const now = Date.now();
+    const reads = await Promise.all(
+      Object.entries(targets).map(async ([name, target]) => [name, await look(target)] as const),
+    );
     return tested.run({
       captured: { tool: "podman", distribution: "this machine" },
       probe,
       params: { ...params },
       now,
-      reads: { [read]: { ok: true, samples: [{ at: now, truncated: false, data }] } },
+      reads: Object.fromEntries(reads),
     });
+  }
+
+  const inspect = (name: string) =>
+    ask("container.inspect", { name }, { engine: "/_ping", answer: `/containers/${name}/json` });
+
+  /** As the agent's http power: any other status than a 2xx is a failed read. */
+  async function look(target: string): Promise<Fixture["reads"][string]> {
+    const data = await request(target);
+    if (data.status === 200) {
+      return { ok: true, samples: [{ at: Date.now(), truncated: false, data }] };
+    }
+    const code = data.status === 404 ? "SOURCE_NOT_FOUND" : "READ_FAILED";
+    return { ok: false, failure: { code, message: `GET ${target}: ${data.status}` } };
   }
 
   function request(target: string): Promise<{ status: number; body: string }> {
@@ -81,7 +96,7 @@ describe.runIf(hasPodman)("the engine's real answers", () => {
 
   test("a container that does not run is listed only when all are asked for", async () => {
     expect(
-      await ask("containers.list", "list", { all: true }, "/containers/json?all=true"),
+      await ask("containers.list", { all: true }, { list: "/containers/json?all=true" }),
     ).toEqual({
       result: {
         containers: [
@@ -93,18 +108,13 @@ describe.runIf(hasPodman)("the engine's real answers", () => {
         ],
       },
     });
-    expect(await ask("containers.list", "list", {}, "/containers/json?all=false")).toEqual({
+    expect(await ask("containers.list", {}, { list: "/containers/json?all=false" })).toEqual({
       result: { containers: [] },
     });
   });
 
   test("a container in detail, without any value that could be a secret", async () => {
-    const outcome = await ask(
-      "container.inspect",
-      "answer",
-      { name: "web-1" },
-      "/containers/web-1/json",
-    );
+    const outcome = await inspect("web-1");
     expect(outcome).toMatchObject({
       result: { found: true, container: { name: "web-1", memoryLimitBytes: 64 * 1024 * 1024 } },
     });
@@ -114,7 +124,7 @@ describe.runIf(hasPodman)("the engine's real answers", () => {
   });
 
   test("an unknown name is not found, which is no failure", async () => {
-    expect(await ask("container.inspect", "answer", { name: "x" }, "/containers/x/json")).toEqual({
+    expect(await inspect("x")).toEqual({
       result: { found: false, container: null },
     });
   });

@@ -24,6 +24,11 @@ test.each([
   'import("node:fs")',
   'import/* x */("node:fs")',
   "import // x\n('node:fs')",
+  "import //\r('node:fs')",
+  "import /* // */ // /*\n /**/ ('node:fs')",
+  "(() => {}). // x\n /* y */ constructor /**/ ('return this')()",
+  'const a = "/*"; import/**/("node:fs"); "*/"',
+  'const a = "//"; import /**/ ("node:fs")',
   "import.meta.url",
   'require("node:fs")',
   "new WebAssembly.Module(x)",
@@ -31,6 +36,23 @@ test.each([
   "Atomics.wait(a, 0, 0)",
 ])("%s is refused", (code) => {
   expect(verdict(`var pack = 1;\n${code};\n`)).toBe("CODE_REFUSED");
+});
+
+const MIB = 1024 * 1024;
+test.each([
+  ["words in one line's comment", "import //".repeat(MIB / 9)],
+  ["words in comments that never end", "require /*".repeat(MIB / 10)],
+  ["words in one comment before many", `${"import/*".repeat(MIB / 16)}${"*//*".repeat(MIB / 8)}`],
+  ["words in lines before many", `${"import//".repeat(MIB / 16)}${"\n//".repeat(MIB / 6)}`],
+  ["dots and comments", "./**/".repeat(MIB / 5)],
+  ["dots before comments", `${"./*".repeat(MIB / 6)}${"*/ /*".repeat(MIB / 10)}`],
+  ["blanks", `import${" ".repeat(MIB)}`],
+])("1 MiB of %s is looked at in time that grows with its length", (_what, code) => {
+  const before = process.cpuUsage();
+  expect(verdict(code)).toBe("accepted");
+  const { user, system } = process.cpuUsage(before);
+  // Microseconds of this process, whatever else the machine does; a square of it is minutes.
+  expect(user + system).toBeLessThan(3_000_000);
 });
 
 test("bytes that are not UTF-8 are refused", () => {

@@ -42,6 +42,10 @@ beforeAll(async () => {
     report: fail,
   });
   app.get("/agents", { config: { action: { kind: "agents.read" } } }, () => ({ reached: true }));
+  app.get("/agents/:agent", { config: { action: { kind: "agents.read" } } }, () => ({
+    reached: true,
+  }));
+  app.get("/own-row", { config: { action: { kind: "audit.read" } } }, () => ({ reached: true }));
   app.get("/keys", { config: { action: { kind: "keys.manage" } } }, () => ({ reached: true }));
   await app.ready();
 });
@@ -78,6 +82,24 @@ test("a key opens exactly what its role may do", async () => {
   expect(await ask("/agents", bearer(client.secret))).toBe("reached");
   expect(await ask("/keys", bearer(client.secret))).toBe("FORBIDDEN");
   expect(await ask("/keys", bearer(operator.secret))).toBe("reached");
+});
+
+test("who read what is in the audit log, once and before it is answered", async () => {
+  const { id, secret } = await addKey("operator");
+  const from = auditLog.head().size;
+  for (const path of ["/agents", "/keys", "/agents/web-1", "/own-row", "/health"]) {
+    await ask(path, bearer(secret));
+  }
+  await ask("/keys");
+  const rows = await createAuditStore(database.sql).read(from, 100);
+  expect(
+    rows.map(({ record }) => [record.event, record.principal, record.detail["route"]]),
+  ).toEqual([
+    ["log.read", `key:${id}`, "/agents"],
+    ["log.read", `key:${id}`, "/keys"],
+    ["log.read", `key:${id}`, "/agents/:agent"],
+  ]);
+  expect(rows.at(-1)?.record.detail["params"]).toEqual({ agent: "web-1" });
 });
 
 test.each([

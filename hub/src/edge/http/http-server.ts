@@ -1,10 +1,11 @@
 import type { TypeBoxTypeProvider } from "@fastify/type-provider-typebox";
 import { validateHostHeader, validateOriginHeader } from "@modelcontextprotocol/server";
 import { SondeError } from "@sonde/schemas";
-import Fastify, { type FastifyInstance, type RawServerDefault } from "fastify";
+import Fastify, { type FastifyInstance, type FastifyRequest, type RawServerDefault } from "fastify";
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { FastifyBaseLogger } from "fastify";
 import type { AuditLog } from "../../core/audit-log.ts";
+import { buildAuditRecord } from "../../core/audit-record.ts";
 import { type Action, authorize, type Principal } from "../../core/authorize.ts";
 import type { Authenticator } from "./authenticate.ts";
 import { deny } from "./deny.ts";
@@ -96,6 +97,8 @@ export function createHttpServer(options: HttpOptions): HttpServer {
         : authorize(request.principal, config.action);
     if (!decision.allowed) await deny(options, request, decision.reason);
   });
+  // After the request is known to be valid, and before anything is told.
+  app.addHook("preHandler", (request) => recordRead(options, request));
   app.addHook("onRoute", (route) => {
     if (route.config?.action === undefined && route.config?.public !== true) {
       throw new Error(`route ${String(route.method)} ${route.url} has no policy action`);
@@ -103,6 +106,22 @@ export function createHttpServer(options: HttpOptions): HttpServer {
   });
   app.get("/health", { config: { public: true } }, () => ({ status: "ok" }));
   return app;
+}
+
+/** Reads that leave a row of their own, and the stream of changes, which tells nothing. */
+const RECORDED_ELSEWHERE: ReadonlySet<string> = new Set(["audit.read", "probe.list"]);
+
+/** Who looked at what: every read of the API is in the audit log before it is answered. */
+async function recordRead({ auditLog, now }: HttpOptions, request: FastifyRequest): Promise<void> {
+  const { config, url = "" } = request.routeOptions;
+  if (request.method !== "GET" && request.method !== "HEAD") return;
+  if (config.action === undefined || RECORDED_ELSEWHERE.has(config.action.kind)) return;
+  await auditLog.append(
+    buildAuditRecord(now(), "log.read", {
+      principal: request.principal.id,
+      detail: { route: url, params: request.params },
+    }),
+  );
 }
 
 /** Attack 32: a web page that resolves its own name to this address is still foreign. */
