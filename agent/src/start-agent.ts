@@ -153,9 +153,9 @@ async function openPacks(
     ...admission,
     maxCapability: config.maxCapability,
     readGrants() {
-      const { byPack, refused } = readGrants(config.grantsDir, owners);
-      for (const { file, reason } of refused) log("grant.refused", { file, reason });
-      return byPack;
+      const grants = readGrants(config.grantsDir, owners);
+      for (const { file, reason } of grants.refused) log("grant.refused", { file, reason });
+      return grants;
     },
     hasRunner: (groups) => runner.serves(groups),
     drop: (digest) => runner.drop(digest),

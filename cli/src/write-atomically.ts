@@ -1,9 +1,10 @@
-import { renameSync, writeFileSync } from "node:fs";
+import { closeSync, fchmodSync, openSync, renameSync, writeFileSync } from "node:fs";
 
 /**
  * Replaces a file at once: a reader sees the old text or the new, never a part.
  *
- * @param prepare sets owner and mode of the new file before it takes its place
+ * @param mode what the file has then, whatever the umask
+ * @param prepare changes owner and mode of the new file before it takes its place
  */
 export function writeAtomically(
   path: string,
@@ -11,7 +12,13 @@ export function writeAtomically(
   mode = 0o644,
   prepare: (file: string) => void = () => undefined,
 ): void {
-  writeFileSync(`${path}.new`, text, { mode });
+  const file = openSync(`${path}.new`, "w", mode);
+  try {
+    fchmodSync(file, mode);
+    writeFileSync(file, text);
+  } finally {
+    closeSync(file);
+  }
   prepare(`${path}.new`);
   renameSync(`${path}.new`, path);
 }

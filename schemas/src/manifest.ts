@@ -75,7 +75,7 @@ const limits = {
   holes: Holes,
 };
 
-/** One file; `tailBytes` reads only its end. Size-0 files (`/proc`) are read to the end. */
+/** One file; `tailBytes` reads only the lines at its end. Size-0 files (`/proc`) are read to the end. */
 export const FileSource = Type.Object(
   {
     kind: Type.Literal("file"),

@@ -74,10 +74,7 @@ export function describeAgent(agent: DescribedAgent): {
       const found = packs.inspect(pack);
       if (found === null) throw new SondeError("NOT_FOUND", `expected a pack here, got ${pack}`);
       const runners = runner.runners();
-      const host = {
-        maxCapability,
-        hasRunner: (groups: readonly string[]) => runner.serves(groups),
-      };
+      const host = { hasRunner: (groups: readonly string[]) => runner.serves(groups) };
       const users = [...new Set(runners.map(({ uid }) => `uid ${uid}`))].join(" or ");
       const explained = explainPack(found.version, found.grant, host, users || "no runner yet");
       if (explained !== null) return explained;

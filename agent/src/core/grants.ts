@@ -1,5 +1,18 @@
-import { type Capability, type Manifest, type Requires, isAboveCeiling } from "@sonde/schemas";
+import {
+  type Capability,
+  type GrantFile,
+  type Manifest,
+  type Requires,
+  isAboveCeiling,
+} from "@sonde/schemas";
 import { deriveRequires, effectiveCapability } from "@sonde/trust/classify";
+
+/** What people on this host approved. */
+export type Grants = {
+  byPack: ReadonlyMap<string, GrantFile>;
+  /** Why an approval of this pack that may well be there does not count; null when there is none. */
+  whyRefused: (pack: string) => string | null;
+};
 
 /** What is asked beyond what was granted; without a grant, everything. */
 export function missingRequirements(requires: Requires, granted: Requires | null): Requires {

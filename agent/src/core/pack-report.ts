@@ -55,7 +55,7 @@ function buildPackReport(
 export function explainPack(
   version: PackVersion,
   grant: GrantFile | null,
-  host: HostRules,
+  host: Pick<HostRules, "hasRunner">,
   runsAs: string,
 ): PackExplanation | null {
   const { admitted } = version;

@@ -35,6 +35,8 @@ export type HostRules = {
   maxCapability: Capability;
   /** True when a runner with exactly these groups is there. */
   hasRunner: (groups: readonly string[]) => boolean;
+  /** Why an approval of this pack that may well be there does not count; null when there is none. */
+  whyRefused: (pack: string) => string | null;
 };
 
 /** Moves each version of a pack to the state that its grant and the host allow. */
@@ -56,6 +58,11 @@ function judge(
   if (admitted === null || version.state === "quarantined") return version;
   const { requires, name } = admitted.manifest;
   const approve = `sonde agent approve ${name}`;
+  const refused = host.whyRefused(name);
+  if (grant === null && refused !== null) {
+    const why = `its approval could not be read: ${refused}`.slice(0, 1500);
+    return become(version, withoutGrant, "PERMISSION_NEEDED", `${why}; or run: ${approve}`);
+  }
   if (grant === null) {
     return become(version, withoutGrant, "PACK_NOT_ACTIVE", `not approved; run: ${approve}`);
   }
@@ -81,7 +88,10 @@ function judge(
   return { ...version, state: "active", reason: null };
 }
 
-export function hasRunnerFor(groups: readonly string[], host: HostRules): boolean {
+export function hasRunnerFor(
+  groups: readonly string[],
+  host: Pick<HostRules, "hasRunner">,
+): boolean {
   return groups.length === 0 || host.hasRunner(groups);
 }
 

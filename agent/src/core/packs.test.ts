@@ -50,6 +50,7 @@ const grantOf = (requires: Requires): GrantFile => ({
 function buildHost(manifests: Record<string, Manifest | SondeError>) {
   const world = {
     grants: new Map<string, GrantFile>(),
+    refusal: null as string | null,
     groups: [[]] as string[][],
     saved: null as Parameters<PacksPorts["save"]>[0] | null,
     dropped: [] as string[],
@@ -82,7 +83,7 @@ function buildHost(manifests: Record<string, Manifest | SondeError>) {
       },
       readAdmitted: get,
       codePathOf: (digest) => `/store/${digest}`,
-      readGrants: () => world.grants,
+      readGrants: () => ({ byPack: world.grants, whyRefused: () => world.refusal }),
       hasRunner: (groups) => world.groups.some((has) => fitsGroups(has, groups, [])),
       drop: (digest) => world.dropped.push(digest),
       reportUnsaved: () => {
@@ -272,6 +273,21 @@ test("many wanted packs are admitted two at a time, and none that is not wanted 
   const applying = packs.apply({ revision: 2, packs: other });
   await Promise.all([applying, packs.apply({ revision: 3, packs: [] })]);
   expect(world.admissions).toBe(22);
+});
+
+test("an approval that could not be read is named as such", async () => {
+  const { world, create } = buildHost({ [digestOf("1")]: buildManifest("1.0.0", ["/a"]) });
+  const packs = create();
+  world.refusal = "/etc/sonde/grants: expected to open it, got EACCES";
+  packs.reload();
+  await packs.apply(desire(1, ["1.0.0", "1"]));
+  expect(packs.reports()[0]).toMatchObject({
+    state: "pending",
+    reason: { code: "PERMISSION_NEEDED" },
+  });
+  world.refusal = null;
+  packs.reload();
+  expect(packs.reports()[0]?.reason).toMatchObject({ code: "PACK_NOT_ACTIVE" });
 });
 
 test("a revoked pack stays revoked over a restart", async () => {

@@ -12,6 +12,7 @@ import {
 } from "@sonde/schemas";
 import { type ActivePack, buildActivePack } from "./active-pack.ts";
 import { planDesiredState } from "./desired-state.ts";
+import type { Grants } from "./grants.ts";
 import { listPackEvents } from "./pack-events.ts";
 import { buildPackReports } from "./pack-report.ts";
 import { type HostRules, type Pack, type PackVersion, judgePack } from "./pack-state.ts";
@@ -31,7 +32,7 @@ export type PacksPorts = {
   /** What was stored before, verified against its digests again. */
   readAdmitted: (digest: Digest) => Promise<AdmittedPack>;
   codePathOf: (digest: Digest) => string;
-  readGrants: () => ReadonlyMap<string, GrantFile>;
+  readGrants: () => Grants;
   hasRunner: HostRules["hasRunner"];
   /** The archive is out of service: its pack host ends. */
   drop: (digest: Digest) => void;
@@ -53,7 +54,7 @@ export class Packs {
   readonly #listeners: (() => void)[] = [];
   readonly #inTurn = createTurns(MAX_ADMISSIONS);
   #packs: Pack[] = [];
-  #grants: ReadonlyMap<string, GrantFile>;
+  #grants: Grants;
   #revision = 0;
   #isSaved = true;
 
@@ -127,11 +128,11 @@ export class Packs {
   inspect(name: PackName): { version: PackVersion; grant: GrantFile | null } | null {
     const pack = this.#packs.find((candidate) => candidate.name === name);
     const version = pack?.candidate ?? pack?.current ?? null;
-    return version === null ? null : { version, grant: this.#grants.get(name) ?? null };
+    return version === null ? null : { version, grant: this.#grants.byPack.get(name) ?? null };
   }
 
   reports(): PackReport[] {
-    return buildPackReports(this.#packs, this.#grants, this.#ports.maxCapability);
+    return buildPackReports(this.#packs, this.#grants.byPack, this.#ports.maxCapability);
   }
 
   /** Calls back after every change of any report. */
@@ -210,8 +211,11 @@ export class Packs {
     const host = {
       maxCapability: this.#ports.maxCapability,
       hasRunner: this.#ports.hasRunner,
+      whyRefused: this.#grants.whyRefused,
     };
-    this.#packs = packs.map((pack) => judgePack(pack, this.#grants.get(pack.name) ?? null, host));
+    this.#packs = packs.map((pack) =>
+      judgePack(pack, this.#grants.byPack.get(pack.name) ?? null, host),
+    );
     // First, so that nothing that fails later keeps a revoked pack in service.
     this.#serve();
     for (const [name, digest] of served) {
@@ -238,7 +242,7 @@ export class Packs {
   #serve(): void {
     this.#active.clear();
     for (const { name, current } of this.#packs) {
-      const grant = this.#grants.get(name);
+      const grant = this.#grants.byPack.get(name);
       if (current?.state !== "active" || current.admitted === null || grant === undefined) continue;
       const codePath = this.#ports.codePathOf(current.digest);
       const { maxCapability } = this.#ports;

@@ -57,9 +57,10 @@ test.each([
   make();
   const good = { ...grant, pack: "acme/good" };
   put("acme--good.json", good);
-  const { byPack, refused } = readGrants(folder, owners);
+  const { byPack, refused, whyRefused } = readGrants(folder, owners);
   expect([...byPack.keys()]).toEqual(["acme/good"]);
   expect(refused).toHaveLength(1);
+  expect([whyRefused("acme/good"), whyRefused("acme/unheard-of")]).toEqual([null, null]);
 });
 
 test("a grant of another owner is ignored", () => {
@@ -78,5 +79,6 @@ test("a folder that others can write to, or that is not there, holds no grants",
   const open = readGrants(folder, owners);
   expect(open.byPack.size).toBe(0);
   expect(open.refused).toHaveLength(1);
+  expect(open.whyRefused("acme/hello")).toBe(open.refused[0]?.reason);
   expect(readGrants(join(folder, "absent"), owners).refused).toHaveLength(1);
 });

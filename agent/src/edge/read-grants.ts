@@ -7,13 +7,11 @@ import {
   parseJson,
   toSondeError,
 } from "@sonde/schemas";
+import type { Grants } from "../core/grants.ts";
 import { checkOwnedFolder, readOwnedFile } from "./owned-file.ts";
 
-/** `refused` names each file that was ignored, and why. */
-export type Grants = {
-  byPack: ReadonlyMap<string, GrantFile>;
-  refused: readonly { file: string; reason: string }[];
-};
+/** `refused` names each file that was ignored, or the whole folder, and why. */
+export type GrantFolder = Grants & { refused: readonly { file: string; reason: string }[] };
 
 const MAX_GRANT_BYTES = 256 * 1024;
 const MAX_GRANT_FILES = 500;
@@ -24,7 +22,7 @@ const MAX_GRANT_FILES = 500;
  * in one file never widens or removes another's grant. A folder that others
  * could write to holds no grants at all.
  */
-export function readGrants(folder: string, owners: readonly number[]): Grants {
+export function readGrants(folder: string, owners: readonly number[]): GrantFolder {
   const byPack = new Map<string, GrantFile>();
   const refused: { file: string; reason: string }[] = [];
   const attempt = (file: string, read: () => void): void => {
@@ -44,13 +42,19 @@ export function readGrants(folder: string, owners: readonly number[]): Grants {
       });
     }
   });
-  return { byPack, refused };
+  const whyRefused = (pack: string): string | null =>
+    refused.find(({ file }) => file === folder || file === fileOf(pack))?.reason ?? null;
+  return { byPack, refused, whyRefused };
+}
+
+function fileOf(pack: string): string {
+  return `${pack.replace("/", "--")}.json`;
 }
 
 function readGrant(folder: string, name: string, owners: readonly number[]): GrantFile {
   const bytes = readOwnedFile(join(folder, name), owners, MAX_GRANT_BYTES);
   const grant = parseGrantFile(parseJson(bytes, name, "CONFIG_INVALID"));
-  const expected = `${grant.pack.replace("/", "--")}.json`;
+  const expected = fileOf(grant.pack);
   if (name !== expected) throw new SondeError("CONFIG_INVALID", `expected the name ${expected}`);
   return grant;
 }

@@ -93,6 +93,10 @@ test("a result longer than a guest may give costs the call", async () => {
   expect(await outcomeOf(launcherOf(MAX_RESULT + 1))).toBe("PACK_CRASHED");
 });
 
+test("a host whose memory nobody could watch does not run", async () => {
+  expect(await outcomeOf(launcherOf(2, false))).toBe("PACK_CRASHED");
+});
+
 test("a host that cannot be started costs the call, and the next is asked anew", async () => {
   let starts = 0;
   const working = launcherOf(2);

@@ -111,9 +111,10 @@ export class PackHostProcess {
     try {
       this.#nodePid = await nodePid;
     } catch {
-      // Without it nobody watches its memory.
-      this.kill();
+      this.#nodePid = null;
     }
+    // Without it nobody watches its memory.
+    if (this.#nodePid === null) this.kill();
   }
 
   #onReply(value: unknown): void {

@@ -1,4 +1,14 @@
-import { closeSync, fsyncSync, mkdirSync, openSync, renameSync, rmSync, writeSync } from "node:fs";
+import {
+  chmodSync,
+  closeSync,
+  fchmodSync,
+  fsyncSync,
+  mkdirSync,
+  openSync,
+  renameSync,
+  rmSync,
+  writeSync,
+} from "node:fs";
 import { join } from "node:path";
 import type { GrantFile, PackExplanation } from "@sonde/schemas";
 
@@ -20,10 +30,12 @@ export function writeGrant(
     approvedBy,
     approvedAt: now.toISOString(),
   };
-  mkdirSync(folder, { recursive: true, mode: 0o755 });
+  if (mkdirSync(folder, { recursive: true }) !== undefined) chmodSync(folder, 0o755);
   const path = grantPath(folder, shown.name);
   const file = openSync(`${path}.new`, "w", 0o644);
   try {
+    // Whatever the umask of whoever approves: the agent is another user and must read it.
+    fchmodSync(file, 0o644);
     writeSync(file, `${JSON.stringify(grant, null, 2)}\n`);
     fsyncSync(file);
   } finally {

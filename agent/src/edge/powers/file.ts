@@ -5,7 +5,7 @@ import { type Bytes, readBytes } from "./read-bytes.ts";
 import { readFailure } from "./read-failure.ts";
 import type { FileCalls } from "./file-calls.ts";
 
-/** Reads one regular file, or with `tailBytes` only its end. Bytes that are not UTF-8 become U+FFFD. */
+/** Reads one regular file, or with `tailBytes` only the lines at its end. Bytes that are not UTF-8 become U+FFFD. */
 export const readFile: Power<"file"> = async (source, values, context) => {
   const path = renderTemplate(source.path, filledWith(values));
   return withPath(path, "file", context.denyPaths, async (found) => {
@@ -38,9 +38,18 @@ async function readTail(
     return { bytes: all.bytes.subarray(-wanted), truncated: all.truncated };
   }
   const start = Math.max(0, size - wanted);
-  const { bytes } = await readBytes(calls, fd, wanted, start);
   const truncated = maxBytes < tailBytes && size > wanted;
-  return { bytes: start === 0 ? bytes : dropPartialCharacter(bytes), truncated };
+  if (start === 0) return { bytes: (await readBytes(calls, fd, wanted, 0)).bytes, truncated };
+  // With the byte before it, which tells whether the tail happens to begin a line.
+  const { bytes } = await readBytes(calls, fd, wanted + 1, start - 1);
+  return { bytes: dropPartialLine(bytes), truncated };
+}
+
+/** From the first line that is whole, given the byte before the tail; of a single long line, its end. */
+function dropPartialLine(bytes: Buffer): Buffer {
+  const lineStart = bytes.indexOf("\n") + 1;
+  const isWithin = lineStart > 0 && lineStart < bytes.length;
+  return isWithin ? bytes.subarray(lineStart) : dropPartialCharacter(bytes.subarray(1));
 }
 
 /** A tail may begin inside a UTF-8 character: at most three bytes of the form 10xxxxxx. */

@@ -97,6 +97,19 @@ describe("file", () => {
     });
   });
 
+  test("a tail begins with a whole line, if there is one", async () => {
+    const path = join(folder, "lines");
+    writeFileSync(path, "first\nsecond\nthird\n");
+    const texts = [];
+    for (const tailBytes of [3, 6, 7, 12, 13, 14, 18, 19, 99]) {
+      texts.push(sampleOf((await readPath(path, { tailBytes })).outcome).data["text"]);
+    }
+    const two = "second\nthird\n";
+    const all = `first\n${two}`;
+    const third = "third\n";
+    expect(texts).toEqual(["rd\n", third, third, third, two, two, two, all, all]);
+  });
+
   test("a tail begins at a whole character", async () => {
     const path = join(folder, "tail");
     writeFileSync(path, "aé€z");

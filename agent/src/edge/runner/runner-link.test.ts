@@ -181,9 +181,9 @@ test("while its runner is away, nobody's request falls to a more powerful one", 
     expect(link.run(guest)).rejects.toMatchObject(refused),
   ]);
   expect(asked).toEqual([]);
-  const answer = link.run(guest);
+  const waiting = link.run(guest);
   fakeRunner(answerAs("plain"));
-  expect(await answer).toMatchObject({ ok: true, result: '"plain"' });
+  expect(await waiting).toMatchObject({ ok: true, result: '"plain"' });
 });
 
 test("a question too large for a frame is refused before it is sent", async () => {
