@@ -16,7 +16,7 @@ export type Alone = { coldStartMs: number; idlePssMb: number };
 export async function measureAlone(
   data: string,
   role: "hub" | "registry" | "agent",
-  uid: number,
+  account: { uid: number; gid: number },
 ): Promise<Alone> {
   const [build] = readdirSync(join(data, "runtime"));
   if (build === undefined) throw new Error("expected an installed runtime; run the bench as root");
@@ -25,7 +25,7 @@ export async function measureAlone(
   const child = spawn(
     "setpriv",
     [
-      ...[`--reuid=${uid}`, `--regid=${uid}`, "--clear-groups", "--no-new-privs"],
+      ...[`--reuid=${account.uid}`, `--regid=${account.gid}`, "--clear-groups", "--no-new-privs"],
       ...["--inh-caps=-all", "--bounding-set=-all", "--reset-env", "--"],
       ...[
         join(folder, "node"),
@@ -37,7 +37,9 @@ export async function measureAlone(
     { stdio: ["pipe", "pipe", "ignore"], cwd: "/" },
   );
   await new Promise<void>((done, fail) => {
-    child.stdout.once("data", () => done());
+    child.stdout.once("data", (line: Buffer) =>
+      line.includes('"ready":true') ? done() : fail(new Error(`${role}: ${line.toString()}`)),
+    );
     child.once("exit", (code) => fail(new Error(`${role} ended with ${code}`)));
   });
   const coldStartMs = round(performance.now() - started);

@@ -104,18 +104,21 @@ async function main(): Promise<void> {
   const withOthersPssMb = Object.fromEntries(
     Object.entries(product.pids).map(([role, pid]) => [role, pssMb(pid)]),
   );
-  const uids = Object.fromEntries(
-    (["hub", "registry", "agent"] as const).map((role) => [
-      role,
-      statSync(`/proc/${product.pids[role]}`).uid,
-    ]),
-  );
+  const accountOf = (role: string) => {
+    const { uid, gid } = statSync(`/proc/${product.pids[role]}`);
+    return { uid, gid };
+  };
+  const accounts = {
+    registry: accountOf("registry"),
+    hub: accountOf("hub"),
+    agent: accountOf("agent"),
+  };
   await product.stop();
   say("each service alone ...");
   const alone = {
-    registry: await measureAlone(data, "registry", uids["registry"] ?? 0),
-    hub: await measureAlone(data, "hub", uids["hub"] ?? 0),
-    agent: await measureAlone(data, "agent", uids["agent"] ?? 0),
+    registry: await measureAlone(data, "registry", accounts.registry),
+    hub: await measureAlone(data, "hub", accounts.hub),
+    agent: await measureAlone(data, "agent", accounts.agent),
   };
   rmSync(data, { recursive: true, force: true });
   say("clone to first answer ...");
