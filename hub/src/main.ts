@@ -127,7 +127,17 @@ async function serve(config: HubConfig, opened: Opened): Promise<() => Promise<v
       return pack;
     },
   });
-  addAccountRoutes(app, { fleet, store, auditStore, auditLog, authenticator, now });
+  addAccountRoutes(app, {
+    fleet,
+    store,
+    auditStore,
+    auditLog,
+    now,
+    onKeyRevoked(keyId) {
+      authenticator.forget(keyId);
+      return mcp.dismiss(`key:${keyId}`);
+    },
+  });
 
   const tls = { ...keys.server, authority: keys.authority };
   const enrol = createEnrolListener({

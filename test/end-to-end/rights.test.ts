@@ -106,7 +106,12 @@ describe("a key", () => {
     const { id, key } = await createKey({ role: "client", agents: "*", probes: "*" });
     const client = await connect(key);
     expect((await client.listTools()).length).toBeGreaterThan(1);
+    const headers = { authorization: `Bearer ${key}`, accept: "text/event-stream" };
+    const stream = await fetch(product.mcpUrl, { headers });
+    expect(stream.status).toBe(200);
     expect((await product.hub.send("DELETE", `/api-keys/${id}`)).status).toBe(200);
+    // It ends by itself: nothing is told to a key that opens nothing any more.
+    expect(await stream.text()).toContain(": open");
     await expect(client.listTools()).rejects.toThrow(/UNAUTHENTICATED|401/);
     expect((await product.hub.send("GET", "/agents", { key })).status).toBe(401);
     // Twice is once: the log does not say that something happened that did not.

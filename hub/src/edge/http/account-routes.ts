@@ -19,7 +19,6 @@ import { buildAuditRecord } from "../../core/audit-record.ts";
 import type { Fleet } from "../../core/fleet.ts";
 import type { AuditStore } from "../store/audit-store.ts";
 import type { HubStore } from "../store/hub-store.ts";
-import type { Authenticator } from "./authenticate.ts";
 import type { HttpServer } from "./http-server.ts";
 
 export type AccountRoutesOptions = {
@@ -27,7 +26,8 @@ export type AccountRoutesOptions = {
   store: HubStore;
   auditStore: AuditStore;
   auditLog: AuditLog;
-  authenticator: Authenticator;
+  /** Ends whatever the key still has open. */
+  onKeyRevoked: (keyId: string) => Promise<void>;
   now: () => Date;
 };
 
@@ -91,7 +91,7 @@ export function addAccountRoutes(app: HttpServer, options: AccountRoutesOptions)
         buildAuditRecord(at, "key.revoked", { principal: request.principal.id, detail: { id } }),
       );
       await store.revokeKey(id, at);
-      options.authenticator.forget(id);
+      await options.onKeyRevoked(id);
       return { keys: await store.listKeys() };
     },
   );

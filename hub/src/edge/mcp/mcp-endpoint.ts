@@ -29,6 +29,8 @@ type Seat = {
 export type McpEndpoint = {
   /** Tells the clients of every principal whose tool list is another one now. */
   announceChanges(): void;
+  /** Ends every stream of a principal, such as one whose key was revoked. */
+  dismiss(principalId: string): Promise<void>;
   close(): Promise<void>;
 };
 
@@ -100,13 +102,20 @@ export function addMcpEndpoint(app: HttpServer, ports: CallPorts, version: strin
           stream.write(`event: message\ndata: ${LIST_CHANGED}\n\n`);
       }
     },
+    async dismiss(principalId) {
+      const seat = seats.get(principalId);
+      seats.delete(principalId);
+      if (seat !== undefined) await closeSeat(seat);
+    },
     async close() {
-      for (const seat of seats.values()) {
-        for (const stream of seat.streams) stream.end();
-        await seat.handler.close();
-      }
+      for (const seat of seats.values()) await closeSeat(seat);
     },
   };
+}
+
+async function closeSeat(seat: Seat): Promise<void> {
+  for (const stream of seat.streams) stream.end();
+  await seat.handler.close();
 }
 
 /** The session-less GET stream of the 2025 revisions; it carries `list_changed` and nothing else. */
