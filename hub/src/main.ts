@@ -16,6 +16,7 @@ import { type AuditLog, openAuditLog } from "./core/audit-log.ts";
 import { buildAuditRecord } from "./core/audit-record.ts";
 import type { CallPorts } from "./core/call-probe.ts";
 import { createFleet } from "./core/fleet.ts";
+import { HUB_VERSION } from "./core/hub-version.ts";
 import { createControlListener } from "./edge/control/control-listener.ts";
 import { createEnrolListener } from "./edge/control/enrol-listener.ts";
 import { type HubKeys, openHubKeys, writePrivateFile } from "./edge/hub-keys.ts";
@@ -29,7 +30,6 @@ import { type AuditStore, createAuditStore } from "./edge/store/audit-store.ts";
 import { createHubStore, type HubStore } from "./edge/store/hub-store.ts";
 import { migrations } from "./edge/store/migrations.ts";
 
-const VERSION = "0.1.0";
 const MAX_DATABASE_CONNECTIONS = 8;
 const now = () => new Date();
 
@@ -108,7 +108,7 @@ async function serve(config: HubConfig, opened: Opened): Promise<() => Promise<v
     report,
     timeoutMs: config.callTimeoutMs,
   };
-  const mcp = addMcpEndpoint(app, callPorts, VERSION);
+  const mcp = addMcpEndpoint(app, callPorts, HUB_VERSION);
   const ports = { enrol: 0, control: 0, http: 0 };
   const publicName = config.agents.names[0] ?? config.agents.host;
   addFleetRoutes(app, {

@@ -1,6 +1,6 @@
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
-import { type AuditEntry, type AuditPage, parseAuditEntry } from "@sonde/schemas";
+import { type AuditEntry, parseAuditEntry, parseAuditPage } from "@sonde/schemas";
 import { EMPTY_HEAD, verifyChain } from "@sonde/trust/log";
 import type { Product } from "./start-product.ts";
 
@@ -13,7 +13,7 @@ export async function readVerifiedAudit(product: Product): Promise<AuditEntry[]>
       `/audit?afterSeq=${entries.length}&limit=1000`,
     );
     if (status !== 200) throw new Error(`the audit log answered ${status}`);
-    const page = body as unknown as AuditPage;
+    const page = parseAuditPage(body);
     entries.push(...page.entries);
     // Reading is recorded as well, so a page always ends behind the head it was read at.
     if (page.entries.length < 1000) break;

@@ -7,11 +7,11 @@ import {
 } from "@sonde/schemas";
 import { admitPack } from "@sonde/trust/admit";
 import type { HubPack } from "../core/catalog.ts";
+import { HUB_VERSION } from "../core/hub-version.ts";
 import type { HubStore } from "./store/hub-store.ts";
 
 const TIMEOUT_MS = 10_000;
 const MAX_ANSWER_BYTES = 1024 * 1024;
-const HUB_VERSION = "0.1.0";
 
 export type ObtainOptions = {
   policy: TrustPolicy;

@@ -18,11 +18,11 @@ import { WebSocketServer, type WebSocket } from "ws";
 import type { AuditLog } from "../../core/audit-log.ts";
 import { buildAuditRecord } from "../../core/audit-record.ts";
 import type { Fleet } from "../../core/fleet.ts";
+import { HUB_VERSION } from "../../core/hub-version.ts";
 import type { HubStore } from "../store/hub-store.ts";
 import { createAgentLink } from "./agent-link.ts";
 import { createRenewal } from "./certificate-renewal.ts";
 
-const HUB_VERSION = "0.1.0";
 const MAX_MESSAGE_BYTES = 2 * 1024 * 1024;
 const HANDSHAKE_TIMEOUT_MS = 10_000;
 const MAX_CONNECTIONS = 10_000;
