@@ -47,11 +47,10 @@ const DESCRIBE_TIMEOUT_MS = 5000;
  *   CODE_REFUSED, ARCHIVE_INVALID
  */
 export async function buildPack(folder: string): Promise<BuiltPack> {
-  const [readme, license, bundle] = await Promise.all([
-    readMandatory(folder, "README.md"),
-    readMandatory(folder, "LICENSE"),
-    bundlePack(folder),
-  ]);
+  // One after the other, so that the same folder always gives the same first error.
+  const readme = await readMandatory(folder, "README.md");
+  const license = await readMandatory(folder, "LICENSE");
+  const bundle = await bundlePack(folder);
   const manifest = buildManifest(await describePack(bundle));
   const files: ArchiveFile[] = [
     { path: "LICENSE", bytes: license },
