@@ -6,6 +6,7 @@ export {
   EMPTY_FRONTIER,
   type Frontier,
   frontierLength,
+  growTree,
   hashLeaf,
   rootOf,
 } from "./merkle.ts";
@@ -18,5 +19,6 @@ export {
   readProvenEntry,
   type ReadTile,
   type TileId,
+  TILE_LEVELS,
   tilePath,
 } from "./tiles.ts";

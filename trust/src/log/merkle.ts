@@ -29,18 +29,30 @@ export type Frontier = { readonly size: number; readonly hashes: readonly Buffer
 export const EMPTY_FRONTIER: Frontier = { size: 0, hashes: [] };
 
 /** The frontier with one more leaf. */
-export function appendLeaf({ size, hashes }: Frontier, leaf: Buffer): Frontier {
+export function appendLeaf(frontier: Frontier, leaf: Buffer): Frontier {
+  return growTree(frontier, leaf).frontier;
+}
+
+/**
+ * Appends a leaf and says which nodes are final from now on: the leaf itself,
+ * then each perfect subtree it completes, by level.
+ */
+export function growTree(
+  { size, hashes }: Frontier,
+  leaf: Buffer,
+): { frontier: Frontier; completed: Buffer[] } {
   const next = [...hashes];
+  const completed = [leaf];
   let node = leaf;
   // Each trailing one bit of the old size is a perfect subtree that the new leaf completes.
   for (let rest = size; rest % 2 === 1; rest = (rest - 1) / 2) {
     const left = next.pop();
-    if (left === undefined)
-      throw new RangeError("the frontier has fewer hashes than its size asks");
+    if (left === undefined) throw new RangeError("a frontier has a hash for each bit of its size");
     node = hashNode(left, node);
+    completed.push(node);
   }
   next.push(node);
-  return { size: size + 1, hashes: next };
+  return { frontier: { size: size + 1, hashes: next }, completed };
 }
 
 /** The tree's root hash. */

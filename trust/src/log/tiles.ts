@@ -12,7 +12,8 @@ import {
 // `tile/entries/N` the 256 entries below a tile of level 0.
 
 const WIDTH = 256;
-const TILE_LEVELS = 8;
+/** Tree levels that one tile spans. */
+export const TILE_LEVELS = 8;
 const HASH_BYTES = 32;
 /** Of one entry: the bundle's length prefix has two bytes. */
 export const MAX_ENTRY_BYTES = 65_535;
