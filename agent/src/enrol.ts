@@ -43,14 +43,14 @@ async function enrol(configPath: string): Promise<{ hubId: string; agentId: stri
   const socket = await connectPinned({ host, port }, ca);
   try {
     const answer = await requestIdentity(socket, { token, agentName, csr, key: privateKey });
-    const { hubId, agentId, certificate, controlAddress, hubKey } = answer;
+    const { hubId, agentId, certificate, controlAddress, hubKey, registryHead } = answer;
     // Refused here rather than at the first message.
     createPublicKey(hubKey);
     writeIdentity(join(stateDir, "identity"), {
       key: privateKey.export({ format: "pem", type: "pkcs8" }).toString(),
       certificate,
       ca,
-      identity: { hubId, agentId, agentName, controlAddress, hubKey },
+      identity: { hubId, agentId, agentName, controlAddress, hubKey, registryHead },
     });
     return { hubId, agentId };
   } finally {

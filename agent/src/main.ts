@@ -1,6 +1,12 @@
 import { join } from "node:path";
-import { SondeError, parseJson, parseTrustPolicy, toSondeError } from "@sonde/schemas";
-import { admitPack, admittedFolder, readAdmitted } from "@sonde/trust/admit";
+import {
+  SondeError,
+  type TrustPolicy,
+  parseJson,
+  parseTrustPolicy,
+  toSondeError,
+} from "@sonde/schemas";
+import { admitPack, admittedFolder, followRegistry, readAdmitted } from "@sonde/trust/admit";
 import { AGENT_VERSION } from "./core/agent-version.ts";
 import { describeHost } from "./edge/describe-host.ts";
 import { createLog } from "./edge/log.ts";
@@ -51,15 +57,21 @@ async function main(): Promise<void> {
 
 function buildAdmission(config: AgentConfig, owners: readonly number[]): Admission {
   const storeDir = join(config.stateDir, "packs");
+  // Read anew each time: a publisher that was struck out counts no more from then on.
+  const readPolicy = (): TrustPolicy => {
+    const bytes = readOwnedFile(config.trustPolicyPath, owners, MAX_POLICY_BYTES);
+    return parseTrustPolicy(parseJson(bytes, "trust policy", "CONFIG_INVALID"));
+  };
   return {
-    admit(archive) {
-      // Read anew each time: a publisher that was struck out counts no more from then on.
-      const bytes = readOwnedFile(config.trustPolicyPath, owners, MAX_POLICY_BYTES);
-      const policy = parseTrustPolicy(parseJson(bytes, "trust policy", "CONFIG_INVALID"));
-      return admitPack(config.admitPath, {
+    readPolicy,
+    follow: (request, onEntry) => followRegistry(config.admitPath, request, onEntry),
+    async admit(archive, log) {
+      const policy = readPolicy();
+      return await admitPack(config.admitPath, {
         ...archive,
         registry: policy.registry,
         policy,
+        log,
         agentVersion: AGENT_VERSION,
         storeDir,
       });

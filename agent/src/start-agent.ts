@@ -2,6 +2,8 @@ import { join } from "node:path";
 import {
   type AdmittedPack,
   type Digest,
+  type LogHead,
+  type LogPlace,
   SondeError,
   type Version,
   toSondeError,
@@ -12,6 +14,7 @@ import { type HostStatement, describeAgent } from "./core/describe-agent.ts";
 import { limitCalls } from "./core/limit-calls.ts";
 import { Packs } from "./core/packs.ts";
 import { type AgentEvent, createEventRecorder } from "./core/record-event.ts";
+import { RegistryView, type RegistryViewPorts } from "./core/registry-view.ts";
 import type { RunnerPort } from "./core/runner-port.ts";
 import { createHubLink } from "./edge/hub/hub-link.ts";
 import { openLocalApi } from "./edge/local-api.ts";
@@ -22,11 +25,18 @@ import { type AuditSegments, openAuditSegments } from "./edge/store/audit-segmen
 import { readIdentity } from "./edge/store/identity.ts";
 import { within } from "./edge/within.ts";
 import { renewCertificate } from "./edge/store/renew-certificate.ts";
+import { readRegistryView, writeRegistryView } from "./edge/store/registry-view-file.ts";
 import { readPackState, writePackState } from "./edge/store/pack-state-file.ts";
 
 /** Gets packs onto this host; see trust/admit. Every error is a refusal with its code. */
 export type Admission = {
-  admit: (archive: { name: string; version: Version; digest: Digest }) => Promise<AdmittedPack>;
+  readPolicy: RegistryViewPorts["readPolicy"];
+  follow: RegistryViewPorts["follow"];
+  /** @param log how far the registry's log was followed */
+  admit: (
+    archive: { name: string; version: Version; digest: Digest },
+    log: LogPlace,
+  ) => Promise<AdmittedPack>;
   readAdmitted: (digest: Digest) => Promise<AdmittedPack>;
   codePathOf: (digest: Digest) => string;
 };
@@ -47,6 +57,10 @@ const SEGMENT_BYTES = 4 * 1024 * 1024;
 const MAX_CALLS = 32;
 const RETRY_MS = 10_000;
 const RUNNER_CHECK_MS = 1000;
+/** How often the registry's log is followed without another reason. */
+const FOLLOW_MS = 5 * 60_000;
+/** One wish of the hub may mean several packs: they share one look at the log. */
+const RECENT_MS = 2000;
 
 /**
  * Starts every part of an agent and connects them. Resolves when the local API
@@ -64,8 +78,10 @@ export async function startAgent(parts: AgentParts): Promise<Agent> {
     log("audit.failed", { code }),
   );
   recordOpening(segments, record);
-  const packs = await openPacks(parts, identity.hubId, record);
-  const says = describeAgent({ ...parts, ...config, ...identity, name, packs, audit });
+  const registry = openRegistryView(parts, identity.registryHead, record);
+  const packs = await openPacks(parts, identity.hubId, registry, record);
+  registry.onChange(() => packs.judgeAgain());
+  const says = describeAgent({ ...parts, ...config, ...identity, name, packs, audit, registry });
   const link = createHubLink({
     identity: () => identity,
     handlers: {
@@ -88,7 +104,10 @@ export async function startAgent(parts: AgentParts): Promise<Agent> {
         identity = renewCertificate(identityFolder, identity, certificate);
         log("certificate.renewed", {});
       },
-      onDesiredState: (desired) => logFailure(packs.apply(desired), "desired-state.failed", log),
+      onDesiredState(desired) {
+        logFailure(registry.follow(RECENT_MS), "registry.not-followed", log);
+        logFailure(packs.apply(desired), "desired-state.failed", log);
+      },
     },
     onRefused: ({ code, message }) => {
       log("hub.refused", { code, message });
@@ -108,7 +127,7 @@ export async function startAgent(parts: AgentParts): Promise<Agent> {
       return { packs: packs.reports() };
     },
   });
-  const stopWatching = watch(packs, runner, log);
+  const stopWatching = watch(packs, registry, runner, log);
   return {
     agentId: identity.agentId,
     name,
@@ -145,12 +164,15 @@ function recordOpening(segments: AuditSegments | null, record: (event: AgentEven
 async function openPacks(
   { config, uid, runner, admission, log }: AgentParts,
   hubId: string,
+  registry: RegistryView,
   record: (event: AgentEvent) => void,
 ): Promise<Packs> {
   const statePath = join(config.stateDir, "packs.json");
   const owners = config.sameUid ? [0, uid] : [0];
   const packs = new Packs({
     ...admission,
+    admit: async (archive) => await admission.admit(archive, await registry.place(RECENT_MS)),
+    whyStopped: (name, version) => registry.whyStopped(name, version),
     maxCapability: config.maxCapability,
     readGrants() {
       const grants = readGrants(config.grantsDir, owners);
@@ -169,10 +191,33 @@ async function openPacks(
   return packs;
 }
 
+function openRegistryView(
+  { config, admission }: AgentParts,
+  enrolledHead: LogHead | null,
+  record: (event: AgentEvent) => void,
+): RegistryView {
+  const path = join(config.stateDir, "registry-view.json");
+  return new RegistryView(
+    {
+      readPolicy: admission.readPolicy,
+      follow: admission.follow,
+      enrolledHead,
+      save: (view) => writeRegistryView(path, view),
+      record,
+      elapsed: () => performance.now(),
+    },
+    readRegistryView(path),
+  );
+}
+
 /** Retries what may pass, and lets packs begin when the runner they wait for is there. */
-function watch(packs: Packs, runner: RunnerPort, log: Log): () => void {
+function watch(packs: Packs, registry: RegistryView, runner: RunnerPort, log: Log): () => void {
   let seen = "";
   const retry = setInterval(() => logFailure(packs.retry(), "retry.failed", log), RETRY_MS);
+  const follow = setInterval(
+    () => logFailure(registry.follow(FOLLOW_MS / 2), "registry.not-followed", log),
+    FOLLOW_MS,
+  );
   const look = setInterval(() => {
     const now = runner
       .runners()
@@ -185,6 +230,7 @@ function watch(packs: Packs, runner: RunnerPort, log: Log): () => void {
   }, RUNNER_CHECK_MS);
   return () => {
     clearInterval(retry);
+    clearInterval(follow);
     clearInterval(look);
   };
 }

@@ -25,6 +25,8 @@ import { createAuthenticator } from "./edge/http/authenticate.ts";
 import { addFleetRoutes } from "./edge/http/fleet-routes.ts";
 import { createHttpServer, requireSafeListener } from "./edge/http/http-server.ts";
 import { addMcpEndpoint } from "./edge/mcp/mcp-endpoint.ts";
+import { RegistryFollower } from "./edge/registry-follower.ts";
+import { createRegistryLogStore } from "./edge/store/registry-log-store.ts";
 import { obtainPack } from "./edge/obtain-pack.ts";
 import { type AuditStore, createAuditStore } from "./edge/store/audit-store.ts";
 import { createHubStore, type HubStore } from "./edge/store/hub-store.ts";
@@ -109,6 +111,21 @@ async function serve(config: HubConfig, opened: Opened): Promise<() => Promise<v
     timeoutMs: config.callTimeoutMs,
   };
   const mcp = addMcpEndpoint(app, callPorts, HUB_VERSION);
+  const registry = new RegistryFollower({
+    readPolicy,
+    admitPath: config.admitPath,
+    store: createRegistryLogStore(database.sql),
+    auditLog,
+    now,
+    elapsed: () => performance.now(),
+    report,
+    // Said again, so that agents look at the log too.
+    onNews(packs) {
+      for (const { desired, link } of fleet.list()) {
+        if (desired.packs.some(({ name }) => packs.has(name))) link?.sendDesiredState(desired);
+      }
+    },
+  });
   const ports = { enrol: 0, control: 0, http: 0 };
   const publicName = config.agents.names[0] ?? config.agents.host;
   addFleetRoutes(app, {
@@ -118,11 +135,13 @@ async function serve(config: HubConfig, opened: Opened): Promise<() => Promise<v
     now,
     caFingerprint: keys.fingerprint,
     enrolAddress: () => `${publicName}:${ports.enrol}`,
-    obtainPack: async (name, version) => {
+    registry: () => registry.status(),
+    obtainPack: async (name, wanted, agentVersion) => {
       const storeDir = join(config.dataDir, "packs");
       const admitPath = config.admitPath;
       const policy = readPolicy();
-      const pack = await obtainPack({ policy, admitPath, storeDir, store, now }, name, version);
+      const options = { policy, registry, admitPath, storeDir, store, now };
+      const pack = await obtainPack(options, name, wanted, agentVersion);
       fleet.addPack(pack);
       return pack;
     },
@@ -146,6 +165,7 @@ async function serve(config: HubConfig, opened: Opened): Promise<() => Promise<v
     openAuthority: keys.openAuthority,
     controlAddress: () => `${publicName}:${ports.control}`,
     hubKey: keys.publicKey,
+    registryHead: () => registry.head(),
     store,
     fleet,
     auditLog,
@@ -155,6 +175,7 @@ async function serve(config: HubConfig, opened: Opened): Promise<() => Promise<v
     hubId: keys.hubId,
     tls,
     signer: keys.signer,
+    onRegistryHead: (agent, head) => registry.compare(agent, head),
     openAuthority: keys.openAuthority,
     store,
     fleet,
@@ -183,6 +204,7 @@ async function serve(config: HubConfig, opened: Opened): Promise<() => Promise<v
 
   return async () => {
     authenticator.close();
+    registry.close();
     for (const agent of fleet.list()) agent.link?.close("the hub is stopping");
     control.close();
     await mcp.close();

@@ -56,8 +56,9 @@ const follow = async (from = EMPTY_FRONTIER) => {
     readTile,
     seen: [],
     now: new Date(),
-    onEntry: (bytes) =>
-      entries.push(parseRegistryEntry(parseJson(bytes, "entry", "REGISTRY_LOG_INCONSISTENT"))),
+    onEntry(bytes) {
+      entries.push(parseRegistryEntry(parseJson(bytes, "entry", "REGISTRY_LOG_INCONSISTENT")));
+    },
   });
   return { frontier, checkpoint, entries };
 };

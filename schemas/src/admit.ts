@@ -1,26 +1,73 @@
 import { type Static, Type } from "typebox";
 import type { Manifest } from "./manifest.ts";
+import { LogHead } from "./envelope.ts";
 import { Signer } from "./messages.ts";
-import { Digest, PackName, Version } from "./names.ts";
+import { Digest, PackName, Timestamp, Version } from "./names.ts";
 import { Failure } from "./reads.ts";
-import { TrustPolicy } from "./trust-policy.ts";
+import { RegistryEntry } from "./registry-log.ts";
+import { LogKeyText, TrustPolicy } from "./trust-policy.ts";
 import { buildParser } from "./validator.ts";
 
-// The protocol of the admit program: one JSON request on stdin, one JSON line
-// on stdout, then it ends.
+// The protocol of the admit program: one JSON request on stdin, JSON lines on
+// stdout of which the last is the reply, then it ends.
 
 const closed = { additionalProperties: false } as const;
+
+const RegistryUrl = Type.String({ pattern: "^https?://", maxLength: 300 });
+
+/** How far a reader has followed a registry's log: the frontier's hashes, in base64. */
+export const LogPlace = Type.Object(
+  {
+    size: Type.Integer({ minimum: 0 }),
+    frontier: Type.String({ pattern: "^[A-Za-z0-9+/=]*$", maxLength: 3000 }),
+  },
+  closed,
+);
+export type LogPlace = Static<typeof LogPlace>;
+
+/** Follow a registry's log to its present head. */
+export const FollowRequest = Type.Object(
+  {
+    op: Type.Literal("follow"),
+    registry: RegistryUrl,
+    logKey: LogKeyText,
+    from: LogPlace,
+    /** Heads that others saw, and that must be on the way; none below `from`. */
+    seen: Type.Array(LogHead, { maxItems: 20 }),
+  },
+  closed,
+);
+export type FollowRequest = Static<typeof FollowRequest>;
+
+/** A line before the reply: one entry, provisional until the reply says ok. */
+export const FollowedEntry = Type.Object(
+  {
+    index: Type.Integer({ minimum: 0 }),
+    entry: RegistryEntry,
+    /** Of the tree that ends with this entry. */
+    head: LogHead,
+  },
+  closed,
+);
+export type FollowedEntry = Static<typeof FollowedEntry>;
+
+/** Where the reader stands now, and when the log's key last vouched for that head. */
+export const FollowedLog = Type.Object({ place: LogPlace, head: LogHead, at: Timestamp }, closed);
+export type FollowedLog = Static<typeof FollowedLog>;
 
 /** Fetch, verify and store one archive. */
 export const AdmitRequest = Type.Object(
   {
+    op: Type.Literal("admit"),
     /** Where to fetch from; may be a mirror, since only `policy` is trusted. */
-    registry: Type.String({ pattern: "^https?://", maxLength: 300 }),
+    registry: RegistryUrl,
     name: PackName,
     version: Version,
     /** Null only with `localFolder`: a developer's own build has no agreed digest. */
     digest: Type.Union([Digest, Type.Null()]),
     policy: TrustPolicy,
+    /** The version must be published in the log up to here. Null only with `localFolder`. */
+    log: Type.Union([LogPlace, Type.Null()]),
     agentVersion: Version,
     /** Absolute path; what was verified goes to `<storeDir>/<hex of digest>/`. */
     storeDir: Type.String({ pattern: "^/", maxLength: 1000 }),
@@ -50,12 +97,26 @@ export const AdmittedPack = Type.Object(
 );
 export type AdmittedPack = Static<typeof AdmittedPack>;
 
+const Refusal = Type.Object({ ok: Type.Literal(false), error: Failure }, closed);
+
 export const AdmitReply = Type.Union([
   Type.Object({ ok: Type.Literal(true), pack: AdmittedPack }, closed),
-  Type.Object({ ok: Type.Literal(false), error: Failure }, closed),
+  Refusal,
 ]);
 export type AdmitReply = { ok: true; pack: AdmittedPack } | { ok: false; error: Failure };
 
-export const parseAdmitRequest = buildParser(AdmitRequest, "admit request", "BAD_REQUEST");
+export const FollowReply = Type.Union([
+  Type.Object({ ok: Type.Literal(true), log: FollowedLog }, closed),
+  Refusal,
+]);
+export type FollowReply = { ok: true; log: FollowedLog } | { ok: false; error: Failure };
+
+export const parseAdmitProgramRequest = buildParser(
+  Type.Union([AdmitRequest, FollowRequest]),
+  "admit request",
+  "BAD_REQUEST",
+);
 export const parseVerifiedRecord = buildParser(VerifiedRecord, "verified.json", "DIGEST_MISMATCH");
 export const parseAdmitReply = buildParser(AdmitReply, "admit reply", "INTERNAL");
+export const parseFollowReply = buildParser(FollowReply, "follow reply", "INTERNAL");
+export const parseFollowedEntry = buildParser(FollowedEntry, "followed entry", "INTERNAL");

@@ -1,7 +1,9 @@
 import { type Static, Type } from "typebox";
+import { LogHead } from "./envelope.ts";
 import { Requires } from "./manifest.ts";
 import { PackReport, Signer } from "./messages.ts";
 import { AgentName, Capability, Digest, PackName, Timestamp, Uuid, Version } from "./names.ts";
+import { Failure } from "./reads.ts";
 import { buildParser } from "./validator.ts";
 
 // HTTP over the agent's own unix socket, for `sonde agent ...` on the host:
@@ -28,6 +30,15 @@ export const AgentStatus = Type.Object(
       ),
     ),
     audit: Type.Object({ size: Type.Integer(), hash: Digest }, closed),
+    /** How far the registry's log was followed and when its key vouched for that; or why not. */
+    registry: Type.Object(
+      {
+        head: Type.Union([LogHead, Type.Null()]),
+        at: Type.Union([Timestamp, Type.Null()]),
+        problem: Type.Union([Failure, Type.Null()]),
+      },
+      closed,
+    ),
   },
   closed,
 );

@@ -24,6 +24,8 @@ export const AuditEvent = Type.Enum([
   "tools.approved",
   "pack.state",
   "pack.refused",
+  "registry.inconsistent",
+  "registry.consistent",
   "envelope.refused",
   "log.read",
   "log.opened",

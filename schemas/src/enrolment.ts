@@ -1,4 +1,5 @@
 import { type Static, Type } from "typebox";
+import { LogHead } from "./envelope.ts";
 import { AgentName, Uuid } from "./names.ts";
 import { buildParser } from "./validator.ts";
 
@@ -39,6 +40,8 @@ export const EnrolResponse = Type.Object(
     controlAddress: Type.String({ maxLength: 300 }),
     /** SubjectPublicKeyInfo in PEM of the key that signs the hub's envelopes. */
     hubKey: Type.String({ maxLength: 2000 }),
+    /** How far the hub has followed its registry's log: what the agent is shown must contain it. */
+    registryHead: Type.Union([LogHead, Type.Null()]),
   },
   closed,
 );

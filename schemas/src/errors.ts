@@ -131,6 +131,16 @@ export const ERROR_TABLE = {
     hint: "The pack's code threw an error; tell its author.",
   },
   PACK_NEEDS_NEWER_AGENT: { status: 409, retryable: false, hint: "Upgrade the agent." },
+  PACK_QUARANTINED: {
+    status: 403,
+    retryable: false,
+    hint: "This version is known to be harmful; install a newer one.",
+  },
+  PACK_DOWNGRADE: {
+    status: 409,
+    retryable: false,
+    hint: "Only a person on the host can go back to an older version: sonde agent approve PACK.",
+  },
   CAPABILITY_ABOVE_CEILING: {
     status: 403,
     retryable: false,

@@ -1,5 +1,6 @@
 import { type Static, Type } from "typebox";
 import { AuditEntry } from "./audit.ts";
+import { LogHead } from "./envelope.ts";
 import { PackReport, Redactions } from "./messages.ts";
 import { AgentName, Digest, PackName, ProbeId, Timestamp, Uuid, Version } from "./names.ts";
 import { Failure, ReadTrace } from "./reads.ts";
@@ -11,6 +12,7 @@ import { buildParser } from "./validator.ts";
 //   PUT    /agents/:agent/packs/:publisher/:pack    AssignPack -> AgentDetail
 //   DELETE /agents/:agent/packs/:publisher/:pack -> AgentDetail
 //   POST   /enrolment-tokens                        CreateToken -> CreatedToken
+//   GET    /registry                             -> RegistryLogStatus
 //   GET    /tool-pins                            -> ToolPinList
 //   POST   /tool-pins                               ApproveTools -> ToolPinList
 //   GET    /api-keys                             -> ApiKeyList
@@ -40,7 +42,27 @@ export type AgentDetail = Static<typeof AgentDetail>;
 export const AgentList = Type.Object({ agents: Type.Array(AgentDetail) }, closed);
 export type AgentList = Static<typeof AgentList>;
 
-export const AssignPack = Type.Object({ version: Version }, closed);
+/** `version` is one, or a range such as `^1`: the newest it means, by the registry's log. */
+export const AssignPack = Type.Object(
+  { version: Type.String({ minLength: 1, maxLength: 100 }) },
+  closed,
+);
+
+/** How far the hub followed its registry's log, and who was shown another one. */
+export const RegistryLogStatus = Type.Object(
+  {
+    registry: Type.String(),
+    logKey: Type.String(),
+    head: Type.Union([LogHead, Type.Null()]),
+    /** When the log's key vouched for that head. */
+    at: Type.Union([Timestamp, Type.Null()]),
+    problem: Type.Union([Failure, Type.Null()]),
+    forks: Type.Array(Type.Object({ agent: AgentName, head: LogHead }, closed)),
+  },
+  closed,
+);
+export type RegistryLogStatus = Static<typeof RegistryLogStatus>;
+export const parseRegistryLogStatus = buildParser(RegistryLogStatus, "hub answer", "INTERNAL");
 
 export const CreateToken = Type.Object(
   {

@@ -13,9 +13,16 @@ export {
   AdmitReply,
   AdmitRequest,
   AdmittedPack,
+  FollowReply,
+  FollowRequest,
+  FollowedEntry,
+  FollowedLog,
+  LogPlace,
   VerifiedRecord,
+  parseAdmitProgramRequest,
   parseAdmitReply,
-  parseAdmitRequest,
+  parseFollowReply,
+  parseFollowedEntry,
   parseVerifiedRecord,
 } from "./admit.ts";
 export { AuditEntry, AuditEvent, AuditRecord, parseAuditEntry } from "./audit.ts";
@@ -55,6 +62,8 @@ export {
   ApiKeySummary,
   ApproveTools,
   AssignPack,
+  RegistryLogStatus,
+  parseRegistryLogStatus,
   AuditPage,
   CallProvenance,
   CreateApiKey,
@@ -99,6 +108,7 @@ export {
   HelloBody,
   PackReport,
   PackReportBody,
+  type RegistryHeadReport,
   PackState,
   Redactions,
   ResultBody,
@@ -173,7 +183,7 @@ export {
   Severity,
   parseRegistryEntry,
 } from "./registry-log.ts";
-export { TrustPolicy, parseTrustPolicy } from "./trust-policy.ts";
+export { SignerPolicy, TrustPolicy, parseSignerPolicy, parseTrustPolicy } from "./trust-policy.ts";
 export { buildParser, buildValueChecker, parseJson } from "./validator.ts";
 export {
   MAX_VALUE_DEPTH,

@@ -1,5 +1,6 @@
 import { type Static, Type } from "typebox";
 import { LogHead } from "./envelope.ts";
+import { LogKeyText } from "./trust-policy.ts";
 import {
   AgentName,
   Capability,
@@ -72,6 +73,16 @@ export const PackReport = Type.Object(
 );
 export type PackReport = Static<typeof PackReport>;
 
+/**
+ * How far the agent has followed its registry's log, so that the hub can compare
+ * what all agents were shown; null before the first time.
+ */
+const RegistryHeadReport = Type.Union([
+  Type.Object({ logKey: LogKeyText, head: LogHead }, closed),
+  Type.Null(),
+]);
+export type RegistryHeadReport = Static<typeof RegistryHeadReport>;
+
 /** First message of an agent on a connection: its statement about itself. */
 export const HelloBody = Type.Object(
   {
@@ -89,6 +100,7 @@ export const HelloBody = Type.Object(
     wall: Type.Union([Type.Literal("separate-user"), Type.Literal("same-uid")]),
     packs: Type.Array(PackReport, { maxItems: 200 }),
     auditHead: LogHead,
+    registryHead: RegistryHeadReport,
   },
   closed,
 );
@@ -126,7 +138,11 @@ export const CertificateBody = Type.Object(
 export type CertificateBody = Static<typeof CertificateBody>;
 
 export const PackReportBody = Type.Object(
-  { packs: Type.Array(PackReport, { maxItems: 200 }), auditHead: LogHead },
+  {
+    packs: Type.Array(PackReport, { maxItems: 200 }),
+    auditHead: LogHead,
+    registryHead: RegistryHeadReport,
+  },
   closed,
 );
 export type PackReportBody = Static<typeof PackReportBody>;

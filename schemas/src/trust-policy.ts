@@ -4,6 +4,11 @@ import { buildParser } from "./validator.ts";
 
 const closed = { additionalProperties: false } as const;
 
+/** A verifier key of a signed note (C2SP signed-note). */
+export const LogKeyText = Type.String({
+  pattern: "^[A-Za-z0-9][A-Za-z0-9._:/-]{0,199}\\+[0-9a-f]{8}\\+[A-Za-z0-9+/]{44}$",
+});
+
 /** A managed key: its SubjectPublicKeyInfo as PEM. Only RSA of 2048 to 4096 bits is accepted. */
 const TrustedKey = Type.Object(
   { algorithm: Type.Literal("rsa-sha256"), publicKey: Type.String({ maxLength: 2000 }) },
@@ -20,28 +25,40 @@ const TrustedIdentity = Type.Object(
   closed,
 );
 
+const signers = {
+  publishers: Type.Record(
+    PublisherName,
+    Type.Object(
+      {
+        keys: Type.Array(TrustedKey, { maxItems: 20 }),
+        identities: Type.Array(TrustedIdentity, { maxItems: 20 }),
+      },
+      closed,
+    ),
+    { additionalProperties: false },
+  ),
+  allowUnsignedPacks: Type.Boolean(),
+};
+
+/** Who may sign for which publisher: what a verifier needs of a policy. */
+export const SignerPolicy = Type.Object(signers);
+export type SignerPolicy = Static<typeof SignerPolicy>;
+
 /**
- * `trust.json`: who may sign for which publisher. Owned by the host's
- * administrator; what a registry or hub says about publishers is display only.
+ * `trust.json`: where packs come from and who may sign for which publisher.
+ * Owned by the host's administrator; what a registry or hub says about
+ * publishers is display only.
  */
 export const TrustPolicy = Type.Object(
   {
     registry: Type.String({ pattern: "^https?://", maxLength: 300 }),
-    publishers: Type.Record(
-      PublisherName,
-      Type.Object(
-        {
-          keys: Type.Array(TrustedKey, { maxItems: 20 }),
-          identities: Type.Array(TrustedIdentity, { maxItems: 20 }),
-        },
-        closed,
-      ),
-      { additionalProperties: false },
-    ),
-    allowUnsignedPacks: Type.Boolean(),
+    /** The Ed25519 key of the registry's transparency log, as `NAME+KEYID+BASE64`. */
+    logKey: LogKeyText,
+    ...signers,
   },
   closed,
 );
 export type TrustPolicy = Static<typeof TrustPolicy>;
 
+export const parseSignerPolicy = buildParser(SignerPolicy, "trust policy", "CONFIG_INVALID");
 export const parseTrustPolicy = buildParser(TrustPolicy, "trust policy", "CONFIG_INVALID");

@@ -49,6 +49,7 @@ const hello = (): HelloBody => ({
   wall: "separate-user",
   packs: [],
   auditHead: { size: 0, hash: HASH },
+  registryHead: null,
 });
 const sealHello = ({ channel }: RawSession) => channel.seal({ type: "hello", body: hello() });
 

@@ -11,6 +11,7 @@ import { AGENT_VERSION } from "./agent-version.ts";
 import type { AuditLog } from "./audit-log.ts";
 import { explainPack } from "./pack-report.ts";
 import type { Packs } from "./packs.ts";
+import type { RegistryView } from "./registry-view.ts";
 import type { RunnerPort } from "./runner-port.ts";
 
 /** The machine and the program, as read once at the start. */
@@ -32,6 +33,7 @@ export type DescribedAgent = {
   packs: Packs;
   runner: RunnerPort;
   audit: AuditLog;
+  registry: RegistryView;
 };
 
 /** Everything the agent says about itself, to its hub and to the people on its host. */
@@ -41,7 +43,7 @@ export function describeAgent(agent: DescribedAgent): {
   status: (connectedSince: number | null) => AgentStatus;
   explain: (name: PackName) => PackExplanation;
 } {
-  const { name, hubId, agentId, maxCapability, packs, runner, audit } = agent;
+  const { name, hubId, agentId, maxCapability, packs, runner, audit, registry } = agent;
   const wall = () => (isWalled(agent) ? "separate-user" : "same-uid");
   const auditHead = () => audit.head();
   return {
@@ -53,8 +55,13 @@ export function describeAgent(agent: DescribedAgent): {
       wall: wall(),
       packs: packs.reports(),
       auditHead: auditHead(),
+      registryHead: registry.report(),
     }),
-    packReport: () => ({ packs: packs.reports(), auditHead: auditHead() }),
+    packReport: () => ({
+      packs: packs.reports(),
+      auditHead: auditHead(),
+      registryHead: registry.report(),
+    }),
     status: (connectedSince) => ({
       name,
       agentId,
@@ -69,6 +76,7 @@ export function describeAgent(agent: DescribedAgent): {
         confinement,
       })),
       audit: auditHead(),
+      registry: registry.status(),
     }),
     explain(pack) {
       const found = packs.inspect(pack);

@@ -7,6 +7,7 @@ import type {
   PackState,
   Version,
 } from "@sonde/schemas";
+import semver from "semver";
 import { existingProbes, isNothing, listRequirements, missingRequirements } from "./grants.ts";
 
 /** One version of a pack on this host, and where it stands. */
@@ -37,6 +38,10 @@ export type HostRules = {
   hasRunner: (groups: readonly string[]) => boolean;
   /** Why an approval of this pack that may well be there does not count; null when there is none. */
   whyRefused: (pack: string) => string | null;
+  /** Why the registry's log says that this version must not serve; null when it does not. */
+  whyStopped: (pack: string, version: Version) => string | null;
+  /** The version that served last, now or before the pack was removed; null when none did. */
+  floorOf: (pack: string) => Version | null;
 };
 
 /** Moves each version of a pack to the state that its grant and the host allow. */
@@ -55,8 +60,10 @@ function judge(
   withoutGrant: "pending" | "revoked",
 ): PackVersion {
   const { admitted } = version;
-  if (admitted === null || version.state === "quarantined") return version;
+  if (admitted === null) return version;
   const { requires, name } = admitted.manifest;
+  const stopped = host.whyStopped(name, version.version);
+  if (stopped !== null) return become(version, "quarantined", "PACK_QUARANTINED", stopped);
   const approve = `sonde agent approve ${name}`;
   const refused = host.whyRefused(name);
   if (grant === null && refused !== null) {
@@ -65,6 +72,12 @@ function judge(
   }
   if (grant === null) {
     return become(version, withoutGrant, "PACK_NOT_ACTIVE", `not approved; run: ${approve}`);
+  }
+  const floor = host.floorOf(name);
+  // Attack 44. Going back is for a person on the host, with that archive on screen.
+  if (floor !== null && semver.lt(version.version, floor) && grant.digest !== version.digest) {
+    const why = `older than ${floor}, which served last; run: ${approve}`;
+    return become(version, "held", "PACK_DOWNGRADE", why);
   }
   const missing = missingRequirements(requires, grant.requires);
   if (!isNothing(missing)) {

@@ -84,6 +84,7 @@ function buildHost(manifests: Record<string, Manifest | SondeError>) {
       readAdmitted: get,
       codePathOf: (digest) => `/store/${digest}`,
       readGrants: () => ({ byPack: world.grants, whyRefused: () => world.refusal }),
+      whyStopped: (_name, version) => world.stopped.get(version) ?? null,
       hasRunner: (groups) => world.groups.some((has) => fitsGroups(has, groups, [])),
       drop: (digest) => world.dropped.push(digest),
       reportUnsaved: () => {

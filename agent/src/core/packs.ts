@@ -34,6 +34,7 @@ export type PacksPorts = {
   codePathOf: (digest: Digest) => string;
   readGrants: () => Grants;
   hasRunner: HostRules["hasRunner"];
+  whyStopped: HostRules["whyStopped"];
   /** The archive is out of service: its pack host ends. */
   drop: (digest: Digest) => void;
   /** Durable when it returns. */
@@ -50,6 +51,7 @@ export type PacksPorts = {
 export class Packs {
   readonly #ports: PacksPorts;
   readonly #active = new Map<PackName, ActivePack>();
+  readonly #floors = new Map<PackName, Version>();
   readonly #fetching = new Set<Digest>();
   readonly #listeners: (() => void)[] = [];
   readonly #inTurn = createTurns(MAX_ADMISSIONS);
@@ -66,6 +68,9 @@ export class Packs {
   /** Takes up what was here before the last stop. */
   async restore(saved: SavedPacks | null): Promise<void> {
     this.#revision = saved?.revision ?? 0;
+    for (const [name, version] of Object.entries(saved?.floors ?? {})) {
+      this.#floors.set(name, version);
+    }
     const packs: Pack[] = [];
     for (const { name, current, candidate } of saved?.packs ?? []) {
       packs.push({
@@ -109,7 +114,7 @@ export class Packs {
     this.#change(this.#packs);
   }
 
-  /** Moves packs that waited for a runner, or lost one, without reading the grants again. */
+  /** Moves packs by what changed around them, without reading the grants again. */
   judgeAgain(): void {
     this.#change(this.#packs);
   }
@@ -212,6 +217,8 @@ export class Packs {
       maxCapability: this.#ports.maxCapability,
       hasRunner: this.#ports.hasRunner,
       whyRefused: this.#grants.whyRefused,
+      whyStopped: this.#ports.whyStopped,
+      floorOf: (name: PackName) => this.#floors.get(name) ?? null,
     };
     this.#packs = packs.map((pack) =>
       judgePack(pack, this.#grants.byPack.get(pack.name) ?? null, host),
@@ -231,7 +238,7 @@ export class Packs {
   /** A disk that is full does not stop the agent: what is in memory holds, and `retry` saves again. */
   #save(): void {
     try {
-      this.#ports.save(buildSavedPacks(this.#revision, this.#packs));
+      this.#ports.save(buildSavedPacks(this.#revision, this.#packs, this.#floors));
       this.#isSaved = true;
     } catch (thrown) {
       this.#isSaved = false;
@@ -246,6 +253,7 @@ export class Packs {
       if (current?.state !== "active" || current.admitted === null || grant === undefined) continue;
       const codePath = this.#ports.codePathOf(current.digest);
       const { maxCapability } = this.#ports;
+      this.#floors.set(name, current.version);
       this.#active.set(name, buildActivePack(current.admitted, codePath, grant, maxCapability));
     }
   }

@@ -139,6 +139,7 @@ describe("verify", () => {
     const publicKey = await readFile(at(key), "utf8");
     const policy: TrustPolicy = {
       registry: "https://registry.example",
+      logKey: "registry.example/log+a6f6a6a2+AQAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA",
       publishers: {
         [publisher]: { keys: [{ algorithm: "rsa-sha256", publicKey }], identities: [] },
       },
@@ -216,7 +217,6 @@ describe("publish", () => {
       archive: await read("archive"),
       bundle: Buffer.from(await read("bundle")).toString("utf8"),
       policy: {
-        registry,
         publishers: { acme: { keys: [{ algorithm: "rsa-sha256", publicKey }], identities: [] } },
         allowUnsignedPacks: false,
       },
@@ -233,6 +233,7 @@ describe("publish", () => {
         contentDigest,
         sizeBytes: 1,
         publishedAt,
+        logIndex: 0,
         signer,
         manifest,
       }),

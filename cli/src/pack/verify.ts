@@ -1,5 +1,5 @@
 import { readFile } from "node:fs/promises";
-import { parseJson, parseTrustPolicy, SondeError, type TrustPolicy } from "@sonde/schemas";
+import { parseJson, parseTrustPolicy, type SignerPolicy, SondeError } from "@sonde/schemas";
 import { readArchive } from "@sonde/trust/archive";
 import {
   effectiveCapability,
@@ -37,7 +37,7 @@ export const addVerify: AddCommand = (program, report) => {
     );
 };
 
-async function readPolicy({ policy, key }: Options, archive: Uint8Array): Promise<TrustPolicy> {
+async function readPolicy({ policy, key }: Options, archive: Uint8Array): Promise<SignerPolicy> {
   if ((policy === undefined) === (key === undefined)) {
     throw new SondeError("BAD_REQUEST", "expected either --policy FILE or --key FILE");
   }
@@ -50,7 +50,6 @@ async function readPolicy({ policy, key }: Options, archive: Uint8Array): Promis
   // signature must be by that key whatever the name.
   const publisher = claimedPublisher(archive);
   return {
-    registry: "https://localhost",
     publishers: {
       [publisher]: { keys: [{ algorithm: "rsa-sha256", publicKey }], identities: [] },
     },

@@ -65,7 +65,7 @@ async function ensurePublisher(layout: DataLayout, services: Services): Promise<
     );
   }
   const publicKey = readFileSync(publicKeyFile, "utf8");
-  trustPublisher(layout, services.urls.registry, publicKey);
+  trustPublisher(layout, services, publicKey);
   if (!existsSync(tokenFile)) {
     const { token } = await addPublisher(layout.registrySocket, PUBLISHER, publicKey);
     writeAtomically(tokenFile, token, 0o600);
@@ -77,9 +77,12 @@ async function ensurePublisher(layout: DataLayout, services: Services): Promise<
 }
 
 /** What the administrator decided stays; see docs/SECURITY.md. */
-function trustPublisher(layout: DataLayout, registry: string, publicKey: string): void {
+function trustPublisher(layout: DataLayout, services: Services, publicKey: string): void {
   const known = readTrustPolicy(layout.trustPolicy);
-  const policy = { publishers: {}, allowUnsignedPacks: false, ...known, registry };
+  const { logKey, urls } = services;
+  // The log's key is believed once, from the registry started here; from then on it is pinned.
+  const fresh = { logKey, publishers: {}, allowUnsignedPacks: false };
+  const policy = { ...fresh, ...known, registry: urls.registry };
   writeTrustPolicy(layout.trustPolicy, addTrustedKey(policy, PUBLISHER, publicKey));
 }
 

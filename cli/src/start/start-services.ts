@@ -28,6 +28,8 @@ export type Services = {
   accounts: Accounts;
   agentName: string;
   urls: { hub: string; mcp: string; registry: string };
+  /** The key of the registry's transparency log. */
+  logKey: string;
   /** What the present set-up does not protect against, for a person. */
   warnings: string[];
   pids(): Record<string, number>;
@@ -95,6 +97,7 @@ export async function startServices(layout: DataLayout, options: Options): Promi
     accounts,
     agentName,
     urls,
+    logKey: "",
     warnings: accounts.separate ? [] : [SAME_UID_WARNING],
     pids: () =>
       Object.fromEntries([
@@ -133,6 +136,7 @@ export async function startServices(layout: DataLayout, options: Options): Promi
       run("registry", accounts.registry, "registry", configs.registry),
     );
     urls.registry = `http://127.0.0.1:${String(child.ready["port"])}`;
+    services.logKey = String(child.ready["logKey"]);
     return services;
   } catch (thrown) {
     await services.stop();

@@ -1,20 +1,13 @@
-import {
-  parseJson,
-  parsePublishedVersion,
-  SondeError,
-  type TrustPolicy,
-  type Version,
-} from "@sonde/schemas";
+import type { PackName, PublishEntry, TrustPolicy, Version } from "@sonde/schemas";
 import { admitPack } from "@sonde/trust/admit";
 import type { HubPack } from "../core/catalog.ts";
 import { HUB_VERSION } from "../core/hub-version.ts";
+import type { RegistryFollower } from "./registry-follower.ts";
 import type { HubStore } from "./store/hub-store.ts";
-
-const TIMEOUT_MS = 10_000;
-const MAX_ANSWER_BYTES = 1024 * 1024;
 
 export type ObtainOptions = {
   policy: TrustPolicy;
+  registry: RegistryFollower;
   /** The admit program's file. */
   admitPath: string;
   storeDir: string;
@@ -24,59 +17,35 @@ export type ObtainOptions = {
 
 /**
  * Gets a published version and verifies it by this hub's own policy, in the
- * admit process. What the registry says is only used to find the archive.
+ * admit process. Which archive that is comes from the registry's log.
  *
+ * @param wanted a version, or a range such as `^1`
+ * @param agentVersion of the agent it is for
  * @throws SondeError REGISTRY_UNAVAILABLE, NOT_FOUND or the verifier's code
  */
 export async function obtainPack(
   options: ObtainOptions,
-  name: string,
-  version: Version,
+  name: PackName,
+  wanted: string,
+  agentVersion: Version | null,
 ): Promise<HubPack> {
-  const { digest } = await fetchVersion(options.policy.registry, name, version);
+  const { registry, policy, store } = options;
+  const { version, digest }: PublishEntry = await registry.choose(
+    name,
+    wanted,
+    agentVersion ?? HUB_VERSION,
+  );
   const admitted = await admitPack(options.admitPath, {
-    registry: options.policy.registry,
+    registry: policy.registry,
     name,
     version,
     digest,
-    policy: options.policy,
+    policy,
+    log: await registry.place(),
     agentVersion: HUB_VERSION,
     storeDir: options.storeDir,
   });
   const { signer, manifest } = admitted;
-  await options.store.savePack({ digest, name, version, signer, manifest, at: options.now() });
+  await store.savePack({ digest, name, version, signer, manifest, at: options.now() });
   return { digest, name, version, manifest };
-}
-
-async function fetchVersion(registry: string, name: string, version: Version) {
-  const url = new URL(`/api/v1/packs/${name}/${version}`, registry);
-  let response: Response;
-  let text: string;
-  try {
-    response = await fetch(url, { redirect: "error", signal: AbortSignal.timeout(TIMEOUT_MS) });
-    text = await readCapped(response);
-  } catch (cause) {
-    throw new SondeError("REGISTRY_UNAVAILABLE", `the registry at ${registry} did not answer`, {
-      cause,
-    });
-  }
-  if (response.status === 404) {
-    throw new SondeError("NOT_FOUND", `the registry has no ${name} ${version}`);
-  }
-  if (!response.ok) {
-    throw new SondeError("REGISTRY_UNAVAILABLE", `the registry answered ${response.status}`);
-  }
-  return parsePublishedVersion(parseJson(text, "registry answer", "REGISTRY_UNAVAILABLE"));
-}
-
-/** Counts while it reads: a registry that lies about its length fills no memory. */
-async function readCapped(response: Response): Promise<string> {
-  const chunks: Uint8Array[] = [];
-  let size = 0;
-  for await (const chunk of response.body ?? []) {
-    size += chunk.length;
-    if (size > MAX_ANSWER_BYTES) throw new Error(`more than ${MAX_ANSWER_BYTES} bytes`);
-    chunks.push(chunk);
-  }
-  return Buffer.concat(chunks).toString("utf8");
 }

@@ -9,7 +9,7 @@ import {
   parseJson,
   parseManifestShape,
   SondeError,
-  type TrustPolicy,
+  type SignerPolicy,
 } from "@sonde/schemas";
 import { type ArchiveFile, archiveDigest, writeArchive } from "@sonde/trust/archive";
 import {
@@ -74,8 +74,7 @@ export async function buildPack(folder: string): Promise<BuiltPack> {
 }
 
 /** For the self-check only: nothing is signed yet. */
-const UNSIGNED: TrustPolicy = {
-  registry: "https://localhost",
+const UNSIGNED: SignerPolicy = {
   publishers: {},
   allowUnsignedPacks: true,
 };

@@ -10,21 +10,22 @@ import {
   utimesSync,
   writeFileSync,
 } from "node:fs";
-import { type Server, createServer } from "node:http";
-import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type AdmitRequest, SondeError } from "@sonde/schemas";
 import { build } from "esbuild";
-import { afterAll, beforeAll, beforeEach, expect, test, vi } from "vitest";
+import { afterAll, afterEach, beforeAll, beforeEach, expect, test, vi } from "vitest";
 import { archiveDigest } from "../archive/index.ts";
 import {
   buildSampleArchive,
   buildSamplePolicy,
   createSampleKey,
+  type SampleRegistry,
   signSample,
+  startSampleRegistry,
 } from "../testing/index.ts";
-import { admitPack, admittedFolder, readAdmitted } from "./index.ts";
+import { EMPTY_FRONTIER, encodeFrontier, headOf } from "../log/index.ts";
+import { admitPack, admittedFolder, followRegistry, readAdmitted } from "./index.ts";
 
 // Every case starts real processes.
 vi.setConfig({ testTimeout: 60_000 });
@@ -36,7 +37,7 @@ const archive = buildSampleArchive();
 const digest = archiveDigest(archive);
 const bundle = signSample(archive, key);
 
-// A registry that serves whatever a test gives it: honest or lying.
+// What the registry answers instead of the truth, by path.
 let served: Map<
   string,
   {
@@ -45,12 +46,12 @@ let served: Map<
     headers?: Record<string, string>;
   }
 >;
-let server: Server;
+let registry: SampleRegistry;
 // Bodies that mean a behaviour.
 const ENDLESS = "endless";
 const SILENT = "silent";
 let storeDir: string;
-let request: AdmitRequest;
+let request: Omit<AdmitRequest, "op">;
 
 beforeAll(async () => {
   await build({
@@ -62,42 +63,46 @@ beforeAll(async () => {
     conditions: ["sonde:source"],
     logLevel: "error",
   });
-  server = createServer((incoming, response) => {
-    const answer = served.get(incoming.url ?? "") ?? { status: 404, body: "{}" };
-    if (answer.body === SILENT) return;
+});
+afterAll(() => rmSync(root, { recursive: true, force: true }));
+
+beforeEach(async () => {
+  storeDir = join(mkdtempSync(join(root, "case-")), "store");
+  registry = await startSampleRegistry();
+  registry.publish(archive, bundle);
+  served = new Map();
+  registry.lie = (incoming, response) => {
+    const answer = served.get(incoming.url ?? "");
+    if (answer === undefined) return false;
+    if (answer.body === SILENT) return true;
     response.writeHead(answer.status ?? 200, answer.headers);
     if (answer.body === ENDLESS) {
       const more = (): void =>
         void (response.writable && response.write(Buffer.alloc(65536), more));
       more();
     } else response.end(answer.body);
-  });
-  await new Promise<void>((done) => server.listen(0, "127.0.0.1", done));
-});
-afterAll(() => {
-  server.closeAllConnections();
-  server.close();
-  rmSync(root, { recursive: true, force: true });
-});
-
-beforeEach(() => {
-  storeDir = join(mkdtempSync(join(root, "case-")), "store");
-  serve(archive, bundle);
+    return true;
+  };
   request = {
-    registry: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
+    registry: registry.url,
     name: "acme/hello",
     version: "1.0.0",
     digest,
     policy: buildSamplePolicy({ acme: [key] }),
+    log: encodeFrontier(registry.log.frontier),
     agentVersion: "0.1.0",
     storeDir,
   };
 });
+afterEach(() => registry.close());
 
 const PATH = "/api/v1/packs/acme/hello/1.0.0";
+const NONE = { status: 404, body: "{}" };
 function serve(archiveBytes: Uint8Array, bundleText: string | null): void {
-  served = new Map([[`${PATH}/archive`, { body: archiveBytes }]]);
-  if (bundleText !== null) served.set(`${PATH}/bundle`, { body: bundleText });
+  served = new Map<string, { status?: number; body: Uint8Array | string }>([
+    [`${PATH}/archive`, { body: archiveBytes }],
+    [`${PATH}/bundle`, bundleText === null ? NONE : { body: bundleText }],
+  ]);
 }
 
 /** The code of the refusal, and "left something" when a refusal left anything on disk. */
@@ -233,15 +238,95 @@ test("a bad answer of the registry is bounded in size and time", async () => {
   expect(await refusal()).toBe("REGISTRY_UNAVAILABLE");
   served = new Map([[`${PATH}/archive`, { status: 500, body: "" }]]);
   expect(await refusal()).toBe("REGISTRY_UNAVAILABLE");
-  served = new Map();
+  served = new Map([[`${PATH}/archive`, NONE]]);
   expect(await refusal()).toBe("NOT_FOUND");
   expect(await refusal({ registry: "http://127.0.0.1:1" })).toBe("REGISTRY_UNAVAILABLE");
+});
+
+test("attack 69: a version that is in nobody else's log is refused", async () => {
+  const before = request.log;
+  // Made for one agent alone: signed by the right key, but published in no log.
+  const special = buildSampleArchive({ code: "var pack = { special: 1 };\n" });
+  serve(special, signSample(special, key));
+  expect(await refusal({ digest: archiveDigest(special) })).toBe("REGISTRY_LOG_INCONSISTENT");
+  // In a fork that was made for it.
+  const honest = registry.log;
+  registry.log = honest.fork();
+  registry.publish(special, signSample(special, key));
+  served = new Map();
+  const forked = encodeFrontier(registry.log.frontier);
+  registry.log = honest;
+  expect(await refusal({ digest: archiveDigest(special), log: forked })).toBe(
+    "REGISTRY_LOG_INCONSISTENT",
+  );
+  // Published later than the head that the reader accepted.
+  registry.publish(special, signSample(special, key));
+  expect(await refusal({ digest: archiveDigest(special), log: before })).toBe(
+    "REGISTRY_LOG_INCONSISTENT",
+  );
+});
+
+test("a stripped, moved or false proof is refused", async () => {
+  const lies: [string, Uint8Array | string | null][] = [
+    [PATH, "{}"],
+    [PATH, '{"logIndex":1}'],
+    [PATH, '{"logIndex":-1}'],
+    [PATH, '{"logIndex":"0"}'],
+    [PATH, null],
+    ["/log/tile/entries/000.p/1", null],
+    ["/log/tile/entries/000.p/1", Buffer.from("00026162", "hex")],
+  ];
+  for (const [path, body] of lies) {
+    served = new Map([[path, body === null ? NONE : { body }]]);
+    expect([path, body, await refusal()]).toEqual([path, body, "REGISTRY_LOG_INCONSISTENT"]);
+  }
+  expect(await refusal({ log: { size: 1, frontier: "" } })).toBe("REGISTRY_LOG_INCONSISTENT");
+  expect(await refusal({ log: null })).toBe("BAD_REQUEST");
+});
+
+test("a log is followed in the program, entry by entry", async () => {
+  const quarantine = {
+    type: "quarantine",
+    at: "2026-01-02T00:00:00.000Z",
+    name: "acme/hello",
+    version: "1.0.0",
+    quarantined: true,
+    reason: "malware",
+  } as const;
+  registry.append(quarantine);
+  const ask = {
+    registry: registry.url,
+    logKey: registry.logKey,
+    from: encodeFrontier(EMPTY_FRONTIER),
+    seen: [],
+  };
+  const types: string[] = [];
+  const log = await followRegistry(program, ask, ({ entry, head }) => {
+    types.push(`${entry.type} ${head.size}`);
+  });
+  expect(types).toEqual(["publish 1", "quarantine 2"]);
+  expect(log.head).toEqual(headOf(registry.log.frontier));
+  expect(log.place).toEqual(encodeFrontier(registry.log.frontier));
+  const refuse = (changes: Partial<typeof ask>): Promise<string> =>
+    followRegistry(program, { ...ask, ...changes }, () => undefined).then(
+      () => "accepted",
+      (error: unknown) => (error instanceof SondeError ? error.code : String(error)),
+    );
+  served = new Map([["/log/checkpoint", NONE]]);
+  expect(await refuse({})).toBe("REGISTRY_LOG_INCONSISTENT");
+  served = new Map([["/log/tile/entries/000.p/2", { body: ENDLESS }]]);
+  expect(await refuse({})).toBe("ARCHIVE_INVALID");
+  served = new Map();
+  expect(await refuse({ registry: "http://127.0.0.1:1" })).toBe("REGISTRY_UNAVAILABLE");
+  // An entry that is no entry is in nobody's history.
+  registry.log.append(Buffer.from('{"type":"other"}'));
+  expect(await refuse({})).toBe("REGISTRY_LOG_INCONSISTENT");
 });
 
 test("a request without policy or digest is refused", async () => {
   const { policy: _policy, ...rest } = request;
   expect(await refusal({ policy: undefined as never })).toBe("BAD_REQUEST");
-  await expect(admitPack(program, rest as AdmitRequest)).rejects.toMatchObject({
+  await expect(admitPack(program, rest as typeof request)).rejects.toMatchObject({
     code: "BAD_REQUEST",
   });
   expect(await refusal({ digest: null })).toBe("BAD_REQUEST");

@@ -1,16 +1,13 @@
-import type { PackName, Version } from "@sonde/schemas";
-import { SondeError } from "@sonde/schemas";
+import { type PackName, SondeError, type Version } from "@sonde/schemas";
 import { MAX_ARCHIVE_BYTES } from "../archive/index.ts";
 import { MAX_BUNDLE_BYTES } from "../pack/index.ts";
+import { fetchFile } from "./registry-fetch.ts";
 
 /** What came from outside, not yet looked at. */
 export type UnverifiedPack = { archive: Uint8Array; bundle: string | null };
 
-const TIMEOUT_MS = 20_000;
-
 /**
- * Fetches archive and bundle of one version from a registry. Sizes and time are
- * bounded, redirects are refused, and nothing is believed.
+ * Fetches archive and bundle of one version from a registry.
  *
  * @throws SondeError REGISTRY_UNAVAILABLE, NOT_FOUND when there is no such
  *   version, or ARCHIVE_INVALID for an answer above its cap
@@ -20,47 +17,11 @@ export async function fetchPack(
   name: PackName,
   version: Version,
 ): Promise<UnverifiedPack> {
-  const base = `${registry.replace(/\/+$/, "")}/api/v1/packs/${name}/${version}`;
-  const archive = await get(`${base}/archive`, MAX_ARCHIVE_BYTES);
+  const path = `api/v1/packs/${name}/${version}`;
+  const archive = await fetchFile(registry, `${path}/archive`, MAX_ARCHIVE_BYTES);
   if (archive === null) {
     throw new SondeError("NOT_FOUND", `expected ${name} ${version} in the registry, got none`);
   }
-  const bundle = await get(`${base}/bundle`, MAX_BUNDLE_BYTES);
+  const bundle = await fetchFile(registry, `${path}/bundle`, MAX_BUNDLE_BYTES);
   return { archive, bundle: bundle === null ? null : bundle.toString("utf8") };
-}
-
-async function get(url: string, maxBytes: number): Promise<Buffer | null> {
-  const signal = AbortSignal.timeout(TIMEOUT_MS);
-  const headers = { "accept-encoding": "identity" };
-  try {
-    const response = await fetch(url, { redirect: "error", signal, headers });
-    if (response.status === 404) {
-      await response.body?.cancel();
-      return null;
-    }
-    if (response.status !== 200) {
-      await response.body?.cancel();
-      throw new SondeError("REGISTRY_UNAVAILABLE", `expected 200, got ${response.status}`);
-    }
-    return await readCapped(response, maxBytes);
-  } catch (cause) {
-    if (cause instanceof SondeError) throw cause;
-    throw new SondeError("REGISTRY_UNAVAILABLE", "expected an answer of the registry, got none", {
-      cause,
-    });
-  }
-}
-
-/** Counts while it reads: neither a length header nor an encoding is believed. */
-async function readCapped(response: Response, maxBytes: number): Promise<Buffer> {
-  const chunks: Uint8Array[] = [];
-  let size = 0;
-  for await (const chunk of response.body ?? []) {
-    size += chunk.length;
-    if (size > maxBytes) {
-      throw new SondeError("ARCHIVE_INVALID", `expected at most ${maxBytes} bytes, got more`);
-    }
-    chunks.push(chunk);
-  }
-  return Buffer.concat(chunks);
 }

@@ -1,2 +1,3 @@
 export { admitPack } from "./admit-pack.ts";
+export { followRegistry } from "./follow-registry.ts";
 export { admittedFolder, readAdmitted } from "./read-admitted.ts";

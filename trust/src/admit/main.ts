@@ -1,39 +1,75 @@
+import { once } from "node:events";
 import {
   type AdmitReply,
+  type AdmitRequest,
+  type FollowReply,
+  type FollowRequest,
   SondeError,
-  parseAdmitRequest,
+  parseAdmitProgramRequest,
   parseJson,
+  parseRegistryEntry,
   toSondeError,
 } from "@sonde/schemas";
+import { decodeFrontier, encodeFrontier, followLog, headOf, parseNoteKey } from "../log/index.ts";
 import { verifyPack } from "../pack/index.ts";
+import { checkLogged } from "./check-logged.ts";
 import { fetchPack } from "./fetch-pack.ts";
 import { readLocalPack } from "./read-local-pack.ts";
+import { createTileReader, fetchCheckpoint } from "./registry-fetch.ts";
 import { storePack } from "./store-pack.ts";
 
-// The admit program: fetches, verifies and stores one archive, then ends. A
-// process of its own, so no hostile byte meets the agent's or hub's memory.
+// The admit program: one request about a registry, then it ends. A process of
+// its own, so no hostile byte meets the agent's or hub's memory.
 
 const MAX_REQUEST_BYTES = 1024 * 1024;
 
-async function admit(requestBytes: Buffer): Promise<AdmitReply> {
+/** Fetches, verifies and stores one archive. */
+async function admit(request: AdmitRequest): Promise<AdmitReply> {
+  const { name, version, digest, policy, log, agentVersion, storeDir, localFolder } = request;
+  if (localFolder === undefined && (digest === null || log === null)) {
+    throw new SondeError("BAD_REQUEST", "admit request: expected digest and log, got none");
+  }
+  const unverified =
+    localFolder === undefined
+      ? await fetchPack(request.registry, name, version)
+      : await readLocalPack(localFolder, name, version);
+  const pack = await verifyPack({
+    ...unverified,
+    policy,
+    agentVersion,
+    origin: localFolder === undefined ? "registry" : "local-folder",
+    expected: { name, version, ...(digest !== null && { digest }) },
+  });
+  if (localFolder === undefined && log !== null) await checkLogged(request.registry, log, pack);
+  return { ok: true, pack: await storePack(storeDir, pack) };
+}
+
+/** Follows a registry's log and hands on each new entry. */
+async function follow({ registry, logKey, from, seen }: FollowRequest): Promise<FollowReply> {
+  const { frontier, checkpoint } = await followLog({
+    key: parseNoteKey(logKey),
+    from: decodeFrontier(from),
+    readCheckpoint: () => fetchCheckpoint(registry),
+    readTile: createTileReader(registry),
+    seen,
+    now: new Date(),
+    async onEntry(bytes, index, head) {
+      const entry = parseRegistryEntry(
+        parseJson(bytes, "registry log entry", "REGISTRY_LOG_INCONSISTENT"),
+      );
+      await print({ index, entry, head });
+    },
+  });
+  const at = checkpoint.at.toISOString();
+  return { ok: true, log: { place: encodeFrontier(frontier), head: headOf(frontier), at } };
+}
+
+async function serve(requestBytes: Buffer): Promise<AdmitReply | FollowReply> {
   try {
-    const request = parseAdmitRequest(parseJson(requestBytes, "admit request", "BAD_REQUEST"));
-    const { name, version, digest, policy, agentVersion, storeDir, localFolder } = request;
-    if (digest === null && localFolder === undefined) {
-      throw new SondeError("BAD_REQUEST", "admit request: expected the digest to fetch, got none");
-    }
-    const unverified =
-      localFolder === undefined
-        ? await fetchPack(request.registry, name, version)
-        : await readLocalPack(localFolder, name, version);
-    const pack = await verifyPack({
-      ...unverified,
-      policy,
-      agentVersion,
-      origin: localFolder === undefined ? "registry" : "local-folder",
-      expected: { name, version, ...(digest !== null && { digest }) },
-    });
-    return { ok: true, pack: await storePack(storeDir, pack) };
+    const request = parseAdmitProgramRequest(
+      parseJson(requestBytes, "admit request", "BAD_REQUEST"),
+    );
+    return request.op === "admit" ? await admit(request) : await follow(request);
   } catch (thrown) {
     const { code, message } = toSondeError(thrown);
     return { ok: false, error: { code, message: message.slice(0, 2000) } };
@@ -51,6 +87,9 @@ async function readRequest(): Promise<Buffer> {
   return Buffer.concat(chunks);
 }
 
-void readRequest()
-  .then(admit)
-  .then((reply) => process.stdout.write(`${JSON.stringify(reply)}\n`));
+/** Waits for a reader that is slower than the registry. */
+async function print(value: object): Promise<void> {
+  if (!process.stdout.write(`${JSON.stringify(value)}\n`)) await once(process.stdout, "drain");
+}
+
+void readRequest().then(serve).then(print);

@@ -21,8 +21,11 @@ export type FollowLogRequest = {
   /** Heads that others saw, and that must be on the way to this one; none below `from`. */
   seen: readonly LogHead[];
   now: Date;
-  /** Each entry since `from`, in order. Provisional until the call resolves. */
-  onEntry(entry: Uint8Array, index: number): void;
+  /**
+   * Takes each entry since `from`, in order, and the head of the tree that ends
+   * with it. Provisional until the call resolves.
+   */
+  onEntry(entry: Uint8Array, index: number, head: LogHead): void | Promise<void>;
 };
 
 /**
@@ -77,8 +80,9 @@ async function appendEntries(request: FollowLogRequest, size: number): Promise<F
     if (id === null) throw new RangeError("a log that has entries has a bundle for each");
     const entries = decodeEntries(await request.readTile(id), id.width);
     for (const entry of entries.slice(frontier.size - bundle * 256)) {
-      request.onEntry(entry, frontier.size);
+      const index = frontier.size;
       frontier = meet(appendLeaf(frontier, hashLeaf(entry)));
+      await request.onEntry(entry, index, headOf(frontier));
     }
   }
   return frontier;

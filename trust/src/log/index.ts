@@ -3,9 +3,10 @@ export { type Checkpoint, openCheckpoint, signCheckpoint } from "./checkpoint.ts
 export { followLog, type FollowLogRequest, headOf, MAX_HEAD_AGE_MS } from "./follow-log.ts";
 export {
   appendLeaf,
+  decodeFrontier,
   EMPTY_FRONTIER,
+  encodeFrontier,
   type Frontier,
-  frontierLength,
   growTree,
   hashLeaf,
   rootOf,
@@ -22,3 +23,5 @@ export {
   TILE_LEVELS,
   tilePath,
 } from "./tiles.ts";
+export { isStopEntry, type StopEntry, whyStopped } from "./withdrawals.ts";
+export { chooseVersion } from "./choose-version.ts";

@@ -8,7 +8,8 @@ import {
   EMPTY_FRONTIER,
   type Frontier,
   appendLeaf,
-  frontierLength,
+  decodeFrontier,
+  encodeFrontier,
   hashLeaf,
   hashNode,
   rootFromInclusion,
@@ -66,7 +67,7 @@ describe("merkle tree", () => {
     for (const leaf of LEAVES) {
       frontier = appendLeaf(frontier, hashLeaf(Buffer.from(leaf, "hex")));
       roots.push(rootOf(frontier));
-      expect(frontier.hashes).toHaveLength(frontierLength(frontier.size));
+      expect(decodeFrontier(encodeFrontier(frontier))).toEqual(frontier);
     }
     expect(roots.map((root) => root.toString("hex"))).toEqual(ROOTS);
   });
@@ -85,6 +86,15 @@ describe("merkle tree", () => {
       frontier = appendLeaf(frontier, leaf);
       expect(rootOf(frontier)).toEqual(treeHash(leaves.slice(0, index + 1)));
     });
+  });
+
+  test("a frontier of another size than its hashes is refused", async () => {
+    const place = encodeFrontier(appendLeaf(EMPTY_FRONTIER, hashLeaf(text("a"))));
+    for (const size of [0, 3]) {
+      expect(await codeOf(() => decodeFrontier({ ...place, size }))).toBe(
+        "REGISTRY_LOG_INCONSISTENT",
+      );
+    }
   });
 
   test("a leaf is not a node: an entry that spells two hashes is no subtree", () => {
@@ -265,8 +275,9 @@ describe("following a log", () => {
   test("every entry is handed on once, from where the reader stood", async () => {
     const log = build(300);
     const got: string[] = [];
-    const onEntry = (entry: Uint8Array, index: number) =>
+    const onEntry = (entry: Uint8Array, index: number) => {
       got.push(`${index}:${Buffer.from(entry).toString()}`);
+    };
     const first = await follow(log, { onEntry });
     expect(got).toEqual(Array.from({ length: 300 }, (_, index) => `${index}:entry ${index}`));
     got.length = 0;

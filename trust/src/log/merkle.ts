@@ -1,9 +1,11 @@
 import { createHash } from "node:crypto";
+import { type LogPlace, SondeError } from "@sonde/schemas";
 
 // Merkle tree hashing of RFC 9162, section 2.1, with SHA-256.
 
 const LEAF = Uint8Array.of(0);
 const NODE = Uint8Array.of(1);
+const HASH_BYTES = 32;
 
 /** Hash of a tree without leaves. */
 const EMPTY_ROOT = createHash("sha256").digest();
@@ -61,8 +63,29 @@ export function rootOf({ hashes }: Frontier): Buffer {
   return hashes.reduceRight((right, left) => hashNode(left, right));
 }
 
+/** A frontier as it is stored and sent. */
+export function encodeFrontier({ size, hashes }: Frontier): LogPlace {
+  return { size, frontier: Buffer.concat(hashes).toString("base64") };
+}
+
+/** @throws SondeError REGISTRY_LOG_INCONSISTENT when it is no frontier of that size */
+export function decodeFrontier({ size, frontier }: LogPlace): Frontier {
+  const bytes = Buffer.from(frontier, "base64");
+  const count = frontierLength(size);
+  if (bytes.length !== count * HASH_BYTES) {
+    throw new SondeError(
+      "REGISTRY_LOG_INCONSISTENT",
+      `expected ${count} hashes for a log of ${size} entries, got ${bytes.length} bytes`,
+    );
+  }
+  const hashes = Array.from({ length: count }, (_, place) =>
+    bytes.subarray(place * HASH_BYTES, (place + 1) * HASH_BYTES),
+  );
+  return { size, hashes };
+}
+
 /** How many hashes a frontier of that size has: one for each bit that is set. */
-export function frontierLength(size: number): number {
+function frontierLength(size: number): number {
   let bits = 0;
   for (let rest = size; rest > 0; rest = Math.floor(rest / 2)) bits += rest % 2;
   return bits;

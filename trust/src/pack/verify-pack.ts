@@ -3,8 +3,8 @@ import {
   type Manifest,
   type Signer,
   SondeError,
-  type TrustPolicy,
-  parseTrustPolicy,
+  type SignerPolicy,
+  parseSignerPolicy,
   toSondeError,
 } from "@sonde/schemas";
 import semver from "semver";
@@ -25,7 +25,7 @@ export type VerifyPackRequest = {
   archive: Uint8Array;
   /** The Sigstore bundle's JSON text; null when there is none. */
   bundle: string | null;
-  policy: TrustPolicy;
+  policy: SignerPolicy;
   /** Where the archive came from. Only a local folder may hold an unsigned one. */
   origin: "registry" | "local-folder";
   /** When given, the manifest's `engines.agent` must accept it. */
@@ -93,7 +93,7 @@ export async function verifyPack(request: VerifyPackRequest): Promise<VerifiedPa
 }
 
 function verifyParts(request: VerifyPackRequest): VerifiedParts {
-  const policy = parseTrustPolicy(request.policy);
+  const policy = parseSignerPolicy(request.policy);
   const { archive, expected } = request;
   const digest = archiveDigest(archive);
   demand("digest", expected?.digest, digest);
@@ -127,7 +127,7 @@ function verifyParts(request: VerifyPackRequest): VerifiedParts {
   };
 }
 
-function mayBeUnsigned({ origin }: VerifyPackRequest, policy: TrustPolicy): boolean {
+function mayBeUnsigned({ origin }: VerifyPackRequest, policy: SignerPolicy): boolean {
   return policy.allowUnsignedPacks && origin === "local-folder";
 }
 

@@ -5,7 +5,7 @@ import {
   type Digest,
   type Signer,
   SondeError,
-  type TrustPolicy,
+  type SignerPolicy,
   parseJson,
   parsePackStatement,
 } from "@sonde/schemas";
@@ -29,7 +29,7 @@ export function verifySignature(
   bundleText: string,
   archive: Digest,
   content: Digest,
-  policy: TrustPolicy,
+  policy: SignerPolicy,
 ): VerifiedSignature {
   const bundle = readBundle(bundleText);
   // Keyless signatures join here: the same Verifier with a pinned trusted root
@@ -58,7 +58,7 @@ function readBundle(text: string): Bundle {
 }
 
 /** The policy's keys decide this path; the bundle only names one of them. */
-function verifyByManagedKey(bundle: Bundle, policy: TrustPolicy): VerifiedSignature {
+function verifyByManagedKey(bundle: Bundle, policy: SignerPolicy): VerifiedSignature {
   const { content } = bundle.verificationMaterial;
   if (content.$case !== "publicKey") {
     throw new SondeError("SIGNER_UNSUPPORTED", "bundle: expected a managed key, got a certificate");
@@ -87,7 +87,7 @@ function verifyByManagedKey(bundle: Bundle, policy: TrustPolicy): VerifiedSignat
 
 /** The key of that id and every publisher that lists it. */
 function findKey(
-  policy: TrustPolicy,
+  policy: SignerPolicy,
   keyId: string,
 ): { key: KeyObject; publishers: ReadonlySet<string> } | null {
   const publishers = new Set<string>();

@@ -65,6 +65,9 @@ export function createSampleKey(bits = 2048): SampleKey {
   return { privateKey, publicKeyPem: publicKey.export({ type: "spki", format: "pem" }).toString() };
 }
 
+/** Of a log that nobody writes; tests with a log name its own. */
+const SAMPLE_LOG_KEY = "PeterNeumann+c74f20a3+ARpc2QcUPDhMQegwxbzhKqiBfsVkmqq/LDE4izWy10TW";
+
 /** A policy that trusts these keys, publisher -> keys. */
 export function buildSamplePolicy(
   publishers: Record<string, SampleKey[]>,
@@ -79,6 +82,7 @@ export function buildSamplePolicy(
   ]);
   return {
     registry: "http://127.0.0.1:1",
+    logKey: SAMPLE_LOG_KEY,
     publishers: Object.fromEntries(entries) as TrustPolicy["publishers"],
     allowUnsignedPacks: false,
     ...changes,

@@ -1,7 +1,7 @@
 import { createPrivateKey, createPublicKey, type KeyObject } from "node:crypto";
 import { closeSync, constants, fstatSync, openSync, readFileSync } from "node:fs";
 import { join } from "node:path";
-import { AgentName, SondeError, Uuid, buildParser, parseJson } from "@sonde/schemas";
+import { AgentName, LogHead, SondeError, Uuid, buildParser, parseJson } from "@sonde/schemas";
 import { type Static, Type } from "typebox";
 
 /** identity.json: what enrolment gave, besides the key and the certificates. */
@@ -14,6 +14,8 @@ export const IdentityFile = Type.Object(
     controlAddress: Type.String({ maxLength: 300 }),
     /** SubjectPublicKeyInfo in PEM of the key that signs the hub's envelopes. */
     hubKey: Type.String({ maxLength: 2000 }),
+    /** How far the hub had followed its registry's log then. */
+    registryHead: Type.Union([LogHead, Type.Null()]),
   },
   { additionalProperties: false },
 );

@@ -15,6 +15,7 @@ export const PackStateFile = Type.Object(
     hubId: Uuid,
     /** Of the desired state that was applied last; never goes back. */
     revision: Type.Integer({ minimum: 0 }),
+    floors: Type.Record(PackName, Version, { additionalProperties: false }),
     packs: Type.Array(
       Type.Object({ name: PackName, current: Archive, candidate: Archive }, closed),
       {

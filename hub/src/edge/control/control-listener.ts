@@ -3,7 +3,7 @@ import { createServer, type Server } from "node:https";
 import type { IncomingMessage } from "node:http";
 import type { Duplex } from "node:stream";
 import { TLSSocket } from "node:tls";
-import { agentUri, SondeError, type LogHead } from "@sonde/schemas";
+import { agentUri, SondeError, type LogHead, type RegistryHeadReport } from "@sonde/schemas";
 import {
   CHANNEL_BINDING_BYTES,
   CHANNEL_BINDING_LABEL,
@@ -39,6 +39,8 @@ export type ControlOptions = {
   auditLog: AuditLog;
   now: () => Date;
   report: (error: Error) => void;
+  /** Hears how far an agent was shown the registry's log. */
+  onRegistryHead: (agent: string, head: RegistryHeadReport) => Promise<void>;
 };
 
 type Identified = { agentId: string; publicKey: string; expiresAt: Date };
@@ -177,6 +179,7 @@ function startSession(options: ControlOptions, admitted: Admitted, socket: WebSo
     onHello(hello) {
       audit("agent.connected", { detail: { kernel: hello.kernel, wall: hello.wall } });
       keep(store.saveHello(agentId, hello, now()));
+      keep(options.onRegistryHead(agent.name, hello.registryHead));
       fleet.update(agentId, {
         hello,
         packs: hello.packs,
@@ -188,6 +191,7 @@ function startSession(options: ControlOptions, admitted: Admitted, socket: WebSo
     },
     onPackReport(report) {
       keep(store.savePacks(agentId, report.packs, now()));
+      keep(options.onRegistryHead(agent.name, report.registryHead));
       fleet.update(agentId, { packs: report.packs, auditHead: report.auditHead, ...seen() });
     },
     onAuditHead: setHead,

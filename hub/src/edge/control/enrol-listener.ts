@@ -1,7 +1,7 @@
 import { createHash, randomBytes, randomUUID } from "node:crypto";
 import type { Socket } from "node:net";
 import { TLSSocket } from "node:tls";
-import { EnrolRequest, SondeError, TOKEN_PREFIX, type EnrolResponse } from "@sonde/schemas";
+import { EnrolRequest, SondeError, TOKEN_PREFIX, type EnrolResponse, type LogHead } from "@sonde/schemas";
 import type { Authority } from "@sonde/trust/ca";
 import { isSignedBy } from "@sonde/trust/envelope";
 import type { TypeBoxTypeProvider } from "@fastify/type-provider-typebox";
@@ -19,6 +19,8 @@ const ENROL_EXPORTER_BYTES = 32;
 const MAX_BODY_BYTES = 16 * 1024;
 
 export type EnrolOptions = {
+  /** How far the registry's log was followed: what the agent is shown must contain it. */
+  registryHead: () => LogHead | null;
   hubId: string;
   tls: { certificate: string; privateKey: string; authority: string };
   /** Loaded for the first enrolment: most hubs enrol rarely and the X.509 library is large. */
@@ -149,6 +151,7 @@ async function enrol(
     certificate: issued.certificate,
     controlAddress: options.controlAddress(),
     hubKey: options.hubKey,
+    registryHead: options.registryHead(),
   };
 }
 

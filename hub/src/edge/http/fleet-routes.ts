@@ -9,6 +9,7 @@ import {
   CreatedToken,
   type Digest,
   PublisherName,
+  RegistryLogStatus,
   SondeError,
   TOKEN_PREFIX,
   ToolPinList,
@@ -35,12 +36,13 @@ export type FleetRoutesOptions = {
   caFingerprint: string;
   enrolAddress: () => string;
   /**
-   * Fetches a published version from the registry, verifies it by this hub's
-   * own policy and remembers it.
+   * Fetches the version that `wanted` means from the registry, verifies it by
+   * this hub's own policy and remembers it.
    *
    * @throws SondeError with the verifier's code
    */
-  obtainPack: (name: string, version: Version) => Promise<HubPack>;
+  obtainPack: (name: string, wanted: string, agentVersion: Version | null) => Promise<HubPack>;
+  registry: () => RegistryLogStatus;
 };
 
 const AgentParams = Type.Object({ agent: AgentName });
@@ -76,6 +78,15 @@ export function addFleetRoutes(app: HttpServer, options: FleetRoutesOptions): vo
     },
   );
 
+  app.get(
+    "/api/v1/registry",
+    {
+      config: { action: { kind: "tools.read" } },
+      schema: { response: { 200: RegistryLogStatus } },
+    },
+    () => options.registry(),
+  );
+
   app.put(
     "/api/v1/agents/:agent/packs/:publisher/:pack",
     {
@@ -85,7 +96,8 @@ export function addFleetRoutes(app: HttpServer, options: FleetRoutesOptions): vo
     async (request) => {
       const agent = fleet.get(request.params.agent);
       const name = `${request.params.publisher}/${request.params.pack}`;
-      const pack = await options.obtainPack(name, request.body.version);
+      const agentVersion = agent.hello?.agentVersion ?? null;
+      const pack = await options.obtainPack(name, request.body.version, agentVersion);
       const at = now();
       const by = request.principal.id;
       await record(auditLog, at, request.principal, "desired-state.changed", agent.name, {

@@ -87,4 +87,25 @@ export const migrations: Migration[] = [
         approved_at timestamptz not null
       );`,
   },
+  {
+    name: "registry-log",
+    sql: `
+      -- How far each registry's log was followed; a log is known by its key.
+      create table registry_logs (
+        log_key text primary key,
+        followed json not null,
+        followed_at timestamptz not null
+      );
+
+      -- Its entries as they were proven, each with the head of the tree that ends with it.
+      create table registry_entries (
+        log_key text not null,
+        index bigint not null,
+        pack text not null,
+        entry text not null,
+        head_hash text not null,
+        primary key (log_key, index)
+      );
+      create index registry_entries_pack on registry_entries (log_key, pack, index);`,
+  },
 ];

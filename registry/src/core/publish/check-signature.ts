@@ -1,4 +1,4 @@
-import type { TrustPolicy } from "@sonde/schemas";
+import type { SignerPolicy } from "@sonde/schemas";
 import { type VerifiedPack, verifyPack } from "@sonde/trust/pack";
 import type { Submission } from "./submission.ts";
 
@@ -11,9 +11,7 @@ export async function checkSignature(
   publisherKeys: readonly string[],
 ): Promise<VerifiedPack> {
   const keys = publisherKeys.map((publicKey) => ({ algorithm: "rsa-sha256" as const, publicKey }));
-  const policy: TrustPolicy = {
-    // A policy names where to fetch from; nothing is fetched here.
-    registry: "https://localhost",
+  const policy: SignerPolicy = {
     publishers: { [submission.publisher]: { keys, identities: [] } },
     allowUnsignedPacks: false,
   };

@@ -5,15 +5,14 @@ import {
   TILE_LEVELS,
   canonicalJson,
   encodeEntries,
-  frontierLength,
+  encodeFrontier,
+  decodeFrontier,
   growTree,
   hashLeaf,
 } from "@sonde/trust/log";
 import type { Sql, TransactionSql } from "postgres";
 
-const HASH_BYTES = 32;
-
-type HeadRow = { size: string; frontier: Buffer };
+type HeadRow = { size: string; frontier: string };
 
 /**
  * The transparency log in the database. An entry is committed in the same
@@ -28,7 +27,7 @@ export function createLogStore(sql: Sql) {
      * @throws SondeError CONFIG_INVALID when the log was signed by another key
      */
     async open(key: string): Promise<void> {
-      await sql`insert into log_head (size, frontier, key) values (0, ${Buffer.alloc(0)}, ${key})
+      await sql`insert into log_head (size, frontier, key) values (0, '', ${key})
         on conflict do nothing`;
       const [row] = await sql<{ key: string }[]>`select key from log_head`;
       if (row?.key === key) return;
@@ -46,17 +45,18 @@ export function createLogStore(sql: Sql) {
      */
     async append(transaction: TransactionSql, entry: RegistryEntry): Promise<number> {
       const [row] = await transaction<HeadRow[]>`select size, frontier from log_head for update`;
-      const { size, hashes } = readFrontier(row);
+      const before = readFrontier(row);
+      const { size } = before;
       const bytes = Buffer.from(canonicalJson(entry), "utf8");
-      const { frontier, completed } = growTree({ size, hashes }, hashLeaf(bytes));
+      const { frontier, completed } = growTree(before, hashLeaf(bytes));
       await transaction`insert into log_entries (index, entry) values (${size}, ${bytes})`;
       for (const [level, hash] of completed.entries()) {
         if (level % TILE_LEVELS !== 0) continue;
         await transaction`insert into log_hashes (level, index, hash)
           values (${level / TILE_LEVELS}, ${Math.floor(size / 2 ** level)}, ${hash})`;
       }
-      await transaction`update log_head
-        set size = ${frontier.size}, frontier = ${Buffer.concat(frontier.hashes)}`;
+      const place = encodeFrontier(frontier);
+      await transaction`update log_head set size = ${place.size}, frontier = ${place.frontier}`;
       return size;
     },
 
@@ -84,15 +84,6 @@ export function createLogStore(sql: Sql) {
 export type LogStore = ReturnType<typeof createLogStore>;
 
 function readFrontier(row: HeadRow | undefined): Frontier {
-  const size = Number(row?.size);
-  const bytes = row?.frontier;
-  if (bytes?.length !== frontierLength(size) * HASH_BYTES) {
-    throw new SondeError("INTERNAL", "expected the head of the log, got a broken row");
-  }
-  return {
-    size,
-    hashes: Array.from({ length: bytes.length / HASH_BYTES }, (_, place) =>
-      bytes.subarray(place * HASH_BYTES, (place + 1) * HASH_BYTES),
-    ),
-  };
+  if (row === undefined) throw new SondeError("INTERNAL", "expected the head of the log, got none");
+  return decodeFrontier({ size: Number(row.size), frontier: row.frontier });
 }

@@ -59,7 +59,7 @@ export const migrations: Migration[] = [
       create table log_head (
         single boolean primary key default true check (single),
         size bigint not null,
-        frontier bytea not null,
+        frontier text not null,
         key text not null
       );
 
