@@ -3,6 +3,8 @@ import { defineConfig } from "vitest/config";
 // Unit tests run on source, through the `sonde:source` export condition.
 const conditions = ["sonde:source", "node", "import", "default"];
 const packages = ["schemas", "trust", "database", "pack-sdk", "agent", "hub", "registry", "cli"];
+// What a test waits for comes soon, or late on a busy machine: the wait ends when it is there.
+const patience = { expect: { poll: { timeout: 15_000 } }, testTimeout: 60_000, hookTimeout: 120_000 };
 const shared = {
   ssr: { resolve: { conditions, externalConditions: conditions } },
   resolve: { conditions },
@@ -17,8 +19,7 @@ export default defineConfig({
           name,
           include: [`${name}/src/**/*.test.ts`],
           pool: "forks" as const,
-          testTimeout: 20_000,
-          hookTimeout: 60_000,
+          ...patience,
         },
       })),
       {
@@ -27,7 +28,7 @@ export default defineConfig({
           name: "packs",
           include: ["packs/*/src/**/*.test.ts"],
           pool: "forks" as const,
-          testTimeout: 20_000,
+          ...patience,
         },
       },
       {
@@ -36,7 +37,7 @@ export default defineConfig({
           name: "structure",
           include: ["test/*.test.ts"],
           pool: "forks" as const,
-          testTimeout: 60_000,
+          ...patience,
         },
       },
       {
@@ -47,6 +48,7 @@ export default defineConfig({
           include: ["test/end-to-end/**/*.test.ts", "test/attacks/**/*.test.ts"],
           pool: "forks" as const,
           fileParallelism: false,
+          ...patience,
           testTimeout: 120_000,
           hookTimeout: 240_000,
         },
