@@ -1,11 +1,10 @@
 // Applies each mutant of test/mutants/ to a copy of the sources, one at a time,
 // and fails when the named test stays green: a check nobody would miss is no check.
 //   node scripts/mutants.mjs [--json] [NAME...]
-import { spawn } from "node:child_process";
+import { fork } from "node:child_process";
 import {
   chmodSync,
   cpSync,
-  existsSync,
   mkdtempSync,
   readdirSync,
   readFileSync,
@@ -19,7 +18,7 @@ import { fileURLToPath } from "node:url";
 
 const root = resolve(dirname(fileURLToPath(import.meta.url)), "..");
 const folder = join(root, "test/mutants");
-const LIMIT_MS = 120_000;
+const LIMIT_MS = 90_000;
 /** Runs mostly wait: for processes, databases and deadlines. */
 const WORKERS = 2 * availableParallelism();
 const wanted = process.argv.slice(2).filter((word) => !word.startsWith("--"));
@@ -48,60 +47,68 @@ function copyWorkspace() {
   return copy;
 }
 
-/** The tests that the last run found, with or without a verdict. None: the file did not load. */
-function readTests(report) {
-  if (!existsSync(report)) return [];
-  const { testResults } = JSON.parse(readFileSync(report, "utf8"));
-  return testResults.flatMap(({ assertionResults }) => assertionResults);
+/** A copy of the workspace with a process that runs tests in it, one at a time. */
+function openWorkplace() {
+  const copy = copyWorkspace();
+  let worker;
+  const end = () => {
+    if (worker === undefined) return;
+    const { pid } = worker;
+    worker = undefined;
+    // With all that its tests have started.
+    process.kill(-pid, "SIGKILL");
+  };
+  return {
+    copy,
+    /** @returns what the worker says of the run; null when it had to be ended at the limit */
+    ask(question) {
+      worker ??= fork(join(root, "scripts/mutant-worker.mjs"), { cwd: copy, detached: true });
+      const { promise, resolve: done, reject } = Promise.withResolvers();
+      const timer = setTimeout(() => {
+        end();
+        done(null);
+      }, LIMIT_MS);
+      const died = (code) => {
+        worker = undefined;
+        reject(new Error(`the process that runs tests ended with ${code}`));
+      };
+      worker.once("message", done).once("exit", died);
+      const asked = worker;
+      asked.send(question);
+      return promise.finally(() => {
+        clearTimeout(timer);
+        asked.off("message", done).off("exit", died);
+      });
+    },
+    close() {
+      end();
+      rmSync(copy, { recursive: true, force: true });
+    },
+  };
 }
 
-const escape = (text) => text.replace(/[.*+?^${}()|[\]\\]/g, "\\$&");
-
-/** Runs the named test file in the copy, or that one case of it. */
-function runTest(copy, mutant) {
-  return new Promise((done) => {
-    const vitest = join(root, "node_modules/vitest/vitest.mjs");
-    const report = join(copy, "report.json");
-    rmSync(report, { force: true });
-    const child = spawn(
-      process.execPath,
-      [
-        ...[vitest, "run", "--bail=1", "--reporter=json", `--outputFile=${report}`],
-        `--fsModuleCachePath=${join(copy, ".vitest-cache")}`,
-        ...(mutant.case === undefined ? [] : ["-t", `^${escape(mutant.case)}$`]),
-        mutant.test,
-      ],
-      {
-        cwd: copy,
-        stdio: ["ignore", "pipe", "pipe"],
-        timeout: LIMIT_MS,
-        killSignal: "SIGKILL",
-      },
-    );
-    let output = "";
-    child.stdout.on("data", (chunk) => (output += chunk));
-    child.stderr.on("data", (chunk) => (output += chunk));
-    child.on("close", (_, signal) => done({ signal, output, tests: readTests(report) }));
+/** What the test says about the sources as they lie in the copy, and which of its cases. */
+async function askTest(workplace, mutant) {
+  const answer = await workplace.ask({
+    test: mutant.test,
+    case: mutant.case,
+    changed: mutant.file,
   });
-}
-
-/** What a run of the test says about the sources as they lie in the copy. */
-async function askTest(copy, mutant) {
-  const { signal, output, tests } = await runTest(copy, mutant);
   // Ended at the limit: without the check the test does not come to an end, which is not green.
-  if (signal !== null) return { verdict: "red", by: "its limit of time" };
-  const failed = tests.find(({ status }) => status === "failed");
-  if (failed !== undefined) return { verdict: "red", by: failed.fullName };
-  if (tests.some(({ status }) => status === "passed")) return { verdict: "green" };
-  const isMissing = tests.length > 0 && tests.every(({ fullName }) => fullName !== mutant.case);
-  if (isMissing) return { verdict: "none", why: `has no test named "${mutant.case}"` };
+  if (answer === null) return { verdict: "red", by: "did not come to an end" };
+  const { tests, errors } = answer;
+  const failed = tests.find(({ state }) => state === "failed");
+  if (failed !== undefined) return { verdict: "red", by: failed.name };
+  const isNamed = mutant.case === undefined || tests.some(({ name }) => name === mutant.case);
+  if (tests.length > 0 && !isNamed) return { verdict: `has no case "${mutant.case}"` };
+  if (tests.some(({ state }) => state === "passed")) return { verdict: "green" };
   // A test file that no longer loads proves nothing about the check.
-  return { verdict: "none", why: `did not run: ${output.slice(-300)}` };
+  return { verdict: `did not run: ${errors.join("; ")}` };
 }
 
-/** @returns the test that missed the check; throws an Error that says what is wrong */
-async function judge(copy, mutant) {
-  const path = join(copy, mutant.file);
+/** @returns the case that missed the check; throws an Error that says what is wrong */
+async function judge(workplace, mutant) {
+  const path = join(workplace.copy, mutant.file);
   const original = readFileSync(path, "utf8");
   if (/^test\/(end-to-end|attacks)\//.test(mutant.test)) {
     throw new Error(
@@ -116,35 +123,57 @@ async function judge(copy, mutant) {
     original.replace(mutant.find, () => mutant.replace),
   );
   try {
-    const { verdict, by, why } = await askTest(copy, mutant);
+    const { verdict, by } = await askTest(workplace, mutant);
     if (verdict === "red") return by;
-    throw new Error(`${mutant.test} ${verdict === "green" ? "stayed green" : why}`);
+    throw new Error(`${mutant.test} ${verdict === "green" ? "stayed green" : verdict}`);
   } finally {
     writeFileSync(path, original);
   }
 }
 
-const mutants = loadMutants();
-const queue = [...mutants];
-const survivors = [];
-async function work(copy) {
-  for (let mutant = queue.shift(); mutant !== undefined; mutant = queue.shift()) {
-    const started = performance.now();
-    const line = await judge(copy, mutant).then(
-      (by) => `red   ${mutant.name}: ${by}`,
-      (error) => {
-        survivors.push(mutant.name);
-        return `GREEN ${mutant.name}: ${error.message}`;
-      },
-    );
-    const seconds = ((performance.now() - started) / 1000).toFixed(1);
-    process.stdout.write(`${line} (${seconds} s)\n`);
-  }
+/** Red on a mutant means something only where the same is green on the sources as they are. */
+async function requireGreen(workplace, mutant) {
+  const { verdict, by } = await askTest(workplace, mutant);
+  if (verdict === "green") return;
+  throw new Error(
+    `without any mutant ${mutant.test} is ${verdict} (${by ?? mutant.case}), run like this`,
+  );
 }
-const copies = Array.from({ length: WORKERS }, copyWorkspace);
-await Promise.all(copies.map(work));
-for (const copy of copies) rmSync(copy, { recursive: true, force: true });
+
+const mutants = loadMutants();
+// Neighbours share a test file, so that what it needs is transformed already.
+const queue = mutants.toSorted((a, b) => (a.test < b.test ? -1 : a.test > b.test ? 1 : 0));
+const survivors = new Set();
+
+async function report(name, work) {
+  const started = performance.now();
+  const line = await work().then(
+    (by) => (by === undefined ? undefined : `red   ${name}: ${by}`),
+    (error) => {
+      survivors.add(name);
+      return `GREEN ${name}: ${error.message}`;
+    },
+  );
+  if (line === undefined) return;
+  const seconds = ((performance.now() - started) / 1000).toFixed(1);
+  process.stdout.write(`${line} (${seconds} s)\n`);
+}
+
+async function work() {
+  const workplace = openWorkplace();
+  const runs = new Map();
+  for (let mutant = queue.shift(); mutant !== undefined; mutant = queue.shift()) {
+    const next = mutant;
+    await report(next.name, () => judge(workplace, next));
+    runs.set(`${next.test} ${next.case}`, next);
+  }
+  for (const mutant of runs.values()) {
+    await report(mutant.name, () => requireGreen(workplace, mutant));
+  }
+  workplace.close();
+}
+await Promise.all(Array.from({ length: Math.min(WORKERS, mutants.length) }, work));
 process.stdout.write(
-  `mutants: ${mutants.length - survivors.length} passed, ${survivors.length} failed\n`,
+  `mutants: ${mutants.length - survivors.size} passed, ${survivors.size} failed\n`,
 );
-process.exit(mutants.length === 0 || survivors.length > 0 ? 1 : 0);
+process.exit(mutants.length === 0 || survivors.size > 0 ? 1 : 0);

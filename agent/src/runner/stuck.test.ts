@@ -13,7 +13,7 @@ afterEach(() => bench.close());
 
 const file = (path: string): FilledRead => ({
   name: "it",
-  source: { kind: "file", path, timeoutMs: 1000, maxBytes: 1000 },
+  source: { kind: "file", path, timeoutMs: 300, maxBytes: 1000 },
   values: {},
 });
 
