@@ -24,7 +24,7 @@ const dist = join(root, "dist");
 const PROGRAMS = {
   hub: "hub/src/main.ts",
   registry: "registry/src/main.ts",
-  agent: "agent/src/agent.ts",
+  agent: "agent/src/main.ts",
   enrol: "agent/src/enrol.ts",
   runner: "agent/src/runner.ts",
   "pack-host": "agent/src/pack-host.ts",

@@ -42,5 +42,6 @@ async function run({ test, case: name, changed }) {
   };
 }
 
-process.on("message", async (asked) => process.send(await run(asked)));
+// A run that throws ends this process, which mutants.mjs reports.
+process.on("message", (asked) => void run(asked).then((answer) => process.send(answer)));
 process.on("disconnect", () => process.exit());

@@ -145,9 +145,9 @@ const mutants = loadMutants();
 const queue = mutants.toSorted((a, b) => (a.test < b.test ? -1 : a.test > b.test ? 1 : 0));
 const survivors = new Set();
 
-async function report(name, work) {
+async function report(name, judgement) {
   const started = performance.now();
-  const line = await work().then(
+  const line = await judgement().then(
     (by) => (by === undefined ? undefined : `red   ${name}: ${by}`),
     (error) => {
       survivors.add(name);

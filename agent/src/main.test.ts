@@ -87,7 +87,7 @@ beforeAll(async () => {
   workshop = await createWorkshop();
   const bundle = (name: string, path: string) => workshop.bundle(name, `import "./${path}";`);
   programs = {
-    agent: await bundle("agent", "agent/src/agent.ts"),
+    agent: await bundle("agent", "agent/src/main.ts"),
     runner: await bundle("runner", "agent/src/runner.ts"),
     packHost: await bundle("pack-host", "agent/src/pack-host.ts"),
     admit: join(workshop.folder, "admit.cjs"),

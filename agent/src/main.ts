@@ -7,7 +7,7 @@ import { createLog } from "./edge/log.ts";
 import { readOwnedFile } from "./edge/owned-file.ts";
 import { requireUnprivileged } from "./edge/privileges/require-unprivileged.ts";
 import { type AgentConfig, readConfig } from "./edge/read-config.ts";
-import { createRunnerLink } from "./edge/runner/runner-link.ts";
+import { createRunnerLink } from "./edge/runner-link/runner-link.ts";
 import { type Admission, type Agent, startAgent } from "./start-agent.ts";
 
 const MAX_POLICY_BYTES = 1024 * 1024;
@@ -16,7 +16,7 @@ const MAX_POLICY_BYTES = 1024 * 1024;
  * `agent.js CONFIG`: prints one JSON line when ready, logs on stderr, ends on
  * SIGTERM or SIGINT and, when supervised, with its supervisor.
  */
-export async function main(): Promise<void> {
+async function main(): Promise<void> {
   const log = createLog(process.stderr, Date.now);
   try {
     const { uid, groups } = requireUnprivileged();
@@ -83,3 +83,5 @@ function endWith(agent: Agent, supervised: boolean): void {
   process.on("SIGINT", end);
   if (supervised) process.stdin.on("end", end).resume();
 }
+
+await main();

@@ -5,7 +5,7 @@ import { readFileSync } from "node:fs";
 import { toSondeError } from "@sonde/schemas";
 import { stopCommands } from "./edge/powers/run-command.ts";
 import { requireUnprivileged } from "./edge/privileges/require-unprivileged.ts";
-import { createHostLauncher } from "./runner/host-launcher.ts";
+import { createPackHostLauncher } from "./runner/pack-host-launcher.ts";
 import { keepConnected } from "./runner/keep-connected.ts";
 import { createOverdueWatch } from "./runner/overdue.ts";
 import { createPackLines } from "./runner/pack-lines.ts";
@@ -33,7 +33,7 @@ function end(): void {
 async function main(): Promise<void> {
   const identity = requireUnprivileged();
   const config = parseRunnerConfig(readFileSync(process.argv[2] ?? "", "utf8"));
-  const launcher = await createHostLauncher({
+  const launcher = await createPackHostLauncher({
     nodePath: config.nodePath ?? process.execPath,
     packHostPath: config.packHostPath,
     nodeArgs: config.nodeArgs ?? [],

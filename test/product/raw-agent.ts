@@ -4,7 +4,7 @@ import type { IncomingMessage } from "node:http";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import type { TLSSocket } from "node:tls";
-import { type Channel, createChannel, createSigner } from "@sonde/trust/envelope";
+import { type Channel, createChannel, createSigningKey } from "@sonde/trust/envelope";
 import { WebSocket, type ClientOptions } from "ws";
 import { bindSession } from "../../agent/src/edge/hub/session.ts";
 import { type Identity, readIdentity } from "../../agent/src/edge/store/identity.ts";
@@ -85,7 +85,7 @@ export function knock(identity: Identity, tls: ClientOptions = {}): Promise<Rece
         hubId: identity.hubId,
         agentId: identity.agentId,
         sessionId,
-        signer: createSigner(identity.key, createPublicKey(identity.key)),
+        signer: createSigningKey(identity.key, createPublicKey(identity.key)),
         peerKey: identity.hubKey,
         now: Date.now,
       });

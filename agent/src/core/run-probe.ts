@@ -27,7 +27,7 @@ export type Call = {
   timeoutMs: number;
 };
 
-/** Performs reads and runs guests in other processes; see edge/runner. */
+/** Performs reads and runs guests in other processes; see edge/runner-link. */
 export type ProbeRunner = {
   read(
     reads: FilledRead[],
@@ -84,7 +84,7 @@ export async function runProbe(call: Call, host: ProbeHost): Promise<ResultBody>
     const reads = fillReads(pack.admitted.manifest, probe.name, call.params);
     trail.noteRequest(reads.map(describeRead));
 
-    const outcomes = await performReads(reads, pack, probe, host, trail);
+    const outcomes = await askRunner(reads, pack, probe, host, trail);
     const clean = await trail.time("scrub", () => trail.scrub(outcomes));
     const text = await runGuest(clean as GuestInput["reads"], call, pack, probe, host, trail);
     const data = await trail.time("scrub", () => finishResult(text, probe, trail));
@@ -115,7 +115,7 @@ function checkCall(call: Call, host: ProbeHost): { pack: ActivePack; probe: Load
 }
 
 /** The declared reads, by name; one that failed and is not optional ends the call. */
-async function performReads(
+async function askRunner(
   reads: FilledRead[],
   pack: ActivePack,
   probe: LoadedProbe,

@@ -1,7 +1,7 @@
 import type { Readable, Writable } from "node:stream";
 import { type Guest, createGuest } from "@sonde/pack-sdk/runtime";
-import { FrameReader, encodeFrame } from "../edge/runner/frames.ts";
-import type { HostReply, HostRequest } from "./host-protocol.ts";
+import { FrameReader, encodeFrame } from "../edge/runner-link/frames.ts";
+import type { PackHostReply, PackHostRequest } from "./pack-host-protocol.ts";
 
 /**
  * Serves one guest over a pair of streams: `load` once, then one `run` at a time.
@@ -9,11 +9,11 @@ import type { HostReply, HostRequest } from "./host-protocol.ts";
  */
 export function serveGuest(input: Readable, output: Writable): void {
   let guest: Guest | undefined;
-  const reply = (message: HostReply): void => void output.write(encodeFrame(message));
-  const reader = new FrameReader((value) => void answer(value as HostRequest));
+  const reply = (message: PackHostReply): void => void output.write(encodeFrame(message));
+  const reader = new FrameReader((value) => void answer(value as PackHostRequest));
   input.on("data", (chunk: Buffer) => reader.push(chunk));
 
-  async function answer(request: HostRequest): Promise<void> {
+  async function answer(request: PackHostRequest): Promise<void> {
     if (request.op === "load") {
       guest = await createGuest({ code: request.code, memoryMb: request.memoryMb });
       return reply({ op: "ready" });

@@ -5,8 +5,8 @@ import { connect } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
-import { type RunAsk, type RunnerLink, createRunnerLink } from "../edge/runner/runner-link.ts";
-import type { HostLauncher } from "./host-launcher.ts";
+import { type RunAsk, type RunnerLink, createRunnerLink } from "../edge/runner-link/runner-link.ts";
+import type { PackHostLauncher } from "./pack-host-launcher.ts";
 import { createPackLines, type PackLines } from "./pack-lines.ts";
 import { serveAgent } from "./serve-agent.ts";
 
@@ -53,7 +53,7 @@ const hostProgram = (chars: number) => `
     }
   });`;
 
-const launcherOf = (chars: number, isKnown = true): HostLauncher => ({
+const launcherOf = (chars: number, isKnown = true): PackHostLauncher => ({
   confinement: "process",
   start() {
     const child = spawn(process.execPath, ["-e", hostProgram(chars)], { detached: true });
@@ -71,7 +71,7 @@ function serve(lines: PackLines): void {
   serveAgent(socket, { hello, lines, limits });
 }
 
-async function outcomeOf(launcher: HostLauncher) {
+async function outcomeOf(launcher: PackHostLauncher) {
   const lines = createPackLines(
     launcher,
     { maxWaiting: 2, maxWaitMs: 1000, idleMs: 50 },

@@ -1,13 +1,17 @@
 import { readFileSync } from "node:fs";
 import { killGroup } from "../edge/powers/kill-group.ts";
-import { FrameReader, encodeFrame } from "../edge/runner/frames.ts";
-import { type HostAnswer, type HostRequest, parseHostReply } from "../pack-host/host-protocol.ts";
-import type { HostLauncher, HostProcess } from "./host-launcher.ts";
+import { FrameReader, encodeFrame } from "../edge/runner-link/frames.ts";
+import {
+  type GuestAnswer,
+  type PackHostRequest,
+  parsePackHostReply,
+} from "../pack-host/pack-host-protocol.ts";
+import type { PackHostLauncher, PackHostChild } from "./pack-host-launcher.ts";
 
-export type HostCall = { probe: string; input: string; timeoutMs: number };
+export type GuestCall = { probe: string; input: string; timeoutMs: number };
 
 /** `lost`: the host ended before the call began, so another host may be asked. */
-export type HostOutcome = HostAnswer | { lost: string };
+export type GuestOutcome = GuestAnswer | { lost: string };
 
 const START_MS = 10_000;
 /** The isolate stops itself at the deadline; one that cannot is killed this much later. */
@@ -18,7 +22,7 @@ const PAGE_BYTES = 4096;
 const BASE_MB = 256;
 const MAX_STDERR = 2000;
 
-type Pending = { id: number; hasBegun: boolean; settle(outcome: HostOutcome): void };
+type Pending = { id: number; hasBegun: boolean; settle(outcome: GuestOutcome): void };
 
 /**
  * One pack host: a process with one isolate, one call at a time (the caller's
@@ -26,7 +30,7 @@ type Pending = { id: number; hasBegun: boolean; settle(outcome: HostOutcome): vo
  * memory; `isolated-vm` cannot promise either (07-facts). Once ended it stays so.
  */
 export class PackHostProcess {
-  readonly #process: HostProcess;
+  readonly #process: PackHostChild;
   readonly #ready: Promise<boolean>;
   readonly #maxBytes: number;
   readonly #onEnd: () => void;
@@ -37,9 +41,9 @@ export class PackHostProcess {
   #stderr = "";
   #hasEnded = false;
   /** Why we ended it; null when it died by itself. */
-  #verdict: HostAnswer | null = null;
+  #verdict: GuestAnswer | null = null;
 
-  constructor(launcher: HostLauncher, code: string, memoryMb: number, onEnd: () => void) {
+  constructor(launcher: PackHostLauncher, code: string, memoryMb: number, onEnd: () => void) {
     this.#maxBytes = (BASE_MB + 2 * memoryMb) * 1024 * 1024;
     this.#onEnd = onEnd;
     this.#process = launcher.start();
@@ -61,11 +65,11 @@ export class PackHostProcess {
     return this.#stderr.trim();
   }
 
-  async run({ probe, input, timeoutMs }: HostCall): Promise<HostOutcome> {
+  async run({ probe, input, timeoutMs }: GuestCall): Promise<GuestOutcome> {
     if (!(await this.#ready)) return { lost: "the pack host did not start" };
     const id = ++this.#calls;
     const watch = this.#watch(timeoutMs);
-    const outcome = await new Promise<HostOutcome>((settle) => {
+    const outcome = await new Promise<GuestOutcome>((settle) => {
       this.#pending = { id, hasBegun: false, settle };
       if (this.#hasEnded) this.#settlePending();
       else this.#send({ op: "run", id, probe, input, timeoutMs });
@@ -76,7 +80,7 @@ export class PackHostProcess {
     return outcome;
   }
 
-  kill(verdict: HostAnswer | null = null): void {
+  kill(verdict: GuestAnswer | null = null): void {
     this.#verdict ??= verdict;
     this.#hasEnded = true;
     this.#setReady(false);
@@ -107,7 +111,7 @@ export class PackHostProcess {
     child.on("exit", () => this.#end());
   }
 
-  async #learnNodePid(nodePid: HostProcess["nodePid"]): Promise<void> {
+  async #learnNodePid(nodePid: PackHostChild["nodePid"]): Promise<void> {
     try {
       this.#nodePid = await nodePid;
     } catch {
@@ -118,7 +122,7 @@ export class PackHostProcess {
   }
 
   #onReply(value: unknown): void {
-    const reply = parseHostReply(value);
+    const reply = parsePackHostReply(value);
     if (reply.op === "ready") return this.#setReady(true);
     const pending = this.#pending;
     // Of a call that is over already.
@@ -164,7 +168,7 @@ export class PackHostProcess {
     };
   }
 
-  #send(request: HostRequest): void {
+  #send(request: PackHostRequest): void {
     if (this.#process.child.stdin?.writable) this.#process.child.stdin.write(encodeFrame(request));
   }
 }
@@ -181,6 +185,6 @@ function residentBytes(pid: number | null): number {
   }
 }
 
-function fail(code: "PACK_TIMEOUT" | "PACK_CRASHED", message: string): HostAnswer {
+function fail(code: "PACK_TIMEOUT" | "PACK_CRASHED", message: string): GuestAnswer {
   return { ok: false, failure: { code, message } };
 }

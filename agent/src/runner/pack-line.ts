@@ -1,6 +1,6 @@
 import { type Failure, type RunnerRequest, SondeError, toSondeError } from "@sonde/schemas";
-import type { HostAnswer } from "../pack-host/host-protocol.ts";
-import type { HostLauncher } from "./host-launcher.ts";
+import type { GuestAnswer } from "../pack-host/pack-host-protocol.ts";
+import type { PackHostLauncher } from "./pack-host-launcher.ts";
 import { PackHostProcess } from "./pack-host-process.ts";
 import { readCode } from "./read-code.ts";
 
@@ -13,7 +13,7 @@ export type LineLimits = { maxWaiting: number; maxWaitMs: number; idleMs: number
  * caused it: one that had not begun is given to a new host, once.
  */
 export class PackLine {
-  readonly #launcher: HostLauncher;
+  readonly #launcher: PackHostLauncher;
   readonly #limits: LineLimits;
   readonly #log: (event: string, detail: string) => void;
   #host: PackHostProcess | null = null;
@@ -24,7 +24,7 @@ export class PackLine {
   #isClosed = false;
 
   constructor(
-    launcher: HostLauncher,
+    launcher: PackHostLauncher,
     limits: LineLimits,
     log: (event: string, detail: string) => void,
   ) {
@@ -34,7 +34,7 @@ export class PackLine {
   }
 
   /** Never rejects. */
-  run(request: RunRequest): Promise<HostAnswer> {
+  run(request: RunRequest): Promise<GuestAnswer> {
     if (this.#waiting >= this.#limits.maxWaiting) {
       return Promise.resolve(fail("AGENT_BUSY", "too many calls are waiting for this pack"));
     }
@@ -56,7 +56,7 @@ export class PackLine {
     this.#host?.kill(fail("PACK_NOT_ACTIVE", "the pack was withdrawn"));
   }
 
-  async #runNext(request: RunRequest, joined: number): Promise<HostAnswer> {
+  async #runNext(request: RunRequest, joined: number): Promise<GuestAnswer> {
     if (performance.now() - joined > this.#limits.maxWaitMs) {
       return fail("AGENT_BUSY", "the calls before this one took too long");
     }
@@ -97,6 +97,6 @@ export class PackLine {
   }
 }
 
-function fail(code: Failure["code"], message: string): HostAnswer {
+function fail(code: Failure["code"], message: string): GuestAnswer {
   return { ok: false, failure: { code, message } };
 }

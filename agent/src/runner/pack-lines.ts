@@ -1,10 +1,10 @@
-import type { HostAnswer } from "../pack-host/host-protocol.ts";
-import type { HostLauncher } from "./host-launcher.ts";
+import type { GuestAnswer } from "../pack-host/pack-host-protocol.ts";
+import type { PackHostLauncher } from "./pack-host-launcher.ts";
 import { type LineLimits, PackLine, type RunRequest } from "./pack-line.ts";
 
 export type PackLines = {
   /** Never rejects. */
-  run(request: RunRequest): Promise<HostAnswer>;
+  run(request: RunRequest): Promise<GuestAnswer>;
   /** Ends the pack's host at once; a call under way answers PACK_NOT_ACTIVE. */
   drop(packDigest: string): void;
   close(): void;
@@ -12,7 +12,7 @@ export type PackLines = {
 
 /** One line of calls per pack digest; packs do not wait for each other. */
 export function createPackLines(
-  launcher: HostLauncher,
+  launcher: PackHostLauncher,
   limits: LineLimits,
   log: (event: string, detail: string) => void,
 ): PackLines {

@@ -3,7 +3,7 @@ import { appendFileSync, chmodSync, mkdirSync, readFileSync, writeFileSync } fro
 import { join } from "node:path";
 import type { FilledRead } from "@sonde/schemas";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import type { RunAsk, RunDone } from "../edge/runner/runner-link.ts";
+import type { RunAsk, RunDone } from "../edge/runner-link/runner-link.ts";
 import { type TestBench, createTestBench } from "./testing/start-runner.ts";
 
 // The bundled runner and pack host as real processes of another user, under a real link.

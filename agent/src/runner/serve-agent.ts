@@ -9,7 +9,7 @@ import {
   toSondeError,
 } from "@sonde/schemas";
 import { type ReadLimits, performReads } from "../edge/powers/powers.ts";
-import { FrameReader, encodeFrame } from "../edge/runner/frames.ts";
+import { FrameReader, encodeFrame } from "../edge/runner-link/frames.ts";
 import type { PackLines } from "./pack-lines.ts";
 
 export type Serving = { hello: RunnerHello; lines: PackLines; limits: ReadLimits };

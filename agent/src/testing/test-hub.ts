@@ -10,7 +10,7 @@ import {
   CHANNEL_BINDING_LABEL,
   type Channel,
   createChannel,
-  createSigner,
+  createSigningKey,
   deriveSessionId,
 } from "@sonde/trust/envelope";
 import { type WebSocket, WebSocketServer } from "ws";
@@ -43,7 +43,7 @@ export const WELCOME: WelcomeBody = {
 
 export function createHubKeys() {
   const { privateKey, publicKey } = generateKeyPairSync("ed25519");
-  return { privateKey, publicKey, signer: createSigner(privateKey, publicKey) };
+  return { privateKey, publicKey, signer: createSigningKey(privateKey, publicKey) };
 }
 
 /** @param anyClient takes every agent, whoever certified it */

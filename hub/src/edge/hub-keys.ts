@@ -18,7 +18,7 @@ import {
 } from "node:fs";
 import { dirname, join } from "node:path";
 import type { Authority, KeyedCertificate } from "@sonde/trust/ca";
-import { createSigner, type Signer } from "@sonde/trust/envelope";
+import { createSigningKey, type SigningKey } from "@sonde/trust/envelope";
 
 /** What makes a hub this hub. The CA key and the command key are different keys (identity rule 10). */
 export type HubKeys = {
@@ -27,7 +27,7 @@ export type HubKeys = {
   authority: string;
   /** SHA-256 of the CA certificate's DER, 64 hex digits: what enrolment tokens pin. */
   fingerprint: string;
-  signer: Signer;
+  signer: SigningKey;
   /** SubjectPublicKeyInfo in PEM of the command key, given to agents at enrolment. */
   publicKey: string;
   /** For the agents' listeners. */
@@ -67,7 +67,7 @@ export async function openHubKeys(
     hubId: read("hub-id").trim(),
     authority,
     fingerprint: createHash("sha256").update(new X509Certificate(authority).raw).digest("hex"),
-    signer: createSigner(privateKey, publicKey),
+    signer: createSigningKey(privateKey, publicKey),
     publicKey: publicKey.export({ type: "spki", format: "pem" }).toString(),
     server: await openServerCertificate(folder, names, now(), openAuthority),
     openAuthority,

@@ -1,7 +1,7 @@
 import { generateKeyPairSync, type KeyObject, randomBytes, randomUUID } from "node:crypto";
 import { expect, test } from "vitest";
 import { createChannel } from "./channel.ts";
-import { createSigner } from "./keys.ts";
+import { createSigningKey } from "./keys.ts";
 import { deriveSessionId } from "./session.ts";
 
 type Pair = { publicKey: KeyObject; privateKey: KeyObject };
@@ -21,13 +21,13 @@ function setUp(keys: { hub?: Pair; agent?: Pair } = {}) {
   const hubOptions = {
     ...session,
     side: "hub" as const,
-    signer: createSigner(hubKeys.privateKey, hubKeys.publicKey),
+    signer: createSigningKey(hubKeys.privateKey, hubKeys.publicKey),
     peerKey: agentKeys.publicKey,
   };
   const agentOptions = {
     ...session,
     side: "agent" as const,
-    signer: createSigner(agentKeys.privateKey, agentKeys.publicKey),
+    signer: createSigningKey(agentKeys.privateKey, agentKeys.publicKey),
     peerKey: hubKeys.publicKey,
   };
   return {
@@ -115,7 +115,7 @@ test("attack 3: a message reflected to its sender is refused, even under one sha
 test("attack 5: a message by any other key is refused", () => {
   const { hubOptions, agent } = setUp();
   const foreign = ed25519();
-  const signer = createSigner(foreign.privateKey, foreign.publicKey);
+  const signer = createSigningKey(foreign.privateKey, foreign.publicKey);
   const frame = createChannel({ ...hubOptions, signer }).seal(call);
   expect(codeOf(() => agent.open(frame))).toBe("ENVELOPE_SIGNATURE");
 });
@@ -123,7 +123,7 @@ test("attack 5: a message by any other key is refused", () => {
 test("attack 5: the key id alone does not make a signature", () => {
   const { hubOptions, agent } = setUp();
   const foreign = ed25519();
-  const other = createSigner(foreign.privateKey, foreign.publicKey);
+  const other = createSigningKey(foreign.privateKey, foreign.publicKey);
   const signer = {
     keyId: hubOptions.signer.keyId,
     sign: (bytes: Uint8Array) => other.sign(bytes),
@@ -151,6 +151,6 @@ test("attack 7: neither a short RSA key nor another kind of key can sign or veri
   const short = generateKeyPairSync("rsa", { modulusLength: 1024 });
   const curve = generateKeyPairSync("ec", { namedCurve: "P-256" });
   for (const { privateKey, publicKey } of [short, curve]) {
-    expect(codeOf(() => createSigner(privateKey, publicKey))).toBe("CONFIG_INVALID");
+    expect(codeOf(() => createSigningKey(privateKey, publicKey))).toBe("CONFIG_INVALID");
   }
 });

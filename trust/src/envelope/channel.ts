@@ -14,7 +14,7 @@ import {
 } from "@sonde/schemas";
 import { dssePae } from "./dsse.ts";
 import { joinFrame, splitFrame } from "./frame.ts";
-import { keyIdOf, type Signer, verifySignature } from "./keys.ts";
+import { keyIdOf, type SigningKey, isSignedBy } from "./keys.ts";
 
 /** How long a message is valid; the design allows 60 s at most. */
 const LIFETIME_MS = 60_000;
@@ -27,7 +27,7 @@ export type ChannelOptions = {
   agentId: string;
   sessionId: string;
   /** This side's key. */
-  signer: Signer;
+  signer: SigningKey;
   /** The other side's public key, known before the session. */
   peerKey: KeyObject;
   /** Unix time in ms. */
@@ -134,7 +134,7 @@ export function createChannel(options: ChannelOptions): Channel {
   };
 }
 
-function sealHeader(header: EnvelopeHeader, direction: Direction, signer: Signer): string {
+function sealHeader(header: EnvelopeHeader, direction: Direction, signer: SigningKey): string {
   const payload = Buffer.from(JSON.stringify(header), "utf8");
   const payloadType = PAYLOAD_TYPES[direction];
   const envelope: DsseEnvelope = {
@@ -170,7 +170,7 @@ function checkSignature(
     signature.keyid === peerKeyId &&
     payload.toString("base64") === envelope.payload &&
     isCanonicalBase64(signature.sig) &&
-    verifySignature(peerKey, dssePae(payloadType, payload), Buffer.from(signature.sig, "base64"));
+    isSignedBy(peerKey, dssePae(payloadType, payload), Buffer.from(signature.sig, "base64"));
   if (!signed) {
     throw new SondeError("ENVELOPE_SIGNATURE", "expected a signature by the peer's key, got none");
   }

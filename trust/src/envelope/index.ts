@@ -6,7 +6,7 @@ export {
   type Outgoing,
 } from "./channel.ts";
 export { dssePae } from "./dsse.ts";
-export { createSigner, keyIdOf, type Signer, verifySignature } from "./keys.ts";
+export { createSigningKey, keyIdOf, type SigningKey, isSignedBy } from "./keys.ts";
 export {
   CHANNEL_BINDING_BYTES,
   CHANNEL_BINDING_LABEL,

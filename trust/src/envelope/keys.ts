@@ -2,7 +2,7 @@ import { createHash, type KeyObject, sign, verify } from "node:crypto";
 import { type Digest, SondeError } from "@sonde/schemas";
 
 /** Holds a private key and signs with the one algorithm that belongs to it. */
-export type Signer = { readonly keyId: Digest; sign(bytes: Uint8Array): Buffer };
+export type SigningKey = { readonly keyId: Digest; sign(bytes: Uint8Array): Buffer };
 
 const MIN_RSA_BITS = 2048;
 const MAX_RSA_BITS = 4096;
@@ -34,7 +34,7 @@ function hashFor(key: KeyObject): null | "sha256" {
  * @param publicKey the public half, from which the key id is computed
  * @throws SondeError CONFIG_INVALID when the key is of another kind or size
  */
-export function createSigner(privateKey: KeyObject, publicKey: KeyObject): Signer {
+export function createSigningKey(privateKey: KeyObject, publicKey: KeyObject): SigningKey {
   const hash = hashFor(privateKey);
   return {
     keyId: keyIdOf(publicKey),
@@ -43,7 +43,7 @@ export function createSigner(privateKey: KeyObject, publicKey: KeyObject): Signe
 }
 
 /** True when `signature` over `bytes` is by exactly this key, under its own algorithm. */
-export function verifySignature(
+export function isSignedBy(
   publicKey: KeyObject,
   bytes: Uint8Array,
   signature: Uint8Array,

@@ -19,7 +19,7 @@ import {
   type Channel,
   type Incoming,
   createChannel,
-  createSigner,
+  createSigningKey,
   deriveSessionId,
 } from "@sonde/trust/envelope";
 import type { Call } from "../../core/run-probe.ts";
@@ -62,7 +62,7 @@ export function createSession(
     hubId: identity.hubId,
     agentId: identity.agentId,
     sessionId,
-    signer: createSigner(identity.key, createPublicKey(identity.key)),
+    signer: createSigningKey(identity.key, createPublicKey(identity.key)),
     peerKey: identity.hubKey,
     now,
   });

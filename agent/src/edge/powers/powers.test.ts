@@ -16,7 +16,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { FilledRead, ReadOutcome, Source } from "@sonde/schemas";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { encodeFrame } from "../runner/frames.ts";
+import { encodeFrame } from "../runner-link/frames.ts";
 import { performReads } from "./powers.ts";
 import { findTrustedCommand } from "./trusted-command.ts";
 

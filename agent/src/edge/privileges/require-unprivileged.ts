@@ -3,7 +3,7 @@ import { SondeError } from "@sonde/schemas";
 import { readGroupNames } from "./group-names.ts";
 import { type ProcessStatus, parseProcessStatus } from "./parse-process-status.ts";
 
-export type Identity = {
+export type ProcessIds = {
   uid: number;
   /** Names of the groups this process is in besides its primary one. */
   groups: string[];
@@ -15,7 +15,7 @@ export type Identity = {
  *
  * @throws SondeError PRIVILEGE_REFUSED
  */
-export function requireUnprivileged(): Identity {
+export function requireUnprivileged(): ProcessIds {
   const status = parseProcessStatus(readFileSync("/proc/self/status", "utf8"));
   const reason = refusalReason(status);
   if (reason !== null) throw new SondeError("PRIVILEGE_REFUSED", reason);

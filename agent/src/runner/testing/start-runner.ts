@@ -2,7 +2,11 @@ import { type ChildProcess, spawn } from "node:child_process";
 import { createHash } from "node:crypto";
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { type RunAsk, type RunnerLink, createRunnerLink } from "../../edge/runner/runner-link.ts";
+import {
+  type RunAsk,
+  type RunnerLink,
+  createRunnerLink,
+} from "../../edge/runner-link/runner-link.ts";
 import type { RunnerConfig } from "../parse-runner-config.ts";
 import { type Workshop, createWorkshop } from "./workshop.ts";
 

@@ -11,7 +11,7 @@ import {
   deriveSessionId,
   keyIdOf,
   NONCE_BYTES,
-  type Signer,
+  type SigningKey,
 } from "@sonde/trust/envelope";
 import type { Authority } from "@sonde/trust/ca";
 import { WebSocketServer, type WebSocket } from "ws";
@@ -32,7 +32,7 @@ const TAKEOVER_PING_MS = 2_000;
 export type ControlOptions = {
   hubId: string;
   tls: { certificate: string; privateKey: string; authority: string };
-  signer: Signer;
+  signer: SigningKey;
   openAuthority: () => Promise<Authority>;
   store: HubStore;
   fleet: Fleet;

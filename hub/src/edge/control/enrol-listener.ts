@@ -3,7 +3,7 @@ import type { Socket } from "node:net";
 import { TLSSocket } from "node:tls";
 import { EnrolRequest, SondeError, TOKEN_PREFIX, type EnrolResponse } from "@sonde/schemas";
 import type { Authority } from "@sonde/trust/ca";
-import { verifySignature } from "@sonde/trust/envelope";
+import { isSignedBy } from "@sonde/trust/envelope";
 import type { TypeBoxTypeProvider } from "@fastify/type-provider-typebox";
 import Fastify from "fastify";
 import type { AuditLog } from "../../core/audit-log.ts";
@@ -95,7 +95,7 @@ async function enrol(
   const proven =
     challenge !== undefined &&
     socket instanceof TLSSocket &&
-    verifySignature(
+    isSignedBy(
       publicKey,
       buildProofText(request.token, challenge, socket),
       Buffer.from(request.proof, "base64"),

@@ -3,17 +3,17 @@ import { type Failure, SondeError } from "@sonde/schemas";
 // Frames between a runner and its pack host. The host holds pack code, so the
 // runner takes its replies as hostile.
 
-export type HostRequest =
+export type PackHostRequest =
   | { op: "load"; code: string; memoryMb: number }
   | { op: "run"; id: number; probe: string; input: string; timeoutMs: number };
 
-export type HostAnswer = { ok: true; result: string } | { ok: false; failure: Failure };
+export type GuestAnswer = { ok: true; result: string } | { ok: false; failure: Failure };
 
-export type HostReply =
+export type PackHostReply =
   | { op: "ready" }
   /** Before the guest runs: what was not begun may be given to another host. */
   | { op: "begun"; id: number }
-  | { op: "done"; id: number; answer: HostAnswer };
+  | { op: "done"; id: number; answer: GuestAnswer };
 
 const CODES = new Set<unknown>(["PACK_FAILED", "PACK_TIMEOUT", "PACK_CRASHED"]);
 const MAX_MESSAGE = 2000;
@@ -21,7 +21,7 @@ const MAX_MESSAGE = 2000;
 const MAX_RESULT_CHARS = 4 * 1024 * 1024;
 
 /** @throws SondeError PACK_CRASHED when it is none of the replies above */
-export function parseHostReply(value: unknown): HostReply {
+export function parsePackHostReply(value: unknown): PackHostReply {
   const reply = fieldsOf(value);
   if (reply["op"] === "ready") return { op: "ready" };
   const id = reply["id"];
@@ -31,7 +31,7 @@ export function parseHostReply(value: unknown): HostReply {
   throw misfit();
 }
 
-function parseAnswer(value: unknown): HostAnswer {
+function parseAnswer(value: unknown): GuestAnswer {
   const answer = fieldsOf(value);
   const result = answer["result"];
   if (answer["ok"] === true && typeof result === "string") {

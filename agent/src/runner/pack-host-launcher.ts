@@ -4,7 +4,7 @@ import type { Readable } from "node:stream";
 import type { RunnerHello } from "@sonde/schemas";
 import { findTrustedCommand } from "../edge/powers/trusted-command.ts";
 
-export type HostProgram = {
+export type PackHostProgram = {
   nodePath: string;
   /** Absolute path of the bundled pack-host.js. */
   packHostPath: string;
@@ -14,15 +14,15 @@ export type HostProgram = {
   readOnlyPaths: string[];
 };
 
-export type HostProcess = {
+export type PackHostChild = {
   child: ChildProcess;
   /** Id of the process that runs the pack, as this one sees it; null when it is not known. */
   nodePid: Promise<number | null>;
 };
 
-export type HostLauncher = {
+export type PackHostLauncher = {
   confinement: RunnerHello["confinement"];
-  start(): HostProcess;
+  start(): PackHostChild;
 };
 
 const PROBE_MS = 10_000;
@@ -36,7 +36,7 @@ const ASKED_BY_LOADER = "/etc/alpine-release";
  * libraries and the program, read-only. Without it they run as plain
  * children: the user, `no_new_privs` and the isolate remain.
  */
-export async function createHostLauncher(program: HostProgram): Promise<HostLauncher> {
+export async function createPackHostLauncher(program: PackHostProgram): Promise<PackHostLauncher> {
   const bubblewrap = findBubblewrap();
   if (bubblewrap !== null && (await works(bubblewrap, program))) {
     return {
@@ -67,7 +67,7 @@ function findBubblewrap(): string | null {
   }
 }
 
-function hostArgv(program: HostProgram): string[] {
+function hostArgv(program: PackHostProgram): string[] {
   const { nodePath, packHostPath, nodeArgs } = program;
   const readable = [...readablePaths(program), ASKED_BY_LOADER];
   const readFlags = readable.map((path) => `--allow-fs-read=${path}`);
@@ -77,11 +77,11 @@ function hostArgv(program: HostProgram): string[] {
   return [nodePath, ...quiet, ...permission, ...nodeArgs, packHostPath];
 }
 
-function readablePaths({ packHostPath, readOnlyPaths }: HostProgram): string[] {
+function readablePaths({ packHostPath, readOnlyPaths }: PackHostProgram): string[] {
   return [dirname(packHostPath), ...readOnlyPaths];
 }
 
-function confine(program: HostProgram): string[] {
+function confine(program: PackHostProgram): string[] {
   const libraries = sharedLibraries();
   const bound = [...new Set([program.nodePath, ...libraries, ...readablePaths(program)])];
   return [
@@ -107,7 +107,7 @@ function sharedLibraries(): string[] {
   return sharedObjects.filter((path) => path.startsWith("/") && path !== process.execPath);
 }
 
-function works(bubblewrap: string, program: HostProgram): Promise<boolean> {
+function works(bubblewrap: string, program: PackHostProgram): Promise<boolean> {
   const argv = [...confine(program), program.nodePath, "--eval", "0"];
   const child = spawn(bubblewrap, argv, { env: {}, stdio: "ignore", timeout: PROBE_MS });
   return new Promise((resolve) => {
