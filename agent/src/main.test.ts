@@ -10,8 +10,7 @@ import {
   rmSync,
   writeFileSync,
 } from "node:fs";
-import { createServer, request } from "node:http";
-import type { AddressInfo } from "node:net";
+import { request } from "node:http";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 import {
@@ -31,6 +30,8 @@ import {
   buildSamplePolicy,
   createSampleKey,
   signSample,
+  type SampleRegistry,
+  startSampleRegistry,
 } from "@sonde/trust/testing";
 import { build } from "esbuild";
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test, vi } from "vitest";
@@ -76,12 +77,7 @@ let hub: TestHub;
 let folder: string;
 const key = createSampleKey();
 const children: ChildProcessWithoutNullStreams[] = [];
-const registry = createServer((incoming, response) => {
-  const path = "/api/v1/packs/acme/hello/1.0.0";
-  if (incoming.url === `${path}/archive`) response.end(archive);
-  else if (incoming.url === `${path}/bundle`) response.end(signSample(archive, key));
-  else response.writeHead(404).end("{}");
-});
+let registry: SampleRegistry;
 
 beforeAll(async () => {
   workshop = await createWorkshop();
@@ -126,11 +122,11 @@ beforeAll(async () => {
     },
   });
   archive = buildSampleArchive({ manifest, code: guestCode });
-  await new Promise<void>((resolve) => registry.listen(0, "127.0.0.1", resolve));
+  registry = await startSampleRegistry();
+  registry.publish(archive, signSample(archive, key));
 });
-afterAll(() => {
-  registry.closeAllConnections();
-  registry.close();
+afterAll(async () => {
+  await registry.close();
   workshop.close();
 });
 
@@ -159,9 +155,8 @@ beforeEach(async () => {
   for (const path of [identity, ...readdirSync(identity).map((name) => join(identity, name))]) {
     chownSync(path, workshop.uid, workshop.uid);
   }
-  const port = (registry.address() as AddressInfo).port;
   const policy = buildSamplePolicy({ acme: [key] });
-  write("trust.json", { ...policy, registry: `http://127.0.0.1:${port}` });
+  write("trust.json", { ...policy, registry: registry.url, logKey: registry.logKey });
 });
 afterEach(async () => {
   await Promise.all(children.splice(0).map(stop));

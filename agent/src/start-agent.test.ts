@@ -9,8 +9,7 @@ import {
   rmSync,
   writeFileSync,
 } from "node:fs";
-import { createServer, request } from "node:http";
-import type { AddressInfo } from "node:net";
+import { request } from "node:http";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import {
@@ -24,7 +23,7 @@ import {
   parsePackReportBody,
   parseResultBody,
 } from "@sonde/schemas";
-import { admitPack, admittedFolder, readAdmitted } from "@sonde/trust/admit";
+import { admitPack, admittedFolder, followRegistry, readAdmitted } from "@sonde/trust/admit";
 import { archiveDigest } from "@sonde/trust/archive";
 import { verifyChain } from "@sonde/trust/log";
 import {
@@ -33,6 +32,8 @@ import {
   buildSamplePolicy,
   createSampleKey,
   signSample,
+  type SampleRegistry,
+  startSampleRegistry,
 } from "@sonde/trust/testing";
 import { build } from "esbuild";
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test, vi } from "vitest";
@@ -52,13 +53,7 @@ const archive = buildSampleArchive();
 const digest = archiveDigest(archive);
 const manifest = buildSampleManifest();
 const uid = process.getuid?.() ?? 0;
-const registry = createServer((incoming, response) => {
-  const path = "/api/v1/packs/acme/hello/1.0.0";
-  if (incoming.url === `${path}/archive`) response.end(archive);
-  else if (incoming.url === `${path}/bundle`) response.end(signSample(archive, key));
-  else response.writeHead(404).end("{}");
-});
-
+let registry: SampleRegistry;
 let folder: string;
 let hub: TestHub;
 let agent: Agent | undefined;
@@ -73,19 +68,19 @@ beforeAll(async () => {
     conditions: ["sonde:source"],
     logLevel: "error",
   });
-  await new Promise<void>((resolve) => registry.listen(0, "127.0.0.1", resolve));
 });
-afterAll(() => {
-  registry.closeAllConnections();
-  registry.close();
-  rmSync(root, { recursive: true, force: true });
-});
+afterAll(() => rmSync(root, { recursive: true, force: true }));
 
 beforeEach(async () => {
   folder = mkdtempSync(join(root, "case-"));
   mkdirSync(join(folder, "state"), { mode: 0o711 });
   mkdirSync(join(folder, "grants"), { mode: 0o755 });
+  registry = await startSampleRegistry();
+  registry.publish(archive, signSample(archive, key));
   hub = await startTestHub();
+  enrol();
+});
+function enrol(): void {
   const { key: agentKey, hubKey, certificate, ca, ...file } = hub.identity;
   writeIdentity(join(folder, "state", "identity"), {
     key: agentKey.export({ format: "pem", type: "pkcs8" }).toString(),
@@ -93,16 +88,21 @@ beforeEach(async () => {
     ca,
     identity: { ...file, hubKey: hubKey.export({ format: "pem", type: "spki" }).toString() },
   });
-});
+}
 afterEach(async () => {
   await agent?.close();
   agent = undefined;
   await hub.close();
+  await registry.close();
 });
 
 async function start(): Promise<void> {
   const storeDir = join(folder, "state", "packs");
-  const port = (registry.address() as AddressInfo).port;
+  const policy = {
+    ...buildSamplePolicy({ acme: [key] }),
+    registry: registry.url,
+    logKey: registry.logKey,
+  };
   agent = await startAgent({
     config: {
       stateDir: join(folder, "state"),
@@ -133,11 +133,14 @@ async function start(): Promise<void> {
       close: () => Promise.resolve(),
     },
     admission: {
-      admit: (wanted) =>
+      readPolicy: () => policy,
+      follow: (request, onEntry) => followRegistry(admitProgram, request, onEntry),
+      admit: (wanted, log) =>
         admitPack(admitProgram, {
           ...wanted,
-          registry: `http://127.0.0.1:${port}`,
-          policy: buildSamplePolicy({ acme: [key] }),
+          registry: registry.url,
+          policy,
+          log,
           agentVersion: "0.1.0",
           storeDir,
         }),
@@ -185,10 +188,26 @@ const desire = (revision: number, wanted = true) => ({
   body: { revision, packs: wanted ? [{ name: "acme/hello", version: "1.0.0", digest }] : [] },
 });
 
+const lastStates = new WeakMap<TestSession, string | undefined>();
+
+/** The next state of the first pack; reports that only tell of the registry's log are passed over. */
 async function nextState(session: TestSession): Promise<string | undefined> {
-  const { header, body } = await session.next();
-  expect(header.type).toBe("pack-report");
-  return parsePackReportBody(body).packs[0]?.state;
+  for (;;) {
+    const { header, body } = await session.next();
+    expect(header.type).toBe("pack-report");
+    const state = parsePackReportBody(body).packs[0]?.state;
+    if (lastStates.has(session) && lastStates.get(session) === state) continue;
+    lastStates.set(session, state);
+    return state;
+  }
+}
+
+/** The next message that is no report. */
+async function nextAnswer(session: TestSession): Promise<Awaited<ReturnType<TestSession["next"]>>> {
+  for (;;) {
+    const message = await session.next();
+    if (message.header.type !== "pack-report") return message;
+  }
 }
 
 async function call(session: TestSession): Promise<ResultBody> {
@@ -203,7 +222,7 @@ async function call(session: TestSession): Promise<ResultBody> {
       body: { probe: "acme/hello.greet", params: {}, timeoutMs: 5000 },
     }),
   );
-  const { header, body } = await session.next();
+  const { header, body } = await nextAnswer(session);
   expect(header).toMatchObject({ type: "result", callId });
   return parseResultBody(body);
 }
@@ -254,6 +273,80 @@ test("from the hub's wish through a person's approval to an answer, and back", a
   await ask("POST", "/reload");
   expect(await nextState(session)).toBe("revoked");
   expect(await call(session)).toMatchObject({ failure: { code: "PACK_NOT_ACTIVE" } });
+});
+
+test("a quarantine in the registry's log stops the pack, also after a restart", async () => {
+  approve();
+  await start();
+  const session = await connect();
+  session.socket.send(session.channel.seal(desire(1)));
+  await vi.waitUntil(async () => (await nextState(session)) === "active", { timeout: 30_000 });
+  registry.append({
+    type: "quarantine",
+    at: "2026-01-02T00:00:00.000Z",
+    name: "acme/hello",
+    version: "1.0.0",
+    quarantined: true,
+    reason: "malware",
+  });
+  // The hub says its wish again when the log went on; within seconds of the last look it is not read.
+  await vi.waitFor(
+    async () => {
+      session.socket.send(session.channel.seal(desire(1)));
+      const { packs } = parseAgentPacks(await ask("GET", "/packs"));
+      expect(packs[0]).toMatchObject({
+        state: "quarantined",
+        reason: { code: "PACK_QUARANTINED" },
+      });
+    },
+    { timeout: 30_000, interval: 500 },
+  );
+  await agent?.close();
+  await registry.close();
+  await start();
+  expect(parseAgentPacks(await ask("GET", "/packs")).packs[0]?.state).toBe("quarantined");
+});
+
+test("attack 69: from a registry with another history nothing is installed, and it is an alarm", async () => {
+  hub.identity.registryHead = { size: 1, hash: `sha256:${"1".repeat(64)}` };
+  enrol();
+  approve();
+  await start();
+  const session = await connect();
+  session.socket.send(session.channel.seal(desire(1)));
+  await vi.waitUntil(async () => (await nextState(session)) === "failed", { timeout: 30_000 });
+  expect(parseAgentPacks(await ask("GET", "/packs")).packs[0]).toMatchObject({
+    state: "failed",
+    reason: { code: "REGISTRY_LOG_INCONSISTENT" },
+  });
+  expect(readLog().map(({ record }) => record.event)).toContain("registry.inconsistent");
+  expect(parseAgentStatus(await ask("GET", "/status"))).toMatchObject({
+    registry: { problem: { code: "REGISTRY_LOG_INCONSISTENT" } },
+  });
+  hub.identity.registryHead = null;
+});
+
+test("a rewritten log leaves what was installed in service and adds nothing", async () => {
+  approve();
+  await start();
+  const session = await connect();
+  session.socket.send(session.channel.seal(desire(1)));
+  await vi.waitUntil(async () => (await nextState(session)) === "active", { timeout: 30_000 });
+  await agent?.close();
+  // Under the same key, another first entry.
+  registry.log = registry.log.rewrite();
+  await start();
+  const next = await connect();
+  next.socket.send(next.channel.seal(desire(2)));
+  await vi.waitFor(
+    async () =>
+      expect(parseAgentStatus(await ask("GET", "/status")).registry.problem?.code).toBe(
+        "REGISTRY_LOG_INCONSISTENT",
+      ),
+    { timeout: 30_000 },
+  );
+  expect(parseAgentPacks(await ask("GET", "/packs")).packs[0]?.state).toBe("active");
+  expect(await call(next)).toMatchObject({ status: "ok" });
 });
 
 test("a restart serves the same pack without asking anybody, and keeps the log going", async () => {

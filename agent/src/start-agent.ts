@@ -80,7 +80,6 @@ export async function startAgent(parts: AgentParts): Promise<Agent> {
   recordOpening(segments, record);
   const registry = openRegistryView(parts, identity.registryHead, record);
   const packs = await openPacks(parts, identity.hubId, registry, record);
-  registry.onChange(() => packs.judgeAgain());
   const says = describeAgent({ ...parts, ...config, ...identity, name, packs, audit, registry });
   const link = createHubLink({
     identity: () => identity,
@@ -117,6 +116,10 @@ export async function startAgent(parts: AgentParts): Promise<Agent> {
     now: Date.now,
   });
   packs.onChange(() => link.reportPacks());
+  registry.onChange(() => {
+    packs.judgeAgain();
+    link.reportPacks();
+  });
   const socketPath = join(config.stateDir, "run", "agent.sock");
   const api = await openLocalApi(socketPath, {
     status: () => says.status(link.connectedSince()),

@@ -51,6 +51,7 @@ function buildHost(manifests: Record<string, Manifest | SondeError>) {
   const world = {
     grants: new Map<string, GrantFile>(),
     refusal: null as string | null,
+    stopped: new Map<string, string>(),
     groups: [[]] as string[][],
     saved: null as Parameters<PacksPorts["save"]>[0] | null,
     dropped: [] as string[],
@@ -167,6 +168,52 @@ test("attack 45: an upgrade that asks for more is held while the old version ser
   expect(world.dropped).toEqual([digestOf("1")]);
 });
 
+test("attack 44: an older version is held until a person on the host takes that archive", async () => {
+  const { world, create } = buildHost({
+    [digestOf("1")]: buildManifest("1.0.0", ["/a"]),
+    [digestOf("2")]: buildManifest("1.10.0", ["/a"]),
+  });
+  world.grants.set(NAME, { ...grantOf(needs(["/a"])), digest: digestOf("2") });
+  const packs = create();
+  await packs.apply(desire(1, ["1.10.0", "2"]));
+  await packs.apply(desire(2, ["1.0.0", "1"]));
+  expect(states(packs)).toEqual([
+    ["1.10.0", "active", 1],
+    ["1.0.0", "held", 0],
+  ]);
+  expect(packs.reports()[1]?.reason).toMatchObject({ code: "PACK_DOWNGRADE" });
+  // Nor by taking the pack away first, nor by a restart in between.
+  await packs.apply(desire(3));
+  const again = create();
+  await again.restore(world.saved);
+  await again.apply(desire(4, ["1.0.0", "1"]));
+  expect(states(again)).toEqual([["1.0.0", "held", 0]]);
+
+  world.grants.set(NAME, { ...grantOf(needs(["/a"])), digest: digestOf("1") });
+  again.reload();
+  expect(states(again)).toEqual([["1.0.0", "active", 1]]);
+  await again.apply(desire(5, ["1.10.0", "2"]));
+  expect(states(again)).toEqual([["1.10.0", "active", 1]]);
+});
+
+test("what the registry stops serves no more, and serves again when it is released", async () => {
+  const { world, create } = buildHost({ [digestOf("1")]: buildManifest("1.0.0", ["/a"]) });
+  world.grants.set(NAME, grantOf(needs(["/a"])));
+  const packs = create();
+  await packs.apply(desire(1, ["1.0.0", "1"]));
+  world.stopped.set("1.0.0", "advisory ACME-1 (critical): bad");
+  packs.judgeAgain();
+  expect(states(packs)).toEqual([["1.0.0", "quarantined", 0]]);
+  expect(packs.reports()[0]?.reason).toMatchObject({ code: "PACK_QUARANTINED" });
+  expect(packs.find(NAME)).toMatchObject({ code: "PACK_NOT_ACTIVE" });
+  expect(world.dropped).toEqual([digestOf("1")]);
+  packs.reload();
+  expect(states(packs)).toEqual([["1.0.0", "quarantined", 0]]);
+  world.stopped.clear();
+  packs.judgeAgain();
+  expect(states(packs)).toEqual([["1.0.0", "active", 1]]);
+});
+
 test("a grant narrowed under a running pack takes its probes away", async () => {
   const { world, create } = buildHost({ [digestOf("1")]: buildManifest("1.0.0", ["/a", "/b"]) });
   world.grants.set(NAME, grantOf(needs(["/a", "/b"])));
@@ -253,7 +300,7 @@ test("a full disk keeps no revoked pack in service, and is tried again", async (
   expect(world.saved?.revision).toBe(1);
   world.isDiskFull = false;
   await packs.retry();
-  expect(world.saved).toEqual({ revision: 2, packs: [] });
+  expect(world.saved).toEqual({ revision: 2, packs: [], floors: { [NAME]: "1.0.0" } });
 });
 
 test("many wanted packs are admitted two at a time, and none that is not wanted any more", async () => {

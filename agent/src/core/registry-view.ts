@@ -53,7 +53,7 @@ export class RegistryView {
     this.#saved = saved;
   }
 
-  /** Calls back when what is stopped changed. */
+  /** Calls back when the log went on: more may be stopped, and the hub compares heads. */
   onChange(listener: () => void): void {
     this.#listeners.push(listener);
   }
@@ -112,7 +112,7 @@ export class RegistryView {
       this.#saved = saved;
       this.#followedAt = this.#ports.elapsed();
       this.#settle(null);
-      if (stops.length !== before?.stops.length) for (const tell of this.#listeners) tell();
+      if (log.head.hash !== before?.head.hash) for (const tell of this.#listeners) tell();
     } catch (thrown) {
       const { code, message } = toSondeError(thrown);
       this.#settle({ code, message });

@@ -100,6 +100,7 @@ export async function startTestHub(anyClient = false): Promise<TestHub> {
       agentName: "web-1",
       controlAddress: `127.0.0.1:${(https.address() as AddressInfo).port}`,
       hubKey: keys.publicKey,
+      registryHead: null,
       key: agentKeys.privateKey,
       certificate: issued.certificate,
       ca: authority.certificate,

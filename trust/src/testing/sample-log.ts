@@ -25,6 +25,8 @@ export type SampleLog = {
   serve(path: string): Promise<Uint8Array | string | null>;
   /** Another log with the same past and the same key: what a fork is. */
   fork(): SampleLog;
+  /** As long a log by the same key, of other entries. */
+  rewrite(): SampleLog;
 };
 
 export function createSampleLog(name = "registry.example/log"): SampleLog {
@@ -72,5 +74,11 @@ function buildLog(key: NoteKey, privateKey: KeyObject, past: readonly Uint8Array
       return id === null ? null : await readTile(id);
     },
     fork: () => buildLog(key, privateKey, entries),
+    rewrite: () =>
+      buildLog(
+        key,
+        privateKey,
+        entries.map((_, index) => Buffer.from(`other ${index}`)),
+      ),
   };
 }

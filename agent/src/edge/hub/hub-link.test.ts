@@ -33,8 +33,9 @@ const hello: HelloBody = {
   wall: "same-uid",
   packs: [],
   auditHead: EMPTY_HEAD,
+  registryHead: null,
 };
-const report: PackReportBody = { packs: [], auditHead: EMPTY_HEAD };
+const report: PackReportBody = { packs: [], auditHead: EMPTY_HEAD, registryHead: null };
 
 function buildResult(call: Call): ResultBody {
   return {

@@ -31,6 +31,7 @@ async function setUp() {
     agentName: "web-1",
     controlAddress: "localhost:1",
     hubKey: keys.publicKey,
+    registryHead: null,
     key: keys.privateKey,
     certificate: await issue(0),
     ca: files.certificate,
