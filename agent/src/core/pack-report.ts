@@ -83,7 +83,7 @@ export function explainPack(
   };
 }
 
-/** What an administrator runs so that a runner has these groups. */
+/** What an administrator runs so that one runner has these groups, all of them. */
 function runnerCommand(groups: readonly string[]): string {
-  return `sudo npm start -- --runner-groups ${groups.join(",")}`;
+  return `sudo npm start -- --runner-groups ${groups.join("+")}`;
 }
