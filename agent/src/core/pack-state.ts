@@ -55,7 +55,7 @@ function judge(
   withoutGrant: "pending" | "revoked",
 ): PackVersion {
   const { admitted } = version;
-  if (admitted === null || version.state === "quarantined") return version;
+  if (admitted === null) return version;
   const { requires, name } = admitted.manifest;
   const approve = `sonde agent approve ${name}`;
   const refused = host.whyRefused(name);
