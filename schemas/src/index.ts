@@ -166,6 +166,7 @@ export {
   parsePackVersions,
   parsePublishedVersion,
 } from "./registry-api.ts";
+export { readCapped } from "./read-capped.ts";
 export { TrustPolicy, parseTrustPolicy } from "./trust-policy.ts";
 export { buildParser, buildValueChecker, parseJson } from "./validator.ts";
 export {

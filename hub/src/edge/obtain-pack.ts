@@ -1,6 +1,7 @@
 import {
   parseJson,
   parsePublishedVersion,
+  readCapped,
   SondeError,
   type TrustPolicy,
   type Version,
@@ -51,11 +52,14 @@ export async function obtainPack(
 async function fetchVersion(registry: string, name: string, version: Version) {
   const url = new URL(`/api/v1/packs/${name}/${version}`, registry);
   let response: Response;
-  let text: string;
+  let bytes: Buffer;
   try {
     response = await fetch(url, { redirect: "error", signal: AbortSignal.timeout(TIMEOUT_MS) });
-    text = await readCapped(response);
+    bytes = await readCapped(response.body, MAX_ANSWER_BYTES, () => {
+      return new SondeError("REGISTRY_UNAVAILABLE", "expected a short answer, got a long one");
+    });
   } catch (cause) {
+    if (cause instanceof SondeError) throw cause;
     throw new SondeError("REGISTRY_UNAVAILABLE", `the registry at ${registry} did not answer`, {
       cause,
     });
@@ -66,17 +70,5 @@ async function fetchVersion(registry: string, name: string, version: Version) {
   if (!response.ok) {
     throw new SondeError("REGISTRY_UNAVAILABLE", `the registry answered ${response.status}`);
   }
-  return parsePublishedVersion(parseJson(text, "registry answer", "REGISTRY_UNAVAILABLE"));
-}
-
-/** Counts while it reads: a registry that lies about its length fills no memory. */
-async function readCapped(response: Response): Promise<string> {
-  const chunks: Uint8Array[] = [];
-  let size = 0;
-  for await (const chunk of response.body ?? []) {
-    size += chunk.length;
-    if (size > MAX_ANSWER_BYTES) throw new Error(`more than ${MAX_ANSWER_BYTES} bytes`);
-    chunks.push(chunk);
-  }
-  return Buffer.concat(chunks).toString("utf8");
+  return parsePublishedVersion(parseJson(bytes, "registry answer", "REGISTRY_UNAVAILABLE"));
 }

@@ -1,5 +1,4 @@
-import type { PackName, Version } from "@sonde/schemas";
-import { SondeError } from "@sonde/schemas";
+import { type PackName, SondeError, type Version, readCapped } from "@sonde/schemas";
 import { MAX_ARCHIVE_BYTES } from "../archive/index.ts";
 import { MAX_BUNDLE_BYTES } from "../pack/index.ts";
 
@@ -42,25 +41,13 @@ async function get(url: string, maxBytes: number): Promise<Buffer | null> {
       await response.body?.cancel();
       throw new SondeError("REGISTRY_UNAVAILABLE", `expected 200, got ${response.status}`);
     }
-    return await readCapped(response, maxBytes);
+    return await readCapped(response.body, maxBytes, () => {
+      return new SondeError("ARCHIVE_INVALID", `expected at most ${maxBytes} bytes, got more`);
+    });
   } catch (cause) {
     if (cause instanceof SondeError) throw cause;
     throw new SondeError("REGISTRY_UNAVAILABLE", "expected an answer of the registry, got none", {
       cause,
     });
   }
-}
-
-/** Counts while it reads: neither a length header nor an encoding is believed. */
-async function readCapped(response: Response, maxBytes: number): Promise<Buffer> {
-  const chunks: Uint8Array[] = [];
-  let size = 0;
-  for await (const chunk of response.body ?? []) {
-    size += chunk.length;
-    if (size > maxBytes) {
-      throw new SondeError("ARCHIVE_INVALID", `expected at most ${maxBytes} bytes, got more`);
-    }
-    chunks.push(chunk);
-  }
-  return Buffer.concat(chunks);
 }

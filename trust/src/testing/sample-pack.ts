@@ -7,7 +7,6 @@ import {
   readArchive,
   writeArchive,
 } from "../archive/index.ts";
-import { dssePae } from "../envelope/index.ts";
 import { STATEMENT_PAYLOAD_TYPE, buildStatement, formatManifest, keyIdOf } from "../pack/index.ts";
 
 // For tests of this workspace only: small valid packs and signatures, made with
@@ -111,7 +110,10 @@ export function signSample(archive: Uint8Array, key: SampleKey, lies: SampleLies
     lies.statement ?? buildStatement(archiveDigest(archive), contentDigest(readArchive(archive)));
   const payload = Buffer.from(JSON.stringify(statement), "utf8");
   const type = lies.payloadType ?? STATEMENT_PAYLOAD_TYPE;
-  const signed = dssePae(type, payload);
+  const signed = Buffer.concat([
+    Buffer.from(`DSSEv1 ${type.length} ${type} ${payload.length} `),
+    payload,
+  ]);
   const keyid = lies.keyHint ?? keyIdOf(key.privateKey);
   const sig = sign(lies.digestAlgorithm ?? "sha256", signed, key.privateKey).toString("base64");
   const bundle: SampleBundle = {
