@@ -24,12 +24,13 @@ import { openDatabase } from "@sonde/database";
 import { startTestDatabase, type TestDatabase } from "@sonde/database/testing";
 import {
   AGENT_CERTIFICATE_MS,
+  MAX_PACKS,
   type HelloBody,
   type PublishedVersion,
   parseCertificateBody,
   type TrustPolicy,
 } from "@sonde/schemas";
-import { archiveDigest, contentDigest, readArchive } from "@sonde/trust/archive";
+import { archiveDigest, contentDigest, digestOf, readArchive } from "@sonde/trust/archive";
 import { openAuthority } from "@sonde/trust/ca";
 import {
   CHANNEL_BINDING_BYTES,
@@ -51,7 +52,7 @@ import {
 } from "@sonde/trust/testing";
 import { afterAll, beforeAll, expect, test, vi } from "vitest";
 import { WebSocket } from "ws";
-import { createHubStore } from "./edge/store/hub-store.ts";
+import { createHubStore, type HubStore } from "./edge/store/hub-store.ts";
 import { migrations } from "./edge/store/migrations.ts";
 
 // The hub as a real process over a real PostgreSQL; as root it runs as nobody.
@@ -63,6 +64,7 @@ const root = mkdtempSync(join(tmpdir(), "sonde-hub-"));
 const at = (...parts: string[]) => join(root, ...parts);
 const workspace = resolve(import.meta.dirname, "../..");
 const AGENT = "web-1";
+const FULL_AGENT = "web-2";
 const DAY_MS = 24 * 3_600_000;
 
 type Ready = { hubId: string; http: number; control: number };
@@ -197,8 +199,29 @@ async function enrolFourDaysAgo(hubId: string): Promise<void> {
     publicKey: key.publicKey.export({ type: "spki", format: "pem" }).toString(),
     ...{ serial: issued.serial, keyId: issued.keyId, certificateExpiresAt: issued.expiresAt },
   });
+  await fillAgent(store, then);
   await opened.close();
   agent = { id, key, certificate: issued.certificate };
+}
+
+/** A second agent, which should have as many packs as an agent takes. */
+async function fillAgent(store: HubStore, at: Date): Promise<void> {
+  const secret = "sonde_et_full";
+  const id = randomUUID();
+  const expiresAt = new Date(at.getTime() + DAY_MS);
+  await store.addToken({ secret, agentName: FULL_AGENT, at, expiresAt });
+  await store.enrol({
+    ...{ secret, id, name: FULL_AGENT, at, publicKey: id, serial: id, keyId: published.digest },
+    certificateExpiresAt: expiresAt,
+  });
+  const { version, signer } = published;
+  for (let index = 0; index < MAX_PACKS; index++) {
+    const name = `acme/pack-${index}`;
+    const manifest = buildSampleManifest({ name });
+    const digest = digestOf(Buffer.from(name));
+    await store.savePack({ digest, name, version, signer, manifest, at });
+    await store.assignPack({ agentId: id, pack: name, digest, by: "test", at });
+  }
 }
 
 async function ask(method: string, path: string, body?: object, key = operatorKey) {
@@ -221,6 +244,16 @@ test("a publisher who is struck out of trust.json is refused by the hub that is 
   expect((await install()).code).toBe("SIGNER_UNTRUSTED");
   writeTrust({ acme: [acme] });
   expect((await install()).code).toBe(200);
+});
+
+test("an agent is not told to have more packs than it takes", async () => {
+  const install = (agent: string) =>
+    ask("PUT", `/agents/${agent}/packs/acme/hello`, { version: "1.0.0" });
+  expect((await install(FULL_AGENT)).code).toBe("BAD_REQUEST");
+  expect((await ask("DELETE", `/agents/${FULL_AGENT}/packs/acme/pack-0`)).code).toBe(200);
+  expect((await install(FULL_AGENT)).code).toBe(200);
+  // A newer version of one it has takes no further place.
+  expect((await install(FULL_AGENT)).code).toBe(200);
 });
 
 test("what a key had no right to is in the log that the operator reads", async () => {

@@ -97,6 +97,7 @@ export {
   parseCertificateBody,
   DesiredStateBody,
   HelloBody,
+  MAX_PACKS,
   PackReport,
   PackReportBody,
   PackState,

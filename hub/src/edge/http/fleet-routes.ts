@@ -8,6 +8,7 @@ import {
   CreateToken,
   CreatedToken,
   type Digest,
+  MAX_PACKS,
   PublisherName,
   SondeError,
   TOKEN_PREFIX,
@@ -85,6 +86,7 @@ export function addFleetRoutes(app: HttpServer, options: FleetRoutesOptions): vo
     async (request) => {
       const agent = fleet.get(request.params.agent);
       const name = `${request.params.publisher}/${request.params.pack}`;
+      requireRoom(agent, name);
       const pack = await options.obtainPack(name, request.body.version);
       const at = now();
       const by = request.principal.id;
@@ -173,6 +175,16 @@ export function addFleetRoutes(app: HttpServer, options: FleetRoutesOptions): vo
       await approveTools(options, pack, request.principal.id, at, true);
       return listPins(fleet, store);
     },
+  );
+}
+
+/** More than an agent takes would end its session at every attempt to tell it. */
+function requireRoom({ name: agent, desired }: FleetAgent, pack: string): void {
+  const others = desired.packs.filter(({ name }) => name !== pack);
+  if (others.length < MAX_PACKS) return;
+  throw new SondeError(
+    "BAD_REQUEST",
+    `${agent}: expected at most ${MAX_PACKS} packs, got one more`,
   );
 }
 
