@@ -168,6 +168,13 @@ export {
   parsePublishedVersion,
 } from "./registry-api.ts";
 export { readCapped } from "./read-capped.ts";
+export {
+  type AdvisoryEntry,
+  type PublishEntry,
+  RegistryEntry,
+  Severity,
+  parseRegistryEntry,
+} from "./registry-log.ts";
 export { TrustPolicy, parseTrustPolicy } from "./trust-policy.ts";
 export { buildParser, buildValueChecker, parseJson } from "./validator.ts";
 export {
