@@ -84,6 +84,7 @@ const published: PublishedVersion = {
   sizeBytes: archive.length,
   publishedAt: new Date().toISOString(),
   signer: { kind: "rsa-sha256", publisher: "acme", keyId: archiveDigest(archive) },
+  logIndex: 0,
   manifest: buildSampleManifest(),
 };
 const registry = createServer((request, response) => {
@@ -205,13 +206,21 @@ async function enrolFourDaysAgo(hubId: string): Promise<void> {
 }
 
 /** A second agent, which should have as many packs as an agent takes. */
-async function fillAgent(store: HubStore, at: Date): Promise<void> {
+async function fillAgent(store: HubStore, then: Date): Promise<void> {
   const secret = "sonde_et_full";
   const id = randomUUID();
-  const expiresAt = new Date(at.getTime() + DAY_MS);
-  await store.addToken({ secret, agentName: FULL_AGENT, at, expiresAt });
+  const expiresAt = new Date(then.getTime() + DAY_MS);
+  await store.addToken({ secret, agentName: FULL_AGENT, at: then, expiresAt });
   await store.enrol({
-    ...{ secret, id, name: FULL_AGENT, at, publicKey: id, serial: id, keyId: published.digest },
+    ...{
+      secret,
+      id,
+      name: FULL_AGENT,
+      at: then,
+      publicKey: id,
+      serial: id,
+      keyId: published.digest,
+    },
     certificateExpiresAt: expiresAt,
   });
   const { version, signer } = published;
@@ -219,8 +228,8 @@ async function fillAgent(store: HubStore, at: Date): Promise<void> {
     const name = `acme/pack-${index}`;
     const manifest = buildSampleManifest({ name });
     const digest = digestOf(Buffer.from(name));
-    await store.savePack({ digest, name, version, signer, manifest, at });
-    await store.assignPack({ agentId: id, pack: name, digest, by: "test", at });
+    await store.savePack({ digest, name, version, signer, manifest, at: then });
+    await store.assignPack({ agentId: id, pack: name, digest, by: "test", at: then });
   }
 }
 
@@ -247,13 +256,13 @@ test("a publisher who is struck out of trust.json is refused by the hub that is 
 });
 
 test("an agent is not told to have more packs than it takes", async () => {
-  const install = (agent: string) =>
-    ask("PUT", `/agents/${agent}/packs/acme/hello`, { version: "1.0.0" });
-  expect((await install(FULL_AGENT)).code).toBe("BAD_REQUEST");
-  expect((await ask("DELETE", `/agents/${FULL_AGENT}/packs/acme/pack-0`)).code).toBe(200);
-  expect((await install(FULL_AGENT)).code).toBe(200);
+  const path = `/agents/${FULL_AGENT}/packs/acme`;
+  const install = () => ask("PUT", `${path}/hello`, { version: "1.0.0" });
+  expect((await install()).code).toBe("BAD_REQUEST");
+  expect((await ask("DELETE", `${path}/pack-0`)).code).toBe(200);
+  expect((await install()).code).toBe(200);
   // A newer version of one it has takes no further place.
-  expect((await install(FULL_AGENT)).code).toBe(200);
+  expect((await install()).code).toBe(200);
 });
 
 test("what a key had no right to is in the log that the operator reads", async () => {

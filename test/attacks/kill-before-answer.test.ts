@@ -127,6 +127,9 @@ test.each<{ dies: Role[]; ends: string[] }>([
   expect(codeOf(await ask("acme__slow_look"))).toBe("ok");
 });
 
+/** Names the advisory lock that holds a commit. */
+const HELD = 61;
+
 /** Two connections to the registry's own PostgreSQL, which admits nobody but its own user. */
 async function connectAsRegistry(): Promise<{ sql: Sql; rival: Sql }> {
   const folder = join(product.data, "registry");
@@ -156,28 +159,31 @@ test("a version is durable in the registry and its publisher not answered when i
   const publish = () => publishBytes(product, acme, wanted, built.archive, bundle);
   const { sql, rival } = await connectAsRegistry();
 
-  // A row that is not committed holds the registry's own insert back, inside PostgreSQL.
-  await rival`begin`;
-  await rival`insert into versions
-    select name, '1.1.0', 'sha256:none', content_digest, size_bytes, published_at, signer, manifest, bundle
-    from versions where name = ${wanted.name}`;
+  // A trigger of this test's holds the registry's commit back, inside PostgreSQL.
+  await rival`select pg_advisory_lock(${HELD})`;
+  await sql.unsafe(`
+    create function hold() returns trigger language plpgsql as
+      $$ begin perform pg_advisory_xact_lock_shared(${HELD}); return null; end $$;
+    create constraint trigger hold after insert on versions deferrable initially deferred
+      for each row execute function hold();`);
   const unanswered = publish().then(
     () => "an answer",
     () => "no answer",
   );
-  await until("the registry's insert to wait", async () => {
+  await until("the registry's commit to wait", async () => {
     const waiting = await sql`select 1 from pg_stat_activity
-      where wait_event_type = 'Lock' and query like '%insert into versions%'`;
+      where wait_event = 'advisory' and query ilike 'commit%'`;
     return waiting.length === 1;
   });
   signal("registry", "SIGSTOP");
-  await rival`rollback`;
-  await until("the row to be committed", async () => {
-    const rows = await sql`select digest from versions where version = '1.1.0'
-      and name = ${wanted.name} and digest = ${built.digest}`;
+  await rival`select pg_advisory_unlock(${HELD})`;
+  await until("the version to be committed", async () => {
+    const rows = await sql`select 1 from versions
+      where name = ${wanted.name} and version = ${wanted.version} and digest = ${built.digest}`;
     return rows.length === 1;
   });
   const killed = signal("registry", "SIGKILL");
+  await sql`drop function hold cascade`;
   await Promise.all([sql.end(), rival.end()]);
   expect(await unanswered).toBe("no answer");
   await untilReplaced("registry", killed);
@@ -188,8 +194,12 @@ test("a version is durable in the registry and its publisher not answered when i
     return response?.status === 200 && Buffer.from(await response.arrayBuffer());
   });
   expect(archive.equals(built.archive)).toBe(true);
-  // Asked again, the publisher gets the answer it missed; other bytes are refused.
+  // Asked again, the publisher gets the answer it missed and nothing is logged twice; other bytes
+  // are refused.
+  const read = async () => (await fetch(url)).json();
+  const first: unknown = await read();
   await publish();
+  expect(await read()).toEqual(first);
   const other = await buildTestPack({ ...wanted, probes: PACK.probes.replace("Looks", "Peers") });
   const otherBundle = signArchive(other.archive, acme.privateKey);
   await expect(
