@@ -141,6 +141,7 @@ async function connectAsRegistry(): Promise<{ sql: Sql; rival: Sql }> {
       database: "postgres",
       username: userInfo().username,
       max: 1,
+      onnotice: () => undefined,
       connection: { search_path: "registry" },
     };
     const [sql, rival] = [postgres(options), postgres(options)];
