@@ -25,9 +25,47 @@ const PUBLISHED = {
   "tool-results": schemas.ToolResults,
   "call-provenance": schemas.CallProvenance,
 };
+/** Bodies of requests and answers over HTTP, by service; each file is named after its schema. */
+const HTTP_BODIES = {
+  hub: {
+    AgentDetail: schemas.AgentDetail,
+    AgentList: schemas.AgentList,
+    ApiKeyList: schemas.ApiKeyList,
+    ApproveTools: schemas.ApproveTools,
+    AssignPack: schemas.AssignPack,
+    AuditPage: schemas.AuditPage,
+    CreateApiKey: schemas.CreateApiKey,
+    CreateToken: schemas.CreateToken,
+    CreatedApiKey: schemas.CreatedApiKey,
+    CreatedToken: schemas.CreatedToken,
+    EnrolChallenge: schemas.EnrolChallenge,
+    EnrolRequest: schemas.EnrolRequest,
+    EnrolResponse: schemas.EnrolResponse,
+    ToolPinList: schemas.ToolPinList,
+  },
+  registry: {
+    AddPublisher: schemas.AddPublisher,
+    AddedPublisher: schemas.AddedPublisher,
+    PackList: schemas.PackList,
+    PackVersions: schemas.PackVersions,
+    PublishedVersion: schemas.PublishedVersion,
+  },
+  agent: {
+    AgentPacks: schemas.AgentPacks,
+    AgentStatus: schemas.AgentStatus,
+    PackExplanation: schemas.PackExplanation,
+  },
+};
+const fileNameOf = (name) => name.replaceAll(/(?<=[a-z])(?=[A-Z])/g, "-").toLowerCase();
+const published = [
+  ...Object.entries(PUBLISHED),
+  ...Object.values(HTTP_BODIES).flatMap((bodies) =>
+    Object.entries(bodies).map(([name, schema]) => [fileNameOf(name), schema]),
+  ),
+];
 
 const wanted = new Map(
-  Object.entries(PUBLISHED).map(([name, schema]) => [
+  published.map(([name, schema]) => [
     `${name}.json`,
     `${JSON.stringify({ $schema: "https://json-schema.org/draft/2020-12/schema", ...schema }, null, 2)}\n`,
   ]),

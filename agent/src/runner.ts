@@ -10,6 +10,7 @@ import { keepConnected } from "./runner/keep-connected.ts";
 import { createOverdueWatch } from "./runner/overdue.ts";
 import { createPackLines } from "./runner/pack-lines.ts";
 import { parseRunnerConfig } from "./runner/parse-runner-config.ts";
+import { resolveDenyPaths } from "./runner/resolve-deny-paths.ts";
 import { serveAgent } from "./runner/serve-agent.ts";
 
 /** A look may end this much after its deadline before the runner counts as stuck. */
@@ -46,12 +47,13 @@ async function main(): Promise<void> {
     confinement: launcher.confinement,
     startedAt: new Date().toISOString(),
   };
+  const denyPaths = resolveDenyPaths(config.denyPaths);
   const onOverdue = createOverdueWatch(OVERDUE_GRACE_MS, (what) => {
     log("runner-stuck", what);
     end();
   });
   const lines = createPackLines(launcher, LINE_LIMITS, log);
-  const serving = { hello, lines, limits: { denyPaths: config.denyPaths, onOverdue } };
+  const serving = { hello, lines, limits: { denyPaths, onOverdue } };
   if (config.heartbeat === true) setInterval(() => process.stdout.write("\n"), HEARTBEAT_MS);
   keepConnected(config.socketPath, Math.random, (socket) => serveAgent(socket, serving), log);
 }

@@ -134,7 +134,7 @@ async function start(): Promise<void> {
     },
     admission: {
       readPolicy: () => policy,
-      follow: (request, onEntry) => followRegistry(admitProgram, request, onEntry),
+      follow: (wanted, onEntry) => followRegistry(admitProgram, wanted, onEntry),
       admit: (wanted, log) =>
         admitPack(admitProgram, {
           ...wanted,

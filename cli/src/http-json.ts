@@ -1,5 +1,5 @@
-import { request } from "node:http";
-import { type ErrorCode, isErrorCode, parseJson, SondeError } from "@sonde/schemas";
+import { type IncomingMessage, request } from "node:http";
+import { type ErrorCode, isErrorCode, parseJson, readCapped, SondeError } from "@sonde/schemas";
 
 const TIMEOUT_MS = 60_000;
 const MAX_ANSWER_BYTES = 16 * 1024 * 1024;
@@ -21,8 +21,8 @@ export type JsonRequest = {
  * it describes, so the code a user sees is the service's own.
  */
 export async function requestJson(options: JsonRequest): Promise<unknown> {
-  const { status, text } = await send(options);
-  const answer = parseJson(text, `${options.what} answer`, options.unavailable);
+  const { status, bytes } = await send(options);
+  const answer = parseJson(bytes, `${options.what} answer`, options.unavailable);
   if (status >= 200 && status < 300) return answer;
   throw readErrorBody(answer, options.what, status, options.unavailable);
 }
@@ -35,15 +35,26 @@ function readErrorBody(answer: unknown, what: string, status: number, fallback: 
   return new SondeError(fallback, `expected an answer of the ${what}, got status ${status}`);
 }
 
-function send(options: JsonRequest): Promise<{ status: number; text: string }> {
+async function send(options: JsonRequest): Promise<{ status: number; bytes: Buffer }> {
+  try {
+    const response = await open(options);
+    const bytes = await readCapped(response, MAX_ANSWER_BYTES, () => {
+      return new SondeError(options.unavailable, `the ${options.what} answered with too much`);
+    });
+    return { status: response.statusCode ?? 0, bytes };
+  } catch (cause) {
+    if (cause instanceof SondeError) throw cause;
+    throw new SondeError(options.unavailable, `the ${options.what} does not answer`, { cause });
+  }
+}
+
+function open(options: JsonRequest): Promise<IncomingMessage> {
   const body = options.body === undefined ? undefined : JSON.stringify(options.body);
   const where =
     "socket" in options.target
       ? { socketPath: options.target.socket, host: "localhost" }
       : hostOf(options.target.url);
   return new Promise((resolve, reject) => {
-    const fail = (cause: unknown) =>
-      reject(new SondeError(options.unavailable, `the ${options.what} does not answer`, { cause }));
     const call = request(
       {
         ...where,
@@ -58,22 +69,10 @@ function send(options: JsonRequest): Promise<{ status: number; text: string }> {
           ...(options.bearer !== undefined && { authorization: `Bearer ${options.bearer}` }),
         },
       },
-      (response) => {
-        const chunks: Buffer[] = [];
-        let size = 0;
-        response.on("data", (chunk: Buffer) => {
-          size += chunk.length;
-          if (size > MAX_ANSWER_BYTES) call.destroy(new Error("the answer is too large"));
-          else chunks.push(chunk);
-        });
-        response.on("error", fail);
-        response.on("end", () =>
-          resolve({ status: response.statusCode ?? 0, text: Buffer.concat(chunks).toString() }),
-        );
-      },
+      resolve,
     );
     call.on("timeout", () => call.destroy(new Error(`no answer within ${TIMEOUT_MS} ms`)));
-    call.on("error", fail);
+    call.on("error", reject);
     call.end(body);
   });
 }

@@ -77,7 +77,10 @@ program
       "4310",
     ),
   )
-  .option("--runner-groups <names>", "groups for a runner of its own, such as docker (root only)")
+  .option(
+    "--runner-groups <names>",
+    "a further runner for each: docker,adm is two, docker+adm is one in both groups (root only)",
+  )
   .action(start);
 addAgentCommands(program, print);
 addHubCommands(program, print);

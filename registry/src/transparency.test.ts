@@ -119,7 +119,7 @@ test("a head is signed anew as time goes by, and not for each reader", async () 
   const key = parseNoteKey(registry.logKey);
   const read = async () => openCheckpoint(await readText("/log/checkpoint"), key).at.getTime();
   const first = await read();
-  await vi.waitFor(async () => expect(await read()).toBeGreaterThan(first), { timeout: 10_000 });
+  await vi.waitFor(async () => expect(await read()).toBeGreaterThan(first), { timeout: 30_000 });
   const notes = await Promise.all(Array.from({ length: 20 }, () => readText("/log/checkpoint")));
   expect(new Set(notes).size).toBeLessThanOrEqual(2);
 });
@@ -144,7 +144,7 @@ test("attack 69: a registry killed while it publishes has every acknowledged ver
     const answer = await publish(`4.${index}.0`).catch(() => null);
     if (answer?.status === 201) acknowledged.push(`4.${index}.0`);
   });
-  await vi.waitFor(() => expect(acknowledged.length).toBeGreaterThan(3));
+  await vi.waitFor(() => expect(acknowledged.length).toBeGreaterThan(3), { timeout: 30_000 });
   await registry.stop("SIGKILL");
   await Promise.all(burst);
   await registry.start();

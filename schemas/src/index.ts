@@ -106,6 +106,7 @@ export {
   parseCertificateBody,
   DesiredStateBody,
   HelloBody,
+  MAX_PACKS,
   PackReport,
   PackReportBody,
   type RegistryHeadReport,
@@ -176,6 +177,7 @@ export {
   parsePackVersions,
   parsePublishedVersion,
 } from "./registry-api.ts";
+export { readCapped } from "./read-capped.ts";
 export {
   type AdvisoryEntry,
   type PublishEntry,

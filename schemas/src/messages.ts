@@ -18,6 +18,10 @@ import { buildParser } from "./validator.ts";
 
 const closed = { additionalProperties: false } as const;
 
+/** Packs one agent may have. Each may report two versions: the one in service and its candidate. */
+export const MAX_PACKS = 100;
+const MAX_REPORTS = 2 * MAX_PACKS;
+
 /** Life of a (pack, version) on an agent. */
 export const PackState = Type.Enum([
   "fetched",
@@ -98,7 +102,7 @@ export const HelloBody = Type.Object(
     maxCapability: Capability,
     /** `separate-user` when runners have their own uid, `same-uid` when they share the agent's. */
     wall: Type.Union([Type.Literal("separate-user"), Type.Literal("same-uid")]),
-    packs: Type.Array(PackReport, { maxItems: 200 }),
+    packs: Type.Array(PackReport, { maxItems: MAX_REPORTS }),
     auditHead: LogHead,
     registryHead: RegistryHeadReport,
   },
@@ -123,7 +127,7 @@ export const DesiredStateBody = Type.Object(
     /** Grows with every change; an agent ignores an older one. */
     revision: Type.Integer({ minimum: 0 }),
     packs: Type.Array(Type.Object({ name: PackName, version: Version, digest: Digest }, closed), {
-      maxItems: 200,
+      maxItems: MAX_PACKS,
     }),
   },
   closed,
@@ -139,7 +143,7 @@ export type CertificateBody = Static<typeof CertificateBody>;
 
 export const PackReportBody = Type.Object(
   {
-    packs: Type.Array(PackReport, { maxItems: 200 }),
+    packs: Type.Array(PackReport, { maxItems: MAX_REPORTS }),
     auditHead: LogHead,
     registryHead: RegistryHeadReport,
   },

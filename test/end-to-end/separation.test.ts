@@ -22,6 +22,7 @@ import {
   until,
   workspace,
 } from "../product/start-product.ts";
+import { addPublisher, installPack, trustPublisher } from "../product/test-packs.ts";
 
 const USERS = { hub: "sonde-hub", registry: "sonde-registry", agent: "sonde", runner: "sonde-run" };
 const NOBODY = 65_534;
@@ -65,7 +66,9 @@ function errorOf(output: string): ErrorBody["error"] {
 describe.runIf(isRoot)("started as root, from a clone that only root can enter", () => {
   let product: Product;
   beforeAll(async () => {
-    product = await startProduct({ workspace: clone });
+    // Groups that every distribution has.
+    const args = ["--yes", "--runner-groups", "disk,disk+adm"];
+    product = await startProduct({ workspace: clone, args });
   });
   afterAll(() => product?.stop());
 
@@ -86,6 +89,33 @@ describe.runIf(isRoot)("started as root, from a clone that only root can enter",
     for (const set of ["CapEff", "CapPrm", "CapInh", "CapAmb", "CapBnd"]) {
       expect(BigInt(`0x${status.get(set)}`), set).toBe(0n);
     }
+  });
+
+  test("gives each further runner exactly its groups, and a pack the one that fits", async () => {
+    const gidOf = (group: string) =>
+      execFileSync("getent", ["group", group], { encoding: "utf8" }).split(":")[2];
+    const groupsOf = (role: string) =>
+      statusOf(product.pids[role] ?? 0)
+        .get("Groups")
+        ?.trim();
+    expect(groupsOf("runner-disk")).toBe(gidOf("disk"));
+    expect(groupsOf("runner-adm+disk")).toBe([gidOf("adm"), gidOf("disk")].join(" "));
+
+    const acme = await addPublisher(product, "acme");
+    trustPublisher(product, acme);
+    // Active means that a runner in both groups, and in no other, is there.
+    await installPack(product, acme, {
+      name: "acme/both",
+      version: "1.0.0",
+      groups: ["adm", "disk"],
+      sources: 'export const load = source.file({ path: "/proc/loadavg" });',
+      probes: `look: probe({ description: "Looks once.", result: t.object({ looks: t.integer() }),
+        reads: { load: sources.load }, run: ({ reads }) => ({ looks: reads.load.text === "" ? 0 : 1 }) })`,
+    });
+    const client = await connectOlderClient(product.mcpUrl, product.apiKey);
+    const answer = await client.call("acme__both_look", { agent: product.agent });
+    await client.close();
+    expect(answer.results[0]?.data, answer.text).toEqual({ looks: 1 });
   });
 
   test("keeps each service's secrets from every other service's user", () => {

@@ -23,7 +23,13 @@ export type TestPublisher = {
   token: string;
 };
 
-export type TestPack = { name: string; version: string; sources?: string; probes: string };
+export type TestPack = {
+  name: string;
+  version: string;
+  groups?: string[];
+  sources?: string;
+  probes: string;
+};
 
 /** Adds a publisher with a new key to the running registry, as its operator does. */
 export async function addPublisher(product: Product, name: string): Promise<TestPublisher> {
@@ -77,7 +83,7 @@ export async function buildTestPack(pack: TestPack): Promise<BuiltPack> {
   }
 }
 
-function buildPackSource({ name, version, probes }: TestPack): string {
+function buildPackSource({ name, version, groups = [], probes }: TestPack): string {
   return `import { pack, probe, read, t } from "@sonde/pack-sdk/author";
 import * as sources from "./sources.ts";
 let calls = 0;
@@ -87,6 +93,7 @@ export default pack({
   description: "A pack for tests.",
   license: "Apache-2.0",
   repository: "https://example.com/test",
+  groups: ${JSON.stringify(groups)},
   sources,
   probes: { ${probes} },
 });

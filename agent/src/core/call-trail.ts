@@ -9,9 +9,9 @@ import {
   SondeError,
   toSondeError,
 } from "@sonde/schemas";
+import { type ScrubRun, buildRedactions, scrub } from "@sonde/trust/scrub";
 import type { AuditLog } from "./audit-log.ts";
 import type { Call } from "./run-probe.ts";
-import { type ScrubRun, buildRedactions, scrub } from "./scrub.ts";
 
 export type TrailHost = {
   agentName: string;

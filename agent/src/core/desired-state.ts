@@ -4,12 +4,10 @@ import type { Pack } from "./pack-state.ts";
 type DesiredPack = DesiredStateBody["packs"][number];
 
 export type DesiredPlan = {
-  /** Packs as they are kept, in the order of their names; fetched versions are added later. */
+  /** The packs that stay or come, in the order of their names; fetched versions are added later. */
   packs: Pack[];
   /** To be admitted, each the candidate of its pack. */
   fetch: DesiredPack[];
-  /** Names of packs that leave this host. */
-  removed: string[];
 };
 
 /**
@@ -22,10 +20,7 @@ export function planDesiredState(
 ): DesiredPlan {
   const wanted = new Map(desired.map((pack) => [pack.name, pack]));
   const here = new Map(present.map((pack) => [pack.name, pack]));
-  const plan: DesiredPlan = { packs: [], fetch: [], removed: [] };
-  for (const pack of present) {
-    if (!wanted.has(pack.name)) plan.removed.push(pack.name);
-  }
+  const plan: DesiredPlan = { packs: [], fetch: [] };
   for (const want of [...wanted.values()].sort((a, b) => (a.name < b.name ? -1 : 1))) {
     const pack = here.get(want.name) ?? { name: want.name, current: null, candidate: null };
     const next = aimAt(pack, want);

@@ -6,6 +6,7 @@ import {
   buildProbeId,
 } from "@sonde/schemas";
 import { effectiveCapability } from "@sonde/trust/classify";
+import { scrubSentence } from "@sonde/trust/scrub";
 import { describeRead } from "./fill-reads.ts";
 import { existingProbes, missingRequirements } from "./grants.ts";
 import { type HostRules, type Pack, type PackVersion, hasRunnerFor } from "./pack-state.ts";
@@ -42,7 +43,8 @@ function buildPackReport(
     signer: admitted?.signer ?? null,
     probes: probes.sort(),
     approved: active ? { by: grant.approvedBy, at: grant.approvedAt } : null,
-    reason,
+    // It may quote what a file or a registry said, and it leaves the host.
+    reason: reason && { code: reason.code, message: scrubSentence(reason.message) },
   };
 }
 
@@ -83,7 +85,7 @@ export function explainPack(
   };
 }
 
-/** What an administrator runs so that a runner has these groups. */
+/** What an administrator runs so that one runner has these groups, all of them. */
 function runnerCommand(groups: readonly string[]): string {
-  return `sudo npm start -- --runner-groups ${groups.join(",")}`;
+  return `sudo npm start -- --runner-groups ${groups.join("+")}`;
 }

@@ -2,13 +2,17 @@ import {
   type AdmittedPack,
   type Capability,
   type GrantFile,
+  MAX_PACKS,
   type Manifest,
   type Requires,
   SondeError,
+  parsePackReportBody,
 } from "@sonde/schemas";
+import { EMPTY_HEAD } from "@sonde/trust/log";
 import { buildSampleManifest } from "@sonde/trust/testing";
 import { expect, test } from "vitest";
 import { fitsGroups } from "./fits-groups.ts";
+import { buildPackReports } from "./pack-report.ts";
 import { Packs, type PacksPorts } from "./packs.ts";
 import type { AgentEvent } from "./record-event.ts";
 
@@ -387,4 +391,32 @@ test("attack 25: a pack whose probes are all above the ceiling never becomes act
     probes: [],
     reason: { code: "CAPABILITY_ABOVE_CEILING" },
   });
+});
+
+test("why a pack failed is told and recorded without the secrets it quotes", async () => {
+  const leaky = new SondeError("REGISTRY_UNAVAILABLE", "https://ada:hunter2hunter2@r.example: no");
+  const { world, create } = buildHost({ [digestOf("1")]: leaky });
+  const packs = create();
+  await packs.apply(desire(1, ["1.0.0", "1"]));
+  expect(packs.reports()[0]?.reason?.message).toContain("r.example: no");
+  expect(world.events.some(({ event }) => event === "pack.refused")).toBe(true);
+  expect(JSON.stringify([packs.reports(), world.events])).not.toContain("hunter2");
+});
+
+test("two versions of as many packs as a hub may want fit into one report", () => {
+  const version = (letter: string) => ({
+    version: "1.0.0",
+    digest: digestOf(letter),
+    state: "failed" as const,
+    reason: { code: "REGISTRY_UNAVAILABLE" as const, message: "x".repeat(2000) },
+    admitted: null,
+  });
+  const packs = Array.from({ length: MAX_PACKS }, (_, index) => ({
+    name: `acme/hello-${index}`,
+    current: version("1"),
+    candidate: version("2"),
+  }));
+  const reports = buildPackReports(packs, new Map(), "observe");
+  const body = { packs: reports, auditHead: EMPTY_HEAD, registryHead: null };
+  expect(parsePackReportBody(body).packs).toHaveLength(2 * MAX_PACKS);
 });

@@ -10,6 +10,7 @@ import {
   type Version,
   toSondeError,
 } from "@sonde/schemas";
+import { scrubSentence } from "@sonde/trust/scrub";
 import { type ActivePack, buildActivePack } from "./active-pack.ts";
 import { planDesiredState } from "./desired-state.ts";
 import type { Grants } from "./grants.ts";
@@ -180,7 +181,11 @@ export class Packs {
         packDigest: archive.digest,
         status: "denied",
         code,
-        detail: { pack: archive.name, version: archive.version, message: message.slice(0, 500) },
+        detail: {
+          pack: archive.name,
+          version: archive.version,
+          message: scrubSentence(message.slice(0, 500)),
+        },
       });
       this.#update(archive, (version) => fail(version, thrown));
     } finally {

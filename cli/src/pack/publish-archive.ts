@@ -3,6 +3,7 @@ import {
   type PublishedVersion,
   parseJson,
   parsePublishedVersion,
+  readCapped,
   SondeError,
 } from "@sonde/schemas";
 import { archiveDigest, readArchive } from "@sonde/trust/archive";
@@ -67,7 +68,7 @@ async function put(
   form.append("bundle", new Blob([bundle], { type: "application/json" }), "bundle.json");
   form.append("archive", new Blob([archive], { type: "application/gzip" }), "archive.tgz");
   let response: Response;
-  let text: string;
+  let bytes: Buffer;
   try {
     response = await fetch(address, {
       method: "PUT",
@@ -76,7 +77,9 @@ async function put(
       redirect: "error",
       signal: AbortSignal.timeout(TIMEOUT_MS),
     });
-    text = await readBounded(response);
+    bytes = await readCapped(response.body, MAX_ANSWER_BYTES, () => {
+      return new SondeError("REGISTRY_UNAVAILABLE", "expected a short answer, got a long one");
+    });
   } catch (cause) {
     if (cause instanceof SondeError) throw cause;
     throw new SondeError(
@@ -85,22 +88,9 @@ async function put(
       { cause },
     );
   }
-  const answer = parseJson(text, "registry answer", "REGISTRY_UNAVAILABLE");
+  const answer = parseJson(bytes, "registry answer", "REGISTRY_UNAVAILABLE");
   if (!response.ok) throw readRefusal(answer, response.status);
   return parsePublishedVersion(answer);
-}
-
-async function readBounded(response: Response): Promise<string> {
-  const chunks: Uint8Array[] = [];
-  let size = 0;
-  for await (const chunk of response.body ?? []) {
-    size += chunk.length;
-    if (size > MAX_ANSWER_BYTES) {
-      throw new SondeError("REGISTRY_UNAVAILABLE", "expected a short answer, got a long one");
-    }
-    chunks.push(chunk);
-  }
-  return Buffer.concat(chunks).toString("utf8");
 }
 
 /** The registry's own refusal, when it has the form of one. */

@@ -143,12 +143,19 @@ export function writeConfigs(
 export function chooseAgentName(layout: DataLayout): string {
   const file = join(layout.config, "agent-name");
   if (existsSync(file)) return readFileSync(file, "utf8").trim();
-  const fromHost = hostname()
-    .toLowerCase()
-    .replaceAll(/[^a-z0-9.-]/g, "-")
-    .replaceAll(/^[^a-z0-9]+|[^a-z0-9]+$/g, "")
-    .slice(0, 60);
-  const name = fromHost === "" ? `host-${randomUUID().slice(0, 8)}` : fromHost;
+  const name = fitAgentName(hostname()) ?? `host-${randomUUID().slice(0, 8)}`;
   writeAtomically(file, `${name}\n`);
   return name;
+}
+
+/** The host name with what an agent's name may not have replaced; null when nothing is left. */
+export function fitAgentName(host: string): string | null {
+  const fitting = host
+    .toLowerCase()
+    .replaceAll(/[^a-z0-9.-]/g, "-")
+    .replace(/^[^a-z0-9]+/, "")
+    .slice(0, 60)
+    // Last, since the cut may leave a dot or a dash at the end.
+    .replace(/[^a-z0-9]+$/, "");
+  return fitting === "" ? null : fitting;
 }

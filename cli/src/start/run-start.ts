@@ -20,6 +20,7 @@ export type StartOptions = {
   json: boolean;
   data?: string;
   port: number;
+  /** Each a runner of its own: `docker`, or `adm+docker` for one in both groups. */
   runnerGroups: string[];
   /** Folder of the bundled programs. */
   dist: string;

@@ -1,6 +1,5 @@
-import { existsSync, readFileSync } from "node:fs";
+import { readFileSync } from "node:fs";
 import { join } from "node:path";
-import { SondeError } from "@sonde/schemas";
 import type { DataLayout } from "../data-layout.ts";
 import type { HubClient } from "../hub-client.ts";
 import { type Child, startChild } from "./child.ts";
@@ -15,6 +14,7 @@ import {
 } from "./prepare-data.ts";
 import { writeAtomically } from "../write-atomically.ts";
 import type { Progress } from "./progress.ts";
+import { resolveRunnerGroups } from "./runner-groups.ts";
 import {
   type Account,
   type Accounts,
@@ -52,7 +52,7 @@ export async function startServices(layout: DataLayout, options: Options): Promi
   for (const user of missingUsers()) progress.say(`  Creating the system user ${user} ...`);
   const accounts = ensureAccounts();
   prepareFolders(layout, accounts);
-  const groups = resolveGroups(layout, accounts, options.runnerGroups);
+  const runners = resolveRunnerGroups(layout, accounts.separate, options.runnerGroups);
   requireShortSockets(layout);
   const runtime = await progress.step("Programs", () =>
     Promise.resolve(installRuntime(options.dist, layout.runtime, accounts.separate)),
@@ -121,8 +121,8 @@ export async function startServices(layout: DataLayout, options: Options): Promi
         );
         await run("agent", accounts.agent, "agent", configs.agent);
         await run("runner", accounts.runner, "runner", configs.runner, [], false);
-        for (const { name, gid } of groups) {
-          await run(`runner-${name}`, accounts.runner, "runner", configs.runner, [gid], false);
+        for (const { name, gids } of runners) {
+          await run(`runner-${name}`, accounts.runner, "runner", configs.runner, gids, false);
         }
       });
     },
@@ -154,32 +154,4 @@ const SAME_UID_WARNING =
 /** Only what a program needs; no variable of the person's shell reaches a service. */
 function serviceEnvironment(env: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
   return { PATH: "/usr/sbin:/usr/bin:/sbin:/bin", HOME: env["HOME"] ?? "/" };
-}
-
-/** Groups that runners get beside their own; remembered for the next start. */
-function resolveGroups(
-  layout: DataLayout,
-  accounts: Accounts,
-  wanted: string[],
-): { name: string; gid: number }[] {
-  const file = join(layout.config, "runner-groups.json");
-  const kept = existsSync(file) ? (JSON.parse(readFileSync(file, "utf8")) as string[]) : [];
-  const names = wanted.length > 0 ? wanted : kept;
-  if (names.length > 0 && !accounts.separate) {
-    throw new SondeError(
-      "RIGHT_MISSING",
-      "only root can give a runner another group; start as root",
-    );
-  }
-  const rows = readFileSync("/etc/group", "utf8")
-    .split("\n")
-    .map((line) => line.split(":"));
-  const groups = names.map((name) => {
-    const row = rows.find(([known]) => known === name);
-    if (row === undefined)
-      throw new SondeError("RIGHT_MISSING", `there is no group ${name} on this host`);
-    return { name, gid: Number(row[2]) };
-  });
-  if (wanted.length > 0) writeAtomically(file, JSON.stringify(names));
-  return groups;
 }

@@ -26,7 +26,11 @@ const manifest: Manifest = {
     greet: {
       description: "Says hello.",
       capability: "observe",
-      params: { ...closed, properties: { times: { type: "integer", maximum: 3 } }, required: [] },
+      params: {
+        ...closed,
+        properties: { times: { type: "integer", maximum: 3 }, note: { type: "string" } },
+        required: [],
+      },
       result: { ...closed, properties: {}, required: [] },
       reads: {},
     },
@@ -51,6 +55,7 @@ const envelope = { payloadType: "x", payload: "", signatures: [{ keyid: DIGEST, 
 function setUp(change: { agents?: string[]; auditFails?: boolean; offline?: boolean } = {}) {
   const journal: string[] = [];
   const records: AuditRecord[] = [];
+  const sent: AgentCall[] = [];
   let head = EMPTY_HEAD;
   const auditLog: AuditLog = {
     async append(record) {
@@ -97,6 +102,7 @@ function setUp(change: { agents?: string[]; auditFails?: boolean; offline?: bool
   const link = {
     call: (call: AgentCall) => {
       journal.push(`send ${call.body.probe}`);
+      sent.push(call);
       return Promise.resolve({ body: RESULT, envelope });
     },
     sendDesiredState: () => undefined,
@@ -130,7 +136,7 @@ function setUp(change: { agents?: string[]; auditFails?: boolean; offline?: bool
       params: {},
       ...request,
     });
-  return { call, journal, records };
+  return { call, journal, records, sent };
 }
 
 const codeOf = ({ structuredContent }: Awaited<ReturnType<ReturnType<typeof setUp>["call"]>>) =>
@@ -180,4 +186,16 @@ test("an agent that is away is an answer, with both rows", async () => {
   const { call, journal } = setUp({ offline: true });
   expect(codeOf(await call())).toBe("AGENT_OFFLINE");
   expect(journal).toEqual(["audit call.request", "audit call.response"]);
+});
+
+test("a secret among the arguments reaches the agent and stays out of the log", async () => {
+  const { call, records, sent } = setUp();
+  const params = { note: "run it with --password hunter2" };
+  expect((await call({ params })).isError).toBe(false);
+  expect(sent.map(({ body }) => body.params)).toEqual([params]);
+  expect(records[0]?.detail["params"]).toEqual({
+    note: "run it with --password [redacted:password]",
+  });
+  await call({ tool: "acme__hello_shout --password hunter2" });
+  expect(JSON.stringify(records)).not.toContain("hunter2");
 });

@@ -1,4 +1,5 @@
 import { buildValueChecker, type Digest, SondeError, toSondeError } from "@sonde/schemas";
+import { scrub, scrubSentence } from "@sonde/trust/scrub";
 import type { AuditLog } from "./audit-log.ts";
 import { buildAuditRecord } from "./audit-record.ts";
 import { authorize, type Principal } from "./authorize.ts";
@@ -24,6 +25,9 @@ export type CallPorts = {
 
 export type CallOutcome = Rendered & { callId: string };
 
+/** Parameters are small: more time means that somebody aims at the scrubber. */
+const SCRUB_MS = 500;
+
 /** Milliseconds by hop, in the order of the walk. */
 type Hops = { hop: string; ms: number }[];
 
@@ -45,7 +49,7 @@ export async function callProbe(
 
   let plan: Plan;
   try {
-    plan = planCall(ports.fleet, principal, request);
+    plan = planCall(ports, principal, request);
     measure("hub: authorize and check");
   } catch (thrown) {
     return recordRefusal(ports, record, request, toSondeError(thrown));
@@ -58,7 +62,7 @@ export async function callProbe(
         probe,
         packDigest,
         status: "ok",
-        detail: { decision: "allow", params: request.params, policyHash: principal.policyHash },
+        detail: { decision: "allow", params: plan.recorded, policyHash: principal.policyHash },
       }),
     );
     measure("hub: audit commit");
@@ -95,9 +99,15 @@ export async function callProbe(
   }
 }
 
-type Plan = { probe: string; packDigest: Digest };
+type Plan = {
+  probe: string;
+  packDigest: Digest;
+  /** The parameters as they are recorded: a secret among them stays out of the log. */
+  recorded: unknown;
+};
 
-function planCall(fleet: Fleet, principal: Principal, request: CallRequest): Plan {
+function planCall(ports: CallPorts, principal: Principal, request: CallRequest): Plan {
+  const { fleet } = ports;
   const entry = fleet.catalog().get(request.tool);
   if (entry === undefined) {
     throw new SondeError("PROBE_UNKNOWN", `no approved tool is called ${quote(request.tool)}`);
@@ -117,7 +127,12 @@ function planCall(fleet: Fleet, principal: Principal, request: CallRequest): Pla
   }
   const misfit = checkerFor(entry)(request.params);
   if (misfit !== null) throw new SondeError("PARAMS_INVALID", misfit);
-  return { probe, packDigest };
+  return { probe, packDigest, recorded: scrubParams(ports.elapsed, request.params) };
+}
+
+/** @throws SondeError SCRUB_FAILED; then the call is refused */
+function scrubParams(elapsed: () => number, params: CallRequest["params"]): unknown {
+  return scrub(params, { deadline: elapsed() + SCRUB_MS, now: elapsed, counts: new Map() });
 }
 
 const checkers = new WeakMap<CatalogEntry["params"], ReturnType<typeof buildValueChecker>>();
@@ -163,7 +178,10 @@ async function recordRefusal(
         ...record,
         status: "denied",
         code: error.code,
-        detail: { tool: request.tool.slice(0, 200), reason: error.message.slice(0, 500) },
+        detail: {
+          tool: scrubSentence(request.tool.slice(0, 200)),
+          reason: scrubSentence(error.message.slice(0, 500)),
+        },
       }),
     );
     return rendered;

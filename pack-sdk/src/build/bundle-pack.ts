@@ -7,10 +7,8 @@ import { build as bundle, type BuildFailure, type OutputFile, type Plugin } from
 /** A pack's sources as one script, and the map back to them. */
 export type PackBundle = { code: string; sourceMap: string };
 
-/** Where the TypeScript of `@sonde/pack-sdk/author` lies; the bundled program has a copy beside it. */
-export const AUTHOR_FOLDER = fileURLToPath(
-  new URL(import.meta.url.endsWith(".ts") ? "../author/" : "./author/", import.meta.url),
-);
+/** Where the TypeScript of `@sonde/pack-sdk/author` lies. */
+export const AUTHOR_FOLDER = fileURLToPath(new URL("../author/", import.meta.url));
 
 const ENTRY = "src/pack.ts";
 

@@ -19,7 +19,7 @@ export type GuestProcess = Omit<Guest, "dispose"> & { close(): void };
 export function openGuestProcess(options: { code: string; memoryMb?: number }): GuestProcess {
   const child = fork(CHILD, [], {
     // isolated-vm crashes in a process started from Node's own snapshot.
-    execArgv: ["--no-node-snapshot", ...(FROM_SOURCE ? ["--conditions=sonde:source"] : [])],
+    execArgv: ["--no-node-snapshot", "--conditions=sonde:source"],
     env: {},
     stdio: ["ignore", "ignore", "ignore", "ipc"],
   });
@@ -68,7 +68,4 @@ const CRASHED: GuestAnswer = {
   failure: { code: "PACK_CRASHED", message: "the process that ran the pack's code ended" },
 };
 
-const FROM_SOURCE = import.meta.url.endsWith(".ts");
-const CHILD = fileURLToPath(
-  new URL(FROM_SOURCE ? "./guest-child.ts" : "./guest-child.js", import.meta.url),
-);
+const CHILD = fileURLToPath(new URL("./guest-child.ts", import.meta.url));

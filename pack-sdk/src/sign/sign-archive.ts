@@ -1,6 +1,7 @@
 import { type KeyObject, sign } from "node:crypto";
 import { bundleToJSON, toDSSEBundle } from "@sigstore/bundle";
 import { archiveDigest, contentDigest, readArchive } from "@sonde/trust/archive";
+import { dssePae } from "@sonde/trust/envelope";
 import { STATEMENT_PAYLOAD_TYPE, buildStatement, keyIdOf } from "@sonde/trust/pack";
 
 /**
@@ -17,14 +18,8 @@ export function signArchive(archive: Uint8Array, key: KeyObject): string {
   const bundle = toDSSEBundle({
     artifact: payload,
     artifactType: STATEMENT_PAYLOAD_TYPE,
-    signature: sign("sha256", encodeForSigning(STATEMENT_PAYLOAD_TYPE, payload), key),
+    signature: sign("sha256", dssePae(STATEMENT_PAYLOAD_TYPE, payload), key),
     keyHint: keyIdOf(key),
   });
   return `${JSON.stringify(bundleToJSON(bundle), null, 2)}\n`;
-}
-
-/** Pre-authentication encoding, DSSE v1.0.2: what is really signed. */
-function encodeForSigning(payloadType: string, payload: Buffer): Buffer {
-  const head = `DSSEv1 ${Buffer.byteLength(payloadType)} ${payloadType} ${payload.length} `;
-  return Buffer.concat([Buffer.from(head, "utf8"), payload]);
 }

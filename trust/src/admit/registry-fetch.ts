@@ -1,4 +1,4 @@
-import { SondeError } from "@sonde/schemas";
+import { SondeError, readCapped } from "@sonde/schemas";
 import { type ReadTile, MAX_ENTRY_BYTES, tilePath } from "../log/index.ts";
 
 const TIMEOUT_MS = 20_000;
@@ -30,7 +30,9 @@ export async function fetchFile(
       await response.body?.cancel();
       throw new SondeError("REGISTRY_UNAVAILABLE", `expected 200, got ${response.status}`);
     }
-    return await readCapped(response, maxBytes);
+    return await readCapped(response.body, maxBytes, () => {
+      return new SondeError("ARCHIVE_INVALID", `expected at most ${maxBytes} bytes, got more`);
+    });
   } catch (cause) {
     if (cause instanceof SondeError) throw cause;
     throw new SondeError("REGISTRY_UNAVAILABLE", "expected an answer of the registry, got none", {
@@ -54,18 +56,4 @@ export function createTileReader(registry: string): ReadTile {
     if (bytes !== null) return bytes;
     throw new SondeError("REGISTRY_LOG_INCONSISTENT", `expected ${tilePath(id)}, got none`);
   };
-}
-
-/** Counts while it reads: neither a length header nor an encoding is believed. */
-async function readCapped(response: Response, maxBytes: number): Promise<Buffer> {
-  const chunks: Uint8Array[] = [];
-  let size = 0;
-  for await (const chunk of response.body ?? []) {
-    size += chunk.length;
-    if (size > maxBytes) {
-      throw new SondeError("ARCHIVE_INVALID", `expected at most ${maxBytes} bytes, got more`);
-    }
-    chunks.push(chunk);
-  }
-  return Buffer.concat(chunks);
 }

@@ -1,4 +1,4 @@
-import { createHash, type KeyObject, sign, verify } from "node:crypto";
+import { createHash, createPublicKey, type KeyObject, sign, verify } from "node:crypto";
 import { type Digest, SondeError } from "@sonde/schemas";
 
 /** Holds a private key and signs with the one algorithm that belongs to it. */
@@ -8,11 +8,12 @@ const MIN_RSA_BITS = 2048;
 const MAX_RSA_BITS = 4096;
 
 /**
- * SHA-256 of a public key's SubjectPublicKeyInfo.
+ * A key's name: SHA-256 of its public half's SubjectPublicKeyInfo in DER. Takes either half.
  *
  * @returns `sha256:` and 64 hex digits
  */
-export function keyIdOf(publicKey: KeyObject): Digest {
+export function keyIdOf(key: KeyObject): Digest {
+  const publicKey = key.type === "private" ? createPublicKey(key) : key;
   const der = publicKey.export({ type: "spki", format: "der" });
   return `sha256:${createHash("sha256").update(der).digest("hex")}`;
 }

@@ -164,13 +164,25 @@ test.each([
   "/proc/self/cwd/x",
   "/proc/thread-self/maps",
   "/proc/1/task/1/environ",
+  "/proc/1/task/1/ns/net",
+  "/proc/self/attr/current",
   "/proc/kcore",
+  "/proc/kpagecount",
   "/dev/sda",
   "/etc/sonde/agent.json",
   "/var/lib/sonde/agent/key.pem",
   "/run/sonde/agent.sock",
 ])("%j is a path no pack may read", (path) => {
   expect(verdict(withSource(file(path)))).toBe("MANIFEST_INVALID");
+});
+
+test.each([
+  "/proc/self/mountinfo",
+  "/proc/1/task/1/stat",
+  "/proc/sys/kernel/ns_last_pid",
+  "/proc/net/dev",
+])("%j is a path packs may read", (path) => {
+  expect(verdict(withSource(file(path)))).toBe("accepted");
 });
 
 test.each<[string, Extract<Source, { kind: "file" }>["path"], Source["holes"]]>([

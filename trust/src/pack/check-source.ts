@@ -1,4 +1,4 @@
-import { SondeError, type Source } from "@sonde/schemas";
+import { SondeError, type Source, type SourceKind } from "@sonde/schemas";
 import { reachesPrivatePath } from "./private-paths.ts";
 import { asParts, pathPattern, usedHoles } from "./template.ts";
 
@@ -13,30 +13,48 @@ const FIXED_PART = /^[A-Za-z0-9_.@+:,=~/-]+$/;
  * @throws SondeError MANIFEST_INVALID
  */
 export function checkSource(name: string, source: Source): void {
-  const refuse = (sentence: string): never => {
+  const refuse: Refuse = (sentence) => {
     throw new SondeError("MANIFEST_INVALID", `source ${name}: ${sentence}`);
   };
   checkHoles(source, refuse);
-  if (source.kind === "file" || source.kind === "directory") {
-    const pattern = checkPath(source.path, source.holes, refuse);
-    const child = source.kind === "directory" ? source.child : undefined;
-    const reached = child === undefined ? [pattern] : [pattern, `${pattern}/*/${child}`];
-    if (reached.some(reachesPrivatePath)) refuse(`expected a path packs may read, got ${pattern}`);
-  }
-  if (source.kind === "http") {
-    if (hasWholePathHole(source.path, source.holes)) refuse("expected no path-beneath hole");
-    checkPath(source.path, source.holes, refuse);
-    checkPath(source.socket, source.holes, refuse);
-    if (reachesPrivatePath(source.socket)) {
-      refuse(`expected a socket packs may use, got ${source.socket}`);
-    }
-  }
-  if (source.kind === "exec" && source.argv.some((part) => !isPrintable(part))) {
-    refuse("expected arguments of printable ASCII");
+  // The record has every kind; TypeScript does not relate the kind to its own entry.
+  const check = CHECKS[source.kind] as (source: Source, refuse: Refuse) => void;
+  check(source, refuse);
+}
+
+type Refuse = (sentence: string) => never;
+
+const CHECKS: {
+  [K in SourceKind]: (source: Extract<Source, { kind: K }>, refuse: Refuse) => void;
+} = {
+  file({ path, holes }, refuse) {
+    refusePrivate([checkPath(path, holes, refuse)], refuse);
+  },
+  directory({ path, holes, child }, refuse) {
+    const pattern = checkPath(path, holes, refuse);
+    refusePrivate(child === undefined ? [pattern] : [pattern, `${pattern}/*/${child}`], refuse);
+  },
+  filesystem() {
+    // It has nothing but its limits.
+  },
+  exec({ argv }, refuse) {
+    if (argv.some((part) => !isPrintable(part))) refuse("expected arguments of printable ASCII");
+  },
+  http({ path, socket, holes }, refuse) {
+    if (hasWholePathHole(path, holes)) refuse("expected no path-beneath hole");
+    checkPath(path, holes, refuse);
+    checkPath(socket, holes, refuse);
+    if (reachesPrivatePath(socket)) refuse(`expected a socket packs may use, got ${socket}`);
+  },
+};
+
+function refusePrivate(patterns: string[], refuse: Refuse): void {
+  if (patterns.some(reachesPrivatePath)) {
+    refuse(`expected a path packs may read, got ${patterns[0]}`);
   }
 }
 
-function checkHoles(source: Source, refuse: (sentence: string) => never): void {
+function checkHoles(source: Source, refuse: Refuse): void {
   const used = new Set(usedHoles(source));
   const declared = new Map(Object.entries(source.holes ?? {}));
   for (const hole of used) if (!declared.has(hole)) refuse(`expected hole ${hole} to be declared`);
@@ -58,7 +76,7 @@ function checkHoles(source: Source, refuse: (sentence: string) => never): void {
 function checkPath(
   path: Parameters<typeof pathPattern>[0],
   holes: Source["holes"],
-  refuse: (sentence: string) => never,
+  refuse: Refuse,
 ): string {
   const parts = asParts(path);
   if (parts.some((part) => typeof part === "string" && !FIXED_PART.test(part))) {

@@ -1,15 +1,8 @@
 import { type KeyObject, createPublicKey } from "node:crypto";
-import { type Digest, SondeError } from "@sonde/schemas";
-import { digestOf } from "../archive/index.ts";
+import { SondeError } from "@sonde/schemas";
 
 const MIN_RSA_BITS = 2048;
 const MAX_RSA_BITS = 4096;
-
-/** A key's name: `sha256:` and the SHA-256 of its SubjectPublicKeyInfo in DER. Takes either half. */
-export function keyIdOf(key: KeyObject): Digest {
-  const publicKey = key.type === "private" ? createPublicKey(key) : key;
-  return digestOf(publicKey.export({ type: "spki", format: "der" }));
-}
 
 /**
  * Reads a publisher's public key from PEM.

@@ -9,7 +9,8 @@ import {
   parseJson,
   parsePackStatement,
 } from "@sonde/schemas";
-import { keyIdOf, parsePublisherKey } from "./publisher-key.ts";
+import { keyIdOf } from "../envelope/index.ts";
+import { parsePublisherKey } from "./publisher-key.ts";
 import { STATEMENT_PAYLOAD_TYPE, buildStatement } from "./statement.ts";
 
 /** A bundle above this is refused unread. */

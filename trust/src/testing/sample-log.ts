@@ -25,7 +25,7 @@ export type SampleLog = {
   serve(path: string): Promise<Uint8Array | string | null>;
   /** Another log with the same past and the same key: what a fork is. */
   fork(): SampleLog;
-  /** As long a log by the same key, of other entries. */
+  /** As long a log by the same key, whose entries say another year. */
   rewrite(): SampleLog;
 };
 
@@ -78,7 +78,7 @@ function buildLog(key: NoteKey, privateKey: KeyObject, past: readonly Uint8Array
       buildLog(
         key,
         privateKey,
-        entries.map((_, index) => Buffer.from(`other ${index}`)),
+        entries.map((entry) => Buffer.from(Buffer.from(entry).toString().replace("2026", "2025"))),
       ),
   };
 }

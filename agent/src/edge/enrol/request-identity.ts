@@ -9,6 +9,7 @@ import {
   parseEnrolChallenge,
   parseEnrolResponse,
   parseJson,
+  readCapped,
 } from "@sonde/schemas";
 import type { EnrolToken } from "./parse-token.ts";
 
@@ -77,20 +78,12 @@ async function exchange(
     });
     asked.on("response", resolve).on("error", reject).end(text);
   });
-  const answer = parseJson(await readBounded(response), "the hub's answer", "HUB_UNTRUSTED");
+  const bytes = await readCapped(response, MAX_ANSWER, () => {
+    return new SondeError("HUB_UNTRUSTED", `expected at most ${MAX_ANSWER} bytes, got more`);
+  });
+  const answer = parseJson(bytes, "the hub's answer", "HUB_UNTRUSTED");
   if (response.statusCode === 200 || response.statusCode === 201) return answer;
   throw refusalOf(answer, response.statusCode ?? 0);
-}
-
-async function readBounded(response: IncomingMessage): Promise<Buffer> {
-  const chunks: Buffer[] = [];
-  let size = 0;
-  for await (const chunk of response) {
-    chunks.push(chunk as Buffer);
-    size += (chunk as Buffer).length;
-    if (size > MAX_ANSWER) throw new SondeError("HUB_UNTRUSTED", "expected a short answer");
-  }
-  return Buffer.concat(chunks);
 }
 
 /** The hub's own code when it has one; its text is not repeated. */

@@ -31,7 +31,7 @@ export type HubLinkOptions = {
 const HANDSHAKE_MS = 10_000;
 /** The hub pings every 15 s: three missed pings mean that the link is gone. */
 const SILENCE_MS = 45_000;
-/** A desired state of 200 packs is 30 KiB; a call's parameters are smaller. */
+/** A desired state of 100 packs is 15 KiB; a call's parameters are smaller. */
 const MAX_FRAME_BYTES = 512 * 1024;
 
 export function createHubLink(options: HubLinkOptions): HubLink {

@@ -1,35 +1,4 @@
-/**
- * What a pack may read of a process. A list of what is allowed, not of what is
- * not: `mem`, `environ`, `fd`, `maps`, `cwd`, `root`, `exe` and whatever a later
- * kernel adds stay out (attack classes 49, 51, 54).
- */
-const READABLE_OF_A_PROCESS = new Set([
-  "cgroup",
-  "cmdline",
-  "comm",
-  "cpuset",
-  "io",
-  "limits",
-  "loginuid",
-  "mountinfo",
-  "mounts",
-  "mountstats",
-  "net",
-  "oom_adj",
-  "oom_score",
-  "oom_score_adj",
-  "sched",
-  "schedstat",
-  "sessionid",
-  "stat",
-  "statm",
-  "status",
-  "task",
-  "wchan",
-]);
-
-/** Memory and message ring of the kernel. */
-const UNREADABLE_OF_PROC = new Set(["kcore", "kmsg", "kpagecount", "kpageflags", "kpagecgroup"]);
+import { UNREADABLE_OF_PROC, isReadableOfProcess } from "@sonde/trust/classify";
 
 const PROCESS = /^([0-9]+|self|thread-self)$/;
 
@@ -46,18 +15,10 @@ export function forbiddenReason(path: string, denyPaths: string[]): string | nul
     if (part !== "proc") continue;
     const [first, ...rest] = parts.slice(index + 1);
     if (first === undefined) continue;
-    if (UNREADABLE_OF_PROC.has(first)) return "it shows the kernel's memory";
+    if (UNREADABLE_OF_PROC.has(first)) return "it shows the kernel's memory or keys";
     if (PROCESS.test(first) && !isReadableOfProcess(rest)) {
       return "it may show a process's memory, environment or open files";
     }
   }
   return null;
-}
-
-function isReadableOfProcess(parts: string[]): boolean {
-  const [name, thread, ...rest] = parts;
-  if (name === undefined) return true;
-  if (!READABLE_OF_A_PROCESS.has(name)) return false;
-  if (name !== "task" || thread === undefined) return true;
-  return isReadableOfProcess(rest);
 }

@@ -1,5 +1,5 @@
 import { existsSync, readFileSync } from "node:fs";
-import { Digest, PackName, Uuid, Version, buildParser, parseJson } from "@sonde/schemas";
+import { Digest, MAX_PACKS, PackName, Uuid, Version, buildParser, parseJson } from "@sonde/schemas";
 import { type Static, Type } from "typebox";
 import { replaceFile } from "./replace-file.ts";
 
@@ -19,7 +19,7 @@ export const PackStateFile = Type.Object(
     packs: Type.Array(
       Type.Object({ name: PackName, current: Archive, candidate: Archive }, closed),
       {
-        maxItems: 200,
+        maxItems: MAX_PACKS,
       },
     ),
   },

@@ -23,7 +23,8 @@ import type { HubStore } from "../store/hub-store.ts";
 import { createAgentLink } from "./agent-link.ts";
 import { createRenewal } from "./certificate-renewal.ts";
 
-const MAX_MESSAGE_BYTES = 2 * 1024 * 1024;
+/** A result has 1 MiB at most, a report of two versions of every pack 2.5 MiB. */
+const MAX_MESSAGE_BYTES = 4 * 1024 * 1024;
 const HANDSHAKE_TIMEOUT_MS = 10_000;
 const MAX_CONNECTIONS = 10_000;
 /** A first connection must prove itself dead before a second one of the same identity is let in. */

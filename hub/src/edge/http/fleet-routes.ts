@@ -8,6 +8,7 @@ import {
   CreateToken,
   CreatedToken,
   type Digest,
+  MAX_PACKS,
   PublisherName,
   RegistryLogStatus,
   SondeError,
@@ -96,6 +97,7 @@ export function addFleetRoutes(app: HttpServer, options: FleetRoutesOptions): vo
     async (request) => {
       const agent = fleet.get(request.params.agent);
       const name = `${request.params.publisher}/${request.params.pack}`;
+      requireRoom(agent, name);
       const agentVersion = agent.hello?.agentVersion ?? null;
       const pack = await options.obtainPack(name, request.body.version, agentVersion);
       const at = now();
@@ -185,6 +187,16 @@ export function addFleetRoutes(app: HttpServer, options: FleetRoutesOptions): vo
       await approveTools(options, pack, request.principal.id, at, true);
       return listPins(fleet, store);
     },
+  );
+}
+
+/** More than an agent takes would end its session at every attempt to tell it. */
+function requireRoom({ name: agent, desired }: FleetAgent, pack: string): void {
+  const others = desired.packs.filter(({ name }) => name !== pack);
+  if (others.length < MAX_PACKS) return;
+  throw new SondeError(
+    "BAD_REQUEST",
+    `${agent}: expected at most ${MAX_PACKS} packs, got one more`,
   );
 }
 

@@ -14,7 +14,7 @@ export type ScrubRun = {
 };
 
 /**
- * Replaces every secret in a value that may leave the agent by a typed marker
+ * Replaces every secret in a value that may leave the agent, or be recorded, by a typed marker
  * such as `[redacted:jwt]`: member names first, then text rules, in every
  * string, member name and JSON text inside a string.
  *
@@ -24,6 +24,19 @@ export type ScrubRun = {
  */
 export function scrub(value: unknown, run: ScrubRun): unknown {
   return scrubAt(value, run, 0);
+}
+
+/**
+ * One sentence for a record or a report, such as an error's: scrubbed, or
+ * dropped when it cannot be. Meant for short texts, so it takes the time it takes.
+ */
+export function scrubSentence(text: string): string {
+  try {
+    return String(scrub(text, { deadline: 0, now: () => 0, counts: new Map() }));
+  } catch (thrown) {
+    if (!(thrown instanceof SondeError)) throw thrown;
+    return "The text could not be scrubbed and was dropped.";
+  }
 }
 
 /** What was replaced so far, by rule. */

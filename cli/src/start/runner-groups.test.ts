@@ -1,0 +1,25 @@
+import { expect, test } from "vitest";
+import { parseRunnerGroups } from "./runner-groups.ts";
+
+const GROUPS = "root:x:0:\nadm:x:4:syslog\ndocker:x:991:\nsystemd-journal:x:101:\n";
+
+test("commas part runners, + joins the groups of one", () => {
+  expect(parseRunnerGroups(["docker", "docker+adm"], GROUPS)).toEqual([
+    { name: "docker", gids: [991] },
+    { name: "adm+docker", gids: [4, 991] },
+  ]);
+});
+
+test("the same groups in another order are one runner", () => {
+  const runners = parseRunnerGroups(["adm+docker", "docker+adm", "docker+adm+docker"], GROUPS);
+  expect(runners.map(({ name }) => name)).toEqual(["adm+docker"]);
+});
+
+test.each(["dock", "docker+", "+adm", "docker+nothing", " docker"])(
+  "%j names a group that is not there",
+  (spec) => {
+    expect(() => parseRunnerGroups([spec], GROUPS)).toThrow(
+      expect.objectContaining({ code: "RIGHT_MISSING" }),
+    );
+  },
+);

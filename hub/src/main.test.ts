@@ -1,0 +1,345 @@
+import { type ChildProcess, spawn } from "node:child_process";
+import {
+  createPublicKey,
+  generateKeyPairSync,
+  randomBytes,
+  randomUUID,
+  X509Certificate,
+} from "node:crypto";
+import {
+  chownSync,
+  mkdtempSync,
+  chmodSync,
+  mkdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
+import type { IncomingMessage } from "node:http";
+import { tmpdir } from "node:os";
+import { join, resolve } from "node:path";
+import type { TLSSocket } from "node:tls";
+import { openDatabase } from "@sonde/database";
+import { startTestDatabase, type TestDatabase } from "@sonde/database/testing";
+import {
+  AGENT_CERTIFICATE_MS,
+  MAX_PACKS,
+  type HelloBody,
+  parseCertificateBody,
+  type TrustPolicy,
+} from "@sonde/schemas";
+import { archiveDigest, digestOf } from "@sonde/trust/archive";
+import { openAuthority } from "@sonde/trust/ca";
+import {
+  CHANNEL_BINDING_BYTES,
+  CHANNEL_BINDING_LABEL,
+  createChannel,
+  createSigningKey,
+  deriveSessionId,
+  type Incoming,
+  keyIdOf,
+  NONCE_BYTES,
+} from "@sonde/trust/envelope";
+import { EMPTY_HEAD } from "@sonde/trust/log";
+import {
+  buildSampleArchive,
+  buildSampleManifest,
+  buildSamplePolicy,
+  createSampleKey,
+  type SampleRegistry,
+  signSample,
+  startSampleRegistry,
+} from "@sonde/trust/testing";
+import { afterAll, beforeAll, expect, test, vi } from "vitest";
+import { WebSocket } from "ws";
+import { createHubStore, type HubStore } from "./edge/store/hub-store.ts";
+import { migrations } from "./edge/store/migrations.ts";
+
+// The hub as a real process over a real PostgreSQL; as root it runs as nobody.
+vi.setConfig({ testTimeout: 60_000, hookTimeout: 120_000 });
+const NOBODY = 65_534;
+const asRoot = process.getuid?.() === 0;
+const account = asRoot ? { uid: NOBODY, gid: NOBODY } : {};
+const root = mkdtempSync(join(tmpdir(), "sonde-hub-"));
+const at = (...parts: string[]) => join(root, ...parts);
+const workspace = resolve(import.meta.dirname, "../..");
+const AGENT = "web-1";
+const FULL_AGENT = "web-2";
+const DAY_MS = 24 * 3_600_000;
+
+type Ready = { hubId: string; http: number; control: number };
+let database: TestDatabase;
+let hub: { child: ChildProcess; ready: Ready };
+let operatorKey: string;
+/** The agent's key and a certificate of which more than half is over. */
+let agent: { id: string; key: ReturnType<typeof generateKeyPairSync>; certificate: string };
+
+const acme = createSampleKey();
+const archive = buildSampleArchive();
+const digest = archiveDigest(archive);
+let registry: SampleRegistry;
+
+function writeTrust(publishers: Parameters<typeof buildSamplePolicy>[0]): void {
+  const policy: TrustPolicy = buildSamplePolicy(publishers, {
+    registry: registry.url,
+    logKey: registry.logKey,
+  });
+  writeFileSync(at("trust.json"), JSON.stringify(policy), { mode: 0o644 });
+}
+
+async function startHub(): Promise<typeof hub> {
+  const child = spawn(
+    process.execPath,
+    ["--conditions=sonde:source", join(import.meta.dirname, "main.ts"), at("hub.json")],
+    { ...account, cwd: root, stdio: ["pipe", "pipe", "pipe"] },
+  );
+  let said = "";
+  child.stderr.on("data", (chunk: Buffer) => (said += chunk.toString()));
+  const ready = await new Promise<Ready>((done, fail) => {
+    let line = "";
+    child.stdout.on("data", (chunk: Buffer) => {
+      line += chunk.toString();
+      if (line.includes("\n")) done(JSON.parse(line) as Ready);
+    });
+    child.once("close", (code) => fail(new Error(`the hub ended with ${code}: ${line}${said}`)));
+  });
+  return { child, ready };
+}
+
+async function stopHub(): Promise<void> {
+  const ended = new Promise((done) => hub.child.once("close", done));
+  hub.child.kill("SIGTERM");
+  await ended;
+}
+
+beforeAll(async () => {
+  chmodSync(root, 0o755);
+  mkdirSync(at("data"));
+  if (asRoot) chownSync(at("data"), NOBODY, NOBODY);
+  registry = await startSampleRegistry();
+  registry.publish(archive, signSample(archive, acme));
+  writeTrust({ acme: [acme] });
+  // The program of an installation is a bundle; here it is started on its sources.
+  const program = JSON.stringify(join(workspace, "trust/src/admit/main.ts"));
+  writeFileSync(
+    at("admit.mjs"),
+    `import { spawnSync } from "node:child_process";
+     const args = ["--conditions=sonde:source", ${program}];
+     process.exitCode = spawnSync(process.execPath, args, { stdio: "inherit" }).status ?? 1;\n`,
+  );
+  database = await startTestDatabase();
+  writeFileSync(
+    at("hub.json"),
+    JSON.stringify({
+      dataDir: at("data"),
+      databaseUrl: database.url,
+      http: { host: "127.0.0.1", port: 0, behindProxy: false, publicHosts: [] },
+      agents: { host: "127.0.0.1", enrolPort: 0, controlPort: 0, names: ["localhost"] },
+      trustPolicyPath: at("trust.json"),
+      admitPath: at("admit.mjs"),
+      callTimeoutMs: 1000,
+      supervised: true,
+    }),
+  );
+  // The first start makes the keys; the agent is one that enrolled four days ago.
+  hub = await startHub();
+  operatorKey = readFileSync(at("data", "operator-key"), "utf8").trim();
+  await stopHub();
+  await enrolFourDaysAgo(hub.ready.hubId);
+  hub = await startHub();
+});
+afterAll(async () => {
+  if (hub !== undefined && hub.child.exitCode === null) await stopHub();
+  await registry?.close();
+  await database?.close();
+  rmSync(root, { recursive: true, force: true });
+});
+
+async function enrolFourDaysAgo(hubId: string): Promise<void> {
+  const then = new Date(Date.now() - 4 * DAY_MS);
+  const read = (name: string) => readFileSync(at("data", "keys", name), "utf8");
+  const files = { certificate: read("ca.pem"), privateKey: read("ca-key.pem") };
+  const key = generateKeyPairSync("ed25519");
+  const id = randomUUID();
+  const authority = await openAuthority(files, () => then);
+  const issued = await authority.issueAgentCertificate({
+    publicKey: key.publicKey,
+    hubId,
+    agentId: id,
+  });
+  const opened = await openDatabase({
+    dataDir: "/nonexistent",
+    url: database.url,
+    schema: "hub",
+    migrations,
+    maxConnections: 1,
+    onLost: (error) => {
+      throw error;
+    },
+  });
+  const store = createHubStore(opened.sql);
+  const token = { secret: "sonde_et_test", agentName: AGENT, at: then };
+  await store.addToken({ ...token, expiresAt: new Date(then.getTime() + DAY_MS) });
+  await store.enrol({
+    ...{ secret: token.secret, id, name: AGENT, at: then },
+    publicKey: key.publicKey.export({ type: "spki", format: "pem" }).toString(),
+    ...{ serial: issued.serial, keyId: issued.keyId, certificateExpiresAt: issued.expiresAt },
+  });
+  await fillAgent(store, then);
+  await opened.close();
+  agent = { id, key, certificate: issued.certificate };
+}
+
+/** A second agent, which should have as many packs as an agent takes. */
+async function fillAgent(store: HubStore, then: Date): Promise<void> {
+  const secret = "sonde_et_full";
+  const id = randomUUID();
+  const expiresAt = new Date(then.getTime() + DAY_MS);
+  await store.addToken({ secret, agentName: FULL_AGENT, at: then, expiresAt });
+  await store.enrol({
+    ...{
+      secret,
+      id,
+      name: FULL_AGENT,
+      at: then,
+      publicKey: id,
+      serial: id,
+      keyId: digest,
+    },
+    certificateExpiresAt: expiresAt,
+  });
+  const version = "1.0.0";
+  const signer = { kind: "rsa-sha256", publisher: "acme", keyId: digest } as const;
+  for (let index = 0; index < MAX_PACKS; index++) {
+    const name = `acme/pack-${index}`;
+    const manifest = buildSampleManifest({ name });
+    const own = digestOf(Buffer.from(name));
+    await store.savePack({ digest: own, name, version, signer, manifest, at: then });
+    await store.assignPack({ agentId: id, pack: name, digest: own, by: "test", at: then });
+  }
+}
+
+async function ask(method: string, path: string, body?: object, key = operatorKey) {
+  const response = await fetch(`http://127.0.0.1:${hub.ready.http}/api/v1${path}`, {
+    method,
+    headers: {
+      authorization: `Bearer ${key}`,
+      ...(body !== undefined && { "content-type": "application/json" }),
+    },
+    ...(body !== undefined && { body: JSON.stringify(body) }),
+  });
+  const answer = (await response.json()) as Record<string, unknown> & { error?: { code: string } };
+  return { answer, code: answer.error?.code ?? response.status };
+}
+
+test("a publisher who is struck out of trust.json is refused by the hub that is running", async () => {
+  const install = () => ask("PUT", `/agents/${AGENT}/packs/acme/hello`, { version: "1.0.0" });
+  expect((await install()).code).toBe(200);
+  writeTrust({});
+  expect((await install()).code).toBe("SIGNER_UNTRUSTED");
+  writeTrust({ acme: [acme] });
+  expect((await install()).code).toBe(200);
+});
+
+test("an agent is not told to have more packs than it takes", async () => {
+  const path = `/agents/${FULL_AGENT}/packs/acme`;
+  const install = () => ask("PUT", `${path}/hello`, { version: "1.0.0" });
+  expect((await install()).code).toBe("BAD_REQUEST");
+  expect((await ask("DELETE", `${path}/pack-0`)).code).toBe(200);
+  expect((await install()).code).toBe(200);
+  // A newer version of one it has takes no further place.
+  expect((await install()).code).toBe(200);
+});
+
+test("what a key had no right to is in the log that the operator reads", async () => {
+  const policy = { role: "client", agents: "*", probes: "*" };
+  const { answer } = await ask("POST", "/api-keys", { name: "Claude", policy });
+  const { id, key } = answer as { id: string; key: string };
+  const pin = { packDigest: digest };
+  expect((await ask("POST", "/tool-pins", pin, key)).code).toBe("FORBIDDEN");
+  const { answer: page } = await ask("GET", "/audit?afterSeq=0&limit=1000");
+  const entries = page["entries"] as {
+    record: { event: string; principal: string; code: string };
+  }[];
+  const denied = entries.filter(({ record }) => record.event === "request.denied");
+  expect(denied.map(({ record }) => [record.principal, record.code])).toEqual([
+    [`key:${id}`, "FORBIDDEN"],
+  ]);
+});
+
+const HELLO: Omit<HelloBody, "name"> = {
+  agentVersion: "0.1.0",
+  bootId: randomUUID(),
+  os: "Test",
+  kernel: "6",
+  arch: "x64",
+  binarySha256: digest,
+  configSha256: digest,
+  maxCapability: "observe",
+  wall: "separate-user",
+  packs: [],
+  auditHead: EMPTY_HEAD,
+  registryHead: null,
+};
+
+/** Connects as the agent, says hello, and gives the first message of a kind that the hub sends. */
+async function meet(certificate: string, wanted: Incoming["header"]["type"]): Promise<Incoming> {
+  const { hubId, control } = hub.ready;
+  const nonce = randomBytes(NONCE_BYTES);
+  const privateKey = agent.key.privateKey;
+  const ca = readFileSync(at("data", "keys", "ca.pem"));
+  const socket = new WebSocket(`wss://localhost:${control}/control`, {
+    headers: { "Sonde-Nonce": nonce.toString("base64url") },
+    ca: [ca],
+    cert: certificate,
+    key: privateKey.export({ format: "pem", type: "pkcs8" }),
+    perMessageDeflate: false,
+  });
+  socket.binaryType = "nodebuffer";
+  const command = readFileSync(at("data", "keys", "command-key.pem"));
+  let response: IncomingMessage | undefined;
+  socket.on("upgrade", (upgraded) => (response = upgraded));
+  let channel: ReturnType<typeof createChannel> | undefined;
+  try {
+    return await new Promise<Incoming>((done, fail) => {
+      socket.on("error", fail);
+      socket.on("close", () => fail(new Error("the hub ended the session")));
+      socket.on("message", (data: Buffer) => {
+        if (channel === undefined && response !== undefined) {
+          const hubNonce = Buffer.from(String(response.headers["sonde-nonce"]), "base64url");
+          const exporter = (response.socket as TLSSocket).exportKeyingMaterial(
+            CHANNEL_BINDING_BYTES,
+            CHANNEL_BINDING_LABEL,
+            Buffer.alloc(0),
+          );
+          channel = createChannel({
+            side: "agent",
+            hubId,
+            agentId: agent.id,
+            sessionId: deriveSessionId(exporter, hubNonce, nonce),
+            signer: createSigningKey(privateKey, agent.key.publicKey),
+            peerKey: createPublicKey(command),
+            now: Date.now,
+          });
+        }
+        const message = channel?.open(data);
+        if (message?.header.type === "welcome") {
+          socket.send(channel?.seal({ type: "hello", body: { name: AGENT, ...HELLO } }) ?? "");
+        }
+        if (message?.header.type === wanted) done(message);
+      });
+    });
+  } finally {
+    socket.terminate();
+  }
+}
+
+test("an agent whose certificate is half over is sent the next one, which opens the door", async () => {
+  const { body } = await meet(agent.certificate, "certificate");
+  const { certificate } = parseCertificateBody(body);
+  const next = new X509Certificate(certificate);
+  expect(keyIdOf(next.publicKey)).toBe(keyIdOf(agent.key.publicKey));
+  const left = next.validToDate.getTime() - Date.now();
+  expect(left).toBeGreaterThan(AGENT_CERTIFICATE_MS - DAY_MS);
+  expect((await meet(certificate, "desired-state")).header.agentId).toBe(agent.id);
+});

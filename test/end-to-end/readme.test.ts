@@ -1,0 +1,207 @@
+import { spawn } from "node:child_process";
+import { readdirSync, readFileSync, rmSync } from "node:fs";
+import { join } from "node:path";
+import type { AgentDetail } from "@sonde/schemas";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { connectOlderClient } from "../product/mcp-clients.ts";
+import {
+  createDataFolder,
+  type Product,
+  startProduct,
+  until,
+  workspace,
+} from "../product/start-product.ts";
+
+// Every command that the documents show is typed here as it stands, in their order, in the clone.
+
+const read = (path: string) => readFileSync(join(workspace, path), "utf8");
+const documents = [
+  "README.md",
+  ...readdirSync(join(workspace, "docs"), { recursive: true, encoding: "utf8" })
+    .filter((path) => path.endsWith(".md"))
+    .map((path) => `docs/${path}`),
+];
+const linesOf = (path: string) =>
+  [...read(path).matchAll(/^```sh\n([\s\S]*?)^```$/gm)].flatMap(([, body = ""]) =>
+    body.split("\n").filter((line) => line !== ""),
+  );
+const lines = documents.flatMap(linesOf);
+/** Commands in running text: each names a program of package.json. */
+const spans = new Set(
+  documents.flatMap((path) =>
+    [
+      ...read(path)
+        .replaceAll(/^```[\s\S]*?^```$/gm, "")
+        .matchAll(/`(npm [^`\n]+)`/g),
+    ].map(([, command = ""]) => command),
+  ),
+);
+
+/** Lines that cannot be typed as they stand, and what is done in their place. */
+const START = "npm start";
+const TEST = "npm test";
+const CLAUDE = "claude mcp add ";
+/** Commands in running text that this file does not type, and why. */
+const NOT_TYPED = new Map([
+  [START, "is the product that everything here runs against"],
+  [TEST, "runs this very file"],
+  ["npm test -- --no-mutants", "runs this very file"],
+  ["npm run check", "is the static part of npm test"],
+  ["npm run generate", "is compared by npm run check"],
+  ["npm run bench", "takes minutes"],
+  ["npm run bench -- --quick", "takes minutes"],
+  ["npm run demo:attack", "attacks the default data folder; typed below with --data"],
+  ["npm start -- --runner-groups docker", "test/end-to-end/docker.test.ts starts so"],
+  ["npm run", "names the command, not a use of it"],
+]);
+
+let product: Product;
+let home: string;
+
+beforeAll(async () => {
+  // `npm start`, with a folder and ports of its own.
+  product = await startProduct();
+  home = createDataFolder();
+});
+afterAll(async () => {
+  await product?.stop();
+  if (home !== undefined) rmSync(home, { recursive: true, force: true });
+});
+
+/** What the documents take for granted, and what it is here. */
+const SUBSTITUTIONS: { shown: string; here: () => string }[] = [
+  { shown: "/tmp/hello", here: () => join(home, "hello") },
+  { shown: "/tmp/acme", here: () => join(home, "acme") },
+  { shown: "http://127.0.0.1:4311", here: () => product.registryUrl },
+  { shown: "http://127.0.0.1:4310/mcp", here: () => product.mcpUrl },
+  { shown: "/var/lib/sonde", here: () => product.data },
+  { shown: "FOLDER", here: () => product.data },
+];
+/** Programs that look for the data folder where `npm start` puts it without `--data`. */
+const TAKES_DATA = /^npm run -s sonde -- (agent|hub|registry|trust) /;
+
+function place(line: string): string {
+  const here = SUBSTITUTIONS.reduce((text, { shown, here: put }) => {
+    return text.replaceAll(shown, put());
+  }, line);
+  return TAKES_DATA.test(line) ? `${here} --data ${product.data}` : here;
+}
+
+type Typed = { code: number | null; said: string };
+
+/** Types a line at a terminal, where a question is answered with yes. */
+function type(line: string): Promise<Typed> {
+  const child = spawn("script", ["-qefc", line, "/dev/null"], {
+    cwd: workspace,
+    stdio: ["pipe", "pipe", "pipe"],
+    timeout: 90_000,
+    killSignal: "SIGKILL",
+  });
+  let said = "";
+  let answered = false;
+  const hear = (chunk: Buffer) => {
+    said += chunk.toString();
+    if (answered || !said.includes("[y/N] ")) return;
+    answered = true;
+    child.stdin.write("y\n");
+  };
+  child.stdout.on("data", hear);
+  child.stderr.on("data", hear);
+  return new Promise((done, fail) => {
+    child.once("error", fail);
+    child.once("close", (code) => done({ code, said }));
+  });
+}
+
+async function stateOf(pack: string): Promise<string | undefined> {
+  const { body } = await product.hub.send("GET", `/agents/${product.agent}`);
+  return (body as AgentDetail).packs.find(({ name }) => name === pack)?.state;
+}
+
+/** What has to have happened before a person types the next line. */
+async function settle(line: string): Promise<void> {
+  const [, installed] = /hub install ([\w/-]+)@/.exec(line) ?? [];
+  if (installed === undefined) return;
+  await until(`${installed} to be verified`, async () => (await stateOf(installed)) === "pending");
+}
+
+test("nothing in a command block is left out", () => {
+  expect(lines.length).toBeGreaterThan(14);
+  expect(lines.filter((line) => line === START || line === TEST)).toEqual([START, TEST]);
+  expect(lines.filter((line) => line.startsWith(CLAUDE))).toHaveLength(1);
+  // Everything else is a program of this clone, which `type` runs.
+  const others = lines.filter((line) => !NOT_TYPED.has(line) && !line.startsWith(CLAUDE));
+  expect(others.filter((line) => !/^npm run -s sonde(-pack)? -- [a-z]/.test(line))).toEqual([]);
+  const text = [...lines, ...spans].join("\n");
+  expect(SUBSTITUTIONS.filter(({ shown }) => !text.includes(shown))).toEqual([]);
+});
+
+describe("the command blocks, in their order", () => {
+  const typed = lines.filter((line) => !NOT_TYPED.has(line));
+
+  test.each(typed.map((line) => [line]))("%s", async (line) => {
+    // Claude itself is not here: a stand-in of that name notes its arguments.
+    const standIn = `claude() { printf '%s\\n' "$@"; }\n`;
+    const isClaude = line.startsWith(CLAUDE);
+    const { code, said } = await type(isClaude ? standIn + place(line) : place(line));
+    expect(code, said).toBe(0);
+    if (isClaude) await expectConnects(said);
+    await settle(line);
+  });
+
+  test("lead to what the text after them promises", async () => {
+    expect(await stateOf("acme/hello")).toBe("active");
+    const client = await connectOlderClient(product.mcpUrl, product.apiKey);
+    try {
+      expect((await client.listTools()).map(({ name }) => name)).toContain("acme__hello_greet");
+    } finally {
+      await client.close();
+    }
+  });
+});
+
+/** @param said the arguments that `claude` was given, one a line; a client uses them */
+async function expectConnects(said: string): Promise<void> {
+  const [mcp, add, flag, transport, name, url, header, value = "", ...rest] = said
+    .trim()
+    .split(/\r?\n/);
+  expect([mcp, add, flag, transport, name]).toEqual(["mcp", "add", "--transport", "http", "sonde"]);
+  expect([header, rest]).toEqual(["--header", []]);
+  const [, key = ""] = /^Authorization: Bearer (\S+)$/.exec(value) ?? [];
+  const client = await connectOlderClient(url ?? "", key);
+  try {
+    const answer = await client.call("system_memory_usage", { agent: product.agent });
+    expect(answer.results[0]?.status).toBe("ok");
+  } finally {
+    await client.close();
+  }
+}
+
+describe("commands in the running text", () => {
+  const TYPED = [
+    "npm start -- --help",
+    "npm run -s sonde -- agent explain docker",
+    "npm run demo:attack -- --data FOLDER",
+    "npm run -s sonde -- hub approve-tools acme/hello",
+    "npm run -s sonde -- agent revoke acme/hello",
+    "npm run -s sonde -- hub remove acme/hello",
+  ];
+
+  test.each(TYPED.map((line) => [line]))("%s", async (line) => {
+    const { code, said } = await type(place(line));
+    expect(code, said).toBe(0);
+  });
+
+  test("did what the text says", async () => {
+    expect(await stateOf("acme/hello")).toBeUndefined();
+  });
+
+  test("are all typed above or listed with a reason", () => {
+    const known = new Set([...TYPED, ...NOT_TYPED.keys(), ...lines]);
+    expect([...spans].filter((command) => !known.has(command))).toEqual([]);
+    const unused = [...TYPED, ...NOT_TYPED.keys()].filter(
+      (command) => !spans.has(command) && !lines.includes(command),
+    );
+    expect(unused).toEqual([]);
+  });
+});

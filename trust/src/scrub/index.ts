@@ -1,0 +1,1 @@
+export { type ScrubRun, buildRedactions, scrub, scrubSentence } from "./scrub.ts";
