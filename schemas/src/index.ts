@@ -166,6 +166,13 @@ export {
   parsePackVersions,
   parsePublishedVersion,
 } from "./registry-api.ts";
+export {
+  type AdvisoryEntry,
+  type PublishEntry,
+  RegistryEntry,
+  Severity,
+  parseRegistryEntry,
+} from "./registry-log.ts";
 export { TrustPolicy, parseTrustPolicy } from "./trust-policy.ts";
 export { buildParser, buildValueChecker, parseJson } from "./validator.ts";
 export {
