@@ -1,17 +1,6 @@
-import { Ajv2020, type ErrorObject } from "ajv/dist/2020.js";
 import type { Static, TSchema } from "typebox";
+import { buildCheck, type Check, type Misfit } from "./build-check.ts";
 import { type ErrorCode, SondeError } from "./errors.ts";
-
-// Strict on purpose: nothing is coerced, stripped or defaulted, so what was
-// checked is byte for byte what is used afterwards.
-const ajv = new Ajv2020({
-  strict: true,
-  allErrors: false,
-  coerceTypes: false,
-  removeAdditional: false,
-  useDefaults: false,
-  allowUnionTypes: true,
-});
 
 /**
  * Builds the parser of one boundary shape.
@@ -26,25 +15,28 @@ export function buildParser<S extends TSchema>(
   what: string,
   code: ErrorCode,
 ): (value: unknown) => Static<S> {
-  let validate: ReturnType<typeof ajv.compile> | undefined;
+  let check: Check | undefined;
   return (value) => {
-    // Compiled on first use: a process only pays for the shapes it meets.
-    validate ??= ajv.compile(schema);
-    if (!validate(value)) {
-      throw new SondeError(code, describeMisfit(what, validate.errors?.[0]));
-    }
+    // Built on first use: a process only pays for the shapes it meets.
+    check ??= buildCheck(schema);
+    const misfit = check(value);
+    if (misfit !== null) throw new SondeError(code, describeMisfit(what, misfit));
+    // Nothing is coerced, stripped or defaulted: what was checked is what is used.
     return value as Static<S>;
   };
 }
 
 /**
- * Compiles a JSON Schema that came from a verified manifest into a checker.
+ * Builds the checker of a JSON Schema that came from a verified manifest.
  *
  * @returns a function that answers null when the value fits, else one sentence
  */
 export function buildValueChecker(schema: object): (value: unknown) => string | null {
-  const validate = ajv.compile(schema);
-  return (value) => (validate(value) ? null : describeMisfit("the value", validate.errors?.[0]));
+  const check = buildCheck(schema);
+  return (value) => {
+    const misfit = check(value);
+    return misfit === null ? null : describeMisfit("the value", misfit);
+  };
 }
 
 /** Parses JSON bytes or text that came from outside; any syntax error gets `code`. */
@@ -59,11 +51,9 @@ export function parseJson(text: string | Uint8Array, what: string, code: ErrorCo
 
 const utf8 = new TextDecoder("utf-8", { fatal: true });
 
-function describeMisfit(what: string, error: ErrorObject | undefined): string {
-  if (error === undefined) return `${what} does not fit its schema`;
-  const where = error.instancePath === "" ? "" : ` at ${error.instancePath}`;
-  const params = error.params as Record<string, unknown>;
-  const named = params["additionalProperty"] ?? params["missingProperty"];
-  const hint = typeof named === "string" ? ` (${JSON.stringify(named)})` : "";
-  return `${what}${where}: ${error.message ?? "does not fit"}${hint}`;
+const MAX_PATH = 200;
+
+function describeMisfit(what: string, { path, sentence }: Misfit): string {
+  const where = path.length === 0 ? "" : ` at ${JSON.stringify(path.join("/").slice(0, MAX_PATH))}`;
+  return `${what}${where}: ${sentence}`;
 }

@@ -13,6 +13,9 @@ import { ratePerSecond, round, summarize, timeEach } from "./statistics.ts";
 
 const quick = process.argv.includes("--quick");
 const ROUNDS = quick ? 100 : 500;
+/** The first calls, a figure of their own; then more, until the compilers of every process are done. */
+const COLD_CALLS = 100;
+const WARM_UP_CALLS = quick ? 500 : 2_000;
 const say = (text: string) => process.stderr.write(`${text}\n`);
 
 /** The nearest peer on such a machine: calls per second at concurrency 16, one `df` per call. */
@@ -38,24 +41,33 @@ function postgresOf(folder: string): number[] {
 
 async function measureProbe(product: Product, tool: string) {
   const caller = createToolCaller(product.mcpUrl, product.apiKey, tool, { agent: product.agent });
-  await timeEach(30, () => caller.call());
+  // Starts the pack's process, which is measured from then on.
+  await caller.call();
+  const cold = await measureWindow(product, COLD_CALLS, () => caller.call());
+  await timeEach(WARM_UP_CALLS, () => caller.call());
+  const warm = await measureWindow(product, ROUNDS, () => caller.call());
+  const perSecondAt16 = await ratePerSecond(ROUNDS * 2, 16, () => caller.call());
+  caller.close();
+  return { tool, cold, ...warm, perSecondAt16 };
+}
+
+/** Calls one after the other, with the CPU that each role spent on one. */
+async function measureWindow(product: Product, count: number, call: () => Promise<void>) {
   const before = new Map(
     [...processesOf(product)].map(([role, pids]) => [
       role,
       pids.map((pid) => [pid, cpuMs(pid)] as const),
     ]),
   );
-  const sequential = summarize(await timeEach(ROUNDS, () => caller.call()));
+  const sequential = summarize(await timeEach(count, call));
   const cpuPerCallMs = Object.fromEntries(
     [...before].map(([role, pids]) => [
       role,
-      round(pids.reduce((sum, [pid, then]) => sum + cpuMs(pid) - then, 0) / ROUNDS),
+      round(pids.reduce((sum, [pid, then]) => sum + cpuMs(pid) - then, 0) / count),
     ]),
   );
-  const perSecondAt16 = await ratePerSecond(ROUNDS * 2, 16, () => caller.call());
-  caller.close();
   const totalCpuPerCallMs = round(Object.values(cpuPerCallMs).reduce((sum, ms) => sum + ms, 0));
-  return { tool, sequential, perSecondAt16, cpuPerCallMs, totalCpuPerCallMs };
+  return { sequential, cpuPerCallMs, totalCpuPerCallMs };
 }
 
 /** Calls made against rows written: an audit log that drops one is worth nothing. */
@@ -99,7 +111,7 @@ async function main(): Promise<void> {
     fileRead: await measureProbe(product, "system_memory_usage"),
     exec: await measureProbe(product, "system_kernel_version"),
   };
-  const callsMade = 2 * (30 + ROUNDS + ROUNDS * 2);
+  const callsMade = 2 * (1 + COLD_CALLS + WARM_UP_CALLS + ROUNDS + ROUNDS * 2);
   const auditRows = await countAuditRows(product);
   const withOthersPssMb = Object.fromEntries(
     Object.entries(product.pids).map(([role, pid]) => [role, pssMb(pid)]),

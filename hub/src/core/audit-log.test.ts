@@ -60,3 +60,28 @@ test("a database that is gone refuses the record instead of losing it", async ()
   await database.close();
   await expect(log.append(note({}))).rejects.toMatchObject({ code: "AUDIT_UNAVAILABLE" });
 });
+
+test("a note shares the next record's commit, in its order, and is written soon without one", async () => {
+  const database = await open();
+  const store = createAuditStore(database.sql);
+  const batches: number[] = [];
+  const log = await openAuditLog({
+    readHead: () => store.readHead(),
+    append(head, entries) {
+      batches.push(entries.length);
+      return store.append(head, entries);
+    },
+  });
+  const noted = log.note(note({ first: true }));
+  const appended = await log.append(note({ second: true }));
+  expect((await noted).seq).toBe(appended.seq - 1);
+  expect(batches).toEqual([2]);
+
+  const alone = await log.note(note({ third: true }));
+  expect(await store.readHead()).toEqual({ size: alone.seq, hash: alone.hash });
+
+  const flushed = log.note(note({ fourth: true }));
+  await log.flush();
+  expect(await store.readHead()).toMatchObject({ size: (await flushed).seq });
+  await database.close();
+});

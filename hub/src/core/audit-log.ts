@@ -19,9 +19,14 @@ export type AuditLog = {
    *   caller must not go on
    */
   append(record: AuditRecord): Promise<AuditEntry>;
+  /**
+   * As `append`, but in no hurry: the record joins the next group commit, which
+   * comes within NOTE_MS by itself. Records keep the order in which they were given.
+   */
+  note(record: AuditRecord): Promise<AuditEntry>;
   /** The head as this process last saw it. */
   head(): LogHead;
-  /** Resolves when everything given to `append` before is settled. */
+  /** Writes everything given before; resolves when that is settled. */
   flush(): Promise<void>;
 };
 
@@ -34,6 +39,8 @@ type Waiting = {
 /** More than this waiting means the database is far behind: refuse instead of growing. */
 const MAX_WAITING = 20_000;
 const MAX_BATCH = 500;
+/** How long a note waits for another record to share its commit. */
+const NOTE_MS = 20;
 /** Another process moved the head; with two writers a few tries settle it. */
 const MAX_TRIES = 20;
 
@@ -41,6 +48,7 @@ export async function openAuditLog(port: AuditPort): Promise<AuditLog> {
   let head = await port.readHead();
   let waiting: Waiting[] = [];
   let writing: Promise<void> | null = null;
+  let unhurried: NodeJS.Timeout | undefined;
 
   async function writeBatch(batch: Waiting[]): Promise<void> {
     for (let attempt = 0; attempt < MAX_TRIES; attempt++) {
@@ -76,20 +84,35 @@ export async function openAuditLog(port: AuditPort): Promise<AuditLog> {
     writing = null;
   }
 
+  function write(): void {
+    clearTimeout(unhurried);
+    unhurried = undefined;
+    writing ??= drain();
+  }
+
+  function enqueue(record: AuditRecord): Promise<AuditEntry> {
+    if (waiting.length >= MAX_WAITING) {
+      return Promise.reject(
+        new SondeError("AUDIT_UNAVAILABLE", `${MAX_WAITING} audit records are waiting already`),
+      );
+    }
+    return new Promise((resolve, reject) => waiting.push({ record, resolve, reject }));
+  }
+
   return {
     append(record) {
-      if (waiting.length >= MAX_WAITING) {
-        return Promise.reject(
-          new SondeError("AUDIT_UNAVAILABLE", `${MAX_WAITING} audit records are waiting already`),
-        );
-      }
-      return new Promise((resolve, reject) => {
-        waiting.push({ record, resolve, reject });
-        writing ??= drain();
-      });
+      const written = enqueue(record);
+      write();
+      return written;
+    },
+    note(record) {
+      const written = enqueue(record);
+      unhurried ??= setTimeout(write, NOTE_MS);
+      return written;
     },
     head: () => head,
     async flush() {
+      write();
       while (writing !== null) await writing;
     },
   };

@@ -57,15 +57,17 @@ function setUp(change: { agents?: string[]; auditFails?: boolean; offline?: bool
   const records: AuditRecord[] = [];
   const sent: AgentCall[] = [];
   let head = EMPTY_HEAD;
+  const write = (how: string) => async (record: AuditRecord) => {
+    if (change.auditFails) throw new SondeError("AUDIT_UNAVAILABLE", "the disk is full");
+    const entry = chainRecord(head, record);
+    head = headAfter(entry);
+    journal.push(`${how} ${record.event}`);
+    records.push(record);
+    return entry;
+  };
   const auditLog: AuditLog = {
-    async append(record) {
-      if (change.auditFails) throw new SondeError("AUDIT_UNAVAILABLE", "the disk is full");
-      const entry = chainRecord(head, record);
-      head = headAfter(entry);
-      journal.push(`audit ${record.event}`);
-      records.push(record);
-      return entry;
-    },
+    append: write("audit"),
+    note: write("note"),
     head: () => head,
     flush: () => Promise.resolve(),
   };
@@ -146,7 +148,7 @@ test("a call is recorded before it is sent, and its response after", async () =>
   const { call, journal, records } = setUp();
   const outcome = await call({ params: { times: 2 } });
   expect(outcome.isError).toBe(false);
-  expect(journal).toEqual(["audit call.request", "send acme/hello.greet", "audit call.response"]);
+  expect(journal).toEqual(["audit call.request", "send acme/hello.greet", "note call.response"]);
   expect(records[0]).toMatchObject({
     callId: outcome.callId,
     principal: "key:1",
@@ -185,7 +187,7 @@ test.each([
 test("an agent that is away is an answer, with both rows", async () => {
   const { call, journal } = setUp({ offline: true });
   expect(codeOf(await call())).toBe("AGENT_OFFLINE");
-  expect(journal).toEqual(["audit call.request", "audit call.response"]);
+  expect(journal).toEqual(["audit call.request", "note call.response"]);
 });
 
 test("a secret among the arguments reaches the agent and stays out of the log", async () => {

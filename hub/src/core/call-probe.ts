@@ -222,8 +222,8 @@ function recordResponse(
  * When it cannot be written the request stays open and is recorded as unknown
  * at the next start.
  */
-function appendLater(ports: CallPorts, record: Parameters<AuditLog["append"]>[0]): void {
-  ports.auditLog.append(record).catch((thrown: unknown) => {
+function appendLater(ports: CallPorts, record: Parameters<AuditLog["note"]>[0]): void {
+  ports.auditLog.note(record).catch((thrown: unknown) => {
     ports.report(toSondeError(thrown));
   });
 }

@@ -1,0 +1,264 @@
+/** Where a value does not fit its schema, from the outside in, and one sentence about it. */
+export type Misfit = { path: string[]; sentence: string };
+
+/** Null when the value fits. */
+export type Check = (value: unknown) => Misfit | null;
+
+type Schema = Readonly<Record<string, unknown>>;
+
+/** Keywords that any schema may have, and those that go with one type alone. */
+const ANYWHERE = ["type", "enum", "const", "anyOf", "$ref", "$defs", "description"];
+const BY_TYPE: ReadonlyMap<string | undefined, readonly string[]> = new Map([
+  ["string", ["minLength", "maxLength", "pattern"]],
+  ["integer", ["minimum", "maximum"]],
+  ["number", ["minimum", "maximum"]],
+  ["boolean", []],
+  ["null", []],
+  ["array", ["items", "prefixItems", "minItems", "maxItems"]],
+  [
+    "object",
+    [
+      ...["properties", "required", "patternProperties", "additionalProperties"],
+      ...["minProperties", "maxProperties"],
+    ],
+  ],
+  [undefined, []],
+]);
+const DEFINITION = "#/$defs/";
+const MAX_QUOTED = 100;
+
+/**
+ * Turns a JSON Schema in the part of draft 2020-12 that this project writes
+ * into a check. Nothing is coerced, stripped, defaulted or compiled from text:
+ * a process that only checks needs no right to make code. Looks at a value's
+ * own members alone.
+ *
+ * @throws Error when the schema says anything that this function does not know
+ */
+export function buildCheck(schema: object): Check {
+  const root = schema as Schema;
+  const definitions = new Map<string, Check>();
+  const build = (part: unknown): Check => buildPart(part as Schema, build, find);
+  const find = (name: string): Check => {
+    const check = definitions.get(name);
+    if (check === undefined) throw new Error(`schema: $defs has no ${name}`);
+    return check;
+  };
+  for (const [name, part] of entriesOf(root["$defs"])) definitions.set(name, build(part));
+  return build(root);
+}
+
+type Build = (part: unknown) => Check;
+
+function buildPart(schema: Schema, build: Build, find: (name: string) => Check): Check {
+  const type = schema["type"] as string | undefined;
+  const known = BY_TYPE.get(type);
+  if (known === undefined) throw new Error(`schema: unknown type ${type}`);
+  for (const keyword of Object.keys(schema)) {
+    if (!ANYWHERE.includes(keyword) && !known.includes(keyword)) {
+      throw new Error(`schema: unknown keyword ${keyword} for type ${type}`);
+    }
+  }
+  const checks: Check[] = [];
+  if (type !== undefined) checks.push(buildType(type));
+  if (type === "string") checks.push(...buildText(schema));
+  if (type === "integer" || type === "number") checks.push(...buildRange(schema));
+  if (type === "array") checks.push(...buildList(schema, build));
+  if (type === "object") checks.push(...buildMembers(schema, build));
+  if ("const" in schema) checks.push(buildChoice([schema["const"]]));
+  if ("enum" in schema) checks.push(buildChoice(schema["enum"] as unknown[]));
+  if ("anyOf" in schema) checks.push(buildAlternatives((schema["anyOf"] as unknown[]).map(build)));
+  if ("$ref" in schema) {
+    const ref = String(schema["$ref"]);
+    if (!ref.startsWith(DEFINITION)) throw new Error(`schema: unknown reference ${ref}`);
+    // Found when used: a definition may name itself.
+    checks.push((value) => find(ref.slice(DEFINITION.length))(value));
+  }
+  const [only] = checks;
+  return checks.length === 1 && only !== undefined ? only : (value) => firstMisfit(checks, value);
+}
+
+function firstMisfit(checks: Check[], value: unknown): Misfit | null {
+  for (const check of checks) {
+    const found = check(value);
+    if (found !== null) return found;
+  }
+  return null;
+}
+
+function buildType(type: string): Check {
+  return (value) =>
+    isOfType(value, type) ? null : misfit(`expected ${type}, got ${kindOf(value)}`);
+}
+
+function isOfType(value: unknown, type: string): boolean {
+  if (type === "integer") return Number.isInteger(value);
+  if (type === "number") return Number.isFinite(value);
+  return kindOf(value) === type;
+}
+
+function kindOf(value: unknown): string {
+  if (value === null) return "null";
+  return Array.isArray(value) ? "array" : typeof value;
+}
+
+function buildText(schema: Schema): Check[] {
+  const checks: Check[] = [];
+  const { minLength: least = 0, maxLength: most = Infinity, pattern } = schema as Limits;
+  if (least > 0 || most < Infinity) {
+    checks.push((value) => {
+      const text = value as string;
+      if (text.length >= 2 * least && text.length <= most) return null;
+      const length = countCharacters(text, most);
+      return length >= least && length <= most ? null : misfitSize("characters", least, most);
+    });
+  }
+  if (pattern !== undefined) {
+    const expression = new RegExp(pattern, "u");
+    checks.push((value) =>
+      expression.test(value as string) ? null : misfit(`expected text like ${pattern}`),
+    );
+  }
+  return checks;
+}
+
+/** Unicode characters, as JSON Schema counts; more than `enough` UTF-16 units at twice as many. */
+function countCharacters(text: string, enough: number): number {
+  if (text.length > 2 * enough) return text.length;
+  let count = 0;
+  for (const _ of text) count += 1;
+  return count;
+}
+
+function buildRange(schema: Schema): Check[] {
+  const { minimum = -Infinity, maximum = Infinity } = schema as Limits;
+  if (minimum === -Infinity && maximum === Infinity) return [];
+  return [
+    (value) =>
+      (value as number) >= minimum && (value as number) <= maximum
+        ? null
+        : misfit(`expected a number from ${minimum} to ${maximum}`),
+  ];
+}
+
+function buildList(schema: Schema, build: Build): Check[] {
+  const checks: Check[] = [];
+  const { minItems: least = 0, maxItems: most = Infinity } = schema as Limits;
+  const first = ((schema["prefixItems"] ?? []) as unknown[]).map(build);
+  const limit = schema["items"] === false ? Math.min(most, first.length) : most;
+  const rest = isSchema(schema["items"]) ? build(schema["items"]) : null;
+  if (least > 0 || limit < Infinity) {
+    checks.push((value) => {
+      const { length } = value as unknown[];
+      return length >= least && length <= limit ? null : misfitSize("items", least, limit);
+    });
+  }
+  if (first.length > 0 || rest !== null) {
+    checks.push((value) => {
+      for (const [index, item] of (value as unknown[]).entries()) {
+        const found = (first[index] ?? rest)?.(item) ?? null;
+        if (found !== null) return beneath(String(index), found);
+      }
+      return null;
+    });
+  }
+  return checks;
+}
+
+function buildMembers(schema: Schema, build: Build): Check[] {
+  const { minProperties: least = 0, maxProperties: most = Infinity } = schema as Limits;
+  const required = (schema["required"] ?? []) as string[];
+  const named = new Map(entriesOf(schema["properties"]).map(([name, part]) => [name, build(part)]));
+  const patterns = entriesOf(schema["patternProperties"]).map(
+    ([pattern, part]) => [new RegExp(pattern, "u"), build(part)] as const,
+  );
+  const isClosed = schema["additionalProperties"] === false;
+  const others = isSchema(schema["additionalProperties"])
+    ? build(schema["additionalProperties"])
+    : null;
+
+  const checkMember = (name: string, member: unknown): Misfit | null => {
+    const own = named.get(name);
+    let isKnown = own !== undefined;
+    // A declared member that is undefined is one that is not there.
+    let found = member === undefined && isKnown ? null : (own?.(member) ?? null);
+    for (const [pattern, check] of patterns) {
+      if (found !== null || !pattern.test(name)) continue;
+      isKnown = true;
+      found = check(member);
+    }
+    if (found !== null || isKnown) return found;
+    return isClosed ? misfit("expected no such member") : (others?.(member) ?? null);
+  };
+
+  return [
+    (value) => {
+      const members = value as Record<string, unknown>;
+      for (const name of required) {
+        if (!Object.hasOwn(members, name) || members[name] === undefined) {
+          return misfit(`expected a member ${name}`);
+        }
+      }
+      const names = Object.keys(members);
+      if (names.length < least || names.length > most) return misfitSize("members", least, most);
+      for (const name of names) {
+        const found = checkMember(name, members[name]);
+        if (found !== null) return beneath(name, found);
+      }
+      return null;
+    },
+  ];
+}
+
+function buildChoice(choices: unknown[]): Check {
+  if (choices.some((choice) => typeof choice === "object" && choice !== null)) {
+    throw new Error("schema: expected plain values to choose from");
+  }
+  const allowed = new Set(choices);
+  const list = choices.slice(0, 10).map(quote).join(", ");
+  return (value) => (allowed.has(value) ? null : misfit(`expected one of ${list}`));
+}
+
+/** Says what the first alternative expected: the others are as a rule further away. */
+function buildAlternatives(alternatives: Check[]): Check {
+  return (value) => {
+    let first: Misfit | null = null;
+    for (const check of alternatives) {
+      const found = check(value);
+      if (found === null) return null;
+      first ??= found;
+    }
+    return first;
+  };
+}
+
+type Limits = {
+  [K in "minLength" | "maxLength" | "minimum" | "maximum"]?: number;
+} & { [K in "minItems" | "maxItems" | "minProperties" | "maxProperties"]?: number } & {
+  pattern?: string;
+};
+
+function isSchema(part: unknown): part is Schema {
+  return typeof part === "object" && part !== null;
+}
+
+function entriesOf(part: unknown): [string, unknown][] {
+  return part === undefined ? [] : Object.entries(part as Schema);
+}
+
+function misfit(sentence: string): Misfit {
+  return { path: [], sentence };
+}
+
+function misfitSize(what: string, least: number, most: number): Misfit {
+  const limit = most === Infinity ? `at least ${least}` : `${least} to ${most}`;
+  return misfit(`expected ${limit} ${what}`);
+}
+
+function beneath(name: string, found: Misfit): Misfit {
+  return { path: [name, ...found.path], sentence: found.sentence };
+}
+
+function quote(value: unknown): string {
+  return JSON.stringify(value).slice(0, MAX_QUOTED);
+}
