@@ -1,11 +1,11 @@
-import type { ServerResponse } from "node:http";
+import type { IncomingMessage, ServerResponse } from "node:http";
 import { createMcpHandler, type McpHttpHandler } from "@modelcontextprotocol/server";
-import { SondeError, toSondeError } from "@sonde/schemas";
+import { toNodeHandler } from "@modelcontextprotocol/node";
+import { SondeError } from "@sonde/schemas";
 import type { Principal } from "../../core/authorize.ts";
 import type { CallPorts } from "../../core/call-probe.ts";
 import { hashTools } from "../../core/catalog.ts";
 import type { HttpServer } from "../http/http-server.ts";
-import { serveFetch } from "./serve-fetch.ts";
 import { createToolServer, listTools } from "./tool-server.ts";
 
 const MAX_BODY_BYTES = 256 * 1024;
@@ -20,6 +20,7 @@ const LIST_CHANGED = JSON.stringify({
 type Seat = {
   principal: Principal;
   handler: McpHttpHandler;
+  serve: ReturnType<typeof toNodeHandler>;
   /** Open event streams of clients of the 2025 revisions. */
   streams: Set<ServerResponse>;
   listHash: string;
@@ -52,6 +53,7 @@ export function addMcpEndpoint(app: HttpServer, ports: CallPorts, version: strin
     const seat: Seat = {
       principal,
       handler,
+      serve: toNodeHandler(handler, { onerror: ports.report, maxRequestBodySize: MAX_BODY_BYTES }),
       streams: known?.streams ?? new Set(),
       listHash: hashTools(listTools(ports, principal)),
     };
@@ -60,7 +62,7 @@ export function addMcpEndpoint(app: HttpServer, ports: CallPorts, version: strin
   }
 
   void app.register((scope, _options, done) => {
-    // serveFetch reads and bounds the body; a framework parser would answer in the wrong words.
+    // The SDK reads and bounds the body itself; a framework parser would answer in the wrong words.
     scope.removeAllContentTypeParsers();
     scope.addContentTypeParser("*", (_request, _payload, parsed) => parsed(null));
     scope.route({
@@ -79,13 +81,11 @@ export function addMcpEndpoint(app: HttpServer, ports: CallPorts, version: strin
         }
         reply.hijack();
         if (wantsStream === true) return openStream(seat, reply.raw);
-        try {
-          await serveFetch(seat.handler, request.raw, reply.raw, MAX_BODY_BYTES);
-        } catch (thrown) {
-          // The reply is ours: what cannot be answered any more ends with its connection.
-          ports.report(toSondeError(thrown));
-          reply.raw.destroy();
-        }
+        // A server's request always has both; the SDK's type wants to hear it.
+        return seat.serve(
+          request.raw as IncomingMessage & { method: string; url: string },
+          reply.raw,
+        );
       },
     });
     done();
