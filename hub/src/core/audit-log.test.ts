@@ -61,6 +61,15 @@ test("a database that is gone refuses the record instead of losing it", async ()
   await expect(log.append(note({}))).rejects.toMatchObject({ code: "AUDIT_UNAVAILABLE" });
 });
 
+test("with nothing waiting a flush is over at once", async () => {
+  const database = await open();
+  const log = await openAuditLog(createAuditStore(database.sql));
+  await log.flush();
+  await log.append(note({ after: "a flush" }));
+  await log.flush();
+  await database.close();
+});
+
 test("a note shares the next record's commit, in its order, and is written soon without one", async () => {
   const database = await open();
   const store = createAuditStore(database.sql);

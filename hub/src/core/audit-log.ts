@@ -87,7 +87,8 @@ export async function openAuditLog(port: AuditPort): Promise<AuditLog> {
   function write(): void {
     clearTimeout(unhurried);
     unhurried = undefined;
-    writing ??= drain();
+    // With nothing waiting, drain would be over before it could be assigned.
+    if (waiting.length > 0) writing ??= drain();
   }
 
   function enqueue(record: AuditRecord): Promise<AuditEntry> {
