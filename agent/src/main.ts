@@ -1,5 +1,11 @@
 import { join } from "node:path";
-import { SondeError, parseJson, parseTrustPolicy, toSondeError } from "@sonde/schemas";
+import {
+  SondeError,
+  type TrustPolicy,
+  parseJson,
+  parseTrustPolicy,
+  toSondeError,
+} from "@sonde/schemas";
 import { admitPack, admittedFolder, readAdmitted } from "@sonde/trust/admit";
 import { AGENT_VERSION } from "./core/agent-version.ts";
 import { describeHost } from "./edge/describe-host.ts";
@@ -51,11 +57,14 @@ async function main(): Promise<void> {
 
 function buildAdmission(config: AgentConfig, owners: readonly number[]): Admission {
   const storeDir = join(config.stateDir, "packs");
+  // Read anew each time: a publisher that was struck out counts no more from then on.
+  const readPolicy = (): TrustPolicy => {
+    const bytes = readOwnedFile(config.trustPolicyPath, owners, MAX_POLICY_BYTES);
+    return parseTrustPolicy(parseJson(bytes, "trust policy", "CONFIG_INVALID"));
+  };
   return {
     admit(archive) {
-      // Read anew each time: a publisher that was struck out counts no more from then on.
-      const bytes = readOwnedFile(config.trustPolicyPath, owners, MAX_POLICY_BYTES);
-      const policy = parseTrustPolicy(parseJson(bytes, "trust policy", "CONFIG_INVALID"));
+      const policy = readPolicy();
       return admitPack(config.admitPath, {
         ...archive,
         registry: policy.registry,
@@ -64,7 +73,7 @@ function buildAdmission(config: AgentConfig, owners: readonly number[]): Admissi
         storeDir,
       });
     },
-    readAdmitted: (digest) => readAdmitted(storeDir, digest),
+    readAdmitted: async (digest) => readAdmitted(storeDir, digest, readPolicy()),
     codePathOf: (digest) => join(admittedFolder(storeDir, digest), "index.js"),
   };
 }

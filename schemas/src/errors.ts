@@ -187,11 +187,6 @@ export const ERROR_TABLE = {
     retryable: false,
     hint: "The signer is not one that the policy lists for this publisher.",
   },
-  SIGNER_UNSUPPORTED: {
-    status: 422,
-    retryable: false,
-    hint: "Keyless signatures are not verified yet; sign with the publisher's RSA key.",
-  },
   CODE_REFUSED: {
     status: 422,
     retryable: false,

@@ -166,7 +166,13 @@ export {
   parsePackVersions,
   parsePublishedVersion,
 } from "./registry-api.ts";
-export { TrustPolicy, parseTrustPolicy } from "./trust-policy.ts";
+export {
+  TrustPolicy,
+  TrustedIdentity,
+  parseTrustPolicy,
+  parseTrustedRoot,
+} from "./trust-policy.ts";
+export { TrustedRoot } from "./trusted-root.ts";
 export { buildParser, buildValueChecker, parseJson } from "./validator.ts";
 export {
   MAX_VALUE_DEPTH,

@@ -42,6 +42,10 @@ export const Signer = Type.Union([
       publisher: Type.String(),
       issuer: Type.String(),
       identity: Type.String(),
+      /** The source repository's number, where the certificate names one. */
+      repositoryId: Type.Union([Type.String(), Type.Null()]),
+      /** When a timestamp authority saw the signature. */
+      signedAt: Timestamp,
     },
     closed,
   ),

@@ -7,6 +7,7 @@ import {
 } from "@sonde/schemas";
 import { verifyPack } from "../pack/index.ts";
 import { fetchPack } from "./fetch-pack.ts";
+import { findAdmitted } from "./find-admitted.ts";
 import { readLocalPack } from "./read-local-pack.ts";
 import { storePack } from "./store-pack.ts";
 
@@ -22,6 +23,8 @@ async function admit(requestBytes: Buffer): Promise<AdmitReply> {
     if (digest === null && localFolder === undefined) {
       throw new SondeError("BAD_REQUEST", "admit request: expected the digest to fetch, got none");
     }
+    const known = await findAdmitted(request);
+    if (known !== null) return { ok: true, pack: known };
     const unverified =
       localFolder === undefined
         ? await fetchPack(request.registry, name, version)

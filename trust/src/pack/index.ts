@@ -4,7 +4,9 @@ export { deriveRequires } from "./derive-requires.ts";
 export { keyIdOf, parsePublisherKey } from "./publisher-key.ts";
 export { STATEMENT_PAYLOAD_TYPE, buildStatement } from "./statement.ts";
 export { pathPattern } from "./template.ts";
+export { demandTrusted } from "./demand-trusted.ts";
 export {
+  checkEngine,
   isVerifiedPack,
   verifyPack,
   type VerifiedPack,

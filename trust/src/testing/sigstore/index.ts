@@ -1,0 +1,8 @@
+export type { CertificateRequest } from "./certificate-authority.ts";
+export {
+  createTestSigstore,
+  signKeylessSample,
+  type KeylessBundle,
+  type KeylessLies,
+  type TestSigstore,
+} from "./create-sigstore.ts";
