@@ -1,8 +1,8 @@
 import { type Static, Type } from "typebox";
 import type { Manifest } from "./manifest.ts";
-import { Signer } from "./messages.ts";
 import { Digest, PackName, Version } from "./names.ts";
 import { Failure } from "./reads.ts";
+import { Signer } from "./signer.ts";
 import { TrustPolicy } from "./trust-policy.ts";
 import { buildParser } from "./validator.ts";
 

@@ -187,6 +187,11 @@ export const ERROR_TABLE = {
     retryable: false,
     hint: "The signer is not one that the policy lists for this publisher.",
   },
+  SIGNING_FAILED: {
+    status: 502,
+    retryable: true,
+    hint: "Check the identity token (audience sigstore, not expired) and the signing services' addresses.",
+  },
   CODE_REFUSED: {
     status: 422,
     retryable: false,

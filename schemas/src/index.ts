@@ -102,7 +102,6 @@ export {
   PackState,
   Redactions,
   ResultBody,
-  Signer,
   WelcomeBody,
   parseCallBody,
   parseDesiredStateBody,
@@ -154,18 +153,22 @@ export {
   type ReadDataByKind,
 } from "./reads.ts";
 export {
+  AddIdentity,
   AddPublisher,
+  AddedIdentity,
   AddedPublisher,
   PUBLISH_TOKEN_PREFIX,
   PackList,
   PackSummary,
   PackVersions,
   PublishedVersion,
+  parseAddedIdentity,
   parseAddedPublisher,
   parsePackList,
   parsePackVersions,
   parsePublishedVersion,
 } from "./registry-api.ts";
+export { Signer, describeSigner } from "./signer.ts";
 export {
   TrustPolicy,
   TrustedIdentity,

@@ -6,3 +6,4 @@ export {
   type KeylessLies,
   type TestSigstore,
 } from "./create-sigstore.ts";
+export { serveSigstore, type ServedSigstore, type TestClaims } from "./serve-sigstore.ts";
