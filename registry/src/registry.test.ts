@@ -32,6 +32,11 @@ import {
   createSampleKey,
   signSample,
 } from "@sonde/trust/testing";
+import {
+  createTestSigstore,
+  signKeylessSample,
+  type TestSigstore,
+} from "@sonde/trust/testing/sigstore";
 import { afterAll, beforeAll, expect, test, vi } from "vitest";
 import { migrations } from "./edge/store/migrations.ts";
 
@@ -48,6 +53,8 @@ const main = join(import.meta.dirname, "main.ts");
 let database: TestDatabase;
 let service: Running;
 let acme: SampleKey;
+let sigstore: TestSigstore;
+const rootFile = join(root, "trusted-root.json");
 let token: string;
 
 type Running = { child: ChildProcess; port: number };
@@ -101,6 +108,7 @@ function writeConfig(path: string, changes: object = {}): void {
     databaseUrl: database.url,
     http: { host: "127.0.0.1", port: 0, behindProxy: false },
     maxCapability: "observe",
+    trustedRootFile: rootFile,
     supervised: true,
     ...changes,
   };
@@ -109,6 +117,8 @@ function writeConfig(path: string, changes: object = {}): void {
 
 beforeAll(async () => {
   database = await startTestDatabase();
+  sigstore = await createTestSigstore();
+  writeFileSync(rootFile, JSON.stringify(sigstore.trustedRoot), { mode: 0o644 });
   mkdirSync(dataDir);
   if (asRoot) for (const path of [root, dataDir]) chownSync(path, NOBODY, NOBODY);
   chmodSync(root, 0o755);
@@ -230,6 +240,50 @@ test("of many at once exactly one wins, and only its archive is kept", async () 
   );
   expect(twins.map(({ status }) => status).toSorted((a, b) => a - b)).toEqual([200, 200, 200, 201]);
   expect(new Set(twins.map(({ body }) => (body as PublishedVersion).publishedAt)).size).toBe(1);
+});
+
+test("a publisher signs by the identities the operator gave it, and by no key it has not", async () => {
+  const who = { issuer: "https://issuer.example", identity: "https://example.com/robot" };
+  const command = ["--issuer", who.issuer, "--identity", who.identity, "--repository-id", "7"];
+  const { code, out } = await runToEnd([configFile, "publisher", "add", "robot", ...command]);
+  expect(code, out).toBe(0);
+  const { token: bearer, ...added } = JSON.parse(out) as { token: string };
+  expect(added).toEqual({ publisher: "robot", ...who, repositoryId: "7" });
+  const archive = buildSampleArchive({ manifest: { name: "robot/hello" } });
+  const send = async (bundle: string): Promise<Answer> =>
+    publish({ archive, bundle, bearer, path: "robot/hello/1.0.0" });
+  const sign = async (request: object, by = sigstore): Promise<string> =>
+    signKeylessSample(by, archive, { ...who, repositoryId: "7", ...request });
+
+  const refused = [
+    await send(await sign({ identity: `${who.identity}s` })),
+    await send(await sign({ repositoryId: "8" })),
+    await send(signSample(archive, acme)),
+  ];
+  expect(refused.map(codeOf)).toEqual(refused.map(() => "SIGNER_UNTRUSTED"));
+  expect(codeOf(await send(await sign({}, await createTestSigstore())))).toBe("SIGNATURE_INVALID");
+  const answer = await send(await sign({}));
+  expect(answer.status).toBe(201);
+  expect(parsePublishedVersion(answer.body).signer).toMatchObject({
+    kind: "keyless",
+    publisher: "robot",
+    ...who,
+    repositoryId: "7",
+  });
+
+  // The same person's certificate is nothing for a publisher with a key alone.
+  const other = archiveOf("9.9.9");
+  const bundle = await signKeylessSample(sigstore, other, { ...who, repositoryId: "7" });
+  expect(codeOf(await publish({ archive: other, bundle, path: "acme/hello/9.9.9" }))).toBe(
+    "SIGNER_UNTRUSTED",
+  );
+  for (const wrong of [
+    ["--issuer", who.issuer],
+    [...command, "--key", "x"],
+    ["--other", "x"],
+  ]) {
+    expect((await runToEnd([configFile, "publisher", "add", "robot", ...wrong])).code).toBe(1);
+  }
 });
 
 const evil = createSampleKey();
@@ -578,7 +632,7 @@ test("a publisher may have several keys and tokens; a stolen database has no tok
     onLost: () => undefined,
     maxConnections: 1,
   });
-  const rows = await opened.sql`select * from publisher_tokens`;
+  const rows = await opened.sql`select * from publisher_tokens where publisher = 'acme'`;
   await opened.close();
   expect(JSON.stringify(rows)).not.toContain(token.slice("sonde_pt_".length));
   expect(rows.length).toBe(2);

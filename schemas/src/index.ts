@@ -173,6 +173,7 @@ export {
   TrustPolicy,
   TrustedIdentity,
   parseTrustPolicy,
+  parseTrustedIdentity,
   parseTrustedRoot,
 } from "./trust-policy.ts";
 export { TrustedRoot } from "./trusted-root.ts";

@@ -54,5 +54,6 @@ export const TrustPolicy = Type.Object(
 );
 export type TrustPolicy = Static<typeof TrustPolicy>;
 
+export const parseTrustedIdentity = buildParser(TrustedIdentity, "identity", "BAD_REQUEST");
 export const parseTrustedRoot = buildParser(TrustedRoot, "trusted root", "CONFIG_INVALID");
 export const parseTrustPolicy = buildParser(TrustPolicy, "trust policy", "CONFIG_INVALID");

@@ -1,10 +1,17 @@
-import { SondeError } from "@sonde/schemas";
+import { readFileSync } from "node:fs";
+import { parseJson, parseTrustedRoot, SondeError, type TrustPolicy } from "@sonde/schemas";
 import type { Command } from "commander";
 import { layoutOf, resolveDataFolder } from "../data-layout.ts";
-import { addTrustedKey, readTrustPolicy, writeTrustPolicy } from "../trust-policy-file.ts";
+import {
+  addTrustedIdentity,
+  addTrustedKey,
+  readTrustPolicy,
+  writeTrustPolicy,
+} from "../trust-policy-file.ts";
+import { readIdentity, type SignerOptions } from "./read-identity.ts";
 import { readPublicKey } from "./read-public-key.ts";
 
-type Options = { data?: string; json?: boolean; key: string };
+type Options = SignerOptions & { data?: string; json?: boolean; trustedRoot?: string };
 
 /** `sonde trust ...`: whose packs this host verifies; no hub or registry has a say in it. */
 export function addTrustCommands(program: Command, print: (text: string) => void): void {
@@ -12,8 +19,12 @@ export function addTrustCommands(program: Command, print: (text: string) => void
     .command("trust")
     .description("decide whose packs this host accepts")
     .command("add <publisher>")
-    .description("let a key sign for a publisher, from now on")
-    .requiredOption("--key <file>", "the publisher's public key in PEM")
+    .description("let a key or an identity sign for a publisher, from now on")
+    .option("--key <file>", "the publisher's public key in PEM")
+    .option("--issuer <url>", "or, for keyless signatures, who vouches for the signer")
+    .option("--identity <name>", "with --issuer: whom the certificate must name, exactly")
+    .option("--repository-id <number>", "with --issuer: the source repository's number")
+    .option("--trusted-root <file>", "with --issuer: pin this trusted root (JSON) of Sigstore")
     .option("--data <folder>", "the data folder that `npm start` used")
     .option("--json", "print JSON")
     .action((publisher: string, options: Options) => {
@@ -23,14 +34,57 @@ export function addTrustCommands(program: Command, print: (text: string) => void
         throw new SondeError("NOT_FOUND", `expected a policy at ${trustPolicy}; start Sonde once`);
       }
       requirePublisherName(publisher);
-      const { publicKey, keyId } = readPublicKey(options.key);
-      writeTrustPolicy(trustPolicy, addTrustedKey(policy, publisher, publicKey));
+      const added = add(policy, publisher, options);
+      writeTrustPolicy(trustPolicy, added.policy);
       print(
         options.json
-          ? JSON.stringify({ publisher, keyId, policy: trustPolicy })
-          : `Packs of ${publisher} signed by ${keyId} are accepted on this host (${trustPolicy}).`,
+          ? JSON.stringify({ publisher, ...added.shown, policy: trustPolicy })
+          : `Packs of ${publisher} signed by ${added.who} are accepted on this host (${trustPolicy}).`,
       );
     });
+}
+
+function add(
+  policy: TrustPolicy,
+  publisher: string,
+  options: Options,
+): { policy: TrustPolicy; shown: object; who: string } {
+  const identity = readIdentity(options);
+  const { key = "", trustedRoot } = options;
+  if (identity === null) {
+    if (trustedRoot !== undefined) {
+      throw new SondeError(
+        "BAD_REQUEST",
+        "expected --trusted-root with --issuer, got it with --key",
+      );
+    }
+    const { publicKey, keyId } = readPublicKey(key);
+    return { policy: addTrustedKey(policy, publisher, publicKey), shown: { keyId }, who: keyId };
+  }
+  const root = trustedRoot === undefined ? policy.trustedRoot : readRoot(trustedRoot);
+  if (root === undefined) {
+    throw new SondeError(
+      "BAD_REQUEST",
+      "expected --trusted-root FILE: without a pinned root no keyless signature is accepted",
+    );
+  }
+  return {
+    policy: { ...addTrustedIdentity(policy, publisher, identity), trustedRoot: root },
+    shown: identity,
+    who: `${identity.identity} of ${identity.issuer}`,
+  };
+}
+
+function readRoot(file: string): NonNullable<TrustPolicy["trustedRoot"]> {
+  let text: string;
+  try {
+    text = readFileSync(file, "utf8");
+  } catch (cause) {
+    throw new SondeError("NOT_FOUND", `expected a trusted root in ${file}, cannot read it`, {
+      cause,
+    });
+  }
+  return parseTrustedRoot(parseJson(text, file, "CONFIG_INVALID"));
 }
 
 function requirePublisherName(name: string): void {
