@@ -18,6 +18,7 @@ const PUBLISHED = {
   "message-call": schemas.CallBody,
   "message-certificate": schemas.CertificateBody,
   "message-result": schemas.ResultBody,
+  "registry-log-entry": schemas.RegistryEntry,
   "audit-entry": schemas.AuditEntry,
   "trust-policy": schemas.TrustPolicy,
   "grant-file": schemas.GrantFile,

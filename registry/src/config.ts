@@ -19,6 +19,8 @@ export const RegistryConfig = Type.Object(
       },
       closed,
     ),
+    /** Name of the transparency log, a URL without its scheme; by default made of the log's key. */
+    logName: Type.Optional(Type.String({ pattern: "^[a-z0-9][a-z0-9.:/_-]{0,199}$" })),
     /** The highest level a published probe may need; `observe` unless the operator wants more. */
     maxCapability: Capability,
     /**

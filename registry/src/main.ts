@@ -9,14 +9,18 @@ import {
   parseTrustedRoot,
   toSondeError,
 } from "@sonde/schemas";
+import { formatNoteKey } from "@sonde/trust/log";
 import { type RegistryConfig, parseRegistryConfig } from "./config.ts";
 import { createHttpServer } from "./edge/http/http-server.ts";
+import { addLogRoutes } from "./edge/http/log-routes.ts";
 import { addPackRoutes } from "./edge/http/pack-routes.ts";
 import { installUploads } from "./edge/http/read-upload.ts";
 import { listenHttp, listenOperator, requireSafeListener, runtimePaths } from "./edge/listen.ts";
+import { openLogKey } from "./edge/log-key.ts";
 import { addIdentity, addPublisher } from "./edge/operator/add-publisher.ts";
 import { addOperatorRoutes } from "./edge/operator/operator-routes.ts";
 import { openBlobStore } from "./edge/store/blob-store.ts";
+import { createLogStore } from "./edge/store/log-store.ts";
 import { migrations } from "./edge/store/migrations.ts";
 import { createPublisherStore } from "./edge/store/publisher-store.ts";
 import { createVersionStore } from "./edge/store/version-store.ts";
@@ -74,7 +78,10 @@ async function listen(
   trustedRoot: TrustedRoot | undefined,
 ): Promise<() => Promise<void>> {
   const blobs = await openBlobStore(join(config.dataDir, "archives"));
-  const versions = createVersionStore(database.sql);
+  const log = createLogStore(database.sql);
+  const logKey = openLogKey(config.dataDir, config.logName);
+  await log.open(formatNoteKey(logKey.key));
+  const versions = createVersionStore(database.sql, log);
   const publishers = createPublisherStore(database.sql);
 
   const operator = createHttpServer(report);
@@ -92,9 +99,10 @@ async function listen(
     trustedRoot,
     now,
   });
+  addLogRoutes(app, { log, logKey, now });
   const operatorSocket = await listenOperator(operator, config.dataDir);
   const port = await listenHttp(app, config.http, config.dataDir);
-  print({ ready: true, pid: process.pid, port, operatorSocket });
+  print({ ready: true, pid: process.pid, port, operatorSocket, logKey: formatNoteKey(logKey.key) });
   return async () => {
     await Promise.all([app.close(), operator.close()]);
     await database.close();

@@ -1,21 +1,9 @@
-import { type ChildProcess, spawn } from "node:child_process";
-import {
-  chmodSync,
-  chownSync,
-  existsSync,
-  mkdirSync,
-  mkdtempSync,
-  readdirSync,
-  rmSync,
-  statSync,
-  writeFileSync,
-} from "node:fs";
+import { spawn } from "node:child_process";
+import { existsSync, readdirSync, statSync, writeFileSync } from "node:fs";
 import { request as httpRequest } from "node:http";
 import { connect } from "node:net";
-import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { openDatabase } from "@sonde/database";
-import { type TestDatabase, startTestDatabase } from "@sonde/database/testing";
 import {
   type Capability,
   type ErrorBody,
@@ -32,131 +20,34 @@ import {
   createSampleKey,
   signSample,
 } from "@sonde/trust/testing";
-import {
-  createTestSigstore,
-  signKeylessSample,
-  type TestSigstore,
-} from "@sonde/trust/testing/sigstore";
 import { afterAll, beforeAll, expect, test, vi } from "vitest";
 import { migrations } from "./edge/store/migrations.ts";
+import { type Answer, TestRegistry, codeOf, uploadForm } from "./testing/test-registry.ts";
 
-// The registry as a real process over a real PostgreSQL; as root both run as nobody.
 vi.setConfig({ testTimeout: 60_000 });
-const NOBODY = 65534;
-const asRoot = process.getuid?.() === 0;
-const account = asRoot ? { uid: NOBODY, gid: NOBODY } : {};
-const root = mkdtempSync(join(tmpdir(), "sonde-registry-"));
-const dataDir = join(root, "data");
-const configFile = join(root, "config.json");
-const main = join(import.meta.dirname, "main.ts");
 
-let database: TestDatabase;
-let service: Running;
+let registry: TestRegistry;
 let acme: SampleKey;
-let sigstore: TestSigstore;
-const rootFile = join(root, "trusted-root.json");
 let token: string;
 
-type Running = { child: ChildProcess; port: number };
-
-function runMain(
-  args: string[],
-  options: object = account,
-): { child: ChildProcess; out: () => string } {
-  const child = spawn(process.execPath, ["--conditions=sonde:source", main, ...args], {
-    ...options,
-    cwd: root,
-    stdio: ["pipe", "pipe", "pipe"],
-  });
-  let out = "";
-  child.stdout.on("data", (chunk: Buffer) => (out += chunk.toString()));
-  child.stderr.on("data", (chunk: Buffer) => (out += chunk.toString()));
-  return { child, out: () => out };
-}
-
-async function runToEnd(
-  args: string[],
-  options?: object,
-): Promise<{ code: number | null; out: string }> {
-  const { child, out } = runMain(args, options);
-  const code = await new Promise<number | null>((done) => child.on("close", done));
-  return { code, out: out() };
-}
-
-async function startService(): Promise<Running> {
-  const { child, out } = runMain([configFile]);
-  await new Promise<void>((done, fail) => {
-    child.stdout?.once("data", () => done());
-    child.once("close", () => fail(new Error(out())));
-  });
-  const ready = JSON.parse(out().split("\n")[0] ?? "") as { ready?: boolean; port: number };
-  if (ready.ready !== true) throw new Error(out());
-  return { child, port: ready.port };
-}
-
-async function addPublisher(name: string, key: SampleKey): Promise<string> {
-  const keyFile = join(root, `${name}.pem`);
-  writeFileSync(keyFile, key.publicKeyPem, { mode: 0o644 });
-  const { code, out } = await runToEnd([configFile, "publisher", "add", name, "--key", keyFile]);
-  expect(code, out).toBe(0);
-  return (JSON.parse(out) as { token: string }).token;
-}
-
-function writeConfig(path: string, changes: object = {}): void {
-  const config = {
-    dataDir,
-    databaseUrl: database.url,
-    http: { host: "127.0.0.1", port: 0, behindProxy: false },
-    maxCapability: "observe",
-    trustedRootFile: rootFile,
-    supervised: true,
-    ...changes,
-  };
-  writeFileSync(path, JSON.stringify(config), { mode: 0o644 });
-}
-
 beforeAll(async () => {
-  database = await startTestDatabase();
-  sigstore = await createTestSigstore();
-  writeFileSync(rootFile, JSON.stringify(sigstore.trustedRoot), { mode: 0o644 });
-  mkdirSync(dataDir);
-  if (asRoot) for (const path of [root, dataDir]) chownSync(path, NOBODY, NOBODY);
-  chmodSync(root, 0o755);
-  writeConfig(configFile);
-  service = await startService();
+  registry = await TestRegistry.start();
   acme = createSampleKey();
-  token = await addPublisher("acme", acme);
+  token = await registry.addPublisher("acme", acme);
 }, 120_000);
-afterAll(async () => {
-  service?.child.kill("SIGKILL");
-  await database.close();
-  rmSync(root, { recursive: true, force: true });
-});
+afterAll(() => registry.close());
 
-const at = (path: string): string => `http://127.0.0.1:${service.port}${path}`;
-type Answer = { status: number; body: unknown };
-const read = async (path: string): Promise<Answer> => {
-  const response = await fetch(at(path));
-  return { status: response.status, body: await response.json() };
-};
-const codeOf = ({ body }: Answer): string => (body as ErrorBody).error.code;
-
+const read = (path: string): Promise<Answer> => registry.read(path);
 type Upload = { archive: Uint8Array; bundle?: string; path?: string; bearer?: string | null };
-function form({ archive, bundle }: Upload): FormData {
-  const data = new FormData();
-  data.append("bundle", new Blob([bundle ?? signSample(archive, acme)]), "bundle.json");
-  data.append("archive", new Blob([Uint8Array.from(archive)]), "archive.tgz");
-  return data;
-}
-async function publish(upload: Upload, body: string | FormData = form(upload)): Promise<Answer> {
-  const bearer = upload.bearer === undefined ? token : upload.bearer;
-  const response = await fetch(at(`/api/v1/packs/${upload.path ?? "acme/hello/1.0.0"}`), {
-    method: "PUT",
-    body,
-    headers: bearer === null ? {} : { authorization: `Bearer ${bearer}` },
-  });
-  return { status: response.status, body: await response.json() };
-}
+const complete = (upload: Upload) => ({
+  bundle: upload.bundle ?? signSample(upload.archive, acme),
+  path: "acme/hello/1.0.0",
+  bearer: token,
+  ...upload,
+});
+const form = (upload: Upload): FormData => uploadForm(complete(upload));
+const publish = (upload: Upload, body?: string | FormData): Promise<Answer> =>
+  registry.publish(complete(upload), body);
 const archiveOf = (version: string, code = "var pack = {};\n"): Uint8Array =>
   buildSampleArchive({ manifest: { version }, code });
 /** The sample's probe under another label. */
@@ -167,7 +58,7 @@ const labelled = (capability: Capability) =>
       { ...probe, capability },
     ]),
   );
-const blobs = (): string[] => readdirSync(join(dataDir, "archives")).toSorted();
+const blobs = (): string[] => readdirSync(join(registry.dataDir, "archives")).toSorted();
 
 test("what is published is listed, described and downloaded, byte for byte", async () => {
   const archive = archiveOf("1.0.0");
@@ -184,11 +75,13 @@ test("what is published is listed, described and downloaded, byte for byte", asy
   });
 
   expect((await read("/api/v1/packs/acme/hello/1.0.0")).body).toEqual(published);
-  const download = await fetch(at("/api/v1/packs/acme/hello/1.0.0/archive"));
+  const download = await fetch(registry.at("/api/v1/packs/acme/hello/1.0.0/archive"));
   expect(download.headers.get("sonde-digest")).toBe(published.digest);
   expect(download.headers.get("sonde-request-id")).toMatch(/^[0-9a-f-]{36}$/);
   expect(new Uint8Array(await download.arrayBuffer())).toEqual(Uint8Array.from(archive));
-  expect(await (await fetch(at("/api/v1/packs/acme/hello/1.0.0/bundle"))).text()).toBe(bundle);
+  expect(await (await fetch(registry.at("/api/v1/packs/acme/hello/1.0.0/bundle"))).text()).toBe(
+    bundle,
+  );
   expect(await read("/health")).toEqual({ status: 200, body: { status: "ok" } });
 });
 
@@ -240,50 +133,6 @@ test("of many at once exactly one wins, and only its archive is kept", async () 
   );
   expect(twins.map(({ status }) => status).toSorted((a, b) => a - b)).toEqual([200, 200, 200, 201]);
   expect(new Set(twins.map(({ body }) => (body as PublishedVersion).publishedAt)).size).toBe(1);
-});
-
-test("a publisher signs by the identities the operator gave it, and by no key it has not", async () => {
-  const who = { issuer: "https://issuer.example", identity: "https://example.com/robot" };
-  const command = ["--issuer", who.issuer, "--identity", who.identity, "--repository-id", "7"];
-  const { code, out } = await runToEnd([configFile, "publisher", "add", "robot", ...command]);
-  expect(code, out).toBe(0);
-  const { token: bearer, ...added } = JSON.parse(out) as { token: string };
-  expect(added).toEqual({ publisher: "robot", ...who, repositoryId: "7" });
-  const archive = buildSampleArchive({ manifest: { name: "robot/hello" } });
-  const send = async (bundle: string): Promise<Answer> =>
-    publish({ archive, bundle, bearer, path: "robot/hello/1.0.0" });
-  const sign = async (request: object, by = sigstore): Promise<string> =>
-    signKeylessSample(by, archive, { ...who, repositoryId: "7", ...request });
-
-  const refused = [
-    await send(await sign({ identity: `${who.identity}s` })),
-    await send(await sign({ repositoryId: "8" })),
-    await send(signSample(archive, acme)),
-  ];
-  expect(refused.map(codeOf)).toEqual(refused.map(() => "SIGNER_UNTRUSTED"));
-  expect(codeOf(await send(await sign({}, await createTestSigstore())))).toBe("SIGNATURE_INVALID");
-  const answer = await send(await sign({}));
-  expect(answer.status).toBe(201);
-  expect(parsePublishedVersion(answer.body).signer).toMatchObject({
-    kind: "keyless",
-    publisher: "robot",
-    ...who,
-    repositoryId: "7",
-  });
-
-  // The same person's certificate is nothing for a publisher with a key alone.
-  const other = archiveOf("9.9.9");
-  const bundle = await signKeylessSample(sigstore, other, { ...who, repositoryId: "7" });
-  expect(codeOf(await publish({ archive: other, bundle, path: "acme/hello/9.9.9" }))).toBe(
-    "SIGNER_UNTRUSTED",
-  );
-  for (const wrong of [
-    ["--issuer", who.issuer],
-    [...command, "--key", "x"],
-    ["--other", "x"],
-  ]) {
-    expect((await runToEnd([configFile, "publisher", "add", "robot", ...wrong])).code).toBe(1);
-  }
 });
 
 const evil = createSampleKey();
@@ -514,7 +363,7 @@ test.each<[string, number, string, () => string | FormData]>([
 });
 
 test("a multipart body that breaks off is the caller's fault", async () => {
-  const answer = await fetch(`http://127.0.0.1:${service.port}/api/v1/packs/acme/hello/9.0.0`, {
+  const answer = await fetch(registry.at("/api/v1/packs/acme/hello/9.0.0"), {
     method: "PUT",
     headers: {
       authorization: `Bearer ${token}`,
@@ -532,7 +381,7 @@ test.each([
   ["a length that is no number", "content-length: 1e3", 400],
 ])("a body with %s is refused unread", async (_what, header, status) => {
   const answered = await new Promise<string>((done, fail) => {
-    const socket = connect(service.port, "127.0.0.1");
+    const socket = connect(registry.port, "127.0.0.1");
     socket.on("data", (chunk) => {
       socket.destroy();
       done(chunk.toString());
@@ -548,7 +397,7 @@ test.each([
 
 test("a refusal comes before the body is read", async () => {
   const status = await new Promise<number>((done, fail) => {
-    const call = httpRequest(at("/api/v1/packs/acme/hello/9.0.0"), {
+    const call = httpRequest(registry.at("/api/v1/packs/acme/hello/9.0.0"), {
       method: "PUT",
       headers: { "content-type": "multipart/form-data; boundary=b", "content-length": "1000" },
     });
@@ -571,7 +420,7 @@ test.each<[string, string, number, string]>([
   ["GET", "/api/v1/packs/%zz/hello", 400, "BAD_REQUEST"],
   ["POST", "/publishers", 404, "NOT_FOUND"],
 ])("%s %s answers %i %s", async (method, path, status, code) => {
-  const response = await fetch(at(path), { method });
+  const response = await fetch(registry.at(path), { method });
   expect([response.status, ((await response.json()) as ErrorBody).error.code]).toEqual([
     status,
     code,
@@ -579,9 +428,9 @@ test.each<[string, string, number, string]>([
 });
 
 test("the operator's socket is the operator's alone, and its input is strict", async () => {
-  const socketPath = join(dataDir, "run/operator.sock");
+  const socketPath = join(registry.dataDir, "run/operator.sock");
   expect(statSync(socketPath).mode & 0o777).toBe(0o600);
-  expect(statSync(join(dataDir, "run")).mode & 0o777).toBe(0o700);
+  expect(statSync(join(registry.dataDir, "run")).mode & 0o777).toBe(0o700);
   const post = (body: string, type = "application/json"): Promise<string> =>
     new Promise((done, fail) => {
       const call = httpRequest(
@@ -612,7 +461,7 @@ test("the operator's socket is the operator's alone, and its input is strict", a
 
 test("a publisher may have several keys and tokens; a stolen database has no token in it", async () => {
   const second = createSampleKey();
-  const secondToken = await addPublisher("acme", second);
+  const secondToken = await registry.addPublisher("acme", second);
   const archive = archiveOf("4.0.0");
   const answer = await publish({
     archive,
@@ -626,13 +475,13 @@ test("a publisher may have several keys and tokens; a stolen database has no tok
   );
   const opened = await openDatabase({
     dataDir: "/nonexistent",
-    url: database.url,
+    url: registry.database.url,
     schema: "registry",
     migrations,
     onLost: () => undefined,
     maxConnections: 1,
   });
-  const rows = await opened.sql`select * from publisher_tokens where publisher = 'acme'`;
+  const rows = await opened.sql`select * from publisher_tokens`;
   await opened.close();
   expect(JSON.stringify(rows)).not.toContain(token.slice("sonde_pt_".length));
   expect(rows.length).toBe(2);
@@ -641,30 +490,27 @@ test("a publisher may have several keys and tokens; a stolen database has no tok
 test("an archive that changes on disk is not served", async () => {
   const archive = archiveOf("5.0.0");
   await publish({ archive, path: "acme/hello/5.0.0" });
-  const file = join(dataDir, "archives", `${archiveDigest(archive).slice(7)}.tgz`);
+  const file = join(registry.dataDir, "archives", `${archiveDigest(archive).slice(7)}.tgz`);
   writeFileSync(file, archiveOf("5.0.1"));
   const answer = await read("/api/v1/packs/acme/hello/5.0.0/archive");
   expect([answer.status, codeOf(answer)]).toEqual([500, "INTERNAL"]);
 });
 
 test("a killed registry comes back on its port with everything it had acknowledged", async () => {
-  const { port } = service;
+  const { port } = registry;
   const before = (await read("/api/v1/packs/acme/hello")).body;
-  service.child.kill("SIGKILL");
-  await new Promise((done) => service.child.on("close", done));
-  writeFileSync(join(dataDir, "archives/.new-leaving"), "half");
-  service = await startService();
-  expect(service.port).toBe(port);
+  await registry.stop("SIGKILL");
+  writeFileSync(join(registry.dataDir, "archives/.new-leaving"), "half");
+  await registry.start();
+  expect(registry.port).toBe(port);
   expect((await read("/api/v1/packs/acme/hello")).body).toEqual(before);
   expect(blobs().some((name) => name.startsWith(".new-"))).toBe(false);
-  expect((await fetch(at("/api/v1/packs/acme/hello/1.0.0/archive"))).status).toBe(200);
+  expect((await fetch(registry.at("/api/v1/packs/acme/hello/1.0.0/archive"))).status).toBe(200);
 });
 
 test("SIGTERM ends it cleanly", async () => {
-  service.child.kill("SIGTERM");
-  const code = await new Promise((done) => service.child.on("close", done));
-  expect(code).toBe(0);
-  service = await startService();
+  expect(await registry.stop("SIGTERM")).toBe(0);
+  await registry.start();
 });
 
 test.each<[string, object, string]>([
@@ -681,22 +527,22 @@ test.each<[string, object, string]>([
   ],
   ["a folder it may not make", { dataDir: "/etc/hostname/none" }, "RIGHT_MISSING"],
 ])("with %s in its configuration it does not start", async (_what, changes, code) => {
-  const other = join(root, "other.json");
-  writeConfig(other, changes);
-  const { code: exit, out } = await runToEnd([other]);
+  const other = join(registry.root, "other.json");
+  registry.writeConfig(other, changes);
+  const { code: exit, out } = await registry.runToEnd([other]);
   expect(exit).toBe(1);
   expect(out).toContain(`"code":"${code}"`);
 });
 
 test("a port in use is one clear sentence", async () => {
-  const other = join(root, "other.json");
-  const otherData = join(root, "other-data");
-  writeConfig(other, {
+  const other = join(registry.root, "other.json");
+  const otherData = join(registry.root, "other-data");
+  registry.writeConfig(other, {
     dataDir: otherData,
     databaseUrl: undefined,
-    http: { host: "127.0.0.1", port: service.port, behindProxy: false },
+    http: { host: "127.0.0.1", port: registry.port, behindProxy: false },
   });
-  const { code, out } = await runToEnd([other]);
+  const { code, out } = await registry.runToEnd([other]);
   expect(code).toBe(1);
   expect(out).toContain('"code":"PORT_IN_USE"');
   // It had started a database by then, and took it along.
@@ -706,35 +552,35 @@ test("a port in use is one clear sentence", async () => {
 
 test("the operator's command says what is wrong", async () => {
   const refusal = async (...args: string[]): Promise<string> =>
-    (await runToEnd([configFile, ...args])).out;
+    (await registry.runToEnd([registry.configFile, ...args])).out;
   expect(await refusal("publisher", "remove", "acme")).toContain('"code":"BAD_REQUEST"');
   expect(await refusal("publisher", "add", "acme", "--key", "/nowhere")).toContain(
     '"code":"BAD_REQUEST"',
   );
-  const other = join(root, "other.json");
-  writeConfig(other, { dataDir: join(root, "not-running") });
-  const { out } = await runToEnd([
+  const other = join(registry.root, "other.json");
+  registry.writeConfig(other, { dataDir: join(registry.root, "not-running") });
+  const { out } = await registry.runToEnd([
     other,
     "publisher",
     "add",
     "acme",
     "--key",
-    join(root, "acme.pem"),
+    join(registry.root, "acme.pem"),
   ]);
   expect(out).toContain('"code":"REGISTRY_UNAVAILABLE"');
 });
 
 test("root is refused", async () => {
   // Without root, a user namespace in which we are uid 0 is as good.
-  const child = asRoot
-    ? await runToEnd([configFile], {})
+  const child = TestRegistry.asRoot
+    ? await registry.runToEnd([registry.configFile], {})
     : await new Promise<{ out: string }>((done) => {
         const unshared = spawn("unshare", [
           "-r",
           process.execPath,
           "--conditions=sonde:source",
-          main,
-          configFile,
+          join(import.meta.dirname, "main.ts"),
+          registry.configFile,
         ]);
         let out = "";
         unshared.stdout.on("data", (chunk: Buffer) => (out += chunk.toString()));

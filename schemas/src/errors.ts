@@ -218,6 +218,11 @@ export const ERROR_TABLE = {
     retryable: false,
     hint: "Versions never change; publish a new version.",
   },
+  REGISTRY_LOG_INCONSISTENT: {
+    status: 502,
+    retryable: false,
+    hint: "The registry's log is not the one it was; install nothing and compare with sonde registry audit.",
+  },
   REGISTRY_UNAVAILABLE: {
     status: 503,
     retryable: true,

@@ -177,6 +177,13 @@ export {
   parseTrustedRoot,
 } from "./trust-policy.ts";
 export { TrustedRoot } from "./trusted-root.ts";
+export {
+  type AdvisoryEntry,
+  type PublishEntry,
+  RegistryEntry,
+  Severity,
+  parseRegistryEntry,
+} from "./registry-log.ts";
 export { buildParser, buildValueChecker, parseJson } from "./validator.ts";
 export {
   MAX_VALUE_DEPTH,

@@ -12,6 +12,10 @@ import { buildParser } from "./validator.ts";
 //   GET  /packs/:publisher/:pack/:version/archive   the .tgz, with Sonde-Digest
 //   GET  /packs/:publisher/:pack/:version/bundle    the Sigstore bundle (JSON)
 //   PUT  /packs/:publisher/:pack/:version        multipart: files `bundle` then `archive`, bearer token
+// The transparency log (C2SP tlog-tiles):
+//   GET  /log/key                                the key that signs its heads (vkey)
+//   GET  /log/checkpoint                         its signed head
+//   GET  /log/tile/LEVEL/N[.p/W], /log/tile/entries/N[.p/W]
 // And for the registry's operator, on the unix socket `<dataDir>/run/operator.sock`:
 //   POST /publishers                                AddPublisher -> AddedPublisher
 //   POST /identities                                AddIdentity -> AddedIdentity
@@ -30,6 +34,8 @@ export const PublishedVersion = Type.Object(
     sizeBytes: Type.Integer({ minimum: 1 }),
     publishedAt: Timestamp,
     signer: Signer,
+    /** Of its entry in the transparency log. */
+    logIndex: Type.Integer({ minimum: 0 }),
     /** Checked by `parseManifestShape` where it is used; verifiers read the archive's own. */
     manifest: Type.Unsafe<Manifest>({ type: "object" }),
   },

@@ -1,3 +1,4 @@
+export { createSampleLog, type SampleLog } from "./sample-log.ts";
 export {
   buildSampleArchive,
   buildSampleManifest,

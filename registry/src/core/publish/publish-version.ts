@@ -26,8 +26,14 @@ export type PublishPorts = {
   /** Durable when it resolves; the same bytes twice are one blob. */
   saveBlob(digest: Digest, bytes: Uint8Array): Promise<void>;
   removeBlob(digest: Digest): Promise<void>;
-  /** Makes the version visible unless one is; atomic, so of two at once exactly one wins. */
-  insertVersion(published: PublishedVersion, bundle: string): Promise<boolean>;
+  /**
+   * Appends to the transparency log and makes the version visible, both or
+   * neither; null when one is there, so of two at once exactly one wins.
+   */
+  insertVersion(
+    version: Omit<PublishedVersion, "logIndex">,
+    bundle: string,
+  ): Promise<PublishedVersion | null>;
 };
 
 /**
@@ -54,7 +60,7 @@ export async function publishVersion(
   const { name, version } = submission;
   const before = await ports.findVersion(name, version);
   if (before !== null) return { published: demandSame(before, pack.digest), created: false };
-  const published: PublishedVersion = {
+  const accepted = {
     name,
     version,
     digest: pack.digest,
@@ -65,7 +71,8 @@ export async function publishVersion(
     manifest: pack.manifest,
   };
   await ports.saveBlob(pack.digest, submission.archive);
-  if (await ports.insertVersion(published, submission.bundle)) return { published, created: true };
+  const published = await ports.insertVersion(accepted, submission.bundle);
+  if (published !== null) return { published, created: true };
   const winner = await ports.findVersion(name, version);
   if (winner === null) throw new SondeError("INTERNAL", "expected the version that won, got none");
   // Nobody else's blob: a digest covers name and version, and that version is another's.

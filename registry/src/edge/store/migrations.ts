@@ -39,6 +39,34 @@ export const migrations: Migration[] = [
       );`,
   },
   {
+    name: "transparency-log",
+    sql: `
+      -- The transparency log: rows are only ever inserted, in one total order.
+      create table log_entries (
+        index bigint primary key,
+        entry bytea not null
+      );
+
+      -- Hashes of tiles: level 0 are leaves, each level above covers 256 of the one below.
+      create table log_hashes (
+        level smallint not null,
+        index bigint not null,
+        hash bytea not null,
+        primary key (level, index)
+      );
+
+      -- The head: its row is locked by whoever appends.
+      create table log_head (
+        single boolean primary key default true check (single),
+        size bigint not null,
+        frontier bytea not null,
+        key text not null
+      );
+
+      -- Where the version's own entry is.
+      alter table versions add column log_index bigint not null unique references log_entries (index);`,
+  },
+  {
     name: "publisher identities",
     sql: `
       -- Whom a signing certificate may name; an empty repository_id is a certificate that names none.

@@ -9,10 +9,12 @@ import {
   type Version,
 } from "@sonde/schemas";
 import type { Sql } from "postgres";
+import type { LogStore } from "./log-store.ts";
 import { newestFirst, pickLatest } from "../../core/order-versions.ts";
 
-type VersionRow = Omit<PublishedVersion, "signer" | "manifest" | "publishedAt"> & {
+type VersionRow = Omit<PublishedVersion, "signer" | "manifest" | "publishedAt" | "logIndex"> & {
   publishedAt: Date;
+  logIndex: string;
   signer: string;
   manifest: string;
 };
@@ -21,9 +23,9 @@ type VersionRow = Omit<PublishedVersion, "signer" | "manifest" | "publishedAt"> 
  * The published versions. Rows are only ever inserted. `signer` and `manifest`
  * are JSON text that this program wrote after verifying it.
  */
-export function createVersionStore(sql: Sql) {
+export function createVersionStore(sql: Sql, log: LogStore) {
   const columns = sql`name, version, digest, content_digest as "contentDigest",
-    size_bytes as "sizeBytes", published_at as "publishedAt", signer, manifest`;
+    size_bytes as "sizeBytes", published_at as "publishedAt", signer, manifest, log_index as "logIndex"`;
   return {
     async findVersion(name: PackName, version: Version): Promise<PublishedVersion | null> {
       const [row] = await sql<VersionRow[]>`
@@ -38,19 +40,38 @@ export function createVersionStore(sql: Sql) {
     },
 
     /**
-     * @returns false when that name and version, or that archive, is there already.
-     *   No conflict target: of two at once the loser may meet either constraint.
+     * Makes the version visible and appends it to the log, in one transaction.
+     *
+     * @returns null when that name and version, or that archive, is there already
      */
-    async insertVersion(published: PublishedVersion, bundle: string): Promise<boolean> {
-      const rows = await sql`
-        insert into versions (name, version, digest, content_digest, size_bytes, published_at,
-          signer, manifest, bundle)
-        values (${published.name}, ${published.version}, ${published.digest},
-          ${published.contentDigest}, ${published.sizeBytes}, ${published.publishedAt},
-          ${JSON.stringify(published.signer)}, ${JSON.stringify(published.manifest)}, ${bundle})
-        on conflict do nothing
-        returning name`;
-      return rows.length === 1;
+    async insertVersion(
+      version: Omit<PublishedVersion, "logIndex">,
+      bundle: string,
+    ): Promise<PublishedVersion | null> {
+      const { name, digest, contentDigest, signer, manifest, publishedAt: at } = version;
+      return await sql.begin(async (transaction) => {
+        // Of two at once the second waits here for the first, and then finds it.
+        await transaction`select pg_advisory_xact_lock(hashtextextended(${name}, 0))`;
+        const present = await transaction`select 1 from versions
+          where (name = ${name} and version = ${version.version}) or digest = ${digest}`;
+        if (present.length > 0) return null;
+        const logIndex = await log.append(transaction, {
+          type: "publish",
+          at,
+          name,
+          version: version.version,
+          digest,
+          contentDigest,
+          engines: manifest.engines,
+          signer,
+        });
+        await transaction`
+          insert into versions (name, version, digest, content_digest, size_bytes, published_at,
+            signer, manifest, bundle, log_index)
+          values (${name}, ${version.version}, ${digest}, ${contentDigest}, ${version.sizeBytes},
+            ${at}, ${JSON.stringify(signer)}, ${JSON.stringify(manifest)}, ${bundle}, ${logIndex})`;
+        return { ...version, logIndex };
+      });
     },
 
     async listVersions(name: PackName): Promise<PackVersions> {
@@ -85,6 +106,7 @@ export type VersionStore = ReturnType<typeof createVersionStore>;
 function readRow(row: VersionRow): PublishedVersion {
   return {
     ...row,
+    logIndex: Number(row.logIndex),
     publishedAt: row.publishedAt.toISOString(),
     signer: JSON.parse(row.signer) as Signer,
     manifest: JSON.parse(row.manifest) as Manifest,

@@ -1,0 +1,65 @@
+import { createHash, createPrivateKey, createPublicKey, generateKeyPairSync } from "node:crypto";
+import type { KeyObject } from "node:crypto";
+import {
+  closeSync,
+  existsSync,
+  fsyncSync,
+  openSync,
+  readFileSync,
+  renameSync,
+  writeSync,
+} from "node:fs";
+import { dirname, join } from "node:path";
+import { SondeError } from "@sonde/schemas";
+import type { NoteKey } from "@sonde/trust/log";
+
+/** The key that signs the log's heads, and the name it signs under. */
+export type LogKey = { key: NoteKey; privateKey: KeyObject };
+
+/**
+ * Opens `log.key` in the data folder, or makes it at the first start: Ed25519,
+ * readable by the registry's user alone. The log's name is the configured one
+ * or made of the key, so that two registries never share a name by accident.
+ *
+ * @throws SondeError RIGHT_MISSING or CONFIG_INVALID
+ */
+export function openLogKey(dataDir: string, name: string | undefined): LogKey {
+  const path = join(dataDir, "log.key");
+  if (!existsSync(path)) writeNewKey(path);
+  const privateKey = readKey(path);
+  const publicKey = createPublicKey(privateKey);
+  const spki = publicKey.export({ format: "der", type: "spki" });
+  const fingerprint = createHash("sha256").update(spki).digest("hex");
+  return {
+    key: { name: name ?? `sonde.registry/${fingerprint.slice(0, 16)}`, publicKey },
+    privateKey,
+  };
+}
+
+/** Whole or not at all, also after a power cut: a log that was signed needs its key. */
+function writeNewKey(path: string): void {
+  const { privateKey } = generateKeyPairSync("ed25519");
+  const temporary = `${path}.new`;
+  try {
+    const file = openSync(temporary, "w", 0o600);
+    writeSync(file, privateKey.export({ format: "pem", type: "pkcs8" }).toString());
+    fsyncSync(file);
+    closeSync(file);
+    renameSync(temporary, path);
+    const folder = openSync(dirname(path), "r");
+    fsyncSync(folder);
+    closeSync(folder);
+  } catch (cause) {
+    throw new SondeError("RIGHT_MISSING", `cannot write ${path}`, { cause });
+  }
+}
+
+function readKey(path: string): KeyObject {
+  try {
+    const key = createPrivateKey(readFileSync(path));
+    if (key.asymmetricKeyType === "ed25519") return key;
+  } catch (cause) {
+    throw new SondeError("CONFIG_INVALID", `${path}: expected a readable private key`, { cause });
+  }
+  throw new SondeError("CONFIG_INVALID", `${path}: expected an Ed25519 key, got another kind`);
+}

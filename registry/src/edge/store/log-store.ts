@@ -1,0 +1,98 @@
+import { type RegistryEntry, SondeError } from "@sonde/schemas";
+import {
+  type Frontier,
+  type TileId,
+  TILE_LEVELS,
+  canonicalJson,
+  encodeEntries,
+  frontierLength,
+  growTree,
+  hashLeaf,
+} from "@sonde/trust/log";
+import type { Sql, TransactionSql } from "postgres";
+
+const HASH_BYTES = 32;
+
+type HeadRow = { size: string; frontier: Buffer };
+
+/**
+ * The transparency log in the database. An entry is committed in the same
+ * transaction as the change it tells of, so neither is ever there without the
+ * other, and a head is only signed once it is durable.
+ */
+export function createLogStore(sql: Sql) {
+  return {
+    /**
+     * Binds an empty log to its key, once; a log that has a key keeps it.
+     *
+     * @throws SondeError CONFIG_INVALID when the log was signed by another key
+     */
+    async open(key: string): Promise<void> {
+      await sql`insert into log_head (size, frontier, key) values (0, ${Buffer.alloc(0)}, ${key})
+        on conflict do nothing`;
+      const [row] = await sql<{ key: string }[]>`select key from log_head`;
+      if (row?.key === key) return;
+      throw new SondeError(
+        "CONFIG_INVALID",
+        `log key: expected the key of this registry's log, ${row?.key ?? "none"}, got ${key}`,
+      );
+    },
+
+    /**
+     * Appends one entry within the caller's transaction. Writers wait for each
+     * other here, so it comes last before the commit.
+     *
+     * @returns the entry's index
+     */
+    async append(transaction: TransactionSql, entry: RegistryEntry): Promise<number> {
+      const [row] = await transaction<HeadRow[]>`select size, frontier from log_head for update`;
+      const { size, hashes } = readFrontier(row);
+      const bytes = Buffer.from(canonicalJson(entry), "utf8");
+      const { frontier, completed } = growTree({ size, hashes }, hashLeaf(bytes));
+      await transaction`insert into log_entries (index, entry) values (${size}, ${bytes})`;
+      for (const [level, hash] of completed.entries()) {
+        if (level % TILE_LEVELS !== 0) continue;
+        await transaction`insert into log_hashes (level, index, hash)
+          values (${level / TILE_LEVELS}, ${Math.floor(size / 2 ** level)}, ${hash})`;
+      }
+      await transaction`update log_head
+        set size = ${frontier.size}, frontier = ${Buffer.concat(frontier.hashes)}`;
+      return size;
+    },
+
+    /** The committed head. */
+    async readHead(): Promise<Frontier> {
+      const [row] = await sql<HeadRow[]>`select size, frontier from log_head`;
+      return readFrontier(row);
+    },
+
+    /** @returns null unless the log has all of that tile */
+    async readTile({ level, index, width }: TileId): Promise<Buffer | null> {
+      const first = index * 256;
+      const rows = await (level === null
+        ? sql<{ bytes: Buffer }[]>`select entry as bytes from log_entries
+            where index >= ${first} and index < ${first + width} order by index`
+        : sql<{ bytes: Buffer }[]>`select hash as bytes from log_hashes
+            where level = ${level} and index >= ${first} and index < ${first + width}
+            order by index`);
+      if (rows.length !== width) return null;
+      const parts = rows.map(({ bytes }) => bytes);
+      return level === null ? encodeEntries(parts) : Buffer.concat(parts);
+    },
+  };
+}
+export type LogStore = ReturnType<typeof createLogStore>;
+
+function readFrontier(row: HeadRow | undefined): Frontier {
+  const size = Number(row?.size);
+  const bytes = row?.frontier;
+  if (bytes?.length !== frontierLength(size) * HASH_BYTES) {
+    throw new SondeError("INTERNAL", "expected the head of the log, got a broken row");
+  }
+  return {
+    size,
+    hashes: Array.from({ length: bytes.length / HASH_BYTES }, (_, place) =>
+      bytes.subarray(place * HASH_BYTES, (place + 1) * HASH_BYTES),
+    ),
+  };
+}

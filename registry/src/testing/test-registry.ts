@@ -1,0 +1,175 @@
+import { type ChildProcess, type SpawnOptions, spawn } from "node:child_process";
+import { chmodSync, chownSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { type TestDatabase, startTestDatabase } from "@sonde/database/testing";
+import type { ErrorBody } from "@sonde/schemas";
+import { type SampleKey, signSample } from "@sonde/trust/testing";
+
+const NOBODY = 65534;
+const MAIN = join(import.meta.dirname, "../main.ts");
+
+export type Answer = { status: number; body: unknown };
+export type Upload = {
+  archive: Uint8Array;
+  bundle: string;
+  /** `PUBLISHER/PACK/VERSION` */
+  path: string;
+  /** null sends no token. */
+  bearer: string | null;
+};
+
+/** The error code of a refusal. */
+export const codeOf = ({ body }: Answer): string => (body as ErrorBody).error.code;
+
+/**
+ * A registry as a real process over a real PostgreSQL of its own; as root both
+ * run as nobody.
+ */
+export class TestRegistry {
+  static readonly asRoot = process.getuid?.() === 0;
+  static readonly account: SpawnOptions = TestRegistry.asRoot ? { uid: NOBODY, gid: NOBODY } : {};
+
+  readonly root = mkdtempSync(join(tmpdir(), "sonde-registry-"));
+  readonly dataDir = join(this.root, "data");
+  readonly configFile = join(this.root, "config.json");
+  readonly database: TestDatabase;
+  readonly #settings: object;
+  child: ChildProcess | undefined;
+  port = 0;
+  /** The key that signs its log, as a policy names it. */
+  logKey = "";
+
+  private constructor(database: TestDatabase, settings: object) {
+    this.database = database;
+    this.#settings = settings;
+  }
+
+  /** @param settings members of the configuration that differ from the usual */
+  static async start(settings: object = {}): Promise<TestRegistry> {
+    const registry = new TestRegistry(await startTestDatabase(), settings);
+    mkdirSync(registry.dataDir);
+    registry.#giveAway(registry.root, registry.dataDir);
+    chmodSync(registry.root, 0o755);
+    registry.writeConfig(registry.configFile);
+    await registry.start();
+    return registry;
+  }
+
+  /** Starts the process again, on the port it had. */
+  async start(): Promise<void> {
+    const { child, out } = this.#run([this.configFile], TestRegistry.account);
+    this.child = child;
+    await new Promise<void>((done, fail) => {
+      child.stdout?.once("data", () => done());
+      child.once("close", () => fail(new Error(out())));
+    });
+    const line = out().split("\n")[0] ?? "";
+    const ready = JSON.parse(line) as { ready?: boolean; port: number; logKey: string };
+    if (ready.ready !== true) throw new Error(out());
+    this.port = ready.port;
+    this.logKey = ready.logKey;
+  }
+
+  /** @returns the exit code, null when a signal ended it */
+  async stop(signal: "SIGTERM" | "SIGKILL"): Promise<number | null> {
+    const { child } = this;
+    if (child === undefined || child.exitCode !== null || child.signalCode !== null) return null;
+    const closed = new Promise<number | null>((done) => child.on("close", done));
+    child.kill(signal);
+    return await closed;
+  }
+
+  async close(): Promise<void> {
+    await this.stop("SIGKILL");
+    await this.database.close();
+    rmSync(this.root, { recursive: true, force: true });
+  }
+
+  /** Runs the registry's program with these arguments to its end. */
+  async runToEnd(
+    args: string[],
+    options: SpawnOptions = TestRegistry.account,
+  ): Promise<{ code: number | null; out: string }> {
+    const { child, out } = this.#run(args, options);
+    const code = await new Promise<number | null>((done) => child.on("close", done));
+    return { code, out: out() };
+  }
+
+  writeConfig(path: string, changes: object = {}): void {
+    const config = {
+      dataDir: this.dataDir,
+      databaseUrl: this.database.url,
+      http: { host: "127.0.0.1", port: 0, behindProxy: false },
+      maxCapability: "observe",
+      supervised: true,
+      ...this.#settings,
+      ...changes,
+    };
+    writeFileSync(path, JSON.stringify(config), { mode: 0o644 });
+  }
+
+  /** @returns the publisher's new token */
+  async addPublisher(name: string, key: SampleKey): Promise<string> {
+    const keyFile = join(this.root, `${name}.pem`);
+    writeFileSync(keyFile, key.publicKeyPem, { mode: 0o644 });
+    const command = [this.configFile, "publisher", "add", name, "--key", keyFile];
+    const { code, out } = await this.runToEnd(command);
+    if (code !== 0) throw new Error(out);
+    return (JSON.parse(out) as { token: string }).token;
+  }
+
+  at(path: string): string {
+    return `http://127.0.0.1:${this.port}${path}`;
+  }
+
+  async read(path: string): Promise<Answer> {
+    const response = await fetch(this.at(path));
+    return { status: response.status, body: await response.json() };
+  }
+
+  async publish(upload: Upload, body: string | FormData = uploadForm(upload)): Promise<Answer> {
+    const { bearer, path } = upload;
+    const response = await fetch(this.at(`/api/v1/packs/${path}`), {
+      method: "PUT",
+      body,
+      headers: bearer === null ? {} : { authorization: `Bearer ${bearer}` },
+    });
+    return { status: response.status, body: await response.json() };
+  }
+
+  #run(args: string[], options: SpawnOptions): { child: ChildProcess; out: () => string } {
+    const child = spawn(process.execPath, ["--conditions=sonde:source", MAIN, ...args], {
+      ...options,
+      cwd: this.root,
+      stdio: ["pipe", "pipe", "pipe"],
+    });
+    let out = "";
+    child.stdout?.on("data", (chunk: Buffer) => (out += chunk.toString()));
+    child.stderr?.on("data", (chunk: Buffer) => (out += chunk.toString()));
+    return { child, out: () => out };
+  }
+
+  #giveAway(...paths: string[]): void {
+    if (!TestRegistry.asRoot) return;
+    for (const path of paths) chownSync(path, NOBODY, NOBODY);
+  }
+}
+
+/** The multipart body of a publication. */
+export function uploadForm({ archive, bundle }: Pick<Upload, "archive" | "bundle">): FormData {
+  const data = new FormData();
+  data.append("bundle", new Blob([bundle]), "bundle.json");
+  data.append("archive", new Blob([Uint8Array.from(archive)]), "archive.tgz");
+  return data;
+}
+
+/** A signed upload of a sample archive. */
+export function signUpload(
+  archive: Uint8Array,
+  path: string,
+  key: SampleKey,
+  bearer: string,
+): Upload {
+  return { archive, path, bearer, bundle: signSample(archive, key) };
+}

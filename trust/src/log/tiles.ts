@@ -1,0 +1,157 @@
+import { SondeError } from "@sonde/schemas";
+import {
+  type NodeId,
+  coverRange,
+  hashLeaf,
+  hashNode,
+  inclusionPath,
+  rootFromInclusion,
+} from "./merkle.ts";
+
+// A log served as static files (C2SP tlog-tiles): `tile/L/N` holds 256 hashes,
+// `tile/entries/N` the 256 entries below a tile of level 0.
+
+const WIDTH = 256;
+/** Tree levels that one tile spans. */
+export const TILE_LEVELS = 8;
+const HASH_BYTES = 32;
+/** Of one entry: the bundle's length prefix has two bytes. */
+export const MAX_ENTRY_BYTES = 65_535;
+
+/** One file of the log: `level` null means entries. `width` is 256 for a whole tile. */
+export type TileId = {
+  readonly level: number | null;
+  readonly index: number;
+  readonly width: number;
+};
+
+/** Path below the log's address, without a leading slash. */
+export function tilePath({ level, index, width }: TileId): string {
+  const digits = String(index).padStart(Math.ceil(String(index).length / 3) * 3, "0");
+  const parts = digits.match(/.{3}/g) ?? [];
+  const name = parts.map((part, place) => (place < parts.length - 1 ? `x${part}` : part)).join("/");
+  return `tile/${level ?? "entries"}/${name}${width === WIDTH ? "" : `.p/${width}`}`;
+}
+
+/** The tile of that path, or null for what is no canonical path. */
+export function parseTilePath(path: string): TileId | null {
+  const [, levelText, indexText, widthText] =
+    /^tile\/(entries|[0-9]|[1-5][0-9]|6[0-3])\/((?:x[0-9]{3}\/){0,4}[0-9]{3})(?:\.p\/([1-9][0-9]{0,2}))?$/.exec(
+      path,
+    ) ?? [];
+  if (levelText === undefined || indexText === undefined) return null;
+  const id = {
+    level: levelText === "entries" ? null : Number(levelText),
+    index: Number(indexText.replaceAll(/[x/]/g, "")),
+    width: widthText === undefined ? WIDTH : Number(widthText),
+  };
+  return tilePath(id) === path && id.width <= WIDTH ? id : null;
+}
+
+/** The tile as it stands in a log of `size` entries, whole or partial; null when it has nothing. */
+export function tileAt(level: number | null, index: number, size: number): TileId | null {
+  const hashes = Math.floor(size / WIDTH ** (level ?? 0));
+  const width = Math.min(WIDTH, hashes - index * WIDTH);
+  return width > 0 ? { level, index, width } : null;
+}
+
+/** @throws RangeError for an entry above MAX_ENTRY_BYTES */
+export function encodeEntries(entries: readonly Uint8Array[]): Buffer {
+  return Buffer.concat(
+    entries.flatMap((entry) => {
+      if (entry.length > MAX_ENTRY_BYTES) throw new RangeError("the entry is too long for a log");
+      return [Uint8Array.of(entry.length >> 8, entry.length & 255), entry];
+    }),
+  );
+}
+
+/** @throws SondeError REGISTRY_LOG_INCONSISTENT unless it is exactly `width` entries */
+export function decodeEntries(bytes: Uint8Array, width: number): Uint8Array[] {
+  const entries: Uint8Array[] = [];
+  let at = 0;
+  while (at + 2 <= bytes.length && entries.length < width) {
+    const end = at + 2 + ((bytes[at] ?? 0) << 8) + (bytes[at + 1] ?? 0);
+    entries.push(bytes.subarray(at + 2, end));
+    at = end;
+  }
+  if (entries.length === width && at === bytes.length) return entries;
+  throw inconsistent(`expected ${width} whole entries, got others`);
+}
+
+/** Fetches one file of the log, or throws. What it gives is not believed. */
+export type ReadTile = (id: TileId) => Promise<Uint8Array>;
+
+/**
+ * Reads the entry at `index` and proves that it is in the tree of that size and
+ * root. Every hash used comes from the log and is believed only by the root it
+ * leads to.
+ *
+ * @throws SondeError REGISTRY_LOG_INCONSISTENT when it is not
+ */
+export async function readProvenEntry(
+  index: number,
+  tree: { readonly size: number; readonly root: Buffer },
+  readTile: ReadTile,
+): Promise<Uint8Array> {
+  const id = tileAt(null, Math.floor(index / WIDTH), tree.size);
+  if (index < 0 || index >= tree.size || id === null) {
+    throw inconsistent(`expected an entry below ${tree.size}, got ${index}`);
+  }
+  const entry = decodeEntries(await readTile(id), id.width)[index % WIDTH];
+  if (entry === undefined) throw inconsistent(`expected entry ${index}, got none`);
+  const tiles = new Map<string, Promise<Buffer[]>>();
+  const proof: Buffer[] = [];
+  for (const { start, end } of inclusionPath(index, tree.size)) {
+    const nodes: Buffer[] = [];
+    for (const node of coverRange(start, end))
+      nodes.push(await readNode(node, tree.size, readTile, tiles));
+    proof.push(nodes.reduceRight((right, left) => hashNode(left, right)));
+  }
+  const root = rootFromInclusion(hashLeaf(entry), index, tree.size, proof);
+  if (root?.equals(tree.root)) return entry;
+  throw inconsistent(`expected entry ${index} to be in the log, got a proof of another tree`);
+}
+
+/** The hash of a perfect subtree, from the tile that holds it or its descendants. */
+async function readNode(
+  { level, index }: NodeId,
+  size: number,
+  readTile: ReadTile,
+  tiles: Map<string, Promise<Buffer[]>>,
+): Promise<Buffer> {
+  const tileLevel = Math.floor(level / TILE_LEVELS);
+  const span = 2 ** (level % TILE_LEVELS);
+  const id = tileAt(tileLevel, Math.floor((index * span) / WIDTH), size);
+  if (id === null) throw inconsistent("expected a tile of the log, got none");
+  const path = tilePath(id);
+  const known = tiles.get(path) ?? readTile(id).then((bytes) => decodeTile(bytes, id.width));
+  tiles.set(path, known);
+  const first = (index * span) % WIDTH;
+  const hashes = (await known).slice(first, first + span);
+  if (hashes.length !== span) throw inconsistent("expected a wider tile, got a narrower one");
+  return foldPerfect(hashes);
+}
+
+/** The root above a power of two of hashes. */
+export function foldPerfect(hashes: readonly Buffer[]): Buffer {
+  let row = hashes;
+  while (row.length > 1) {
+    row = Array.from({ length: row.length / 2 }, (_, pair) =>
+      hashNode(row[2 * pair] as Buffer, row[2 * pair + 1] as Buffer),
+    );
+  }
+  return row[0] as Buffer;
+}
+
+function decodeTile(bytes: Uint8Array, width: number): Buffer[] {
+  if (bytes.length !== width * HASH_BYTES) {
+    throw inconsistent(`expected a tile of ${width} hashes, got ${bytes.length} bytes`);
+  }
+  return Array.from({ length: width }, (_, place) =>
+    Buffer.from(bytes.subarray(place * HASH_BYTES, (place + 1) * HASH_BYTES)),
+  );
+}
+
+function inconsistent(sentence: string): SondeError {
+  return new SondeError("REGISTRY_LOG_INCONSISTENT", `registry log: ${sentence}`);
+}

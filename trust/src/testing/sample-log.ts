@@ -1,0 +1,76 @@
+import { type KeyObject, generateKeyPairSync } from "node:crypto";
+import {
+  type Frontier,
+  type NoteKey,
+  type TileId,
+  EMPTY_FRONTIER,
+  appendLeaf,
+  encodeEntries,
+  foldPerfect,
+  hashLeaf,
+  parseTilePath,
+  rootOf,
+  signCheckpoint,
+} from "../log/index.ts";
+
+/** A transparency log in memory, for tests of those who read one. */
+export type SampleLog = {
+  readonly key: NoteKey;
+  readonly frontier: Frontier;
+  append(entry: Uint8Array): number;
+  /** The signed head, by default of now and of all entries. */
+  checkpoint(lies?: { at?: Date; frontier?: Frontier }): string;
+  readTile(id: TileId): Promise<Uint8Array>;
+  /** The file at a path below the log's address, or null. */
+  serve(path: string): Promise<Uint8Array | string | null>;
+  /** Another log with the same past and the same key: what a fork is. */
+  fork(): SampleLog;
+};
+
+export function createSampleLog(name = "registry.example/log"): SampleLog {
+  const { privateKey, publicKey } = generateKeyPairSync("ed25519");
+  return buildLog({ name, publicKey }, privateKey, []);
+}
+
+function buildLog(key: NoteKey, privateKey: KeyObject, past: readonly Uint8Array[]): SampleLog {
+  const entries: Uint8Array[] = [];
+  let frontier = EMPTY_FRONTIER;
+  const append = (entry: Uint8Array): number => {
+    frontier = appendLeaf(frontier, hashLeaf(entry));
+    return entries.push(entry) - 1;
+  };
+  for (const entry of past) append(entry);
+  const hashAt = (level: number, index: number): Buffer => {
+    const span = 256 ** level;
+    return foldPerfect(entries.slice(index * span, (index + 1) * span).map(hashLeaf));
+  };
+  const checkpoint: SampleLog["checkpoint"] = (lies = {}) => {
+    const head = lies.frontier ?? frontier;
+    return signCheckpoint(
+      { size: head.size, root: rootOf(head) },
+      key,
+      privateKey,
+      lies.at ?? new Date(),
+    );
+  };
+  const readTile: SampleLog["readTile"] = async ({ level, index, width }) => {
+    const first = index * 256;
+    if (level === null) return encodeEntries(entries.slice(first, first + width));
+    return Buffer.concat(Array.from({ length: width }, (_, place) => hashAt(level, first + place)));
+  };
+  return {
+    key,
+    get frontier() {
+      return frontier;
+    },
+    append,
+    checkpoint,
+    readTile,
+    async serve(path) {
+      if (path === "checkpoint") return checkpoint();
+      const id = parseTilePath(path);
+      return id === null ? null : await readTile(id);
+    },
+    fork: () => buildLog(key, privateKey, entries),
+  };
+}
