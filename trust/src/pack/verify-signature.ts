@@ -59,7 +59,7 @@ function verifyMaterial(bundle: Bundle, policy: TrustPolicy): VerifiedSignature 
       return verifyManagedKey(bundle, content.publicKey.hint, policy);
     case "certificate":
       return verifyKeyless(bundle, policy);
-    default:
+    case "x509CertificateChain":
       throw invalid("expected one certificate or a key's id");
   }
 }

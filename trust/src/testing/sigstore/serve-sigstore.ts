@@ -155,7 +155,7 @@ export async function serveSigstore(sigstore: TestSigstore): Promise<ServedSigst
   }
 
   const server = createServer((request, response) => {
-    answer(request)
+    void answer(request)
       .catch((error: unknown): Answer => ({ status: 400, body: String(error) }))
       .then(({ status, body }) => {
         response.writeHead(status, {
