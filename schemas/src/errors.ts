@@ -192,6 +192,11 @@ export const ERROR_TABLE = {
     retryable: true,
     hint: "Check the identity token (audience sigstore, not expired) and the signing services' addresses.",
   },
+  ROOT_UPDATE_FAILED: {
+    status: 502,
+    retryable: true,
+    hint: "Check the mirror and its first root.json; the root that is pinned stays.",
+  },
   CODE_REFUSED: {
     status: 422,
     retryable: false,

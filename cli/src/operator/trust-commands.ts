@@ -1,4 +1,5 @@
 import { readFileSync } from "node:fs";
+import { dirname, join } from "node:path";
 import { parseJson, parseTrustedRoot, SondeError, type TrustPolicy } from "@sonde/schemas";
 import type { Command } from "commander";
 import { layoutOf, resolveDataFolder } from "../data-layout.ts";
@@ -8,16 +9,18 @@ import {
   readTrustPolicy,
   writeTrustPolicy,
 } from "../trust-policy-file.ts";
+import { fetchTrustedRoot, PUBLIC_MIRROR } from "./fetch-trusted-root.ts";
 import { readIdentity, type SignerOptions } from "./read-identity.ts";
 import { readPublicKey } from "./read-public-key.ts";
 
 type Options = SignerOptions & { data?: string; json?: boolean; trustedRoot?: string };
 
+type RootOptions = { data?: string; json?: boolean; mirror: string; root?: string };
+
 /** `sonde trust ...`: whose packs this host verifies; no hub or registry has a say in it. */
 export function addTrustCommands(program: Command, print: (text: string) => void): void {
-  program
-    .command("trust")
-    .description("decide whose packs this host accepts")
+  const trust = program.command("trust").description("decide whose packs this host accepts");
+  trust
     .command("add <publisher>")
     .description("let a key or an identity sign for a publisher, from now on")
     .option("--key <file>", "the publisher's public key in PEM")
@@ -28,11 +31,7 @@ export function addTrustCommands(program: Command, print: (text: string) => void
     .option("--data <folder>", "the data folder that `npm start` used")
     .option("--json", "print JSON")
     .action((publisher: string, options: Options) => {
-      const { trustPolicy } = layoutOf(resolveDataFolder(options.data, process.env));
-      const policy = readTrustPolicy(trustPolicy);
-      if (policy === null) {
-        throw new SondeError("NOT_FOUND", `expected a policy at ${trustPolicy}; start Sonde once`);
-      }
+      const { trustPolicy, policy } = openPolicy(options);
       requirePublisherName(publisher);
       const added = add(policy, publisher, options);
       writeTrustPolicy(trustPolicy, added.policy);
@@ -42,6 +41,35 @@ export function addTrustCommands(program: Command, print: (text: string) => void
           : `Packs of ${publisher} signed by ${added.who} are accepted on this host (${trustPolicy}).`,
       );
     });
+  trust
+    .command("update-root")
+    .description("pin Sigstore's newest trusted root, fetched and verified by TUF")
+    .option("--mirror <url>", "where from", PUBLIC_MIRROR)
+    .option("--root <file>", "the first root.json of a mirror that is not Sigstore's own")
+    .option("--data <folder>", "the data folder that `npm start` used")
+    .option("--json", "print JSON")
+    .action(async (options: RootOptions) => {
+      const { trustPolicy, policy } = openPolicy(options);
+      const { mirror, root } = options;
+      const trustedRoot = await fetchTrustedRoot({
+        mirror,
+        cacheDir: join(dirname(trustPolicy), "tuf"),
+        ...(root !== undefined && { rootFile: root }),
+      });
+      writeTrustPolicy(trustPolicy, { ...policy, trustedRoot });
+      print(
+        options.json
+          ? JSON.stringify({ mirror, policy: trustPolicy })
+          : `Keyless signatures are verified against the root of ${mirror} (${trustPolicy}).`,
+      );
+    });
+}
+
+function openPolicy(options: { data?: string }): { trustPolicy: string; policy: TrustPolicy } {
+  const { trustPolicy } = layoutOf(resolveDataFolder(options.data, process.env));
+  const policy = readTrustPolicy(trustPolicy);
+  if (policy !== null) return { trustPolicy, policy };
+  throw new SondeError("NOT_FOUND", `expected a policy at ${trustPolicy}; start Sonde once`);
 }
 
 function add(
