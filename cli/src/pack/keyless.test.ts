@@ -140,7 +140,8 @@ test("a person signs by a token in a file, as an address", async () => {
 });
 
 test("a token that is refused signs nothing, and is not repeated in the answer", async () => {
-  const before = await readFile(bundle, "utf8");
+  const before = "what was here before";
+  await writeFile(bundle, before);
   const sub = "https://example.com/x";
   const forged = services.issueToken({ sub }).replace(/.{20}$/, "AAAAAAAAAAAAAAAAAAAA");
   const nameless = services.issueToken({ sub: "" });
