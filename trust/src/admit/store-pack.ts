@@ -111,7 +111,17 @@ async function removeStale(storeDir: string): Promise<void> {
   for (const name of await readdir(storeDir)) {
     if (!name.startsWith(TEMPORARY_PREFIX)) continue;
     const path = join(storeDir, name);
-    const { mtimeMs } = await stat(path);
-    if (Date.now() - mtimeMs > TEMPORARY_LIFE_MS) await rm(path, { recursive: true, force: true });
+    const since = await changedAt(path);
+    if (Date.now() - since > TEMPORARY_LIFE_MS) await rm(path, { recursive: true, force: true });
+  }
+}
+
+/** When it last changed; now for one that another admit has just finished with. */
+async function changedAt(path: string): Promise<number> {
+  try {
+    return (await stat(path)).mtimeMs;
+  } catch (cause) {
+    if (cause instanceof Error && "code" in cause && cause.code === "ENOENT") return Date.now();
+    throw cause;
   }
 }
