@@ -76,7 +76,7 @@ function buildAdmission(config: AgentConfig, owners: readonly number[]): Admissi
         storeDir,
       });
     },
-    readAdmitted: (digest) => readAdmitted(storeDir, digest),
+    readAdmitted: async (digest) => readAdmitted(storeDir, digest, readPolicy()),
     codePathOf: (digest) => join(admittedFolder(storeDir, digest), "index.js"),
   };
 }

@@ -144,7 +144,7 @@ async function start(): Promise<void> {
           agentVersion: "0.1.0",
           storeDir,
         }),
-      readAdmitted: (wanted) => readAdmitted(storeDir, wanted),
+      readAdmitted: (wanted) => readAdmitted(storeDir, wanted, buildSamplePolicy({ acme: [key] })),
       codePathOf: (wanted) => join(admittedFolder(storeDir, wanted), "index.js"),
     },
     log: () => undefined,

@@ -20,6 +20,8 @@ export type DataLayout = {
   /** Holds the socket between agent and runners; the only folder both may enter. */
   runnerSockets: string;
   trustPolicy: string;
+  /** Where there, what the registry verifies keyless signatures against. */
+  trustedRoot: string;
   operatorKey: string;
   /** Where the registry hears its operator; its own user and root can open it. */
   registrySocket: string;
@@ -42,6 +44,7 @@ export function layoutOf(root: string): DataLayout {
     agent: at("agent"),
     runnerSockets: at("runner"),
     trustPolicy: at("config", "trust.json"),
+    trustedRoot: at("config", "trusted-root.json"),
     operatorKey: at("hub", "operator-key"),
     registrySocket: at("registry", "run", "operator.sock"),
     agentSocket: at("agent", "run", "agent.sock"),

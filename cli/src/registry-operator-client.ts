@@ -1,4 +1,10 @@
-import { type AddedPublisher, parseAddedPublisher } from "@sonde/schemas";
+import {
+  type AddedIdentity,
+  type AddedPublisher,
+  type AddIdentity,
+  parseAddedIdentity,
+  parseAddedPublisher,
+} from "@sonde/schemas";
 import { requestJson } from "./http-json.ts";
 
 /**
@@ -12,13 +18,21 @@ export async function addPublisher(
   name: string,
   publicKey: string,
 ): Promise<AddedPublisher> {
-  const answer = await requestJson({
+  return parseAddedPublisher(await ask(socket, "/publishers", { name, publicKey }));
+}
+
+/** Tells it that whom a certificate names exactly so may publish, with a token shown this once. */
+export async function addIdentity(socket: string, added: AddIdentity): Promise<AddedIdentity> {
+  return parseAddedIdentity(await ask(socket, "/identities", added));
+}
+
+async function ask(socket: string, path: string, body: object): Promise<unknown> {
+  return await requestJson({
     method: "POST",
     target: { socket },
-    path: "/publishers",
-    body: { name, publicKey },
+    path,
+    body,
     unavailable: "REGISTRY_UNAVAILABLE",
     what: "registry",
   });
-  return parseAddedPublisher(answer);
 }

@@ -1,5 +1,12 @@
 import { existsSync, readFileSync } from "node:fs";
-import { parseJson, parseTrustPolicy, SondeError, type TrustPolicy } from "@sonde/schemas";
+import { isDeepStrictEqual } from "node:util";
+import {
+  parseJson,
+  parseTrustPolicy,
+  SondeError,
+  type TrustedIdentity,
+  type TrustPolicy,
+} from "@sonde/schemas";
 import { keyIdOf, parsePublisherKey } from "@sonde/trust/pack";
 import { writeAtomically } from "./write-atomically.ts";
 
@@ -25,6 +32,18 @@ export function addTrustedKey(
   if (known.keys.some((key) => readKeyId(key.publicKey) === keyId)) return policy;
   const keys = [...known.keys, { algorithm: "rsa-sha256" as const, publicKey }];
   return { ...policy, publishers: { ...policy.publishers, [publisher]: { ...known, keys } } };
+}
+
+/** Lets an exact identity sign for a publisher beside the signers that may already. */
+export function addTrustedIdentity(
+  policy: TrustPolicy,
+  publisher: string,
+  identity: TrustedIdentity,
+): TrustPolicy {
+  const known = policy.publishers[publisher] ?? { keys: [], identities: [] };
+  if (known.identities.some((listed) => isDeepStrictEqual(listed, identity))) return policy;
+  const identities = [...known.identities, identity];
+  return { ...policy, publishers: { ...policy.publishers, [publisher]: { ...known, identities } } };
 }
 
 /**

@@ -23,6 +23,11 @@ export const RegistryConfig = Type.Object(
     logName: Type.Optional(Type.String({ pattern: "^[a-z0-9][a-z0-9.:/_-]{0,199}$" })),
     /** The highest level a published probe may need; `observe` unless the operator wants more. */
     maxCapability: Capability,
+    /**
+     * Sigstore's trusted root (JSON), pinned: what keyless signatures are verified
+     * against. Without it only publishers' keys count. Read once, at the start.
+     */
+    trustedRootFile: Type.Optional(Type.String({ pattern: "^/", maxLength: 400 })),
     /** End when standard input closes, so that no registry outlives its supervisor. */
     supervised: Type.Boolean(),
   },

@@ -1,7 +1,14 @@
 import { mkdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
+import { parseArgs } from "node:util";
 import { type Database, DatabaseError, openDatabase } from "@sonde/database";
-import { SondeError, parseJson, toSondeError } from "@sonde/schemas";
+import {
+  SondeError,
+  type TrustedRoot,
+  parseJson,
+  parseTrustedRoot,
+  toSondeError,
+} from "@sonde/schemas";
 import { formatNoteKey } from "@sonde/trust/log";
 import { type RegistryConfig, parseRegistryConfig } from "./config.ts";
 import { createHttpServer } from "./edge/http/http-server.ts";
@@ -10,7 +17,7 @@ import { addPackRoutes } from "./edge/http/pack-routes.ts";
 import { installUploads } from "./edge/http/read-upload.ts";
 import { listenHttp, listenOperator, requireSafeListener, runtimePaths } from "./edge/listen.ts";
 import { openLogKey } from "./edge/log-key.ts";
-import { addPublisher } from "./edge/operator/add-publisher.ts";
+import { addIdentity, addPublisher } from "./edge/operator/add-publisher.ts";
 import { addOperatorRoutes } from "./edge/operator/operator-routes.ts";
 import { openBlobStore } from "./edge/store/blob-store.ts";
 import { createLogStore } from "./edge/store/log-store.ts";
@@ -19,10 +26,12 @@ import { createPublisherStore } from "./edge/store/publisher-store.ts";
 import { createVersionStore } from "./edge/store/version-store.ts";
 
 // registry CONFIG                                   the service
-// registry CONFIG publisher add NAME --key FILE     the operator's command
+// registry CONFIG publisher add NAME --key FILE     the operator's commands
+// registry CONFIG publisher add NAME --issuer URL --identity NAME [--repository-id N]
 
 const MAX_DATABASE_CONNECTIONS = 6;
-const USAGE = "expected CONFIG, or CONFIG publisher add NAME --key FILE";
+const USAGE =
+  "expected CONFIG, or CONFIG publisher add NAME with --key FILE or --issuer URL --identity NAME";
 const now = (): Date => new Date();
 
 /** One JSON line on standard error; never a token or a body. */
@@ -44,6 +53,7 @@ async function serve(config: RegistryConfig): Promise<() => Promise<void>> {
     throw new SondeError("PRIVILEGE_REFUSED", "expected an unprivileged user, got root");
   }
   requireSafeListener(config.http);
+  const trustedRoot = readTrustedRoot(config.trustedRootFile);
   makeFolder(config.dataDir);
   const database = await openDatabase({
     dataDir: config.dataDir,
@@ -54,7 +64,7 @@ async function serve(config: RegistryConfig): Promise<() => Promise<void>> {
     maxConnections: MAX_DATABASE_CONNECTIONS,
   });
   try {
-    return await listen(config, database);
+    return await listen(config, database, trustedRoot);
   } catch (thrown) {
     // A registry that cannot serve, its port being taken, leaves no database running.
     await database.close();
@@ -62,7 +72,11 @@ async function serve(config: RegistryConfig): Promise<() => Promise<void>> {
   }
 }
 
-async function listen(config: RegistryConfig, database: Database): Promise<() => Promise<void>> {
+async function listen(
+  config: RegistryConfig,
+  database: Database,
+  trustedRoot: TrustedRoot | undefined,
+): Promise<() => Promise<void>> {
   const blobs = await openBlobStore(join(config.dataDir, "archives"));
   const log = createLogStore(database.sql);
   const logKey = openLogKey(config.dataDir, config.logName);
@@ -82,6 +96,7 @@ async function listen(config: RegistryConfig, database: Database): Promise<() =>
     versions,
     blobs,
     maxCapability: config.maxCapability,
+    trustedRoot,
     now,
   });
   addLogRoutes(app, { log, logKey, now });
@@ -104,13 +119,21 @@ function makeFolder(dataDir: string): void {
 
 function readConfig(path: string | undefined): RegistryConfig {
   if (path === undefined) throw new SondeError("CONFIG_INVALID", USAGE);
+  return parseRegistryConfig(readJson(path));
+}
+
+function readTrustedRoot(path: string | undefined): TrustedRoot | undefined {
+  return path === undefined ? undefined : parseTrustedRoot(readJson(path));
+}
+
+function readJson(path: string): unknown {
   let text: string;
   try {
     text = readFileSync(path, "utf8");
   } catch (cause) {
     throw new SondeError("CONFIG_INVALID", `cannot read ${path}`, { cause });
   }
-  return parseRegistryConfig(parseJson(text, path, "CONFIG_INVALID"));
+  return parseJson(text, path, "CONFIG_INVALID");
 }
 
 function print(value: object): void {
@@ -120,11 +143,41 @@ function print(value: object): void {
 async function main([configFile, ...command]: string[]): Promise<void> {
   const config = readConfig(configFile);
   if (command.length === 0) return await runService(config);
-  const [noun, verb, name, flag, keyFile] = command;
-  if (noun !== "publisher" || verb !== "add" || flag !== "--key" || command.length !== 5) {
+  print(await runOperatorCommand(runtimePaths(config.dataDir).socket, command));
+}
+
+async function runOperatorCommand(socket: string, command: string[]): Promise<object> {
+  const { positionals, values } = readCommand(command);
+  const [noun, verb, name = "", ...rest] = positionals;
+  const { key, issuer, identity, "repository-id": repositoryId } = values;
+  if (noun !== "publisher" || verb !== "add" || rest.length > 0) {
     throw new SondeError("BAD_REQUEST", USAGE);
   }
-  print(await addPublisher(runtimePaths(config.dataDir).socket, name ?? "", keyFile ?? ""));
+  if (key !== undefined && issuer === undefined && identity === undefined) {
+    return await addPublisher(socket, name, key);
+  }
+  if (key !== undefined || issuer === undefined || identity === undefined) {
+    throw new SondeError("BAD_REQUEST", USAGE);
+  }
+  const repository = repositoryId === undefined ? {} : { repositoryId };
+  return await addIdentity(socket, { publisher: name, issuer, identity, ...repository });
+}
+
+function readCommand(args: string[]) {
+  try {
+    return parseArgs({
+      args,
+      allowPositionals: true,
+      options: {
+        key: { type: "string" },
+        issuer: { type: "string" },
+        identity: { type: "string" },
+        "repository-id": { type: "string" },
+      },
+    });
+  } catch (cause) {
+    throw new SondeError("BAD_REQUEST", USAGE, { cause });
+  }
 }
 
 async function runService(config: RegistryConfig): Promise<void> {

@@ -1,7 +1,7 @@
 import { type Static, Type } from "typebox";
 import type { Manifest } from "./manifest.ts";
 import { LogHead } from "./envelope.ts";
-import { Signer } from "./messages.ts";
+import { Signer } from "./signer.ts";
 import { Digest, PackName, Timestamp, Version } from "./names.ts";
 import { Failure } from "./reads.ts";
 import { RegistryEntry } from "./registry-log.ts";

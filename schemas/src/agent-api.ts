@@ -1,9 +1,10 @@
 import { type Static, Type } from "typebox";
 import { LogHead } from "./envelope.ts";
 import { Requires } from "./manifest.ts";
-import { PackReport, Signer } from "./messages.ts";
+import { PackReport } from "./messages.ts";
 import { AgentName, Capability, Digest, PackName, Timestamp, Uuid, Version } from "./names.ts";
 import { Failure } from "./reads.ts";
+import { Signer } from "./signer.ts";
 import { buildParser } from "./validator.ts";
 
 // HTTP over the agent's own unix socket, for `sonde agent ...` on the host:

@@ -197,10 +197,15 @@ export const ERROR_TABLE = {
     retryable: false,
     hint: "The signer is not one that the policy lists for this publisher.",
   },
-  SIGNER_UNSUPPORTED: {
-    status: 422,
-    retryable: false,
-    hint: "Keyless signatures are not verified yet; sign with the publisher's RSA key.",
+  SIGNING_FAILED: {
+    status: 502,
+    retryable: true,
+    hint: "Check the identity token (audience sigstore, not expired) and the signing services' addresses.",
+  },
+  ROOT_UPDATE_FAILED: {
+    status: 502,
+    retryable: true,
+    hint: "Check the mirror and its first root.json; the root that is pinned stays.",
   },
   CODE_REFUSED: {
     status: 422,

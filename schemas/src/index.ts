@@ -113,7 +113,6 @@ export {
   PackState,
   Redactions,
   ResultBody,
-  Signer,
   WelcomeBody,
   parseCallBody,
   parseDesiredStateBody,
@@ -165,19 +164,33 @@ export {
   type ReadDataByKind,
 } from "./reads.ts";
 export {
+  AddIdentity,
   AddPublisher,
+  AddedIdentity,
   AddedPublisher,
   PUBLISH_TOKEN_PREFIX,
   PackList,
   PackSummary,
   PackVersions,
   PublishedVersion,
+  parseAddedIdentity,
   parseAddedPublisher,
   parsePackList,
   parsePackVersions,
   parsePublishedVersion,
 } from "./registry-api.ts";
 export { readCapped } from "./read-capped.ts";
+export { Signer, describeSigner } from "./signer.ts";
+export {
+  SignerPolicy,
+  TrustPolicy,
+  TrustedIdentity,
+  parseSignerPolicy,
+  parseTrustPolicy,
+  parseTrustedIdentity,
+  parseTrustedRoot,
+} from "./trust-policy.ts";
+export { TrustedRoot } from "./trusted-root.ts";
 export {
   type AdvisoryEntry,
   type PublishEntry,
@@ -185,7 +198,6 @@ export {
   Severity,
   parseRegistryEntry,
 } from "./registry-log.ts";
-export { SignerPolicy, TrustPolicy, parseSignerPolicy, parseTrustPolicy } from "./trust-policy.ts";
 export { buildParser, buildValueChecker, parseJson } from "./validator.ts";
 export {
   MAX_VALUE_DEPTH,

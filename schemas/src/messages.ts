@@ -12,6 +12,7 @@ import {
   Version,
 } from "./names.ts";
 import { Failure, ReadTrace } from "./reads.ts";
+import { Signer } from "./signer.ts";
 import { buildParser } from "./validator.ts";
 
 // Bodies of the envelopes, by header.type.
@@ -34,26 +35,6 @@ export const PackState = Type.Enum([
   "failed",
 ]);
 export type PackState = Static<typeof PackState>;
-
-/** Who signed an archive, as the verifier found it. */
-export const Signer = Type.Union([
-  Type.Object(
-    { kind: Type.Literal("rsa-sha256"), publisher: Type.String(), keyId: Digest },
-    closed,
-  ),
-  Type.Object(
-    {
-      kind: Type.Literal("keyless"),
-      publisher: Type.String(),
-      issuer: Type.String(),
-      identity: Type.String(),
-    },
-    closed,
-  ),
-  /** Only from a local folder under `allowUnsignedPacks`. */
-  Type.Object({ kind: Type.Literal("none"), publisher: Type.String() }, closed),
-]);
-export type Signer = Static<typeof Signer>;
 
 /** One pack on an agent as the agent reports it. */
 export const PackReport = Type.Object(

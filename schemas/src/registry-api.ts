@@ -1,7 +1,8 @@
 import { type Static, Type } from "typebox";
 import type { Manifest } from "./manifest.ts";
-import { Signer } from "./messages.ts";
 import { Digest, PackName, PublisherName, Timestamp, Version } from "./names.ts";
+import { Signer } from "./signer.ts";
+import { TrustedIdentity } from "./trust-policy.ts";
 import { buildParser } from "./validator.ts";
 
 // REST bodies of the registry. Paths, all below /api/v1:
@@ -17,6 +18,7 @@ import { buildParser } from "./validator.ts";
 //   GET  /log/tile/LEVEL/N[.p/W], /log/tile/entries/N[.p/W]
 // And for the registry's operator, on the unix socket `<dataDir>/run/operator.sock`:
 //   POST /publishers                                AddPublisher -> AddedPublisher
+//   POST /identities                                AddIdentity -> AddedIdentity
 
 const closed = { additionalProperties: false } as const;
 
@@ -90,6 +92,28 @@ export const AddedPublisher = Type.Object(
 );
 export type AddedPublisher = Static<typeof AddedPublisher>;
 
+/** Adds an exact keyless identity and a new token to a publisher, who is created when new. */
+export const AddIdentity = Type.Object(
+  { publisher: PublisherName, ...TrustedIdentity.properties },
+  closed,
+);
+export type AddIdentity = Static<typeof AddIdentity>;
+
+export const AddedIdentity = Type.Object(
+  {
+    ...AddIdentity.properties,
+    /** `sonde_pt_...`; shown once, stored as a hash. */
+    token: Type.String({ maxLength: 100 }),
+  },
+  closed,
+);
+export type AddedIdentity = Static<typeof AddedIdentity>;
+
+export const parseAddedIdentity = buildParser(
+  AddedIdentity,
+  "registry answer",
+  "REGISTRY_UNAVAILABLE",
+);
 export const parseAddedPublisher = buildParser(
   AddedPublisher,
   "registry answer",

@@ -1,5 +1,5 @@
 import { type Static, Type } from "typebox";
-import { Signer } from "./messages.ts";
+import { Signer } from "./signer.ts";
 import { Digest, PackName, Timestamp, Version } from "./names.ts";
 import { buildParser } from "./validator.ts";
 

@@ -1,5 +1,6 @@
 import { type Static, Type } from "typebox";
 import { PublisherName } from "./names.ts";
+import { TrustedRoot } from "./trusted-root.ts";
 import { buildParser } from "./validator.ts";
 
 const closed = { additionalProperties: false } as const;
@@ -15,15 +16,22 @@ const TrustedKey = Type.Object(
   closed,
 );
 
-/** An exact keyless identity; nothing here is a pattern. */
-const TrustedIdentity = Type.Object(
+/**
+ * An exact keyless identity, nothing here is a pattern: the issuer and the
+ * subject alternative name of the signing certificate. `repositoryId` is the
+ * source repository's number, demanded of the certificate when it is here and
+ * here when it is in the certificate: a name can be given to another
+ * repository, a number cannot.
+ */
+export const TrustedIdentity = Type.Object(
   {
-    issuer: Type.String({ minLength: 1, maxLength: 300 }),
-    identity: Type.String({ minLength: 1, maxLength: 300 }),
+    issuer: Type.String({ pattern: "^[!-~]{1,300}$" }),
+    identity: Type.String({ pattern: "^[!-~]{1,300}$" }),
     repositoryId: Type.Optional(Type.String({ pattern: "^[0-9]{1,20}$" })),
   },
   closed,
 );
+export type TrustedIdentity = Static<typeof TrustedIdentity>;
 
 const signers = {
   publishers: Type.Record(
@@ -37,6 +45,8 @@ const signers = {
     ),
     { additionalProperties: false },
   ),
+  /** Against what keyless signatures are verified, pinned; without it none is. */
+  trustedRoot: Type.Optional(TrustedRoot),
   allowUnsignedPacks: Type.Boolean(),
 };
 
@@ -61,4 +71,6 @@ export const TrustPolicy = Type.Object(
 export type TrustPolicy = Static<typeof TrustPolicy>;
 
 export const parseSignerPolicy = buildParser(SignerPolicy, "trust policy", "CONFIG_INVALID");
+export const parseTrustedIdentity = buildParser(TrustedIdentity, "identity", "BAD_REQUEST");
+export const parseTrustedRoot = buildParser(TrustedRoot, "trusted root", "CONFIG_INVALID");
 export const parseTrustPolicy = buildParser(TrustPolicy, "trust policy", "CONFIG_INVALID");

@@ -1,10 +1,15 @@
-import type { PackExplanation, PackReport, Requires } from "@sonde/schemas";
+import {
+  describeSigner,
+  type PackExplanation,
+  type PackReport,
+  type Requires,
+} from "@sonde/schemas";
 
 /** What a person reads before approving: the signer, what is asked, every exact read. */
 export function describePack(pack: PackExplanation): string {
   const lines = [
     `${pack.name} ${pack.version}  (${pack.state})`,
-    `  signed by  ${describeSigner(pack)}`,
+    `  signed by  ${describeSigner(pack.signer)}`,
     `  archive    ${pack.digest}`,
     "  asks for",
     ...describeRequires(pack.requires).map((line) => `    ${line}`),
@@ -20,17 +25,6 @@ export function describePack(pack: PackExplanation): string {
 export function describeReport(pack: PackReport): string {
   const reason = pack.reason === null ? "" : `  ${pack.reason.code}: ${pack.reason.message}`;
   return `${pack.name} ${pack.version}  ${pack.state}${reason}`;
-}
-
-function describeSigner({ signer }: PackExplanation): string {
-  switch (signer.kind) {
-    case "rsa-sha256":
-      return `${signer.publisher}, RSA key ${signer.keyId}`;
-    case "keyless":
-      return `${signer.publisher}: ${signer.identity} (${signer.issuer})`;
-    case "none":
-      return "NOBODY: this pack is not signed";
-  }
 }
 
 function describeRequires(requires: Requires): string[] {

@@ -1,76 +1,93 @@
-import { createPrivateKey, createPublicKey, type KeyObject } from "node:crypto";
-import { readFile, stat, writeFile } from "node:fs/promises";
-import { signArchive } from "@sonde/pack-sdk/sign";
+import { createPublicKey } from "node:crypto";
+import { readFile, writeFile } from "node:fs/promises";
+import { signArchive, signKeyless } from "@sonde/pack-sdk/sign";
 import { SondeError } from "@sonde/schemas";
 import { archiveDigest } from "@sonde/trust/archive";
 import { keyIdOf } from "@sonde/trust/pack";
 import type { AddCommand } from "./add-command.ts";
 import { startCommand } from "./add-command.ts";
+import type { Outcome } from "./outcome.ts";
+import { readIdentityToken } from "./read-identity-token.ts";
+import { readSigningKey } from "./read-signing-key.ts";
+import { readSigningServices, type ServiceOptions } from "./read-signing-services.ts";
+
+type Options = ServiceOptions & { key?: string; identityTokenFile?: string };
 
 /** The bundle that belongs to an archive lies beside it under this name. */
 export const bundleFileOf = (archive: string): string => `${archive}.sigstore.json`;
 
 export const addSign: AddCommand = (program, report, env) => {
-  startCommand(program, "sign <archive>", "sign an archive with the publisher's RSA key")
+  startCommand(program, "sign <archive>", "sign an archive by the publisher's key or identity")
     .option(
       "--key <file>",
-      "private key in PEM; else SONDE_PACK_KEY holds the PEM or a file's name",
+      "private RSA key in PEM; else SONDE_PACK_KEY holds the PEM or a file's name",
     )
-    .addHelpText("after", "\nWrites the Sigstore bundle to ARCHIVE.sigstore.json.")
-    .action((file: string, { key }: { key?: string }, command) =>
+    .option(
+      "--identity-token-file <file>",
+      "sign without a key, as whom this OIDC token names; in CI it is found by itself",
+    )
+    .option("--signing-config <file>", "the keyless services, as Sigstore's signing config")
+    .option("--fulcio <url>", "or each by its address: the certificate authority")
+    .option("--rekor <url>", "the transparency log")
+    .option("--rekor-version <n>", "the log's interface, 1 or 2; by default 2")
+    .option("--timestamp <url>", "the timestamp authority")
+    .addHelpText(
+      "after",
+      "\nWrites the Sigstore bundle to ARCHIVE.sigstore.json. With a key it signs by the key.\n" +
+        "Without one it signs keyless: in GitHub with `id-token: write`, in GitLab with an id token\n" +
+        "SIGSTORE_ID_TOKEN of audience sigstore, elsewhere with --identity-token-file. Unless other\n" +
+        "services are named these are Sigstore's own, whose log shows the identity to everybody.",
+    )
+    .action((file: string, options: Options, command) =>
       report(command, async () => {
         const archive = await readFile(file);
-        const signingKey = await readSigningKey(key, env.get("SONDE_PACK_KEY"));
-        await writeFile(bundleFileOf(file), signArchive(archive, signingKey));
-        const keyId = keyIdOf(createPublicKey(signingKey));
-        const digest = archiveDigest(archive);
-        return {
-          data: { bundleFile: bundleFileOf(file), digest, keyId },
-          text:
-            `Signed ${digest}\n  with key ${keyId}\n  bundle ${bundleFileOf(file)}\n` +
-            `  next: sonde-pack publish ${file} --registry URL`,
-        };
+        const keyInEnv = env.get("SONDE_PACK_KEY");
+        const { key, identityTokenFile } = options;
+        if (key !== undefined && identityTokenFile !== undefined) {
+          throw new SondeError("BAD_REQUEST", "expected --key or --identity-token-file, got both");
+        }
+        const byKey = identityTokenFile === undefined && (key ?? keyInEnv ?? "") !== "";
+        if (byKey) return await signByKey(file, archive, key, keyInEnv);
+        const token = await readIdentityToken(identityTokenFile, env);
+        if (token !== null) return await signByIdentity(file, archive, token, options);
+        throw new SondeError(
+          "BAD_REQUEST",
+          "expected a key (--key FILE or SONDE_PACK_KEY) or an identity token (--identity-token-file FILE, or a CI job that may have one), got neither",
+        );
       }),
     );
 };
 
-async function readSigningKey(
+async function signByKey(
+  file: string,
+  archive: Uint8Array,
   option: string | undefined,
   fromEnv: string | undefined,
-): Promise<KeyObject> {
-  if (option === undefined && fromEnv?.startsWith("-----BEGIN"))
-    return parseKey(fromEnv, "SONDE_PACK_KEY");
-  const file = option ?? fromEnv;
-  if (file === undefined || file === "") {
-    throw new SondeError("BAD_REQUEST", "expected --key FILE or SONDE_PACK_KEY, got neither");
-  }
-  const { mode } = await stat(file);
-  if ((mode & 0o077) !== 0) {
-    throw new SondeError(
-      "CONFIG_INVALID",
-      `${file}: expected a key that only its owner can read (chmod 600), got mode ${(mode & 0o777).toString(8)}`,
-    );
-  }
-  return parseKey(await readFile(file, "utf8"), file);
+): Promise<Outcome> {
+  const key = await readSigningKey(option, fromEnv);
+  await writeFile(bundleFileOf(file), signArchive(archive, key));
+  const keyId = keyIdOf(createPublicKey(key));
+  return describe(file, archive, { keyId }, `with key ${keyId}`);
 }
 
-function parseKey(pem: string, where: string): KeyObject {
-  let key: KeyObject;
-  try {
-    key = createPrivateKey(pem);
-  } catch {
-    // OpenSSL's own message may quote the key; none of it is kept.
-    throw new SondeError(
-      "CONFIG_INVALID",
-      `${where}: expected a private key in PEM without a passphrase`,
-    );
-  }
-  const bits = key.asymmetricKeyDetails?.modulusLength ?? 0;
-  if (key.asymmetricKeyType !== "rsa" || bits < 2048 || bits > 4096) {
-    throw new SondeError(
-      "CONFIG_INVALID",
-      `${where}: expected an RSA key of 2048 to 4096 bits, got ${key.asymmetricKeyType} ${bits}`,
-    );
-  }
-  return key;
+async function signByIdentity(
+  file: string,
+  archive: Uint8Array,
+  token: string,
+  options: ServiceOptions,
+): Promise<Outcome> {
+  const services = await readSigningServices(options);
+  const { bundle, identity } = await signKeyless(archive, token, services);
+  await writeFile(bundleFileOf(file), bundle);
+  return describe(file, archive, { identity }, `as ${identity}`);
+}
+
+function describe(file: string, archive: Uint8Array, by: object, how: string): Outcome {
+  const digest = archiveDigest(archive);
+  return {
+    data: { bundleFile: bundleFileOf(file), digest, ...by },
+    text:
+      `Signed ${digest}\n  ${how}\n  bundle ${bundleFileOf(file)}\n` +
+      `  next: sonde-pack publish ${file} --registry URL`,
+  };
 }

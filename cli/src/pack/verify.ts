@@ -1,5 +1,13 @@
 import { readFile } from "node:fs/promises";
-import { parseJson, parseTrustPolicy, type SignerPolicy, SondeError } from "@sonde/schemas";
+import {
+  describeSigner,
+  parseJson,
+  parseSignerPolicy,
+  parseTrustPolicy,
+  SondeError,
+  type SignerPolicy,
+  type TrustPolicy,
+} from "@sonde/schemas";
 import { readArchive } from "@sonde/trust/archive";
 import {
   effectiveCapability,
@@ -13,12 +21,24 @@ import { startCommand } from "./add-command.ts";
 import { explainRequires } from "./build.ts";
 import { bundleFileOf } from "./sign.ts";
 
-type Options = { bundle?: string; policy?: string; key?: string };
+type Options = {
+  bundle?: string;
+  policy?: string;
+  key?: string;
+  issuer?: string;
+  identity?: string;
+  repositoryId?: string;
+  trustedRoot?: string;
+};
 
 export const addVerify: AddCommand = (program, report) => {
   startCommand(program, "verify <archive>", "check an archive as a registry or an agent would")
     .option("--policy <file>", "trust.json: who may sign for which publisher")
-    .option("--key <file>", "the publisher's public key in PEM, in place of a policy")
+    .option("--key <file>", "in place of a policy: the publisher's public key in PEM")
+    .option("--issuer <url>", "in place of a policy: who vouches for the signer")
+    .option("--identity <name>", "with --issuer: whom the certificate must name, exactly")
+    .option("--repository-id <number>", "with --issuer: the source repository's number")
+    .option("--trusted-root <file>", "with --issuer: Sigstore's trusted root to verify against")
     .option("--bundle <file>", "the signature; by default ARCHIVE.sigstore.json")
     .action((file: string, options: Options, command) =>
       report(command, async () => {
@@ -31,30 +51,49 @@ export const addVerify: AddCommand = (program, report) => {
         const { name, version, requires } = manifest;
         return {
           data: { name, version, digest, contentDigest, signer, requires },
-          text: explain(pack, options.policy ?? options.key ?? ""),
+          text: explain(pack, options.policy ?? "the command line"),
         };
       }),
     );
 };
 
-async function readPolicy({ policy, key }: Options, archive: Uint8Array): Promise<SignerPolicy> {
-  if ((policy === undefined) === (key === undefined)) {
-    throw new SondeError("BAD_REQUEST", "expected either --policy FILE or --key FILE");
+/** The policy's file, or one that trusts just the signer that the caller vouches for. */
+async function readPolicy(options: Options, archive: Uint8Array): Promise<SignerPolicy> {
+  const { policy, key, issuer, identity, trustedRoot } = options;
+  if ([policy, key, issuer].filter((way) => way !== undefined).length !== 1) {
+    throw new SondeError(
+      "BAD_REQUEST",
+      "expected one of --policy FILE, --key FILE, or --issuer URL with --identity and --trusted-root",
+    );
   }
   if (policy !== undefined) {
     return parseTrustPolicy(parseJson(await readFile(policy), policy, "CONFIG_INVALID"));
   }
-  const publicKey = await readFile(key ?? "", "utf8");
-  parsePublisherKey(publicKey);
-  // The claim of a name is enough here: the caller vouches for the key, and the
-  // signature must be by that key whatever the name.
-  const publisher = claimedPublisher(archive);
-  return {
-    publishers: {
-      [publisher]: { keys: [{ algorithm: "rsa-sha256", publicKey }], identities: [] },
-    },
+  const alone = (signers: Partial<TrustPolicy["publishers"][string]>, more: object = {}) => ({
+    // The claim of a name is enough here: the caller vouches for the signer, and the
+    // signature must be by that signer whatever the name.
+    publishers: { [claimedPublisher(archive)]: { keys: [], identities: [], ...signers } },
     allowUnsignedPacks: false,
-  };
+    ...more,
+  });
+  if (key !== undefined) {
+    const publicKey = await readFile(key, "utf8");
+    parsePublisherKey(publicKey);
+    return alone({ keys: [{ algorithm: "rsa-sha256", publicKey }] });
+  }
+  if (issuer === undefined || identity === undefined || trustedRoot === undefined) {
+    throw new SondeError(
+      "BAD_REQUEST",
+      "expected --issuer, --identity and --trusted-root together",
+    );
+  }
+  const { repositoryId } = options;
+  return parseSignerPolicy(
+    alone(
+      { identities: [{ issuer, identity, ...(repositoryId !== undefined && { repositoryId }) }] },
+      { trustedRoot: parseJson(await readFile(trustedRoot), trustedRoot, "CONFIG_INVALID") },
+    ),
+  );
 }
 
 function claimedPublisher(archive: Uint8Array): string {
@@ -75,15 +114,13 @@ async function readOptional(file: string): Promise<string | null> {
 
 function explain(pack: VerifiedPack, basis: string): string {
   const { manifest, signer } = pack;
-  const signedBy =
-    signer.kind === "rsa-sha256"
-      ? `publisher ${signer.publisher}, RSA key ${signer.keyId}`
-      : `publisher ${signer.publisher} (${signer.kind})`;
   const levels = Object.keys(manifest.probes).map((probe) => effectiveCapability(manifest, probe));
   const above = levels.filter((level) => level !== "observe").length;
   return [
     `${manifest.name} ${manifest.version} is genuine`,
-    `  signed by ${signedBy}; that this key may sign for ${signer.publisher} is what ${basis} says`,
+    `  signed by ${describeSigner(signer)}`,
+    ...explainProof(pack),
+    `  that this signer may sign for ${signer.publisher} is what ${basis} says`,
     `  the signature covers the archive ${pack.digest}`,
     `  and its content ${pack.contentDigest}`,
     above === 0
@@ -93,4 +130,14 @@ function explain(pack: VerifiedPack, basis: string): string {
     ...explainRequires(manifest.requires).map((line) => `  ${line}`),
     "Not proven: that its answers are right. The code is in index.js of the archive.",
   ].join("\n");
+}
+
+/** What stands behind a signature without a key. */
+function explainProof({ signer }: VerifiedPack): string[] {
+  if (signer.kind !== "keyless") return [];
+  return [
+    "  its certificate is in a certificate transparency log, the signature in a transparency",
+    `  log, and a timestamp authority saw it at ${signer.signedAt}, when the certificate was valid;`,
+    "  all three are proven against the pinned trusted root, offline",
+  ];
 }

@@ -118,6 +118,7 @@ export function writeConfigs(
       ...(databaseUrl !== undefined && { databaseUrl }),
       http: { host: "127.0.0.1", port: ports.registry, behindProxy: false },
       maxCapability: "observe",
+      ...(existsSync(layout.trustedRoot) && { trustedRootFile: layout.trustedRoot }),
       supervised: true,
     }),
     agent: write("agent", {

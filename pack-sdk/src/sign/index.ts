@@ -1,2 +1,10 @@
 export { createPublisherKey, type PublisherKey } from "./create-publisher-key.ts";
 export { signArchive } from "./sign-archive.ts";
+export { signKeyless, type KeylessSigned } from "./sign-keyless.ts";
+export {
+  buildSigningServices,
+  parseSigningServices,
+  PUBLIC_SERVICES,
+  type ServiceAddresses,
+  type SigningServices,
+} from "./signing-services.ts";

@@ -26,6 +26,7 @@ import {
 } from "../testing/index.ts";
 import { EMPTY_FRONTIER, encodeFrontier, headOf } from "../log/index.ts";
 import { admitPack, admittedFolder, followRegistry, readAdmitted } from "./index.ts";
+import { createTestSigstore, signKeylessSample } from "../testing/sigstore/index.ts";
 
 // Every case starts real processes.
 vi.setConfig({ testTimeout: 60_000 });
@@ -138,7 +139,7 @@ test("a pack is fetched, verified and stored for another user to read", async ()
   for (const name of readdirSync(folder)) {
     expect(statSync(join(folder, name)).mode & 0o777).toBe(0o644);
   }
-  expect(await readAdmitted(storeDir, digest)).toEqual(pack);
+  expect(await readAdmitted(storeDir, digest, request.policy)).toEqual(pack);
 });
 
 test("again, and at once, gives the same; a damaged one is replaced, leavings go", async () => {
@@ -150,7 +151,7 @@ test("again, and at once, gives the same; a damaged one is replaced, leavings go
   expect(packs[2]).toEqual(packs[0]);
   writeFileSync(join(admittedFolder(storeDir, digest), "index.js"), "changed");
   expect(await admitPack(program, request)).toEqual(packs[0]);
-  expect(await readAdmitted(storeDir, digest)).toEqual(packs[0]);
+  expect(await readAdmitted(storeDir, digest, request.policy)).toEqual(packs[0]);
   expect(readdirSync(storeDir)).toEqual([digest.slice(7)]);
 });
 
@@ -177,16 +178,78 @@ test("what is changed on disk afterwards is noticed", async () => {
   ];
   for (const [what, change] of changes) {
     change();
-    await expect(readAdmitted(storeDir, digest), what).rejects.toMatchObject({
+    await expect(readAdmitted(storeDir, digest, request.policy), what).rejects.toMatchObject({
       code: "DIGEST_MISMATCH",
     });
     await admitPack(program, request);
   }
   rmSync(join(folder, "index.js"));
   symlinkSync("/etc/hostname", join(folder, "index.js"));
-  await expect(readAdmitted(storeDir, digest)).rejects.toMatchObject({ code: "ARCHIVE_INVALID" });
-  await expect(readAdmitted(storeDir, `sha256:${"0".repeat(64)}`)).rejects.toMatchObject({
+  await expect(readAdmitted(storeDir, digest, request.policy)).rejects.toMatchObject({
+    code: "ARCHIVE_INVALID",
+  });
+  await expect(
+    readAdmitted(storeDir, `sha256:${"0".repeat(64)}`, request.policy),
+  ).rejects.toMatchObject({
     code: "NOT_FOUND",
+  });
+});
+
+test("what was admitted counts by the policy of today, and is fetched only once", async () => {
+  const first = await admitPack(program, request);
+  const other = createSampleKey();
+  const changed = buildSamplePolicy({ acme: [other] });
+  await expect(readAdmitted(storeDir, digest, changed)).rejects.toMatchObject({
+    code: "SIGNER_UNTRUSTED",
+  });
+  await expect(admitPack(program, { ...request, policy: changed })).rejects.toMatchObject({
+    code: "SIGNER_UNTRUSTED",
+  });
+  // Signed anew by the one who counts now: the record says so.
+  serve(archive, signSample(archive, other));
+  await admitPack(program, { ...request, policy: changed });
+  const { signer } = await readAdmitted(storeDir, digest, changed);
+  expect(signer).not.toEqual(first.signer);
+  // Nothing is served any more, and nothing is needed.
+  served = new Map();
+  expect(await admitPack(program, { ...request, policy: changed })).toMatchObject({ signer });
+  for (const wrong of [{ version: "1.0.1" }, { name: "acme/other" }, { agentVersion: "9.0.0" }]) {
+    await expect(
+      admitPack(program, { ...request, policy: changed, ...wrong }),
+    ).rejects.toMatchObject({ code: "NOT_FOUND" });
+  }
+});
+
+test("an unsigned pack from a folder is never what a registry would have given", async () => {
+  const localFolder = mkdtempSync(join(root, "local-"));
+  writeFileSync(join(localFolder, "hello-1.0.0.tgz"), archive);
+  const policy = { ...request.policy, allowUnsignedPacks: true };
+  await admitPack(program, { ...request, localFolder, policy });
+  served = new Map();
+  await expect(admitPack(program, { ...request, policy })).rejects.toMatchObject({
+    code: "NOT_FOUND",
+  });
+  await expect(readAdmitted(storeDir, digest, request.policy)).rejects.toMatchObject({
+    code: "SIGNATURE_MISSING",
+  });
+});
+
+test("a keyless signature is verified in the program, against the root that came along", async () => {
+  const sigstore = await createTestSigstore();
+  const who = { issuer: "https://issuer.example", identity: "https://example.com/acme/hello" };
+  serve(archive, await signKeylessSample(sigstore, archive, who));
+  const policy = {
+    ...request.policy,
+    publishers: { acme: { keys: [], identities: [who] } },
+    trustedRoot: sigstore.trustedRoot,
+  };
+  expect(await refusal()).toBe("SIGNER_UNTRUSTED");
+  const pack = await admitPack(program, { ...request, policy });
+  expect(pack.signer).toMatchObject({ kind: "keyless", ...who, repositoryId: null });
+  expect((await readAdmitted(storeDir, digest, policy)).signer).toEqual(pack.signer);
+  const { trustedRoot: _root, ...unpinned } = policy;
+  await expect(readAdmitted(storeDir, digest, unpinned)).rejects.toMatchObject({
+    code: "SIGNER_UNTRUSTED",
   });
 });
 

@@ -1,6 +1,11 @@
-import { type LogPlace, SondeError, parseJson, parseRegistryEntry } from "@sonde/schemas";
+import {
+  type AdmittedPack,
+  type LogPlace,
+  SondeError,
+  parseJson,
+  parseRegistryEntry,
+} from "@sonde/schemas";
 import { decodeFrontier, readProvenEntry, rootOf } from "../log/index.ts";
-import type { VerifiedPack } from "../pack/index.ts";
 import { createTileReader, fetchFile } from "./registry-fetch.ts";
 
 const MAX_VERSION_BYTES = 1024 * 1024;
@@ -14,8 +19,9 @@ const MAX_VERSION_BYTES = 1024 * 1024;
 export async function checkLogged(
   registry: string,
   place: LogPlace,
-  { manifest, digest, contentDigest }: VerifiedPack,
+  pack: Pick<AdmittedPack, "manifest" | "digest" | "contentDigest">,
 ): Promise<void> {
+  const { manifest, digest, contentDigest } = pack;
   const { name, version } = manifest;
   const frontier = decodeFrontier(place);
   const tree = { size: frontier.size, root: rootOf(frontier) };

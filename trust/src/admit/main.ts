@@ -14,6 +14,7 @@ import { decodeFrontier, encodeFrontier, followLog, headOf, parseNoteKey } from 
 import { verifyPack } from "../pack/index.ts";
 import { checkLogged } from "./check-logged.ts";
 import { fetchPack } from "./fetch-pack.ts";
+import { findAdmitted } from "./find-admitted.ts";
 import { readLocalPack } from "./read-local-pack.ts";
 import { createTileReader, fetchCheckpoint } from "./registry-fetch.ts";
 import { storePack } from "./store-pack.ts";
@@ -28,6 +29,11 @@ async function admit(request: AdmitRequest): Promise<AdmitReply> {
   const { name, version, digest, policy, log, agentVersion, storeDir, localFolder } = request;
   if (localFolder === undefined && (digest === null || log === null)) {
     throw new SondeError("BAD_REQUEST", "admit request: expected digest and log, got none");
+  }
+  const known = await findAdmitted(request);
+  if (known !== null) {
+    if (localFolder === undefined && log !== null) await checkLogged(request.registry, log, known);
+    return { ok: true, pack: known };
   }
   const unverified =
     localFolder === undefined

@@ -4,12 +4,14 @@ import {
   type AdmittedPack,
   type Digest,
   SondeError,
+  type SignerPolicy,
   parseJson,
   parseVerifiedRecord,
 } from "@sonde/schemas";
 import { ARCHIVE_LAYOUT, type ArchiveFile, contentDigest, digestOf } from "../archive/index.ts";
 // Not by the front door: an agent reads its store without loading Sigstore.
 import { parseManifest } from "../pack/check-manifest.ts";
+import { demandTrusted } from "../pack/demand-trusted.ts";
 import { readBoundedFile } from "./read-bounded-file.ts";
 
 export const RECORD_FILE = "verified.json";
@@ -22,12 +24,24 @@ export function admittedFolder(storeDir: string, digest: Digest): string {
 
 /**
  * Reads a stored pack again and checks that its files are still the ones that
- * were verified: the same names, and the content digest of `verified.json`.
+ * were verified, and that the policy as it is now still trusts who signed them.
  *
  * @throws SondeError NOT_FOUND when nothing is stored under the digest,
- *   DIGEST_MISMATCH when what is stored is not what was verified
+ *   DIGEST_MISMATCH when what is stored is not what was verified,
+ *   SIGNER_UNTRUSTED or SIGNATURE_MISSING when the policy has changed
  */
-export async function readAdmitted(storeDir: string, digest: Digest): Promise<AdmittedPack> {
+export async function readAdmitted(
+  storeDir: string,
+  digest: Digest,
+  policy: SignerPolicy,
+): Promise<AdmittedPack> {
+  const pack = await readSound(storeDir, digest);
+  demandTrusted(policy, pack.signer);
+  return pack;
+}
+
+/** A stored pack with the names and the content digest of its `verified.json`, whoever signed it. */
+export async function readSound(storeDir: string, digest: Digest): Promise<AdmittedPack> {
   const folder = admittedFolder(storeDir, digest);
   await checkNames(folder, digest);
   const recordBytes = await readStored(folder, RECORD_FILE, MAX_RECORD_BYTES);

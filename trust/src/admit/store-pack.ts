@@ -1,9 +1,10 @@
 import { randomBytes } from "node:crypto";
 import { chmod, mkdir, open, readdir, rename, rm, stat } from "node:fs/promises";
 import { join } from "node:path";
+import { isDeepStrictEqual } from "node:util";
 import { type AdmittedPack, SondeError, type VerifiedRecord } from "@sonde/schemas";
 import { type VerifiedPack, isVerifiedPack } from "../pack/index.ts";
-import { RECORD_FILE, admittedFolder, readAdmitted } from "./read-admitted.ts";
+import { RECORD_FILE, admittedFolder, readSound } from "./read-admitted.ts";
 
 // Runners are another user: they read the code, and nobody but the owner writes it.
 const FOLDER_MODE = 0o755;
@@ -46,7 +47,7 @@ async function place(storeDir: string, pack: VerifiedPack): Promise<AdmittedPack
   } finally {
     await rm(temporary, { recursive: true, force: true });
   }
-  return await readAdmitted(storeDir, pack.digest);
+  return await readSound(storeDir, pack.digest);
 }
 
 /** A folder that is there already stays when it is sound: another admit was first. */
@@ -63,7 +64,9 @@ async function moveInto(temporary: string, storeDir: string, pack: VerifiedPack)
 
 async function readIfSound(storeDir: string, pack: VerifiedPack): Promise<AdmittedPack | null> {
   try {
-    return await readAdmitted(storeDir, pack.digest);
+    const present = await readSound(storeDir, pack.digest);
+    // Signed by another before: the record must name the signer that counts now.
+    return isDeepStrictEqual(present.signer, pack.signer) ? present : null;
   } catch (cause) {
     // Absent or damaged: either way it is written anew.
     if (cause instanceof SondeError) return null;
@@ -108,7 +111,17 @@ async function removeStale(storeDir: string): Promise<void> {
   for (const name of await readdir(storeDir)) {
     if (!name.startsWith(TEMPORARY_PREFIX)) continue;
     const path = join(storeDir, name);
-    const { mtimeMs } = await stat(path);
-    if (Date.now() - mtimeMs > TEMPORARY_LIFE_MS) await rm(path, { recursive: true, force: true });
+    const since = await changedAt(path);
+    if (Date.now() - since > TEMPORARY_LIFE_MS) await rm(path, { recursive: true, force: true });
+  }
+}
+
+/** When it last changed; now for one that another admit has just finished with. */
+async function changedAt(path: string): Promise<number> {
+  try {
+    return (await stat(path)).mtimeMs;
+  } catch (cause) {
+    if (cause instanceof Error && "code" in cause && cause.code === "ENOENT") return Date.now();
+    throw cause;
   }
 }

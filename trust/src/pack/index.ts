@@ -5,7 +5,9 @@ export { keyIdOf } from "../envelope/index.ts";
 export { parsePublisherKey } from "./publisher-key.ts";
 export { STATEMENT_PAYLOAD_TYPE, buildStatement } from "./statement.ts";
 export { pathPattern } from "./template.ts";
+export { demandTrusted } from "./demand-trusted.ts";
 export {
+  checkEngine,
   isVerifiedPack,
   verifyPack,
   type VerifiedPack,

@@ -189,7 +189,7 @@ test.each<[string, string, string]>([
     signSample(archive, acme, {
       change: (b) => ({ ...b, verificationMaterial: { certificate: { rawBytes: "MAA=" } } }),
     }),
-    "SIGNER_UNSUPPORTED",
+    "SIGNER_UNTRUSTED",
   ],
   [
     "a message signature",

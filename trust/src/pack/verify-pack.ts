@@ -18,7 +18,8 @@ import {
 } from "../archive/index.ts";
 import { checkCode } from "./check-code.ts";
 import { parseManifest } from "./check-manifest.ts";
-import { buildSigner, verifySignature } from "./verify-signature.ts";
+import { demandTrusted } from "./demand-trusted.ts";
+import { verifySignature } from "./verify-signature.ts";
 
 /** What to verify, and under which policy. */
 export type VerifyPackRequest = {
@@ -77,11 +78,11 @@ export function isVerifiedPack(value: unknown): value is VerifiedPack {
 
 /**
  * The one verifier, for registry, hub and agents. In order: archive (strict),
- * digests, signature by a key of the policy, and only then the manifest, that
- * the key may sign for its publisher, and the code. Any throw is a rejection.
+ * digests, signature, and only then the manifest, that the policy lets the
+ * signer sign for its publisher, and the code. Any throw is a rejection.
  *
  * @throws SondeError ARCHIVE_INVALID, DIGEST_MISMATCH, SIGNATURE_MISSING,
- *   SIGNATURE_INVALID, SIGNER_UNTRUSTED, SIGNER_UNSUPPORTED, MANIFEST_INVALID,
+ *   SIGNATURE_INVALID, SIGNER_UNTRUSTED, MANIFEST_INVALID,
  *   REQUIRES_MISMATCH, PACK_NEEDS_NEWER_AGENT, CODE_REFUSED, CONFIG_INVALID
  */
 export async function verifyPack(request: VerifyPackRequest): Promise<VerifiedPack> {
@@ -108,12 +109,9 @@ function verifyParts(request: VerifyPackRequest): VerifiedParts {
   demand("name", expected?.name, manifest.name);
   demand("version", expected?.version, manifest.version);
   const publisher = manifest.name.slice(0, manifest.name.indexOf("/"));
-  if (signature !== null && !signature.publishers.has(publisher)) {
-    throw new SondeError(
-      "SIGNER_UNTRUSTED",
-      `expected a key of publisher ${publisher}, got ${signature.keyId}`,
-    );
-  }
+  const signer: Signer =
+    signature === null ? { kind: "none", publisher } : { ...signature, publisher };
+  demandTrusted(policy, signer);
   checkEngine(manifest, request.agentVersion);
   const code = bytesOf(files, "index.js");
   checkCode(code);
@@ -122,7 +120,7 @@ function verifyParts(request: VerifyPackRequest): VerifiedParts {
     contentDigest: content,
     codeSha256: digestOf(code),
     manifest: deepFreeze(manifest),
-    signer: signature === null ? { kind: "none", publisher } : buildSigner(signature, publisher),
+    signer,
     files,
   };
 }
@@ -137,7 +135,8 @@ function demand(what: string, expected: string | undefined, got: string): void {
   }
 }
 
-function checkEngine(manifest: Manifest, agentVersion: string | undefined): void {
+/** @throws SondeError PACK_NEEDS_NEWER_AGENT unless the manifest accepts that version */
+export function checkEngine(manifest: Manifest, agentVersion: string | undefined): void {
   const range = manifest.engines.agent;
   if (agentVersion !== undefined && !semver.satisfies(agentVersion, range)) {
     throw new SondeError(

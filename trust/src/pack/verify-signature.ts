@@ -1,30 +1,30 @@
-import type { KeyObject } from "node:crypto";
 import { BUNDLE_V03_MEDIA_TYPE, type Bundle, bundleFromJSON } from "@sigstore/bundle";
-import { Verifier, toSignedEntity } from "@sigstore/verify";
 import {
   type Digest,
-  type Signer,
   SondeError,
   type SignerPolicy,
   parseJson,
   parsePackStatement,
 } from "@sonde/schemas";
-import { keyIdOf } from "../envelope/index.ts";
-import { parsePublisherKey } from "./publisher-key.ts";
+import { rejectingThrows } from "./rejecting-throws.ts";
 import { STATEMENT_PAYLOAD_TYPE, buildStatement } from "./statement.ts";
+import { type KeylessSignature, verifyKeyless } from "./verify-keyless.ts";
+import { type ManagedKeySignature, verifyManagedKey } from "./verify-managed-key.ts";
 
 /** A bundle above this is refused unread. */
 export const MAX_BUNDLE_BYTES = 64 * 1024;
 
 /** A signature that verified, before it is known for which publisher it may count. */
-export type VerifiedSignature = { keyId: Digest; publishers: ReadonlySet<string> };
+export type VerifiedSignature = ManagedKeySignature | KeylessSignature;
 
 /**
  * Verifies the bundle of an archive: a Sigstore bundle v0.3 with a DSSE
  * envelope over an in-toto statement whose two subjects are these digests.
- * Reads nothing of the archive itself.
+ * Reads nothing of the archive itself. A key is only ever looked up among the
+ * policy's keys and a certificate only ever judged by its pinned root; whether
+ * that kind and that signer may sign for the publisher is for `demandTrusted`.
  *
- * @throws SondeError SIGNATURE_INVALID, SIGNER_UNTRUSTED, SIGNER_UNSUPPORTED or DIGEST_MISMATCH
+ * @throws SondeError SIGNATURE_INVALID, SIGNER_UNTRUSTED, DIGEST_MISMATCH or CONFIG_INVALID
  */
 export function verifySignature(
   bundleText: string,
@@ -33,16 +33,9 @@ export function verifySignature(
   policy: SignerPolicy,
 ): VerifiedSignature {
   const bundle = readBundle(bundleText);
-  // Keyless signatures join here: the same Verifier with a pinned trusted root
-  // and the policy's identities instead of its keys.
-  const signature = verifyByManagedKey(bundle, policy);
+  const signature = verifyMaterial(bundle, policy);
   checkStatement(bundle, archive, content);
   return signature;
-}
-
-/** How the verifier names a managed key's signer. */
-export function buildSigner(signature: VerifiedSignature, publisher: string): Signer {
-  return { kind: "rsa-sha256", publisher, keyId: signature.keyId };
 }
 
 function readBundle(text: string): Bundle {
@@ -52,56 +45,23 @@ function readBundle(text: string): Bundle {
   const bundle = rejectingThrows(() =>
     bundleFromJSON(parseJson(text, "bundle", "SIGNATURE_INVALID")),
   );
+  // Older bundles may prove a log entry by a promise alone.
   if (bundle.mediaType !== BUNDLE_V03_MEDIA_TYPE) {
     throw invalid(`expected ${BUNDLE_V03_MEDIA_TYPE}`);
   }
   return bundle;
 }
 
-/** The policy's keys decide this path; the bundle only names one of them. */
-function verifyByManagedKey(bundle: Bundle, policy: SignerPolicy): VerifiedSignature {
+function verifyMaterial(bundle: Bundle, policy: SignerPolicy): VerifiedSignature {
   const { content } = bundle.verificationMaterial;
-  if (content.$case !== "publicKey") {
-    throw new SondeError("SIGNER_UNSUPPORTED", "bundle: expected a managed key, got a certificate");
+  switch (content.$case) {
+    case "publicKey":
+      return verifyManagedKey(bundle, content.publicKey.hint, policy);
+    case "certificate":
+      return verifyKeyless(bundle, policy);
+    case "x509CertificateChain":
+      throw invalid("expected one certificate or a key's id");
   }
-  const keyId = content.publicKey.hint;
-  const trusted = findKey(policy, keyId);
-  if (trusted === null) {
-    throw new SondeError("SIGNER_UNTRUSTED", "bundle: expected a key of the policy, got another");
-  }
-  const verifier = new Verifier(
-    {
-      certificateAuthorities: [],
-      timestampAuthorities: [],
-      tlogs: [],
-      ctlogs: [],
-      // OpenSSL's default digest for such a key is SHA-256, whatever the bundle says.
-      publicKey: () => ({ publicKey: trusted.key, validFor: () => true }),
-    },
-    // Log entries and timestamps are not asked of a managed key; any that are there must
-    // verify, and with no authorities above none can.
-    { tlogThreshold: 0, ctlogThreshold: 0, timestampThreshold: 0 },
-  );
-  rejectingThrows(() => verifier.verify(toSignedEntity(bundle)));
-  return { keyId, publishers: trusted.publishers };
-}
-
-/** The key of that id and every publisher that lists it. */
-function findKey(
-  policy: SignerPolicy,
-  keyId: string,
-): { key: KeyObject; publishers: ReadonlySet<string> } | null {
-  const publishers = new Set<string>();
-  let found: KeyObject | null = null;
-  for (const [publisher, { keys }] of Object.entries(policy.publishers)) {
-    for (const { publicKey } of keys) {
-      const key = parsePublisherKey(publicKey);
-      if (keyIdOf(key) !== keyId) continue;
-      found = key;
-      publishers.add(publisher);
-    }
-  }
-  return found === null ? null : { key: found, publishers };
 }
 
 /** DSSE says only that the payload was signed: what it means is checked here. */
@@ -122,17 +82,6 @@ function checkStatement(bundle: Bundle, archive: Digest, content: Digest): void 
         `${name}: expected the signed sha256:${signed}, got sha256:${digest.sha256}`,
       );
     }
-  }
-}
-
-/** Libraries throw TypeError, SyntaxError and OpenSSL errors on bad input: each is a rejection. */
-function rejectingThrows<T>(step: () => T): T {
-  try {
-    return step();
-  } catch (cause) {
-    throw new SondeError("SIGNATURE_INVALID", "bundle: expected a valid signature, got none", {
-      cause,
-    });
   }
 }
 

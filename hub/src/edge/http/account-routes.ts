@@ -9,7 +9,7 @@ import {
   type AuditEntry,
   type KeyPolicy,
   type ResultBody,
-  type Signer,
+  describeSigner,
   SondeError,
   Uuid,
 } from "@sonde/schemas";
@@ -179,15 +179,4 @@ async function describeCall(
       agent: detail.agentHead ?? null,
     },
   };
-}
-
-function describeSigner(signer: Signer): string {
-  switch (signer.kind) {
-    case "rsa-sha256":
-      return `${signer.publisher} (RSA key ${signer.keyId})`;
-    case "keyless":
-      return `${signer.publisher} (${signer.identity} by ${signer.issuer})`;
-    case "none":
-      return `${signer.publisher} (NOT SIGNED)`;
-  }
 }

@@ -1,4 +1,11 @@
-import { type Capability, type Digest, type PublishedVersion, SondeError } from "@sonde/schemas";
+import {
+  type Capability,
+  type Digest,
+  type PublishedVersion,
+  SondeError,
+  type TrustedIdentity,
+  type TrustedRoot,
+} from "@sonde/schemas";
 import { capSize } from "./cap-size.ts";
 import { checkCapability } from "./check-capability.ts";
 import { checkRights } from "./check-rights.ts";
@@ -12,6 +19,9 @@ export type PublishPorts = {
   now: () => Date;
   /** Public keys (PEM) of a publisher. */
   publisherKeys(publisher: string): Promise<string[]>;
+  publisherIdentities(publisher: string): Promise<TrustedIdentity[]>;
+  /** Against what keyless signatures are verified; without it none is accepted. */
+  trustedRoot: TrustedRoot | undefined;
   findVersion(name: string, version: string): Promise<PublishedVersion | null>;
   /** Durable when it resolves; the same bytes twice are one blob. */
   saveBlob(digest: Digest, bytes: Uint8Array): Promise<void>;
@@ -40,7 +50,12 @@ export async function publishVersion(
   capSize(submission);
   const manifest = readManifest(readFiles(submission));
   checkRights(submission, manifest);
-  const pack = await checkSignature(submission, await ports.publisherKeys(submission.publisher));
+  const { publisher } = submission;
+  const pack = await checkSignature(submission, {
+    keys: await ports.publisherKeys(publisher),
+    identities: await ports.publisherIdentities(publisher),
+    trustedRoot: ports.trustedRoot,
+  });
   checkCapability(pack.manifest, ports.maxCapability);
   const { name, version } = submission;
   const before = await ports.findVersion(name, version);

@@ -1,10 +1,13 @@
 import { readFileSync } from "node:fs";
 import { request } from "node:http";
 import {
+  type AddIdentity,
+  type AddedIdentity,
   type AddedPublisher,
   type ErrorBody,
   SondeError,
   isErrorCode,
+  parseAddedIdentity,
   parseAddedPublisher,
   parseJson,
 } from "@sonde/schemas";
@@ -22,9 +25,24 @@ export async function addPublisher(
   name: string,
   keyFile: string,
 ): Promise<AddedPublisher> {
-  const { status, text } = await post(socketPath, { name, publicKey: readKeyFile(keyFile) });
+  const body = { name, publicKey: readKeyFile(keyFile) };
+  return parseAddedPublisher(await ask(socketPath, "/publishers", body));
+}
+
+/**
+ * The operator's command `publisher add NAME --issuer URL --identity NAME`: lets
+ * whom a certificate names exactly so sign for the publisher.
+ *
+ * @throws SondeError with the registry's own code, or REGISTRY_UNAVAILABLE
+ */
+export async function addIdentity(socketPath: string, body: AddIdentity): Promise<AddedIdentity> {
+  return parseAddedIdentity(await ask(socketPath, "/identities", body));
+}
+
+async function ask(socketPath: string, path: string, body: object): Promise<unknown> {
+  const { status, text } = await post(socketPath, path, body);
   const answer = parseJson(text, "registry answer", "REGISTRY_UNAVAILABLE");
-  if (status === 200) return parseAddedPublisher(answer);
+  if (status === 200) return answer;
   const { error } = answer as Partial<ErrorBody>;
   const code = isErrorCode(error?.code) ? error.code : "REGISTRY_UNAVAILABLE";
   throw new SondeError(code, error?.message ?? "expected an answer, got none");
@@ -40,10 +58,14 @@ function readKeyFile(path: string): string {
   }
 }
 
-function post(socketPath: string, body: object): Promise<{ status: number; text: string }> {
+function post(
+  socketPath: string,
+  path: string,
+  body: object,
+): Promise<{ status: number; text: string }> {
   return new Promise((resolve, reject) => {
     const headers = { "content-type": "application/json" };
-    const call = request({ socketPath, path: "/publishers", method: "POST", headers }, (answer) => {
+    const call = request({ socketPath, path, method: "POST", headers }, (answer) => {
       let text = "";
       answer.setEncoding("utf8");
       answer.on("data", (chunk: string) => (text += chunk));

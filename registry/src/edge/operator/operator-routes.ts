@@ -1,6 +1,8 @@
 import { randomBytes } from "node:crypto";
 import {
+  AddIdentity,
   AddPublisher,
+  type AddedIdentity,
   type AddedPublisher,
   PUBLISH_TOKEN_PREFIX,
   SondeError,
@@ -24,11 +26,24 @@ export function addOperatorRoutes(
     async (request): Promise<AddedPublisher> => {
       const { name, publicKey } = request.body;
       const keyId = keyIdOf(readKey(publicKey));
-      const token = `${PUBLISH_TOKEN_PREFIX}${randomBytes(32).toString("base64url")}`;
+      const token = createToken();
       await publishers.addPublisher({ name, keyId, publicKey, token, at: now() });
       return { name, keyId, token };
     },
   );
+  app.post(
+    "/identities",
+    { schema: { body: AddIdentity } },
+    async ({ body }): Promise<AddedIdentity> => {
+      const token = createToken();
+      await publishers.addIdentity({ ...body, token, at: now() });
+      return { ...body, token };
+    },
+  );
+}
+
+function createToken(): string {
+  return `${PUBLISH_TOKEN_PREFIX}${randomBytes(32).toString("base64url")}`;
 }
 
 function readKey(publicKey: string): ReturnType<typeof parsePublisherKey> {

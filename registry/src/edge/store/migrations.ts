@@ -66,4 +66,17 @@ export const migrations: Migration[] = [
       -- Where the version's own entry is.
       alter table versions add column log_index bigint not null unique references log_entries (index);`,
   },
+  {
+    name: "publisher identities",
+    sql: `
+      -- Whom a signing certificate may name; an empty repository_id is a certificate that names none.
+      create table publisher_identities (
+        publisher text not null references publishers (name),
+        issuer text not null,
+        identity text not null,
+        repository_id text not null,
+        created_at timestamptz not null,
+        primary key (publisher, issuer, identity, repository_id)
+      );`,
+  },
 ];

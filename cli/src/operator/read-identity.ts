@@ -1,0 +1,28 @@
+import { parseTrustedIdentity, SondeError, type TrustedIdentity } from "@sonde/schemas";
+
+/** How `sonde trust add` and `sonde registry publisher add` name a signer. */
+export type SignerOptions = {
+  key?: string;
+  issuer?: string;
+  identity?: string;
+  repositoryId?: string;
+};
+
+/**
+ * @returns the exact identity, or null when a key was named instead
+ * @throws SondeError BAD_REQUEST for both, neither or half of one
+ */
+export function readIdentity(options: SignerOptions): TrustedIdentity | null {
+  const { key, issuer, identity, repositoryId } = options;
+  const wantsIdentity =
+    issuer !== undefined || identity !== undefined || repositoryId !== undefined;
+  if (key !== undefined && !wantsIdentity) return null;
+  if (key !== undefined || issuer === undefined || identity === undefined) {
+    throw new SondeError("BAD_REQUEST", "expected --key FILE, or --issuer URL and --identity NAME");
+  }
+  return parseTrustedIdentity({
+    issuer,
+    identity,
+    ...(repositoryId !== undefined && { repositoryId }),
+  });
+}

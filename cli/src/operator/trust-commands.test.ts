@@ -1,0 +1,67 @@
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import path from "node:path";
+import { parseTrustPolicy, type TrustPolicy } from "@sonde/schemas";
+import { buildSamplePolicy } from "@sonde/trust/testing";
+import { createTestSigstore } from "@sonde/trust/testing/sigstore";
+import { Command } from "commander";
+import { afterAll, expect, test } from "vitest";
+import { layoutOf } from "../data-layout.ts";
+import { addTrustCommands } from "./trust-commands.ts";
+
+const data = mkdtempSync(path.join(tmpdir(), "sonde-trust-"));
+const { trustPolicy } = layoutOf(data);
+const rootFile = path.join(data, "trusted-root.json");
+const { trustedRoot } = await createTestSigstore();
+mkdirSync(path.dirname(trustPolicy), { recursive: true });
+writeFileSync(trustPolicy, JSON.stringify(buildSamplePolicy({})));
+writeFileSync(rootFile, JSON.stringify(trustedRoot));
+afterAll(() => rmSync(data, { recursive: true }));
+
+async function run(...args: string[]): Promise<string> {
+  const printed: string[] = [];
+  const program = new Command().exitOverride();
+  addTrustCommands(program, (text) => printed.push(text));
+  await program.parseAsync(["trust", ...args, "--data", data], { from: "user" });
+  return printed.join("\n");
+}
+
+const refusalOf = (...args: string[]): Promise<string> =>
+  run(...args).then(
+    () => "accepted",
+    (error: unknown) => (error as { code: string }).code,
+  );
+
+const read = (): TrustPolicy => parseTrustPolicy(JSON.parse(readFileSync(trustPolicy, "utf8")));
+
+const who = ["--issuer", "https://issuer.example", "--identity", "https://example.com/acme"];
+
+test("an identity needs a pinned root, and both are kept", async () => {
+  expect(await refusalOf("add", "acme", ...who)).toBe("BAD_REQUEST");
+  writeFileSync(path.join(data, "bad.json"), JSON.stringify({ ...trustedRoot, tlogs: [] }));
+  const bad = ["--trusted-root", path.join(data, "bad.json")];
+  expect(await refusalOf("add", "acme", ...who, ...bad)).toBe("CONFIG_INVALID");
+  expect(read()).toEqual(buildSamplePolicy({}));
+
+  const said = await run("add", "acme", ...who, "--trusted-root", rootFile);
+  expect(said).toContain("https://example.com/acme of https://issuer.example");
+  const identity = { issuer: "https://issuer.example", identity: "https://example.com/acme" };
+  const kept = { ...buildSamplePolicy({}), trustedRoot };
+  expect(read()).toEqual({ ...kept, publishers: { acme: { keys: [], identities: [identity] } } });
+
+  // The root stays; the same again changes nothing, and another number is another identity.
+  await run("add", "acme", ...who);
+  await run("add", "acme", ...who, "--repository-id", "7");
+  const both = [identity, { ...identity, repositoryId: "7" }];
+  expect(read()).toEqual({ ...kept, publishers: { acme: { keys: [], identities: both } } });
+});
+
+test.each([
+  ["neither", []],
+  ["half an identity", who.slice(0, 2)],
+  ["both", [...who, "--key", "x"]],
+  ["a number that is none", [...who, "--repository-id", "1 or 1"]],
+  ["a root for a key", ["--key", "x", "--trusted-root", rootFile]],
+])("%s is a wrong request", async (_what, args) => {
+  expect(await refusalOf("add", "acme", ...args)).toBe("BAD_REQUEST");
+});

@@ -1,0 +1,65 @@
+import { readFile } from "node:fs/promises";
+import { parseJson, SondeError } from "@sonde/schemas";
+
+type Env = ReadonlyMap<string, string | undefined>;
+
+/** What keyless services expect a token to be made for. */
+const AUDIENCE = "sigstore";
+const TIMEOUT_MS = 20_000;
+const MAX_TOKEN_BYTES = 16 * 1024;
+const JWT = /^[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+$/;
+const LOOPBACK = new Set(["localhost", "127.0.0.1", "[::1]"]);
+
+/**
+ * The identity token of whoever runs this: from a file, from SIGSTORE_ID_TOKEN
+ * (GitLab's `id_tokens`, or any issuer's), or from GitHub, which makes one for a
+ * job that has `id-token: write`. Never an argument, which other users can see.
+ *
+ * @returns null when there is none to be had
+ * @throws SondeError UNAUTHENTICATED when there should be one and it is none
+ */
+export async function readIdentityToken(
+  file: string | undefined,
+  env: Env,
+): Promise<string | null> {
+  if (file !== undefined) return demandToken(await readFile(file, "utf8"), file);
+  const ready = env.get("SIGSTORE_ID_TOKEN") ?? "";
+  if (ready !== "") return demandToken(ready, "SIGSTORE_ID_TOKEN");
+  const address = env.get("ACTIONS_ID_TOKEN_REQUEST_URL") ?? "";
+  const secret = env.get("ACTIONS_ID_TOKEN_REQUEST_TOKEN") ?? "";
+  if (address === "" || secret === "") return null;
+  return demandToken(await askGitHub(address, secret), "GitHub's token service");
+}
+
+function demandToken(text: string, where: string): string {
+  const token = text.trim();
+  if (token.length <= MAX_TOKEN_BYTES && JWT.test(token)) return token;
+  throw new SondeError("UNAUTHENTICATED", `${where}: expected an identity token (a JWT), got none`);
+}
+
+// https://docs.github.com/en/actions/reference/security/oidc
+async function askGitHub(address: string, secret: string): Promise<string> {
+  const url = URL.parse(address);
+  const isSafe =
+    url?.protocol === "https:" || (url?.protocol === "http:" && LOOPBACK.has(url.hostname));
+  if (url === null || !isSafe) {
+    throw new SondeError("CONFIG_INVALID", "ACTIONS_ID_TOKEN_REQUEST_URL: expected an https URL");
+  }
+  url.searchParams.set("audience", AUDIENCE);
+  let text: string;
+  try {
+    const response = await fetch(url, {
+      headers: { accept: "application/json", authorization: `Bearer ${secret}` },
+      redirect: "error",
+      signal: AbortSignal.timeout(TIMEOUT_MS),
+    });
+    if (!response.ok) throw new Error(`status ${response.status}`);
+    text = await response.text();
+  } catch (cause) {
+    throw new SondeError("UNAUTHENTICATED", `expected a token from ${url.origin}, got none`, {
+      cause,
+    });
+  }
+  const { value } = parseJson(text, "token answer", "UNAUTHENTICATED") as { value?: unknown };
+  return typeof value === "string" ? value : "";
+}

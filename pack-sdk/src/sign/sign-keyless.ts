@@ -1,0 +1,60 @@
+import { X509Certificate } from "node:crypto";
+import { bundleToJSON } from "@sigstore/bundle";
+import { SigningConfig } from "@sigstore/protobuf-specs";
+import { SondeError } from "@sonde/schemas";
+import { archiveDigest, contentDigest, readArchive } from "@sonde/trust/archive";
+import { STATEMENT_PAYLOAD_TYPE, buildStatement } from "@sonde/trust/pack";
+import type { SigningServices } from "./signing-services.ts";
+
+const TIMEOUT_MS = 20_000;
+const RETRIES = 2;
+
+/** The bundle (v0.3, JSON text) to be published beside the archive, and whom its certificate names. */
+export type KeylessSigned = { bundle: string; identity: string };
+
+/**
+ * Signs an archive with a key of the moment, which a certificate authority
+ * binds to whom the identity token names. Archive and signature stay here; the
+ * services learn the identity and two digests, and a public log keeps them.
+ *
+ * @param token an OIDC token with the audience `sigstore`; used once, kept nowhere
+ * @throws SondeError ARCHIVE_INVALID, SIGNING_FAILED
+ */
+export async function signKeyless(
+  archive: Uint8Array,
+  token: string,
+  services: SigningServices,
+): Promise<KeylessSigned> {
+  const statement = buildStatement(archiveDigest(archive), contentDigest(readArchive(archive)));
+  // A quarter of a second to load, which no other command should pay for.
+  const { bundleBuilderFromSigningConfig } = await import("@sigstore/sign");
+  const builder = bundleBuilderFromSigningConfig({
+    signingConfig: SigningConfig.fromJSON(services),
+    identityProvider: { getToken: () => Promise.resolve(token) },
+    bundleType: "dsseEnvelope",
+    fetchOptions: { timeout: TIMEOUT_MS, retry: { retries: RETRIES } },
+  });
+  try {
+    const bundle = await builder.create({
+      type: STATEMENT_PAYLOAD_TYPE,
+      data: Buffer.from(JSON.stringify(statement), "utf8"),
+    });
+    const { content } = bundle.verificationMaterial;
+    if (content.$case !== "certificate") throw new Error("expected a certificate");
+    const names = new X509Certificate(content.certificate.rawBytes).subjectAltName ?? "";
+    return {
+      bundle: `${JSON.stringify(bundleToJSON(bundle), null, 2)}\n`,
+      identity: names.replace(/^(URI|email):/, ""),
+    };
+  } catch (thrown) {
+    throw describeFailure(thrown);
+  }
+}
+
+/** The library's own words may quote the token: only its codes are kept. */
+function describeFailure(thrown: unknown): SondeError {
+  const { code, cause } = thrown as { code?: unknown; cause?: { statusCode?: unknown } };
+  const step = typeof code === "string" && /^[A-Z_]{1,60}$/.test(code) ? code : "an unknown step";
+  const status = typeof cause?.statusCode === "number" ? `, status ${cause.statusCode}` : "";
+  return new SondeError("SIGNING_FAILED", `expected a keyless signature, got ${step}${status}`);
+}

@@ -1,0 +1,103 @@
+import { mkdtempSync, rmSync, writeFileSync, chmodSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { parsePublishedVersion } from "@sonde/schemas";
+import { buildSampleArchive, createSampleKey, signSample } from "@sonde/trust/testing";
+import { createTestSigstore, signKeylessSample } from "@sonde/trust/testing/sigstore";
+import { afterAll, beforeAll, expect, test, vi } from "vitest";
+import { type Answer, codeOf, TestRegistry } from "./testing/test-registry.ts";
+
+vi.setConfig({ testTimeout: 60_000 });
+
+const folder = mkdtempSync(join(tmpdir(), "sonde-registry-root-"));
+const trustedRootFile = join(folder, "trusted-root.json");
+const sigstore = await createTestSigstore();
+const who = {
+  issuer: "https://issuer.example",
+  identity: "https://example.com/robot",
+  repositoryId: "7",
+};
+const flags = ["--issuer", who.issuer, "--identity", who.identity, "--repository-id", "7"];
+let registry: TestRegistry;
+
+beforeAll(async () => {
+  chmodSync(folder, 0o755);
+  writeFileSync(trustedRootFile, JSON.stringify(sigstore.trustedRoot), { mode: 0o644 });
+  registry = await TestRegistry.start({ trustedRootFile });
+}, 120_000);
+afterAll(async () => {
+  await registry?.close();
+  rmSync(folder, { recursive: true });
+});
+
+test("a publisher signs by the identities the operator gave it, and by nothing else", async () => {
+  const { code, out } = await registry.runToEnd([
+    registry.configFile,
+    "publisher",
+    "add",
+    "robot",
+    ...flags,
+  ]);
+  expect(code, out).toBe(0);
+  const { token: bearer, ...added } = JSON.parse(out) as { token: string };
+  expect(added).toEqual({ publisher: "robot", ...who });
+  const archive = buildSampleArchive({ manifest: { name: "robot/hello" } });
+  const send = (bundle: string): Promise<Answer> =>
+    registry.publish({ archive, bundle, bearer, path: "robot/hello/1.0.0" });
+  const sign = (request: object, by = sigstore): Promise<string> =>
+    signKeylessSample(by, archive, { ...who, ...request });
+
+  const refused = [
+    await send(await sign({ identity: `${who.identity}s` })),
+    await send(await sign({ repositoryId: "8" })),
+    await send(signSample(archive, createSampleKey())),
+  ];
+  expect(refused.map(codeOf)).toEqual(refused.map(() => "SIGNER_UNTRUSTED"));
+  expect(codeOf(await send(await sign({}, await createTestSigstore())))).toBe("SIGNATURE_INVALID");
+  const answer = await send(await sign({}));
+  expect(answer.status).toBe(201);
+  expect(parsePublishedVersion(answer.body).signer).toMatchObject({
+    kind: "keyless",
+    publisher: "robot",
+    ...who,
+  });
+
+  // The same robot is nobody to a publisher that has a key alone.
+  const other = buildSampleArchive();
+  expect(
+    codeOf(
+      await registry.publish({
+        archive: other,
+        bundle: await signKeylessSample(sigstore, other, who),
+        bearer: await registry.addPublisher("acme", createSampleKey()),
+        path: "acme/hello/1.0.0",
+      }),
+    ),
+  ).toBe("SIGNER_UNTRUSTED");
+});
+
+test.each([
+  ["half an identity", flags.slice(0, 2)],
+  ["a key and an identity", [...flags, "--key", "x"]],
+  ["an unknown option", ["--other", "x"]],
+  ["nobody", []],
+])("the operator's command with %s is refused", async (_what, more) => {
+  const { code, out } = await registry.runToEnd([
+    registry.configFile,
+    "publisher",
+    "add",
+    "robot",
+    ...more,
+  ]);
+  expect(code).toBe(1);
+  expect(out).toContain("BAD_REQUEST");
+});
+
+test("a trusted root that is none stops the start", async () => {
+  const config = join(folder, "bad.json");
+  writeFileSync(join(folder, "none.json"), "{}", { mode: 0o644 });
+  registry.writeConfig(config, { trustedRootFile: join(folder, "none.json") });
+  const { code, out } = await registry.runToEnd([config]);
+  expect(code).toBe(1);
+  expect(out).toContain("CONFIG_INVALID");
+});

@@ -1,0 +1,84 @@
+// Builds the official packs, signs them by the identity of whoever runs this and
+// publishes what a registry does not have yet. CI runs it on a release; a test runs
+// the same file against services on loopback.
+//   npm run -s publish-packs -- --registry URL [--packs DIR] [signing options of sonde-pack sign]
+// SONDE_PUBLISH_TOKEN holds the publisher's token.
+import { spawnSync } from "node:child_process";
+import { createHash } from "node:crypto";
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join, resolve } from "node:path";
+
+const root = resolve(import.meta.dirname, "..");
+const program = join(root, "cli/src/sonde-pack.ts");
+
+/** What `sonde-pack` says in JSON; its refusals are ours. */
+function sondePack(args, env) {
+  const { status, stdout, stderr } = spawnSync(
+    process.execPath,
+    ["--conditions=sonde:source", "--no-node-snapshot", program, ...args, "--json"],
+    { env, encoding: "utf8" },
+  );
+  if (status !== 0) throw new Error(`sonde-pack ${args[0]}: ${stdout.trim()} ${stderr.trim()}`);
+  return JSON.parse(stdout);
+}
+
+/** Where a short token from the registry's trusted publishing will come from. */
+function readPublishToken() {
+  const token = process.env.SONDE_PUBLISH_TOKEN ?? "";
+  if (token !== "") return token;
+  throw new Error("Expected the publisher's token in SONDE_PUBLISH_TOKEN, got none.");
+}
+
+/** Two builds in two folders must give the same bytes: others will build it again. */
+function buildTwice(folder, out, env) {
+  const [first, second] = ["first", "second"].map((name) =>
+    sondePack(["build", folder, "--out", join(out, name)], env),
+  );
+  const hash = (file) => createHash("sha256").update(readFileSync(file)).digest("hex");
+  if (hash(first.file) === hash(second.file)) return first.file;
+  throw new Error(`Expected the same bytes from two builds of ${folder}, got different ones.`);
+}
+
+function readArguments(words) {
+  const options = new Map();
+  for (let at = 0; at < words.length; at += 2) {
+    const [flag = "", value] = words.slice(at, at + 2);
+    if (!/^--[a-z-]+$/.test(flag) || value === undefined) {
+      throw new Error(`Expected --option VALUE, got ${flag} ${value ?? ""}`);
+    }
+    options.set(flag, value);
+  }
+  const registry = options.get("--registry");
+  if (registry === undefined) throw new Error("Expected --registry URL, got none.");
+  const packs = resolve(options.get("--packs") ?? join(root, "packs"));
+  options.delete("--registry");
+  options.delete("--packs");
+  return { registry, packs, signing: [...options].flat() };
+}
+
+function publishAll(out) {
+  const { registry, packs, signing } = readArguments(process.argv.slice(2));
+  // Each step gets what it needs and no more: what builds has neither identity nor token.
+  const { SONDE_PUBLISH_TOKEN: _token, ...identityEnv } = process.env;
+  const plainEnv = { PATH: process.env.PATH };
+  const tokenEnv = { ...plainEnv, SONDE_PACK_TOKEN: readPublishToken() };
+  for (const name of readdirSync(packs).toSorted()) {
+    const archive = buildTwice(join(packs, name), join(out, name), plainEnv);
+    const { identity, keyId } = sondePack(["sign", archive, ...signing], identityEnv);
+    const published = sondePack(["publish", archive, "--registry", registry], tokenEnv);
+    process.stdout.write(
+      `${published.name} ${published.version} ${published.digest} signed by ${identity ?? keyId}\n`,
+    );
+  }
+}
+
+const out = mkdtempSync(join(tmpdir(), "sonde-publish-"));
+try {
+  publishAll(out);
+} catch (error) {
+  process.stderr.write(`${error.message}\n`);
+  process.exitCode = 1;
+} finally {
+  rmSync(out, { recursive: true, force: true });
+}

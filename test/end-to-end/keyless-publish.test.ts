@@ -1,0 +1,134 @@
+import { type ChildProcess, spawn } from "node:child_process";
+import { chmodSync, chownSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join, resolve } from "node:path";
+import { startTestDatabase, type TestDatabase } from "@sonde/database/testing";
+import { parsePackList, type SignerPolicy } from "@sonde/schemas";
+import { verifyPack } from "@sonde/trust/pack";
+import {
+  createTestSigstore,
+  serveSigstore,
+  type ServedSigstore,
+  type TestSigstore,
+} from "@sonde/trust/testing/sigstore";
+import { afterAll, beforeAll, expect, test } from "vitest";
+
+// What CI does on a release, whole: the script builds the official packs, signs them by a job's
+// identity and publishes them in a real registry, with every service on loopback.
+const workspace = resolve(import.meta.dirname, "../..");
+const NOBODY = 65534;
+const asRoot = process.getuid?.() === 0;
+const account = asRoot ? { uid: NOBODY, gid: NOBODY } : {};
+const root = mkdtempSync(join(tmpdir(), "sonde-keyless-publish-"));
+const configFile = join(root, "config.json");
+const JOB =
+  "https://github.com/example/sonde/.github/workflows/publish-packs.yml@refs/heads/release";
+
+let database: TestDatabase;
+let sigstore: TestSigstore;
+let services: ServedSigstore;
+let registry: ChildProcess;
+let registryUrl: string;
+let token: string;
+
+type Ended = { code: number | null; out: string };
+
+function node(file: string, args: string[], options: object): ChildProcess {
+  const flags = ["--conditions=sonde:source", "--no-node-snapshot"];
+  return spawn(process.execPath, [...flags, join(workspace, file), ...args], {
+    ...options,
+    stdio: ["pipe", "pipe", "pipe"],
+  });
+}
+
+function end(child: ChildProcess): Promise<Ended> {
+  let out = "";
+  for (const stream of [child.stdout, child.stderr]) {
+    stream?.on("data", (chunk: Buffer) => (out += chunk.toString()));
+  }
+  return new Promise((done) => child.on("close", (code) => done({ code, out })));
+}
+
+function publishPacks(claims: { sub: string; repository_id: string }): Promise<Ended> {
+  const args = ["--registry", registryUrl, "--fulcio", services.fulcio];
+  args.push("--rekor", services.rekorV2, "--timestamp", services.timestamp);
+  const env = {
+    PATH: process.env["PATH"],
+    ...services.ambient(claims),
+    SONDE_PUBLISH_TOKEN: token,
+  };
+  return end(node("scripts/publish-packs.mjs", args, { env }));
+}
+
+beforeAll(async () => {
+  database = await startTestDatabase();
+  sigstore = await createTestSigstore();
+  services = await serveSigstore(sigstore);
+  const dataDir = join(root, "data");
+  const trustedRootFile = join(root, "trusted-root.json");
+  mkdirSync(dataDir);
+  if (asRoot) for (const path of [root, dataDir]) chownSync(path, NOBODY, NOBODY);
+  chmodSync(root, 0o755);
+  writeFileSync(trustedRootFile, JSON.stringify(sigstore.trustedRoot), { mode: 0o644 });
+  const config = {
+    dataDir,
+    databaseUrl: database.url,
+    http: { host: "127.0.0.1", port: 0, behindProxy: false },
+    maxCapability: "observe",
+    trustedRootFile,
+    supervised: true,
+  };
+  writeFileSync(configFile, JSON.stringify(config), { mode: 0o644 });
+  registry = node("registry/src/main.ts", [configFile], account);
+  const ready = await new Promise<string>((done, fail) => {
+    registry.stdout?.once("data", (chunk: Buffer) => done(chunk.toString()));
+    registry.once("close", () => fail(new Error("the registry did not start")));
+  });
+  registryUrl = `http://127.0.0.1:${(JSON.parse(ready) as { port: number }).port}`;
+  const add = ["publisher", "add", "sonde", "--issuer", services.issuer, "--identity", JOB];
+  const added = await end(
+    node("registry/src/main.ts", [configFile, ...add, "--repository-id", "77"], account),
+  );
+  expect(added.code, added.out).toBe(0);
+  ({ token } = JSON.parse(added.out) as { token: string });
+});
+afterAll(async () => {
+  registry?.kill("SIGKILL");
+  await services?.close();
+  await database?.close();
+  rmSync(root, { recursive: true, force: true });
+});
+
+test("a job of another repository publishes nothing, whatever its name", async () => {
+  const { code, out } = await publishPacks({ sub: JOB, repository_id: "78" });
+  expect(code).toBe(1);
+  expect(out).toContain("SIGNER_UNTRUSTED");
+  const { packs } = parsePackList(await (await fetch(`${registryUrl}/api/v1/packs`)).json());
+  expect(packs).toEqual([]);
+});
+
+test("the official packs are built, signed by the job, published, and verify as the job's", async () => {
+  const first = await publishPacks({ sub: JOB, repository_id: "77" });
+  expect(first.code, first.out).toBe(0);
+  expect(first.out).toMatch(/^sonde\/docker \S+ sha256:[0-9a-f]{64} signed by https:/m);
+
+  const policy: SignerPolicy = {
+    publishers: {
+      sonde: {
+        keys: [],
+        identities: [{ issuer: services.issuer, identity: JOB, repositoryId: "77" }],
+      },
+    },
+    trustedRoot: sigstore.trustedRoot,
+    allowUnsignedPacks: false,
+  };
+  const { packs } = parsePackList(await (await fetch(`${registryUrl}/api/v1/packs`)).json());
+  expect(packs.map(({ name }) => name)).toEqual(["sonde/docker", "sonde/system"]);
+  for (const { name, latest } of packs) {
+    const at = `${registryUrl}/api/v1/packs/${name}/${latest}`;
+    const archive = new Uint8Array(await (await fetch(`${at}/archive`)).arrayBuffer());
+    const bundle = await (await fetch(`${at}/bundle`)).text();
+    const pack = await verifyPack({ archive, bundle, policy, origin: "registry" });
+    expect(pack.signer).toMatchObject({ kind: "keyless", identity: JOB, repositoryId: "77" });
+  }
+});
