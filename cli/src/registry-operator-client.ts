@@ -1,9 +1,36 @@
-import { type AddedPublisher, parseAddedPublisher } from "@sonde/schemas";
-import { requestJson } from "./http-json.ts";
+import {
+  type AddedPublisher,
+  type PublishToken,
+  type PublisherList,
+  parseAddedPublisher,
+  parsePublishToken,
+  parsePublishTokenList,
+  parsePublisherList,
+} from "@sonde/schemas";
+import { type JsonRequest, requestJson } from "./http-json.ts";
 
 /**
- * Tells a registry on this machine that a key may publish as `name`, over the
- * registry's operator socket: who may open the socket may ask.
+ * Asks the registry on this machine over its operator socket: who may open the
+ * socket may ask. The answer is not parsed yet.
+ */
+export async function askRegistry(
+  socket: string,
+  method: JsonRequest["method"],
+  path: string,
+  body?: object,
+): Promise<unknown> {
+  return await requestJson({
+    method,
+    target: { socket },
+    path,
+    body,
+    unavailable: "REGISTRY_UNAVAILABLE",
+    what: "registry",
+  });
+}
+
+/**
+ * Lets a key publish as `name`.
  *
  * @returns the publisher with its token, which is shown this once
  */
@@ -12,13 +39,29 @@ export async function addPublisher(
   name: string,
   publicKey: string,
 ): Promise<AddedPublisher> {
-  const answer = await requestJson({
-    method: "POST",
-    target: { socket },
-    path: "/publishers",
-    body: { name, publicKey },
-    unavailable: "REGISTRY_UNAVAILABLE",
-    what: "registry",
-  });
+  const answer = await askRegistry(socket, "POST", "/publishers", { name, publicKey });
   return parseAddedPublisher(answer);
+}
+
+export async function listPublishers(socket: string): Promise<PublisherList["publishers"]> {
+  return parsePublisherList(await askRegistry(socket, "GET", "/publishers")).publishers;
+}
+
+/** From then on nothing is published under that key. */
+export async function removeKey(socket: string, name: string, keyId: string): Promise<void> {
+  const path = `/publishers/${encodeURIComponent(name)}/keys/${encodeURIComponent(keyId)}`;
+  parsePublisherList(await askRegistry(socket, "DELETE", path));
+}
+
+export async function listTokens(socket: string, name: string): Promise<PublishToken[]> {
+  return parsePublishTokenList(await askRegistry(socket, "GET", tokensOf(name))).tokens;
+}
+
+export async function revokeToken(socket: string, name: string, id: string): Promise<PublishToken> {
+  const path = `${tokensOf(name)}/${encodeURIComponent(id)}`;
+  return parsePublishToken(await askRegistry(socket, "DELETE", path));
+}
+
+function tokensOf(name: string): string {
+  return `/api/v1/publishers/${encodeURIComponent(name)}/tokens`;
 }

@@ -4,9 +4,12 @@ import { type Database, DatabaseError, openDatabase } from "@sonde/database";
 import { SondeError, parseJson, toSondeError } from "@sonde/schemas";
 import { formatNoteKey } from "@sonde/trust/log";
 import { type RegistryConfig, parseRegistryConfig } from "./config.ts";
+import { authenticate } from "./edge/http/authenticate.ts";
+import { guardRoutes } from "./edge/http/guard-routes.ts";
 import { createHttpServer } from "./edge/http/http-server.ts";
 import { addLogRoutes } from "./edge/http/log-routes.ts";
 import { addPackRoutes } from "./edge/http/pack-routes.ts";
+import { addTokenRoutes } from "./edge/http/token-routes.ts";
 import { installUploads } from "./edge/http/read-upload.ts";
 import { listenHttp, listenOperator, requireSafeListener, runtimePaths } from "./edge/listen.ts";
 import { openLogKey } from "./edge/log-key.ts";
@@ -16,6 +19,7 @@ import { openBlobStore } from "./edge/store/blob-store.ts";
 import { createLogStore } from "./edge/store/log-store.ts";
 import { migrations } from "./edge/store/migrations.ts";
 import { createPublisherStore } from "./edge/store/publisher-store.ts";
+import { createTokenStore } from "./edge/store/token-store.ts";
 import { createVersionStore } from "./edge/store/version-store.ts";
 
 // registry CONFIG                                   the service
@@ -70,11 +74,17 @@ async function listen(config: RegistryConfig, database: Database): Promise<() =>
   const versions = createVersionStore(database.sql, log);
   const publishers = createPublisherStore(database.sql);
 
+  const tokens = createTokenStore(database.sql);
+  const findHolder = (token: string) => tokens.findHolder(token, now());
+
   const operator = createHttpServer(report);
+  guardRoutes(operator, async () => ({ role: "operator" }));
+  addTokenRoutes(operator, { publishers, tokens, now });
   addOperatorRoutes(operator, publishers, now);
   const app = createHttpServer(report);
-  app.decorateRequest("publisher", "");
+  guardRoutes(app, (request) => authenticate(request.headers.authorization, findHolder));
   await installUploads(app);
+  addTokenRoutes(app, { publishers, tokens, now });
   addPackRoutes(app, {
     ...versions,
     ...publishers,

@@ -156,7 +156,6 @@ export {
 export {
   AddPublisher,
   AddedPublisher,
-  PUBLISH_TOKEN_PREFIX,
   PackList,
   PackSummary,
   PackVersions,
@@ -166,6 +165,21 @@ export {
   parsePackVersions,
   parsePublishedVersion,
 } from "./registry-api.ts";
+export {
+  CreatePublishToken,
+  CreatedPublishToken,
+  PUBLISH_ACTIONS,
+  PUBLISH_TOKEN_PREFIX,
+  PublishAction,
+  PublishToken,
+  PublishTokenList,
+  PublisherList,
+  PublisherRole,
+  TOKEN_DAYS,
+  parsePublishToken,
+  parsePublishTokenList,
+  parsePublisherList,
+} from "./registry-publishing.ts";
 export {
   type AdvisoryEntry,
   type PublishEntry,

@@ -20,9 +20,6 @@ import { buildParser } from "./validator.ts";
 
 const closed = { additionalProperties: false } as const;
 
-/** Publishers' tokens start so, to be found by secret scanners. */
-export const PUBLISH_TOKEN_PREFIX = "sonde_pt_";
-
 export const PublishedVersion = Type.Object(
   {
     name: PackName,
@@ -83,8 +80,9 @@ export const AddedPublisher = Type.Object(
   {
     name: PublisherName,
     keyId: Digest,
-    /** `sonde_pt_...`; shown once, stored as a hash. */
+    /** `sonde_pt_...`, of role owner; shown once, stored as a hash. */
     token: Type.String({ maxLength: 100 }),
+    expiresAt: Timestamp,
   },
   closed,
 );

@@ -1,28 +1,71 @@
 import { writeFileSync } from "node:fs";
+import type { PublishToken } from "@sonde/schemas";
 import type { Command } from "commander";
 import { layoutOf, resolveDataFolder } from "../data-layout.ts";
-import { addPublisher } from "../registry-operator-client.ts";
+import {
+  addPublisher,
+  listPublishers,
+  listTokens,
+  removeKey,
+  revokeToken,
+} from "../registry-operator-client.ts";
 import { readPublicKey } from "./read-public-key.ts";
 
-type Options = { data?: string; json?: boolean; key: string; tokenFile?: string };
+type Options = { data?: string; json?: boolean };
+type AddOptions = Options & { key: string; tokenFile?: string };
+type Print = (text: string) => void;
 
 /** `sonde registry ...`: what the operator of the registry on this machine decides. */
-export function addRegistryCommands(program: Command, print: (text: string) => void): void {
-  program
+export function addRegistryCommands(program: Command, print: Print): void {
+  const registry = program
     .command("registry")
-    .description("decide who may publish in the registry on this machine")
-    .command("publisher")
-    .description("the registry's publishers")
-    .command("add <name>")
-    .description("let a key publish under a name; makes a new token for it")
+    .description("decide who may publish in the registry on this machine");
+  const publisher = registry.command("publisher").description("the registry's publishers");
+  addAdd(publisher, print);
+  startCommand(publisher, "list", "all publishers, with their keys").action(
+    async (options: Options) => {
+      const publishers = await listPublishers(socketOf(options));
+      const lines = publishers.map(
+        ({ name, keyIds, liveTokens }) =>
+          `${name}  ${liveTokens} live tokens\n${keyIds.map((id) => `  key ${id}`).join("\n")}`,
+      );
+      print(options.json ? JSON.stringify({ publishers }) : lines.join("\n"));
+    },
+  );
+  startCommand(publisher, "tokens <name>", "a publisher's tokens, never the secrets").action(
+    async (name: string, options: Options) => {
+      const tokens = await listTokens(socketOf(options), name);
+      print(options.json ? JSON.stringify({ tokens }) : tokens.map(describeToken).join("\n"));
+    },
+  );
+  startCommand(publisher, "revoke-token <name> <id>", "make a token worthless").action(
+    async (name: string, id: string, options: Options) => {
+      const token = await revokeToken(socketOf(options), name, id);
+      print(options.json ? JSON.stringify(token) : describeToken(token));
+    },
+  );
+  startCommand(
+    publisher,
+    "revoke-key <name> <key-id>",
+    "publish nothing more that this key signed",
+  ).action(async (name: string, keyId: string, options: Options) => {
+    await removeKey(socketOf(options), name, keyId);
+    print(
+      options.json
+        ? JSON.stringify({ name, keyId })
+        : `Nothing more of ${name} is published under ${keyId}.\n` +
+            "Agents go by their own trust.json: strike the key out there too.",
+    );
+  });
+}
+
+function addAdd(publisher: Command, print: Print): void {
+  startCommand(publisher, "add <name>", "let a key publish under a name; makes a new token for it")
     .requiredOption("--key <file>", "the publisher's public key in PEM")
     .option("--token-file <file>", "keep the token in a new 0600 file instead of printing it")
-    .option("--data <folder>", "the data folder that `npm start` used")
-    .option("--json", "print JSON")
-    .action(async (name: string, options: Options) => {
-      const { registrySocket } = layoutOf(resolveDataFolder(options.data, process.env));
+    .action(async (name: string, options: AddOptions) => {
       const { publicKey } = readPublicKey(options.key);
-      const added = await addPublisher(registrySocket, name, publicKey);
+      const added = await addPublisher(socketOf(options), name, publicKey);
       const { tokenFile } = options;
       if (tokenFile !== undefined) {
         writeFileSync(tokenFile, `${added.token}\n`, { flag: "wx", mode: 0o600 });
@@ -35,7 +78,30 @@ export function addRegistryCommands(program: Command, print: (text: string) => v
           : `${name} may publish what ${added.keyId} signed.\n` +
               (tokenFile === undefined
                 ? `Its token, shown this once: ${token}`
-                : `Its token is in ${tokenFile}.`),
+                : `Its token is in ${tokenFile}.`) +
+              `\nThe token ends at ${added.expiresAt}.`,
       );
     });
+}
+
+/** What all these commands have in common. */
+function startCommand(parent: Command, usage: string, description: string): Command {
+  return parent
+    .command(usage)
+    .description(description)
+    .option("--data <folder>", "the data folder that `npm start` used")
+    .option("--json", "print JSON");
+}
+
+function socketOf({ data }: Options): string {
+  return layoutOf(resolveDataFolder(data, process.env)).registrySocket;
+}
+
+function describeToken(token: PublishToken): string {
+  const { id, role, pack, actions, label, createdBy, expiresAt, revokedAt } = token;
+  const end = revokedAt === null ? `until ${expiresAt}` : `revoked ${revokedAt}`;
+  return (
+    `${id}  ${role}  ${label}\n  ${actions.join(", ")} for ${pack ?? "every pack"}, ${end}, ` +
+    `made by ${createdBy}`
+  );
 }

@@ -2,9 +2,7 @@ import { PublisherName, type PublishedVersion, SondeError, Version } from "@sond
 import { Type } from "typebox";
 import { type PublishPorts, publishVersion } from "../../core/publish/publish-version.ts";
 import type { BlobStore } from "../store/blob-store.ts";
-import type { PublisherStore } from "../store/publisher-store.ts";
 import type { VersionStore } from "../store/version-store.ts";
-import { authenticate } from "./authenticate.ts";
 import type { HttpServer } from "./http-server.ts";
 import { capUpload, readUpload } from "./read-upload.ts";
 
@@ -18,7 +16,6 @@ const VersionPath = Type.Object({
 export type PackRoutePorts = PublishPorts & {
   versions: VersionStore;
   blobs: BlobStore;
-  findPublisher: PublisherStore["findPublisher"];
 };
 
 /** The routes of schemas/registry-api: reading is public, publishing needs a publisher's token. */
@@ -48,14 +45,9 @@ export function addPackRoutes(app: HttpServer, ports: PackRoutePorts): void {
     path,
     {
       schema,
+      config: { right: "publish" },
       // Before a byte of the body is read.
-      onRequest: async (request) => {
-        const publisher = await authenticate(request.headers.authorization, (token) =>
-          ports.findPublisher(token),
-        );
-        request.publisher = publisher;
-        capUpload(request.headers["content-length"]);
-      },
+      onRequest: async (request) => capUpload(request.headers["content-length"]),
     },
     async (request, reply) => {
       const { publisher, pack, version } = request.params;
@@ -63,7 +55,7 @@ export function addPackRoutes(app: HttpServer, ports: PackRoutePorts): void {
         ...(await readUpload(request)),
         name: `${publisher}/${pack}`,
         version,
-        publisher: request.publisher,
+        publisher,
       });
       return reply.code(created ? 201 : 200).send(published);
     },
@@ -78,11 +70,4 @@ async function demandVersion(
   const found = await versions.findVersion(name, params.version);
   if (found !== null) return found;
   throw new SondeError("NOT_FOUND", `expected a published version, got ${name} ${params.version}`);
-}
-
-declare module "fastify" {
-  interface FastifyRequest {
-    /** Whose token the request carries; set by the route that demands one. */
-    publisher: string;
-  }
 }

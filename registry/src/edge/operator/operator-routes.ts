@@ -1,13 +1,19 @@
-import { randomBytes } from "node:crypto";
 import {
   AddPublisher,
   type AddedPublisher,
-  PUBLISH_TOKEN_PREFIX,
+  Digest,
+  type PublisherList,
+  PublisherName,
   SondeError,
+  TOKEN_DAYS,
 } from "@sonde/schemas";
 import { keyIdOf, parsePublisherKey } from "@sonde/trust/pack";
+import { Type } from "typebox";
+import { actionsOf } from "../../core/authorize.ts";
 import type { HttpServer } from "../http/http-server.ts";
 import type { PublisherStore } from "../store/publisher-store.ts";
+
+const DAY_MS = 24 * 60 * 60 * 1000;
 
 /**
  * What the operator does, on the unix socket that only the registry's own user
@@ -18,15 +24,41 @@ export function addOperatorRoutes(
   publishers: PublisherStore,
   now: () => Date,
 ): void {
+  const config = { right: "publishers" } as const;
   app.post(
     "/publishers",
-    { schema: { body: AddPublisher } },
+    { schema: { body: AddPublisher }, config },
     async (request): Promise<AddedPublisher> => {
       const { name, publicKey } = request.body;
       const keyId = keyIdOf(readKey(publicKey));
-      const token = `${PUBLISH_TOKEN_PREFIX}${randomBytes(32).toString("base64url")}`;
-      await publishers.addPublisher({ name, keyId, publicKey, token, at: now() });
-      return { name, keyId, token };
+      const createdAt = now();
+      const expiresAt = new Date(createdAt.getTime() + TOKEN_DAYS.maximum * DAY_MS);
+      const actions = actionsOf("owner");
+      const label = "made with the publisher";
+      const createdBy = "operator";
+      const token = {
+        role: "owner" as const,
+        pack: null,
+        actions,
+        label,
+        createdBy,
+        createdAt,
+        expiresAt,
+      };
+      return await publishers.addPublisher({ name, keyId, publicKey, token });
+    },
+  );
+  app.get(
+    "/publishers",
+    { config },
+    (): Promise<PublisherList> => publishers.listPublishers(now()),
+  );
+  app.delete(
+    "/publishers/:publisher/keys/:keyId",
+    { schema: { params: Type.Object({ publisher: PublisherName, keyId: Digest }) }, config },
+    async ({ params }): Promise<PublisherList> => {
+      await publishers.removeKey(params.publisher, params.keyId);
+      return await publishers.listPublishers(now());
     },
   );
 }

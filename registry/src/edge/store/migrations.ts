@@ -66,4 +66,22 @@ export const migrations: Migration[] = [
       -- Where the version's own entry is.
       alter table versions add column log_index bigint not null unique references log_entries (index);`,
   },
+  {
+    name: "scoped-tokens",
+    sql: `
+      alter table publisher_tokens
+        add column id uuid not null unique default gen_random_uuid(),
+        add column role text not null default 'owner',
+        add column pack text,
+        add column actions text[] not null default '{publish,yank,deprecate,advisory,tokens}',
+        add column label text not null default 'made before tokens had labels',
+        add column created_by text not null default 'operator',
+        add column expires_at timestamptz not null default now() + interval '90 days',
+        add column revoked_at timestamptz;
+      -- For the rows that were there; a new one says everything.
+      alter table publisher_tokens
+        alter column id drop default, alter column role drop default,
+        alter column actions drop default, alter column label drop default,
+        alter column created_by drop default, alter column expires_at drop default;`,
+  },
 ];
