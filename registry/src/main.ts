@@ -10,9 +10,11 @@ import { createHttpServer } from "./edge/http/http-server.ts";
 import { addLogRoutes } from "./edge/http/log-routes.ts";
 import { addPackRoutes } from "./edge/http/pack-routes.ts";
 import { addTokenRoutes } from "./edge/http/token-routes.ts";
+import { addExchangeRoute, addTrustedRoutes } from "./edge/http/trusted-routes.ts";
 import { installUploads } from "./edge/http/read-upload.ts";
 import { listenHttp, listenOperator, requireSafeListener, runtimePaths } from "./edge/listen.ts";
 import { openLogKey } from "./edge/log-key.ts";
+import { createIdentityVerifier } from "./edge/oidc/identity-verifier.ts";
 import { addPublisher } from "./edge/operator/add-publisher.ts";
 import { addOperatorRoutes } from "./edge/operator/operator-routes.ts";
 import { openBlobStore } from "./edge/store/blob-store.ts";
@@ -20,6 +22,7 @@ import { createLogStore } from "./edge/store/log-store.ts";
 import { migrations } from "./edge/store/migrations.ts";
 import { createPublisherStore } from "./edge/store/publisher-store.ts";
 import { createTokenStore } from "./edge/store/token-store.ts";
+import { createTrustedPublisherStore } from "./edge/store/trusted-publisher-store.ts";
 import { createVersionStore } from "./edge/store/version-store.ts";
 
 // registry CONFIG                                   the service
@@ -94,6 +97,14 @@ async function listen(config: RegistryConfig, database: Database): Promise<() =>
     maxCapability: config.maxCapability,
     now,
   });
+  if (config.trustedPublishing !== undefined) {
+    const identities = createIdentityVerifier(config.trustedPublishing, now);
+    const trusted = createTrustedPublisherStore(database.sql);
+    const ports = { publishers, trusted, identities, now };
+    addTrustedRoutes(operator, ports);
+    addTrustedRoutes(app, ports);
+    addExchangeRoute(app, ports);
+  }
   addLogRoutes(app, { log, logKey, now });
   const operatorSocket = await listenOperator(operator, config.dataDir);
   const port = await listenHttp(app, config.http, config.dataDir);

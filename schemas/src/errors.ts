@@ -213,6 +213,16 @@ export const ERROR_TABLE = {
     retryable: false,
     hint: "Ask the registry's operator to add the publisher.",
   },
+  IDENTITY_REFUSED: {
+    status: 401,
+    retryable: false,
+    hint: "Ask an owner to add this identity as a trusted publisher; an identity token works once.",
+  },
+  ISSUER_UNAVAILABLE: {
+    status: 503,
+    retryable: true,
+    hint: "The issuer of the identity token did not show its keys; try again shortly.",
+  },
   VERSION_EXISTS: {
     status: 409,
     retryable: false,

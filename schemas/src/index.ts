@@ -187,6 +187,16 @@ export {
   Severity,
   parseRegistryEntry,
 } from "./registry-log.ts";
+export {
+  CreateTrustedPublisher,
+  ExchangeIdentity,
+  ExchangedToken,
+  TrustedIdentity,
+  TrustedPublisher,
+  TrustedPublisherList,
+  parseExchangedToken,
+  parseTrustedIdentity,
+} from "./trusted-publishing.ts";
 export { TrustPolicy, parseTrustPolicy } from "./trust-policy.ts";
 export { buildParser, buildValueChecker, parseJson } from "./validator.ts";
 export {

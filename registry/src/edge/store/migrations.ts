@@ -84,4 +84,28 @@ export const migrations: Migration[] = [
         alter column actions drop default, alter column label drop default,
         alter column created_by drop default, alter column expires_at drop default;`,
   },
+  {
+    name: "trusted-publishing",
+    sql: `
+      create table trusted_publishers (
+        id uuid primary key,
+        publisher text not null references publishers (name),
+        pack text,
+        issuer text not null,
+        -- Canonical JSON: equal text is the same identity.
+        identity text not null,
+        created_by text not null,
+        created_at timestamptz not null,
+        bound_at timestamptz,
+        unique nulls not distinct (publisher, pack, issuer, identity)
+      );
+
+      -- Identity tokens that were exchanged: each works once.
+      create table used_identity_tokens (
+        issuer text not null,
+        jti text not null,
+        expires_at timestamptz not null,
+        primary key (issuer, jti)
+      );`,
+  },
 ];
