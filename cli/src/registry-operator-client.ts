@@ -32,14 +32,17 @@ export async function askRegistry(
 /**
  * Lets a key publish as `name`.
  *
+ * @param takesReserved a name that promises much, such as `sonde`, is meant
  * @returns the publisher with its token, which is shown this once
  */
 export async function addPublisher(
   socket: string,
   name: string,
   publicKey: string,
+  takesReserved = false,
 ): Promise<AddedPublisher> {
-  const answer = await askRegistry(socket, "POST", "/publishers", { name, publicKey });
+  const body = { name, publicKey, takesReserved };
+  const answer = await askRegistry(socket, "POST", "/publishers", body);
   return parseAddedPublisher(answer);
 }
 

@@ -7,6 +7,7 @@ import { type RegistryConfig, parseRegistryConfig } from "./config.ts";
 import { authenticate } from "./edge/http/authenticate.ts";
 import { guardRoutes } from "./edge/http/guard-routes.ts";
 import { createHttpServer } from "./edge/http/http-server.ts";
+import { addLifeRoutes } from "./edge/http/life-routes.ts";
 import { addLogRoutes } from "./edge/http/log-routes.ts";
 import { addPackRoutes } from "./edge/http/pack-routes.ts";
 import { addTokenRoutes } from "./edge/http/token-routes.ts";
@@ -18,8 +19,10 @@ import { createIdentityVerifier } from "./edge/oidc/identity-verifier.ts";
 import { addPublisher } from "./edge/operator/add-publisher.ts";
 import { addOperatorRoutes } from "./edge/operator/operator-routes.ts";
 import { openBlobStore } from "./edge/store/blob-store.ts";
+import { createLifeStore } from "./edge/store/life-store.ts";
 import { createLogStore } from "./edge/store/log-store.ts";
 import { migrations } from "./edge/store/migrations.ts";
+import { createNameStore } from "./edge/store/name-store.ts";
 import { createPublisherStore } from "./edge/store/publisher-store.ts";
 import { createTokenStore } from "./edge/store/token-store.ts";
 import { createTrustedPublisherStore } from "./edge/store/trusted-publisher-store.ts";
@@ -74,7 +77,9 @@ async function listen(config: RegistryConfig, database: Database): Promise<() =>
   const log = createLogStore(database.sql);
   const logKey = openLogKey(config.dataDir, config.logName);
   await log.open(formatNoteKey(logKey.key));
-  const versions = createVersionStore(database.sql, log);
+  const names = createNameStore(database.sql);
+  const versions = createVersionStore(database.sql, log, names);
+  const lives = createLifeStore(database.sql, log);
   const publishers = createPublisherStore(database.sql);
 
   const tokens = createTokenStore(database.sql);
@@ -88,12 +93,15 @@ async function listen(config: RegistryConfig, database: Database): Promise<() =>
   guardRoutes(app, (request) => authenticate(request.headers.authorization, findHolder));
   await installUploads(app);
   addTokenRoutes(app, { publishers, tokens, now });
+  for (const server of [operator, app]) addLifeRoutes(server, lives, now);
   addPackRoutes(app, {
     ...versions,
+    ...names,
     ...publishers,
     ...blobs,
     versions,
     blobs,
+    lives,
     maxCapability: config.maxCapability,
     now,
   });

@@ -8,13 +8,17 @@ import { type Answer, TestRegistry, codeOf, signUpload } from "./testing/test-re
 vi.setConfig({ testTimeout: 60_000 });
 
 const TOKENS = "/api/v1/publishers/acme/tokens";
+const TRUSTED = "/api/v1/publishers/acme/trusted-publishers";
 const SOME_ID = "00000000-0000-4000-8000-000000000000";
 let registry: TestRegistry;
 let acme: SampleKey;
 let owner: string;
 
 beforeAll(async () => {
-  registry = await TestRegistry.start();
+  // Nobody is asked there: it makes the routes of trusted publishing exist.
+  const issuers = [{ kind: "github", issuer: "http://127.0.0.1:1" }];
+  const trustedPublishing = { audience: "https://registry.example", issuers };
+  registry = await TestRegistry.start({ trustedPublishing });
   acme = createSampleKey();
   owner = await registry.addPublisher("acme", acme);
   await registry.addPublisher("other", createSampleKey());
@@ -143,9 +147,16 @@ test("what a removed key signed is refused from then on", async () => {
 /** Every route that needs a right, and which roles have it. */
 const ROUTES: [method: string, path: string, roles: string[]][] = [
   ["PUT", "/api/v1/packs/acme/hello/1.0.0", ["owner", "maintainer", "ci"]],
+  ["PUT", "/api/v1/packs/acme/hello/1.0.0/yank", ["owner", "maintainer"]],
+  ["PUT", "/api/v1/packs/acme/hello/deprecation", ["owner", "maintainer"]],
+  ["PUT", "/api/v1/packs/acme/hello/advisories/ACME-1", ["owner"]],
+  ["PUT", "/api/v1/packs/acme/hello/1.0.0/quarantine", []],
   ["GET", TOKENS, ["owner"]],
   ["POST", TOKENS, ["owner"]],
   ["DELETE", `${TOKENS}/${SOME_ID}`, ["owner"]],
+  ["GET", TRUSTED, ["owner"]],
+  ["POST", TRUSTED, ["owner"]],
+  ["DELETE", `${TRUSTED}/${SOME_ID}`, ["owner"]],
 ];
 test.each(ROUTES)("%s %s is for %j", async (method, path, roles) => {
   const statusFor = async (bearer: string | null) =>

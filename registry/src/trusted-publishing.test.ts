@@ -2,7 +2,7 @@ import { generateKeyPairSync } from "node:crypto";
 import type {
   ExchangedToken,
   PublishTokenList,
-  TrustedIdentity,
+  JobIdentity,
   TrustedPublisher,
   TrustedPublisherList,
 } from "@sonde/schemas";
@@ -18,7 +18,7 @@ const TRUSTED = "/api/v1/publishers/acme/trusted-publishers";
 /** Issuers that do not show their keys as they should. */
 const BROKEN = ["/down", "/page", "/huge", "/elsewhere", "/slow"];
 const WORKFLOW = "acme/hello/.github/workflows/release.yml@refs/heads/main";
-const GITHUB: TrustedIdentity = {
+const GITHUB: JobIdentity = {
   kind: "github",
   repository: "acme/hello",
   repositoryId: "4711",
@@ -68,7 +68,7 @@ afterAll(async () => {
   issuer.close();
 });
 
-const trust = (identity: TrustedIdentity, changes: object = {}): Promise<Answer> =>
+const trust = (identity: JobIdentity, changes: object = {}): Promise<Answer> =>
   registry.send("POST", TRUSTED, owner, {
     pack: "acme/hello",
     issuer: `${issuer.url}/${identity.kind}`,
@@ -122,6 +122,7 @@ const stranger = generateKeyPairSync("rsa", { modulusLength: 2048 });
 test.each<[string, object, TokenLies | (() => TokenLies)]>([
   ["for another audience", { aud: "https://other.example" }, {}],
   ["for a longer audience", { aud: `${AUDIENCE}/` }, {}],
+  ["for another audience, in a list", { aud: ["https://other.example"] }, {}],
   ["for several audiences", { aud: [AUDIENCE, "https://other.example"] }, {}],
   ["for no audience", { aud: undefined }, {}],
   ["of no issuer", { iss: undefined }, {}],
@@ -147,6 +148,7 @@ test.each<[string, object, TokenLies | (() => TokenLies)]>([
       secret: issuer.rsa.publicKey.export({ type: "spki", format: "pem" }).toString(),
     }),
   ],
+  ["of an algorithm that is not listed", {}, { header: { alg: "RS512", kid: "any" } }],
   ["signed by a stranger", {}, { key: stranger.privateKey }],
   [
     "that brings its own key",
@@ -216,7 +218,7 @@ test("a job without an environment is not one with any", async () => {
 
 test("GitLab: a tag called as the branch is another thing", async () => {
   const identity = { kind: "gitlab", projectPath: "acme/hello", projectId: "9", refType: "branch" };
-  expect((await trust({ ...identity, ref: "main" } as TrustedIdentity)).status).toBe(201);
+  expect((await trust({ ...identity, ref: "main" } as JobIdentity)).status).toBe(201);
   const claims = { aud: AUDIENCE, project_path: "acme/hello", project_id: "9", ref: "main" };
   const of = (more: object) => exchange(issuer.sign("/gitlab", { ...claims, ...more }));
   expect((await of({ ref_type: "branch" })).status).toBe(201);
@@ -240,7 +242,7 @@ test.each(BROKEN)("an issuer that is %s lets nobody in, for now", async (path) =
 });
 
 test("a removed trusted publisher gets no token, and those it got are worth nothing", async () => {
-  const identity: TrustedIdentity = { kind: "generic", sub: "leaver" };
+  const identity: JobIdentity = { kind: "generic", sub: "leaver" };
   const added = (await trust(identity)).body as TrustedPublisher;
   expect((await trust(identity)).body).toEqual(added);
   const leave = () => exchange(issuer.sign("/generic", { aud: AUDIENCE, sub: "leaver" }));

@@ -223,6 +223,16 @@ export const ERROR_TABLE = {
     retryable: true,
     hint: "The issuer of the identity token did not show its keys; try again shortly.",
   },
+  NAME_REFUSED: {
+    status: 409,
+    retryable: false,
+    hint: "Choose a name that cannot be taken for another's.",
+  },
+  VERSION_QUARANTINED: {
+    status: 410,
+    retryable: false,
+    hint: "The registry's operator stopped this version; the message says why. Use another version.",
+  },
   VERSION_EXISTS: {
     status: 409,
     retryable: false,

@@ -154,11 +154,23 @@ export {
   type ReadDataByKind,
 } from "./reads.ts";
 export {
+  Advisory,
+  ChangeAdvisory,
+  ChangeDeprecation,
+  ChangeQuarantine,
+  ChangeYank,
+  PackLife,
+  VersionState,
+  parsePackLife,
+} from "./pack-life.ts";
+export {
   AddPublisher,
   AddedPublisher,
   PackList,
   PackSummary,
   PackVersions,
+  PUBLISH_STEPS,
+  PublishCheck,
   PublishedVersion,
   parseAddedPublisher,
   parsePackList,
@@ -182,6 +194,8 @@ export {
 } from "./registry-publishing.ts";
 export {
   type AdvisoryEntry,
+  AdvisoryId,
+  type PackChange,
   type PublishEntry,
   RegistryEntry,
   Severity,
@@ -191,11 +205,11 @@ export {
   CreateTrustedPublisher,
   ExchangeIdentity,
   ExchangedToken,
-  TrustedIdentity,
+  JobIdentity,
   TrustedPublisher,
   TrustedPublisherList,
   parseExchangedToken,
-  parseTrustedIdentity,
+  parseJobIdentity,
 } from "./trusted-publishing.ts";
 export { TrustPolicy, parseTrustPolicy } from "./trust-policy.ts";
 export { buildParser, buildValueChecker, parseJson } from "./validator.ts";

@@ -1,6 +1,7 @@
 import { type Static, Type } from "typebox";
 import type { Manifest } from "./manifest.ts";
 import { Signer } from "./messages.ts";
+import { Advisory, VersionState } from "./pack-life.ts";
 import { Digest, PackName, PublisherName, Timestamp, Version } from "./names.ts";
 import { buildParser } from "./validator.ts";
 
@@ -20,6 +21,31 @@ import { buildParser } from "./validator.ts";
 
 const closed = { additionalProperties: false } as const;
 
+/** The steps that every published version went through, in their order. */
+export const PUBLISH_STEPS = [
+  "size",
+  "archive",
+  "manifest",
+  "rights",
+  "signature",
+  "code",
+  "reads",
+  "capability",
+  "name",
+] as const;
+
+/** A refused version is never recorded: a step passed, or had nothing to look at. */
+export const PublishCheck = Type.Object(
+  {
+    step: Type.Enum([...PUBLISH_STEPS]),
+    outcome: Type.Enum(["passed", "not-applicable"]),
+  },
+  closed,
+);
+export type PublishCheck = Static<typeof PublishCheck>;
+
+const Deprecated = Type.Union([Type.String(), Type.Null()]);
+
 export const PublishedVersion = Type.Object(
   {
     name: PackName,
@@ -31,6 +57,14 @@ export const PublishedVersion = Type.Object(
     signer: Signer,
     /** Of its entry in the transparency log. */
     logIndex: Type.Integer({ minimum: 0 }),
+    checks: Type.Array(PublishCheck),
+    /** What its publisher was told when it was published, such as a name near to a known one. */
+    warnings: Type.Array(Type.String({ maxLength: 300 })),
+    state: VersionState,
+    /** Why its publisher advises against the whole pack. */
+    deprecated: Deprecated,
+    /** Those whose range has this version. */
+    advisories: Type.Array(Advisory),
     /** Checked by `parseManifestShape` where it is used; verifiers read the archive's own. */
     manifest: Type.Unsafe<Manifest>({ type: "object" }),
   },
@@ -54,9 +88,17 @@ export type PackList = Static<typeof PackList>;
 export const PackVersions = Type.Object(
   {
     name: PackName,
+    deprecated: Deprecated,
+    advisories: Type.Array(Advisory),
     versions: Type.Array(
       Type.Object(
-        { version: Version, digest: Digest, publishedAt: Timestamp, signer: Signer },
+        {
+          version: Version,
+          digest: Digest,
+          publishedAt: Timestamp,
+          signer: Signer,
+          state: VersionState,
+        },
         closed,
       ),
     ),
@@ -71,6 +113,8 @@ export const AddPublisher = Type.Object(
     name: PublisherName,
     /** SubjectPublicKeyInfo in PEM, RSA of 2048 to 4096 bits. */
     publicKey: Type.String({ maxLength: 2000 }),
+    /** A reserved name is meant, and not somebody's try. */
+    takesReserved: Type.Optional(Type.Boolean()),
   },
   closed,
 );

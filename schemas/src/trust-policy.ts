@@ -11,7 +11,7 @@ const TrustedKey = Type.Object(
 );
 
 /** An exact keyless identity; nothing here is a pattern. */
-const TrustedIdentity = Type.Object(
+const JobIdentity = Type.Object(
   {
     issuer: Type.String({ minLength: 1, maxLength: 300 }),
     identity: Type.String({ minLength: 1, maxLength: 300 }),
@@ -32,7 +32,7 @@ export const TrustPolicy = Type.Object(
       Type.Object(
         {
           keys: Type.Array(TrustedKey, { maxItems: 20 }),
-          identities: Type.Array(TrustedIdentity, { maxItems: 20 }),
+          identities: Type.Array(JobIdentity, { maxItems: 20 }),
         },
         closed,
       ),

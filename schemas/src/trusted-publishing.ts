@@ -20,7 +20,7 @@ const NumericId = Type.String({ pattern: "^[1-9][0-9]{0,19}$" });
  * number of the repository or project is among them, so that whoever makes it
  * anew under the same name does not inherit.
  */
-export const TrustedIdentity = Type.Union([
+export const JobIdentity = Type.Union([
   Type.Object(
     {
       kind: Type.Literal("github"),
@@ -47,19 +47,15 @@ export const TrustedIdentity = Type.Union([
   ),
   Type.Object({ kind: Type.Literal("generic"), sub: Claim }, closed),
 ]);
-export type TrustedIdentity = Static<typeof TrustedIdentity>;
-export const parseTrustedIdentity = buildParser(
-  TrustedIdentity,
-  "identity token",
-  "IDENTITY_REFUSED",
-);
+export type JobIdentity = Static<typeof JobIdentity>;
+export const parseJobIdentity = buildParser(JobIdentity, "identity token", "IDENTITY_REFUSED");
 
 export const CreateTrustedPublisher = Type.Object(
   {
     /** The one pack it is good for, which need not exist yet; without it any of the publisher's. */
     pack: Type.Optional(PackName),
     issuer: Type.String({ maxLength: 300 }),
-    identity: TrustedIdentity,
+    identity: JobIdentity,
   },
   closed,
 );
@@ -71,7 +67,7 @@ export const TrustedPublisher = Type.Object(
     publisher: PublisherName,
     pack: Type.Union([PackName, Type.Null()]),
     issuer: Type.String(),
-    identity: TrustedIdentity,
+    identity: JobIdentity,
     createdAt: Timestamp,
     createdBy: Type.String({ maxLength: 60 }),
     /** When it was first used; null while it is pending. */

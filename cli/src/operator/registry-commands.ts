@@ -12,7 +12,7 @@ import {
 import { readPublicKey } from "./read-public-key.ts";
 
 type Options = { data?: string; json?: boolean };
-type AddOptions = Options & { key: string; tokenFile?: string };
+type AddOptions = Options & { key: string; tokenFile?: string; reserved?: true };
 type Print = (text: string) => void;
 
 /** `sonde registry ...`: what the operator of the registry on this machine decides. */
@@ -62,10 +62,11 @@ export function addRegistryCommands(program: Command, print: Print): void {
 function addAdd(publisher: Command, print: Print): void {
   startCommand(publisher, "add <name>", "let a key publish under a name; makes a new token for it")
     .requiredOption("--key <file>", "the publisher's public key in PEM")
+    .option("--reserved", "take a name that is kept for Sonde or the system")
     .option("--token-file <file>", "keep the token in a new 0600 file instead of printing it")
     .action(async (name: string, options: AddOptions) => {
       const { publicKey } = readPublicKey(options.key);
-      const added = await addPublisher(socketOf(options), name, publicKey);
+      const added = await addPublisher(socketOf(options), name, publicKey, options.reserved);
       const { tokenFile } = options;
       if (tokenFile !== undefined) {
         writeFileSync(tokenFile, `${added.token}\n`, { flag: "wx", mode: 0o600 });

@@ -84,7 +84,7 @@ async function ensurePublisher(layout: DataLayout, services: Services): Promise<
 }
 
 async function renewToken(layout: DataLayout, publicKey: string): Promise<string> {
-  const { token } = await addPublisher(layout.registrySocket, PUBLISHER, publicKey);
+  const { token } = await addPublisher(layout.registrySocket, PUBLISHER, publicKey, true);
   writeAtomically(join(layout.publishers, `${PUBLISHER}.token`), token, 0o600);
   return token;
 }

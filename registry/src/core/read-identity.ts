@@ -1,4 +1,4 @@
-import { type TrustedIdentity, parseTrustedIdentity } from "@sonde/schemas";
+import { type JobIdentity, parseJobIdentity } from "@sonde/schemas";
 
 /**
  * What of a verified identity token says who is publishing. A claim that is
@@ -7,13 +7,13 @@ import { type TrustedIdentity, parseTrustedIdentity } from "@sonde/schemas";
  * @throws SondeError IDENTITY_REFUSED
  */
 export function readIdentity(
-  kind: TrustedIdentity["kind"],
+  kind: JobIdentity["kind"],
   claims: ReadonlyMap<string, unknown>,
-): TrustedIdentity {
+): JobIdentity {
   const read = (name: string): unknown => claims.get(name) ?? null;
   switch (kind) {
     case "github":
-      return parseTrustedIdentity({
+      return parseJobIdentity({
         kind,
         repository: read("repository"),
         repositoryId: read("repository_id"),
@@ -21,7 +21,7 @@ export function readIdentity(
         environment: read("environment"),
       });
     case "gitlab":
-      return parseTrustedIdentity({
+      return parseJobIdentity({
         kind,
         projectPath: read("project_path"),
         projectId: read("project_id"),
@@ -29,6 +29,6 @@ export function readIdentity(
         ref: read("ref"),
       });
     case "generic":
-      return parseTrustedIdentity({ kind, sub: read("sub") });
+      return parseJobIdentity({ kind, sub: read("sub") });
   }
 }

@@ -69,7 +69,8 @@ export class TestIssuer {
       const ec = { key: this.ec.privateKey, dsaEncoding: "ieee-p1363" } as const;
       return sign("sha256", bytes, ec).toString("base64url");
     }
-    return sign("sha256", bytes, key ?? this.rsa.privateKey).toString("base64url");
+    const hash = alg === "RS512" ? "sha512" : "sha256";
+    return sign(hash, bytes, key ?? this.rsa.privateKey).toString("base64url");
   }
 
   #answer(url: string, response: ServerResponse): void {
@@ -83,14 +84,16 @@ export class TestIssuer {
   }
 
   #publicKeys(): object[] {
-    const show = (kid: string, { publicKey }: Keys, alg: string) => ({
+    const show = (kid: string, { publicKey }: Keys, alg?: string) => ({
       ...publicKey.export({ format: "jwk" }),
-      ...{ kid, alg, use: "sig" },
+      ...{ kid, use: "sig" },
+      ...(alg !== undefined && { alg }),
     });
     return [
       show("rsa", this.rsa, "RS256"),
       show("ec", this.ec, "ES256"),
       show("ed", this.ed, "EdDSA"),
+      show("any", this.rsa),
     ];
   }
 }

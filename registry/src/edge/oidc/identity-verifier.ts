@@ -1,4 +1,4 @@
-import { SondeError, type TrustedIdentity } from "@sonde/schemas";
+import { SondeError, type JobIdentity } from "@sonde/schemas";
 import { type JWTPayload, type JWTVerifyGetKey, decodeJwt, errors, jwtVerify } from "jose";
 import type { RegistryConfig, TrustedIssuer } from "../../config.ts";
 import { readIdentity } from "../../core/read-identity.ts";
@@ -13,7 +13,7 @@ const MAX_AGE_SECONDS = 60 * 60;
 /** An identity token that verified. */
 export type VerifiedIdentity = {
   issuer: string;
-  identity: TrustedIdentity;
+  identity: JobIdentity;
   /** The token's own id, to be spent once. */
   jti: string;
   /** After this moment it would be refused whether spent or not. */

@@ -29,7 +29,7 @@ export function addOperatorRoutes(
     "/publishers",
     { schema: { body: AddPublisher }, config },
     async (request): Promise<AddedPublisher> => {
-      const { name, publicKey } = request.body;
+      const { name, publicKey, takesReserved = false } = request.body;
       const keyId = keyIdOf(readKey(publicKey));
       const createdAt = now();
       const expiresAt = new Date(createdAt.getTime() + TOKEN_DAYS.maximum * DAY_MS);
@@ -45,7 +45,7 @@ export function addOperatorRoutes(
         createdAt,
         expiresAt,
       };
-      return await publishers.addPublisher({ name, keyId, publicKey, token });
+      return await publishers.addPublisher({ name, keyId, publicKey, token, takesReserved });
     },
   );
   app.get(

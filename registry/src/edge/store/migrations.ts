@@ -108,4 +108,37 @@ export const migrations: Migration[] = [
         primary key (issuer, jti)
       );`,
   },
+  {
+    name: "names-and-lives",
+    sql: `
+      -- The form in which names are compared, as normaliseName makes it. Of names that were
+      -- alike before there was a rule, the plainest has it and the others keep their own.
+      create function pg_temp.normalise(name text) returns text language sql immutable as
+        $$ select replace(replace(translate(name, '01i-', 'oll'), 'rn', 'm'), 'vv', 'w') $$;
+
+      alter table publishers add column normal_name text;
+      update publishers set normal_name = known.normal from (
+        select name, case when row_number() over (partition by pg_temp.normalise(name)
+            order by name <> pg_temp.normalise(name), created_at) = 1
+          then pg_temp.normalise(name) else name end as normal
+        from publishers) as known where publishers.name = known.name;
+      alter table publishers alter column normal_name set not null, add unique (normal_name);
+
+      -- One row for each pack: its name, and what was said about it since, as JSON (PackLife).
+      create table pack_names (
+        name text primary key,
+        normal_name text not null unique,
+        life text not null
+      );
+      insert into pack_names (name, normal_name, life)
+        select name, case when row_number() over (partition by pg_temp.normalise(name)
+            order by name <> pg_temp.normalise(name), name) = 1
+          then pg_temp.normalise(name) else name end,
+          '{"deprecated":null,"advisories":[],"versions":[]}'
+        from (select distinct name from versions) as known;
+
+      alter table versions
+        add column checks text not null default '[]',
+        add column warnings text[] not null default '{}';`,
+  },
 ];

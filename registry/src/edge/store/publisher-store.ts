@@ -5,7 +5,8 @@ import {
   type PublisherName,
   SondeError,
 } from "@sonde/schemas";
-import type { Sql } from "postgres";
+import type { ISql, Sql } from "postgres";
+import { isReserved, normaliseName, tooLike } from "../../core/name-rules.ts";
 import { type NewToken, insertToken } from "./token-store.ts";
 
 export type NewPublisher = {
@@ -13,6 +14,8 @@ export type NewPublisher = {
   keyId: Digest;
   publicKey: string;
   token: Omit<NewToken, "publisher">;
+  /** The operator means it: a reserved name is refused otherwise. */
+  takesReserved: boolean;
 };
 
 type PublisherRow = PublisherList["publishers"][number];
@@ -20,12 +23,16 @@ type PublisherRow = PublisherList["publishers"][number];
 /** Publishers with their keys, as the operator added them. */
 export function createPublisherStore(sql: Sql) {
   return {
-    /** One transaction: creates the publisher when new, adds the key when new, adds the token. */
-    async addPublisher({ name, keyId, publicKey, token }: NewPublisher): Promise<AddedPublisher> {
+    /**
+     * One transaction: creates the publisher when new, adds the key when new, adds the token.
+     *
+     * @throws SondeError NAME_REFUSED for a new name that is reserved or like another
+     */
+    async addPublisher(added: NewPublisher): Promise<AddedPublisher> {
+      const { name, keyId, publicKey, token, takesReserved } = added;
       const at = token.createdAt;
       return await sql.begin(async (transaction) => {
-        await transaction`insert into publishers (name, created_at) values (${name}, ${at})
-          on conflict do nothing`;
+        await claimPublisher(transaction, name, takesReserved, at);
         await transaction`insert into publisher_keys (publisher, key_id, public_key, created_at)
           values (${name}, ${keyId}, ${publicKey}, ${at}) on conflict do nothing`;
         const made = await insertToken(transaction, { ...token, publisher: name });
@@ -76,5 +83,25 @@ export function createPublisherStore(sql: Sql) {
       return rows.map(({ publicKey }) => publicKey);
     },
   };
+}
+
+/** The unique index decides: of two names that are alike, added at once, one is first. */
+async function claimPublisher(
+  transaction: ISql,
+  name: PublisherName,
+  takesReserved: boolean,
+  at: Date,
+): Promise<void> {
+  const [known] = await transaction`select 1 from publishers where name = ${name}`;
+  if (known !== undefined) return;
+  if (isReserved(name) && !takesReserved) {
+    throw new SondeError("NAME_REFUSED", `expected a name that is not reserved, got ${name}`);
+  }
+  const normal = normaliseName(name);
+  await transaction`insert into publishers (name, normal_name, created_at)
+    values (${name}, ${normal}, ${at}) on conflict do nothing`;
+  const [holder] = await transaction<{ name: PublisherName }[]>`
+    select name from publishers where normal_name = ${normal}`;
+  if (holder?.name !== name) throw tooLike(name, holder?.name ?? "another");
 }
 export type PublisherStore = ReturnType<typeof createPublisherStore>;

@@ -4,7 +4,7 @@ import {
   type PackName,
   type PublisherName,
   SondeError,
-  type TrustedIdentity,
+  type JobIdentity,
   type TrustedPublisher,
 } from "@sonde/schemas";
 import { canonicalJson } from "@sonde/trust/log";
@@ -20,7 +20,7 @@ export type IdentityUse = {
   publisher: PublisherName;
   pack: PackName;
   issuer: string;
-  identity: TrustedIdentity;
+  identity: JobIdentity;
   jti: string;
   deadAt: Date;
   at: Date;
@@ -126,7 +126,7 @@ function refusal(expected: string, { issuer, identity }: IdentityUse): SondeErro
 function readRow(row: Row): TrustedPublisher {
   return {
     ...row,
-    identity: JSON.parse(row.identity) as TrustedIdentity,
+    identity: JSON.parse(row.identity) as JobIdentity,
     createdAt: row.createdAt.toISOString(),
     boundAt: row.boundAt?.toISOString() ?? null,
   };
