@@ -10,6 +10,7 @@ import { createHttpServer } from "./edge/http/http-server.ts";
 import { addLifeRoutes } from "./edge/http/life-routes.ts";
 import { addLogRoutes } from "./edge/http/log-routes.ts";
 import { addPackRoutes } from "./edge/http/pack-routes.ts";
+import { addPermissionRoutes } from "./edge/http/permission-routes.ts";
 import { addTokenRoutes } from "./edge/http/token-routes.ts";
 import { addExchangeRoute, addTrustedRoutes } from "./edge/http/trusted-routes.ts";
 import { installUploads } from "./edge/http/read-upload.ts";
@@ -113,6 +114,7 @@ async function listen(config: RegistryConfig, database: Database): Promise<() =>
     addTrustedRoutes(app, ports);
     addExchangeRoute(app, ports);
   }
+  addPermissionRoutes(app, versions);
   addLogRoutes(app, { log, logKey, now });
   const operatorSocket = await listenOperator(operator, config.dataDir);
   const port = await listenHttp(app, config.http, config.dataDir);

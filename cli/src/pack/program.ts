@@ -35,7 +35,7 @@ export async function runPackProgram(args: readonly string[], io: ProgramIo): Pr
         "  sonde-pack publish dist/hello-0.1.0.tgz --registry https://registry.example",
     );
   for (const add of [addInit, addBuild, addTest, addCreateKey, addSign, addPublish, addVerify]) {
-    add(program, report, io.env);
+    add(program, report, io.env, io);
   }
   try {
     await program.parseAsync(args, { from: "user" });
