@@ -1,11 +1,15 @@
 import {
   type AddedPublisher,
+  type PackLife,
   type PublishToken,
   type PublisherList,
+  type TrustedPublisher,
   parseAddedPublisher,
+  parsePackLife,
   parsePublishToken,
   parsePublishTokenList,
   parsePublisherList,
+  parseTrustedPublisher,
 } from "@sonde/schemas";
 import { type JsonRequest, requestJson } from "./http-json.ts";
 
@@ -13,7 +17,7 @@ import { type JsonRequest, requestJson } from "./http-json.ts";
  * Asks the registry on this machine over its operator socket: who may open the
  * socket may ask. The answer is not parsed yet.
  */
-export async function askRegistry(
+async function askRegistry(
   socket: string,
   method: JsonRequest["method"],
   path: string,
@@ -63,6 +67,27 @@ export async function listTokens(socket: string, name: string): Promise<PublishT
 export async function revokeToken(socket: string, name: string, id: string): Promise<PublishToken> {
   const path = `${tokensOf(name)}/${encodeURIComponent(id)}`;
   return parsePublishToken(await askRegistry(socket, "DELETE", path));
+}
+
+/** @param wish a CreateTrustedPublisher, checked by the registry */
+export async function trustPublisher(
+  socket: string,
+  name: string,
+  wish: object,
+): Promise<TrustedPublisher> {
+  const path = `/api/v1/publishers/${encodeURIComponent(name)}/trusted-publishers`;
+  return parseTrustedPublisher(await askRegistry(socket, "POST", path, wish));
+}
+
+export async function quarantine(
+  socket: string,
+  pack: string,
+  version: string,
+  body: { quarantined: boolean; reason: string },
+): Promise<PackLife> {
+  const name = pack.split("/").map(encodeURIComponent).join("/");
+  const path = `/api/v1/packs/${name}/${encodeURIComponent(version)}/quarantine`;
+  return parsePackLife(await askRegistry(socket, "PUT", path, body));
 }
 
 function tokensOf(name: string): string {

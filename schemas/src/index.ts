@@ -209,6 +209,7 @@ export {
   TrustedPublisher,
   TrustedPublisherList,
   parseExchangedToken,
+  parseTrustedPublisher,
   parseJobIdentity,
 } from "./trusted-publishing.ts";
 export { TrustPolicy, parseTrustPolicy } from "./trust-policy.ts";

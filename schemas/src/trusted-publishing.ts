@@ -109,3 +109,8 @@ export const parseExchangedToken = buildParser(
   "registry answer",
   "REGISTRY_UNAVAILABLE",
 );
+export const parseTrustedPublisher = buildParser(
+  TrustedPublisher,
+  "registry answer",
+  "REGISTRY_UNAVAILABLE",
+);

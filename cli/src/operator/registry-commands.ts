@@ -1,18 +1,22 @@
 import { writeFileSync } from "node:fs";
-import type { PublishToken } from "@sonde/schemas";
+import { type PublishToken, parseJson } from "@sonde/schemas";
 import type { Command } from "commander";
 import { layoutOf, resolveDataFolder } from "../data-layout.ts";
 import {
   addPublisher,
   listPublishers,
   listTokens,
+  quarantine,
   removeKey,
   revokeToken,
+  trustPublisher,
 } from "../registry-operator-client.ts";
 import { readPublicKey } from "./read-public-key.ts";
 
 type Options = { data?: string; json?: boolean };
 type AddOptions = Options & { key: string; tokenFile?: string; reserved?: true };
+type TrustOptions = Options & { issuer: string; identity: string; pack?: string };
+type QuarantineOptions = Options & { reason: string; release?: true };
 type Print = (text: string) => void;
 
 /** `sonde registry ...`: what the operator of the registry on this machine decides. */
@@ -22,6 +26,8 @@ export function addRegistryCommands(program: Command, print: Print): void {
     .description("decide who may publish in the registry on this machine");
   const publisher = registry.command("publisher").description("the registry's publishers");
   addAdd(publisher, print);
+  addTrust(publisher, print);
+  addQuarantine(registry, print);
   startCommand(publisher, "list", "all publishers, with their keys").action(
     async (options: Options) => {
       const publishers = await listPublishers(socketOf(options));
@@ -57,6 +63,37 @@ export function addRegistryCommands(program: Command, print: Print): void {
             "Agents go by their own trust.json: strike the key out there too.",
     );
   });
+}
+
+/** By the identity of a CI's job, so that not even the first publish needs a secret. */
+function addTrust(publisher: Command, print: Print): void {
+  startCommand(publisher, "trust <name>", "let a CI's job publish, by what its identity token says")
+    .requiredOption("--issuer <url>", "an issuer of the registry's configuration")
+    .requiredOption("--identity <json>", "what the token must say, exactly; see docs/PROTOCOL.md")
+    .option("--pack <publisher/pack>", "for this pack alone, which need not exist yet")
+    .action(async (name: string, options: TrustOptions) => {
+      const { issuer, pack } = options;
+      const identity = parseJson(options.identity, "--identity", "BAD_REQUEST");
+      const wish = { issuer, identity, ...(pack !== undefined && { pack }) };
+      const added = await trustPublisher(socketOf(options), name, wish);
+      print(
+        options.json
+          ? JSON.stringify(added)
+          : `${added.id}: jobs of ${issuer} that are exactly this may publish ${pack ?? `packs of ${name}`}.`,
+      );
+    });
+}
+
+function addQuarantine(registry: Command, print: Print): void {
+  startCommand(registry, "quarantine <pack> <version>", "serve a version to nobody any more")
+    .requiredOption("--reason <text>", "why, for everybody to read")
+    .option("--release", "serve it again")
+    .action(async (pack: string, version: string, options: QuarantineOptions) => {
+      const body = { quarantined: options.release !== true, reason: options.reason };
+      const life = await quarantine(socketOf(options), pack, version, body);
+      const text = `${pack} ${version} is ${body.quarantined ? "quarantined" : "served again"}.`;
+      print(options.json ? JSON.stringify(life) : text);
+    });
 }
 
 function addAdd(publisher: Command, print: Print): void {

@@ -22,11 +22,8 @@ export async function obtainToken(
   env: ReadonlyMap<string, string | undefined>,
 ): Promise<string> {
   const { registry, pack, tokenFile, trusted } = wish;
-  if (!trusted) {
-    const fromEnv = env.get("SONDE_PUBLISH_TOKEN");
-    const given = tokenFile === undefined ? fromEnv : await readFile(tokenFile, "utf8");
-    if (given !== undefined) return demandToken(given.trim());
-  }
+  const given = trusted ? null : await readToken(tokenFile, env);
+  if (given !== null) return given;
   // The audience is the address we were given: a registry cannot ask for a token for elsewhere.
   const identityToken = await readAmbientToken(env, registry);
   if (identityToken === null) {
@@ -44,7 +41,19 @@ export async function obtainToken(
   return parseExchangedToken(answer).token;
 }
 
-function demandToken(token: string): string {
+/**
+ * The token that a person or a job was given, from a file or `SONDE_PUBLISH_TOKEN`.
+ *
+ * @returns null when none was
+ */
+export async function readToken(
+  tokenFile: string | undefined,
+  env: ReadonlyMap<string, string | undefined>,
+): Promise<string | null> {
+  const fromEnv = env.get("SONDE_PUBLISH_TOKEN") ?? null;
+  const text = tokenFile === undefined ? fromEnv : await readFile(tokenFile, "utf8");
+  if (text === null) return null;
+  const token = text.trim();
   if (/^[\x21-\x7e]{1,500}$/.test(token)) return token;
   throw new SondeError(
     "UNAUTHENTICATED",
