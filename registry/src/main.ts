@@ -13,7 +13,7 @@ import { addPackRoutes } from "./edge/http/pack-routes.ts";
 import { addPermissionRoutes } from "./edge/http/permission-routes.ts";
 import { addTokenRoutes } from "./edge/http/token-routes.ts";
 import { addExchangeRoute, addTrustedRoutes } from "./edge/http/trusted-routes.ts";
-import { installUploads } from "./edge/http/read-upload.ts";
+import { installUploads, openUploads } from "./edge/http/read-upload.ts";
 import { listenHttp, listenOperator, requireSafeListener, runtimePaths } from "./edge/listen.ts";
 import { openLogKey } from "./edge/log-key.ts";
 import { createIdentityVerifier } from "./edge/oidc/identity-verifier.ts";
@@ -103,6 +103,7 @@ async function listen(config: RegistryConfig, database: Database): Promise<() =>
     versions,
     blobs,
     lives,
+    uploads: await openUploads(join(config.dataDir, "uploads")),
     maxCapability: config.maxCapability,
     now,
   });

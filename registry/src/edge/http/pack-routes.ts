@@ -12,7 +12,7 @@ import type { BlobStore } from "../store/blob-store.ts";
 import type { LifeStore } from "../store/life-store.ts";
 import type { VersionStore } from "../store/version-store.ts";
 import type { HttpServer } from "./http-server.ts";
-import { capUpload, readUpload } from "./read-upload.ts";
+import { type Uploads, capUpload } from "./read-upload.ts";
 
 const PackPath = Type.Object({ publisher: PublisherName, pack: PublisherName });
 const VersionPath = Type.Object({
@@ -25,6 +25,7 @@ export type PackRoutePorts = PublishPorts & {
   versions: VersionStore;
   blobs: BlobStore;
   lives: LifeStore;
+  uploads: Uploads;
 };
 
 /** The routes of schemas/registry-api: reading is public, publishing needs a right. */
@@ -72,12 +73,10 @@ export function addPackRoutes(app: HttpServer, ports: PackRoutePorts): void {
     },
     async (request, reply) => {
       const { publisher, pack, version } = request.params;
-      const { published, created } = await publishVersion(ports, {
-        ...(await readUpload(request)),
-        name: `${publisher}/${pack}`,
-        version,
-        publisher,
-      });
+      const name = `${publisher}/${pack}`;
+      const { published, created } = await ports.uploads.receive(request, (upload) =>
+        publishVersion(ports, { ...upload, name, version, publisher }),
+      );
       const life = await lives.readLife(published.name);
       return reply.code(created ? 201 : 200).send(describeVersion(published, life));
     },
