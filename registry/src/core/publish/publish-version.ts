@@ -60,10 +60,10 @@ export async function publishVersion(
     publishedAt: ports.now().toISOString(),
     signer: pack.signer,
     manifest: pack.manifest,
-    checks: PUBLISH_STEPS.map((step): PublishCheck => ({ step, outcome: "passed" })).with(-1, {
-      step: "name",
-      outcome,
-    }),
+    // Whatever did not pass was thrown; only a known name had nothing to be compared with.
+    checks: PUBLISH_STEPS.map(
+      (step): PublishCheck => ({ step, outcome: step === "name" ? outcome : "passed" }),
+    ),
     warnings,
   };
   await ports.saveBlob(pack.digest, submission.archive);
