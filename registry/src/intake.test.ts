@@ -17,6 +17,10 @@ beforeAll(async () => {
   registry = await TestRegistry.start();
   key = createSampleKey();
   token = await registry.addPublisher("acme", key);
+  // So that what a process needs once is there.
+  for (let patch = 0; patch < 6; patch += 1) {
+    expect((await publishLarge(`1.0.${patch}`)).status).toBe(201);
+  }
 }, 120_000);
 afterAll(() => registry.close());
 
@@ -35,9 +39,6 @@ const publishLarge = (version: string): Promise<Answer> => {
 const spooled = (): string[] => readdirSync(join(registry.dataDir, "uploads"));
 
 test("memory stays flat under 50 uploads at once, and all are published", async () => {
-  for (let patch = 0; patch < 6; patch += 1) {
-    expect((await publishLarge(`1.0.${patch}`)).status).toBe(201);
-  }
   const before = peakBytes();
   const answers = await Promise.all(
     Array.from({ length: 50 }, (_, minor) => publishLarge(`2.${minor}.0`)),

@@ -143,7 +143,7 @@ test("attack 69: a registry killed while it publishes has every acknowledged ver
     const answer = await publish(`4.${index}.0`).catch(() => null);
     if (answer?.status === 201) acknowledged.push(`4.${index}.0`);
   });
-  await vi.waitFor(() => expect(acknowledged.length).toBeGreaterThan(3));
+  await vi.waitFor(() => expect(acknowledged.length).toBeGreaterThan(3), { timeout: 20_000 });
   await registry.stop("SIGKILL");
   await Promise.all(burst);
   await registry.start();

@@ -1,5 +1,6 @@
+import { randomUUID } from "node:crypto";
 import { createWriteStream } from "node:fs";
-import { mkdir, mkdtemp, readFile, rm } from "node:fs/promises";
+import { mkdir, readFile, rm, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { pipeline } from "node:stream/promises";
 import multipart from "@fastify/multipart";
@@ -13,14 +14,11 @@ import { createTurns } from "./take-turns.ts";
 /** Both files, and what multipart puts around them. */
 const MAX_UPLOAD_BYTES = MAX_ARCHIVE_BYTES + MAX_BUNDLE_BYTES + 16 * 1024;
 
-/** Verifying one keeps some ten MB for a moment. */
-const UPLOADS_IN_MEMORY = 3;
+/** Of uploads at once; verifying one keeps some copies of it for a moment. */
+const MEMORY_BYTES = 6 * 1024 * 1024;
 const UPLOADS_ON_DISK = 200;
 
-const PARTS = [
-  { name: "bundle", maxBytes: MAX_BUNDLE_BYTES },
-  { name: "archive", maxBytes: MAX_ARCHIVE_BYTES },
-] as const;
+const PARTS = ["bundle", "archive"] as const;
 
 /** Lets the server read multipart bodies of two bounded files. */
 export async function installUploads(app: HttpServer): Promise<void> {
@@ -56,7 +54,7 @@ export async function openUploads(folder: string): Promise<Uploads> {
   // What a killed registry was receiving.
   await rm(folder, { recursive: true, force: true });
   await mkdir(folder, { recursive: true, mode: 0o700 });
-  const takeTurn = createTurns(UPLOADS_IN_MEMORY);
+  const takeTurn = createTurns(MEMORY_BYTES);
   let onDisk = 0;
   return {
     async receive(request, work) {
@@ -68,10 +66,13 @@ export async function openUploads(folder: string): Promise<Uploads> {
         throw new SondeError("REGISTRY_UNAVAILABLE", sentence);
       }
       onDisk += 1;
-      const place = await mkdtemp(join(folder, "upload-"));
+      const place = join(folder, randomUUID());
       try {
+        await mkdir(place, { mode: 0o700 });
         await storeParts(request, place).catch(blameBody);
-        return await takeTurn(async () =>
+        const sizes = PARTS.map(async (name) => (await stat(join(place, name))).size);
+        const weight = (await Promise.all(sizes)).reduce((sum, size) => sum + size);
+        return await takeTurn(weight, async () =>
           work({
             bundle: await readFile(join(place, "bundle"), "utf8"),
             archive: await readFile(join(place, "archive")),
@@ -89,22 +90,15 @@ async function storeParts(request: FastifyRequest, place: string): Promise<void>
   let count = 0;
   for await (const part of request.parts()) {
     const expected = PARTS[count];
-    if (expected === undefined || part.type !== "file" || part.fieldname !== expected.name) {
+    if (expected === undefined || part.type !== "file" || part.fieldname !== expected) {
       throw new SondeError("BAD_REQUEST", "expected the files bundle and archive, got others");
     }
-    const { name, maxBytes } = expected;
-    const tooLarge = new SondeError("BODY_TOO_LARGE", `${name}: at most ${maxBytes} bytes`);
-    const capped = async function* (chunks: AsyncIterable<Buffer>): AsyncGenerator<Buffer> {
-      let size = 0;
-      for await (const chunk of chunks) {
-        size += chunk.length;
-        if (size > maxBytes) throw tooLarge;
-        yield chunk;
-      }
-    };
-    const file = createWriteStream(join(place, name), { flags: "wx", mode: 0o600 });
-    await pipeline(part.file, capped, file);
-    if (part.file.truncated) throw tooLarge;
+    const file = createWriteStream(join(place, expected), { flags: "wx", mode: 0o600 });
+    await pipeline(part.file, file);
+    // What is within this and still too large is for the pipeline's first step to say.
+    if (part.file.truncated) {
+      throw new SondeError("BODY_TOO_LARGE", `${expected}: at most ${MAX_ARCHIVE_BYTES} bytes`);
+    }
     count += 1;
   }
   if (count < PARTS.length) {
