@@ -2,7 +2,8 @@
 // publishes what a registry does not have yet. CI runs it on a release; a test runs
 // the same file against services on loopback.
 //   npm run -s publish-packs -- --registry URL [--packs DIR] [signing options of sonde-pack sign]
-// SONDE_PUBLISH_TOKEN holds the publisher's token.
+// The right to publish comes from the same identity (trusted publishing), or from a
+// token in SONDE_PUBLISH_TOKEN.
 import { spawnSync } from "node:child_process";
 import { createHash } from "node:crypto";
 import { mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
@@ -21,13 +22,6 @@ function sondePack(args, env) {
   );
   if (status !== 0) throw new Error(`sonde-pack ${args[0]}: ${stdout.trim()} ${stderr.trim()}`);
   return JSON.parse(stdout);
-}
-
-/** Where a short token from the registry's trusted publishing will come from. */
-function readPublishToken() {
-  const token = process.env.SONDE_PUBLISH_TOKEN ?? "";
-  if (token !== "") return token;
-  throw new Error("Expected the publisher's token in SONDE_PUBLISH_TOKEN, got none.");
 }
 
 /** Two builds in two folders must give the same bytes: others will build it again. */
@@ -60,13 +54,14 @@ function readArguments(words) {
 function publishAll(out) {
   const { registry, packs, signing } = readArguments(process.argv.slice(2));
   // Each step gets what it needs and no more: what builds has neither identity nor token.
-  const { SONDE_PUBLISH_TOKEN: _token, ...identityEnv } = process.env;
+  const { SONDE_PUBLISH_TOKEN: token = "", ...identityEnv } = process.env;
   const plainEnv = { PATH: process.env.PATH };
-  const tokenEnv = { ...plainEnv, SONDE_PACK_TOKEN: readPublishToken() };
+  const [right, publishEnv] =
+    token === "" ? [["--trusted"], identityEnv] : [[], { ...plainEnv, SONDE_PUBLISH_TOKEN: token }];
   for (const name of readdirSync(packs).toSorted()) {
     const archive = buildTwice(join(packs, name), join(out, name), plainEnv);
     const { identity, keyId } = sondePack(["sign", archive, ...signing], identityEnv);
-    const published = sondePack(["publish", archive, "--registry", registry], tokenEnv);
+    const published = sondePack(["publish", archive, "--registry", registry, ...right], publishEnv);
     process.stdout.write(
       `${published.name} ${published.version} ${published.digest} signed by ${identity ?? keyId}\n`,
     );

@@ -30,6 +30,7 @@ const ONLY: Record<string, string[]> = {
   "@sonde/trust/ca": ["hub/src/", "trust/src/"],
   "@peculiar/x509": ["trust/src/ca/", "agent/src/enrol.ts", "agent/src/edge/enrol/"],
   postgres: ["database/src/", "hub/src/edge/store/", "registry/src/edge/store/"],
+  jose: ["registry/src/edge/oidc/"],
   "@modelcontextprotocol/server": ["hub/src/edge/"],
 };
 

@@ -3,6 +3,26 @@ import { type Static, Type } from "typebox";
 
 const closed = { additionalProperties: false } as const;
 
+/** Without query and fragment; plain HTTP on loopback alone. */
+const SAFE_URL =
+  "^(https://[A-Za-z0-9.-]+|http://(127\\.0\\.0\\.1|localhost|\\[::1\\]))(:[0-9]{1,5})?(/[A-Za-z0-9._~/-]*)?$";
+const SafeUrl = Type.String({ pattern: SAFE_URL, maxLength: 300 });
+
+/** An OIDC issuer whose identity tokens are looked at, and where its keys are. */
+const TrustedIssuer = Type.Union([
+  Type.Object(
+    {
+      kind: Type.Enum(["github", "gitlab"]),
+      issuer: SafeUrl,
+      /** By default where such an issuer has them. */
+      jwksUri: Type.Optional(SafeUrl),
+    },
+    closed,
+  ),
+  Type.Object({ kind: Type.Literal("generic"), issuer: SafeUrl, jwksUri: SafeUrl }, closed),
+]);
+export type TrustedIssuer = Static<typeof TrustedIssuer>;
+
 /** The registry's configuration file (JSON). A port of 0 is chosen once and then kept. */
 export const RegistryConfig = Type.Object(
   {
@@ -21,6 +41,17 @@ export const RegistryConfig = Type.Object(
     ),
     /** Name of the transparency log, a URL without its scheme; by default made of the log's key. */
     logName: Type.Optional(Type.String({ pattern: "^[a-z0-9][a-z0-9.:/_-]{0,199}$" })),
+    /** Lets jobs of these issuers publish without a standing secret; by default none. */
+    trustedPublishing: Type.Optional(
+      Type.Object(
+        {
+          /** What identity tokens must be made for: this registry's address, as publishers give it. */
+          audience: SafeUrl,
+          issuers: Type.Array(TrustedIssuer, { minItems: 1, maxItems: 20 }),
+        },
+        closed,
+      ),
+    ),
     /** The highest level a published probe may need; `observe` unless the operator wants more. */
     maxCapability: Capability,
     /**

@@ -11,18 +11,29 @@ import {
 } from "@sonde/schemas";
 import { formatNoteKey } from "@sonde/trust/log";
 import { type RegistryConfig, parseRegistryConfig } from "./config.ts";
+import { authenticate } from "./edge/http/authenticate.ts";
+import { guardRoutes } from "./edge/http/guard-routes.ts";
 import { createHttpServer } from "./edge/http/http-server.ts";
+import { addLifeRoutes } from "./edge/http/life-routes.ts";
 import { addLogRoutes } from "./edge/http/log-routes.ts";
 import { addPackRoutes } from "./edge/http/pack-routes.ts";
-import { installUploads } from "./edge/http/read-upload.ts";
+import { addPermissionRoutes } from "./edge/http/permission-routes.ts";
+import { addTokenRoutes } from "./edge/http/token-routes.ts";
+import { addExchangeRoute, addTrustedRoutes } from "./edge/http/trusted-routes.ts";
+import { installUploads, openUploads } from "./edge/http/read-upload.ts";
 import { listenHttp, listenOperator, requireSafeListener, runtimePaths } from "./edge/listen.ts";
 import { openLogKey } from "./edge/log-key.ts";
+import { createIdentityVerifier } from "./edge/oidc/identity-verifier.ts";
 import { addIdentity, addPublisher } from "./edge/operator/add-publisher.ts";
 import { addOperatorRoutes } from "./edge/operator/operator-routes.ts";
 import { openBlobStore } from "./edge/store/blob-store.ts";
+import { createLifeStore } from "./edge/store/life-store.ts";
 import { createLogStore } from "./edge/store/log-store.ts";
 import { migrations } from "./edge/store/migrations.ts";
+import { createNameStore } from "./edge/store/name-store.ts";
 import { createPublisherStore } from "./edge/store/publisher-store.ts";
+import { createTokenStore } from "./edge/store/token-store.ts";
+import { createTrustedPublisherStore } from "./edge/store/trusted-publisher-store.ts";
 import { createVersionStore } from "./edge/store/version-store.ts";
 
 // registry CONFIG                                   the service
@@ -81,24 +92,45 @@ async function listen(
   const log = createLogStore(database.sql);
   const logKey = openLogKey(config.dataDir, config.logName);
   await log.open(formatNoteKey(logKey.key));
-  const versions = createVersionStore(database.sql, log);
+  const names = createNameStore(database.sql);
+  const versions = createVersionStore(database.sql, log, names);
+  const lives = createLifeStore(database.sql, log);
   const publishers = createPublisherStore(database.sql);
 
+  const tokens = createTokenStore(database.sql);
+  const findHolder = (token: string) => tokens.findHolder(token, now());
+
   const operator = createHttpServer(report);
+  guardRoutes(operator, async () => ({ role: "operator" }));
+  addTokenRoutes(operator, { publishers, tokens, now });
   addOperatorRoutes(operator, publishers, now);
   const app = createHttpServer(report);
-  app.decorateRequest("publisher", "");
+  guardRoutes(app, (request) => authenticate(request.headers.authorization, findHolder));
   await installUploads(app);
+  addTokenRoutes(app, { publishers, tokens, now });
+  for (const server of [operator, app]) addLifeRoutes(server, lives, now);
   addPackRoutes(app, {
     ...versions,
+    ...names,
     ...publishers,
     ...blobs,
     versions,
     blobs,
+    lives,
+    uploads: await openUploads(join(config.dataDir, "uploads")),
     maxCapability: config.maxCapability,
     trustedRoot,
     now,
   });
+  if (config.trustedPublishing !== undefined) {
+    const identities = createIdentityVerifier(config.trustedPublishing, now);
+    const trusted = createTrustedPublisherStore(database.sql);
+    const ports = { publishers, trusted, identities, now };
+    addTrustedRoutes(operator, ports);
+    addTrustedRoutes(app, ports);
+    addExchangeRoute(app, ports);
+  }
+  addPermissionRoutes(app, versions);
   addLogRoutes(app, { log, logKey, now });
   const operatorSocket = await listenOperator(operator, config.dataDir);
   const port = await listenHttp(app, config.http, config.dataDir);

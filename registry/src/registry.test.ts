@@ -3,7 +3,6 @@ import { existsSync, readdirSync, statSync, writeFileSync } from "node:fs";
 import { request as httpRequest } from "node:http";
 import { connect } from "node:net";
 import { join } from "node:path";
-import { openDatabase } from "@sonde/database";
 import {
   type Capability,
   type ErrorBody,
@@ -21,7 +20,6 @@ import {
   signSample,
 } from "@sonde/trust/testing";
 import { afterAll, beforeAll, expect, test, vi } from "vitest";
-import { migrations } from "./edge/store/migrations.ts";
 import { type Answer, TestRegistry, codeOf, uploadForm } from "./testing/test-registry.ts";
 
 vi.setConfig({ testTimeout: 60_000 });
@@ -473,16 +471,7 @@ test("a publisher may have several keys and tokens; a stolen database has no tok
   expect((await publish({ archive: archiveOf("4.0.1"), path: "acme/hello/4.0.1" })).status).toBe(
     201,
   );
-  const opened = await openDatabase({
-    dataDir: "/nonexistent",
-    url: registry.database.url,
-    schema: "registry",
-    migrations,
-    onLost: () => undefined,
-    maxConnections: 1,
-  });
-  const rows = await opened.sql`select * from publisher_tokens`;
-  await opened.close();
+  const rows = await registry.inDatabase(async (sql) => sql`select * from publisher_tokens`);
   expect(JSON.stringify(rows)).not.toContain(token.slice("sonde_pt_".length));
   expect(rows.length).toBe(2);
 });

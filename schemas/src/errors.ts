@@ -228,6 +228,26 @@ export const ERROR_TABLE = {
     retryable: false,
     hint: "Ask the registry's operator to add the publisher.",
   },
+  IDENTITY_REFUSED: {
+    status: 401,
+    retryable: false,
+    hint: "Ask an owner to add this identity as a trusted publisher; an identity token works once.",
+  },
+  ISSUER_UNAVAILABLE: {
+    status: 503,
+    retryable: true,
+    hint: "The issuer of the identity token did not show its keys; try again shortly.",
+  },
+  NAME_REFUSED: {
+    status: 409,
+    retryable: false,
+    hint: "Choose a name that cannot be taken for another's.",
+  },
+  VERSION_QUARANTINED: {
+    status: 410,
+    retryable: false,
+    hint: "The registry's operator stopped this version; the message says why. Use another version.",
+  },
   VERSION_EXISTS: {
     status: 409,
     retryable: false,

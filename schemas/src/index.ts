@@ -164,14 +164,25 @@ export {
   type ReadDataByKind,
 } from "./reads.ts";
 export {
+  Advisory,
+  ChangeAdvisory,
+  ChangeDeprecation,
+  ChangeQuarantine,
+  ChangeYank,
+  PackLife,
+  VersionState,
+  parsePackLife,
+} from "./pack-life.ts";
+export {
   AddIdentity,
   AddPublisher,
   AddedIdentity,
   AddedPublisher,
-  PUBLISH_TOKEN_PREFIX,
   PackList,
   PackSummary,
   PackVersions,
+  PUBLISH_STEPS,
+  PublishCheck,
   PublishedVersion,
   parseAddedIdentity,
   parseAddedPublisher,
@@ -192,12 +203,40 @@ export {
 } from "./trust-policy.ts";
 export { TrustedRoot } from "./trusted-root.ts";
 export {
+  CreatePublishToken,
+  CreatedPublishToken,
+  PUBLISH_ACTIONS,
+  PUBLISH_TOKEN_PREFIX,
+  PublishAction,
+  PublishToken,
+  PublishTokenList,
+  PublisherList,
+  PublisherRole,
+  TOKEN_DAYS,
+  parsePublishToken,
+  parsePublishTokenList,
+  parsePublisherList,
+} from "./registry-publishing.ts";
+export {
   type AdvisoryEntry,
+  AdvisoryId,
+  type PackChange,
   type PublishEntry,
   RegistryEntry,
   Severity,
   parseRegistryEntry,
 } from "./registry-log.ts";
+export {
+  CreateTrustedPublisher,
+  ExchangeIdentity,
+  ExchangedToken,
+  JobIdentity,
+  TrustedPublisher,
+  TrustedPublisherList,
+  parseExchangedToken,
+  parseTrustedPublisher,
+  parseJobIdentity,
+} from "./trusted-publishing.ts";
 export { buildParser, buildValueChecker, parseJson } from "./validator.ts";
 export {
   MAX_VALUE_DEPTH,

@@ -1,5 +1,6 @@
 import { type Static, Type } from "typebox";
 import type { Manifest } from "./manifest.ts";
+import { Advisory, VersionState } from "./pack-life.ts";
 import { Digest, PackName, PublisherName, Timestamp, Version } from "./names.ts";
 import { Signer } from "./signer.ts";
 import { TrustedIdentity } from "./trust-policy.ts";
@@ -22,8 +23,30 @@ import { buildParser } from "./validator.ts";
 
 const closed = { additionalProperties: false } as const;
 
-/** Publishers' tokens start so, to be found by secret scanners. */
-export const PUBLISH_TOKEN_PREFIX = "sonde_pt_";
+/** The steps that every published version went through, in their order. */
+export const PUBLISH_STEPS = [
+  "size",
+  "archive",
+  "manifest",
+  "rights",
+  "signature",
+  "code",
+  "reads",
+  "capability",
+  "name",
+] as const;
+
+/** A refused version is never recorded: a step passed, or had nothing to look at. */
+export const PublishCheck = Type.Object(
+  {
+    step: Type.Enum([...PUBLISH_STEPS]),
+    outcome: Type.Enum(["passed", "not-applicable"]),
+  },
+  closed,
+);
+export type PublishCheck = Static<typeof PublishCheck>;
+
+const Deprecated = Type.Union([Type.String(), Type.Null()]);
 
 export const PublishedVersion = Type.Object(
   {
@@ -36,6 +59,14 @@ export const PublishedVersion = Type.Object(
     signer: Signer,
     /** Of its entry in the transparency log. */
     logIndex: Type.Integer({ minimum: 0 }),
+    checks: Type.Array(PublishCheck),
+    /** What its publisher was told when it was published, such as a name near to a known one. */
+    warnings: Type.Array(Type.String({ maxLength: 300 })),
+    state: VersionState,
+    /** Why its publisher advises against the whole pack. */
+    deprecated: Deprecated,
+    /** Those whose range has this version. */
+    advisories: Type.Array(Advisory),
     /** Checked by `parseManifestShape` where it is used; verifiers read the archive's own. */
     manifest: Type.Unsafe<Manifest>({ type: "object" }),
   },
@@ -59,9 +90,17 @@ export type PackList = Static<typeof PackList>;
 export const PackVersions = Type.Object(
   {
     name: PackName,
+    deprecated: Deprecated,
+    advisories: Type.Array(Advisory),
     versions: Type.Array(
       Type.Object(
-        { version: Version, digest: Digest, publishedAt: Timestamp, signer: Signer },
+        {
+          version: Version,
+          digest: Digest,
+          publishedAt: Timestamp,
+          signer: Signer,
+          state: VersionState,
+        },
         closed,
       ),
     ),
@@ -76,6 +115,8 @@ export const AddPublisher = Type.Object(
     name: PublisherName,
     /** SubjectPublicKeyInfo in PEM, RSA of 2048 to 4096 bits. */
     publicKey: Type.String({ maxLength: 2000 }),
+    /** A reserved name is meant, and not somebody's try. */
+    takesReserved: Type.Optional(Type.Boolean()),
   },
   closed,
 );
@@ -85,8 +126,9 @@ export const AddedPublisher = Type.Object(
   {
     name: PublisherName,
     keyId: Digest,
-    /** `sonde_pt_...`; shown once, stored as a hash. */
+    /** `sonde_pt_...`, of role owner; shown once, stored as a hash. */
     token: Type.String({ maxLength: 100 }),
+    expiresAt: Timestamp,
   },
   closed,
 );
@@ -94,16 +136,23 @@ export type AddedPublisher = Static<typeof AddedPublisher>;
 
 /** Adds an exact keyless identity and a new token to a publisher, who is created when new. */
 export const AddIdentity = Type.Object(
-  { publisher: PublisherName, ...TrustedIdentity.properties },
+  {
+    publisher: PublisherName,
+    ...TrustedIdentity.properties,
+    /** A name that is kept for Sonde or the system is meant. */
+    takesReserved: Type.Optional(Type.Boolean()),
+  },
   closed,
 );
 export type AddIdentity = Static<typeof AddIdentity>;
 
 export const AddedIdentity = Type.Object(
   {
-    ...AddIdentity.properties,
+    publisher: PublisherName,
+    ...TrustedIdentity.properties,
     /** `sonde_pt_...`; shown once, stored as a hash. */
     token: Type.String({ maxLength: 100 }),
+    expiresAt: Timestamp,
   },
   closed,
 );

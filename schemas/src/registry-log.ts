@@ -7,8 +7,12 @@ import { buildParser } from "./validator.ts";
 // to a version. An entry's bytes are its canonical JSON (sorted members).
 
 const closed = { additionalProperties: false } as const;
-const Text = Type.String({ minLength: 1, maxLength: 2000 });
-const Range = Type.String({ minLength: 1, maxLength: 200 });
+/** A reason or a message, for people. */
+export const LogText = Type.String({ minLength: 1, maxLength: 2000 });
+/** A range of semantic versions. */
+export const LogRange = Type.String({ minLength: 1, maxLength: 200 });
+/** Names an advisory within its pack. */
+export const AdvisoryId = Type.String({ pattern: "^[A-Z0-9][A-Z0-9-]{2,59}$" });
 
 const PublishEntry = Type.Object(
   {
@@ -19,7 +23,7 @@ const PublishEntry = Type.Object(
     digest: Digest,
     contentDigest: Digest,
     /** As the manifest says it, so that a reader of the log can choose a version by it. */
-    engines: Type.Object({ agent: Range }, closed),
+    engines: Type.Object({ agent: LogRange }, closed),
     signer: Signer,
   },
   closed,
@@ -34,7 +38,7 @@ const YankEntry = Type.Object(
     name: PackName,
     version: Version,
     yanked: Type.Boolean(),
-    reason: Text,
+    reason: LogText,
   },
   closed,
 );
@@ -45,7 +49,7 @@ const DeprecateEntry = Type.Object(
     type: Type.Literal("deprecate"),
     at: Timestamp,
     name: PackName,
-    message: Type.Union([Text, Type.Null()]),
+    message: Type.Union([LogText, Type.Null()]),
   },
   closed,
 );
@@ -64,10 +68,10 @@ const AdvisoryEntry = Type.Object(
     type: Type.Literal("advisory"),
     at: Timestamp,
     name: PackName,
-    id: Type.String({ pattern: "^[A-Z0-9][A-Z0-9-]{2,59}$" }),
-    range: Range,
+    id: AdvisoryId,
+    range: LogRange,
     severity: Severity,
-    text: Text,
+    text: LogText,
     withdrawn: Type.Boolean(),
   },
   closed,
@@ -82,7 +86,7 @@ const QuarantineEntry = Type.Object(
     name: PackName,
     version: Version,
     quarantined: Type.Boolean(),
-    reason: Text,
+    reason: LogText,
   },
   closed,
 );
@@ -95,6 +99,9 @@ export const RegistryEntry = Type.Union([
   QuarantineEntry,
 ]);
 export type RegistryEntry = Static<typeof RegistryEntry>;
+
+/** What can happen to a pack after a publish. */
+export type PackChange = Exclude<RegistryEntry, PublishEntry>;
 
 /** What a registry's own log may be read as. */
 export const parseRegistryEntry = buildParser(

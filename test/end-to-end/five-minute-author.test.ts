@@ -87,7 +87,7 @@ describe("a pack by somebody the product has never heard of", () => {
 
   test("is published once the registry's operator lets the publisher in", async () => {
     const publish = ["publish", archive, "--registry", product.registryUrl];
-    const stranger = { env: { SONDE_PACK_TOKEN: "sonde_pt_a-token-nobody-gave" } };
+    const stranger = { env: { SONDE_PUBLISH_TOKEN: "sonde_pt_a-token-nobody-gave" } };
     expect(await refusalOf("sonde-pack", publish, stranger)).toBe("UNAUTHENTICATED");
 
     const key = ["--key", `${author.keyFile}.pub`, "--token-file", author.tokenFile];

@@ -1,31 +1,117 @@
 import { writeFileSync } from "node:fs";
+import { type PublishToken, parseJson } from "@sonde/schemas";
 import type { Command } from "commander";
 import { layoutOf, resolveDataFolder } from "../data-layout.ts";
-import { addIdentity, addPublisher } from "../registry-operator-client.ts";
+import {
+  addIdentity,
+  addPublisher,
+  listPublishers,
+  listTokens,
+  quarantine,
+  removeKey,
+  revokeToken,
+  trustPublisher,
+} from "../registry-operator-client.ts";
 import { readIdentity, type SignerOptions } from "./read-identity.ts";
 import { readPublicKey } from "./read-public-key.ts";
 
-type Options = SignerOptions & { data?: string; json?: boolean; tokenFile?: string };
+type Options = { data?: string; json?: boolean };
+type AddOptions = Options & SignerOptions & { tokenFile?: string; reserved?: true };
+type TrustOptions = Options & { issuer: string; identity: string; pack?: string };
+type QuarantineOptions = Options & { reason: string; release?: true };
+type Print = (text: string) => void;
 
 /** `sonde registry ...`: what the operator of the registry on this machine decides. */
-export function addRegistryCommands(program: Command, print: (text: string) => void): void {
-  program
+export function addRegistryCommands(program: Command, print: Print): void {
+  const registry = program
     .command("registry")
-    .description("decide who may publish in the registry on this machine")
-    .command("publisher")
-    .description("the registry's publishers")
-    .command("add <name>")
-    .description("let a key or an identity publish under a name; makes a new token for it")
+    .description("decide who may publish in the registry on this machine");
+  const publisher = registry.command("publisher").description("the registry's publishers");
+  addAdd(publisher, print);
+  addTrust(publisher, print);
+  addQuarantine(registry, print);
+  startCommand(publisher, "list", "all publishers, with their keys").action(
+    async (options: Options) => {
+      const publishers = await listPublishers(socketOf(options));
+      const lines = publishers.map(
+        ({ name, keyIds, liveTokens }) =>
+          `${name}  ${liveTokens} live tokens\n${keyIds.map((id) => `  key ${id}`).join("\n")}`,
+      );
+      print(options.json ? JSON.stringify({ publishers }) : lines.join("\n"));
+    },
+  );
+  startCommand(publisher, "tokens <name>", "a publisher's tokens, never the secrets").action(
+    async (name: string, options: Options) => {
+      const tokens = await listTokens(socketOf(options), name);
+      print(options.json ? JSON.stringify({ tokens }) : tokens.map(describeToken).join("\n"));
+    },
+  );
+  startCommand(publisher, "revoke-token <name> <id>", "make a token worthless").action(
+    async (name: string, id: string, options: Options) => {
+      const token = await revokeToken(socketOf(options), name, id);
+      print(options.json ? JSON.stringify(token) : describeToken(token));
+    },
+  );
+  startCommand(
+    publisher,
+    "revoke-key <name> <key-id>",
+    "publish nothing more that this key signed",
+  ).action(async (name: string, keyId: string, options: Options) => {
+    await removeKey(socketOf(options), name, keyId);
+    print(
+      options.json
+        ? JSON.stringify({ name, keyId })
+        : `Nothing more of ${name} is published under ${keyId}.\n` +
+            "Agents go by their own trust.json: strike the key out there too.",
+    );
+  });
+}
+
+/** By the identity of a CI's job, so that not even the first publish needs a secret. */
+function addTrust(publisher: Command, print: Print): void {
+  startCommand(publisher, "trust <name>", "let a CI's job publish, by what its identity token says")
+    .requiredOption("--issuer <url>", "an issuer of the registry's configuration")
+    .requiredOption("--identity <json>", "what the token must say, exactly; see docs/PROTOCOL.md")
+    .option("--pack <publisher/pack>", "for this pack alone, which need not exist yet")
+    .action(async (name: string, options: TrustOptions) => {
+      const { issuer, pack } = options;
+      const identity = parseJson(options.identity, "--identity", "BAD_REQUEST");
+      const wish = { issuer, identity, ...(pack !== undefined && { pack }) };
+      const added = await trustPublisher(socketOf(options), name, wish);
+      print(
+        options.json
+          ? JSON.stringify(added)
+          : `${added.id}: jobs of ${issuer} that are exactly this may publish ${pack ?? `packs of ${name}`}.`,
+      );
+    });
+}
+
+function addQuarantine(registry: Command, print: Print): void {
+  startCommand(registry, "quarantine <pack> <version>", "serve a version to nobody any more")
+    .requiredOption("--reason <text>", "why, for everybody to read")
+    .option("--release", "serve it again")
+    .action(async (pack: string, version: string, options: QuarantineOptions) => {
+      const body = { quarantined: options.release !== true, reason: options.reason };
+      const life = await quarantine(socketOf(options), pack, version, body);
+      const text = `${pack} ${version} is ${body.quarantined ? "quarantined" : "served again"}.`;
+      print(options.json ? JSON.stringify(life) : text);
+    });
+}
+
+function addAdd(publisher: Command, print: Print): void {
+  startCommand(
+    publisher,
+    "add <name>",
+    "let a key or an identity publish under a name; makes a new token for it",
+  )
     .option("--key <file>", "the publisher's public key in PEM")
     .option("--issuer <url>", "or, for keyless signatures, who vouches for the signer")
     .option("--identity <name>", "with --issuer: whom the certificate must name, exactly")
     .option("--repository-id <number>", "with --issuer: the source repository's number")
+    .option("--reserved", "take a name that is kept for Sonde or the system")
     .option("--token-file <file>", "keep the token in a new 0600 file instead of printing it")
-    .option("--data <folder>", "the data folder that `npm start` used")
-    .option("--json", "print JSON")
-    .action(async (name: string, options: Options) => {
-      const { registrySocket } = layoutOf(resolveDataFolder(options.data, process.env));
-      const { token, ...shown } = await add(registrySocket, name, options);
+    .action(async (name: string, options: AddOptions) => {
+      const { token, ...shown } = await add(socketOf(options), name, options);
       const { tokenFile } = options;
       if (tokenFile !== undefined) {
         writeFileSync(tokenFile, `${token}\n`, { flag: "wx", mode: 0o600 });
@@ -38,13 +124,38 @@ export function addRegistryCommands(program: Command, print: (text: string) => v
           : `${name} may publish what ${who} signed.\n` +
               (tokenFile === undefined
                 ? `Its token, shown this once: ${token}`
-                : `Its token is in ${tokenFile}.`),
+                : `Its token is in ${tokenFile}.`) +
+              `\nThe token ends at ${shown.expiresAt}.`,
       );
     });
 }
 
-function add(socket: string, name: string, options: Options) {
+function add(socket: string, name: string, options: AddOptions) {
   const identity = readIdentity(options);
-  if (identity !== null) return addIdentity(socket, { publisher: name, ...identity });
-  return addPublisher(socket, name, readPublicKey(options.key ?? "").publicKey);
+  if (identity !== null) {
+    return addIdentity(socket, { publisher: name, ...identity }, options.reserved);
+  }
+  return addPublisher(socket, name, readPublicKey(options.key ?? "").publicKey, options.reserved);
+}
+
+/** What all these commands have in common. */
+function startCommand(parent: Command, usage: string, description: string): Command {
+  return parent
+    .command(usage)
+    .description(description)
+    .option("--data <folder>", "the data folder that `npm start` used")
+    .option("--json", "print JSON");
+}
+
+function socketOf({ data }: Options): string {
+  return layoutOf(resolveDataFolder(data, process.env)).registrySocket;
+}
+
+function describeToken(token: PublishToken): string {
+  const { id, role, pack, actions, label, createdBy, expiresAt, revokedAt } = token;
+  const end = revokedAt === null ? `until ${expiresAt}` : `revoked ${revokedAt}`;
+  return (
+    `${id}  ${role}  ${label}\n  ${actions.join(", ")} for ${pack ?? "every pack"}, ${end}, ` +
+    `made by ${createdBy}`
+  );
 }

@@ -1,5 +1,5 @@
 import type { Command } from "commander";
-import type { Outcome } from "./outcome.ts";
+import type { Outcome, ProgramIo } from "./outcome.ts";
 
 export type Report = (command: Command, work: () => Promise<Outcome>) => Promise<void>;
 
@@ -8,6 +8,7 @@ export type AddCommand = (
   program: Command,
   report: Report,
   env: ReadonlyMap<string, string | undefined>,
+  io: ProgramIo,
 ) => void;
 
 /** Starts a subcommand with what all have in common. */

@@ -6,6 +6,8 @@ export type ProgramIo = {
   out(text: string): void;
   err(text: string): void;
   env: ReadonlyMap<string, string | undefined>;
+  /** Asks whoever sits at the terminal; absent where nobody does. */
+  ask?: (question: string) => Promise<boolean>;
 };
 
 /** What a command has to say: to a program, and to a person. */

@@ -1,13 +1,20 @@
 import { execFile } from "node:child_process";
 import { once } from "node:events";
+import { readFileSync } from "node:fs";
 import { chmod, mkdtemp, readdir, readFile, rm, stat, writeFile } from "node:fs/promises";
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { fileURLToPath } from "node:url";
-import { type ErrorBody, SondeError, type TrustPolicy } from "@sonde/schemas";
-import { verifyPack } from "@sonde/trust/pack";
+import {
+  type ErrorBody,
+  type PublishedVersion,
+  SondeError,
+  type TrustPolicy,
+} from "@sonde/schemas";
+import { parseManifest, type VerifiedPack, verifyPack } from "@sonde/trust/pack";
+import { readArchive } from "@sonde/trust/archive";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { runPackProgram } from "./program.ts";
 
@@ -20,13 +27,18 @@ afterAll(() => rm(root, { recursive: true }));
 
 type Ended = { code: number; out: string; err: string };
 
-async function run(args: string[], env: Record<string, string> = {}): Promise<Ended> {
+async function run(
+  args: string[],
+  env: Record<string, string> = {},
+  ask?: (question: string) => Promise<boolean>,
+): Promise<Ended> {
   const out: string[] = [];
   const err: string[] = [];
   const code = await runPackProgram(args, {
     out: (text) => out.push(text),
     err: (text) => err.push(text),
     env: new Map(Object.entries(env)),
+    ...(ask !== undefined && { ask }),
   });
   return { code, out: out.join("\n"), err: err.join("\n") };
 }
@@ -188,15 +200,28 @@ describe("publish", () => {
   let registry: string;
   let answer: (request: IncomingMessage, response: ServerResponse) => void;
   let seen: { url: string; parts: string[]; authorization: string } | undefined;
+  /** What the registry has by its path; else it has nothing of that name. */
+  const known = new Map<string, object>();
+  const nothing = new SondeError("NOT_FOUND", "expected a pack, got none").toBody();
 
   // Not the registry: an HTTP peer that keeps what arrived and answers as told.
   beforeAll(async () => {
-    server = createServer((request, response) => answer(request, response));
+    server = createServer((request, response) => {
+      if (request.method !== "GET") return answer(request, response);
+      const found = known.get(request.url ?? "");
+      response.writeHead(found === undefined ? 404 : 200).end(JSON.stringify(found ?? nothing));
+    });
     server.listen(0, "127.0.0.1");
     await once(server, "listening");
     registry = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
   });
   afterAll(() => server.close());
+
+  async function readJson(request: IncomingMessage): Promise<unknown> {
+    const chunks: Buffer[] = [];
+    for await (const chunk of request) chunks.push(chunk as Buffer);
+    return JSON.parse(Buffer.concat(chunks).toString());
+  }
 
   async function accept(request: IncomingMessage, response: ServerResponse): Promise<void> {
     const chunks: Buffer[] = [];
@@ -222,22 +247,34 @@ describe("publish", () => {
       },
       origin: "registry",
     });
+    response.end(JSON.stringify(publishedAs(pack)));
+  }
+
+  /** The registry's answer to a publish. */
+  function publishedAs(
+    pack: Pick<VerifiedPack, "digest" | "contentDigest" | "signer" | "manifest">,
+  ): PublishedVersion {
     const { digest, contentDigest, signer, manifest } = pack;
     const { name, version } = manifest;
-    const publishedAt = "2026-01-01T00:00:00.000Z";
-    response.end(
-      JSON.stringify({
-        name,
-        version,
-        digest,
-        contentDigest,
-        sizeBytes: 1,
-        publishedAt,
-        logIndex: 0,
-        signer,
-        manifest,
-      }),
-    );
+    return {
+      ...{ name, version, digest, contentDigest, sizeBytes: 1, signer, manifest },
+      publishedAt: "2026-01-01T00:00:00.000Z",
+      logIndex: 0,
+      checks: [{ step: "code", outcome: "passed" }],
+      warnings: ["acme/hello is easily taken for acne/hello"],
+      state: { yanked: null, quarantined: null },
+      deprecated: null,
+      advisories: [],
+    };
+  }
+
+  /** The version as a registry that has it would answer. */
+  function sampleVersion(): PublishedVersion {
+    const digest = `sha256:${"0".repeat(64)}` as const;
+    const file = readArchive(readFileSync(archive)).find(({ path: name }) => name === "pack.json");
+    const manifest = parseManifest(file?.bytes ?? new Uint8Array());
+    const signer = { kind: "none", publisher: "acme" } as const;
+    return publishedAs({ digest, contentDigest: digest, signer, manifest });
   }
 
   const publish = (...more: string[]): string[] => [
@@ -247,7 +284,7 @@ describe("publish", () => {
     registry,
     ...more,
   ];
-  const env = { SONDE_PACK_TOKEN: "t0ken" };
+  const env = { SONDE_PUBLISH_TOKEN: "t0ken" };
 
   test("sends the bundle, then the archive, with the token as bearer", async () => {
     answer = (request, response) => void accept(request, response);
@@ -261,6 +298,82 @@ describe("publish", () => {
       },
     });
     expect(out).toContain("Published acme/hello 0.1.0");
+    expect(out).toContain("warning: acme/hello is easily taken for acne/hello");
+  });
+
+  test("what it asks for is shown before anything is sent, and a no sends nothing", async () => {
+    const { manifest, ...before } = sampleVersion();
+    const older = { ...before, version: "0.0.9", manifest: { ...manifest, version: "0.0.9" } };
+    const fewer = { ...manifest.requires, files: ["/proc/uptime"] };
+    Object.assign(older.manifest, { requires: fewer });
+    const { digest, publishedAt, signer, state } = older;
+    known.set("/api/v1/packs/acme/hello", {
+      ...{ name: "acme/hello", deprecated: null, advisories: [] },
+      versions: [{ version: "0.0.9", digest, publishedAt, signer, state }],
+    });
+    known.set("/api/v1/packs/acme/hello/0.0.9", older);
+    seen = undefined;
+    answer = (request, response) => void accept(request, response);
+    const asked: string[] = [];
+    const answering = (yes: boolean) => async (question: string) => {
+      asked.push(question);
+      return yes;
+    };
+    const refused = await run(publish(), env, answering(false));
+    expect([refused.code, seen, asked.length]).toEqual([1, undefined, 1]);
+    expect(refused.out).toContain("What 0.1.0 asks for, beside 0.0.9:");
+    expect(refused.out).toContain("+ files: /proc/sys/kernel/hostname");
+    expect((await run(publish(), env, answering(true))).code).toBe(0);
+    expect((await run(publish("--yes"), env, answering(false))).code).toBe(0);
+    // Nobody at a terminal: nobody is asked.
+    expect((await run(publish(), env)).code).toBe(0);
+    expect(asked.length).toBe(2);
+    const { out } = await run(publish("--json"), env);
+    expect(JSON.parse(out)).toMatchObject({
+      permissions: { from: "0.0.9", asksMore: true, added: { files: expect.any(Array) } },
+      warnings: [expect.any(String)],
+    });
+    known.clear();
+  });
+
+  test("with the identity of a CI no token is needed: it is made for this registry and exchanged", async () => {
+    const exchanged: unknown[] = [];
+    let audience: string | null = null;
+    const github = createServer((request, response) => {
+      audience = new URL(request.url ?? "", "http://x").searchParams.get("audience");
+      const isAllowed = request.headers.authorization === "Bearer job-secret";
+      response.end(JSON.stringify(isAllowed ? { value: "a.b.c" } : {}));
+    });
+    github.listen(0, "127.0.0.1");
+    await once(github, "listening");
+    const job = {
+      ACTIONS_ID_TOKEN_REQUEST_URL: `http://127.0.0.1:${(github.address() as AddressInfo).port}/?x=1`,
+      ACTIONS_ID_TOKEN_REQUEST_TOKEN: "job-secret",
+    };
+    answer = (request, response) => {
+      if (request.method === "PUT") return void accept(request, response);
+      void readJson(request).then((body) => {
+        exchanged.push(request.url, body);
+        const expiresAt = "2026-01-01T00:15:00.000Z";
+        response.end(JSON.stringify({ token: "short", pack: "acme/hello", expiresAt }));
+      });
+    };
+    expect(await run(publish(), job)).toMatchObject({ code: 0 });
+    expect(audience).toBe(registry);
+    const body = { pack: "acme/hello", identityToken: "a.b.c" };
+    expect(exchanged).toEqual(["/api/v1/trusted-publishing/token", body]);
+    expect(seen?.authorization).toBe("Bearer short");
+    // A token that is given counts, unless the CI's identity is demanded.
+    await run(publish(), { ...job, ...env });
+    expect(seen?.authorization).toBe("Bearer t0ken");
+    await run(publish("--trusted"), { ...job, ...env });
+    expect(seen?.authorization).toBe("Bearer short");
+    await run(publish("--trusted"), { SONDE_ID_TOKEN: "d.e.f" });
+    expect(exchanged.at(-1)).toEqual({ pack: "acme/hello", identityToken: "d.e.f" });
+    expect(await refusalOf(publish("--trusted"), env)).toBe("UNAUTHENTICATED");
+    const other = { ...job, ACTIONS_ID_TOKEN_REQUEST_TOKEN: "no" };
+    expect(await refusalOf(publish(), other)).toBe("UNAUTHENTICATED");
+    github.close();
   });
 
   test("the registry's own refusal comes through with its code", async () => {
@@ -288,11 +401,12 @@ describe("publish", () => {
   test("a registry that kept other bytes is noticed", async () => {
     answer = (request, response) => {
       request.resume();
-      const digest = `sha256:${"0".repeat(64)}`;
-      const signer = { kind: "none", publisher: "acme" };
-      const publishedAt = "2026-01-01T00:00:00.000Z";
-      const kept = { name: "acme/hello", version: "0.1.0", digest, contentDigest: digest };
-      response.end(JSON.stringify({ ...kept, sizeBytes: 1, publishedAt, signer, manifest: {} }));
+      const digest = `sha256:${"0".repeat(64)}` as const;
+      const signer = { kind: "none", publisher: "acme" } as const;
+      const { manifest } = sampleVersion();
+      response.end(
+        JSON.stringify(publishedAs({ digest, contentDigest: digest, signer, manifest })),
+      );
     };
     expect(await refusalOf(publish(), env)).toBe("DIGEST_MISMATCH");
   });
@@ -311,7 +425,7 @@ describe("publish", () => {
 describe("usage", () => {
   test("help is 0, wrong usage is 2", async () => {
     expect(await run(["--help"])).toMatchObject({ code: 0, err: "" });
-    expect((await run(["publish", "--help"])).out).toContain("SONDE_PACK_TOKEN");
+    expect((await run(["publish", "--help"])).out).toContain("SONDE_PUBLISH_TOKEN");
     expect((await run(["nonsense"])).code).toBe(2);
     expect((await run(["publish", archive])).code).toBe(2);
     expect((await run(["build", "--nonsense"])).code).toBe(2);

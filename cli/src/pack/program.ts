@@ -1,5 +1,6 @@
 import { Command, CommanderError } from "commander";
 import { addBuild } from "./build.ts";
+import { addAdvisory, addDeprecate, addYank } from "./change-pack.ts";
 import { addCreateKey } from "./create-key.ts";
 import { addInit } from "./init.ts";
 import { EXIT, type ProgramIo, reportTo } from "./outcome.ts";
@@ -34,8 +35,9 @@ export async function runPackProgram(args: readonly string[], io: ProgramIo): Pr
         "  sonde-pack sign dist/hello-0.1.0.tgz --key acme.key\n" +
         "  sonde-pack publish dist/hello-0.1.0.tgz --registry https://registry.example",
     );
-  for (const add of [addInit, addBuild, addTest, addCreateKey, addSign, addPublish, addVerify]) {
-    add(program, report, io.env);
+  const commands = [addInit, addBuild, addTest, addCreateKey, addSign, addPublish, addVerify];
+  for (const add of [...commands, addYank, addDeprecate, addAdvisory]) {
+    add(program, report, io.env, io);
   }
   try {
     await program.parseAsync(args, { from: "user" });

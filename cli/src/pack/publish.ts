@@ -2,39 +2,59 @@ import { readFile } from "node:fs/promises";
 import { SondeError } from "@sonde/schemas";
 import type { AddCommand } from "./add-command.ts";
 import { startCommand } from "./add-command.ts";
-import { publishArchive } from "./publish-archive.ts";
+import { describePermissionDiff, findPermissionDiff } from "./find-permission-diff.ts";
+import { obtainToken } from "./obtain-token.ts";
+import { publishArchive, readArchiveManifest } from "./publish-archive.ts";
+import { parseRegistry } from "./registry-request.ts";
 import { bundleFileOf } from "./sign.ts";
 
-type Options = { registry: string; bundle?: string; tokenFile?: string };
+type Options = {
+  registry: string;
+  bundle?: string;
+  tokenFile?: string;
+  trusted?: true;
+  yes?: true;
+  json?: true;
+};
 
-export const addPublish: AddCommand = (program, report, env) => {
+export const addPublish: AddCommand = (program, report, env, io) => {
   startCommand(program, "publish <archive>", "publish a signed archive to a registry")
     .requiredOption("--registry <url>", "https://..., or http:// on loopback")
     .option("--bundle <file>", "the signature; by default ARCHIVE.sigstore.json")
-    .option("--token-file <file>", "the publisher's token; else SONDE_PACK_TOKEN holds it")
-    .addHelpText("after", "\nThe token is never an argument: arguments are visible to other users.")
+    .option("--token-file <file>", "the publisher's token; else SONDE_PUBLISH_TOKEN holds it")
+    .option("--trusted", "by the identity of the CI that runs this, and no token")
+    .option("--yes", "publish without asking what asks for more than the version before")
+    .addHelpText(
+      "after",
+      "\nWithout a token the CI's identity is used where there is one: GitHub's (the job needs\n" +
+        "id-token: write), or SONDE_ID_TOKEN (GitLab: id_tokens, aud the registry's address).\n" +
+        "A token is never an argument: arguments are visible to other users.",
+    )
     .action((file: string, options: Options, command) =>
       report(command, async () => {
+        const registry = parseRegistry(options.registry);
         const archive = await readFile(file);
         const bundle = await readFile(options.bundle ?? bundleFileOf(file));
-        const token = await readToken(options.tokenFile, env.get("SONDE_PACK_TOKEN"));
-        const published = await publishArchive(options.registry, token, archive, bundle);
-        const { name, version, digest, publishedAt } = published;
+        const manifest = readArchiveManifest(archive);
+        const permissions = await findPermissionDiff(registry, manifest);
+        if (options.json !== true) io.out(describePermissionDiff(permissions));
+        if (permissions.asksMore && options.yes !== true) await demandYes(io.ask);
+        const { tokenFile, trusted = false } = options;
+        const wish = { registry, pack: manifest.name, tokenFile, trusted };
+        const token = await obtainToken(wish, env);
+        const published = await publishArchive(registry, token, archive, bundle);
+        const { name, version, digest, publishedAt, warnings } = published;
+        const notes = warnings.map((warning) => `\n  warning: ${warning}`).join("");
         return {
-          data: { name, version, digest, publishedAt, registry: options.registry },
-          text: `Published ${name} ${version} to ${options.registry}\n  ${digest}`,
+          data: { name, version, digest, publishedAt, registry, permissions, warnings },
+          text: `Published ${name} ${version} to ${registry}\n  ${digest}${notes}`,
         };
       }),
     );
 };
 
-async function readToken(file: string | undefined, fromEnv: string | undefined): Promise<string> {
-  const token = (file === undefined ? (fromEnv ?? "") : await readFile(file, "utf8")).trim();
-  if (!/^[\x21-\x7e]{1,500}$/.test(token)) {
-    throw new SondeError(
-      "UNAUTHENTICATED",
-      "expected a token in SONDE_PACK_TOKEN or --token-file, got none that fits",
-    );
-  }
-  return token;
+/** Where nobody sits at a terminal nobody is asked: a CI's job was decided on before. */
+async function demandYes(ask: ((question: string) => Promise<boolean>) | undefined): Promise<void> {
+  if (ask === undefined || (await ask("Publish it? [y/N] "))) return;
+  throw new SondeError("BAD_REQUEST", "expected a yes, got none: nothing was published");
 }

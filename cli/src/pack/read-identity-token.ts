@@ -3,32 +3,38 @@ import { parseJson, SondeError } from "@sonde/schemas";
 
 type Env = ReadonlyMap<string, string | undefined>;
 
-/** What keyless services expect a token to be made for. */
-const AUDIENCE = "sigstore";
+export type IdentityTokenWish = {
+  file: string | undefined;
+  /** Where a CI puts a token that it made for this purpose, such as GitLab's `id_tokens`. */
+  variable: string;
+  /** Whom the token is for; asked of GitHub, which makes one for any. */
+  audience: string;
+};
+
 const TIMEOUT_MS = 20_000;
 const MAX_TOKEN_BYTES = 16 * 1024;
 const JWT = /^[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+$/;
 const LOOPBACK = new Set(["localhost", "127.0.0.1", "[::1]"]);
 
 /**
- * The identity token of whoever runs this: from a file, from SIGSTORE_ID_TOKEN
- * (GitLab's `id_tokens`, or any issuer's), or from GitHub, which makes one for a
+ * The identity token of whoever runs this: from a file, from an environment
+ * variable (GitLab's `id_tokens`, or any issuer's), or from GitHub, which makes one for a
  * job that has `id-token: write`. Never an argument, which other users can see.
  *
  * @returns null when there is none to be had
  * @throws SondeError UNAUTHENTICATED when there should be one and it is none
  */
 export async function readIdentityToken(
-  file: string | undefined,
+  { file, variable, audience }: IdentityTokenWish,
   env: Env,
 ): Promise<string | null> {
   if (file !== undefined) return demandToken(await readFile(file, "utf8"), file);
-  const ready = env.get("SIGSTORE_ID_TOKEN") ?? "";
-  if (ready !== "") return demandToken(ready, "SIGSTORE_ID_TOKEN");
+  const ready = env.get(variable) ?? "";
+  if (ready !== "") return demandToken(ready, variable);
   const address = env.get("ACTIONS_ID_TOKEN_REQUEST_URL") ?? "";
   const secret = env.get("ACTIONS_ID_TOKEN_REQUEST_TOKEN") ?? "";
   if (address === "" || secret === "") return null;
-  return demandToken(await askGitHub(address, secret), "GitHub's token service");
+  return demandToken(await askGitHub(address, secret, audience), "GitHub's token service");
 }
 
 function demandToken(text: string, where: string): string {
@@ -38,14 +44,14 @@ function demandToken(text: string, where: string): string {
 }
 
 // https://docs.github.com/en/actions/reference/security/oidc
-async function askGitHub(address: string, secret: string): Promise<string> {
+async function askGitHub(address: string, secret: string, audience: string): Promise<string> {
   const url = URL.parse(address);
   const isSafe =
     url?.protocol === "https:" || (url?.protocol === "http:" && LOOPBACK.has(url.hostname));
   if (url === null || !isSafe) {
     throw new SondeError("CONFIG_INVALID", "ACTIONS_ID_TOKEN_REQUEST_URL: expected an https URL");
   }
-  url.searchParams.set("audience", AUDIENCE);
+  url.searchParams.set("audience", audience);
   let text: string;
   try {
     const response = await fetch(url, {

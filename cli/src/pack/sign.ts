@@ -48,7 +48,10 @@ export const addSign: AddCommand = (program, report, env) => {
         }
         const byKey = identityTokenFile === undefined && (key ?? keyInEnv ?? "") !== "";
         if (byKey) return await signByKey(file, archive, key, keyInEnv);
-        const token = await readIdentityToken(identityTokenFile, env);
+        const token = await readIdentityToken(
+          { file: identityTokenFile, variable: "SIGSTORE_ID_TOKEN", audience: "sigstore" },
+          env,
+        );
         if (token !== null) return await signByIdentity(file, archive, token, options);
         throw new SondeError(
           "BAD_REQUEST",

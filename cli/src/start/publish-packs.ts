@@ -30,6 +30,13 @@ export async function publishOfficialPacks(
   names: string[],
 ): Promise<Map<string, string>> {
   const key = await ensurePublisher(layout, services);
+  const publish = (archive: Uint8Array<ArrayBuffer>, token: string) =>
+    publishArchive(
+      services.urls.registry,
+      token,
+      archive,
+      Buffer.from(signArchive(archive, createPrivateKey(key.privateKey))),
+    );
   const versions = new Map<string, string>();
   for (const name of names) {
     await options.progress.step(`Pack ${PUBLISHER}/${name}`, async () => {
@@ -41,14 +48,18 @@ export async function publishOfficialPacks(
         manifest.version,
       );
       if (published === archiveDigest(archive)) return;
-      const bundle = Buffer.from(signArchive(archive, createPrivateKey(key.privateKey)));
-      await publishArchive(services.urls.registry, key.token, new Uint8Array(archive), bundle);
+      await publish(new Uint8Array(archive), key.token).catch(async (thrown: unknown) => {
+        // Tokens end; the operator's socket is there to ask for the next one.
+        if (!(thrown instanceof SondeError) || thrown.code !== "UNAUTHENTICATED") throw thrown;
+        key.token = await renewToken(layout, key.publicKey);
+        await publish(new Uint8Array(archive), key.token);
+      });
     });
   }
   return versions;
 }
 
-type Publisher = { privateKey: string; token: string };
+type Publisher = { privateKey: string; publicKey: string; token: string };
 
 /** On first use: a key, its entry in the registry, and this machine's trust in it. */
 async function ensurePublisher(layout: DataLayout, services: Services): Promise<Publisher> {
@@ -66,14 +77,16 @@ async function ensurePublisher(layout: DataLayout, services: Services): Promise<
   }
   const publicKey = readFileSync(publicKeyFile, "utf8");
   trustPublisher(layout, services, publicKey);
-  if (!existsSync(tokenFile)) {
-    const { token } = await addPublisher(layout.registrySocket, PUBLISHER, publicKey);
-    writeAtomically(tokenFile, token, 0o600);
-  }
-  return {
-    privateKey: readFileSync(keyFile, "utf8"),
-    token: readFileSync(tokenFile, "utf8").trim(),
-  };
+  const token = existsSync(tokenFile)
+    ? readFileSync(tokenFile, "utf8").trim()
+    : await renewToken(layout, publicKey);
+  return { privateKey: readFileSync(keyFile, "utf8"), publicKey, token };
+}
+
+async function renewToken(layout: DataLayout, publicKey: string): Promise<string> {
+  const { token } = await addPublisher(layout.registrySocket, PUBLISHER, publicKey, true);
+  writeAtomically(join(layout.publishers, `${PUBLISHER}.token`), token, 0o600);
+  return token;
 }
 
 /** What the administrator decided stays; see docs/SECURITY.md. */

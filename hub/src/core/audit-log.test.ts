@@ -65,8 +65,9 @@ test("with nothing waiting a flush is over at once", async () => {
   const database = await open();
   const log = await openAuditLog(createAuditStore(database.sql));
   await log.flush();
-  await log.append(note({ after: "a flush" }));
+  const { seq } = await log.append(note({ after: "a flush" }));
   await log.flush();
+  expect(log.head().size).toBe(seq);
   await database.close();
 });
 

@@ -1,10 +1,13 @@
 import { type ChildProcess, type SpawnOptions, spawn } from "node:child_process";
 import { chmodSync, chownSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { request } from "node:http";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { type Database, openDatabase } from "@sonde/database";
 import { type TestDatabase, startTestDatabase } from "@sonde/database/testing";
 import type { ErrorBody } from "@sonde/schemas";
 import { type SampleKey, signSample } from "@sonde/trust/testing";
+import { migrations } from "../edge/store/migrations.ts";
 
 const NOBODY = 65534;
 const MAIN = join(import.meta.dirname, "../main.ts");
@@ -119,6 +122,23 @@ export class TestRegistry {
     return (JSON.parse(out) as { token: string }).token;
   }
 
+  /** Looks into what it stores, as a thief of the database would, or as time does. */
+  async inDatabase<T>(work: (sql: Database["sql"]) => Promise<T>): Promise<T> {
+    const opened = await openDatabase({
+      dataDir: "/nonexistent",
+      url: this.database.url,
+      schema: "registry",
+      migrations,
+      onLost: () => undefined,
+      maxConnections: 1,
+    });
+    try {
+      return await work(opened.sql);
+    } finally {
+      await opened.close();
+    }
+  }
+
   at(path: string): string {
     return `http://127.0.0.1:${this.port}${path}`;
   }
@@ -126,6 +146,37 @@ export class TestRegistry {
   async read(path: string): Promise<Answer> {
     const response = await fetch(this.at(path));
     return { status: response.status, body: await response.json() };
+  }
+
+  /** One JSON request over HTTP. */
+  async send(method: string, path: string, bearer: string | null, body?: unknown): Promise<Answer> {
+    const response = await fetch(this.at(path), {
+      method,
+      headers: {
+        ...(bearer !== null && { authorization: `Bearer ${bearer}` }),
+        ...(body !== undefined && { "content-type": "application/json" }),
+      },
+      ...(body !== undefined && { body: JSON.stringify(body) }),
+    });
+    return { status: response.status, body: await response.json() };
+  }
+
+  /** One JSON request of the operator, on the socket. */
+  async operate(method: string, path: string, body?: unknown): Promise<Answer> {
+    const socketPath = join(this.dataDir, "run/operator.sock");
+    const headers = body === undefined ? {} : { "content-type": "application/json" };
+    return await new Promise((done, fail) => {
+      const call = request({ socketPath, path, method, headers }, (response) => {
+        let text = "";
+        response.setEncoding("utf8");
+        response.on("data", (chunk: string) => (text += chunk));
+        response.on("end", () =>
+          done({ status: response.statusCode ?? 0, body: JSON.parse(text) as unknown }),
+        );
+      });
+      call.on("error", fail);
+      call.end(body === undefined ? undefined : JSON.stringify(body));
+    });
   }
 
   async publish(upload: Upload, body: string | FormData = uploadForm(upload)): Promise<Answer> {

@@ -129,12 +129,19 @@ test("a bomb is stopped at the cap, though its trailer is right", () => {
 
 const NAMES: [string, string][] = [
   ["a path escape", "../pack.json"],
+  ["an escape behind a right name", "LICENSE/../../x"],
+  ["an escape with backslashes", "..\\pack.json"],
+  ["a drive", "C:LICENSE"],
+  ["a folder's name", "LICENSE/"],
   ["an absolute path", "/etc/passwd"],
   ["a folder in front", "./LICENSE"],
   ["another case", "license"],
   ["a name that is cut at NUL", "LICENSE\0.js"],
   ["a right-to-left override", "LICEN\u202eSE"],
   ["a Unicode look-alike", "LICENS\u0395"],
+  ["a name that is the same when normalised", "LICENS\uff25"],
+  ["a name with a combining mark", "LICENSE\u0301"],
+  ["a name with a blank of no width", "LICENSE\u200b"],
   ["a control character", "LICENSE\n"],
   ["an unknown file", "evil.sh"],
   ["a repeated file", "README.md"],
@@ -159,7 +166,9 @@ test.each<[string, (header: Buffer) => void]>([
   ["a pax header", put(156, 1, "x")],
   ["a global pax header", put(156, 1, "g")],
   ["a GNU long name", put(156, 1, "L")],
+  ["a GNU long link", put(156, 1, "K")],
   ["a GNU sparse file", put(156, 1, "S")],
+  ["a contiguous file", put(156, 1, "7")],
   ["the old type byte", put(156, 1, "")],
   ["a link target", put(157, 100, "/etc/shadow")],
   ["GNU magic", put(257, 8, "ustar  ")],
@@ -168,6 +177,7 @@ test.each<[string, (header: Buffer) => void]>([
   ["a group's name", put(297, 32, "root")],
   ["a device number", put(329, 8, "0000001")],
   ["a prefix folder", put(345, 155, "..")],
+  ["a prefix as deep as it can be", put(345, 155, "d/".repeat(77))],
   ["bytes in the filler", put(500, 12, "hidden")],
   ["a size in base 256", (h) => h.fill(0xff, 124, 136)],
   ["a negative size", put(124, 12, "-0000000004")],
@@ -179,6 +189,17 @@ test.each<[string, (header: Buffer) => void]>([
 ])("a header with %s is refused", (_what, change) =>
   expect(verdict(withHeader(change))).toBe("ARCHIVE_INVALID"),
 );
+
+test("a bomb of a hundred thousand files is refused, and so is a small one of many", () => {
+  const header = buildTarHeader("LICENSE", 1);
+  const many = (count: number): Uint8Array => {
+    const content = Buffer.alloc(count * 1024);
+    for (let at = 0; at < content.length; at += 1024) header.copy(content, at);
+    return member(deflateRawSync(content), content);
+  };
+  expect(verdict(many(1000))).toBe("ARCHIVE_INVALID");
+  expect(verdict(many(100_000))).toBe("ARCHIVE_INVALID");
+});
 
 test("a file one byte above its cap is refused, though its header is right", () => {
   const files = FILES.toSorted((a, b) => (a.path < b.path ? -1 : 1)).map((file) =>

@@ -1,5 +1,6 @@
 export { checkManifest, formatManifest, parseManifest } from "./check-manifest.ts";
 export { classifySource, effectiveCapability } from "./classify-source.ts";
+export { diffPermissions, findPrevious, type PermissionDiff } from "./diff-permissions.ts";
 export { deriveRequires } from "./derive-requires.ts";
 export { keyIdOf } from "../envelope/index.ts";
 export { parsePublisherKey } from "./publisher-key.ts";

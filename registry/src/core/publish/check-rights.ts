@@ -1,12 +1,9 @@
 import { type Manifest, SondeError } from "@sonde/schemas";
 import type { Submission } from "./submission.ts";
 
-/** Step 4: the token's publisher owns the name, and the archive is what the path says. */
+/** Step 4: the archive is what the path says, for which `authorize` saw the right. */
 export function checkRights(submission: Submission, manifest: Manifest): void {
-  const { name, version, publisher } = submission;
-  if (!name.startsWith(`${publisher}/`)) {
-    throw new SondeError("FORBIDDEN", `expected a pack of ${publisher}, got ${name}`);
-  }
+  const { name, version } = submission;
   if (manifest.name !== name || manifest.version !== version) {
     throw new SondeError(
       "MANIFEST_INVALID",

@@ -1,20 +1,23 @@
 import {
   type Capability,
   type Digest,
-  type PublishedVersion,
+  PUBLISH_STEPS,
+  type PublishCheck,
   SondeError,
   type TrustedIdentity,
   type TrustedRoot,
 } from "@sonde/schemas";
+import type { AcceptedVersion, StoredVersion } from "../stored-version.ts";
 import { capSize } from "./cap-size.ts";
 import { checkCapability } from "./check-capability.ts";
+import { type NamePorts, checkName } from "./check-name.ts";
 import { checkRights } from "./check-rights.ts";
 import { checkSignature } from "./check-signature.ts";
 import { readFiles, readManifest } from "./read-manifest.ts";
 import type { Submission } from "./submission.ts";
 
 /** What publishing needs of the world. */
-export type PublishPorts = {
+export type PublishPorts = NamePorts & {
   maxCapability: Capability;
   now: () => Date;
   /** Public keys (PEM) of a publisher. */
@@ -22,7 +25,7 @@ export type PublishPorts = {
   publisherIdentities(publisher: string): Promise<TrustedIdentity[]>;
   /** Against what keyless signatures are verified; without it none is accepted. */
   trustedRoot: TrustedRoot | undefined;
-  findVersion(name: string, version: string): Promise<PublishedVersion | null>;
+  findVersion(name: string, version: string): Promise<StoredVersion | null>;
   /** Durable when it resolves; the same bytes twice are one blob. */
   saveBlob(digest: Digest, bytes: Uint8Array): Promise<void>;
   removeBlob(digest: Digest): Promise<void>;
@@ -30,10 +33,7 @@ export type PublishPorts = {
    * Appends to the transparency log and makes the version visible, both or
    * neither; null when one is there, so of two at once exactly one wins.
    */
-  insertVersion(
-    version: Omit<PublishedVersion, "logIndex">,
-    bundle: string,
-  ): Promise<PublishedVersion | null>;
+  insertVersion(version: AcceptedVersion, bundle: string): Promise<StoredVersion | null>;
 };
 
 /**
@@ -46,7 +46,7 @@ export type PublishPorts = {
 export async function publishVersion(
   ports: PublishPorts,
   submission: Submission,
-): Promise<{ published: PublishedVersion; created: boolean }> {
+): Promise<{ published: StoredVersion; created: boolean }> {
   capSize(submission);
   const manifest = readManifest(readFiles(submission));
   checkRights(submission, manifest);
@@ -60,6 +60,7 @@ export async function publishVersion(
   const { name, version } = submission;
   const before = await ports.findVersion(name, version);
   if (before !== null) return { published: demandSame(before, pack.digest), created: false };
+  const { outcome, warnings } = await checkName(ports, name);
   const accepted = {
     name,
     version,
@@ -69,9 +70,21 @@ export async function publishVersion(
     publishedAt: ports.now().toISOString(),
     signer: pack.signer,
     manifest: pack.manifest,
+    // Whatever did not pass was thrown; only a known name had nothing to be compared with.
+    checks: PUBLISH_STEPS.map(
+      (step): PublishCheck => ({ step, outcome: step === "name" ? outcome : "passed" }),
+    ),
+    warnings,
   };
   await ports.saveBlob(pack.digest, submission.archive);
-  const published = await ports.insertVersion(accepted, submission.bundle);
+  const published = await ports
+    .insertVersion(accepted, submission.bundle)
+    .catch(async (thrown: unknown) => {
+      // A look-alike was first: this archive is nobody's, for the digest covers its name.
+      const isRefused = thrown instanceof SondeError && thrown.code === "NAME_REFUSED";
+      if (isRefused) await ports.removeBlob(pack.digest);
+      throw thrown;
+    });
   if (published !== null) return { published, created: true };
   const winner = await ports.findVersion(name, version);
   if (winner === null) throw new SondeError("INTERNAL", "expected the version that won, got none");
@@ -80,7 +93,7 @@ export async function publishVersion(
   return { published: demandSame(winner, pack.digest), created: false };
 }
 
-function demandSame(present: PublishedVersion, digest: Digest): PublishedVersion {
+function demandSame(present: StoredVersion, digest: Digest): StoredVersion {
   if (present.digest === digest) return present;
   throw new SondeError(
     "VERSION_EXISTS",

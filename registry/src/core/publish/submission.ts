@@ -7,6 +7,6 @@ export type Submission = {
   /** From the path of the request. */
   name: PackName;
   version: Version;
-  /** Whose token it was. */
+  /** Whose name it is; `authorize` saw that the token is this publisher's. */
   publisher: PublisherName;
 };

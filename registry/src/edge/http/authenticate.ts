@@ -1,21 +1,22 @@
-import { PUBLISH_TOKEN_PREFIX, type PublisherName, SondeError } from "@sonde/schemas";
+import { PUBLISH_TOKEN_PREFIX, SondeError } from "@sonde/schemas";
+import type { Principal } from "../../core/authorize.ts";
 
 const TOKEN = new RegExp(`^Bearer (${PUBLISH_TOKEN_PREFIX}[A-Za-z0-9_-]{43})$`);
 
 /**
- * The publisher behind an Authorization header. What is no token, or not one of
- * ours, gets the same answer.
+ * Whose token an Authorization header carries. What is no token, not one of
+ * ours, revoked or over gets the same answer.
  *
  * @throws SondeError UNAUTHENTICATED
  */
 export async function authenticate(
   header: string | undefined,
-  findPublisher: (token: string) => Promise<PublisherName | null>,
-): Promise<PublisherName> {
+  findHolder: (token: string) => Promise<Principal | null>,
+): Promise<Principal> {
   const token = TOKEN.exec(header ?? "")?.[1];
-  const publisher = token === undefined ? null : await findPublisher(token);
-  if (publisher === null) {
+  const holder = token === undefined ? null : await findHolder(token);
+  if (holder === null) {
     throw new SondeError("UNAUTHENTICATED", "expected a publisher's bearer token, got none valid");
   }
-  return publisher;
+  return holder;
 }

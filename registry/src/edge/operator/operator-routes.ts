@@ -1,15 +1,21 @@
-import { randomBytes } from "node:crypto";
 import {
   AddIdentity,
   AddPublisher,
   type AddedIdentity,
   type AddedPublisher,
-  PUBLISH_TOKEN_PREFIX,
+  Digest,
+  type PublisherList,
+  PublisherName,
   SondeError,
+  TOKEN_DAYS,
 } from "@sonde/schemas";
 import { keyIdOf, parsePublisherKey } from "@sonde/trust/pack";
+import { Type } from "typebox";
+import { actionsOf } from "../../core/authorize.ts";
 import type { HttpServer } from "../http/http-server.ts";
-import type { PublisherStore } from "../store/publisher-store.ts";
+import type { NewPublisher, PublisherStore } from "../store/publisher-store.ts";
+
+const DAY_MS = 24 * 60 * 60 * 1000;
 
 /**
  * What the operator does, on the unix socket that only the registry's own user
@@ -20,30 +26,52 @@ export function addOperatorRoutes(
   publishers: PublisherStore,
   now: () => Date,
 ): void {
+  const config = { right: "publishers" } as const;
   app.post(
     "/publishers",
-    { schema: { body: AddPublisher } },
+    { schema: { body: AddPublisher }, config },
     async (request): Promise<AddedPublisher> => {
-      const { name, publicKey } = request.body;
+      const { name, publicKey, takesReserved = false } = request.body;
       const keyId = keyIdOf(readKey(publicKey));
-      const token = createToken();
-      await publishers.addPublisher({ name, keyId, publicKey, token, at: now() });
-      return { name, keyId, token };
+      const token = buildFirstToken(now());
+      return await publishers.addPublisher({ name, keyId, publicKey, token, takesReserved });
+    },
+  );
+  app.get(
+    "/publishers",
+    { config },
+    (): Promise<PublisherList> => publishers.listPublishers(now()),
+  );
+  app.delete(
+    "/publishers/:publisher/keys/:keyId",
+    { schema: { params: Type.Object({ publisher: PublisherName, keyId: Digest }) }, config },
+    async ({ params }): Promise<PublisherList> => {
+      await publishers.removeKey(params.publisher, params.keyId);
+      return await publishers.listPublishers(now());
     },
   );
   app.post(
     "/identities",
-    { schema: { body: AddIdentity } },
+    { schema: { body: AddIdentity }, config },
     async ({ body }): Promise<AddedIdentity> => {
-      const token = createToken();
-      await publishers.addIdentity({ ...body, token, at: now() });
-      return { ...body, token };
+      const { takesReserved = false, ...identity } = body;
+      const token = buildFirstToken(now());
+      return await publishers.addIdentity({ ...identity, token, takesReserved });
     },
   );
 }
 
-function createToken(): string {
-  return `${PUBLISH_TOKEN_PREFIX}${randomBytes(32).toString("base64url")}`;
+/** An owner's token, with which the publisher makes narrower ones. */
+function buildFirstToken(createdAt: Date): NewPublisher["token"] {
+  return {
+    role: "owner",
+    pack: null,
+    actions: actionsOf("owner"),
+    label: "made with the publisher",
+    createdBy: "operator",
+    createdAt,
+    expiresAt: new Date(createdAt.getTime() + TOKEN_DAYS.maximum * DAY_MS),
+  };
 }
 
 function readKey(publicKey: string): ReturnType<typeof parsePublisherKey> {

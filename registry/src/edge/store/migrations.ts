@@ -79,4 +79,79 @@ export const migrations: Migration[] = [
         primary key (publisher, issuer, identity, repository_id)
       );`,
   },
+  {
+    name: "scoped-tokens",
+    sql: `
+      alter table publisher_tokens
+        add column id uuid not null unique default gen_random_uuid(),
+        add column role text not null default 'owner',
+        add column pack text,
+        add column actions text[] not null default '{publish,yank,deprecate,advisory,tokens}',
+        add column label text not null default 'made before tokens had labels',
+        add column created_by text not null default 'operator',
+        add column expires_at timestamptz not null default now() + interval '90 days',
+        add column revoked_at timestamptz;
+      -- For the rows that were there; a new one says everything.
+      alter table publisher_tokens
+        alter column id drop default, alter column role drop default,
+        alter column actions drop default, alter column label drop default,
+        alter column created_by drop default, alter column expires_at drop default;`,
+  },
+  {
+    name: "trusted-publishing",
+    sql: `
+      create table trusted_publishers (
+        id uuid primary key,
+        publisher text not null references publishers (name),
+        pack text,
+        issuer text not null,
+        -- Canonical JSON: equal text is the same identity.
+        identity text not null,
+        created_by text not null,
+        created_at timestamptz not null,
+        bound_at timestamptz,
+        unique nulls not distinct (publisher, pack, issuer, identity)
+      );
+
+      -- Identity tokens that were exchanged: each works once.
+      create table used_identity_tokens (
+        issuer text not null,
+        jti text not null,
+        expires_at timestamptz not null,
+        primary key (issuer, jti)
+      );`,
+  },
+  {
+    name: "names-and-lives",
+    sql: `
+      -- The form in which names are compared, as normaliseName makes it. Of names that were
+      -- alike before there was a rule, the plainest has it and the others keep their own.
+      create function pg_temp.normalise(name text) returns text language sql immutable as
+        $$ select replace(replace(translate(name, '01i-', 'oll'), 'rn', 'm'), 'vv', 'w') $$;
+
+      alter table publishers add column normal_name text;
+      update publishers set normal_name = known.normal from (
+        select name, case when row_number() over (partition by pg_temp.normalise(name)
+            order by name <> pg_temp.normalise(name), created_at) = 1
+          then pg_temp.normalise(name) else name end as normal
+        from publishers) as known where publishers.name = known.name;
+      alter table publishers alter column normal_name set not null, add unique (normal_name);
+
+      -- One row for each pack: its name, and what was said about it since, as JSON (PackLife).
+      create table pack_names (
+        name text primary key,
+        normal_name text not null unique,
+        life text not null
+      );
+      insert into pack_names (name, normal_name, life)
+        select name, case when row_number() over (partition by pg_temp.normalise(name)
+            order by name <> pg_temp.normalise(name), name) = 1
+          then pg_temp.normalise(name) else name end,
+          '{"deprecated":null,"advisories":[],"versions":[]}'
+        from (select distinct name from versions) as known;
+
+      alter table versions
+        add column checks text not null default '[]',
+        add column warnings text[] not null default '{}';`,
+  },
 ];

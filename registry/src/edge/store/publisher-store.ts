@@ -1,57 +1,102 @@
-import { createHash } from "node:crypto";
-import type { AddIdentity, Digest, PublisherName, TrustedIdentity } from "@sonde/schemas";
-import type { Sql } from "postgres";
-
-/** Tokens are stored as hashes only, so a stolen database publishes nothing (attack 16). */
-export function hashToken(token: string): string {
-  return createHash("sha256").update(token, "utf8").digest("hex");
-}
+import {
+  type AddIdentity,
+  type AddedIdentity,
+  type AddedPublisher,
+  type Digest,
+  type PublisherList,
+  type PublisherName,
+  SondeError,
+  type TrustedIdentity,
+} from "@sonde/schemas";
+import type { ISql, Sql } from "postgres";
+import { isReserved, normaliseName, tooLike } from "../../core/name-rules.ts";
+import { type NewToken, insertToken } from "./token-store.ts";
 
 export type NewPublisher = {
   name: PublisherName;
   keyId: Digest;
   publicKey: string;
-  token: string;
-  at: Date;
+  token: Omit<NewToken, "publisher">;
+  /** The operator means it: a reserved name is refused otherwise. */
+  takesReserved: boolean;
 };
 
-export type NewIdentity = AddIdentity & { token: string; at: Date };
+export type NewIdentity = Omit<AddIdentity, "takesReserved"> &
+  Pick<NewPublisher, "token" | "takesReserved">;
 
-/** Publishers with their keys, identities and tokens, as the operator added them. */
+type PublisherRow = PublisherList["publishers"][number];
+
+/** Publishers with their keys and identities, as the operator added them. */
 export function createPublisherStore(sql: Sql) {
   return {
-    /** One transaction: creates the publisher when new, adds the key when new, adds the token. */
-    async addPublisher({ name, keyId, publicKey, token, at }: NewPublisher): Promise<void> {
-      await sql.begin(async (transaction) => {
-        await transaction`insert into publishers (name, created_at) values (${name}, ${at})
-          on conflict do nothing`;
+    /**
+     * One transaction: creates the publisher when new, adds the key when new, adds the token.
+     *
+     * @throws SondeError NAME_REFUSED for a new name that is reserved or like another
+     */
+    async addPublisher(added: NewPublisher): Promise<AddedPublisher> {
+      const { name, keyId, publicKey, token, takesReserved } = added;
+      const at = token.createdAt;
+      return await sql.begin(async (transaction) => {
+        await claimPublisher(transaction, name, takesReserved, at);
         await transaction`insert into publisher_keys (publisher, key_id, public_key, created_at)
           values (${name}, ${keyId}, ${publicKey}, ${at}) on conflict do nothing`;
-        await transaction`insert into publisher_tokens (token_sha256, publisher, created_at)
-          values (${hashToken(token)}, ${name}, ${at})`;
+        const made = await insertToken(transaction, { ...token, publisher: name });
+        return { name, keyId, token: made.token, expiresAt: made.about.expiresAt };
       });
     },
 
     /** One transaction: creates the publisher when new, adds the identity when new, adds the token. */
-    async addIdentity(added: NewIdentity): Promise<void> {
-      const { publisher, issuer, identity, repositoryId, token, at } = added;
-      await sql.begin(async (transaction) => {
-        await transaction`insert into publishers (name, created_at) values (${publisher}, ${at})
-          on conflict do nothing`;
+    async addIdentity(added: NewIdentity): Promise<AddedIdentity> {
+      const { publisher, issuer, identity, repositoryId, token, takesReserved } = added;
+      const at = token.createdAt;
+      return await sql.begin(async (transaction) => {
+        await claimPublisher(transaction, publisher, takesReserved, at);
         await transaction`insert into publisher_identities
           (publisher, issuer, identity, repository_id, created_at)
           values (${publisher}, ${issuer}, ${identity}, ${repositoryId ?? ""}, ${at})
           on conflict do nothing`;
-        await transaction`insert into publisher_tokens (token_sha256, publisher, created_at)
-          values (${hashToken(token)}, ${publisher}, ${at})`;
+        const made = await insertToken(transaction, { ...token, publisher });
+        const repository = repositoryId === undefined ? {} : { repositoryId };
+        const { expiresAt } = made.about;
+        return { publisher, issuer, identity, ...repository, token: made.token, expiresAt };
       });
     },
 
-    /** The publisher whose token it is. Looked up by hash: no secret is compared byte by byte. */
-    async findPublisher(token: string): Promise<PublisherName | null> {
-      const [row] = await sql<{ publisher: PublisherName }[]>`
-        select publisher from publisher_tokens where token_sha256 = ${hashToken(token)}`;
-      return row?.publisher ?? null;
+    /** @throws SondeError PUBLISHER_UNKNOWN */
+    async demandPublisher(name: PublisherName): Promise<void> {
+      const [row] = await sql`select 1 from publishers where name = ${name}`;
+      if (row !== undefined) return;
+      throw new SondeError(
+        "PUBLISHER_UNKNOWN",
+        `expected a publisher of this registry, got ${name}`,
+      );
+    },
+
+    async listPublishers(now: Date): Promise<PublisherList> {
+      const publishers = await sql<(Omit<PublisherRow, "createdAt"> & { createdAt: Date })[]>`
+        select name, created_at as "createdAt",
+          array(select key_id from publisher_keys
+            where publisher = name order by key_id) as "keyIds",
+          (select count(*)::integer from publisher_tokens where publisher = name
+            and revoked_at is null and expires_at > ${now}) as "liveTokens"
+        from publishers order by name`;
+      return {
+        publishers: publishers.map((row) => ({ ...row, createdAt: row.createdAt.toISOString() })),
+      };
+    },
+
+    /**
+     * From when it resolves nothing is published under that key. What was
+     * published stays: who trusts the key says so in their own policy.
+     *
+     * @throws SondeError NOT_FOUND unless the publisher has that key
+     */
+    async removeKey(publisher: PublisherName, keyId: Digest): Promise<void> {
+      const removed = await sql`delete from publisher_keys
+        where publisher = ${publisher} and key_id = ${keyId}`;
+      if (removed.count > 0) return;
+      throw new SondeError("NOT_FOUND", `expected a key of ${publisher}, got ${keyId}`);
     },
 
     /** Public keys in PEM. */
@@ -72,5 +117,25 @@ export function createPublisherStore(sql: Sql) {
       }));
     },
   };
+}
+
+/** The unique index decides: of two names that are alike, added at once, one is first. */
+async function claimPublisher(
+  transaction: ISql,
+  name: PublisherName,
+  takesReserved: boolean,
+  at: Date,
+): Promise<void> {
+  const [known] = await transaction`select 1 from publishers where name = ${name}`;
+  if (known !== undefined) return;
+  if (isReserved(name) && !takesReserved) {
+    throw new SondeError("NAME_REFUSED", `expected a name that is not reserved, got ${name}`);
+  }
+  const normal = normaliseName(name);
+  await transaction`insert into publishers (name, normal_name, created_at)
+    values (${name}, ${normal}, ${at}) on conflict do nothing`;
+  const [holder] = await transaction<{ name: PublisherName }[]>`
+    select name from publishers where normal_name = ${normal}`;
+  if (holder?.name !== name) throw tooLike(name, holder?.name ?? "another");
 }
 export type PublisherStore = ReturnType<typeof createPublisherStore>;

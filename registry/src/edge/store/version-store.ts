@@ -2,32 +2,32 @@ import {
   type Manifest,
   type PackList,
   type PackName,
-  type PackVersions,
-  type PublishedVersion,
+  type PublishCheck,
   type Signer,
   SondeError,
   type Version,
 } from "@sonde/schemas";
 import type { Sql } from "postgres";
-import type { LogStore } from "./log-store.ts";
 import { newestFirst, pickLatest } from "../../core/order-versions.ts";
+import type { AcceptedVersion, StoredVersion } from "../../core/stored-version.ts";
+import type { LogStore } from "./log-store.ts";
+import type { NameStore } from "./name-store.ts";
 
-type VersionRow = Omit<PublishedVersion, "signer" | "manifest" | "publishedAt" | "logIndex"> & {
+type Json = "signer" | "manifest" | "checks";
+type VersionRow = Omit<StoredVersion, Json | "publishedAt" | "logIndex"> & {
   publishedAt: Date;
   logIndex: string;
-  signer: string;
-  manifest: string;
-};
+} & Record<Json, string>;
 
 /**
- * The published versions. Rows are only ever inserted. `signer` and `manifest`
- * are JSON text that this program wrote after verifying it.
+ * The published versions. Rows are only ever inserted. `signer`, `manifest`
+ * and `checks` are JSON text that this program wrote after verifying it.
  */
-export function createVersionStore(sql: Sql, log: LogStore) {
+export function createVersionStore(sql: Sql, log: LogStore, names: NameStore) {
   const columns = sql`name, version, digest, content_digest as "contentDigest",
-    size_bytes as "sizeBytes", published_at as "publishedAt", signer, manifest, log_index as "logIndex"`;
+    size_bytes as "sizeBytes", published_at as "publishedAt", signer, manifest, checks, warnings, log_index as "logIndex"`;
   return {
-    async findVersion(name: PackName, version: Version): Promise<PublishedVersion | null> {
+    async findVersion(name: PackName, version: Version): Promise<StoredVersion | null> {
       const [row] = await sql<VersionRow[]>`
         select ${columns} from versions where name = ${name} and version = ${version}`;
       return row === undefined ? null : readRow(row);
@@ -43,11 +43,9 @@ export function createVersionStore(sql: Sql, log: LogStore) {
      * Makes the version visible and appends it to the log, in one transaction.
      *
      * @returns null when that name and version, or that archive, is there already
+     * @throws SondeError NAME_REFUSED for a new pack whose name is like another
      */
-    async insertVersion(
-      version: Omit<PublishedVersion, "logIndex">,
-      bundle: string,
-    ): Promise<PublishedVersion | null> {
+    async insertVersion(version: AcceptedVersion, bundle: string): Promise<StoredVersion | null> {
       const { name, digest, contentDigest, signer, manifest, publishedAt: at } = version;
       return await sql.begin(async (transaction) => {
         // Of two at once the second waits here for the first, and then finds it.
@@ -55,6 +53,7 @@ export function createVersionStore(sql: Sql, log: LogStore) {
         const present = await transaction`select 1 from versions
           where (name = ${name} and version = ${version.version}) or digest = ${digest}`;
         if (present.length > 0) return null;
+        await names.claimPack(transaction, name);
         const logIndex = await log.append(transaction, {
           type: "publish",
           at,
@@ -67,26 +66,18 @@ export function createVersionStore(sql: Sql, log: LogStore) {
         });
         await transaction`
           insert into versions (name, version, digest, content_digest, size_bytes, published_at,
-            signer, manifest, bundle, log_index)
+            signer, manifest, checks, warnings, bundle, log_index)
           values (${name}, ${version.version}, ${digest}, ${contentDigest}, ${version.sizeBytes},
-            ${at}, ${JSON.stringify(signer)}, ${JSON.stringify(manifest)}, ${bundle}, ${logIndex})`;
+            ${at}, ${JSON.stringify(signer)}, ${JSON.stringify(manifest)},
+            ${JSON.stringify(version.checks)}, ${version.warnings}, ${bundle}, ${logIndex})`;
         return { ...version, logIndex };
       });
     },
 
-    async listVersions(name: PackName): Promise<PackVersions> {
+    async listVersions(name: PackName): Promise<StoredVersion[]> {
       const rows = await sql<VersionRow[]>`select ${columns} from versions where name = ${name}`;
       if (rows.length === 0) throw new SondeError("NOT_FOUND", `expected a pack, got ${name}`);
-      const versions = newestFirst(rows.map(readRow));
-      return {
-        name,
-        versions: versions.map(({ version, digest, publishedAt, signer }) => ({
-          version,
-          digest,
-          publishedAt,
-          signer,
-        })),
-      };
+      return newestFirst(rows.map(readRow));
     },
 
     async listPacks(): Promise<PackList> {
@@ -103,12 +94,13 @@ export function createVersionStore(sql: Sql, log: LogStore) {
 }
 export type VersionStore = ReturnType<typeof createVersionStore>;
 
-function readRow(row: VersionRow): PublishedVersion {
+function readRow(row: VersionRow): StoredVersion {
   return {
     ...row,
     logIndex: Number(row.logIndex),
     publishedAt: row.publishedAt.toISOString(),
     signer: JSON.parse(row.signer) as Signer,
     manifest: JSON.parse(row.manifest) as Manifest,
+    checks: JSON.parse(row.checks) as PublishCheck[],
   };
 }

@@ -1,0 +1,84 @@
+import { isErrorCode, parseJson, SondeError } from "@sonde/schemas";
+
+const TIMEOUT_MS = 60_000;
+const MAX_ANSWER_BYTES = 4 * 1024 * 1024;
+const LOOPBACK = new Set(["localhost", "127.0.0.1", "[::1]"]);
+
+/**
+ * The address of a registry as it was given: `https://...`, or `http://` on
+ * loopback, for secrets go along. Without a slash at its end.
+ *
+ * @throws SondeError BAD_REQUEST
+ */
+export function parseRegistry(registry: string): string {
+  const address = URL.parse(registry);
+  const isSafe =
+    address?.protocol === "https:" ||
+    (address?.protocol === "http:" && LOOPBACK.has(address.hostname));
+  if (address === null || !isSafe || address.username !== "" || address.search !== "") {
+    throw new SondeError(
+      "BAD_REQUEST",
+      `expected a registry as https://HOST, or http:// on loopback, got ${registry.slice(0, 200)}`,
+    );
+  }
+  return `${address.origin}${address.pathname}`.replace(/\/$/, "");
+}
+
+/**
+ * One request to a registry, and its answer, not parsed beyond JSON.
+ *
+ * @param registry as `parseRegistry` gave it
+ * @throws SondeError with the registry's own code, or REGISTRY_UNAVAILABLE
+ */
+export async function requestRegistry(
+  registry: string,
+  path: string,
+  init: { method?: string; token?: string; json?: object; form?: FormData } = {},
+): Promise<unknown> {
+  const { method = "GET", token, json, form } = init;
+  let response: Response;
+  let text: string;
+  try {
+    response = await fetch(`${registry}/api/v1${path}`, {
+      method,
+      headers: {
+        ...(token !== undefined && { authorization: `Bearer ${token}` }),
+        ...(json !== undefined && { "content-type": "application/json" }),
+      },
+      body: form ?? (json === undefined ? null : JSON.stringify(json)),
+      redirect: "error",
+      signal: AbortSignal.timeout(TIMEOUT_MS),
+    });
+    text = await readBounded(response);
+  } catch (cause) {
+    if (cause instanceof SondeError) throw cause;
+    const { origin } = new URL(registry);
+    throw new SondeError("REGISTRY_UNAVAILABLE", `expected an answer from ${origin}, got none`, {
+      cause,
+    });
+  }
+  const answer = parseJson(text, "registry answer", "REGISTRY_UNAVAILABLE");
+  if (!response.ok) throw readRefusal(answer, response.status);
+  return answer;
+}
+
+async function readBounded(response: Response): Promise<string> {
+  const chunks: Uint8Array[] = [];
+  let size = 0;
+  for await (const chunk of response.body ?? []) {
+    size += chunk.length;
+    if (size > MAX_ANSWER_BYTES) {
+      throw new SondeError("REGISTRY_UNAVAILABLE", "expected a short answer, got a long one");
+    }
+    chunks.push(chunk);
+  }
+  return Buffer.concat(chunks).toString("utf8");
+}
+
+/** The registry's own refusal, when it has the form of one. */
+function readRefusal(answer: unknown, status: number): SondeError {
+  const { error } = (answer ?? {}) as { error?: { code?: unknown; message?: unknown } };
+  const message = typeof error?.message === "string" ? error.message.slice(0, 1000) : "";
+  if (isErrorCode(error?.code)) return new SondeError(error.code, message);
+  return new SondeError("REGISTRY_UNAVAILABLE", `expected a known answer, got status ${status}`);
+}

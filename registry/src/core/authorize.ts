@@ -1,0 +1,97 @@
+import {
+  type PackName,
+  PUBLISH_ACTIONS,
+  type PublishAction,
+  type PublisherName,
+  type PublisherRole,
+  SondeError,
+} from "@sonde/schemas";
+
+/** Everything that changes a registry, and what tells of its tokens. */
+export type Action = PublishAction | "quarantine" | "publishers";
+
+/** Who is asking, after authentication: a token's holder, or the operator. */
+export type Principal =
+  | { role: "operator" }
+  | {
+      role: PublisherRole;
+      /** Of the token. */
+      id: string;
+      publisher: PublisherName;
+      /** The one pack it is good for; null for all of the publisher's. */
+      pack: PackName | null;
+      actions: readonly PublishAction[];
+      expiresAt: Date;
+    };
+
+/** What is asked about, as the request's path says it: null where it names none. */
+export type Target = { publisher: string | null; pack: string | null };
+
+/** What each role may do; a token may narrow it further. */
+const ROLES: Record<Principal["role"], ReadonlySet<Action>> = {
+  operator: new Set<Action>(["publishers", "tokens", "advisory", "quarantine"]),
+  owner: new Set<Action>(PUBLISH_ACTIONS),
+  maintainer: new Set<Action>(["publish", "yank", "deprecate"]),
+  ci: new Set<Action>(["publish"]),
+};
+
+/** All that a token of a role may be for. */
+export function actionsOf(role: PublisherRole): PublishAction[] {
+  return PUBLISH_ACTIONS.filter((action) => ROLES[role].has(action));
+}
+
+/**
+ * The one decision about rights. Pure; every route that writes goes through it
+ * before a byte of the body is read.
+ *
+ * @throws SondeError FORBIDDEN
+ */
+export function authorize(principal: Principal, action: Action, target: Target): void {
+  if (!ROLES[principal.role].has(action)) {
+    throw refusal(`a token of role ${principal.role} may not do ${action}`);
+  }
+  if (principal.role === "operator") return;
+  if (!principal.actions.some((allowed) => allowed === action)) {
+    throw refusal(`this token may not do ${action}`);
+  }
+  if (principal.publisher !== target.publisher) {
+    throw refusal(`this token is for publisher ${principal.publisher} alone`);
+  }
+  if (principal.pack !== null && principal.pack !== target.pack) {
+    throw refusal(`this token is for pack ${principal.pack} alone`);
+  }
+}
+
+/** What a new token would be good for. */
+export type Grant = {
+  publisher: PublisherName;
+  pack: PackName | null;
+  role: PublisherRole;
+  actions: readonly PublishAction[];
+  expiresAt: Date;
+};
+
+/**
+ * A token does no more than its role may, and no more nor longer than what it
+ * was made with.
+ *
+ * @throws SondeError FORBIDDEN
+ */
+export function authorizeGrant(maker: Principal, grant: Grant): void {
+  const { publisher, pack, role, actions, expiresAt } = grant;
+  if (pack !== null && !pack.startsWith(`${publisher}/`)) {
+    throw refusal(`${pack} is no pack of ${publisher}`);
+  }
+  const beyondRole = actions.find((action) => !ROLES[role].has(action));
+  if (beyondRole !== undefined) throw refusal(`a token of role ${role} may not do ${beyondRole}`);
+  if (maker.role === "operator") return;
+  const beyondMaker = actions.find((action) => !maker.actions.includes(action));
+  if (beyondMaker !== undefined) throw refusal(`this token may not do ${beyondMaker} itself`);
+  if (expiresAt > maker.expiresAt) {
+    throw refusal(`this token ends itself at ${maker.expiresAt.toISOString()}`);
+  }
+}
+
+function refusal(reason: string): SondeError {
+  return new SondeError("FORBIDDEN", `expected a right, got none: ${reason}`);
+}

@@ -1,0 +1,92 @@
+import {
+  type Advisory,
+  type PackChange,
+  type PackLife,
+  SondeError,
+  type Version,
+  type VersionState,
+} from "@sonde/schemas";
+import semver from "semver";
+
+/** More than any pack needs, so that no pack's answer grows without end. */
+const MAX_ADVISORIES = 200;
+const UNTOUCHED: VersionState = { yanked: null, quarantined: null };
+
+export const NEW_LIFE: PackLife = { deprecated: null, advisories: [], versions: [] };
+
+/**
+ * What a log entry makes of a pack. So a pack's life is its log, entry by entry.
+ *
+ * @returns null when it is so already
+ * @throws SondeError BAD_REQUEST or FORBIDDEN
+ */
+export function changeLife(
+  life: PackLife,
+  change: PackChange,
+  by: Advisory["by"],
+): PackLife | null {
+  switch (change.type) {
+    case "yank": {
+      const yanked = change.yanked ? change.reason : null;
+      return changeState(life, change.version, { yanked });
+    }
+    case "quarantine": {
+      const quarantined = change.quarantined ? change.reason : null;
+      return changeState(life, change.version, { quarantined });
+    }
+    case "deprecate":
+      return life.deprecated === change.message ? null : { ...life, deprecated: change.message };
+    case "advisory":
+      return changeAdvisory(life, change, by);
+  }
+}
+
+export function stateOf({ versions }: PackLife, version: Version): VersionState {
+  return versions.find((known) => known.version === version)?.state ?? UNTOUCHED;
+}
+
+/** Those whose range has the version, pre-releases within it too. */
+export function advisoriesOf({ advisories }: PackLife, version: Version): Advisory[] {
+  return advisories.filter(({ range }) =>
+    semver.satisfies(version, range, { includePrerelease: true }),
+  );
+}
+
+function changeState(
+  life: PackLife,
+  version: Version,
+  change: Partial<VersionState>,
+): PackLife | null {
+  const before = stateOf(life, version);
+  const state = { ...before, ...change };
+  if (before.yanked === state.yanked && before.quarantined === state.quarantined) return null;
+  const others = life.versions.filter((known) => known.version !== version);
+  const isUntouched = state.yanked === null && state.quarantined === null;
+  return { ...life, versions: isUntouched ? others : [...others, { version, state }] };
+}
+
+function changeAdvisory(
+  life: PackLife,
+  change: Extract<PackChange, { type: "advisory" }>,
+  by: Advisory["by"],
+): PackLife | null {
+  const { id, range, severity, text, at, withdrawn } = change;
+  if (semver.validRange(range) === null) {
+    throw new SondeError("BAD_REQUEST", `range: expected a range of versions, got ${range}`);
+  }
+  const before = life.advisories.find((known) => known.id === id);
+  if (before?.by === "operator" && by !== "operator") {
+    throw new SondeError(
+      "FORBIDDEN",
+      `expected the operator, whose advisory ${id} is, got another`,
+    );
+  }
+  const others = life.advisories.filter((known) => known.id !== id);
+  if (withdrawn) return before === undefined ? null : { ...life, advisories: others };
+  const isSame = before?.range === range && before.severity === severity && before.text === text;
+  if (isSame && before.by === by) return null;
+  if (others.length >= MAX_ADVISORIES) {
+    throw new SondeError("BAD_REQUEST", `expected at most ${MAX_ADVISORIES} advisories, got more`);
+  }
+  return { ...life, advisories: [...others, { id, range, severity, text, at, by }] };
+}

@@ -1,0 +1,34 @@
+import { type JobIdentity, parseJobIdentity } from "@sonde/schemas";
+
+/**
+ * What of a verified identity token says who is publishing. A claim that is
+ * missing or of another type is refused, never filled in.
+ *
+ * @throws SondeError IDENTITY_REFUSED
+ */
+export function readIdentity(
+  kind: JobIdentity["kind"],
+  claims: ReadonlyMap<string, unknown>,
+): JobIdentity {
+  const read = (name: string): unknown => claims.get(name) ?? null;
+  switch (kind) {
+    case "github":
+      return parseJobIdentity({
+        kind,
+        repository: read("repository"),
+        repositoryId: read("repository_id"),
+        workflowRef: read("job_workflow_ref"),
+        environment: read("environment"),
+      });
+    case "gitlab":
+      return parseJobIdentity({
+        kind,
+        projectPath: read("project_path"),
+        projectId: read("project_id"),
+        refType: read("ref_type"),
+        ref: read("ref"),
+      });
+    case "generic":
+      return parseJobIdentity({ kind, sub: read("sub") });
+  }
+}

@@ -1,0 +1,45 @@
+import type { FastifyRequest } from "fastify";
+import { type Action, type Principal, authorize } from "../../core/authorize.ts";
+import type { HttpServer } from "./http-server.ts";
+
+declare module "fastify" {
+  interface FastifyContextConfig {
+    /** What a caller of the registry must be allowed to do; `anybody` for what checks its caller itself. */
+    right?: Action | "anybody";
+  }
+  interface FastifyRequest {
+    /** Set where the route demands a right. */
+    caller: Principal;
+  }
+}
+
+/**
+ * From here on a route that writes must name the right it demands, and a request is let
+ * through to it only by `authorize`, before a byte of its body is read.
+ *
+ * @param identify who sends a request, or UNAUTHENTICATED
+ */
+export function guardRoutes(
+  app: HttpServer,
+  identify: (request: FastifyRequest) => Promise<Principal>,
+): void {
+  app.decorateRequest("caller");
+  app.addHook("onRoute", ({ method, url, config }) => {
+    const reads = [method].flat().every((name) => name === "GET" || name === "HEAD");
+    if (!reads && config?.right === undefined) {
+      throw new Error(`route ${String(method)} ${url} demands no right`);
+    }
+  });
+  app.addHook("onRequest", async (request) => {
+    const { right } = request.routeOptions.config;
+    if (right === undefined || right === "anybody") return;
+    request.caller = await identify(request);
+    authorize(request.caller, right, targetOf(request.params));
+  });
+}
+
+/** Compared as they came: what is no valid name is nobody's. */
+function targetOf(params: unknown): { publisher: string | null; pack: string | null } {
+  const { publisher = null, pack = null } = params as { publisher?: string; pack?: string };
+  return { publisher, pack: pack === null ? null : `${publisher}/${pack}` };
+}

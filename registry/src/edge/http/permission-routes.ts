@@ -1,0 +1,40 @@
+import { PublisherName, SondeError, Version } from "@sonde/schemas";
+import { type PermissionDiff, diffPermissions, findPrevious } from "@sonde/trust/pack";
+import { Type } from "typebox";
+import type { VersionStore } from "../store/version-store.ts";
+import type { HttpServer } from "./http-server.ts";
+
+const params = Type.Object({ publisher: PublisherName, pack: PublisherName, version: Version });
+const querystring = Type.Object(
+  { against: Type.Optional(Version) },
+  { additionalProperties: false },
+);
+
+/** What a version asks for beyond another one of its pack, by default the one before it. */
+export function addPermissionRoutes(app: HttpServer, versions: VersionStore): void {
+  app.get(
+    "/api/v1/packs/:publisher/:pack/:version/permissions",
+    { schema: { params, querystring } },
+    async (request): Promise<PermissionDiff> => {
+      const { publisher, pack, version } = request.params;
+      const name = `${publisher}/${pack}`;
+      const after = await demandVersion(versions, name, version);
+      const { against } = request.query;
+      const known = against === undefined ? await versions.listVersions(name) : [];
+      const other =
+        against ??
+        findPrevious(
+          known.map((listed) => listed.version),
+          version,
+        );
+      const before = other === null ? null : await demandVersion(versions, name, other);
+      return diffPermissions(before?.manifest ?? null, after.manifest);
+    },
+  );
+}
+
+async function demandVersion(versions: VersionStore, name: string, version: string) {
+  const found = await versions.findVersion(name, version);
+  if (found !== null) return found;
+  throw new SondeError("NOT_FOUND", `expected a published version, got ${name} ${version}`);
+}

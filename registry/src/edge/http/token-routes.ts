@@ -1,0 +1,63 @@
+import {
+  CreatePublishToken,
+  type CreatedPublishToken,
+  type PublishToken,
+  type PublishTokenList,
+  PublisherName,
+  TOKEN_DAYS,
+  Uuid,
+} from "@sonde/schemas";
+import { Type } from "typebox";
+import { type Principal, actionsOf, authorizeGrant } from "../../core/authorize.ts";
+import type { PublisherStore } from "../store/publisher-store.ts";
+import type { TokenStore } from "../store/token-store.ts";
+import type { HttpServer } from "./http-server.ts";
+
+const DAY_MS = 24 * 60 * 60 * 1000;
+const ofPublisher = { params: Type.Object({ publisher: PublisherName }) };
+const config = { right: "tokens" } as const;
+
+export type TokenRoutePorts = {
+  publishers: PublisherStore;
+  tokens: TokenStore;
+  now: () => Date;
+};
+
+/** A publisher's tokens, for its owners and for the operator. No answer but the first has a secret. */
+export function addTokenRoutes(app: HttpServer, ports: TokenRoutePorts): void {
+  const { publishers, tokens, now } = ports;
+  const path = "/api/v1/publishers/:publisher/tokens";
+  app.get(path, { schema: ofPublisher, config }, async ({ params }): Promise<PublishTokenList> => {
+    await publishers.demandPublisher(params.publisher);
+    return { tokens: await tokens.listTokens(params.publisher) };
+  });
+
+  app.post(
+    path,
+    { schema: { ...ofPublisher, body: CreatePublishToken }, config },
+    async ({ params, body, caller }, reply): Promise<CreatedPublishToken> => {
+      await publishers.demandPublisher(params.publisher);
+      const { role, pack = null, actions = actionsOf(role), label, days } = body;
+      const createdAt = now();
+      const expiresAt = expiryOf(caller, days, createdAt);
+      const grant = { publisher: params.publisher, role, pack, actions, expiresAt };
+      authorizeGrant(caller, grant);
+      const createdBy = caller.role === "operator" ? "operator" : caller.id;
+      reply.code(201);
+      return await tokens.createToken({ ...grant, label, createdBy, createdAt });
+    },
+  );
+
+  app.delete(
+    `${path}/:id`,
+    { schema: { params: Type.Object({ publisher: PublisherName, id: Uuid }) }, config },
+    ({ params }): Promise<PublishToken> => tokens.revokeToken(params.publisher, params.id, now()),
+  );
+}
+
+/** As asked; without a wish the usual time, but no later than the maker's own end. */
+function expiryOf(maker: Principal, days: number | undefined, from: Date): Date {
+  const wished = new Date(from.getTime() + (days ?? TOKEN_DAYS.default) * DAY_MS);
+  if (days !== undefined || maker.role === "operator") return wished;
+  return wished > maker.expiresAt ? maker.expiresAt : wished;
+}

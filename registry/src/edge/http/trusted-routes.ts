@@ -1,0 +1,99 @@
+import {
+  CreateTrustedPublisher,
+  ExchangeIdentity,
+  type ExchangedToken,
+  PublisherName,
+  SondeError,
+  type TrustedPublisher,
+  type TrustedPublisherList,
+  Uuid,
+} from "@sonde/schemas";
+import { Type } from "typebox";
+import { authorizeGrant } from "../../core/authorize.ts";
+import type { IdentityVerifier } from "../oidc/identity-verifier.ts";
+import type { PublisherStore } from "../store/publisher-store.ts";
+import type { TrustedPublisherStore } from "../store/trusted-publisher-store.ts";
+import type { HttpServer } from "./http-server.ts";
+
+const TOKEN_LIFE_MS = 15 * 60 * 1000;
+const ofPublisher = { params: Type.Object({ publisher: PublisherName }) };
+const config = { right: "tokens" } as const;
+
+export type TrustedRoutePorts = {
+  publishers: PublisherStore;
+  trusted: TrustedPublisherStore;
+  identities: IdentityVerifier;
+  now: () => Date;
+};
+
+/** Who may publish with an identity token, for a publisher's owners and for the operator. */
+export function addTrustedRoutes(app: HttpServer, ports: TrustedRoutePorts): void {
+  const { publishers, trusted, now } = ports;
+  const path = "/api/v1/publishers/:publisher/trusted-publishers";
+  app.get(
+    path,
+    { schema: ofPublisher, config },
+    async ({ params }): Promise<TrustedPublisherList> => {
+      await publishers.demandPublisher(params.publisher);
+      return { trustedPublishers: await trusted.listTrusted(params.publisher) };
+    },
+  );
+
+  app.post(
+    path,
+    { schema: { ...ofPublisher, body: CreateTrustedPublisher }, config },
+    async ({ params, body, caller }, reply): Promise<TrustedPublisher> => {
+      const { publisher } = params;
+      await publishers.demandPublisher(publisher);
+      const { pack = null, issuer, identity } = body;
+      demandIssuer(ports.identities, issuer, identity.kind);
+      const createdAt = now();
+      authorizeGrant(caller, {
+        publisher,
+        pack,
+        role: "ci",
+        actions: ["publish"],
+        expiresAt: createdAt,
+      });
+      const createdBy = caller.role === "operator" ? "operator" : caller.id;
+      reply.code(201);
+      return await trusted.addTrusted({ publisher, pack, issuer, identity, createdBy, createdAt });
+    },
+  );
+
+  app.delete(
+    `${path}/:id`,
+    { schema: { params: Type.Object({ publisher: PublisherName, id: Uuid }) }, config },
+    ({ params }): Promise<TrustedPublisher> =>
+      trusted.removeTrusted(params.publisher, params.id, now()),
+  );
+}
+
+/** The exchange itself: the identity token is all the caller has. */
+export function addExchangeRoute(app: HttpServer, ports: TrustedRoutePorts): void {
+  const { trusted, identities, now } = ports;
+  app.post(
+    "/api/v1/trusted-publishing/token",
+    { schema: { body: ExchangeIdentity }, config: { right: "anybody" } },
+    async ({ body: { pack, identityToken } }, reply): Promise<ExchangedToken> => {
+      const verified = await identities.verify(identityToken);
+      const publisher = pack.slice(0, pack.indexOf("/"));
+      const at = now();
+      const expiresAt = new Date(at.getTime() + TOKEN_LIFE_MS);
+      const { token } = await trusted.exchange({ ...verified, publisher, pack, at, expiresAt });
+      reply.code(201).header("cache-control", "no-store");
+      return { token, pack, expiresAt: expiresAt.toISOString() };
+    },
+  );
+}
+
+function demandIssuer(identities: IdentityVerifier, issuer: string, kind: string): void {
+  const expected = identities.kindOf(issuer);
+  if (expected === kind) return;
+  throw new SondeError(
+    "BAD_REQUEST",
+    expected === null
+      ? `expected an issuer of this registry's configuration, got ${issuer}`
+      : `expected a ${expected} identity for ${issuer}, got ${kind}`,
+  );
+}

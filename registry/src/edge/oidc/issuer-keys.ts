@@ -1,0 +1,58 @@
+import { SondeError, parseJson } from "@sonde/schemas";
+import { type JWTVerifyGetKey, createRemoteJWKSet, customFetch } from "jose";
+import type { TrustedIssuer } from "../../config.ts";
+
+const TIMEOUT_MS = 5000;
+const MAX_KEYS_BYTES = 256 * 1024;
+/** Keys are asked for again after this time; for an unknown key id at most every 30 seconds. */
+const CACHE_MS = 10 * 60 * 1000;
+const COOLDOWN_MS = 30 * 1000;
+
+/** Where issuers of these kinds show their keys. */
+const KEYS_PATH = { github: "/.well-known/jwks", gitlab: "/oauth/discovery/keys" } as const;
+
+/**
+ * An issuer's public keys, from its configured address and no other: what a
+ * token says about where its key is counts for nothing. Old keys are not used
+ * when the issuer does not answer.
+ *
+ * @returns finds a token's key, or throws SondeError ISSUER_UNAVAILABLE
+ */
+export function createIssuerKeys(issuer: TrustedIssuer): JWTVerifyGetKey {
+  const address = issuer.kind === "generic" ? issuer.jwksUri : addressOf(issuer);
+  return createRemoteJWKSet(new URL(address), {
+    timeoutDuration: TIMEOUT_MS,
+    cacheMaxAge: CACHE_MS,
+    cooldownDuration: COOLDOWN_MS,
+    [customFetch]: (url: string, { signal }: { signal: AbortSignal }) => fetchKeys(url, signal),
+  });
+}
+
+function addressOf(issuer: Exclude<TrustedIssuer, { kind: "generic" }>): string {
+  return issuer.jwksUri ?? `${issuer.issuer.replace(/\/$/, "")}${KEYS_PATH[issuer.kind]}`;
+}
+
+async function fetchKeys(url: string, signal: AbortSignal): Promise<Response> {
+  try {
+    const response = await fetch(url, { signal, redirect: "error" });
+    if (response.status !== 200) throw new Error(`status ${response.status}`);
+    const keys = parseJson(await readCapped(response), "keys", "ISSUER_UNAVAILABLE");
+    const isKeySet = typeof keys === "object" && keys !== null && "keys" in keys;
+    if (!isKeySet || !Array.isArray(keys.keys)) throw new Error("no key set");
+    return Response.json(keys);
+  } catch (cause) {
+    throw new SondeError("ISSUER_UNAVAILABLE", `expected a key set at ${url}, got none`, { cause });
+  }
+}
+
+/** Counts while it reads: an issuer gone bad fills no memory. */
+async function readCapped(response: Response): Promise<Uint8Array> {
+  const chunks: Uint8Array[] = [];
+  let size = 0;
+  for await (const chunk of response.body ?? []) {
+    size += chunk.length;
+    if (size > MAX_KEYS_BYTES) throw new Error(`more than ${MAX_KEYS_BYTES} bytes`);
+    chunks.push(chunk);
+  }
+  return Buffer.concat(chunks);
+}

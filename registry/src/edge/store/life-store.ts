@@ -1,0 +1,53 @@
+import {
+  type Advisory,
+  type PackChange,
+  type PackLife,
+  type PackName,
+  SondeError,
+} from "@sonde/schemas";
+import type { Sql } from "postgres";
+import { NEW_LIFE, changeLife } from "../../core/pack-life.ts";
+import type { LogStore } from "./log-store.ts";
+
+/** What was said about packs after they were published. */
+export function createLifeStore(sql: Sql, log: LogStore) {
+  return {
+    /** A pack that is not there has a new life. */
+    async readLife(name: PackName): Promise<PackLife> {
+      const [row] = await sql<{ life: string }[]>`select life from pack_names where name = ${name}`;
+      return row === undefined ? NEW_LIFE : (JSON.parse(row.life) as PackLife);
+    },
+
+    /**
+     * Makes a change and appends it to the log, both or neither. What is so
+     * already is not said twice.
+     *
+     * @throws SondeError NOT_FOUND without that pack or version, BAD_REQUEST, FORBIDDEN
+     */
+    async change(change: PackChange, by: Advisory["by"]): Promise<PackLife> {
+      const { name } = change;
+      return await sql.begin(async (transaction) => {
+        const [row] = await transaction<{ life: string }[]>`
+          select life from pack_names where name = ${name} for update`;
+        if (row === undefined) throw new SondeError("NOT_FOUND", `expected a pack, got ${name}`);
+        if ("version" in change) {
+          const { version } = change;
+          const [known] = await transaction`
+            select 1 from versions where name = ${name} and version = ${version}`;
+          if (known === undefined) {
+            const sentence = `expected a published version, got ${name} ${version}`;
+            throw new SondeError("NOT_FOUND", sentence);
+          }
+        }
+        const before = JSON.parse(row.life) as PackLife;
+        const after = changeLife(before, change, by);
+        if (after === null) return before;
+        await transaction`update pack_names set life = ${JSON.stringify(after)}
+          where name = ${name}`;
+        await log.append(transaction, change);
+        return after;
+      });
+    },
+  };
+}
+export type LifeStore = ReturnType<typeof createLifeStore>;

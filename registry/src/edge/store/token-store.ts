@@ -1,0 +1,115 @@
+import { createHash, randomBytes, randomUUID } from "node:crypto";
+import {
+  PUBLISH_TOKEN_PREFIX,
+  type CreatedPublishToken,
+  type PackName,
+  type PublishAction,
+  type PublishToken,
+  type PublisherName,
+  type PublisherRole,
+  SondeError,
+} from "@sonde/schemas";
+import type { ISql, Sql } from "postgres";
+import type { Principal } from "../../core/authorize.ts";
+
+/** Tokens are stored as hashes only, so a stolen database publishes nothing (attack 16). */
+export function hashToken(token: string): string {
+  return createHash("sha256").update(token, "utf8").digest("hex");
+}
+
+export type NewToken = {
+  publisher: PublisherName;
+  role: PublisherRole;
+  pack: PackName | null;
+  actions: readonly PublishAction[];
+  label: string;
+  createdBy: string;
+  createdAt: Date;
+  expiresAt: Date;
+};
+
+type TokenRow = Omit<PublishToken, "createdAt" | "expiresAt" | "revokedAt"> & {
+  createdAt: Date;
+  expiresAt: Date;
+  revokedAt: Date | null;
+};
+
+/** What is over is kept this long, to be seen in the list. */
+const KEPT_MS = 30 * 24 * 60 * 60 * 1000;
+
+/**
+ * Makes a token with what is given; whether it may be made was decided before.
+ *
+ * @param sql the store's own, or a transaction that does more
+ */
+export async function insertToken(sql: ISql, made: NewToken): Promise<CreatedPublishToken> {
+  const token = `${PUBLISH_TOKEN_PREFIX}${randomBytes(32).toString("base64url")}`;
+  const { createdAt, expiresAt, ...rest } = made;
+  const id = randomUUID();
+  await sql`delete from publisher_tokens
+    where expires_at < ${new Date(createdAt.getTime() - KEPT_MS)}`;
+  await sql`insert into publisher_tokens (token_sha256, id, publisher, role, pack, actions, label,
+      created_by, created_at, expires_at)
+    values (${hashToken(token)}, ${id}, ${made.publisher}, ${made.role}, ${made.pack},
+      ${[...made.actions]}, ${made.label}, ${made.createdBy}, ${createdAt}, ${expiresAt})`;
+  const about = {
+    ...rest,
+    id,
+    actions: [...made.actions],
+    createdAt: createdAt.toISOString(),
+    expiresAt: expiresAt.toISOString(),
+    revokedAt: null,
+  };
+  return { token, about };
+}
+
+/** Publishers' tokens: who holds one, and what it is good for. */
+export function createTokenStore(sql: Sql) {
+  const columns = sql`id, publisher, role, pack, actions, label, created_by as "createdBy",
+    created_at as "createdAt", expires_at as "expiresAt", revoked_at as "revokedAt"`;
+  return {
+    createToken: (made: NewToken): Promise<CreatedPublishToken> => insertToken(sql, made),
+
+    /**
+     * Who holds this token, null unless it is good now. Looked up by hash: no
+     * secret is compared byte by byte.
+     */
+    async findHolder(token: string, now: Date): Promise<Principal | null> {
+      const [row] = await sql<TokenRow[]>`select ${columns} from publisher_tokens
+        where token_sha256 = ${hashToken(token)} and revoked_at is null and expires_at > ${now}`;
+      if (row === undefined) return null;
+      const { id, role, publisher, pack, actions, expiresAt } = row;
+      return { id, role, publisher, pack, actions, expiresAt };
+    },
+
+    /** Newest first, with those that are over. */
+    async listTokens(publisher: PublisherName): Promise<PublishToken[]> {
+      const rows = await sql<TokenRow[]>`select ${columns} from publisher_tokens
+        where publisher = ${publisher} order by created_at desc, id`;
+      return rows.map(readRow);
+    },
+
+    /**
+     * From when it resolves the token is worth nothing. Again is the same.
+     *
+     * @throws SondeError NOT_FOUND unless the publisher has that token
+     */
+    async revokeToken(publisher: PublisherName, id: string, at: Date): Promise<PublishToken> {
+      const [row] = await sql<TokenRow[]>`update publisher_tokens
+        set revoked_at = coalesce(revoked_at, ${at})
+        where publisher = ${publisher} and id = ${id} returning ${columns}`;
+      if (row !== undefined) return readRow(row);
+      throw new SondeError("NOT_FOUND", `expected a token of ${publisher}, got ${id}`);
+    },
+  };
+}
+export type TokenStore = ReturnType<typeof createTokenStore>;
+
+function readRow(row: TokenRow): PublishToken {
+  return {
+    ...row,
+    createdAt: row.createdAt.toISOString(),
+    expiresAt: row.expiresAt.toISOString(),
+    revokedAt: row.revokedAt?.toISOString() ?? null,
+  };
+}

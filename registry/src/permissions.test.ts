@@ -1,0 +1,57 @@
+import { buildSampleArchive, createSampleKey } from "@sonde/trust/testing";
+import { afterAll, beforeAll, expect, test, vi } from "vitest";
+import { TestRegistry, codeOf, signUpload } from "./testing/test-registry.ts";
+
+vi.setConfig({ testTimeout: 60_000 });
+
+const PACK = "/api/v1/packs/acme/hello";
+let registry: TestRegistry;
+
+beforeAll(async () => {
+  registry = await TestRegistry.start();
+  const key = createSampleKey();
+  const token = await registry.addPublisher("acme", key);
+  const publish = async (version: string, path: string) => {
+    const load = { kind: "file" as const, path, timeoutMs: 500, maxBytes: 4096 };
+    const requires = { groups: [], commands: [], files: [path], sockets: [] };
+    const archive = buildSampleArchive({ manifest: { version, sources: { load }, requires } });
+    const answer = await registry.publish(signUpload(archive, `acme/hello/${version}`, key, token));
+    expect(answer.status).toBe(201);
+  };
+  await publish("1.0.0", "/proc/loadavg");
+  await publish("2.0.0", "/proc/stat");
+  await publish("1.1.0", "/proc/uptime");
+}, 120_000);
+afterAll(() => registry.close());
+
+test("attack 45: what a version asks for beyond the one before it is told", async () => {
+  expect((await registry.read(`${PACK}/1.1.0/permissions`)).body).toMatchObject({
+    from: "1.0.0",
+    to: "1.1.0",
+    added: { files: ["/proc/uptime"] },
+    removed: { files: ["/proc/loadavg"] },
+    sources: { changed: ["load"] },
+    asksMore: true,
+  });
+  expect((await registry.read(`${PACK}/2.0.0/permissions`)).body).toMatchObject({ from: "1.1.0" });
+  expect((await registry.read(`${PACK}/1.0.0/permissions`)).body).toMatchObject({
+    from: null,
+    added: { files: ["/proc/loadavg"] },
+  });
+});
+
+test("against any other version, itself too", async () => {
+  const against = async (version: string) =>
+    (await registry.read(`${PACK}/2.0.0/permissions?against=${version}`)).body;
+  expect(await against("1.0.0")).toMatchObject({ added: { files: ["/proc/stat"] } });
+  expect(await against("2.0.0")).toMatchObject({ asksMore: false });
+});
+
+test.each([
+  ["/9.9.9/permissions", "NOT_FOUND"],
+  ["/2.0.0/permissions?against=9.9.9", "NOT_FOUND"],
+  ["/2.0.0/permissions?against=latest", "BAD_REQUEST"],
+  ["/2.0.0/permissions?other=1", "BAD_REQUEST"],
+])("%s is %s", async (path, code) => {
+  expect(codeOf(await registry.read(`${PACK}${path}`))).toBe(code);
+});
