@@ -5,8 +5,7 @@ import {
   type PackReport,
   buildProbeId,
 } from "@sonde/schemas";
-import { effectiveCapability } from "@sonde/trust/classify";
-import { describeRead } from "./fill-reads.ts";
+import { describeRead, effectiveCapability } from "@sonde/trust/classify";
 import { existingProbes, missingRequirements } from "./grants.ts";
 import { type HostRules, type Pack, type PackVersion, hasRunnerFor } from "./pack-state.ts";
 

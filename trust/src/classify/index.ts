@@ -1,4 +1,11 @@
-// What a source needs and how far it reaches, without the verifier: for
-// processes that must stay small.
+// What a source needs, how far it reaches and how it reads in words, without the
+// verifier: for processes that must stay small.
 export { classifySource, effectiveCapability } from "../pack/classify-source.ts";
 export { deriveRequires } from "../pack/derive-requires.ts";
+export { describeRead } from "../pack/describe-read.ts";
+export {
+  filledWith,
+  renderArgv,
+  renderRequestTarget,
+  renderTemplate,
+} from "../pack/render-source.ts";
