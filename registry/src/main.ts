@@ -1,22 +1,38 @@
 import { mkdirSync, readFileSync } from "node:fs";
-import { join } from "node:path";
+import { extname, join } from "node:path";
 import { type Database, DatabaseError, openDatabase } from "@sonde/database";
 import { SondeError, parseJson, toSondeError } from "@sonde/schemas";
 import { formatNoteKey } from "@sonde/trust/log";
-import { type RegistryConfig, parseRegistryConfig } from "./config.ts";
+import { DEFAULT_RATE_LIMITS, type RegistryConfig, parseRegistryConfig } from "./config.ts";
+import { REGISTRY_VERSION } from "./core/registry-version.ts";
+import { createDownloadCounter } from "./edge/download-counter.ts";
+import { addArchiveRoutes } from "./edge/http/archive-routes.ts";
+import { installConditionalAnswers } from "./edge/http/conditional.ts";
+import { addDetailRoutes } from "./edge/http/detail-routes.ts";
+import { createDetailsReader } from "./edge/http/details-reader.ts";
 import { createHttpServer } from "./edge/http/http-server.ts";
+import { addIndexRoutes } from "./edge/http/index-routes.ts";
 import { addLogRoutes } from "./edge/http/log-routes.ts";
+import { installOpenApi } from "./edge/http/openapi.ts";
 import { addPackRoutes } from "./edge/http/pack-routes.ts";
+import { installRateLimits } from "./edge/http/rate-limit.ts";
 import { installUploads } from "./edge/http/read-upload.ts";
+import { addSearchRoutes } from "./edge/http/search-routes.ts";
 import { listenHttp, listenOperator, requireSafeListener, runtimePaths } from "./edge/listen.ts";
+import { createCheckpointReader } from "./edge/log-head.ts";
 import { openLogKey } from "./edge/log-key.ts";
 import { addPublisher } from "./edge/operator/add-publisher.ts";
 import { addOperatorRoutes } from "./edge/operator/operator-routes.ts";
+import { createReadmeReader } from "./edge/readme/read-readme.ts";
+import { createReadmeRenderer } from "./edge/readme/readme-renderer.ts";
 import { openBlobStore } from "./edge/store/blob-store.ts";
 import { createLogStore } from "./edge/store/log-store.ts";
 import { migrations } from "./edge/store/migrations.ts";
+import { createPackStore } from "./edge/store/pack-store.ts";
 import { createPublisherStore } from "./edge/store/publisher-store.ts";
+import { createReadmeStore } from "./edge/store/readme-store.ts";
 import { createVersionStore } from "./edge/store/version-store.ts";
+import { addPageRoutes } from "./edge/web/page-routes.ts";
 
 // registry CONFIG                                   the service
 // registry CONFIG publisher add NAME --key FILE     the operator's command
@@ -67,31 +83,54 @@ async function listen(config: RegistryConfig, database: Database): Promise<() =>
   const log = createLogStore(database.sql);
   const logKey = openLogKey(config.dataDir, config.logName);
   await log.open(formatNoteKey(logKey.key));
-  const versions = createVersionStore(database.sql, log);
+  const packs = createPackStore(database.sql);
+  const versions = createVersionStore(database.sql, log, packs);
   const publishers = createPublisherStore(database.sql);
+  const downloads = createDownloadCounter(packs.addDownloads, report);
+  const renderer = createReadmeRenderer(siblingProgram("render-readme"));
+  const readReadme = createReadmeReader(createReadmeStore(database.sql), blobs, renderer);
+  const readDetails = createDetailsReader(versions, packs, readReadme);
+  const readCheckpoint = createCheckpointReader(log, logKey, now);
 
   const operator = createHttpServer(report);
   addOperatorRoutes(operator, publishers, now);
-  const app = createHttpServer(report);
+  const app = createHttpServer(report, config.http);
   app.decorateRequest("publisher", "");
+  installRateLimits(app, config.rateLimits ?? DEFAULT_RATE_LIMITS, () => performance.now());
+  installConditionalAnswers(app);
+  await installOpenApi(app, REGISTRY_VERSION);
   await installUploads(app);
   addPackRoutes(app, {
     ...versions,
     ...publishers,
     ...blobs,
     versions,
-    blobs,
     maxCapability: config.maxCapability,
     now,
   });
-  addLogRoutes(app, { log, logKey, now });
+  addSearchRoutes(app, packs);
+  addDetailRoutes(app, readDetails);
+  addArchiveRoutes(app, { ...versions, blobs, countDownload: downloads.count });
+  addIndexRoutes(app, versions.readIndex);
+  addLogRoutes(app, { log, logKey, readCheckpoint });
+  addPageRoutes(
+    app,
+    { ...versions, ...packs, search: packs.searchPacks, readDetails, readCheckpoint },
+    report,
+  );
   const operatorSocket = await listenOperator(operator, config.dataDir);
   const port = await listenHttp(app, config.http, config.dataDir);
   print({ ready: true, pid: process.pid, port, operatorSocket, logKey: formatNoteKey(logKey.key) });
   return async () => {
     await Promise.all([app.close(), operator.close()]);
+    await Promise.all([downloads.close(), renderer.close()]);
     await database.close();
   };
+}
+
+/** Source or bundle, every program of the registry lies beside this one. */
+function siblingProgram(name: string): string {
+  return join(import.meta.dirname, `${name}${extname(import.meta.filename)}`);
 }
 
 function makeFolder(dataDir: string): void {

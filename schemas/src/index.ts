@@ -157,14 +157,18 @@ export {
   AddPublisher,
   AddedPublisher,
   PUBLISH_TOKEN_PREFIX,
+  IndexLine,
   PackList,
   PackSummary,
   PackVersions,
   PublishedVersion,
+  VersionDetails,
   parseAddedPublisher,
+  parseIndexLine,
   parsePackList,
   parsePackVersions,
   parsePublishedVersion,
+  parseVersionDetails,
 } from "./registry-api.ts";
 export {
   type AdvisoryEntry,

@@ -1,6 +1,7 @@
 export { checkManifest, formatManifest, parseManifest } from "./check-manifest.ts";
 export { classifySource, effectiveCapability } from "./classify-source.ts";
 export { deriveRequires } from "./derive-requires.ts";
+export { describeRead } from "./describe-read.ts";
 export { keyIdOf, parsePublisherKey } from "./publisher-key.ts";
 export { STATEMENT_PAYLOAD_TYPE, buildStatement } from "./statement.ts";
 export { pathPattern } from "./template.ts";

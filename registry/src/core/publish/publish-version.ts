@@ -3,7 +3,7 @@ import { capSize } from "./cap-size.ts";
 import { checkCapability } from "./check-capability.ts";
 import { checkRights } from "./check-rights.ts";
 import { checkSignature } from "./check-signature.ts";
-import { readFiles, readManifest } from "./read-manifest.ts";
+import { readFiles, readManifest, readReadme } from "./read-manifest.ts";
 import type { Submission } from "./submission.ts";
 
 /** What publishing needs of the world. */
@@ -19,10 +19,13 @@ export type PublishPorts = {
   /**
    * Appends to the transparency log and makes the version visible, both or
    * neither; null when one is there, so of two at once exactly one wins.
+   *
+   * @param readme Markdown, by whose words the pack is found
    */
   insertVersion(
     version: Omit<PublishedVersion, "logIndex">,
     bundle: string,
+    readme: string,
   ): Promise<PublishedVersion | null>;
 };
 
@@ -56,7 +59,7 @@ export async function publishVersion(
     manifest: pack.manifest,
   };
   await ports.saveBlob(pack.digest, submission.archive);
-  const published = await ports.insertVersion(accepted, submission.bundle);
+  const published = await ports.insertVersion(accepted, submission.bundle, readReadme(pack.files));
   if (published !== null) return { published, created: true };
   const winner = await ports.findVersion(name, version);
   if (winner === null) throw new SondeError("INTERNAL", "expected the version that won, got none");

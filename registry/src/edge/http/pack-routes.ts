@@ -1,7 +1,6 @@
-import { PublisherName, type PublishedVersion, SondeError, Version } from "@sonde/schemas";
+import { PackVersions, PublishedVersion, PublisherName, SondeError, Version } from "@sonde/schemas";
 import { Type } from "typebox";
 import { type PublishPorts, publishVersion } from "../../core/publish/publish-version.ts";
-import type { BlobStore } from "../store/blob-store.ts";
 import type { PublisherStore } from "../store/publisher-store.ts";
 import type { VersionStore } from "../store/version-store.ts";
 import { authenticate } from "./authenticate.ts";
@@ -17,37 +16,65 @@ const VersionPath = Type.Object({
 
 export type PackRoutePorts = PublishPorts & {
   versions: VersionStore;
-  blobs: BlobStore;
   findPublisher: PublisherStore["findPublisher"];
 };
 
 /** The routes of schemas/registry-api: reading is public, publishing needs a publisher's token. */
 export function addPackRoutes(app: HttpServer, ports: PackRoutePorts): void {
-  const { versions, blobs } = ports;
-  app.get("/health", () => ({ status: "ok" }));
-  app.get("/api/v1/packs", () => versions.listPacks());
-  app.get("/api/v1/packs/:publisher/:pack", { schema: { params: PackPath } }, ({ params }) =>
-    versions.listVersions(`${params.publisher}/${params.pack}`),
+  const { versions } = ports;
+  app.get("/health", { schema: { summary: "Whether the registry serves" } }, () => ({
+    status: "ok",
+  }));
+  app.get(
+    "/api/v1/packs/:publisher/:pack",
+    {
+      schema: {
+        params: PackPath,
+        response: { 200: PackVersions },
+        summary: "The versions of a pack, the newest first",
+      },
+      config: { conditional: true },
+    },
+    ({ params }) => versions.listVersions(`${params.publisher}/${params.pack}`),
   );
 
   const path = "/api/v1/packs/:publisher/:pack/:version";
-  const schema = { params: VersionPath };
-  app.get(path, { schema }, ({ params }) => demandVersion(versions, params));
-  app.get(`${path}/archive`, { schema }, async ({ params }, reply) => {
-    const { digest } = await demandVersion(versions, params);
-    const bytes = await blobs.readBlob(digest);
-    return reply.header("sonde-digest", digest).type("application/gzip").send(bytes);
-  });
-  app.get(`${path}/bundle`, { schema }, async ({ params }, reply) => {
-    const { name, version } = await demandVersion(versions, params);
-    const bundle = await versions.findBundle(name, version);
-    return reply.type("application/vnd.dev.sigstore.bundle.v0.3+json").send(bundle);
-  });
+  app.get(
+    path,
+    {
+      schema: {
+        params: VersionPath,
+        response: { 200: PublishedVersion },
+        summary: "Digests, signer and manifest of a version",
+      },
+      config: { conditional: true },
+    },
+    ({ params }) => demandVersion(versions, params),
+  );
+  app.get(
+    `${path}/bundle`,
+    {
+      schema: { params: VersionPath, summary: "The Sigstore bundle of a version" },
+      config: { conditional: true },
+    },
+    async ({ params }, reply) => {
+      const { name, version } = await demandVersion(versions, params);
+      const bundle = await versions.findBundle(name, version);
+      return reply.type("application/vnd.dev.sigstore.bundle.v0.3+json").send(bundle);
+    },
+  );
 
   app.put(
     path,
     {
-      schema,
+      schema: {
+        params: VersionPath,
+        consumes: ["multipart/form-data"],
+        security: [{ publisher: [] }],
+        response: { 200: PublishedVersion, 201: PublishedVersion },
+        summary: "Publishes a version: the files bundle, then archive",
+      },
+      config: { limit: "write" },
       // Before a byte of the body is read.
       onRequest: async (request) => {
         const publisher = await authenticate(request.headers.authorization, (token) =>

@@ -1,16 +1,19 @@
 import {
+  type Digest,
+  type IndexLine,
   type Manifest,
-  type PackList,
   type PackName,
   type PackVersions,
+  type PublishEntry,
   type PublishedVersion,
   type Signer,
   SondeError,
   type Version,
 } from "@sonde/schemas";
 import type { Sql } from "postgres";
+import { newestFirst } from "../../core/order-versions.ts";
 import type { LogStore } from "./log-store.ts";
-import { newestFirst, pickLatest } from "../../core/order-versions.ts";
+import type { PackStore } from "./pack-store.ts";
 
 type VersionRow = Omit<PublishedVersion, "signer" | "manifest" | "publishedAt" | "logIndex"> & {
   publishedAt: Date;
@@ -23,7 +26,7 @@ type VersionRow = Omit<PublishedVersion, "signer" | "manifest" | "publishedAt" |
  * The published versions. Rows are only ever inserted. `signer` and `manifest`
  * are JSON text that this program wrote after verifying it.
  */
-export function createVersionStore(sql: Sql, log: LogStore) {
+export function createVersionStore(sql: Sql, log: LogStore, packs: PackStore) {
   const columns = sql`name, version, digest, content_digest as "contentDigest",
     size_bytes as "sizeBytes", published_at as "publishedAt", signer, manifest, log_index as "logIndex"`;
   return {
@@ -47,6 +50,7 @@ export function createVersionStore(sql: Sql, log: LogStore) {
     async insertVersion(
       version: Omit<PublishedVersion, "logIndex">,
       bundle: string,
+      readme: string,
     ): Promise<PublishedVersion | null> {
       const { name, digest, contentDigest, signer, manifest, publishedAt: at } = version;
       return await sql.begin(async (transaction) => {
@@ -55,6 +59,7 @@ export function createVersionStore(sql: Sql, log: LogStore) {
         const present = await transaction`select 1 from versions
           where (name = ${name} and version = ${version.version}) or digest = ${digest}`;
         if (present.length > 0) return null;
+        await packs.indexVersion(transaction, version, readme);
         const logIndex = await log.append(transaction, {
           type: "publish",
           at,
@@ -75,29 +80,38 @@ export function createVersionStore(sql: Sql, log: LogStore) {
     },
 
     async listVersions(name: PackName): Promise<PackVersions> {
-      const rows = await sql<VersionRow[]>`select ${columns} from versions where name = ${name}`;
+      const rows = await sql<Pick<VersionRow, "version" | "digest" | "publishedAt" | "signer">[]>`
+        select version, digest, published_at as "publishedAt", signer
+        from versions where name = ${name}`;
       if (rows.length === 0) throw new SondeError("NOT_FOUND", `expected a pack, got ${name}`);
-      const versions = newestFirst(rows.map(readRow));
       return {
         name,
-        versions: versions.map(({ version, digest, publishedAt, signer }) => ({
+        versions: newestFirst(rows).map(({ version, digest, publishedAt, signer }) => ({
           version,
           digest,
-          publishedAt,
-          signer,
+          publishedAt: publishedAt.toISOString(),
+          signer: JSON.parse(signer) as Signer,
         })),
       };
     },
 
-    async listPacks(): Promise<PackList> {
-      const rows = await sql<VersionRow[]>`select ${columns} from versions`;
-      const byName = Map.groupBy(rows.map(readRow), ({ name }) => name);
-      const packs = [...byName].map(([name, versions]) => {
-        const latest = pickLatest(versions);
-        const { description } = latest.manifest;
-        return { name, latest: latest.version, description, publishedAt: latest.publishedAt };
+    /** @returns null when there is no such version */
+    async findDigest(name: PackName, version: Version): Promise<Digest | null> {
+      const [row] = await sql<{ digest: Digest }[]>`
+        select digest from versions where name = ${name} and version = ${version}`;
+      return row?.digest ?? null;
+    },
+
+    /** Every version of a pack in the order of the log, from what the log says of them. */
+    async readIndex(name: PackName): Promise<IndexLine[]> {
+      const rows = await sql<{ logIndex: string; entry: Buffer }[]>`
+        select log_index as "logIndex", entry
+        from versions join log_entries on log_entries.index = log_index
+        where name = ${name} order by log_index`;
+      return rows.map((row) => {
+        const { version, digest, engines } = JSON.parse(row.entry.toString("utf8")) as PublishEntry;
+        return { name, version, digest, engines, logIndex: Number(row.logIndex) };
       });
-      return { packs: packs.toSorted((a, b) => (a.name < b.name ? -1 : 1)) };
     },
   };
 }
