@@ -25,10 +25,12 @@ export type ArchiveRoutePorts = {
  * their digest. Whole, or one range of bytes for a download that goes on.
  */
 export function addArchiveRoutes(app: HttpServer, ports: ArchiveRoutePorts): void {
-  app.get(
-    "/api/v1/packs/:publisher/:pack/:version/archive",
-    { schema: { params: VersionPath, summary: "The archive, a .tgz; ranges of bytes too" } },
-    async (request, reply) => {
+  app.route({
+    // HEAD is answered here, as the framework's own would know no length.
+    method: ["GET", "HEAD"],
+    url: "/api/v1/packs/:publisher/:pack/:version/archive",
+    schema: { params: VersionPath, summary: "The archive, a .tgz; ranges of bytes too" },
+    handler: async (request, reply) => {
       const { publisher, pack, version } = request.params;
       const name = `${publisher}/${pack}`;
       const digest = await ports.findDigest(name, version);
@@ -44,7 +46,7 @@ export function addArchiveRoutes(app: HttpServer, ports: ArchiveRoutePorts): voi
       if (matchesTag(request.headers["if-none-match"], tag)) return reply.code(304).send();
       return await sendArchive(ports, { name, version, digest }, request, reply);
     },
-  );
+  });
 }
 
 async function sendArchive(

@@ -80,11 +80,16 @@ function renderProbes({ probes }: VersionDetails): Html {
 </section>`;
 }
 
-function renderSigner({ signedBy, provenance, repository }: VersionDetails): Html {
+function renderSigner({ name, version, signedBy, provenance, repository }: VersionDetails): Html {
   const source = /^https?:\/\//.test(repository)
     ? html`<a href="${repository}" rel="nofollow ugc noopener noreferrer">${repository}</a>`
     : html`${repository}`;
-  return html`<section class="side" aria-labelledby="signer">
+  return html`<section class="side" aria-labelledby="install">
+<h2 id="install">Install</h2>
+<pre class="command">sonde hub install ${name}@${version}</pre>
+<p class="note">The agent fetches and checks it; the host's own administrator then approves what it may do.</p>
+</section>
+<section class="side" aria-labelledby="signer">
 <h2 id="signer">Signed by</h2>
 <p class="breakable">${signedBy}</p>
 <p class="note">${provenance}</p>
@@ -113,14 +118,14 @@ function renderProof(details: VersionDetails, checkpoint: string): Html {
   return html`<section class="side" aria-labelledby="proof">
 <h2 id="proof">Proof</h2>
 <p>Publishing it is entry <strong>${logIndex}</strong> of this registry's public log, which only grows.
-Every agent checks that the entry is there, and that the log is the one it saw before.</p>
+Whoever follows the log sees that the entry is there, and that nothing before it was rewritten.</p>
 <h3>Digest of the <a href="${archive}">archive</a></h3>
 <code class="exact">${digest}</code>
 <h3>The log's signed head</h3>
 <pre class="checkpoint">${checkpoint.trimEnd()}</pre>
 <h3>Check it yourself</h3>
 <p>Fetch the archive and its <a href="/api/v1/packs/${name}/${version}/bundle">bundle</a>, then:</p>
-<pre>sha256sum archive
+<pre class="command">sha256sum archive
 sonde-pack verify archive --bundle bundle --key publisher.pem</pre>
 </section>`;
 }

@@ -81,7 +81,7 @@ h1 .version { font-size: .45em; vertical-align: .4em; }
 .more { margin: 1.5rem 0 0; }
 .pack { padding: .5rem 0 1.5rem; }
 .columns { display: grid; gap: 1rem; grid-template-columns: minmax(0, 1.7fr) minmax(0, 1fr); align-items: start; }
-.columns > div { display: grid; gap: 1rem; min-width: 0; }
+.columns > div { display: grid; grid-template-columns: minmax(0, 1fr); gap: 1rem; min-width: 0; }
 .permissions { list-style: none; padding: 0; margin: 0; }
 .permissions li { border-top: 1px solid var(--line); padding: .6rem 0; }
 .permissions li:last-child { padding-bottom: 0; }
@@ -103,6 +103,7 @@ details ul { list-style: none; margin: .5rem 0 0; padding: 0; display: grid; gap
 .versions a { font-family: var(--mono); }
 .versions a[aria-current] { font-weight: 700; color: var(--ink); text-decoration: none; }
 .versions time { color: var(--soft); }
+.command { white-space: pre-wrap; overflow-wrap: anywhere; }
 .checkpoint { font-size: .72rem; white-space: pre-wrap; overflow-wrap: anywhere; }
 .readme { unicode-bidi: isolate; overflow-wrap: anywhere; contain: content; }
 .readme > :first-child { margin-top: 0; }
@@ -115,7 +116,7 @@ details ul { list-style: none; margin: .5rem 0 0; padding: 0; display: grid; gap
 .readme blockquote { margin: 0 0 .75rem; padding-left: 1rem; border-left: 3px solid var(--line); color: var(--soft); }
 footer { border-top: 1px solid var(--line); color: var(--soft); font-size: .9rem; padding: 1.25rem max(1.25rem, calc((100vw - 69.5rem) / 2)); display: flex; flex-wrap: wrap; gap: .25rem 2rem; justify-content: space-between; }
 footer p { margin: 0; }
-footer a { margin-right: 1rem; }
+footer a + a { margin-left: 1rem; }
 @media (max-width: 52rem) { .columns { grid-template-columns: minmax(0, 1fr); } .hero { padding-top: .5rem; } }
 @media (prefers-contrast: more) { :root { --soft: var(--ink); --line: var(--ink); } }
 `;
