@@ -7,6 +7,7 @@ import { startTestDatabase } from "@sonde/database/testing";
 import { buildSampleArchive, createSampleKey, signSample } from "@sonde/trust/testing";
 import postgres from "postgres";
 import { workspace } from "../product/start-product.ts";
+import { createGetter } from "./http-load.ts";
 import { pssMb } from "./process-figures.ts";
 import { SEARCHES, seedPacks } from "./registry-seed.ts";
 import { ratePerSecond, round, summarize, timeEach } from "./statistics.ts";
@@ -43,13 +44,13 @@ export async function measureRegistry(quick: boolean, say: (text: string) => voi
     });
 
     say("metadata and downloads ...");
-    const get = (url: string) => async () => {
-      if ((await client("GET", url)).status !== 200) throw new Error(`refused: ${url}`);
-    };
     const requests = Math.ceil(20_000 * scale);
     const rate = async (url: string, count = requests) => {
-      await ratePerSecond(Math.ceil(count / 10), CONCURRENCY, get(url));
-      return await ratePerSecond(count, CONCURRENCY, get(url));
+      const { get, close } = createGetter(url, CONCURRENCY);
+      await ratePerSecond(Math.ceil(count / 5), CONCURRENCY, get);
+      const perSecond = await ratePerSecond(count, CONCURRENCY, get);
+      close();
+      return perSecond;
     };
     const version = at("/api/v1/packs/acme/hello/1.0.0");
     const bareFastify = await startServer([join(import.meta.dirname, "bare-fastify.ts")]);
@@ -71,7 +72,7 @@ export async function measureRegistry(quick: boolean, say: (text: string) => voi
     for (let round_ = 0; round_ < 20; round_++) {
       for (const search of SEARCHES) {
         const url = at(`/api/v1/search?q=${encodeURIComponent(search)}`);
-        samples.push(...(await timeEach(1, get(url))));
+        samples.push(...(await timeEach(1, () => client("GET", url))));
       }
     }
     const p95Ms = round(samples.toSorted((a, b) => a - b)[Math.floor(samples.length * 0.95)] ?? 0);

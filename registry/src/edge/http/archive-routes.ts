@@ -2,6 +2,7 @@ import { type Digest, PublisherName, SondeError, Version } from "@sonde/schemas"
 import type { FastifyReply, FastifyRequest } from "fastify";
 import { Type } from "typebox";
 import type { BlobStore } from "../store/blob-store.ts";
+import type { VersionStore } from "../store/version-store.ts";
 import { parseByteRange } from "./byte-range.ts";
 import { matchesTag } from "./conditional.ts";
 import type { HttpServer } from "./http-server.ts";
@@ -15,7 +16,7 @@ const IMMUTABLE = "public, max-age=31536000, immutable";
 
 export type ArchiveRoutePorts = {
   blobs: BlobStore;
-  findDigest(name: string, version: string): Promise<Digest | null>;
+  findVersion: VersionStore["findVersion"];
   /** Called for each download that sends the archive's first byte. */
   countDownload(name: string, version: string): void;
 };
@@ -33,10 +34,11 @@ export function addArchiveRoutes(app: HttpServer, ports: ArchiveRoutePorts): voi
     handler: async (request, reply) => {
       const { publisher, pack, version } = request.params;
       const name = `${publisher}/${pack}`;
-      const digest = await ports.findDigest(name, version);
-      if (digest === null) {
+      const published = await ports.findVersion(name, version);
+      if (published === null) {
         throw new SondeError("NOT_FOUND", `expected a published version, got ${name} ${version}`);
       }
+      const { digest } = published;
       const tag = `"${digest}"`;
       reply
         .header("sonde-digest", digest)

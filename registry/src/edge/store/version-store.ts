@@ -1,5 +1,4 @@
 import {
-  type Digest,
   type IndexLine,
   type Manifest,
   type PackName,
@@ -14,6 +13,10 @@ import type { Sql } from "postgres";
 import { newestFirst } from "../../core/order-versions.ts";
 import type { LogStore } from "./log-store.ts";
 import type { PackStore } from "./pack-store.ts";
+import { createRecentlyUsed } from "./recently-used.ts";
+
+/** Of the manifests that are kept in memory. */
+const MAX_KNOWN_CHARACTERS = 8 * 1024 * 1024;
 
 type VersionRow = Omit<PublishedVersion, "signer" | "manifest" | "publishedAt" | "logIndex"> & {
   publishedAt: Date;
@@ -29,12 +32,23 @@ type VersionRow = Omit<PublishedVersion, "signer" | "manifest" | "publishedAt" |
 export function createVersionStore(sql: Sql, log: LogStore, packs: PackStore) {
   const columns = sql`name, version, digest, content_digest as "contentDigest",
     size_bytes as "sizeBytes", published_at as "publishedAt", signer, manifest, log_index as "logIndex"`;
+  // A version never changes once it is there, so what was read once stays true.
+  const known = createRecentlyUsed<PublishedVersion>(MAX_KNOWN_CHARACTERS);
+
+  async function findVersion(name: PackName, version: Version): Promise<PublishedVersion | null> {
+    const key = `${name} ${version}`;
+    const present = known.get(key);
+    if (present !== undefined) return present;
+    const [row] = await sql<VersionRow[]>`
+      select ${columns} from versions where name = ${name} and version = ${version}`;
+    if (row === undefined) return null;
+    const found = readRow(row);
+    known.set(key, found, row.manifest.length);
+    return found;
+  }
+
   return {
-    async findVersion(name: PackName, version: Version): Promise<PublishedVersion | null> {
-      const [row] = await sql<VersionRow[]>`
-        select ${columns} from versions where name = ${name} and version = ${version}`;
-      return row === undefined ? null : readRow(row);
-    },
+    findVersion,
 
     async findBundle(name: PackName, version: Version): Promise<string | null> {
       const [row] = await sql<{ bundle: string }[]>`
@@ -93,13 +107,6 @@ export function createVersionStore(sql: Sql, log: LogStore, packs: PackStore) {
           signer: JSON.parse(signer) as Signer,
         })),
       };
-    },
-
-    /** @returns null when there is no such version */
-    async findDigest(name: PackName, version: Version): Promise<Digest | null> {
-      const [row] = await sql<{ digest: Digest }[]>`
-        select digest from versions where name = ${name} and version = ${version}`;
-      return row?.digest ?? null;
     },
 
     /** Every version of a pack in the order of the log, from what the log says of them. */
