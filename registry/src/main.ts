@@ -86,7 +86,7 @@ async function listen(config: RegistryConfig, database: Database): Promise<() =>
   const packs = createPackStore(database.sql);
   const versions = createVersionStore(database.sql, log, packs);
   const publishers = createPublisherStore(database.sql);
-  const downloads = createDownloadCounter(packs.addDownloads, report);
+  const downloads = createDownloadCounter(packs, report);
   const renderer = createReadmeRenderer(siblingProgram("render-readme"));
   const readReadme = createReadmeReader(createReadmeStore(database.sql), blobs, renderer);
   const readDetails = createDetailsReader(versions, packs, readReadme);
@@ -110,14 +110,10 @@ async function listen(config: RegistryConfig, database: Database): Promise<() =>
   });
   addSearchRoutes(app, packs);
   addDetailRoutes(app, readDetails);
-  addArchiveRoutes(app, { ...versions, blobs, countDownload: downloads.count });
-  addIndexRoutes(app, versions.readIndex);
+  addArchiveRoutes(app, { ...versions, blobs, downloads });
+  addIndexRoutes(app, versions);
   addLogRoutes(app, { log, logKey, readCheckpoint });
-  addPageRoutes(
-    app,
-    { ...versions, ...packs, search: packs.searchPacks, readDetails, readCheckpoint },
-    report,
-  );
+  addPageRoutes(app, { versions, packs, readDetails, readCheckpoint }, report);
   const operatorSocket = await listenOperator(operator, config.dataDir);
   const port = await listenHttp(app, config.http, config.dataDir);
   print({ ready: true, pid: process.pid, port, operatorSocket, logKey: formatNoteKey(logKey.key) });

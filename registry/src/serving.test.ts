@@ -1,3 +1,4 @@
+import { randomBytes } from "node:crypto";
 import { utimesSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import {
@@ -25,11 +26,13 @@ let registry: TestRegistry;
 let acme: SampleKey;
 let token: string;
 
-type Publication = { readme?: string; manifest?: Partial<Manifest> };
+type Publication = { readme?: string; code?: string; manifest?: Partial<Manifest> };
 const publish = async (name: string, version: string, more: Publication = {}): Promise<void> => {
   const manifest = { name: `acme/${name}`, version, ...more.manifest };
   const archive = buildSampleArchive({ ...more, manifest });
-  const answer = await registry.publish(signUpload(archive, `acme/${name}/${version}`, acme, token));
+  const answer = await registry.publish(
+    signUpload(archive, `acme/${name}/${version}`, acme, token),
+  );
   expect(answer.status).toBe(201);
 };
 const probeNamed = (name: string, description: string): Manifest["probes"] => {
@@ -48,7 +51,8 @@ beforeAll(async () => {
   await publish("windmill", "1.0.0", { manifest: { description: "How a mill turns." } });
   await publish("farm", "1.0.0", {
     manifest: { probes: probeNamed("rotor.speed", "How fast each windmill turns.") },
-    readme: "# Farm\n\n<script>alert(1)</script> **bold** [x](javascript:alert(1)) [y](https://e.org/)\n\n![p](https://e.org/p.png)\n",
+    readme:
+      "# Farm\n\n<script>alert(1)</script> **bold** [x](javascript:alert(1)) [y](https://e.org/)\n\n![p](https://e.org/p.png)\n",
   });
   for (let index = 0; index < 5; index++) await publish(`gauge-${index}`, "1.0.0");
 }, 180_000);
@@ -83,13 +87,22 @@ test("a word only begun, and a misspelt one, find what was meant", async () => {
   expect(await search("qqqxyz")).toEqual([]);
 });
 
-test.each(["'; drop table packs; --", "%", "\\", "a & | ! :* <->", "((", '"', "\u0000", "😀 \ud800x", "*"])(
-  "a search for %j is a search",
-  async (query) => {
-    const answer = await registry.read(`/api/v1/search?q=${encodeURIComponent(query.toWellFormed())}`);
-    expect(answer.status).toBe(200);
-  },
-);
+test.each([
+  "'; drop table packs; --",
+  "%",
+  "\\",
+  "a & | ! :* <->",
+  "((",
+  '"',
+  "\u0000",
+  "😀 \ud800x",
+  "*",
+])("a search for %j is a search", async (query) => {
+  const answer = await registry.read(
+    `/api/v1/search?q=${encodeURIComponent(query.toWellFormed())}`,
+  );
+  expect(answer.status).toBe(200);
+});
 
 test("pages are bounded, in one order, and have every pack once", async () => {
   const byName = await walk("/api/v1/packs?limit=3");
@@ -119,13 +132,18 @@ test.each([
 });
 
 test("details say in words what a version may do, who signed it and what its README says", async () => {
-  const details = parseVersionDetails((await registry.read("/api/v1/packs/acme/farm/1.0.0/details")).body);
+  const details = parseVersionDetails(
+    (await registry.read("/api/v1/packs/acme/farm/1.0.0/details")).body,
+  );
   expect(details.permissions).toEqual({
     capability: "observe",
     groups: [],
     reads: [{ words: "Reads a file", exact: "file /proc/loadavg", capability: "observe" }],
   });
-  expect(details.probes[0]).toMatchObject({ id: "acme/farm.rotor.speed", reads: ["file /proc/loadavg"] });
+  expect(details.probes[0]).toMatchObject({
+    id: "acme/farm.rotor.speed",
+    reads: ["file /proc/loadavg"],
+  });
   expect(details.signedBy).toMatch(/^acme, with the RSA key sha256:/);
   expect(details.readmeHtml).toContain("<strong>bold</strong>");
   expect(details.readmeHtml).toContain('href="https://e.org/"');
@@ -141,7 +159,9 @@ test("the index has one line for each version, in the order of the log", async (
     .split("\n")
     .map((line) => parseIndexLine(parseJson(line, "line", "BAD_REQUEST")));
   expect(lines.map(({ version }) => version)).toEqual(["1.0.0", "1.2.0", "2.0.0-beta.1"]);
-  const published = parsePublishedVersion((await registry.read("/api/v1/packs/acme/turbine/1.2.0")).body);
+  const published = parsePublishedVersion(
+    (await registry.read("/api/v1/packs/acme/turbine/1.2.0")).body,
+  );
   const { name, version, digest, logIndex, manifest } = published;
   expect(lines[1]).toEqual({ name, version, digest, logIndex, engines: manifest.engines });
   expect((await fetch(registry.at("/index/acme/none"))).status).toBe(404);
@@ -161,7 +181,9 @@ test("the index stays the same until something is published, and then is another
 
 test("the API describes itself: valid OpenAPI with every route", async () => {
   const { body } = await registry.read("/api/v1/openapi.json");
-  expect((await new Validator().validate(structuredClone(body) as Record<string, unknown>)).valid).toBe(true);
+  expect(
+    (await new Validator().validate(structuredClone(body) as Record<string, unknown>)).valid,
+  ).toBe(true);
   const { paths } = body as { paths: Record<string, object> };
   const version = "/api/v1/packs/{publisher}/{pack}/{version}";
   expect(Object.keys(paths).toSorted()).toEqual(
@@ -199,7 +221,11 @@ test("an archive is served whole, by range and by tag", async () => {
   expect(whole.headers.get("content-length")).toBe(String(size));
 
   const head = await download({ range: "bytes=0-1" }, "HEAD");
-  expect([head.status, head.headers.get("content-length"), head.bytes.length]).toEqual([200, String(size), 0]);
+  expect([head.status, head.headers.get("content-length"), head.bytes.length]).toEqual([
+    200,
+    String(size),
+    0,
+  ]);
   expect((await download({ "if-none-match": etag })).status).toBe(304);
 
   const cases: [string, number, number][] = [
@@ -212,7 +238,10 @@ test("an archive is served whole, by range and by tag", async () => {
   ];
   for (const [range, start, end] of cases) {
     const part = await download({ range, "if-range": etag });
-    expect([part.status, part.headers.get("content-range")]).toEqual([206, `bytes ${start}-${end}/${size}`]);
+    expect([part.status, part.headers.get("content-range")]).toEqual([
+      206,
+      `bytes ${start}-${end}/${size}`,
+    ]);
     expect(part.bytes).toEqual(whole.bytes.subarray(start, end + 1));
   }
   for (const range of ["bytes=9-5", "bytes=0-1,3-4", "lines=0-1", "bytes=-", "bytes=a-b"]) {
@@ -223,29 +252,41 @@ test("an archive is served whole, by range and by tag", async () => {
   expect([other.status, other.bytes.length]).toEqual([200, size]);
   for (const range of [`bytes=${size}-`, "bytes=-0"]) {
     const refused = await download({ range });
-    expect([refused.status, refused.headers.get("content-range")]).toEqual([416, `bytes */${size}`]);
+    expect([refused.status, refused.headers.get("content-range")]).toEqual([
+      416,
+      `bytes */${size}`,
+    ]);
   }
 });
 
-test("an archive that changes on disk after it was served is served no more", async () => {
-  await publish("gauge-0", "2.0.0");
-  const path = "/api/v1/packs/acme/gauge-0/2.0.0/archive";
-  const before = await fetch(registry.at(path));
-  const bytes = Buffer.from(await before.arrayBuffer());
-  const digest = before.headers.get("sonde-digest") ?? "";
-  const file = join(registry.dataDir, "archives", `${digest.slice("sha256:".length)}.tgz`);
-  writeFileSync(file, bytes.with(bytes.length - 1, 1));
-  // The same size, and a time of change as if nothing had been written.
-  utimesSync(file, new Date(0), new Date(0));
-  const after = await registry.read(path);
-  expect([after.status, codeOf(after)]).toEqual([500, "INTERNAL"]);
-  writeFileSync(file, bytes);
-  expect((await fetch(registry.at(path))).status).toBe(200);
-});
+test.each([
+  ["small", "2.0.0", 10],
+  ["large", "2.1.0", 400_000],
+])(
+  "a %s archive that changes on disk after it was served is served no more",
+  async (_what, version, codeBytes) => {
+    await publish("farm", version, {
+      code: `// ${randomBytes(codeBytes).toString("base64")}\nvar pack = {};\n`,
+    });
+    const path = `/api/v1/packs/acme/farm/${version}/archive`;
+    const before = await fetch(registry.at(path));
+    const bytes = Buffer.from(await before.arrayBuffer());
+    const digest = before.headers.get("sonde-digest") ?? "";
+    const file = join(registry.dataDir, "archives", `${digest.slice("sha256:".length)}.tgz`);
+    writeFileSync(file, bytes.with(bytes.length - 1, 1));
+    // The same size, and a time of change as if nothing had been written.
+    utimesSync(file, new Date(0), new Date(0));
+    const after = await registry.read(path);
+    expect([after.status, codeOf(after)]).toEqual([500, "INTERNAL"]);
+    writeFileSync(file, bytes);
+    expect((await fetch(registry.at(path))).status).toBe(200);
+  },
+);
 
 test("downloads are counted, without those that send nothing, and kept when it stops", async () => {
   const details = async () =>
-    parseVersionDetails((await registry.read("/api/v1/packs/acme/gauge-4/1.0.0/details")).body).downloads;
+    parseVersionDetails((await registry.read("/api/v1/packs/acme/gauge-4/1.0.0/details")).body)
+      .downloads;
   const path = registry.at("/api/v1/packs/acme/gauge-4/1.0.0/archive");
   expect(await details()).toEqual({ version: 0, pack: 0 });
   for (let index = 0; index < 3; index++) await (await fetch(path)).arrayBuffer();

@@ -6,7 +6,10 @@ import { type Socket, connect } from "node:net";
  *
  * @returns a function that gets the page once; several may run at once
  */
-export function createGetter(url: string, connections: number): { get(): Promise<void>; close(): void } {
+export function createGetter(
+  url: string,
+  connections: number,
+): { get: () => Promise<void>; close: () => void } {
   const { hostname, port, pathname, search } = new URL(url);
   const head = `GET ${pathname}${search} HTTP/1.1\r\nhost: ${hostname}:${port}\r\n\r\n`;
   const idle: Socket[] = Array.from({ length: connections }, () =>

@@ -69,7 +69,7 @@ export async function measureRegistry(quick: boolean, say: (text: string) => voi
     const packs = Math.ceil(10_000 * scale);
     await seedDatabase(database.url, packs);
     const samples: number[] = [];
-    for (let round_ = 0; round_ < 20; round_++) {
+    for (let turn = 0; turn < 20; turn++) {
       for (const search of SEARCHES) {
         const url = at(`/api/v1/search?q=${encodeURIComponent(search)}`);
         samples.push(...(await timeEach(1, () => client("GET", url))));
@@ -88,7 +88,12 @@ export async function measureRegistry(quick: boolean, say: (text: string) => voi
       client("PUT", at("/api/v1/packs/acme/hello/9.9.9"), { token, body: upload }),
     );
     clearInterval(watch);
-    const uploads50 = { bytesEach: UPLOAD_BYTES, beforeMb, peakMb, addedMb: round(peakMb - beforeMb) };
+    const uploads50 = {
+      bytesEach: UPLOAD_BYTES,
+      beforeMb,
+      peakMb,
+      addedMb: round(peakMb - beforeMb),
+    };
 
     const downloadShare = round(downloadPerSecond / bareStaticPerSecond);
     const figures = {
@@ -125,7 +130,8 @@ function writeConfig(folder: string, databaseUrl: string): string {
   const dataDir = join(folder, "data");
   mkdirSync(dataDir);
   chmodSync(folder, 0o755);
-  if (account.uid !== undefined) for (const path of [folder, dataDir]) chownSync(path, NOBODY, NOBODY);
+  if (account.uid !== undefined)
+    for (const path of [folder, dataDir]) chownSync(path, NOBODY, NOBODY);
   const config = join(folder, "config.json");
   const rateLimits = {
     readsPerMinute: UNLIMITED,
@@ -133,7 +139,14 @@ function writeConfig(folder: string, databaseUrl: string): string {
     refusalsPerMinute: UNLIMITED,
   };
   const http = { host: "127.0.0.1", port: 0, behindProxy: false };
-  const text = { dataDir, databaseUrl, http, maxCapability: "observe", supervised: true, rateLimits };
+  const text = {
+    dataDir,
+    databaseUrl,
+    http,
+    maxCapability: "observe",
+    supervised: true,
+    rateLimits,
+  };
   writeFileSync(config, JSON.stringify(text), { mode: 0o644 });
   return config;
 }
@@ -150,7 +163,10 @@ function addPublisher(folder: string, config: string, publicKey: string): string
 type Server = { child: ChildProcess; port: number };
 
 /** A server as a process of its own, which says its port first. */
-async function startServer(args: string[], readPort: (line: string) => number = Number): Promise<Server> {
+async function startServer(
+  args: string[],
+  readPort: (line: string) => number = Number,
+): Promise<Server> {
   const child = spawn(process.execPath, args, { ...account, stdio: ["pipe", "pipe", "inherit"] });
   const line = await new Promise<string>((done, fail) => {
     child.stdout?.once("data", (chunk: Buffer) => done(chunk.toString()));

@@ -16,7 +16,7 @@ export type DownloadCounter = {
 type Count = { name: string; version: string; count: number };
 
 export function createDownloadCounter(
-  addDownloads: PackStore["addDownloads"],
+  packs: PackStore,
   report: (error: Error) => void,
 ): DownloadCounter {
   let counts = new Map<string, Count>();
@@ -34,7 +34,7 @@ export function createDownloadCounter(
     const taken = counts;
     counts = new Map();
     try {
-      await addDownloads([...taken.values()]);
+      await packs.addDownloads([...taken.values()]);
     } catch (thrown) {
       // Kept for the next time: a database that is away for a while costs no count.
       for (const count of taken.values()) add(count);

@@ -1,6 +1,7 @@
 import { type Digest, PublisherName, SondeError, Version } from "@sonde/schemas";
 import type { FastifyReply, FastifyRequest } from "fastify";
 import { Type } from "typebox";
+import type { DownloadCounter } from "../download-counter.ts";
 import type { BlobStore } from "../store/blob-store.ts";
 import type { VersionStore } from "../store/version-store.ts";
 import { parseByteRange } from "./byte-range.ts";
@@ -17,8 +18,8 @@ const IMMUTABLE = "public, max-age=31536000, immutable";
 export type ArchiveRoutePorts = {
   blobs: BlobStore;
   findVersion: VersionStore["findVersion"];
-  /** Called for each download that sends the archive's first byte. */
-  countDownload(name: string, version: string): void;
+  /** Told of each download that sends the archive's first byte. */
+  downloads: DownloadCounter;
 };
 
 /**
@@ -52,7 +53,7 @@ export function addArchiveRoutes(app: HttpServer, ports: ArchiveRoutePorts): voi
 }
 
 async function sendArchive(
-  { blobs, countDownload }: ArchiveRoutePorts,
+  { blobs, downloads }: ArchiveRoutePorts,
   { name, version, digest }: { name: string; version: string; digest: Digest },
   request: FastifyRequest,
   reply: FastifyReply,
@@ -75,7 +76,7 @@ async function sendArchive(
     await blob.close();
     return reply.send();
   }
-  if (start === 0) countDownload(name, version);
+  if (start === 0) downloads.count(name, version);
   return reply.send(await blob.read(start, end));
 }
 

@@ -7,7 +7,9 @@ let app: HttpServer;
 let nowMs = 0;
 afterEach(() => app.close());
 
-async function serve(options = { behindProxy: false }): Promise<(init?: RequestInit) => Promise<Response>> {
+async function serve(
+  options = { behindProxy: false },
+): Promise<(init?: RequestInit) => Promise<Response>> {
   app = createHttpServer(() => undefined, options);
   installRateLimits(
     app,
@@ -20,7 +22,8 @@ async function serve(options = { behindProxy: false }): Promise<(init?: RequestI
   await app.listen({ host: "127.0.0.1", port: 0 });
   const address = app.server.address();
   const port = typeof address === "object" && address !== null ? address.port : 0;
-  return ({ ...init } = {}) => fetch(`http://127.0.0.1:${port}${init.redirect === "error" ? "/secret" : "/"}`, init);
+  return ({ ...init } = {}) =>
+    fetch(`http://127.0.0.1:${port}${init.redirect === "error" ? "/secret" : "/"}`, init);
 }
 const statuses = async (count: number, ask: () => Promise<Response>): Promise<number[]> => {
   const got: number[] = [];
@@ -60,7 +63,9 @@ test("whoever tries tokens is stopped before the next one is looked at", async (
 test("X-Forwarded-For is nobody's word without a proxy", async () => {
   const ask = await serve();
   let n = 0;
-  expect(await statuses(7, () => ask(from(`192.0.2.${n++}`)))).toEqual([200, 200, 200, 200, 200, 200, 429]);
+  expect(await statuses(7, () => ask(from(`192.0.2.${n++}`)))).toEqual([
+    200, 200, 200, 200, 200, 200, 429,
+  ]);
 });
 
 test("behind a proxy its word counts, and not what the client put before it", async () => {

@@ -54,7 +54,10 @@ test.each([
   ["a script", "<script>alert(1)</script>"],
   ["a handler", "<img src=x onerror=alert(1)>"],
   ["a script link", "[x](javascript:alert(1))"],
-  ["a script link in disguise", "[x](java&#115;cript:alert(1)) [y](\tJaVaScRiPt:alert(1)) [z](vbscript:x)"],
+  [
+    "a script link in disguise",
+    "[x](java&#115;cript:alert(1)) [y](\tJaVaScRiPt:alert(1)) [z](vbscript:x)",
+  ],
   ["a data link", "[x](data:text/html;base64,PHNjcmlwdD4=)"],
   ["a picture", "![x](https://evil.example/p.png)"],
   ["a style", "<style>*{display:none}</style><p style='position:fixed'>"],
@@ -69,7 +72,9 @@ test.each([
 });
 
 test("a reference link and an automatic link lead outward only", () => {
-  const page = renderMarkdown("<https://e.org/?a=1&b=2> [t][r]\n\n[r]: https://e.org/ \"onmouseover=x\"\n");
+  const page = renderMarkdown(
+    '<https://e.org/?a=1&b=2> [t][r]\n\n[r]: https://e.org/ "onmouseover=x"\n',
+  );
   expect(page).toBe(
     '<p><a href="https://e.org/?a=1&amp;b=2" rel="nofollow ugc noopener noreferrer">https://e.org/?a=1&amp;b=2</a> <a href="https://e.org/" rel="nofollow ugc noopener noreferrer">t</a></p>\n',
   );

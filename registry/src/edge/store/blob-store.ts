@@ -1,13 +1,18 @@
 import { createHash, randomBytes } from "node:crypto";
-import { type FileHandle, mkdir, open, readdir, rename, rm } from "node:fs/promises";
+import type { BigIntStats } from "node:fs";
+import { type FileHandle, mkdir, open, readdir, rename, rm, stat } from "node:fs/promises";
 import { join } from "node:path";
 import type { Readable } from "node:stream";
 import { type Digest, SondeError } from "@sonde/schemas";
+import { digestOf } from "@sonde/trust/archive";
+import { createRecentlyUsed } from "./recently-used.ts";
 
 const TEMPORARY_PREFIX = ".new-";
 const CHUNK_BYTES = 256 * 1024;
 /** What was checked is remembered for so many archives, the latest ones. */
 const MAX_CHECKED = 100_000;
+/** Of the small archives that were downloaded last. */
+const MAX_KEPT_BYTES = 16 * 1024 * 1024;
 
 /** An archive that is being read; whoever opened it reads it once or closes it. */
 export type OpenBlob = {
@@ -37,21 +42,47 @@ export async function openBlobStore(folder: string): Promise<BlobStore> {
   }
   const pathOf = (digest: Digest): string => join(folder, `${digest.slice("sha256:".length)}.tgz`);
   const demandIntact = createIntegrityCheck();
+  const small = createRecentlyUsed<{ state: string; bytes: Buffer }>(MAX_KEPT_BYTES);
 
-  async function openBlob(digest: Digest): Promise<OpenBlob> {
-    const file = await open(pathOf(digest), "r").catch((cause: unknown) => {
-      throw new SondeError("INTERNAL", `the archive ${digest} cannot be read`, { cause });
-    });
+  /** The bytes that were checked, unless the file was touched since; null when they are not kept. */
+  async function findKept(digest: Digest): Promise<OpenBlob | null> {
+    const kept = small.get(digest);
+    if (kept === undefined) return null;
+    const state = describeState(await stat(pathOf(digest), { bigint: true }));
+    return state === kept.state ? openBytes(kept.bytes) : null;
+  }
+
+  async function openFile(digest: Digest): Promise<OpenBlob> {
+    const file = await open(pathOf(digest), "r");
     try {
-      const sizeBytes = await demandIntact(file, digest);
-      return {
-        sizeBytes,
-        read: (start, end) => readPart(file, start, end),
-        close: () => file.close(),
-      };
+      const stats = await file.stat({ bigint: true });
+      const sizeBytes = Number(stats.size);
+      const state = describeState(stats);
+      if (sizeBytes > CHUNK_BYTES) {
+        await demandIntact(file, digest, state);
+        return {
+          sizeBytes,
+          read: (start, end) => readPart(file, start, end),
+          close: () => file.close(),
+        };
+      }
+      const bytes = await file.readFile();
+      demandDigest(digest, digestOf(bytes));
+      small.set(digest, { state, bytes }, bytes.length);
+      await file.close();
+      return openBytes(bytes);
     } catch (thrown) {
       await file.close();
       throw thrown;
+    }
+  }
+
+  async function openBlob(digest: Digest): Promise<OpenBlob> {
+    try {
+      return (await findKept(digest)) ?? (await openFile(digest));
+    } catch (cause) {
+      if (cause instanceof SondeError) throw cause;
+      throw new SondeError("INTERNAL", `the archive ${digest} cannot be read`, { cause });
     }
   }
 
@@ -68,8 +99,8 @@ export async function openBlobStore(folder: string): Promise<BlobStore> {
     },
     openBlob,
     async readBlob(digest) {
-      const { sizeBytes, read } = await openBlob(digest);
-      const part = await read(0, sizeBytes - 1);
+      const blob = await openBlob(digest);
+      const part = await blob.read(0, blob.sizeBytes - 1);
       if (Buffer.isBuffer(part)) return part;
       return Buffer.concat(await part.toArray());
     },
@@ -80,25 +111,38 @@ export async function openBlobStore(folder: string): Promise<BlobStore> {
 }
 
 /**
- * Reads a file whole and checks its digest when it is met for the first time
- * since the start, and whenever it is another file or was touched since: then
- * its inode, size, mtime or ctime differ, and nobody can set a ctime. Checked and
- * served is the same open file, whatever happens to its name.
+ * Reads a large file whole and checks its digest when it is met for the first
+ * time since the start, and whenever it was touched since. Checked and served is
+ * the same open file, whatever happens to its name.
  */
-function createIntegrityCheck(): (file: FileHandle, digest: Digest) => Promise<number> {
-  const checked = new Map<Digest, string>();
-  return async (file, digest) => {
-    const { ino, size, mtimeNs, ctimeNs } = await file.stat({ bigint: true });
-    const state = `${ino} ${size} ${mtimeNs} ${ctimeNs}`;
-    if (checked.get(digest) === state) return Number(size);
-    if ((await hashFile(file)) !== digest) {
-      throw new SondeError("INTERNAL", `the archive ${digest} is damaged on disk`);
-    }
-    checked.delete(digest);
-    checked.set(digest, state);
-    const [oldest] = checked.keys();
-    if (checked.size > MAX_CHECKED && oldest !== undefined) checked.delete(oldest);
-    return Number(size);
+function createIntegrityCheck(): (
+  file: FileHandle,
+  digest: Digest,
+  state: string,
+) => Promise<void> {
+  const checked = createRecentlyUsed<string>(MAX_CHECKED);
+  return async (file, digest, state) => {
+    if (checked.get(digest) === state) return;
+    demandDigest(digest, await hashFile(file));
+    checked.set(digest, state, 1);
+  };
+}
+
+/** Whoever writes to a file changes this: nobody can set a ctime. */
+function describeState({ ino, size, mtimeNs, ctimeNs }: BigIntStats): string {
+  return `${ino} ${size} ${mtimeNs} ${ctimeNs}`;
+}
+
+function demandDigest(expected: Digest, got: Digest): void {
+  if (got === expected) return;
+  throw new SondeError("INTERNAL", `the archive ${expected} is damaged on disk`);
+}
+
+function openBytes(bytes: Buffer): OpenBlob {
+  return {
+    sizeBytes: bytes.length,
+    read: async (start, end) => bytes.subarray(start, end + 1),
+    close: async () => undefined,
   };
 }
 

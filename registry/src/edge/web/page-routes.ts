@@ -1,25 +1,21 @@
-import {
-  type PackList,
-  type PackVersions,
-  PublisherName,
-  type VersionDetails,
-  Version,
-} from "@sonde/schemas";
+import { PublisherName, Version } from "@sonde/schemas";
 import type { FastifyReply } from "fastify";
 import { Type } from "typebox";
+import type { ReadDetails } from "../http/details-reader.ts";
 import { type HttpServer, type Report, narrow } from "../http/http-server.ts";
 import { SearchQuery, readPage } from "../http/search-routes.ts";
+import type { ReadCheckpoint } from "../log-head.ts";
+import type { PackStore } from "../store/pack-store.ts";
+import type { VersionStore } from "../store/version-store.ts";
 import { ASSETS, renderRefusal } from "./layout.ts";
 import { renderPackPage } from "./pack-page.ts";
 import { renderSearchPage } from "./search-page.ts";
 
 export type PagePorts = {
-  search(typed: string, page: { limit: number; cursor: string | null }): Promise<PackList>;
-  /** @throws SondeError NOT_FOUND */
-  findLatest(name: string): Promise<string>;
-  readDetails(name: string, version: string): Promise<VersionDetails>;
-  listVersions(name: string): Promise<PackVersions>;
-  readCheckpoint(): Promise<string>;
+  packs: PackStore;
+  versions: VersionStore;
+  readDetails: ReadDetails;
+  readCheckpoint: ReadCheckpoint;
 };
 
 const PackPath = Type.Object({ publisher: PublisherName, pack: PublisherName });
@@ -59,7 +55,7 @@ export function addPageRoutes(app: HttpServer, ports: PagePorts, report: Report)
     { ...options, schema: { hide: true, querystring: SearchQuery } },
     async ({ query }, reply) => {
       const search = query.q?.trim() ?? "";
-      const found = await ports.search(search, readPage(query));
+      const found = await ports.packs.searchPacks(search, readPage(query));
       return sendPage(reply, renderSearchPage(search, found, query.cursor === undefined));
     },
   );
@@ -68,7 +64,7 @@ export function addPageRoutes(app: HttpServer, ports: PagePorts, report: Report)
     { ...options, schema: { hide: true, params: PackPath } },
     async ({ params }, reply) => {
       const name = `${params.publisher}/${params.pack}`;
-      return sendPage(reply, await renderVersion(ports, name, await ports.findLatest(name)));
+      return sendPage(reply, await renderVersion(ports, name, await ports.packs.findLatest(name)));
     },
   );
   app.get(
@@ -89,7 +85,11 @@ export function addPageRoutes(app: HttpServer, ports: PagePorts, report: Report)
 
 async function renderVersion(ports: PagePorts, name: string, version: string): Promise<string> {
   const details = await ports.readDetails(name, version);
-  return renderPackPage(details, await ports.listVersions(name), await ports.readCheckpoint());
+  return renderPackPage(
+    details,
+    await ports.versions.listVersions(name),
+    await ports.readCheckpoint(),
+  );
 }
 
 function sendPage(reply: FastifyReply, page: string): FastifyReply {

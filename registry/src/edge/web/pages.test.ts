@@ -110,7 +110,9 @@ test("attack 38: nothing that a publisher wrote does anything on a page", async 
     expect(page.url()).toBe(registry.at(path));
     // It is there, as text.
     expect(await page.locator("main").innerText()).toContain("<script>window.taken = 1</script>");
-    expect(await page.locator("main :is(script, img, svg, iframe, style, base, form)").count()).toBe(0);
+    expect(
+      await page.locator("main :is(script, img, svg, iframe, style, base, form)").count(),
+    ).toBe(0);
     await page.close();
   }
 });
@@ -132,26 +134,29 @@ test("attack 38: every link of a hostile page leads to the registry, or outward 
   await page.close();
 });
 
-test.each([ATTACKS.slice(0, 190), '" autofocus onfocus="window.taken=1', "</h2><script>window.taken=1</script>"])(
-  "attack 38: the search for %j is shown, and does nothing",
-  async (query) => {
-    const { page, signs } = await open(`/?q=${encodeURIComponent(query)}`);
-    expect([signs, await isTaken(page)]).toEqual([[], false]);
-    expect(await page.locator("#q").inputValue()).toBe(query);
-    await page.close();
-  },
-);
+test.each([
+  ATTACKS.slice(0, 190),
+  '" autofocus onfocus="window.taken=1',
+  "</h2><script>window.taken=1</script>",
+])("attack 38: the search for %j is shown, and does nothing", async (query) => {
+  const { page, signs } = await open(`/?q=${encodeURIComponent(query)}`);
+  expect([signs, await isTaken(page)]).toEqual([[], false]);
+  expect(await page.locator("#q").inputValue()).toBe(query);
+  await page.close();
+});
 
-test.each(["/packs/acme/none", "/packs/%3Cscript%3E/x", "/?cursor=%3Cscript%3E", "/?q=a&cursor=e30"])(
-  "the refusal of %s is a page under the same rules",
-  async (path) => {
-    const response = await fetch(registry.at(path));
-    expect([400, 404]).toContain(response.status);
-    expect(response.headers.get("content-security-policy")).toContain("default-src 'none'");
-    expect(response.headers.get("content-type")).toBe("text/html; charset=utf-8");
-    expect(await response.text()).not.toContain("<script");
-  },
-);
+test.each([
+  "/packs/acme/none",
+  "/packs/%3Cscript%3E/x",
+  "/?cursor=%3Cscript%3E",
+  "/?q=a&cursor=e30",
+])("the refusal of %s is a page under the same rules", async (path) => {
+  const response = await fetch(registry.at(path));
+  expect([400, 404]).toContain(response.status);
+  expect(response.headers.get("content-security-policy")).toContain("default-src 'none'");
+  expect(response.headers.get("content-type")).toBe("text/html; charset=utf-8");
+  expect(await response.text()).not.toContain("<script");
+});
 
 test("pages come with the rules that keep them harmless, and without cookies", async () => {
   const { headers } = await fetch(registry.at("/packs/acme/plain"));
@@ -180,7 +185,15 @@ test("without a script, a reader searches by keyboard and comes to a pack's perm
   await page.waitForURL("**/?q=plain");
   await page.getByRole("link", { name: "acme/plain" }).click();
   await page.getByRole("heading", { level: 1, name: /plain/ }).waitFor();
-  for (const name of ["What it may do", "Install", "Questions it answers", "README", "Signed by", "Versions", "Proof"]) {
+  for (const name of [
+    "What it may do",
+    "Install",
+    "Questions it answers",
+    "README",
+    "Signed by",
+    "Versions",
+    "Proof",
+  ]) {
     await page.getByRole("heading", { level: 2, name }).waitFor();
   }
   expect(await page.locator(".permissions").innerText()).toContain("file /proc/loadavg");
