@@ -1,8 +1,17 @@
+import { availableParallelism } from "node:os";
 import { defineConfig } from "vitest/config";
 
 // Unit tests run on source, through the `sonde:source` export condition.
 const conditions = ["sonde:source", "node", "import", "default"];
 const packages = ["schemas", "trust", "database", "pack-sdk", "agent", "hub", "registry", "cli"];
+// What a test waits for comes soon, or late on a busy machine: the wait ends when it is there.
+const patience = {
+  expect: { poll: { timeout: 15_000 } },
+  testTimeout: 60_000,
+  hookTimeout: 120_000,
+};
+// Most files wait for processes, databases and deadlines rather than for a processor.
+const maxWorkers = 2 * availableParallelism();
 const shared = {
   ssr: { resolve: { conditions, externalConditions: conditions } },
   resolve: { conditions },
@@ -17,8 +26,8 @@ export default defineConfig({
           name,
           include: [`${name}/src/**/*.test.ts`],
           pool: "forks" as const,
-          testTimeout: 20_000,
-          hookTimeout: 60_000,
+          maxWorkers,
+          ...patience,
         },
       })),
       {
@@ -27,7 +36,8 @@ export default defineConfig({
           name: "packs",
           include: ["packs/*/src/**/*.test.ts"],
           pool: "forks" as const,
-          testTimeout: 20_000,
+          maxWorkers,
+          ...patience,
         },
       },
       {
@@ -36,17 +46,21 @@ export default defineConfig({
           name: "structure",
           include: ["test/*.test.ts"],
           pool: "forks" as const,
-          testTimeout: 60_000,
+          maxWorkers,
+          ...patience,
         },
       },
       {
         ...shared,
         test: {
-          // Starts the bundled product as real processes; one file at a time.
+          // Starts the bundled product as real processes, of which two fit side by side.
           name: "end-to-end",
           include: ["test/end-to-end/**/*.test.ts", "test/attacks/**/*.test.ts"],
+          globalSetup: "test/product/prepare-machine.ts",
           pool: "forks" as const,
-          fileParallelism: false,
+          maxWorkers: 2,
+          sequence: { groupOrder: 1 },
+          ...patience,
           testTimeout: 120_000,
           hookTimeout: 240_000,
         },

@@ -24,6 +24,7 @@ const TASKS = new Map([
   ["bench", { file: "test/bench/main.ts", first: [], bundles: true }],
 ]);
 
+/** @returns {never} */
 function fail(message) {
   process.stderr.write(`${message}\n`);
   process.exit(1);

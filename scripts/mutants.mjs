@@ -1,11 +1,10 @@
 // Applies each mutant of test/mutants/ to a copy of the sources, one at a time,
 // and fails when the named test stays green: a check nobody would miss is no check.
 //   node scripts/mutants.mjs [--json] [NAME...]
-import { spawn } from "node:child_process";
+import { fork } from "node:child_process";
 import {
   chmodSync,
   cpSync,
-  existsSync,
   mkdtempSync,
   readdirSync,
   readFileSync,
@@ -13,13 +12,15 @@ import {
   symlinkSync,
   writeFileSync,
 } from "node:fs";
-import { tmpdir } from "node:os";
+import { availableParallelism, tmpdir } from "node:os";
 import { dirname, join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 
 const root = resolve(dirname(fileURLToPath(import.meta.url)), "..");
 const folder = join(root, "test/mutants");
-const LIMIT_MS = 120_000;
+const LIMIT_MS = 90_000;
+/** Runs mostly wait: for processes, databases and deadlines. */
+const WORKERS = 2 * availableParallelism();
 const wanted = process.argv.slice(2).filter((word) => !word.startsWith("--"));
 
 function loadMutants() {
@@ -46,76 +47,133 @@ function copyWorkspace() {
   return copy;
 }
 
-function countFailed(report) {
-  return existsSync(report) ? JSON.parse(readFileSync(report, "utf8")).numFailedTests : 0;
+/** A copy of the workspace with a process that runs tests in it, one at a time. */
+function openWorkplace() {
+  const copy = copyWorkspace();
+  let worker;
+  const end = () => {
+    if (worker === undefined) return;
+    const { pid } = worker;
+    worker = undefined;
+    // With all that its tests have started.
+    process.kill(-pid, "SIGKILL");
+  };
+  return {
+    copy,
+    /** @returns what the worker says of the run; null when it had to be ended at the limit */
+    ask(question) {
+      worker ??= fork(join(root, "scripts/mutant-worker.mjs"), { cwd: copy, detached: true });
+      const { promise, resolve: done, reject } = Promise.withResolvers();
+      const timer = setTimeout(() => {
+        end();
+        done(null);
+      }, LIMIT_MS);
+      const died = (code) => {
+        worker = undefined;
+        reject(new Error(`the process that runs tests ended with ${code}`));
+      };
+      worker.once("message", done).once("exit", died);
+      const asked = worker;
+      asked.send(question);
+      return promise.finally(() => {
+        clearTimeout(timer);
+        asked.off("message", done).off("exit", died);
+      });
+    },
+    close() {
+      end();
+      rmSync(copy, { recursive: true, force: true });
+    },
+  };
 }
 
-function runTest(copy, test) {
-  return new Promise((done) => {
-    const vitest = join(root, "node_modules/vitest/vitest.mjs");
-    const report = join(copy, "report.json");
-    rmSync(report, { force: true });
-    const child = spawn(
-      process.execPath,
-      [vitest, "run", "--bail=1", "--reporter=json", `--outputFile=${report}`, test],
-      {
-        cwd: copy,
-        stdio: ["ignore", "pipe", "pipe"],
-        timeout: LIMIT_MS,
-        killSignal: "SIGKILL",
-      },
-    );
-    let output = "";
-    child.stdout.on("data", (chunk) => (output += chunk));
-    child.stderr.on("data", (chunk) => (output += chunk));
-    child.on("close", (code, signal) =>
-      done({ code, signal, output, failed: countFailed(report) }),
-    );
+/** What the test says about the sources as they lie in the copy, and which of its cases. */
+async function askTest(workplace, mutant) {
+  const answer = await workplace.ask({
+    test: mutant.test,
+    case: mutant.case,
+    changed: mutant.file,
   });
+  // Ended at the limit: without the check the test does not come to an end, which is not green.
+  if (answer === null) return { verdict: "red", by: "did not come to an end" };
+  const { tests, errors } = answer;
+  const failed = tests.find(({ state }) => state === "failed");
+  if (failed !== undefined) return { verdict: "red", by: failed.name };
+  const isNamed = mutant.case === undefined || tests.some(({ name }) => name === mutant.case);
+  if (tests.length > 0 && !isNamed) return { verdict: `has no case "${mutant.case}"` };
+  if (tests.some(({ state }) => state === "passed")) return { verdict: "green" };
+  // A test file that no longer loads proves nothing about the check.
+  return { verdict: `did not run: ${errors.join("; ")}` };
 }
 
-async function judge(copy, mutant) {
-  const path = join(copy, mutant.file);
+/** @returns the case that missed the check; throws an Error that says what is wrong */
+async function judge(workplace, mutant) {
+  const path = join(workplace.copy, mutant.file);
   const original = readFileSync(path, "utf8");
   if (/^test\/(end-to-end|attacks)\//.test(mutant.test)) {
-    return "its test must run on source: an end-to-end test installs and bundles a workspace of its own";
+    throw new Error(
+      "its test must run on source: an end-to-end test installs and bundles a workspace of its own",
+    );
   }
   if (original.split(mutant.find).length !== 2) {
-    return "its `find` must occur exactly once in the file";
+    throw new Error("its `find` must occur exactly once in the file");
   }
   writeFileSync(
     path,
     original.replace(mutant.find, () => mutant.replace),
   );
   try {
-    const { code, signal, output, failed } = await runTest(copy, mutant.test);
-    // Ended at the limit: without the check the test does not come to an end, which is not green.
-    if (signal !== null) return null;
-    if (code === 0) return `${mutant.test} stayed green`;
-    // A test file that no longer loads proves nothing about the check.
-    return failed > 0 ? null : `${mutant.test} did not run: ${output.slice(-300)}`;
+    const { verdict, by } = await askTest(workplace, mutant);
+    if (verdict === "red") return by;
+    throw new Error(`${mutant.test} ${verdict === "green" ? "stayed green" : verdict}`);
   } finally {
     writeFileSync(path, original);
   }
 }
 
+/** Red on a mutant means something only where the same is green on the sources as they are. */
+async function requireGreen(workplace, mutant) {
+  const { verdict, by } = await askTest(workplace, mutant);
+  if (verdict === "green") return;
+  throw new Error(
+    `without any mutant ${mutant.test} is ${verdict} (${by ?? mutant.case}), run like this`,
+  );
+}
+
 const mutants = loadMutants();
-const copies = [copyWorkspace(), copyWorkspace()];
-const queue = [...mutants];
-const survivors = [];
-await Promise.all(
-  copies.map(async (copy) => {
-    for (let mutant = queue.shift(); mutant !== undefined; mutant = queue.shift()) {
-      const problem = await judge(copy, mutant);
-      process.stdout.write(
-        `${problem === null ? "red " : "GREEN"} ${mutant.name}${problem === null ? "" : `: ${problem}`}\n`,
-      );
-      if (problem !== null) survivors.push(mutant.name);
-    }
-  }),
-);
-for (const copy of copies) rmSync(copy, { recursive: true, force: true });
+// Neighbours share a test file, so that what it needs is transformed already.
+const queue = mutants.toSorted((a, b) => (a.test < b.test ? -1 : a.test > b.test ? 1 : 0));
+const survivors = new Set();
+
+async function report(name, judgement) {
+  const started = performance.now();
+  const line = await judgement().then(
+    (by) => (by === undefined ? undefined : `red   ${name}: ${by}`),
+    (error) => {
+      survivors.add(name);
+      return `GREEN ${name}: ${error.message}`;
+    },
+  );
+  if (line === undefined) return;
+  const seconds = ((performance.now() - started) / 1000).toFixed(1);
+  process.stdout.write(`${line} (${seconds} s)\n`);
+}
+
+async function work() {
+  const workplace = openWorkplace();
+  const runs = new Map();
+  for (let mutant = queue.shift(); mutant !== undefined; mutant = queue.shift()) {
+    const next = mutant;
+    await report(next.name, () => judge(workplace, next));
+    runs.set(`${next.test} ${next.case}`, next);
+  }
+  for (const mutant of runs.values()) {
+    await report(mutant.name, () => requireGreen(workplace, mutant));
+  }
+  workplace.close();
+}
+await Promise.all(Array.from({ length: Math.min(WORKERS, mutants.length) }, work));
 process.stdout.write(
-  `mutants: ${mutants.length - survivors.length} passed, ${survivors.length} failed\n`,
+  `mutants: ${mutants.length - survivors.size} passed, ${survivors.size} failed\n`,
 );
-process.exit(mutants.length === 0 || survivors.length > 0 ? 1 : 0);
+process.exit(mutants.length === 0 || survivors.size > 0 ? 1 : 0);

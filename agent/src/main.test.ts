@@ -199,7 +199,7 @@ async function stop(child: ChildProcessWithoutNullStreams): Promise<number | nul
   if (child.exitCode !== null || child.signalCode !== null) return child.exitCode;
   const ended = once(child, "exit");
   child.kill("SIGTERM");
-  const late = setTimeout(() => child.kill("SIGKILL"), 5000);
+  const late = setTimeout(() => child.kill("SIGKILL"), 15_000);
   await ended;
   clearTimeout(late);
   return child.exitCode;

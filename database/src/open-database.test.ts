@@ -111,16 +111,16 @@ test("the owner hears of a server that was killed, not of one that it stopped it
       print(error.code);
       process.exit(7);
     });
-    const wait = () => new Promise((done) => setTimeout(done, 4000));`;
+    const wait = (ms) => new Promise((done) => setTimeout(done, ms));`;
   const stopped = await runChild(
     join(root, "packaged"),
-    `${start} await cluster.stop(); await wait(); print("quiet");`,
+    `${start} await cluster.stop(); await wait(4000); print("quiet");`,
   );
   expect(stopped).toEqual({ code: 0, out: '"quiet"\n' });
   const killed = await runChild(
     join(root, "packaged"),
     `${start} process.kill(Number(readFileSync(dataDir + "/postgres/postmaster.pid", "utf8").split("\\n")[0]), "SIGKILL");
-     await wait();
+     await wait(15_000);
      print("not told");`,
   );
   expect(killed).toEqual({ code: 7, out: '"DATABASE_UNAVAILABLE"\n' });

@@ -91,7 +91,9 @@ function send(value) {
 
 let held = Buffer.alloc(0);
 process.stdin.on("end", () => process.exit());
-process.stdin.on("data", async (chunk) => {
+process.stdin.on("data", (chunk) => void take(chunk));
+
+async function take(chunk) {
   held = Buffer.concat([held, chunk]);
   while (held.length >= 4 && held.length >= 4 + held.readUInt32BE()) {
     const end = 4 + held.readUInt32BE();
@@ -105,4 +107,4 @@ process.stdin.on("data", async (chunk) => {
     const result = JSON.stringify({ worked: await tryEverything(targets) });
     send({ op: "done", id: request.id, answer: { ok: true, result } });
   }
-});
+}

@@ -74,29 +74,28 @@ afterAll(async () => {
 });
 
 test.each([
-  ["loop", ["PACK_TIMEOUT"]],
-  ["regex", ["PACK_TIMEOUT"]],
-  ["memory", ["PACK_CRASHED", "PACK_TIMEOUT"]],
+  // The first two run for seconds, so that several answers must come before they end.
+  ["loop", ["PACK_TIMEOUT"], 3],
+  ["regex", ["PACK_TIMEOUT"], 3],
+  ["memory", ["PACK_CRASHED", "PACK_TIMEOUT"], 0],
   // On a slow machine the deadline comes before the memory is full.
-  ["abort", ["PACK_CRASHED", "PACK_TIMEOUT"]],
-])("attack 46: %s costs its own call, nothing behind or beside it", async (probe, codes) => {
+  ["abort", ["PACK_CRASHED", "PACK_TIMEOUT"], 0],
+])("attack 46: %s costs its own call, nothing behind or beside it", async (probe, codes, least) => {
   let ended = false;
   const hostile = call(probe).finally(() => (ended = true));
   const behind = ["one", "two", "three"].map((text) => call("echo", { text }));
   // As long as the hostile call runs, another pack answers and the hub and the agent are there.
-  let beside = 0;
+  let meanwhile = 0;
   do {
-    const started = performance.now();
     const answer = await client.call("system_memory_usage", { agent: product.agent });
     expect(codeOf(answer)).toBe("ok");
-    expect(performance.now() - started).toBeLessThan(3000);
+    if (!ended) meanwhile += 1;
     expect((await product.hub.send("GET", `/agents/${product.agent}`)).body).toMatchObject({
       online: true,
     });
-    beside += 1;
     await new Promise((done) => setTimeout(done, 20));
   } while (!ended);
-  expect(beside).toBeGreaterThan(0);
+  expect(meanwhile).toBeGreaterThanOrEqual(least);
   expect(codes).toContain(codeOf(await hostile));
   expect((await Promise.all(behind)).map(answerOf)).toEqual(["one", "two", "three"]);
 });
@@ -149,8 +148,10 @@ test("a runner that stands still is replaced, and calls go on", async () => {
   process.kill(stuck, "SIGSTOP");
   const during = await call("secrets_fail");
   expect(codeOf(during)).toBe("ok");
-  const fresh = await until("another runner", () => findPid(product, "runner"));
-  expect(fresh).not.toBe(stuck);
+  await until("another runner", () => {
+    const pid = findPid(product, "runner");
+    return pid !== undefined && pid !== stuck;
+  });
   expect(codeOf(await call("echo"))).toBe("ok");
 });
 

@@ -18,7 +18,6 @@ import {
 const SOURCES = `export const load = source.file({ path: "/proc/loadavg", samples: { count: 3, intervalMs: 1000 } });`;
 const SLOW = `look: probe({ description: "Looks for two seconds.", result: t.object({ looks: t.integer() }),
   reads: { load: sources.load }, run: ({ reads }) => ({ looks: reads.load.samples.length }) })`;
-const DURING_MS = 700;
 
 let product: Product;
 let acme: TestPublisher;
@@ -56,7 +55,18 @@ const codeOf = (answer: CallAnswer | "no answer") =>
   answer === "no answer" ? answer : (answer.results[0]?.failure?.code ?? "ok");
 const slow = () => ask("acme__slow_look");
 const quick = () => ask("system_memory_usage");
-const sleep = (ms: number) => new Promise((done) => setTimeout(done, ms));
+
+/** Makes a slow call and resolves when the agent has it on record: the probe runs from then on. */
+async function startSlow(): Promise<{ answer: ReturnType<typeof slow> }> {
+  const begun = () =>
+    readVerifiedAgentAudit(product).filter(
+      ({ record }) => record.event === "call.request" && record.probe === "acme/slow.look",
+    ).length;
+  const before = begun();
+  const answer = slow();
+  await until("the probe to begin", () => begun() > before);
+  return { answer };
+}
 
 function kill(role: Role): number {
   const pid = findPid(product, role);
@@ -104,7 +114,7 @@ async function expectOnRecord(answered: CallAnswer[]): Promise<AuditEntry[]> {
 }
 
 /** Calls without a pause until told to stop; gives those that were answered well. */
-function startBurst(width: number): { stop(): Promise<CallAnswer[]> } {
+function startBurst(width: number): { count(): number; stop(): Promise<CallAnswer[]> } {
   let stopped = false;
   const answered: CallAnswer[] = [];
   const lane = async () => {
@@ -115,6 +125,7 @@ function startBurst(width: number): { stop(): Promise<CallAnswer[]> } {
   };
   const lanes = Promise.all(Array.from({ length: width }, lane));
   return {
+    count: () => answered.length,
     async stop() {
       stopped = true;
       await lanes;
@@ -124,8 +135,7 @@ function startBurst(width: number): { stop(): Promise<CallAnswer[]> } {
 }
 
 test("the agent dies while a probe runs: a code at once, AGENT_OFFLINE meanwhile, then it is back", async () => {
-  const interrupted = slow();
-  await sleep(DURING_MS);
+  const { answer: interrupted } = await startSlow();
   const killed = kill("agent");
   const answer = await interrupted;
   expect(codeOf(answer)).toBe("CALL_OUTCOME_UNKNOWN");
@@ -146,8 +156,7 @@ test("the agent dies while a probe runs: a code at once, AGENT_OFFLINE meanwhile
 test("the hub dies while a probe runs: the call is unknown on record, the agent comes back by itself", async () => {
   const before = new Set((await readVerifiedAudit(product)).map(({ record }) => record.callId));
   const agentPid = findPid(product, "agent");
-  const interrupted = slow();
-  await sleep(DURING_MS);
+  const { answer: interrupted } = await startSlow();
   const killed = kill("hub");
   expect(await interrupted).toBe("no answer");
   await untilWell("hub", killed);
@@ -166,11 +175,9 @@ test.each<Role>(["hub", "agent"])(
   "attack 61, 62: the %s dies amid many calls, and every answered call is on both records",
   async (role) => {
     const burst = startBurst(8);
-    await sleep(1500);
+    await until("many answers", () => burst.count() > 20);
     const killed = kill(role);
-    await sleep(500);
     const answered = await burst.stop();
-    expect(answered.length).toBeGreaterThan(10);
     await untilWell(role, killed);
     const hub = await expectOnRecord(answered);
     // No request stays open: each has an end, known or unknown.
@@ -187,8 +194,7 @@ test.each<Role>(["hub", "agent"])(
 );
 
 test("the runner dies while it reads: its replacement answers the same call", async () => {
-  const interrupted = slow();
-  await sleep(DURING_MS);
+  const { answer: interrupted } = await startSlow();
   const killed = kill("runner");
   expect(codeOf(await interrupted)).toBe("ok");
   expect(findPid(product, "runner")).not.toBe(killed);

@@ -49,7 +49,10 @@ async function isListed(client: McpClient): Promise<boolean> {
 }
 
 async function expectListed(expected: boolean): Promise<void> {
-  for (const client of clients) expect(await isListed(client), client.generation).toBe(expected);
+  for (const client of clients) {
+    const what = `the ${client.generation} client's list ${expected ? "to have" : "to be without"} it`;
+    await until(what, async () => (await isListed(client)) === expected);
+  }
 }
 
 async function expectAnswers(greeting: string): Promise<void> {
@@ -126,7 +129,7 @@ describe("a pack by somebody the product has never heard of", () => {
 
   test("vanishes on revoke, and comes back on a new approval", async () => {
     await untilTold(() => sonde("agent", "revoke", "acme/hello"));
-    expect(await stateOf("0.1.0")).toBe("revoked");
+    await until("the hub to know", async () => (await stateOf("0.1.0")) === "revoked");
     await expectListed(false);
     await expectUnknown();
 
@@ -136,11 +139,13 @@ describe("a pack by somebody the product has never heard of", () => {
 
   test("vanishes when the hub no longer wants it; approved beforehand, it serves at once", async () => {
     await untilTold(() => sonde("hub", "remove", "acme/hello"));
-    expect(await reports()).toEqual([]);
+    await until("the agent to have dropped it", async () => (await reports()).length === 0);
+    await expectListed(false);
     await expectUnknown();
 
     await untilTold(() => sonde("hub", "install", "acme/hello@0.1.0"));
-    expect(await stateOf("0.1.0")).toBe("active");
+    await until("the hub to know", async () => (await stateOf("0.1.0")) === "active");
+    await expectListed(true);
     await expectAnswers(`Good day Ada, this is ${hostname()}.`);
   });
 });

@@ -137,10 +137,9 @@ describe("file", () => {
     expect(spawnSync("mkfifo", [fifo]).status).toBe(0);
     // A writer waits in open() until somebody opens the other end: nobody may.
     const writer = spawn("sh", ["-c", `exec 3>"${fifo}"`]);
-    const started = performance.now();
     const { outcome, overdue } = await readPath(fifo);
+    // At once: whoever waited until its time was over would get READ_TIMEOUT.
     expect(codeOf(outcome)).toBe("READ_FAILED");
-    expect(performance.now() - started).toBeLessThan(1000);
     expect(overdue).toEqual([]);
     await new Promise((resolve) => setTimeout(resolve, 100));
     expect(writer.exitCode).toBe(null);

@@ -52,7 +52,9 @@ async function attempt(targets) {
 
 let held = Buffer.alloc(0);
 process.stdin.on("end", () => process.exit());
-process.stdin.on("data", async (chunk) => {
+process.stdin.on("data", (chunk) => void take(chunk));
+
+async function take(chunk) {
   held = Buffer.concat([held, chunk]);
   while (held.length >= 4 && held.length >= 4 + held.readUInt32BE()) {
     const end = 4 + held.readUInt32BE();
@@ -72,4 +74,4 @@ process.stdin.on("data", async (chunk) => {
     send({ op: "begun", id: request.id });
     send({ op: "done", id: request.id, answer: { ok: true, result } });
   }
-});
+}

@@ -1,0 +1,47 @@
+// A process of mutants.mjs: keeps one vitest ready in a copy of the workspace, since starting
+// it costs more than most tests, and runs the files it is asked for, each in a fresh fork.
+//   fork("mutant-worker.mjs", { cwd: copy })   <- { test, case, changed }   -> { tests, errors }
+import { join } from "node:path";
+import { createVitest } from "vitest/node";
+
+const copy = process.cwd();
+const escape = (text) => text.replace(/[.*+?^${}()|[\]\\]/g, "\\$&");
+const vitest = await createVitest("test", {
+  root: copy,
+  watch: false,
+  reporters: [{}],
+  maxWorkers: 1,
+  testTimeout: 30_000,
+  fsModuleCache: false,
+});
+
+/** Runs a test file, or the one `name`d case of it, on the sources as they are now. */
+async function run({ test, case: name, changed }) {
+  vitest.invalidateFile(join(copy, changed));
+  const moduleId = join(copy, test);
+  const found = await vitest.globTestSpecifications([test]);
+  const specifications = found
+    .filter((specification) => specification.moduleId === moduleId)
+    .map(({ project }) =>
+      project.createSpecification(moduleId, {
+        ...(name !== undefined && { testNamePattern: new RegExp(`^${escape(name)}$`) }),
+      }),
+    );
+  const { testModules, unhandledErrors } = await vitest.runTestSpecifications(specifications);
+  const modules = testModules.filter((module) => module.moduleId === moduleId);
+  return {
+    tests: modules.flatMap((module) =>
+      [...module.children.allTests()].map((one) => ({
+        name: one.fullName,
+        state: one.result().state,
+      })),
+    ),
+    errors: [...modules.flatMap((module) => module.errors()), ...unhandledErrors].map(
+      ({ message }) => String(message).slice(0, 300),
+    ),
+  };
+}
+
+// A run that throws ends this process, which mutants.mjs reports.
+process.on("message", (asked) => void run(asked).then((answer) => process.send(answer)));
+process.on("disconnect", () => process.exit());
