@@ -81,9 +81,6 @@ function renderProbes({ probes }: VersionDetails): Html {
 }
 
 function renderSigner({ name, version, signedBy, provenance, repository }: VersionDetails): Html {
-  const source = /^https?:\/\//.test(repository)
-    ? html`<a href="${repository}" rel="nofollow ugc noopener noreferrer">${repository}</a>`
-    : html`${repository}`;
   return html`<section class="side" aria-labelledby="install">
 <h2 id="install">Install</h2>
 <pre class="command">sonde hub install ${name}@${version}</pre>
@@ -94,7 +91,7 @@ function renderSigner({ name, version, signedBy, provenance, repository }: Versi
 <p class="breakable">${signedBy}</p>
 <p class="note">${provenance}</p>
 <h3>Source, as the publisher says</h3>
-<p class="breakable">${source}</p>
+<p class="breakable"><a href="${repository}" rel="nofollow ugc noopener noreferrer">${repository}</a></p>
 </section>`;
 }
 
