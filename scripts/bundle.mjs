@@ -24,6 +24,7 @@ const dist = join(root, "dist");
 const PROGRAMS = {
   hub: "hub/src/main.ts",
   registry: "registry/src/main.ts",
+  "render-readme": "registry/src/render-readme.ts",
   agent: "agent/src/main.ts",
   enrol: "agent/src/enrol.ts",
   runner: "agent/src/runner.ts",

@@ -59,12 +59,31 @@ export const RegistryConfig = Type.Object(
      * against. Without it only publishers' keys count. Read once, at the start.
      */
     trustedRootFile: Type.Optional(Type.String({ pattern: "^/", maxLength: 400 })),
+    /** What one client address may ask each minute; twice that may come at once. */
+    rateLimits: Type.Optional(
+      Type.Object(
+        {
+          readsPerMinute: Type.Integer({ minimum: 1 }),
+          writesPerMinute: Type.Integer({ minimum: 1 }),
+          /** Requests whose token was refused. */
+          refusalsPerMinute: Type.Integer({ minimum: 1 }),
+        },
+        closed,
+      ),
+    ),
     /** End when standard input closes, so that no registry outlives its supervisor. */
     supervised: Type.Boolean(),
   },
   closed,
 );
 export type RegistryConfig = Static<typeof RegistryConfig>;
+
+/** For a registry that says nothing: much for a fleet behind one address, little for guessing. */
+export const DEFAULT_RATE_LIMITS = {
+  readsPerMinute: 6000,
+  writesPerMinute: 60,
+  refusalsPerMinute: 20,
+} as const;
 
 export const parseRegistryConfig = buildParser(
   RegistryConfig,

@@ -1,5 +1,5 @@
 import { mkdirSync, readFileSync } from "node:fs";
-import { join } from "node:path";
+import { extname, join } from "node:path";
 import { parseArgs } from "node:util";
 import { type Database, DatabaseError, openDatabase } from "@sonde/database";
 import {
@@ -10,31 +10,47 @@ import {
   toSondeError,
 } from "@sonde/schemas";
 import { formatNoteKey } from "@sonde/trust/log";
-import { type RegistryConfig, parseRegistryConfig } from "./config.ts";
-import { authenticate } from "./edge/http/authenticate.ts";
+import { DEFAULT_RATE_LIMITS, type RegistryConfig, parseRegistryConfig } from "./config.ts";
+import { REGISTRY_VERSION } from "./core/registry-version.ts";
+import { createDownloadCounter } from "./edge/download-counter.ts";
+import { addArchiveRoutes } from "./edge/http/archive-routes.ts";
+import { installConditionalAnswers } from "./edge/http/conditional.ts";
+import { addDetailRoutes } from "./edge/http/detail-routes.ts";
+import { createDetailsReader } from "./edge/http/details-reader.ts";
 import { guardRoutes } from "./edge/http/guard-routes.ts";
 import { createHttpServer } from "./edge/http/http-server.ts";
+import { addIndexRoutes } from "./edge/http/index-routes.ts";
 import { addLifeRoutes } from "./edge/http/life-routes.ts";
+import { authenticate } from "./edge/http/authenticate.ts";
 import { addLogRoutes } from "./edge/http/log-routes.ts";
+import { installOpenApi } from "./edge/http/openapi.ts";
 import { addPackRoutes } from "./edge/http/pack-routes.ts";
 import { addPermissionRoutes } from "./edge/http/permission-routes.ts";
 import { addTokenRoutes } from "./edge/http/token-routes.ts";
 import { addExchangeRoute, addTrustedRoutes } from "./edge/http/trusted-routes.ts";
 import { installUploads, openUploads } from "./edge/http/read-upload.ts";
+import { installRateLimits } from "./edge/http/rate-limit.ts";
+import { addSearchRoutes } from "./edge/http/search-routes.ts";
 import { listenHttp, listenOperator, requireSafeListener, runtimePaths } from "./edge/listen.ts";
+import { createCheckpointReader } from "./edge/log-head.ts";
 import { openLogKey } from "./edge/log-key.ts";
 import { createIdentityVerifier } from "./edge/oidc/identity-verifier.ts";
 import { addIdentity, addPublisher } from "./edge/operator/add-publisher.ts";
 import { addOperatorRoutes } from "./edge/operator/operator-routes.ts";
+import { createReadmeReader } from "./edge/readme/read-readme.ts";
+import { createReadmeRenderer } from "./edge/readme/readme-renderer.ts";
 import { openBlobStore } from "./edge/store/blob-store.ts";
 import { createLifeStore } from "./edge/store/life-store.ts";
 import { createLogStore } from "./edge/store/log-store.ts";
 import { migrations } from "./edge/store/migrations.ts";
 import { createNameStore } from "./edge/store/name-store.ts";
+import { createPackStore } from "./edge/store/pack-store.ts";
 import { createPublisherStore } from "./edge/store/publisher-store.ts";
 import { createTokenStore } from "./edge/store/token-store.ts";
 import { createTrustedPublisherStore } from "./edge/store/trusted-publisher-store.ts";
+import { createReadmeStore } from "./edge/store/readme-store.ts";
 import { createVersionStore } from "./edge/store/version-store.ts";
+import { addPageRoutes } from "./edge/web/page-routes.ts";
 
 // registry CONFIG                                   the service
 // registry CONFIG publisher add NAME --key FILE     the operator's commands
@@ -93,9 +109,15 @@ async function listen(
   const logKey = openLogKey(config.dataDir, config.logName);
   await log.open(formatNoteKey(logKey.key));
   const names = createNameStore(database.sql);
-  const versions = createVersionStore(database.sql, log, names);
+  const packs = createPackStore(database.sql);
+  const versions = createVersionStore(database.sql, log, names, packs);
   const lives = createLifeStore(database.sql, log);
   const publishers = createPublisherStore(database.sql);
+  const downloads = createDownloadCounter(packs, report);
+  const renderer = createReadmeRenderer(siblingProgram("render-readme"));
+  const readReadme = createReadmeReader(createReadmeStore(database.sql), blobs, renderer);
+  const readDetails = createDetailsReader(versions, lives, packs, readReadme);
+  const readCheckpoint = createCheckpointReader(log, logKey, now);
 
   const tokens = createTokenStore(database.sql);
   const findHolder = (token: string) => tokens.findHolder(token, now());
@@ -104,7 +126,10 @@ async function listen(
   guardRoutes(operator, async () => ({ role: "operator" }));
   addTokenRoutes(operator, { publishers, tokens, now });
   addOperatorRoutes(operator, publishers, now);
-  const app = createHttpServer(report);
+  const app = createHttpServer(report, config.http);
+  installRateLimits(app, config.rateLimits ?? DEFAULT_RATE_LIMITS, () => performance.now());
+  installConditionalAnswers(app);
+  await installOpenApi(app, REGISTRY_VERSION);
   guardRoutes(app, (request) => authenticate(request.headers.authorization, findHolder));
   await installUploads(app);
   addTokenRoutes(app, { publishers, tokens, now });
@@ -115,7 +140,6 @@ async function listen(
     ...publishers,
     ...blobs,
     versions,
-    blobs,
     lives,
     uploads: await openUploads(join(config.dataDir, "uploads")),
     maxCapability: config.maxCapability,
@@ -131,14 +155,25 @@ async function listen(
     addExchangeRoute(app, ports);
   }
   addPermissionRoutes(app, versions);
-  addLogRoutes(app, { log, logKey, now });
+  addSearchRoutes(app, packs);
+  addDetailRoutes(app, readDetails);
+  addArchiveRoutes(app, { ...versions, lives, blobs, downloads });
+  addIndexRoutes(app, versions, lives);
+  addLogRoutes(app, { log, logKey, readCheckpoint });
+  addPageRoutes(app, { versions, lives, packs, readDetails, readCheckpoint }, report);
   const operatorSocket = await listenOperator(operator, config.dataDir);
   const port = await listenHttp(app, config.http, config.dataDir);
   print({ ready: true, pid: process.pid, port, operatorSocket, logKey: formatNoteKey(logKey.key) });
   return async () => {
     await Promise.all([app.close(), operator.close()]);
+    await Promise.all([downloads.close(), renderer.close()]);
     await database.close();
   };
+}
+
+/** Source or bundle, every program of the registry lies beside this one. */
+function siblingProgram(name: string): string {
+  return join(import.meta.dirname, `${name}${extname(import.meta.filename)}`);
 }
 
 function makeFolder(dataDir: string): void {

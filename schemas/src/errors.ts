@@ -14,6 +14,11 @@ export const ERROR_TABLE = {
     hint: "Correct the request; the message names the field.",
   },
   BODY_TOO_LARGE: { status: 413, retryable: false, hint: "Send a smaller body." },
+  RANGE_INVALID: {
+    status: 416,
+    retryable: false,
+    hint: "Ask for bytes that the archive has; Content-Range says how many there are.",
+  },
   NOT_FOUND: { status: 404, retryable: false, hint: "Check the name; list what exists first." },
   CONFIG_INVALID: {
     status: 500,

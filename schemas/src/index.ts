@@ -178,6 +178,7 @@ export {
   AddPublisher,
   AddedIdentity,
   AddedPublisher,
+  IndexLine,
   PackList,
   PackSummary,
   PackVersions,
@@ -185,10 +186,13 @@ export {
   PublishCheck,
   PublishedVersion,
   parseAddedIdentity,
+  VersionDetails,
   parseAddedPublisher,
+  parseIndexLine,
   parsePackList,
   parsePackVersions,
   parsePublishedVersion,
+  parseVersionDetails,
 } from "./registry-api.ts";
 export { readCapped } from "./read-capped.ts";
 export { Signer, describeSigner } from "./signer.ts";

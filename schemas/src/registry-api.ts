@@ -1,18 +1,31 @@
 import { type Static, Type } from "typebox";
 import type { Manifest } from "./manifest.ts";
 import { Advisory, VersionState } from "./pack-life.ts";
-import { Digest, PackName, PublisherName, Timestamp, Version } from "./names.ts";
+import {
+  Capability,
+  Digest,
+  PackName,
+  ProbeId,
+  PublisherName,
+  Timestamp,
+  Version,
+} from "./names.ts";
 import { Signer } from "./signer.ts";
 import { TrustedIdentity } from "./trust-policy.ts";
 import { buildParser } from "./validator.ts";
 
 // REST bodies of the registry. Paths, all below /api/v1:
-//   GET  /packs                                  -> PackList
+//   GET  /search?q=&limit=&cursor=               -> PackList, the best match first
+//   GET  /packs?limit=&cursor=                   -> PackList, by name
 //   GET  /packs/:publisher/:pack                 -> PackVersions
 //   GET  /packs/:publisher/:pack/:version        -> PublishedVersion
 //   GET  /packs/:publisher/:pack/:version/archive   the .tgz, with Sonde-Digest
 //   GET  /packs/:publisher/:pack/:version/bundle    the Sigstore bundle (JSON)
+//   GET  /packs/:publisher/:pack/:version/details   -> VersionDetails
+//   GET  /openapi.json                              all of this as OpenAPI
 //   PUT  /packs/:publisher/:pack/:version        multipart: files `bundle` then `archive`, bearer token
+// What resolvers read, one JSON line (IndexLine) for each version, in the order of the log:
+//   GET  /index/PUBLISHER/PACK
 // The transparency log (C2SP tlog-tiles):
 //   GET  /log/key                                the key that signs its heads (vkey)
 //   GET  /log/checkpoint                         its signed head
@@ -79,12 +92,23 @@ export const PackSummary = Type.Object(
     name: PackName,
     latest: Version,
     description: Type.String(),
+    /** When the latest version was published. */
     publishedAt: Timestamp,
+    /** Of all versions together; counted a few seconds late. */
+    downloads: Type.Integer({ minimum: 0 }),
   },
   closed,
 );
+export type PackSummary = Static<typeof PackSummary>;
 
-export const PackList = Type.Object({ packs: Type.Array(PackSummary) }, closed);
+/** One page; `cursor` asks for the next one, null says that there is none. */
+export const PackList = Type.Object(
+  {
+    packs: Type.Array(PackSummary),
+    cursor: Type.Union([Type.String({ maxLength: 300 }), Type.Null()]),
+  },
+  closed,
+);
 export type PackList = Static<typeof PackList>;
 
 export const PackVersions = Type.Object(
@@ -108,6 +132,80 @@ export const PackVersions = Type.Object(
   closed,
 );
 export type PackVersions = Static<typeof PackVersions>;
+
+/** What a person wants to know of a version before they choose it. */
+export const VersionDetails = Type.Object(
+  {
+    name: PackName,
+    version: Version,
+    digest: Digest,
+    sizeBytes: Type.Integer({ minimum: 1 }),
+    publishedAt: Timestamp,
+    logIndex: Type.Integer({ minimum: 0 }),
+    state: VersionState,
+    deprecated: Type.Union([Type.String(), Type.Null()]),
+    advisories: Type.Array(Advisory),
+    description: Type.String(),
+    license: Type.String(),
+    repository: Type.String(),
+    /** The agents it runs on, a range of semantic versions. */
+    agents: Type.String(),
+    signer: Signer,
+    /** Who signed it and with what, in a sentence. */
+    signedBy: Type.String(),
+    /** What the signature tells of how the archive was built, in a sentence. */
+    provenance: Type.String(),
+    /** All it could ever do on a host, in words. */
+    permissions: Type.Object(
+      {
+        /** The highest level that any probe or source needs. */
+        capability: Capability,
+        groups: Type.Array(Type.String()),
+        /** Each declared read: in words, and exactly as `sonde agent explain` shows it. */
+        reads: Type.Array(
+          Type.Object(
+            { words: Type.String(), exact: Type.String(), capability: Capability },
+            closed,
+          ),
+        ),
+      },
+      closed,
+    ),
+    probes: Type.Array(
+      Type.Object(
+        {
+          id: ProbeId,
+          description: Type.String(),
+          capability: Capability,
+          reads: Type.Array(Type.String()),
+        },
+        closed,
+      ),
+    ),
+    /** The README as HTML of a few harmless elements, without images, styles or scripts. */
+    readmeHtml: Type.String(),
+    downloads: Type.Object(
+      { version: Type.Integer({ minimum: 0 }), pack: Type.Integer({ minimum: 0 }) },
+      closed,
+    ),
+  },
+  closed,
+);
+export type VersionDetails = Static<typeof VersionDetails>;
+
+/** One line of `/index/PUBLISHER/PACK`. */
+export const IndexLine = Type.Object(
+  {
+    name: PackName,
+    version: Version,
+    digest: Digest,
+    engines: Type.Object({ agent: Type.String() }, closed),
+    logIndex: Type.Integer({ minimum: 0 }),
+    state: VersionState,
+  },
+  closed,
+);
+export type IndexLine = Static<typeof IndexLine>;
 
 /** Adds a key and a new token to a publisher, who is created when new. */
 export const AddPublisher = Type.Object(
@@ -179,3 +277,9 @@ export const parsePackVersions = buildParser(
   "registry answer",
   "REGISTRY_UNAVAILABLE",
 );
+export const parseVersionDetails = buildParser(
+  VersionDetails,
+  "registry answer",
+  "REGISTRY_UNAVAILABLE",
+);
+export const parseIndexLine = buildParser(IndexLine, "registry answer", "REGISTRY_UNAVAILABLE");

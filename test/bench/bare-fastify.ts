@@ -1,8 +1,10 @@
-// The floor of an HTTP answer: a bare Fastify that takes a JSON body and gives one back.
+// The floor of an HTTP answer: a bare Fastify that gives a JSON body, or takes one and gives it back.
 import type { AddressInfo } from "node:net";
 import Fastify from "fastify";
 
 const app = Fastify();
+const metadata = { name: "acme/hello", text: "x".repeat(2000) };
+app.get("/", () => metadata);
 app.post("/", (request) => ({ results: [request.body] }));
 await app.listen({ host: "127.0.0.1", port: 0 });
 process.stdout.write(`${(app.server.address() as AddressInfo).port}\n`);

@@ -1,4 +1,4 @@
-// `npm run bench [-- --quick]`: starts everything real, measures, prints one JSON
+// `npm run bench [-- --quick]`, `npm run bench -- registry [--quick]`: starts everything real, measures, prints one JSON
 // on standard output. Never part of the tests: a shared machine makes no promises.
 import { execFileSync } from "node:child_process";
 import { mkdtempSync, rmSync, statSync } from "node:fs";
@@ -9,6 +9,7 @@ import { measureAlone } from "./alone.ts";
 import { measureFloors } from "./floors.ts";
 import { createToolCaller } from "./mcp-load.ts";
 import { cpuMs, descendants, pidsNaming, pssMb } from "./process-figures.ts";
+import { measureRegistry } from "./registry.ts";
 import { ratePerSecond, round, summarize, timeEach } from "./statistics.ts";
 
 const quick = process.argv.includes("--quick");
@@ -101,7 +102,20 @@ async function measureFirstAnswer(): Promise<number> {
   return round(ms / 1000);
 }
 
+const machine = {
+  cpu: cpus()[0]?.model,
+  cores: cpus().length,
+  memoryMb: Math.round(totalmem() / 2 ** 20),
+  kernel: release(),
+  node: process.version,
+};
+
 async function main(): Promise<void> {
+  if (process.argv.includes("registry")) {
+    const figures = await measureRegistry(quick, say);
+    process.stdout.write(`${JSON.stringify({ machine, ...figures }, null, 2)}\n`);
+    return;
+  }
   const data = createDataFolder();
   say("floors ...");
   const floors = await measureFloors(ROUNDS);
@@ -177,13 +191,6 @@ async function main(): Promise<void> {
       met: auditRows === callsMade,
     },
   ];
-  const machine = {
-    cpu: cpus()[0]?.model,
-    cores: cpus().length,
-    memoryMb: Math.round(totalmem() / 2 ** 20),
-    kernel: release(),
-    node: process.version,
-  };
   process.stdout.write(
     `${JSON.stringify({ machine, floors, probes, withOthersPssMb, alone, cloneToFirstAnswerSeconds, ambitions }, null, 2)}\n`,
   );

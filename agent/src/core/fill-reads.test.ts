@@ -1,6 +1,7 @@
 import { type Hole, type HoleValue, type Manifest, SondeError, type Source } from "@sonde/schemas";
+import { describeRead } from "@sonde/trust/classify";
 import { expect, test } from "vitest";
-import { describeRead, fillReads } from "./fill-reads.ts";
+import { fillReads } from "./fill-reads.ts";
 
 const limits = { timeoutMs: 1000, maxBytes: 1000 };
 

@@ -5,9 +5,8 @@ import {
   type PackReport,
   buildProbeId,
 } from "@sonde/schemas";
-import { effectiveCapability } from "@sonde/trust/classify";
+import { describeRead, effectiveCapability } from "@sonde/trust/classify";
 import { scrubSentence } from "@sonde/trust/scrub";
-import { describeRead } from "./fill-reads.ts";
 import { existingProbes, missingRequirements } from "./grants.ts";
 import { type HostRules, type Pack, type PackVersion, hasRunnerFor } from "./pack-state.ts";
 

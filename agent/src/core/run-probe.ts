@@ -14,7 +14,8 @@ import {
 import { type ActivePack, type LoadedProbe, requireProbe } from "./active-pack.ts";
 import type { AuditLog } from "./audit-log.ts";
 import { CallTrail } from "./call-trail.ts";
-import { describeRead, fillReads } from "./fill-reads.ts";
+import { describeRead } from "@sonde/trust/classify";
+import { fillReads } from "./fill-reads.ts";
 
 /** A call as it came in a checked envelope. */
 export type Call = {

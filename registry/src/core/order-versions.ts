@@ -1,4 +1,4 @@
-import { SondeError, type Version } from "@sonde/schemas";
+import type { Version } from "@sonde/schemas";
 import semver from "semver";
 
 /** Newest first, by semantic version, whenever each was published. */
@@ -6,10 +6,10 @@ export function newestFirst<V extends { version: Version }>(versions: readonly V
   return versions.toSorted((a, b) => semver.rcompare(a.version, b.version));
 }
 
-/** The newest version; a pre-release only where there is nothing else. */
-export function pickLatest<V extends { version: Version }>(versions: readonly V[]): V {
-  const ordered = newestFirst(versions);
-  const latest = ordered.find(({ version }) => semver.prerelease(version) === null) ?? ordered[0];
-  if (latest === undefined) throw new SondeError("NOT_FOUND", "expected a version, got none");
-  return latest;
+/** Whether a version takes the place of the latest: a pre-release only before any release. */
+export function isNewLatest(version: Version, latest: Version | null): boolean {
+  if (latest === null) return true;
+  const isRelease = semver.prerelease(version) === null;
+  const wasRelease = semver.prerelease(latest) === null;
+  return isRelease === wasRelease ? semver.gt(version, latest) : isRelease;
 }

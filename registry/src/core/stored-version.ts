@@ -7,8 +7,11 @@ export type StoredVersion = Omit<PublishedVersion, "state" | "deprecated" | "adv
 /** A version that passed every step, before it is in the log. */
 export type AcceptedVersion = Omit<StoredVersion, "logIndex">;
 
+/** What lists show of a version. */
+export type ListedVersion = Pick<StoredVersion, "version" | "digest" | "publishedAt" | "signer">;
+
 /** The version as it is answered: what never changes, and what was said about it since. */
-export function describeVersion(stored: StoredVersion, life: PackLife): PublishedVersion {
+export function withLife(stored: StoredVersion, life: PackLife): PublishedVersion {
   return {
     ...stored,
     state: stateOf(life, stored.version),
@@ -20,19 +23,13 @@ export function describeVersion(stored: StoredVersion, life: PackLife): Publishe
 /** @param versions in the order to be shown */
 export function describePack(
   name: string,
-  versions: readonly StoredVersion[],
+  versions: readonly ListedVersion[],
   life: PackLife,
 ): PackVersions {
   return {
     name,
     deprecated: life.deprecated,
     advisories: life.advisories,
-    versions: versions.map(({ version, digest, publishedAt, signer }) => ({
-      version,
-      digest,
-      publishedAt,
-      signer,
-      state: stateOf(life, version),
-    })),
+    versions: versions.map((listed) => ({ ...listed, state: stateOf(life, listed.version) })),
   };
 }

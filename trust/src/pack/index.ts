@@ -2,6 +2,7 @@ export { checkManifest, formatManifest, parseManifest } from "./check-manifest.t
 export { classifySource, effectiveCapability } from "./classify-source.ts";
 export { diffPermissions, findPrevious, type PermissionDiff } from "./diff-permissions.ts";
 export { deriveRequires } from "./derive-requires.ts";
+export { describeRead } from "./describe-read.ts";
 export { keyIdOf } from "../envelope/index.ts";
 export { parsePublisherKey } from "./publisher-key.ts";
 export { STATEMENT_PAYLOAD_TYPE, buildStatement } from "./statement.ts";

@@ -41,7 +41,12 @@ export function buildSampleManifest(changes: Partial<Manifest> = {}): Manifest {
 }
 
 /** What can differ in a sample pack's archive. */
-export type SampleParts = { manifest?: Partial<Manifest>; packJson?: string; code?: string };
+export type SampleParts = {
+  manifest?: Partial<Manifest>;
+  packJson?: string;
+  code?: string;
+  readme?: string;
+};
 
 /** The archive of a small pack. */
 export function buildSampleArchive(parts: SampleParts = {}): Uint8Array {
@@ -49,7 +54,7 @@ export function buildSampleArchive(parts: SampleParts = {}): Uint8Array {
   const texts: [ArchiveFile["path"], string][] = [
     ["pack.json", manifest],
     ["index.js", parts.code ?? "var pack = { probes: { greet: { run: () => ({}) } } };\n"],
-    ["README.md", "# Hello\n"],
+    ["README.md", parts.readme ?? "# Hello\n"],
     ["LICENSE", "Apache-2.0\n"],
   ];
   return writeArchive(

@@ -1,6 +1,6 @@
 import { setImmediate } from "node:timers/promises";
 import { type Failure, SondeError } from "@sonde/schemas";
-import { filledWith, renderTemplate } from "../../core/render-source.ts";
+import { filledWith, renderTemplate } from "@sonde/trust/classify";
 import type { FileCalls } from "./file-calls.ts";
 import { type Found, join, openFound, openProcessFile, withPath, withPathIn } from "./open-path.ts";
 import type { Power } from "./power.ts";

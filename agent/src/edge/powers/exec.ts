@@ -1,5 +1,5 @@
 import { SondeError } from "@sonde/schemas";
-import { filledWith, renderArgv } from "../../core/render-source.ts";
+import { filledWith, renderArgv } from "@sonde/trust/classify";
 import type { Power } from "./power.ts";
 import { runCommand } from "./run-command.ts";
 

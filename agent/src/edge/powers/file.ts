@@ -1,4 +1,4 @@
-import { filledWith, renderTemplate } from "../../core/render-source.ts";
+import { filledWith, renderTemplate } from "@sonde/trust/classify";
 import { openFound, withPath } from "./open-path.ts";
 import type { Power } from "./power.ts";
 import { type Bytes, readBytes } from "./read-bytes.ts";

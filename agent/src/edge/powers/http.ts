@@ -1,6 +1,6 @@
 import { type ClientRequest, type IncomingMessage, request } from "node:http";
 import { SondeError } from "@sonde/schemas";
-import { filledWith, renderRequestTarget } from "../../core/render-source.ts";
+import { filledWith, renderRequestTarget } from "@sonde/trust/classify";
 import { type Found, withPath } from "./open-path.ts";
 import type { Look, Power } from "./power.ts";
 import { errnoOf, permissionNeeded } from "./read-failure.ts";

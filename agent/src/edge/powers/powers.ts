@@ -7,7 +7,7 @@ import {
   SondeError,
   type SourceKind,
 } from "@sonde/schemas";
-import { describeRead } from "../../core/fill-reads.ts";
+import { describeRead } from "@sonde/trust/classify";
 import { readDirectory } from "./directory.ts";
 import { execCommand } from "./exec.ts";
 import { readFile } from "./file.ts";

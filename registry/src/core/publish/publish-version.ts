@@ -13,7 +13,7 @@ import { checkCapability } from "./check-capability.ts";
 import { type NamePorts, checkName } from "./check-name.ts";
 import { checkRights } from "./check-rights.ts";
 import { checkSignature } from "./check-signature.ts";
-import { readFiles, readManifest } from "./read-manifest.ts";
+import { readFiles, readManifest, readReadme } from "./read-manifest.ts";
 import type { Submission } from "./submission.ts";
 
 /** What publishing needs of the world. */
@@ -32,8 +32,14 @@ export type PublishPorts = NamePorts & {
   /**
    * Appends to the transparency log and makes the version visible, both or
    * neither; null when one is there, so of two at once exactly one wins.
+   *
+   * @param readme Markdown, by whose words the pack is found
    */
-  insertVersion(version: AcceptedVersion, bundle: string): Promise<StoredVersion | null>;
+  insertVersion(
+    version: AcceptedVersion,
+    bundle: string,
+    readme: string,
+  ): Promise<StoredVersion | null>;
 };
 
 /**
@@ -78,7 +84,7 @@ export async function publishVersion(
   };
   await ports.saveBlob(pack.digest, submission.archive);
   const published = await ports
-    .insertVersion(accepted, submission.bundle)
+    .insertVersion(accepted, submission.bundle, readReadme(pack.files))
     .catch(async (thrown: unknown) => {
       // A look-alike was first: this archive is nobody's, for the digest covers its name.
       const isRefused = thrown instanceof SondeError && thrown.code === "NAME_REFUSED";

@@ -14,3 +14,9 @@ export function readManifest(files: readonly ArchiveFile[]): Manifest {
   if (file === undefined) throw new SondeError("ARCHIVE_INVALID", "expected pack.json, got none");
   return parseManifest(file.bytes);
 }
+
+/** Markdown as the archive has it; what is no UTF-8 in it is replaced. */
+export function readReadme(files: readonly ArchiveFile[]): string {
+  const file = files.find(({ path }) => path === "README.md");
+  return file === undefined ? "" : new TextDecoder().decode(file.bytes);
+}

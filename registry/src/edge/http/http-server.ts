@@ -12,9 +12,13 @@ const MAX_JSON_BYTES = 16 * 1024;
  * An HTTP server without routes, the same for publishers and for the operator:
  * strict schemas (nothing coerced, stripped or defaulted), every error a body
  * of the error table, every answer with its request's id.
+ *
+ * @param options `behindProxy`: a proxy tells who the client is
  */
-export function createHttpServer(report: Report) {
+export function createHttpServer(report: Report, { behindProxy = false } = {}) {
   const app = Fastify({
+    // The last address of X-Forwarded-For is the proxy's word; those before it are anybody's.
+    trustProxy: behindProxy ? (_address: string, hop: number) => hop === 0 : false,
     bodyLimit: MAX_JSON_BYTES,
     requestTimeout: 60_000,
     connectionTimeout: 0,
@@ -39,6 +43,8 @@ export function createHttpServer(report: Report) {
     },
   }).withTypeProvider<TypeBoxTypeProvider>();
   app.removeContentTypeParser("text/plain");
+  // A response's schema documents it; nothing is left out of an answer because of it.
+  app.setSerializerCompiler(() => (answer) => JSON.stringify(answer));
   app.addHook("onRequest", async (request, reply) => {
     reply.header("sonde-request-id", request.id).header("x-content-type-options", "nosniff");
   });
@@ -64,12 +70,12 @@ function installErrorHandling(
 }
 
 /** The framework's own refusals (malformed body, wrong media type, schema misfit) get our codes. */
-function narrow(thrown: FastifyError): SondeError {
+export function narrow(thrown: Partial<FastifyError>): SondeError {
   if (thrown instanceof SondeError) return thrown;
-  const { statusCode } = thrown;
+  const { statusCode, message = "" } = thrown;
   if (statusCode === 413) return new SondeError("BODY_TOO_LARGE", "expected a smaller body");
   if (statusCode !== undefined && statusCode >= 400 && statusCode < 500) {
-    return new SondeError("BAD_REQUEST", thrown.message);
+    return new SondeError("BAD_REQUEST", message);
   }
   return toSondeError(thrown);
 }

@@ -1,14 +1,7 @@
-import {
-  type PackVersions,
-  PublisherName,
-  type PublishedVersion,
-  SondeError,
-  Version,
-} from "@sonde/schemas";
+import { PackVersions, PublishedVersion, PublisherName, SondeError, Version } from "@sonde/schemas";
 import { Type } from "typebox";
 import { type PublishPorts, publishVersion } from "../../core/publish/publish-version.ts";
-import { describePack, describeVersion } from "../../core/stored-version.ts";
-import type { BlobStore } from "../store/blob-store.ts";
+import { describePack, withLife } from "../../core/stored-version.ts";
 import type { LifeStore } from "../store/life-store.ts";
 import type { VersionStore } from "../store/version-store.ts";
 import type { HttpServer } from "./http-server.ts";
@@ -23,19 +16,26 @@ const VersionPath = Type.Object({
 
 export type PackRoutePorts = PublishPorts & {
   versions: VersionStore;
-  blobs: BlobStore;
   lives: LifeStore;
   uploads: Uploads;
 };
 
 /** The routes of schemas/registry-api: reading is public, publishing needs a right. */
 export function addPackRoutes(app: HttpServer, ports: PackRoutePorts): void {
-  const { versions, blobs, lives } = ports;
-  app.get("/health", () => ({ status: "ok" }));
-  app.get("/api/v1/packs", () => versions.listPacks());
+  const { versions, lives } = ports;
+  app.get("/health", { schema: { summary: "Whether the registry serves" } }, () => ({
+    status: "ok",
+  }));
   app.get(
     "/api/v1/packs/:publisher/:pack",
-    { schema: { params: PackPath } },
+    {
+      schema: {
+        params: PackPath,
+        response: { 200: PackVersions },
+        summary: "The versions of a pack, the newest first",
+      },
+      config: { conditional: true },
+    },
     async ({ params }) => {
       const name = `${params.publisher}/${params.pack}`;
       const [listed, life] = await Promise.all([versions.listVersions(name), lives.readLife(name)]);
@@ -44,30 +44,42 @@ export function addPackRoutes(app: HttpServer, ports: PackRoutePorts): void {
   );
 
   const path = "/api/v1/packs/:publisher/:pack/:version";
-  const schema = { params: VersionPath };
-  app.get(path, { schema }, ({ params }) => demandVersion(ports, params));
-  app.get(`${path}/archive`, { schema }, async ({ params }, reply) => {
-    const { digest, name, version, state } = await demandVersion(ports, params);
-    if (state.quarantined !== null) {
-      throw new SondeError(
-        "VERSION_QUARANTINED",
-        `expected a version that anybody may get, got ${name} ${version}: ${state.quarantined}`,
-      );
-    }
-    const bytes = await blobs.readBlob(digest);
-    return reply.header("sonde-digest", digest).type("application/gzip").send(bytes);
-  });
-  app.get(`${path}/bundle`, { schema }, async ({ params }, reply) => {
-    const { name, version } = await demandVersion(ports, params);
-    const bundle = await versions.findBundle(name, version);
-    return reply.type("application/vnd.dev.sigstore.bundle.v0.3+json").send(bundle);
-  });
+  app.get(
+    path,
+    {
+      schema: {
+        params: VersionPath,
+        response: { 200: PublishedVersion },
+        summary: "Digests, signer and manifest of a version",
+      },
+      config: { conditional: true },
+    },
+    ({ params }) => demandVersion(ports, params),
+  );
+  app.get(
+    `${path}/bundle`,
+    {
+      schema: { params: VersionPath, summary: "The Sigstore bundle of a version" },
+      config: { conditional: true },
+    },
+    async ({ params }, reply) => {
+      const { name, version } = await demandVersion(ports, params);
+      const bundle = await versions.findBundle(name, version);
+      return reply.type("application/vnd.dev.sigstore.bundle.v0.3+json").send(bundle);
+    },
+  );
 
   app.put(
     path,
     {
-      schema,
-      config: { right: "publish" },
+      schema: {
+        params: VersionPath,
+        consumes: ["multipart/form-data"],
+        security: [{ publisher: [] }],
+        response: { 200: PublishedVersion, 201: PublishedVersion },
+        summary: "Publishes a version: the files bundle, then archive",
+      },
+      config: { right: "publish", limit: "write" },
       // Before a byte of the body is read.
       onRequest: async (request) => capUpload(request.headers["content-length"]),
     },
@@ -78,7 +90,7 @@ export function addPackRoutes(app: HttpServer, ports: PackRoutePorts): void {
         publishVersion(ports, { ...upload, name, version, publisher }),
       );
       const life = await lives.readLife(published.name);
-      return reply.code(created ? 201 : 200).send(describeVersion(published, life));
+      return reply.code(created ? 201 : 200).send(withLife(published, life));
     },
   );
 }
@@ -92,6 +104,6 @@ async function demandVersion(
     versions.findVersion(name, params.version),
     lives.readLife(name),
   ]);
-  if (found !== null) return describeVersion(found, life);
+  if (found !== null) return withLife(found, life);
   throw new SondeError("NOT_FOUND", `expected a published version, got ${name} ${params.version}`);
 }

@@ -1,16 +1,34 @@
-import { randomBytes } from "node:crypto";
-import { mkdir, open, readFile, readdir, rename, rm } from "node:fs/promises";
+import { createHash, randomBytes } from "node:crypto";
+import type { BigIntStats } from "node:fs";
+import { type FileHandle, mkdir, open, readdir, rename, rm, stat } from "node:fs/promises";
 import { join } from "node:path";
+import type { Readable } from "node:stream";
 import { type Digest, SondeError } from "@sonde/schemas";
 import { digestOf } from "@sonde/trust/archive";
+import { createRecentlyUsed } from "./recently-used.ts";
 
 const TEMPORARY_PREFIX = ".new-";
+const CHUNK_BYTES = 256 * 1024;
+/** What was checked is remembered for so many archives, the latest ones. */
+const MAX_CHECKED = 100_000;
+/** Of the small archives that were downloaded last. */
+const MAX_KEPT_BYTES = 16 * 1024 * 1024;
+
+/** An archive that is being read; whoever opened it reads it once or closes it. */
+export type OpenBlob = {
+  sizeBytes: number;
+  /** Bytes `start` to `end`, both included. Small parts come as one buffer. Closes the blob. */
+  read(start: number, end: number): Promise<Buffer | Readable>;
+  close(): Promise<void>;
+};
 
 /** Archives on disk, each under its digest. */
 export type BlobStore = {
   /** Durable and whole when it resolves, also after a power cut. The same bytes may be saved twice, at once too. */
   saveBlob(digest: Digest, bytes: Uint8Array): Promise<void>;
   /** @throws SondeError INTERNAL when the blob is missing or is no longer what was saved */
+  openBlob(digest: Digest): Promise<OpenBlob>;
+  /** The whole archive. @throws as openBlob */
   readBlob(digest: Digest): Promise<Buffer>;
   removeBlob(digest: Digest): Promise<void>;
 };
@@ -23,6 +41,51 @@ export async function openBlobStore(folder: string): Promise<BlobStore> {
     if (name.startsWith(TEMPORARY_PREFIX)) await rm(join(folder, name));
   }
   const pathOf = (digest: Digest): string => join(folder, `${digest.slice("sha256:".length)}.tgz`);
+  const demandIntact = createIntegrityCheck();
+  const small = createRecentlyUsed<{ state: string; bytes: Buffer }>(MAX_KEPT_BYTES);
+
+  /** The bytes that were checked, unless the file was touched since; null when they are not kept. */
+  async function findKept(digest: Digest): Promise<OpenBlob | null> {
+    const kept = small.get(digest);
+    if (kept === undefined) return null;
+    const state = describeState(await stat(pathOf(digest), { bigint: true }));
+    return state === kept.state ? openBytes(kept.bytes) : null;
+  }
+
+  async function openFile(digest: Digest): Promise<OpenBlob> {
+    const file = await open(pathOf(digest), "r");
+    try {
+      const stats = await file.stat({ bigint: true });
+      const sizeBytes = Number(stats.size);
+      const state = describeState(stats);
+      if (sizeBytes > CHUNK_BYTES) {
+        await demandIntact(file, digest, state);
+        return {
+          sizeBytes,
+          read: (start, end) => readPart(file, start, end),
+          close: () => file.close(),
+        };
+      }
+      const bytes = await file.readFile();
+      demandDigest(digest, digestOf(bytes));
+      small.set(digest, { state, bytes }, bytes.length);
+      await file.close();
+      return openBytes(bytes);
+    } catch (thrown) {
+      await file.close();
+      throw thrown;
+    }
+  }
+
+  async function openBlob(digest: Digest): Promise<OpenBlob> {
+    try {
+      return (await findKept(digest)) ?? (await openFile(digest));
+    } catch (cause) {
+      if (cause instanceof SondeError) throw cause;
+      throw new SondeError("INTERNAL", `the archive ${digest} cannot be read`, { cause });
+    }
+  }
+
   return {
     async saveBlob(digest, bytes) {
       const temporary = join(folder, `${TEMPORARY_PREFIX}${randomBytes(12).toString("hex")}`);
@@ -34,19 +97,79 @@ export async function openBlobStore(folder: string): Promise<BlobStore> {
       }
       await syncFolder(folder);
     },
+    openBlob,
     async readBlob(digest) {
-      const bytes = await readFile(pathOf(digest)).catch((cause: unknown) => {
-        throw new SondeError("INTERNAL", `the archive ${digest} cannot be read`, { cause });
-      });
-      if (digestOf(bytes) !== digest) {
-        throw new SondeError("INTERNAL", `the archive ${digest} is damaged on disk`);
-      }
-      return bytes;
+      const blob = await openBlob(digest);
+      const part = await blob.read(0, blob.sizeBytes - 1);
+      if (Buffer.isBuffer(part)) return part;
+      return Buffer.concat(await part.toArray());
     },
     async removeBlob(digest) {
       await rm(pathOf(digest), { force: true });
     },
   };
+}
+
+/**
+ * Reads a large file whole and checks its digest when it is met for the first
+ * time since the start, and whenever it was touched since. Checked and served is
+ * the same open file, whatever happens to its name.
+ */
+function createIntegrityCheck(): (
+  file: FileHandle,
+  digest: Digest,
+  state: string,
+) => Promise<void> {
+  const checked = createRecentlyUsed<string>(MAX_CHECKED);
+  return async (file, digest, state) => {
+    if (checked.get(digest) === state) return;
+    demandDigest(digest, await hashFile(file));
+    checked.set(digest, state, 1);
+  };
+}
+
+/** Whoever writes to a file changes this: nobody can set a ctime. */
+function describeState({ ino, size, mtimeNs, ctimeNs }: BigIntStats): string {
+  return `${ino} ${size} ${mtimeNs} ${ctimeNs}`;
+}
+
+function demandDigest(expected: Digest, got: Digest): void {
+  if (got === expected) return;
+  throw new SondeError("INTERNAL", `the archive ${expected} is damaged on disk`);
+}
+
+function openBytes(bytes: Buffer): OpenBlob {
+  return {
+    sizeBytes: bytes.length,
+    read: async (start, end) => bytes.subarray(start, end + 1),
+    close: async () => undefined,
+  };
+}
+
+async function hashFile(file: FileHandle): Promise<Digest> {
+  const hash = createHash("sha256");
+  const buffer = Buffer.allocUnsafe(CHUNK_BYTES);
+  for (let position = 0; ; ) {
+    const { bytesRead } = await file.read(buffer, 0, CHUNK_BYTES, position);
+    if (bytesRead === 0) return `sha256:${hash.digest("hex")}`;
+    hash.update(buffer.subarray(0, bytesRead));
+    position += bytesRead;
+  }
+}
+
+async function readPart(file: FileHandle, start: number, end: number): Promise<Buffer | Readable> {
+  const length = end - start + 1;
+  if (length > CHUNK_BYTES) {
+    return file.createReadStream({ start, end, highWaterMark: CHUNK_BYTES });
+  }
+  try {
+    const buffer = Buffer.allocUnsafe(length);
+    const { bytesRead } = await file.read(buffer, 0, length, start);
+    if (bytesRead === length) return buffer;
+    throw new SondeError("INTERNAL", `expected ${length} bytes of an archive, got ${bytesRead}`);
+  } finally {
+    await file.close();
+  }
 }
 
 async function writeDurably(path: string, bytes: Uint8Array): Promise<void> {

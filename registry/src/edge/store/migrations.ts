@@ -154,4 +154,43 @@ export const migrations: Migration[] = [
         add column checks text not null default '[]',
         add column warnings text[] not null default '{}';`,
   },
+  {
+    name: "search-and-downloads",
+    sql: `
+      create extension if not exists pg_trgm;
+
+      -- One row for each pack, kept by every publish: lists and searches read no versions.
+      create table packs (
+        name text primary key,
+        latest text not null,
+        description text not null,
+        published_at timestamptz not null,
+        downloads bigint not null default 0,
+        -- The words of the name as they are, for what is only begun or misspelt.
+        names tsvector not null,
+        spelling text not null,
+        -- Name (A), description (B) and probes (C): what a match is ranked by.
+        title tsvector not null,
+        -- The title and the README (D): what matches at all.
+        words tsvector not null
+      );
+      create index packs_downloads on packs (downloads desc, name);
+      create index packs_names on packs using gin (names) with (fastupdate = off);
+      create index packs_spelling on packs using gin (spelling gin_trgm_ops) with (fastupdate = off);
+      create index packs_title on packs using gin (title) with (fastupdate = off);
+      create index packs_words on packs using gin (words) with (fastupdate = off);
+
+      create table version_downloads (
+        name text not null,
+        version text not null,
+        downloads bigint not null,
+        primary key (name, version)
+      );
+
+      -- READMEs as safe HTML, each rendered once, by the archive it is in.
+      create table readmes (
+        digest text primary key,
+        html text not null
+      );`,
+  },
 ];

@@ -1,17 +1,23 @@
 import {
+  type IndexLine,
   type Manifest,
-  type PackList,
   type PackName,
   type PublishCheck,
+  type PublishEntry,
   type Signer,
   SondeError,
   type Version,
 } from "@sonde/schemas";
 import type { Sql } from "postgres";
-import { newestFirst, pickLatest } from "../../core/order-versions.ts";
-import type { AcceptedVersion, StoredVersion } from "../../core/stored-version.ts";
+import { newestFirst } from "../../core/order-versions.ts";
+import type { AcceptedVersion, ListedVersion, StoredVersion } from "../../core/stored-version.ts";
 import type { LogStore } from "./log-store.ts";
 import type { NameStore } from "./name-store.ts";
+import type { PackStore } from "./pack-store.ts";
+import { createRecentlyUsed } from "./recently-used.ts";
+
+/** Of the manifests that are kept in memory. */
+const MAX_KNOWN_CHARACTERS = 8 * 1024 * 1024;
 
 type Json = "signer" | "manifest" | "checks";
 type VersionRow = Omit<StoredVersion, Json | "publishedAt" | "logIndex"> & {
@@ -23,15 +29,26 @@ type VersionRow = Omit<StoredVersion, Json | "publishedAt" | "logIndex"> & {
  * The published versions. Rows are only ever inserted. `signer`, `manifest`
  * and `checks` are JSON text that this program wrote after verifying it.
  */
-export function createVersionStore(sql: Sql, log: LogStore, names: NameStore) {
+export function createVersionStore(sql: Sql, log: LogStore, names: NameStore, packs: PackStore) {
   const columns = sql`name, version, digest, content_digest as "contentDigest",
     size_bytes as "sizeBytes", published_at as "publishedAt", signer, manifest, checks, warnings, log_index as "logIndex"`;
+  // A version never changes once it is there, so what was read once stays true.
+  const known = createRecentlyUsed<StoredVersion>(MAX_KNOWN_CHARACTERS);
+
+  async function findVersion(name: PackName, version: Version): Promise<StoredVersion | null> {
+    const key = `${name} ${version}`;
+    const present = known.get(key);
+    if (present !== undefined) return present;
+    const [row] = await sql<VersionRow[]>`
+      select ${columns} from versions where name = ${name} and version = ${version}`;
+    if (row === undefined) return null;
+    const found = readRow(row);
+    known.set(key, found, row.manifest.length);
+    return found;
+  }
+
   return {
-    async findVersion(name: PackName, version: Version): Promise<StoredVersion | null> {
-      const [row] = await sql<VersionRow[]>`
-        select ${columns} from versions where name = ${name} and version = ${version}`;
-      return row === undefined ? null : readRow(row);
-    },
+    findVersion,
 
     async findBundle(name: PackName, version: Version): Promise<string | null> {
       const [row] = await sql<{ bundle: string }[]>`
@@ -45,7 +62,11 @@ export function createVersionStore(sql: Sql, log: LogStore, names: NameStore) {
      * @returns null when that name and version, or that archive, is there already
      * @throws SondeError NAME_REFUSED for a new pack whose name is like another
      */
-    async insertVersion(version: AcceptedVersion, bundle: string): Promise<StoredVersion | null> {
+    async insertVersion(
+      version: AcceptedVersion,
+      bundle: string,
+      readme: string,
+    ): Promise<StoredVersion | null> {
       const { name, digest, contentDigest, signer, manifest, publishedAt: at } = version;
       return await sql.begin(async (transaction) => {
         // Of two at once the second waits here for the first, and then finds it.
@@ -54,6 +75,7 @@ export function createVersionStore(sql: Sql, log: LogStore, names: NameStore) {
           where (name = ${name} and version = ${version.version}) or digest = ${digest}`;
         if (present.length > 0) return null;
         await names.claimPack(transaction, name);
+        await packs.indexVersion(transaction, version, readme);
         const logIndex = await log.append(transaction, {
           type: "publish",
           at,
@@ -74,21 +96,29 @@ export function createVersionStore(sql: Sql, log: LogStore, names: NameStore) {
       });
     },
 
-    async listVersions(name: PackName): Promise<StoredVersion[]> {
-      const rows = await sql<VersionRow[]>`select ${columns} from versions where name = ${name}`;
+    async listVersions(name: PackName): Promise<ListedVersion[]> {
+      const rows = await sql<Pick<VersionRow, "version" | "digest" | "publishedAt" | "signer">[]>`
+        select version, digest, published_at as "publishedAt", signer
+        from versions where name = ${name}`;
       if (rows.length === 0) throw new SondeError("NOT_FOUND", `expected a pack, got ${name}`);
-      return newestFirst(rows.map(readRow));
+      return newestFirst(rows).map(({ version, digest, publishedAt, signer }) => ({
+        version,
+        digest,
+        publishedAt: publishedAt.toISOString(),
+        signer: JSON.parse(signer) as Signer,
+      }));
     },
 
-    async listPacks(): Promise<PackList> {
-      const rows = await sql<VersionRow[]>`select ${columns} from versions`;
-      const byName = Map.groupBy(rows.map(readRow), ({ name }) => name);
-      const packs = [...byName].map(([name, versions]) => {
-        const latest = pickLatest(versions);
-        const { description } = latest.manifest;
-        return { name, latest: latest.version, description, publishedAt: latest.publishedAt };
+    /** Every version of a pack in the order of the log, from what the log says of them. */
+    async readIndex(name: PackName): Promise<Omit<IndexLine, "state">[]> {
+      const rows = await sql<{ logIndex: string; entry: Buffer }[]>`
+        select log_index as "logIndex", entry
+        from versions join log_entries on log_entries.index = log_index
+        where name = ${name} order by log_index`;
+      return rows.map((row) => {
+        const { version, digest, engines } = JSON.parse(row.entry.toString("utf8")) as PublishEntry;
+        return { name, version, digest, engines, logIndex: Number(row.logIndex) };
       });
-      return { packs: packs.toSorted((a, b) => (a.name < b.name ? -1 : 1)) };
     },
   };
 }

@@ -1,0 +1,87 @@
+import {
+  type Manifest,
+  type PublishedVersion,
+  type Signer,
+  type Source,
+  type VersionDetails,
+  buildProbeId,
+  describeSigner,
+  higherCapability,
+} from "@sonde/schemas";
+import { classifySource, describeRead, effectiveCapability } from "@sonde/trust/pack";
+
+/** What a kind of source does to a host, in words; the exact read stands beside it. */
+const WORDS: Record<Source["kind"], string> = {
+  file: "Reads a file",
+  directory: "Reads the entries of a directory",
+  filesystem: "Measures every mounted file system",
+  exec: "Runs a command",
+  http: "Asks a service of the host over its unix socket",
+};
+
+/** What a person wants to know of a version, in words. */
+export function describeVersion(
+  published: PublishedVersion,
+  readmeHtml: string,
+  downloads: VersionDetails["downloads"],
+): VersionDetails {
+  const { manifest, signer } = published;
+  return {
+    name: published.name,
+    version: published.version,
+    digest: published.digest,
+    sizeBytes: published.sizeBytes,
+    publishedAt: published.publishedAt,
+    logIndex: published.logIndex,
+    state: published.state,
+    deprecated: published.deprecated,
+    advisories: published.advisories,
+    description: manifest.description,
+    license: manifest.license,
+    repository: manifest.repository,
+    agents: manifest.engines.agent,
+    signer,
+    signedBy: describeSigner(signer),
+    provenance: describeProvenance(signer),
+    permissions: describePermissions(manifest),
+    probes: Object.entries(manifest.probes).map(([probe, { description, reads }]) => ({
+      id: buildProbeId(manifest.name, probe),
+      description,
+      capability: effectiveCapability(manifest, probe),
+      reads: Object.values(reads).flatMap(({ source }) => {
+        const declared = manifest.sources[source];
+        return declared === undefined ? [] : [describeRead(declared)];
+      }),
+    })),
+    readmeHtml,
+    downloads,
+  };
+}
+
+function describePermissions(manifest: Manifest): VersionDetails["permissions"] {
+  const reads = Object.values(manifest.sources).map((source) => ({
+    words: WORDS[source.kind],
+    exact: describeRead(source),
+    capability: classifySource(source),
+  }));
+  const levels = [
+    ...reads.map(({ capability }) => capability),
+    ...Object.keys(manifest.probes).map((probe) => effectiveCapability(manifest, probe)),
+  ];
+  return {
+    capability: levels.reduce(higherCapability, "observe"),
+    groups: manifest.requires.groups,
+    reads,
+  };
+}
+
+function describeProvenance(signer: Signer): string {
+  switch (signer.kind) {
+    case "rsa-sha256":
+      return "The signature proves who published these bytes. It says nothing of how they were built.";
+    case "keyless":
+      return `${signer.issuer} vouched for ${signer.identity} at the moment of signing; there is no key that could be lost.`;
+    case "none":
+      return "Nothing proves where these bytes come from.";
+  }
+}

@@ -1,0 +1,54 @@
+import type { PackStore } from "./store/pack-store.ts";
+
+const FLUSH_EVERY_MS = 5000;
+
+/**
+ * Counts downloads in memory and adds them to the database every few seconds,
+ * so that no download waits for a write. A registry that is killed forgets the
+ * downloads of its last 5 seconds; one that is stopped forgets none.
+ */
+export type DownloadCounter = {
+  count(name: string, version: string): void;
+  /** Writes what is left. */
+  close(): Promise<void>;
+};
+
+type Count = { name: string; version: string; count: number };
+
+export function createDownloadCounter(
+  packs: PackStore,
+  report: (error: Error) => void,
+): DownloadCounter {
+  let counts = new Map<string, Count>();
+  let flushing = Promise.resolve();
+
+  function add({ name, version, count }: Count): void {
+    const key = `${name} ${version}`;
+    const present = counts.get(key);
+    if (present === undefined) counts.set(key, { name, version, count });
+    else present.count += count;
+  }
+
+  async function flush(): Promise<void> {
+    if (counts.size === 0) return;
+    const taken = counts;
+    counts = new Map();
+    try {
+      await packs.addDownloads([...taken.values()]);
+    } catch (thrown) {
+      // Kept for the next time: a database that is away for a while costs no count.
+      for (const count of taken.values()) add(count);
+      report(new Error("the counted downloads could not be written", { cause: thrown }));
+    }
+  }
+
+  const flushNext = (): Promise<void> => (flushing = flushing.then(flush));
+  const timer = setInterval(() => void flushNext(), FLUSH_EVERY_MS).unref();
+  return {
+    count: (name, version) => add({ name, version, count: 1 }),
+    async close() {
+      clearInterval(timer);
+      await flushNext();
+    },
+  };
+}

@@ -1,0 +1,35 @@
+import { createHash } from "node:crypto";
+import type { FastifyInstance } from "fastify";
+
+/**
+ * Lets routes with `config: { conditional: true }` answer 304: their bodies get
+ * a strong ETag made of their bytes, and caches ask again each time.
+ */
+export function installConditionalAnswers(app: Pick<FastifyInstance, "addHook">): void {
+  app.addHook("onSend", async (request, reply, payload) => {
+    if (request.routeOptions.config?.conditional !== true || reply.statusCode !== 200)
+      return payload;
+    if (typeof payload !== "string") return payload;
+    const tag = `"${createHash("sha256").update(payload).digest("base64url")}"`;
+    reply.header("etag", tag).header("cache-control", "no-cache");
+    if (!matchesTag(request.headers["if-none-match"], tag)) return payload;
+    reply.code(304).removeHeader("content-length").removeHeader("content-type");
+    return null;
+  });
+}
+
+/** Whether an If-None-Match names this tag (RFC 9110, 13.1.2: weakly compared). */
+export function matchesTag(header: string | undefined, tag: string): boolean {
+  if (header === undefined) return false;
+  return header.split(",").some((part) => {
+    const named = part.trim();
+    return named === "*" || named === tag || named === `W/${tag}`;
+  });
+}
+
+declare module "fastify" {
+  interface FastifyContextConfig {
+    /** Answers carry an ETag, and 304 to whoever has them already. */
+    conditional?: boolean;
+  }
+}

@@ -1,0 +1,26 @@
+import { PublisherName, Version, VersionDetails } from "@sonde/schemas";
+import { Type } from "typebox";
+import type { ReadDetails } from "./details-reader.ts";
+import type { HttpServer } from "./http-server.ts";
+
+const VersionPath = Type.Object({
+  publisher: PublisherName,
+  pack: PublisherName,
+  version: Version,
+});
+
+/** A version for people: what it may do in words, who signed it, its README. */
+export function addDetailRoutes(app: HttpServer, readDetails: ReadDetails): void {
+  app.get(
+    "/api/v1/packs/:publisher/:pack/:version/details",
+    {
+      schema: {
+        params: VersionPath,
+        response: { 200: VersionDetails },
+        summary: "Permissions in words, signer, provenance, README, downloads",
+      },
+      config: { conditional: true },
+    },
+    ({ params }) => readDetails(`${params.publisher}/${params.pack}`, params.version),
+  );
+}

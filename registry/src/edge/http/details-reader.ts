@@ -1,0 +1,27 @@
+import { type Digest, SondeError, type VersionDetails } from "@sonde/schemas";
+import { describeVersion } from "../../core/describe-version.ts";
+import { withLife } from "../../core/stored-version.ts";
+import type { LifeStore } from "../store/life-store.ts";
+import type { PackStore } from "../store/pack-store.ts";
+import type { VersionStore } from "../store/version-store.ts";
+
+/** @throws SondeError NOT_FOUND when there is no such version */
+export type ReadDetails = (name: string, version: string) => Promise<VersionDetails>;
+
+/** What a person wants to know of a version, for the API and for the pages. */
+export function createDetailsReader(
+  versions: VersionStore,
+  lives: LifeStore,
+  packs: PackStore,
+  readReadme: (digest: Digest) => Promise<string>,
+): ReadDetails {
+  return async (name, version) => {
+    const published = await versions.findVersion(name, version);
+    const downloads = await packs.readDownloads(name, version);
+    if (published === null || downloads === null) {
+      throw new SondeError("NOT_FOUND", `expected a published version, got ${name} ${version}`);
+    }
+    const described = withLife(published, await lives.readLife(name));
+    return describeVersion(described, await readReadme(published.digest), downloads);
+  };
+}

@@ -1,0 +1,85 @@
+import { parsePackList } from "@sonde/schemas";
+import { afterEach, expect, test } from "vitest";
+import { type HttpServer, createHttpServer } from "./http-server.ts";
+import { installRateLimits } from "./rate-limit.ts";
+
+let app: HttpServer;
+let nowMs = 0;
+afterEach(() => app.close());
+
+async function serve(
+  options = { behindProxy: false },
+): Promise<(init?: RequestInit) => Promise<Response>> {
+  app = createHttpServer(() => undefined, options);
+  installRateLimits(
+    app,
+    { readsPerMinute: 3, writesPerMinute: 1, refusalsPerMinute: 1 },
+    () => nowMs,
+  );
+  app.get("/", () => ({ packs: [], cursor: null }));
+  app.get("/secret", async (_request, reply) => reply.code(401).send({}));
+  app.put("/", { config: { limit: "write" } }, () => ({}));
+  await app.listen({ host: "127.0.0.1", port: 0 });
+  const address = app.server.address();
+  const port = typeof address === "object" && address !== null ? address.port : 0;
+  return ({ ...init } = {}) =>
+    fetch(`http://127.0.0.1:${port}${init.redirect === "error" ? "/secret" : "/"}`, init);
+}
+const statuses = async (count: number, ask: () => Promise<Response>): Promise<number[]> => {
+  const got: number[] = [];
+  for (let index = 0; index < count; index++) got.push((await ask()).status);
+  return got;
+};
+const from = (address: string): RequestInit => ({ headers: { "x-forwarded-for": address } });
+
+test("reads come in bursts of two minutes, then as fast as they come back", async () => {
+  const ask = await serve();
+  parsePackList(await (await ask()).json());
+  expect(await statuses(6, ask)).toEqual([200, 200, 200, 200, 200, 429]);
+  const refused = await ask();
+  expect(refused.headers.get("retry-after")).toBe("20");
+  expect(await refused.json()).toMatchObject({ error: { code: "TOO_MANY_ATTEMPTS" } });
+  nowMs += 19_000;
+  expect((await ask()).status).toBe(429);
+  nowMs += 1_000;
+  expect(await statuses(2, ask)).toEqual([200, 429]);
+});
+
+test("writes have a limit of their own", async () => {
+  const ask = await serve();
+  expect(await statuses(3, () => ask({ method: "PUT" }))).toEqual([200, 200, 429]);
+  expect((await ask()).status).toBe(200);
+});
+
+test("whoever tries tokens is stopped before the next one is looked at", async () => {
+  const ask = await serve();
+  const guess = (): Promise<Response> =>
+    ask({ redirect: "error", headers: { authorization: "Bearer guess" } });
+  expect(await statuses(3, guess)).toEqual([401, 401, 429]);
+  expect((await ask({ method: "PUT" })).status).toBe(429);
+  expect((await ask()).status).toBe(200);
+});
+
+test("X-Forwarded-For is nobody's word without a proxy", async () => {
+  const ask = await serve();
+  let n = 0;
+  expect(await statuses(7, () => ask(from(`192.0.2.${n++}`)))).toEqual([
+    200, 200, 200, 200, 200, 200, 429,
+  ]);
+});
+
+test("behind a proxy its word counts, and not what the client put before it", async () => {
+  const ask = await serve({ behindProxy: true });
+  expect((await statuses(7, () => ask(from("192.0.2.1")))).at(-1)).toBe(429);
+  expect((await ask(from("192.0.2.2"))).status).toBe(200);
+  let n = 0;
+  expect((await ask(from(`198.51.100.${n++}, 192.0.2.1`))).status).toBe(429);
+});
+
+test("the addresses of one IPv6 network count as one", async () => {
+  const ask = await serve({ behindProxy: true });
+  let n = 0;
+  expect((await statuses(7, () => ask(from(`2001:db8::${++n}`)))).at(-1)).toBe(429);
+  expect((await ask(from("2001:db8:0:0:1:2:3:4"))).status).toBe(429);
+  expect((await ask(from("2001:db8:0:1::1"))).status).toBe(200);
+});

@@ -1,0 +1,50 @@
+import { PackList } from "@sonde/schemas";
+import { Type } from "typebox";
+import type { PackStore } from "../store/pack-store.ts";
+import type { HttpServer } from "./http-server.ts";
+
+const DEFAULT_LIMIT = "20";
+
+const page = {
+  /** 1 to 100. */
+  limit: Type.Optional(Type.String({ pattern: "^([1-9][0-9]?|100)$" })),
+  /** From the answer before. */
+  cursor: Type.Optional(Type.String({ pattern: "^[A-Za-z0-9_/-]{1,300}$" })),
+};
+const ListQuery = Type.Object(page, { additionalProperties: false });
+export const SearchQuery = Type.Object(
+  { q: Type.Optional(Type.String({ maxLength: 200 })), ...page },
+  { additionalProperties: false },
+);
+
+/** Lists of packs, in pages. */
+export function addSearchRoutes(app: HttpServer, packs: PackStore): void {
+  app.get(
+    "/api/v1/packs",
+    {
+      schema: { querystring: ListQuery, response: { 200: PackList }, summary: "Packs by name" },
+      config: { conditional: true },
+    },
+    ({ query }) => packs.listPacks(readPage(query)),
+  );
+  app.get(
+    "/api/v1/search",
+    {
+      schema: {
+        querystring: SearchQuery,
+        response: { 200: PackList },
+        summary: "Packs that match some words, the best first",
+      },
+      config: { conditional: true },
+    },
+    ({ query }) => packs.searchPacks(query.q ?? "", readPage(query)),
+  );
+}
+
+/** The page that a query string asks for. */
+export function readPage({ limit = DEFAULT_LIMIT, cursor }: { limit?: string; cursor?: string }): {
+  limit: number;
+  cursor: string | null;
+} {
+  return { limit: Number(limit), cursor: cursor ?? null };
+}

@@ -1,0 +1,33 @@
+import { rootOf, signCheckpoint } from "@sonde/trust/log";
+import type { LogKey } from "./log-key.ts";
+import type { LogStore } from "./store/log-store.ts";
+
+/** A head is signed at most this often; what is signed is at most this old. */
+const SIGN_EVERY_MS = 1000;
+
+/** The log's signed head, a checkpoint. */
+export type ReadCheckpoint = () => Promise<string>;
+
+/** The committed head, signed now, or a moment ago if nothing was appended since. */
+export function createCheckpointReader(
+  log: LogStore,
+  logKey: LogKey,
+  now: () => Date,
+): ReadCheckpoint {
+  let last: { size: number; atMs: number; note: string } | null = null;
+  return async () => {
+    const head = await log.readHead();
+    const at = now();
+    const isFresh = last !== null && at.getTime() - last.atMs < SIGN_EVERY_MS;
+    if (last === null || last.size !== head.size || !isFresh) {
+      const note = signCheckpoint(
+        { size: head.size, root: rootOf(head) },
+        logKey.key,
+        logKey.privateKey,
+        at,
+      );
+      last = { size: head.size, atMs: at.getTime(), note };
+    }
+    return last.note;
+  };
+}

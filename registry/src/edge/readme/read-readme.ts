@@ -1,0 +1,36 @@
+import type { Digest } from "@sonde/schemas";
+import { readArchive } from "@sonde/trust/archive";
+import { readReadme } from "../../core/publish/read-manifest.ts";
+import type { BlobStore } from "../store/blob-store.ts";
+import type { ReadmeStore } from "../store/readme-store.ts";
+import type { ReadmeRenderer } from "./readme-renderer.ts";
+
+/**
+ * Gives the README of an archive as safe HTML. Rendered at the first question
+ * and kept; of many at once one renders.
+ */
+export function createReadmeReader(
+  store: ReadmeStore,
+  blobs: BlobStore,
+  renderer: ReadmeRenderer,
+): (digest: Digest) => Promise<string> {
+  const running = new Map<Digest, Promise<string>>();
+
+  async function renderOnce(digest: Digest): Promise<string> {
+    const kept = await store.findReadme(digest);
+    if (kept !== null) return kept;
+    const html = await renderer.render(readReadme(readArchive(await blobs.readBlob(digest))));
+    await store.saveReadme(digest, html.toWellFormed().replaceAll("\0", ""));
+    return html;
+  }
+
+  return async (digest) => {
+    const present = running.get(digest) ?? renderOnce(digest);
+    running.set(digest, present);
+    try {
+      return await present;
+    } finally {
+      running.delete(digest);
+    }
+  };
+}

@@ -1,0 +1,155 @@
+import type { Capability, PackVersions, VersionDetails } from "@sonde/schemas";
+import { Html, html } from "./html.ts";
+import { renderDate, renderDownloads, renderPage } from "./layout.ts";
+
+/** So many of the newest versions are listed; the index has them all. */
+const MAX_LISTED = 50;
+
+const LEVELS: Record<Capability, { label: string; words: string }> = {
+  observe: { label: "only looks", words: "It can look at the host and change nothing." },
+  interact: { label: "interacts", words: "It can do things that pass by themselves." },
+  manage: { label: "changes things", words: "It can change the host." },
+};
+
+/** Everything about one version of a pack. */
+export function renderPackPage(
+  details: VersionDetails,
+  { versions }: PackVersions,
+  checkpoint: string,
+): string {
+  const { name, version } = details;
+  const [publisher, pack] = name.split("/");
+  return renderPage(
+    `${name} ${version} · Sonde registry`,
+    "",
+    html`<article>
+<header class="pack">
+<p class="eyebrow">${publisher ?? ""}</p>
+<h1>${pack ?? ""} <span class="version">${version}</span></h1>
+<p class="lead">${details.description}</p>
+<p class="facts">${renderLevel(details.permissions.capability)} ${renderDate(details.publishedAt)}
+<span>${renderDownloads(details.downloads.pack)}</span> <span>${details.license}</span>
+<span>${formatBytes(details.sizeBytes)}</span> <span>agent ${details.agents}</span></p>
+${renderWarnings(details)}
+</header>
+<div class="columns">
+<div>
+${renderPermissions(details)}
+${renderProbes(details)}
+<section aria-labelledby="readme"><h2 id="readme">README</h2>
+<div class="readme" dir="auto">${new Html(details.readmeHtml)}</div></section>
+</div>
+<div>
+${renderSigner(details)}
+${renderVersions(details, versions)}
+${renderProof(details, checkpoint)}
+</div>
+</div>
+</article>`,
+  );
+}
+
+/** What was said against it since it was published, the gravest first. */
+function renderWarnings({ state, deprecated, advisories }: VersionDetails): Html | null {
+  const said = [
+    state.quarantined === null
+      ? null
+      : html`<li><strong>Quarantined.</strong> Nobody gets this version any more: ${state.quarantined}</li>`,
+    ...advisories.map(
+      ({ id, severity, range, text }) =>
+        html`<li><strong>Advisory ${id}, ${severity}.</strong> Versions ${range}: ${text}</li>`,
+    ),
+    state.yanked === null
+      ? null
+      : html`<li><strong>Yanked.</strong> Only its exact number still gives it: ${state.yanked}</li>`,
+    deprecated === null ? null : html`<li><strong>Deprecated.</strong> ${deprecated}</li>`,
+  ].filter((warning) => warning !== null);
+  if (said.length === 0) return null;
+  return html`<ul class="warnings" aria-label="Warnings">${said}</ul>`;
+}
+
+function renderLevel(level: Capability): Html {
+  return html`<span class="level ${level}">${LEVELS[level].label}</span>`;
+}
+
+function renderPermissions({ permissions }: VersionDetails): Html {
+  const groups = permissions.groups.map(
+    (group) => html`<li><p>Needs a runner in the group <code>${group}</code></p></li>`,
+  );
+  const reads = permissions.reads.map(
+    ({ words, exact, capability }) =>
+      html`<li><p>${words}${capability === "observe" ? null : html` ${renderLevel(capability)}`}</p><code class="exact">${exact}</code></li>`,
+  );
+  return html`<section aria-labelledby="permissions">
+<h2 id="permissions">What it may do</h2>
+<p>${LEVELS[permissions.capability].words} This is the whole list; an agent performs nothing else for it,
+and this only after somebody approved it on the host.</p>
+<ul class="permissions">${groups}${reads}</ul>
+</section>`;
+}
+
+function renderProbes({ probes }: VersionDetails): Html {
+  return html`<section aria-labelledby="probes">
+<h2 id="probes">Questions it answers</h2>
+<dl class="probes">${probes.map(
+    ({ id, description, capability, reads }) => html`<div>
+<dt><code>${id}</code>${capability === "observe" ? null : html` ${renderLevel(capability)}`}</dt>
+<dd>${description}<details><summary>How it looks</summary><ul>${reads.map((read) => html`<li><code class="exact">${read}</code></li>`)}</ul></details></dd>
+</div>`,
+  )}</dl>
+</section>`;
+}
+
+function renderSigner({ name, version, signedBy, provenance, repository }: VersionDetails): Html {
+  return html`<section class="side" aria-labelledby="install">
+<h2 id="install">Install</h2>
+<pre class="command">sonde hub install ${name}@${version}</pre>
+<p class="note">The agent fetches and checks it; the host's own administrator then approves what it may do.</p>
+</section>
+<section class="side" aria-labelledby="signer">
+<h2 id="signer">Signed by</h2>
+<p class="breakable">${signedBy}</p>
+<p class="note">${provenance}</p>
+<h3>Source, as the publisher says</h3>
+<p class="breakable"><a href="${repository}" rel="nofollow ugc noopener noreferrer">${repository}</a></p>
+</section>`;
+}
+
+function renderVersions(details: VersionDetails, versions: PackVersions["versions"]): Html {
+  const rows = versions.slice(0, MAX_LISTED).map(({ version, publishedAt, state }) => {
+    const isShown = version === details.version;
+    const link = html`<a href="/packs/${details.name}/${version}"${isShown ? html` aria-current="page"` : null}>${version}</a>`;
+    const mark =
+      state.quarantined === null ? (state.yanked === null ? null : "yanked") : "quarantined";
+    const marked = mark === null ? null : html` <span class="level manage">${mark}</span>`;
+    return html`<li>${link}${marked} ${renderDate(publishedAt)}</li>`;
+  });
+  const more = versions.length - rows.length;
+  return html`<section class="side" aria-labelledby="versions">
+<h2 id="versions">Versions</h2>
+<ul class="versions">${rows}</ul>
+${more > 0 ? html`<p class="note">and <a href="/index/${details.name}">${more} older ones</a></p>` : null}
+</section>`;
+}
+
+function renderProof(details: VersionDetails, checkpoint: string): Html {
+  const { name, version, digest, logIndex } = details;
+  const archive = `/api/v1/packs/${name}/${version}/archive`;
+  return html`<section class="side" aria-labelledby="proof">
+<h2 id="proof">Proof</h2>
+<p>Publishing it is entry <strong>${logIndex}</strong> of this registry's public log, which only grows.
+Whoever follows the log sees that the entry is there, and that nothing before it was rewritten.</p>
+<h3>Digest of the <a href="${archive}">archive</a></h3>
+<code class="exact">${digest}</code>
+<h3>The log's signed head</h3>
+<pre class="checkpoint">${checkpoint.trimEnd()}</pre>
+<h3>Check it yourself</h3>
+<p>Fetch the archive and its <a href="/api/v1/packs/${name}/${version}/bundle">bundle</a>, then:</p>
+<pre class="command">sha256sum archive
+sonde-pack verify archive --bundle bundle --key publisher.pem</pre>
+</section>`;
+}
+
+function formatBytes(bytes: number): string {
+  return bytes < 1024 ? `${bytes} B` : `${(bytes / 1024).toFixed(1)} KiB`;
+}

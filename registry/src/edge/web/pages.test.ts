@@ -1,0 +1,216 @@
+import type { Manifest } from "@sonde/schemas";
+import {
+  type SampleKey,
+  buildSampleArchive,
+  buildSampleManifest,
+  createSampleKey,
+} from "@sonde/trust/testing";
+import type { Browser, Page } from "playwright-core";
+import { afterAll, beforeAll, expect, test, vi } from "vitest";
+import { startBrowser } from "../../testing/browser.ts";
+import { TestRegistry, signUpload } from "../../testing/test-registry.ts";
+import { html } from "./html.ts";
+
+vi.setConfig({ testTimeout: 60_000 });
+
+let registry: TestRegistry;
+let browser: Browser;
+let acme: SampleKey;
+let token: string;
+
+const ATTACKS = [
+  "<script>window.taken = 1</script>",
+  "<img src=x onerror='window.taken = 1'>",
+  '"><svg onload="window.taken = 1">',
+  "</title></textarea><script>window.taken = 1</script>",
+  "'><iframe srcdoc='<script>parent.taken=1</script>'></iframe>",
+  "<style>@import url(http://127.0.0.1:9/leak);body{display:none}</style>",
+  '<meta http-equiv="refresh" content="0;url=http://127.0.0.1:9/gone">',
+  "<base href=http://127.0.0.1:9/><a href=x>",
+  "javascript:window.taken=1",
+].join(" ");
+const README = `# Hostile
+
+${ATTACKS}
+
+[a](javascript:window.taken=1) [b](data:text/html,<script>window.taken=1</script>)
+[c](http://127.0.0.1:9/ "x' onmouseover='window.taken=1") ![d](http://127.0.0.1:9/leak.png)
+<http://127.0.0.1:9/><javascript:window.taken=1>
+
+    <script>window.taken = 1</script>
+
+~~~"><script>window.taken=1</script>
+x
+~~~
+
+| a | b |
+|---|---|
+| <img src=x onerror=window.taken=1> | ok |
+`;
+
+async function publish(name: string, changes: Partial<Manifest>, readme: string): Promise<void> {
+  const archive = buildSampleArchive({
+    manifest: { name: `acme/${name}`, ...changes },
+    readme,
+  });
+  const answer = await registry.publish(signUpload(archive, `acme/${name}/1.0.0`, acme, token));
+  expect(answer).toMatchObject({ status: 201 });
+}
+
+beforeAll(async () => {
+  registry = await TestRegistry.start();
+  browser = await startBrowser();
+  acme = createSampleKey();
+  token = await registry.addPublisher("acme", acme);
+  const { greet } = buildSampleManifest().probes;
+  if (greet === undefined) throw new Error("expected the sample's probe");
+  const text = ATTACKS.slice(0, 300);
+  await publish("plain", { description: "Says how a host is." }, "# Plain\n\nA table of loads.\n");
+  await publish(
+    "hostile",
+    {
+      description: text,
+      license: "<i>MIT</i>",
+      repository: "https://example.com/'><script>window.taken=1</script>",
+      probes: { greet: { ...greet, description: `${text}.` } },
+    },
+    README,
+  );
+}, 180_000);
+afterAll(async () => {
+  await browser?.close();
+  await registry?.close();
+});
+
+/** Opens a page and notes everything that a page that was taken over would do. */
+async function open(path: string): Promise<{ page: Page; signs: string[] }> {
+  const page = await browser.newPage();
+  const signs: string[] = [];
+  page.on("dialog", (dialog) => {
+    signs.push(`dialog ${dialog.message()}`);
+    void dialog.dismiss();
+  });
+  page.on("console", (message) => signs.push(`console ${message.text()}`));
+  page.on("pageerror", (error) => signs.push(`error ${error.message}`));
+  page.on("request", (request) => {
+    if (!request.url().startsWith(registry.at("/"))) signs.push(`request ${request.url()}`);
+  });
+  await page.addInitScript(
+    "addEventListener('securitypolicyviolation', (event) => console.log('policy ' + event.violatedDirective))",
+  );
+  await page.goto(registry.at(path), { waitUntil: "networkidle" });
+  return { page, signs };
+}
+const isTaken = (page: Page): Promise<boolean> => page.evaluate<boolean>("'taken' in window");
+
+test("attack 38: nothing that a publisher wrote does anything on a page", async () => {
+  for (const path of ["/", "/packs/acme/hostile", "/packs/acme/hostile/1.0.0", "/?q=hostile"]) {
+    const { page, signs } = await open(path);
+    expect([path, signs, await isTaken(page)]).toEqual([path, [], false]);
+    expect(page.url()).toBe(registry.at(path));
+    // It is there, as text.
+    expect(await page.locator("main").innerText()).toContain("<script>window.taken = 1</script>");
+    expect(
+      await page.locator("main :is(script, img, svg, iframe, style, base, form)").count(),
+    ).toBe(0);
+    await page.close();
+  }
+});
+
+test("attack 38: every link of a hostile page leads to the registry, or outward by http alone", async () => {
+  const { page } = await open("/packs/acme/hostile");
+  const links = await Promise.all(
+    (await page.locator("main a").all()).map(async (link) => ({
+      href: await link.getAttribute("href"),
+      rel: await link.getAttribute("rel"),
+    })),
+  );
+  const outward = links.filter(({ href }) => href !== null && !/^\/[^/]/.test(href));
+  expect(outward.length).toBeGreaterThan(1);
+  for (const { href, rel } of outward) {
+    expect(href).toMatch(/^https?:\/\//);
+    expect(rel).toContain("noopener noreferrer");
+  }
+  await page.close();
+});
+
+test.each([
+  ATTACKS.slice(0, 190),
+  '" autofocus onfocus="window.taken=1',
+  "</h2><script>window.taken=1</script>",
+])("attack 38: the search for %j is shown, and does nothing", async (query) => {
+  const { page, signs } = await open(`/?q=${encodeURIComponent(query)}`);
+  expect([signs, await isTaken(page)]).toEqual([[], false]);
+  expect(await page.locator("#q").inputValue()).toBe(query);
+  await page.close();
+});
+
+test.each([
+  "/packs/acme/none",
+  "/packs/%3Cscript%3E/x",
+  "/?cursor=%3Cscript%3E",
+  "/?q=a&cursor=e30",
+])("the refusal of %s is a page under the same rules", async (path) => {
+  const response = await fetch(registry.at(path));
+  expect([400, 404]).toContain(response.status);
+  expect(response.headers.get("content-security-policy")).toContain("default-src 'none'");
+  expect(response.headers.get("content-type")).toBe("text/html; charset=utf-8");
+  expect(await response.text()).not.toContain("<script");
+});
+
+test("pages come with the rules that keep them harmless, and without cookies", async () => {
+  const { headers } = await fetch(registry.at("/packs/acme/plain"));
+  expect(headers.get("content-security-policy")).toBe(
+    "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'",
+  );
+  expect(headers.get("x-frame-options")).toBe("DENY");
+  expect(headers.get("referrer-policy")).toBe("no-referrer");
+  expect(headers.get("x-content-type-options")).toBe("nosniff");
+  expect(headers.get("set-cookie")).toBeNull();
+});
+
+test("without a script, a reader searches by keyboard and comes to a pack's permissions", async () => {
+  const context = await browser.newContext({
+    javaScriptEnabled: false,
+    viewport: { width: 375, height: 720 },
+    colorScheme: "dark",
+  });
+  const page = await context.newPage();
+  await page.goto(registry.at("/"));
+  await page.keyboard.press("Tab");
+  await page.keyboard.press("Tab");
+  await page.keyboard.press("Tab");
+  await page.keyboard.type("plain");
+  await page.keyboard.press("Enter");
+  await page.waitForURL("**/?q=plain");
+  await page.getByRole("link", { name: "acme/plain" }).click();
+  await page.getByRole("heading", { level: 1, name: /plain/ }).waitFor();
+  for (const name of [
+    "What it may do",
+    "Install",
+    "Questions it answers",
+    "README",
+    "Signed by",
+    "Versions",
+    "Proof",
+  ]) {
+    await page.getByRole("heading", { level: 2, name }).waitFor();
+  }
+  expect(await page.locator(".permissions").innerText()).toContain("file /proc/loadavg");
+  expect(await page.locator(".checkpoint").innerText()).toContain(registry.logKey.split("+")[0]);
+  // Nothing is wider than the phone.
+  const box = await page.locator("main").boundingBox();
+  expect(box?.width).toBe(375);
+  const shot = await page.screenshot({ fullPage: true });
+  // The width of a PNG is in its header: no wider than the phone.
+  expect(shot.readUInt32BE(16)).toBe(375);
+  await context.close();
+});
+
+test("values are escaped wherever they stand, markup is not", () => {
+  const value = `<a b="c" d='e'>&`;
+  expect(html`<p title="${value}">${value}${null}${3}</p>`.text).toBe(
+    `<p title="&lt;a b=&quot;c&quot; d=&#39;e&#39;&gt;&amp;">&lt;a b=&quot;c&quot; d=&#39;e&#39;&gt;&amp;3</p>`,
+  );
+  expect(html`${[html`<b>${"<"}</b>`, html`!`]}`.text).toBe("<b>&lt;</b>!");
+});
