@@ -41,14 +41,18 @@ const HTTP_BODIES = {
     EnrolChallenge: schemas.EnrolChallenge,
     EnrolRequest: schemas.EnrolRequest,
     EnrolResponse: schemas.EnrolResponse,
+    RegistryLogStatus: schemas.RegistryLogStatus,
     ToolPinList: schemas.ToolPinList,
   },
   registry: {
+    AddIdentity: schemas.AddIdentity,
     AddPublisher: schemas.AddPublisher,
+    AddedIdentity: schemas.AddedIdentity,
     AddedPublisher: schemas.AddedPublisher,
     PackList: schemas.PackList,
     PackVersions: schemas.PackVersions,
     PublishedVersion: schemas.PublishedVersion,
+    VersionDetails: schemas.VersionDetails,
   },
   agent: {
     AgentPacks: schemas.AgentPacks,

@@ -85,7 +85,14 @@ async function answer(issuer: Authority, body: EnrolRequest | null) {
   const hubKey = hubKeys.publicKey.export({ format: "pem", type: "spki" }).toString();
   return {
     status: 200,
-    body: { hubId, agentId, certificate, controlAddress: "127.0.0.1:1", hubKey },
+    body: {
+      hubId,
+      agentId,
+      certificate,
+      controlAddress: "127.0.0.1:1",
+      hubKey,
+      registryHead: null,
+    },
   };
 }
 

@@ -40,7 +40,7 @@ test("a publisher signs by the identities the operator gave it, and by nothing e
   ]);
   expect(code, out).toBe(0);
   const { token: bearer, ...added } = JSON.parse(out) as { token: string };
-  expect(added).toEqual({ publisher: "robot", ...who });
+  expect(added).toEqual({ publisher: "robot", ...who, expiresAt: expect.any(String) });
   const archive = buildSampleArchive({ manifest: { name: "robot/hello" } });
   const send = (bundle: string): Promise<Answer> =>
     registry.publish({ archive, bundle, bearer, path: "robot/hello/1.0.0" });

@@ -56,7 +56,7 @@ export const CreatePublishToken = Type.Object(
     role: PublisherRole,
     pack: Type.Optional(PackName),
     /** By default all that its role may do. */
-    actions: Type.Optional(Type.Array(PublishAction, { minItems: 1, uniqueItems: true })),
+    actions: Type.Optional(Type.Array(PublishAction, { minItems: 1, maxItems: 10 })),
     days: Type.Optional(Type.Integer({ minimum: 1, maximum: TOKEN_DAYS.maximum })),
     label: Label,
   },

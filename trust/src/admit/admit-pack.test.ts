@@ -106,6 +106,13 @@ function serve(archiveBytes: Uint8Array, bundleText: string | null): void {
   ]);
 }
 
+function withdraw(): void {
+  served = new Map([
+    [`${PATH}/archive`, NONE],
+    [`${PATH}/bundle`, NONE],
+  ]);
+}
+
 /** The code of the refusal, and "left something" when a refusal left anything on disk. */
 async function refusal(changes: Partial<AdmitRequest> = {}, deadlineMs?: number): Promise<string> {
   try {
@@ -210,8 +217,8 @@ test("what was admitted counts by the policy of today, and is fetched only once"
   await admitPack(program, { ...request, policy: changed });
   const { signer } = await readAdmitted(storeDir, digest, changed);
   expect(signer).not.toEqual(first.signer);
-  // Nothing is served any more, and nothing is needed.
-  served = new Map();
+  // The archive is served no more, and is not needed; that it is in the log still is.
+  withdraw();
   expect(await admitPack(program, { ...request, policy: changed })).toMatchObject({ signer });
   for (const wrong of [{ version: "1.0.1" }, { name: "acme/other" }, { agentVersion: "9.0.0" }]) {
     await expect(
@@ -225,7 +232,7 @@ test("an unsigned pack from a folder is never what a registry would have given",
   writeFileSync(join(localFolder, "hello-1.0.0.tgz"), archive);
   const policy = { ...request.policy, allowUnsignedPacks: true };
   await admitPack(program, { ...request, localFolder, policy });
-  served = new Map();
+  withdraw();
   await expect(admitPack(program, { ...request, policy })).rejects.toMatchObject({
     code: "NOT_FOUND",
   });

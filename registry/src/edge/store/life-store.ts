@@ -16,19 +16,19 @@ const MAX_KNOWN_CHARACTERS = 2 * 1024 * 1024;
 /** What was said about packs after they were published. */
 export function createLifeStore(sql: Sql, log: LogStore) {
   // The registry is the only writer, so what it knows holds until it changes it.
-  const known = createRecentlyUsed<PackLife>(MAX_KNOWN_CHARACTERS);
+  const remembered = createRecentlyUsed<PackLife>(MAX_KNOWN_CHARACTERS);
   let changes = 0;
   return {
     /** A pack that is not there has a new life. */
     async readLife(name: PackName): Promise<PackLife> {
-      const present = known.get(name);
+      const present = remembered.get(name);
       if (present !== undefined) return present;
       const before = changes;
       const [row] = await sql<{ life: string }[]>`select life from pack_names where name = ${name}`;
       if (row === undefined) return NEW_LIFE;
       const life = JSON.parse(row.life) as PackLife;
       // What was read while something changed may be old already.
-      if (before === changes) known.set(name, life, row.life.length);
+      if (before === changes) remembered.set(name, life, row.life.length);
       return life;
     },
 
@@ -40,7 +40,7 @@ export function createLifeStore(sql: Sql, log: LogStore) {
      */
     async change(change: PackChange, by: Advisory["by"]): Promise<PackLife> {
       const { name } = change;
-      const after = await sql.begin(async (transaction) => {
+      const life = await sql.begin(async (transaction) => {
         const [row] = await transaction<{ life: string }[]>`
           select life from pack_names where name = ${name} for update`;
         if (row === undefined) throw new SondeError("NOT_FOUND", `expected a pack, got ${name}`);
@@ -62,8 +62,8 @@ export function createLifeStore(sql: Sql, log: LogStore) {
         return after;
       });
       changes += 1;
-      known.set(name, after, JSON.stringify(after).length);
-      return after;
+      remembered.set(name, life, JSON.stringify(life).length);
+      return life;
     },
   };
 }
