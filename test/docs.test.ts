@@ -169,7 +169,7 @@ describe("docs/PROTOCOL.md", () => {
     const routes = files.flatMap((file) => [
       ...read(file).matchAll(/app\.(get|put|post|delete)\(\s*"([^"]+)",[\s\S]*?kind: "([^"]+)"/g),
     ]);
-    expect(routes.length).toBe(12);
+    expect(routes.length).toBe(13);
     const rows = protocol.split("\n").filter((line) => line.startsWith("|"));
     for (const [, method = "", path = "", action = ""] of routes) {
       const route = `\`${method.toUpperCase()} ${path}\``;

@@ -55,6 +55,7 @@ import { addPageRoutes } from "./edge/web/page-routes.ts";
 // registry CONFIG                                   the service
 // registry CONFIG publisher add NAME --key FILE     the operator's commands
 // registry CONFIG publisher add NAME --issuer URL --identity NAME [--repository-id N]
+//   --reserved: a name that is kept for Sonde or the system is meant
 
 const MAX_DATABASE_CONNECTIONS = 6;
 const USAGE =
@@ -216,18 +217,19 @@ async function main([configFile, ...command]: string[]): Promise<void> {
 async function runOperatorCommand(socket: string, command: string[]): Promise<object> {
   const { positionals, values } = readCommand(command);
   const [noun, verb, name = "", ...rest] = positionals;
-  const { key, issuer, identity, "repository-id": repositoryId } = values;
+  const { key, issuer, identity, "repository-id": repositoryId, reserved: takesReserved } = values;
   if (noun !== "publisher" || verb !== "add" || rest.length > 0) {
     throw new SondeError("BAD_REQUEST", USAGE);
   }
   if (key !== undefined && issuer === undefined && identity === undefined) {
-    return await addPublisher(socket, name, key);
+    return await addPublisher(socket, name, key, takesReserved);
   }
   if (key !== undefined || issuer === undefined || identity === undefined) {
     throw new SondeError("BAD_REQUEST", USAGE);
   }
   const repository = repositoryId === undefined ? {} : { repositoryId };
-  return await addIdentity(socket, { publisher: name, issuer, identity, ...repository });
+  const added = { publisher: name, issuer, identity, ...repository, takesReserved };
+  return await addIdentity(socket, added);
 }
 
 function readCommand(args: string[]) {
@@ -240,6 +242,7 @@ function readCommand(args: string[]) {
         issuer: { type: "string" },
         identity: { type: "string" },
         "repository-id": { type: "string" },
+        reserved: { type: "boolean", default: false },
       },
     });
   } catch (cause) {

@@ -144,7 +144,7 @@ test("details say in words what a version may do, who signed it and what its REA
     id: "acme/farm.rotor.speed",
     reads: ["file /proc/loadavg"],
   });
-  expect(details.signedBy).toMatch(/^acme, with the RSA key sha256:/);
+  expect(details.signedBy).toMatch(/^acme \(RSA key sha256:/);
   expect(details.readmeHtml).toContain("<strong>bold</strong>");
   expect(details.readmeHtml).toContain('href="https://e.org/"');
   expect(details.readmeHtml).not.toMatch(/<script|<img|javascript:[^<]*"/);
@@ -163,7 +163,11 @@ test("the index has one line for each version, in the order of the log", async (
     (await registry.read("/api/v1/packs/acme/turbine/1.2.0")).body,
   );
   const { name, version, digest, logIndex, manifest } = published;
-  expect(lines[1]).toEqual({ name, version, digest, logIndex, engines: manifest.engines });
+  expect(lines[1]).toEqual({
+    ...{ name, version, digest, logIndex },
+    engines: manifest.engines,
+    state: { yanked: null, quarantined: null },
+  });
   expect((await fetch(registry.at("/index/acme/none"))).status).toBe(404);
 });
 
@@ -197,6 +201,13 @@ test("the API describes itself: valid OpenAPI with every route", async () => {
       `${version}/archive`,
       `${version}/bundle`,
       `${version}/details`,
+      `${version}/permissions`,
+      `${version}/quarantine`,
+      `${version}/yank`,
+      "/api/v1/packs/{publisher}/{pack}/advisories/{id}",
+      "/api/v1/packs/{publisher}/{pack}/deprecation",
+      "/api/v1/publishers/{publisher}/tokens",
+      "/api/v1/publishers/{publisher}/tokens/{id}",
       "/index/{publisher}/{pack}",
       "/log/checkpoint",
       "/log/key",

@@ -43,6 +43,8 @@ const TEXTS = [
   ...["acme/hello", "greet", "x".repeat(43), "x".repeat(101), "acme/hello.greet", "observe", "123"],
   ...[`sha256:${"a".repeat(64)}`, "a".repeat(64), "8f14e45f-ceea-467f-a830-0fd2b1a2c3d4"],
   ...["2026-01-01T00:00:00.000Z", "https://example.com", "A sentence with its end."],
+  ...["SHA2_256", "application/vnd.dev.sigstore.trustedroot.v0.1+json"],
+  `registry.example/log+0123abcd+${"A".repeat(44)}`,
 ];
 const NUMBERS = [0, 1, -1, 2, 3, 0.5, 7, 40, 100, 65536, 1e-7, 1e21, Number.MAX_SAFE_INTEGER];
 const NAMES = ["a", "b", "name", "type", "kind", "a\nb", "__proto__", "x".repeat(41)];

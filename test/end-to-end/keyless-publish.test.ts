@@ -85,7 +85,16 @@ beforeAll(async () => {
     registry.once("close", () => fail(new Error("the registry did not start")));
   });
   registryUrl = `http://127.0.0.1:${(JSON.parse(ready) as { port: number }).port}`;
-  const add = ["publisher", "add", "sonde", "--issuer", services.issuer, "--identity", JOB];
+  const add = [
+    "publisher",
+    "add",
+    "sonde",
+    "--reserved",
+    "--issuer",
+    services.issuer,
+    "--identity",
+    JOB,
+  ];
   const added = await end(
     node("registry/src/main.ts", [configFile, ...add, "--repository-id", "77"], account),
   );

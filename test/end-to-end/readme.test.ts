@@ -72,6 +72,8 @@ afterAll(async () => {
 const SUBSTITUTIONS: { shown: string; here: () => string }[] = [
   { shown: "/tmp/hello", here: () => join(home, "hello") },
   { shown: "/tmp/acme", here: () => join(home, "acme") },
+  { shown: "/tmp/uptime", here: () => join(home, "uptime") },
+  { shown: "/tmp/globex", here: () => join(home, "globex") },
   { shown: "http://127.0.0.1:4311", here: () => product.registryUrl },
   { shown: "http://127.0.0.1:4310/mcp", here: () => product.mcpUrl },
   { shown: "/var/lib/sonde", here: () => product.data },
@@ -151,6 +153,10 @@ describe("the command blocks, in their order", () => {
 
   test("lead to what the text after them promises", async () => {
     expect(await stateOf("acme/hello")).toBe("active");
+    // The advisory at the end of docs/publish-a-pack.md took it out of service.
+    await until("the advisory to count", async () => {
+      return (await stateOf("globex/uptime")) === "quarantined";
+    });
     const client = await connectOlderClient(product.mcpUrl, product.apiKey);
     try {
       expect((await client.listTools()).map(({ name }) => name)).toContain("acme__hello_greet");

@@ -79,7 +79,7 @@ export function addPackRoutes(app: HttpServer, ports: PackRoutePorts): void {
         response: { 200: PublishedVersion, 201: PublishedVersion },
         summary: "Publishes a version: the files bundle, then archive",
       },
-      config: { right: "publish", limit: "write" },
+      config: { right: "publish" },
       // Before a byte of the body is read.
       onRequest: async (request) => capUpload(request.headers["content-length"]),
     },

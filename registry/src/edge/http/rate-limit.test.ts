@@ -18,7 +18,7 @@ async function serve(
   );
   app.get("/", () => ({ packs: [], cursor: null }));
   app.get("/secret", async (_request, reply) => reply.code(401).send({}));
-  app.put("/", { config: { limit: "write" } }, () => ({}));
+  app.put("/", () => ({}));
   await app.listen({ host: "127.0.0.1", port: 0 });
   const address = app.server.address();
   const port = typeof address === "object" && address !== null ? address.port : 0;

@@ -32,7 +32,7 @@ export function installRateLimits(
   const refusals = createBuckets(limits.refusalsPerMinute, nowMs);
   app.addHook("onRequest", async (request, reply) => {
     const address = groupAddress(request.ip);
-    const isWrite = request.routeOptions.config?.limit === "write";
+    const isWrite = request.method !== "GET" && request.method !== "HEAD";
     if (isWrite || request.headers.authorization !== undefined) {
       demand(refusals.waitMs(address), reply);
     }
@@ -92,11 +92,4 @@ function groupAddress(address: string): string {
   const missing =
     tail === undefined ? 0 : 8 - first.length - tail.split(":").filter(Boolean).length;
   return [...first, ...Array.from({ length: missing }, () => "0")].slice(0, 4).join(":");
-}
-
-declare module "fastify" {
-  interface FastifyContextConfig {
-    /** Which limit the route counts against; reads by default. */
-    limit?: "write";
-  }
 }

@@ -24,8 +24,9 @@ export async function addPublisher(
   socketPath: string,
   name: string,
   keyFile: string,
+  takesReserved: boolean,
 ): Promise<AddedPublisher> {
-  const body = { name, publicKey: readKeyFile(keyFile) };
+  const body = { name, publicKey: readKeyFile(keyFile), takesReserved };
   return parseAddedPublisher(await ask(socketPath, "/publishers", body));
 }
 
