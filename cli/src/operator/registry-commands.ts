@@ -1,7 +1,9 @@
 import { writeFileSync } from "node:fs";
-import { type PublishToken, parseJson } from "@sonde/schemas";
+import { type PublishToken, SondeError, parseJson } from "@sonde/schemas";
 import type { Command } from "commander";
 import { layoutOf, resolveDataFolder } from "../data-layout.ts";
+import { readTrustPolicy } from "../trust-policy-file.ts";
+import { type RegistryAudit, auditRegistry } from "./audit-registry.ts";
 import {
   addIdentity,
   addPublisher,
@@ -30,6 +32,7 @@ export function addRegistryCommands(program: Command, print: Print): void {
   addAdd(publisher, print);
   addTrust(publisher, print);
   addQuarantine(registry, print);
+  addAudit(registry, print);
   startCommand(publisher, "list", "all publishers, with their keys").action(
     async (options: Options) => {
       const publishers = await listPublishers(socketOf(options));
@@ -96,6 +99,43 @@ function addQuarantine(registry: Command, print: Print): void {
       const text = `${pack} ${version} is ${body.quarantined ? "quarantined" : "served again"}.`;
       print(options.json ? JSON.stringify(life) : text);
     });
+}
+
+/** For anybody: needs no right, only the log's key. */
+function addAudit(registry: Command, print: Print): void {
+  startCommand(registry, "audit <url>", "walk a registry's whole log and check every archive")
+    .option("--log-key <key>", "the key of its log; by default the one this host pins")
+    .action(async (url: string, options: Options & { logKey?: string }) => {
+      const audit = await auditRegistry(url, options.logKey ?? readPinnedKey(options), (at, of) => {
+        if (process.stderr.isTTY) process.stderr.write(`\r${at} of ${of} archives`);
+      });
+      if (process.stderr.isTTY) process.stderr.write("\n");
+      print(options.json ? JSON.stringify(audit) : describeAudit(url, audit));
+      const [first] = audit.problems;
+      if (first === undefined) return;
+      throw new SondeError(
+        "REGISTRY_LOG_INCONSISTENT",
+        `expected every archive as it was logged, got ${audit.problems.length} others: ${first.pack}`,
+      );
+    });
+}
+
+function readPinnedKey({ data }: Options): string {
+  const { trustPolicy } = layoutOf(resolveDataFolder(data, process.env));
+  const policy = readTrustPolicy(trustPolicy);
+  if (policy !== null) return policy.logKey;
+  throw new SondeError("BAD_REQUEST", `expected --log-key, or a policy in ${trustPolicy}`);
+}
+
+function describeAudit(url: string, audit: RegistryAudit): string {
+  const { head, at, archives, withheld, problems } = audit;
+  return [
+    `The log of ${url} has ${head.size} entries, signed ${at}.`,
+    `  ${head.hash}`,
+    `${archives - problems.length} of ${archives} archives are what was logged.`,
+    ...withheld.map((pack) => `  ${pack} is quarantined and not served`),
+    ...problems.map(({ pack, code, message }) => `  ${pack}: ${code}: ${message}`),
+  ].join("\n");
 }
 
 function addAdd(publisher: Command, print: Print): void {

@@ -1,3 +1,4 @@
 export { admitPack } from "./admit-pack.ts";
+export { createTileReader, fetchCheckpoint, fetchFile } from "./registry-fetch.ts";
 export { followRegistry } from "./follow-registry.ts";
 export { admittedFolder, readAdmitted } from "./read-admitted.ts";
