@@ -308,7 +308,8 @@ test("a quarantine in the registry's log stops the pack, also after a restart", 
 });
 
 test("attack 69: from a registry with another history nothing is installed, and it is an alarm", async () => {
-  hub.identity.registryHead = { size: 1, hash: `sha256:${"1".repeat(64)}` };
+  const head = { size: 1, hash: `sha256:${"1".repeat(64)}` as const };
+  hub.identity.registryHead = { logKey: registry.logKey, head };
   enrol();
   approve();
   await start();

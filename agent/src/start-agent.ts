@@ -2,7 +2,7 @@ import { join } from "node:path";
 import {
   type AdmittedPack,
   type Digest,
-  type LogHead,
+  type RegistryHeadReport,
   type LogPlace,
   SondeError,
   type Version,
@@ -59,7 +59,7 @@ const RETRY_MS = 10_000;
 const RUNNER_CHECK_MS = 1000;
 /** How often the registry's log is followed without another reason. */
 const FOLLOW_MS = 5 * 60_000;
-/** One wish of the hub may mean several packs: they share one look at the log. */
+/** Wishes of the hub that come together share one look at the log. */
 const RECENT_MS = 2000;
 
 /**
@@ -174,7 +174,7 @@ async function openPacks(
   const owners = config.sameUid ? [0, uid] : [0];
   const packs = new Packs({
     ...admission,
-    admit: async (archive) => await admission.admit(archive, await registry.place(RECENT_MS)),
+    admit: async (archive) => await admission.admit(archive, await registry.place()),
     whyStopped: (name, version) => registry.whyStopped(name, version),
     maxCapability: config.maxCapability,
     readGrants() {
@@ -196,7 +196,7 @@ async function openPacks(
 
 function openRegistryView(
   { config, admission }: AgentParts,
-  enrolledHead: LogHead | null,
+  enrolledHead: RegistryHeadReport,
   record: (event: AgentEvent) => void,
 ): RegistryView {
   const path = join(config.stateDir, "registry-view.json");

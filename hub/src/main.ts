@@ -165,7 +165,7 @@ async function serve(config: HubConfig, opened: Opened): Promise<() => Promise<v
     openAuthority: keys.openAuthority,
     controlAddress: () => `${publicName}:${ports.control}`,
     hubKey: keys.publicKey,
-    registryHead: () => registry.head(),
+    registryHead: () => registry.report(),
     store,
     fleet,
     auditLog,

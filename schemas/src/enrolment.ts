@@ -1,5 +1,5 @@
 import { type Static, Type } from "typebox";
-import { LogHead } from "./envelope.ts";
+import { RegistryHeadReport } from "./messages.ts";
 import { AgentName, Uuid } from "./names.ts";
 import { buildParser } from "./validator.ts";
 
@@ -41,7 +41,7 @@ export const EnrolResponse = Type.Object(
     /** SubjectPublicKeyInfo in PEM of the key that signs the hub's envelopes. */
     hubKey: Type.String({ maxLength: 2000 }),
     /** How far the hub has followed its registry's log: what the agent is shown must contain it. */
-    registryHead: Type.Union([LogHead, Type.Null()]),
+    registryHead: RegistryHeadReport,
   },
   closed,
 );

@@ -109,7 +109,7 @@ export {
   MAX_PACKS,
   PackReport,
   PackReportBody,
-  type RegistryHeadReport,
+  RegistryHeadReport,
   PackState,
   Redactions,
   ResultBody,

@@ -62,7 +62,7 @@ export type PackReport = Static<typeof PackReport>;
  * How far the agent has followed its registry's log, so that the hub can compare
  * what all agents were shown; null before the first time.
  */
-const RegistryHeadReport = Type.Union([
+export const RegistryHeadReport = Type.Union([
   Type.Object({ logKey: LogKeyText, head: LogHead }, closed),
   Type.Null(),
 ]);

@@ -41,6 +41,7 @@ export function listRouteRights(agent: string): RouteRights[] {
       ...operatorOnly,
       operator: 201,
     },
+    { route: "GET /registry", path: "/registry", ...reader, operator: 200 },
     { route: "GET /tool-pins", path: "/tool-pins", ...reader, operator: 200 },
     {
       route: "POST /tool-pins",

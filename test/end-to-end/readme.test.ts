@@ -154,9 +154,14 @@ describe("the command blocks, in their order", () => {
   test("lead to what the text after them promises", async () => {
     expect(await stateOf("acme/hello")).toBe("active");
     // The advisory at the end of docs/publish-a-pack.md took it out of service.
-    await until("the advisory to count", async () => {
-      return (await stateOf("globex/uptime")) === "quarantined";
-    });
+    await until(
+      "the advisory to count",
+      async () => {
+        return (await stateOf("globex/uptime")) === "quarantined";
+        // The hub looks at the log every minute.
+      },
+      90_000,
+    );
     const client = await connectOlderClient(product.mcpUrl, product.apiKey);
     try {
       expect((await client.listTools()).map(({ name }) => name)).toContain("acme__hello_greet");

@@ -28,7 +28,7 @@ export type RegistryViewPorts = {
     onEntry: (entry: FollowedEntry) => void,
   ) => Promise<FollowedLog>;
   /** What the hub had seen when this agent enrolled; null when it had not looked. */
-  enrolledHead: LogHead | null;
+  enrolledHead: RegistryHeadReport;
   /** Durable when it returns. */
   save: (view: SavedRegistryView) => void;
   record: (event: AgentEvent) => void;
@@ -59,19 +59,22 @@ export class RegistryView {
   }
 
   /**
-   * Follows the log unless that was done within `maxAgeMs`. One at a time.
+   * Follows the log unless that was begun within `maxAgeMs`; 0 is from now on.
+   * One at a time.
    *
    * @throws SondeError REGISTRY_LOG_INCONSISTENT, REGISTRY_UNAVAILABLE, CONFIG_INVALID
    */
   async follow(maxAgeMs: number): Promise<void> {
     if (this.#problem === null && this.#ports.elapsed() - this.#followedAt < maxAgeMs) return;
+    // What is under way began too early, and its failure is its own.
+    if (maxAgeMs === 0) await this.#following?.catch(() => undefined);
     this.#following ??= this.#followNow().finally(() => (this.#following = null));
     await this.#following;
   }
 
-  /** How far the log was followed: what is installed must have been published up to here. */
-  async place(maxAgeMs: number): Promise<LogPlace> {
-    await this.follow(maxAgeMs);
+  /** How far the log goes now: what is installed must have been published up to here. */
+  async place(): Promise<LogPlace> {
+    await this.follow(0);
     if (this.#saved !== null) return this.#saved.place;
     throw new SondeError("INTERNAL", "expected a log that was followed, got none");
   }
@@ -93,13 +96,14 @@ export class RegistryView {
   }
 
   async #followNow(): Promise<void> {
+    const begunAt = this.#ports.elapsed();
     try {
       const { registry, logKey } = this.#ports.readPolicy();
       // Another log is another history: nothing of the old one says anything about it.
       const before = this.#saved?.logKey === logKey ? this.#saved : null;
       const stops = [...(before?.stops ?? [])];
       const log = await this.#ports.follow(
-        { registry, logKey, from: before?.place ?? START, seen: this.#seen(before) },
+        { registry, logKey, from: before?.place ?? START, seen: this.#seen(logKey, before) },
         ({ entry }) => {
           if (isStopEntry(entry)) stops.push(entry);
           if (stops.length > MAX_STOPS) {
@@ -110,7 +114,7 @@ export class RegistryView {
       const saved = { ...log, logKey, stops };
       this.#ports.save(saved);
       this.#saved = saved;
-      this.#followedAt = this.#ports.elapsed();
+      this.#followedAt = begunAt;
       this.#settle(null);
       if (log.head.hash !== before?.head.hash) for (const tell of this.#listeners) tell();
     } catch (thrown) {
@@ -121,10 +125,11 @@ export class RegistryView {
   }
 
   /** The hub's head at enrolment counts until this host has passed it. */
-  #seen(before: SavedRegistryView | null): LogHead[] {
+  #seen(logKey: string, before: SavedRegistryView | null): LogHead[] {
     const { enrolledHead } = this.#ports;
-    if (enrolledHead === null || (before?.place.size ?? 0) > enrolledHead.size) return [];
-    return [enrolledHead];
+    // The hub's head of another log says nothing about this one.
+    if (enrolledHead === null || enrolledHead.logKey !== logKey) return [];
+    return (before?.place.size ?? 0) > enrolledHead.head.size ? [] : [enrolledHead.head];
   }
 
   /** An alarm when the log turns out to be another, and its end when it is the one it was. */

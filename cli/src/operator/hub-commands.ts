@@ -29,7 +29,10 @@ export function addHubCommands(program: Command, print: (text: string) => void):
     );
   };
 
-  add("install <pack@version>", "have an agent fetch and verify a pack; its host then approves it")
+  add(
+    "install <pack@version>",
+    "have an agent fetch and verify a version or the newest of a range; its host then approves it",
+  )
     .option("--agent <name>", "which agent; by default the only one")
     .action(async (spec: string, options: Options) => {
       const { pack, version } = parseSpec(spec);
@@ -113,10 +116,10 @@ function requirePackName(pack: string): void {
 function parseSpec(spec: string): { pack: string; version: string } {
   const [pack = "", version = "", ...rest] = spec.split("@");
   requirePackName(pack);
-  // The hub checks the version; here it only must not be able to change the request.
-  if (rest.length === 0 && /^[0-9A-Za-z.-]{1,70}$/.test(version)) return { pack, version };
+  // The hub says what is a version or a range.
+  if (rest.length === 0 && /^[0-9A-Za-z.^~<>=*| -]{1,100}$/.test(version)) return { pack, version };
   throw new SondeError(
     "BAD_REQUEST",
-    `expected publisher/pack@version, got ${JSON.stringify(spec)}`,
+    `expected publisher/pack@version or @range, got ${JSON.stringify(spec)}`,
   );
 }

@@ -58,6 +58,8 @@ export class RegistryFollower {
 
   /** The version that `wanted` (a version or a range) means for an agent; see `chooseVersion`. */
   async choose(name: PackName, wanted: string, agentVersion: Version): Promise<PublishEntry> {
+    // A version that was published a moment ago counts too.
+    await this.follow(0);
     await this.place();
     const { logKey } = this.#options.readPolicy();
     const entries = await this.#options.store.readEntries(logKey, name);
@@ -82,9 +84,15 @@ export class RegistryFollower {
     return this.#followed.log.place;
   }
 
-  /** The head that agents enrolling now must find in what they are shown. */
+  /** The head that the log had when it was last followed. */
   head(): LogHead | null {
     return this.#followed?.log.head ?? null;
+  }
+
+  /** What agents enrolling now must find in that log, if it is theirs too. */
+  report(): RegistryHeadReport {
+    if (this.#followed === null) return null;
+    return { logKey: this.#followed.logKey, head: this.#followed.log.head };
   }
 
   status(): RegistryLogStatus {
@@ -117,6 +125,8 @@ export class RegistryFollower {
   async follow(maxAgeMs: number): Promise<void> {
     const isRecent = this.#options.elapsed() - this.#followedAt < maxAgeMs;
     if (isRecent && this.#problem === null) return;
+    // What is under way began too early, and its failure is its own.
+    if (maxAgeMs === 0) await this.#following?.catch(() => undefined);
     this.#following ??= this.#followNow().finally(() => (this.#following = null));
     await this.#following;
   }
@@ -126,9 +136,10 @@ export class RegistryFollower {
   }
 
   async #followNow(): Promise<void> {
+    const begunAt = this.#options.elapsed();
     try {
       const { registry, logKey } = this.#options.readPolicy();
-      const { store, admitPath, now, elapsed } = this.#options;
+      const { store, admitPath, now } = this.#options;
       const before = await store.readFollowed(logKey);
       const news = new Set<PackName>();
       const log = await store.keepFollowed(logKey, now(), (add) =>
@@ -142,7 +153,7 @@ export class RegistryFollower {
         ),
       );
       this.#followed = { logKey, log };
-      this.#followedAt = elapsed();
+      this.#followedAt = begunAt;
       await this.#settle(null);
       for (const agent of this.#seen.keys()) await this.#check(agent);
       if (news.size > 0) this.#options.onNews(news);

@@ -1,7 +1,14 @@
 import { createPrivateKey, createPublicKey, type KeyObject } from "node:crypto";
 import { closeSync, constants, fstatSync, openSync, readFileSync } from "node:fs";
 import { join } from "node:path";
-import { AgentName, LogHead, SondeError, Uuid, buildParser, parseJson } from "@sonde/schemas";
+import {
+  AgentName,
+  RegistryHeadReport,
+  SondeError,
+  Uuid,
+  buildParser,
+  parseJson,
+} from "@sonde/schemas";
 import { type Static, Type } from "typebox";
 
 /** identity.json: what enrolment gave, besides the key and the certificates. */
@@ -15,7 +22,7 @@ export const IdentityFile = Type.Object(
     /** SubjectPublicKeyInfo in PEM of the key that signs the hub's envelopes. */
     hubKey: Type.String({ maxLength: 2000 }),
     /** How far the hub had followed its registry's log then. */
-    registryHead: Type.Union([LogHead, Type.Null()]),
+    registryHead: RegistryHeadReport,
   },
   { additionalProperties: false },
 );

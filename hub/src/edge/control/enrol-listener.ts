@@ -6,7 +6,7 @@ import {
   SondeError,
   TOKEN_PREFIX,
   type EnrolResponse,
-  type LogHead,
+  type RegistryHeadReport,
 } from "@sonde/schemas";
 import type { Authority } from "@sonde/trust/ca";
 import { isSignedBy } from "@sonde/trust/envelope";
@@ -26,7 +26,7 @@ const MAX_BODY_BYTES = 16 * 1024;
 
 export type EnrolOptions = {
   /** How far the registry's log was followed: what the agent is shown must contain it. */
-  registryHead: () => LogHead | null;
+  registryHead: () => RegistryHeadReport;
   hubId: string;
   tls: { certificate: string; privateKey: string; authority: string };
   /** Loaded for the first enrolment: most hubs enrol rarely and the X.509 library is large. */

@@ -2,6 +2,7 @@ import {
   createPublicKey,
   createSign,
   generateKeyPairSync,
+  randomUUID,
   verify,
   X509Certificate,
 } from "node:crypto";
@@ -31,6 +32,8 @@ export type ServedSigstore = {
   timestamp: string;
   /** The `iss` of its tokens; also the issuer in the certificates. */
   issuer: string;
+  /** The public key of its tokens, for registries that believe it. */
+  jwksUri: string;
   issueToken(claims: TestClaims): string;
   /** What GitHub gives a job so that it can ask for a token for any audience. */
   ambient(claims: TestClaims): Record<string, string>;
@@ -50,7 +53,7 @@ export async function serveSigstore(sigstore: TestSigstore): Promise<ServedSigst
   function issueToken(claims: TestClaims): string {
     const encode = (value: object) => Buffer.from(JSON.stringify(value)).toString("base64url");
     const times = { iat: Math.floor(Date.now() / 1000), exp: Math.floor(Date.now() / 1000) + 300 };
-    const body = `${encode({ alg: "ES256", typ: "JWT" })}.${encode({ iss: url, aud: "sigstore", ...times, ...claims })}`;
+    const body = `${encode({ alg: "ES256", typ: "JWT" })}.${encode({ iss: url, aud: "sigstore", jti: randomUUID(), ...times, ...claims })}`;
     const signature = createSign("sha256")
       .update(body)
       .sign({ key: keys.privateKey, dsaEncoding: "ieee-p1363" });
@@ -136,6 +139,8 @@ export async function serveSigstore(sigstore: TestSigstore): Promise<ServedSigst
         if (claims === undefined) return { status: 401, body: "" };
         return ok({ value: issueToken({ ...claims, aud: searchParams.get("audience") ?? "" }) });
       }
+      case "GET /jwks":
+        return ok({ keys: [keys.publicKey.export({ format: "jwk" })] });
       case "POST /fulcio/api/v2/signingCert":
         return issueCertificate(text);
       case "POST /rekor/api/v1/log/entries":
@@ -175,6 +180,7 @@ export async function serveSigstore(sigstore: TestSigstore): Promise<ServedSigst
     rekorV2: `${url}/rekor2`,
     timestamp: `${url}/api/v1/timestamp`,
     issuer: url,
+    jwksUri: `${url}/jwks`,
     issueToken,
     ambient(claims) {
       const secret = `job-${jobs.size}`;
