@@ -15,9 +15,13 @@ const vitest = await createVitest("test", {
   fsModuleCache: false,
 });
 
+/** Every file that ever differed: what was restored must be read again too. */
+const touched = new Set();
+
 /** Runs a test file, or the one `name`d case of it, on the sources as they are now. */
 async function run({ test, case: name, changed }) {
-  vitest.invalidateFile(join(copy, changed));
+  touched.add(join(copy, changed));
+  for (const file of touched) vitest.invalidateFile(file);
   const moduleId = join(copy, test);
   const found = await vitest.globTestSpecifications([test]);
   const specifications = found

@@ -80,6 +80,8 @@ function openWorkplace() {
         asked.off("message", done).off("exit", died);
       });
     },
+    /** The next question meets a process that has seen nothing yet. */
+    restart: end,
     close() {
       end();
       rmSync(copy, { recursive: true, force: true });
@@ -87,8 +89,18 @@ function openWorkplace() {
   };
 }
 
-/** What the test says about the sources as they lie in the copy, and which of its cases. */
-async function askTest(workplace, mutant) {
+/**
+ * What the test says about the sources as they lie in the copy, and which of its
+ * cases. What is not as it must be is asked again of a fresh process.
+ */
+async function askTest(workplace, mutant, expected) {
+  const first = await askOnce(workplace, mutant);
+  if (first.verdict === expected) return first;
+  workplace.restart();
+  return await askOnce(workplace, mutant);
+}
+
+async function askOnce(workplace, mutant) {
   const answer = await workplace.ask({
     test: mutant.test,
     case: mutant.case,
@@ -123,7 +135,7 @@ async function judge(workplace, mutant) {
     original.replace(mutant.find, () => mutant.replace),
   );
   try {
-    const { verdict, by } = await askTest(workplace, mutant);
+    const { verdict, by } = await askTest(workplace, mutant, "red");
     if (verdict === "red") return by;
     throw new Error(`${mutant.test} ${verdict === "green" ? "stayed green" : verdict}`);
   } finally {
@@ -133,7 +145,7 @@ async function judge(workplace, mutant) {
 
 /** Red on a mutant means something only where the same is green on the sources as they are. */
 async function requireGreen(workplace, mutant) {
-  const { verdict, by } = await askTest(workplace, mutant);
+  const { verdict, by } = await askTest(workplace, mutant, "green");
   if (verdict === "green") return;
   throw new Error(
     `without any mutant ${mutant.test} is ${verdict} (${by ?? mutant.case}), run like this`,
