@@ -336,6 +336,19 @@ test("attack 69: a version that is in nobody else's log is refused", async () =>
   );
 });
 
+test("attack 69: that an archive is stored already does not stand for its place in the log", async () => {
+  // A developer's own signed build, which no registry ever published.
+  const own = buildSampleArchive({ code: "var pack = { own: 1 };\n" });
+  const localFolder = mkdtempSync(join(root, "local-"));
+  writeFileSync(join(localFolder, "hello-1.0.0.tgz"), own);
+  writeFileSync(join(localFolder, "hello-1.0.0.tgz.sigstore.json"), signSample(own, key));
+  const asked = { ...request, digest: archiveDigest(own) };
+  await admitPack(program, { ...asked, localFolder });
+  await expect(admitPack(program, asked)).rejects.toMatchObject({
+    code: "REGISTRY_LOG_INCONSISTENT",
+  });
+});
+
 test("a stripped, moved or false proof is refused", async () => {
   const lies: [string, Uint8Array | string | null][] = [
     [PATH, "{}"],
