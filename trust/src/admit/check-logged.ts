@@ -1,11 +1,5 @@
-import {
-  type AdmittedPack,
-  type LogPlace,
-  SondeError,
-  parseJson,
-  parseRegistryEntry,
-} from "@sonde/schemas";
-import { decodeFrontier, readProvenEntry, rootOf } from "../log/index.ts";
+import { type AdmittedPack, type LogPlace, parseJson, parseRegistryEntry } from "@sonde/schemas";
+import { decodeFrontier, inconsistent, readProvenEntry, rootOf } from "../log/index.ts";
 import { createTileReader, fetchFile } from "./registry-fetch.ts";
 
 const MAX_VERSION_BYTES = 1024 * 1024;
@@ -49,8 +43,4 @@ async function fetchIndex(registry: string, path: string): Promise<number> {
     typeof answer === "object" && answer !== null && "logIndex" in answer && answer.logIndex;
   if (typeof index === "number" && Number.isSafeInteger(index) && index >= 0) return index;
   throw inconsistent("expected the place of the version in the log, got none");
-}
-
-function inconsistent(sentence: string): SondeError {
-  return new SondeError("REGISTRY_LOG_INCONSISTENT", `registry log: ${sentence}`);
 }

@@ -1,8 +1,9 @@
-import { type LogHead, SondeError } from "@sonde/schemas";
+import type { LogHead } from "@sonde/schemas";
 import { type Checkpoint, openCheckpoint } from "./checkpoint.ts";
+import { inconsistent } from "./inconsistent.ts";
 import { type Frontier, appendLeaf, hashLeaf, rootOf } from "./merkle.ts";
 import type { NoteKey } from "./signed-note.ts";
-import { type ReadTile, decodeEntries, tileAt } from "./tiles.ts";
+import { type ReadTile, TILE_WIDTH, decodeEntries, tileAt } from "./tiles.ts";
 
 /** How far a head's timestamp may be from the reader's clock, so that a log cannot be frozen. */
 export const MAX_HEAD_AGE_MS = 24 * 3_600_000;
@@ -75,19 +76,15 @@ async function appendEntries(request: FollowLogRequest, size: number): Promise<F
   };
   let frontier = meet(request.from);
   while (frontier.size < size) {
-    const bundle = Math.floor(frontier.size / 256);
+    const bundle = Math.floor(frontier.size / TILE_WIDTH);
     const id = tileAt(null, bundle, size);
     if (id === null) throw new RangeError("a log that has entries has a bundle for each");
     const entries = decodeEntries(await request.readTile(id), id.width);
-    for (const entry of entries.slice(frontier.size - bundle * 256)) {
+    for (const entry of entries.slice(frontier.size - bundle * TILE_WIDTH)) {
       const index = frontier.size;
       frontier = meet(appendLeaf(frontier, hashLeaf(entry)));
       await request.onEntry(entry, index, headOf(frontier));
     }
   }
   return frontier;
-}
-
-function inconsistent(sentence: string): SondeError {
-  return new SondeError("REGISTRY_LOG_INCONSISTENT", `registry log: ${sentence}`);
 }

@@ -11,6 +11,7 @@ export {
   hashLeaf,
   rootOf,
 } from "./merkle.ts";
+export { inconsistent } from "./inconsistent.ts";
 export { formatNoteKey, type NoteKey, parseNoteKey } from "./signed-note.ts";
 export {
   encodeEntries,
@@ -21,6 +22,7 @@ export {
   type ReadTile,
   type TileId,
   TILE_LEVELS,
+  TILE_WIDTH,
   tilePath,
 } from "./tiles.ts";
 export { isStopEntry, type StopEntry, whyStopped } from "./withdrawals.ts";

@@ -1,4 +1,4 @@
-import { SondeError } from "@sonde/schemas";
+import { inconsistent } from "./inconsistent.ts";
 import {
   type NodeId,
   coverRange,
@@ -11,7 +11,8 @@ import {
 // A log served as static files (C2SP tlog-tiles): `tile/L/N` holds 256 hashes,
 // `tile/entries/N` the 256 entries below a tile of level 0.
 
-const WIDTH = 256;
+/** Hashes, or entries, that one whole tile holds. */
+export const TILE_WIDTH = 256;
 /** Tree levels that one tile spans. */
 export const TILE_LEVELS = 8;
 const HASH_BYTES = 32;
@@ -30,7 +31,7 @@ export function tilePath({ level, index, width }: TileId): string {
   const digits = String(index).padStart(Math.ceil(String(index).length / 3) * 3, "0");
   const parts = digits.match(/.{3}/g) ?? [];
   const name = parts.map((part, place) => (place < parts.length - 1 ? `x${part}` : part)).join("/");
-  return `tile/${level ?? "entries"}/${name}${width === WIDTH ? "" : `.p/${width}`}`;
+  return `tile/${level ?? "entries"}/${name}${width === TILE_WIDTH ? "" : `.p/${width}`}`;
 }
 
 /** The tile of that path, or null for what is no canonical path. */
@@ -43,15 +44,15 @@ export function parseTilePath(path: string): TileId | null {
   const id = {
     level: levelText === "entries" ? null : Number(levelText),
     index: Number(indexText.replaceAll(/[x/]/g, "")),
-    width: widthText === undefined ? WIDTH : Number(widthText),
+    width: widthText === undefined ? TILE_WIDTH : Number(widthText),
   };
-  return tilePath(id) === path && id.width <= WIDTH ? id : null;
+  return tilePath(id) === path && id.width <= TILE_WIDTH ? id : null;
 }
 
 /** The tile as it stands in a log of `size` entries, whole or partial; null when it has nothing. */
 export function tileAt(level: number | null, index: number, size: number): TileId | null {
-  const hashes = Math.floor(size / WIDTH ** (level ?? 0));
-  const width = Math.min(WIDTH, hashes - index * WIDTH);
+  const hashes = Math.floor(size / TILE_WIDTH ** (level ?? 0));
+  const width = Math.min(TILE_WIDTH, hashes - index * TILE_WIDTH);
   return width > 0 ? { level, index, width } : null;
 }
 
@@ -93,11 +94,11 @@ export async function readProvenEntry(
   tree: { readonly size: number; readonly root: Buffer },
   readTile: ReadTile,
 ): Promise<Uint8Array> {
-  const id = tileAt(null, Math.floor(index / WIDTH), tree.size);
+  const id = tileAt(null, Math.floor(index / TILE_WIDTH), tree.size);
   if (index < 0 || index >= tree.size || id === null) {
     throw inconsistent(`expected an entry below ${tree.size}, got ${index}`);
   }
-  const entry = decodeEntries(await readTile(id), id.width)[index % WIDTH];
+  const entry = decodeEntries(await readTile(id), id.width)[index % TILE_WIDTH];
   if (entry === undefined) throw inconsistent(`expected entry ${index}, got none`);
   const tiles = new Map<string, Promise<Buffer[]>>();
   const proof: Buffer[] = [];
@@ -121,12 +122,12 @@ async function readNode(
 ): Promise<Buffer> {
   const tileLevel = Math.floor(level / TILE_LEVELS);
   const span = 2 ** (level % TILE_LEVELS);
-  const id = tileAt(tileLevel, Math.floor((index * span) / WIDTH), size);
+  const id = tileAt(tileLevel, Math.floor((index * span) / TILE_WIDTH), size);
   if (id === null) throw inconsistent("expected a tile of the log, got none");
   const path = tilePath(id);
   const known = tiles.get(path) ?? readTile(id).then((bytes) => decodeTile(bytes, id.width));
   tiles.set(path, known);
-  const first = (index * span) % WIDTH;
+  const first = (index * span) % TILE_WIDTH;
   const hashes = (await known).slice(first, first + span);
   if (hashes.length !== span) throw inconsistent("expected a wider tile, got a narrower one");
   return foldPerfect(hashes);
@@ -150,8 +151,4 @@ function decodeTile(bytes: Uint8Array, width: number): Buffer[] {
   return Array.from({ length: width }, (_, place) =>
     Buffer.from(bytes.subarray(place * HASH_BYTES, (place + 1) * HASH_BYTES)),
   );
-}
-
-function inconsistent(sentence: string): SondeError {
-  return new SondeError("REGISTRY_LOG_INCONSISTENT", `registry log: ${sentence}`);
 }

@@ -1,4 +1,4 @@
-import { SondeError, parseJson } from "@sonde/schemas";
+import { SondeError, parseJson, readCapped } from "@sonde/schemas";
 import { type JWTVerifyGetKey, createRemoteJWKSet, customFetch } from "jose";
 import type { TrustedIssuer } from "../../config.ts";
 
@@ -36,23 +36,20 @@ async function fetchKeys(url: string, signal: AbortSignal): Promise<Response> {
   try {
     const response = await fetch(url, { signal, redirect: "error" });
     if (response.status !== 200) throw new Error(`status ${response.status}`);
-    const keys = parseJson(await readCapped(response), "keys", "ISSUER_UNAVAILABLE");
+    const keys = parseJson(
+      await readCapped(response.body, MAX_KEYS_BYTES, () => {
+        return new SondeError(
+          "ISSUER_UNAVAILABLE",
+          `expected at most ${MAX_KEYS_BYTES} bytes of keys`,
+        );
+      }),
+      "keys",
+      "ISSUER_UNAVAILABLE",
+    );
     const isKeySet = typeof keys === "object" && keys !== null && "keys" in keys;
     if (!isKeySet || !Array.isArray(keys.keys)) throw new Error("no key set");
     return Response.json(keys);
   } catch (cause) {
     throw new SondeError("ISSUER_UNAVAILABLE", `expected a key set at ${url}, got none`, { cause });
   }
-}
-
-/** Counts while it reads: an issuer gone bad fills no memory. */
-async function readCapped(response: Response): Promise<Uint8Array> {
-  const chunks: Uint8Array[] = [];
-  let size = 0;
-  for await (const chunk of response.body ?? []) {
-    size += chunk.length;
-    if (size > MAX_KEYS_BYTES) throw new Error(`more than ${MAX_KEYS_BYTES} bytes`);
-    chunks.push(chunk);
-  }
-  return Buffer.concat(chunks);
 }

@@ -3,6 +3,7 @@ import {
   type Frontier,
   type TileId,
   TILE_LEVELS,
+  TILE_WIDTH,
   canonicalJson,
   encodeEntries,
   encodeFrontier,
@@ -68,7 +69,7 @@ export function createLogStore(sql: Sql) {
 
     /** @returns null unless the log has all of that tile */
     async readTile({ level, index, width }: TileId): Promise<Buffer | null> {
-      const first = index * 256;
+      const first = index * TILE_WIDTH;
       const rows = await (level === null
         ? sql<{ bytes: Buffer }[]>`select entry as bytes from log_entries
             where index >= ${first} and index < ${first + width} order by index`
