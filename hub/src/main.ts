@@ -11,11 +11,13 @@ import {
   toSondeError,
   type TrustPolicy,
 } from "@sonde/schemas";
+import { followRegistry } from "@sonde/trust/admit";
 import { type HubConfig, parseHubConfig } from "./config.ts";
 import { type AuditLog, openAuditLog } from "./core/audit-log.ts";
 import { buildAuditRecord } from "./core/audit-record.ts";
 import type { CallPorts } from "./core/call-probe.ts";
 import { createFleet } from "./core/fleet.ts";
+import { RECENT_MS, RegistryFollower } from "./core/registry-follower.ts";
 import { HUB_VERSION } from "./core/hub-version.ts";
 import { createControlListener } from "./edge/control/control-listener.ts";
 import { createEnrolListener } from "./edge/control/enrol-listener.ts";
@@ -25,7 +27,6 @@ import { createAuthenticator } from "./edge/http/authenticate.ts";
 import { addFleetRoutes } from "./edge/http/fleet-routes.ts";
 import { createHttpServer, requireSafeListener } from "./edge/http/http-server.ts";
 import { addMcpEndpoint } from "./edge/mcp/mcp-endpoint.ts";
-import { RegistryFollower } from "./edge/registry-follower.ts";
 import { createRegistryLogStore } from "./edge/store/registry-log-store.ts";
 import { obtainPack } from "./edge/obtain-pack.ts";
 import { type AuditStore, createAuditStore } from "./edge/store/audit-store.ts";
@@ -33,6 +34,8 @@ import { createHubStore, type HubStore } from "./edge/store/hub-store.ts";
 import { migrations } from "./edge/store/migrations.ts";
 
 const MAX_DATABASE_CONNECTIONS = 8;
+/** How often the registry's log is looked at without another reason. */
+const FOLLOW_EVERY_MS = 60_000;
 const now = () => new Date();
 
 /** One JSON line on standard error; never a key, a parameter or a result. */
@@ -113,12 +116,11 @@ async function serve(config: HubConfig, opened: Opened): Promise<() => Promise<v
   const mcp = addMcpEndpoint(app, callPorts, HUB_VERSION);
   const registry = new RegistryFollower({
     readPolicy,
-    admitPath: config.admitPath,
+    follow: (request, onEntry) => followRegistry(config.admitPath, request, onEntry),
     store: createRegistryLogStore(database.sql),
     auditLog,
     now,
     elapsed: () => performance.now(),
-    report,
     // Said again, so that agents look at the log too.
     onNews(packs) {
       for (const { desired, link } of fleet.list()) {
@@ -126,6 +128,7 @@ async function serve(config: HubConfig, opened: Opened): Promise<() => Promise<v
       }
     },
   });
+  const stopFollowing = followRegularly(registry);
   const ports = { enrol: 0, control: 0, http: 0 };
   const publicName = config.agents.names[0] ?? config.agents.host;
   addFleetRoutes(app, {
@@ -204,7 +207,7 @@ async function serve(config: HubConfig, opened: Opened): Promise<() => Promise<v
 
   return async () => {
     authenticator.close();
-    registry.close();
+    stopFollowing();
     for (const agent of fleet.list()) agent.link?.close("the hub is stopping");
     control.close();
     await mcp.close();
@@ -212,6 +215,20 @@ async function serve(config: HubConfig, opened: Opened): Promise<() => Promise<v
     await auditLog.flush();
     await database.close();
   };
+}
+
+/** What is wrong stands in the follower's status and, for an alarm, in the audit log. */
+function followRegularly(registry: RegistryFollower): () => void {
+  const follow = () => {
+    registry.follow(RECENT_MS).catch((thrown: unknown) => {
+      const error = toSondeError(thrown);
+      // A registry that is down is no defect of the hub.
+      if (error.code !== "REGISTRY_UNAVAILABLE") report(error);
+    });
+  };
+  follow();
+  const timer = setInterval(follow, FOLLOW_EVERY_MS);
+  return () => clearInterval(timer);
 }
 
 /** Nothing is served without the audit log; the supervisor starts hub and database anew. */

@@ -2,7 +2,7 @@ import type { PackName, PublishEntry, TrustPolicy, Version } from "@sonde/schema
 import { admitPack } from "@sonde/trust/admit";
 import type { HubPack } from "../core/catalog.ts";
 import { HUB_VERSION } from "../core/hub-version.ts";
-import type { RegistryFollower } from "./registry-follower.ts";
+import type { RegistryFollower } from "../core/registry-follower.ts";
 import type { HubStore } from "./store/hub-store.ts";
 
 export type ObtainOptions = {

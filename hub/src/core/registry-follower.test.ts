@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { type Database, openDatabase } from "@sonde/database";
 import { type TestDatabase, startTestDatabase } from "@sonde/database/testing";
 import { SondeError } from "@sonde/schemas";
+import { followRegistry } from "@sonde/trust/admit";
 import { headOf } from "@sonde/trust/log";
 import {
   type SampleRegistry,
@@ -13,11 +14,11 @@ import {
 } from "@sonde/trust/testing";
 import { build } from "esbuild";
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test, vi } from "vitest";
-import { openAuditLog } from "../core/audit-log.ts";
+import { openAuditLog } from "./audit-log.ts";
 import { RegistryFollower } from "./registry-follower.ts";
-import { createAuditStore } from "./store/audit-store.ts";
-import { migrations } from "./store/migrations.ts";
-import { createRegistryLogStore } from "./store/registry-log-store.ts";
+import { createAuditStore } from "../edge/store/audit-store.ts";
+import { migrations } from "../edge/store/migrations.ts";
+import { createRegistryLogStore } from "../edge/store/registry-log-store.ts";
 
 // A real database, the real admit program, a registry over HTTP.
 vi.setConfig({ testTimeout: 60_000 });
@@ -66,7 +67,6 @@ beforeEach(async () => {
   follower = await createFollower();
 });
 afterEach(async () => {
-  follower.close();
   await registry.close();
 });
 
@@ -78,12 +78,11 @@ async function createFollower(): Promise<RegistryFollower> {
       registry: registry.url,
       logKey: registry.logKey,
     }),
-    admitPath,
+    follow: (request, onEntry) => followRegistry(admitPath, request, onEntry),
     store: createRegistryLogStore(database.sql),
     auditLog: await openAuditLog(createAuditStore(database.sql)),
     now: () => new Date(),
     elapsed: () => (elapsed += 10_000),
-    report: () => undefined,
     onNews: (packs) => news.push(...packs),
   });
 }
@@ -209,7 +208,6 @@ test("an agent of another registry, or without one yet, says nothing about this 
 
 test("a restart goes on from where it was: what was followed need not be there any more", async () => {
   await follower.place();
-  follower.close();
   const asked: string[] = [];
   registry.lie = ({ url = "" }) => {
     asked.push(url);

@@ -1,11 +1,13 @@
 import {
   type Failure,
+  type FollowRequest,
   type FollowedEntry,
   type FollowedLog,
   type LogHead,
   type LogPlace,
   type PackName,
   type PublishEntry,
+  type RegistryEntry,
   type RegistryHeadReport,
   type RegistryLogStatus,
   SondeError,
@@ -13,25 +15,36 @@ import {
   type Version,
   toSondeError,
 } from "@sonde/schemas";
-import { followRegistry } from "@sonde/trust/admit";
 import { chooseVersion } from "@sonde/trust/log";
-import type { AuditLog } from "../core/audit-log.ts";
-import { buildAuditRecord } from "../core/audit-record.ts";
-import type { RegistryLogStore } from "./store/registry-log-store.ts";
+import type { AuditLog } from "./audit-log.ts";
+import { buildAuditRecord } from "./audit-record.ts";
 
-const FOLLOW_EVERY_MS = 60_000;
 /** One look at the log serves everything that happens within. */
-const RECENT_MS = 2_000;
+export const RECENT_MS = 2_000;
 
-export type FollowerOptions = {
+/** Where followed entries are kept; see edge/store/registry-log-store for its promises. */
+export type RegistryLogPort = {
+  readFollowed(logKey: string): Promise<FollowedLog | null>;
+  keepFollowed(
+    logKey: string,
+    at: Date,
+    follow: (add: (entry: FollowedEntry) => Promise<void>) => Promise<FollowedLog>,
+  ): Promise<FollowedLog>;
+  readEntries(logKey: string, pack: PackName): Promise<RegistryEntry[]>;
+  readHead(logKey: string, size: number): Promise<LogHead | null>;
+};
+
+export type FollowerPorts = {
   readPolicy: () => TrustPolicy;
-  /** The admit program's file. */
-  admitPath: string;
-  store: RegistryLogStore;
+  /** As `followRegistry` of trust/admit. */
+  follow: (
+    request: Omit<FollowRequest, "op">,
+    onEntry: (entry: FollowedEntry) => Promise<void>,
+  ) => Promise<FollowedLog>;
+  store: RegistryLogPort;
   auditLog: AuditLog;
   now: () => Date;
   elapsed: () => number;
-  report: (error: Error) => void;
   /** Packs about which the log said something new. */
   onNews: (packs: ReadonlySet<PackName>) => void;
 };
@@ -41,8 +54,7 @@ export type FollowerOptions = {
  * agent was shown with it: a fork made for one of them is seen here.
  */
 export class RegistryFollower {
-  readonly #options: FollowerOptions;
-  readonly #timer: NodeJS.Timeout;
+  readonly #ports: FollowerPorts;
   readonly #seen = new Map<string, RegistryHeadReport>();
   readonly #forks = new Map<string, LogHead>();
   #followed: { logKey: string; log: FollowedLog } | null = null;
@@ -50,10 +62,8 @@ export class RegistryFollower {
   #problem: Failure | null = null;
   #following: Promise<void> | null = null;
 
-  constructor(options: FollowerOptions) {
-    this.#options = options;
-    this.#timer = setInterval(() => this.#followQuietly(), FOLLOW_EVERY_MS);
-    this.#followQuietly();
+  constructor(ports: FollowerPorts) {
+    this.#ports = ports;
   }
 
   /** The version that `wanted` (a version or a range) means for an agent; see `chooseVersion`. */
@@ -61,8 +71,8 @@ export class RegistryFollower {
     // A version that was published a moment ago counts too.
     await this.follow(0);
     await this.place();
-    const { logKey } = this.#options.readPolicy();
-    const entries = await this.#options.store.readEntries(logKey, name);
+    const { logKey } = this.#ports.readPolicy();
+    const entries = await this.#ports.store.readEntries(logKey, name);
     return chooseVersion(entries, wanted, agentVersion);
   }
 
@@ -96,7 +106,7 @@ export class RegistryFollower {
   }
 
   status(): RegistryLogStatus {
-    const { registry, logKey } = this.#options.readPolicy();
+    const { registry, logKey } = this.#ports.readPolicy();
     return {
       registry,
       logKey,
@@ -123,7 +133,7 @@ export class RegistryFollower {
 
   /** @throws SondeError REGISTRY_LOG_INCONSISTENT or REGISTRY_UNAVAILABLE */
   async follow(maxAgeMs: number): Promise<void> {
-    const isRecent = this.#options.elapsed() - this.#followedAt < maxAgeMs;
+    const isRecent = this.#ports.elapsed() - this.#followedAt < maxAgeMs;
     if (isRecent && this.#problem === null) return;
     // What is under way began too early, and its failure is its own.
     if (maxAgeMs === 0) await this.#following?.catch(() => undefined);
@@ -131,20 +141,15 @@ export class RegistryFollower {
     await this.#following;
   }
 
-  close(): void {
-    clearInterval(this.#timer);
-  }
-
   async #followNow(): Promise<void> {
-    const begunAt = this.#options.elapsed();
+    const begunAt = this.#ports.elapsed();
     try {
-      const { registry, logKey } = this.#options.readPolicy();
-      const { store, admitPath, now } = this.#options;
+      const { registry, logKey } = this.#ports.readPolicy();
+      const { store, follow, now } = this.#ports;
       const before = await store.readFollowed(logKey);
       const news = new Set<PackName>();
       const log = await store.keepFollowed(logKey, now(), (add) =>
-        followRegistry(
-          admitPath,
+        follow(
           { registry, logKey, from: before?.place ?? { size: 0, frontier: "" }, seen: [] },
           async (entry: FollowedEntry) => {
             news.add(entry.entry.name);
@@ -156,7 +161,7 @@ export class RegistryFollower {
       this.#followedAt = begunAt;
       await this.#settle(null);
       for (const agent of this.#seen.keys()) await this.#check(agent);
-      if (news.size > 0) this.#options.onNews(news);
+      if (news.size > 0) this.#ports.onNews(news);
     } catch (thrown) {
       const { code, message } = toSondeError(thrown);
       await this.#settle({ code, message });
@@ -165,11 +170,11 @@ export class RegistryFollower {
   }
 
   async #check(agent: string): Promise<void> {
-    const { logKey } = this.#options.readPolicy();
+    const { logKey } = this.#ports.readPolicy();
     const seen = this.#seen.get(agent) ?? null;
     // An agent of another registry has another log to follow.
     if (seen === null || seen.logKey !== logKey || seen.head.size === 0) return;
-    const ours = await this.#options.store.readHead(logKey, seen.head.size);
+    const ours = await this.#ports.store.readHead(logKey, seen.head.size);
     // Longer than ours, and our own look failed: not known yet.
     if (ours === null && this.#problem !== null) return;
     const isFork = ours?.hash !== seen.head.hash;
@@ -199,22 +204,13 @@ export class RegistryFollower {
     detail: Record<string, unknown>,
   ): Promise<void> {
     const isAlarm = event === "registry.inconsistent";
-    await this.#options.auditLog.append(
-      buildAuditRecord(this.#options.now(), event, {
+    await this.#ports.auditLog.append(
+      buildAuditRecord(this.#ports.now(), event, {
         agent,
         status: isAlarm ? "failure" : "info",
         code: isAlarm ? "REGISTRY_LOG_INCONSISTENT" : null,
         detail,
       }),
     );
-  }
-
-  /** What is wrong stands in `status` and, for an alarm, in the audit log. */
-  #followQuietly(): void {
-    this.follow(RECENT_MS).catch((thrown: unknown) => {
-      const error = toSondeError(thrown);
-      // A registry that is down is no defect of the hub.
-      if (error.code !== "REGISTRY_UNAVAILABLE") this.#options.report(error);
-    });
   }
 }
