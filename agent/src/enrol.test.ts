@@ -1,5 +1,6 @@
 import { spawn } from "node:child_process";
-import { X509Certificate, randomBytes, randomUUID, verify } from "node:crypto";
+import { X509Certificate, generateKeyPairSync, randomBytes, randomUUID, verify } from "node:crypto";
+import { once } from "node:events";
 import {
   mkdirSync,
   mkdtempSync,
@@ -13,11 +14,13 @@ import { createServer } from "node:https";
 import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import type { TLSSocket } from "node:tls";
+import { type TLSSocket, connect } from "node:tls";
 import { type EnrolRequest, TOKEN_PREFIX } from "@sonde/schemas";
 import { type Authority, createAuthority, openAuthority } from "@sonde/trust/ca";
 import { afterEach, beforeEach, expect, test } from "vitest";
-import { buildProofText } from "./edge/enrol/request-identity.ts";
+import { buildCsr } from "./edge/enrol/build-csr.ts";
+import { parseToken } from "./edge/enrol/parse-token.ts";
+import { buildProofText, requestIdentity } from "./edge/enrol/request-identity.ts";
 import { createHubKeys } from "./testing/test-hub.ts";
 import { readIdentity } from "./edge/store/identity.ts";
 
@@ -152,6 +155,20 @@ test("the token can come from a file, and a second enrolment replaces the first 
   const after = readIdentity(join(folder, "state", "identity"));
   expect(after.agentId).not.toBe(before.agentId);
   expect(readdirSync(join(folder, "state")).sort()).toEqual(["identity", "identity.previous"]);
+});
+
+test("an answer that is here before its question's write is called back loses nothing", async () => {
+  const port = await startHub(authority);
+  const socket = connect({ host: "127.0.0.1", port, ca: [authority.certificate] });
+  cleanups.push(() => socket.destroy());
+  await once(socket, "secureConnect");
+  const write = socket._write.bind(socket);
+  socket._write = (chunk, encoding, done) =>
+    write(chunk, encoding, (error) => setTimeout(() => done(error), 200));
+  const { privateKey: key, publicKey } = generateKeyPairSync("ed25519");
+  const ask = { token: parseToken(buildToken(authority.fingerprint)), agentName: "web-1" };
+  const csr = await buildCsr(key, publicKey);
+  expect(await requestIdentity(socket, { ...ask, csr, key })).toMatchObject({ hubId });
 });
 
 test("attack 18: a hub under another CA gets neither token nor request", async () => {

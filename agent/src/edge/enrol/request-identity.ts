@@ -1,5 +1,5 @@
 import { type KeyObject, createHash, sign } from "node:crypto";
-import { type IncomingMessage, request } from "node:http";
+import { Agent, type IncomingMessage, request } from "node:http";
 import type { TLSSocket } from "node:tls";
 import {
   type EnrolRequest,
@@ -35,7 +35,8 @@ export type EnrolAsk = {
  * @throws SondeError with the hub's code, or HUB_UNTRUSTED when it answers nonsense
  */
 export async function requestIdentity(socket: TLSSocket, ask: EnrolAsk): Promise<EnrolResponse> {
-  const first = await exchange(socket, "GET", "/enrol/challenge", null);
+  const connection = openConnection(socket);
+  const first = await exchange(connection, "GET", "/enrol/challenge", null);
   const { challenge } = parseEnrolChallenge(first);
   const exporter = socket.exportKeyingMaterial(EXPORTER_BYTES, EXPORTER_LABEL, Buffer.alloc(0));
   const body: EnrolRequest = {
@@ -46,7 +47,7 @@ export async function requestIdentity(socket: TLSSocket, ask: EnrolAsk): Promise
       "base64",
     ),
   };
-  return parseEnrolResponse(await exchange(socket, "POST", "/enrol", body));
+  return parseEnrolResponse(await exchange(connection, "POST", "/enrol", body));
 }
 
 /** What the agent's new key signs; the hub builds the same. */
@@ -56,8 +57,24 @@ export function buildProofText(challenge: string, token: string, exporter: Buffe
   return Buffer.from(lines.join("\n"), "utf8");
 }
 
+/**
+ * Two requests on one socket. The agent gives it to the second only when the
+ * first is wholly done with it: an answer can be here before the write that
+ * asked for it is called back.
+ */
+function openConnection(socket: TLSSocket): Agent {
+  const connection = new Agent({ keepAlive: true, maxSockets: 1 });
+  let given = false;
+  connection.createConnection = () => {
+    if (given) throw new SondeError("HUB_UNTRUSTED", "the hub ended the connection half-way");
+    given = true;
+    return socket;
+  };
+  return connection;
+}
+
 async function exchange(
-  socket: TLSSocket,
+  connection: Agent,
   method: "GET" | "POST",
   path: string,
   body: object | null,
@@ -67,11 +84,10 @@ async function exchange(
     const asked = request({
       method,
       path,
-      createConnection: () => socket,
+      agent: connection,
       signal: AbortSignal.timeout(ANSWER_MS),
       headers: {
         host: "hub",
-        connection: "keep-alive",
         "content-type": "application/json",
         "content-length": Buffer.byteLength(text),
       },
