@@ -162,8 +162,8 @@ test("an answer that is here before its question's write is called back loses no
   const socket = connect({ host: "127.0.0.1", port, ca: [authority.certificate] });
   cleanups.push(() => socket.destroy());
   await once(socket, "secureConnect");
-  const write = socket._write.bind(socket);
-  socket._write = (chunk, encoding, done) =>
+  const write = socket["_write"].bind(socket);
+  socket["_write"] = (chunk, encoding, done) =>
     write(chunk, encoding, (error) => setTimeout(() => done(error), 200));
   const { privateKey: key, publicKey } = generateKeyPairSync("ed25519");
   const ask = { token: parseToken(buildToken(authority.fingerprint)), agentName: "web-1" };
