@@ -55,7 +55,7 @@ export type FollowedEntry = Static<typeof FollowedEntry>;
 export const FollowedLog = Type.Object({ place: LogPlace, head: LogHead, at: Timestamp }, closed);
 export type FollowedLog = Static<typeof FollowedLog>;
 
-/** Fetch, verify and store one archive. */
+/** Fetch, verify and store one archive: from the folder that `policy` allows, or else the registry. */
 export const AdmitRequest = Type.Object(
   {
     op: Type.Literal("admit"),
@@ -63,16 +63,14 @@ export const AdmitRequest = Type.Object(
     registry: RegistryUrl,
     name: PackName,
     version: Version,
-    /** Null only with `localFolder`: a developer's own build has no agreed digest. */
+    /** Null asks for what lies in the host's own folder: a developer's build has no agreed digest. */
     digest: Type.Union([Digest, Type.Null()]),
     policy: TrustPolicy,
-    /** The version must be published in the log up to here. Null only with `localFolder`. */
+    /** What comes from the registry must be published in its log up to here. Null only without a digest. */
     log: Type.Union([LogPlace, Type.Null()]),
     agentVersion: Version,
     /** Absolute path; what was verified goes to `<storeDir>/<hex of digest>/`. */
     storeDir: Type.String({ pattern: "^/", maxLength: 1000 }),
-    /** Absolute path of a folder with `PACK-VERSION.tgz` and, if signed, `PACK-VERSION.tgz.sigstore.json`. */
-    localFolder: Type.Optional(Type.String({ pattern: "^/", maxLength: 1000 })),
   },
   closed,
 );

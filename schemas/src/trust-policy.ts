@@ -47,6 +47,7 @@ const signers = {
   ),
   /** Against what keyless signatures are verified, pinned; without it none is. */
   trustedRoot: Type.Optional(TrustedRoot),
+  /** A pack in the host's own folder may be unsigned; nothing from a registry ever. */
   allowUnsignedPacks: Type.Boolean(),
 };
 
@@ -65,6 +66,12 @@ export const TrustPolicy = Type.Object(
     /** The Ed25519 key of the registry's transparency log, as `NAME+KEYID+BASE64`. */
     logKey: LogKeyText,
     ...signers,
+    /**
+     * Absolute path of a folder for packs that their author built on this host:
+     * `PACK-VERSION.tgz` and, if signed, `PACK-VERSION.tgz.sigstore.json`. It
+     * counts only with `allowUnsignedPacks`.
+     */
+    localPacks: Type.Optional(Type.String({ pattern: "^/", maxLength: 1000 })),
   },
   closed,
 );

@@ -1,5 +1,6 @@
-import { readFileSync } from "node:fs";
+import { copyFileSync, readFileSync } from "node:fs";
 import { hostname } from "node:os";
+import { join } from "node:path";
 import type { AgentDetail, PackExplanation, PackReport } from "@sonde/schemas";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { type Author, createAuthor } from "../product/author.ts";
@@ -195,5 +196,47 @@ describe("a new version that describes itself otherwise", () => {
     expect(approved).toEqual({ approved: ["acme/hello.greet"] });
     await until("the tool to come back", () => isListed(clients[0] as McpClient));
     await expectAnswers(`Welcome Ada, this is ${hostname()}.`);
+  });
+});
+
+describe("a version that nobody has signed", () => {
+  const install = () => ["hub", "install", "acme/hello@0.4.0", ...data()];
+  let folder: string;
+
+  test("is loaded only from the folder that the host allows", async () => {
+    author.edit("src/pack.ts", "0.3.0", "0.4.0");
+    author.edit("src/greet.ts", "Welcome $", "Hello $");
+    const { file } = await askProgram<{ file: string }>("sonde-pack", ["build"], {
+      cwd: author.folder,
+    });
+    expect(await refusalOf("sonde", install())).toBe("NOT_FOUND");
+
+    folder = join(product.data, "own-packs");
+    await sonde("trust", "allow-unsigned", folder);
+    expect(await refusalOf("sonde", install())).toBe("NOT_FOUND");
+    copyFileSync(file, join(folder, "hello-0.4.0.tgz"));
+    await sonde("hub", "install", "acme/hello@0.4.0");
+    await until("the unsigned version to serve", async () => (await stateOf("0.4.0")) === "active");
+    expect((await reports())[0]?.signer).toEqual({ kind: "none", publisher: "acme" });
+  });
+
+  test("is marked in its tool's title, which needs an approval of its own, and in the evidence", async () => {
+    await expectListed(false);
+    await sonde("hub", "approve-tools", "acme/hello");
+    await expectListed(true);
+    for (const client of clients) {
+      const tool = (await client.listTools()).find(({ name }) => name === TOOL);
+      expect(tool?.annotations).toMatchObject({ title: "acme/hello.greet (UNSIGNED)" });
+    }
+    const client = clients[0] as McpClient;
+    const { callId, isError } = await client.call(TOOL, { agent: product.agent });
+    expect(isError).toBe(false);
+    const { body } = await product.hub.send("GET", `/calls/${callId}`);
+    expect(body["pack"]).toMatchObject({ signer: expect.stringContaining("NOBODY") });
+  });
+
+  test("is loaded no more once signatures are demanded again", async () => {
+    await sonde("trust", "demand-signed");
+    expect(await refusalOf("sonde", install())).toBe("NOT_FOUND");
   });
 });

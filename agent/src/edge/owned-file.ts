@@ -1,7 +1,6 @@
-import { closeSync, constants, fstatSync, openSync, readFileSync, type Stats } from "node:fs";
+import { closeSync, constants, fstatSync, openSync, readFileSync } from "node:fs";
 import { SondeError } from "@sonde/schemas";
-
-const WRITABLE_BY_OTHERS = 0o022;
+import { checkOwner } from "@sonde/trust/admit";
 
 /**
  * Reads a file that only trusted owners can have written: grants, trust policy.
@@ -45,17 +44,5 @@ function openFor(path: string, flags: number): number {
   } catch (thrown) {
     const code = thrown instanceof Error && "code" in thrown ? String(thrown.code) : "unknown";
     throw new SondeError("CONFIG_INVALID", `${path}: expected to open it, got ${code}`);
-  }
-}
-
-function checkOwner(stats: Stats, owners: readonly number[], path: string): void {
-  if (!owners.includes(stats.uid)) {
-    throw new SondeError(
-      "CONFIG_INVALID",
-      `${path}: expected owner ${owners.join(" or ")}, got ${stats.uid}`,
-    );
-  }
-  if ((stats.mode & WRITABLE_BY_OTHERS) !== 0) {
-    throw new SondeError("CONFIG_INVALID", `${path}: expected no write right for group or others`);
   }
 }

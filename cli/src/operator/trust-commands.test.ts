@@ -1,4 +1,4 @@
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { chmodSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { parseTrustPolicy, type TrustPolicy } from "@sonde/schemas";
@@ -54,6 +54,20 @@ test("an identity needs a pinned root, and both are kept", async () => {
   await run("add", "acme", ...who, "--repository-id", "7");
   const both = [identity, { ...identity, repositoryId: "7" }];
   expect(read()).toEqual({ ...kept, publishers: { acme: { keys: [], identities: both } } });
+});
+
+test("unsigned packs are allowed from one folder, which nobody else may write to, and no more", async () => {
+  const folder = path.join(data, "own packs");
+  const said = await run("allow-unsigned", folder);
+  expect(said).toContain(folder);
+  expect(said).toContain("sonde trust demand-signed");
+  expect(read()).toMatchObject({ allowUnsignedPacks: true, localPacks: folder });
+  chmodSync(folder, 0o777);
+  expect(await refusalOf("allow-unsigned", folder)).toBe("CONFIG_INVALID");
+  expect(await refusalOf("allow-unsigned", rootFile)).toBe("BAD_REQUEST");
+  expect(JSON.parse(await run("demand-signed", "--json"))).toEqual({ policy: trustPolicy });
+  expect(read().allowUnsignedPacks).toBe(false);
+  expect(read()).not.toHaveProperty("localPacks");
 });
 
 test.each([

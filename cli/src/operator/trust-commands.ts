@@ -1,6 +1,7 @@
-import { readFileSync } from "node:fs";
-import { dirname, join } from "node:path";
+import { mkdirSync, readFileSync, statSync } from "node:fs";
+import { dirname, join, resolve } from "node:path";
 import { parseJson, parseTrustedRoot, SondeError, type TrustPolicy } from "@sonde/schemas";
+import { checkOwner } from "@sonde/trust/admit";
 import type { Command } from "commander";
 import { layoutOf, resolveDataFolder } from "../data-layout.ts";
 import {
@@ -42,6 +43,40 @@ export function addTrustCommands(program: Command, print: (text: string) => void
       );
     });
   trust
+    .command("allow-unsigned <folder>")
+    .description(
+      "for development: let this host load packs from a folder of its own, signed or not",
+    )
+    .option("--data <folder>", "the data folder that `npm start` used")
+    .option("--json", "print JSON")
+    .action((folder: string, options: { data?: string; json?: boolean }) => {
+      const { trustPolicy, policy } = openPolicy(options);
+      const localPacks = openLocalPacks(folder);
+      writeTrustPolicy(trustPolicy, { ...policy, allowUnsignedPacks: true, localPacks });
+      print(
+        options.json
+          ? JSON.stringify({ localPacks, policy: trustPolicy })
+          : `This host loads packs from ${localPacks} without asking who signed them (${trustPolicy}).
+Put PACK-VERSION.tgz there, then: sonde hub install PUBLISHER/PACK@VERSION
+Each of their tools is titled UNSIGNED. To end it: sonde trust demand-signed`,
+      );
+    });
+  trust
+    .command("demand-signed")
+    .description("take allow-unsigned back: every pack needs a signature again")
+    .option("--data <folder>", "the data folder that `npm start` used")
+    .option("--json", "print JSON")
+    .action((options: { data?: string; json?: boolean }) => {
+      const { trustPolicy, policy } = openPolicy(options);
+      const { localPacks: _folder, ...rest } = policy;
+      writeTrustPolicy(trustPolicy, { ...rest, allowUnsignedPacks: false });
+      print(
+        options.json
+          ? JSON.stringify({ policy: trustPolicy })
+          : `Every pack needs a trusted signature on this host (${trustPolicy}). An unsigned one that is in service stays until it is removed or its agent starts again.`,
+      );
+    });
+  trust
     .command("update-root")
     .description("pin Sigstore's newest trusted root, fetched and verified by TUF")
     .option("--mirror <url>", "where from", PUBLIC_MIRROR)
@@ -63,6 +98,19 @@ export function addTrustCommands(program: Command, print: (text: string) => void
           : `Keyless signatures are verified against the root of ${mirror} (${trustPolicy}).`,
       );
     });
+}
+
+/** Makes the folder where it is missing; hub and agent would refuse one that others can write to. */
+function openLocalPacks(folder: string): string {
+  const path = resolve(folder);
+  try {
+    mkdirSync(path, { recursive: true, mode: 0o755 });
+    checkOwner(statSync(path), [0, process.getuid?.() ?? 0], path);
+    return path;
+  } catch (cause) {
+    if (cause instanceof SondeError) throw cause;
+    throw new SondeError("BAD_REQUEST", `expected a folder, cannot make ${path}`, { cause });
+  }
 }
 
 function openPolicy(options: { data?: string }): { trustPolicy: string; policy: TrustPolicy } {

@@ -36,7 +36,8 @@ const manifest: Manifest = {
     },
   },
 };
-const pack: HubPack = { digest: DIGEST, name: "acme/hello", version: "1.0.0", manifest };
+const signer = { kind: "rsa-sha256" as const, publisher: "acme", keyId: DIGEST };
+const pack: HubPack = { digest: DIGEST, name: "acme/hello", version: "1.0.0", signer, manifest };
 
 const RESULT: ResultBody = {
   callId: randomUUID(),
@@ -154,7 +155,7 @@ test("a call is recorded before it is sent, and its response after", async () =>
     principal: "key:1",
     agent: "web-1",
     packDigest: DIGEST,
-    detail: { decision: "allow", params: { times: 2 } },
+    detail: { decision: "allow", params: { times: 2 }, signer },
   });
 });
 

@@ -1,4 +1,10 @@
-import { buildValueChecker, type Digest, SondeError, toSondeError } from "@sonde/schemas";
+import {
+  buildValueChecker,
+  type Digest,
+  type Signer,
+  SondeError,
+  toSondeError,
+} from "@sonde/schemas";
 import { scrub, scrubSentence } from "@sonde/trust/scrub";
 import type { AuditLog } from "./audit-log.ts";
 import { buildAuditRecord } from "./audit-record.ts";
@@ -62,7 +68,12 @@ export async function callProbe(
         probe,
         packDigest,
         status: "ok",
-        detail: { decision: "allow", params: plan.recorded, policyHash: principal.policyHash },
+        detail: {
+          decision: "allow",
+          params: plan.recorded,
+          signer: plan.signer,
+          policyHash: principal.policyHash,
+        },
       }),
     );
     measure("hub: audit commit");
@@ -102,6 +113,8 @@ export async function callProbe(
 type Plan = {
   probe: string;
   packDigest: Digest;
+  /** As the hub found it when it verified the archive. */
+  signer: Signer;
   /** The parameters as they are recorded: a secret among them stays out of the log. */
   recorded: unknown;
 };
@@ -122,12 +135,19 @@ function planCall(ports: CallPorts, principal: Principal, request: CallRequest):
   if (!decision.allowed) throw new SondeError(decision.code, decision.reason);
   const agent = fleet.get(request.agent);
   const packDigest = agents.get(agent.name);
-  if (packDigest === undefined) {
+  const pack = packDigest === undefined ? undefined : fleet.packs().get(packDigest);
+  if (pack === undefined) {
     throw new SondeError("PROBE_UNKNOWN", `agent ${agent.name} does not offer ${probe}`);
   }
   const misfit = checkerFor(entry)(request.params);
   if (misfit !== null) throw new SondeError("PARAMS_INVALID", misfit);
-  return { probe, packDigest, recorded: scrubParams(ports.elapsed, request.params) };
+  const { digest, signer } = pack;
+  return {
+    probe,
+    packDigest: digest,
+    signer,
+    recorded: scrubParams(ports.elapsed, request.params),
+  };
 }
 
 /** @throws SondeError SCRUB_FAILED; then the call is refused */

@@ -26,7 +26,8 @@ function pack(description: string): HubPack {
       greet: { description, capability: "observe", params: EMPTY, result: EMPTY, reads: {} },
     },
   };
-  return { digest: DIGEST, name: "acme/hello", version: "1.0.0", manifest };
+  const signer = { kind: "rsa-sha256" as const, publisher: "acme", keyId: DIGEST };
+  return { digest: DIGEST, name: "acme/hello", version: "1.0.0", signer, manifest };
 }
 
 function report(change: Partial<PackReport> = {}): PackReport {
@@ -75,6 +76,18 @@ test.each([
   ],
 ])("%s makes no tool", (_what, change) => {
   expect(toolsOf(change).names).toEqual([]);
+});
+
+test("an unsigned pack's tools say so, and need an approval of their own", () => {
+  const unsigned: HubPack = {
+    ...pack("Says hello."),
+    signer: { kind: "none", publisher: "acme" },
+  };
+  expect(toolsOf({ pack: unsigned }).names).toEqual([]);
+  const { catalog } = toolsOf({ pack: unsigned, pinned: unsigned });
+  expect(catalog.get("acme__hello_greet")?.tool.annotations.title).toBe(
+    "acme/hello.greet (UNSIGNED)",
+  );
 });
 
 test("a principal sees only tools it may call on some agent", () => {

@@ -7,6 +7,7 @@ import {
   type Manifest,
   type PackReport,
   type ProbeManifest,
+  type Signer,
   toolNameOf,
   ToolResults,
   type ValueSchema,
@@ -15,7 +16,13 @@ import { canonicalJson } from "@sonde/trust/log";
 import { authorize, type Principal } from "./authorize.ts";
 
 /** A pack this hub verified itself. */
-export type HubPack = { digest: Digest; name: string; version: string; manifest: Manifest };
+export type HubPack = {
+  digest: Digest;
+  name: string;
+  version: string;
+  signer: Signer;
+  manifest: Manifest;
+};
 
 /** An agent as the catalog sees it, reachable or not. */
 export type CatalogAgent = { name: string; packs: PackReport[] };
@@ -105,7 +112,7 @@ export function restrictCatalog(catalog: Catalog, principal: Principal): ToolDef
 }
 
 /** Every probe of a pack with its tool and the hash that a pin fixes. */
-export function listDefinitions(pack: { name: string; manifest: Manifest }): {
+export function listDefinitions(pack: Pick<HubPack, "name" | "signer" | "manifest">): {
   name: string;
   probe: string;
   manifest: ProbeManifest;
@@ -114,7 +121,7 @@ export function listDefinitions(pack: { name: string; manifest: Manifest }): {
 }[] {
   return Object.entries(pack.manifest.probes).map(([name, manifest]) => {
     const probe = buildProbeId(pack.name, name);
-    const tool = buildTool(probe, manifest);
+    const tool = buildTool(probe, manifest, pack.signer);
     const hash = createHash("sha256").update(canonicalJson(tool), "utf8").digest("hex");
     return { name, probe, manifest, tool, definitionSha256: `sha256:${hash}` };
   });
@@ -125,7 +132,7 @@ export function hashTools(tools: ToolDefinition[]): string {
   return createHash("sha256").update(canonicalJson(tools), "utf8").digest("hex");
 }
 
-function buildTool(probe: string, manifest: ProbeManifest): ToolDefinition {
+function buildTool(probe: string, manifest: ProbeManifest, signer: Signer): ToolDefinition {
   const params = manifest.params as Extract<ValueSchema, { required: string[] }>;
   const observes = manifest.capability === "observe";
   return {
@@ -145,7 +152,8 @@ function buildTool(probe: string, manifest: ProbeManifest): ToolDefinition {
     },
     outputSchema: buildOutputSchema(manifest.result),
     annotations: {
-      title: probe,
+      // In what a pin fixes: an approval of signed words does not cover unsigned ones.
+      title: signer.kind === "none" ? `${probe} (UNSIGNED)` : probe,
       readOnlyHint: observes,
       destructiveHint: !observes,
       idempotentHint: observes,

@@ -1,4 +1,11 @@
-import type { PackName, PublishEntry, TrustPolicy, Version } from "@sonde/schemas";
+import {
+  type AdmittedPack,
+  type PackName,
+  SondeError,
+  type TrustPolicy,
+  Version,
+  buildValueChecker,
+} from "@sonde/schemas";
 import { admitPack } from "@sonde/trust/admit";
 import type { HubPack } from "../core/catalog.ts";
 import { HUB_VERSION } from "../core/hub-version.ts";
@@ -15,9 +22,13 @@ export type ObtainOptions = {
   now: () => Date;
 };
 
+const misfitOfVersion = buildValueChecker(Version);
+
 /**
- * Gets a published version and verifies it by this hub's own policy, in the
- * admit process. Which archive that is comes from the registry's log.
+ * Gets a version and verifies it by this hub's own policy, in the admit
+ * process: from the folder of this host's own packs when the policy allows one
+ * and it is there, else the published one. Which archive a published version is
+ * comes from the registry's log.
  *
  * @param wanted a version, or a range such as `^1`
  * @param agentVersion of the agent it is for
@@ -29,23 +40,46 @@ export async function obtainPack(
   wanted: string,
   agentVersion: Version | null,
 ): Promise<HubPack> {
-  const { registry, policy, store } = options;
-  const { version, digest }: PublishEntry = await registry.choose(
-    name,
-    wanted,
-    agentVersion ?? HUB_VERSION,
-  );
-  const admitted = await admitPack(options.admitPath, {
-    registry: policy.registry,
-    name,
-    version,
-    digest,
-    policy,
-    log: await registry.place(),
-    agentVersion: HUB_VERSION,
-    storeDir: options.storeDir,
-  });
-  const { signer, manifest } = admitted;
-  await store.savePack({ digest, name, version, signer, manifest, at: options.now() });
-  return { digest, name, version, manifest };
+  const admitted =
+    (await admitLocal(options, name, wanted)) ??
+    (await admitPublished(options, name, wanted, agentVersion));
+  const { digest, version, signer, manifest } = admitted;
+  const pack = { digest, name, version, signer, manifest };
+  await options.store.savePack({ ...pack, at: options.now() });
+  return pack;
+}
+
+async function admitLocal(
+  options: ObtainOptions,
+  name: PackName,
+  wanted: string,
+): Promise<AdmittedPack | null> {
+  const { allowUnsignedPacks, localPacks } = options.policy;
+  if (!allowUnsignedPacks || localPacks === undefined) return null;
+  if (misfitOfVersion(wanted) !== null) return null;
+  try {
+    const own = { name, version: wanted, digest: null, log: null };
+    return await admitPack(options.admitPath, buildRequest(options, own));
+  } catch (thrown) {
+    if (thrown instanceof SondeError && thrown.code === "NOT_FOUND") return null;
+    throw thrown;
+  }
+}
+
+async function admitPublished(
+  options: ObtainOptions,
+  name: PackName,
+  wanted: string,
+  agentVersion: Version | null,
+): Promise<AdmittedPack> {
+  const { registry } = options;
+  const { version, digest } = await registry.choose(name, wanted, agentVersion ?? HUB_VERSION);
+  const log = await registry.place();
+  return await admitPack(options.admitPath, buildRequest(options, { name, version, digest, log }));
+}
+
+type Asked = Pick<Parameters<typeof admitPack>[1], "name" | "version" | "digest" | "log">;
+
+function buildRequest({ policy, storeDir }: ObtainOptions, asked: Asked) {
+  return { ...asked, registry: policy.registry, policy, agentVersion: HUB_VERSION, storeDir };
 }

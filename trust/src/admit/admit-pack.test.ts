@@ -1,4 +1,5 @@
 import {
+  chmodSync,
   existsSync,
   mkdirSync,
   mkdtempSync,
@@ -228,10 +229,10 @@ test("what was admitted counts by the policy of today, and is fetched only once"
 });
 
 test("an unsigned pack from a folder is never what a registry would have given", async () => {
-  const localFolder = mkdtempSync(join(root, "local-"));
-  writeFileSync(join(localFolder, "hello-1.0.0.tgz"), archive);
+  const localPacks = mkdtempSync(join(root, "local-"));
+  writeFileSync(join(localPacks, "hello-1.0.0.tgz"), archive);
   const policy = { ...request.policy, allowUnsignedPacks: true };
-  await admitPack(program, { ...request, localFolder, policy });
+  await admitPack(program, { ...request, policy: { ...policy, localPacks } });
   withdraw();
   await expect(admitPack(program, { ...request, policy })).rejects.toMatchObject({
     code: "NOT_FOUND",
@@ -339,11 +340,12 @@ test("attack 69: a version that is in nobody else's log is refused", async () =>
 test("attack 69: that an archive is stored already does not stand for its place in the log", async () => {
   // A developer's own signed build, which no registry ever published.
   const own = buildSampleArchive({ code: "var pack = { own: 1 };\n" });
-  const localFolder = mkdtempSync(join(root, "local-"));
-  writeFileSync(join(localFolder, "hello-1.0.0.tgz"), own);
-  writeFileSync(join(localFolder, "hello-1.0.0.tgz.sigstore.json"), signSample(own, key));
+  const localPacks = mkdtempSync(join(root, "local-"));
+  writeFileSync(join(localPacks, "hello-1.0.0.tgz"), own);
+  writeFileSync(join(localPacks, "hello-1.0.0.tgz.sigstore.json"), signSample(own, key));
   const asked = { ...request, digest: archiveDigest(own) };
-  await admitPack(program, { ...asked, localFolder });
+  const policy = { ...request.policy, allowUnsignedPacks: true, localPacks };
+  await admitPack(program, { ...asked, policy });
   await expect(admitPack(program, asked)).rejects.toMatchObject({
     code: "REGISTRY_LOG_INCONSISTENT",
   });
@@ -412,36 +414,48 @@ test("a request without policy or digest is refused", async () => {
   await expect(admitPack(program, rest as typeof request)).rejects.toMatchObject({
     code: "BAD_REQUEST",
   });
-  expect(await refusal({ digest: null })).toBe("BAD_REQUEST");
+  expect(await refusal({ log: null })).toBe("BAD_REQUEST");
   expect(await refusal({ name: "acme/../../etc" })).toBe("BAD_REQUEST");
 });
 
-test("an author's own folder may be unsigned where the host says so", async () => {
-  const localFolder = mkdtempSync(join(root, "local-"));
-  const path = join(localFolder, "hello-1.0.0.tgz");
-  const open = { ...request.policy, allowUnsignedPacks: true };
-  expect(await refusal({ localFolder, digest: null })).toBe("NOT_FOUND");
+test("an author's own folder may be unsigned where the host says so, and no one else can write", async () => {
+  const localPacks = mkdtempSync(join(root, "local-"));
+  const path = join(localPacks, "hello-1.0.0.tgz");
+  const closed = { ...request.policy, localPacks };
+  const open = { ...closed, allowUnsignedPacks: true };
+  const own = buildSampleArchive({ code: "var pack = { own: 1 };\n" });
+  const asked = { digest: null, log: null };
+  expect(await refusal({ ...asked, policy: open })).toBe("NOT_FOUND");
   symlinkSync(join(root, "elsewhere.tgz"), path);
-  writeFileSync(join(root, "elsewhere.tgz"), archive);
-  expect(await refusal({ localFolder, digest: null, policy: open })).toBe("ARCHIVE_INVALID");
+  writeFileSync(join(root, "elsewhere.tgz"), own);
+  expect(await refusal({ ...asked, policy: open })).toBe("ARCHIVE_INVALID");
   rmSync(path);
-  writeFileSync(path, archive);
-  expect(await refusal({ localFolder, digest: null })).toBe("SIGNATURE_MISSING");
-  const unsigned = await admitPack(program, {
-    ...request,
-    localFolder,
-    digest: null,
-    policy: open,
-  });
+  writeFileSync(path, own);
+  expect(await refusal({ ...asked, policy: closed })).toBe("NOT_FOUND");
+  for (const writable of [path, localPacks]) {
+    const { mode } = statSync(writable);
+    chmodSync(writable, 0o777);
+    expect(await refusal({ ...asked, policy: open })).toBe("CONFIG_INVALID");
+    chmodSync(writable, mode);
+  }
+  const unsigned = await admitPack(program, { ...request, ...asked, policy: open });
   expect(unsigned.signer).toEqual({ kind: "none", publisher: "acme" });
+  // Another digest is another archive, which is the registry's to have.
+  const published = await admitPack(program, { ...request, policy: open });
+  expect(published).toMatchObject({ digest, signer: { kind: "rsa-sha256" } });
 });
 
-test("a signed pack in a local folder needs no opt-in", async () => {
-  const localFolder = mkdtempSync(join(root, "local-"));
-  writeFileSync(join(localFolder, "hello-1.0.0.tgz"), archive);
-  writeFileSync(join(localFolder, "hello-1.0.0.tgz.sigstore.json"), bundle);
-  const pack = await admitPack(program, { ...request, localFolder });
-  expect(pack.signer.kind).toBe("rsa-sha256");
+test("a signature beside an author's own archive is verified", async () => {
+  const localPacks = mkdtempSync(join(root, "local-"));
+  const policy = { ...request.policy, allowUnsignedPacks: true, localPacks };
+  writeFileSync(join(localPacks, "hello-1.0.0.tgz"), archive);
+  const bundlePath = join(localPacks, "hello-1.0.0.tgz.sigstore.json");
+  writeFileSync(bundlePath, signSample(archive, createSampleKey()));
+  withdraw();
+  expect(await refusal({ policy })).toBe("SIGNATURE_INVALID");
+  writeFileSync(bundlePath, bundle);
+  const { signer } = await admitPack(program, { ...request, policy });
+  expect(signer.kind).toBe("rsa-sha256");
 });
 
 test("a program that says nothing, too much or nonsense is an error, not a pack", async () => {

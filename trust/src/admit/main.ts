@@ -15,7 +15,7 @@ import { verifyPack } from "../pack/index.ts";
 import { checkLogged } from "./check-logged.ts";
 import { fetchPack } from "./fetch-pack.ts";
 import { findAdmitted } from "./find-admitted.ts";
-import { readLocalPack } from "./read-local-pack.ts";
+import { noLocalPack, readLocalPack } from "./read-local-pack.ts";
 import { createTileReader, fetchCheckpoint } from "./registry-fetch.ts";
 import { storePack } from "./store-pack.ts";
 
@@ -24,29 +24,29 @@ import { storePack } from "./store-pack.ts";
 
 const MAX_REQUEST_BYTES = 1024 * 1024;
 
-/** Fetches, verifies and stores one archive. */
+/** Fetches or reads, verifies and stores one archive. */
 async function admit(request: AdmitRequest): Promise<AdmitReply> {
-  const { name, version, digest, policy, log, agentVersion, storeDir, localFolder } = request;
-  if (localFolder === undefined && (digest === null || log === null)) {
-    throw new SondeError("BAD_REQUEST", "admit request: expected digest and log, got none");
+  const { name, version, digest, policy, log, agentVersion, storeDir } = request;
+  const expected = { name, version, ...(digest !== null && { digest }) };
+  const local = await readLocalPack(request);
+  if (local !== null) {
+    const origin = "local-folder";
+    const pack = await verifyPack({ ...local, policy, agentVersion, origin, expected });
+    return { ok: true, pack: await storePack(storeDir, pack) };
+  }
+  if (digest === null) throw noLocalPack(request);
+  if (log === null) {
+    throw new SondeError("BAD_REQUEST", "admit request: expected digest and log, got one");
   }
   const known = await findAdmitted(request);
   if (known !== null) {
-    if (localFolder === undefined && log !== null) await checkLogged(request.registry, log, known);
+    await checkLogged(request.registry, log, known);
     return { ok: true, pack: known };
   }
-  const unverified =
-    localFolder === undefined
-      ? await fetchPack(request.registry, name, version)
-      : await readLocalPack(localFolder, name, version);
-  const pack = await verifyPack({
-    ...unverified,
-    policy,
-    agentVersion,
-    origin: localFolder === undefined ? "registry" : "local-folder",
-    expected: { name, version, ...(digest !== null && { digest }) },
-  });
-  if (localFolder === undefined && log !== null) await checkLogged(request.registry, log, pack);
+  const fetched = await fetchPack(request.registry, name, version);
+  const origin = "registry";
+  const pack = await verifyPack({ ...fetched, policy, agentVersion, origin, expected });
+  await checkLogged(request.registry, log, pack);
   return { ok: true, pack: await storePack(storeDir, pack) };
 }
 

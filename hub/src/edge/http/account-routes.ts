@@ -10,6 +10,7 @@ import {
   type KeyPolicy,
   type ResultBody,
   describeSigner,
+  type Signer,
   SondeError,
   Uuid,
 } from "@sonde/schemas";
@@ -166,7 +167,8 @@ async function describeCall(
     principal: request.principal ?? "",
     agent: request.agent,
     probe: request.probe,
-    pack: { ...pack, signer: describeSigner(pack.signer) },
+    // Who had signed it at the time of the call.
+    pack: { ...pack, signer: describeSigner(request.detail["signer"] as Signer) },
     approved: report?.approved ?? null,
     reads: detail.reads ?? [],
     hops: [

@@ -182,8 +182,8 @@ function agentQueries(sql: Sql) {
       >`select d.agent_id as "agentId", p.name, p.version, p.digest
         from desired_packs d join packs p on p.digest = d.digest order by p.name`;
       const packs = await sql<
-        { digest: Digest; name: string; version: string; manifest: Manifest }[]
-      >`select digest, name, version, manifest from packs`;
+        { digest: Digest; name: string; version: string; signer: Signer; manifest: Manifest }[]
+      >`select digest, name, version, signer, manifest from packs`;
       const pins = await sql<{ probe: string; definitionSha256: Digest }[]>`
         select probe, definition_sha256 as "definitionSha256" from tool_pins`;
       return {
@@ -238,7 +238,8 @@ function packQueries(sql: Sql) {
       await sql`insert into packs (digest, name, version, signer, manifest, verified_at)
         values (${pack.digest}, ${pack.name}, ${pack.version}, ${sql.json(pack.signer)},
           ${sql.json(pack.manifest)}, ${pack.at})
-        on conflict (digest) do nothing`;
+        on conflict (digest) do update
+          set signer = excluded.signer, verified_at = excluded.verified_at`;
     },
     async findPack(digest: Digest) {
       const [row] = await sql<
