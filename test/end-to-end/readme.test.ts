@@ -1,5 +1,5 @@
 import { spawn } from "node:child_process";
-import { readdirSync, readFileSync, rmSync } from "node:fs";
+import { chmodSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import type { AgentDetail } from "@sonde/schemas";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
@@ -62,6 +62,8 @@ beforeAll(async () => {
   // `npm start`, with a folder and ports of its own.
   product = await startProduct();
   home = createDataFolder();
+  // As the documents' /tmp is: hub and agent, users of their own, read a pack from there.
+  chmodSync(home, 0o755);
 });
 afterAll(async () => {
   await product?.stop();
