@@ -197,6 +197,7 @@ test("the API describes itself: valid OpenAPI with every route", async () => {
       "/api/v1/packs",
       "/api/v1/search",
       "/api/v1/packs/{publisher}/{pack}",
+      "/api/v1/packs/{publisher}/{pack}/resolve",
       version,
       `${version}/archive`,
       `${version}/bundle`,

@@ -67,7 +67,7 @@ export function addPageRoutes(app: HttpServer, ports: PagePorts, report: Report)
     { ...options, schema: { hide: true, params: PackPath } },
     async ({ params }, reply) => {
       const name = `${params.publisher}/${params.pack}`;
-      return sendPage(reply, await renderVersion(ports, name, await ports.packs.findLatest(name)));
+      return sendPage(reply, await renderVersion(ports, name, null));
     },
   );
   app.get(
@@ -86,10 +86,16 @@ export function addPageRoutes(app: HttpServer, ports: PagePorts, report: Report)
   }
 }
 
-async function renderVersion(ports: PagePorts, name: string, version: string): Promise<string> {
-  const details = await ports.readDetails(name, version);
+/** @param asked null for the latest version, or the newest where all are withdrawn */
+async function renderVersion(
+  ports: PagePorts,
+  name: string,
+  asked: Version | null,
+): Promise<string> {
   const listed = await ports.versions.listVersions(name);
   const pack = describePack(name, listed, await ports.lives.readLife(name));
+  const version = asked ?? pack.latest ?? pack.versions[0]?.version ?? "";
+  const details = await ports.readDetails(name, version);
   return renderPackPage(details, pack, await ports.readCheckpoint());
 }
 
