@@ -127,13 +127,22 @@ async function listen(
 
   const operator = createHttpServer(report);
   guardRoutes(operator, async () => ({ role: "operator" }));
+  await installOpenApi(operator, {
+    title: "Sonde registry, for its operator",
+    version: REGISTRY_VERSION,
+    errors: ["INTERNAL"],
+  });
   addTokenRoutes(operator, { publishers, tokens, now });
   addOperatorRoutes(operator, publishers, now);
   const app = createHttpServer(report, config.http);
   installRateLimits(app, config.rateLimits ?? DEFAULT_RATE_LIMITS, () => performance.now());
   installConditionalAnswers(app);
-  await installOpenApi(app, REGISTRY_VERSION);
   guardRoutes(app, (request) => authenticate(request.headers.authorization, findHolder));
+  await installOpenApi(app, {
+    title: "Sonde registry",
+    version: REGISTRY_VERSION,
+    errors: ["TOO_MANY_ATTEMPTS", "INTERNAL"],
+  });
   await installUploads(app);
   addTokenRoutes(app, { publishers, tokens, now });
   for (const server of [operator, app]) addLifeRoutes(server, lives, now);

@@ -2,6 +2,8 @@ import { randomBytes } from "node:crypto";
 import { utimesSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import {
+  ERROR_TABLE,
+  type ErrorCode,
   type Manifest,
   type PackSummary,
   parseIndexLine,
@@ -183,39 +185,50 @@ test("the index stays the same until something is published, and then is another
   expect(await ask(etag)).toBe(200);
 });
 
-test("the API describes itself: valid OpenAPI with every route", async () => {
-  const { body } = await registry.read("/api/v1/openapi.json");
-  expect(
-    (await new Validator().validate(structuredClone(body) as Record<string, unknown>)).valid,
-  ).toBe(true);
-  const { paths } = body as { paths: Record<string, object> };
-  const version = "/api/v1/packs/{publisher}/{pack}/{version}";
-  expect(Object.keys(paths).toSorted()).toEqual(
-    [
-      "/health",
-      "/api/v1/openapi.json",
-      "/api/v1/packs",
-      "/api/v1/search",
-      "/api/v1/packs/{publisher}/{pack}",
-      "/api/v1/packs/{publisher}/{pack}/resolve",
-      version,
-      `${version}/archive`,
-      `${version}/bundle`,
-      `${version}/details`,
-      `${version}/permissions`,
-      `${version}/quarantine`,
-      `${version}/yank`,
-      "/api/v1/packs/{publisher}/{pack}/advisories/{id}",
-      "/api/v1/packs/{publisher}/{pack}/deprecation",
-      "/api/v1/publishers/{publisher}/tokens",
-      "/api/v1/publishers/{publisher}/tokens/{id}",
-      "/index/{publisher}/{pack}",
-      "/log/checkpoint",
-      "/log/key",
-      "/log/tile/{*}",
-    ].toSorted(),
+test("the API describes itself: valid OpenAPI, with what is sent, and every refusal with its status", async () => {
+  const documents = await registry.readDocuments();
+  for (const document of [documents.http, documents.operator]) {
+    const copy = structuredClone(document) as unknown as Record<string, unknown>;
+    expect((await new Validator().validate(copy)).valid).toBe(true);
+  }
+  const { get, put } = documents.http.paths["/api/v1/packs/{publisher}/{pack}/{version}"] ?? {};
+  expect(put).toMatchObject({
+    security: [{ publisher: [] }],
+    requestBody: {
+      required: true,
+      content: {
+        "multipart/form-data": {
+          schema: {
+            required: ["bundle", "archive"],
+            properties: { archive: { format: "binary" } },
+          },
+        },
+      },
+    },
+  });
+  const codesOf = (operation: typeof get) =>
+    Object.entries(operation?.responses ?? {})
+      .filter(([status]) => Number(status) >= 400)
+      .map(([status, response]) => [
+        Number(status),
+        JSON.stringify(response)
+          .match(/(?<="enum":\[)[^\]]*/)?.[0]
+          .replaceAll('"', "")
+          .split(","),
+      ]);
+  expect(codesOf(get)).toEqual([
+    [400, ["BAD_REQUEST"]],
+    [404, ["NOT_FOUND"]],
+    [429, ["TOO_MANY_ATTEMPTS"]],
+    [500, ["INTERNAL"]],
+  ]);
+  const declared = codesOf(put).flatMap(([status, codes]) =>
+    (codes as ErrorCode[]).map((code) => [code, status]),
   );
-  expect(Object.keys(paths[version] ?? {})).toEqual(["get", "put"]);
+  expect(declared.length).toBeGreaterThan(15);
+  for (const [code, status] of declared) {
+    expect([code, ERROR_TABLE[code as ErrorCode].status]).toEqual([code, status]);
+  }
 });
 
 const archivePath = "/api/v1/packs/acme/turbine/1.0.0/archive";

@@ -29,7 +29,11 @@ export function addResolveRoutes(app: HttpServer, readPackLog: ReadPackLog): voi
         response: { 200: ResolvedVersion },
         summary: "The version that a range means",
       },
-      config: { conditional: true },
+      config: {
+        right: "anybody",
+        errors: ["NOT_FOUND", "PACK_QUARANTINED", "PACK_NEEDS_NEWER_AGENT"],
+        conditional: true,
+      },
     },
     async ({ params, query }): Promise<ResolvedVersion> => {
       const { entries } = await readPackLog(`${params.publisher}/${params.pack}`);
