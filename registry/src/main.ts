@@ -1,6 +1,5 @@
 import { mkdirSync, readFileSync } from "node:fs";
 import { extname, join } from "node:path";
-import { parseArgs } from "node:util";
 import { type Database, DatabaseError, openDatabase } from "@sonde/database";
 import {
   SondeError,
@@ -32,11 +31,10 @@ import { installUploads, openUploads } from "./edge/http/read-upload.ts";
 import { installRateLimits } from "./edge/http/rate-limit.ts";
 import { addResolveRoutes } from "./edge/http/resolve-routes.ts";
 import { addSearchRoutes } from "./edge/http/search-routes.ts";
-import { listenHttp, listenOperator, requireSafeListener, runtimePaths } from "./edge/listen.ts";
+import { listenHttp, listenOperator, requireSafeListener } from "./edge/listen.ts";
 import { createCheckpointReader } from "./edge/log-head.ts";
 import { openLogKey } from "./edge/log-key.ts";
 import { createIdentityVerifier } from "./edge/oidc/identity-verifier.ts";
-import { addIdentity, addPublisher } from "./edge/operator/add-publisher.ts";
 import { addOperatorRoutes } from "./edge/operator/operator-routes.ts";
 import { createReadmeReader, readStoredReadme } from "./edge/readme/read-readme.ts";
 import { createReadmeRenderer } from "./edge/readme/readme-renderer.ts";
@@ -54,14 +52,9 @@ import { createReadmeStore } from "./edge/store/readme-store.ts";
 import { createVersionStore } from "./edge/store/version-store.ts";
 import { addPageRoutes } from "./edge/web/page-routes.ts";
 
-// registry CONFIG                                   the service
-// registry CONFIG publisher add NAME --key FILE     the operator's commands
-// registry CONFIG publisher add NAME --issuer URL --identity NAME [--repository-id N]
-//   --reserved: a name that is kept for Sonde or the system is meant
+// registry CONFIG: the service; its operator's commands are `sonde registry ...`.
 
 const MAX_DATABASE_CONNECTIONS = 6;
-const USAGE =
-  "expected CONFIG, or CONFIG publisher add NAME with --key FILE or --issuer URL --identity NAME";
 const now = (): Date => new Date();
 
 /** One JSON line on standard error; never a token or a body. */
@@ -198,11 +191,6 @@ function makeFolder(dataDir: string): void {
   }
 }
 
-function readConfig(path: string | undefined): RegistryConfig {
-  if (path === undefined) throw new SondeError("CONFIG_INVALID", USAGE);
-  return parseRegistryConfig(readJson(path));
-}
-
 function readTrustedRoot(path: string | undefined): TrustedRoot | undefined {
   return path === undefined ? undefined : parseTrustedRoot(readJson(path));
 }
@@ -221,46 +209,14 @@ function print(value: object): void {
   process.stdout.write(`${JSON.stringify(value)}\n`);
 }
 
-async function main([configFile, ...command]: string[]): Promise<void> {
-  const config = readConfig(configFile);
-  if (command.length === 0) return await runService(config);
-  print(await runOperatorCommand(runtimePaths(config.dataDir).socket, command));
-}
-
-async function runOperatorCommand(socket: string, command: string[]): Promise<object> {
-  const { positionals, values } = readCommand(command);
-  const [noun, verb, name = "", ...rest] = positionals;
-  const { key, issuer, identity, "repository-id": repositoryId, reserved: takesReserved } = values;
-  if (noun !== "publisher" || verb !== "add" || rest.length > 0) {
-    throw new SondeError("BAD_REQUEST", USAGE);
+async function main([configFile, ...more]: string[]): Promise<void> {
+  if (configFile === undefined || more.length > 0) {
+    throw new SondeError(
+      "CONFIG_INVALID",
+      "expected CONFIG alone; the operator's are `sonde registry`",
+    );
   }
-  if (key !== undefined && issuer === undefined && identity === undefined) {
-    return await addPublisher(socket, name, key, takesReserved);
-  }
-  if (key !== undefined || issuer === undefined || identity === undefined) {
-    throw new SondeError("BAD_REQUEST", USAGE);
-  }
-  const repository = repositoryId === undefined ? {} : { repositoryId };
-  const added = { publisher: name, issuer, identity, ...repository, takesReserved };
-  return await addIdentity(socket, added);
-}
-
-function readCommand(args: string[]) {
-  try {
-    return parseArgs({
-      args,
-      allowPositionals: true,
-      options: {
-        key: { type: "string" },
-        issuer: { type: "string" },
-        identity: { type: "string" },
-        "repository-id": { type: "string" },
-        reserved: { type: "boolean", default: false },
-      },
-    });
-  } catch (cause) {
-    throw new SondeError("BAD_REQUEST", USAGE, { cause });
-  }
+  await runService(parseRegistryConfig(readJson(configFile)));
 }
 
 async function runService(config: RegistryConfig): Promise<void> {

@@ -17,7 +17,7 @@ import {
 import { readIdentity, type SignerOptions } from "./read-identity.ts";
 import { readPublicKey } from "./read-public-key.ts";
 
-type Options = { data?: string; json?: boolean };
+type Options = { data?: string; json?: boolean; socket?: string };
 type AddOptions = Options & SignerOptions & { tokenFile?: string; reserved?: true };
 type TrustOptions = Options & { issuer: string; identity: string; pack?: string };
 type QuarantineOptions = Options & { reason: string; release?: true };
@@ -33,7 +33,7 @@ export function addRegistryCommands(program: Command, print: Print): void {
   addTrust(publisher, print);
   addQuarantine(registry, print);
   addAudit(registry, print);
-  startCommand(publisher, "list", "all publishers, with their keys").action(
+  startOrder(publisher, "list", "all publishers, with their keys").action(
     async (options: Options) => {
       const publishers = await listPublishers(socketOf(options));
       const lines = publishers.map(
@@ -43,19 +43,19 @@ export function addRegistryCommands(program: Command, print: Print): void {
       print(options.json ? JSON.stringify({ publishers }) : lines.join("\n"));
     },
   );
-  startCommand(publisher, "tokens <name>", "a publisher's tokens, never the secrets").action(
+  startOrder(publisher, "tokens <name>", "a publisher's tokens, never the secrets").action(
     async (name: string, options: Options) => {
       const tokens = await listTokens(socketOf(options), name);
       print(options.json ? JSON.stringify({ tokens }) : tokens.map(describeToken).join("\n"));
     },
   );
-  startCommand(publisher, "revoke-token <name> <id>", "make a token worthless").action(
+  startOrder(publisher, "revoke-token <name> <id>", "make a token worthless").action(
     async (name: string, id: string, options: Options) => {
       const token = await revokeToken(socketOf(options), name, id);
       print(options.json ? JSON.stringify(token) : describeToken(token));
     },
   );
-  startCommand(
+  startOrder(
     publisher,
     "revoke-key <name> <key-id>",
     "publish nothing more that this key signed",
@@ -72,7 +72,7 @@ export function addRegistryCommands(program: Command, print: Print): void {
 
 /** By the identity of a CI's job, so that not even the first publish needs a secret. */
 function addTrust(publisher: Command, print: Print): void {
-  startCommand(publisher, "trust <name>", "let a CI's job publish, by what its identity token says")
+  startOrder(publisher, "trust <name>", "let a CI's job publish, by what its identity token says")
     .requiredOption("--issuer <url>", "an issuer of the registry's configuration")
     .requiredOption("--identity <json>", "what the token must say, exactly; see docs/PROTOCOL.md")
     .option("--pack <publisher/pack>", "for this pack alone, which need not exist yet")
@@ -90,7 +90,7 @@ function addTrust(publisher: Command, print: Print): void {
 }
 
 function addQuarantine(registry: Command, print: Print): void {
-  startCommand(registry, "quarantine <pack> <version>", "serve a version to nobody any more")
+  startOrder(registry, "quarantine <pack> <version>", "serve a version to nobody any more")
     .requiredOption("--reason <text>", "why, for everybody to read")
     .option("--release", "serve it again")
     .action(async (pack: string, version: string, options: QuarantineOptions) => {
@@ -139,7 +139,7 @@ function describeAudit(url: string, audit: RegistryAudit): string {
 }
 
 function addAdd(publisher: Command, print: Print): void {
-  startCommand(
+  startOrder(
     publisher,
     "add <name>",
     "let a key or an identity publish under a name; makes a new token for it",
@@ -178,6 +178,14 @@ function add(socket: string, name: string, options: AddOptions) {
   return addPublisher(socket, name, readPublicKey(options.key ?? "").publicKey, options.reserved);
 }
 
+/** A command that the operator of a running registry gives it. */
+function startOrder(parent: Command, usage: string, description: string): Command {
+  return startCommand(parent, usage, description).option(
+    "--socket <path>",
+    "the operator's socket of a registry that `npm start` did not start",
+  );
+}
+
 /** What all these commands have in common. */
 function startCommand(parent: Command, usage: string, description: string): Command {
   return parent
@@ -187,8 +195,8 @@ function startCommand(parent: Command, usage: string, description: string): Comm
     .option("--json", "print JSON");
 }
 
-function socketOf({ data }: Options): string {
-  return layoutOf(resolveDataFolder(data, process.env)).registrySocket;
+function socketOf({ data, socket }: Options): string {
+  return socket ?? layoutOf(resolveDataFolder(data, process.env)).registrySocket;
 }
 
 function describeToken(token: PublishToken): string {

@@ -5,7 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type Database, openDatabase } from "@sonde/database";
 import { type TestDatabase, startTestDatabase } from "@sonde/database/testing";
-import type { ErrorBody } from "@sonde/schemas";
+import type { AddedPublisher, ErrorBody } from "@sonde/schemas";
 import { type SampleKey, signSample } from "@sonde/trust/testing";
 import { migrations } from "../edge/store/migrations.ts";
 
@@ -124,12 +124,9 @@ export class TestRegistry {
 
   /** @returns the publisher's new token */
   async addPublisher(name: string, key: SampleKey): Promise<string> {
-    const keyFile = join(this.root, `${name}.pem`);
-    writeFileSync(keyFile, key.publicKeyPem, { mode: 0o644 });
-    const command = [this.configFile, "publisher", "add", name, "--key", keyFile];
-    const { code, out } = await this.runToEnd(command);
-    if (code !== 0) throw new Error(out);
-    return (JSON.parse(out) as { token: string }).token;
+    const answer = await this.operate("POST", "/publishers", { name, publicKey: key.publicKeyPem });
+    if (answer.status !== 200) throw new Error(JSON.stringify(answer));
+    return (answer.body as AddedPublisher).token;
   }
 
   /** Looks into what it stores, as a thief of the database would, or as time does. */
