@@ -1,5 +1,5 @@
-import { writeFileSync } from "node:fs";
-import { type PublishToken, SondeError, parseJson } from "@sonde/schemas";
+import { rmSync, writeFileSync } from "node:fs";
+import { type PublishToken, SondeError, parseJson, parseResolvedVersion } from "@sonde/schemas";
 import type { Command } from "commander";
 import { layoutOf, resolveDataFolder } from "../data-layout.ts";
 import { readTrustPolicy } from "../trust-policy-file.ts";
@@ -15,6 +15,8 @@ import {
   trustPublisher,
 } from "../registry-operator-client.ts";
 import { readIdentity, type SignerOptions } from "./read-identity.ts";
+import { parseRegistry, requestRegistry } from "../pack/registry-request.ts";
+import { readPackSpec } from "./read-pack-spec.ts";
 import { readPublicKey } from "./read-public-key.ts";
 
 type Options = { data?: string; json?: boolean; socket?: string };
@@ -32,6 +34,7 @@ export function addRegistryCommands(program: Command, print: Print): void {
   addAdd(publisher, print);
   addTrust(publisher, print);
   addQuarantine(registry, print);
+  addResolve(registry, print);
   addAudit(registry, print);
   startOrder(publisher, "list", "all publishers, with their keys").action(
     async (options: Options) => {
@@ -101,6 +104,22 @@ function addQuarantine(registry: Command, print: Print): void {
     });
 }
 
+/** For anybody, and for display alone: hub and agents choose by the log. */
+function addResolve(registry: Command, print: Print): void {
+  startCommand(registry, "resolve <url> <pack@range>", "show which version a range means now")
+    .option("--agent <version>", "for this version of the agent; by default for any")
+    .action(async (url: string, spec: string, options: Options & { agent?: string }) => {
+      const { pack, version: range } = readPackSpec(spec);
+      const { agent } = options;
+      const query = new URLSearchParams({ range, ...(agent !== undefined && { agent }) });
+      const path = `/packs/${pack}/resolve?${query.toString()}`;
+      const resolved = parseResolvedVersion(await requestRegistry(parseRegistry(url), path));
+      const { version, digest, engines } = resolved;
+      const text = `${spec} is ${pack} ${version}, for agents ${engines.agent}.\n  ${digest}`;
+      print(options.json ? JSON.stringify(resolved) : text);
+    });
+}
+
 /** For anybody: needs no right, only the log's key. */
 function addAudit(registry: Command, print: Print): void {
   startCommand(registry, "audit <url>", "walk a registry's whole log and check every archive")
@@ -151,11 +170,10 @@ function addAdd(publisher: Command, print: Print): void {
     .option("--reserved", "take a name that is kept for Sonde or the system")
     .option("--token-file <file>", "keep the token in a new 0600 file instead of printing it")
     .action(async (name: string, options: AddOptions) => {
-      const { token, ...shown } = await add(socketOf(options), name, options);
       const { tokenFile } = options;
-      if (tokenFile !== undefined) {
-        writeFileSync(tokenFile, `${token}\n`, { flag: "wx", mode: 0o600 });
-      }
+      const { token, ...shown } = await keepToken(tokenFile, () =>
+        add(socketOf(options), name, options),
+      );
       const kept = tokenFile === undefined ? { token } : { tokenFile };
       const who = "keyId" in shown ? shown.keyId : `${shown.identity} of ${shown.issuer}`;
       print(
@@ -170,7 +188,30 @@ function addAdd(publisher: Command, print: Print): void {
     });
 }
 
-function add(socket: string, name: string, options: AddOptions) {
+/** Its file is there before the token is made: what cannot be kept is not asked for. */
+async function keepToken<T extends { token: string }>(
+  file: string | undefined,
+  make: () => Promise<T>,
+): Promise<T> {
+  if (file === undefined) return await make();
+  try {
+    writeFileSync(file, "", { flag: "wx", mode: 0o600 });
+  } catch (cause) {
+    throw new SondeError("BAD_REQUEST", `expected to create ${file} for the token, cannot`, {
+      cause,
+    });
+  }
+  try {
+    const made = await make();
+    writeFileSync(file, `${made.token}\n`);
+    return made;
+  } catch (thrown) {
+    rmSync(file);
+    throw thrown;
+  }
+}
+
+async function add(socket: string, name: string, options: AddOptions) {
   const identity = readIdentity(options);
   if (identity !== null) {
     return addIdentity(socket, { publisher: name, ...identity }, options.reserved);
