@@ -9,41 +9,31 @@ import {
   parseResolvedVersion,
   parseVersionDetails,
 } from "@sonde/schemas";
-import { type SampleKey, buildSampleArchive, createSampleKey } from "@sonde/trust/testing";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { type Answer, TestRegistry, codeOf, signUpload } from "./testing/test-registry.ts";
+import { type TestPublisher, addTestPublisher } from "./testing/test-publisher.ts";
+import { type Answer, TestRegistry, codeOf } from "./testing/test-registry.ts";
 
 // Which version people and tools are pointed to, as versions come, are withdrawn and come back.
 
 let registry: TestRegistry;
-let acme: SampleKey;
-let owner: string;
+let acme: TestPublisher;
 
 beforeAll(async () => {
   registry = await TestRegistry.start();
-  acme = createSampleKey();
-  owner = await registry.addPublisher("acme", acme);
+  acme = await addTestPublisher(registry, "acme");
 });
 afterAll(() => registry.close());
 
 /** Words of a version, in its description and its README, by which it alone is found. */
 const wordOf = (version: string): string =>
   `word${version.replaceAll(/[^0-9a-z]/g, "x").replaceAll(/[0-9]/g, (digit) => "abcdefghij"[Number(digit)] ?? "")}`;
-const publish = async (pack: string, version: string, agent = ">=0.1.0"): Promise<void> => {
-  const manifest = {
-    name: `acme/${pack}`,
-    version,
-    description: `Is of ${version}.`,
-    engines: { agent },
-  };
-  const archive = buildSampleArchive({ manifest, readme: `# Hello\n\n${wordOf(version)}\n` });
-  const upload = signUpload(archive, `acme/${pack}/${version}`, acme, owner);
-  expect((await registry.publish(upload)).status).toBe(201);
-};
-const yank = (pack: string, version: string, yanked = true): Promise<Answer> =>
-  registry.send("PUT", `/api/v1/packs/acme/${pack}/${version}/yank`, owner, {
-    ...{ yanked, reason: "wrong numbers" },
+const publish = (pack: string, version: string, agent = ">=0.1.0"): Promise<void> =>
+  acme.publish(pack, version, {
+    manifest: { description: `Is of ${version}.`, engines: { agent } },
+    readme: `# Hello\n\n${wordOf(version)}\n`,
   });
+const yank = (pack: string, version: string, yanked = true): Promise<Answer> =>
+  acme.say(`${pack}/${version}/yank`, { yanked, reason: "wrong numbers" });
 const quarantine = (pack: string, version: string, quarantined = true): Promise<Answer> =>
   registry.operate("PUT", `/api/v1/packs/acme/${pack}/${version}/quarantine`, {
     ...{ quarantined, reason: "reads too much" },

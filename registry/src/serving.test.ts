@@ -4,7 +4,6 @@ import { join } from "node:path";
 import {
   ERROR_TABLE,
   type ErrorCode,
-  type Manifest,
   type PackSummary,
   parseIndexLine,
   parseJson,
@@ -13,46 +12,30 @@ import {
   parseVersionDetails,
 } from "@sonde/schemas";
 import { Validator } from "@seriousme/openapi-schema-validator";
-import {
-  type SampleKey,
-  buildSampleArchive,
-  buildSampleManifest,
-  createSampleKey,
-} from "@sonde/trust/testing";
 import { afterAll, beforeAll, expect, test, vi } from "vitest";
-import { TestRegistry, codeOf, signUpload } from "./testing/test-registry.ts";
+import {
+  type TestPublisher,
+  addTestPublisher,
+  buildSampleProbes,
+} from "./testing/test-publisher.ts";
+import { TestRegistry, codeOf } from "./testing/test-registry.ts";
 
 vi.setConfig({ testTimeout: 60_000 });
 
 let registry: TestRegistry;
-let acme: SampleKey;
-let token: string;
+let acme: TestPublisher;
 
-type Publication = { readme?: string; code?: string; manifest?: Partial<Manifest> };
-const publish = async (name: string, version: string, more: Publication = {}): Promise<void> => {
-  const manifest = { name: `acme/${name}`, version, ...more.manifest };
-  const archive = buildSampleArchive({ ...more, manifest });
-  const answer = await registry.publish(
-    signUpload(archive, `acme/${name}/${version}`, acme, token),
-  );
-  expect(answer.status).toBe(201);
-};
-const probeNamed = (name: string, description: string): Manifest["probes"] => {
-  const { greet } = buildSampleManifest().probes;
-  if (greet === undefined) throw new Error("expected the sample's probe");
-  return { [name]: { ...greet, description } };
-};
+const publish: TestPublisher["publish"] = (...words) => acme.publish(...words);
 
 beforeAll(async () => {
   registry = await TestRegistry.start();
-  acme = createSampleKey();
-  token = await registry.addPublisher("acme", acme);
+  acme = await addTestPublisher(registry, "acme");
   await publish("turbine", "1.0.0", { readme: "# Turbine\n\nSee also the windmill.\n" });
   await publish("turbine", "1.2.0", { readme: "# Turbine\n\nSee also the windmill.\n" });
   await publish("turbine", "2.0.0-beta.1");
   await publish("windmill", "1.0.0", { manifest: { description: "How a mill turns." } });
   await publish("farm", "1.0.0", {
-    manifest: { probes: probeNamed("rotor.speed", "How fast each windmill turns.") },
+    manifest: { probes: buildSampleProbes("rotor.speed", "How fast each windmill turns.") },
     readme:
       "# Farm\n\n<script>alert(1)</script> **bold** [x](javascript:alert(1)) [y](https://e.org/)\n\n![p](https://e.org/p.png)\n",
   });
