@@ -126,7 +126,7 @@ function renderVersions(details: VersionDetails, versions: PackVersions["version
       state.quarantined === null ? (state.yanked === null ? null : "yanked") : "quarantined";
     const marked = mark === null ? null : html` <span class="level manage">${mark}</span>`;
     const isLatest = version === details.latest;
-    return html`<li>${link}${isLatest ? html` <span class="level">latest</span>` : marked} ${renderDate(publishedAt)}</li>`;
+    return html`<li>${link}${isLatest ? html` <span class="level observe">latest</span>` : marked} ${renderDate(publishedAt)}</li>`;
   });
   const more = versions.length - rows.length;
   return html`<section class="side" aria-labelledby="versions">
