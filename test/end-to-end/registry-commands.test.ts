@@ -67,13 +67,15 @@ test("the help names every command, and each its arguments", async () => {
   const named = [...publisher.matchAll(/^ {2}([a-z-]+) \[options\]/gm)].map(([, name]) => name);
   const expected = usages.slice(0, 6).map((usage) => usage.split(" ")[1]);
   expect(named.toSorted()).toEqual(expected.toSorted());
-  for (const usage of usages) {
-    const words = usage.split(" ").filter((word) => !word.startsWith("<"));
-    const help = await run(...words, "--help");
-    expect([help.code, help.out]).toEqual([0, expect.stringContaining("--socket <path>")]);
-    const [command = "", ...args] = usage.replace(/^publisher /, "").split(" ");
-    expect(help.out).toContain([command, "[options]", ...args].join(" "));
-  }
+  await Promise.all(
+    usages.map(async (usage) => {
+      const words = usage.split(" ").filter((word) => !word.startsWith("<"));
+      const help = await run(...words, "--help");
+      expect([help.code, help.out]).toEqual([0, expect.stringContaining("--socket <path>")]);
+      const [command = "", ...args] = usage.replace(/^publisher /, "").split(" ");
+      expect(help.out).toContain([command, "[options]", ...args].join(" "));
+    }),
+  );
 });
 
 test("publisher add tells of the key and shows the token once", async () => {
@@ -214,7 +216,7 @@ async function refusalOf(...words: string[]): Promise<string> {
 
 const QUARANTINE = ["quarantine", "acme/hello", "1.1.0"];
 const ADD = ["publisher", "add", "robot"];
-test.each<[string, string[], string]>([
+test.concurrent.each<[string, string[], string]>([
   ["half an identity", [...ADD, "--issuer", ISSUER], "BAD_REQUEST"],
   ["a key and an identity", [...ADD, "--issuer", ISSUER, "--key", "x"], "BAD_REQUEST"],
   ["nobody", ADD, "BAD_REQUEST"],
