@@ -53,6 +53,7 @@ const HTTP_BODIES = {
     PackVersions: schemas.PackVersions,
     PublishedVersion: schemas.PublishedVersion,
     VersionDetails: schemas.VersionDetails,
+    ResolvedVersion: schemas.ResolvedVersion,
   },
   agent: {
     AgentPacks: schemas.AgentPacks,

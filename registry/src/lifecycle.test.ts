@@ -123,6 +123,36 @@ test("a quarantined version is served to nobody until the operator releases it",
   expect((await download("2.0.0"))[0]).toBe(200);
 });
 
+test("no cache keeps a refusal: not of a quarantined archive, however it is asked for", async () => {
+  const path = registry.at(`${PACK}/2.0.0/archive`);
+  const served = await fetch(path);
+  expect(served.headers.get("cache-control")).toContain("immutable");
+  const etag = served.headers.get("etag") ?? "";
+  const refusals = async () => {
+    const asked: [string, Record<string, string>][] = [
+      ["GET", {}],
+      ["HEAD", {}],
+      ["GET", { "if-none-match": etag }],
+      ["GET", { range: "bytes=0-1", "if-range": etag }],
+    ];
+    const answers = asked.map(([method, headers]) => fetch(path, { method, headers }));
+    return (await Promise.all(answers)).map(({ status, headers }) => [
+      status,
+      headers.get("cache-control"),
+    ]);
+  };
+  await operate("/2.0.0/quarantine", { quarantined: true, reason: "reads too much" });
+  expect(await refusals()).toEqual(Array.from({ length: 4 }, () => [410, "no-store"]));
+  await operate("/2.0.0/quarantine", { quarantined: false, reason: "looked at" });
+  expect((await fetch(path)).headers.get("cache-control")).toContain("immutable");
+  for (const other of [`${PACK}/9.9.9/archive`, "/none", "/packs/acme/none", "/%"]) {
+    const { status, headers } = await fetch(registry.at(other));
+    expect([other, status >= 400, headers.get("cache-control")]).toEqual([other, true, "no-store"]);
+  }
+  const beyond = await fetch(path, { headers: { range: "bytes=9999999-" } });
+  expect([beyond.status, beyond.headers.get("cache-control")]).toEqual([416, "no-store"]);
+});
+
 test.each<[string, string, object, string]>([
   ["an unknown version", "/9.9.9/yank", { yanked: true, reason: "x" }, "NOT_FOUND"],
   ["a version that is none", "/latest/yank", { yanked: true, reason: "x" }, "BAD_REQUEST"],

@@ -1,6 +1,5 @@
 import { mkdirSync, readFileSync } from "node:fs";
 import { extname, join } from "node:path";
-import { parseArgs } from "node:util";
 import { type Database, DatabaseError, openDatabase } from "@sonde/database";
 import {
   SondeError,
@@ -30,20 +29,21 @@ import { addTokenRoutes } from "./edge/http/token-routes.ts";
 import { addExchangeRoute, addTrustedRoutes } from "./edge/http/trusted-routes.ts";
 import { installUploads, openUploads } from "./edge/http/read-upload.ts";
 import { installRateLimits } from "./edge/http/rate-limit.ts";
+import { addResolveRoutes } from "./edge/http/resolve-routes.ts";
 import { addSearchRoutes } from "./edge/http/search-routes.ts";
-import { listenHttp, listenOperator, requireSafeListener, runtimePaths } from "./edge/listen.ts";
+import { listenHttp, listenOperator, requireSafeListener } from "./edge/listen.ts";
 import { createCheckpointReader } from "./edge/log-head.ts";
 import { openLogKey } from "./edge/log-key.ts";
 import { createIdentityVerifier } from "./edge/oidc/identity-verifier.ts";
-import { addIdentity, addPublisher } from "./edge/operator/add-publisher.ts";
 import { addOperatorRoutes } from "./edge/operator/operator-routes.ts";
-import { createReadmeReader } from "./edge/readme/read-readme.ts";
+import { createReadmeReader, readStoredReadme } from "./edge/readme/read-readme.ts";
 import { createReadmeRenderer } from "./edge/readme/readme-renderer.ts";
 import { openBlobStore } from "./edge/store/blob-store.ts";
 import { createLifeStore } from "./edge/store/life-store.ts";
 import { createLogStore } from "./edge/store/log-store.ts";
 import { migrations } from "./edge/store/migrations.ts";
 import { createNameStore } from "./edge/store/name-store.ts";
+import { createPackLogReader } from "./edge/store/pack-log.ts";
 import { createPackStore } from "./edge/store/pack-store.ts";
 import { createPublisherStore } from "./edge/store/publisher-store.ts";
 import { createTokenStore } from "./edge/store/token-store.ts";
@@ -52,14 +52,9 @@ import { createReadmeStore } from "./edge/store/readme-store.ts";
 import { createVersionStore } from "./edge/store/version-store.ts";
 import { addPageRoutes } from "./edge/web/page-routes.ts";
 
-// registry CONFIG                                   the service
-// registry CONFIG publisher add NAME --key FILE     the operator's commands
-// registry CONFIG publisher add NAME --issuer URL --identity NAME [--repository-id N]
-//   --reserved: a name that is kept for Sonde or the system is meant
+// registry CONFIG: the service; its operator's commands are `sonde registry ...`.
 
 const MAX_DATABASE_CONNECTIONS = 6;
-const USAGE =
-  "expected CONFIG, or CONFIG publisher add NAME with --key FILE or --issuer URL --identity NAME";
 const now = (): Date => new Date();
 
 /** One JSON line on standard error; never a token or a body. */
@@ -110,9 +105,9 @@ async function listen(
   const logKey = openLogKey(config.dataDir, config.logName);
   await log.open(formatNoteKey(logKey.key));
   const names = createNameStore(database.sql);
-  const packs = createPackStore(database.sql);
+  const packs = createPackStore(database.sql, (digest) => readStoredReadme(blobs, digest));
   const versions = createVersionStore(database.sql, log, names, packs);
-  const lives = createLifeStore(database.sql, log);
+  const lives = createLifeStore(database.sql, log, packs);
   const publishers = createPublisherStore(database.sql);
   const downloads = createDownloadCounter(packs, report);
   const renderer = createReadmeRenderer(siblingProgram("render-readme"));
@@ -125,13 +120,22 @@ async function listen(
 
   const operator = createHttpServer(report);
   guardRoutes(operator, async () => ({ role: "operator" }));
+  await installOpenApi(operator, {
+    title: "Sonde registry, for its operator",
+    version: REGISTRY_VERSION,
+    errors: ["INTERNAL"],
+  });
   addTokenRoutes(operator, { publishers, tokens, now });
   addOperatorRoutes(operator, publishers, now);
   const app = createHttpServer(report, config.http);
   installRateLimits(app, config.rateLimits ?? DEFAULT_RATE_LIMITS, () => performance.now());
   installConditionalAnswers(app);
-  await installOpenApi(app, REGISTRY_VERSION);
   guardRoutes(app, (request) => authenticate(request.headers.authorization, findHolder));
+  await installOpenApi(app, {
+    title: "Sonde registry",
+    version: REGISTRY_VERSION,
+    errors: ["TOO_MANY_ATTEMPTS", "INTERNAL"],
+  });
   await installUploads(app);
   addTokenRoutes(app, { publishers, tokens, now });
   for (const server of [operator, app]) addLifeRoutes(server, lives, now);
@@ -159,7 +163,9 @@ async function listen(
   addSearchRoutes(app, packs);
   addDetailRoutes(app, readDetails);
   addArchiveRoutes(app, { ...versions, lives, blobs, downloads });
-  addIndexRoutes(app, versions, lives);
+  const readPackLog = createPackLogReader(log);
+  addIndexRoutes(app, readPackLog);
+  addResolveRoutes(app, readPackLog);
   addLogRoutes(app, { log, logKey, readCheckpoint });
   addPageRoutes(app, { versions, lives, packs, readDetails, readCheckpoint }, report);
   const operatorSocket = await listenOperator(operator, config.dataDir);
@@ -185,11 +191,6 @@ function makeFolder(dataDir: string): void {
   }
 }
 
-function readConfig(path: string | undefined): RegistryConfig {
-  if (path === undefined) throw new SondeError("CONFIG_INVALID", USAGE);
-  return parseRegistryConfig(readJson(path));
-}
-
 function readTrustedRoot(path: string | undefined): TrustedRoot | undefined {
   return path === undefined ? undefined : parseTrustedRoot(readJson(path));
 }
@@ -208,46 +209,14 @@ function print(value: object): void {
   process.stdout.write(`${JSON.stringify(value)}\n`);
 }
 
-async function main([configFile, ...command]: string[]): Promise<void> {
-  const config = readConfig(configFile);
-  if (command.length === 0) return await runService(config);
-  print(await runOperatorCommand(runtimePaths(config.dataDir).socket, command));
-}
-
-async function runOperatorCommand(socket: string, command: string[]): Promise<object> {
-  const { positionals, values } = readCommand(command);
-  const [noun, verb, name = "", ...rest] = positionals;
-  const { key, issuer, identity, "repository-id": repositoryId, reserved: takesReserved } = values;
-  if (noun !== "publisher" || verb !== "add" || rest.length > 0) {
-    throw new SondeError("BAD_REQUEST", USAGE);
+async function main([configFile, ...more]: string[]): Promise<void> {
+  if (configFile === undefined || more.length > 0) {
+    throw new SondeError(
+      "CONFIG_INVALID",
+      "expected CONFIG alone; the operator's are `sonde registry`",
+    );
   }
-  if (key !== undefined && issuer === undefined && identity === undefined) {
-    return await addPublisher(socket, name, key, takesReserved);
-  }
-  if (key !== undefined || issuer === undefined || identity === undefined) {
-    throw new SondeError("BAD_REQUEST", USAGE);
-  }
-  const repository = repositoryId === undefined ? {} : { repositoryId };
-  const added = { publisher: name, issuer, identity, ...repository, takesReserved };
-  return await addIdentity(socket, added);
-}
-
-function readCommand(args: string[]) {
-  try {
-    return parseArgs({
-      args,
-      allowPositionals: true,
-      options: {
-        key: { type: "string" },
-        issuer: { type: "string" },
-        identity: { type: "string" },
-        "repository-id": { type: "string" },
-        reserved: { type: "boolean", default: false },
-      },
-    });
-  } catch (cause) {
-    throw new SondeError("BAD_REQUEST", USAGE, { cause });
-  }
+  await runService(parseRegistryConfig(readJson(configFile)));
 }
 
 async function runService(config: RegistryConfig): Promise<void> {

@@ -2,7 +2,8 @@ import { randomBytes } from "node:crypto";
 import { utimesSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import {
-  type Manifest,
+  ERROR_TABLE,
+  type ErrorCode,
   type PackSummary,
   parseIndexLine,
   parseJson,
@@ -11,46 +12,30 @@ import {
   parseVersionDetails,
 } from "@sonde/schemas";
 import { Validator } from "@seriousme/openapi-schema-validator";
-import {
-  type SampleKey,
-  buildSampleArchive,
-  buildSampleManifest,
-  createSampleKey,
-} from "@sonde/trust/testing";
 import { afterAll, beforeAll, expect, test, vi } from "vitest";
-import { TestRegistry, codeOf, signUpload } from "./testing/test-registry.ts";
+import {
+  type TestPublisher,
+  addTestPublisher,
+  buildSampleProbes,
+} from "./testing/test-publisher.ts";
+import { TestRegistry, codeOf } from "./testing/test-registry.ts";
 
 vi.setConfig({ testTimeout: 60_000 });
 
 let registry: TestRegistry;
-let acme: SampleKey;
-let token: string;
+let acme: TestPublisher;
 
-type Publication = { readme?: string; code?: string; manifest?: Partial<Manifest> };
-const publish = async (name: string, version: string, more: Publication = {}): Promise<void> => {
-  const manifest = { name: `acme/${name}`, version, ...more.manifest };
-  const archive = buildSampleArchive({ ...more, manifest });
-  const answer = await registry.publish(
-    signUpload(archive, `acme/${name}/${version}`, acme, token),
-  );
-  expect(answer.status).toBe(201);
-};
-const probeNamed = (name: string, description: string): Manifest["probes"] => {
-  const { greet } = buildSampleManifest().probes;
-  if (greet === undefined) throw new Error("expected the sample's probe");
-  return { [name]: { ...greet, description } };
-};
+const publish: TestPublisher["publish"] = (...words) => acme.publish(...words);
 
 beforeAll(async () => {
   registry = await TestRegistry.start();
-  acme = createSampleKey();
-  token = await registry.addPublisher("acme", acme);
+  acme = await addTestPublisher(registry, "acme");
   await publish("turbine", "1.0.0", { readme: "# Turbine\n\nSee also the windmill.\n" });
   await publish("turbine", "1.2.0", { readme: "# Turbine\n\nSee also the windmill.\n" });
   await publish("turbine", "2.0.0-beta.1");
   await publish("windmill", "1.0.0", { manifest: { description: "How a mill turns." } });
   await publish("farm", "1.0.0", {
-    manifest: { probes: probeNamed("rotor.speed", "How fast each windmill turns.") },
+    manifest: { probes: buildSampleProbes("rotor.speed", "How fast each windmill turns.") },
     readme:
       "# Farm\n\n<script>alert(1)</script> **bold** [x](javascript:alert(1)) [y](https://e.org/)\n\n![p](https://e.org/p.png)\n",
   });
@@ -183,38 +168,50 @@ test("the index stays the same until something is published, and then is another
   expect(await ask(etag)).toBe(200);
 });
 
-test("the API describes itself: valid OpenAPI with every route", async () => {
-  const { body } = await registry.read("/api/v1/openapi.json");
-  expect(
-    (await new Validator().validate(structuredClone(body) as Record<string, unknown>)).valid,
-  ).toBe(true);
-  const { paths } = body as { paths: Record<string, object> };
-  const version = "/api/v1/packs/{publisher}/{pack}/{version}";
-  expect(Object.keys(paths).toSorted()).toEqual(
-    [
-      "/health",
-      "/api/v1/openapi.json",
-      "/api/v1/packs",
-      "/api/v1/search",
-      "/api/v1/packs/{publisher}/{pack}",
-      version,
-      `${version}/archive`,
-      `${version}/bundle`,
-      `${version}/details`,
-      `${version}/permissions`,
-      `${version}/quarantine`,
-      `${version}/yank`,
-      "/api/v1/packs/{publisher}/{pack}/advisories/{id}",
-      "/api/v1/packs/{publisher}/{pack}/deprecation",
-      "/api/v1/publishers/{publisher}/tokens",
-      "/api/v1/publishers/{publisher}/tokens/{id}",
-      "/index/{publisher}/{pack}",
-      "/log/checkpoint",
-      "/log/key",
-      "/log/tile/{*}",
-    ].toSorted(),
+test("the API describes itself: valid OpenAPI, with what is sent, and every refusal with its status", async () => {
+  const documents = await registry.readDocuments();
+  for (const document of [documents.http, documents.operator]) {
+    const copy = structuredClone(document) as unknown as Record<string, unknown>;
+    expect((await new Validator().validate(copy)).valid).toBe(true);
+  }
+  const { get, put } = documents.http.paths["/api/v1/packs/{publisher}/{pack}/{version}"] ?? {};
+  expect(put).toMatchObject({
+    security: [{ publisher: [] }],
+    requestBody: {
+      required: true,
+      content: {
+        "multipart/form-data": {
+          schema: {
+            required: ["bundle", "archive"],
+            properties: { archive: { format: "binary" } },
+          },
+        },
+      },
+    },
+  });
+  const codesOf = (operation: typeof get) =>
+    Object.entries(operation?.responses ?? {})
+      .filter(([status]) => Number(status) >= 400)
+      .map(([status, response]) => [
+        Number(status),
+        JSON.stringify(response)
+          .match(/(?<="enum":\[)[^\]]*/)?.[0]
+          .replaceAll('"', "")
+          .split(","),
+      ]);
+  expect(codesOf(get)).toEqual([
+    [400, ["BAD_REQUEST"]],
+    [404, ["NOT_FOUND"]],
+    [429, ["TOO_MANY_ATTEMPTS"]],
+    [500, ["INTERNAL"]],
+  ]);
+  const declared = codesOf(put).flatMap(([status, codes]) =>
+    (codes as ErrorCode[]).map((code) => [code, status]),
   );
-  expect(Object.keys(paths[version] ?? {})).toEqual(["get", "put"]);
+  expect(declared.length).toBeGreaterThan(15);
+  for (const [code, status] of declared) {
+    expect([code, ERROR_TABLE[code as ErrorCode].status]).toEqual([code, status]);
+  }
 });
 
 const archivePath = "/api/v1/packs/acme/turbine/1.0.0/archive";

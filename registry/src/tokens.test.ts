@@ -3,12 +3,18 @@ import { type SampleKey, buildSampleArchive, createSampleKey } from "@sonde/trus
 import { afterAll, beforeAll, expect, test, vi } from "vitest";
 import { createHttpServer } from "./edge/http/http-server.ts";
 import { guardRoutes } from "./edge/http/guard-routes.ts";
-import { type Answer, TestRegistry, codeOf, signUpload } from "./testing/test-registry.ts";
+import type { Action } from "./core/authorize.ts";
+import {
+  type Answer,
+  type OpenApi,
+  TestRegistry,
+  codeOf,
+  signUpload,
+} from "./testing/test-registry.ts";
 
 vi.setConfig({ testTimeout: 60_000 });
 
 const TOKENS = "/api/v1/publishers/acme/tokens";
-const TRUSTED = "/api/v1/publishers/acme/trusted-publishers";
 const SOME_ID = "00000000-0000-4000-8000-000000000000";
 let registry: TestRegistry;
 let acme: SampleKey;
@@ -144,40 +150,143 @@ test("what a removed key signed is refused from then on", async () => {
   await registry.addPublisher("acme", acme);
 });
 
-/** Every route that needs a right, and which roles have it. */
-const ROUTES: [method: string, path: string, roles: string[]][] = [
-  ["PUT", "/api/v1/packs/acme/hello/1.0.0", ["owner", "maintainer", "ci"]],
-  ["PUT", "/api/v1/packs/acme/hello/1.0.0/yank", ["owner", "maintainer"]],
-  ["PUT", "/api/v1/packs/acme/hello/deprecation", ["owner", "maintainer"]],
-  ["PUT", "/api/v1/packs/acme/hello/advisories/ACME-1", ["owner"]],
-  ["PUT", "/api/v1/packs/acme/hello/1.0.0/quarantine", []],
-  ["GET", TOKENS, ["owner"]],
-  ["POST", TOKENS, ["owner"]],
-  ["DELETE", `${TOKENS}/${SOME_ID}`, ["owner"]],
-  ["GET", TRUSTED, ["owner"]],
-  ["POST", TRUSTED, ["owner"]],
-  ["DELETE", `${TRUSTED}/${SOME_ID}`, ["owner"]],
-];
-test.each(ROUTES)("%s %s is for %j", async (method, path, roles) => {
-  const statusFor = async (bearer: string | null) =>
-    (await registry.send(method, path, bearer)).status;
-  for (const role of ["owner", "maintainer", "ci"]) {
-    const { token } = await made({ role });
-    const status = await statusFor(token);
-    if (roles.includes(role)) expect([role, [401, 403].includes(status)]).toEqual([role, false]);
-    else expect([role, status]).toEqual([role, 403]);
-    // The same route of another publisher.
-    const foreign = path.replace("acme", "other");
-    expect((await registry.send(method, foreign, token)).status).toBe(403);
-  }
-  expect(await statusFor(null)).toBe(401);
+/** Every route and the right it demands; where there is none, it is for anybody. */
+const RIGHTS: Record<string, Action | null> = {
+  "GET /health": null,
+  "GET /api/v1/openapi.json": null,
+  "GET /api/v1/packs": null,
+  "GET /api/v1/search": null,
+  "GET /api/v1/packs/{publisher}/{pack}": null,
+  "GET /api/v1/packs/{publisher}/{pack}/resolve": null,
+  "GET /api/v1/packs/{publisher}/{pack}/{version}": null,
+  "GET /api/v1/packs/{publisher}/{pack}/{version}/archive": null,
+  "HEAD /api/v1/packs/{publisher}/{pack}/{version}/archive": null,
+  "GET /api/v1/packs/{publisher}/{pack}/{version}/bundle": null,
+  "GET /api/v1/packs/{publisher}/{pack}/{version}/details": null,
+  "GET /api/v1/packs/{publisher}/{pack}/{version}/permissions": null,
+  "GET /index/{publisher}/{pack}": null,
+  "GET /log/checkpoint": null,
+  "GET /log/key": null,
+  "GET /log/tile/{*}": null,
+  "POST /api/v1/trusted-publishing/token": null,
+  "PUT /api/v1/packs/{publisher}/{pack}/{version}": "publish",
+  "PUT /api/v1/packs/{publisher}/{pack}/{version}/yank": "yank",
+  "PUT /api/v1/packs/{publisher}/{pack}/{version}/quarantine": "quarantine",
+  "PUT /api/v1/packs/{publisher}/{pack}/deprecation": "deprecate",
+  "PUT /api/v1/packs/{publisher}/{pack}/advisories/{id}": "advisory",
+  "GET /api/v1/publishers/{publisher}/tokens": "tokens",
+  "POST /api/v1/publishers/{publisher}/tokens": "tokens",
+  "DELETE /api/v1/publishers/{publisher}/tokens/{id}": "tokens",
+  "GET /api/v1/publishers/{publisher}/trusted-publishers": "tokens",
+  "POST /api/v1/publishers/{publisher}/trusted-publishers": "tokens",
+  "DELETE /api/v1/publishers/{publisher}/trusted-publishers/{id}": "tokens",
+};
+/** What is on the operator's socket besides, or alone. */
+const OPERATOR_RIGHTS: Record<string, Action | null> = {
+  ...Object.fromEntries(
+    Object.entries(RIGHTS).filter(
+      ([route, right]) =>
+        (right !== null && right !== "publish") || route.endsWith("/openapi.json"),
+    ),
+  ),
+  "GET /publishers": "publishers",
+  "POST /publishers": "publishers",
+  "POST /identities": "publishers",
+  "DELETE /publishers/{publisher}/keys/{keyId}": "publishers",
+};
+/** Who may do what; the same table as in core/authorize.test.ts, here as the server decides. */
+const ROLES: Record<Action, string[]> = {
+  publish: ["owner", "maintainer", "ci"],
+  yank: ["owner", "maintainer"],
+  deprecate: ["owner", "maintainer"],
+  advisory: ["operator", "owner"],
+  tokens: ["operator", "owner"],
+  quarantine: ["operator"],
+  publishers: ["operator"],
+};
+const rightsOf = ({ paths }: OpenApi): object =>
+  Object.fromEntries(
+    Object.entries(paths).flatMap(([path, operations]) =>
+      Object.entries(operations).map(([method, operation]) => [
+        `${method.toUpperCase()} ${path}`,
+        operation["x-sonde-right"],
+      ]),
+    ),
+  );
+const shown = (rights: Record<string, Action | null>): object =>
+  Object.fromEntries(
+    Object.entries(rights).map(([route, action]) => [
+      route,
+      action === null
+        ? "anybody"
+        : {
+            action,
+            roles: expect.toSatisfy(
+              (roles: string[]) => roles.toSorted().join() === ROLES[action].toSorted().join(),
+            ),
+          },
+    ]),
+  );
+const placeOf = (route: string, publisher: string): [method: string, path: string] => {
+  const values: Record<string, string> = {
+    publisher,
+    pack: "hello",
+    version: "1.0.0",
+    "*": "0/000",
+    keyId: `sha256:${"0".repeat(64)}`,
+    id: route.includes("advisories") ? "ACME-1" : SOME_ID,
+  };
+  const [method = "", path = ""] = route.split(" ");
+  return [method, path.replaceAll(/\{([^}]+)\}/g, (_braces, name: string) => values[name] ?? "")];
+};
+/** The refusals of rights; null when the caller was let through, to whatever came then. */
+const refusalOf = ({ status, body }: Answer): string | null => {
+  const code = status < 400 || body === null ? null : codeOf({ status, body });
+  return code === "UNAUTHENTICATED" || code === "FORBIDDEN" ? code : null;
+};
+
+test("the served documents name every route with its right, and no other", async () => {
+  const { http, operator } = await registry.readDocuments();
+  expect(rightsOf(http)).toEqual(shown(RIGHTS));
+  expect(rightsOf(operator)).toEqual(shown(OPERATOR_RIGHTS));
 });
 
-test("a route that writes and demands no right does not start", () => {
-  const app = createHttpServer(() => undefined);
-  guardRoutes(app, () => Promise.resolve({ role: "operator" }));
-  expect(() => app.get("/read", () => "")).not.toThrow();
-  for (const method of ["POST", "PUT", "PATCH", "DELETE"]) {
-    expect(() => app.route({ method, url: "/write", handler: () => "" })).toThrow("no right");
-  }
-});
+test.each(Object.entries(RIGHTS))(
+  "over HTTP %s is for those with the right %s",
+  async (route, right) => {
+    const [method, path] = placeOf(route, "acme");
+    const [, foreign] = placeOf(route, "other");
+    const ask = async (where: string, bearer: string | null) =>
+      refusalOf(await registry.send(method, where, bearer));
+    const isPublic = right === null;
+    expect(await ask(path, null)).toBe(isPublic ? null : "UNAUTHENTICATED");
+    for (const role of ["owner", "maintainer", "ci"]) {
+      const { token } = await made({ role });
+      const isAllowed = isPublic || ROLES[right].includes(role);
+      expect([role, await ask(path, token)]).toEqual([role, isAllowed ? null : "FORBIDDEN"]);
+      expect([role, await ask(foreign, token)]).toEqual([role, isPublic ? null : "FORBIDDEN"]);
+    }
+  },
+);
+
+test.each(Object.entries(OPERATOR_RIGHTS))(
+  "on the socket %s is for the operator with the right %s",
+  async (route, right) => {
+    const [method, path] = placeOf(route, "acme");
+    const isAllowed = right === null || ROLES[right].includes("operator");
+    expect(refusalOf(await registry.operate(method, path))).toBe(isAllowed ? null : "FORBIDDEN");
+  },
+);
+
+test.each(["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"])(
+  "a route of %s that names no right does not start",
+  (method) => {
+    const app = createHttpServer(() => undefined);
+    guardRoutes(app, () => Promise.resolve({ role: "operator" }));
+    const handler = () => "";
+    expect(() => app.route({ method, url: "/x", handler })).toThrow("names no right");
+    expect(() =>
+      app.route({ method, url: "/x", handler, config: { right: "anybody" } }),
+    ).not.toThrow();
+  },
+);

@@ -18,6 +18,7 @@ import { buildParser } from "./validator.ts";
 //   GET  /search?q=&limit=&cursor=               -> PackList, the best match first
 //   GET  /packs?limit=&cursor=                   -> PackList, by name
 //   GET  /packs/:publisher/:pack                 -> PackVersions
+//   GET  /packs/:publisher/:pack/resolve?range=&agent=   -> ResolvedVersion
 //   GET  /packs/:publisher/:pack/:version        -> PublishedVersion
 //   GET  /packs/:publisher/:pack/:version/archive   the .tgz, with Sonde-Digest
 //   GET  /packs/:publisher/:pack/:version/bundle    the Sigstore bundle (JSON)
@@ -61,6 +62,9 @@ export type PublishCheck = Static<typeof PublishCheck>;
 
 const Deprecated = Type.Union([Type.String(), Type.Null()]);
 
+/** The highest release neither yanked nor quarantined, else pre-release; null when all are withdrawn. */
+const Latest = Type.Union([Version, Type.Null()]);
+
 export const PublishedVersion = Type.Object(
   {
     name: PackName,
@@ -90,9 +94,9 @@ export type PublishedVersion = Static<typeof PublishedVersion>;
 export const PackSummary = Type.Object(
   {
     name: PackName,
-    latest: Version,
+    latest: Latest,
     description: Type.String(),
-    /** When the latest version was published. */
+    /** When the latest version was published; where there is none, the newest. */
     publishedAt: Timestamp,
     /** Of all versions together; counted a few seconds late. */
     downloads: Type.Integer({ minimum: 0 }),
@@ -114,6 +118,7 @@ export type PackList = Static<typeof PackList>;
 export const PackVersions = Type.Object(
   {
     name: PackName,
+    latest: Latest,
     deprecated: Deprecated,
     advisories: Type.Array(Advisory),
     versions: Type.Array(
@@ -138,6 +143,8 @@ export const VersionDetails = Type.Object(
   {
     name: PackName,
     version: Version,
+    /** Of the pack. */
+    latest: Latest,
     digest: Digest,
     sizeBytes: Type.Integer({ minimum: 1 }),
     publishedAt: Timestamp,
@@ -206,6 +213,18 @@ export const IndexLine = Type.Object(
   closed,
 );
 export type IndexLine = Static<typeof IndexLine>;
+
+/** What a range of versions means. */
+export const ResolvedVersion = Type.Object(
+  {
+    name: PackName,
+    version: Version,
+    digest: Digest,
+    engines: IndexLine.properties.engines,
+  },
+  closed,
+);
+export type ResolvedVersion = Static<typeof ResolvedVersion>;
 
 /** Adds a key and a new token to a publisher, who is created when new. */
 export const AddPublisher = Type.Object(
@@ -279,6 +298,11 @@ export const parsePackVersions = buildParser(
 );
 export const parseVersionDetails = buildParser(
   VersionDetails,
+  "registry answer",
+  "REGISTRY_UNAVAILABLE",
+);
+export const parseResolvedVersion = buildParser(
+  ResolvedVersion,
   "registry answer",
   "REGISTRY_UNAVAILABLE",
 );

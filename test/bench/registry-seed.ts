@@ -35,8 +35,8 @@ export async function seedPacks(sql: Sql, packs: number): Promise<void> {
         from generate_series(1, ${packs}) as n
       ) as texts
     ) as seeds;
-    insert into log_entries (index, entry)
-      select 1000000 + n, '\\x7b7d' from generate_series(1, ${packs} * 5) as n;
+    insert into log_entries (index, name, entry)
+      select 1000000 + n, 'seed', '\\x7b7d' from generate_series(1, ${packs} * 5) as n;
     insert into versions (name, version, digest, content_digest, size_bytes, published_at, signer, manifest, bundle, log_index)
     select name, '1.' || minor || '.0', 'sha256:seed-' || name || minor, 'sha256:seed', 1000, now(), '{}', repeat('x', 2000), '{}',
       1000000 + row_number() over ()

@@ -1,4 +1,4 @@
-import { type ChildProcess, type SpawnOptions, execFileSync, spawn } from "node:child_process";
+import { type ChildProcess, type SpawnOptions, spawn } from "node:child_process";
 import { randomBytes } from "node:crypto";
 import { chmodSync, chownSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { Agent, request } from "node:http";
@@ -6,6 +6,7 @@ import { join } from "node:path";
 import { startTestDatabase } from "@sonde/database/testing";
 import { buildSampleArchive, createSampleKey, signSample } from "@sonde/trust/testing";
 import postgres from "postgres";
+import { addPublisher } from "../../cli/src/registry-operator-client.ts";
 import { workspace } from "../product/start-product.ts";
 import { createGetter } from "./http-load.ts";
 import { pssMb } from "./process-figures.ts";
@@ -31,7 +32,8 @@ export async function measureRegistry(quick: boolean, say: (text: string) => voi
   const at = (path: string) => `http://127.0.0.1:${registry.port}${path}`;
   const client = createClient();
   try {
-    const token = addPublisher(folder, config, key.publicKeyPem);
+    const socket = join(folder, "data/run/operator.sock");
+    const { token } = await addPublisher(socket, "acme", key.publicKeyPem);
     say("publish ...");
     const uploads = Array.from({ length: Math.ceil(400 * scale) }, (_, minor) =>
       buildUpload(`1.${minor}.0`, key),
@@ -149,15 +151,6 @@ function writeConfig(folder: string, databaseUrl: string): string {
   };
   writeFileSync(config, JSON.stringify(text), { mode: 0o644 });
   return config;
-}
-
-function addPublisher(folder: string, config: string, publicKey: string): string {
-  const keyFile = join(folder, "acme.pem");
-  writeFileSync(keyFile, publicKey, { mode: 0o644 });
-  const program = join(workspace, "dist/registry.js");
-  const command = [program, config, "publisher", "add", "acme", "--key", keyFile];
-  const out = execFileSync(process.execPath, command, { ...account, encoding: "utf8" });
-  return (JSON.parse(out) as { token: string }).token;
 }
 
 type Server = { child: ChildProcess; port: number };

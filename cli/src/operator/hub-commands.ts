@@ -4,6 +4,7 @@ import type { Command } from "commander";
 import { describeReport } from "../agent/describe-pack.ts";
 import { type DataLayout, layoutOf, resolveDataFolder } from "../data-layout.ts";
 import { createHubClient, type HubClient } from "../hub-client.ts";
+import { parsePackName, readPackSpec } from "./read-pack-spec.ts";
 
 type Options = { data?: string; json?: boolean; agent?: string };
 
@@ -35,7 +36,7 @@ export function addHubCommands(program: Command, print: (text: string) => void):
   )
     .option("--agent <name>", "which agent; by default the only one")
     .action(async (spec: string, options: Options) => {
-      const { pack, version } = parseSpec(spec);
+      const { pack, version } = readPackSpec(spec);
       const client = connect(options);
       const agent = await chooseAgent(client, options.agent);
       show(await client.assignPack(agent, pack, version), pack, options);
@@ -44,7 +45,7 @@ export function addHubCommands(program: Command, print: (text: string) => void):
   add("remove <pack>", "take a pack from an agent; its tools vanish")
     .option("--agent <name>", "which agent; by default the only one")
     .action(async (pack: string, options: Options) => {
-      requirePackName(pack);
+      parsePackName(pack);
       const client = connect(options);
       const agent = await chooseAgent(client, options.agent);
       show(await client.removePack(agent, pack), pack, options);
@@ -54,7 +55,7 @@ export function addHubCommands(program: Command, print: (text: string) => void):
     "approve-tools <pack>",
     "serve what changed in a pack's tool descriptions or parameters",
   ).action(async (pack: string, options: Options) => {
-    requirePackName(pack);
+    parsePackName(pack);
     const client = connect(options);
     const wanted = (await client.listAgents()).flatMap(({ desired }) =>
       desired.filter(({ name }) => name === pack).map(({ digest }) => digest),
@@ -104,22 +105,4 @@ async function chooseAgent(client: HubClient, wanted: string | undefined): Promi
   if (only !== undefined && agents.length === 1) return only.name;
   const names = agents.map(({ name }) => name).join(", ");
   throw new SondeError("BAD_REQUEST", `expected --agent with one of: ${names}`);
-}
-
-const PACK = /^[a-z][a-z0-9-]{0,38}\/[a-z][a-z0-9-]{0,38}$/;
-
-function requirePackName(pack: string): void {
-  if (PACK.test(pack)) return;
-  throw new SondeError("BAD_REQUEST", `expected publisher/pack, got ${JSON.stringify(pack)}`);
-}
-
-function parseSpec(spec: string): { pack: string; version: string } {
-  const [pack = "", version = "", ...rest] = spec.split("@");
-  requirePackName(pack);
-  // The hub says what is a version or a range.
-  if (rest.length === 0 && /^[0-9A-Za-z.^~<>=*| -]{1,100}$/.test(version)) return { pack, version };
-  throw new SondeError(
-    "BAD_REQUEST",
-    `expected publisher/pack@version or @range, got ${JSON.stringify(spec)}`,
-  );
 }

@@ -1,5 +1,5 @@
-import { writeFileSync } from "node:fs";
-import { type PublishToken, SondeError, parseJson } from "@sonde/schemas";
+import { rmSync, writeFileSync } from "node:fs";
+import { type PublishToken, SondeError, parseJson, parseResolvedVersion } from "@sonde/schemas";
 import type { Command } from "commander";
 import { layoutOf, resolveDataFolder } from "../data-layout.ts";
 import { readTrustPolicy } from "../trust-policy-file.ts";
@@ -15,9 +15,11 @@ import {
   trustPublisher,
 } from "../registry-operator-client.ts";
 import { readIdentity, type SignerOptions } from "./read-identity.ts";
+import { parseRegistry, requestRegistry } from "../pack/registry-request.ts";
+import { readPackSpec } from "./read-pack-spec.ts";
 import { readPublicKey } from "./read-public-key.ts";
 
-type Options = { data?: string; json?: boolean };
+type Options = { data?: string; json?: boolean; socket?: string };
 type AddOptions = Options & SignerOptions & { tokenFile?: string; reserved?: true };
 type TrustOptions = Options & { issuer: string; identity: string; pack?: string };
 type QuarantineOptions = Options & { reason: string; release?: true };
@@ -32,8 +34,9 @@ export function addRegistryCommands(program: Command, print: Print): void {
   addAdd(publisher, print);
   addTrust(publisher, print);
   addQuarantine(registry, print);
+  addResolve(registry, print);
   addAudit(registry, print);
-  startCommand(publisher, "list", "all publishers, with their keys").action(
+  startOrder(publisher, "list", "all publishers, with their keys").action(
     async (options: Options) => {
       const publishers = await listPublishers(socketOf(options));
       const lines = publishers.map(
@@ -43,19 +46,19 @@ export function addRegistryCommands(program: Command, print: Print): void {
       print(options.json ? JSON.stringify({ publishers }) : lines.join("\n"));
     },
   );
-  startCommand(publisher, "tokens <name>", "a publisher's tokens, never the secrets").action(
+  startOrder(publisher, "tokens <name>", "a publisher's tokens, never the secrets").action(
     async (name: string, options: Options) => {
       const tokens = await listTokens(socketOf(options), name);
       print(options.json ? JSON.stringify({ tokens }) : tokens.map(describeToken).join("\n"));
     },
   );
-  startCommand(publisher, "revoke-token <name> <id>", "make a token worthless").action(
+  startOrder(publisher, "revoke-token <name> <id>", "make a token worthless").action(
     async (name: string, id: string, options: Options) => {
       const token = await revokeToken(socketOf(options), name, id);
       print(options.json ? JSON.stringify(token) : describeToken(token));
     },
   );
-  startCommand(
+  startOrder(
     publisher,
     "revoke-key <name> <key-id>",
     "publish nothing more that this key signed",
@@ -72,7 +75,7 @@ export function addRegistryCommands(program: Command, print: Print): void {
 
 /** By the identity of a CI's job, so that not even the first publish needs a secret. */
 function addTrust(publisher: Command, print: Print): void {
-  startCommand(publisher, "trust <name>", "let a CI's job publish, by what its identity token says")
+  startOrder(publisher, "trust <name>", "let a CI's job publish, by what its identity token says")
     .requiredOption("--issuer <url>", "an issuer of the registry's configuration")
     .requiredOption("--identity <json>", "what the token must say, exactly; see docs/PROTOCOL.md")
     .option("--pack <publisher/pack>", "for this pack alone, which need not exist yet")
@@ -90,7 +93,7 @@ function addTrust(publisher: Command, print: Print): void {
 }
 
 function addQuarantine(registry: Command, print: Print): void {
-  startCommand(registry, "quarantine <pack> <version>", "serve a version to nobody any more")
+  startOrder(registry, "quarantine <pack> <version>", "serve a version to nobody any more")
     .requiredOption("--reason <text>", "why, for everybody to read")
     .option("--release", "serve it again")
     .action(async (pack: string, version: string, options: QuarantineOptions) => {
@@ -98,6 +101,22 @@ function addQuarantine(registry: Command, print: Print): void {
       const life = await quarantine(socketOf(options), pack, version, body);
       const text = `${pack} ${version} is ${body.quarantined ? "quarantined" : "served again"}.`;
       print(options.json ? JSON.stringify(life) : text);
+    });
+}
+
+/** For anybody, and for display alone: hub and agents choose by the log. */
+function addResolve(registry: Command, print: Print): void {
+  startCommand(registry, "resolve <url> <pack@range>", "show which version a range means now")
+    .option("--agent <version>", "for this version of the agent; by default for any")
+    .action(async (url: string, spec: string, options: Options & { agent?: string }) => {
+      const { pack, version: range } = readPackSpec(spec);
+      const { agent } = options;
+      const query = new URLSearchParams({ range, ...(agent !== undefined && { agent }) });
+      const path = `/packs/${pack}/resolve?${query.toString()}`;
+      const resolved = parseResolvedVersion(await requestRegistry(parseRegistry(url), path));
+      const { version, digest, engines } = resolved;
+      const text = `${spec} is ${pack} ${version}, for agents ${engines.agent}.\n  ${digest}`;
+      print(options.json ? JSON.stringify(resolved) : text);
     });
 }
 
@@ -139,7 +158,7 @@ function describeAudit(url: string, audit: RegistryAudit): string {
 }
 
 function addAdd(publisher: Command, print: Print): void {
-  startCommand(
+  startOrder(
     publisher,
     "add <name>",
     "let a key or an identity publish under a name; makes a new token for it",
@@ -151,11 +170,10 @@ function addAdd(publisher: Command, print: Print): void {
     .option("--reserved", "take a name that is kept for Sonde or the system")
     .option("--token-file <file>", "keep the token in a new 0600 file instead of printing it")
     .action(async (name: string, options: AddOptions) => {
-      const { token, ...shown } = await add(socketOf(options), name, options);
       const { tokenFile } = options;
-      if (tokenFile !== undefined) {
-        writeFileSync(tokenFile, `${token}\n`, { flag: "wx", mode: 0o600 });
-      }
+      const { token, ...shown } = await keepToken(tokenFile, () =>
+        add(socketOf(options), name, options),
+      );
       const kept = tokenFile === undefined ? { token } : { tokenFile };
       const who = "keyId" in shown ? shown.keyId : `${shown.identity} of ${shown.issuer}`;
       print(
@@ -170,12 +188,43 @@ function addAdd(publisher: Command, print: Print): void {
     });
 }
 
-function add(socket: string, name: string, options: AddOptions) {
+/** Its file is there before the token is made: what cannot be kept is not asked for. */
+async function keepToken<T extends { token: string }>(
+  file: string | undefined,
+  make: () => Promise<T>,
+): Promise<T> {
+  if (file === undefined) return await make();
+  try {
+    writeFileSync(file, "", { flag: "wx", mode: 0o600 });
+  } catch (cause) {
+    throw new SondeError("BAD_REQUEST", `expected to create ${file} for the token, cannot`, {
+      cause,
+    });
+  }
+  try {
+    const made = await make();
+    writeFileSync(file, `${made.token}\n`);
+    return made;
+  } catch (thrown) {
+    rmSync(file);
+    throw thrown;
+  }
+}
+
+async function add(socket: string, name: string, options: AddOptions) {
   const identity = readIdentity(options);
   if (identity !== null) {
     return addIdentity(socket, { publisher: name, ...identity }, options.reserved);
   }
   return addPublisher(socket, name, readPublicKey(options.key ?? "").publicKey, options.reserved);
+}
+
+/** A command that the operator of a running registry gives it. */
+function startOrder(parent: Command, usage: string, description: string): Command {
+  return startCommand(parent, usage, description).option(
+    "--socket <path>",
+    "the operator's socket of a registry that `npm start` did not start",
+  );
 }
 
 /** What all these commands have in common. */
@@ -187,8 +236,8 @@ function startCommand(parent: Command, usage: string, description: string): Comm
     .option("--json", "print JSON");
 }
 
-function socketOf({ data }: Options): string {
-  return layoutOf(resolveDataFolder(data, process.env)).registrySocket;
+function socketOf({ data, socket }: Options): string {
+  return socket ?? layoutOf(resolveDataFolder(data, process.env)).registrySocket;
 }
 
 function describeToken(token: PublishToken): string {

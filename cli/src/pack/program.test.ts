@@ -308,7 +308,7 @@ describe("publish", () => {
     Object.assign(older.manifest, { requires: fewer });
     const { digest, publishedAt, signer, state } = older;
     known.set("/api/v1/packs/acme/hello", {
-      ...{ name: "acme/hello", deprecated: null, advisories: [] },
+      ...{ name: "acme/hello", latest: "0.0.9", deprecated: null, advisories: [] },
       versions: [{ version: "0.0.9", digest, publishedAt, signer, state }],
     });
     known.set("/api/v1/packs/acme/hello/0.0.9", older);

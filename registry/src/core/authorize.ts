@@ -35,14 +35,19 @@ const ROLES: Record<Principal["role"], ReadonlySet<Action>> = {
   ci: new Set<Action>(["publish"]),
 };
 
+/** Who may do something at all, each in their own place. */
+export function rolesFor(action: Action): Principal["role"][] {
+  return (Object.keys(ROLES) as Principal["role"][]).filter((role) => ROLES[role].has(action));
+}
+
 /** All that a token of a role may be for. */
 export function actionsOf(role: PublisherRole): PublishAction[] {
   return PUBLISH_ACTIONS.filter((action) => ROLES[role].has(action));
 }
 
 /**
- * The one decision about rights. Pure; every route that writes goes through it
- * before a byte of the body is read.
+ * The one decision about rights. Pure; every route that is not for anybody goes
+ * through it before a byte of the body is read.
  *
  * @throws SondeError FORBIDDEN
  */

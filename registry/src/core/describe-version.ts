@@ -23,12 +23,13 @@ const WORDS: Record<Source["kind"], string> = {
 export function describeVersion(
   published: PublishedVersion,
   readmeHtml: string,
-  downloads: VersionDetails["downloads"],
+  pack: Pick<VersionDetails, "latest" | "downloads">,
 ): VersionDetails {
   const { manifest, signer } = published;
   return {
     name: published.name,
     version: published.version,
+    latest: pack.latest,
     digest: published.digest,
     sizeBytes: published.sizeBytes,
     publishedAt: published.publishedAt,
@@ -54,7 +55,7 @@ export function describeVersion(
       }),
     })),
     readmeHtml,
-    downloads,
+    downloads: pack.downloads,
   };
 }
 

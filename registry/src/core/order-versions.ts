@@ -1,15 +1,26 @@
-import type { Version } from "@sonde/schemas";
+import type { PackLife, Version } from "@sonde/schemas";
 import semver from "semver";
+import { stateOf } from "./pack-life.ts";
 
 /** Newest first, by semantic version, whenever each was published. */
 export function newestFirst<V extends { version: Version }>(versions: readonly V[]): V[] {
   return versions.toSorted((a, b) => semver.rcompare(a.version, b.version));
 }
 
-/** Whether a version takes the place of the latest: a pre-release only before any release. */
-export function isNewLatest(version: Version, latest: Version | null): boolean {
-  if (latest === null) return true;
-  const isRelease = semver.prerelease(version) === null;
-  const wasRelease = semver.prerelease(latest) === null;
-  return isRelease === wasRelease ? semver.gt(version, latest) : isRelease;
+/**
+ * The version that people are pointed to: the highest release that is neither
+ * yanked nor quarantined, a pre-release only where no release is left.
+ *
+ * @returns null when every version was withdrawn
+ */
+export function findLatest(
+  versions: readonly { version: Version }[],
+  life: PackLife,
+): Version | null {
+  const standing = newestFirst(versions).filter(({ version }) => {
+    const { yanked, quarantined } = stateOf(life, version);
+    return yanked === null && quarantined === null;
+  });
+  const release = standing.find(({ version }) => semver.prerelease(version) === null);
+  return (release ?? standing[0])?.version ?? null;
 }

@@ -8,9 +8,11 @@ import {
 } from "@sonde/schemas";
 import semver from "semver";
 
+type StateChange = Extract<PackChange, { type: "yank" | "quarantine" }>;
+
 /** More than any pack needs, so that no pack's answer grows without end. */
 const MAX_ADVISORIES = 200;
-const UNTOUCHED: VersionState = { yanked: null, quarantined: null };
+export const UNTOUCHED: VersionState = { yanked: null, quarantined: null };
 
 export const NEW_LIFE: PackLife = { deprecated: null, advisories: [], versions: [] };
 
@@ -26,14 +28,9 @@ export function changeLife(
   by: Advisory["by"],
 ): PackLife | null {
   switch (change.type) {
-    case "yank": {
-      const yanked = change.yanked ? change.reason : null;
-      return changeState(life, change.version, { yanked });
-    }
-    case "quarantine": {
-      const quarantined = change.quarantined ? change.reason : null;
-      return changeState(life, change.version, { quarantined });
-    }
+    case "yank":
+    case "quarantine":
+      return changeVersion(life, change);
     case "deprecate":
       return life.deprecated === change.message ? null : { ...life, deprecated: change.message };
     case "advisory":
@@ -52,13 +49,17 @@ export function advisoriesOf({ advisories }: PackLife, version: Version): Adviso
   );
 }
 
-function changeState(
-  life: PackLife,
-  version: Version,
-  change: Partial<VersionState>,
-): PackLife | null {
+/** What a log entry makes of its version's state. */
+export function changeState(state: VersionState, change: StateChange): VersionState {
+  return change.type === "yank"
+    ? { ...state, yanked: change.yanked ? change.reason : null }
+    : { ...state, quarantined: change.quarantined ? change.reason : null };
+}
+
+function changeVersion(life: PackLife, change: StateChange): PackLife | null {
+  const { version } = change;
   const before = stateOf(life, version);
-  const state = { ...before, ...change };
+  const state = changeState(before, change);
   if (before.yanked === state.yanked && before.quarantined === state.quarantined) return null;
   const others = life.versions.filter((known) => known.version !== version);
   const isUntouched = state.yanked === null && state.quarantined === null;

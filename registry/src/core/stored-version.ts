@@ -1,4 +1,5 @@
 import type { PackVersions, PackLife, PublishedVersion } from "@sonde/schemas";
+import { findLatest } from "./order-versions.ts";
 import { advisoriesOf, stateOf } from "./pack-life.ts";
 
 /** What of a version never changes. */
@@ -28,6 +29,7 @@ export function describePack(
 ): PackVersions {
   return {
     name,
+    latest: findLatest(versions, life),
     deprecated: life.deprecated,
     advisories: life.advisories,
     versions: versions.map((listed) => ({ ...listed, state: stateOf(life, listed.version) })),

@@ -5,7 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type Database, openDatabase } from "@sonde/database";
 import { type TestDatabase, startTestDatabase } from "@sonde/database/testing";
-import type { ErrorBody } from "@sonde/schemas";
+import type { AddedPublisher, ErrorBody } from "@sonde/schemas";
 import { type SampleKey, signSample } from "@sonde/trust/testing";
 import { migrations } from "../edge/store/migrations.ts";
 
@@ -13,6 +13,13 @@ const NOBODY = 65534;
 const MAIN = join(import.meta.dirname, "../main.ts");
 
 export type Answer = { status: number; body: unknown };
+/** As much of an OpenAPI document as is asked about here. */
+export type OpenApi = {
+  paths: Record<
+    string,
+    Record<string, { "x-sonde-right": unknown; responses: Record<string, object> }>
+  >;
+};
 export type Upload = {
   archive: Uint8Array;
   bundle: string;
@@ -38,6 +45,7 @@ export class TestRegistry {
   readonly configFile = join(this.root, "config.json");
   readonly database: TestDatabase;
   readonly #settings: object;
+  #documents: Promise<{ http: OpenApi; operator: OpenApi }> | undefined;
   child: ChildProcess | undefined;
   port = 0;
   /** The key that signs its log, as a policy names it. */
@@ -116,12 +124,9 @@ export class TestRegistry {
 
   /** @returns the publisher's new token */
   async addPublisher(name: string, key: SampleKey): Promise<string> {
-    const keyFile = join(this.root, `${name}.pem`);
-    writeFileSync(keyFile, key.publicKeyPem, { mode: 0o644 });
-    const command = [this.configFile, "publisher", "add", name, "--key", keyFile];
-    const { code, out } = await this.runToEnd(command);
-    if (code !== 0) throw new Error(out);
-    return (JSON.parse(out) as { token: string }).token;
+    const answer = await this.operate("POST", "/publishers", { name, publicKey: key.publicKeyPem });
+    if (answer.status !== 200) throw new Error(JSON.stringify(answer));
+    return (answer.body as AddedPublisher).token;
   }
 
   /** Looks into what it stores, as a thief of the database would, or as time does. */
@@ -146,8 +151,14 @@ export class TestRegistry {
   }
 
   async read(path: string): Promise<Answer> {
-    const response = await fetch(this.at(path));
-    return { status: response.status, body: await response.json() };
+    return await this.send("GET", path, null);
+  }
+
+  /** What the registry says of its own routes, over HTTP and on the operator's socket. */
+  async readDocuments(): Promise<{ http: OpenApi; operator: OpenApi }> {
+    const path = "/api/v1/openapi.json";
+    const http = (await (await fetch(this.at(path))).json()) as OpenApi;
+    return { http, operator: (await this.operate("GET", path)).body as OpenApi };
   }
 
   /** One JSON request over HTTP. */
@@ -160,14 +171,20 @@ export class TestRegistry {
       },
       ...(body !== undefined && { body: JSON.stringify(body) }),
     });
-    return { status: response.status, body: await response.json() };
+    const isJson = response.headers.get("content-type")?.startsWith("application/json") === true;
+    const text = await response.text();
+    const answer = {
+      status: response.status,
+      body: isJson && text !== "" ? JSON.parse(text) : null,
+    };
+    return await this.#demandDocumented("http", method, path, answer);
   }
 
   /** One JSON request of the operator, on the socket. */
   async operate(method: string, path: string, body?: unknown): Promise<Answer> {
     const socketPath = join(this.dataDir, "run/operator.sock");
     const headers = body === undefined ? {} : { "content-type": "application/json" };
-    return await new Promise((done, fail) => {
+    const answer = await new Promise<Answer>((done, fail) => {
       const call = request({ socketPath, path, method, headers }, (response) => {
         let text = "";
         response.setEncoding("utf8");
@@ -179,6 +196,7 @@ export class TestRegistry {
       call.on("error", fail);
       call.end(body === undefined ? undefined : JSON.stringify(body));
     });
+    return await this.#demandDocumented("operator", method, path, answer);
   }
 
   async publish(upload: Upload, body: string | FormData = uploadForm(upload)): Promise<Answer> {
@@ -188,7 +206,32 @@ export class TestRegistry {
       body,
       headers: bearer === null ? {} : { authorization: `Bearer ${bearer}` },
     });
-    return { status: response.status, body: await response.json() };
+    const answer = { status: response.status, body: await response.json() };
+    return await this.#demandDocumented("http", "PUT", `/api/v1/packs/${path}`, answer);
+  }
+
+  /** Whatever a test is about: no route refuses in a way that its document does not name. */
+  async #demandDocumented(
+    server: "http" | "operator",
+    method: string,
+    path: string,
+    answer: Answer,
+  ): Promise<Answer> {
+    if (answer.status < 400 || answer.body === null) return answer;
+    this.#documents ??= this.readDocuments();
+    const { paths } = (await this.#documents)[server];
+    const [asked = ""] = path.split("?");
+    // A fixed path is before one with holes, as the router takes them.
+    const route = Object.keys(paths)
+      .toSorted((a, b) => a.split("{").length - b.split("{").length)
+      .find((known) => new RegExp(`^${known.replaceAll(/\{[^}]+\}/g, "[^/]+")}$`).test(asked));
+    const operation = paths[route ?? ""]?.[method.toLowerCase()];
+    const code = codeOf(answer);
+    const documented = JSON.stringify(operation?.responses[answer.status] ?? null);
+    if (operation !== undefined && !documented.includes(`"${code}"`)) {
+      throw new Error(`expected ${method} ${route} to document ${answer.status} ${code}`);
+    }
+    return answer;
   }
 
   #run(args: string[], options: SpawnOptions): { child: ChildProcess; out: () => string } {

@@ -11,12 +11,13 @@ import { isStopEntry, whyStopped } from "./withdrawals.ts";
  *
  * @param entries of this pack, in the order of the log
  * @param wanted an exact version, or a range such as `^1`
+ * @param agentVersion null for any agent
  * @throws SondeError NOT_FOUND, BAD_REQUEST, PACK_QUARANTINED, PACK_NEEDS_NEWER_AGENT
  */
 export function chooseVersion(
   entries: readonly RegistryEntry[],
   wanted: string,
-  agentVersion: Version,
+  agentVersion: Version | null,
 ): PublishEntry {
   const published = entries.filter((entry) => entry.type === "publish");
   const stops = entries.filter(isStopEntry);
@@ -45,7 +46,9 @@ export function chooseVersion(
     const why = whyStopped(stops, newest.name, newest.version) ?? "";
     throw new SondeError("PACK_QUARANTINED", `${newest.name} ${newest.version}: ${why}`);
   }
-  const fitting = standing.find(({ engines }) => semver.satisfies(agentVersion, engines.agent));
+  const fitting = standing.find(
+    ({ engines }) => agentVersion === null || semver.satisfies(agentVersion, engines.agent),
+  );
   if (fitting !== undefined) return fitting;
   throw new SondeError(
     "PACK_NEEDS_NEWER_AGENT",

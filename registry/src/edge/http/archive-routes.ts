@@ -7,7 +7,7 @@ import type { BlobStore } from "../store/blob-store.ts";
 import type { LifeStore } from "../store/life-store.ts";
 import type { VersionStore } from "../store/version-store.ts";
 import { parseByteRange } from "./byte-range.ts";
-import { matchesTag } from "./conditional.ts";
+import { NOT_MODIFIED, matchesTag } from "./conditional.ts";
 import type { HttpServer } from "./http-server.ts";
 
 const VersionPath = Type.Object({
@@ -34,7 +34,17 @@ export function addArchiveRoutes(app: HttpServer, ports: ArchiveRoutePorts): voi
     // HEAD is answered here, as the framework's own would know no length.
     method: ["GET", "HEAD"],
     url: "/api/v1/packs/:publisher/:pack/:version/archive",
-    schema: { params: VersionPath, summary: "The archive, a .tgz; ranges of bytes too" },
+    schema: {
+      params: VersionPath,
+      produces: ["application/gzip"],
+      response: {
+        200: Type.Unknown({ description: "The bytes" }),
+        206: Type.Unknown({ description: "The range of them that was asked for" }),
+        304: NOT_MODIFIED,
+      },
+      summary: "The archive, a .tgz; ranges of bytes too",
+    },
+    config: { right: "anybody", errors: ["NOT_FOUND", "VERSION_QUARANTINED", "RANGE_INVALID"] },
     handler: async (request, reply) => {
       const { publisher, pack, version } = request.params;
       const name = `${publisher}/${pack}`;
@@ -56,7 +66,7 @@ export function addArchiveRoutes(app: HttpServer, ports: ArchiveRoutePorts): voi
         .header("etag", tag)
         .header("cache-control", IMMUTABLE)
         .header("accept-ranges", "bytes");
-      if (matchesTag(request.headers["if-none-match"], tag)) return reply.code(304).send();
+      if (matchesTag(request.headers["if-none-match"], tag)) return reply.code(304).send(null);
       return await sendArchive(ports, { name, version, digest }, request, reply);
     },
   });

@@ -1,5 +1,9 @@
 import { createHash } from "node:crypto";
 import type { FastifyInstance } from "fastify";
+import { Type } from "typebox";
+
+/** How the document shows a 304. */
+export const NOT_MODIFIED = Type.Null({ description: "As the caller has it" });
 
 /**
  * Lets routes with `config: { conditional: true }` answer 304: their bodies get

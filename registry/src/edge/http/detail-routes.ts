@@ -19,7 +19,7 @@ export function addDetailRoutes(app: HttpServer, readDetails: ReadDetails): void
         response: { 200: VersionDetails },
         summary: "Permissions in words, signer, provenance, README, downloads",
       },
-      config: { conditional: true },
+      config: { right: "anybody", errors: ["NOT_FOUND"], conditional: true },
     },
     ({ params }) => readDetails(`${params.publisher}/${params.pack}`, params.version),
   );

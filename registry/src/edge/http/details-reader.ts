@@ -17,11 +17,11 @@ export function createDetailsReader(
 ): ReadDetails {
   return async (name, version) => {
     const published = await versions.findVersion(name, version);
-    const downloads = await packs.readDownloads(name, version);
-    if (published === null || downloads === null) {
+    const pack = await packs.readPack(name, version);
+    if (published === null || pack === null) {
       throw new SondeError("NOT_FOUND", `expected a published version, got ${name} ${version}`);
     }
     const described = withLife(published, await lives.readLife(name));
-    return describeVersion(described, await readReadme(published.digest), downloads);
+    return describeVersion(described, await readReadme(published.digest), pack);
   };
 }

@@ -1,11 +1,14 @@
+import type { ErrorCode } from "@sonde/schemas";
 import type { FastifyRequest } from "fastify";
 import { type Action, type Principal, authorize } from "../../core/authorize.ts";
 import type { HttpServer } from "./http-server.ts";
 
 declare module "fastify" {
   interface FastifyContextConfig {
-    /** What a caller of the registry must be allowed to do; `anybody` for what checks its caller itself. */
+    /** What a caller must be allowed to do; `anybody` may read in public, or shows the route itself who they are. */
     right?: Action | "anybody";
+    /** How the route refuses, besides what every route does. */
+    errors?: readonly ErrorCode[];
   }
   interface FastifyRequest {
     /** Set where the route demands a right. */
@@ -14,7 +17,7 @@ declare module "fastify" {
 }
 
 /**
- * From here on a route that writes must name the right it demands, and a request is let
+ * From here on a route must name the right it demands, and a request is let
  * through to it only by `authorize`, before a byte of its body is read.
  *
  * @param identify who sends a request, or UNAUTHENTICATED
@@ -25,12 +28,12 @@ export function guardRoutes(
 ): void {
   app.decorateRequest("caller");
   app.addHook("onRoute", ({ method, url, config }) => {
-    const reads = [method].flat().every((name) => name === "GET" || name === "HEAD");
-    if (!reads && config?.right === undefined) {
-      throw new Error(`route ${String(method)} ${url} demands no right`);
+    if (config?.right === undefined) {
+      throw new Error(`route ${String(method)} ${url} names no right`);
     }
   });
   app.addHook("onRequest", async (request) => {
+    // A request for no route has none, and gets nothing but NOT_FOUND.
     const { right } = request.routeOptions.config;
     if (right === undefined || right === "anybody") return;
     request.caller = await identify(request);

@@ -6,6 +6,9 @@ import Fastify, { type FastifyError, type FastifyInstance } from "fastify";
 /** Says what happened to a request, for the log: never a token or a body. */
 export type Report = (error: Error, requestId: string) => void;
 
+/** A refusal holds for now: what is not there yet may come, and what is stopped be released. */
+export const NOT_CACHED = { "cache-control": "no-store" };
+
 const MAX_JSON_BYTES = 16 * 1024;
 
 /**
@@ -29,7 +32,7 @@ export function createHttpServer(report: Report, { behindProxy = false } = {}) {
     // What fails before a route is found, such as a path that cannot be decoded.
     frameworkErrors: (thrown, _request, reply) => {
       const error = narrow(thrown);
-      reply.raw.writeHead(error.status, { "content-type": "application/json" });
+      reply.raw.writeHead(error.status, { "content-type": "application/json", ...NOT_CACHED });
       reply.raw.end(JSON.stringify(error.toBody()));
     },
     ajv: {
@@ -60,12 +63,12 @@ function installErrorHandling(
   app.setErrorHandler<FastifyError>((thrown, request, reply) => {
     const error = narrow(thrown);
     if (error.status >= 500) report(error, request.id);
-    return reply.code(error.status).send(error.toBody());
+    return reply.code(error.status).headers(NOT_CACHED).send(error.toBody());
   });
   app.setNotFoundHandler((request, reply) => {
     const [path] = request.url.split("?");
     const error = new SondeError("NOT_FOUND", `expected a route, got ${request.method} ${path}`);
-    return reply.code(error.status).send(error.toBody());
+    return reply.code(error.status).headers(NOT_CACHED).send(error.toBody());
   });
 }
 

@@ -1,8 +1,7 @@
-import { type IndexLine, PublisherName, SondeError } from "@sonde/schemas";
+import { PublisherName } from "@sonde/schemas";
 import { Type } from "typebox";
-import { stateOf } from "../../core/pack-life.ts";
-import type { LifeStore } from "../store/life-store.ts";
-import type { VersionStore } from "../store/version-store.ts";
+import type { ReadPackLog } from "../store/pack-log.ts";
+import { NOT_MODIFIED, matchesTag } from "./conditional.ts";
 import type { HttpServer } from "./http-server.ts";
 
 const PackPath = Type.Object({ publisher: PublisherName, pack: PublisherName });
@@ -11,27 +10,23 @@ const PackPath = Type.Object({ publisher: PublisherName, pack: PublisherName });
  * The index that resolvers read: one file for each pack, one JSON line for each
  * version in the order of the log, with an ETag so that asking again costs little.
  */
-export function addIndexRoutes(app: HttpServer, versions: VersionStore, lives: LifeStore): void {
+export function addIndexRoutes(app: HttpServer, readPackLog: ReadPackLog): void {
   app.get(
     "/index/:publisher/:pack",
     {
-      schema: { params: PackPath, summary: "All versions of a pack, one JSON line each" },
-      config: { conditional: true },
+      schema: {
+        params: PackPath,
+        produces: ["application/x-ndjson"],
+        response: { 200: Type.Unknown({ description: "An IndexLine each" }), 304: NOT_MODIFIED },
+        summary: "All versions of a pack, one JSON line each",
+      },
+      config: { right: "anybody", errors: ["NOT_FOUND"] },
     },
-    async ({ params }, reply) => {
-      const name = `${params.publisher}/${params.pack}`;
-      const lines = await versions.readIndex(name);
-      if (lines.length === 0) throw new SondeError("NOT_FOUND", `expected a pack, got ${name}`);
-      const life = await lives.readLife(name);
-      return reply
-        .type("application/x-ndjson")
-        .send(
-          lines.map((line) => formatLine({ ...line, state: stateOf(life, line.version) })).join(""),
-        );
+    async ({ params, headers }, reply) => {
+      const { index, etag } = await readPackLog(`${params.publisher}/${params.pack}`);
+      reply.header("etag", etag).header("cache-control", "no-cache");
+      if (matchesTag(headers["if-none-match"], etag)) return reply.code(304).send(null);
+      return reply.type("application/x-ndjson").send(index);
     },
   );
-}
-
-function formatLine(line: IndexLine): string {
-  return `${JSON.stringify(line)}\n`;
 }

@@ -4,7 +4,7 @@ import {
   ChangeDeprecation,
   ChangeQuarantine,
   ChangeYank,
-  type PackLife,
+  PackLife,
   PublisherName,
   Version,
 } from "@sonde/schemas";
@@ -28,7 +28,15 @@ export function addLifeRoutes(app: HttpServer, lives: LifeStore, now: () => Date
 
   app.put(
     `${path}/:version/yank`,
-    { schema: { params: VersionPath, body: ChangeYank }, config: { right: "yank" } },
+    {
+      schema: {
+        params: VersionPath,
+        body: ChangeYank,
+        response: { 200: PackLife },
+        summary: "Yanks a version, or takes it back",
+      },
+      config: { right: "yank", errors: ["NOT_FOUND"] },
+    },
     ({ params, body, caller }): Promise<PackLife> => {
       const { about, by } = said(params, caller);
       return lives.change({ type: "yank", ...about, version: params.version, ...body }, by);
@@ -36,7 +44,15 @@ export function addLifeRoutes(app: HttpServer, lives: LifeStore, now: () => Date
   );
   app.put(
     `${path}/deprecation`,
-    { schema: { params: PackPath, body: ChangeDeprecation }, config: { right: "deprecate" } },
+    {
+      schema: {
+        params: PackPath,
+        body: ChangeDeprecation,
+        response: { 200: PackLife },
+        summary: "Advises against a pack, or takes it back",
+      },
+      config: { right: "deprecate", errors: ["NOT_FOUND"] },
+    },
     ({ params, body, caller }): Promise<PackLife> => {
       const { about, by } = said(params, caller);
       return lives.change({ type: "deprecate", ...about, ...body }, by);
@@ -44,7 +60,15 @@ export function addLifeRoutes(app: HttpServer, lives: LifeStore, now: () => Date
   );
   app.put(
     `${path}/advisories/:id`,
-    { schema: { params: AdvisoryPath, body: ChangeAdvisory }, config: { right: "advisory" } },
+    {
+      schema: {
+        params: AdvisoryPath,
+        body: ChangeAdvisory,
+        response: { 200: PackLife },
+        summary: "Tells of a fault in a range of versions",
+      },
+      config: { right: "advisory", errors: ["NOT_FOUND"] },
+    },
     ({ params, body, caller }): Promise<PackLife> => {
       const { about, by } = said(params, caller);
       return lives.change({ type: "advisory", ...about, id: params.id, ...body }, by);
@@ -52,7 +76,15 @@ export function addLifeRoutes(app: HttpServer, lives: LifeStore, now: () => Date
   );
   app.put(
     `${path}/:version/quarantine`,
-    { schema: { params: VersionPath, body: ChangeQuarantine }, config: { right: "quarantine" } },
+    {
+      schema: {
+        params: VersionPath,
+        body: ChangeQuarantine,
+        response: { 200: PackLife },
+        summary: "Serves a version to nobody, or again",
+      },
+      config: { right: "quarantine", errors: ["NOT_FOUND"] },
+    },
     ({ params, body, caller }): Promise<PackLife> => {
       const { about, by } = said(params, caller);
       return lives.change({ type: "quarantine", ...about, version: params.version, ...body }, by);

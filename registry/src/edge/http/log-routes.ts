@@ -1,5 +1,6 @@
-import { SondeError } from "@sonde/schemas";
+import { type ErrorCode, SondeError } from "@sonde/schemas";
 import { formatNoteKey, parseTilePath } from "@sonde/trust/log";
+import { Type } from "typebox";
 import type { ReadCheckpoint } from "../log-head.ts";
 import type { LogKey } from "../log-key.ts";
 import type { LogStore } from "../store/log-store.ts";
@@ -14,18 +15,24 @@ export type LogRoutePorts = { log: LogStore; logKey: LogKey; readCheckpoint: Rea
  * for everybody.
  */
 export function addLogRoutes(app: HttpServer, ports: LogRoutePorts): void {
-  app.get("/log/key", documented("The key that signs the log's heads"), (_request, reply) =>
-    reply.type("text/plain; charset=utf-8").send(`${formatNoteKey(ports.logKey.key)}\n`),
+  app.get(
+    "/log/key",
+    documented("The key that signs the log's heads", "text/plain"),
+    (_request, reply) =>
+      reply.type("text/plain; charset=utf-8").send(`${formatNoteKey(ports.logKey.key)}\n`),
   );
-  app.get("/log/checkpoint", documented("The log's signed head"), async (_request, reply) =>
-    reply
-      .type("text/plain; charset=utf-8")
-      .header("cache-control", "no-store")
-      .send(await ports.readCheckpoint()),
+  app.get(
+    "/log/checkpoint",
+    documented("The log's signed head", "text/plain"),
+    async (_request, reply) =>
+      reply
+        .type("text/plain; charset=utf-8")
+        .header("cache-control", "no-store")
+        .send(await ports.readCheckpoint()),
   );
   app.get(
     "/log/tile/*",
-    documented("A tile of the log (C2SP tlog-tiles)"),
+    documented("A tile of the log (C2SP tlog-tiles)", "application/octet-stream", ["NOT_FOUND"]),
     async (request, reply) => {
       const [path = ""] = request.url.split("?");
       const id = parseTilePath(path.slice("/log/".length));
@@ -37,6 +44,13 @@ export function addLogRoutes(app: HttpServer, ports: LogRoutePorts): void {
   );
 }
 
-function documented(summary: string): { schema: { summary: string } } {
-  return { schema: { summary } };
+function documented(summary: string, type: string, errors: ErrorCode[] = []) {
+  return {
+    schema: {
+      summary,
+      produces: [type],
+      response: { 200: Type.Unknown({ description: summary }) },
+    },
+    config: { right: "anybody", errors },
+  } as const;
 }

@@ -1,4 +1,11 @@
-import { PackVersions, PublishedVersion, PublisherName, SondeError, Version } from "@sonde/schemas";
+import {
+  type ErrorCode,
+  PackVersions,
+  PublishedVersion,
+  PublisherName,
+  SondeError,
+  Version,
+} from "@sonde/schemas";
 import { Type } from "typebox";
 import { type PublishPorts, publishVersion } from "../../core/publish/publish-version.ts";
 import { describePack, withLife } from "../../core/stored-version.ts";
@@ -14,6 +21,30 @@ const VersionPath = Type.Object({
   version: Version,
 });
 
+/** Read as streams, in this order. */
+const Publication = Type.Object(
+  {
+    bundle: Type.Unsafe<never>({ type: "string", format: "binary", description: "Sigstore, JSON" }),
+    archive: Type.Unsafe<never>({ type: "string", format: "binary", description: "The .tgz" }),
+  },
+  { additionalProperties: false },
+);
+/** Of the steps of `publishVersion`. */
+const REFUSALS: ErrorCode[] = [
+  "ARCHIVE_INVALID",
+  "MANIFEST_INVALID",
+  "PACK_NEEDS_NEWER_AGENT",
+  "REQUIRES_MISMATCH",
+  "DIGEST_MISMATCH",
+  "SIGNATURE_INVALID",
+  "SIGNER_UNTRUSTED",
+  "CODE_REFUSED",
+  "CAPABILITY_REFUSED",
+  "NAME_REFUSED",
+  "VERSION_EXISTS",
+  "REGISTRY_UNAVAILABLE",
+];
+
 export type PackRoutePorts = PublishPorts & {
   versions: VersionStore;
   lives: LifeStore;
@@ -23,9 +54,11 @@ export type PackRoutePorts = PublishPorts & {
 /** The routes of schemas/registry-api: reading is public, publishing needs a right. */
 export function addPackRoutes(app: HttpServer, ports: PackRoutePorts): void {
   const { versions, lives } = ports;
-  app.get("/health", { schema: { summary: "Whether the registry serves" } }, () => ({
-    status: "ok",
-  }));
+  app.get(
+    "/health",
+    { schema: { summary: "Whether the registry serves" }, config: { right: "anybody" } },
+    () => ({ status: "ok" }),
+  );
   app.get(
     "/api/v1/packs/:publisher/:pack",
     {
@@ -34,7 +67,7 @@ export function addPackRoutes(app: HttpServer, ports: PackRoutePorts): void {
         response: { 200: PackVersions },
         summary: "The versions of a pack, the newest first",
       },
-      config: { conditional: true },
+      config: { right: "anybody", errors: ["NOT_FOUND"], conditional: true },
     },
     async ({ params }) => {
       const name = `${params.publisher}/${params.pack}`;
@@ -52,15 +85,20 @@ export function addPackRoutes(app: HttpServer, ports: PackRoutePorts): void {
         response: { 200: PublishedVersion },
         summary: "Digests, signer and manifest of a version",
       },
-      config: { conditional: true },
+      config: { right: "anybody", errors: ["NOT_FOUND"], conditional: true },
     },
     ({ params }) => demandVersion(ports, params),
   );
   app.get(
     `${path}/bundle`,
     {
-      schema: { params: VersionPath, summary: "The Sigstore bundle of a version" },
-      config: { conditional: true },
+      schema: {
+        params: VersionPath,
+        produces: ["application/vnd.dev.sigstore.bundle.v0.3+json"],
+        response: { 200: Type.Unknown({ description: "The bundle" }) },
+        summary: "The Sigstore bundle of a version",
+      },
+      config: { right: "anybody", errors: ["NOT_FOUND"], conditional: true },
     },
     async ({ params }, reply) => {
       const { name, version } = await demandVersion(ports, params);
@@ -75,11 +113,10 @@ export function addPackRoutes(app: HttpServer, ports: PackRoutePorts): void {
       schema: {
         params: VersionPath,
         consumes: ["multipart/form-data"],
-        security: [{ publisher: [] }],
         response: { 200: PublishedVersion, 201: PublishedVersion },
         summary: "Publishes a version: the files bundle, then archive",
       },
-      config: { right: "publish" },
+      config: { right: "publish", errors: REFUSALS, body: Publication },
       // Before a byte of the body is read.
       onRequest: async (request) => capUpload(request.headers["content-length"]),
     },

@@ -14,7 +14,10 @@ const querystring = Type.Object(
 export function addPermissionRoutes(app: HttpServer, versions: VersionStore): void {
   app.get(
     "/api/v1/packs/:publisher/:pack/:version/permissions",
-    { schema: { params, querystring } },
+    {
+      schema: { params, querystring, summary: "What it asks for beyond another version" },
+      config: { right: "anybody", errors: ["NOT_FOUND"] },
+    },
     async (request): Promise<PermissionDiff> => {
       const { publisher, pack, version } = request.params;
       const name = `${publisher}/${pack}`;

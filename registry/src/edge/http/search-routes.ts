@@ -23,7 +23,7 @@ export function addSearchRoutes(app: HttpServer, packs: PackStore): void {
     "/api/v1/packs",
     {
       schema: { querystring: ListQuery, response: { 200: PackList }, summary: "Packs by name" },
-      config: { conditional: true },
+      config: { right: "anybody", conditional: true },
     },
     ({ query }) => packs.listPacks(readPage(query)),
   );
@@ -35,7 +35,7 @@ export function addSearchRoutes(app: HttpServer, packs: PackStore): void {
         response: { 200: PackList },
         summary: "Packs that match some words, the best first",
       },
-      config: { conditional: true },
+      config: { right: "anybody", conditional: true },
     },
     ({ query }) => packs.searchPacks(query.q ?? "", readPage(query)),
   );

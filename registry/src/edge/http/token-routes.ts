@@ -1,8 +1,8 @@
 import {
   CreatePublishToken,
-  type CreatedPublishToken,
-  type PublishToken,
-  type PublishTokenList,
+  CreatedPublishToken,
+  PublishToken,
+  PublishTokenList,
   PublisherName,
   TOKEN_DAYS,
   Uuid,
@@ -15,7 +15,7 @@ import type { HttpServer } from "./http-server.ts";
 
 const DAY_MS = 24 * 60 * 60 * 1000;
 const ofPublisher = { params: Type.Object({ publisher: PublisherName }) };
-const config = { right: "tokens" } as const;
+const config = { right: "tokens", errors: ["PUBLISHER_UNKNOWN"] } as const;
 
 export type TokenRoutePorts = {
   publishers: PublisherStore;
@@ -27,14 +27,27 @@ export type TokenRoutePorts = {
 export function addTokenRoutes(app: HttpServer, ports: TokenRoutePorts): void {
   const { publishers, tokens, now } = ports;
   const path = "/api/v1/publishers/:publisher/tokens";
-  app.get(path, { schema: ofPublisher, config }, async ({ params }): Promise<PublishTokenList> => {
+  const listed = {
+    ...ofPublisher,
+    response: { 200: PublishTokenList },
+    summary: "Tokens, without their secrets",
+  };
+  app.get(path, { schema: listed, config }, async ({ params }): Promise<PublishTokenList> => {
     await publishers.demandPublisher(params.publisher);
     return { tokens: await tokens.listTokens(params.publisher) };
   });
 
   app.post(
     path,
-    { schema: { ...ofPublisher, body: CreatePublishToken }, config },
+    {
+      schema: {
+        ...ofPublisher,
+        body: CreatePublishToken,
+        response: { 201: CreatedPublishToken },
+        summary: "Makes a token that does no more than its maker's",
+      },
+      config,
+    },
     async ({ params, body, caller }, reply): Promise<CreatedPublishToken> => {
       await publishers.demandPublisher(params.publisher);
       const { role, pack = null, actions = actionsOf(role), label, days } = body;
@@ -50,7 +63,14 @@ export function addTokenRoutes(app: HttpServer, ports: TokenRoutePorts): void {
 
   app.delete(
     `${path}/:id`,
-    { schema: { params: Type.Object({ publisher: PublisherName, id: Uuid }) }, config },
+    {
+      schema: {
+        params: Type.Object({ publisher: PublisherName, id: Uuid }),
+        response: { 200: PublishToken },
+        summary: "Revokes a token",
+      },
+      config: { right: "tokens", errors: ["NOT_FOUND"] },
+    },
     ({ params }): Promise<PublishToken> => tokens.revokeToken(params.publisher, params.id, now()),
   );
 }

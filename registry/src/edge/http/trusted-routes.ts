@@ -1,11 +1,11 @@
 import {
   CreateTrustedPublisher,
   ExchangeIdentity,
-  type ExchangedToken,
+  ExchangedToken,
   PublisherName,
   SondeError,
-  type TrustedPublisher,
-  type TrustedPublisherList,
+  TrustedPublisher,
+  TrustedPublisherList,
   Uuid,
 } from "@sonde/schemas";
 import { Type } from "typebox";
@@ -17,7 +17,7 @@ import type { HttpServer } from "./http-server.ts";
 
 const TOKEN_LIFE_MS = 15 * 60 * 1000;
 const ofPublisher = { params: Type.Object({ publisher: PublisherName }) };
-const config = { right: "tokens" } as const;
+const config = { right: "tokens", errors: ["PUBLISHER_UNKNOWN"] } as const;
 
 export type TrustedRoutePorts = {
   publishers: PublisherStore;
@@ -32,7 +32,14 @@ export function addTrustedRoutes(app: HttpServer, ports: TrustedRoutePorts): voi
   const path = "/api/v1/publishers/:publisher/trusted-publishers";
   app.get(
     path,
-    { schema: ofPublisher, config },
+    {
+      schema: {
+        ...ofPublisher,
+        response: { 200: TrustedPublisherList },
+        summary: "Whose jobs may publish without a secret",
+      },
+      config,
+    },
     async ({ params }): Promise<TrustedPublisherList> => {
       await publishers.demandPublisher(params.publisher);
       return { trustedPublishers: await trusted.listTrusted(params.publisher) };
@@ -41,7 +48,15 @@ export function addTrustedRoutes(app: HttpServer, ports: TrustedRoutePorts): voi
 
   app.post(
     path,
-    { schema: { ...ofPublisher, body: CreateTrustedPublisher }, config },
+    {
+      schema: {
+        ...ofPublisher,
+        body: CreateTrustedPublisher,
+        response: { 201: TrustedPublisher },
+        summary: "Lets a CI's job publish, by what its identity token says",
+      },
+      config,
+    },
     async ({ params, body, caller }, reply): Promise<TrustedPublisher> => {
       const { publisher } = params;
       await publishers.demandPublisher(publisher);
@@ -63,7 +78,14 @@ export function addTrustedRoutes(app: HttpServer, ports: TrustedRoutePorts): voi
 
   app.delete(
     `${path}/:id`,
-    { schema: { params: Type.Object({ publisher: PublisherName, id: Uuid }) }, config },
+    {
+      schema: {
+        params: Type.Object({ publisher: PublisherName, id: Uuid }),
+        response: { 200: TrustedPublisher },
+        summary: "Takes that back",
+      },
+      config: { right: "tokens", errors: ["NOT_FOUND"] },
+    },
     ({ params }): Promise<TrustedPublisher> =>
       trusted.removeTrusted(params.publisher, params.id, now()),
   );
@@ -74,7 +96,14 @@ export function addExchangeRoute(app: HttpServer, ports: TrustedRoutePorts): voi
   const { trusted, identities, now } = ports;
   app.post(
     "/api/v1/trusted-publishing/token",
-    { schema: { body: ExchangeIdentity }, config: { right: "anybody" } },
+    {
+      schema: {
+        body: ExchangeIdentity,
+        response: { 201: ExchangedToken },
+        summary: "Gives a token of 15 minutes for a job's identity token",
+      },
+      config: { right: "anybody", errors: ["IDENTITY_REFUSED", "ISSUER_UNAVAILABLE"] },
+    },
     async ({ body: { pack, identityToken } }, reply): Promise<ExchangedToken> => {
       const verified = await identities.verify(identityToken);
       const publisher = pack.slice(0, pack.indexOf("/"));

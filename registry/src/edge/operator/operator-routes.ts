@@ -1,10 +1,10 @@
 import {
   AddIdentity,
   AddPublisher,
-  type AddedIdentity,
-  type AddedPublisher,
+  AddedIdentity,
+  AddedPublisher,
   Digest,
-  type PublisherList,
+  PublisherList,
   PublisherName,
   SondeError,
   TOKEN_DAYS,
@@ -26,10 +26,17 @@ export function addOperatorRoutes(
   publishers: PublisherStore,
   now: () => Date,
 ): void {
-  const config = { right: "publishers" } as const;
+  const config = { right: "publishers", errors: ["NAME_REFUSED"] } as const;
   app.post(
     "/publishers",
-    { schema: { body: AddPublisher }, config },
+    {
+      schema: {
+        body: AddPublisher,
+        response: { 200: AddedPublisher },
+        summary: "Lets a key publish under a name, with a new token",
+      },
+      config,
+    },
     async (request): Promise<AddedPublisher> => {
       const { name, publicKey, takesReserved = false } = request.body;
       const keyId = keyIdOf(readKey(publicKey));
@@ -39,12 +46,22 @@ export function addOperatorRoutes(
   );
   app.get(
     "/publishers",
-    { config },
+    {
+      schema: { response: { 200: PublisherList }, summary: "All publishers, with their keys" },
+      config: { right: "publishers" },
+    },
     (): Promise<PublisherList> => publishers.listPublishers(now()),
   );
   app.delete(
     "/publishers/:publisher/keys/:keyId",
-    { schema: { params: Type.Object({ publisher: PublisherName, keyId: Digest }) }, config },
+    {
+      schema: {
+        params: Type.Object({ publisher: PublisherName, keyId: Digest }),
+        response: { 200: PublisherList },
+        summary: "Publishes nothing more under that key",
+      },
+      config: { right: "publishers", errors: ["NOT_FOUND"] },
+    },
     async ({ params }): Promise<PublisherList> => {
       await publishers.removeKey(params.publisher, params.keyId);
       return await publishers.listPublishers(now());
@@ -52,7 +69,14 @@ export function addOperatorRoutes(
   );
   app.post(
     "/identities",
-    { schema: { body: AddIdentity }, config },
+    {
+      schema: {
+        body: AddIdentity,
+        response: { 200: AddedIdentity },
+        summary: "Lets an identity publish under a name, with a new token",
+      },
+      config,
+    },
     async ({ body }): Promise<AddedIdentity> => {
       const { takesReserved = false, ...identity } = body;
       const token = buildFirstToken(now());

@@ -5,6 +5,11 @@ import type { BlobStore } from "../store/blob-store.ts";
 import type { ReadmeStore } from "../store/readme-store.ts";
 import type { ReadmeRenderer } from "./readme-renderer.ts";
 
+/** The README of a stored archive, as Markdown. */
+export async function readStoredReadme(blobs: BlobStore, digest: Digest): Promise<string> {
+  return readReadme(readArchive(await blobs.readBlob(digest)));
+}
+
 /**
  * Gives the README of an archive as safe HTML. Rendered at the first question
  * and kept; of many at once one renders.
@@ -19,7 +24,7 @@ export function createReadmeReader(
   async function renderOnce(digest: Digest): Promise<string> {
     const kept = await store.findReadme(digest);
     if (kept !== null) return kept;
-    const html = await renderer.render(readReadme(readArchive(await blobs.readBlob(digest))));
+    const html = await renderer.render(await readStoredReadme(blobs, digest));
     await store.saveReadme(digest, html.toWellFormed().replaceAll("\0", ""));
     return html;
   }

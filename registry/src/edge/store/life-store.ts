@@ -8,13 +8,14 @@ import {
 import type { Sql } from "postgres";
 import { NEW_LIFE, changeLife } from "../../core/pack-life.ts";
 import type { LogStore } from "./log-store.ts";
+import type { PackStore } from "./pack-store.ts";
 import { createRecentlyUsed } from "./recently-used.ts";
 
 /** Of the lives that are kept in memory. */
 const MAX_KNOWN_CHARACTERS = 2 * 1024 * 1024;
 
 /** What was said about packs after they were published. */
-export function createLifeStore(sql: Sql, log: LogStore) {
+export function createLifeStore(sql: Sql, log: LogStore, packs: PackStore) {
   // The registry is the only writer, so what it knows holds until it changes it.
   const remembered = createRecentlyUsed<PackLife>(MAX_KNOWN_CHARACTERS);
   let changes = 0;
@@ -58,6 +59,7 @@ export function createLifeStore(sql: Sql, log: LogStore) {
         if (after === null) return before;
         await transaction`update pack_names set life = ${JSON.stringify(after)}
           where name = ${name}`;
+        if ("version" in change) await packs.followLife(transaction, name, after);
         await log.append(transaction, change);
         return after;
       });

@@ -1,4 +1,4 @@
-import { type RegistryEntry, SondeError } from "@sonde/schemas";
+import { type PackName, type RegistryEntry, SondeError } from "@sonde/schemas";
 import {
   type Frontier,
   type TileId,
@@ -12,6 +12,7 @@ import {
   hashLeaf,
 } from "@sonde/trust/log";
 import type { Sql, TransactionSql } from "postgres";
+import type { PlacedEntry } from "../../core/build-index.ts";
 
 type HeadRow = { size: string; frontier: string };
 
@@ -50,7 +51,8 @@ export function createLogStore(sql: Sql) {
       const { size } = before;
       const bytes = Buffer.from(canonicalJson(entry), "utf8");
       const { frontier, completed } = growTree(before, hashLeaf(bytes));
-      await transaction`insert into log_entries (index, entry) values (${size}, ${bytes})`;
+      await transaction`insert into log_entries (index, name, entry)
+        values (${size}, ${entry.name}, ${bytes})`;
       for (const [level, hash] of completed.entries()) {
         if (level % TILE_LEVELS !== 0) continue;
         await transaction`insert into log_hashes (level, index, hash)
@@ -59,6 +61,24 @@ export function createLogStore(sql: Sql) {
       const place = encodeFrontier(frontier);
       await transaction`update log_head set size = ${place.size}, frontier = ${place.frontier}`;
       return size;
+    },
+
+    /** Where the last entry about a pack is, which changes with every one; null when there is none. */
+    async findLast(name: PackName): Promise<number | null> {
+      const [row] = await sql<{ last: string | null }[]>`
+        select max(index) as last from log_entries where name = ${name}`;
+      return row?.last == null ? null : Number(row.last);
+    },
+
+    /** What the log says of a pack, in its order, up to the entry `last`. */
+    async readEntries(name: PackName, last: number): Promise<PlacedEntry[]> {
+      const rows = await sql<{ index: string; entry: Buffer }[]>`
+        select index, entry from log_entries
+        where name = ${name} and index <= ${last} order by index`;
+      return rows.map(({ index, entry }) => ({
+        logIndex: Number(index),
+        entry: JSON.parse(entry.toString("utf8")) as RegistryEntry,
+      }));
     },
 
     /** The committed head. */

@@ -193,4 +193,17 @@ export const migrations: Migration[] = [
         html text not null
       );`,
   },
+  {
+    name: "entries-by-pack",
+    sql: `
+      -- Null when every version of the pack was withdrawn.
+      alter table packs alter column latest drop not null;
+
+      -- Whose entry it is, taken from the entry, so that what the log says of one pack is found.
+      alter table log_entries add column name text;
+      update log_entries set name =
+        substring(convert_from(entry, 'UTF8') from '"name":"([a-z0-9/-]+)"');
+      alter table log_entries alter column name set not null;
+      create index log_entries_name on log_entries (name, index);`,
+  },
 ];

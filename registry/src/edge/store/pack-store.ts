@@ -1,16 +1,19 @@
 import {
+  type Digest,
+  type Manifest,
+  type PackLife,
   type PackList,
   type PackName,
   type PackSummary,
-  SondeError,
   type Version,
+  type VersionDetails,
   buildParser,
   parseJson,
 } from "@sonde/schemas";
 import type { PendingQuery, Row, Sql, TransactionSql } from "postgres";
 import { type Static, Type } from "typebox";
 import type { AcceptedVersion } from "../../core/stored-version.ts";
-import { isNewLatest } from "../../core/order-versions.ts";
+import { findLatest, newestFirst } from "../../core/order-versions.ts";
 import { type SearchQuery, buildSearchText, readSearchQuery } from "../../core/search-text.ts";
 
 /** How many packs each way to match may bring to the ranking. */
@@ -23,11 +26,14 @@ export type PageRequest = { limit: number; cursor: string | null };
 
 type PackRow = {
   name: PackName;
-  latest: string;
+  latest: Version | null;
   description: string;
   publishedAt: Date;
   downloads: string;
 };
+
+/** The version whose words a pack is shown and found by. */
+type ShownVersion = Pick<AcceptedVersion, "name" | "manifest"> & { publishedAt: string | Date };
 
 /** Where a page of search results ended; results are ordered by exactly these. */
 const SearchCursor = Type.Object(
@@ -42,9 +48,11 @@ const parseSearchCursor = buildParser(SearchCursor, "cursor", "BAD_REQUEST");
 
 /**
  * The packs, one row each, as lists and searches show them. A row follows its
- * pack's versions: each publish calls `indexVersion` in its own transaction.
+ * pack's versions: each publish and each withdrawal says so in its own transaction.
+ *
+ * @param readReadme the README of an archive, as Markdown
  */
-export function createPackStore(sql: Sql) {
+export function createPackStore(sql: Sql, readReadme: (digest: Digest) => Promise<string>) {
   const columns = sql`name, latest, description, published_at as "publishedAt", downloads`;
 
   function rank({ spoken, begun }: SearchQuery): Fragment {
@@ -69,40 +77,61 @@ export function createPackStore(sql: Sql) {
     });
   }
 
+  async function writeRow(
+    transaction: TransactionSql,
+    latest: Version | null,
+    { name, manifest, publishedAt }: ShownVersion,
+    readme: string,
+  ): Promise<void> {
+    const text = buildSearchText(manifest, readme);
+    await transaction`
+      insert into packs (name, latest, description, published_at, names, spelling, title, words)
+      select ${name}, ${latest}, ${manifest.description}, ${publishedAt},
+        to_tsvector('simple', ${text.name}), ${text.name}, title,
+        title || setweight(to_tsvector('english', ${text.readme}), 'D')
+      from (select setweight(to_tsvector('english', ${text.name}), 'A')
+        || setweight(to_tsvector('english', ${text.description}), 'B')
+        || setweight(to_tsvector('english', ${text.probes}), 'C') as title) as titles
+      on conflict (name) do update set latest = excluded.latest,
+        description = excluded.description, published_at = excluded.published_at,
+        title = excluded.title, words = excluded.words`;
+  }
+
+  const readVersions = (transaction: TransactionSql, name: PackName) =>
+    transaction<{ version: Version }[]>`select version from versions where name = ${name}`;
+
   return {
-    /** Takes note of a version that is being published; only a newer one than the latest counts. */
+    /** Takes note of a version that is being published, whose pack has a name by now. */
     async indexVersion(
       transaction: TransactionSql,
       published: AcceptedVersion,
       readme: string,
     ): Promise<void> {
-      const { name, version, manifest, publishedAt } = published;
-      const [row] = await transaction<{ latest: string }[]>`
-        select latest from packs where name = ${name}`;
-      if (!isNewLatest(version, row?.latest ?? null)) return;
-      const text = buildSearchText(manifest, readme);
-      await transaction`
-        insert into packs (name, latest, description, published_at, names, spelling, title, words)
-        select ${name}, ${version}, ${manifest.description}, ${publishedAt},
-          to_tsvector('simple', ${text.name}), ${text.name}, title,
-          title || setweight(to_tsvector('english', ${text.readme}), 'D')
-        from (select setweight(to_tsvector('english', ${text.name}), 'A')
-          || setweight(to_tsvector('english', ${text.description}), 'B')
-          || setweight(to_tsvector('english', ${text.probes}), 'C') as title) as titles
-        on conflict (name) do update set latest = excluded.latest,
-          description = excluded.description, published_at = excluded.published_at,
-          title = excluded.title, words = excluded.words`;
+      const { name, version } = published;
+      // Locked, so that of a publish and a withdrawal at once the later one knows of the other.
+      const [row] = await transaction<{ life: string }[]>`
+        select life from pack_names where name = ${name} for update`;
+      const versions = [published, ...(await readVersions(transaction, name))];
+      const latest = findLatest(versions, JSON.parse(row?.life ?? "") as PackLife);
+      if (latest === version) await writeRow(transaction, latest, published, readme);
     },
 
-    /**
-     * The latest version of a pack.
-     *
-     * @throws SondeError NOT_FOUND
-     */
-    async findLatest(name: PackName): Promise<Version> {
-      const [row] = await sql<{ latest: Version }[]>`select latest from packs where name = ${name}`;
-      if (row !== undefined) return row.latest;
-      throw new SondeError("NOT_FOUND", `expected a pack, got ${name}`);
+    /** Takes note of a version that is being withdrawn, or stands again, by whoever has locked its life. */
+    async followLife(transaction: TransactionSql, name: PackName, life: PackLife): Promise<void> {
+      const versions = newestFirst(await readVersions(transaction, name));
+      const latest = findLatest(versions, life);
+      // Of a pack without a latest version the newest is shown, withdrawn as it is.
+      const shown = latest ?? versions[0]?.version ?? "";
+      const [row] = await transaction<
+        { digest: Digest; manifest: string; publishedAt: Date; before: Version | null }[]
+      >`select digest, manifest, versions.published_at as "publishedAt", latest as before
+        from versions join packs using (name) where name = ${name} and version = ${shown}`;
+      if (row === undefined || (row.before === latest && latest !== null)) return;
+      const { digest, manifest, publishedAt } = row;
+      // A withdrawal does not wait for an archive that cannot be read: its pack is found by less.
+      const readme = await readReadme(digest).catch(() => "");
+      const about = { name, manifest: JSON.parse(manifest) as Manifest, publishedAt };
+      await writeRow(transaction, latest, about, readme);
     },
 
     /** Every pack, by name. The cursor is the last name seen. */
@@ -166,19 +195,23 @@ export function createPackStore(sql: Sql) {
       });
     },
 
-    /** @returns null when there is no such version */
-    async readDownloads(
+    /**
+     * What else is shown with a version of a pack.
+     *
+     * @returns null when there is no such pack
+     */
+    async readPack(
       name: string,
       version: string,
-    ): Promise<{ pack: number; version: number } | null> {
-      const [row] = await sql<{ pack: string; version: string | null }[]>`
-        select packs.downloads as pack, version_downloads.downloads as version
+    ): Promise<{ latest: Version | null; downloads: VersionDetails["downloads"] } | null> {
+      const [row] = await sql<{ latest: Version | null; pack: string; version: string | null }[]>`
+        select latest, packs.downloads as pack, version_downloads.downloads as version
         from packs left join version_downloads
           on version_downloads.name = packs.name and version = ${version}
         where packs.name = ${name}`;
-      return row === undefined
-        ? null
-        : { pack: Number(row.pack), version: Number(row.version ?? 0) };
+      if (row === undefined) return null;
+      const downloads = { pack: Number(row.pack), version: Number(row.version ?? 0) };
+      return { latest: row.latest, downloads };
     },
   };
 }

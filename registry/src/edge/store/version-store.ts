@@ -1,9 +1,7 @@
 import {
-  type IndexLine,
   type Manifest,
   type PackName,
   type PublishCheck,
-  type PublishEntry,
   type Signer,
   SondeError,
   type Version,
@@ -107,18 +105,6 @@ export function createVersionStore(sql: Sql, log: LogStore, names: NameStore, pa
         publishedAt: publishedAt.toISOString(),
         signer: JSON.parse(signer) as Signer,
       }));
-    },
-
-    /** Every version of a pack in the order of the log, from what the log says of them. */
-    async readIndex(name: PackName): Promise<Omit<IndexLine, "state">[]> {
-      const rows = await sql<{ logIndex: string; entry: Buffer }[]>`
-        select log_index as "logIndex", entry
-        from versions join log_entries on log_entries.index = log_index
-        where name = ${name} order by log_index`;
-      return rows.map((row) => {
-        const { version, digest, engines } = JSON.parse(row.entry.toString("utf8")) as PublishEntry;
-        return { name, version, digest, engines, logIndex: Number(row.logIndex) };
-      });
     },
   };
 }

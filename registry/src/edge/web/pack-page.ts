@@ -50,8 +50,11 @@ ${renderProof(details, checkpoint)}
 }
 
 /** What was said against it since it was published, the gravest first. */
-function renderWarnings({ state, deprecated, advisories }: VersionDetails): Html | null {
+function renderWarnings({ latest, state, deprecated, advisories }: VersionDetails): Html | null {
   const said = [
+    latest === null
+      ? html`<li><strong>All withdrawn.</strong> Every version of this pack was yanked or quarantined.</li>`
+      : null,
     state.quarantined === null
       ? null
       : html`<li><strong>Quarantined.</strong> Nobody gets this version any more: ${state.quarantined}</li>`,
@@ -122,7 +125,8 @@ function renderVersions(details: VersionDetails, versions: PackVersions["version
     const mark =
       state.quarantined === null ? (state.yanked === null ? null : "yanked") : "quarantined";
     const marked = mark === null ? null : html` <span class="level manage">${mark}</span>`;
-    return html`<li>${link}${marked} ${renderDate(publishedAt)}</li>`;
+    const isLatest = version === details.latest;
+    return html`<li>${link}${isLatest ? html` <span class="level observe">latest</span>` : marked} ${renderDate(publishedAt)}</li>`;
   });
   const more = versions.length - rows.length;
   return html`<section class="side" aria-labelledby="versions">

@@ -3,7 +3,7 @@ import { PublisherName, Version } from "@sonde/schemas";
 import type { FastifyReply } from "fastify";
 import { Type } from "typebox";
 import type { ReadDetails } from "../http/details-reader.ts";
-import { type HttpServer, type Report, narrow } from "../http/http-server.ts";
+import { type HttpServer, NOT_CACHED, type Report, narrow } from "../http/http-server.ts";
 import { SearchQuery, readPage } from "../http/search-routes.ts";
 import type { ReadCheckpoint } from "../log-head.ts";
 import type { PackStore } from "../store/pack-store.ts";
@@ -44,12 +44,13 @@ const HEADERS = {
 /** The registry's pages: whole HTML from the server, without a script and without cookies. */
 export function addPageRoutes(app: HttpServer, ports: PagePorts, report: Report): void {
   const options = {
-    config: { conditional: true },
+    config: { right: "anybody", conditional: true } as const,
     errorHandler: (thrown: Error, request: { id: string }, reply: FastifyReply) => {
       const error = narrow(thrown);
       if (error.status >= 500) report(error, request.id);
       const { code, message, hint } = error.toBody().error;
-      sendPage(reply.code(error.status), renderRefusal(error.status, code, message, hint));
+      reply.code(error.status).headers(NOT_CACHED);
+      sendPage(reply, renderRefusal(error.status, code, message, hint));
     },
   };
 
@@ -67,7 +68,7 @@ export function addPageRoutes(app: HttpServer, ports: PagePorts, report: Report)
     { ...options, schema: { hide: true, params: PackPath } },
     async ({ params }, reply) => {
       const name = `${params.publisher}/${params.pack}`;
-      return sendPage(reply, await renderVersion(ports, name, await ports.packs.findLatest(name)));
+      return sendPage(reply, await renderVersion(ports, name, null));
     },
   );
   app.get(
@@ -80,16 +81,22 @@ export function addPageRoutes(app: HttpServer, ports: PagePorts, report: Report)
       ),
   );
   for (const { path, type, text } of Object.values(ASSETS)) {
-    app.get(path, { schema: { hide: true } }, (_request, reply) =>
+    app.get(path, { schema: { hide: true }, config: { right: "anybody" } }, (_request, reply) =>
       reply.type(type).header("cache-control", "public, max-age=31536000, immutable").send(text),
     );
   }
 }
 
-async function renderVersion(ports: PagePorts, name: string, version: string): Promise<string> {
-  const details = await ports.readDetails(name, version);
+/** @param asked null for the latest version, or the newest where all are withdrawn */
+async function renderVersion(
+  ports: PagePorts,
+  name: string,
+  asked: Version | null,
+): Promise<string> {
   const listed = await ports.versions.listVersions(name);
   const pack = describePack(name, listed, await ports.lives.readLife(name));
+  const version = asked ?? pack.latest ?? pack.versions[0]?.version ?? "";
+  const details = await ports.readDetails(name, version);
   return renderPackPage(details, pack, await ports.readCheckpoint());
 }
 

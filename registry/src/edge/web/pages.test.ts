@@ -1,13 +1,20 @@
-import type { Manifest } from "@sonde/schemas";
+import { chmodSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { buildSampleArchive, createSampleKey } from "@sonde/trust/testing";
 import {
-  type SampleKey,
-  buildSampleArchive,
-  buildSampleManifest,
-  createSampleKey,
-} from "@sonde/trust/testing";
+  type TestSigstore,
+  createTestSigstore,
+  signKeylessSample,
+} from "@sonde/trust/testing/sigstore";
 import type { Browser, Page } from "playwright-core";
 import { afterAll, beforeAll, expect, test, vi } from "vitest";
 import { startBrowser } from "../../testing/browser.ts";
+import {
+  type TestPublisher,
+  addTestPublisher,
+  buildSampleProbes,
+} from "../../testing/test-publisher.ts";
 import { TestRegistry, signUpload } from "../../testing/test-registry.ts";
 import { html } from "./html.ts";
 
@@ -15,8 +22,9 @@ vi.setConfig({ testTimeout: 60_000 });
 
 let registry: TestRegistry;
 let browser: Browser;
-let acme: SampleKey;
-let token: string;
+let acme: TestPublisher;
+const folder = mkdtempSync(join(tmpdir(), "sonde-pages-"));
+chmodSync(folder, 0o755);
 
 const ATTACKS = [
   "<script>window.taken = 1</script>",
@@ -48,43 +56,71 @@ x
 | <img src=x onerror=window.taken=1> | ok |
 `;
 
-async function publish(name: string, changes: Partial<Manifest>, readme: string): Promise<void> {
-  const archive = buildSampleArchive({
-    manifest: { name: `acme/${name}`, ...changes },
-    readme,
-  });
-  const answer = await registry.publish(signUpload(archive, `acme/${name}/1.0.0`, acme, token));
+/** Whom a certificate names: plain characters without a space, which is room enough. */
+const SIGNER = {
+  issuer: `https://issuer.example/"><img/src=x/onerror="window.taken=1">`,
+  identity: `https://example.com/'"><svg/onload="window.taken=1"><script>window.taken=1</script>`,
+  repositoryId: "7",
+};
+/** What was said of versions since, each told from the others. */
+const said = (by: string): string => `${by} says ${ATTACKS}`;
+
+/** One pack of every text that a stranger can bring onto a page. */
+async function publishHostile(sigstore: TestSigstore): Promise<void> {
+  const text = ATTACKS.slice(0, 300);
+  const manifest = {
+    description: text,
+    license: "<i>MIT</i>",
+    repository: "https://example.com/'><script>window.taken=1</script>",
+    probes: buildSampleProbes("greet", `${text}.`),
+  };
+  await acme.publish("hostile", "1.0.0", { manifest, readme: README });
+  const more = {
+    manifest: { ...manifest, name: "acme/hostile", version: "1.1.0" },
+    readme: README,
+  };
+  const archive = buildSampleArchive(more);
+  const bundle = await signKeylessSample(sigstore, archive, SIGNER);
+  const added = await registry.operate("POST", "/identities", { publisher: "acme", ...SIGNER });
+  expect(added.status).toBe(200);
+  const path = "acme/hostile/1.1.0";
+  const answer = await registry.publish({ archive, bundle, bearer: acme.token, path });
   expect(answer).toMatchObject({ status: 201 });
+  const yanked = { yanked: true, reason: said("yank") };
+  const advisory = { range: "<1.2.0", severity: "low", text: said("advisory"), withdrawn: false };
+  const quarantined = { quarantined: true, reason: said("quarantine") };
+  const answers = [
+    await acme.say("hostile/1.1.0/yank", yanked),
+    await acme.say("hostile/deprecation", { message: said("deprecation") }),
+    await acme.say("hostile/advisories/ACME-1", advisory),
+    await registry.operate("PUT", "/api/v1/packs/acme/hostile/1.1.0/quarantine", quarantined),
+  ];
+  expect(answers.map(({ status }) => status)).toEqual([200, 200, 200, 200]);
 }
 
 beforeAll(async () => {
-  registry = await TestRegistry.start();
+  const sigstore = await createTestSigstore();
+  const trustedRootFile = join(folder, "trusted-root.json");
+  writeFileSync(trustedRootFile, JSON.stringify(sigstore.trustedRoot), { mode: 0o644 });
+  registry = await TestRegistry.start({ trustedRootFile });
   browser = await startBrowser();
-  acme = createSampleKey();
-  token = await registry.addPublisher("acme", acme);
-  const { greet } = buildSampleManifest().probes;
-  if (greet === undefined) throw new Error("expected the sample's probe");
-  const text = ATTACKS.slice(0, 300);
-  await publish("plain", { description: "Says how a host is." }, "# Plain\n\nA table of loads.\n");
-  await publish(
-    "hostile",
-    {
-      description: text,
-      license: "<i>MIT</i>",
-      repository: "https://example.com/'><script>window.taken=1</script>",
-      probes: { greet: { ...greet, description: `${text}.` } },
-    },
-    README,
-  );
+  acme = await addTestPublisher(registry, "acme");
+  const readme = "# Plain\n\nA table of loads.\n";
+  await acme.publish("plain", "1.0.0", {
+    manifest: { description: "Says how a host is." },
+    readme,
+  });
+  await publishHostile(sigstore);
 }, 180_000);
 afterAll(async () => {
   await browser?.close();
   await registry?.close();
+  rmSync(folder, { recursive: true });
 });
 
 /** Opens a page and notes everything that a page that was taken over would do. */
-async function open(path: string): Promise<{ page: Page; signs: string[] }> {
-  const page = await browser.newPage();
+async function open(path: string, options = {}): Promise<{ page: Page; signs: string[] }> {
+  const page = await browser.newPage(options);
   const signs: string[] = [];
   page.on("dialog", (dialog) => {
     signs.push(`dialog ${dialog.message()}`);
@@ -103,18 +139,48 @@ async function open(path: string): Promise<{ page: Page; signs: string[] }> {
 }
 const isTaken = (page: Page): Promise<boolean> => page.evaluate<boolean>("'taken' in window");
 
-test("attack 38: nothing that a publisher wrote does anything on a page", async () => {
-  for (const path of ["/", "/packs/acme/hostile", "/packs/acme/hostile/1.0.0", "/?q=hostile"]) {
-    const { page, signs } = await open(path);
-    expect([path, signs, await isTaken(page)]).toEqual([path, [], false]);
-    expect(page.url()).toBe(registry.at(path));
-    // It is there, as text.
-    expect(await page.locator("main").innerText()).toContain("<script>window.taken = 1</script>");
-    expect(
-      await page.locator("main :is(script, img, svg, iframe, style, base, form)").count(),
-    ).toBe(0);
-    await page.close();
-  }
+test.each([
+  ["under the page's policy", {}],
+  ["even without the page's policy", { bypassCSP: true }],
+])(
+  "attack 38: nothing that a stranger wrote does anything on a page, %s",
+  async (_how, options) => {
+    const version = "/packs/acme/hostile/1.1.0";
+    for (const path of ["/", "/packs/acme/hostile", version, "/?q=hostile"]) {
+      const { page, signs } = await open(path, options);
+      expect([path, signs, await isTaken(page)]).toEqual([path, [], false]);
+      expect(page.url()).toBe(registry.at(path));
+      // It is there, as text.
+      const text = await page.locator("main").innerText();
+      expect(text).toContain("<script>window.taken = 1</script>");
+      const forbidden = "main :is(script, img, svg, iframe, style, base, form, meta)";
+      expect(await page.locator(forbidden).count()).toBe(0);
+      if (path === version) {
+        expect(text).toContain(`${SIGNER.identity} by ${SIGNER.issuer}, repository 7`);
+        expect(text).toContain(`${SIGNER.issuer} vouched for ${SIGNER.identity}`);
+        for (const by of ["yank", "deprecation", "advisory", "quarantine"]) {
+          expect(text).toContain(said(by));
+        }
+      }
+      await page.close();
+    }
+  },
+);
+
+test.each([
+  ["a publisher", "a<b>", "hello", "1.0.0"],
+  ["a pack", "acme", "<svg>", "1.0.0"],
+  ["a version", "acme", "hello", "1.0.0-<svg>"],
+  ["a version's build", "acme", "hello", "1.0.0+<svg>"],
+])("attack 38: no markup comes in as the name of %s", async (_what, publisher, pack, version) => {
+  const name = `${publisher}/${pack}`;
+  const archive = buildSampleArchive({ manifest: { name, version } });
+  const path = [publisher, pack, version].map(encodeURIComponent).join("/");
+  const upload = signUpload(archive, path, createSampleKey(), acme.token);
+  expect([400, 403]).toContain((await registry.publish(upload)).status);
+  // Nor within the archive, under a harmless path.
+  const plain = signUpload(archive, "acme/hello/1.0.0", createSampleKey(), acme.token);
+  expect((await registry.publish(plain)).status).toBe(422);
 });
 
 test("attack 38: every link of a hostile page leads to the registry, or outward by http alone", async () => {

@@ -44,8 +44,14 @@ function renderCard(pack: PackSummary): Html {
   return html`<li class="card">
 <h3><a href="/packs/${pack.name}"><span>${publisher ?? ""}/</span>${name ?? ""}</a></h3>
 <p>${pack.description}</p>
-<p class="facts"><span class="version">${pack.latest}</span> ${renderDate(pack.publishedAt)} <span>${renderDownloads(pack.downloads)}</span></p>
+<p class="facts">${renderLatest(pack)} ${renderDate(pack.publishedAt)} <span>${renderDownloads(pack.downloads)}</span></p>
 </li>`;
+}
+
+function renderLatest({ latest }: PackSummary): Html {
+  return latest === null
+    ? html`<span class="level manage">every version withdrawn</span>`
+    : html`<span class="version">${latest}</span>`;
 }
 
 function buildQuery(search: string, cursor: string): string {

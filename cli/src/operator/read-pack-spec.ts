@@ -1,0 +1,20 @@
+import { buildParser, PackName, SondeError } from "@sonde/schemas";
+
+/** @throws SondeError BAD_REQUEST */
+export const parsePackName = buildParser(PackName, "publisher/pack", "BAD_REQUEST");
+
+/**
+ * Reads `publisher/pack@1.2.3` or `publisher/pack@^1`.
+ *
+ * @throws SondeError BAD_REQUEST
+ */
+export function readPackSpec(spec: string): { pack: string; version: string } {
+  const [name = "", version = "", ...rest] = spec.split("@");
+  const pack = parsePackName(name);
+  // Whoever is asked says what is a version or a range.
+  if (rest.length === 0 && /^[0-9A-Za-z.^~<>=*| -]{1,100}$/.test(version)) return { pack, version };
+  throw new SondeError(
+    "BAD_REQUEST",
+    `expected publisher/pack@version or @range, got ${JSON.stringify(spec)}`,
+  );
+}

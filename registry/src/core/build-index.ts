@@ -1,0 +1,26 @@
+import type { IndexLine, RegistryEntry, Version } from "@sonde/schemas";
+import { UNTOUCHED, changeState } from "./pack-life.ts";
+
+/** An entry of the log, and where in it. */
+export type PlacedEntry = { logIndex: number; entry: RegistryEntry };
+
+/**
+ * The versions of one pack in the order of the log, from what the log says of
+ * them and nothing else.
+ *
+ * @param entries of this pack, in the order of the log
+ */
+export function buildIndex(entries: readonly PlacedEntry[]): IndexLine[] {
+  const lines = new Map<Version, IndexLine>();
+  for (const { logIndex, entry } of entries) {
+    if (entry.type === "publish") {
+      const { name, version, digest, engines } = entry;
+      lines.set(version, { name, version, digest, engines, logIndex, state: UNTOUCHED });
+    } else if (entry.type === "yank" || entry.type === "quarantine") {
+      const line = lines.get(entry.version);
+      if (line !== undefined)
+        lines.set(entry.version, { ...line, state: changeState(line.state, entry) });
+    }
+  }
+  return [...lines.values()];
+}

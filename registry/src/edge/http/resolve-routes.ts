@@ -1,0 +1,45 @@
+import { PublisherName, ResolvedVersion, Version } from "@sonde/schemas";
+import { chooseVersion } from "@sonde/trust/log";
+import { Type } from "typebox";
+import type { ReadPackLog } from "../store/pack-log.ts";
+import type { HttpServer } from "./http-server.ts";
+
+const PackPath = Type.Object({ publisher: PublisherName, pack: PublisherName });
+const ResolveQuery = Type.Object(
+  {
+    /** A version, or a range such as `^1`. */
+    range: Type.String({ minLength: 1, maxLength: 200 }),
+    /** The agent that it is for; without it, any. */
+    agent: Type.Optional(Version),
+  },
+  { additionalProperties: false },
+);
+
+/**
+ * What a range means now, for people and tools: by the rule of the hub, which
+ * itself asks the log alone.
+ */
+export function addResolveRoutes(app: HttpServer, readPackLog: ReadPackLog): void {
+  app.get(
+    "/api/v1/packs/:publisher/:pack/resolve",
+    {
+      schema: {
+        params: PackPath,
+        querystring: ResolveQuery,
+        response: { 200: ResolvedVersion },
+        summary: "The version that a range means",
+      },
+      config: {
+        right: "anybody",
+        errors: ["NOT_FOUND", "PACK_QUARANTINED", "PACK_NEEDS_NEWER_AGENT"],
+        conditional: true,
+      },
+    },
+    async ({ params, query }): Promise<ResolvedVersion> => {
+      const { entries } = await readPackLog(`${params.publisher}/${params.pack}`);
+      const chosen = chooseVersion(entries, query.range, query.agent ?? null);
+      const { name, version, digest, engines } = chosen;
+      return { name, version, digest, engines };
+    },
+  );
+}

@@ -1,0 +1,41 @@
+import type { Manifest } from "@sonde/schemas";
+import { buildSampleArchive, buildSampleManifest, createSampleKey } from "@sonde/trust/testing";
+import { type Answer, type TestRegistry, signUpload } from "./test-registry.ts";
+
+type Publication = { readme?: string; code?: string; manifest?: Partial<Manifest> };
+
+/** A publisher of a running registry who signs with a key of its own. */
+export type TestPublisher = {
+  /** Of role owner. */
+  token: string;
+  /** Publishes a sample as `NAME/pack`; fails unless it is new. */
+  publish(pack: string, version: string, more?: Publication): Promise<void>;
+  /** Says something about a pack or version, such as `hello/1.0.0/yank`. */
+  say(path: string, body: object): Promise<Answer>;
+};
+
+export async function addTestPublisher(
+  registry: TestRegistry,
+  name: string,
+): Promise<TestPublisher> {
+  const key = createSampleKey();
+  const token = await registry.addPublisher(name, key);
+  return {
+    token,
+    async publish(pack, version, more = {}) {
+      const manifest = { name: `${name}/${pack}`, version, ...more.manifest };
+      const archive = buildSampleArchive({ ...more, manifest });
+      const upload = signUpload(archive, `${name}/${pack}/${version}`, key, token);
+      const answer = await registry.publish(upload);
+      if (answer.status !== 201) throw new Error(JSON.stringify(answer));
+    },
+    say: (path, body) => registry.send("PUT", `/api/v1/packs/${name}/${path}`, token, body),
+  };
+}
+
+/** The sample's one probe under another name. */
+export function buildSampleProbes(probe: string, description: string): Manifest["probes"] {
+  const { greet } = buildSampleManifest().probes;
+  if (greet === undefined) throw new Error("expected the sample's probe");
+  return { [probe]: { ...greet, description } };
+}
