@@ -12,6 +12,7 @@ import {
 import { formatNoteKey } from "@sonde/trust/log";
 import { DEFAULT_RATE_LIMITS, type RegistryConfig, parseRegistryConfig } from "./config.ts";
 import { REGISTRY_VERSION } from "./core/registry-version.ts";
+import { createChecker } from "./edge/checker.ts";
 import { createDownloadCounter } from "./edge/download-counter.ts";
 import { addArchiveRoutes } from "./edge/http/archive-routes.ts";
 import { installConditionalAnswers } from "./edge/http/conditional.ts";
@@ -58,6 +59,8 @@ import { addPageRoutes } from "./edge/web/page-routes.ts";
 //   --reserved: a name that is kept for Sonde or the system is meant
 
 const MAX_DATABASE_CONNECTIONS = 6;
+/** Each has a process that reads and verifies its archive. */
+const PUBLISHES_AT_ONCE = 3;
 const USAGE =
   "expected CONFIG, or CONFIG publisher add NAME with --key FILE or --issuer URL --identity NAME";
 const now = (): Date => new Date();
@@ -120,6 +123,16 @@ async function listen(
   const readDetails = createDetailsReader(versions, lives, packs, readReadme);
   const readCheckpoint = createCheckpointReader(log, logKey, now);
 
+  const uploadFolder = join(config.dataDir, "uploads");
+  const checker = createChecker(config.admitPath, uploadFolder);
+  const uploads = await openUploads({
+    folder: uploadFolder,
+    atOnce: PUBLISHES_AT_ONCE,
+    async onLeft(digest) {
+      if (!(await versions.isPublished(digest))) await blobs.removeBlob(digest);
+    },
+  });
+
   const tokens = createTokenStore(database.sql);
   const findHolder = (token: string) => tokens.findHolder(token, now());
 
@@ -142,7 +155,8 @@ async function listen(
     ...blobs,
     versions,
     lives,
-    uploads: await openUploads(join(config.dataDir, "uploads")),
+    uploads,
+    checkUpload: checker.checkUpload,
     maxCapability: config.maxCapability,
     trustedRoot,
     now,
@@ -167,6 +181,7 @@ async function listen(
   print({ ready: true, pid: process.pid, port, operatorSocket, logKey: formatNoteKey(logKey.key) });
   return async () => {
     await Promise.all([app.close(), operator.close()]);
+    checker.close();
     await Promise.all([downloads.close(), renderer.close()]);
     await database.close();
   };

@@ -1,5 +1,5 @@
 import { type Static, Type } from "typebox";
-import { Manifest } from "./manifest.ts";
+import type { Manifest } from "./manifest.ts";
 import { LogHead } from "./envelope.ts";
 import { Signer } from "./signer.ts";
 import { Digest, PackName, Timestamp, Version } from "./names.ts";
@@ -118,7 +118,8 @@ export const CheckedPack = Type.Object(
     digest: Digest,
     contentDigest: Digest,
     signer: Signer,
-    manifest: Type.Unsafe<Manifest>(Manifest),
+    /** Its shape is for the reader to check. */
+    manifest: Type.Unsafe<Manifest>({ type: "object" }),
     /** Markdown; what is no UTF-8 in it is replaced. */
     readme: Type.String(),
   },

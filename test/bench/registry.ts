@@ -143,6 +143,7 @@ function writeConfig(folder: string, databaseUrl: string): string {
     dataDir,
     databaseUrl,
     http,
+    admitPath: join(workspace, "dist/admit.js"),
     maxCapability: "observe",
     supervised: true,
     rateLimits,

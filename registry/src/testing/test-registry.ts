@@ -6,7 +6,7 @@ import { join } from "node:path";
 import { type Database, openDatabase } from "@sonde/database";
 import { type TestDatabase, startTestDatabase } from "@sonde/database/testing";
 import type { ErrorBody } from "@sonde/schemas";
-import { type SampleKey, signSample } from "@sonde/trust/testing";
+import { type SampleKey, buildAdmitProgram, signSample } from "@sonde/trust/testing";
 import { migrations } from "../edge/store/migrations.ts";
 
 const NOBODY = 65534;
@@ -36,6 +36,7 @@ export class TestRegistry {
   readonly root = mkdtempSync(join(tmpdir(), "sonde-registry-"));
   readonly dataDir = join(this.root, "data");
   readonly configFile = join(this.root, "config.json");
+  readonly admitPath = join(this.root, "programs/admit.cjs");
   readonly database: TestDatabase;
   readonly #settings: object;
   child: ChildProcess | undefined;
@@ -54,6 +55,7 @@ export class TestRegistry {
     mkdirSync(registry.dataDir);
     registry.#giveAway(registry.root, registry.dataDir);
     chmodSync(registry.root, 0o755);
+    await buildAdmitProgram(registry.admitPath);
     registry.writeConfig(registry.configFile);
     await registry.start();
     return registry;
@@ -104,6 +106,7 @@ export class TestRegistry {
       dataDir: this.dataDir,
       databaseUrl: this.database.url,
       http: { host: "127.0.0.1", port: 0, behindProxy: false },
+      admitPath: this.admitPath,
       maxCapability: "observe",
       // What the limits do has tests of its own; here many cases come from one address.
       rateLimits: { readsPerMinute: 1e6, writesPerMinute: 1e6, refusalsPerMinute: 1e6 },

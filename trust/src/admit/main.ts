@@ -90,9 +90,7 @@ async function answer(request: AdmitProgramRequest): Promise<Reply> {
 
 async function serve(line: string): Promise<Reply> {
   try {
-    return await answer(
-      parseAdmitProgramRequest(parseJson(line, "admit request", "BAD_REQUEST")),
-    );
+    return await answer(parseAdmitProgramRequest(parseJson(line, "admit request", "BAD_REQUEST")));
   } catch (thrown) {
     const { code, message } = toSondeError(thrown);
     return { ok: false, error: { code, message: message.slice(0, 2000) } };

@@ -86,7 +86,7 @@ export function addPackRoutes(app: HttpServer, ports: PackRoutePorts): void {
     async (request, reply) => {
       const { publisher, pack, version } = request.params;
       const name = `${publisher}/${pack}`;
-      const { published, created } = await ports.uploads.receive(request, (upload) =>
+      const { published, created } = await ports.uploads.receive(request, reply, (upload) =>
         publishVersion(ports, { ...upload, name, version, publisher }),
       );
       const life = await lives.readLife(published.name);

@@ -1,4 +1,5 @@
 import {
+  type Digest,
   type IndexLine,
   type Manifest,
   type PackName,
@@ -49,6 +50,10 @@ export function createVersionStore(sql: Sql, log: LogStore, names: NameStore, pa
 
   return {
     findVersion,
+
+    async isPublished(digest: Digest): Promise<boolean> {
+      return (await sql`select 1 from versions where digest = ${digest}`).length > 0;
+    },
 
     async findBundle(name: PackName, version: Version): Promise<string | null> {
       const [row] = await sql<{ bundle: string }[]>`
