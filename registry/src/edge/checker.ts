@@ -27,7 +27,7 @@ export type Checker = { checkUpload: CheckUpload; close(): void };
  * @param admitPath the bundled admit program
  * @param folder where uploads lie: all that the processes may read
  */
-export function createChecker(admitPath: string, folder: string): Checker {
+export function createChecker(admitPath: string, folder: string, limits = LIMITS): Checker {
   const programs = new Map<WarmProgram, NodeJS.Timeout | null>();
 
   /** Asked and idle; the latest first, so that the others grow old. */
@@ -37,7 +37,7 @@ export function createChecker(admitPath: string, folder: string): Checker {
       if (program.hasEnded) programs.delete(program);
       else if (idle !== null) taken = program;
     }
-    const program = taken ?? new WarmProgram(admitPath, folder, LIMITS);
+    const program = taken ?? new WarmProgram(admitPath, folder, limits);
     clearTimeout(programs.get(program) ?? undefined);
     programs.set(program, null);
     return program;

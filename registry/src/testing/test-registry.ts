@@ -1,5 +1,13 @@
 import { type ChildProcess, type SpawnOptions, spawn } from "node:child_process";
-import { chmodSync, chownSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import {
+  chmodSync,
+  chownSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
 import { request } from "node:http";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -83,6 +91,13 @@ export class TestRegistry {
     const closed = new Promise<number | null>((done) => child.on("close", done));
     child.kill(signal);
     return await closed;
+  }
+
+  /** The processes that check its uploads. */
+  checkers(): number[] {
+    const { pid } = this.child ?? {};
+    const children = readFileSync(`/proc/${pid}/task/${pid}/children`, "utf8");
+    return children.split(" ").filter(Boolean).map(Number);
   }
 
   async close(): Promise<void> {
