@@ -1,4 +1,3 @@
-import { randomInt } from "node:crypto";
 import { readFileSync, readdirSync } from "node:fs";
 import { connect } from "node:net";
 import { join } from "node:path";
@@ -120,23 +119,19 @@ test("a checking process that hangs or is killed costs its upload, and the next 
   for (const pid of left) process.kill(pid, "SIGCONT");
   expect((await publishLarge("5.0.0")).status).toBe(201);
 
-  const killed = await vi.waitUntil(
-    async () => {
-      const patch = randomInt(2 ** 32);
-      for (const pid of registry.checkers()) process.kill(pid, "SIGSTOP");
-      const publishing = publishLarge(`6.0.${patch}`);
-      await vi.waitFor(() => expect(spooled().length).toBe(1), { timeout: 30_000 });
-      for (const pid of registry.checkers()) process.kill(pid, "SIGKILL");
-      const answer = await publishing;
-      // The kill may have come before it was asked.
-      if (answer.status === 201) return false;
-      expect([answer.status, codeOf(answer)]).toEqual([503, "CHECK_FAILED"]);
-      expect((await publishLarge(`6.0.${patch}`)).status).toBe(201);
-      return true;
-    },
-    { timeout: 60_000, interval: 0 },
-  );
-  expect(killed).toBe(true);
+  for (let patch = 0, isKilled = false; !isKilled; patch += 1) {
+    const version = `6.0.${patch}`;
+    for (const pid of registry.checkers()) process.kill(pid, "SIGSTOP");
+    const publishing = publishLarge(version);
+    await vi.waitFor(() => expect(spooled().length).toBe(1), { timeout: 30_000 });
+    for (const pid of registry.checkers()) process.kill(pid, "SIGKILL");
+    const answer = await publishing;
+    // The kill may have come before it was asked, and then another did it.
+    if (answer.status === 201) continue;
+    expect([answer.status, codeOf(answer)]).toEqual([503, "CHECK_FAILED"]);
+    expect((await publishLarge(version)).status).toBe(201);
+    isKilled = true;
+  }
 });
 
 test("uploads that never end hold no memory and nobody up, and leave nothing", async () => {
@@ -149,17 +144,18 @@ test("uploads that never end hold no memory and nobody up, and leave nothing", a
     Buffer.alloc(MAX_ARCHIVE_BYTES - 100, 1),
   ]);
   const head = openUpload(body.length + 50);
-  const sockets = Array.from({ length: 40 }, () => {
+  const sockets = Array.from({ length: 150 }, () => {
     const socket = connect(registry.port, "127.0.0.1").on("error", () => undefined);
     socket.write(head);
     socket.write(body);
     return socket;
   });
-  await vi.waitFor(() => expect(spooled().length).toBe(40), { timeout: 30_000 });
+  await vi.waitFor(() => expect(spooled().length).toBe(150), { timeout: 30_000 });
   expect((await publishLarge("3.0.0")).status).toBe(201);
   for (const socket of sockets) socket.destroy();
   await vi.waitFor(() => expect(spooled()).toEqual([]), { timeout: 30_000 });
-  expect((peakBytes() - before) / MB).toBeLessThan(60);
+  // All of them in memory are 300 MB; what a collector leaves lying for a while is less.
+  expect((peakBytes() - before) / MB).toBeLessThan(160);
 });
 
 test("what a killed registry was receiving is gone when it starts again", async () => {

@@ -15,6 +15,9 @@ import { type NamePorts, checkName } from "./check-name.ts";
 import { checkRights } from "./check-rights.ts";
 import type { Submission } from "./submission.ts";
 
+/** All that a publish goes through once its files are received: the checks, then keeping it. */
+export const PIPELINE = [...PUBLISH_STEPS, "blob", "log"] as const;
+
 /** What publishing needs of the world. */
 export type PublishPorts = NamePorts & {
   maxCapability: Capability;
