@@ -17,6 +17,8 @@ vi.setConfig({ testTimeout: 120_000 });
 let registry: TestRegistry;
 let acme: SampleKey;
 let token: string;
+/** Names the advisory lock that holds a commit. */
+const HELD = 61;
 /** What the registry said it published, in that order. */
 const acknowledged: string[] = [];
 
@@ -184,7 +186,6 @@ const atBlob: Hold = async (upload, kill) => {
 // Between the process's answer and the next question of the database nothing can be held: what
 // stands in rights or capability is killed at that question.
 const afterChecker = atStatement("from versions where name", "lock table versions");
-const IN_LOG = ["from log_head for update", "select * from log_head for update"] as const;
 const HOLDS: Record<"receive" | (typeof PIPELINE)[number], Hold> = {
   receive: whileReceived,
   size: atSize,
@@ -197,7 +198,7 @@ const HOLDS: Record<"receive" | (typeof PIPELINE)[number], Hold> = {
   capability: afterChecker,
   name: atStatement("from pack_names", "lock table pack_names"),
   blob: atBlob,
-  log: atStatement(...IN_LOG),
+  log: atStatement("from log_head for update", "select * from log_head for update"),
 };
 /** Each file of the pipeline, with the steps it is. */
 const FILES: Record<string, (keyof typeof HOLDS)[]> = {
@@ -252,23 +253,24 @@ test.each(kills)(
 );
 
 test("killed once it is in the log, before its answer: it is published", async () => {
-  // It does not yet know the pack's life, which it reads for the answer, after the commit.
-  await registry.stop("SIGTERM");
-  await registry.start();
   const upload = build("3.0.0");
   await registry.inDatabase(async (sql) => {
-    let killed: Promise<unknown> = Promise.resolve();
-    await atStatement(...IN_LOG)(upload, async () => {
-      killed = sql.begin(async (transaction) => {
-        // Given when the publish commits, before anybody who asks later.
-        await transaction`lock table pack_names`;
-        await untilRow(waitingFor("select life from pack_names"));
-        await registry.stop("SIGKILL");
-      });
-      await untilRow(waitingFor("lock table pack_names"));
-    });
-    await killed;
+    // A trigger of this test's holds the registry's commit back, inside PostgreSQL.
+    await sql.unsafe(`select pg_advisory_lock(${HELD});
+      create function hold() returns trigger language plpgsql as
+        $$ begin perform pg_advisory_xact_lock_shared(${HELD}); return null; end $$;
+      create constraint trigger hold after insert on versions deferrable initially deferred
+        for each row execute function hold();`);
+    send(upload);
+    await untilRow(`select 1 from pg_stat_activity
+      where wait_event = 'advisory' and query ilike 'commit%'`);
+    registry.child?.kill("SIGSTOP");
+    await sql`select pg_advisory_unlock(${HELD})`;
+    await untilRow("select 1 from versions where version = '3.0.0'");
+    await registry.stop("SIGKILL");
+    await sql`drop function hold cascade`;
   });
+  expect(inFolder("uploads").length).toBe(1);
   await registry.start();
   expect(inFolder("uploads")).toEqual([]);
   expect(await readLog()).toEqual([...acknowledged, "3.0.0"]);

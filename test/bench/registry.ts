@@ -127,13 +127,13 @@ export async function measureRegistry(quick: boolean, say: (text: string) => voi
   }
 }
 
-/** Of a process while 200 of a request come, 50 at once. */
-async function measureMemory(pid: number, request: () => Promise<number>) {
+/** Of a process while it is asked 200 times, 50 at once. */
+async function measureMemory(pid: number, ask: () => Promise<number>) {
   const statuses = new Set<number>();
   const beforeMb = pssMb(pid);
   let peakMb = beforeMb;
   const watch = setInterval(() => (peakMb = Math.max(peakMb, pssMb(pid))), 20);
-  await ratePerSecond(200, 50, async () => statuses.add(await request()));
+  await ratePerSecond(200, 50, async () => statuses.add(await ask()));
   clearInterval(watch);
   return { statuses: [...statuses], beforeMb, peakMb, addedMb: round(peakMb - beforeMb) };
 }

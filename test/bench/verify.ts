@@ -65,7 +65,7 @@ export async function measureVerify(rounds: number) {
 async function cpuMsEach(rounds: number, work: () => unknown): Promise<number> {
   for (let warm = 0; warm < rounds / 3; warm++) await work();
   const before = process.cpuUsage();
-  for (let round = 0; round < rounds; round++) await work();
+  for (let done = 0; done < rounds; done++) await work();
   const { user, system } = process.cpuUsage(before);
   return round((user + system) / 1000 / rounds);
 }

@@ -172,7 +172,7 @@ test("they end with the process that asked", async () => {
   try {
     execFileSync(process.execPath, ["--conditions=sonde:source", path], { encoding: "utf8" });
   } catch (thrown) {
-    out = String((thrown as { stdout: string }).stdout).trim();
+    out = (thrown as { stdout: string }).stdout.trim();
   }
   expect(out).toMatch(/^[0-9]+$/);
   await expect.poll(() => commandOf(out)).toBe("");
