@@ -30,7 +30,7 @@ export type Checker = { checkUpload: CheckUpload; close(): void };
 export function createChecker(admitPath: string, folder: string, limits = LIMITS): Checker {
   const programs = new Map<WarmProgram, NodeJS.Timeout | null>();
 
-  /** Asked and idle; the latest first, so that the others grow old. */
+  /** One that is idle; always the youngest, so that the others end when there is less to do. */
   function takeProgram(): WarmProgram {
     let taken: WarmProgram | undefined;
     for (const [program, idle] of programs) {
