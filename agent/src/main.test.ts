@@ -25,6 +25,7 @@ import {
 import { archiveDigest } from "@sonde/trust/archive";
 import { verifyChain } from "@sonde/trust/log";
 import {
+  buildAdmitProgram,
   buildSampleArchive,
   buildSampleManifest,
   buildSamplePolicy,
@@ -33,7 +34,6 @@ import {
   type SampleRegistry,
   startSampleRegistry,
 } from "@sonde/trust/testing";
-import { build } from "esbuild";
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test, vi } from "vitest";
 import { writeIdentity } from "./edge/store/write-identity.ts";
 import { type Workshop, createWorkshop } from "./runner/testing/workshop.ts";
@@ -88,15 +88,7 @@ beforeAll(async () => {
     packHost: await bundle("pack-host", "agent/src/pack-host.ts"),
     admit: join(workshop.folder, "admit.cjs"),
   };
-  await build({
-    entryPoints: [join(import.meta.dirname, "../../trust/src/admit/main.ts")],
-    outfile: programs.admit,
-    bundle: true,
-    platform: "node",
-    format: "cjs",
-    conditions: ["sonde:source"],
-    logLevel: "error",
-  });
+  await buildAdmitProgram(programs.admit);
   secretFile = join(workshop.folder, "app.conf");
   writeFileSync(secretFile, "user=app\nDB_PASSWORD=hunter2\n", { mode: 0o644 });
   const file = (path: string) => ({ kind: "file", path, timeoutMs: 500, maxBytes: 4096 }) as const;

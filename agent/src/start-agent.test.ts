@@ -27,6 +27,7 @@ import { admitPack, admittedFolder, followRegistry, readAdmitted } from "@sonde/
 import { archiveDigest } from "@sonde/trust/archive";
 import { verifyChain } from "@sonde/trust/log";
 import {
+  buildAdmitProgram,
   buildSampleArchive,
   buildSampleManifest,
   buildSamplePolicy,
@@ -35,7 +36,6 @@ import {
   type SampleRegistry,
   startSampleRegistry,
 } from "@sonde/trust/testing";
-import { build } from "esbuild";
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test, vi } from "vitest";
 import { describeHost } from "./edge/describe-host.ts";
 import { WELCOME, type TestHub, type TestSession, startTestHub } from "./testing/test-hub.ts";
@@ -59,15 +59,7 @@ let hub: TestHub;
 let agent: Agent | undefined;
 
 beforeAll(async () => {
-  await build({
-    entryPoints: [join(import.meta.dirname, "../../trust/src/admit/main.ts")],
-    outfile: admitProgram,
-    bundle: true,
-    platform: "node",
-    format: "cjs",
-    conditions: ["sonde:source"],
-    logLevel: "error",
-  });
+  await buildAdmitProgram(admitProgram);
 });
 afterAll(() => rmSync(root, { recursive: true, force: true }));
 

@@ -52,6 +52,8 @@ export const RegistryConfig = Type.Object(
         closed,
       ),
     ),
+    /** The bundled admit program, which reads and verifies uploads. */
+    admitPath: Type.String({ pattern: "^/", maxLength: 400 }),
     /** The highest level a published probe may need; `observe` unless the operator wants more. */
     maxCapability: Capability,
     /**

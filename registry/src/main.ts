@@ -11,6 +11,7 @@ import {
 import { formatNoteKey } from "@sonde/trust/log";
 import { DEFAULT_RATE_LIMITS, type RegistryConfig, parseRegistryConfig } from "./config.ts";
 import { REGISTRY_VERSION } from "./core/registry-version.ts";
+import { createChecker } from "./edge/checker.ts";
 import { createDownloadCounter } from "./edge/download-counter.ts";
 import { addArchiveRoutes } from "./edge/http/archive-routes.ts";
 import { installConditionalAnswers } from "./edge/http/conditional.ts";
@@ -55,6 +56,8 @@ import { addPageRoutes } from "./edge/web/page-routes.ts";
 // registry CONFIG: the service; its operator's commands are `sonde registry ...`.
 
 const MAX_DATABASE_CONNECTIONS = 6;
+/** Each has a process that reads and verifies its archive. */
+const PUBLISHES_AT_ONCE = 3;
 const now = (): Date => new Date();
 
 /** One JSON line on standard error; never a token or a body. */
@@ -115,6 +118,16 @@ async function listen(
   const readDetails = createDetailsReader(versions, lives, packs, readReadme);
   const readCheckpoint = createCheckpointReader(log, logKey, now);
 
+  const uploadFolder = join(config.dataDir, "uploads");
+  const checker = createChecker(config.admitPath, uploadFolder);
+  const uploads = await openUploads({
+    folder: uploadFolder,
+    atOnce: PUBLISHES_AT_ONCE,
+    async onLeft(digest) {
+      if (!(await versions.isPublished(digest))) await blobs.removeBlob(digest);
+    },
+  });
+
   const tokens = createTokenStore(database.sql);
   const findHolder = (token: string) => tokens.findHolder(token, now());
 
@@ -146,7 +159,8 @@ async function listen(
     ...blobs,
     versions,
     lives,
-    uploads: await openUploads(join(config.dataDir, "uploads")),
+    uploads,
+    checkUpload: checker.checkUpload,
     maxCapability: config.maxCapability,
     trustedRoot,
     now,
@@ -173,6 +187,7 @@ async function listen(
   print({ ready: true, pid: process.pid, port, operatorSocket, logKey: formatNoteKey(logKey.key) });
   return async () => {
     await Promise.all([app.close(), operator.close()]);
+    checker.close();
     await Promise.all([downloads.close(), renderer.close()]);
     await database.close();
   };

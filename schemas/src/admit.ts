@@ -5,11 +5,11 @@ import { Signer } from "./signer.ts";
 import { Digest, PackName, Timestamp, Version } from "./names.ts";
 import { Failure } from "./reads.ts";
 import { RegistryEntry } from "./registry-log.ts";
-import { LogKeyText, TrustPolicy } from "./trust-policy.ts";
+import { LogKeyText, SignerPolicy, TrustPolicy } from "./trust-policy.ts";
 import { buildParser } from "./validator.ts";
 
-// The protocol of the admit program: one JSON request on stdin, JSON lines on
-// stdout of which the last is the reply, then it ends.
+// The protocol of the admit program: JSON requests on stdin, each a line; for each, JSON lines on
+// stdout of which the last is the reply. It ends when its input does.
 
 const closed = { additionalProperties: false } as const;
 
@@ -76,6 +76,21 @@ export const AdmitRequest = Type.Object(
 );
 export type AdmitRequest = Static<typeof AdmitRequest>;
 
+const FilePath = Type.String({ pattern: "^/", maxLength: 1000 });
+
+/** Verify an upload that lies on disk. Nothing is fetched or stored. */
+export const CheckRequest = Type.Object(
+  {
+    op: Type.Literal("check"),
+    /** Absolute paths of the two files, which belong to whoever asks. */
+    archive: FilePath,
+    bundle: FilePath,
+    policy: SignerPolicy,
+  },
+  closed,
+);
+export type CheckRequest = Static<typeof CheckRequest>;
+
 /** Kept beside the stored files; only the admit program writes it. */
 export const VerifiedRecord = Type.Object(
   { name: PackName, version: Version, digest: Digest, contentDigest: Digest, signer: Signer },
@@ -95,6 +110,21 @@ export const AdmittedPack = Type.Object(
 );
 export type AdmittedPack = Static<typeof AdmittedPack>;
 
+/** What an upload is that passed every check. */
+export const CheckedPack = Type.Object(
+  {
+    digest: Digest,
+    contentDigest: Digest,
+    signer: Signer,
+    /** Its shape is for the reader to check. */
+    manifest: Type.Unsafe<Manifest>({ type: "object" }),
+    /** Markdown; what is no UTF-8 in it is replaced. */
+    readme: Type.String(),
+  },
+  closed,
+);
+export type CheckedPack = Static<typeof CheckedPack>;
+
 const Refusal = Type.Object({ ok: Type.Literal(false), error: Failure }, closed);
 
 export const AdmitReply = Type.Union([
@@ -103,18 +133,28 @@ export const AdmitReply = Type.Union([
 ]);
 export type AdmitReply = { ok: true; pack: AdmittedPack } | { ok: false; error: Failure };
 
+export const CheckReply = Type.Union([
+  Type.Object({ ok: Type.Literal(true), checked: CheckedPack }, closed),
+  Refusal,
+]);
+export type CheckReply = { ok: true; checked: CheckedPack } | { ok: false; error: Failure };
+
 export const FollowReply = Type.Union([
   Type.Object({ ok: Type.Literal(true), log: FollowedLog }, closed),
   Refusal,
 ]);
 export type FollowReply = { ok: true; log: FollowedLog } | { ok: false; error: Failure };
 
+const AdmitProgramRequest = Type.Union([AdmitRequest, FollowRequest, CheckRequest]);
+export type AdmitProgramRequest = Static<typeof AdmitProgramRequest>;
+
 export const parseAdmitProgramRequest = buildParser(
-  Type.Union([AdmitRequest, FollowRequest]),
+  AdmitProgramRequest,
   "admit request",
   "BAD_REQUEST",
 );
 export const parseVerifiedRecord = buildParser(VerifiedRecord, "verified.json", "DIGEST_MISMATCH");
 export const parseAdmitReply = buildParser(AdmitReply, "admit reply", "INTERNAL");
+export const parseCheckReply = buildParser(CheckReply, "check reply", "CHECK_FAILED");
 export const parseFollowReply = buildParser(FollowReply, "follow reply", "INTERNAL");
 export const parseFollowedEntry = buildParser(FollowedEntry, "followed entry", "INTERNAL");

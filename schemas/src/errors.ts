@@ -268,6 +268,16 @@ export const ERROR_TABLE = {
     retryable: true,
     hint: "The registry did not answer; verified packs keep working.",
   },
+  REGISTRY_BUSY: {
+    status: 503,
+    retryable: true,
+    hint: "Too many uploads at once; send it again after the seconds that Retry-After names.",
+  },
+  CHECK_FAILED: {
+    status: 503,
+    retryable: true,
+    hint: "The registry could not finish its checks and published nothing; send it again.",
+  },
   // Wire
   ENVELOPE_INVALID: {
     status: 400,

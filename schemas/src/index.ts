@@ -10,9 +10,13 @@ export {
   parsePackExplanation,
 } from "./agent-api.ts";
 export {
+  type AdmitProgramRequest,
   AdmitReply,
   AdmitRequest,
   AdmittedPack,
+  CheckReply,
+  CheckRequest,
+  CheckedPack,
   FollowReply,
   FollowRequest,
   FollowedEntry,
@@ -21,6 +25,7 @@ export {
   VerifiedRecord,
   parseAdmitProgramRequest,
   parseAdmitReply,
+  parseCheckReply,
   parseFollowReply,
   parseFollowedEntry,
   parseVerifiedRecord,

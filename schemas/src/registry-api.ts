@@ -41,11 +41,11 @@ const closed = { additionalProperties: false } as const;
 export const PUBLISH_STEPS = [
   "size",
   "archive",
-  "manifest",
-  "rights",
   "signature",
-  "code",
+  "manifest",
   "reads",
+  "code",
+  "rights",
   "capability",
   "name",
 ] as const;

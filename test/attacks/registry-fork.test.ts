@@ -110,6 +110,7 @@ async function startFork(): Promise<string> {
   const ready = await run(accounts.registry, "registry.js", {
     dataDir: at("registry"),
     http: { host: "127.0.0.1", port: 0, behindProxy: false },
+    admitPath: findProgram(product, "admit.js")[1],
     maxCapability: "observe",
     supervised: true,
   });

@@ -10,6 +10,7 @@ import { measureFloors } from "./floors.ts";
 import { createToolCaller } from "./mcp-load.ts";
 import { cpuMs, descendants, pidsNaming, pssMb } from "./process-figures.ts";
 import { measureRegistry } from "./registry.ts";
+import { measureVerify } from "./verify.ts";
 import { ratePerSecond, round, summarize, timeEach } from "./statistics.ts";
 
 const quick = process.argv.includes("--quick");
@@ -110,12 +111,14 @@ const machine = {
   node: process.version,
 };
 
+function print(result: object): void {
+  process.stdout.write(`${JSON.stringify({ machine, ...result }, null, 2)}\n`);
+}
+
 async function main(): Promise<void> {
-  if (process.argv.includes("registry")) {
-    const figures = await measureRegistry(quick, say);
-    process.stdout.write(`${JSON.stringify({ machine, ...figures }, null, 2)}\n`);
-    return;
-  }
+  // Parts of the product that are also measured by themselves.
+  if (process.argv.includes("registry")) return print(await measureRegistry(quick, say));
+  if (process.argv.includes("verify")) return print(await measureVerify(quick ? 100 : 500));
   const data = createDataFolder();
   say("floors ...");
   const floors = await measureFloors(ROUNDS);
@@ -191,9 +194,7 @@ async function main(): Promise<void> {
       met: auditRows === callsMade,
     },
   ];
-  process.stdout.write(
-    `${JSON.stringify({ machine, floors, probes, withOthersPssMb, alone, cloneToFirstAnswerSeconds, ambitions }, null, 2)}\n`,
-  );
+  print({ floors, probes, withOthersPssMb, alone, cloneToFirstAnswerSeconds, ambitions });
 }
 
 await main();

@@ -9,16 +9,17 @@ import postgres from "postgres";
 import { addPublisher } from "../../cli/src/registry-operator-client.ts";
 import { workspace } from "../product/start-product.ts";
 import { createGetter } from "./http-load.ts";
-import { pssMb } from "./process-figures.ts";
+import { descendants, pssMb } from "./process-figures.ts";
 import { SEARCHES, seedPacks } from "./registry-seed.ts";
+import { measureVerify } from "./verify.ts";
 import { ratePerSecond, round, summarize, timeEach } from "./statistics.ts";
 
 const NOBODY = 65534;
 const account: SpawnOptions = process.getuid?.() === 0 ? { uid: NOBODY, gid: NOBODY } : {};
 const UNLIMITED = 100_000_000;
 const MB = 1024 * 1024;
-/** As large as an archive may be, less what its frame needs. */
-const UPLOAD_BYTES = 2 * MB - 64;
+/** About as large as an archive may be, and far above it. */
+const LARGE_UPLOADS = [2 * MB - 64, 5 * MB];
 const CONCURRENCY = 16;
 
 /** The registry alone, over a PostgreSQL that syncs, each figure beside its floor of the same run. */
@@ -34,16 +35,24 @@ export async function measureRegistry(quick: boolean, say: (text: string) => voi
   try {
     const socket = join(folder, "data/run/operator.sock");
     const { token } = await addPublisher(socket, "acme", key.publicKeyPem);
+    say("verify ...");
+    const verify = await measureVerify(Math.ceil(500 * scale));
     say("publish ...");
-    const uploads = Array.from({ length: Math.ceil(400 * scale) }, (_, minor) =>
+    const uploads = Array.from({ length: Math.ceil(1_000 * scale) }, (_, minor) =>
       buildUpload(`1.${minor}.0`, key),
     );
     const put = ({ path, body }: Upload) => client("PUT", at(path), { token, body });
     let next = 0;
-    const publishPerSecond = await ratePerSecond(uploads.length, 8, async () => {
+    const publish = async () => {
       const upload = uploads[next++];
       if (upload === undefined || (await put(upload)).status !== 201) throw new Error("refused");
-    });
+    };
+    const warmUp = uploads.length / 5;
+    const coldPublishPerSecond = await ratePerSecond(warmUp, 8, publish);
+    const publishPerSecond = await ratePerSecond(uploads.length - warmUp, 8, publish);
+    const pid = registry.child.pid ?? 0;
+    const [, ...checkers] = descendants(pid);
+    const memoryMb = { registry: pssMb(pid), checkers: checkers.map(pssMb) };
 
     say("metadata and downloads ...");
     const requests = Math.ceil(20_000 * scale);
@@ -81,25 +90,19 @@ export async function measureRegistry(quick: boolean, say: (text: string) => voi
     const search = { packs, versions: packs * 5, ...summarize(samples), p95Ms };
 
     say("uploads ...");
-    const upload = frameUpload(Buffer.from("{}"), randomBytes(UPLOAD_BYTES));
-    const pid = registry.child.pid ?? 0;
-    const beforeMb = pssMb(pid);
-    let peakMb = beforeMb;
-    const watch = setInterval(() => (peakMb = Math.max(peakMb, pssMb(pid))), 20);
-    await ratePerSecond(200, 50, () =>
-      client("PUT", at("/api/v1/packs/acme/hello/9.9.9"), { token, body: upload }),
-    );
-    clearInterval(watch);
-    const uploads50 = {
-      bytesEach: UPLOAD_BYTES,
-      beforeMb,
-      peakMb,
-      addedMb: round(peakMb - beforeMb),
-    };
+    const uploads50 = [];
+    for (const bytesEach of LARGE_UPLOADS) {
+      const body = frameUpload(Buffer.from("{}"), randomBytes(bytesEach));
+      const path = at("/api/v1/packs/acme/hello/9.9.9");
+      const refuse = async () => (await client("PUT", path, { token, body })).status;
+      uploads50.push({ bytesEach, ...(await measureMemory(pid, refuse)) });
+    }
 
     const downloadShare = round(downloadPerSecond / bareStaticPerSecond);
     const figures = {
+      coldPublishPerSecond,
       publishPerSecond,
+      memoryMb,
       metadataPerSecond,
       bareFastifyPerSecond,
       indexPerSecond,
@@ -109,12 +112,14 @@ export async function measureRegistry(quick: boolean, say: (text: string) => voi
       downloadShare,
       search,
       uploads50,
+      verify: verify.figures,
     };
     const ambitions = [
       judge("publish with verify and log, per second", 50, publishPerSecond),
       judge("metadata, requests per second", 3000, metadataPerSecond),
       judge("download against a bare static server", 0.9, downloadShare),
       { what: "search p95, ms", limit: 50, got: p95Ms, met: p95Ms < 50 },
+      ...verify.ambitions,
     ];
     return { figures, ambitions };
   } finally {
@@ -122,6 +127,17 @@ export async function measureRegistry(quick: boolean, say: (text: string) => voi
     await database.close();
     rmSync(folder, { recursive: true, force: true });
   }
+}
+
+/** Of a process while it is asked 200 times, 50 at once. */
+async function measureMemory(pid: number, ask: () => Promise<number>) {
+  const statuses = new Set<number>();
+  const beforeMb = pssMb(pid);
+  let peakMb = beforeMb;
+  const watch = setInterval(() => (peakMb = Math.max(peakMb, pssMb(pid))), 20);
+  await ratePerSecond(200, 50, async () => statuses.add(await ask()));
+  clearInterval(watch);
+  return { statuses: [...statuses], beforeMb, peakMb, addedMb: round(peakMb - beforeMb) };
 }
 
 function judge(what: string, limit: number, got: number) {
@@ -145,6 +161,7 @@ function writeConfig(folder: string, databaseUrl: string): string {
     dataDir,
     databaseUrl,
     http,
+    admitPath: join(workspace, "dist/admit.js"),
     maxCapability: "observe",
     supervised: true,
     rateLimits,

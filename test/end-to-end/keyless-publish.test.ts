@@ -5,6 +5,7 @@ import { join, resolve } from "node:path";
 import { startTestDatabase, type TestDatabase } from "@sonde/database/testing";
 import { parsePackList, type SignerPolicy } from "@sonde/schemas";
 import { verifyPack } from "@sonde/trust/pack";
+import { buildAdmitProgram } from "@sonde/trust/testing";
 import {
   createTestSigstore,
   serveSigstore,
@@ -70,8 +71,11 @@ beforeAll(async () => {
   if (asRoot) for (const path of [root, dataDir]) chownSync(path, NOBODY, NOBODY);
   chmodSync(root, 0o755);
   writeFileSync(trustedRootFile, JSON.stringify(sigstore.trustedRoot), { mode: 0o644 });
+  const admitPath = join(root, "programs/admit.cjs");
+  await buildAdmitProgram(admitPath);
   const config = {
     dataDir,
+    admitPath,
     databaseUrl: database.url,
     http: { host: "127.0.0.1", port: 0, behindProxy: false },
     maxCapability: "observe",

@@ -85,6 +85,7 @@ async function startRegistry(trustedRoot: object): Promise<string> {
   const config = {
     dataDir: at("registry"),
     http: { host: "127.0.0.1", port: Number(new URL(url).port), behindProxy: false },
+    admitPath: findProgram(product, "admit.js")[1],
     maxCapability: "observe",
     trustedRootFile: at("trusted-root.json"),
     trustedPublishing: {

@@ -117,6 +117,7 @@ export function writeConfigs(
       dataDir: layout.registry,
       ...(databaseUrl !== undefined && { databaseUrl }),
       http: { host: "127.0.0.1", port: ports.registry, behindProxy: false },
+      admitPath,
       maxCapability: "observe",
       ...(existsSync(layout.trustedRoot) && { trustedRootFile: layout.trustedRoot }),
       supervised: true,

@@ -8,11 +8,11 @@ import { followRegistry } from "@sonde/trust/admit";
 import { headOf } from "@sonde/trust/log";
 import {
   type SampleRegistry,
+  buildAdmitProgram,
   buildSampleArchive,
   buildSamplePolicy,
   startSampleRegistry,
 } from "@sonde/trust/testing";
-import { build } from "esbuild";
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test, vi } from "vitest";
 import { openAuditLog } from "./audit-log.ts";
 import { RegistryFollower } from "./registry-follower.ts";
@@ -34,15 +34,7 @@ let news: string[];
 let elapsed = 0;
 
 beforeAll(async () => {
-  await build({
-    entryPoints: [join(import.meta.dirname, "../../../trust/src/admit/main.ts")],
-    outfile: admitPath,
-    bundle: true,
-    platform: "node",
-    format: "cjs",
-    conditions: ["sonde:source"],
-    logLevel: "error",
-  });
+  await buildAdmitProgram(admitPath);
   server = await startTestDatabase();
   database = await openDatabase({
     dataDir: "/nonexistent",

@@ -1,12 +1,20 @@
 import { type ChildProcess, type SpawnOptions, spawn } from "node:child_process";
-import { chmodSync, chownSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import {
+  chmodSync,
+  chownSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
 import { request } from "node:http";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type Database, openDatabase } from "@sonde/database";
 import { type TestDatabase, startTestDatabase } from "@sonde/database/testing";
 import type { AddedPublisher, ErrorBody } from "@sonde/schemas";
-import { type SampleKey, signSample } from "@sonde/trust/testing";
+import { type SampleKey, buildAdmitProgram, signSample } from "@sonde/trust/testing";
 import { migrations } from "../edge/store/migrations.ts";
 
 const NOBODY = 65534;
@@ -43,6 +51,7 @@ export class TestRegistry {
   readonly root = mkdtempSync(join(tmpdir(), "sonde-registry-"));
   readonly dataDir = join(this.root, "data");
   readonly configFile = join(this.root, "config.json");
+  readonly admitPath = join(this.root, "programs/admit.cjs");
   readonly database: TestDatabase;
   readonly #settings: object;
   #documents: Promise<{ http: OpenApi; operator: OpenApi }> | undefined;
@@ -62,6 +71,7 @@ export class TestRegistry {
     mkdirSync(registry.dataDir);
     registry.#giveAway(registry.root, registry.dataDir);
     chmodSync(registry.root, 0o755);
+    await buildAdmitProgram(registry.admitPath);
     registry.writeConfig(registry.configFile);
     await registry.start();
     return registry;
@@ -91,6 +101,13 @@ export class TestRegistry {
     return await closed;
   }
 
+  /** The processes that check its uploads. */
+  checkers(): number[] {
+    const { pid } = this.child ?? {};
+    const children = readFileSync(`/proc/${pid}/task/${pid}/children`, "utf8");
+    return children.split(" ").filter(Boolean).map(Number);
+  }
+
   async close(): Promise<void> {
     await this.stop("SIGKILL");
     await this.database.close();
@@ -112,6 +129,7 @@ export class TestRegistry {
       dataDir: this.dataDir,
       databaseUrl: this.database.url,
       http: { host: "127.0.0.1", port: 0, behindProxy: false },
+      admitPath: this.admitPath,
       maxCapability: "observe",
       // What the limits do has tests of its own; here many cases come from one address.
       rateLimits: { readsPerMinute: 1e6, writesPerMinute: 1e6, refusalsPerMinute: 1e6 },

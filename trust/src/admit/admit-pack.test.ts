@@ -14,10 +14,10 @@ import {
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type AdmitRequest, SondeError } from "@sonde/schemas";
-import { build } from "esbuild";
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test, vi } from "vitest";
 import { archiveDigest } from "../archive/index.ts";
 import {
+  buildAdmitProgram,
   buildSampleArchive,
   buildSamplePolicy,
   createSampleKey,
@@ -56,15 +56,7 @@ let storeDir: string;
 let request: Omit<AdmitRequest, "op">;
 
 beforeAll(async () => {
-  await build({
-    entryPoints: [join(import.meta.dirname, "main.ts")],
-    outfile: program,
-    bundle: true,
-    platform: "node",
-    format: "cjs",
-    conditions: ["sonde:source"],
-    logLevel: "error",
-  });
+  await buildAdmitProgram(program);
 });
 afterAll(() => rmSync(root, { recursive: true, force: true }));
 

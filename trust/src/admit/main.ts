@@ -1,7 +1,9 @@
 import { once } from "node:events";
 import {
+  type AdmitProgramRequest,
   type AdmitReply,
   type AdmitRequest,
+  type CheckReply,
   type FollowReply,
   type FollowRequest,
   SondeError,
@@ -13,16 +15,21 @@ import {
 import { decodeFrontier, encodeFrontier, followLog, headOf, parseNoteKey } from "../log/index.ts";
 import { verifyPack } from "../pack/index.ts";
 import { checkLogged } from "./check-logged.ts";
+import { checkUpload } from "./check-upload.ts";
 import { fetchPack } from "./fetch-pack.ts";
 import { findAdmitted } from "./find-admitted.ts";
+import { readLines } from "./read-lines.ts";
 import { noLocalPack, readLocalPack } from "./read-local-pack.ts";
 import { createTileReader, fetchCheckpoint } from "./registry-fetch.ts";
 import { storePack } from "./store-pack.ts";
 
-// The admit program: one request about a registry, then it ends. A process of
-// its own, so no hostile byte meets the agent's or hub's memory.
+// The admit program: requests about packs, one after the other, until its input
+// ends. A process of its own, so no hostile byte meets the memory of agent, hub
+// or registry.
 
 const MAX_REQUEST_BYTES = 1024 * 1024;
+
+type Reply = AdmitReply | FollowReply | CheckReply;
 
 /** Fetches or reads, verifies and stores one archive. */
 async function admit(request: AdmitRequest): Promise<AdmitReply> {
@@ -70,27 +77,24 @@ async function follow({ registry, logKey, from, seen }: FollowRequest): Promise<
   return { ok: true, log: { place: encodeFrontier(frontier), head: headOf(frontier), at } };
 }
 
-async function serve(requestBytes: Buffer): Promise<AdmitReply | FollowReply> {
+async function answer(request: AdmitProgramRequest): Promise<Reply> {
+  switch (request.op) {
+    case "admit":
+      return await admit(request);
+    case "follow":
+      return await follow(request);
+    case "check":
+      return { ok: true, checked: await checkUpload(request) };
+  }
+}
+
+async function serve(line: string): Promise<Reply> {
   try {
-    const request = parseAdmitProgramRequest(
-      parseJson(requestBytes, "admit request", "BAD_REQUEST"),
-    );
-    return request.op === "admit" ? await admit(request) : await follow(request);
+    return await answer(parseAdmitProgramRequest(parseJson(line, "admit request", "BAD_REQUEST")));
   } catch (thrown) {
     const { code, message } = toSondeError(thrown);
     return { ok: false, error: { code, message: message.slice(0, 2000) } };
   }
-}
-
-async function readRequest(): Promise<Buffer> {
-  const chunks: Buffer[] = [];
-  let size = 0;
-  for await (const chunk of process.stdin as AsyncIterable<Buffer>) {
-    size += chunk.length;
-    if (size > MAX_REQUEST_BYTES) break;
-    chunks.push(chunk);
-  }
-  return Buffer.concat(chunks);
 }
 
 /** Waits for a reader that is slower than the registry. */
@@ -98,4 +102,10 @@ async function print(value: object): Promise<void> {
   if (!process.stdout.write(`${JSON.stringify(value)}\n`)) await once(process.stdout, "drain");
 }
 
-void readRequest().then(serve).then(print);
+async function main(): Promise<void> {
+  for await (const line of readLines(process.stdin, MAX_REQUEST_BYTES)) {
+    await print(await serve(line));
+  }
+}
+
+void main();

@@ -1,5 +1,6 @@
-import { spawn } from "node:child_process";
 import { SondeError } from "@sonde/schemas";
+import { readLines } from "./read-lines.ts";
+import { startProgram } from "./start-program.ts";
 
 export type RunOptions = {
   deadlineMs: number;
@@ -20,11 +21,7 @@ export async function* runProgram(
   request: object,
   { deadlineMs, maxLineBytes }: RunOptions,
 ): AsyncGenerator<string> {
-  const child = spawn(process.execPath, [programPath], {
-    env: {},
-    cwd: "/",
-    stdio: ["pipe", "pipe", "ignore"],
-  });
+  const child = startProgram(programPath);
   const failed = new Promise<never>((_, reject) => {
     child.on("error", (cause) =>
       reject(new SondeError("INTERNAL", "the admit program did not start", { cause })),
@@ -36,26 +33,13 @@ export async function* runProgram(
     late = true;
     child.kill("SIGKILL");
   }, deadlineMs);
-  // A program that ends without reading shows in its (empty) reply.
-  child.stdin.on("error", () => child.stdin.destroy());
   child.stdin.end(JSON.stringify(request));
   try {
-    const chunks = child.stdout[Symbol.asyncIterator]() as AsyncIterator<Buffer>;
-    let rest = Buffer.alloc(0);
+    const lines = readLines(child.stdout, maxLineBytes);
     for (;;) {
-      const { done, value } = await Promise.race([chunks.next(), failed]);
+      const { done, value } = await Promise.race([lines.next(), failed]);
       if (done === true) break;
-      rest = Buffer.concat([rest, value]);
-      for (let end = rest.indexOf(10); end >= 0; end = rest.indexOf(10)) {
-        yield rest.subarray(0, end).toString("utf8");
-        rest = rest.subarray(end + 1);
-      }
-      if (rest.length > maxLineBytes) {
-        throw new SondeError(
-          "INTERNAL",
-          `the admit program: expected lines of ${maxLineBytes} bytes`,
-        );
-      }
+      yield value;
     }
     if (late) {
       throw new SondeError("REGISTRY_UNAVAILABLE", `expected an answer within ${deadlineMs} ms`);

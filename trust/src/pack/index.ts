@@ -5,7 +5,7 @@ export { deriveRequires } from "./derive-requires.ts";
 export { describeRead } from "./describe-read.ts";
 export { keyIdOf } from "../envelope/index.ts";
 export { parsePublisherKey } from "./publisher-key.ts";
-export { STATEMENT_PAYLOAD_TYPE, buildStatement } from "./statement.ts";
+export { MAX_BUNDLE_BYTES, STATEMENT_PAYLOAD_TYPE, buildStatement } from "./statement.ts";
 export { pathPattern } from "./template.ts";
 export { demandTrusted } from "./demand-trusted.ts";
 export {
@@ -15,4 +15,3 @@ export {
   type VerifiedPack,
   type VerifyPackRequest,
 } from "./verify-pack.ts";
-export { MAX_BUNDLE_BYTES } from "./verify-signature.ts";

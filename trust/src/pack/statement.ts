@@ -1,5 +1,8 @@
 import { type Digest, PACK_PREDICATE_TYPE, type PackStatement } from "@sonde/schemas";
 
+/** A bundle above this is refused unread. */
+export const MAX_BUNDLE_BYTES = 64 * 1024;
+
 /** DSSE payload type of an in-toto statement. */
 export const STATEMENT_PAYLOAD_TYPE = "application/vnd.in-toto+json";
 

@@ -3,14 +3,15 @@ import { TrustedRoot as RootReader } from "@sigstore/protobuf-specs";
 import { type TrustMaterial, Verifier, toSignedEntity, toTrustMaterial } from "@sigstore/verify";
 import { SondeError, type SignerPolicy, type TrustedRoot } from "@sonde/schemas";
 import { noTrustedRoot } from "./demand-trusted.ts";
+import { encodeOnce } from "./encode-once.ts";
 import { type CertificateIdentity, readCertificateIdentity } from "./read-certificate-identity.ts";
 import { rejectingThrows } from "./rejecting-throws.ts";
 
 /** Who signed, and when a timestamp authority saw the signature. */
 export type KeylessSignature = CertificateIdentity & { kind: "keyless"; signedAt: string };
 
-// A root is parsed once for as long as its policy lives: it is most of the work.
-const materials = new WeakMap<TrustedRoot, TrustMaterial>();
+// The last root, parsed: policies come anew with each request, the root in them is the same.
+let known: { text: string; material: TrustMaterial } | null = null;
 
 /**
  * Verifies a signature by a short-lived certificate, offline against the root
@@ -25,6 +26,7 @@ export function verifyKeyless(bundle: Bundle, policy: SignerPolicy): KeylessSign
   if (policy.trustedRoot === undefined) throw noTrustedRoot();
   const trust = readRoot(policy.trustedRoot);
   const entity = rejectingThrows(() => toSignedEntity(bundle));
+  if (entity.key.$case === "certificate") encodeOnce(entity.key.certificate);
   const times = entity.timestamps.flatMap((timestamp) =>
     timestamp.$case === "timestamp-authority" ? [timestamp.timestamp] : [],
   );
@@ -52,16 +54,17 @@ const isWithin =
     start.getTime() <= time && time <= end.getTime();
 
 function readRoot(root: TrustedRoot): TrustMaterial {
-  const known = materials.get(root);
-  if (known !== undefined) return known;
-  const material = parseRoot(root);
-  materials.set(root, material);
-  return material;
+  const text = JSON.stringify(root);
+  if (known?.text !== text) known = { text, material: parseRoot(root) };
+  return known.material;
 }
 
 function parseRoot(root: TrustedRoot): TrustMaterial {
   try {
-    return toTrustMaterial(RootReader.fromJSON(root), noManagedKey);
+    const material = toTrustMaterial(RootReader.fromJSON(root), noManagedKey);
+    const authorities = [...material.certificateAuthorities, ...material.timestampAuthorities];
+    for (const { certChain } of authorities) certChain.forEach(encodeOnce);
+    return material;
   } catch (cause) {
     throw new SondeError(
       "CONFIG_INVALID",

@@ -7,12 +7,9 @@ import {
   parsePackStatement,
 } from "@sonde/schemas";
 import { rejectingThrows } from "./rejecting-throws.ts";
-import { STATEMENT_PAYLOAD_TYPE, buildStatement } from "./statement.ts";
+import { MAX_BUNDLE_BYTES, STATEMENT_PAYLOAD_TYPE, buildStatement } from "./statement.ts";
 import { type KeylessSignature, verifyKeyless } from "./verify-keyless.ts";
 import { type ManagedKeySignature, verifyManagedKey } from "./verify-managed-key.ts";
-
-/** A bundle above this is refused unread. */
-export const MAX_BUNDLE_BYTES = 64 * 1024;
 
 /** A signature that verified, before it is known for which publisher it may count. */
 export type VerifiedSignature = ManagedKeySignature | KeylessSignature;

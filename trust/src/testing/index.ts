@@ -1,3 +1,4 @@
+export { buildAdmitProgram } from "./build-admit-program.ts";
 export { type SampleRegistry, startSampleRegistry } from "./sample-registry.ts";
 export { createSampleLog, type SampleLog } from "./sample-log.ts";
 export {

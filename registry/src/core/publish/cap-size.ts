@@ -5,7 +5,8 @@ import type { Submission } from "./submission.ts";
 
 /** Step 1: no later step sees more than this, wherever the bytes came from. */
 export function capSize({ archive, bundle }: Submission): void {
-  if (archive.length > MAX_ARCHIVE_BYTES || Buffer.byteLength(bundle, "utf8") > MAX_BUNDLE_BYTES) {
+  const bundleBytes = Buffer.byteLength(bundle.text, "utf8");
+  if (archive.sizeBytes > MAX_ARCHIVE_BYTES || bundleBytes > MAX_BUNDLE_BYTES) {
     throw new SondeError(
       "BODY_TOO_LARGE",
       `expected at most ${MAX_ARCHIVE_BYTES} bytes of archive and ${MAX_BUNDLE_BYTES} of bundle`,

@@ -1,7 +1,7 @@
 import { type Capability, type Manifest, SondeError, isAboveCeiling } from "@sonde/schemas";
 import { classifySource, effectiveCapability } from "@sonde/trust/pack";
 
-/** Step 6: no probe and no source, used or not, above what this registry accepts. */
+/** Step 8: no probe and no source, used or not, above what this registry accepts. */
 export function checkCapability(manifest: Manifest, ceiling: Capability): void {
   const levels = [
     ...Object.keys(manifest.probes).map(

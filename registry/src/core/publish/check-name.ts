@@ -11,7 +11,7 @@ export type NamePorts = {
 };
 
 /**
- * Step 7, for the first version of a pack: its name is unlike every other. What
+ * Step 9, for the first version of a pack: its name is unlike every other. What
  * is only near to a known name is published with a warning.
  *
  * @throws SondeError NAME_REFUSED

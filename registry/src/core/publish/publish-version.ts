@@ -9,12 +9,14 @@ import {
 } from "@sonde/schemas";
 import type { AcceptedVersion, StoredVersion } from "../stored-version.ts";
 import { capSize } from "./cap-size.ts";
+import { type CheckUpload, checkArchive } from "./check-archive.ts";
 import { checkCapability } from "./check-capability.ts";
 import { type NamePorts, checkName } from "./check-name.ts";
 import { checkRights } from "./check-rights.ts";
-import { checkSignature } from "./check-signature.ts";
-import { readFiles, readManifest, readReadme } from "./read-manifest.ts";
 import type { Submission } from "./submission.ts";
+
+/** All that a publish goes through once its files are received: the checks, then keeping it. */
+export const PIPELINE = [...PUBLISH_STEPS, "blob", "log"] as const;
 
 /** What publishing needs of the world. */
 export type PublishPorts = NamePorts & {
@@ -25,9 +27,10 @@ export type PublishPorts = NamePorts & {
   publisherIdentities(publisher: string): Promise<TrustedIdentity[]>;
   /** Against what keyless signatures are verified; without it none is accepted. */
   trustedRoot: TrustedRoot | undefined;
+  checkUpload: CheckUpload;
   findVersion(name: string, version: string): Promise<StoredVersion | null>;
-  /** Durable when it resolves; the same bytes twice are one blob. */
-  saveBlob(digest: Digest, bytes: Uint8Array): Promise<void>;
+  /** Keeps the file's bytes too; durable when it resolves. The same bytes twice are one blob. */
+  keepBlob(digest: Digest, path: string): Promise<void>;
   removeBlob(digest: Digest): Promise<void>;
   /**
    * Appends to the transparency log and makes the version visible, both or
@@ -54,16 +57,14 @@ export async function publishVersion(
   submission: Submission,
 ): Promise<{ published: StoredVersion; created: boolean }> {
   capSize(submission);
-  const manifest = readManifest(readFiles(submission));
-  checkRights(submission, manifest);
-  const { publisher } = submission;
-  const pack = await checkSignature(submission, {
+  const { name, version, publisher, archive, bundle } = submission;
+  const pack = await checkArchive(ports.checkUpload, submission, {
     keys: await ports.publisherKeys(publisher),
     identities: await ports.publisherIdentities(publisher),
     trustedRoot: ports.trustedRoot,
   });
+  checkRights(submission, pack.manifest);
   checkCapability(pack.manifest, ports.maxCapability);
-  const { name, version } = submission;
   const before = await ports.findVersion(name, version);
   if (before !== null) return { published: demandSame(before, pack.digest), created: false };
   const { outcome, warnings } = await checkName(ports, name);
@@ -72,7 +73,7 @@ export async function publishVersion(
     version,
     digest: pack.digest,
     contentDigest: pack.contentDigest,
-    sizeBytes: submission.archive.length,
+    sizeBytes: archive.sizeBytes,
     publishedAt: ports.now().toISOString(),
     signer: pack.signer,
     manifest: pack.manifest,
@@ -82,9 +83,9 @@ export async function publishVersion(
     ),
     warnings,
   };
-  await ports.saveBlob(pack.digest, submission.archive);
+  await ports.keepBlob(pack.digest, archive.path);
   const published = await ports
-    .insertVersion(accepted, submission.bundle, readReadme(pack.files))
+    .insertVersion(accepted, bundle.text, pack.readme)
     .catch(async (thrown: unknown) => {
       // A look-alike was first: this archive is nobody's, for the digest covers its name.
       const isRefused = thrown instanceof SondeError && thrown.code === "NAME_REFUSED";

@@ -1,9 +1,10 @@
-import type { PackName, PublisherName, Version } from "@sonde/schemas";
+import type { Digest, PackName, PublisherName, Version } from "@sonde/schemas";
 
 /** One upload: what was sent, to which name, by whom. Nothing of it is believed yet. */
 export type Submission = {
-  archive: Uint8Array;
-  bundle: string;
+  /** The archive as it lies on disk until the publish has ended. Only its bytes were counted and hashed. */
+  archive: { path: string; sizeBytes: number; digest: Digest };
+  bundle: { path: string; text: string };
   /** From the path of the request. */
   name: PackName;
   version: Version;

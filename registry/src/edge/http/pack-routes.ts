@@ -43,6 +43,8 @@ const REFUSALS: ErrorCode[] = [
   "NAME_REFUSED",
   "VERSION_EXISTS",
   "REGISTRY_UNAVAILABLE",
+  "REGISTRY_BUSY",
+  "CHECK_FAILED",
 ];
 
 export type PackRoutePorts = PublishPorts & {
@@ -123,7 +125,7 @@ export function addPackRoutes(app: HttpServer, ports: PackRoutePorts): void {
     async (request, reply) => {
       const { publisher, pack, version } = request.params;
       const name = `${publisher}/${pack}`;
-      const { published, created } = await ports.uploads.receive(request, (upload) =>
+      const { published, created } = await ports.uploads.receive(request, reply, (upload) =>
         publishVersion(ports, { ...upload, name, version, publisher }),
       );
       const life = await lives.readLife(published.name);

@@ -1,24 +1,30 @@
-import { randomUUID } from "node:crypto";
+import { createHash, randomUUID } from "node:crypto";
 import { createWriteStream } from "node:fs";
-import { mkdir, readFile, rm, stat } from "node:fs/promises";
+import { mkdir, readFile, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { pipeline } from "node:stream/promises";
 import multipart from "@fastify/multipart";
-import { SondeError } from "@sonde/schemas";
+import { type Digest, SondeError } from "@sonde/schemas";
 import { MAX_ARCHIVE_BYTES } from "@sonde/trust/archive";
 import { MAX_BUNDLE_BYTES } from "@sonde/trust/pack";
-import type { FastifyRequest } from "fastify";
+import type { FastifyReply, FastifyRequest } from "fastify";
+import type { Submission } from "../../core/publish/submission.ts";
 import type { HttpServer } from "./http-server.ts";
+import { forgetLeftUploads } from "./left-uploads.ts";
 import { createTurns } from "./take-turns.ts";
 
 /** Both files, and what multipart puts around them. */
 const MAX_UPLOAD_BYTES = MAX_ARCHIVE_BYTES + MAX_BUNDLE_BYTES + 16 * 1024;
 
-/** Of uploads at once; verifying one keeps some copies of it for a moment. */
-const MEMORY_BYTES = 6 * 1024 * 1024;
 const UPLOADS_ON_DISK = 200;
+/** Long enough for many of those to be through. */
+const RETRY_AFTER_SECONDS = 5;
 
-const PARTS = ["bundle", "archive"] as const;
+/** In their order, with what each may be at most. */
+const PARTS = [
+  ["bundle", MAX_BUNDLE_BYTES],
+  ["archive", MAX_ARCHIVE_BYTES],
+] as const;
 
 /** Lets the server read multipart bodies of two bounded files. */
 export async function installUploads(app: HttpServer): Promise<void> {
@@ -27,57 +33,65 @@ export async function installUploads(app: HttpServer): Promise<void> {
       files: PARTS.length,
       parts: PARTS.length,
       fields: 0,
-      fileSize: MAX_ARCHIVE_BYTES,
+      // More than any part's own cap, which is kept while it is received.
+      fileSize: MAX_UPLOAD_BYTES,
       headerPairs: 20,
     },
   });
 }
 
-export type Upload = { bundle: string; archive: Buffer };
+export type Upload = Pick<Submission, "archive" | "bundle">;
 
 export type Uploads = {
   /**
-   * Reads a publication, exactly the files `bundle` and `archive` in that order,
+   * Takes in a publication, exactly the files `bundle` and `archive` in that order,
    * and gives it to `work` when its turn comes. Nothing of it stays.
    *
-   * @throws SondeError BAD_REQUEST, BODY_TOO_LARGE, REGISTRY_UNAVAILABLE, or what `work` throws
+   * @throws SondeError BAD_REQUEST, BODY_TOO_LARGE, REGISTRY_BUSY, or what `work` throws
    */
-  receive<T>(request: FastifyRequest, work: (upload: Upload) => Promise<T>): Promise<T>;
+  receive<T>(
+    request: FastifyRequest,
+    reply: FastifyReply,
+    work: (upload: Upload) => Promise<T>,
+  ): Promise<T>;
+};
+
+export type UploadOptions = {
+  /** There must be no other process using it. */
+  folder: string;
+  /** How many uploads are worked on at once. */
+  atOnce: number;
+  /** Told at the start of each archive that was left there whole or in part, before it goes. */
+  onLeft: (digest: Digest) => Promise<void>;
 };
 
 /**
- * Takes uploads in through a folder of its own: however many come at once and
- * however slowly, they wait on disk, and few are in memory. There must be no
- * other process using the folder.
+ * Takes uploads in through a folder: however many come at once and however
+ * slowly, they wait on disk.
  */
-export async function openUploads(folder: string): Promise<Uploads> {
-  // What a killed registry was receiving.
-  await rm(folder, { recursive: true, force: true });
-  await mkdir(folder, { recursive: true, mode: 0o700 });
-  const takeTurn = createTurns(MEMORY_BYTES);
+export async function openUploads({ folder, atOnce, onLeft }: UploadOptions): Promise<Uploads> {
+  await forgetLeftUploads(folder, onLeft);
+  const takeTurn = createTurns(atOnce);
   let onDisk = 0;
   return {
-    async receive(request, work) {
+    async receive(request, reply, work) {
       if (!request.isMultipart()) {
         throw new SondeError("BAD_REQUEST", "expected a multipart/form-data body, got another");
       }
       if (onDisk >= UPLOADS_ON_DISK) {
+        reply.header("retry-after", RETRY_AFTER_SECONDS);
         const sentence = `expected fewer than ${UPLOADS_ON_DISK} uploads at once, got one more`;
-        throw new SondeError("REGISTRY_UNAVAILABLE", sentence);
+        throw new SondeError("REGISTRY_BUSY", sentence);
       }
       onDisk += 1;
       const place = join(folder, randomUUID());
       try {
         await mkdir(place, { mode: 0o700 });
-        await storeParts(request, place).catch(blameBody);
-        const sizes = PARTS.map(async (name) => (await stat(join(place, name))).size);
-        const weight = (await Promise.all(sizes)).reduce((sum, size) => sum + size);
-        return await takeTurn(weight, async () =>
-          work({
-            bundle: await readFile(join(place, "bundle"), "utf8"),
-            archive: await readFile(join(place, "archive")),
-          }),
-        );
+        const archive = await storeParts(request, place).catch(blameBody);
+        return await takeTurn(async () => {
+          const path = join(place, "bundle");
+          return await work({ archive, bundle: { path, text: await readFile(path, "utf8") } });
+        });
       } finally {
         onDisk -= 1;
         await rm(place, { recursive: true, force: true });
@@ -86,24 +100,43 @@ export async function openUploads(folder: string): Promise<Uploads> {
   };
 }
 
-async function storeParts(request: FastifyRequest, place: string): Promise<void> {
-  let count = 0;
+async function storeParts(request: FastifyRequest, place: string): Promise<Upload["archive"]> {
+  const stored: Upload["archive"][] = [];
   for await (const part of request.parts()) {
-    const expected = PARTS[count];
+    const [expected, maxBytes] = PARTS[stored.length] ?? [];
     if (expected === undefined || part.type !== "file" || part.fieldname !== expected) {
       throw new SondeError("BAD_REQUEST", "expected the files bundle and archive, got others");
     }
-    const file = createWriteStream(join(place, expected), { flags: "wx", mode: 0o600 });
-    await pipeline(part.file, file);
-    // What is within this and still too large is for the pipeline's first step to say.
-    if (part.file.truncated) {
-      throw new SondeError("BODY_TOO_LARGE", `${expected}: at most ${MAX_ARCHIVE_BYTES} bytes`);
-    }
-    count += 1;
+    stored.push(await storePart(part.file, join(place, expected), maxBytes ?? 0));
   }
-  if (count < PARTS.length) {
-    throw new SondeError("BAD_REQUEST", "expected the files bundle and archive, got fewer");
-  }
+  const [, archive] = stored;
+  if (archive !== undefined) return archive;
+  throw new SondeError("BAD_REQUEST", "expected the files bundle and archive, got fewer");
+}
+
+/** Writes no byte beyond the cap. */
+async function storePart(
+  part: AsyncIterable<Buffer>,
+  path: string,
+  maxBytes: number,
+): Promise<Upload["archive"]> {
+  const hash = createHash("sha256");
+  let sizeBytes = 0;
+  await pipeline(
+    part,
+    async function* (chunks: AsyncIterable<Buffer>) {
+      for await (const chunk of chunks) {
+        sizeBytes += chunk.length;
+        if (sizeBytes > maxBytes) {
+          throw new SondeError("BODY_TOO_LARGE", `expected a part of at most ${maxBytes} bytes`);
+        }
+        hash.update(chunk);
+        yield chunk;
+      }
+    },
+    createWriteStream(path, { flags: "wx", mode: 0o600 }),
+  );
+  return { path, sizeBytes, digest: `sha256:${hash.digest("hex")}` };
 }
 
 /** What the multipart parser cannot read is the caller's fault, not ours. */

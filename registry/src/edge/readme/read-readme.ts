@@ -1,6 +1,5 @@
 import type { Digest } from "@sonde/schemas";
-import { readArchive } from "@sonde/trust/archive";
-import { readReadme } from "../../core/publish/read-manifest.ts";
+import { readArchive, readReadme } from "@sonde/trust/archive";
 import type { BlobStore } from "../store/blob-store.ts";
 import type { ReadmeStore } from "../store/readme-store.ts";
 import type { ReadmeRenderer } from "./readme-renderer.ts";

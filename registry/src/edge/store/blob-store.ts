@@ -1,6 +1,6 @@
 import { createHash, randomBytes } from "node:crypto";
 import type { BigIntStats } from "node:fs";
-import { type FileHandle, mkdir, open, readdir, rename, rm, stat } from "node:fs/promises";
+import { type FileHandle, link, mkdir, open, readdir, rename, rm, stat } from "node:fs/promises";
 import { join } from "node:path";
 import type { Readable } from "node:stream";
 import { type Digest, SondeError } from "@sonde/schemas";
@@ -24,8 +24,11 @@ export type OpenBlob = {
 
 /** Archives on disk, each under its digest. */
 export type BlobStore = {
-  /** Durable and whole when it resolves, also after a power cut. The same bytes may be saved twice, at once too. */
-  saveBlob(digest: Digest, bytes: Uint8Array): Promise<void>;
+  /**
+   * Keeps a file of the same disk, which its owner may then remove but not write to. Durable and
+   * whole when it resolves, also after a power cut. The same bytes may be kept twice, at once too.
+   */
+  keepBlob(digest: Digest, path: string): Promise<void>;
   /** @throws SondeError INTERNAL when the blob is missing or is no longer what was saved */
   openBlob(digest: Digest): Promise<OpenBlob>;
   /** The whole archive. @throws as openBlob */
@@ -87,15 +90,16 @@ export async function openBlobStore(folder: string): Promise<BlobStore> {
   }
 
   return {
-    async saveBlob(digest, bytes) {
+    async keepBlob(digest, path) {
       const temporary = join(folder, `${TEMPORARY_PREFIX}${randomBytes(12).toString("hex")}`);
+      await sync(path);
       try {
-        await writeDurably(temporary, bytes);
+        await link(path, temporary);
         await rename(temporary, pathOf(digest));
       } finally {
         await rm(temporary, { force: true });
       }
-      await syncFolder(folder);
+      await sync(folder);
     },
     openBlob,
     async readBlob(digest) {
@@ -172,18 +176,9 @@ async function readPart(file: FileHandle, start: number, end: number): Promise<B
   }
 }
 
-async function writeDurably(path: string, bytes: Uint8Array): Promise<void> {
-  const file = await open(path, "wx", 0o600);
-  try {
-    await file.writeFile(bytes);
-    await file.sync();
-  } finally {
-    await file.close();
-  }
-}
-
-async function syncFolder(folder: string): Promise<void> {
-  const handle = await open(folder, "r");
+/** Of a file or a folder. */
+async function sync(path: string): Promise<void> {
+  const handle = await open(path, "r");
   try {
     await handle.sync();
   } finally {

@@ -1,4 +1,5 @@
 import {
+  type Digest,
   type Manifest,
   type PackName,
   type PublishCheck,
@@ -47,6 +48,10 @@ export function createVersionStore(sql: Sql, log: LogStore, names: NameStore, pa
 
   return {
     findVersion,
+
+    async isPublished(digest: Digest): Promise<boolean> {
+      return (await sql`select 1 from versions where digest = ${digest}`).length > 0;
+    },
 
     async findBundle(name: PackName, version: Version): Promise<string | null> {
       const [row] = await sql<{ bundle: string }[]>`

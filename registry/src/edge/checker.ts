@@ -1,0 +1,84 @@
+import {
+  type CheckedPack,
+  SondeError,
+  parseCheckReply,
+  parseJson,
+  parseManifestShape,
+} from "@sonde/schemas";
+import { type WarmLimits, WarmProgram } from "@sonde/trust/admit";
+import { demandTrusted } from "@sonde/trust/pack";
+import type { CheckUpload } from "../core/publish/check-archive.ts";
+
+/** A legal archive takes milliseconds and some 100 MB, Node itself included. */
+const LIMITS: WarmLimits = {
+  deadlineMs: 10_000,
+  maxLineBytes: 4 * 1024 * 1024,
+  maxMemoryBytes: 384 * 1024 * 1024,
+};
+const IDLE_MS = 30_000;
+
+export type Checker = { checkUpload: CheckUpload; close(): void };
+
+/**
+ * Has uploads read and verified by processes without database, key or right to
+ * write: as many as are asked at once, kept for the next upload, ended when
+ * idle. Whatever goes wrong with one costs the upload that it had.
+ *
+ * @param admitPath the bundled admit program
+ * @param folder where uploads lie: all that the processes may read
+ */
+export function createChecker(admitPath: string, folder: string, limits = LIMITS): Checker {
+  const programs = new Map<WarmProgram, NodeJS.Timeout | null>();
+
+  /** One that is idle; always the youngest, so that the others end when there is less to do. */
+  function takeProgram(): WarmProgram {
+    let taken: WarmProgram | undefined;
+    for (const [program, idle] of programs) {
+      if (program.hasEnded) programs.delete(program);
+      else if (idle !== null) taken = program;
+    }
+    const program = taken ?? new WarmProgram(admitPath, folder, limits);
+    clearTimeout(programs.get(program) ?? undefined);
+    programs.set(program, null);
+    return program;
+  }
+
+  function end(program: WarmProgram): void {
+    programs.delete(program);
+    program.kill();
+  }
+
+  return {
+    async checkUpload(request) {
+      const program = takeProgram();
+      try {
+        const { archive, bundle, policy } = request;
+        const line = await program.ask({ op: "check", archive: archive.path, bundle, policy });
+        const reply = parseCheckReply(parseJson(line, "check reply", "CHECK_FAILED"));
+        if ("checked" in reply) demandFit(request, reply.checked);
+        programs.set(program, setTimeout(() => end(program), IDLE_MS).unref());
+        if ("checked" in reply) return reply.checked;
+        throw new SondeError(reply.error.code, reply.error.message);
+      } catch (thrown) {
+        // What answered properly is idle by now, whatever it said.
+        if (programs.get(program) === null) end(program);
+        throw thrown;
+      }
+    },
+    close() {
+      for (const program of programs.keys()) program.kill();
+    },
+  };
+}
+
+/** An answer counts for the archive that was asked about, and for a signer of the policy. */
+function demandFit({ archive, policy }: Parameters<CheckUpload>[0], checked: CheckedPack): void {
+  try {
+    if (checked.digest !== archive.digest) throw new Error(`it is about ${checked.digest}`);
+    parseManifestShape(checked.manifest);
+    demandTrusted(policy, checked.signer);
+  } catch (cause) {
+    const sentence = `the admit program: expected an answer about ${archive.digest}, got another`;
+    throw new SondeError("CHECK_FAILED", sentence, { cause });
+  }
+}
