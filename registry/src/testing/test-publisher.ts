@@ -1,6 +1,6 @@
 import type { Manifest } from "@sonde/schemas";
 import { buildSampleArchive, buildSampleManifest, createSampleKey } from "@sonde/trust/testing";
-import { type Answer, type TestRegistry, signUpload } from "./test-registry.ts";
+import { type Answer, type TestRegistry, type Upload, signUpload } from "./test-registry.ts";
 
 type Publication = { readme?: string; code?: string; manifest?: Partial<Manifest> };
 
@@ -8,6 +8,8 @@ type Publication = { readme?: string; code?: string; manifest?: Partial<Manifest
 export type TestPublisher = {
   /** Of role owner. */
   token: string;
+  /** An archive under a path, signed. */
+  sign(archive: Uint8Array, path: string): Upload;
   /** Publishes a sample as `NAME/pack`; fails unless it is new. */
   publish(pack: string, version: string, more?: Publication): Promise<void>;
   /** Says something about a pack or version, such as `hello/1.0.0/yank`. */
@@ -20,13 +22,14 @@ export async function addTestPublisher(
 ): Promise<TestPublisher> {
   const key = createSampleKey();
   const token = await registry.addPublisher(name, key);
+  const sign = (archive: Uint8Array, path: string) => signUpload(archive, path, key, token);
   return {
     token,
+    sign,
     async publish(pack, version, more = {}) {
       const manifest = { name: `${name}/${pack}`, version, ...more.manifest };
       const archive = buildSampleArchive({ ...more, manifest });
-      const upload = signUpload(archive, `${name}/${pack}/${version}`, key, token);
-      const answer = await registry.publish(upload);
+      const answer = await registry.publish(sign(archive, `${name}/${pack}/${version}`));
       if (answer.status !== 201) throw new Error(JSON.stringify(answer));
     },
     say: (path, body) => registry.send("PUT", `/api/v1/packs/${name}/${path}`, token, body),
