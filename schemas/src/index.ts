@@ -178,6 +178,7 @@ export {
   AddPublisher,
   AddedIdentity,
   AddedPublisher,
+  ImportReport,
   IndexLine,
   ResolvedVersion,
   PackList,
@@ -189,6 +190,7 @@ export {
   parseAddedIdentity,
   VersionDetails,
   parseAddedPublisher,
+  parseImportReport,
   parseIndexLine,
   parseResolvedVersion,
   parsePackList,
@@ -199,6 +201,8 @@ export {
 export { readCapped } from "./read-capped.ts";
 export { Signer, describeSigner } from "./signer.ts";
 export {
+  type FollowedRegistry,
+  LogKeyText,
   SignerPolicy,
   TrustPolicy,
   TrustedIdentity,
@@ -206,6 +210,7 @@ export {
   parseTrustPolicy,
   parseTrustedIdentity,
   parseTrustedRoot,
+  pickRegistry,
 } from "./trust-policy.ts";
 export { TrustedRoot } from "./trusted-root.ts";
 export {
