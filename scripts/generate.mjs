@@ -49,6 +49,7 @@ const HTTP_BODIES = {
     AddPublisher: schemas.AddPublisher,
     AddedIdentity: schemas.AddedIdentity,
     AddedPublisher: schemas.AddedPublisher,
+    ImportReport: schemas.ImportReport,
     PackList: schemas.PackList,
     PackVersions: schemas.PackVersions,
     PublishedVersion: schemas.PublishedVersion,

@@ -56,8 +56,9 @@ function parseCommand(text: string): { path: string[]; flags: string[] } | null 
     .replace(/^npm run -s (\S+) --/, "$1");
   const [program = "", ...words] = line.trim().split(/\s+/);
   if (program !== "sonde" && program !== "sonde-pack") return null;
-  const path = words.slice(0, DEPTH.get(`${program} ${words[0]}`) ?? 1);
-  if (!path.every((word) => /^[a-z][a-z-]*$/.test(word))) path.length = 0;
+  const most = words.slice(0, DEPTH.get(`${program} ${words[0]}`) ?? 1);
+  const end = most.findIndex((word) => !/^[a-z][a-z-]*$/.test(word));
+  const path = end === -1 ? most : most.slice(0, end);
   const flags = words.filter((word) => /^--[a-z]/.test(word));
   return { path: [program, ...path], flags };
 }

@@ -88,10 +88,11 @@ afterEach(async () => {
   await registry.close();
 });
 
-async function start(): Promise<void> {
+async function start(changes: { logHeadMaxAgeHours?: number } = {}): Promise<void> {
   const storeDir = join(folder, "state", "packs");
   const policy = {
     ...buildSamplePolicy({ acme: [key] }),
+    ...changes,
     registry: registry.url,
     logKey: registry.logKey,
   };
@@ -340,6 +341,29 @@ test("a rewritten log leaves what was installed in service and adds nothing", as
   );
   expect(parseAgentPacks(await ask("GET", "/packs")).packs[0]?.state).toBe("active");
   expect(await call(next)).toMatchObject({ status: "ok" });
+});
+
+test("attack 44: an older head of the log counts only where the host's policy says so", async () => {
+  const at = new Date(Date.now() - 71 * 3_600_000);
+  registry.lie = ({ url }, response) => {
+    if (url !== "/log/checkpoint") return false;
+    response.end(registry.log.checkpoint({ at }));
+    return true;
+  };
+  const problem = async () => parseAgentStatus(await ask("GET", "/status")).registry.problem?.code;
+  await start();
+  const session = await connect();
+  session.socket.send(session.channel.seal(desire(1)));
+  await vi.waitFor(async () => expect(await problem()).toBe("REGISTRY_LOG_INCONSISTENT"), {
+    timeout: 30_000,
+  });
+  expect(parseAgentPacks(await ask("GET", "/packs")).packs[0]?.state).not.toBe("pending");
+  await agent?.close();
+  await start({ logHeadMaxAgeHours: 72 });
+  const next = await connect();
+  next.socket.send(next.channel.seal(desire(2)));
+  await vi.waitUntil(async () => (await nextState(next)) === "pending", { timeout: 30_000 });
+  expect(await problem()).toBeUndefined();
 });
 
 test("a restart serves the same pack without asking anybody, and keeps the log going", async () => {

@@ -22,6 +22,8 @@ export type DataLayout = {
   trustPolicy: string;
   /** Where there, what the registry verifies keyless signatures against. */
   trustedRoot: string;
+  /** Where an import puts the one it brought; nothing reads it before a person pins it. */
+  importedTrustedRoot: string;
   operatorKey: string;
   /** Where the registry hears its operator; its own user and root can open it. */
   registrySocket: string;
@@ -45,6 +47,7 @@ export function layoutOf(root: string): DataLayout {
     runnerSockets: at("runner"),
     trustPolicy: at("config", "trust.json"),
     trustedRoot: at("config", "trusted-root.json"),
+    importedTrustedRoot: at("config", "imported-trusted-root.json"),
     operatorKey: at("hub", "operator-key"),
     registrySocket: at("registry", "run", "operator.sock"),
     agentSocket: at("agent", "run", "agent.sock"),

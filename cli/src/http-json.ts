@@ -1,7 +1,11 @@
 import { type IncomingMessage, request } from "node:http";
+import type { Readable } from "node:stream";
+import { pipeline } from "node:stream/promises";
 import { type ErrorCode, isErrorCode, parseJson, readCapped, SondeError } from "@sonde/schemas";
 
 const TIMEOUT_MS = 60_000;
+/** Between two pieces of an upload: what was sent is being worked on. */
+const UPLOAD_TIMEOUT_MS = 600_000;
 const MAX_ANSWER_BYTES = 16 * 1024 * 1024;
 
 export type JsonRequest = {
@@ -11,6 +15,8 @@ export type JsonRequest = {
   path: string;
   bearer?: string;
   body?: unknown;
+  /** Sent as it comes, in place of a body. */
+  upload?: { content: Readable; type: string };
   /** The code when nothing answers at all. */
   unavailable: ErrorCode;
   what: string;
@@ -45,6 +51,9 @@ async function send(options: JsonRequest): Promise<{ status: number; bytes: Buff
   } catch (cause) {
     if (cause instanceof SondeError) throw cause;
     throw new SondeError(options.unavailable, `the ${options.what} does not answer`, { cause });
+  } finally {
+    // An answer may come before all was sent: the rest is not wanted.
+    options.upload?.content.destroy();
   }
 }
 
@@ -54,14 +63,16 @@ function open(options: JsonRequest): Promise<IncomingMessage> {
     "socket" in options.target
       ? { socketPath: options.target.socket, host: "localhost" }
       : hostOf(options.target.url);
+  const timeout = options.upload === undefined ? TIMEOUT_MS : UPLOAD_TIMEOUT_MS;
   return new Promise((resolve, reject) => {
     const call = request(
       {
         ...where,
         method: options.method,
         path: options.path,
-        timeout: TIMEOUT_MS,
+        timeout,
         headers: {
+          ...(options.upload !== undefined && { "content-type": options.upload.type }),
           ...(body !== undefined && {
             "content-type": "application/json",
             "content-length": Buffer.byteLength(body),
@@ -71,9 +82,10 @@ function open(options: JsonRequest): Promise<IncomingMessage> {
       },
       resolve,
     );
-    call.on("timeout", () => call.destroy(new Error(`no answer within ${TIMEOUT_MS} ms`)));
+    call.on("timeout", () => call.destroy(new Error(`no answer within ${timeout} ms`)));
     call.on("error", reject);
-    call.end(body);
+    if (options.upload === undefined) call.end(body);
+    else pipeline(options.upload.content, call).catch((error: Error) => call.destroy(error));
   });
 }
 

@@ -1,17 +1,23 @@
+import { createReadStream } from "node:fs";
+import { stat } from "node:fs/promises";
+import { Readable } from "node:stream";
 import {
   type AddIdentity,
   type AddedIdentity,
   type AddedPublisher,
+  type ImportReport,
   type PackLife,
   type PublishToken,
   type PublisherList,
   type TrustedPublisher,
   parseAddedIdentity,
   parseAddedPublisher,
+  parseImportReport,
   parsePackLife,
   parsePublishToken,
   parsePublishTokenList,
   parsePublisherList,
+  SondeError,
   parseTrustedPublisher,
 } from "@sonde/schemas";
 import { type JsonRequest, requestJson } from "./http-json.ts";
@@ -101,6 +107,36 @@ export async function quarantine(
   const name = pack.split("/").map(encodeURIComponent).join("/");
   const path = `/api/v1/packs/${name}/${encodeURIComponent(version)}/quarantine`;
   return parsePackLife(await askRegistry(socket, "PUT", path, body));
+}
+
+/**
+ * Sends an export to a mirror, which takes all of it in or nothing.
+ *
+ * @param onBytes told how much was sent, which is how far the mirror is
+ */
+export async function importExport(
+  socket: string,
+  file: string,
+  onBytes: (done: number, total: number) => void,
+): Promise<ImportReport> {
+  const found = await stat(file).catch(() => null);
+  if (found === null) throw new SondeError("NOT_FOUND", `expected an export in ${file}, got none`);
+  async function* read(): AsyncGenerator<Buffer> {
+    let done = 0;
+    for await (const chunk of createReadStream(file) as AsyncIterable<Buffer>) {
+      yield chunk;
+      onBytes((done += chunk.length), found?.size ?? 0);
+    }
+  }
+  const answer = await requestJson({
+    method: "POST",
+    target: { socket },
+    path: "/import",
+    upload: { content: Readable.from(read()), type: "application/x-tar" },
+    unavailable: "REGISTRY_UNAVAILABLE",
+    what: "registry",
+  });
+  return parseImportReport(answer);
 }
 
 function tokensOf(name: string): string {

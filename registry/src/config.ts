@@ -1,4 +1,4 @@
-import { Capability, buildParser } from "@sonde/schemas";
+import { Capability, LogKeyText, buildParser } from "@sonde/schemas";
 import { type Static, Type } from "typebox";
 
 const closed = { additionalProperties: false } as const;
@@ -41,6 +41,19 @@ export const RegistryConfig = Type.Object(
     ),
     /** Name of the transparency log, a URL without its scheme; by default made of the log's key. */
     logName: Type.Optional(Type.String({ pattern: "^[a-z0-9][a-z0-9.:/_-]{0,199}$" })),
+    /**
+     * This registry has no log of its own but serves that of another one, as `sonde registry
+     * import` brings it. Nobody publishes here.
+     */
+    mirror: Type.Optional(
+      Type.Object(
+        {
+          /** The key of the log that is mirrored, `NAME+KEYID+BASE64`: no other is ever taken in. */
+          logKey: LogKeyText,
+        },
+        closed,
+      ),
+    ),
     /** Lets jobs of these issuers publish without a standing secret; by default none. */
     trustedPublishing: Type.Optional(
       Type.Object(

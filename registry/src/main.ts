@@ -8,7 +8,7 @@ import {
   parseTrustedRoot,
   toSondeError,
 } from "@sonde/schemas";
-import { formatNoteKey } from "@sonde/trust/log";
+import { formatNoteKey, parseNoteKey } from "@sonde/trust/log";
 import { DEFAULT_RATE_LIMITS, type RegistryConfig, parseRegistryConfig } from "./config.ts";
 import { REGISTRY_VERSION } from "./core/registry-version.ts";
 import { createChecker } from "./edge/checker.ts";
@@ -33,13 +33,15 @@ import { installRateLimits } from "./edge/http/rate-limit.ts";
 import { addResolveRoutes } from "./edge/http/resolve-routes.ts";
 import { addSearchRoutes } from "./edge/http/search-routes.ts";
 import { listenHttp, listenOperator, requireSafeListener } from "./edge/listen.ts";
-import { createCheckpointReader } from "./edge/log-head.ts";
+import { createCheckpointReader, createImportedCheckpointReader } from "./edge/log-head.ts";
 import { openLogKey } from "./edge/log-key.ts";
 import { createIdentityVerifier } from "./edge/oidc/identity-verifier.ts";
+import { addImportRoute } from "./edge/operator/import-route.ts";
 import { addOperatorRoutes } from "./edge/operator/operator-routes.ts";
 import { createReadmeReader, readStoredReadme } from "./edge/readme/read-readme.ts";
 import { createReadmeRenderer } from "./edge/readme/readme-renderer.ts";
 import { openBlobStore } from "./edge/store/blob-store.ts";
+import { createImportStore } from "./edge/store/import-store.ts";
 import { createLifeStore } from "./edge/store/life-store.ts";
 import { createLogStore } from "./edge/store/log-store.ts";
 import { migrations } from "./edge/store/migrations.ts";
@@ -105,7 +107,9 @@ async function listen(
 ): Promise<() => Promise<void>> {
   const blobs = await openBlobStore(join(config.dataDir, "archives"));
   const log = createLogStore(database.sql);
-  const logKey = openLogKey(config.dataDir, config.logName);
+  const mirrored = config.mirror === undefined ? null : parseNoteKey(config.mirror.logKey);
+  const isMirror = mirrored !== null;
+  const logKey = isMirror ? { key: mirrored } : openLogKey(config.dataDir, config.logName);
   await log.open(formatNoteKey(logKey.key));
   const names = createNameStore(database.sql);
   const packs = createPackStore(database.sql, (digest) => readStoredReadme(blobs, digest));
@@ -116,7 +120,10 @@ async function listen(
   const renderer = createReadmeRenderer(siblingProgram("render-readme"));
   const readReadme = createReadmeReader(createReadmeStore(database.sql), blobs, renderer);
   const readDetails = createDetailsReader(versions, lives, packs, readReadme);
-  const readCheckpoint = createCheckpointReader(log, logKey, now);
+  const readCheckpoint =
+    "privateKey" in logKey
+      ? createCheckpointReader(log, logKey, now)
+      : createImportedCheckpointReader(log);
 
   const uploadFolder = join(config.dataDir, "uploads");
   const checker = createChecker(config.admitPath, uploadFolder);
@@ -131,23 +138,36 @@ async function listen(
   const tokens = createTokenStore(database.sql);
   const findHolder = (token: string) => tokens.findHolder(token, now());
 
-  const operator = createHttpServer(report);
-  guardRoutes(operator, async () => ({ role: "operator" }));
+  const refusals = isMirror ? (["REGISTRY_READ_ONLY"] as const) : [];
+  const operator = createHttpServer(report, { requestTimeoutMs: 0 });
+  guardRoutes(operator, async () => ({ role: "operator" }), { isMirror });
   await installOpenApi(operator, {
     title: "Sonde registry, for its operator",
     version: REGISTRY_VERSION,
-    errors: ["INTERNAL"],
+    errors: ["INTERNAL", ...refusals],
   });
   addTokenRoutes(operator, { publishers, tokens, now });
   addOperatorRoutes(operator, publishers, now);
+  const imports = createImportStore(database.sql, {
+    log,
+    names,
+    packs,
+    versions,
+    lives,
+    blobs,
+    uploadFolder,
+  });
+  addImportRoute(operator, { imports, mirrored, now });
   const app = createHttpServer(report, config.http);
   installRateLimits(app, config.rateLimits ?? DEFAULT_RATE_LIMITS, () => performance.now());
   installConditionalAnswers(app);
-  guardRoutes(app, (request) => authenticate(request.headers.authorization, findHolder));
+  guardRoutes(app, (request) => authenticate(request.headers.authorization, findHolder), {
+    isMirror,
+  });
   await installOpenApi(app, {
     title: "Sonde registry",
     version: REGISTRY_VERSION,
-    errors: ["TOO_MANY_ATTEMPTS", "INTERNAL"],
+    errors: ["TOO_MANY_ATTEMPTS", "INTERNAL", ...refusals],
   });
   await installUploads(app);
   addTokenRoutes(app, { publishers, tokens, now });
@@ -180,7 +200,7 @@ async function listen(
   const readPackLog = createPackLogReader(log);
   addIndexRoutes(app, readPackLog);
   addResolveRoutes(app, readPackLog);
-  addLogRoutes(app, { log, logKey, readCheckpoint });
+  addLogRoutes(app, { log, key: logKey.key, readCheckpoint });
   addPageRoutes(app, { versions, lives, packs, readDetails, readCheckpoint }, report);
   const operatorSocket = await listenOperator(operator, config.dataDir);
   const port = await listenHttp(app, config.http, config.dataDir);

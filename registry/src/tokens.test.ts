@@ -193,6 +193,7 @@ const OPERATOR_RIGHTS: Record<string, Action | null> = {
   "POST /publishers": "publishers",
   "POST /identities": "publishers",
   "DELETE /publishers/{publisher}/keys/{keyId}": "publishers",
+  "POST /import": "import",
 };
 /** Who may do what; the same table as in core/authorize.test.ts, here as the server decides. */
 const ROLES: Record<Action, string[]> = {
@@ -203,6 +204,7 @@ const ROLES: Record<Action, string[]> = {
   tokens: ["operator", "owner"],
   quarantine: ["operator"],
   publishers: ["operator"],
+  import: ["operator"],
 };
 const rightsOf = ({ paths }: OpenApi): object =>
   Object.fromEntries(

@@ -5,7 +5,7 @@ import { Signer } from "./signer.ts";
 import { Digest, PackName, Timestamp, Version } from "./names.ts";
 import { Failure } from "./reads.ts";
 import { RegistryEntry } from "./registry-log.ts";
-import { LogKeyText, SignerPolicy, TrustPolicy } from "./trust-policy.ts";
+import { LogHeadMaxAgeHours, LogKeyText, SignerPolicy, TrustPolicy } from "./trust-policy.ts";
 import { buildParser } from "./validator.ts";
 
 // The protocol of the admit program: JSON requests on stdin, each a line; for each, JSON lines on
@@ -31,6 +31,7 @@ export const FollowRequest = Type.Object(
     op: Type.Literal("follow"),
     registry: RegistryUrl,
     logKey: LogKeyText,
+    logHeadMaxAgeHours: Type.Optional(LogHeadMaxAgeHours),
     from: LogPlace,
     /** Heads that others saw, and that must be on the way; none below `from`. */
     seen: Type.Array(LogHead, { maxItems: 20 }),

@@ -258,6 +258,16 @@ export const ERROR_TABLE = {
     retryable: false,
     hint: "Versions never change; publish a new version.",
   },
+  REGISTRY_READ_ONLY: {
+    status: 403,
+    retryable: false,
+    hint: "This registry mirrors another one: make the change there, then export and import.",
+  },
+  EXPORT_INVALID: {
+    status: 422,
+    retryable: false,
+    hint: "The file is damaged or was not made by sonde registry export; make it and carry it again.",
+  },
   REGISTRY_LOG_INCONSISTENT: {
     status: 502,
     retryable: false,

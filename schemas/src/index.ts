@@ -183,6 +183,7 @@ export {
   AddPublisher,
   AddedIdentity,
   AddedPublisher,
+  ImportReport,
   IndexLine,
   ResolvedVersion,
   PackList,
@@ -194,6 +195,7 @@ export {
   parseAddedIdentity,
   VersionDetails,
   parseAddedPublisher,
+  parseImportReport,
   parseIndexLine,
   parseResolvedVersion,
   parsePackList,
@@ -204,6 +206,8 @@ export {
 export { readCapped } from "./read-capped.ts";
 export { Signer, describeSigner } from "./signer.ts";
 export {
+  type FollowedRegistry,
+  LogKeyText,
   SignerPolicy,
   TrustPolicy,
   TrustedIdentity,
@@ -211,6 +215,7 @@ export {
   parseTrustPolicy,
   parseTrustedIdentity,
   parseTrustedRoot,
+  pickRegistry,
 } from "./trust-policy.ts";
 export { TrustedRoot } from "./trusted-root.ts";
 export {

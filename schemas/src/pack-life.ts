@@ -31,8 +31,11 @@ export const Advisory = Type.Object(
     severity: Severity,
     text: LogText,
     at: Timestamp,
-    /** Who said so: only the operator takes back what the operator said. */
-    by: Type.Enum(["publisher", "operator"]),
+    /**
+     * Who said so: only the operator takes back what the operator said. The log
+     * does not say it, so a mirror does not know.
+     */
+    by: Type.Enum(["publisher", "operator", "unknown"]),
   },
   closed,
 );

@@ -10,6 +10,7 @@ import {
   Timestamp,
   Version,
 } from "./names.ts";
+import { LogHead } from "./envelope.ts";
 import { Signer } from "./signer.ts";
 import { TrustedIdentity } from "./trust-policy.ts";
 import { buildParser } from "./validator.ts";
@@ -34,6 +35,7 @@ import { buildParser } from "./validator.ts";
 // And for the registry's operator, on the unix socket `<dataDir>/run/operator.sock`:
 //   POST /publishers                                AddPublisher -> AddedPublisher
 //   POST /identities                                AddIdentity -> AddedIdentity
+//   POST /import                                    an export (tar) -> ImportReport, on a mirror
 
 const closed = { additionalProperties: false } as const;
 
@@ -307,3 +309,26 @@ export const parseResolvedVersion = buildParser(
   "REGISTRY_UNAVAILABLE",
 );
 export const parseIndexLine = buildParser(IndexLine, "registry answer", "REGISTRY_UNAVAILABLE");
+
+/** What a mirror took in. */
+export const ImportReport = Type.Object(
+  {
+    /** Of the log that it serves now. */
+    head: LogHead,
+    /** When the log's key signed that head. */
+    at: Timestamp,
+    /** Versions that are new here, that were here, and that nobody gets. */
+    imported: Type.Integer({ minimum: 0 }),
+    present: Type.Integer({ minimum: 0 }),
+    quarantined: Type.Integer({ minimum: 0 }),
+    /** Sigstore's trusted root as the export has it, trusted by nothing yet. */
+    trustedRoot: Type.Union([Type.String(), Type.Null()]),
+  },
+  closed,
+);
+export type ImportReport = Static<typeof ImportReport>;
+export const parseImportReport = buildParser(
+  ImportReport,
+  "registry answer",
+  "REGISTRY_UNAVAILABLE",
+);

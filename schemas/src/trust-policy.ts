@@ -10,6 +10,12 @@ export const LogKeyText = Type.String({
   pattern: "^[A-Za-z0-9][A-Za-z0-9._:/-]{0,199}\\+[0-9a-f]{8}\\+[A-Za-z0-9+/]{44}$",
 });
 
+/**
+ * How old the log's signed head may be, in hours: 24 without it. More is for hosts
+ * that get the log by hand, and is for how long a log that stands still is not noticed.
+ */
+export const LogHeadMaxAgeHours = Type.Integer({ minimum: 24, maximum: 2160 });
+
 /** A managed key: its SubjectPublicKeyInfo as PEM. Only RSA of 2048 to 4096 bits is accepted. */
 const TrustedKey = Type.Object(
   { algorithm: Type.Literal("rsa-sha256"), publicKey: Type.String({ maxLength: 2000 }) },
@@ -65,6 +71,7 @@ export const TrustPolicy = Type.Object(
     registry: Type.String({ pattern: "^https?://", maxLength: 300 }),
     /** The Ed25519 key of the registry's transparency log, as `NAME+KEYID+BASE64`. */
     logKey: LogKeyText,
+    logHeadMaxAgeHours: Type.Optional(LogHeadMaxAgeHours),
     ...signers,
     /**
      * Absolute path of a folder for packs that their author built on this host:
@@ -76,6 +83,14 @@ export const TrustPolicy = Type.Object(
   closed,
 );
 export type TrustPolicy = Static<typeof TrustPolicy>;
+
+/** What of a policy says which log is followed, and where. */
+export type FollowedRegistry = Pick<TrustPolicy, "registry" | "logKey" | "logHeadMaxAgeHours">;
+
+export function pickRegistry(policy: FollowedRegistry): FollowedRegistry {
+  const { registry, logKey, logHeadMaxAgeHours } = policy;
+  return { registry, logKey, ...(logHeadMaxAgeHours !== undefined && { logHeadMaxAgeHours }) };
+}
 
 export const parseSignerPolicy = buildParser(SignerPolicy, "trust policy", "CONFIG_INVALID");
 export const parseTrustedIdentity = buildParser(TrustedIdentity, "identity", "BAD_REQUEST");

@@ -1,7 +1,7 @@
 import { spawn } from "node:child_process";
 import { chmodSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { join } from "node:path";
-import type { AgentDetail } from "@sonde/schemas";
+import { type AgentDetail, parseTrustPolicy } from "@sonde/schemas";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { connectOlderClient } from "../product/mcp-clients.ts";
 import {
@@ -11,10 +11,12 @@ import {
   until,
   workspace,
 } from "../product/start-product.ts";
+import { type StartedRegistry, startRegistry } from "../product/start-registry.ts";
 
 // Every command that the documents show is typed here as it stands, in their order, in the clone.
 
-const read = (path: string) => readFileSync(join(workspace, path), "utf8");
+const readText = (path: string) => readFileSync(path, "utf8");
+const read = (path: string) => readText(join(workspace, path));
 const documents = [
   "README.md",
   ...readdirSync(join(workspace, "docs"), { recursive: true, encoding: "utf8" })
@@ -57,6 +59,8 @@ const NOT_TYPED = new Map([
 
 let product: Product;
 let home: string;
+let mirrorHome: string;
+let mirror: StartedRegistry;
 
 beforeAll(async () => {
   // `npm start`, with a folder and ports of its own.
@@ -64,10 +68,19 @@ beforeAll(async () => {
   home = createDataFolder();
   // As the documents' /tmp is: hub and agent, users of their own, read a pack from there.
   chmodSync(home, 0o755);
+  // What docs/air-gap.md has on its other side.
+  mirrorHome = createDataFolder();
+  const { logKey } = parseTrustPolicy(
+    JSON.parse(readText(join(product.data, "config/trust.json"))),
+  );
+  mirror = await startRegistry(product, mirrorHome, { mirror: { logKey } });
 });
 afterAll(async () => {
   await product?.stop();
-  if (home !== undefined) rmSync(home, { recursive: true, force: true });
+  await mirror?.stop();
+  for (const folder of [home, mirrorHome]) {
+    if (folder !== undefined) rmSync(folder, { recursive: true, force: true });
+  }
 });
 
 /** What the documents take for granted, and what it is here. */
@@ -75,6 +88,8 @@ const SUBSTITUTIONS: { shown: string; here: () => string }[] = [
   { shown: "/tmp/hello", here: () => join(home, "hello") },
   { shown: "/tmp/acme", here: () => join(home, "acme") },
   { shown: "/tmp/uptime", here: () => join(home, "uptime") },
+  { shown: "/tmp/packs.tar", here: () => join(home, "packs.tar") },
+  { shown: "/srv/mirror", here: () => mirrorHome },
   { shown: "/tmp/globex", here: () => join(home, "globex") },
   { shown: "http://127.0.0.1:4311", here: () => product.registryUrl },
   { shown: "http://127.0.0.1:4310/mcp", here: () => product.mcpUrl },
@@ -88,7 +103,9 @@ function place(line: string): string {
   const here = SUBSTITUTIONS.reduce((text, { shown, here: put }) => {
     return text.replaceAll(shown, put());
   }, line);
-  return TAKES_DATA.test(line) ? `${here} --data ${product.data}` : here;
+  return TAKES_DATA.test(line) && !line.includes(" --data ")
+    ? `${here} --data ${product.data}`
+    : here;
 }
 
 type Typed = { code: number | null; said: string };

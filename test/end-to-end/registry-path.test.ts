@@ -1,16 +1,5 @@
-import { type ChildProcess, spawn } from "node:child_process";
-import {
-  appendFileSync,
-  chmodSync,
-  chownSync,
-  mkdirSync,
-  readFileSync,
-  rmSync,
-  writeFileSync,
-} from "node:fs";
-import { createServer, type AddressInfo } from "node:net";
+import { appendFileSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { createInterface } from "node:readline";
 import type { AgentDetail, PackReport } from "@sonde/schemas";
 import {
   createTestSigstore,
@@ -18,11 +7,11 @@ import {
   type ServedSigstore,
 } from "@sonde/trust/testing/sigstore";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { asAccount, ensureAccounts } from "../../cli/src/start/system-users.ts";
 import { connectOlderClient } from "../product/mcp-clients.ts";
 import { askProgram } from "../product/run-program.ts";
 import { createDataFolder, type Product, startProduct, until } from "../product/start-product.ts";
-import { changeTrust, findProgram } from "../product/test-packs.ts";
+import { findFreePort, type StartedRegistry, startRegistry } from "../product/start-registry.ts";
+import { changeTrust } from "../product/test-packs.ts";
 
 // The life of a pack in a registry that strangers use: published by a CI's job without any
 // secret, found, installed by range, held when it asks for more, and stopped by an advisory.
@@ -31,18 +20,27 @@ const JOB = "https://ci.example/globex/uptime/release";
 const PACK = "globex/uptime";
 const home = createDataFolder();
 const at = (...parts: string[]) => join(home, ...parts);
-const accounts = ensureAccounts();
 let product: Product;
 let services: ServedSigstore;
-let registry: ChildProcess;
+let registry: StartedRegistry;
 let url: string;
 
 beforeAll(async () => {
   product = await startProduct();
   const sigstore = await createTestSigstore();
   services = await serveSigstore(sigstore);
-  url = `http://127.0.0.1:${await findFreePort()}`;
-  const logKey = await startRegistry(sigstore.trustedRoot);
+  writeFileSync(at("trusted-root.json"), JSON.stringify(sigstore.trustedRoot), { mode: 0o644 });
+  const port = await findFreePort();
+  url = `http://127.0.0.1:${port}`;
+  registry = await startRegistry(product, home, {
+    http: { host: "127.0.0.1", port, behindProxy: false },
+    trustedRootFile: at("trusted-root.json"),
+    trustedPublishing: {
+      audience: url,
+      issuers: [{ kind: "generic", issuer: services.issuer, jwksUri: services.jwksUri }],
+    },
+  });
+  const { logKey } = registry;
   // The administrator's choice: another registry, and whom to trust there.
   changeTrust(product, (policy) => ({
     ...policy,
@@ -57,63 +55,10 @@ beforeAll(async () => {
 });
 afterAll(async () => {
   await product?.stop();
-  await new Promise<void>((done) => {
-    registry.once("exit", () => done());
-    registry.kill("SIGTERM");
-  });
+  await registry?.stop();
   await services?.close();
   rmSync(home, { recursive: true, force: true });
 });
-
-function findFreePort(): Promise<number> {
-  return new Promise((done) => {
-    const server = createServer().listen(0, "127.0.0.1", () => {
-      const { port } = server.address() as AddressInfo;
-      server.close(() => done(port));
-    });
-  });
-}
-
-/** @returns the key of its log */
-async function startRegistry(trustedRoot: object): Promise<string> {
-  chmodSync(home, 0o755);
-  mkdirSync(at("registry"));
-  if (accounts.separate) {
-    chownSync(at("registry"), accounts.registry.uid, accounts.registry.gid);
-  }
-  writeFileSync(at("trusted-root.json"), JSON.stringify(trustedRoot), { mode: 0o644 });
-  const config = {
-    dataDir: at("registry"),
-    http: { host: "127.0.0.1", port: Number(new URL(url).port), behindProxy: false },
-    admitPath: findProgram(product, "admit.js")[1],
-    maxCapability: "observe",
-    trustedRootFile: at("trusted-root.json"),
-    trustedPublishing: {
-      audience: url,
-      issuers: [{ kind: "generic", issuer: services.issuer, jwksUri: services.jwksUri }],
-    },
-    supervised: true,
-  };
-  writeFileSync(at("registry.json"), JSON.stringify(config), { mode: 0o644 });
-  const [node, program] = findProgram(product, "registry.js");
-  const { command, args } = asAccount(
-    accounts,
-    accounts.registry,
-    [],
-    [node, program, at("registry.json")],
-  );
-  registry = spawn(command, args, {
-    cwd: "/",
-    env: { PATH: "/usr/sbin:/usr/bin:/sbin:/bin", HOME: "/" },
-    stdio: ["pipe", "pipe", "inherit"],
-  });
-  const lines = createInterface({ input: registry.stdout as NodeJS.ReadableStream });
-  const line = await new Promise<string>((done, fail) => {
-    lines.once("line", done);
-    registry.once("exit", (code) => fail(new Error(`the registry ended with ${code}`)));
-  });
-  return (JSON.parse(line) as { logKey: string }).logKey;
-}
 
 /** What a CI's job does on a release: build, sign by its identity, publish by the same. */
 async function release(): Promise<{

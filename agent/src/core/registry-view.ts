@@ -3,12 +3,14 @@ import {
   type FollowRequest,
   type FollowedEntry,
   type FollowedLog,
+  type FollowedRegistry,
   type LogHead,
   type LogPlace,
   type PackName,
   type RegistryHeadReport,
   SondeError,
   type Version,
+  pickRegistry,
   toSondeError,
 } from "@sonde/schemas";
 import { type StopEntry, isStopEntry, whyStopped } from "@sonde/trust/log";
@@ -22,7 +24,7 @@ const MAX_STOPS = 10_000;
 
 export type RegistryViewPorts = {
   /** Where packs come from, by the host's policy; read anew each time. */
-  readPolicy: () => { registry: string; logKey: string };
+  readPolicy: () => FollowedRegistry;
   follow: (
     request: Omit<FollowRequest, "op">,
     onEntry: (entry: FollowedEntry) => void,
@@ -98,12 +100,13 @@ export class RegistryView {
   async #followNow(): Promise<void> {
     const begunAt = this.#ports.elapsed();
     try {
-      const { registry, logKey } = this.#ports.readPolicy();
+      const registry = pickRegistry(this.#ports.readPolicy());
+      const { logKey } = registry;
       // Another log is another history: nothing of the old one says anything about it.
       const before = this.#saved?.logKey === logKey ? this.#saved : null;
       const stops = [...(before?.stops ?? [])];
       const log = await this.#ports.follow(
-        { registry, logKey, from: before?.place ?? START, seen: this.#seen(logKey, before) },
+        { ...registry, from: before?.place ?? START, seen: this.#seen(logKey, before) },
         ({ entry }) => {
           if (isStopEntry(entry)) stops.push(entry);
           if (stops.length > MAX_STOPS) {

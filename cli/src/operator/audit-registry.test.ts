@@ -12,7 +12,8 @@ beforeEach(async () => {
 });
 afterEach(() => registry.close());
 
-const audit = (logKey = registry.logKey) => auditRegistry(registry.url, logKey, () => undefined);
+const audit = (logKey = registry.logKey) =>
+  auditRegistry({ registry: registry.url, logKey }, () => undefined);
 /** Other bytes, or none, in the place of one archive. */
 const serve = (version: string, body: Uint8Array | null) => {
   registry.lie = ({ url = "" }, response) => {

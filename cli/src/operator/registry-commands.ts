@@ -1,9 +1,8 @@
 import { rmSync, writeFileSync } from "node:fs";
 import { type PublishToken, SondeError, parseJson, parseResolvedVersion } from "@sonde/schemas";
 import type { Command } from "commander";
-import { layoutOf, resolveDataFolder } from "../data-layout.ts";
-import { readTrustPolicy } from "../trust-policy-file.ts";
 import { type RegistryAudit, auditRegistry } from "./audit-registry.ts";
+import { addCarryCommands } from "./carry-commands.ts";
 import {
   addIdentity,
   addPublisher,
@@ -18,24 +17,34 @@ import { readIdentity, type SignerOptions } from "./read-identity.ts";
 import { parseRegistry, requestRegistry } from "../pack/registry-request.ts";
 import { readPackSpec } from "./read-pack-spec.ts";
 import { readPublicKey } from "./read-public-key.ts";
+import {
+  type Options,
+  type Print,
+  readSource,
+  showProgress,
+  socketOf,
+  startCommand,
+  startOrder,
+} from "./start-command.ts";
 
-type Options = { data?: string; json?: boolean; socket?: string };
 type AddOptions = Options & SignerOptions & { tokenFile?: string; reserved?: true };
 type TrustOptions = Options & { issuer: string; identity: string; pack?: string };
 type QuarantineOptions = Options & { reason: string; release?: true };
-type Print = (text: string) => void;
 
 /** `sonde registry ...`: what the operator of the registry on this machine decides. */
 export function addRegistryCommands(program: Command, print: Print): void {
   const registry = program
     .command("registry")
-    .description("decide who may publish in the registry on this machine");
+    .description(
+      "decide who may publish in the registry on this machine; audit, export and import registries",
+    );
   const publisher = registry.command("publisher").description("the registry's publishers");
   addAdd(publisher, print);
   addTrust(publisher, print);
   addQuarantine(registry, print);
   addResolve(registry, print);
   addAudit(registry, print);
+  addCarryCommands(registry, print);
   startOrder(publisher, "list", "all publishers, with their keys").action(
     async (options: Options) => {
       const publishers = await listPublishers(socketOf(options));
@@ -125,10 +134,10 @@ function addAudit(registry: Command, print: Print): void {
   startCommand(registry, "audit <url>", "walk a registry's whole log and check every archive")
     .option("--log-key <key>", "the key of its log; by default the one this host pins")
     .action(async (url: string, options: Options & { logKey?: string }) => {
-      const audit = await auditRegistry(url, options.logKey ?? readPinnedKey(options), (at, of) => {
-        if (process.stderr.isTTY) process.stderr.write(`\r${at} of ${of} archives`);
-      });
-      if (process.stderr.isTTY) process.stderr.write("\n");
+      const audit = await auditRegistry(readSource(url, options), (at, of) =>
+        showProgress(`${at} of ${of} archives`),
+      );
+      showProgress(null);
       print(options.json ? JSON.stringify(audit) : describeAudit(url, audit));
       const [first] = audit.problems;
       if (first === undefined) return;
@@ -137,13 +146,6 @@ function addAudit(registry: Command, print: Print): void {
         `expected every archive as it was logged, got ${audit.problems.length} others: ${first.pack}`,
       );
     });
-}
-
-function readPinnedKey({ data }: Options): string {
-  const { trustPolicy } = layoutOf(resolveDataFolder(data, process.env));
-  const policy = readTrustPolicy(trustPolicy);
-  if (policy !== null) return policy.logKey;
-  throw new SondeError("BAD_REQUEST", `expected --log-key, or a policy in ${trustPolicy}`);
 }
 
 function describeAudit(url: string, audit: RegistryAudit): string {
@@ -217,27 +219,6 @@ async function add(socket: string, name: string, options: AddOptions) {
     return addIdentity(socket, { publisher: name, ...identity }, options.reserved);
   }
   return addPublisher(socket, name, readPublicKey(options.key ?? "").publicKey, options.reserved);
-}
-
-/** A command that the operator of a running registry gives it. */
-function startOrder(parent: Command, usage: string, description: string): Command {
-  return startCommand(parent, usage, description).option(
-    "--socket <path>",
-    "the operator's socket of a registry that `npm start` did not start",
-  );
-}
-
-/** What all these commands have in common. */
-function startCommand(parent: Command, usage: string, description: string): Command {
-  return parent
-    .command(usage)
-    .description(description)
-    .option("--data <folder>", "the data folder that `npm start` used")
-    .option("--json", "print JSON");
-}
-
-function socketOf({ data, socket }: Options): string {
-  return socket ?? layoutOf(resolveDataFolder(data, process.env)).registrySocket;
 }
 
 function describeToken(token: PublishToken): string {

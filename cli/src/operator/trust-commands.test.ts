@@ -79,3 +79,16 @@ test.each([
 ])("%s is a wrong request", async (_what, args) => {
   expect(await refusalOf("add", "acme", ...args)).toBe("BAD_REQUEST");
 });
+
+test("a root that came as a file is pinned by hand, and only if it is one", async () => {
+  const { trustedRoot: other } = await createTestSigstore();
+  const file = path.join(data, "imported.json");
+  writeFileSync(file, JSON.stringify(other));
+  const said = await run("update-root", "--from", file);
+  expect(said).toContain(file);
+  expect(read().trustedRoot).toEqual(other);
+  writeFileSync(file, JSON.stringify({ ...other, tlogs: [] }));
+  expect(await refusalOf("update-root", "--from", file)).toBe("CONFIG_INVALID");
+  expect(await refusalOf("update-root", "--from", `${file}.none`)).toBe("NOT_FOUND");
+  expect(read().trustedRoot).toEqual(other);
+});

@@ -1,6 +1,6 @@
-import { mkdirSync, readFileSync, statSync } from "node:fs";
+import { mkdirSync, statSync } from "node:fs";
 import { dirname, join, resolve } from "node:path";
-import { parseJson, parseTrustedRoot, SondeError, type TrustPolicy } from "@sonde/schemas";
+import { SondeError, type TrustPolicy, type TrustedRoot } from "@sonde/schemas";
 import { checkOwner } from "@sonde/trust/admit";
 import type { Command } from "commander";
 import { layoutOf, resolveDataFolder } from "../data-layout.ts";
@@ -13,10 +13,17 @@ import {
 import { fetchTrustedRoot, PUBLIC_MIRROR } from "./fetch-trusted-root.ts";
 import { readIdentity, type SignerOptions } from "./read-identity.ts";
 import { readPublicKey } from "./read-public-key.ts";
+import { readTrustedRoot } from "./read-trusted-root.ts";
 
 type Options = SignerOptions & { data?: string; json?: boolean; trustedRoot?: string };
 
-type RootOptions = { data?: string; json?: boolean; mirror: string; root?: string };
+type RootOptions = {
+  data?: string;
+  json?: boolean;
+  mirror: string;
+  root?: string;
+  from?: string;
+};
 
 /** `sonde trust ...`: whose packs this host verifies; no hub or registry has a say in it. */
 export function addTrustCommands(program: Command, print: (text: string) => void): void {
@@ -81,21 +88,18 @@ Each of their tools is titled UNSIGNED. To end it: sonde trust demand-signed`,
     .description("pin Sigstore's newest trusted root, fetched and verified by TUF")
     .option("--mirror <url>", "where from", PUBLIC_MIRROR)
     .option("--root <file>", "the first root.json of a mirror that is not Sigstore's own")
+    .option("--from <file>", "pin the trusted root in this file instead, without any network")
     .option("--data <folder>", "the data folder that `npm start` used")
     .option("--json", "print JSON")
     .action(async (options: RootOptions) => {
       const { trustPolicy, policy } = openPolicy(options);
-      const { mirror, root } = options;
-      const trustedRoot = await fetchTrustedRoot({
-        mirror,
-        cacheDir: join(dirname(trustPolicy), "tuf"),
-        ...(root !== undefined && { rootFile: root }),
-      });
+      const trustedRoot = await obtainRoot(options, trustPolicy);
       writeTrustPolicy(trustPolicy, { ...policy, trustedRoot });
+      const { from, mirror } = options;
       print(
         options.json
-          ? JSON.stringify({ mirror, policy: trustPolicy })
-          : `Keyless signatures are verified against the root of ${mirror} (${trustPolicy}).`,
+          ? JSON.stringify({ ...(from === undefined ? { mirror } : { from }), policy: trustPolicy })
+          : `Keyless signatures are verified against the root of ${from ?? mirror} (${trustPolicy}).`,
       );
     });
 }
@@ -111,6 +115,16 @@ function openLocalPacks(folder: string): string {
     if (cause instanceof SondeError) throw cause;
     throw new SondeError("BAD_REQUEST", `expected a folder, cannot make ${path}`, { cause });
   }
+}
+
+async function obtainRoot(options: RootOptions, trustPolicy: string): Promise<TrustedRoot> {
+  const { mirror, root, from } = options;
+  if (from !== undefined) return readTrustedRoot(from);
+  return await fetchTrustedRoot({
+    mirror,
+    cacheDir: join(dirname(trustPolicy), "tuf"),
+    ...(root !== undefined && { rootFile: root }),
+  });
 }
 
 function openPolicy(options: { data?: string }): { trustPolicy: string; policy: TrustPolicy } {
@@ -137,7 +151,7 @@ function add(
     const { publicKey, keyId } = readPublicKey(key);
     return { policy: addTrustedKey(policy, publisher, publicKey), shown: { keyId }, who: keyId };
   }
-  const root = trustedRoot === undefined ? policy.trustedRoot : readRoot(trustedRoot);
+  const root = trustedRoot === undefined ? policy.trustedRoot : readTrustedRoot(trustedRoot);
   if (root === undefined) {
     throw new SondeError(
       "BAD_REQUEST",
@@ -149,18 +163,6 @@ function add(
     shown: identity,
     who: `${identity.identity} of ${identity.issuer}`,
   };
-}
-
-function readRoot(file: string): NonNullable<TrustPolicy["trustedRoot"]> {
-  let text: string;
-  try {
-    text = readFileSync(file, "utf8");
-  } catch (cause) {
-    throw new SondeError("NOT_FOUND", `expected a trusted root in ${file}, cannot read it`, {
-      cause,
-    });
-  }
-  return parseTrustedRoot(parseJson(text, file, "CONFIG_INVALID"));
 }
 
 function requirePublisherName(name: string): void {

@@ -62,11 +62,14 @@ afterEach(async () => {
   await registry.close();
 });
 
-async function createFollower(): Promise<RegistryFollower> {
+async function createFollower(
+  policy: { logHeadMaxAgeHours?: number } = {},
+): Promise<RegistryFollower> {
   news = [];
   return new RegistryFollower({
     readPolicy: () => ({
       ...buildSamplePolicy({}),
+      ...policy,
       registry: registry.url,
       logKey: registry.logKey,
     }),
@@ -117,6 +120,23 @@ test("a range means what the log says, and a later look sees what was added", as
   });
   expect(await codeOf(choose("1.0.0"))).toBe("PACK_QUARANTINED");
   expect(await codeOf(follower.choose("acme/none", "*", "0.1.0"))).toBe("NOT_FOUND");
+});
+
+test("an older head counts for as long as the policy says, and no longer", async () => {
+  const signedBefore = (hours: number) => {
+    const at = new Date(Date.now() - hours * 3_600_000);
+    registry.lie = ({ url }, response) => {
+      if (url !== "/log/checkpoint") return false;
+      response.end(registry.log.checkpoint({ at }));
+      return true;
+    };
+  };
+  signedBefore(71);
+  expect(await codeOf(choose("^1"))).toBe("REGISTRY_LOG_INCONSISTENT");
+  follower = await createFollower({ logHeadMaxAgeHours: 72 });
+  expect(await choose("^1")).toMatchObject({ version: "1.0.0" });
+  signedBefore(73);
+  expect(await codeOf(choose("^1"))).toBe("REGISTRY_LOG_INCONSISTENT");
 });
 
 test("attack 69: a rewritten log is an alarm once, nothing is chosen, and nothing of it is kept", async () => {

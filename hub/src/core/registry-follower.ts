@@ -13,6 +13,7 @@ import {
   SondeError,
   type TrustPolicy,
   type Version,
+  pickRegistry,
   toSondeError,
 } from "@sonde/schemas";
 import { chooseVersion } from "@sonde/trust/log";
@@ -144,13 +145,14 @@ export class RegistryFollower {
   async #followNow(): Promise<void> {
     const begunAt = this.#ports.elapsed();
     try {
-      const { registry, logKey } = this.#ports.readPolicy();
+      const registry = pickRegistry(this.#ports.readPolicy());
+      const { logKey } = registry;
       const { store, follow, now } = this.#ports;
       const before = await store.readFollowed(logKey);
       const news = new Set<PackName>();
       const log = await store.keepFollowed(logKey, now(), (add) =>
         follow(
-          { registry, logKey, from: before?.place ?? { size: 0, frontier: "" }, seen: [] },
+          { ...registry, from: before?.place ?? { size: 0, frontier: "" }, seen: [] },
           async (entry: FollowedEntry) => {
             news.add(entry.entry.name);
             await add(entry);

@@ -8,7 +8,7 @@ import {
 } from "@sonde/schemas";
 
 /** Everything that changes a registry, and what tells of its tokens. */
-export type Action = PublishAction | "quarantine" | "publishers";
+export type Action = PublishAction | "quarantine" | "publishers" | "import";
 
 /** Who is asking, after authentication: a token's holder, or the operator. */
 export type Principal =
@@ -29,7 +29,7 @@ export type Target = { publisher: string | null; pack: string | null };
 
 /** What each role may do; a token may narrow it further. */
 const ROLES: Record<Principal["role"], ReadonlySet<Action>> = {
-  operator: new Set<Action>(["publishers", "tokens", "advisory", "quarantine"]),
+  operator: new Set<Action>(["publishers", "tokens", "advisory", "quarantine", "import"]),
   owner: new Set<Action>(PUBLISH_ACTIONS),
   maintainer: new Set<Action>(["publish", "yank", "deprecate"]),
   ci: new Set<Action>(["publish"]),

@@ -1,3 +1,4 @@
+import { SondeError } from "@sonde/schemas";
 import { rootOf, signCheckpoint } from "@sonde/trust/log";
 import type { LogKey } from "./log-key.ts";
 import type { LogStore } from "./store/log-store.ts";
@@ -29,5 +30,17 @@ export function createCheckpointReader(
       last = { size: head.size, atMs: at.getTime(), note };
     }
     return last.note;
+  };
+}
+
+/** A mirror's: the head that the last import brought, as the log's key signed it then. */
+export function createImportedCheckpointReader(log: LogStore): ReadCheckpoint {
+  return async () => {
+    const note = await log.findCheckpoint();
+    if (note !== null) return note;
+    throw new SondeError(
+      "REGISTRY_UNAVAILABLE",
+      "expected an imported log, got none yet: sonde registry import FILE",
+    );
   };
 }

@@ -58,7 +58,8 @@ async function admit(request: AdmitRequest): Promise<AdmitReply> {
 }
 
 /** Follows a registry's log and hands on each new entry. */
-async function follow({ registry, logKey, from, seen }: FollowRequest): Promise<FollowReply> {
+async function follow(request: FollowRequest): Promise<FollowReply> {
+  const { registry, logKey, from, seen, logHeadMaxAgeHours } = request;
   const { frontier, checkpoint } = await followLog({
     key: parseNoteKey(logKey),
     from: decodeFrontier(from),
@@ -66,6 +67,7 @@ async function follow({ registry, logKey, from, seen }: FollowRequest): Promise<
     readTile: createTileReader(registry),
     seen,
     now: new Date(),
+    maxHeadAgeHours: logHeadMaxAgeHours,
     async onEntry(bytes, index, head) {
       const entry = parseRegistryEntry(
         parseJson(bytes, "registry log entry", "REGISTRY_LOG_INCONSISTENT"),

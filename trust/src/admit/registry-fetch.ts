@@ -1,12 +1,16 @@
+import { setTimeout as sleep } from "node:timers/promises";
 import { SondeError, readCapped } from "@sonde/schemas";
-import { type ReadTile, MAX_ENTRY_BYTES, tilePath } from "../log/index.ts";
+import { type ReadTile, maxTileBytes, tilePath } from "../log/index.ts";
 
 const TIMEOUT_MS = 20_000;
 const MAX_CHECKPOINT_BYTES = 16 * 1024;
+/** A registry that is asked too often says so; each second it takes a hundred more. */
+const BUSY_WAIT_MS = 1000;
+const MAX_BUSY_WAITS = 20;
 
 /**
  * Fetches one file of a registry. Size and time are bounded, redirects are
- * refused, and nothing is believed.
+ * refused, and nothing is believed. Waits for a registry that asks for patience.
  *
  * @param path below the registry's address, without a leading slash
  * @returns null when the registry says that there is none
@@ -18,10 +22,8 @@ export async function fetchFile(
   maxBytes: number,
 ): Promise<Buffer | null> {
   const url = `${registry.replace(/\/+$/, "")}/${path}`;
-  const signal = AbortSignal.timeout(TIMEOUT_MS);
-  const headers = { "accept-encoding": "identity" };
   try {
-    const response = await fetch(url, { redirect: "error", signal, headers });
+    const response = await askPatiently(url);
     if (response.status === 404) {
       await response.body?.cancel();
       return null;
@@ -41,6 +43,19 @@ export async function fetchFile(
   }
 }
 
+async function askPatiently(url: string): Promise<Response> {
+  for (let waits = 0; ; waits += 1) {
+    const response = await fetch(url, {
+      redirect: "error",
+      signal: AbortSignal.timeout(TIMEOUT_MS),
+      headers: { "accept-encoding": "identity" },
+    });
+    if (response.status !== 429 || waits === MAX_BUSY_WAITS) return response;
+    await response.body?.cancel();
+    await sleep(BUSY_WAIT_MS);
+  }
+}
+
 /** The signed head of a registry's log, not yet opened. */
 export async function fetchCheckpoint(registry: string): Promise<string> {
   const bytes = await fetchFile(registry, "log/checkpoint", MAX_CHECKPOINT_BYTES);
@@ -51,8 +66,7 @@ export async function fetchCheckpoint(registry: string): Promise<string> {
 /** The tiles of a registry's log. One that is missing is as good as a false one. */
 export function createTileReader(registry: string): ReadTile {
   return async (id) => {
-    const maxBytes = id.width * (id.level === null ? MAX_ENTRY_BYTES + 2 : 32);
-    const bytes = await fetchFile(registry, `log/${tilePath(id)}`, maxBytes);
+    const bytes = await fetchFile(registry, `log/${tilePath(id)}`, maxTileBytes(id));
     if (bytes !== null) return bytes;
     throw new SondeError("REGISTRY_LOG_INCONSISTENT", `expected ${tilePath(id)}, got none`);
   };

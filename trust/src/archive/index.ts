@@ -6,5 +6,6 @@ export {
 } from "./archive-layout.ts";
 export { archiveDigest, contentDigest, digestOf } from "./digests.ts";
 export { readArchive } from "./read-archive.ts";
+export { readLoggedArchive } from "./read-logged-archive.ts";
 export { readReadme } from "./read-readme.ts";
 export { writeArchive } from "./write-archive.ts";

@@ -5,8 +5,9 @@ import { type Frontier, appendLeaf, hashLeaf, rootOf } from "./merkle.ts";
 import type { NoteKey } from "./signed-note.ts";
 import { type ReadTile, TILE_WIDTH, decodeEntries, tileAt } from "./tiles.ts";
 
+const HOUR_MS = 3_600_000;
 /** How far a head's timestamp may be from the reader's clock, so that a log cannot be frozen. */
-export const MAX_HEAD_AGE_MS = 24 * 3_600_000;
+const HEAD_HOURS = 24;
 
 /** The head of the tree with that frontier, as reports carry it. */
 export function headOf(frontier: Frontier): LogHead {
@@ -22,6 +23,8 @@ export type FollowLogRequest = {
   /** Heads that others saw, and that must be on the way to this one; none below `from`. */
   seen: readonly LogHead[];
   now: Date;
+  /** How old the head may be, where the usual 24 hours are not meant. */
+  maxHeadAgeHours?: number | undefined;
   /**
    * Takes each entry since `from`, in order, and the head of the tree that ends
    * with it. Provisional until the call resolves.
@@ -43,11 +46,12 @@ export type FollowLogRequest = {
 export async function followLog(
   request: FollowLogRequest,
 ): Promise<{ frontier: Frontier; checkpoint: Checkpoint }> {
-  const { key, from, seen, now } = request;
+  const { key, from, seen, now, maxHeadAgeHours = HEAD_HOURS } = request;
   const checkpoint = openCheckpoint(await request.readCheckpoint(), key);
-  if (Math.abs(now.getTime() - checkpoint.at.getTime()) > MAX_HEAD_AGE_MS) {
+  const ageHours = (now.getTime() - checkpoint.at.getTime()) / HOUR_MS;
+  if (ageHours > maxHeadAgeHours || ageHours < -HEAD_HOURS) {
     throw inconsistent(
-      `expected a head signed within 24 hours of ${now.toISOString()}, got ${checkpoint.at.toISOString()}`,
+      `expected a head signed within ${maxHeadAgeHours} hours of ${now.toISOString()}, got ${checkpoint.at.toISOString()}`,
     );
   }
   for (const { size } of [from, ...seen]) {

@@ -1,6 +1,6 @@
 export { canonicalJson, chainRecord, EMPTY_HEAD, headAfter, verifyChain } from "./chain.ts";
 export { type Checkpoint, openCheckpoint, signCheckpoint } from "./checkpoint.ts";
-export { followLog, type FollowLogRequest, headOf, MAX_HEAD_AGE_MS } from "./follow-log.ts";
+export { followLog, type FollowLogRequest, headOf } from "./follow-log.ts";
 export {
   appendLeaf,
   decodeFrontier,
@@ -16,7 +16,7 @@ export { formatNoteKey, type NoteKey, parseNoteKey } from "./signed-note.ts";
 export {
   encodeEntries,
   foldPerfect,
-  MAX_ENTRY_BYTES,
+  maxTileBytes,
   parseTilePath,
   readProvenEntry,
   type ReadTile,

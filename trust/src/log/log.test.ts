@@ -340,16 +340,23 @@ describe("following a log", () => {
   test("attack 44: a frozen head is refused after 24 hours, and one of the future too", async () => {
     const log = build(1);
     const now = new Date("2026-05-05T12:00:00.000Z");
-    const age = (hours: number) =>
+    const age = (hours: number, maxHeadAgeHours?: number) =>
       codeOf(() =>
         follow(log, {
           now,
+          maxHeadAgeHours,
           readCheckpoint: async () =>
             log.checkpoint({ at: new Date(now.getTime() - hours * 3_600_000) }),
         }),
       );
     expect([await age(0), await age(23.9), await age(24.1), await age(-24.1)]).toEqual([
       "accepted",
+      "accepted",
+      "REGISTRY_LOG_INCONSISTENT",
+      "REGISTRY_LOG_INCONSISTENT",
+    ]);
+    // Where logs come by hand they are older; none is ever from later.
+    expect([await age(71, 72), await age(73, 72), await age(-25, 72)]).toEqual([
       "accepted",
       "REGISTRY_LOG_INCONSISTENT",
       "REGISTRY_LOG_INCONSISTENT",

@@ -17,7 +17,7 @@ export const TILE_WIDTH = 256;
 export const TILE_LEVELS = 8;
 const HASH_BYTES = 32;
 /** Of one entry: the bundle's length prefix has two bytes. */
-export const MAX_ENTRY_BYTES = 65_535;
+const MAX_ENTRY_BYTES = 65_535;
 
 /** One file of the log: `level` null means entries. `width` is 256 for a whole tile. */
 export type TileId = {
@@ -25,6 +25,11 @@ export type TileId = {
   readonly index: number;
   readonly width: number;
 };
+
+/** The most that an honest file of that name has. */
+export function maxTileBytes({ level, width }: TileId): number {
+  return width * (level === null ? 2 + MAX_ENTRY_BYTES : HASH_BYTES);
+}
 
 /** Path below the log's address, without a leading slash. */
 export function tilePath({ level, index, width }: TileId): string {

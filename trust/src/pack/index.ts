@@ -9,6 +9,7 @@ export { MAX_BUNDLE_BYTES, STATEMENT_PAYLOAD_TYPE, buildStatement } from "./stat
 export { pathPattern } from "./template.ts";
 export { demandTrusted } from "./demand-trusted.ts";
 export {
+  bytesOf,
   checkEngine,
   isVerifiedPack,
   verifyPack,

@@ -2,7 +2,10 @@ import { type Manifest, SondeError } from "@sonde/schemas";
 import type { Submission } from "./submission.ts";
 
 /** Step 7: the archive is what the path says, for which `authorize` saw the right. */
-export function checkRights(submission: Submission, manifest: Manifest): void {
+export function checkRights(
+  submission: Pick<Submission, "name" | "version">,
+  manifest: Manifest,
+): void {
   const { name, version } = submission;
   if (manifest.name !== name || manifest.version !== version) {
     throw new SondeError(

@@ -1,4 +1,4 @@
-import type { ErrorCode } from "@sonde/schemas";
+import { type ErrorCode, SondeError } from "@sonde/schemas";
 import type { FastifyRequest } from "fastify";
 import { type Action, type Principal, authorize } from "../../core/authorize.ts";
 import type { HttpServer } from "./http-server.ts";
@@ -21,10 +21,12 @@ declare module "fastify" {
  * through to it only by `authorize`, before a byte of its body is read.
  *
  * @param identify who sends a request, or UNAUTHENTICATED
+ * @param options `isMirror`: nothing is changed but by an import, whoever asks
  */
 export function guardRoutes(
   app: HttpServer,
   identify: (request: FastifyRequest) => Promise<Principal>,
+  { isMirror = false } = {},
 ): void {
   app.decorateRequest("caller");
   app.addHook("onRoute", ({ method, url, config }) => {
@@ -35,10 +37,20 @@ export function guardRoutes(
   app.addHook("onRequest", async (request) => {
     // A request for no route has none, and gets nothing but NOT_FOUND.
     const { right } = request.routeOptions.config;
+    if (isMirror) demandMirrored(right, request.method);
     if (right === undefined || right === "anybody") return;
     request.caller = await identify(request);
     authorize(request.caller, right, targetOf(request.params));
   });
+}
+
+function demandMirrored(right: Action | "anybody" | undefined, method: string): void {
+  const isRead = right === "anybody" && ["GET", "HEAD"].includes(method);
+  if (isRead || right === undefined || right === "import") return;
+  throw new SondeError(
+    "REGISTRY_READ_ONLY",
+    `expected a registry with a log of its own for ${right}, got a mirror`,
+  );
 }
 
 /** Compared as they came: what is no valid name is nobody's. */

@@ -16,14 +16,18 @@ const MAX_JSON_BYTES = 16 * 1024;
  * strict schemas (nothing coerced, stripped or defaulted), every error a body
  * of the error table, every answer with its request's id.
  *
- * @param options `behindProxy`: a proxy tells who the client is
+ * @param options `behindProxy`: a proxy tells who the client is; `requestTimeoutMs`: how long one
+ *   request may take to arrive, 0 for any time
  */
-export function createHttpServer(report: Report, { behindProxy = false } = {}) {
+export function createHttpServer(
+  report: Report,
+  { behindProxy = false, requestTimeoutMs = 60_000 } = {},
+) {
   const app = Fastify({
     // The last address of X-Forwarded-For is the proxy's word; those before it are anybody's.
     trustProxy: behindProxy ? (_address: string, hop: number) => hop === 0 : false,
     bodyLimit: MAX_JSON_BYTES,
-    requestTimeout: 60_000,
+    requestTimeout: requestTimeoutMs,
     connectionTimeout: 0,
     keepAliveTimeout: 65_000,
     forceCloseConnections: true,

@@ -6,9 +6,9 @@ import { pipeline } from "node:stream/promises";
 import type { Digest } from "@sonde/schemas";
 
 /**
- * Empties the folder of what a killed registry was receiving. Some of it may
- * have been kept by then though it was never published: `onLeft` is told its
- * digest first, so that a kill in here is made good by the next start.
+ * Empties the folder of what a killed registry was receiving or importing. Some
+ * of it may have been kept by then though it was never published: `onLeft` is told
+ * each archive's digest first, so that a kill in here is made good by the next start.
  */
 export async function forgetLeftUploads(
   folder: string,
@@ -17,8 +17,9 @@ export async function forgetLeftUploads(
   await mkdir(folder, { recursive: true, mode: 0o700 });
   for (const name of await readdir(folder)) {
     const place = join(folder, name);
-    const archive = (await readdir(place)).find((file) => file === "archive");
-    if (archive !== undefined) await onLeft(await hashFile(join(place, archive)));
+    for (const file of await readdir(place)) {
+      if (file !== "bundle") await onLeft(await hashFile(join(place, file)));
+    }
     await rm(place, { recursive: true });
   }
 }

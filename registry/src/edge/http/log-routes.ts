@@ -1,14 +1,13 @@
 import { type ErrorCode, SondeError } from "@sonde/schemas";
-import { formatNoteKey, parseTilePath } from "@sonde/trust/log";
+import { type NoteKey, formatNoteKey, parseTilePath } from "@sonde/trust/log";
 import { Type } from "typebox";
 import type { ReadCheckpoint } from "../log-head.ts";
-import type { LogKey } from "../log-key.ts";
 import type { LogStore } from "../store/log-store.ts";
 import type { HttpServer } from "./http-server.ts";
 
 const IMMUTABLE = "public, max-age=31536000, immutable";
 
-export type LogRoutePorts = { log: LogStore; logKey: LogKey; readCheckpoint: ReadCheckpoint };
+export type LogRoutePorts = { log: LogStore; key: NoteKey; readCheckpoint: ReadCheckpoint };
 
 /**
  * The transparency log as C2SP tlog-tiles below `/log`: public, and the same
@@ -19,7 +18,7 @@ export function addLogRoutes(app: HttpServer, ports: LogRoutePorts): void {
     "/log/key",
     documented("The key that signs the log's heads", "text/plain"),
     (_request, reply) =>
-      reply.type("text/plain; charset=utf-8").send(`${formatNoteKey(ports.logKey.key)}\n`),
+      reply.type("text/plain; charset=utf-8").send(`${formatNoteKey(ports.key)}\n`),
   );
   app.get(
     "/log/checkpoint",

@@ -5,7 +5,7 @@ import {
   type PackName,
   SondeError,
 } from "@sonde/schemas";
-import type { Sql } from "postgres";
+import type { Sql, TransactionSql } from "postgres";
 import { NEW_LIFE, changeLife } from "../../core/pack-life.ts";
 import type { LogStore } from "./log-store.ts";
 import type { PackStore } from "./pack-store.ts";
@@ -17,8 +17,23 @@ const MAX_KNOWN_CHARACTERS = 2 * 1024 * 1024;
 /** What was said about packs after they were published. */
 export function createLifeStore(sql: Sql, log: LogStore, packs: PackStore) {
   // The registry is the only writer, so what it knows holds until it changes it.
-  const remembered = createRecentlyUsed<PackLife>(MAX_KNOWN_CHARACTERS);
+  let remembered = createRecentlyUsed<PackLife>(MAX_KNOWN_CHARACTERS);
   let changes = 0;
+
+  /** @returns the pack's life with the change, and whether that is new */
+  async function apply(transaction: TransactionSql, change: PackChange, by: Advisory["by"]) {
+    const { name } = change;
+    const [row] = await transaction<{ life: string }[]>`
+      select life from pack_names where name = ${name} for update`;
+    if (row === undefined) throw new SondeError("NOT_FOUND", `expected a pack, got ${name}`);
+    const before = JSON.parse(row.life) as PackLife;
+    const after = changeLife(before, change, by);
+    if (after === null) return { life: before, isNew: false };
+    await transaction`update pack_names set life = ${JSON.stringify(after)} where name = ${name}`;
+    if ("version" in change) await packs.followLife(transaction, name, after);
+    return { life: after, isNew: true };
+  }
+
   return {
     /** A pack that is not there has a new life. */
     async readLife(name: PackName): Promise<PackLife> {
@@ -42,9 +57,7 @@ export function createLifeStore(sql: Sql, log: LogStore, packs: PackStore) {
     async change(change: PackChange, by: Advisory["by"]): Promise<PackLife> {
       const { name } = change;
       const life = await sql.begin(async (transaction) => {
-        const [row] = await transaction<{ life: string }[]>`
-          select life from pack_names where name = ${name} for update`;
-        if (row === undefined) throw new SondeError("NOT_FOUND", `expected a pack, got ${name}`);
+        const applied = await apply(transaction, change, by);
         if ("version" in change) {
           const { version } = change;
           const [known] = await transaction`
@@ -54,18 +67,23 @@ export function createLifeStore(sql: Sql, log: LogStore, packs: PackStore) {
             throw new SondeError("NOT_FOUND", sentence);
           }
         }
-        const before = JSON.parse(row.life) as PackLife;
-        const after = changeLife(before, change, by);
-        if (after === null) return before;
-        await transaction`update pack_names set life = ${JSON.stringify(after)}
-          where name = ${name}`;
-        if ("version" in change) await packs.followLife(transaction, name, after);
-        await log.append(transaction, change);
-        return after;
+        if (applied.isNew) await log.append(transaction, change);
+        return applied.life;
       });
       changes += 1;
       remembered.set(name, life, JSON.stringify(life).length);
       return life;
+    },
+
+    /** Makes a change that the log has already: an import's, in its transaction. */
+    async replay(transaction: TransactionSql, change: PackChange): Promise<void> {
+      await apply(transaction, change, "unknown");
+    },
+
+    /** After a transaction with replayed changes. */
+    forget(): void {
+      changes += 1;
+      remembered = createRecentlyUsed(MAX_KNOWN_CHARACTERS);
     },
   };
 }

@@ -11,7 +11,7 @@ import {
   growTree,
   hashLeaf,
 } from "@sonde/trust/log";
-import type { Sql, TransactionSql } from "postgres";
+import type { ISql, Sql, TransactionSql } from "postgres";
 import type { PlacedEntry } from "../../core/build-index.ts";
 
 type HeadRow = { size: string; frontier: string };
@@ -22,6 +22,27 @@ type HeadRow = { size: string; frontier: string };
  * other, and a head is only signed once it is durable.
  */
 export function createLogStore(sql: Sql) {
+  async function appendBytes(
+    transaction: TransactionSql,
+    name: PackName,
+    bytes: Uint8Array,
+  ): Promise<number> {
+    const [row] = await transaction<HeadRow[]>`select size, frontier from log_head for update`;
+    const before = readFrontier(row);
+    const { size } = before;
+    const { frontier, completed } = growTree(before, hashLeaf(bytes));
+    await transaction`insert into log_entries (index, name, entry)
+      values (${size}, ${name}, ${bytes})`;
+    for (const [level, hash] of completed.entries()) {
+      if (level % TILE_LEVELS !== 0) continue;
+      await transaction`insert into log_hashes (level, index, hash)
+        values (${level / TILE_LEVELS}, ${Math.floor(size / 2 ** level)}, ${hash})`;
+    }
+    const place = encodeFrontier(frontier);
+    await transaction`update log_head set size = ${place.size}, frontier = ${place.frontier}`;
+    return size;
+  }
+
   return {
     /**
      * Binds an empty log to its key, once; a log that has a key keeps it.
@@ -45,23 +66,12 @@ export function createLogStore(sql: Sql) {
      *
      * @returns the entry's index
      */
-    async append(transaction: TransactionSql, entry: RegistryEntry): Promise<number> {
-      const [row] = await transaction<HeadRow[]>`select size, frontier from log_head for update`;
-      const before = readFrontier(row);
-      const { size } = before;
-      const bytes = Buffer.from(canonicalJson(entry), "utf8");
-      const { frontier, completed } = growTree(before, hashLeaf(bytes));
-      await transaction`insert into log_entries (index, name, entry)
-        values (${size}, ${entry.name}, ${bytes})`;
-      for (const [level, hash] of completed.entries()) {
-        if (level % TILE_LEVELS !== 0) continue;
-        await transaction`insert into log_hashes (level, index, hash)
-          values (${level / TILE_LEVELS}, ${Math.floor(size / 2 ** level)}, ${hash})`;
-      }
-      const place = encodeFrontier(frontier);
-      await transaction`update log_head set size = ${place.size}, frontier = ${place.frontier}`;
-      return size;
+    append(transaction: TransactionSql, entry: RegistryEntry): Promise<number> {
+      return appendBytes(transaction, entry.name, Buffer.from(canonicalJson(entry), "utf8"));
     },
+
+    /** As `append`, an entry that another registry wrote. */
+    appendBytes,
 
     /** Where the last entry about a pack is, which changes with every one; null when there is none. */
     async findLast(name: PackName): Promise<number | null> {
@@ -81,10 +91,20 @@ export function createLogStore(sql: Sql) {
       }));
     },
 
-    /** The committed head. */
-    async readHead(): Promise<Frontier> {
-      const [row] = await sql<HeadRow[]>`select size, frontier from log_head`;
+    /** The committed head, or the one within a transaction. */
+    async readHead(within: ISql = sql): Promise<Frontier> {
+      const [row] = await within<HeadRow[]>`select size, frontier from log_head`;
       return readFrontier(row);
+    },
+
+    /** The signed head that the last import brought, in a mirror. */
+    async findCheckpoint(within: ISql = sql): Promise<string | null> {
+      const [row] = await within<{ checkpoint: string | null }[]>`select checkpoint from log_head`;
+      return row?.checkpoint ?? null;
+    },
+
+    async keepCheckpoint(transaction: TransactionSql, note: string): Promise<void> {
+      await transaction`update log_head set checkpoint = ${note}`;
     },
 
     /** @returns null unless the log has all of that tile */

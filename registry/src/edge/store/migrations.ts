@@ -206,4 +206,10 @@ export const migrations: Migration[] = [
       alter table log_entries alter column name set not null;
       create index log_entries_name on log_entries (name, index);`,
   },
+  {
+    name: "mirror",
+    sql: `
+      -- The signed head that the last import brought; null for a log of the registry's own.
+      alter table log_head add column checkpoint text;`,
+  },
 ];

@@ -113,7 +113,11 @@ export function createPackStore(sql: Sql, readReadme: (digest: Digest) => Promis
         select life from pack_names where name = ${name} for update`;
       const versions = [published, ...(await readVersions(transaction, name))];
       const latest = findLatest(versions, JSON.parse(row?.life ?? "") as PackLife);
-      if (latest === version) await writeRow(transaction, latest, published, readme);
+      const [known] = await transaction`select 1 from packs where name = ${name}`;
+      // The first that is imported may have been withdrawn since.
+      if (latest === version || known === undefined) {
+        await writeRow(transaction, latest, published, readme);
+      }
     },
 
     /** Takes note of a version that is being withdrawn, or stands again, by whoever has locked its life. */

@@ -7,7 +7,7 @@ import {
   SondeError,
   type Version,
 } from "@sonde/schemas";
-import type { Sql } from "postgres";
+import type { Sql, TransactionSql } from "postgres";
 import { newestFirst } from "../../core/order-versions.ts";
 import type { AcceptedVersion, ListedVersion, StoredVersion } from "../../core/stored-version.ts";
 import type { LogStore } from "./log-store.ts";
@@ -46,12 +46,29 @@ export function createVersionStore(sql: Sql, log: LogStore, names: NameStore, pa
     return found;
   }
 
+  async function insertRow(
+    transaction: TransactionSql,
+    version: StoredVersion,
+    bundle: string,
+  ): Promise<void> {
+    const { name, digest, contentDigest, signer, manifest } = version;
+    await transaction`
+      insert into versions (name, version, digest, content_digest, size_bytes, published_at,
+        signer, manifest, checks, warnings, bundle, log_index)
+      values (${name}, ${version.version}, ${digest}, ${contentDigest}, ${version.sizeBytes},
+        ${version.publishedAt}, ${JSON.stringify(signer)}, ${JSON.stringify(manifest)},
+        ${JSON.stringify(version.checks)}, ${version.warnings}, ${bundle}, ${version.logIndex})`;
+  }
+
   return {
     findVersion,
 
     async isPublished(digest: Digest): Promise<boolean> {
       return (await sql`select 1 from versions where digest = ${digest}`).length > 0;
     },
+
+    /** Within the transaction that brings its entry of the log. */
+    insertRow,
 
     async findBundle(name: PackName, version: Version): Promise<string | null> {
       const [row] = await sql<{ bundle: string }[]>`
@@ -89,13 +106,9 @@ export function createVersionStore(sql: Sql, log: LogStore, names: NameStore, pa
           engines: manifest.engines,
           signer,
         });
-        await transaction`
-          insert into versions (name, version, digest, content_digest, size_bytes, published_at,
-            signer, manifest, checks, warnings, bundle, log_index)
-          values (${name}, ${version.version}, ${digest}, ${contentDigest}, ${version.sizeBytes},
-            ${at}, ${JSON.stringify(signer)}, ${JSON.stringify(manifest)},
-            ${JSON.stringify(version.checks)}, ${version.warnings}, ${bundle}, ${logIndex})`;
-        return { ...version, logIndex };
+        const stored = { ...version, logIndex };
+        await insertRow(transaction, stored, bundle);
+        return stored;
       });
     },
 

@@ -1,0 +1,101 @@
+import { type FileHandle, open, rename, rm } from "node:fs/promises";
+import { type FollowedRegistry, type LogHead, SondeError } from "@sonde/schemas";
+import { fetchFile } from "@sonde/trust/admit";
+import {
+  archiveMember,
+  bundleMember,
+  CHECKPOINT,
+  encodeMember,
+  entriesMember,
+  EXPORT_END,
+  type ExportMember,
+  TRUSTED_ROOT,
+} from "@sonde/trust/export";
+import { fetchLogged, logFilesOf, walkLog } from "./walk-registry.ts";
+
+export type ExportRequest = {
+  source: FollowedRegistry;
+  /** Sigstore's trusted root (JSON) to be carried too. */
+  trustedRoot: string | null;
+  /** Leaves out archives of versions that the log published before it had so many entries. */
+  since: number;
+  to: string;
+  /** Told of each version before its archive is fetched. */
+  onVersion: (done: number, total: number) => void;
+};
+
+/** What went into an export. */
+export type RegistryExport = {
+  head: LogHead;
+  at: string;
+  archives: number;
+  /** Versions without their archive: nobody gets them, or `since` left them out. */
+  quarantined: number;
+  earlier: number;
+};
+
+/**
+ * Writes a registry into one file: its whole log, and every archive with its
+ * bundle, each compared with the log first. One archive at a time is in memory. The
+ * file is there whole, and on the disk, or not at all.
+ *
+ * @throws SondeError REGISTRY_LOG_INCONSISTENT, REGISTRY_UNAVAILABLE, CONFIG_INVALID,
+ *   DIGEST_MISMATCH, ARCHIVE_INVALID, NOT_FOUND, RIGHT_MISSING
+ */
+export async function exportRegistry(request: ExportRequest): Promise<RegistryExport> {
+  const { to } = request;
+  const temporary = `${to}.new`;
+  try {
+    const file = await open(temporary, "w", 0o644);
+    try {
+      const exported = await writeExport(file, request);
+      await file.sync();
+      await rename(temporary, to);
+      return exported;
+    } finally {
+      await file.close();
+    }
+  } catch (cause) {
+    await rm(temporary, { force: true });
+    if (cause instanceof SondeError || !(cause instanceof Error && "code" in cause)) throw cause;
+    const sentence = `${to}: expected a file that can be written, got ${String(cause.code)}`;
+    throw new SondeError("RIGHT_MISSING", sentence, { cause });
+  }
+}
+
+async function writeExport(file: FileHandle, request: ExportRequest): Promise<RegistryExport> {
+  const { source, trustedRoot, since, onVersion } = request;
+  const put = (member: ExportMember, bytes: Uint8Array) =>
+    file.writeFile(encodeMember(member, bytes));
+  const log = await walkLog(source, {
+    async readCheckpoint() {
+      const note = await logFilesOf(source.registry).readCheckpoint();
+      await put(CHECKPOINT, Buffer.from(note));
+      if (trustedRoot !== null) await put(TRUSTED_ROOT, Buffer.from(trustedRoot));
+      return note;
+    },
+    async readTile(id) {
+      const bytes = await logFilesOf(source.registry).readTile(id);
+      await put(entriesMember(id), bytes);
+      return bytes;
+    },
+  });
+  const exported = { head: log.head, at: log.at, archives: 0, quarantined: 0, earlier: 0 };
+  for (const [index, entry] of log.published.entries()) {
+    onVersion(index, log.published.length);
+    if (log.isQuarantined(entry)) exported.quarantined += 1;
+    // What was quarantined once may have been left out before.
+    else if (entry.logIndex < since && !log.wasQuarantined(entry)) exported.earlier += 1;
+    else {
+      await put(archiveMember(entry.digest), await fetchLogged(source.registry, entry));
+      const member = bundleMember(entry.digest);
+      const path = `api/v1/packs/${entry.name}/${entry.version}/bundle`;
+      const bundle = await fetchFile(source.registry, path, member.maxBytes);
+      if (bundle === null) throw new SondeError("NOT_FOUND", `expected ${path}, got none`);
+      await put(member, bundle);
+      exported.archives += 1;
+    }
+  }
+  await file.writeFile(EXPORT_END);
+  return exported;
+}

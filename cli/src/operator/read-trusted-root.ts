@@ -1,0 +1,15 @@
+import { readFileSync } from "node:fs";
+import { parseJson, parseTrustedRoot, SondeError, type TrustedRoot } from "@sonde/schemas";
+
+/** @throws SondeError NOT_FOUND, or CONFIG_INVALID for what is no trusted root */
+export function readTrustedRoot(file: string): TrustedRoot {
+  let text: string;
+  try {
+    text = readFileSync(file, "utf8");
+  } catch (cause) {
+    throw new SondeError("NOT_FOUND", `expected a trusted root in ${file}, cannot read it`, {
+      cause,
+    });
+  }
+  return parseTrustedRoot(parseJson(text, file, "CONFIG_INVALID"));
+}

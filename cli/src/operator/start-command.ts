@@ -1,0 +1,45 @@
+import { type FollowedRegistry, SondeError, pickRegistry } from "@sonde/schemas";
+import type { Command } from "commander";
+import { layoutOf, resolveDataFolder } from "../data-layout.ts";
+import { readTrustPolicy } from "../trust-policy-file.ts";
+
+export type Options = { data?: string; json?: boolean; socket?: string };
+export type Print = (text: string) => void;
+
+/** What all commands about a registry have in common. */
+export function startCommand(parent: Command, usage: string, description: string): Command {
+  return parent
+    .command(usage)
+    .description(description)
+    .option("--data <folder>", "the data folder that `npm start` used")
+    .option("--json", "print JSON");
+}
+
+/** A command that the operator of a running registry gives it. */
+export function startOrder(parent: Command, usage: string, description: string): Command {
+  return startCommand(parent, usage, description).option(
+    "--socket <path>",
+    "the operator's socket of a registry that `npm start` did not start",
+  );
+}
+
+export function socketOf({ data, socket }: Options): string {
+  return socket ?? layoutOf(resolveDataFolder(data, process.env)).registrySocket;
+}
+
+/** A registry to be read: by the key that is given, or as this host's policy follows its own. */
+export function readSource(
+  registry: string,
+  { data, logKey }: Options & { logKey?: string },
+): FollowedRegistry {
+  if (logKey !== undefined) return { registry, logKey };
+  const { trustPolicy } = layoutOf(resolveDataFolder(data, process.env));
+  const policy = readTrustPolicy(trustPolicy);
+  if (policy !== null) return pickRegistry({ ...policy, registry });
+  throw new SondeError("BAD_REQUEST", `expected --log-key, or a policy in ${trustPolicy}`);
+}
+
+/** Says how far long work is, on a terminal alone; null ends the line. */
+export function showProgress(text: string | null): void {
+  if (process.stderr.isTTY) process.stderr.write(text === null ? "\n" : `\r${text}`);
+}

@@ -1,0 +1,96 @@
+import {
+  type FollowedRegistry,
+  type LogHead,
+  type PublishEntry,
+  SondeError,
+  parseJson,
+  parseRegistryEntry,
+} from "@sonde/schemas";
+import { createTileReader, fetchCheckpoint, fetchFile } from "@sonde/trust/admit";
+import { MAX_ARCHIVE_BYTES, readLoggedArchive } from "@sonde/trust/archive";
+import {
+  EMPTY_FRONTIER,
+  type FollowLogRequest,
+  type StopEntry,
+  followLog,
+  headOf,
+  parseNoteKey,
+  whyStopped,
+} from "@sonde/trust/log";
+
+type LoggedVersion = PublishEntry & { logIndex: number };
+
+/** A registry's whole log, as its key signed it. */
+export type WalkedLog = {
+  head: LogHead;
+  at: string;
+  /** In the order of the log. */
+  published: LoggedVersion[];
+  /** The log itself says that nobody gets this version, or once said so. */
+  isQuarantined: (entry: PublishEntry) => boolean;
+  wasQuarantined: (entry: PublishEntry) => boolean;
+};
+
+/** What is fetched of a log. */
+export type LogFiles = Pick<FollowLogRequest, "readCheckpoint" | "readTile">;
+
+export function logFilesOf(registry: string): LogFiles {
+  return {
+    readCheckpoint: () => fetchCheckpoint(registry),
+    readTile: createTileReader(registry),
+  };
+}
+
+/**
+ * Follows a registry's log from its first entry to its signed head.
+ *
+ * @throws SondeError REGISTRY_LOG_INCONSISTENT, REGISTRY_UNAVAILABLE, CONFIG_INVALID
+ */
+export async function walkLog(
+  { registry, logKey, logHeadMaxAgeHours }: FollowedRegistry,
+  files: LogFiles = logFilesOf(registry),
+): Promise<WalkedLog> {
+  const published: LoggedVersion[] = [];
+  const quarantines: Extract<StopEntry, { type: "quarantine" }>[] = [];
+  const { frontier, checkpoint } = await followLog({
+    key: parseNoteKey(logKey),
+    from: EMPTY_FRONTIER,
+    ...files,
+    seen: [],
+    now: new Date(),
+    maxHeadAgeHours: logHeadMaxAgeHours,
+    onEntry(bytes, logIndex) {
+      const value = parseJson(bytes, "registry log entry", "REGISTRY_LOG_INCONSISTENT");
+      const entry = parseRegistryEntry(value);
+      if (entry.type === "publish") published.push({ ...entry, logIndex });
+      if (entry.type === "quarantine") quarantines.push(entry);
+    },
+  });
+  const touched = new Set(quarantines.map(describePack));
+  return {
+    head: headOf(frontier),
+    at: checkpoint.at.toISOString(),
+    published,
+    wasQuarantined: (entry) => touched.has(describePack(entry)),
+    isQuarantined: (entry) =>
+      touched.has(describePack(entry)) &&
+      whyStopped(quarantines, entry.name, entry.version) !== null,
+  };
+}
+
+export function describePack({ name, version }: Pick<PublishEntry, "name" | "version">): string {
+  return `${name} ${version}`;
+}
+
+/**
+ * Fetches the archive of a version, which is exactly what the log says.
+ *
+ * @throws SondeError NOT_FOUND, DIGEST_MISMATCH, ARCHIVE_INVALID, REGISTRY_UNAVAILABLE
+ */
+export async function fetchLogged(registry: string, entry: PublishEntry): Promise<Buffer> {
+  const path = `api/v1/packs/${entry.name}/${entry.version}/archive`;
+  const archive = await fetchFile(registry, path, MAX_ARCHIVE_BYTES);
+  if (archive === null) throw new SondeError("NOT_FOUND", "expected the archive, got none");
+  readLoggedArchive(archive, entry);
+  return archive;
+}

@@ -1,0 +1,137 @@
+import { randomUUID } from "node:crypto";
+import { mkdir, rm, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import {
+  type Digest,
+  type ImportReport,
+  type PublishEntry,
+  SondeError,
+  parseRegistryEntry,
+} from "@sonde/schemas";
+import type { Sql, TransactionSql } from "postgres";
+import type { ImportTarget, LoggedVersion } from "../../core/import/import-export.ts";
+import { stateOf } from "../../core/pack-life.ts";
+import type { BlobStore } from "./blob-store.ts";
+import type { LifeStore } from "./life-store.ts";
+import type { LogStore } from "./log-store.ts";
+import type { NameStore } from "./name-store.ts";
+import type { PackStore } from "./pack-store.ts";
+import type { VersionStore } from "./version-store.ts";
+
+const PAGE = 256;
+
+export type ImportStores = {
+  log: LogStore;
+  names: NameStore;
+  packs: PackStore;
+  versions: VersionStore;
+  lives: LifeStore;
+  blobs: BlobStore;
+  /** Where uploads lie; what a killed registry leaves there is forgotten at its next start. */
+  uploadFolder: string;
+};
+
+/** Where imports go: all of one in one transaction, or nothing of it. */
+export function createImportStore(sql: Sql, stores: ImportStores) {
+  const { log, names, packs, versions, lives, blobs, uploadFolder } = stores;
+
+  function openTarget(
+    transaction: TransactionSql,
+    before: Pick<ImportTarget, "head" | "checkpoint">,
+    { place, kept }: { place: string; kept: Digest[] },
+  ): ImportTarget {
+    return {
+      ...before,
+      async append(entry, bytes) {
+        if (entry.type === "publish") await names.claimPack(transaction, entry.name);
+        else await lives.replay(transaction, entry);
+        await log.appendBytes(transaction, entry.name, bytes);
+      },
+      keepCheckpoint: (note) => log.keepCheckpoint(transaction, note),
+      listVersions: () => listVersions(transaction),
+      async insertVersion(version, archive, bundle, readme) {
+        const path = join(place, String(kept.length));
+        await writeFile(path, archive);
+        kept.push(version.digest);
+        await blobs.keepBlob(version.digest, path);
+        await packs.indexVersion(transaction, version, readme);
+        await versions.insertRow(transaction, version, bundle);
+      },
+      async replaceBundle({ name, version }, bundle) {
+        await transaction`update versions set bundle = ${bundle}
+          where name = ${name} and version = ${version} and bundle <> ${bundle}`;
+      },
+    };
+  }
+
+  async function* listVersions(transaction: TransactionSql): AsyncGenerator<LoggedVersion> {
+    for (let from = 0; ; from += PAGE) {
+      const rows = await transaction<{ entry: Buffer; isPresent: boolean }[]>`
+        select entry, digest is not null as "isPresent"
+        from log_entries left join versions on log_index = index
+        where index >= ${from} and index < ${from + PAGE} order by index`;
+      for (const [place, { entry: bytes, isPresent }] of rows.entries()) {
+        const entry = parseRegistryEntry(JSON.parse(bytes.toString("utf8")));
+        if (entry.type !== "publish") continue;
+        const isQuarantined = !isPresent && (await isStopped(transaction, entry));
+        yield { entry, logIndex: from + place, isPresent, isQuarantined };
+      }
+      if (rows.length < PAGE) return;
+    }
+  }
+
+  return {
+    /**
+     * Gives `work` a target, and makes all of what it did visible when it
+     * resolves. When it throws, or the process is killed, everything is as before.
+     */
+    async importWhole(
+      work: (target: ImportTarget) => Promise<ImportReport>,
+    ): Promise<ImportReport> {
+      const kept: Digest[] = [];
+      const place = join(uploadFolder, randomUUID());
+      try {
+        await mkdir(place, { mode: 0o700 });
+        const result = await sql.begin(async (transaction) => {
+          // Others read on; only a second import and the counting of downloads wait.
+          await transaction`lock table packs in share row exclusive mode`;
+          const head = await log.readHead(transaction);
+          const checkpoint = await log.findCheckpoint(transaction);
+          const target = openTarget(transaction, { head, checkpoint }, { place, kept });
+          return await work(target).catch(async (thrown: unknown) => {
+            // Of no version that is there; and before a second import has its turn.
+            for (const digest of kept) await blobs.removeBlob(digest);
+            throw thrown;
+          });
+        });
+        lives.forget();
+        return result;
+      } catch (thrown) {
+        throw isFull(thrown) ? diskFull(thrown) : thrown;
+      } finally {
+        await rm(place, { recursive: true, force: true });
+      }
+    },
+  };
+}
+export type ImportStore = ReturnType<typeof createImportStore>;
+
+async function isStopped(
+  transaction: TransactionSql,
+  { name, version }: PublishEntry,
+): Promise<boolean> {
+  const [row] = await transaction<{ life: string }[]>`
+    select life from pack_names where name = ${name}`;
+  return row !== undefined && stateOf(JSON.parse(row.life), version).quarantined !== null;
+}
+
+/** As the file system and as PostgreSQL say it. */
+function isFull(thrown: unknown): boolean {
+  const code = thrown instanceof Error && "code" in thrown ? thrown.code : null;
+  return code === "ENOSPC" || code === "EDQUOT" || code === "53100";
+}
+
+function diskFull(cause: unknown): SondeError {
+  const sentence = "expected room on the disk, got none; make some and import again";
+  return new SondeError("REGISTRY_UNAVAILABLE", sentence, { cause });
+}
