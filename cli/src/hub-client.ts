@@ -8,7 +8,9 @@ import {
   parseAuditPage,
   parseCallProvenance,
   parseCreatedToken,
+  parseRegistryLogStatus,
   parseToolPinList,
+  type RegistryLogStatus,
   type ToolPinList,
 } from "@sonde/schemas";
 import { type JsonRequest, requestJson } from "./http-json.ts";
@@ -21,6 +23,7 @@ export type HubClient = {
   createToken(agentName: string): Promise<CreatedToken>;
   listPins(): Promise<ToolPinList>;
   approveTools(packDigest: string): Promise<void>;
+  readRegistry(): Promise<RegistryLogStatus>;
   readCall(callId: string): Promise<CallProvenance>;
   readAudit(afterSeq: number, limit: number): Promise<AuditPage>;
 };
@@ -48,6 +51,7 @@ export function createHubClient(url: string, apiKey: string): HubClient {
     approveTools: async (packDigest) => {
       await call("POST", "/tool-pins", { packDigest });
     },
+    readRegistry: async () => parseRegistryLogStatus(await call("GET", "/registry")),
     readCall: async (callId) => parseCallProvenance(await call("GET", `/calls/${callId}`)),
     readAudit: async (afterSeq, limit) =>
       parseAuditPage(await call("GET", `/audit?afterSeq=${afterSeq}&limit=${limit}`)),

@@ -21,6 +21,19 @@ export function writeTrustPolicy(path: string, policy: TrustPolicy): void {
   writeAtomically(path, `${JSON.stringify(parseTrustPolicy(policy), null, 2)}\n`);
 }
 
+/**
+ * Has this host get its packs from the registry that was started beside it, at
+ * the address that it has now. The log's key is believed once and pinned; a host
+ * that pins another log's has been aimed elsewhere by its administrator, and stays so.
+ */
+export function aimAtOwnRegistry(
+  known: TrustPolicy | null,
+  own: Pick<TrustPolicy, "registry" | "logKey">,
+): TrustPolicy {
+  if (known === null) return { ...own, publishers: {}, allowUnsignedPacks: false };
+  return known.logKey === own.logKey ? { ...known, registry: own.registry } : known;
+}
+
 /** Lets a key sign for a publisher beside the keys that may already. */
 export function addTrustedKey(
   policy: TrustPolicy,

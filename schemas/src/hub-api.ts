@@ -58,6 +58,8 @@ export const RegistryLogStatus = Type.Object(
     at: Type.Union([Timestamp, Type.Null()]),
     problem: Type.Union([Failure, Type.Null()]),
     forks: Type.Array(Type.Object({ agent: AgentName, head: LogHead }, closed)),
+    /** Agents that follow the log of another registry, of which nothing is compared here. */
+    elsewhere: Type.Array(Type.Object({ agent: AgentName, logKey: Type.String() }, closed)),
   },
   closed,
 );

@@ -18,6 +18,7 @@ import { layoutOf } from "../../cli/src/data-layout.ts";
 import { type Account, asAccount, ensureAccounts } from "../../cli/src/start/system-users.ts";
 import { readTrustPolicy } from "../../cli/src/trust-policy-file.ts";
 import { readVerifiedAudit } from "../product/audit.ts";
+import { runProgram } from "../product/run-program.ts";
 import { type Product, createDataFolder, startProduct, until } from "../product/start-product.ts";
 import {
   type TestPublisher,
@@ -194,6 +195,8 @@ test("attack 69: two histories under one log key are never both quiet", async ()
   const assign = (agent: string) =>
     product.hub.send("PUT", `/agents/${agent}/packs/acme/said`, { body: { version: "^1" } });
   expect((await readStatus()).forks).toEqual([]);
+  const asked = ["hub", "registry", "--data", product.data];
+  expect(await runProgram("sonde", asked)).toMatchObject({ code: 0, err: "" });
   expect((await assign(product.agent)).status).toBe(200);
   expect((await assign(SECOND)).status).toBe(200);
 
@@ -216,4 +219,7 @@ test("attack 69: two histories under one log key are never both quiet", async ()
   ).toEqual([]);
   const refused = await assign(product.agent);
   expect(refused.body).toMatchObject({ error: { code: "REGISTRY_LOG_INCONSISTENT" } });
+  const told = await runProgram("sonde", asked);
+  expect(told.code).toBe(1);
+  expect(told.out).toContain(`ALARM: ${SECOND} was shown another history`);
 });

@@ -1,5 +1,5 @@
 import { readFileSync } from "node:fs";
-import { type AgentDetail, parseJson, SondeError } from "@sonde/schemas";
+import { type AgentDetail, parseJson, type RegistryLogStatus, SondeError } from "@sonde/schemas";
 import type { Command } from "commander";
 import { describeReport } from "../agent/describe-pack.ts";
 import { type DataLayout, layoutOf, resolveDataFolder } from "../data-layout.ts";
@@ -52,6 +52,15 @@ export function addHubCommands(program: Command, print: (text: string) => void):
     });
 
   add(
+    "registry",
+    "how far the registry's log was followed, and who was shown another; fails when not all is well",
+  ).action(async (options: Options) => {
+    const status = await connect(options).readRegistry();
+    print(options.json ? JSON.stringify(status) : describeLog(status));
+    if (status.problem !== null || status.forks.length > 0) process.exitCode = 1;
+  });
+
+  add(
     "approve-tools <pack>",
     "serve what changed in a pack's tool descriptions or parameters",
   ).action(async (pack: string, options: Options) => {
@@ -73,6 +82,22 @@ export function addHubCommands(program: Command, print: (text: string) => void):
         : probes.map((probe) => `approved ${probe}`).join("\n") || "nothing was held",
     );
   });
+}
+
+/** `sonde hub registry` for a person. */
+function describeLog({ registry, head, at, problem, forks, elsewhere }: RegistryLogStatus): string {
+  return [
+    head === null
+      ? `The log of ${registry} was not followed yet.`
+      : `The log of ${registry} was followed to entry ${head.size}, for which its key vouched at ${at ?? "-"}.`,
+    ...(problem === null ? [] : [`The last look failed: ${problem.code}: ${problem.message}`]),
+    ...forks.map(
+      (fork) => `ALARM: ${fork.agent} was shown another history, of ${fork.head.size} entries.`,
+    ),
+    ...elsewhere.map(
+      ({ agent, logKey }) => `${agent} follows another log, which is not compared: ${logKey}`,
+    ),
+  ].join("\n");
 }
 
 function connect(options: Options): HubClient {

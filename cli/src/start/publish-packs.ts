@@ -10,7 +10,12 @@ import { requestJson } from "../http-json.ts";
 import { publishArchive } from "../pack/publish-archive.ts";
 import { writeAtomically } from "../write-atomically.ts";
 import { addPublisher } from "../registry-operator-client.ts";
-import { addTrustedKey, readTrustPolicy, writeTrustPolicy } from "../trust-policy-file.ts";
+import {
+  addTrustedKey,
+  aimAtOwnRegistry,
+  readTrustPolicy,
+  writeTrustPolicy,
+} from "../trust-policy-file.ts";
 import type { Progress } from "./progress.ts";
 import type { Services } from "./start-services.ts";
 
@@ -93,9 +98,7 @@ async function renewToken(layout: DataLayout, publicKey: string): Promise<string
 function trustPublisher(layout: DataLayout, services: Services, publicKey: string): void {
   const known = readTrustPolicy(layout.trustPolicy);
   const { logKey, urls } = services;
-  // The log's key is believed once, from the registry started here; from then on it is pinned.
-  const fresh = { logKey, publishers: {}, allowUnsignedPacks: false };
-  const policy = { ...fresh, ...known, registry: urls.registry };
+  const policy = aimAtOwnRegistry(known, { registry: urls.registry, logKey });
   writeTrustPolicy(layout.trustPolicy, addTrustedKey(policy, PUBLISHER, publicKey));
 }
 

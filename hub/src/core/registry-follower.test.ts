@@ -209,13 +209,17 @@ test("an agent of another registry, or without one yet, says nothing about this 
   await follower.place();
   await follower.compare("web-1", null);
   const other = await startSampleRegistry();
-  await follower.compare("web-2", { logKey: other.logKey, head: headOf(registry.log.frontier) });
+  const { logKey } = other;
+  await follower.compare("web-2", { logKey, head: headOf(registry.log.frontier) });
   await other.close();
   await follower.compare("web-3", {
     logKey: registry.logKey,
     head: { size: 0, hash: `sha256:${"0".repeat(64)}` },
   });
-  expect(follower.status().forks).toEqual([]);
+  expect(follower.status()).toMatchObject({
+    forks: [],
+    elsewhere: [{ agent: "web-2", logKey }],
+  });
 });
 
 test("a restart goes on from where it was: what was followed need not be there any more", async () => {

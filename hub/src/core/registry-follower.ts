@@ -115,6 +115,9 @@ export class RegistryFollower {
       at: this.#followed?.log.at ?? null,
       problem: this.#problem,
       forks: [...this.#forks].map(([agent, head]) => ({ agent, head })),
+      elsewhere: [...this.#seen].flatMap(([agent, seen]) =>
+        seen === null || seen.logKey === logKey ? [] : [{ agent, logKey: seen.logKey }],
+      ),
     };
   }
 
