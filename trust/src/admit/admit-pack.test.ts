@@ -444,7 +444,7 @@ test("a signature beside an author's own archive is verified", async () => {
   const bundlePath = join(localPacks, "hello-1.0.0.tgz.sigstore.json");
   writeFileSync(bundlePath, signSample(archive, createSampleKey()));
   withdraw();
-  expect(await refusal({ policy })).toBe("SIGNATURE_INVALID");
+  expect(await refusal({ policy })).toBe("SIGNER_UNTRUSTED");
   writeFileSync(bundlePath, bundle);
   const { signer } = await admitPack(program, { ...request, policy });
   expect(signer.kind).toBe("rsa-sha256");
