@@ -90,7 +90,8 @@ addDemoCommand(program, print);
 
 try {
   await program.parseAsync();
-  process.exit(0);
+  // 0, or what a command left in process.exitCode.
+  process.exit();
 } catch (thrown) {
   if (thrown instanceof Error && "exitCode" in thrown) process.exit(Number(thrown.exitCode));
   const error = toSondeError(thrown);

@@ -13,6 +13,7 @@ import {
   type TestSigstore,
 } from "@sonde/trust/testing/sigstore";
 import { afterAll, beforeAll, expect, test } from "vitest";
+import { addIdentity } from "../../cli/src/registry-operator-client.ts";
 
 // What CI does on a release, whole: the script builds the official packs, signs them by a job's
 // identity and publishes them in a real registry, with every service on loopback.
@@ -89,21 +90,8 @@ beforeAll(async () => {
     registry.once("close", () => fail(new Error("the registry did not start")));
   });
   registryUrl = `http://127.0.0.1:${(JSON.parse(ready) as { port: number }).port}`;
-  const add = [
-    "publisher",
-    "add",
-    "sonde",
-    "--reserved",
-    "--issuer",
-    services.issuer,
-    "--identity",
-    JOB,
-  ];
-  const added = await end(
-    node("registry/src/main.ts", [configFile, ...add, "--repository-id", "77"], account),
-  );
-  expect(added.code, added.out).toBe(0);
-  ({ token } = JSON.parse(added.out) as { token: string });
+  const job = { publisher: "sonde", issuer: services.issuer, identity: JOB, repositoryId: "77" };
+  ({ token } = await addIdentity(join(dataDir, "run/operator.sock"), job, true));
 });
 afterAll(async () => {
   registry?.kill("SIGKILL");
