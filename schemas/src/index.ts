@@ -204,7 +204,7 @@ export {
   parseVersionDetails,
 } from "./registry-api.ts";
 export { readCapped } from "./read-capped.ts";
-export { Signer, describeSigner } from "./signer.ts";
+export { Signer, describeSigner, markUnsigned } from "./signer.ts";
 export {
   type FollowedRegistry,
   LogKeyText,

@@ -27,6 +27,11 @@ export const Signer = Type.Union([
 ]);
 export type Signer = Static<typeof Signer>;
 
+/** Stands behind the name of whatever nobody has signed, wherever it is shown. */
+export function markUnsigned(signer: Signer | null): string {
+  return signer?.kind === "none" ? " (UNSIGNED)" : "";
+}
+
 /** The signer in words, the same wherever a person or a model reads it. */
 export function describeSigner(signer: Signer): string {
   switch (signer.kind) {

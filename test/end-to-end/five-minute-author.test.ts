@@ -229,6 +229,10 @@ describe("a version that nobody has signed", () => {
       expect(tool?.annotations).toMatchObject({ title: "acme/hello.greet (UNSIGNED)" });
     }
     const client = clients[0] as McpClient;
+    const agents = await client.call("list_agents", {});
+    expect(agents.text).toContain("acme/hello 0.4.0 active (UNSIGNED)");
+    const told = await runProgram("sonde", ["agent", "packs", ...data()]);
+    expect(told.out).toContain("acme/hello 0.4.0 (UNSIGNED)  active");
     const { callId, isError } = await client.call(TOOL, { agent: product.agent });
     expect(isError).toBe(false);
     const { body } = await product.hub.send("GET", `/calls/${callId}`);

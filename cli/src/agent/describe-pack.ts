@@ -1,5 +1,6 @@
 import {
   describeSigner,
+  markUnsigned,
   type PackExplanation,
   type PackReport,
   type Requires,
@@ -24,7 +25,7 @@ export function describePack(pack: PackExplanation): string {
 
 export function describeReport(pack: PackReport): string {
   const reason = pack.reason === null ? "" : `  ${pack.reason.code}: ${pack.reason.message}`;
-  return `${pack.name} ${pack.version}  ${pack.state}${reason}`;
+  return `${pack.name} ${pack.version}${markUnsigned(pack.signer)}  ${pack.state}${reason}`;
 }
 
 function describeRequires(requires: Requires): string[] {

@@ -5,6 +5,7 @@ import {
   type Capability,
   type Digest,
   type Manifest,
+  markUnsigned,
   type PackReport,
   type ProbeManifest,
   type Signer,
@@ -153,7 +154,7 @@ function buildTool(probe: string, manifest: ProbeManifest, signer: Signer): Tool
     outputSchema: buildOutputSchema(manifest.result),
     annotations: {
       // In what a pin fixes: an approval of signed words does not cover unsigned ones.
-      title: signer.kind === "none" ? `${probe} (UNSIGNED)` : probe,
+      title: `${probe}${markUnsigned(signer)}`,
       readOnlyHint: observes,
       destructiveHint: !observes,
       idempotentHint: observes,

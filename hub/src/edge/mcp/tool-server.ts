@@ -1,6 +1,6 @@
 import { Server } from "@modelcontextprotocol/server";
 import { AjvJsonSchemaValidator } from "@modelcontextprotocol/server/validators/ajv";
-import { toSondeError } from "@sonde/schemas";
+import { markUnsigned, toSondeError } from "@sonde/schemas";
 import { Type } from "typebox";
 import { buildAuditRecord } from "../../core/audit-record.ts";
 import { maySeeAgent, type Principal } from "../../core/authorize.ts";
@@ -116,7 +116,10 @@ async function listAgents(ports: CallPorts, principal: Principal): Promise<CallO
       data: {
         online: agent.link !== null,
         os: agent.hello?.os ?? null,
-        packs: agent.packs.map(({ name, version, state }) => `${name} ${version} ${state}`),
+        packs: agent.packs.map(
+          ({ name, version, state, signer }) =>
+            `${name} ${version} ${state}${markUnsigned(signer)}`,
+        ),
       },
       redactions: { count: 0, rules: {} },
       collectedAt: agent.lastSeenAt,
