@@ -111,9 +111,14 @@ export function createPackStore(sql: Sql, readReadme: (digest: Digest) => Promis
       // Locked, so that of a publish and a withdrawal at once the later one knows of the other.
       const [row] = await transaction<{ life: string }[]>`
         select life from pack_names where name = ${name} for update`;
-      const versions = [published, ...(await readVersions(transaction, name))];
-      const latest = findLatest(versions, JSON.parse(row?.life ?? "") as PackLife);
-      const [known] = await transaction`select 1 from packs where name = ${name}`;
+      const life = JSON.parse(row?.life ?? "") as PackLife;
+      const [known] = await transaction<{ latest: Version | null }[]>`
+        select latest from packs where name = ${name}`;
+      // The latest speaks for all others, however many, unless it was withdrawn by now.
+      const before = known?.latest ? [{ version: known.latest }] : [];
+      const others =
+        findLatest(before, life) === null ? await readVersions(transaction, name) : before;
+      const latest = findLatest([published, ...others], life);
       // The first that is imported may have been withdrawn since.
       if (latest === version || known === undefined) {
         await writeRow(transaction, latest, published, readme);
