@@ -30,6 +30,8 @@ let folder: string;
 let authority: Authority;
 let asked: { path: string; body: EnrolRequest | null; exporter: Buffer; socket: TLSSocket }[];
 let refusal: { status: number; body: object } | null;
+/** The hub is gone after its first answer. */
+let isHalfWay: boolean;
 const hubKeys = createHubKeys();
 const cleanups: (() => void)[] = [];
 
@@ -39,6 +41,7 @@ beforeEach(async () => {
   authority = await openAuthority(await createAuthority(hubId, new Date()), () => new Date());
   asked = [];
   refusal = null;
+  isHalfWay = false;
 });
 afterEach(() => {
   for (const clean of cleanups.splice(0)) clean();
@@ -65,6 +68,7 @@ async function startHub(issuer: Authority, names = ["127.0.0.1"]): Promise<numbe
       void answer(issuer, body).then(({ status, body: answerBody }) => {
         response.writeHead(status, { "content-type": "application/json" });
         response.end(JSON.stringify(answerBody));
+        if (isHalfWay) socket.destroySoon();
       });
     });
   });
@@ -157,19 +161,33 @@ test("the token can come from a file, and a second enrolment replaces the first 
   expect(readdirSync(join(folder, "state")).sort()).toEqual(["identity", "identity.previous"]);
 });
 
+test.each([
+  ["at once", 0],
+  ["while the second question waits", 200],
+])("a hub that ends the connection half-way is refused, %s", async (_when, delayMs) => {
+  isHalfWay = true;
+  await expect(enrolSlowly(await startHub(authority), delayMs)).rejects.toMatchObject({
+    code: "HUB_UNTRUSTED",
+  });
+});
+
 test("an answer that is here before its question's write is called back loses nothing", async () => {
-  const port = await startHub(authority);
+  expect(await enrolSlowly(await startHub(authority), 200)).toMatchObject({ hubId });
+});
+
+/** Enrols over a socket whose writes are called back late. */
+async function enrolSlowly(port: number, delayMs: number) {
   const socket = connect({ host: "127.0.0.1", port, ca: [authority.certificate] });
   cleanups.push(() => socket.destroy());
   await once(socket, "secureConnect");
   const write = socket["_write"].bind(socket);
   socket["_write"] = (chunk, encoding, done) =>
-    write(chunk, encoding, (error) => setTimeout(() => done(error), 200));
+    write(chunk, encoding, (error) => setTimeout(() => done(error), delayMs));
   const { privateKey: key, publicKey } = generateKeyPairSync("ed25519");
   const ask = { token: parseToken(buildToken(authority.fingerprint)), agentName: "web-1" };
   const csr = await buildCsr(key, publicKey);
-  expect(await requestIdentity(socket, { ...ask, csr, key })).toMatchObject({ hubId });
-});
+  return await requestIdentity(socket, { ...ask, csr, key });
+}
 
 test("attack 18: a hub under another CA gets neither token nor request", async () => {
   const stranger = await openAuthority(await createAuthority(hubId, new Date()), () => new Date());

@@ -65,8 +65,12 @@ export function buildProofText(challenge: string, token: string, exporter: Buffe
 function openConnection(socket: TLSSocket): Agent {
   const connection = new Agent({ keepAlive: true, maxSockets: 1 });
   let given = false;
-  connection.createConnection = () => {
-    if (given) throw new SondeError("HUB_UNTRUSTED", "the hub ended the connection half-way");
+  connection.createConnection = (_options, done) => {
+    if (given) {
+      // Told, not thrown: Node may ask from an event of the socket.
+      done?.(new Error("the hub ended the connection half-way"), socket);
+      return undefined;
+    }
     given = true;
     return socket;
   };
@@ -92,7 +96,14 @@ async function exchange(
         "content-length": Buffer.byteLength(text),
       },
     });
-    asked.on("response", resolve).on("error", reject).end(text);
+    asked.on("response", resolve).end(text);
+    asked.on("error", (cause) =>
+      reject(
+        new SondeError("HUB_UNTRUSTED", `expected an answer of the hub, got ${cause.message}`, {
+          cause,
+        }),
+      ),
+    );
   });
   const bytes = await readCapped(response, MAX_ANSWER, () => {
     return new SondeError("HUB_UNTRUSTED", `expected at most ${MAX_ANSWER} bytes, got more`);
