@@ -204,6 +204,7 @@ export {
   parseVersionDetails,
 } from "./registry-api.ts";
 export { readCapped } from "./read-capped.ts";
+export { createTurns } from "./take-turns.ts";
 export { Signer, describeSigner, markUnsigned } from "./signer.ts";
 export {
   type FollowedRegistry,

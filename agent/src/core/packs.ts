@@ -8,6 +8,7 @@ import {
   type PackReport,
   SondeError,
   type Version,
+  createTurns,
   toSondeError,
 } from "@sonde/schemas";
 import { scrubSentence } from "@sonde/trust/scrub";
@@ -19,7 +20,6 @@ import { buildPackReports } from "./pack-report.ts";
 import { type HostRules, type Pack, type PackVersion, judgePack } from "./pack-state.ts";
 import type { AgentEvent } from "./record-event.ts";
 import { type SavedPacks, type SavedVersion, buildSavedPacks } from "./saved-packs.ts";
-import { createTurns } from "./take-turns.ts";
 
 type Archive = { name: PackName; version: Version; digest: Digest };
 /** Each is a process of its own that unpacks an archive. */

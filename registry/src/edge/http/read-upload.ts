@@ -4,14 +4,13 @@ import { mkdir, readFile, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { pipeline } from "node:stream/promises";
 import multipart from "@fastify/multipart";
-import { type Digest, SondeError } from "@sonde/schemas";
+import { type Digest, SondeError, createTurns } from "@sonde/schemas";
 import { MAX_ARCHIVE_BYTES } from "@sonde/trust/archive";
 import { MAX_BUNDLE_BYTES } from "@sonde/trust/pack";
 import type { FastifyReply, FastifyRequest } from "fastify";
 import type { Submission } from "../../core/publish/submission.ts";
 import type { HttpServer } from "./http-server.ts";
 import { forgetLeftUploads } from "./left-uploads.ts";
-import { createTurns } from "./take-turns.ts";
 
 /** Both files, and what multipart puts around them. */
 const MAX_UPLOAD_BYTES = MAX_ARCHIVE_BYTES + MAX_BUNDLE_BYTES + 16 * 1024;
