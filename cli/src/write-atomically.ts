@@ -1,4 +1,4 @@
-import { closeSync, fchmodSync, openSync, renameSync, writeFileSync } from "node:fs";
+import { closeSync, fchmodSync, openSync, renameSync, rmSync, writeFileSync } from "node:fs";
 
 /**
  * Replaces a file at once: a reader sees the old text or the new, never a part.
@@ -12,7 +12,9 @@ export function writeAtomically(
   mode = 0o644,
   prepare: (file: string) => void = () => undefined,
 ): void {
-  const file = openSync(`${path}.new`, "w", mode);
+  // Made anew: what somebody put there, such as a link, is neither followed nor written to.
+  rmSync(`${path}.new`, { force: true });
+  const file = openSync(`${path}.new`, "wx", mode);
   try {
     fchmodSync(file, mode);
     writeFileSync(file, text);

@@ -46,7 +46,9 @@ export async function exportRegistry(request: ExportRequest): Promise<RegistryEx
   const { to } = request;
   const temporary = `${to}.new`;
   try {
-    const file = await open(temporary, "w", 0o644);
+    // Made anew: what somebody put there, such as a link, is neither followed nor written to.
+    await rm(temporary, { force: true });
+    const file = await open(temporary, "wx", 0o644);
     try {
       const exported = await writeExport(file, request);
       await file.sync();

@@ -1,4 +1,12 @@
-import { chmodSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import {
+  chmodSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { parseTrustPolicy, type TrustPolicy } from "@sonde/schemas";
@@ -62,6 +70,10 @@ test("unsigned packs are allowed from one folder, which nobody else may write to
   expect(said).toContain(folder);
   expect(said).toContain("sonde trust demand-signed");
   expect(read()).toMatchObject({ allowUnsignedPacks: true, localPacks: folder });
+  const link = path.join(data, "link to them");
+  symlinkSync(folder, link);
+  await run("allow-unsigned", link);
+  expect(read().localPacks).toBe(folder);
   chmodSync(folder, 0o777);
   expect(await refusalOf("allow-unsigned", folder)).toBe("CONFIG_INVALID");
   expect(await refusalOf("allow-unsigned", rootFile)).toBe("BAD_REQUEST");

@@ -1,4 +1,4 @@
-import { mkdirSync, statSync } from "node:fs";
+import { mkdirSync, realpathSync, statSync } from "node:fs";
 import { dirname, join, resolve } from "node:path";
 import { SondeError, type TrustPolicy, type TrustedRoot } from "@sonde/schemas";
 import { checkOwner } from "@sonde/trust/admit";
@@ -106,14 +106,17 @@ Each of their tools is titled UNSIGNED. To end it: sonde trust demand-signed`,
 
 /** Makes the folder where it is missing; hub and agent would refuse one that others can write to. */
 function openLocalPacks(folder: string): string {
-  const path = resolve(folder);
   try {
-    mkdirSync(path, { recursive: true, mode: 0o755 });
+    mkdirSync(folder, { recursive: true, mode: 0o755 });
+    // As it is checked whenever it is read, without links.
+    const path = realpathSync(folder);
     checkOwner(statSync(path), [0, process.getuid?.() ?? 0], path);
     return path;
   } catch (cause) {
     if (cause instanceof SondeError) throw cause;
-    throw new SondeError("BAD_REQUEST", `expected a folder, cannot make ${path}`, { cause });
+    throw new SondeError("BAD_REQUEST", `expected a folder, cannot make ${resolve(folder)}`, {
+      cause,
+    });
   }
 }
 
