@@ -35,7 +35,8 @@ test("an export is not written through a link", async () => {
   const registry = await startSampleRegistry();
   const source = { registry: registry.url, logKey: registry.logKey };
   const request = { source, trustedRoot: null, since: 0, to: path, onVersion: () => undefined };
-  await exportRegistry(request).finally(() => registry.close());
+  await exportRegistry(request);
+  await registry.close();
   expect(readFileSync(victim, "utf8")).toBe("untouched");
   expect(existsSync(`${path}.new`)).toBe(false);
 });

@@ -2,6 +2,7 @@ import { mkdirSync, readFileSync } from "node:fs";
 import { extname, join } from "node:path";
 import { type Database, DatabaseError, openDatabase } from "@sonde/database";
 import {
+  type Digest,
   SondeError,
   type TrustedRoot,
   parseJson,
@@ -127,12 +128,13 @@ async function listen(
 
   const uploadFolder = join(config.dataDir, "uploads");
   const checker = createChecker(config.admitPath, uploadFolder);
+  const dropUnpublished = async (digest: Digest) => {
+    if (!(await versions.isPublished(digest))) await blobs.removeBlob(digest);
+  };
   const uploads = await openUploads({
     folder: uploadFolder,
     atOnce: PUBLISHES_AT_ONCE,
-    async onLeft(digest) {
-      if (!(await versions.isPublished(digest))) await blobs.removeBlob(digest);
-    },
+    onLeft: dropUnpublished,
   });
 
   const tokens = createTokenStore(database.sql);
@@ -155,6 +157,7 @@ async function listen(
     versions,
     lives,
     blobs,
+    dropUnpublished,
     uploadFolder,
   });
   addImportRoute(operator, { imports, mirrored, now });

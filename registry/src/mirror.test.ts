@@ -10,7 +10,7 @@ import {
   type RegistryEntry,
   parseImportReport,
 } from "@sonde/schemas";
-import { archiveDigest } from "@sonde/trust/archive";
+import { archiveDigest, contentDigest, readArchive } from "@sonde/trust/archive";
 import {
   CHECKPOINT,
   EXPORT_END,
@@ -374,19 +374,31 @@ describe("nothing of a file is kept unless all of it is right", () => {
 
   test("an entry that promises another version than its archive has is refused", async () => {
     const archive = buildSampleArchive({ manifest: { name: "acme/new", version: "9.9.9" } });
+    const digest = archiveDigest(archive);
     const last = splitEntries(members[1]?.bytes).at(-1)?.toString() ?? "";
-    const entry = {
-      ...(JSON.parse(last) as object),
-      digest: archiveDigest(archive),
-      version: "1.2.0",
+    const entry = { ...(JSON.parse(last) as object), digest, version: "1.2.0" };
+    const refusal = (promised: object) => {
+      const lied = resign(members, (entries) => [...entries, Buffer.from(canonicalJson(promised))]);
+      lied.push(
+        { member: archiveMember(digest), bytes: archive },
+        { member: bundleMember(digest), bytes: Buffer.from("{}") },
+      );
+      return refused(encode(lied));
     };
-    const lied = resign(members, (entries) => [...entries, Buffer.from(canonicalJson(entry))]);
-    lied.push(
-      { member: archiveMember(archiveDigest(archive)), bytes: archive },
-      { member: bundleMember(archiveDigest(archive)), bytes: Buffer.from("{}") },
-    );
     // Its content's digest is the other version's.
-    expect(await refused(encode(lied))).toBe("DIGEST_MISMATCH");
+    expect(await refusal(entry)).toBe("DIGEST_MISMATCH");
+    const content = contentDigest(readArchive(archive));
+    expect(await refusal({ ...entry, contentDigest: content })).toBe("MANIFEST_INVALID");
+  });
+
+  test("a log that publishes a version twice is refused, and what is there stays", async () => {
+    const [first = Buffer.alloc(0)] = splitEntries(members[1]?.bytes);
+    const { digest } = JSON.parse(first.toString()) as { digest: string };
+    const hex = digest.slice("sha256:".length);
+    const again = members.filter(({ member }) => member.name.includes(hex));
+    expect(again).toHaveLength(2);
+    const twice = resign(members, (entries) => [...entries, first]);
+    expect(await refused(encode([...twice, ...again]))).toBe("REGISTRY_LOG_INCONSISTENT");
   });
 
   test.each<[string, (all: Member[]) => Member[]]>([

@@ -8,6 +8,7 @@ import {
   SondeError,
   parseRegistryEntry,
 } from "@sonde/schemas";
+import { inconsistent } from "@sonde/trust/log";
 import type { Sql, TransactionSql } from "postgres";
 import type { ImportTarget, LoggedVersion } from "../../core/import/import-export.ts";
 import { stateOf } from "../../core/pack-life.ts";
@@ -19,6 +20,8 @@ import type { PackStore } from "./pack-store.ts";
 import type { VersionStore } from "./version-store.ts";
 
 const PAGE = 256;
+const UNIQUE_VIOLATION = "23505";
+const FULL_CODES = ["ENOSPC", "EDQUOT", "53100"];
 
 export type ImportStores = {
   log: LogStore;
@@ -27,13 +30,15 @@ export type ImportStores = {
   versions: VersionStore;
   lives: LifeStore;
   blobs: BlobStore;
+  /** Removes an archive unless a version has it. */
+  dropUnpublished: (digest: Digest) => Promise<void>;
   /** Where uploads lie; what a killed registry leaves there is forgotten at its next start. */
   uploadFolder: string;
 };
 
 /** Where imports go: all of one in one transaction, or nothing of it. */
 export function createImportStore(sql: Sql, stores: ImportStores) {
-  const { log, names, packs, versions, lives, blobs, uploadFolder } = stores;
+  const { log, names, packs, versions, lives, blobs, dropUnpublished, uploadFolder } = stores;
 
   function openTarget(
     transaction: TransactionSql,
@@ -55,7 +60,12 @@ export function createImportStore(sql: Sql, stores: ImportStores) {
         kept.push(version.digest);
         await blobs.keepBlob(version.digest, path);
         await packs.indexVersion(transaction, version, readme);
-        await versions.insertRow(transaction, version, bundle);
+        await versions.insertRow(transaction, version, bundle).catch((thrown: unknown) => {
+          if (!hasCode(thrown, UNIQUE_VIOLATION)) throw thrown;
+          throw inconsistent(
+            `expected each version once, got ${version.name} ${version.version} again`,
+          );
+        });
       },
       async replaceBundle({ name, version }, bundle) {
         await transaction`update versions set bundle = ${bundle}
@@ -99,15 +109,15 @@ export function createImportStore(sql: Sql, stores: ImportStores) {
           const checkpoint = await log.findCheckpoint(transaction);
           const target = openTarget(transaction, { head, checkpoint }, { place, kept });
           return await work(target).catch(async (thrown: unknown) => {
-            // Of no version that is there; and before a second import has its turn.
-            for (const digest of kept) await blobs.removeBlob(digest);
+            // Before a second import has its turn.
+            for (const digest of kept) await dropUnpublished(digest);
             throw thrown;
           });
         });
         lives.forget();
         return result;
       } catch (thrown) {
-        throw isFull(thrown) ? diskFull(thrown) : thrown;
+        throw hasCode(thrown, ...FULL_CODES) ? diskFull(thrown) : thrown;
       } finally {
         await rm(place, { recursive: true, force: true });
       }
@@ -126,9 +136,8 @@ async function isStopped(
 }
 
 /** As the file system and as PostgreSQL say it. */
-function isFull(thrown: unknown): boolean {
-  const code = thrown instanceof Error && "code" in thrown ? thrown.code : null;
-  return code === "ENOSPC" || code === "EDQUOT" || code === "53100";
+function hasCode(thrown: unknown, ...codes: readonly string[]): boolean {
+  return thrown instanceof Error && "code" in thrown && codes.includes(String(thrown.code));
 }
 
 function diskFull(cause: unknown): SondeError {
