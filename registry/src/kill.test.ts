@@ -120,15 +120,20 @@ const whileReceived: Hold = async (upload, kill) => {
 };
 
 /** Puts a fifo in the place of a file: whoever opens it stands until it is put back. */
-function putFifo(path: string): { untilOpened: () => Promise<void>; putBack: () => void } {
+function putFifo(path: string): {
+  /** @param atOnce before whoever opened it can have gone on */
+  untilOpened: (atOnce?: () => void) => Promise<void>;
+  putBack: () => void;
+} {
   renameSync(path, `${path}.kept`);
   execFileSync("mkfifo", ["-m", "666", path]);
   let end: number | null = null;
   return {
-    untilOpened: async () => {
+    untilOpened: async (atOnce = () => undefined) => {
       await waitFor(() => {
         try {
           end = openSync(path, constants.O_WRONLY | constants.O_NONBLOCK);
+          atOnce();
           return true;
         } catch {
           // ENXIO: nobody has come to read it.
@@ -178,7 +183,8 @@ const atBlob: Hold = async (upload, kill) => {
       fifo = putFifo(join(registry.dataDir, "uploads", place, "archive"));
     }),
   );
-  await fifo?.untilOpened();
+  // A fifo cannot be made durable: left to itself, the registry would refuse and tidy up.
+  await fifo?.untilOpened(() => registry.child?.kill("SIGSTOP"));
   await kill();
   fifo?.putBack();
 };
