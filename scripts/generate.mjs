@@ -3,7 +3,25 @@
 import { existsSync, mkdirSync, readFileSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { dirname, join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
-import * as schemas from "../schemas/src/index.ts";
+import * as agent from "../schemas/src/agent-api.ts";
+import * as audit from "../schemas/src/audit.ts";
+import * as errors from "../schemas/src/errors.ts";
+import * as hub from "../schemas/src/hub-api.ts";
+import * as manifest from "../schemas/src/manifest/index.ts";
+import * as registry from "../schemas/src/registry/index.ts";
+import * as trust from "../schemas/src/trust/index.ts";
+import * as wire from "../schemas/src/wire/index.ts";
+
+const schemas = {
+  ...agent,
+  ...audit,
+  ...errors,
+  ...hub,
+  ...manifest,
+  ...registry,
+  ...trust,
+  ...wire,
+};
 
 const root = resolve(dirname(fileURLToPath(import.meta.url)), "..");
 const folder = join(root, "schemas/json");

@@ -4,32 +4,56 @@ import { expect, test } from "vitest";
 
 const root = resolve(import.meta.dirname, "..");
 
+/** Packs are found by their folder and listed nowhere. */
+function forEachPack(allowed: string[]): Record<string, string[]> {
+  const packs = readdirSync(join(root, "packs"));
+  return Object.fromEntries(packs.map((name) => [`packs/${name}`, allowed]));
+}
+
 /** The table of docs/ARCHITECTURE.md: what each folder may import of ours. */
 const MAY_IMPORT: Record<string, string[]> = {
   schemas: [],
-  trust: ["@sonde/schemas"],
-  database: [],
-  "pack-sdk": ["@sonde/schemas", "@sonde/trust"],
-  "packs/system": ["@sonde/pack-sdk/author"],
-  "packs/docker": ["@sonde/pack-sdk/author"],
-  agent: ["@sonde/schemas", "@sonde/trust", "@sonde/pack-sdk/runtime"],
-  hub: ["@sonde/schemas", "@sonde/trust", "@sonde/database"],
-  registry: ["@sonde/schemas", "@sonde/trust", "@sonde/database"],
-  cli: ["@sonde/schemas", "@sonde/trust", "@sonde/pack-sdk"],
+  "foundation/scrub": ["@sonde/schemas"],
+  "foundation/sources": ["@sonde/schemas"],
+  "foundation/trust": ["@sonde/schemas", "@sonde/sources"],
+  "foundation/database": [],
+  "foundation/privileges": ["@sonde/schemas"],
+  "pack-sdk": ["@sonde/schemas", "@sonde/sources", "@sonde/trust"],
+  ...forEachPack(["@sonde/pack-sdk/author"]),
+  "agent/daemon": [
+    "@sonde/schemas",
+    "@sonde/scrub",
+    "@sonde/sources",
+    "@sonde/trust",
+    "@sonde/privileges",
+  ],
+  "agent/runner": [
+    "@sonde/schemas",
+    "@sonde/sources",
+    "@sonde/privileges",
+    "@sonde/pack-sdk/runtime",
+  ],
+  hub: ["@sonde/schemas", "@sonde/scrub", "@sonde/trust", "@sonde/database"],
+  registry: ["@sonde/schemas", "@sonde/sources", "@sonde/trust", "@sonde/database"],
+  cli: ["@sonde/schemas", "@sonde/scrub", "@sonde/sources", "@sonde/trust", "@sonde/pack-sdk"],
 };
 /** Beyond the table, tests alone may also import these. */
 const TESTS_MAY_IMPORT: Record<string, string[]> = {
-  "packs/system": ["@sonde/pack-sdk/testing"],
-  "packs/docker": ["@sonde/pack-sdk/testing"],
-  agent: ["@sonde/pack-sdk/build", "@sonde/pack-sdk/author", "@sonde/pack-sdk/sign"],
+  ...forEachPack(["@sonde/pack-sdk/testing"]),
+  "agent/daemon": ["@sonde/pack-sdk/build", "@sonde/pack-sdk/author", "@sonde/pack-sdk/sign"],
+  "agent/runner": ["@sonde/privileges/testing"],
   registry: ["@sonde/pack-sdk/sign"],
 };
 /** Only these files may import the packages named. */
 const ONLY: Record<string, string[]> = {
   "isolated-vm": ["pack-sdk/src/runtime/"],
-  "@sonde/trust/ca": ["hub/src/", "trust/src/"],
-  "@peculiar/x509": ["trust/src/ca/", "agent/src/enrol.ts", "agent/src/edge/enrol/"],
-  postgres: ["database/src/", "hub/src/edge/store/", "registry/src/edge/store/"],
+  "@sonde/trust/ca": ["hub/src/", "foundation/trust/src/"],
+  "@peculiar/x509": [
+    "foundation/trust/src/ca/",
+    "agent/daemon/src/enrol.ts",
+    "agent/daemon/src/edge/enrol/",
+  ],
+  postgres: ["foundation/database/src/", "hub/src/edge/store/", "registry/src/edge/store/"],
   jose: ["registry/src/edge/oidc/"],
   "@modelcontextprotocol/server": ["hub/src/edge/"],
 };
@@ -114,7 +138,7 @@ test("core never reaches out: no I/O, clock, randomness or edge of its own", () 
     /^node:(fs|net|tls|http|https|http2|dgram|dns|child_process|worker_threads|process)/;
   const wrong = imports.filter(
     ({ file, specifier }) =>
-      /^(hub|agent|registry)\/src\/core\//.test(file) &&
+      /^(hub|agent\/daemon|registry)\/src\/core\//.test(file) &&
       !isTest(file) &&
       (forbidden.test(specifier) || specifier.includes("/edge/")),
   );

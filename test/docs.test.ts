@@ -2,7 +2,7 @@ import { execFile } from "node:child_process";
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { dirname, join, relative, resolve } from "node:path";
 import { promisify } from "node:util";
-import { ERROR_TABLE } from "@sonde/schemas";
+import { ERROR_TABLE } from "@sonde/schemas/errors";
 import { describe, expect, test } from "vitest";
 
 const root = resolve(import.meta.dirname, "..");

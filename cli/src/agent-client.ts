@@ -5,7 +5,7 @@ import {
   parseAgentPacks,
   parseAgentStatus,
   parsePackExplanation,
-} from "@sonde/schemas";
+} from "@sonde/schemas/agent";
 import { type JsonRequest, requestJson } from "./http-json.ts";
 
 /** The agent's own API over its unix socket; who may open the socket may ask. */

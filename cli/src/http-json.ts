@@ -1,7 +1,8 @@
 import { type IncomingMessage, request } from "node:http";
 import type { Readable } from "node:stream";
 import { pipeline } from "node:stream/promises";
-import { type ErrorCode, isErrorCode, parseJson, readCapped, SondeError } from "@sonde/schemas";
+import { type ErrorCode, isErrorCode, SondeError } from "@sonde/schemas/errors";
+import { parseJson, readCapped } from "@sonde/schemas/parse";
 
 const TIMEOUT_MS = 60_000;
 /** Between two pieces of an upload: what was sent is being worked on. */

@@ -12,7 +12,7 @@ import {
   parseToolPinList,
   type RegistryLogStatus,
   type ToolPinList,
-} from "@sonde/schemas";
+} from "@sonde/schemas/hub";
 import { type JsonRequest, requestJson } from "./http-json.ts";
 
 /** The hub's REST API for one API key; errors are SondeErrors with the hub's code. */

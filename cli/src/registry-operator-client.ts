@@ -1,6 +1,7 @@
 import { createReadStream } from "node:fs";
 import { stat } from "node:fs/promises";
 import { Readable } from "node:stream";
+import { SondeError } from "@sonde/schemas/errors";
 import {
   type AddIdentity,
   type AddedIdentity,
@@ -17,9 +18,8 @@ import {
   parsePublishToken,
   parsePublishTokenList,
   parsePublisherList,
-  SondeError,
   parseTrustedPublisher,
-} from "@sonde/schemas";
+} from "@sonde/schemas/registry";
 import { type JsonRequest, requestJson } from "./http-json.ts";
 
 /**

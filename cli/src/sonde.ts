@@ -2,7 +2,7 @@
 import { Socket } from "node:net";
 import { dirname, join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
-import { ERROR_TABLE, SondeError, toSondeError } from "@sonde/schemas";
+import { ERROR_TABLE, SondeError, toSondeError } from "@sonde/schemas/errors";
 import { Command, Option } from "commander";
 import { addAgentCommands } from "./agent/agent-commands.ts";
 import { addDemoCommand } from "./demo/demo-command.ts";

@@ -1,12 +1,8 @@
 import { existsSync, readFileSync } from "node:fs";
 import { isDeepStrictEqual } from "node:util";
-import {
-  parseJson,
-  parseTrustPolicy,
-  SondeError,
-  type TrustedIdentity,
-  type TrustPolicy,
-} from "@sonde/schemas";
+import { SondeError } from "@sonde/schemas/errors";
+import { parseJson } from "@sonde/schemas/parse";
+import { parseTrustPolicy, type TrustedIdentity, type TrustPolicy } from "@sonde/schemas/trust";
 import { keyIdOf, parsePublisherKey } from "@sonde/trust/pack";
 import { writeAtomically } from "./write-atomically.ts";
 

@@ -1,4 +1,4 @@
-import { buildParser } from "@sonde/schemas";
+import { buildParser } from "@sonde/schemas/parse";
 import { type Static, Type } from "typebox";
 
 const closed = { additionalProperties: false } as const;

@@ -21,13 +21,13 @@ import { join, resolve } from "node:path";
 import type { TLSSocket } from "node:tls";
 import { openDatabase } from "@sonde/database";
 import { startTestDatabase, type TestDatabase } from "@sonde/database/testing";
+import { type TrustPolicy } from "@sonde/schemas/trust";
 import {
   AGENT_CERTIFICATE_MS,
   MAX_PACKS,
   type HelloBody,
   parseCertificateBody,
-  type TrustPolicy,
-} from "@sonde/schemas";
+} from "@sonde/schemas/wire";
 import { archiveDigest, digestOf } from "@sonde/trust/archive";
 import { openAuthority } from "@sonde/trust/ca";
 import {
@@ -120,7 +120,7 @@ beforeAll(async () => {
   registry.publish(archive, signSample(archive, acme));
   writeTrust({ acme: [acme] });
   // The program of an installation is a bundle; here it is started on its sources.
-  const program = JSON.stringify(join(workspace, "trust/src/admit/main.ts"));
+  const program = JSON.stringify(join(workspace, "foundation/trust/src/admit/main.ts"));
   writeFileSync(
     at("admit.mjs"),
     `import { spawnSync } from "node:child_process";

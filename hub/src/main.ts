@@ -3,14 +3,10 @@ import { existsSync, mkdirSync, readFileSync } from "node:fs";
 import type { AddressInfo, Server } from "node:net";
 import { join } from "node:path";
 import { type Database, DatabaseError, openDatabase } from "@sonde/database";
-import {
-  API_KEY_PREFIX,
-  parseJson,
-  parseTrustPolicy,
-  SondeError,
-  toSondeError,
-  type TrustPolicy,
-} from "@sonde/schemas";
+import { SondeError, toSondeError } from "@sonde/schemas/errors";
+import { parseJson } from "@sonde/schemas/parse";
+import { parseTrustPolicy, type TrustPolicy } from "@sonde/schemas/trust";
+import { API_KEY_PREFIX } from "@sonde/schemas/wire";
 import { followRegistry } from "@sonde/trust/admit";
 import { type HubConfig, parseHubConfig } from "./config.ts";
 import { type AuditLog, openAuditLog } from "./core/audit-log.ts";

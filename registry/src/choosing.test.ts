@@ -1,14 +1,14 @@
 import { rmSync } from "node:fs";
 import { join } from "node:path";
+import { parseJson } from "@sonde/schemas/parse";
 import {
   parseIndexLine,
-  parseJson,
   parsePackList,
   parsePackVersions,
   parsePublishedVersion,
   parseResolvedVersion,
   parseVersionDetails,
-} from "@sonde/schemas";
+} from "@sonde/schemas/registry";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { type TestPublisher, addTestPublisher } from "./testing/test-publisher.ts";
 import { type Answer, TestRegistry, codeOf } from "./testing/test-registry.ts";

@@ -1,4 +1,6 @@
-import { Capability, LogKeyText, buildParser } from "@sonde/schemas";
+import { Capability } from "@sonde/schemas/names";
+import { buildParser } from "@sonde/schemas/parse";
+import { LogKeyText } from "@sonde/schemas/trust";
 import { type Static, Type } from "typebox";
 
 const closed = { additionalProperties: false } as const;

@@ -1,7 +1,7 @@
 import { readFileSync, readdirSync } from "node:fs";
 import { connect } from "node:net";
 import { join } from "node:path";
-import type { ErrorBody } from "@sonde/schemas";
+import type { ErrorBody } from "@sonde/schemas/errors";
 import { MAX_ARCHIVE_BYTES } from "@sonde/trust/archive";
 import { MAX_BUNDLE_BYTES } from "@sonde/trust/pack";
 import { type SampleKey, buildSampleArchive, createSampleKey } from "@sonde/trust/testing";

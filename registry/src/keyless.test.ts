@@ -1,7 +1,7 @@
 import { mkdtempSync, rmSync, writeFileSync, chmodSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { type AddedIdentity, parsePublishedVersion } from "@sonde/schemas";
+import { type AddedIdentity, parsePublishedVersion } from "@sonde/schemas/registry";
 import { buildSampleArchive, createSampleKey, signSample } from "@sonde/trust/testing";
 import { createTestSigstore, signKeylessSample } from "@sonde/trust/testing/sigstore";
 import { afterAll, beforeAll, expect, test, vi } from "vitest";

@@ -2,7 +2,7 @@ import { execFileSync } from "node:child_process";
 import { closeSync, constants, openSync, readFileSync, readdirSync, renameSync } from "node:fs";
 import { connect } from "node:net";
 import { join } from "node:path";
-import { type RegistryEntry, parsePublishedVersion } from "@sonde/schemas";
+import { type RegistryEntry, parsePublishedVersion } from "@sonde/schemas/registry";
 import { followRegistry } from "@sonde/trust/admit";
 import { EMPTY_FRONTIER, encodeFrontier } from "@sonde/trust/log";
 import { type SampleKey, buildSampleArchive, createSampleKey } from "@sonde/trust/testing";

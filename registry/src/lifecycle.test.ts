@@ -1,11 +1,11 @@
+import { parseJson } from "@sonde/schemas/parse";
 import {
   type PackLife,
   type RegistryEntry,
-  parseJson,
   parsePackVersions,
   parsePublishedVersion,
   parseRegistryEntry,
-} from "@sonde/schemas";
+} from "@sonde/schemas/registry";
 import { EMPTY_FRONTIER, type TileId, followLog, parseNoteKey, tilePath } from "@sonde/trust/log";
 import { type SampleKey, buildSampleArchive, createSampleKey } from "@sonde/trust/testing";
 import { afterAll, beforeAll, expect, test, vi } from "vitest";

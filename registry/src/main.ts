@@ -1,14 +1,10 @@
 import { mkdirSync, readFileSync } from "node:fs";
 import { extname, join } from "node:path";
 import { type Database, DatabaseError, openDatabase } from "@sonde/database";
-import {
-  type Digest,
-  SondeError,
-  type TrustedRoot,
-  parseJson,
-  parseTrustedRoot,
-  toSondeError,
-} from "@sonde/schemas";
+import { SondeError, toSondeError } from "@sonde/schemas/errors";
+import { type Digest } from "@sonde/schemas/names";
+import { parseJson } from "@sonde/schemas/parse";
+import { type TrustedRoot, parseTrustedRoot } from "@sonde/schemas/trust";
 import { formatNoteKey, parseNoteKey } from "@sonde/trust/log";
 import { DEFAULT_RATE_LIMITS, type RegistryConfig, parseRegistryConfig } from "./config.ts";
 import { REGISTRY_VERSION } from "./core/registry-version.ts";

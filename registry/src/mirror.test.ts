@@ -9,7 +9,7 @@ import {
   type PackList,
   type RegistryEntry,
   parseImportReport,
-} from "@sonde/schemas";
+} from "@sonde/schemas/registry";
 import { archiveDigest, contentDigest, readArchive } from "@sonde/trust/archive";
 import {
   CHECKPOINT,

@@ -1,6 +1,6 @@
 import { readdirSync } from "node:fs";
 import { join } from "node:path";
-import { parsePublishedVersion } from "@sonde/schemas";
+import { parsePublishedVersion } from "@sonde/schemas/registry";
 import { type SampleKey, buildSampleArchive, createSampleKey } from "@sonde/trust/testing";
 import { afterAll, beforeAll, expect, test, vi } from "vitest";
 import { type Answer, TestRegistry, codeOf, signUpload } from "./testing/test-registry.ts";

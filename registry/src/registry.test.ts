@@ -3,14 +3,14 @@ import { existsSync, readdirSync, statSync, writeFileSync } from "node:fs";
 import { request as httpRequest } from "node:http";
 import { connect } from "node:net";
 import { join } from "node:path";
+import { type ErrorBody } from "@sonde/schemas/errors";
+import { type Capability } from "@sonde/schemas/names";
 import {
-  type Capability,
-  type ErrorBody,
   type PublishedVersion,
   parsePackList,
   parsePackVersions,
   parsePublishedVersion,
-} from "@sonde/schemas";
+} from "@sonde/schemas/registry";
 import { MAX_ARCHIVE_BYTES, archiveDigest } from "@sonde/trust/archive";
 import {
   type SampleKey,

@@ -1,16 +1,15 @@
 import { randomBytes } from "node:crypto";
 import { utimesSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { ERROR_TABLE, type ErrorCode } from "@sonde/schemas/errors";
+import { parseJson } from "@sonde/schemas/parse";
 import {
-  ERROR_TABLE,
-  type ErrorCode,
   type PackSummary,
   parseIndexLine,
-  parseJson,
   parsePackList,
   parsePublishedVersion,
   parseVersionDetails,
-} from "@sonde/schemas";
+} from "@sonde/schemas/registry";
 import { Validator } from "@seriousme/openapi-schema-validator";
 import { afterAll, beforeAll, expect, test, vi } from "vitest";
 import {

@@ -1,4 +1,4 @@
-import type { CreatedPublishToken, PublishTokenList, PublisherList } from "@sonde/schemas";
+import type { CreatedPublishToken, PublishTokenList, PublisherList } from "@sonde/schemas/registry";
 import { type SampleKey, buildSampleArchive, createSampleKey } from "@sonde/trust/testing";
 import { afterAll, beforeAll, expect, test, vi } from "vitest";
 import { createHttpServer } from "./edge/http/http-server.ts";

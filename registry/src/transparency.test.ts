@@ -1,13 +1,13 @@
 import { statSync, unlinkSync, writeFileSync } from "node:fs";
 import { generateKeyPairSync } from "node:crypto";
 import { join } from "node:path";
+import { parseJson } from "@sonde/schemas/parse";
 import {
   type PublishedVersion,
   type RegistryEntry,
-  parseJson,
   parsePublishedVersion,
   parseRegistryEntry,
-} from "@sonde/schemas";
+} from "@sonde/schemas/registry";
 import {
   EMPTY_FRONTIER,
   type TileId,

@@ -5,7 +5,7 @@ import type {
   JobIdentity,
   TrustedPublisher,
   TrustedPublisherList,
-} from "@sonde/schemas";
+} from "@sonde/schemas/registry";
 import { type SampleKey, buildSampleArchive, createSampleKey } from "@sonde/trust/testing";
 import { afterAll, beforeAll, expect, test, vi } from "vitest";
 import { TestIssuer, type TokenLies } from "./testing/test-issuer.ts";

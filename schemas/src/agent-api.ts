@@ -1,11 +1,11 @@
 import { type Static, Type } from "typebox";
-import { LogHead } from "./envelope.ts";
-import { Requires } from "./manifest.ts";
-import { PackReport } from "./messages.ts";
+import { LogHead } from "./wire/envelope.ts";
+import { Requires } from "./manifest/manifest.ts";
+import { PackReport } from "./wire/messages.ts";
 import { AgentName, Capability, Digest, PackName, Timestamp, Uuid, Version } from "./names.ts";
 import { Failure } from "./reads.ts";
-import { Signer } from "./signer.ts";
-import { buildParser } from "./validator.ts";
+import { Signer } from "./trust/signer.ts";
+import { buildParser } from "./parse/validator.ts";
 
 // HTTP over the agent's own unix socket, for `sonde agent ...` on the host:
 //   GET  /status                                 -> AgentStatus

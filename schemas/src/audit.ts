@@ -1,7 +1,7 @@
 import { type Static, Type } from "typebox";
 import { Digest, ProbeId, Timestamp, Uuid } from "./names.ts";
 import { Code } from "./reads.ts";
-import { buildParser } from "./validator.ts";
+import { buildParser } from "./parse/validator.ts";
 
 const closed = { additionalProperties: false } as const;
 

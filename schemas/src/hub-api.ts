@@ -1,10 +1,10 @@
 import { type Static, Type } from "typebox";
 import { AuditEntry } from "./audit.ts";
-import { LogHead } from "./envelope.ts";
-import { PackReport, Redactions } from "./messages.ts";
+import { LogHead } from "./wire/envelope.ts";
+import { PackReport, Redactions } from "./wire/messages.ts";
 import { AgentName, Digest, PackName, ProbeId, Timestamp, Uuid, Version } from "./names.ts";
 import { Failure, ReadTrace } from "./reads.ts";
-import { buildParser } from "./validator.ts";
+import { buildParser } from "./parse/validator.ts";
 
 // REST bodies of the hub. Paths, all below /api/v1, bearer API key:
 //   GET    /agents                               -> AgentList

@@ -14,9 +14,9 @@ function bodiesOf(file: string): string[] {
 
 test.each([
   ["hub-api.ts", 10],
-  ["registry-api.ts", 5],
+  ["registry/registry-api.ts", 5],
   ["agent-api.ts", 3],
-  ["enrolment.ts", 3],
+  ["wire/enrolment.ts", 3],
 ])("every body of %s is published as JSON Schema", (file, least) => {
   const bodies = new Set(bodiesOf(file));
   expect(bodies.size).toBeGreaterThanOrEqual(least);

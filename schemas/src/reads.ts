@@ -1,8 +1,8 @@
 import { type Static, Type } from "typebox";
 import { ERROR_TABLE, type ErrorCode } from "./errors.ts";
-import { Source } from "./manifest.ts";
+import { Source } from "./manifest/manifest.ts";
 import { Digest, Identifier, ProbeName, Timestamp } from "./names.ts";
-import { buildParser } from "./validator.ts";
+import { buildParser } from "./parse/validator.ts";
 
 const closed = { additionalProperties: false } as const;
 

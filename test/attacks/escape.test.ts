@@ -11,7 +11,7 @@ import {
 import { type AddressInfo, createServer } from "node:net";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { FrameReader, encodeFrame } from "../../agent/src/edge/runner-link/frames.ts";
+import { FrameReader, encodeFrame } from "../../schemas/src/wire/frames.ts";
 import { createAgentClient } from "../../cli/src/agent-client.ts";
 import { layoutOf } from "../../cli/src/data-layout.ts";
 import { asAccount, ensureAccounts } from "../../cli/src/start/system-users.ts";

@@ -2,7 +2,7 @@ import { statSync } from "node:fs";
 import { userInfo } from "node:os";
 import { join } from "node:path";
 import { signArchive } from "@sonde/pack-sdk/sign";
-import type { AuditEntry } from "@sonde/schemas";
+import type { AuditEntry } from "@sonde/schemas/audit";
 import postgres, { type Sql } from "postgres";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { eventsOf, readVerifiedAgentAudit, readVerifiedAudit } from "../product/audit.ts";

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, expect, test } from "vitest";
-import type { AuditEntry } from "@sonde/schemas";
+import type { AuditEntry } from "@sonde/schemas/audit";
 import { readVerifiedAgentAudit, readVerifiedAudit } from "../product/audit.ts";
 import { type CallAnswer, connectOlderClient } from "../product/mcp-clients.ts";
 import { findPid, findPostgres, type Role } from "../product/processes.ts";

@@ -1,5 +1,5 @@
 import { generateKeyPairSync, randomBytes, sign, verify } from "node:crypto";
-import type { SignerPolicy } from "@sonde/schemas";
+import type { SignerPolicy } from "@sonde/schemas/trust";
 import { type VerifyPackRequest, verifyPack } from "@sonde/trust/pack";
 import {
   buildSampleArchive,

@@ -1,7 +1,8 @@
 import { existsSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { createPublisherKey, signArchive } from "@sonde/pack-sdk/sign";
-import type { AgentDetail, PackReport } from "@sonde/schemas";
+import type { AgentDetail } from "@sonde/schemas/hub";
+import type { PackReport } from "@sonde/schemas/wire";
 import { digestOf } from "@sonde/trust/archive";
 import {
   createTestSigstore,

@@ -1,6 +1,6 @@
 import { execFileSync } from "node:child_process";
 import { statfsSync } from "node:fs";
-import type { CallProvenance } from "@sonde/schemas";
+import type { CallProvenance } from "@sonde/schemas/hub";
 import { Ajv2020 } from "ajv/dist/2020.js";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { eventsOf, readVerifiedAudit } from "../product/audit.ts";

@@ -1,7 +1,9 @@
 import { copyFileSync, readFileSync } from "node:fs";
 import { hostname } from "node:os";
 import { join } from "node:path";
-import type { AgentDetail, PackExplanation, PackReport } from "@sonde/schemas";
+import type { PackExplanation } from "@sonde/schemas/agent";
+import type { AgentDetail } from "@sonde/schemas/hub";
+import type { PackReport } from "@sonde/schemas/wire";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { type Author, createAuthor } from "../product/author.ts";
 import { connectBoth, type McpClient } from "../product/mcp-clients.ts";

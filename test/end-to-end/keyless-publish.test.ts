@@ -3,7 +3,8 @@ import { chmodSync, chownSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } f
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { startTestDatabase, type TestDatabase } from "@sonde/database/testing";
-import { parsePackList, type SignerPolicy } from "@sonde/schemas";
+import { parsePackList } from "@sonde/schemas/registry";
+import { type SignerPolicy } from "@sonde/schemas/trust";
 import { verifyPack } from "@sonde/trust/pack";
 import { buildAdmitProgram } from "@sonde/trust/testing";
 import {

@@ -1,7 +1,8 @@
 import { spawn } from "node:child_process";
 import { chmodSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { join } from "node:path";
-import { type AgentDetail, parseTrustPolicy } from "@sonde/schemas";
+import { type AgentDetail } from "@sonde/schemas/hub";
+import { parseTrustPolicy } from "@sonde/schemas/trust";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { connectOlderClient } from "../product/mcp-clients.ts";
 import {

@@ -1,6 +1,6 @@
 import { readFileSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import type { ErrorBody } from "@sonde/schemas";
+import type { ErrorBody } from "@sonde/schemas/errors";
 import { type SampleKey, buildSampleArchive, createSampleKey } from "@sonde/trust/testing";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { TestRegistry, signUpload } from "../../registry/src/testing/test-registry.ts";

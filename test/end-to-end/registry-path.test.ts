@@ -1,6 +1,7 @@
 import { appendFileSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import type { AgentDetail, PackReport } from "@sonde/schemas";
+import type { AgentDetail } from "@sonde/schemas/hub";
+import type { PackReport } from "@sonde/schemas/wire";
 import {
   createTestSigstore,
   serveSigstore,

@@ -1,4 +1,5 @@
-import type { AuditRecord, KeyPolicy } from "@sonde/schemas";
+import type { AuditRecord } from "@sonde/schemas/audit";
+import type { KeyPolicy } from "@sonde/schemas/hub";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { eventsOf, readVerifiedAudit } from "../product/audit.ts";
 import { connectOlderClient, type McpClient } from "../product/mcp-clients.ts";

@@ -9,7 +9,7 @@ import {
   writeFileSync,
 } from "node:fs";
 import { join } from "node:path";
-import type { ErrorBody } from "@sonde/schemas";
+import type { ErrorBody } from "@sonde/schemas/errors";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { connectOlderClient } from "../product/mcp-clients.ts";
 import { findLeftovers } from "../product/processes.ts";

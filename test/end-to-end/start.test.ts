@@ -3,7 +3,7 @@ import { once } from "node:events";
 import { readFileSync, rmSync, statSync } from "node:fs";
 import { createServer } from "node:net";
 import { join } from "node:path";
-import type { ErrorBody } from "@sonde/schemas";
+import type { ErrorBody } from "@sonde/schemas/errors";
 import { afterAll, expect, test } from "vitest";
 import { connectOlderClient } from "../product/mcp-clients.ts";
 import { findLeftovers } from "../product/processes.ts";

@@ -1,6 +1,7 @@
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
-import { type AuditEntry, parseAuditEntry, parseAuditPage } from "@sonde/schemas";
+import { type AuditEntry, parseAuditEntry } from "@sonde/schemas/audit";
+import { parseAuditPage } from "@sonde/schemas/hub";
 import { EMPTY_HEAD, verifyChain } from "@sonde/trust/log";
 import type { Product } from "./start-product.ts";
 

@@ -5,7 +5,7 @@ import {
 import { Client as OlderClient } from "@modelcontextprotocol/sdk/client/index.js";
 import { StreamableHTTPClientTransport as OlderTransport } from "@modelcontextprotocol/sdk/client/streamableHttp.js";
 import { ToolListChangedNotificationSchema } from "@modelcontextprotocol/sdk/types.js";
-import type { ToolResults } from "@sonde/schemas";
+import type { ToolResults } from "@sonde/schemas/hub";
 
 export type CallAnswer = {
   results: ToolResults["results"];

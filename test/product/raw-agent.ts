@@ -6,8 +6,8 @@ import { join } from "node:path";
 import type { TLSSocket } from "node:tls";
 import { type Channel, createChannel, createSigningKey } from "@sonde/trust/envelope";
 import { WebSocket, type ClientOptions } from "ws";
-import { bindSession } from "../../agent/src/edge/hub/session.ts";
-import { type Identity, readIdentity } from "../../agent/src/edge/store/identity.ts";
+import { bindSession } from "../../agent/daemon/src/edge/hub/session.ts";
+import { type Identity, readIdentity } from "../../agent/daemon/src/edge/store/identity.ts";
 import type { Product } from "./start-product.ts";
 import { findProgram } from "./test-packs.ts";
 

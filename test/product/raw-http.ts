@@ -1,5 +1,5 @@
 import { request } from "node:http";
-import { type ErrorBody, ERROR_TABLE, isErrorCode } from "@sonde/schemas";
+import { type ErrorBody, ERROR_TABLE, isErrorCode } from "@sonde/schemas/errors";
 
 export type RawAnswer = { status: number; text: string };
 

@@ -1,6 +1,6 @@
 import { spawn } from "node:child_process";
 import { join } from "node:path";
-import type { ErrorBody } from "@sonde/schemas";
+import type { ErrorBody } from "@sonde/schemas/errors";
 import { workspace } from "./start-product.ts";
 
 export type Ended = { code: number | null; out: string; err: string };

@@ -3,7 +3,9 @@ import { mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from "node
 import { join } from "node:path";
 import { type BuiltPack, buildPack } from "@sonde/pack-sdk/build";
 import { createPublisherKey, signArchive } from "@sonde/pack-sdk/sign";
-import { isErrorCode, type PackState, SondeError, type TrustPolicy } from "@sonde/schemas";
+import { isErrorCode, SondeError } from "@sonde/schemas/errors";
+import { type TrustPolicy } from "@sonde/schemas/trust";
+import { type PackState } from "@sonde/schemas/wire";
 import { createAgentClient } from "../../cli/src/agent-client.ts";
 import { writeGrant } from "../../cli/src/agent/grant-files.ts";
 import { layoutOf } from "../../cli/src/data-layout.ts";

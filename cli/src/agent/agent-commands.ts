@@ -1,7 +1,7 @@
 import { readFileSync } from "node:fs";
 import { userInfo } from "node:os";
 import { createInterface } from "node:readline/promises";
-import { SondeError } from "@sonde/schemas";
+import { SondeError } from "@sonde/schemas/errors";
 import type { Command } from "commander";
 import { type AgentClient, createAgentClient } from "../agent-client.ts";
 import { layoutOf, resolveDataFolder } from "../data-layout.ts";

@@ -1,10 +1,7 @@
-import {
-  describeSigner,
-  markUnsigned,
-  type PackExplanation,
-  type PackReport,
-  type Requires,
-} from "@sonde/schemas";
+import { type PackExplanation } from "@sonde/schemas/agent";
+import { type Requires } from "@sonde/schemas/manifest";
+import { describeSigner, markUnsigned } from "@sonde/schemas/trust";
+import { type PackReport } from "@sonde/schemas/wire";
 
 /** What a person reads before approving: the signer, what is asked, every exact read. */
 export function describePack(pack: PackExplanation): string {

@@ -10,7 +10,7 @@ import {
   writeSync,
 } from "node:fs";
 import { join } from "node:path";
-import type { GrantFile, PackExplanation } from "@sonde/schemas";
+import type { GrantFile, PackExplanation } from "@sonde/schemas/agent";
 
 /**
  * Writes the grant of what is on screen: exactly this archive's requirements.

@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import type { BuiltPack } from "@sonde/pack-sdk/build";
 import { createPublisherKey, signArchive } from "@sonde/pack-sdk/sign";
-import { type ErrorCode, SondeError, toSondeError } from "@sonde/schemas";
+import { type ErrorCode, SondeError, toSondeError } from "@sonde/schemas/errors";
 import { askTool } from "../start/first-question.ts";
 import { buildDemoPack, ESCAPING_PATH, FORBIDDEN_FILE } from "./demo-pack.ts";
 import type { RunningSystem } from "./running-system.ts";

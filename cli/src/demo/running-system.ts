@@ -1,5 +1,6 @@
 import { existsSync, readFileSync } from "node:fs";
-import { parseJson, SondeError } from "@sonde/schemas";
+import { SondeError } from "@sonde/schemas/errors";
+import { parseJson } from "@sonde/schemas/parse";
 import { type AgentClient, createAgentClient } from "../agent-client.ts";
 import type { DataLayout } from "../data-layout.ts";
 import { createHubClient, type HubClient } from "../hub-client.ts";

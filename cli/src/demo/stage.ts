@@ -1,7 +1,8 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { createPublisherKey } from "@sonde/pack-sdk/sign";
 import type { BuiltPack } from "@sonde/pack-sdk/build";
-import { isErrorCode, type PackState, SondeError } from "@sonde/schemas";
+import { isErrorCode, SondeError } from "@sonde/schemas/errors";
+import { type PackState } from "@sonde/schemas/wire";
 import type { KeyObject } from "node:crypto";
 import { removeGrant, writeGrant } from "../agent/grant-files.ts";
 import { addPublisher } from "../registry-operator-client.ts";

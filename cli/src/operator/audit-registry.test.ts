@@ -1,4 +1,4 @@
-import { SondeError } from "@sonde/schemas";
+import { SondeError } from "@sonde/schemas/errors";
 import { buildSampleArchive, type SampleRegistry, startSampleRegistry } from "@sonde/trust/testing";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { auditRegistry } from "./audit-registry.ts";

@@ -1,4 +1,6 @@
-import { type FollowedRegistry, type LogHead, SondeError } from "@sonde/schemas";
+import { SondeError } from "@sonde/schemas/errors";
+import { type FollowedRegistry } from "@sonde/schemas/trust";
+import { type LogHead } from "@sonde/schemas/wire";
 import { describePack, fetchLogged, walkLog } from "./walk-registry.ts";
 
 /** What a walk over a whole registry found. */

@@ -1,7 +1,8 @@
 import { existsSync, mkdtempSync, readFileSync, readdirSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { type Digest, SondeError } from "@sonde/schemas";
+import { SondeError } from "@sonde/schemas/errors";
+import { type Digest } from "@sonde/schemas/names";
 import { archiveDigest } from "@sonde/trust/archive";
 import {
   archiveMember,

@@ -1,5 +1,7 @@
 import { type FileHandle, open, rename, rm } from "node:fs/promises";
-import { type FollowedRegistry, type LogHead, SondeError } from "@sonde/schemas";
+import { SondeError } from "@sonde/schemas/errors";
+import { type FollowedRegistry } from "@sonde/schemas/trust";
+import { type LogHead } from "@sonde/schemas/wire";
 import { fetchFile } from "@sonde/trust/admit";
 import {
   archiveMember,

@@ -1,4 +1,6 @@
-import { parseJson, parseTrustedRoot, SondeError, type TrustedRoot } from "@sonde/schemas";
+import { SondeError } from "@sonde/schemas/errors";
+import { parseJson } from "@sonde/schemas/parse";
+import { parseTrustedRoot, type TrustedRoot } from "@sonde/schemas/trust";
 
 const TARGET = "trusted_root.json";
 const TIMEOUT_MS = 20_000;

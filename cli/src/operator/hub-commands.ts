@@ -1,5 +1,7 @@
 import { readFileSync } from "node:fs";
-import { type AgentDetail, parseJson, type RegistryLogStatus, SondeError } from "@sonde/schemas";
+import { SondeError } from "@sonde/schemas/errors";
+import { type AgentDetail, type RegistryLogStatus } from "@sonde/schemas/hub";
+import { parseJson } from "@sonde/schemas/parse";
 import type { Command } from "commander";
 import { describeReport } from "../agent/describe-pack.ts";
 import { type DataLayout, layoutOf, resolveDataFolder } from "../data-layout.ts";

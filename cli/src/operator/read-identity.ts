@@ -1,4 +1,5 @@
-import { parseTrustedIdentity, SondeError, type TrustedIdentity } from "@sonde/schemas";
+import { SondeError } from "@sonde/schemas/errors";
+import { parseTrustedIdentity, type TrustedIdentity } from "@sonde/schemas/trust";
 
 /** How `sonde trust add` and `sonde registry publisher add` name a signer. */
 export type SignerOptions = {

@@ -1,4 +1,6 @@
-import { buildParser, PackName, SondeError } from "@sonde/schemas";
+import { SondeError } from "@sonde/schemas/errors";
+import { PackName } from "@sonde/schemas/names";
+import { buildParser } from "@sonde/schemas/parse";
 
 /** @throws SondeError BAD_REQUEST */
 export const parsePackName = buildParser(PackName, "publisher/pack", "BAD_REQUEST");

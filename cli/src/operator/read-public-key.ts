@@ -1,5 +1,5 @@
 import { readFileSync } from "node:fs";
-import { SondeError } from "@sonde/schemas";
+import { SondeError } from "@sonde/schemas/errors";
 import { readKeyId } from "../trust-policy-file.ts";
 
 /**

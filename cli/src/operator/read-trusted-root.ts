@@ -1,5 +1,7 @@
 import { readFileSync } from "node:fs";
-import { parseJson, parseTrustedRoot, SondeError, type TrustedRoot } from "@sonde/schemas";
+import { SondeError } from "@sonde/schemas/errors";
+import { parseJson } from "@sonde/schemas/parse";
+import { parseTrustedRoot, type TrustedRoot } from "@sonde/schemas/trust";
 
 /** @throws SondeError NOT_FOUND, or CONFIG_INVALID for what is no trusted root */
 export function readTrustedRoot(file: string): TrustedRoot {

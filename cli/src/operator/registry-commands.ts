@@ -1,5 +1,7 @@
 import { rmSync, writeFileSync } from "node:fs";
-import { type PublishToken, SondeError, parseJson, parseResolvedVersion } from "@sonde/schemas";
+import { SondeError } from "@sonde/schemas/errors";
+import { parseJson } from "@sonde/schemas/parse";
+import { type PublishToken, parseResolvedVersion } from "@sonde/schemas/registry";
 import type { Command } from "commander";
 import { type RegistryAudit, auditRegistry } from "./audit-registry.ts";
 import { addCarryCommands } from "./carry-commands.ts";

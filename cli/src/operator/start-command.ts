@@ -1,4 +1,5 @@
-import { type FollowedRegistry, SondeError, pickRegistry } from "@sonde/schemas";
+import { SondeError } from "@sonde/schemas/errors";
+import { type FollowedRegistry, pickRegistry } from "@sonde/schemas/trust";
 import type { Command } from "commander";
 import { layoutOf, resolveDataFolder } from "../data-layout.ts";
 import { readTrustPolicy } from "../trust-policy-file.ts";

@@ -9,7 +9,7 @@ import {
 } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
-import { parseTrustPolicy, type TrustPolicy } from "@sonde/schemas";
+import { parseTrustPolicy, type TrustPolicy } from "@sonde/schemas/trust";
 import { buildSamplePolicy } from "@sonde/trust/testing";
 import { createTestSigstore } from "@sonde/trust/testing/sigstore";
 import { Command } from "commander";

@@ -1,6 +1,7 @@
 import { mkdirSync, realpathSync, statSync } from "node:fs";
 import { dirname, join, resolve } from "node:path";
-import { SondeError, type TrustPolicy, type TrustedRoot } from "@sonde/schemas";
+import { SondeError } from "@sonde/schemas/errors";
+import { type TrustPolicy, type TrustedRoot } from "@sonde/schemas/trust";
 import { checkOwner } from "@sonde/trust/admit";
 import type { Command } from "commander";
 import { layoutOf, resolveDataFolder } from "../data-layout.ts";

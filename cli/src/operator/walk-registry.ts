@@ -1,11 +1,8 @@
-import {
-  type FollowedRegistry,
-  type LogHead,
-  type PublishEntry,
-  SondeError,
-  parseJson,
-  parseRegistryEntry,
-} from "@sonde/schemas";
+import { SondeError } from "@sonde/schemas/errors";
+import { parseJson } from "@sonde/schemas/parse";
+import { type PublishEntry, parseRegistryEntry } from "@sonde/schemas/registry";
+import { type FollowedRegistry } from "@sonde/schemas/trust";
+import { type LogHead } from "@sonde/schemas/wire";
 import { createTileReader, fetchCheckpoint, fetchFile } from "@sonde/trust/admit";
 import { MAX_ARCHIVE_BYTES, readLoggedArchive } from "@sonde/trust/archive";
 import {

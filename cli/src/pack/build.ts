@@ -1,7 +1,7 @@
 import { mkdir, writeFile } from "node:fs/promises";
 import path from "node:path";
 import { type BuiltPack, buildPack } from "@sonde/pack-sdk/build";
-import type { Requires } from "@sonde/schemas";
+import type { Requires } from "@sonde/schemas/manifest";
 import type { AddCommand } from "./add-command.ts";
 import { startCommand } from "./add-command.ts";
 

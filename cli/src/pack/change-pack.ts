@@ -1,13 +1,7 @@
-import {
-  AdvisoryId,
-  buildParser,
-  ChangeAdvisory,
-  type PackLife,
-  PackName,
-  parsePackLife,
-  SondeError,
-  Version,
-} from "@sonde/schemas";
+import { SondeError } from "@sonde/schemas/errors";
+import { PackName, Version } from "@sonde/schemas/names";
+import { buildParser } from "@sonde/schemas/parse";
+import { AdvisoryId, ChangeAdvisory, type PackLife, parsePackLife } from "@sonde/schemas/registry";
 import type { Command } from "commander";
 import type { AddCommand } from "./add-command.ts";
 import { startCommand } from "./add-command.ts";

@@ -1,10 +1,6 @@
-import {
-  type Manifest,
-  parseManifestShape,
-  parsePackVersions,
-  parsePublishedVersion,
-  SondeError,
-} from "@sonde/schemas";
+import { SondeError } from "@sonde/schemas/errors";
+import { type Manifest, parseManifestShape } from "@sonde/schemas/manifest";
+import { parsePackVersions, parsePublishedVersion } from "@sonde/schemas/registry";
 import { diffPermissions, findPrevious, type PermissionDiff } from "@sonde/trust/pack";
 import { requestRegistry } from "./registry-request.ts";
 

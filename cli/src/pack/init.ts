@@ -1,6 +1,6 @@
 import { mkdir, writeFile } from "node:fs/promises";
 import path from "node:path";
-import { SondeError } from "@sonde/schemas";
+import { SondeError } from "@sonde/schemas/errors";
 import type { AddCommand } from "./add-command.ts";
 import { startCommand } from "./add-command.ts";
 import { buildTemplate } from "./pack-template.ts";

@@ -3,7 +3,7 @@ import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { fileURLToPath } from "node:url";
-import type { ErrorBody } from "@sonde/schemas";
+import type { ErrorBody } from "@sonde/schemas/errors";
 import { buildSampleArchive } from "@sonde/trust/testing";
 import {
   createTestSigstore,

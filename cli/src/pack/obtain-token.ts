@@ -1,5 +1,6 @@
 import { readFile } from "node:fs/promises";
-import { parseExchangedToken, SondeError } from "@sonde/schemas";
+import { SondeError } from "@sonde/schemas/errors";
+import { parseExchangedToken } from "@sonde/schemas/registry";
 import { readIdentityToken } from "./read-identity-token.ts";
 import { requestRegistry } from "./registry-request.ts";
 

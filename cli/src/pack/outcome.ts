@@ -1,4 +1,4 @@
-import { ERROR_TABLE, SondeError, toSondeError } from "@sonde/schemas";
+import { ERROR_TABLE, SondeError, toSondeError } from "@sonde/schemas/errors";
 import type { Command } from "commander";
 
 /** Where a program writes lines, and the environment it was started with. */

@@ -7,12 +7,9 @@ import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { fileURLToPath } from "node:url";
-import {
-  type ErrorBody,
-  type PublishedVersion,
-  SondeError,
-  type TrustPolicy,
-} from "@sonde/schemas";
+import { type ErrorBody, SondeError } from "@sonde/schemas/errors";
+import { type PublishedVersion } from "@sonde/schemas/registry";
+import { type TrustPolicy } from "@sonde/schemas/trust";
 import { parseManifest, type VerifiedPack, verifyPack } from "@sonde/trust/pack";
 import { readArchive } from "@sonde/trust/archive";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";

@@ -1,9 +1,6 @@
-import {
-  type Manifest,
-  type PublishedVersion,
-  parsePublishedVersion,
-  SondeError,
-} from "@sonde/schemas";
+import { SondeError } from "@sonde/schemas/errors";
+import { type Manifest } from "@sonde/schemas/manifest";
+import { type PublishedVersion, parsePublishedVersion } from "@sonde/schemas/registry";
 import { archiveDigest, readArchive } from "@sonde/trust/archive";
 import { parseManifest } from "@sonde/trust/pack";
 import { parseRegistry, requestRegistry } from "./registry-request.ts";

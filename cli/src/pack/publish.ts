@@ -1,5 +1,5 @@
 import { readFile } from "node:fs/promises";
-import { SondeError } from "@sonde/schemas";
+import { SondeError } from "@sonde/schemas/errors";
 import type { AddCommand } from "./add-command.ts";
 import { startCommand } from "./add-command.ts";
 import { describePermissionDiff, findPermissionDiff } from "./find-permission-diff.ts";

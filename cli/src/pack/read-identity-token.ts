@@ -1,5 +1,6 @@
 import { readFile } from "node:fs/promises";
-import { parseJson, SondeError } from "@sonde/schemas";
+import { SondeError } from "@sonde/schemas/errors";
+import { parseJson } from "@sonde/schemas/parse";
 
 type Env = ReadonlyMap<string, string | undefined>;
 

@@ -5,7 +5,8 @@ import {
   PUBLIC_SERVICES,
   type SigningServices,
 } from "@sonde/pack-sdk/sign";
-import { parseJson, SondeError } from "@sonde/schemas";
+import { SondeError } from "@sonde/schemas/errors";
+import { parseJson } from "@sonde/schemas/parse";
 
 export type ServiceOptions = {
   signingConfig?: string;

@@ -1,4 +1,5 @@
-import { isErrorCode, parseJson, SondeError } from "@sonde/schemas";
+import { isErrorCode, SondeError } from "@sonde/schemas/errors";
+import { parseJson } from "@sonde/schemas/parse";
 
 const TIMEOUT_MS = 60_000;
 const MAX_ANSWER_BYTES = 4 * 1024 * 1024;

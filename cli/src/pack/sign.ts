@@ -1,7 +1,7 @@
 import { createPublicKey } from "node:crypto";
 import { readFile, writeFile } from "node:fs/promises";
 import { signArchive, signKeyless } from "@sonde/pack-sdk/sign";
-import { SondeError } from "@sonde/schemas";
+import { SondeError } from "@sonde/schemas/errors";
 import { archiveDigest } from "@sonde/trust/archive";
 import { keyIdOf } from "@sonde/trust/pack";
 import type { AddCommand } from "./add-command.ts";

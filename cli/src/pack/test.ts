@@ -7,7 +7,7 @@ import {
   type PackTest,
   readFixtures,
 } from "@sonde/pack-sdk/testing";
-import { SondeError } from "@sonde/schemas";
+import { SondeError } from "@sonde/schemas/errors";
 import type { AddCommand } from "./add-command.ts";
 import { startCommand } from "./add-command.ts";
 

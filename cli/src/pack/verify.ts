@@ -1,21 +1,16 @@
 import { readFile } from "node:fs/promises";
+import { SondeError } from "@sonde/schemas/errors";
+import { parseJson } from "@sonde/schemas/parse";
 import {
   describeSigner,
-  parseJson,
   parseSignerPolicy,
   parseTrustPolicy,
-  SondeError,
   type SignerPolicy,
   type TrustPolicy,
-} from "@sonde/schemas";
+} from "@sonde/schemas/trust";
 import { readArchive } from "@sonde/trust/archive";
-import {
-  effectiveCapability,
-  parseManifest,
-  parsePublisherKey,
-  type VerifiedPack,
-  verifyPack,
-} from "@sonde/trust/pack";
+import { effectiveCapability } from "@sonde/sources";
+import { parseManifest, parsePublisherKey, type VerifiedPack, verifyPack } from "@sonde/trust/pack";
 import type { AddCommand } from "./add-command.ts";
 import { startCommand } from "./add-command.ts";
 import { explainRequires } from "./build.ts";

@@ -1,6 +1,6 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { openSync } from "node:fs";
-import { isErrorCode, SondeError } from "@sonde/schemas";
+import { isErrorCode, SondeError } from "@sonde/schemas/errors";
 
 const FIRST_RESTART_MS = 200;
 const MAX_RESTART_MS = 5_000;

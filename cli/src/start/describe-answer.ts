@@ -1,4 +1,4 @@
-import type { CallProvenance } from "@sonde/schemas";
+import type { CallProvenance } from "@sonde/schemas/hub";
 import type { Answer } from "./first-question.ts";
 
 /** The answer and where it came from, for a person. */

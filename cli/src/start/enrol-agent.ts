@@ -2,7 +2,7 @@ import { spawn } from "node:child_process";
 import { X509Certificate } from "node:crypto";
 import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
-import { isErrorCode, SondeError } from "@sonde/schemas";
+import { isErrorCode, SondeError } from "@sonde/schemas/errors";
 import type { DataLayout } from "../data-layout.ts";
 import type { HubClient } from "../hub-client.ts";
 import { writeAtomically } from "../write-atomically.ts";

@@ -1,6 +1,7 @@
 import { Client } from "@modelcontextprotocol/sdk/client/index.js";
 import { StreamableHTTPClientTransport } from "@modelcontextprotocol/sdk/client/streamableHttp.js";
-import { SondeError, type ToolResults } from "@sonde/schemas";
+import { SondeError } from "@sonde/schemas/errors";
+import { type ToolResults } from "@sonde/schemas/hub";
 
 /** An answer as an MCP client gets it. */
 export type Answer = { tool: string; callId: string; results: ToolResults["results"] };

@@ -1,4 +1,5 @@
-import { AgentName, buildParser } from "@sonde/schemas";
+import { AgentName } from "@sonde/schemas/names";
+import { buildParser } from "@sonde/schemas/parse";
 import { expect, test } from "vitest";
 import { fitAgentName } from "./prepare-data.ts";
 

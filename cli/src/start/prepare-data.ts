@@ -2,7 +2,7 @@ import { randomUUID } from "node:crypto";
 import { chmodSync, chownSync, existsSync, mkdirSync, readFileSync, statSync } from "node:fs";
 import { hostname } from "node:os";
 import { dirname, join } from "node:path";
-import { SondeError } from "@sonde/schemas";
+import { SondeError } from "@sonde/schemas/errors";
 import type { DataLayout } from "../data-layout.ts";
 import type { Account, Accounts } from "./system-users.ts";
 import type { Runtime } from "./install-runtime.ts";

@@ -1,7 +1,8 @@
 import { createPrivateKey } from "node:crypto";
 import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
-import { parsePublishedVersion, SondeError } from "@sonde/schemas";
+import { SondeError } from "@sonde/schemas/errors";
+import { parsePublishedVersion } from "@sonde/schemas/registry";
 import { buildPack } from "@sonde/pack-sdk/build";
 import { createPublisherKey, signArchive } from "@sonde/pack-sdk/sign";
 import { archiveDigest } from "@sonde/trust/archive";

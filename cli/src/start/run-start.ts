@@ -1,7 +1,8 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import { type PackReport, SondeError } from "@sonde/schemas";
+import { SondeError } from "@sonde/schemas/errors";
+import { type PackReport } from "@sonde/schemas/wire";
 import { type AgentClient, createAgentClient } from "../agent-client.ts";
 import { confirm, personOf } from "../agent/agent-commands.ts";
 import { describePack } from "../agent/describe-pack.ts";

@@ -1,6 +1,6 @@
 import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
-import { SondeError } from "@sonde/schemas";
+import { SondeError } from "@sonde/schemas/errors";
 import type { DataLayout } from "../data-layout.ts";
 import { writeAtomically } from "../write-atomically.ts";
 

@@ -1,4 +1,6 @@
-import { type AuditEntry, type AuditRecord, type LogHead, SondeError } from "@sonde/schemas";
+import { type AuditEntry, type AuditRecord } from "@sonde/schemas/audit";
+import { SondeError } from "@sonde/schemas/errors";
+import { type LogHead } from "@sonde/schemas/wire";
 import { chainRecord, headAfter } from "@sonde/trust/log";
 
 /** Where the chain is kept; see edge/store/audit-store for its promises. */

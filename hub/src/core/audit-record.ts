@@ -1,4 +1,4 @@
-import type { AuditRecord } from "@sonde/schemas";
+import type { AuditRecord } from "@sonde/schemas/audit";
 
 const BLANK = {
   callId: null,

@@ -1,4 +1,4 @@
-import type { KeyPolicy } from "@sonde/schemas";
+import type { KeyPolicy } from "@sonde/schemas/hub";
 import { expect, test } from "vitest";
 import { type Action, authorize, type Principal } from "./authorize.ts";
 

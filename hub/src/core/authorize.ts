@@ -1,4 +1,6 @@
-import type { Capability, Digest, ErrorCode, KeyPolicy } from "@sonde/schemas";
+import type { ErrorCode } from "@sonde/schemas/errors";
+import type { KeyPolicy } from "@sonde/schemas/hub";
+import type { Capability, Digest } from "@sonde/schemas/names";
 
 /** Who is asking, after authentication. */
 export type Principal = {

@@ -1,6 +1,9 @@
 import { randomUUID } from "node:crypto";
-import type { AuditRecord, Digest, Manifest, ResultBody } from "@sonde/schemas";
-import { SondeError } from "@sonde/schemas";
+import type { AuditRecord } from "@sonde/schemas/audit";
+import type { Manifest } from "@sonde/schemas/manifest";
+import type { Digest } from "@sonde/schemas/names";
+import type { ResultBody } from "@sonde/schemas/wire";
+import { SondeError } from "@sonde/schemas/errors";
 import { chainRecord, EMPTY_HEAD, headAfter } from "@sonde/trust/log";
 import { expect, test } from "vitest";
 import type { AuditLog } from "./audit-log.ts";

@@ -1,11 +1,8 @@
-import {
-  buildValueChecker,
-  type Digest,
-  type Signer,
-  SondeError,
-  toSondeError,
-} from "@sonde/schemas";
-import { scrub, scrubSentence } from "@sonde/trust/scrub";
+import { SondeError, toSondeError } from "@sonde/schemas/errors";
+import { type Digest } from "@sonde/schemas/names";
+import { buildValueChecker } from "@sonde/schemas/parse";
+import { type Signer } from "@sonde/schemas/trust";
+import { scrub, scrubSentence } from "@sonde/scrub";
 import type { AuditLog } from "./audit-log.ts";
 import { buildAuditRecord } from "./audit-record.ts";
 import { authorize, type Principal } from "./authorize.ts";

@@ -1,4 +1,6 @@
-import type { Digest, Manifest, PackReport } from "@sonde/schemas";
+import type { Manifest } from "@sonde/schemas/manifest";
+import type { Digest } from "@sonde/schemas/names";
+import type { PackReport } from "@sonde/schemas/wire";
 import { expect, test } from "vitest";
 import type { Principal } from "./authorize.ts";
 import { buildCatalog, type HubPack, listDefinitions, restrictCatalog } from "./catalog.ts";

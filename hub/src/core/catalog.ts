@@ -1,18 +1,15 @@
 import { createHash } from "node:crypto";
+import { ToolResults } from "@sonde/schemas/hub";
+import { type Manifest, type ProbeManifest, type ValueSchema } from "@sonde/schemas/manifest";
 import {
   AGENT_ARGUMENT,
   buildProbeId,
   type Capability,
   type Digest,
-  type Manifest,
-  markUnsigned,
-  type PackReport,
-  type ProbeManifest,
-  type Signer,
   toolNameOf,
-  ToolResults,
-  type ValueSchema,
-} from "@sonde/schemas";
+} from "@sonde/schemas/names";
+import { markUnsigned, type Signer } from "@sonde/schemas/trust";
+import { type PackReport } from "@sonde/schemas/wire";
 import { canonicalJson } from "@sonde/trust/log";
 import { authorize, type Principal } from "./authorize.ts";
 

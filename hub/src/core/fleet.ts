@@ -1,14 +1,14 @@
+import { SondeError } from "@sonde/schemas/errors";
+import { type Digest } from "@sonde/schemas/names";
 import {
   type CallBody,
   type DesiredStateBody,
-  type Digest,
   type DsseEnvelope,
   type HelloBody,
   type LogHead,
   type PackReport,
   type ResultBody,
-  SondeError,
-} from "@sonde/schemas";
+} from "@sonde/schemas/wire";
 import { buildCatalog, type Catalog, type HubPack } from "./catalog.ts";
 
 /** A call as it goes to an agent. */

@@ -1,21 +1,17 @@
+import { SondeError, toSondeError } from "@sonde/schemas/errors";
+import { type RegistryLogStatus } from "@sonde/schemas/hub";
+import { type PackName, type Version } from "@sonde/schemas/names";
+import { type Failure } from "@sonde/schemas/reads";
+import { type PublishEntry, type RegistryEntry } from "@sonde/schemas/registry";
 import {
-  type Failure,
   type FollowRequest,
   type FollowedEntry,
   type FollowedLog,
-  type LogHead,
   type LogPlace,
-  type PackName,
-  type PublishEntry,
-  type RegistryEntry,
-  type RegistryHeadReport,
-  type RegistryLogStatus,
-  SondeError,
   type TrustPolicy,
-  type Version,
   pickRegistry,
-  toSondeError,
-} from "@sonde/schemas";
+} from "@sonde/schemas/trust";
+import { type LogHead, type RegistryHeadReport } from "@sonde/schemas/wire";
 import { chooseVersion } from "@sonde/trust/log";
 import type { AuditLog } from "./audit-log.ts";
 import { buildAuditRecord } from "./audit-record.ts";

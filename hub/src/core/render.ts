@@ -1,10 +1,6 @@
-import {
-  ERROR_TABLE,
-  type ResultBody,
-  type SondeError,
-  type ToolResult,
-  type ToolResults,
-} from "@sonde/schemas";
+import { ERROR_TABLE, type SondeError } from "@sonde/schemas/errors";
+import { type ToolResult, type ToolResults } from "@sonde/schemas/hub";
+import { type ResultBody } from "@sonde/schemas/wire";
 
 /** An answer for an MCP client: structured, and the same as text for older ones. */
 export type Rendered = { structuredContent: ToolResults; isError: boolean };

@@ -1,11 +1,7 @@
-import {
-  type AdmittedPack,
-  type PackName,
-  SondeError,
-  type TrustPolicy,
-  Version,
-  buildValueChecker,
-} from "@sonde/schemas";
+import { SondeError } from "@sonde/schemas/errors";
+import { type PackName, Version } from "@sonde/schemas/names";
+import { buildValueChecker } from "@sonde/schemas/parse";
+import { type AdmittedPack, type TrustPolicy } from "@sonde/schemas/trust";
 import { admitPack } from "@sonde/trust/admit";
 import type { HubPack } from "../core/catalog.ts";
 import { HUB_VERSION } from "../core/hub-version.ts";

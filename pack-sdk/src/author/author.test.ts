@@ -1,5 +1,5 @@
-import type { ValueSchema as ManifestValueSchema } from "@sonde/schemas";
-import { checkValueSchema } from "@sonde/schemas";
+import type { ValueSchema as ManifestValueSchema } from "@sonde/schemas/manifest";
+import { checkValueSchema } from "@sonde/schemas/manifest";
 import { expect, expectTypeOf, test } from "vitest";
 import {
   hole,

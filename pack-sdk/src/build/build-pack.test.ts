@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import path from "node:path";
 import { promisify } from "node:util";
 import { fileURLToPath } from "node:url";
-import type { ErrorCode } from "@sonde/schemas";
+import type { ErrorCode } from "@sonde/schemas/errors";
 import { readArchive } from "@sonde/trust/archive";
 import { afterAll, describe, expect, test } from "vitest";
 import { buildPack } from "./build-pack.ts";

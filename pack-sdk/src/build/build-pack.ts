@@ -1,24 +1,15 @@
 import { readFile } from "node:fs/promises";
 import { SourceMap } from "node:module";
 import path from "node:path";
-import {
-  type Capability,
-  type Digest,
-  type Failure,
-  type Manifest,
-  parseJson,
-  parseManifestShape,
-  SondeError,
-  type SignerPolicy,
-} from "@sonde/schemas";
+import { SondeError } from "@sonde/schemas/errors";
+import { type Manifest, parseManifestShape } from "@sonde/schemas/manifest";
+import { type Capability, type Digest } from "@sonde/schemas/names";
+import { parseJson } from "@sonde/schemas/parse";
+import { type Failure } from "@sonde/schemas/reads";
+import { type SignerPolicy } from "@sonde/schemas/trust";
 import { type ArchiveFile, archiveDigest, writeArchive } from "@sonde/trust/archive";
-import {
-  checkManifest,
-  deriveRequires,
-  effectiveCapability,
-  formatManifest,
-  verifyPack,
-} from "@sonde/trust/pack";
+import { deriveRequires, effectiveCapability } from "@sonde/sources";
+import { checkManifest, formatManifest, verifyPack } from "@sonde/trust/pack";
 import type { PackDefinition } from "../author/index.ts";
 import { openGuestProcess } from "../guest-process/open-guest-process.ts";
 import { bundlePack, type PackBundle } from "./bundle-pack.ts";

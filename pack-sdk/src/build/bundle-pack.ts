@@ -1,7 +1,7 @@
 import { readFile } from "node:fs/promises";
 import path from "node:path";
 import { fileURLToPath } from "node:url";
-import { SondeError } from "@sonde/schemas";
+import { SondeError } from "@sonde/schemas/errors";
 import { build as bundle, type BuildFailure, type OutputFile, type Plugin } from "esbuild";
 
 /** A pack's sources as one script, and the map back to them. */

@@ -1,4 +1,4 @@
-import type { Failure } from "@sonde/schemas";
+import type { Failure } from "@sonde/schemas/reads";
 import ivm from "isolated-vm";
 import { REALM_SOURCE } from "./realm-source.ts";
 

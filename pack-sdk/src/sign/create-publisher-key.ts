@@ -1,6 +1,6 @@
 import { type KeyObject, generateKeyPair } from "node:crypto";
 import { promisify } from "node:util";
-import type { Digest } from "@sonde/schemas";
+import type { Digest } from "@sonde/schemas/names";
 import { keyIdOf } from "@sonde/trust/pack";
 
 const MODULUS_BITS = 3072;

@@ -1,7 +1,7 @@
 import { X509Certificate } from "node:crypto";
 import { bundleToJSON } from "@sigstore/bundle";
 import { SigningConfig } from "@sigstore/protobuf-specs";
-import { SondeError } from "@sonde/schemas";
+import { SondeError } from "@sonde/schemas/errors";
 import { archiveDigest, contentDigest, readArchive } from "@sonde/trust/archive";
 import { STATEMENT_PAYLOAD_TYPE, buildStatement } from "@sonde/trust/pack";
 import type { SigningServices } from "./signing-services.ts";

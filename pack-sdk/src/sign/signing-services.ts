@@ -1,4 +1,5 @@
-import { SondeError, buildParser } from "@sonde/schemas";
+import { SondeError } from "@sonde/schemas/errors";
+import { buildParser } from "@sonde/schemas/parse";
 import { type Static, Type } from "typebox";
 
 const Service = Type.Object(

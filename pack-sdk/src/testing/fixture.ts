@@ -1,6 +1,8 @@
 import { readdir, readFile } from "node:fs/promises";
 import path from "node:path";
-import { buildParser, Code, parseJson, ProbeName, ReadOutcome } from "@sonde/schemas";
+import { ProbeName } from "@sonde/schemas/names";
+import { buildParser, parseJson } from "@sonde/schemas/parse";
+import { Code, ReadOutcome } from "@sonde/schemas/reads";
 import { type Static, Type } from "typebox";
 
 const closed = { additionalProperties: false } as const;

@@ -1,11 +1,7 @@
 import { isDeepStrictEqual } from "node:util";
-import {
-  buildValueChecker,
-  type ErrorCode,
-  type Manifest,
-  type ProbeManifest,
-  SondeError,
-} from "@sonde/schemas";
+import { type ErrorCode, SondeError } from "@sonde/schemas/errors";
+import { type Manifest, type ProbeManifest } from "@sonde/schemas/manifest";
+import { buildValueChecker } from "@sonde/schemas/parse";
 import type { Pack } from "../author/index.ts";
 import { type BuiltPack, buildPack } from "../build/index.ts";
 import { type GuestProcess, openGuestProcess } from "../guest-process/open-guest-process.ts";

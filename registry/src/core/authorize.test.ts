@@ -1,4 +1,4 @@
-import { PUBLISH_ACTIONS, type PublisherRole } from "@sonde/schemas";
+import { PUBLISH_ACTIONS, type PublisherRole } from "@sonde/schemas/registry";
 import { expect, test } from "vitest";
 import { type Action, type Principal, actionsOf, authorize, authorizeGrant } from "./authorize.ts";
 

@@ -1,11 +1,6 @@
-import {
-  type PackName,
-  PUBLISH_ACTIONS,
-  type PublishAction,
-  type PublisherName,
-  type PublisherRole,
-  SondeError,
-} from "@sonde/schemas";
+import { SondeError } from "@sonde/schemas/errors";
+import { type PackName, type PublisherName } from "@sonde/schemas/names";
+import { PUBLISH_ACTIONS, type PublishAction, type PublisherRole } from "@sonde/schemas/registry";
 
 /** Everything that changes a registry, and what tells of its tokens. */
 export type Action = PublishAction | "quarantine" | "publishers" | "import";

@@ -1,4 +1,5 @@
-import type { IndexLine, RegistryEntry, Version } from "@sonde/schemas";
+import type { Version } from "@sonde/schemas/names";
+import type { IndexLine, RegistryEntry } from "@sonde/schemas/registry";
 import { UNTOUCHED, changeState } from "./pack-life.ts";
 
 /** An entry of the log, and where in it. */

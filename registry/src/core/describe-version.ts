@@ -1,14 +1,8 @@
-import {
-  type Manifest,
-  type PublishedVersion,
-  type Signer,
-  type Source,
-  type VersionDetails,
-  buildProbeId,
-  describeSigner,
-  higherCapability,
-} from "@sonde/schemas";
-import { classifySource, describeRead, effectiveCapability } from "@sonde/trust/pack";
+import { type Manifest, type Source } from "@sonde/schemas/manifest";
+import { buildProbeId, higherCapability } from "@sonde/schemas/names";
+import { type PublishedVersion, type VersionDetails } from "@sonde/schemas/registry";
+import { type Signer, describeSigner } from "@sonde/schemas/trust";
+import { classifySource, describeRead, effectiveCapability } from "@sonde/sources";
 
 /** What a kind of source does to a host, in words; the exact read stands beside it. */
 const WORDS: Record<Source["kind"], string> = {

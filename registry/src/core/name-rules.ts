@@ -1,4 +1,5 @@
-import { type PackName, type PublisherName, SondeError } from "@sonde/schemas";
+import { SondeError } from "@sonde/schemas/errors";
+import { type PackName, type PublisherName } from "@sonde/schemas/names";
 
 /** Names that promise to speak for Sonde, for an operator or for a host's own tools. */
 const RESERVED: ReadonlySet<string> = new Set(

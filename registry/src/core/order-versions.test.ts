@@ -1,4 +1,4 @@
-import type { PackLife, VersionState } from "@sonde/schemas";
+import type { PackLife, VersionState } from "@sonde/schemas/registry";
 import { expect, test } from "vitest";
 import { findLatest } from "./order-versions.ts";
 import { NEW_LIFE } from "./pack-life.ts";

@@ -1,4 +1,5 @@
-import type { PackLife, Version } from "@sonde/schemas";
+import type { Version } from "@sonde/schemas/names";
+import type { PackLife } from "@sonde/schemas/registry";
 import semver from "semver";
 import { stateOf } from "./pack-life.ts";
 

@@ -1,4 +1,4 @@
-import type { PackChange, PackLife } from "@sonde/schemas";
+import type { PackChange, PackLife } from "@sonde/schemas/registry";
 import { expect, test } from "vitest";
 import { NEW_LIFE, advisoriesOf, changeLife, stateOf } from "./pack-life.ts";
 

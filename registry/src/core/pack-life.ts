@@ -1,11 +1,11 @@
+import { SondeError } from "@sonde/schemas/errors";
+import { type Version } from "@sonde/schemas/names";
 import {
   type Advisory,
   type PackChange,
   type PackLife,
-  SondeError,
-  type Version,
   type VersionState,
-} from "@sonde/schemas";
+} from "@sonde/schemas/registry";
 import semver from "semver";
 
 type StateChange = Extract<PackChange, { type: "yank" | "quarantine" }>;

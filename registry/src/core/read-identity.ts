@@ -1,4 +1,4 @@
-import { type JobIdentity, parseJobIdentity } from "@sonde/schemas";
+import { type JobIdentity, parseJobIdentity } from "@sonde/schemas/registry";
 
 /**
  * What of a verified identity token says who is publishing. A claim that is

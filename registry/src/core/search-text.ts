@@ -1,4 +1,4 @@
-import type { Manifest } from "@sonde/schemas";
+import type { Manifest } from "@sonde/schemas/manifest";
 
 /** How much of a README can be found by its words. */
 const MAX_README_CHARACTERS = 32 * 1024;

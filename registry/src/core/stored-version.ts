@@ -1,4 +1,4 @@
-import type { PackVersions, PackLife, PublishedVersion } from "@sonde/schemas";
+import type { PackVersions, PackLife, PublishedVersion } from "@sonde/schemas/registry";
 import { findLatest } from "./order-versions.ts";
 import { advisoriesOf, stateOf } from "./pack-life.ts";
 

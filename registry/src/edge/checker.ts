@@ -1,10 +1,7 @@
-import {
-  type CheckedPack,
-  SondeError,
-  parseCheckReply,
-  parseJson,
-  parseManifestShape,
-} from "@sonde/schemas";
+import { SondeError } from "@sonde/schemas/errors";
+import { parseManifestShape } from "@sonde/schemas/manifest";
+import { parseJson } from "@sonde/schemas/parse";
+import { type CheckedPack, parseCheckReply } from "@sonde/schemas/trust";
 import { type WarmLimits, WarmProgram } from "@sonde/trust/admit";
 import { demandTrusted } from "@sonde/trust/pack";
 import type { CheckUpload } from "../core/publish/check-archive.ts";

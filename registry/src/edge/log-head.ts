@@ -1,4 +1,4 @@
-import { SondeError } from "@sonde/schemas";
+import { SondeError } from "@sonde/schemas/errors";
 import { rootOf, signCheckpoint } from "@sonde/trust/log";
 import type { LogKey } from "./log-key.ts";
 import type { LogStore } from "./store/log-store.ts";

@@ -10,7 +10,7 @@ import {
   writeSync,
 } from "node:fs";
 import { dirname, join } from "node:path";
-import { SondeError } from "@sonde/schemas";
+import { SondeError } from "@sonde/schemas/errors";
 import type { NoteKey } from "@sonde/trust/log";
 
 /** The key that signs the log's heads, and the name it signs under. */

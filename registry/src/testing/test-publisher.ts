@@ -1,4 +1,4 @@
-import type { Manifest } from "@sonde/schemas";
+import type { Manifest } from "@sonde/schemas/manifest";
 import { buildSampleArchive, buildSampleManifest, createSampleKey } from "@sonde/trust/testing";
 import { type Answer, type TestRegistry, type Upload, signUpload } from "./test-registry.ts";
 

@@ -13,7 +13,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type Database, openDatabase } from "@sonde/database";
 import { type TestDatabase, startTestDatabase } from "@sonde/database/testing";
-import type { AddedPublisher, ErrorBody } from "@sonde/schemas";
+import type { ErrorBody } from "@sonde/schemas/errors";
+import type { AddedPublisher } from "@sonde/schemas/registry";
 import { type SampleKey, buildAdmitProgram, signSample } from "@sonde/trust/testing";
 import { migrations } from "../edge/store/migrations.ts";
 

@@ -1,13 +1,12 @@
+import { SondeError, toSondeError } from "@sonde/schemas/errors";
 import {
   parseHelloBody,
   parsePackReportBody,
   parseResultBody,
-  SondeError,
-  toSondeError,
   type HelloBody,
   type LogHead,
   type PackReportBody,
-} from "@sonde/schemas";
+} from "@sonde/schemas/wire";
 import type { Channel, Incoming } from "@sonde/trust/envelope";
 import type { RawData, WebSocket } from "ws";
 import type { AgentAnswer, AgentCall, AgentLink } from "../../core/fleet.ts";

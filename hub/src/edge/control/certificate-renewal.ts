@@ -1,5 +1,5 @@
 import { createPublicKey } from "node:crypto";
-import { AGENT_CERTIFICATE_MS } from "@sonde/schemas";
+import { AGENT_CERTIFICATE_MS } from "@sonde/schemas/wire";
 import type { ControlOptions } from "./control-listener.ts";
 
 const CHECK_EVERY_MS = 3_600_000;

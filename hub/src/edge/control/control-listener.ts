@@ -3,7 +3,8 @@ import { createServer, type Server } from "node:https";
 import type { IncomingMessage } from "node:http";
 import type { Duplex } from "node:stream";
 import { TLSSocket } from "node:tls";
-import { agentUri, SondeError, type LogHead, type RegistryHeadReport } from "@sonde/schemas";
+import { SondeError } from "@sonde/schemas/errors";
+import { agentUri, type LogHead, type RegistryHeadReport } from "@sonde/schemas/wire";
 import {
   CHANNEL_BINDING_BYTES,
   CHANNEL_BINDING_LABEL,

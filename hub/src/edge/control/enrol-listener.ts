@@ -1,13 +1,13 @@
 import { createHash, randomBytes, randomUUID } from "node:crypto";
 import type { Socket } from "node:net";
 import { TLSSocket } from "node:tls";
+import { SondeError } from "@sonde/schemas/errors";
 import {
   EnrolRequest,
-  SondeError,
   TOKEN_PREFIX,
   type EnrolResponse,
   type RegistryHeadReport,
-} from "@sonde/schemas";
+} from "@sonde/schemas/wire";
 import type { Authority } from "@sonde/trust/ca";
 import { isSignedBy } from "@sonde/trust/envelope";
 import type { TypeBoxTypeProvider } from "@fastify/type-provider-typebox";

@@ -1,19 +1,17 @@
 import { randomBytes, randomUUID } from "node:crypto";
+import { type AuditEntry } from "@sonde/schemas/audit";
+import { SondeError } from "@sonde/schemas/errors";
 import {
-  API_KEY_PREFIX,
   ApiKeyList,
   AuditPage,
   CallProvenance,
   CreateApiKey,
   CreatedApiKey,
-  type AuditEntry,
   type KeyPolicy,
-  type ResultBody,
-  describeSigner,
-  type Signer,
-  SondeError,
-  Uuid,
-} from "@sonde/schemas";
+} from "@sonde/schemas/hub";
+import { Uuid } from "@sonde/schemas/names";
+import { describeSigner, type Signer } from "@sonde/schemas/trust";
+import { API_KEY_PREFIX, type ResultBody } from "@sonde/schemas/wire";
 import { type Static, Type } from "typebox";
 import type { AuditLog } from "../../core/audit-log.ts";
 import { buildAuditRecord } from "../../core/audit-record.ts";

@@ -1,5 +1,6 @@
 import { createHash } from "node:crypto";
-import { API_KEY_PREFIX, SondeError } from "@sonde/schemas";
+import { SondeError } from "@sonde/schemas/errors";
+import { API_KEY_PREFIX } from "@sonde/schemas/wire";
 import { canonicalJson } from "@sonde/trust/log";
 import type { AuditLog } from "../../core/audit-log.ts";
 import { buildAuditRecord } from "../../core/audit-record.ts";

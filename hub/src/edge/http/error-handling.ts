@@ -1,4 +1,4 @@
-import { SondeError, toSondeError } from "@sonde/schemas";
+import { SondeError, toSondeError } from "@sonde/schemas/errors";
 import type {
   FastifyError,
   FastifyInstance,

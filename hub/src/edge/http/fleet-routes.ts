@@ -1,21 +1,17 @@
 import { randomBytes } from "node:crypto";
+import { SondeError } from "@sonde/schemas/errors";
 import {
   AgentDetail,
   AgentList,
-  AgentName,
   ApproveTools,
   AssignPack,
   CreateToken,
   CreatedToken,
-  type Digest,
-  MAX_PACKS,
-  PublisherName,
   RegistryLogStatus,
-  SondeError,
-  TOKEN_PREFIX,
   ToolPinList,
-  type Version,
-} from "@sonde/schemas";
+} from "@sonde/schemas/hub";
+import { AgentName, type Digest, PublisherName, type Version } from "@sonde/schemas/names";
+import { MAX_PACKS, TOKEN_PREFIX } from "@sonde/schemas/wire";
 import { type Static, Type } from "typebox";
 import type { AuditLog } from "../../core/audit-log.ts";
 import { buildAuditRecord } from "../../core/audit-record.ts";

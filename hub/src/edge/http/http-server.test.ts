@@ -1,7 +1,7 @@
 import { randomUUID } from "node:crypto";
 import { type Database, openDatabase } from "@sonde/database";
 import { startTestDatabase, type TestDatabase } from "@sonde/database/testing";
-import type { KeyPolicy } from "@sonde/schemas";
+import type { KeyPolicy } from "@sonde/schemas/hub";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { type AuditLog, openAuditLog } from "../../core/audit-log.ts";
 import { createAuditStore } from "../store/audit-store.ts";

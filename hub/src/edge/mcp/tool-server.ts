@@ -1,6 +1,7 @@
 import { Server } from "@modelcontextprotocol/server";
 import { AjvJsonSchemaValidator } from "@modelcontextprotocol/server/validators/ajv";
-import { markUnsigned, toSondeError } from "@sonde/schemas";
+import { toSondeError } from "@sonde/schemas/errors";
+import { markUnsigned } from "@sonde/schemas/trust";
 import { Type } from "typebox";
 import { buildAuditRecord } from "../../core/audit-record.ts";
 import { maySeeAgent, type Principal } from "../../core/authorize.ts";

@@ -1,5 +1,7 @@
-import type { AuditEntry, AuditRecord, LogHead } from "@sonde/schemas";
-import { parseAuditEntry, parseJson } from "@sonde/schemas";
+import type { AuditEntry, AuditRecord } from "@sonde/schemas/audit";
+import type { LogHead } from "@sonde/schemas/wire";
+import { parseAuditEntry } from "@sonde/schemas/audit";
+import { parseJson } from "@sonde/schemas/parse";
 import type { Sql } from "postgres";
 
 /**

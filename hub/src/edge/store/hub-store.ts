@@ -1,16 +1,10 @@
 import { createHash } from "node:crypto";
-import {
-  type ApiKeySummary,
-  type Digest,
-  type HelloBody,
-  type KeyPolicy,
-  type Manifest,
-  type PackReport,
-  type Signer,
-  SondeError,
-  type ToolPin,
-  toolNameOf,
-} from "@sonde/schemas";
+import { SondeError } from "@sonde/schemas/errors";
+import { type ApiKeySummary, type KeyPolicy, type ToolPin } from "@sonde/schemas/hub";
+import { type Manifest } from "@sonde/schemas/manifest";
+import { type Digest, toolNameOf } from "@sonde/schemas/names";
+import { type Signer } from "@sonde/schemas/trust";
+import { type HelloBody, type PackReport } from "@sonde/schemas/wire";
 import type { Static } from "typebox";
 import type { Sql, TransactionSql } from "postgres";
 import type { FleetState } from "../../core/fleet.ts";

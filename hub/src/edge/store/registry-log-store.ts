@@ -1,13 +1,8 @@
-import {
-  type FollowedEntry,
-  type FollowedLog,
-  type Digest,
-  type LogHead,
-  type PackName,
-  type RegistryEntry,
-  parseJson,
-  parseRegistryEntry,
-} from "@sonde/schemas";
+import { type Digest, type PackName } from "@sonde/schemas/names";
+import { parseJson } from "@sonde/schemas/parse";
+import { type RegistryEntry, parseRegistryEntry } from "@sonde/schemas/registry";
+import { type FollowedEntry, type FollowedLog } from "@sonde/schemas/trust";
+import { type LogHead } from "@sonde/schemas/wire";
 import type { Sql } from "postgres";
 
 /** Adds one entry to what is being written. */

@@ -1,12 +1,12 @@
+import { SondeError } from "@sonde/schemas/errors";
+import { parseJson } from "@sonde/schemas/parse";
 import {
   type ImportReport,
   type PublishEntry,
   type RegistryEntry,
-  SondeError,
-  parseJson,
   parseRegistryEntry,
-  parseTrustedRoot,
-} from "@sonde/schemas";
+} from "@sonde/schemas/registry";
+import { parseTrustedRoot } from "@sonde/schemas/trust";
 import { readLoggedArchive, readReadme } from "@sonde/trust/archive";
 import {
   CHECKPOINT,

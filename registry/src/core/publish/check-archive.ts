@@ -1,10 +1,5 @@
-import type {
-  CheckedPack,
-  Digest,
-  SignerPolicy,
-  TrustedIdentity,
-  TrustedRoot,
-} from "@sonde/schemas";
+import type { Digest } from "@sonde/schemas/names";
+import type { CheckedPack, SignerPolicy, TrustedIdentity, TrustedRoot } from "@sonde/schemas/trust";
 import type { Submission } from "./submission.ts";
 
 /** Who may sign for a publisher here. */

@@ -1,5 +1,7 @@
-import { type Capability, type Manifest, SondeError, isAboveCeiling } from "@sonde/schemas";
-import { classifySource, effectiveCapability } from "@sonde/trust/pack";
+import { SondeError } from "@sonde/schemas/errors";
+import { type Manifest } from "@sonde/schemas/manifest";
+import { type Capability, isAboveCeiling } from "@sonde/schemas/names";
+import { classifySource, effectiveCapability } from "@sonde/sources";
 
 /** Step 8: no probe and no source, used or not, above what this registry accepts. */
 export function checkCapability(manifest: Manifest, ceiling: Capability): void {

@@ -1,4 +1,5 @@
-import type { PackName, PublishCheck } from "@sonde/schemas";
+import type { PackName } from "@sonde/schemas/names";
+import type { PublishCheck } from "@sonde/schemas/registry";
 import { tooLike, warnOfNearNames } from "../name-rules.ts";
 
 /** How many known packs a new name is compared with. */

@@ -1,4 +1,5 @@
-import { type Manifest, SondeError } from "@sonde/schemas";
+import { SondeError } from "@sonde/schemas/errors";
+import { type Manifest } from "@sonde/schemas/manifest";
 import type { Submission } from "./submission.ts";
 
 /** Step 7: the archive is what the path says, for which `authorize` saw the right. */

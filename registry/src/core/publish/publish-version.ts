@@ -1,12 +1,7 @@
-import {
-  type Capability,
-  type Digest,
-  PUBLISH_STEPS,
-  type PublishCheck,
-  SondeError,
-  type TrustedIdentity,
-  type TrustedRoot,
-} from "@sonde/schemas";
+import { SondeError } from "@sonde/schemas/errors";
+import { type Capability, type Digest } from "@sonde/schemas/names";
+import { PUBLISH_STEPS, type PublishCheck } from "@sonde/schemas/registry";
+import { type TrustedIdentity, type TrustedRoot } from "@sonde/schemas/trust";
 import type { AcceptedVersion, StoredVersion } from "../stored-version.ts";
 import { capSize } from "./cap-size.ts";
 import { type CheckUpload, checkArchive } from "./check-archive.ts";

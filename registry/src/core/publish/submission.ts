@@ -1,4 +1,4 @@
-import type { Digest, PackName, PublisherName, Version } from "@sonde/schemas";
+import type { Digest, PackName, PublisherName, Version } from "@sonde/schemas/names";
 
 /** One upload: what was sent, to which name, by whom. Nothing of it is believed yet. */
 export type Submission = {

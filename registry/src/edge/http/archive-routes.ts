@@ -1,4 +1,5 @@
-import { type Digest, PublisherName, SondeError, Version } from "@sonde/schemas";
+import { SondeError } from "@sonde/schemas/errors";
+import { type Digest, PublisherName, Version } from "@sonde/schemas/names";
 import type { FastifyReply, FastifyRequest } from "fastify";
 import { Type } from "typebox";
 import { stateOf } from "../../core/pack-life.ts";

@@ -1,4 +1,5 @@
-import { PUBLISH_TOKEN_PREFIX, SondeError } from "@sonde/schemas";
+import { SondeError } from "@sonde/schemas/errors";
+import { PUBLISH_TOKEN_PREFIX } from "@sonde/schemas/registry";
 import type { Principal } from "../../core/authorize.ts";
 
 const TOKEN = new RegExp(`^Bearer (${PUBLISH_TOKEN_PREFIX}[A-Za-z0-9_-]{43})$`);

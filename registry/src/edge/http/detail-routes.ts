@@ -1,4 +1,5 @@
-import { PublisherName, Version, VersionDetails } from "@sonde/schemas";
+import { PublisherName, Version } from "@sonde/schemas/names";
+import { VersionDetails } from "@sonde/schemas/registry";
 import { Type } from "typebox";
 import type { ReadDetails } from "./details-reader.ts";
 import type { HttpServer } from "./http-server.ts";

@@ -1,4 +1,6 @@
-import { type Digest, SondeError, type VersionDetails } from "@sonde/schemas";
+import { SondeError } from "@sonde/schemas/errors";
+import { type Digest } from "@sonde/schemas/names";
+import { type VersionDetails } from "@sonde/schemas/registry";
 import { describeVersion } from "../../core/describe-version.ts";
 import { withLife } from "../../core/stored-version.ts";
 import type { LifeStore } from "../store/life-store.ts";

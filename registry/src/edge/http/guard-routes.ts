@@ -1,4 +1,4 @@
-import { type ErrorCode, SondeError } from "@sonde/schemas";
+import { type ErrorCode, SondeError } from "@sonde/schemas/errors";
 import type { FastifyRequest } from "fastify";
 import { type Action, type Principal, authorize } from "../../core/authorize.ts";
 import type { HttpServer } from "./http-server.ts";

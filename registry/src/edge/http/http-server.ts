@@ -1,6 +1,6 @@
 import { randomUUID } from "node:crypto";
 import type { TypeBoxTypeProvider } from "@fastify/type-provider-typebox";
-import { SondeError, toSondeError } from "@sonde/schemas";
+import { SondeError, toSondeError } from "@sonde/schemas/errors";
 import Fastify, { type FastifyError, type FastifyInstance } from "fastify";
 
 /** Says what happened to a request, for the log: never a token or a body. */

@@ -1,4 +1,4 @@
-import { PublisherName } from "@sonde/schemas";
+import { PublisherName } from "@sonde/schemas/names";
 import { Type } from "typebox";
 import type { ReadPackLog } from "../store/pack-log.ts";
 import { NOT_MODIFIED, matchesTag } from "./conditional.ts";

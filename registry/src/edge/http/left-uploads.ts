@@ -3,7 +3,7 @@ import { createReadStream } from "node:fs";
 import { mkdir, readdir, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { pipeline } from "node:stream/promises";
-import type { Digest } from "@sonde/schemas";
+import type { Digest } from "@sonde/schemas/names";
 
 /**
  * Empties the folder of what a killed registry was receiving or importing. Some

@@ -1,3 +1,4 @@
+import { PublisherName, Version } from "@sonde/schemas/names";
 import {
   AdvisoryId,
   ChangeAdvisory,
@@ -5,9 +6,7 @@ import {
   ChangeQuarantine,
   ChangeYank,
   PackLife,
-  PublisherName,
-  Version,
-} from "@sonde/schemas";
+} from "@sonde/schemas/registry";
 import { Type } from "typebox";
 import type { Principal } from "../../core/authorize.ts";
 import type { LifeStore } from "../store/life-store.ts";

@@ -1,4 +1,4 @@
-import { type ErrorCode, SondeError } from "@sonde/schemas";
+import { type ErrorCode, SondeError } from "@sonde/schemas/errors";
 import { type NoteKey, formatNoteKey, parseTilePath } from "@sonde/trust/log";
 import { Type } from "typebox";
 import type { ReadCheckpoint } from "../log-head.ts";

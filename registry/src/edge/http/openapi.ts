@@ -1,5 +1,5 @@
 import swagger from "@fastify/swagger";
-import { ERROR_TABLE, type ErrorCode } from "@sonde/schemas";
+import { ERROR_TABLE, type ErrorCode } from "@sonde/schemas/errors";
 import type { FastifyContextConfig, FastifySchema } from "fastify";
 import { type TSchema, Type } from "typebox";
 import { rolesFor } from "../../core/authorize.ts";

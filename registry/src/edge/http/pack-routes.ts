@@ -1,11 +1,6 @@
-import {
-  type ErrorCode,
-  PackVersions,
-  PublishedVersion,
-  PublisherName,
-  SondeError,
-  Version,
-} from "@sonde/schemas";
+import { type ErrorCode, SondeError } from "@sonde/schemas/errors";
+import { PublisherName, Version } from "@sonde/schemas/names";
+import { PackVersions, PublishedVersion } from "@sonde/schemas/registry";
 import { Type } from "typebox";
 import { type PublishPorts, publishVersion } from "../../core/publish/publish-version.ts";
 import { describePack, withLife } from "../../core/stored-version.ts";

@@ -1,4 +1,5 @@
-import { PublisherName, SondeError, Version } from "@sonde/schemas";
+import { SondeError } from "@sonde/schemas/errors";
+import { PublisherName, Version } from "@sonde/schemas/names";
 import { type PermissionDiff, diffPermissions, findPrevious } from "@sonde/trust/pack";
 import { Type } from "typebox";
 import type { VersionStore } from "../store/version-store.ts";

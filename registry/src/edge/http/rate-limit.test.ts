@@ -1,4 +1,4 @@
-import { parsePackList } from "@sonde/schemas";
+import { parsePackList } from "@sonde/schemas/registry";
 import { afterEach, expect, test } from "vitest";
 import { type HttpServer, createHttpServer } from "./http-server.ts";
 import { installRateLimits } from "./rate-limit.ts";

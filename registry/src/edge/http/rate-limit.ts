@@ -1,5 +1,5 @@
 import { isIPv6 } from "node:net";
-import { SondeError } from "@sonde/schemas";
+import { SondeError } from "@sonde/schemas/errors";
 import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
 
 /** How often one address may ask, per minute; twice that may come at once. */

@@ -1,4 +1,5 @@
-import { PublisherName, ResolvedVersion, Version } from "@sonde/schemas";
+import { PublisherName, Version } from "@sonde/schemas/names";
+import { ResolvedVersion } from "@sonde/schemas/registry";
 import { chooseVersion } from "@sonde/trust/log";
 import { Type } from "typebox";
 import type { ReadPackLog } from "../store/pack-log.ts";

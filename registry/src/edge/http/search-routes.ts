@@ -1,4 +1,4 @@
-import { PackList } from "@sonde/schemas";
+import { PackList } from "@sonde/schemas/registry";
 import { Type } from "typebox";
 import type { PackStore } from "../store/pack-store.ts";
 import type { HttpServer } from "./http-server.ts";

@@ -1,12 +1,11 @@
+import { PublisherName, Uuid } from "@sonde/schemas/names";
 import {
   CreatePublishToken,
   CreatedPublishToken,
   PublishToken,
   PublishTokenList,
-  PublisherName,
   TOKEN_DAYS,
-  Uuid,
-} from "@sonde/schemas";
+} from "@sonde/schemas/registry";
 import { Type } from "typebox";
 import { type Principal, actionsOf, authorizeGrant } from "../../core/authorize.ts";
 import type { PublisherStore } from "../store/publisher-store.ts";

@@ -1,13 +1,12 @@
+import { SondeError } from "@sonde/schemas/errors";
+import { PublisherName, Uuid } from "@sonde/schemas/names";
 import {
   CreateTrustedPublisher,
   ExchangeIdentity,
   ExchangedToken,
-  PublisherName,
-  SondeError,
   TrustedPublisher,
   TrustedPublisherList,
-  Uuid,
-} from "@sonde/schemas";
+} from "@sonde/schemas/registry";
 import { Type } from "typebox";
 import { authorizeGrant } from "../../core/authorize.ts";
 import type { IdentityVerifier } from "../oidc/identity-verifier.ts";

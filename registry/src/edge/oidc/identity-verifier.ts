@@ -1,4 +1,5 @@
-import { SondeError, type JobIdentity } from "@sonde/schemas";
+import { SondeError } from "@sonde/schemas/errors";
+import { type JobIdentity } from "@sonde/schemas/registry";
 import { type JWTPayload, type JWTVerifyGetKey, decodeJwt, errors, jwtVerify } from "jose";
 import type { RegistryConfig, TrustedIssuer } from "../../config.ts";
 import { readIdentity } from "../../core/read-identity.ts";

@@ -1,4 +1,5 @@
-import { SondeError, parseJson, readCapped } from "@sonde/schemas";
+import { SondeError } from "@sonde/schemas/errors";
+import { parseJson, readCapped } from "@sonde/schemas/parse";
 import { type JWTVerifyGetKey, createRemoteJWKSet, customFetch } from "jose";
 import type { TrustedIssuer } from "../../config.ts";
 

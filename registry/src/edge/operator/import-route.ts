@@ -1,5 +1,6 @@
 import type { Readable } from "node:stream";
-import { type ImportReport, SondeError } from "@sonde/schemas";
+import { SondeError } from "@sonde/schemas/errors";
+import { type ImportReport } from "@sonde/schemas/registry";
 import { createExportReader } from "@sonde/trust/export";
 import type { NoteKey } from "@sonde/trust/log";
 import { importExport } from "../../core/import/import-export.ts";

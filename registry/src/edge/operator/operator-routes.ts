@@ -1,14 +1,13 @@
+import { SondeError } from "@sonde/schemas/errors";
+import { Digest, PublisherName } from "@sonde/schemas/names";
 import {
   AddIdentity,
   AddPublisher,
   AddedIdentity,
   AddedPublisher,
-  Digest,
   PublisherList,
-  PublisherName,
-  SondeError,
   TOKEN_DAYS,
-} from "@sonde/schemas";
+} from "@sonde/schemas/registry";
 import { keyIdOf, parsePublisherKey } from "@sonde/trust/pack";
 import { Type } from "typebox";
 import { actionsOf } from "../../core/authorize.ts";

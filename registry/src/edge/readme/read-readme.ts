@@ -1,4 +1,4 @@
-import type { Digest } from "@sonde/schemas";
+import type { Digest } from "@sonde/schemas/names";
 import { readArchive, readReadme } from "@sonde/trust/archive";
 import type { BlobStore } from "../store/blob-store.ts";
 import type { ReadmeStore } from "../store/readme-store.ts";

@@ -1,5 +1,5 @@
 import { Worker } from "node:worker_threads";
-import { SondeError } from "@sonde/schemas";
+import { SondeError } from "@sonde/schemas/errors";
 import { html as markup } from "../web/html.ts";
 
 /** From when the thread is ready, so that a busy machine is no reason to give up a README. */

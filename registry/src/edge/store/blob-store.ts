@@ -3,7 +3,8 @@ import type { BigIntStats } from "node:fs";
 import { type FileHandle, link, mkdir, open, readdir, rename, rm, stat } from "node:fs/promises";
 import { join } from "node:path";
 import type { Readable } from "node:stream";
-import { type Digest, SondeError } from "@sonde/schemas";
+import { SondeError } from "@sonde/schemas/errors";
+import { type Digest } from "@sonde/schemas/names";
 import { digestOf } from "@sonde/trust/archive";
 import { createRecentlyUsed } from "./recently-used.ts";
 

@@ -1,13 +1,9 @@
 import { randomUUID } from "node:crypto";
 import { mkdir, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import {
-  type Digest,
-  type ImportReport,
-  type PublishEntry,
-  SondeError,
-  parseRegistryEntry,
-} from "@sonde/schemas";
+import { SondeError } from "@sonde/schemas/errors";
+import { type Digest } from "@sonde/schemas/names";
+import { type ImportReport, type PublishEntry, parseRegistryEntry } from "@sonde/schemas/registry";
 import { inconsistent } from "@sonde/trust/log";
 import type { Sql, TransactionSql } from "postgres";
 import type { ImportTarget, LoggedVersion } from "../../core/import/import-export.ts";

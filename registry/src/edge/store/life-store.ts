@@ -1,10 +1,6 @@
-import {
-  type Advisory,
-  type PackChange,
-  type PackLife,
-  type PackName,
-  SondeError,
-} from "@sonde/schemas";
+import { SondeError } from "@sonde/schemas/errors";
+import { type PackName } from "@sonde/schemas/names";
+import { type Advisory, type PackChange, type PackLife } from "@sonde/schemas/registry";
 import type { Sql, TransactionSql } from "postgres";
 import { NEW_LIFE, changeLife } from "../../core/pack-life.ts";
 import type { LogStore } from "./log-store.ts";

@@ -1,4 +1,6 @@
-import { type PackName, type RegistryEntry, SondeError } from "@sonde/schemas";
+import { SondeError } from "@sonde/schemas/errors";
+import { type PackName } from "@sonde/schemas/names";
+import { type RegistryEntry } from "@sonde/schemas/registry";
 import {
   type Frontier,
   type TileId,

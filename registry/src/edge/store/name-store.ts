@@ -1,4 +1,5 @@
-import { type PackName, SondeError } from "@sonde/schemas";
+import { SondeError } from "@sonde/schemas/errors";
+import { type PackName } from "@sonde/schemas/names";
 import type { ISql, Sql } from "postgres";
 import { normaliseName, tooLike } from "../../core/name-rules.ts";
 import { NEW_LIFE } from "../../core/pack-life.ts";

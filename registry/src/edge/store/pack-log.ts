@@ -1,5 +1,7 @@
 import { createHash } from "node:crypto";
-import { type PackName, type RegistryEntry, SondeError } from "@sonde/schemas";
+import { SondeError } from "@sonde/schemas/errors";
+import { type PackName } from "@sonde/schemas/names";
+import { type RegistryEntry } from "@sonde/schemas/registry";
 import { buildIndex } from "../../core/build-index.ts";
 import type { LogStore } from "./log-store.ts";
 import { createRecentlyUsed } from "./recently-used.ts";

@@ -1,15 +1,12 @@
+import { type Manifest } from "@sonde/schemas/manifest";
+import { type Digest, type PackName, type Version } from "@sonde/schemas/names";
+import { buildParser, parseJson } from "@sonde/schemas/parse";
 import {
-  type Digest,
-  type Manifest,
   type PackLife,
   type PackList,
-  type PackName,
   type PackSummary,
-  type Version,
   type VersionDetails,
-  buildParser,
-  parseJson,
-} from "@sonde/schemas";
+} from "@sonde/schemas/registry";
 import type { PendingQuery, Row, Sql, TransactionSql } from "postgres";
 import { type Static, Type } from "typebox";
 import type { AcceptedVersion } from "../../core/stored-version.ts";

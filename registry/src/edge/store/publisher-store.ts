@@ -1,13 +1,12 @@
+import { SondeError } from "@sonde/schemas/errors";
+import { type Digest, type PublisherName } from "@sonde/schemas/names";
 import {
   type AddIdentity,
   type AddedIdentity,
   type AddedPublisher,
-  type Digest,
   type PublisherList,
-  type PublisherName,
-  SondeError,
-  type TrustedIdentity,
-} from "@sonde/schemas";
+} from "@sonde/schemas/registry";
+import { type TrustedIdentity } from "@sonde/schemas/trust";
 import type { ISql, Sql } from "postgres";
 import { isReserved, normaliseName, tooLike } from "../../core/name-rules.ts";
 import { type NewToken, insertToken } from "./token-store.ts";

@@ -1,4 +1,4 @@
-import type { Digest } from "@sonde/schemas";
+import type { Digest } from "@sonde/schemas/names";
 import type { Sql } from "postgres";
 
 /** READMEs as safe HTML, by the archive they are in; a cache that never goes stale. */

@@ -1,14 +1,13 @@
 import { createHash, randomBytes, randomUUID } from "node:crypto";
+import { SondeError } from "@sonde/schemas/errors";
+import { type PackName, type PublisherName } from "@sonde/schemas/names";
 import {
   PUBLISH_TOKEN_PREFIX,
   type CreatedPublishToken,
-  type PackName,
   type PublishAction,
   type PublishToken,
-  type PublisherName,
   type PublisherRole,
-  SondeError,
-} from "@sonde/schemas";
+} from "@sonde/schemas/registry";
 import type { ISql, Sql } from "postgres";
 import type { Principal } from "../../core/authorize.ts";
 

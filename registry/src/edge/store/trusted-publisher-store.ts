@@ -1,12 +1,11 @@
 import { randomUUID } from "node:crypto";
+import { SondeError } from "@sonde/schemas/errors";
+import { type PackName, type PublisherName } from "@sonde/schemas/names";
 import {
   type CreatedPublishToken,
-  type PackName,
-  type PublisherName,
-  SondeError,
   type JobIdentity,
   type TrustedPublisher,
-} from "@sonde/schemas";
+} from "@sonde/schemas/registry";
 import { canonicalJson } from "@sonde/trust/log";
 import type { Sql } from "postgres";
 import { insertToken } from "./token-store.ts";

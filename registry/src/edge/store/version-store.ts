@@ -1,12 +1,8 @@
-import {
-  type Digest,
-  type Manifest,
-  type PackName,
-  type PublishCheck,
-  type Signer,
-  SondeError,
-  type Version,
-} from "@sonde/schemas";
+import { SondeError } from "@sonde/schemas/errors";
+import { type Manifest } from "@sonde/schemas/manifest";
+import { type Digest, type PackName, type Version } from "@sonde/schemas/names";
+import { type PublishCheck } from "@sonde/schemas/registry";
+import { type Signer } from "@sonde/schemas/trust";
 import type { Sql, TransactionSql } from "postgres";
 import { newestFirst } from "../../core/order-versions.ts";
 import type { AcceptedVersion, ListedVersion, StoredVersion } from "../../core/stored-version.ts";

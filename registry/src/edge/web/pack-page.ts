@@ -1,4 +1,5 @@
-import type { Capability, PackVersions, VersionDetails } from "@sonde/schemas";
+import type { Capability } from "@sonde/schemas/names";
+import type { PackVersions, VersionDetails } from "@sonde/schemas/registry";
 import { Html, html } from "./html.ts";
 import { renderDate, renderDownloads, renderPage } from "./layout.ts";
 

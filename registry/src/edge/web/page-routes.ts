@@ -1,5 +1,5 @@
 import { describePack } from "../../core/stored-version.ts";
-import { PublisherName, Version } from "@sonde/schemas";
+import { PublisherName, Version } from "@sonde/schemas/names";
 import type { FastifyReply } from "fastify";
 import { Type } from "typebox";
 import type { ReadDetails } from "../http/details-reader.ts";

@@ -1,4 +1,4 @@
-import type { PackList, PackSummary } from "@sonde/schemas";
+import type { PackList, PackSummary } from "@sonde/schemas/registry";
 import { type Html, html } from "./html.ts";
 import { renderDate, renderDownloads, renderPage } from "./layout.ts";
 

@@ -1,0 +1,80 @@
+import { type GrantFile } from "@sonde/schemas/agent";
+import { SondeError } from "@sonde/schemas/errors";
+import { type ProbeManifest } from "@sonde/schemas/manifest";
+import { type Capability } from "@sonde/schemas/names";
+import { buildValueChecker } from "@sonde/schemas/parse";
+import { type AdmittedPack } from "@sonde/schemas/trust";
+import { existingProbes, isUnderCeiling } from "./grants.ts";
+
+type Checker = (value: unknown) => string | null;
+
+/** A probe that exists on this host. */
+export type LoadedProbe = {
+  name: string;
+  manifest: ProbeManifest;
+  /** Each answers null, or one sentence on what does not fit. */
+  checkParams: Checker;
+  checkResult: Checker;
+};
+
+/** A pack in service. What is not in `probes` cannot be called, whoever asks. */
+export type ActivePack = {
+  admitted: AdmittedPack;
+  /** Absolute path of the verified `index.js`. */
+  codePath: string;
+  probes: ReadonlyMap<string, LoadedProbe>;
+  maxCapability: Capability;
+};
+
+/** Builds the table of a pack's probes: only those granted and under the ceiling get an entry. */
+export function buildActivePack(
+  admitted: AdmittedPack,
+  codePath: string,
+  grant: GrantFile,
+  maxCapability: Capability,
+): ActivePack {
+  const { manifest } = admitted;
+  const probes = new Map<string, LoadedProbe>();
+  for (const name of existingProbes(manifest, grant.requires, maxCapability)) {
+    const probe = manifest.probes[name];
+    if (probe === undefined) continue;
+    probes.set(name, {
+      name,
+      manifest: probe,
+      checkParams: buildLazyChecker(probe.params),
+      checkResult: buildLazyChecker(probe.result),
+    });
+  }
+  return { admitted, codePath, probes, maxCapability };
+}
+
+/**
+ * The probe of that name, if it exists on this host.
+ *
+ * @throws SondeError PROBE_UNKNOWN, CAPABILITY_ABOVE_CEILING or READ_NOT_GRANTED
+ */
+export function requireProbe(pack: ActivePack, name: string): LoadedProbe {
+  const probe = pack.probes.get(name);
+  if (probe !== undefined) return probe;
+  const { manifest } = pack.admitted;
+  if (!Object.hasOwn(manifest.probes, name)) {
+    throw new SondeError("PROBE_UNKNOWN", `expected a probe of ${manifest.name}, got ${name}`);
+  }
+  if (!isUnderCeiling(manifest, name, pack.maxCapability)) {
+    const most = pack.maxCapability;
+    throw new SondeError(
+      "CAPABILITY_ABOVE_CEILING",
+      `expected at most ${most}, ${name} needs more`,
+    );
+  }
+  throw new SondeError("READ_NOT_GRANTED", `expected every read of ${name} to be approved`);
+}
+
+/** Compiled at the first call, once per pack in service. */
+function buildLazyChecker(schema: object): Checker {
+  let check: Checker | undefined;
+  return (value) => {
+    check ??= buildValueChecker(schema);
+    return check(value);
+  };
+}

@@ -1,0 +1,189 @@
+import { createHash } from "node:crypto";
+import { type AuditRecord } from "@sonde/schemas/audit";
+import { type ErrorCode, SondeError, toSondeError } from "@sonde/schemas/errors";
+import { type ReadOutcome, type ReadTrace } from "@sonde/schemas/reads";
+import { type LogHead, type ResultBody } from "@sonde/schemas/wire";
+import { type ScrubRun, buildRedactions, scrub } from "@sonde/scrub";
+import type { AuditLog } from "./audit-log.ts";
+import type { Call } from "./run-probe.ts";
+
+export type TrailHost = {
+  agentName: string;
+  audit: AuditLog;
+  /** Unix time in ms. */
+  now: () => number;
+  /** Monotonic ms. */
+  clock: () => number;
+};
+
+type Stage = "reads" | "scrub" | "guest" | "audit";
+type Outcome = Pick<ResultBody, "status" | "data" | "failure">;
+
+/** Kept back from the caller's time for the entry's sync and the signature. */
+const ANSWER_MS = 50;
+const SCRUB_MESSAGE_MS = 1000;
+const MAX_MESSAGE = 2000;
+const MAX_AUDITED_PARAMS = 4096;
+const MAX_AUDITED_READ = 300;
+
+/**
+ * What one call leaves behind: its audit entries, timings, redactions and
+ * answer. An answer exists only after its entry is durable.
+ */
+export class CallTrail {
+  /** Unix time in ms at which the call began. */
+  readonly collectedAt: number;
+  readonly #call: Call;
+  readonly #host: TrailHost;
+  readonly #begun: number;
+  readonly #deadline: number;
+  readonly #spent = { reads: 0, scrub: 0, guest: 0, audit: 0 };
+  readonly #counts = new Map<string, number>();
+  readonly #reads: ReadTrace[] = [];
+  #truncated = false;
+  #requested = false;
+
+  constructor(call: Call, host: TrailHost) {
+    this.#call = call;
+    this.#host = host;
+    this.#begun = host.clock();
+    this.#deadline = this.#begun + Math.max(1, call.timeoutMs - ANSWER_MS);
+    this.collectedAt = host.now();
+  }
+
+  /** Whole ms that are left for the work. @throws SondeError CALL_TIMEOUT when there is none */
+  timeLeft(): number {
+    const left = Math.floor(this.#deadline - this.#host.clock());
+    if (left < 1) throw new SondeError("CALL_TIMEOUT", "the time the caller gave is used up");
+    return left;
+  }
+
+  async time<T>(stage: Stage, work: () => T | Promise<T>): Promise<T> {
+    const begun = this.#host.clock();
+    try {
+      return await work();
+    } finally {
+      this.#spent[stage] += this.#host.clock() - begun;
+    }
+  }
+
+  /** Scrubs what will leave, within the call's time. @throws SondeError SCRUB_FAILED */
+  scrub(value: unknown): unknown {
+    return scrub(value, this.#scrubRun());
+  }
+
+  addRead(trace: ReadTrace, outcome: ReadOutcome): void {
+    this.#reads.push({ ...trace, what: String(this.scrub(trace.what)) });
+    this.#truncated ||= outcome.ok && outcome.samples.some((sample) => sample.truncated);
+  }
+
+  /** Writes the request's entry. @throws SondeError AUDIT_UNAVAILABLE; then nothing may run */
+  noteRequest(reads: string[]): void {
+    const run = { ...this.#scrubRun(), counts: new Map<string, number>() };
+    const detail = {
+      params: auditedParams(scrub(this.#call.params, run)),
+      reads: reads.map((what) => String(scrub(what, run)).slice(0, MAX_AUDITED_READ)),
+      policyHash: this.#call.policyHash,
+    };
+    this.#host.audit.note(this.#record("call.request", "info", null, detail));
+    this.#requested = true;
+  }
+
+  async answer(data: Record<string, unknown>): Promise<ResultBody> {
+    const resultSha256 = createHash("sha256").update(JSON.stringify(data)).digest("hex");
+    const detail = { resultSha256, redactions: buildRedactions(this.#scrubRun()).rules };
+    const record = this.#record("call.response", "ok", null, detail);
+    const head = await this.time("audit", () => this.#host.audit.append(record));
+    return this.#body({ status: "ok", data }, head);
+  }
+
+  /** The answer to anything thrown; never throws itself. */
+  async refuse(thrown: unknown): Promise<ResultBody> {
+    const { code, message } = toSondeError(thrown);
+    const failure = { code, message: this.#safeMessage(message) };
+    const record = this.#requested
+      ? this.#record("call.response", "failure", code, { message: failure.message })
+      : this.#record("call.denied", "denied", code, {
+          message: failure.message,
+          policyHash: this.#call.policyHash,
+        });
+    try {
+      const head = await this.time("audit", () => this.#host.audit.append(record));
+      return this.#body({ status: "failure", failure }, head);
+    } catch (unwritten) {
+      // Nothing leaves that is not on record, except that nothing can be recorded.
+      const why = toSondeError(unwritten);
+      const unrecorded = { code: why.code, message: this.#safeMessage(why.message) };
+      return this.#body({ status: "failure", failure: unrecorded }, this.#host.audit.head());
+    }
+  }
+
+  #scrubRun(): ScrubRun {
+    return { deadline: this.#deadline, now: this.#host.clock, counts: this.#counts };
+  }
+
+  /** Error texts leave too: scrubbed with time of their own, or not at all. */
+  #safeMessage(message: string): string {
+    const deadline = this.#host.clock() + SCRUB_MESSAGE_MS;
+    try {
+      const clean = scrub(message.slice(0, MAX_MESSAGE), { ...this.#scrubRun(), deadline });
+      return String(clean).slice(0, MAX_MESSAGE);
+    } catch {
+      return "The error's text could not be scrubbed and was dropped.";
+    }
+  }
+
+  #record(
+    event: AuditRecord["event"],
+    status: AuditRecord["status"],
+    code: ErrorCode | null,
+    detail: AuditRecord["detail"],
+  ): AuditRecord {
+    const { callId, principal, probe, packDigest } = this.#call;
+    return {
+      at: new Date(this.#host.now()).toISOString(),
+      event,
+      callId,
+      principal,
+      agent: this.#host.agentName,
+      probe,
+      packDigest,
+      status,
+      code,
+      durationMs: event === "call.request" ? null : round(this.#host.clock() - this.#begun),
+      detail,
+    };
+  }
+
+  #body(outcome: Outcome, auditHead: LogHead): ResultBody {
+    const total = this.#host.clock() - this.#begun;
+    const { reads, scrub: scrubbing, guest, audit } = this.#spent;
+    return {
+      callId: this.#call.callId,
+      ...outcome,
+      truncated: this.#truncated,
+      redactions: buildRedactions(this.#scrubRun()),
+      collectedAt: new Date(this.collectedAt).toISOString(),
+      reads: this.#reads,
+      timings: {
+        checks: round(Math.max(0, total - reads - scrubbing - guest - audit)),
+        reads: round(reads),
+        scrub: round(scrubbing),
+        guest: round(guest),
+        audit: round(audit),
+        total: round(total),
+      },
+      auditHead,
+    };
+  }
+}
+
+function auditedParams(params: unknown): unknown {
+  const text = JSON.stringify(params);
+  if (text.length <= MAX_AUDITED_PARAMS) return params;
+  return { sha256: createHash("sha256").update(text).digest("hex"), bytes: text.length };
+}
+
+function round(ms: number): number {
+  return Math.round(ms * 1000) / 1000;
+}

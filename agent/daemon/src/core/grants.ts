@@ -1,0 +1,82 @@
+import { type GrantFile } from "@sonde/schemas/agent";
+import { type Manifest, type Requires } from "@sonde/schemas/manifest";
+import { type Capability, isAboveCeiling } from "@sonde/schemas/names";
+import { deriveRequires, effectiveCapability } from "@sonde/sources";
+
+/** What people on this host approved. */
+export type Grants = {
+  byPack: ReadonlyMap<string, GrantFile>;
+  /** Why an approval of this pack that may well be there does not count; null when there is none. */
+  whyRefused: (pack: string) => string | null;
+};
+
+/** What is asked beyond what was granted; without a grant, everything. */
+export function missingRequirements(requires: Requires, granted: Requires | null): Requires {
+  return {
+    groups: missing(requires.groups, granted?.groups),
+    commands: missing(requires.commands, granted?.commands),
+    files: missing(requires.files, granted?.files),
+    sockets: missing(requires.sockets, granted?.sockets),
+  };
+}
+
+export function isNothing(requires: Requires): boolean {
+  return Object.values(requires).every((list) => list.length === 0);
+}
+
+/** One line for a person: `group docker, file /proc/meminfo`. */
+export function listRequirements(requires: Requires): string {
+  return [
+    ...requires.groups.map((name) => `group ${name}`),
+    ...requires.commands.map((name) => `command ${name}`),
+    ...requires.files.map((path) => `file ${path}`),
+    ...requires.sockets.map((path) => `socket ${path}`),
+  ].join(", ");
+}
+
+/**
+ * The probes that exist on this host: every source read is granted and the
+ * effective capability is at most the host's ceiling. Any other probe has no
+ * code path here (layer 3).
+ */
+export function existingProbes(
+  manifest: Manifest,
+  granted: Requires | null,
+  maxCapability: Capability,
+): string[] {
+  return Object.keys(manifest.probes).filter(
+    (probe) =>
+      isUnderCeiling(manifest, probe, maxCapability) && isProbeGranted(manifest, probe, granted),
+  );
+}
+
+/** True when the level that we give the probe, not its author, is allowed on this host. */
+export function isUnderCeiling(
+  manifest: Manifest,
+  probe: string,
+  maxCapability: Capability,
+): boolean {
+  return !isAboveCeiling(effectiveCapability(manifest, probe), maxCapability);
+}
+
+/** True when a person granted every source the probe reads, and the groups the pack needs. */
+export function isProbeGranted(
+  manifest: Manifest,
+  probe: string,
+  granted: Requires | null,
+): boolean {
+  if (granted === null || !Object.hasOwn(manifest.probes, probe)) return false;
+  const reads = Object.values(manifest.probes[probe]?.reads ?? {});
+  const used = new Set(reads.map(({ source }) => source));
+  const sources = Object.entries(manifest.sources).filter(([name]) => used.has(name));
+  const needs = {
+    ...deriveRequires(Object.fromEntries(sources)),
+    groups: manifest.requires.groups,
+  };
+  return isNothing(missingRequirements(needs, granted));
+}
+
+function missing(asked: string[], granted: string[] = []): string[] {
+  const have = new Set(granted);
+  return asked.filter((item) => !have.has(item));
+}

@@ -1,0 +1,24 @@
+import { SondeError } from "@sonde/schemas/errors";
+import { type ResultBody } from "@sonde/schemas/wire";
+import { CallTrail } from "./call-trail.ts";
+import { type Call, type ProbeHost, runProbe } from "./run-probe.ts";
+
+/**
+ * Runs at most `maxCalls` calls at once and refuses the next with AGENT_BUSY,
+ * so that a flood costs refusals, not memory or processes.
+ */
+export function limitCalls(host: ProbeHost, maxCalls: number): (call: Call) => Promise<ResultBody> {
+  let running = 0;
+  return async (call) => {
+    if (running >= maxCalls) {
+      const busy = new SondeError("AGENT_BUSY", `expected at most ${maxCalls} calls at once`);
+      return new CallTrail(call, host).refuse(busy);
+    }
+    running += 1;
+    try {
+      return await runProbe(call, host);
+    } finally {
+      running -= 1;
+    }
+  };
+}

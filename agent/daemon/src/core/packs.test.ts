@@ -1,0 +1,418 @@
+import { type GrantFile } from "@sonde/schemas/agent";
+import { SondeError } from "@sonde/schemas/errors";
+import { type Manifest, type Requires } from "@sonde/schemas/manifest";
+import { type Capability } from "@sonde/schemas/names";
+import { type AdmittedPack } from "@sonde/schemas/trust";
+import { MAX_PACKS, parsePackReportBody } from "@sonde/schemas/wire";
+import { EMPTY_HEAD } from "@sonde/trust/log";
+import { buildSampleManifest } from "@sonde/trust/testing";
+import { expect, test } from "vitest";
+import { fitsGroups } from "./fits-groups.ts";
+import { buildPackReports } from "./pack-report.ts";
+import { Packs, type PacksPorts } from "./packs.ts";
+import type { AgentEvent } from "./record-event.ts";
+
+const NAME = "acme/hello";
+const digestOf = (letter: string) => `sha256:${letter.repeat(64)}`;
+const file = (path: string) => ({ kind: "file", path, timeoutMs: 500, maxBytes: 99 }) as const;
+const needs = (files: string[], groups: string[] = []): Requires => ({
+  groups,
+  commands: [],
+  files,
+  sockets: [],
+});
+
+function buildManifest(version: string, files: string[], groups: string[] = []): Manifest {
+  const sample = buildSampleManifest({ version, requires: needs(files, groups) });
+  const [probe] = Object.values(sample.probes);
+  const named = files.map((path, index) => [`s${index}`, path] as const);
+  return {
+    ...sample,
+    sources: Object.fromEntries(named.map(([name, path]) => [name, file(path)])),
+    probes: Object.fromEntries(
+      named.map(([name]) => [
+        `look-${name}`,
+        { ...(probe as Manifest["probes"][string]), reads: { it: { source: name } } },
+      ]),
+    ),
+  };
+}
+
+const grantOf = (requires: Requires): GrantFile => ({
+  pack: NAME,
+  digest: digestOf("1"),
+  requires,
+  approvedBy: "root",
+  approvedAt: "2026-01-01T00:00:00.000Z",
+});
+
+/** The far ends of a host: a registry's archives, the grants folder, the state file. */
+function buildHost(manifests: Record<string, Manifest | SondeError>) {
+  const world = {
+    grants: new Map<string, GrantFile>(),
+    refusal: null as string | null,
+    stopped: new Map<string, string>(),
+    groups: [[]] as string[][],
+    saved: null as Parameters<PacksPorts["save"]>[0] | null,
+    dropped: [] as string[],
+    events: [] as AgentEvent[],
+    changes: 0,
+    admissions: 0,
+    admitting: 0,
+    mostAdmitting: 0,
+    isDiskFull: false,
+    unsaved: 0,
+  };
+  const get = async (digest: string): Promise<AdmittedPack> => {
+    const manifest = new Map(Object.entries(manifests)).get(digest);
+    if (manifest === undefined) throw new SondeError("NOT_FOUND", "no such archive");
+    if (manifest instanceof SondeError) throw manifest;
+    const { name, version } = manifest;
+    const signer = { kind: "none", publisher: "acme" } as const;
+    return { name, version, digest, contentDigest: digest, codeSha256: digest, signer, manifest };
+  };
+  const create = (maxCapability: Capability = "observe") => {
+    const packs = new Packs({
+      maxCapability,
+      async admit({ digest }) {
+        world.admissions += 1;
+        world.admitting += 1;
+        world.mostAdmitting = Math.max(world.mostAdmitting, world.admitting);
+        await new Promise((resolve) => setTimeout(resolve, 1));
+        world.admitting -= 1;
+        return get(digest);
+      },
+      readAdmitted: get,
+      codePathOf: (digest) => `/store/${digest}`,
+      readGrants: () => ({ byPack: world.grants, whyRefused: () => world.refusal }),
+      whyStopped: (_name, version) => world.stopped.get(version) ?? null,
+      hasRunner: (groups) => world.groups.some((has) => fitsGroups(has, groups, [])),
+      drop: (digest) => world.dropped.push(digest),
+      reportUnsaved: () => {
+        world.unsaved += 1;
+      },
+      save: (state) => {
+        if (world.isDiskFull) throw new Error("ENOSPC");
+        world.saved = structuredClone(state);
+      },
+      record: (event) => world.events.push(event),
+    });
+    packs.onChange(() => {
+      world.changes += 1;
+    });
+    return packs;
+  };
+  return { world, create };
+}
+
+const desire = (revision: number, ...versions: [string, string][]) => ({
+  revision,
+  packs: versions.map(([version, letter]) => ({ name: NAME, version, digest: digestOf(letter) })),
+});
+
+const states = (packs: Packs) =>
+  packs.reports().map(({ version, state, probes }) => [version, state, probes.length]);
+
+test("a wanted pack is verified and pending until a person approves, and gone when revoked", async () => {
+  const { world, create } = buildHost({ [digestOf("1")]: buildManifest("1.0.0", ["/a", "/b"]) });
+  const packs = create();
+  await packs.apply(desire(1, ["1.0.0", "1"]));
+  expect(states(packs)).toEqual([["1.0.0", "pending", 0]]);
+  expect(packs.find(NAME)).toMatchObject({ code: "PACK_NOT_ACTIVE" });
+  expect(packs.find("acme/other")).toMatchObject({ code: "PROBE_UNKNOWN" });
+
+  world.grants.set(NAME, grantOf(needs(["/a", "/b"])));
+  packs.reload();
+  expect(states(packs)).toEqual([["1.0.0", "active", 2]]);
+  expect(packs.reports()[0]?.approved).toEqual({ by: "root", at: "2026-01-01T00:00:00.000Z" });
+  expect(packs.find(NAME)).toMatchObject({ codePath: `/store/${digestOf("1")}` });
+
+  world.grants.clear();
+  packs.reload();
+  expect(states(packs)).toEqual([["1.0.0", "revoked", 0]]);
+  expect(packs.find(NAME)).toMatchObject({ code: "PACK_NOT_ACTIVE" });
+  expect(world.dropped).toEqual([digestOf("1")]);
+
+  world.grants.set(NAME, grantOf(needs(["/a", "/b"])));
+  packs.reload();
+  expect(states(packs)).toEqual([["1.0.0", "active", 2]]);
+  expect(world.events.map(({ detail }) => detail["state"])).toEqual([
+    "fetched",
+    "pending",
+    "active",
+    "revoked",
+    "active",
+  ]);
+});
+
+test("attack 45: an upgrade that asks for more is held while the old version serves", async () => {
+  const { world, create } = buildHost({
+    [digestOf("1")]: buildManifest("1.0.0", ["/a"]),
+    [digestOf("2")]: buildManifest("1.1.0", ["/a", "/etc/more"]),
+    [digestOf("3")]: buildManifest("1.2.0", ["/a"]),
+  });
+  world.grants.set(NAME, grantOf(needs(["/a"])));
+  const packs = create();
+  await packs.apply(desire(1, ["1.0.0", "1"]));
+  await packs.apply(desire(2, ["1.1.0", "2"]));
+  expect(states(packs)).toEqual([
+    ["1.0.0", "active", 1],
+    ["1.1.0", "held", 0],
+  ]);
+  expect(packs.reports()[1]?.reason).toMatchObject({ code: "READ_NOT_GRANTED" });
+  expect(packs.reports()[1]?.reason?.message).toContain("file /etc/more");
+  expect(packs.inspect(NAME)?.version.version).toBe("1.1.0");
+
+  await packs.apply(desire(3, ["1.2.0", "3"]));
+  expect(states(packs)).toEqual([["1.2.0", "active", 1]]);
+  expect(world.dropped).toEqual([digestOf("1")]);
+});
+
+test("attack 44: an older version is held until a person on the host takes that archive", async () => {
+  const { world, create } = buildHost({
+    [digestOf("1")]: buildManifest("1.0.0", ["/a"]),
+    [digestOf("2")]: buildManifest("1.10.0", ["/a"]),
+  });
+  world.grants.set(NAME, { ...grantOf(needs(["/a"])), digest: digestOf("2") });
+  const packs = create();
+  await packs.apply(desire(1, ["1.10.0", "2"]));
+  await packs.apply(desire(2, ["1.0.0", "1"]));
+  expect(states(packs)).toEqual([
+    ["1.10.0", "active", 1],
+    ["1.0.0", "held", 0],
+  ]);
+  expect(packs.reports()[1]?.reason).toMatchObject({ code: "PACK_DOWNGRADE" });
+  // Nor by taking the pack away first, nor by a restart in between.
+  await packs.apply(desire(3));
+  const again = create();
+  await again.restore(world.saved);
+  await again.apply(desire(4, ["1.0.0", "1"]));
+  expect(states(again)).toEqual([["1.0.0", "held", 0]]);
+
+  world.grants.set(NAME, { ...grantOf(needs(["/a"])), digest: digestOf("1") });
+  again.reload();
+  expect(states(again)).toEqual([["1.0.0", "active", 1]]);
+  await again.apply(desire(5, ["1.10.0", "2"]));
+  expect(states(again)).toEqual([["1.10.0", "active", 1]]);
+});
+
+test("what the registry stops serves no more, and serves again when it is released", async () => {
+  const { world, create } = buildHost({ [digestOf("1")]: buildManifest("1.0.0", ["/a"]) });
+  world.grants.set(NAME, grantOf(needs(["/a"])));
+  const packs = create();
+  await packs.apply(desire(1, ["1.0.0", "1"]));
+  world.stopped.set("1.0.0", "advisory ACME-1 (critical): bad");
+  packs.judgeAgain();
+  expect(states(packs)).toEqual([["1.0.0", "quarantined", 0]]);
+  expect(packs.reports()[0]?.reason).toMatchObject({ code: "PACK_QUARANTINED" });
+  expect(packs.find(NAME)).toMatchObject({ code: "PACK_NOT_ACTIVE" });
+  expect(world.dropped).toEqual([digestOf("1")]);
+  packs.reload();
+  expect(states(packs)).toEqual([["1.0.0", "quarantined", 0]]);
+  world.stopped.clear();
+  packs.judgeAgain();
+  expect(states(packs)).toEqual([["1.0.0", "active", 1]]);
+});
+
+test("a grant narrowed under a running pack takes its probes away", async () => {
+  const { world, create } = buildHost({ [digestOf("1")]: buildManifest("1.0.0", ["/a", "/b"]) });
+  world.grants.set(NAME, grantOf(needs(["/a", "/b"])));
+  const packs = create();
+  await packs.apply(desire(1, ["1.0.0", "1"]));
+  world.grants.set(NAME, grantOf(needs(["/a"])));
+  packs.reload();
+  expect(states(packs)).toEqual([["1.0.0", "held", 0]]);
+  expect(packs.find(NAME)).toMatchObject({ code: "PACK_NOT_ACTIVE" });
+});
+
+test("an archive that is refused never serves, and a registry that was down is asked again", async () => {
+  const archives: Record<string, Manifest | SondeError> = {
+    [digestOf("1")]: new SondeError("SIGNATURE_INVALID", "not signed by acme"),
+    [digestOf("2")]: new SondeError("REGISTRY_UNAVAILABLE", "down"),
+  };
+  const { world, create } = buildHost(archives);
+  world.grants.set(NAME, grantOf(needs(["/a"])));
+  const packs = create();
+  await packs.apply(desire(1, ["1.0.0", "1"]));
+  expect(packs.reports()[0]).toMatchObject({
+    state: "failed",
+    reason: { code: "SIGNATURE_INVALID" },
+    signer: null,
+  });
+  expect(world.events).toContainEqual(
+    expect.objectContaining({ event: "pack.refused", code: "SIGNATURE_INVALID" }),
+  );
+  await packs.retry();
+  expect(world.admissions).toBe(1);
+
+  await packs.apply(desire(2, ["1.0.1", "2"]));
+  archives[digestOf("2")] = buildManifest("1.0.1", ["/a"]);
+  await packs.retry();
+  expect(states(packs)).toEqual([["1.0.1", "active", 1]]);
+});
+
+test("a pack not wanted any more is gone, and an older wish is ignored", async () => {
+  const { world, create } = buildHost({ [digestOf("1")]: buildManifest("1.0.0", ["/a"]) });
+  world.grants.set(NAME, grantOf(needs(["/a"])));
+  const packs = create();
+  await packs.apply(desire(5, ["1.0.0", "1"]));
+  await packs.apply(desire(4));
+  expect(states(packs)).toEqual([["1.0.0", "active", 1]]);
+  await packs.apply(desire(6));
+  expect(packs.reports()).toEqual([]);
+  expect(packs.find(NAME)).toMatchObject({ code: "PROBE_UNKNOWN" });
+  expect(world.dropped).toEqual([digestOf("1")]);
+});
+
+test("a restart finds what was active, and what changed on disk does not serve", async () => {
+  const archives: Record<string, Manifest | SondeError> = {
+    [digestOf("1")]: buildManifest("1.0.0", ["/a"]),
+  };
+  const { world, create } = buildHost(archives);
+  world.grants.set(NAME, grantOf(needs(["/a"])));
+  await create().apply(desire(1, ["1.0.0", "1"]));
+  const again = create();
+  await again.restore(world.saved);
+  expect(states(again)).toEqual([["1.0.0", "active", 1]]);
+
+  archives[digestOf("1")] = new SondeError("DIGEST_MISMATCH", "changed on disk");
+  const tampered = create();
+  await tampered.restore(world.saved);
+  expect(tampered.reports()[0]).toMatchObject({
+    state: "failed",
+    reason: { code: "DIGEST_MISMATCH" },
+  });
+  expect(tampered.find(NAME)).toMatchObject({ code: "PACK_NOT_ACTIVE" });
+});
+
+test("a full disk keeps no revoked pack in service, and is tried again", async () => {
+  const { world, create } = buildHost({ [digestOf("1")]: buildManifest("1.0.0", ["/a"]) });
+  world.grants.set(NAME, grantOf(needs(["/a"])));
+  const packs = create();
+  await packs.apply(desire(1, ["1.0.0", "1"]));
+  world.isDiskFull = true;
+  world.grants.clear();
+  packs.reload();
+  expect(packs.find(NAME)).toMatchObject({ code: "PACK_NOT_ACTIVE" });
+  expect(world.dropped).toEqual([digestOf("1")]);
+  await packs.apply(desire(2));
+  expect(world.unsaved).toBe(2);
+  expect(world.saved?.revision).toBe(1);
+  world.isDiskFull = false;
+  await packs.retry();
+  expect(world.saved).toEqual({ revision: 2, packs: [], floors: { [NAME]: "1.0.0" } });
+});
+
+test("many wanted packs are admitted two at a time, and none that is not wanted any more", async () => {
+  const { world, create } = buildHost({});
+  const packs = create();
+  const wish = Array.from({ length: 20 }, (_, index) => ({
+    name: `acme/p${index}`,
+    version: "1.0.0",
+    digest: `sha256:${String(index).padStart(64, "0")}`,
+  }));
+  await packs.apply({ revision: 1, packs: wish });
+  expect(packs.reports().map(({ state }) => state)).toEqual(wish.map(() => "failed"));
+  expect([world.admissions, world.mostAdmitting]).toEqual([20, 2]);
+  const other = wish.map((pack) => ({
+    ...pack,
+    digest: pack.digest.replace("sha256:0", "sha256:1"),
+  }));
+  const applying = packs.apply({ revision: 2, packs: other });
+  await Promise.all([applying, packs.apply({ revision: 3, packs: [] })]);
+  expect(world.admissions).toBe(22);
+});
+
+test("an approval that could not be read is named as such", async () => {
+  const { world, create } = buildHost({ [digestOf("1")]: buildManifest("1.0.0", ["/a"]) });
+  const packs = create();
+  world.refusal = "/etc/sonde/grants: expected to open it, got EACCES";
+  packs.reload();
+  await packs.apply(desire(1, ["1.0.0", "1"]));
+  expect(packs.reports()[0]).toMatchObject({
+    state: "pending",
+    reason: { code: "PERMISSION_NEEDED" },
+  });
+  world.refusal = null;
+  packs.reload();
+  expect(packs.reports()[0]?.reason).toMatchObject({ code: "PACK_NOT_ACTIVE" });
+});
+
+test("a revoked pack stays revoked over a restart", async () => {
+  const { world, create } = buildHost({ [digestOf("1")]: buildManifest("1.0.0", ["/a"]) });
+  world.grants.set(NAME, grantOf(needs(["/a"])));
+  const packs = create();
+  await packs.apply(desire(1, ["1.0.0", "1"]));
+  world.grants.clear();
+  packs.reload();
+  const again = create();
+  await again.restore(world.saved);
+  expect(states(again)).toEqual([["1.0.0", "revoked", 0]]);
+});
+
+test("a pack that needs a group waits for a runner in it, and keeps it when the runner restarts", async () => {
+  const { world, create } = buildHost({
+    [digestOf("1")]: buildManifest("1.0.0", ["/a"], ["docker"]),
+  });
+  world.grants.set(NAME, grantOf(needs(["/a"], ["docker"])));
+  const packs = create();
+  await packs.apply(desire(1, ["1.0.0", "1"]));
+  expect(packs.reports()[0]).toMatchObject({
+    state: "pending",
+    reason: { code: "PERMISSION_NEEDED" },
+  });
+  world.groups = [[], ["adm", "docker"]];
+  packs.judgeAgain();
+  expect(states(packs)).toEqual([["1.0.0", "pending", 0]]);
+  world.groups = [[], ["docker"]];
+  packs.judgeAgain();
+  expect(states(packs)).toEqual([["1.0.0", "active", 1]]);
+  world.groups = [];
+  packs.judgeAgain();
+  expect(states(packs)).toEqual([["1.0.0", "active", 1]]);
+  const again = create();
+  await again.restore(world.saved);
+  expect(states(again)).toEqual([["1.0.0", "active", 1]]);
+});
+
+test("attack 25: a pack whose probes are all above the ceiling never becomes active", async () => {
+  const manifest = buildManifest("1.0.0", ["/a"]);
+  for (const probe of Object.values(manifest.probes)) probe.capability = "manage";
+  const { world, create } = buildHost({ [digestOf("1")]: manifest });
+  world.grants.set(NAME, grantOf(needs(["/a"])));
+  const packs = create("interact");
+  await packs.apply(desire(1, ["1.0.0", "1"]));
+  expect(packs.reports()[0]).toMatchObject({
+    state: "failed",
+    probes: [],
+    reason: { code: "CAPABILITY_ABOVE_CEILING" },
+  });
+});
+
+test("why a pack failed is told and recorded without the secrets it quotes", async () => {
+  const leaky = new SondeError("REGISTRY_UNAVAILABLE", "https://ada:hunter2hunter2@r.example: no");
+  const { world, create } = buildHost({ [digestOf("1")]: leaky });
+  const packs = create();
+  await packs.apply(desire(1, ["1.0.0", "1"]));
+  expect(packs.reports()[0]?.reason?.message).toContain("r.example: no");
+  expect(world.events.some(({ event }) => event === "pack.refused")).toBe(true);
+  expect(JSON.stringify([packs.reports(), world.events])).not.toContain("hunter2");
+});
+
+test("two versions of as many packs as a hub may want fit into one report", () => {
+  const version = (letter: string) => ({
+    version: "1.0.0",
+    digest: digestOf(letter),
+    state: "failed" as const,
+    reason: { code: "REGISTRY_UNAVAILABLE" as const, message: "x".repeat(2000) },
+    admitted: null,
+  });
+  const packs = Array.from({ length: MAX_PACKS }, (_, index) => ({
+    name: `acme/hello-${index}`,
+    current: version("1"),
+    candidate: version("2"),
+  }));
+  const reports = buildPackReports(packs, new Map(), "observe");
+  const body = { packs: reports, auditHead: EMPTY_HEAD, registryHead: null };
+  expect(parsePackReportBody(body).packs).toHaveLength(2 * MAX_PACKS);
+});

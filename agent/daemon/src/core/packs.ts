@@ -1,0 +1,267 @@
+import { type GrantFile } from "@sonde/schemas/agent";
+import { SondeError, toSondeError } from "@sonde/schemas/errors";
+import { type Capability, type Digest, type PackName, type Version } from "@sonde/schemas/names";
+import { createTurns } from "@sonde/schemas/parse";
+import { type AdmittedPack } from "@sonde/schemas/trust";
+import { type DesiredStateBody, type PackReport } from "@sonde/schemas/wire";
+import { scrubSentence } from "@sonde/scrub";
+import { type ActivePack, buildActivePack } from "./active-pack.ts";
+import { planDesiredState } from "./desired-state.ts";
+import type { Grants } from "./grants.ts";
+import { listPackEvents } from "./pack-events.ts";
+import { buildPackReports } from "./pack-report.ts";
+import { type HostRules, type Pack, type PackVersion, judgePack } from "./pack-state.ts";
+import type { AgentEvent } from "./record-event.ts";
+import { type SavedPacks, type SavedVersion, buildSavedPacks } from "./saved-packs.ts";
+
+type Archive = { name: PackName; version: Version; digest: Digest };
+/** Each is a process of its own that unpacks an archive. */
+const MAX_ADMISSIONS = 2;
+
+/** What the packs of an agent need of their surroundings. */
+export type PacksPorts = {
+  maxCapability: Capability;
+  /** Fetches, verifies and stores; every error is a refusal with its code. */
+  admit: (archive: Archive) => Promise<AdmittedPack>;
+  /** What was stored before, verified against its digests again. */
+  readAdmitted: (digest: Digest) => Promise<AdmittedPack>;
+  codePathOf: (digest: Digest) => string;
+  readGrants: () => Grants;
+  hasRunner: HostRules["hasRunner"];
+  whyStopped: HostRules["whyStopped"];
+  /** The archive is out of service: its pack host ends. */
+  drop: (digest: Digest) => void;
+  /** Durable when it returns. */
+  save: (state: SavedPacks) => void;
+  /** `save` threw. */
+  reportUnsaved: (error: SondeError) => void;
+  record: (event: AgentEvent) => void;
+};
+
+/**
+ * The packs of this host: which are here, which serve, and why not. The only
+ * holder of ActivePacks; whoever asks by name gets one only while it is granted.
+ */
+export class Packs {
+  readonly #ports: PacksPorts;
+  readonly #active = new Map<PackName, ActivePack>();
+  readonly #floors = new Map<PackName, Version>();
+  readonly #fetching = new Set<Digest>();
+  readonly #listeners: (() => void)[] = [];
+  readonly #inTurn = createTurns(MAX_ADMISSIONS);
+  #packs: Pack[] = [];
+  #grants: Grants;
+  #revision = 0;
+  #isSaved = true;
+
+  constructor(ports: PacksPorts) {
+    this.#ports = ports;
+    this.#grants = ports.readGrants();
+  }
+
+  /** Takes up what was here before the last stop. */
+  async restore(saved: SavedPacks | null): Promise<void> {
+    this.#revision = saved?.revision ?? 0;
+    for (const [name, version] of Object.entries(saved?.floors ?? {})) {
+      this.#floors.set(name, version);
+    }
+    const packs: Pack[] = [];
+    for (const { name, current, candidate } of saved?.packs ?? []) {
+      packs.push({
+        name,
+        current: await this.#restoreVersion(current, "active"),
+        candidate: await this.#restoreVersion(candidate, "verified"),
+      });
+    }
+    this.#packs = packs;
+    this.reload();
+  }
+
+  /**
+   * Aims at what the hub wants. Resolves when everything new is admitted or
+   * refused; an older revision than the last is ignored.
+   */
+  async apply(desired: DesiredStateBody): Promise<void> {
+    if (desired.revision < this.#revision) return;
+    this.#revision = desired.revision;
+    const plan = planDesiredState(this.#packs, desired.packs);
+    this.#change(plan.packs);
+    await Promise.all(plan.fetch.map((archive) => this.#admit(archive)));
+  }
+
+  /** Tries again what failed for a reason that may pass, such as a registry that is down. */
+  async retry(): Promise<void> {
+    if (!this.#isSaved) this.#save();
+    const archives = this.#packs.flatMap(({ name, current, candidate }) =>
+      [current, candidate].flatMap((aim) =>
+        aim?.admitted === null && isPassing(aim)
+          ? [{ name, version: aim.version, digest: aim.digest }]
+          : [],
+      ),
+    );
+    await Promise.all(archives.map((archive) => this.#admit(archive)));
+  }
+
+  /** Reads the grants again and moves every pack to where they and the host's rules put it. */
+  reload(): void {
+    this.#grants = this.#ports.readGrants();
+    this.#change(this.#packs);
+  }
+
+  /** Moves packs by what changed around them, without reading the grants again. */
+  judgeAgain(): void {
+    this.#change(this.#packs);
+  }
+
+  /** The pack in service under that name, or why there is none. */
+  find(name: PackName): ActivePack | SondeError {
+    const active = this.#active.get(name);
+    if (active !== undefined) return active;
+    const pack = this.#packs.find((candidate) => candidate.name === name);
+    if (pack === undefined) return new SondeError("PROBE_UNKNOWN", `there is no pack ${name} here`);
+    const state = (pack.candidate ?? pack.current)?.state ?? "unknown";
+    return new SondeError("PACK_NOT_ACTIVE", `expected ${name} to be active, it is ${state}`);
+  }
+
+  /** The version a person would decide about, with its grant: the candidate before the current. */
+  inspect(name: PackName): { version: PackVersion; grant: GrantFile | null } | null {
+    const pack = this.#packs.find((candidate) => candidate.name === name);
+    const version = pack?.candidate ?? pack?.current ?? null;
+    return version === null ? null : { version, grant: this.#grants.byPack.get(name) ?? null };
+  }
+
+  reports(): PackReport[] {
+    return buildPackReports(this.#packs, this.#grants.byPack, this.#ports.maxCapability);
+  }
+
+  /** Calls back after every change of any report. */
+  onChange(listener: () => void): void {
+    this.#listeners.push(listener);
+  }
+
+  /** @param state before it is judged: what served before does not wait for its runner again */
+  async #restoreVersion(
+    saved: SavedVersion,
+    state: "active" | "verified",
+  ): Promise<PackVersion | null> {
+    if (saved === null) return null;
+    const version: PackVersion = { ...saved, state, reason: null, admitted: null };
+    try {
+      return { ...version, admitted: await this.#ports.readAdmitted(saved.digest) };
+    } catch (thrown) {
+      return fail(version, thrown);
+    }
+  }
+
+  async #admit(archive: Archive): Promise<void> {
+    if (this.#fetching.has(archive.digest)) return;
+    this.#fetching.add(archive.digest);
+    try {
+      const admitted = await this.#inTurn(async () =>
+        this.#wants(archive) ? this.#ports.admit(archive) : null,
+      );
+      if (admitted === null) return;
+      this.#update(archive, (version) => ({
+        ...version,
+        state: "verified",
+        reason: null,
+        admitted,
+      }));
+    } catch (thrown) {
+      const { code, message } = toSondeError(thrown);
+      this.#ports.record({
+        event: "pack.refused",
+        packDigest: archive.digest,
+        status: "denied",
+        code,
+        detail: {
+          pack: archive.name,
+          version: archive.version,
+          message: scrubSentence(message.slice(0, 500)),
+        },
+      });
+      this.#update(archive, (version) => fail(version, thrown));
+    } finally {
+      this.#fetching.delete(archive.digest);
+    }
+  }
+
+  /** False when the hub changed its mind while the archive waited for its turn. */
+  #wants({ name, digest }: Archive): boolean {
+    const pack = this.#packs.find((candidate) => candidate.name === name);
+    return pack?.current?.digest === digest || pack?.candidate?.digest === digest;
+  }
+
+  /** Changes the version of that archive, unless it is no longer wanted. */
+  #update(archive: Archive, change: (version: PackVersion) => PackVersion): void {
+    const apply = (version: PackVersion | null) =>
+      version?.digest === archive.digest ? change(version) : version;
+    this.#change(
+      this.#packs.map((pack) =>
+        pack.name === archive.name
+          ? { ...pack, current: apply(pack.current), candidate: apply(pack.candidate) }
+          : pack,
+      ),
+    );
+  }
+
+  /** The one way in which anything changes: judged, put into service, saved, recorded, told. */
+  #change(packs: Pack[]): void {
+    const before = this.reports();
+    const served = new Map(
+      [...this.#active].map(([name, { admitted }]) => [name, admitted.digest]),
+    );
+    const host = {
+      maxCapability: this.#ports.maxCapability,
+      hasRunner: this.#ports.hasRunner,
+      whyRefused: this.#grants.whyRefused,
+      whyStopped: this.#ports.whyStopped,
+      floorOf: (name: PackName) => this.#floors.get(name) ?? null,
+    };
+    this.#packs = packs.map((pack) =>
+      judgePack(pack, this.#grants.byPack.get(pack.name) ?? null, host),
+    );
+    // First, so that nothing that fails later keeps a revoked pack in service.
+    this.#serve();
+    for (const [name, digest] of served) {
+      if (this.#active.get(name)?.admitted.digest !== digest) this.#ports.drop(digest);
+    }
+    this.#save();
+    const after = this.reports();
+    if (JSON.stringify(before) === JSON.stringify(after)) return;
+    for (const event of listPackEvents(before, after)) this.#ports.record(event);
+    for (const listener of this.#listeners) listener();
+  }
+
+  /** A disk that is full does not stop the agent: what is in memory holds, and `retry` saves again. */
+  #save(): void {
+    try {
+      this.#ports.save(buildSavedPacks(this.#revision, this.#packs, this.#floors));
+      this.#isSaved = true;
+    } catch (thrown) {
+      this.#isSaved = false;
+      this.#ports.reportUnsaved(toSondeError(thrown));
+    }
+  }
+
+  #serve(): void {
+    this.#active.clear();
+    for (const { name, current } of this.#packs) {
+      const grant = this.#grants.byPack.get(name);
+      if (current?.state !== "active" || current.admitted === null || grant === undefined) continue;
+      const codePath = this.#ports.codePathOf(current.digest);
+      const { maxCapability } = this.#ports;
+      this.#floors.set(name, current.version);
+      this.#active.set(name, buildActivePack(current.admitted, codePath, grant, maxCapability));
+    }
+  }
+}
+
+function fail(version: PackVersion, thrown: unknown): PackVersion {
+  const { code, message } = toSondeError(thrown);
+  return { ...version, state: "failed", reason: { code, message }, admitted: null };
+}
+
+function isPassing(version: PackVersion): boolean {
+  return version.state === "fetched" || version.reason?.code === "REGISTRY_UNAVAILABLE";
+}

@@ -1,0 +1,18 @@
+import type { Digest } from "@sonde/schemas/names";
+import type { ProbeRunner } from "./run-probe.ts";
+
+/** The agent's view of its runners; see edge/runner-link for the processes behind it. */
+export type RunnerPort = ProbeRunner & {
+  /** Ends the pack host of an archive that is out of service. */
+  drop(digest: Digest): void;
+  /** True when a runner with exactly these groups is connected. */
+  serves(groups: readonly string[]): boolean;
+  /** The runners that are connected now. */
+  runners(): readonly {
+    pid: number;
+    uid: number;
+    groups: readonly string[];
+    confinement: string;
+  }[];
+  close(): Promise<void>;
+};

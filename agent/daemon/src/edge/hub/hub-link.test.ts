@@ -1,0 +1,275 @@
+import { createPublicKey, randomUUID } from "node:crypto";
+import type { SondeError } from "@sonde/schemas/errors";
+import type { DesiredStateBody, HelloBody, PackReportBody, ResultBody } from "@sonde/schemas/wire";
+import { createChannel } from "@sonde/trust/envelope";
+import { EMPTY_HEAD } from "@sonde/trust/log";
+import { afterEach, beforeEach, expect, test } from "vitest";
+import type { Call } from "../../core/run-probe.ts";
+import { type HubLink, createHubLink } from "./hub-link.ts";
+import {
+  type TestHub,
+  type TestSession,
+  WELCOME,
+  createHubKeys,
+  startTestHub,
+} from "../../testing/test-hub.ts";
+
+const DIGEST = `sha256:${"a".repeat(64)}`;
+const hello: HelloBody = {
+  name: "web-1",
+  agentVersion: "0.1.0",
+  bootId: "b",
+  os: "o",
+  kernel: "k",
+  arch: "x64",
+  binarySha256: DIGEST,
+  configSha256: DIGEST,
+  maxCapability: "observe",
+  wall: "same-uid",
+  packs: [],
+  auditHead: EMPTY_HEAD,
+  registryHead: null,
+};
+const report: PackReportBody = { packs: [], auditHead: EMPTY_HEAD, registryHead: null };
+
+function buildResult(call: Call): ResultBody {
+  return {
+    callId: call.callId,
+    status: "ok",
+    data: {},
+    truncated: false,
+    redactions: { count: 0, rules: {} },
+    collectedAt: "2026-01-01T00:00:00.000Z",
+    reads: [],
+    timings: { checks: 0, reads: 0, scrub: 0, guest: 0, audit: 0, total: 0 },
+    auditHead: EMPTY_HEAD,
+  };
+}
+
+let hub: TestHub;
+let link: HubLink | undefined;
+let refused: PromiseWithResolvers<SondeError>;
+let calls: Call[];
+let desired: DesiredStateBody[];
+
+beforeEach(async () => {
+  hub = await startTestHub();
+  calls = [];
+  desired = [];
+  refused = Promise.withResolvers();
+});
+afterEach(async () => {
+  link?.close();
+  link = undefined;
+  await hub.close();
+});
+
+function startLink(identity = hub.identity): void {
+  link = createHubLink({
+    identity: () => identity,
+    handlers: {
+      onWelcome: () => undefined,
+      buildHello: () => hello,
+      buildPackReport: () => report,
+      onCertificate: () => undefined,
+      onDesiredState: (body) => desired.push(body),
+      onCall(call) {
+        calls.push(call);
+        return Promise.resolve(buildResult(call));
+      },
+    },
+    onRefused: (why) => refused.resolve(why),
+    log: () => undefined,
+    now: Date.now,
+  });
+}
+
+/** A session after welcome and hello. */
+async function startSession(): Promise<TestSession> {
+  startLink();
+  const session = await hub.session();
+  session.socket.send(session.channel.seal({ type: "welcome", body: WELCOME }));
+  expect((await session.next()).header.type).toBe("hello");
+  return session;
+}
+
+function buildCall(callId = randomUUID()) {
+  return {
+    type: "call" as const,
+    callId,
+    principal: "key:a",
+    probe: "system.overview",
+    packDigest: DIGEST,
+    body: { probe: "system.overview", params: { a: 1 }, timeoutMs: 1000 },
+  };
+}
+
+test("welcome is answered by hello, a call by its result, with the hub's head witnessed", async () => {
+  startLink();
+  const session = await hub.session();
+  session.socket.send(session.channel.seal({ type: "welcome", body: WELCOME }));
+  const first = await session.next();
+  expect(first).toMatchObject({
+    header: { type: "hello", dir: "agent-to-hub", seq: 1, peerHead: WELCOME.auditHead },
+    body: hello,
+  });
+  expect(link?.connectedSince()).toBeTypeOf("number");
+
+  const message = buildCall();
+  session.socket.send(session.channel.seal(message));
+  const answer = await session.next();
+  expect(answer.header).toMatchObject({ type: "result", callId: message.callId, seq: 2 });
+  expect(calls).toEqual([
+    {
+      callId: message.callId,
+      principal: "key:a",
+      probe: "system.overview",
+      packDigest: DIGEST,
+      policyHash: null,
+      params: { a: 1 },
+      timeoutMs: 1000,
+    },
+  ]);
+
+  const wish = { revision: 1, packs: [] };
+  session.socket.send(session.channel.seal({ type: "desired-state", body: wish }));
+  link?.reportPacks();
+  expect((await session.next()).header.type).toBe("pack-report");
+  await expect.poll(() => desired).toEqual([wish]);
+});
+
+const hostile: [string, string, (session: TestSession) => void][] = [
+  [
+    "attack 1: a call sent twice",
+    "ENVELOPE_SEQUENCE",
+    ({ socket, channel }) => {
+      const frame = channel.seal(buildCall());
+      socket.send(frame);
+      socket.send(frame);
+    },
+  ],
+  [
+    "attack 4: a flipped bit",
+    "ENVELOPE_SIGNATURE",
+    ({ socket, channel }) => {
+      const frame = Buffer.from(channel.seal(buildCall()));
+      const last = frame.length - 2;
+      frame[last] = (frame[last] ?? 0) ^ 1;
+      socket.send(frame);
+    },
+  ],
+  [
+    "attack 2: a call of another session",
+    "ENVELOPE_MISDIRECTED",
+    ({ socket }) => {
+      const { hubId, agentId, key } = hub.identity;
+      const elsewhere = createChannel({
+        side: "hub",
+        hubId,
+        agentId,
+        sessionId: "A".repeat(43),
+        signer: hub.keys.signer,
+        peerKey: createPublicKey(key),
+        now: Date.now,
+      });
+      elsewhere.seal({ type: "welcome", body: WELCOME });
+      socket.send(elsewhere.seal(buildCall()));
+    },
+  ],
+  [
+    "attack 5: a call by a foreign key",
+    "ENVELOPE_SIGNATURE",
+    ({ socket, sessionId }) => {
+      const { hubId, agentId, key } = hub.identity;
+      const { signer } = createHubKeys();
+      const foreign = createChannel({
+        side: "hub",
+        hubId,
+        agentId,
+        sessionId,
+        signer,
+        peerKey: createPublicKey(key),
+        now: Date.now,
+      });
+      foreign.seal({ type: "welcome", body: WELCOME });
+      socket.send(foreign.seal(buildCall()));
+    },
+  ],
+  ["a text frame", "ENVELOPE_INVALID", ({ socket }) => socket.send("hello")],
+  [
+    "a second welcome",
+    "ENVELOPE_INVALID",
+    ({ socket, channel }) => socket.send(channel.seal({ type: "welcome", body: WELCOME })),
+  ],
+  [
+    "an agent's kind of message",
+    "ENVELOPE_INVALID",
+    ({ socket, channel }) => socket.send(channel.seal({ type: "pack-report", body: report })),
+  ],
+  [
+    "a call whose header names another probe",
+    "ENVELOPE_INVALID",
+    ({ socket, channel }) =>
+      socket.send(channel.seal({ ...buildCall(), probe: "system.disk.usage" })),
+  ],
+  [
+    "a call of another shape",
+    "ENVELOPE_INVALID",
+    ({ socket, channel }) =>
+      socket.send(channel.seal({ ...buildCall(), body: { probe: "system.overview" } })),
+  ],
+];
+
+test.each(hostile)("%s ends the session with %s", async (name, code, send) => {
+  const session = await startSession();
+  send(session);
+  expect((await refused.promise).code).toBe(code);
+  await session.closed;
+  expect(calls.length).toBe(name.startsWith("attack 1") ? 1 : 0);
+});
+
+test("attack 3: the agent's own message sent back ends the session", async () => {
+  startLink();
+  const session = await hub.session();
+  const own = new Promise<Buffer>((resolve) => session.socket.once("message", resolve));
+  session.socket.send(session.channel.seal({ type: "welcome", body: WELCOME }));
+  session.socket.send(await own);
+  expect((await refused.promise).code).toBe("ENVELOPE_MISDIRECTED");
+  await session.closed;
+});
+
+test("a call before the welcome ends the session", async () => {
+  startLink();
+  const session = await hub.session();
+  session.socket.send(session.channel.seal(buildCall()));
+  expect((await refused.promise).code).toBe("ENVELOPE_INVALID");
+  expect(calls).toEqual([]);
+});
+
+test("attack 13: a frame over the limit ends the connection before it is read", async () => {
+  const session = await startSession();
+  session.socket.send(Buffer.alloc(8 * 1024 * 1024));
+  expect(await session.closed).toBe(1009);
+});
+
+test("the agent comes back by itself after the connection is lost", async () => {
+  const session = await startSession();
+  session.socket.terminate();
+  const again = await hub.session();
+  again.socket.send(again.channel.seal({ type: "welcome", body: WELCOME }));
+  expect((await again.next()).header).toMatchObject({ type: "hello", seq: 1 });
+  expect(again.sessionId).not.toBe(session.sessionId);
+});
+
+test("attack 9: a hub whose certificate another CA issued gets no connection", async () => {
+  const stranger = await startTestHub(true);
+  try {
+    startLink({ ...hub.identity, controlAddress: stranger.identity.controlAddress });
+    const connected = stranger.session().then(() => "connected");
+    const waited = new Promise((resolve) => setTimeout(resolve, 1000, "refused"));
+    expect(await Promise.race([connected, waited])).toBe("refused");
+    expect(link?.connectedSince()).toBeNull();
+  } finally {
+    await stranger.close();
+  }
+});

@@ -1,0 +1,56 @@
+import { readdirSync } from "node:fs";
+import { join } from "node:path";
+import { type GrantFile, parseGrantFile } from "@sonde/schemas/agent";
+import { SondeError, toSondeError } from "@sonde/schemas/errors";
+import { parseJson } from "@sonde/schemas/parse";
+import type { Grants } from "../core/grants.ts";
+import { checkOwnedFolder, readOwnedFile } from "./owned-file.ts";
+
+/** `refused` names each file that was ignored, or the whole folder, and why. */
+export type GrantFolder = Grants & { refused: readonly { file: string; reason: string }[] };
+
+const MAX_GRANT_BYTES = 256 * 1024;
+const MAX_GRANT_FILES = 500;
+
+/**
+ * Reads what a person approved. A file counts only when nobody but a trusted
+ * owner could have written it; any other is ignored and reported, so a mistake
+ * in one file never widens or removes another's grant. A folder that others
+ * could write to holds no grants at all.
+ */
+export function readGrants(folder: string, owners: readonly number[]): GrantFolder {
+  const byPack = new Map<string, GrantFile>();
+  const refused: { file: string; reason: string }[] = [];
+  const attempt = (file: string, read: () => void): void => {
+    try {
+      read();
+    } catch (thrown) {
+      refused.push({ file, reason: toSondeError(thrown).message });
+    }
+  };
+  attempt(folder, () => {
+    checkOwnedFolder(folder, owners);
+    const names = readdirSync(folder).filter((name) => name.endsWith(".json"));
+    for (const name of names.sort().slice(0, MAX_GRANT_FILES)) {
+      attempt(name, () => {
+        const grant = readGrant(folder, name, owners);
+        byPack.set(grant.pack, grant);
+      });
+    }
+  });
+  const whyRefused = (pack: string): string | null =>
+    refused.find(({ file }) => file === folder || file === fileOf(pack))?.reason ?? null;
+  return { byPack, refused, whyRefused };
+}
+
+function fileOf(pack: string): string {
+  return `${pack.replace("/", "--")}.json`;
+}
+
+function readGrant(folder: string, name: string, owners: readonly number[]): GrantFile {
+  const bytes = readOwnedFile(join(folder, name), owners, MAX_GRANT_BYTES);
+  const grant = parseGrantFile(parseJson(bytes, name, "CONFIG_INVALID"));
+  const expected = fileOf(grant.pack);
+  if (name !== expected) throw new SondeError("CONFIG_INVALID", `expected the name ${expected}`);
+  return grant;
+}

@@ -1,0 +1,49 @@
+import { SondeError } from "@sonde/schemas/errors";
+import { type SourceKind } from "@sonde/schemas/manifest";
+import {
+  type FilledRead,
+  type ReadOutcome,
+  type ReadTrace,
+  type RunnerReply,
+} from "@sonde/schemas/reads";
+
+export type ReadsDone = { reads: Record<string, ReadOutcome>; traces: ReadTrace[] };
+
+/** A field that only this kind's data has. */
+const MARK: Record<SourceKind, string> = {
+  file: "text",
+  directory: "entries",
+  filesystem: "mounts",
+  exec: "exitCode",
+  http: "body",
+};
+
+/**
+ * Keeps of a runner's reply exactly what was asked: one outcome for each read, of its kind,
+ * and a trace for it. A runner cannot add a read, leave one out or dress one up as another.
+ *
+ * @throws SondeError RUNNER_UNAVAILABLE
+ */
+export function checkReads(asked: FilledRead[], reply: RunnerReply): ReadsDone {
+  if (reply.op !== "read") throw misfit("another kind of reply");
+  const names = new Set(asked.map((read) => read.name));
+  const given = new Map(Object.entries(reply.reads));
+  if (given.size !== names.size) throw misfit("other reads than those asked for");
+  const reads = asked.map(({ name, source }): [string, ReadOutcome] => {
+    const outcome = given.get(name);
+    if (outcome === undefined) throw misfit(`no outcome for ${name}`);
+    if (
+      outcome.ok &&
+      !outcome.samples.every(({ data }) => Object.hasOwn(data, MARK[source.kind]))
+    ) {
+      throw misfit(`${name} with data of another kind`);
+    }
+    return [name, outcome];
+  });
+  const traces = reply.traces.filter((trace) => names.has(trace.name));
+  return { reads: Object.fromEntries(reads), traces: traces.slice(0, names.size) };
+}
+
+function misfit(what: string): SondeError {
+  return new SondeError("RUNNER_UNAVAILABLE", `the runner answered with ${what}`);
+}

@@ -1,0 +1,114 @@
+import type { Socket } from "node:net";
+import { SondeError } from "@sonde/schemas/errors";
+import {
+  type RunnerHello,
+  type RunnerReply,
+  type RunnerRequest,
+  parseRunnerHello,
+  parseRunnerReply,
+} from "@sonde/schemas/reads";
+import { FrameReader, encodeFrame } from "@sonde/schemas/wire";
+
+type Pending = {
+  op: RunnerReply["op"];
+  timer: NodeJS.Timeout;
+  resolve(reply: RunnerReply): void;
+  reject(error: SondeError): void;
+};
+
+/** Distributes over the union, so that each request keeps its own fields. */
+type WithoutId<T> = T extends unknown ? Omit<T, "id"> : never;
+export type RunnerAsk = WithoutId<RunnerRequest>;
+
+const HELLO_MS = 10_000;
+
+/**
+ * One connected runner. It reads hostile files and is the parent of pack code, so it is
+ * taken for hostile itself: every reply is parsed, must answer a question that was
+ * asked, and anything else ends the connection and nothing more.
+ */
+export class RunnerConnection {
+  readonly #socket: Socket;
+  readonly #pending = new Map<number, Pending>();
+  readonly #onHello: (connection: RunnerConnection) => void;
+  readonly #silent: NodeJS.Timeout;
+  #hello: RunnerHello | null = null;
+  #asked = 0;
+
+  constructor(
+    socket: Socket,
+    onHello: (connection: RunnerConnection) => void,
+    onEnd: (connection: RunnerConnection, reason: string) => void,
+  ) {
+    this.#socket = socket;
+    this.#onHello = onHello;
+    let reason = "it closed the connection";
+    const reader = new FrameReader((value) => this.#onFrame(value));
+    this.#silent = setTimeout(() => this.close("it did not introduce itself"), HELLO_MS);
+    socket.on("data", (chunk: Buffer) => {
+      try {
+        reader.push(chunk);
+      } catch (error) {
+        this.close(error instanceof Error ? error.message : "it broke the protocol");
+      }
+    });
+    socket.on("error", (error) => {
+      reason = error.message;
+    });
+    socket.on("close", () => {
+      clearTimeout(this.#silent);
+      for (const pending of this.#pending.values()) pending.reject(lost(reason));
+      this.#pending.clear();
+      onEnd(this, reason);
+    });
+  }
+
+  /** Null until the runner has introduced itself; it gets no question before. */
+  get hello(): RunnerHello | null {
+    return this.#hello;
+  }
+
+  get pendingCount(): number {
+    return this.#pending.size;
+  }
+
+  /**
+   * @param deadlineMs when it has not answered by then it counts as stuck: the
+   *   connection ends, and every other question on it is asked elsewhere
+   * @throws SondeError RUNNER_UNAVAILABLE; RESULT_TOO_LARGE when the question does not fit a frame
+   */
+  ask(request: RunnerAsk, deadlineMs: number): Promise<RunnerReply> {
+    const id = ++this.#asked;
+    const frame = encodeFrame({ id, ...request });
+    return new Promise((resolve, reject) => {
+      if (this.#socket.destroyed) return reject(lost("the connection has ended"));
+      const timer = setTimeout(() => this.close("it did not answer in time"), deadlineMs);
+      this.#pending.set(id, { op: request.op, timer, resolve, reject });
+      this.#socket.write(frame);
+    });
+  }
+
+  close(reason: string): void {
+    this.#socket.destroy(new Error(reason));
+  }
+
+  #onFrame(value: unknown): void {
+    if (this.#hello === null) {
+      this.#hello = parseRunnerHello(value);
+      clearTimeout(this.#silent);
+      return this.#onHello(this);
+    }
+    const reply = parseRunnerReply(value);
+    const pending = this.#pending.get(reply.id);
+    if (pending === undefined || pending.op !== reply.op) {
+      throw new SondeError("RUNNER_UNAVAILABLE", "it answered what was not asked");
+    }
+    this.#pending.delete(reply.id);
+    clearTimeout(pending.timer);
+    pending.resolve(reply);
+  }
+}
+
+function lost(reason: string): SondeError {
+  return new SondeError("RUNNER_UNAVAILABLE", `the runner is gone: ${reason}`);
+}

@@ -1,0 +1,76 @@
+import { createPrivateKey, createPublicKey, type KeyObject } from "node:crypto";
+import { closeSync, constants, fstatSync, openSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import { SondeError } from "@sonde/schemas/errors";
+import { AgentName, Uuid } from "@sonde/schemas/names";
+import { buildParser, parseJson } from "@sonde/schemas/parse";
+import { RegistryHeadReport } from "@sonde/schemas/wire";
+import { type Static, Type } from "typebox";
+
+/** identity.json: what enrolment gave, besides the key and the certificates. */
+export const IdentityFile = Type.Object(
+  {
+    hubId: Uuid,
+    agentId: Uuid,
+    agentName: AgentName,
+    /** host:port of the hub's control listener. */
+    controlAddress: Type.String({ maxLength: 300 }),
+    /** SubjectPublicKeyInfo in PEM of the key that signs the hub's envelopes. */
+    hubKey: Type.String({ maxLength: 2000 }),
+    /** How far the hub had followed its registry's log then. */
+    registryHead: RegistryHeadReport,
+  },
+  { additionalProperties: false },
+);
+export type IdentityFile = Static<typeof IdentityFile>;
+
+/** Who this agent is to its hub, and which hub it listens to. */
+export type Identity = Omit<IdentityFile, "hubKey"> & {
+  hubKey: KeyObject;
+  /** Never leaves this process; used to sign envelopes and in the TLS handshake. */
+  key: KeyObject;
+  certificate: string;
+  /** The one CA that the hub's certificate must come from. */
+  ca: string;
+};
+
+export const IDENTITY_FILES = {
+  key: "key.pem",
+  certificate: "certificate.pem",
+  ca: "ca.pem",
+  identity: "identity.json",
+} as const;
+
+const parseIdentityFile = buildParser(IdentityFile, "identity.json", "STARTING_FAILED");
+
+/** @throws SondeError STARTING_FAILED when this agent is not enrolled, RIGHT_MISSING when others can read its key */
+export function readIdentity(folder: string): Identity {
+  const read = (name: string): Buffer => readFile(join(folder, name), name === IDENTITY_FILES.key);
+  const { hubKey, ...file } = parseIdentityFile(
+    parseJson(read(IDENTITY_FILES.identity), "identity.json", "STARTING_FAILED"),
+  );
+  return {
+    ...file,
+    hubKey: createPublicKey(hubKey),
+    key: createPrivateKey(read(IDENTITY_FILES.key)),
+    certificate: read(IDENTITY_FILES.certificate).toString("utf8"),
+    ca: read(IDENTITY_FILES.ca).toString("utf8"),
+  };
+}
+
+function readFile(path: string, isPrivate: boolean): Buffer {
+  let fd: number;
+  try {
+    fd = openSync(path, constants.O_RDONLY | constants.O_NOFOLLOW);
+  } catch {
+    throw new SondeError("STARTING_FAILED", `${path}: expected an enrolled agent; enrol it first`);
+  }
+  try {
+    if (isPrivate && (fstatSync(fd).mode & 0o077) !== 0) {
+      throw new SondeError("RIGHT_MISSING", `${path}: expected a key that only its owner can read`);
+    }
+    return readFileSync(fd);
+  } finally {
+    closeSync(fd);
+  }
+}

@@ -1,0 +1,47 @@
+import { existsSync, readFileSync } from "node:fs";
+import { Digest, PackName, Uuid, Version } from "@sonde/schemas/names";
+import { buildParser, parseJson } from "@sonde/schemas/parse";
+import { MAX_PACKS } from "@sonde/schemas/wire";
+import { type Static, Type } from "typebox";
+import { replaceFile } from "./replace-file.ts";
+
+const closed = { additionalProperties: false } as const;
+const Archive = Type.Union([
+  Type.Object({ version: Version, digest: Digest }, closed),
+  Type.Null(),
+]);
+
+/** What an agent must not forget: states themselves follow from grants at every start. */
+export const PackStateFile = Type.Object(
+  {
+    hubId: Uuid,
+    /** Of the desired state that was applied last; never goes back. */
+    revision: Type.Integer({ minimum: 0 }),
+    floors: Type.Record(PackName, Version, { additionalProperties: false }),
+    packs: Type.Array(
+      Type.Object({ name: PackName, current: Archive, candidate: Archive }, closed),
+      {
+        maxItems: MAX_PACKS,
+      },
+    ),
+  },
+  closed,
+);
+export type PackStateFile = Static<typeof PackStateFile>;
+
+const parsePackStateFile = buildParser(PackStateFile, "pack state", "STARTING_FAILED");
+
+/**
+ * Reads the file; null when there is none yet.
+ *
+ * @throws SondeError STARTING_FAILED when it is not what was written
+ */
+export function readPackState(path: string): PackStateFile | null {
+  if (!existsSync(path)) return null;
+  return parsePackStateFile(parseJson(readFileSync(path), path, "STARTING_FAILED"));
+}
+
+/** Replaces the file whole and durably: a crash leaves the old or the new one. */
+export function writePackState(path: string, state: PackStateFile): void {
+  replaceFile(path, `${JSON.stringify(state, null, 1)}\n`, 0o600);
+}

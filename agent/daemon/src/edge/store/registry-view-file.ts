@@ -1,0 +1,34 @@
+import { existsSync, readFileSync } from "node:fs";
+import { buildParser, parseJson } from "@sonde/schemas/parse";
+import { RegistryEntry } from "@sonde/schemas/registry";
+import { FollowedLog } from "@sonde/schemas/trust";
+import { Type } from "typebox";
+import type { SavedRegistryView } from "../../core/registry-view.ts";
+import { isStopEntry } from "@sonde/trust/log";
+import { replaceFile } from "./replace-file.ts";
+
+const RegistryViewFile = Type.Object(
+  {
+    ...FollowedLog.properties,
+    logKey: Type.String({ maxLength: 300 }),
+    stops: Type.Array(RegistryEntry, { maxItems: 10_000 }),
+  },
+  { additionalProperties: false },
+);
+const parseRegistryViewFile = buildParser(RegistryViewFile, "registry view", "STARTING_FAILED");
+
+/**
+ * Reads the file; null when there is none yet.
+ *
+ * @throws SondeError STARTING_FAILED when it is not what was written
+ */
+export function readRegistryView(path: string): SavedRegistryView | null {
+  if (!existsSync(path)) return null;
+  const file = parseRegistryViewFile(parseJson(readFileSync(path), path, "STARTING_FAILED"));
+  return { ...file, stops: file.stops.filter(isStopEntry) };
+}
+
+/** Replaces the file whole and durably: a crash leaves the old or the new one. */
+export function writeRegistryView(path: string, view: SavedRegistryView): void {
+  replaceFile(path, `${JSON.stringify(view)}\n`, 0o600);
+}

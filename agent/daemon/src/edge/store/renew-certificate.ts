@@ -1,0 +1,40 @@
+import { X509Certificate } from "node:crypto";
+import { join } from "node:path";
+import { SondeError } from "@sonde/schemas/errors";
+import { IDENTITY_FILES, type Identity } from "./identity.ts";
+import { replaceFile } from "./replace-file.ts";
+
+/**
+ * Takes the hub's next certificate in place of the present one: it must be for
+ * this agent's own key, from the CA pinned at enrolment, and last longer.
+ *
+ * @param folder `<stateDir>/identity`
+ * @returns the identity with the new certificate, which is stored durably
+ * @throws SondeError CERTIFICATE_REFUSED; then nothing was changed
+ */
+export function renewCertificate(folder: string, identity: Identity, pem: string): Identity {
+  if (!isSuccessor(identity, pem)) {
+    throw new SondeError(
+      "CERTIFICATE_REFUSED",
+      "expected a longer-lived certificate of the pinned CA for this agent's key, got another",
+    );
+  }
+  replaceFile(join(folder, IDENTITY_FILES.certificate), pem, 0o644);
+  return { ...identity, certificate: pem };
+}
+
+function isSuccessor(identity: Identity, pem: string): boolean {
+  try {
+    const next = new X509Certificate(pem);
+    const present = new X509Certificate(identity.certificate);
+    return (
+      next.checkPrivateKey(identity.key) &&
+      next.verify(new X509Certificate(identity.ca).publicKey) &&
+      next.subjectAltName === present.subjectAltName &&
+      next.validToDate > present.validToDate
+    );
+  } catch {
+    // Not a certificate at all.
+    return false;
+  }
+}

@@ -1,0 +1,73 @@
+import { createPublicKey, generateKeyPairSync } from "node:crypto";
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import { SondeError, toSondeError } from "@sonde/schemas/errors";
+import { AgentName } from "@sonde/schemas/names";
+import { buildParser, parseJson } from "@sonde/schemas/parse";
+import { Type } from "typebox";
+import { buildCsr } from "./edge/enrol/build-csr.ts";
+import { parseToken } from "./edge/enrol/parse-token.ts";
+import { connectPinned, pinHub } from "./edge/enrol/pin-hub.ts";
+import { requestIdentity } from "./edge/enrol/request-identity.ts";
+import { writeIdentity } from "./edge/store/write-identity.ts";
+
+// A program of its own, so that the daemon never loads the X.509 library:
+// `enrol.js CONFIG`, the token on stdin or in the file that CONFIG names, never
+// in argv (05-identity 12). Prints one JSON line.
+
+const EnrolConfig = Type.Object(
+  {
+    stateDir: Type.String({ pattern: "^/", maxLength: 400 }),
+    /** Of the hub's enrol listener. */
+    host: Type.String({ minLength: 1, maxLength: 255 }),
+    port: Type.Integer({ minimum: 1, maximum: 65535 }),
+    agentName: AgentName,
+    /** Instead of stdin. */
+    tokenFile: Type.Optional(Type.String({ pattern: "^/", maxLength: 400 })),
+  },
+  { additionalProperties: false },
+);
+const parseEnrolConfig = buildParser(
+  EnrolConfig,
+  "the enrolment's configuration",
+  "CONFIG_INVALID",
+);
+
+async function enrol(configPath: string): Promise<{ hubId: string; agentId: string }> {
+  const bytes = readFileSync(configPath);
+  const { stateDir, host, port, agentName, tokenFile } = parseEnrolConfig(
+    parseJson(bytes, configPath, "CONFIG_INVALID"),
+  );
+  const token = parseToken(readFileSync(tokenFile ?? 0, "utf8").slice(0, 1000));
+  const ca = await pinHub({ host, port }, token.fingerprint);
+  const { privateKey, publicKey } = generateKeyPairSync("ed25519");
+  const csr = await buildCsr(privateKey, publicKey);
+  const socket = await connectPinned({ host, port }, ca);
+  try {
+    const answer = await requestIdentity(socket, { token, agentName, csr, key: privateKey });
+    const { hubId, agentId, certificate, controlAddress, hubKey, registryHead } = answer;
+    // Refused here rather than at the first message.
+    createPublicKey(hubKey);
+    writeIdentity(join(stateDir, "identity"), {
+      key: privateKey.export({ format: "pem", type: "pkcs8" }).toString(),
+      certificate,
+      ca,
+      identity: { hubId, agentId, agentName, controlAddress, hubKey, registryHead },
+    });
+    return { hubId, agentId };
+  } finally {
+    socket.destroy();
+  }
+}
+
+try {
+  const configPath = process.argv[2];
+  if (configPath === undefined) {
+    throw new SondeError("CONFIG_INVALID", "expected the path of a configuration file");
+  }
+  process.stdout.write(`${JSON.stringify({ enrolled: true, ...(await enrol(configPath)) })}\n`);
+} catch (thrown) {
+  const error = toSondeError(thrown);
+  process.stdout.write(`${JSON.stringify({ enrolled: false, ...error.toBody() })}\n`);
+  process.exitCode = 1;
+}

@@ -1,0 +1,448 @@
+import { randomUUID } from "node:crypto";
+import {
+  appendFileSync,
+  chmodSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  readdirSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
+import { request } from "node:http";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import {
+  type GrantFile,
+  parseAgentPacks,
+  parseAgentStatus,
+  parsePackExplanation,
+} from "@sonde/schemas/agent";
+import { type AuditEntry } from "@sonde/schemas/audit";
+import {
+  type ResultBody,
+  parseHelloBody,
+  parsePackReportBody,
+  parseResultBody,
+} from "@sonde/schemas/wire";
+import { admitPack, admittedFolder, followRegistry, readAdmitted } from "@sonde/trust/admit";
+import { archiveDigest } from "@sonde/trust/archive";
+import { verifyChain } from "@sonde/trust/log";
+import {
+  buildAdmitProgram,
+  buildSampleArchive,
+  buildSampleManifest,
+  buildSamplePolicy,
+  createSampleKey,
+  signSample,
+  type SampleRegistry,
+  startSampleRegistry,
+} from "@sonde/trust/testing";
+import { afterAll, afterEach, beforeAll, beforeEach, expect, test, vi } from "vitest";
+import { describeHost } from "./edge/describe-host.ts";
+import { WELCOME, type TestHub, type TestSession, startTestHub } from "./testing/test-hub.ts";
+import { writeIdentity } from "./edge/store/write-identity.ts";
+import { type Agent, startAgent } from "./start-agent.ts";
+
+// Real hub connection, real admit process, real registry traffic, real files; the
+// runner alone is answered for here, its processes have tests of their own.
+vi.setConfig({ testTimeout: 60_000 });
+
+const root = mkdtempSync(join(tmpdir(), "sonde-agent-"));
+const admitProgram = join(root, "admit.cjs");
+const key = createSampleKey();
+const archive = buildSampleArchive();
+const digest = archiveDigest(archive);
+const manifest = buildSampleManifest();
+const uid = process.getuid?.() ?? 0;
+let registry: SampleRegistry;
+let folder: string;
+let hub: TestHub;
+let agent: Agent | undefined;
+
+beforeAll(async () => {
+  await buildAdmitProgram(admitProgram);
+});
+afterAll(() => rmSync(root, { recursive: true, force: true }));
+
+beforeEach(async () => {
+  folder = mkdtempSync(join(root, "case-"));
+  mkdirSync(join(folder, "state"), { mode: 0o711 });
+  mkdirSync(join(folder, "grants"), { mode: 0o755 });
+  registry = await startSampleRegistry();
+  registry.publish(archive, signSample(archive, key));
+  hub = await startTestHub();
+  enrol();
+});
+function enrol(): void {
+  const { key: agentKey, hubKey, certificate, ca, ...file } = hub.identity;
+  writeIdentity(join(folder, "state", "identity"), {
+    key: agentKey.export({ format: "pem", type: "pkcs8" }).toString(),
+    certificate,
+    ca,
+    identity: { ...file, hubKey: hubKey.export({ format: "pem", type: "spki" }).toString() },
+  });
+}
+afterEach(async () => {
+  await agent?.close();
+  agent = undefined;
+  await hub.close();
+  await registry.close();
+});
+
+async function start(changes: { logHeadMaxAgeHours?: number } = {}): Promise<void> {
+  const storeDir = join(folder, "state", "packs");
+  const policy = {
+    ...buildSamplePolicy({ acme: [key] }),
+    ...changes,
+    registry: registry.url,
+    logKey: registry.logKey,
+  };
+  agent = await startAgent({
+    config: {
+      stateDir: join(folder, "state"),
+      grantsDir: join(folder, "grants"),
+      trustPolicyPath: "/unused",
+      admitPath: admitProgram,
+      runnerSocketPath: "/unused",
+      maxCapability: "observe",
+      sameUid: true,
+    },
+    host: describeHost(import.meta.filename, `sha256:${"0".repeat(64)}`),
+    uid,
+    runner: {
+      read: (reads) =>
+        Promise.resolve({
+          reads: Object.fromEntries(
+            reads.map(({ name }) => [
+              name,
+              { ok: true, samples: [{ at: 1, truncated: false, data: { text: "0.1" } }] },
+            ]),
+          ),
+          traces: reads.map(({ name }) => ({ name, what: "x", bytes: 3, ms: 1 })),
+        }),
+      run: () => Promise.resolve({ ok: true, result: "{}", ms: 1 }),
+      drop: () => undefined,
+      serves: () => true,
+      runners: () => [{ pid: 1, uid, groups: [], confinement: "process" }],
+      close: () => Promise.resolve(),
+    },
+    admission: {
+      readPolicy: () => policy,
+      follow: (wanted, onEntry) => followRegistry(admitProgram, wanted, onEntry),
+      admit: (wanted, log) =>
+        admitPack(admitProgram, {
+          ...wanted,
+          registry: registry.url,
+          policy,
+          log,
+          agentVersion: "0.1.0",
+          storeDir,
+        }),
+      readAdmitted: (wanted) => readAdmitted(storeDir, wanted, buildSamplePolicy({ acme: [key] })),
+      codePathOf: (wanted) => join(admittedFolder(storeDir, wanted), "index.js"),
+    },
+    log: () => undefined,
+  });
+}
+
+async function connect(): Promise<TestSession> {
+  const session = await hub.session();
+  session.socket.send(session.channel.seal({ type: "welcome", body: WELCOME }));
+  parseHelloBody((await session.next()).body);
+  return session;
+}
+
+function approve(): void {
+  const grant: GrantFile = {
+    pack: "acme/hello",
+    digest,
+    requires: manifest.requires,
+    approvedBy: "root",
+    approvedAt: "2026-01-01T00:00:00.000Z",
+  };
+  const path = join(folder, "grants", "acme--hello.json");
+  writeFileSync(path, JSON.stringify(grant));
+  chmodSync(path, 0o644);
+}
+
+function ask(method: string, path: string): Promise<unknown> {
+  const socketPath = agent?.socketPath ?? "";
+  return new Promise((resolve, reject) => {
+    const asked = request({ socketPath, method, path }, (response) => {
+      const chunks: Buffer[] = [];
+      response.on("data", (chunk: Buffer) => chunks.push(chunk));
+      response.on("end", () => resolve(JSON.parse(Buffer.concat(chunks).toString())));
+    });
+    asked.on("error", reject).end();
+  });
+}
+
+const desire = (revision: number, wanted = true) => ({
+  type: "desired-state" as const,
+  body: { revision, packs: wanted ? [{ name: "acme/hello", version: "1.0.0", digest }] : [] },
+});
+
+const lastStates = new WeakMap<TestSession, string | undefined>();
+
+/** The next state of the first pack; reports that only tell of the registry's log are passed over. */
+async function nextState(session: TestSession): Promise<string | undefined> {
+  for (;;) {
+    const { header, body } = await session.next();
+    expect(header.type).toBe("pack-report");
+    const state = parsePackReportBody(body).packs[0]?.state;
+    if (lastStates.has(session) && lastStates.get(session) === state) continue;
+    lastStates.set(session, state);
+    return state;
+  }
+}
+
+/** The next message that is no report. */
+async function nextAnswer(session: TestSession): Promise<Awaited<ReturnType<TestSession["next"]>>> {
+  for (;;) {
+    const message = await session.next();
+    if (message.header.type !== "pack-report") return message;
+  }
+}
+
+async function call(session: TestSession): Promise<ResultBody> {
+  const callId = randomUUID();
+  session.socket.send(
+    session.channel.seal({
+      type: "call",
+      callId,
+      principal: "key:a",
+      probe: "acme/hello.greet",
+      packDigest: digest,
+      body: { probe: "acme/hello.greet", params: {}, timeoutMs: 5000 },
+    }),
+  );
+  const { header, body } = await nextAnswer(session);
+  expect(header).toMatchObject({ type: "result", callId });
+  return parseResultBody(body);
+}
+
+function readLog(): AuditEntry[] {
+  const dir = join(folder, "state", "audit");
+  return readdirSync(dir)
+    .filter((name) => name.endsWith(".jsonl"))
+    .sort()
+    .flatMap((name) => readFileSync(join(dir, name), "utf8").trim().split("\n"))
+    .map((line) => JSON.parse(line) as AuditEntry);
+}
+
+test("from the hub's wish through a person's approval to an answer, and back", async () => {
+  await start();
+  const session = await connect();
+  session.socket.send(session.channel.seal(desire(1)));
+  expect(await nextState(session)).toBe("fetched");
+  expect(await nextState(session)).toBe("pending");
+  expect(await call(session)).toMatchObject({ failure: { code: "PACK_NOT_ACTIVE" } });
+
+  const explained = parsePackExplanation(await ask("GET", "/packs/acme/hello"));
+  expect(explained).toMatchObject({
+    state: "pending",
+    missing: manifest.requires,
+    signer: { kind: "rsa-sha256", publisher: "acme" },
+    probes: [{ id: "acme/hello.greet", reads: [{ what: "file /proc/loadavg" }] }],
+    before: [],
+  });
+  approve();
+  expect(parseAgentPacks(await ask("POST", "/reload")).packs[0]).toMatchObject({
+    state: "active",
+    probes: ["greet"],
+  });
+  expect(await nextState(session)).toBe("active");
+
+  const answer = await call(session);
+  expect(answer).toMatchObject({ status: "ok", data: {} });
+  const log = readLog();
+  expect(verifyChain(log)).toEqual(answer.auditHead);
+  expect(parseAgentStatus(await ask("GET", "/status"))).toMatchObject({
+    connected: true,
+    wall: "same-uid",
+    audit: answer.auditHead,
+  });
+
+  rmSync(join(folder, "grants", "acme--hello.json"));
+  await ask("POST", "/reload");
+  expect(await nextState(session)).toBe("revoked");
+  expect(await call(session)).toMatchObject({ failure: { code: "PACK_NOT_ACTIVE" } });
+});
+
+test("a quarantine in the registry's log stops the pack, also after a restart", async () => {
+  approve();
+  await start();
+  const session = await connect();
+  session.socket.send(session.channel.seal(desire(1)));
+  await vi.waitUntil(async () => (await nextState(session)) === "active", { timeout: 30_000 });
+  registry.append({
+    type: "quarantine",
+    at: "2026-01-02T00:00:00.000Z",
+    name: "acme/hello",
+    version: "1.0.0",
+    quarantined: true,
+    reason: "malware",
+  });
+  // The hub says its wish again when the log went on; within seconds of the last look it is not read.
+  await vi.waitFor(
+    async () => {
+      session.socket.send(session.channel.seal(desire(1)));
+      const { packs } = parseAgentPacks(await ask("GET", "/packs"));
+      expect(packs[0]).toMatchObject({
+        state: "quarantined",
+        reason: { code: "PACK_QUARANTINED" },
+      });
+    },
+    { timeout: 30_000, interval: 500 },
+  );
+  await agent?.close();
+  await registry.close();
+  await start();
+  expect(parseAgentPacks(await ask("GET", "/packs")).packs[0]?.state).toBe("quarantined");
+});
+
+test("attack 69: from a registry with another history nothing is installed, and it is an alarm", async () => {
+  const head = { size: 1, hash: `sha256:${"1".repeat(64)}` as const };
+  hub.identity.registryHead = { logKey: registry.logKey, head };
+  enrol();
+  approve();
+  await start();
+  const session = await connect();
+  session.socket.send(session.channel.seal(desire(1)));
+  await vi.waitUntil(async () => (await nextState(session)) === "failed", { timeout: 30_000 });
+  expect(parseAgentPacks(await ask("GET", "/packs")).packs[0]).toMatchObject({
+    state: "failed",
+    reason: { code: "REGISTRY_LOG_INCONSISTENT" },
+  });
+  expect(readLog().map(({ record }) => record.event)).toContain("registry.inconsistent");
+  expect(parseAgentStatus(await ask("GET", "/status"))).toMatchObject({
+    registry: { problem: { code: "REGISTRY_LOG_INCONSISTENT" } },
+  });
+  hub.identity.registryHead = null;
+});
+
+test("a rewritten log leaves what was installed in service and adds nothing", async () => {
+  approve();
+  await start();
+  const session = await connect();
+  session.socket.send(session.channel.seal(desire(1)));
+  await vi.waitUntil(async () => (await nextState(session)) === "active", { timeout: 30_000 });
+  await agent?.close();
+  // Under the same key, another first entry.
+  registry.log = registry.log.rewrite();
+  await start();
+  const next = await connect();
+  next.socket.send(next.channel.seal(desire(2)));
+  await vi.waitFor(
+    async () =>
+      expect(parseAgentStatus(await ask("GET", "/status")).registry.problem?.code).toBe(
+        "REGISTRY_LOG_INCONSISTENT",
+      ),
+    { timeout: 30_000 },
+  );
+  expect(parseAgentPacks(await ask("GET", "/packs")).packs[0]?.state).toBe("active");
+  expect(await call(next)).toMatchObject({ status: "ok" });
+});
+
+test("attack 44: an older head of the log counts only where the host's policy says so", async () => {
+  const at = new Date(Date.now() - 71 * 3_600_000);
+  registry.lie = ({ url }, response) => {
+    if (url !== "/log/checkpoint") return false;
+    response.end(registry.log.checkpoint({ at }));
+    return true;
+  };
+  const problem = async () => parseAgentStatus(await ask("GET", "/status")).registry.problem?.code;
+  await start();
+  const session = await connect();
+  session.socket.send(session.channel.seal(desire(1)));
+  await vi.waitFor(async () => expect(await problem()).toBe("REGISTRY_LOG_INCONSISTENT"), {
+    timeout: 30_000,
+  });
+  expect(parseAgentPacks(await ask("GET", "/packs")).packs[0]?.state).not.toBe("pending");
+  await agent?.close();
+  await start({ logHeadMaxAgeHours: 72 });
+  const next = await connect();
+  next.socket.send(next.channel.seal(desire(2)));
+  await vi.waitUntil(async () => (await nextState(next)) === "pending", { timeout: 30_000 });
+  expect(await problem()).toBeUndefined();
+});
+
+test("a restart serves the same pack without asking anybody, and keeps the log going", async () => {
+  approve();
+  await start();
+  const session = await connect();
+  session.socket.send(session.channel.seal(desire(7)));
+  expect(await nextState(session)).toBe("fetched");
+  expect(await nextState(session)).toBe("active");
+  const before = readLog().length;
+  await agent?.close();
+
+  await start();
+  const again = await hub.session();
+  again.socket.send(again.channel.seal({ type: "welcome", body: WELCOME }));
+  const hello = parseHelloBody((await again.next()).body);
+  expect(hello.packs).toMatchObject([{ name: "acme/hello", state: "active", digest }]);
+  again.socket.send(again.channel.seal(desire(6, false)));
+  expect((await call(again)).status).toBe("ok");
+  expect(readLog().length).toBeGreaterThan(before);
+  expect(() => verifyChain(readLog())).not.toThrow();
+});
+
+test("code changed on disk while the agent was down does not serve", async () => {
+  approve();
+  await start();
+  const session = await connect();
+  session.socket.send(session.channel.seal(desire(1)));
+  await nextState(session);
+  expect(await nextState(session)).toBe("active");
+  await agent?.close();
+  const store = join(folder, "state", "packs");
+  appendFileSync(join(admittedFolder(store, digest), "index.js"), "//");
+  await start();
+  expect(parseAgentPacks(await ask("GET", "/packs")).packs[0]).toMatchObject({
+    state: "failed",
+    reason: { code: "DIGEST_MISMATCH" },
+  });
+});
+
+test("attack 59: with an edited log nothing runs, and the hub learns why", async () => {
+  approve();
+  await start();
+  const session = await connect();
+  session.socket.send(session.channel.seal(desire(1)));
+  await nextState(session);
+  await nextState(session);
+  await call(session);
+  await agent?.close();
+  const dir = join(folder, "state", "audit");
+  const path = join(dir, readdirSync(dir).find((name) => name.endsWith(".jsonl")) as string);
+  writeFileSync(path, readFileSync(path, "utf8").replace('"key:a"', '"key:b"'));
+
+  await start();
+  const again = await connect();
+  const refused = await call(again);
+  expect(refused.failure).toMatchObject({ code: "AUDIT_UNAVAILABLE" });
+  expect(refused.failure?.message).toContain("chain");
+});
+
+test("attack 1: a replayed call closes the session, on record, and the agent comes back", async () => {
+  await start();
+  const session = await connect();
+  const frame = session.channel.seal(desire(1, false));
+  session.socket.send(frame);
+  session.socket.send(frame);
+  await session.closed;
+  await connect();
+  expect(readLog().map(({ record }) => [record.event, record.code])).toContainEqual([
+    "envelope.refused",
+    "ENVELOPE_SEQUENCE",
+  ]);
+});
+
+test("a second agent on the same state does not start", async () => {
+  await start();
+  const first = agent;
+  await expect(start()).rejects.toMatchObject({ code: "STARTING_FAILED" });
+  agent = first;
+});

@@ -1,0 +1,190 @@
+import { readFileSync } from "node:fs";
+import { killGroup } from "../powers/kill-group.ts";
+import { FrameReader, encodeFrame } from "@sonde/schemas/wire";
+import {
+  type GuestAnswer,
+  type PackHostRequest,
+  parsePackHostReply,
+} from "../pack-host/pack-host-protocol.ts";
+import type { PackHostLauncher, PackHostChild } from "./pack-host-launcher.ts";
+
+export type GuestCall = { probe: string; input: string; timeoutMs: number };
+
+/** `lost`: the host ended before the call began, so another host may be asked. */
+export type GuestOutcome = GuestAnswer | { lost: string };
+
+const START_MS = 10_000;
+/** The isolate stops itself at the deadline; one that cannot is killed this much later. */
+const GRACE_MS = 500;
+const WATCH_MS = 20;
+const PAGE_BYTES = 4096;
+/** Node itself, the bundle and the largest input frame, beside the isolate. */
+const BASE_MB = 256;
+const MAX_STDERR = 2000;
+
+type Pending = { id: number; hasBegun: boolean; settle(outcome: GuestOutcome): void };
+
+/**
+ * One pack host: a process with one isolate, one call at a time (the caller's
+ * promise). It is killed, group and all, when a call overruns its deadline or the process its
+ * memory; `isolated-vm` cannot promise either (07-facts). Once ended it stays so.
+ */
+export class PackHostProcess {
+  readonly #process: PackHostChild;
+  readonly #ready: Promise<boolean>;
+  readonly #maxBytes: number;
+  readonly #onEnd: () => void;
+  #setReady: (isReady: boolean) => void = () => undefined;
+  #pending: Pending | null = null;
+  #calls = 0;
+  #nodePid: number | null = null;
+  #stderr = "";
+  #hasEnded = false;
+  /** Why we ended it; null when it died by itself. */
+  #verdict: GuestAnswer | null = null;
+
+  constructor(launcher: PackHostLauncher, code: string, memoryMb: number, onEnd: () => void) {
+    this.#maxBytes = (BASE_MB + 2 * memoryMb) * 1024 * 1024;
+    this.#onEnd = onEnd;
+    this.#process = launcher.start();
+    this.#ready = new Promise((resolve) => {
+      this.#setReady = resolve;
+    });
+    const starting = setTimeout(() => this.kill(), START_MS);
+    void this.#ready.then(() => clearTimeout(starting));
+    this.#listen();
+    this.#send({ op: "load", code, memoryMb });
+  }
+
+  get hasEnded(): boolean {
+    return this.#hasEnded;
+  }
+
+  /** The last of what the process wrote to stderr; V8 explains an abort there. */
+  get lastWords(): string {
+    return this.#stderr.trim();
+  }
+
+  async run({ probe, input, timeoutMs }: GuestCall): Promise<GuestOutcome> {
+    if (!(await this.#ready)) return { lost: "the pack host did not start" };
+    const id = ++this.#calls;
+    const watch = this.#watch(timeoutMs);
+    const outcome = await new Promise<GuestOutcome>((settle) => {
+      this.#pending = { id, hasBegun: false, settle };
+      if (this.#hasEnded) this.#settlePending();
+      else this.#send({ op: "run", id, probe, input, timeoutMs });
+    });
+    watch.stop();
+    // An isolate that ran out of memory is gone; its process is of no further use.
+    if ("ok" in outcome && !outcome.ok && outcome.failure.code === "PACK_CRASHED") this.kill();
+    return outcome;
+  }
+
+  kill(verdict: GuestAnswer | null = null): void {
+    this.#verdict ??= verdict;
+    this.#hasEnded = true;
+    this.#setReady(false);
+    const { child } = this.#process;
+    // The exit code is set once the id may belong to somebody else.
+    if (child.exitCode === null && child.signalCode === null) killGroup(child);
+    child.stdin?.destroy();
+  }
+
+  #listen(): void {
+    const { child, nodePid } = this.#process;
+    void this.#learnNodePid(nodePid);
+    const reader = new FrameReader((value) => this.#onReply(value));
+    child.stdout?.on("data", (chunk: Buffer) => {
+      try {
+        reader.push(chunk);
+      } catch {
+        // A pack host that does not keep to the protocol was taken over: it ends.
+        this.kill(fail("PACK_CRASHED", "the pack's process did not keep to the protocol"));
+      }
+    });
+    child.stderr?.on("data", (chunk: Buffer) => {
+      this.#stderr = (this.#stderr + chunk.toString("utf8")).slice(-MAX_STDERR);
+    });
+    // EPIPE: the end of the process itself is what counts, and it is on its way.
+    child.stdin?.on("error", () => this.kill());
+    child.on("error", () => this.#end());
+    child.on("exit", () => this.#end());
+  }
+
+  async #learnNodePid(nodePid: PackHostChild["nodePid"]): Promise<void> {
+    try {
+      this.#nodePid = await nodePid;
+    } catch {
+      this.#nodePid = null;
+    }
+    // Without it nobody watches its memory.
+    if (this.#nodePid === null) this.kill();
+  }
+
+  #onReply(value: unknown): void {
+    const reply = parsePackHostReply(value);
+    if (reply.op === "ready") return this.#setReady(true);
+    const pending = this.#pending;
+    // Of a call that is over already.
+    if (pending === null || pending.id !== reply.id) return;
+    if (reply.op === "begun") {
+      pending.hasBegun = true;
+      return;
+    }
+    this.#pending = null;
+    pending.settle(reply.answer);
+  }
+
+  #end(): void {
+    this.#hasEnded = true;
+    this.#setReady(false);
+    this.#settlePending();
+    this.#onEnd();
+  }
+
+  #settlePending(): void {
+    const pending = this.#pending;
+    this.#pending = null;
+    if (pending === null) return;
+    if (this.#verdict !== null) return pending.settle(this.#verdict);
+    if (!pending.hasBegun) return pending.settle({ lost: "the pack host ended" });
+    pending.settle(fail("PACK_CRASHED", "the pack's code crashed its process"));
+  }
+
+  #watch(timeoutMs: number): { stop(): void } {
+    const deadline = setTimeout(() => {
+      this.kill(fail("PACK_TIMEOUT", `expected an answer within ${timeoutMs} ms, got none`));
+    }, timeoutMs + GRACE_MS);
+    const memory = setInterval(() => {
+      if (residentBytes(this.#nodePid) > this.#maxBytes) {
+        this.kill(fail("PACK_CRASHED", "the pack's process used more memory than it may"));
+      }
+    }, WATCH_MS);
+    return {
+      stop: () => {
+        clearTimeout(deadline);
+        clearInterval(memory);
+      },
+    };
+  }
+
+  #send(request: PackHostRequest): void {
+    if (this.#process.child.stdin?.writable) this.#process.child.stdin.write(encodeFrame(request));
+  }
+}
+
+/** Resident memory from `/proc/<pid>/statm`, whose second field counts pages. */
+function residentBytes(pid: number | null): number {
+  if (pid === null) return 0;
+  try {
+    const [, pages] = readFileSync(`/proc/${pid}/statm`, "latin1").split(" ");
+    return Number(pages) * PAGE_BYTES;
+  } catch {
+    // It ended in this moment; its `exit` event tells the rest.
+    return 0;
+  }
+}
+
+function fail(code: "PACK_TIMEOUT" | "PACK_CRASHED", message: string): GuestAnswer {
+  return { ok: false, failure: { code, message } };
+}

@@ -1,0 +1,103 @@
+import { SondeError, toSondeError } from "@sonde/schemas/errors";
+import { type Failure, type RunnerRequest } from "@sonde/schemas/reads";
+import type { GuestAnswer } from "../pack-host/pack-host-protocol.ts";
+import type { PackHostLauncher } from "./pack-host-launcher.ts";
+import { PackHostProcess } from "./pack-host-process.ts";
+import { readCode } from "./read-code.ts";
+
+export type RunRequest = Extract<RunnerRequest, { op: "run" }>;
+export type LineLimits = { maxWaiting: number; maxWaitMs: number; idleMs: number };
+
+/**
+ * The calls of one pack, one after the other, through a host that is started on first use,
+ * kept warm, ended when idle and replaced when it died. A crash costs the call that
+ * caused it: one that had not begun is given to a new host, once.
+ */
+export class PackLine {
+  readonly #launcher: PackHostLauncher;
+  readonly #limits: LineLimits;
+  readonly #log: (event: string, detail: string) => void;
+  #host: PackHostProcess | null = null;
+  #codeSha256: string | null = null;
+  #last: Promise<unknown> = Promise.resolve();
+  #waiting = 0;
+  #idle: NodeJS.Timeout | undefined;
+  #isClosed = false;
+
+  constructor(
+    launcher: PackHostLauncher,
+    limits: LineLimits,
+    log: (event: string, detail: string) => void,
+  ) {
+    this.#launcher = launcher;
+    this.#limits = limits;
+    this.#log = log;
+  }
+
+  /** Never rejects. */
+  run(request: RunRequest): Promise<GuestAnswer> {
+    if (this.#waiting >= this.#limits.maxWaiting) {
+      return Promise.resolve(fail("AGENT_BUSY", "too many calls are waiting for this pack"));
+    }
+    this.#waiting++;
+    clearTimeout(this.#idle);
+    const joined = performance.now();
+    const turn = this.#last.then(() => this.#runNext(request, joined));
+    this.#last = turn;
+    return turn.finally(() => {
+      this.#waiting--;
+      if (this.#waiting === 0) this.#rest();
+    });
+  }
+
+  /** The pack was revoked or replaced: whoever still waits is refused. */
+  close(): void {
+    this.#isClosed = true;
+    clearTimeout(this.#idle);
+    this.#host?.kill(fail("PACK_NOT_ACTIVE", "the pack was withdrawn"));
+  }
+
+  async #runNext(request: RunRequest, joined: number): Promise<GuestAnswer> {
+    if (performance.now() - joined > this.#limits.maxWaitMs) {
+      return fail("AGENT_BUSY", "the calls before this one took too long");
+    }
+    try {
+      for (let attempt = 0; attempt < 2 && !this.#isClosed; attempt++) {
+        const host = await this.#liveHost(request);
+        const outcome = await host.run(request);
+        if ("ok" in outcome) return outcome;
+        this.#log("pack-host-lost", `${outcome.lost} ${host.lastWords}`.trim());
+      }
+    } catch (error) {
+      const { code, message } = toSondeError(error);
+      return fail(code, message);
+    }
+    if (this.#isClosed) return fail("PACK_NOT_ACTIVE", "the pack was withdrawn");
+    return fail("PACK_CRASHED", "the pack's process could not be started");
+  }
+
+  async #liveHost(request: RunRequest): Promise<PackHostProcess> {
+    if (this.#host !== null && !this.#host.hasEnded) {
+      if (this.#codeSha256 === request.codeSha256) return this.#host;
+      throw new SondeError("DIGEST_MISMATCH", "one pack digest came with two digests of its code");
+    }
+    const code = await readCode(request.codePath, request.codeSha256);
+    if (this.#isClosed) throw new SondeError("PACK_NOT_ACTIVE", "the pack was withdrawn");
+    const host = new PackHostProcess(this.#launcher, code, request.memoryMb, () => {
+      if (host.lastWords !== "") this.#log("pack-host-ended", host.lastWords);
+    });
+    this.#host = host;
+    this.#codeSha256 = request.codeSha256;
+    return host;
+  }
+
+  #rest(): void {
+    clearTimeout(this.#idle);
+    this.#idle = setTimeout(() => this.#host?.kill(), this.#limits.idleMs);
+    this.#idle.unref();
+  }
+}
+
+function fail(code: Failure["code"], message: string): GuestAnswer {
+  return { ok: false, failure: { code, message } };
+}

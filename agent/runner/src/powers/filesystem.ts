@@ -1,0 +1,105 @@
+import { SondeError } from "@sonde/schemas/errors";
+import { type FilesystemData } from "@sonde/schemas/reads";
+import { readFile, statfs } from "node:fs/promises";
+import { type Mount, parseMountInfo } from "./mount-info.ts";
+import type { Power } from "./power.ts";
+import { readFailure } from "./read-failure.ts";
+import { runCommand } from "./run-command.ts";
+
+type MountEntry = FilesystemData["mounts"][number];
+type Sizes = Pick<
+  MountEntry,
+  "totalBytes" | "freeBytes" | "availableBytes" | "totalInodes" | "freeInodes"
+>;
+
+const MAX_MOUNTS = 1000;
+
+/** Answered from this machine's memory or disks; every other type may wait for a network or a daemon. */
+const LOCAL = new Set(
+  (
+    "bcachefs bdev binfmt_misc bpf btrfs cgroup cgroup2 configfs debugfs devpts devtmpfs efivarfs " +
+    "erofs exfat ext2 ext3 ext4 f2fs hugetlbfs iso9660 mqueue nsfs ntfs3 overlay proc pstore ramfs " +
+    "rootfs securityfs selinuxfs squashfs sysfs tmpfs tracefs udf vfat xfs zfs"
+  ).split(" "),
+);
+
+/**
+ * Asks every mount of the host for its size. Local ones are asked in this process.
+ * Any other, and whatever lies beneath one, is asked by a `stat -f` of its own: a
+ * server that never answers then costs a process that can be killed, and its
+ * mount has a `failure` while all others have their numbers.
+ */
+export const readFilesystems: Power<"filesystem"> = async (source, _values, context) => {
+  const text = await readFile("/proc/self/mountinfo", "utf8");
+  const all = parseMountInfo(text);
+  const mounts = all.slice(0, MAX_MOUNTS);
+  const remote = mounts.filter((mount) => !LOCAL.has(mount.type));
+  // Half of the read's time for each mount: one that hangs still leaves time to report the others.
+  const perMount = AbortSignal.any([context.signal, AbortSignal.timeout(source.timeoutMs / 2)]);
+  const entries = await Promise.all(
+    mounts.map(async (mount): Promise<MountEntry> => {
+      try {
+        return { ...mount, ...(await askSizes(mount, remote, perMount)) };
+      } catch (error) {
+        const { code, message } = readFailure(error, mount.mountPoint);
+        return { ...mount, failure: { code, message } };
+      }
+    }),
+  );
+  return cutToBytes(entries, source.maxBytes, all.length > mounts.length);
+};
+
+async function askSizes(mount: Mount, remote: Mount[], signal: AbortSignal): Promise<Sizes> {
+  if (mount.type === "autofs") {
+    throw new SondeError("READ_FAILED", "an automount point is not asked: that would mount it");
+  }
+  if (remote.some((other) => isBeneath(mount.mountPoint, other.mountPoint))) {
+    return askByCommand(mount.mountPoint, signal);
+  }
+  const { bsize, blocks, bfree, bavail, files, ffree } = await statfs(mount.mountPoint);
+  return sizes([bsize, blocks, bfree, bavail, files, ffree]);
+}
+
+function isBeneath(path: string, root: string): boolean {
+  return path === root || root === "/" || path.startsWith(`${root}/`);
+}
+
+async function askByCommand(mountPoint: string, signal: AbortSignal): Promise<Sizes> {
+  const argv = ["-f", "--format=%S %b %f %a %c %d", "--", mountPoint];
+  const output = await runCommand("stat", argv, 1000, signal);
+  const numbers = output.stdout.toString("latin1").trim().split(" ").map(Number);
+  if (output.exitCode !== 0 || numbers.length !== 6 || !numbers.every(Number.isFinite)) {
+    const denied = /permission denied/i.test(output.stderr.toString("latin1"));
+    const code = denied ? "PERMISSION_NEEDED" : "READ_FAILED";
+    throw new SondeError(code, `${mountPoint}: its size could not be asked`);
+  }
+  return sizes(numbers);
+}
+
+function sizes(numbers: number[]): Sizes {
+  const [unit, total, free, available, totalInodes, freeInodes] = numbers as [
+    number,
+    number,
+    number,
+    number,
+    number,
+    number,
+  ];
+  return {
+    totalBytes: total * unit,
+    freeBytes: free * unit,
+    availableBytes: available * unit,
+    totalInodes,
+    freeInodes,
+  };
+}
+
+function cutToBytes(mounts: MountEntry[], maxBytes: number, wasCut: boolean) {
+  let bytes = 0;
+  const kept = mounts.filter((mount) => {
+    bytes += Buffer.byteLength(JSON.stringify(mount));
+    return bytes <= maxBytes;
+  });
+  const truncated = wasCut || kept.length < mounts.length;
+  return { data: { mounts: kept }, truncated, bytes: Math.min(bytes, maxBytes) };
+}

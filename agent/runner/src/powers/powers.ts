@@ -1,0 +1,144 @@
+import { setTimeout as sleep } from "node:timers/promises";
+import { SondeError } from "@sonde/schemas/errors";
+import { type SourceKind } from "@sonde/schemas/manifest";
+import {
+  type FilledRead,
+  type ReadOutcome,
+  type ReadTrace,
+  type Sample,
+} from "@sonde/schemas/reads";
+import { describeRead } from "@sonde/sources";
+import { readDirectory } from "./directory.ts";
+import { execCommand } from "./exec.ts";
+import { readFile } from "./file.ts";
+import { readFilesystems } from "./filesystem.ts";
+import { httpGet } from "./http.ts";
+import type { Look, Power } from "./power.ts";
+import { readFailure } from "./read-failure.ts";
+
+/** Every power a pack can ever have. */
+const POWERS: { [K in SourceKind]: Power<K> } = {
+  file: readFile,
+  directory: readDirectory,
+  filesystem: readFilesystems,
+  exec: execCommand,
+  http: httpGet,
+};
+
+export type ReadLimits = {
+  /** Absolute paths no pack may read, each with everything beneath it. */
+  denyPaths: string[];
+  /**
+   * Told of a look that did not end at its deadline: `settled` resolves when it does,
+   * if ever. Such a look holds a thread of this process.
+   */
+  onOverdue(settled: Promise<void>, what: string): void;
+};
+
+/**
+ * What the data of all samples of one request may take as JSON, so that their reply always
+ * fits a frame and a pack that declares much cannot take the runner's memory.
+ */
+const MAX_REQUEST_BYTES = 24 * 1024 * 1024;
+
+type Budget = { end: number; bytesLeft: number };
+
+/**
+ * Performs reads side by side, each with its own deadline and all within `timeoutMs`. What no
+ * longer fits into one reply is READ_FAILED.
+ * Never throws: every read has an outcome, in the order they were asked for.
+ */
+export async function performReads(
+  reads: FilledRead[],
+  timeoutMs: number,
+  limits: ReadLimits,
+): Promise<{ reads: Record<string, ReadOutcome>; traces: ReadTrace[] }> {
+  const budget = { end: performance.now() + timeoutMs, bytesLeft: MAX_REQUEST_BYTES };
+  const done = await Promise.all(reads.map((read) => performRead(read, budget, limits)));
+  return {
+    reads: Object.fromEntries(done.map(({ trace, outcome }) => [trace.name, outcome])),
+    traces: done.map(({ trace }) => trace),
+  };
+}
+
+async function performRead(read: FilledRead, budget: Budget, limits: ReadLimits) {
+  const started = performance.now();
+  const trace: ReadTrace = { name: read.name, what: "", bytes: 0, ms: 0 };
+  let outcome: ReadOutcome;
+  try {
+    trace.what = describeRead(read);
+    const samples: Sample[] = [];
+    for await (const { sample, bytes } of takeSamples(read, budget, limits)) {
+      samples.push(sample);
+      trace.bytes += bytes;
+    }
+    outcome = { ok: true, samples };
+  } catch (error) {
+    const { code, message } = readFailure(error, read.name);
+    outcome = { ok: false, failure: { code, message: message.slice(0, 2000) } };
+  }
+  trace.ms = performance.now() - started;
+  return { trace, outcome };
+}
+
+async function* takeSamples(read: FilledRead, budget: Budget, limits: ReadLimits) {
+  const { count, intervalMs } = read.source.samples ?? { count: 1, intervalMs: 0 };
+  const started = performance.now();
+  for (let index = 0; index < count; index++) {
+    const wait = started + index * intervalMs - performance.now();
+    if (wait > 0) {
+      if (performance.now() + wait >= budget.end) throw timeout(read);
+      await sleep(wait);
+    }
+    const at = Date.now();
+    const look = await lookBefore(
+      read,
+      Math.min(read.source.timeoutMs, budget.end - performance.now()),
+      limits,
+    );
+    budget.bytesLeft -= Buffer.byteLength(JSON.stringify(look.data));
+    if (budget.bytesLeft < 0) throw tooMuch(read);
+    const sample: Sample = { at, truncated: look.truncated, data: look.data };
+    yield { sample, bytes: look.bytes };
+  }
+}
+
+/** One look that answers at its deadline whether or not the power does. */
+function lookBefore(
+  read: FilledRead,
+  timeoutMs: number,
+  limits: ReadLimits,
+): Promise<Look<SourceKind>> {
+  if (timeoutMs <= 0) return Promise.reject(timeout(read));
+  const deadline = new AbortController();
+  const context = { denyPaths: limits.denyPaths, signal: deadline.signal };
+  // Which source a power takes depends on its kind, as the table's type has it.
+  const power = POWERS[read.source.kind] as Power<SourceKind>;
+  return new Promise((resolve, reject) => {
+    const looking = power(read.source, read.values, context);
+    const timer = setTimeout(() => {
+      deadline.abort();
+      const settled = looking.then(
+        () => undefined,
+        () => undefined,
+      );
+      limits.onOverdue(settled, describeRead(read));
+      reject(timeout(read));
+    }, timeoutMs);
+    looking.then(resolve, reject).finally(() => clearTimeout(timer));
+  });
+}
+
+function tooMuch(read: FilledRead): SondeError {
+  return new SondeError(
+    "READ_FAILED",
+    `${describeRead(read)}: the reads of one call gave more than ${MAX_REQUEST_BYTES} bytes`,
+  );
+}
+
+function timeout(read: FilledRead): SondeError {
+  return new SondeError(
+    "READ_TIMEOUT",
+    `${describeRead(read)}: took longer than it may`.slice(0, 2000),
+  );
+}

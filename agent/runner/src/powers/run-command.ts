@@ -1,0 +1,122 @@
+import { type ChildProcess, spawn } from "node:child_process";
+import { SondeError } from "@sonde/schemas/errors";
+import { killGroup } from "./kill-group.ts";
+import { errnoOf } from "./read-failure.ts";
+import { COMMAND_PATH, findTrustedCommand } from "./trusted-command.ts";
+
+export type CommandOutput = {
+  stdout: Buffer;
+  stderr: Buffer;
+  /** The command's own; 137 when it was killed because its output went over the cap. */
+  exitCode: number;
+  truncated: boolean;
+};
+
+const MAX_STDERR = 65_536;
+const KILLED = 137;
+
+/**
+ * Runs one command without a shell: absolute path, fixed environment, nothing on
+ * stdin, a process group of its own that is killed whole at the deadline, at the
+ * output cap and when the command itself ended (attack classes 50 and 56). A
+ * descendant that left the group is not reached; its pipes are closed.
+ */
+export function runCommand(
+  command: string,
+  argv: string[],
+  maxBytes: number,
+  signal: AbortSignal,
+): Promise<CommandOutput> {
+  const path = findTrustedCommand(command);
+  const child = spawn(path, argv, {
+    argv0: command,
+    cwd: "/",
+    env: { LC_ALL: "C", PATH: COMMAND_PATH.join(":") },
+    stdio: ["ignore", "pipe", "pipe"],
+    shell: false,
+    detached: true,
+  });
+  running.add(child);
+  child.on("close", () => running.delete(child));
+  return collect(child, command, maxBytes, signal);
+}
+
+const running = new Set<ChildProcess>();
+
+/** Kills every command under way: for a process that is about to end and would leave them behind. */
+export function stopCommands(): void {
+  for (const child of running) killGroup(child);
+}
+
+function collect(
+  child: ChildProcess,
+  command: string,
+  maxBytes: number,
+  signal: AbortSignal,
+): Promise<CommandOutput> {
+  const stdout = new CappedOutput(maxBytes);
+  const stderr = new CappedOutput(MAX_STDERR);
+  return new Promise((resolve, reject) => {
+    const stop = (): void => {
+      killGroup(child);
+      child.stdout?.destroy();
+      child.stderr?.destroy();
+    };
+    const onAbort = (): void => {
+      stop();
+      reject(new SondeError("READ_TIMEOUT", `${command} took too long and was stopped`));
+    };
+    if (signal.aborted) return onAbort();
+    signal.addEventListener("abort", onAbort, { once: true });
+    child.stdout?.on("data", (chunk: Buffer) => {
+      if (!stdout.add(chunk)) stop();
+    });
+    child.stderr?.on("data", (chunk: Buffer) => stderr.add(chunk));
+    child.on("error", (error) => {
+      signal.removeEventListener("abort", onAbort);
+      reject(spawnFailure(error, command));
+    });
+    // What the command left running in its group would hold the pipes open.
+    child.on("exit", () => killGroup(child));
+    child.on("close", (code) => {
+      signal.removeEventListener("abort", onAbort);
+      resolve({
+        stdout: stdout.bytes(),
+        stderr: stderr.bytes(),
+        exitCode: code ?? KILLED,
+        truncated: stdout.isOver,
+      });
+    });
+  });
+}
+
+function spawnFailure(error: Error, command: string): SondeError {
+  const code = errnoOf(error) === "EACCES" ? "PERMISSION_NEEDED" : "READ_FAILED";
+  const message = `${command} could not be started: ${errnoOf(error) ?? "unknown reason"}`;
+  return new SondeError(code, message, { cause: error });
+}
+
+/** Keeps at most `maxBytes`, whatever size the chunks have. */
+class CappedOutput {
+  readonly #maxBytes: number;
+  readonly #chunks: Buffer[] = [];
+  #length = 0;
+  isOver = false;
+
+  constructor(maxBytes: number) {
+    this.#maxBytes = maxBytes;
+  }
+
+  /** False once there was more than the cap. */
+  add(chunk: Buffer): boolean {
+    const kept = chunk.subarray(0, this.#maxBytes - this.#length);
+    if (kept.length > 0) this.#chunks.push(kept);
+    this.#length += kept.length;
+    this.isOver ||= kept.length < chunk.length;
+    return !this.isOver;
+  }
+
+  bytes(): Buffer {
+    return Buffer.concat(this.#chunks);
+  }
+}

@@ -1,0 +1,2 @@
+export { readGroupNames } from "./group-names.ts";
+export { requireUnprivileged } from "./require-unprivileged.ts";

@@ -1,0 +1,206 @@
+import { SondeError } from "@sonde/schemas/errors";
+import { type Redactions } from "@sonde/schemas/wire";
+import { TEXT_RULES, isSecretKey, isSecretOption, kindOfName } from "./scrub-rules.ts";
+
+/** Deeper values are refused rather than left unlooked at. */
+const MAX_DEPTH = 64;
+const MARKER = /^\[redacted:[a-z-]+\]$/;
+
+/** How long scrubbing may take and what it found so far; one per call. */
+export type ScrubRun = {
+  /** Unix time in ms after which the value is dropped. */
+  deadline: number;
+  now: () => number;
+  counts: Map<string, number>;
+};
+
+/**
+ * Replaces every secret in a value that may leave the agent, or be recorded, by a typed marker
+ * such as `[redacted:jwt]`: member names first, then text rules, in every
+ * string, member name and JSON text inside a string.
+ *
+ * @returns a new value of the same shape; the given one is not changed
+ * @throws SondeError SCRUB_FAILED when it takes too long or goes too deep: the
+ *   caller drops the value
+ */
+export function scrub(value: unknown, run: ScrubRun): unknown {
+  return scrubAt(value, run, 0);
+}
+
+/**
+ * One sentence for a record or a report, such as an error's: scrubbed, or
+ * dropped when it cannot be. Meant for short texts, so it takes the time it takes.
+ */
+export function scrubSentence(text: string): string {
+  try {
+    return String(scrub(text, { deadline: 0, now: () => 0, counts: new Map() }));
+  } catch (thrown) {
+    if (!(thrown instanceof SondeError)) throw thrown;
+    return "The text could not be scrubbed and was dropped.";
+  }
+}
+
+/** What was replaced so far, by rule. */
+export function buildRedactions(run: ScrubRun): Redactions {
+  const rules = Object.fromEntries([...run.counts].sort(([a], [b]) => (a < b ? -1 : 1)));
+  return { count: [...run.counts.values()].reduce((sum, count) => sum + count, 0), rules };
+}
+
+function scrubAt(value: unknown, run: ScrubRun, depth: number): unknown {
+  if (depth > MAX_DEPTH) {
+    throw new SondeError("SCRUB_FAILED", `expected at most ${MAX_DEPTH} levels, got more`);
+  }
+  if (typeof value === "string") return scrubText(value, run, depth);
+  if (Array.isArray(value)) return scrubList(value, run, depth);
+  if (typeof value === "object" && value !== null) return scrubMembers(value, run, depth);
+  return value;
+}
+
+function scrubList(list: unknown[], run: ScrubRun, depth: number): unknown[] {
+  return list.map((item, index) => {
+    const before: unknown = index === 0 ? undefined : list[index - 1];
+    // An argv: ["--password", "hunter2"].
+    const follows = typeof before === "string" && isSecretOption(before);
+    return follows
+      ? redactLeaves(item, kindOfName(before), run, depth)
+      : scrubAt(item, run, depth + 1);
+  });
+}
+
+function scrubMembers(value: object, run: ScrubRun, depth: number): object {
+  const members = new Map<string, unknown>();
+  const named = nameOfPair(value);
+  for (const [key, member] of Object.entries(value)) {
+    const secretName = isSecretKey(key)
+      ? key
+      : named !== null && /^value$/i.test(key)
+        ? named
+        : null;
+    const clean =
+      secretName === null
+        ? scrubAt(member, run, depth + 1)
+        : redactLeaves(member, kindOfName(secretName), run, depth + 1);
+    members.set(freeKey(scrubText(key, run, MAX_DEPTH), members), clean);
+  }
+  // fromEntries defines members, so a member named __proto__ stays an ordinary one.
+  return Object.fromEntries(members);
+}
+
+/** The secret's name in `{ "name": "DB_PASSWORD", "value": ... }`, the form of container tools. */
+function nameOfPair(value: object): string | null {
+  for (const [key, member] of Object.entries(value)) {
+    if (/^(?:name|key)$/i.test(key) && typeof member === "string" && isSecretKey(member)) {
+      return member;
+    }
+  }
+  return null;
+}
+
+/** Two names that became the same marker stay two members. */
+function freeKey(key: string, members: Map<string, unknown>): string {
+  let free = key;
+  for (let copy = members.size + 1; members.has(free); copy += 1) free = `${key}#${copy}`;
+  return free;
+}
+
+/** Everything beneath a secret's name goes, but what says that there is none. */
+function redactLeaves(value: unknown, kind: string, run: ScrubRun, depth: number): unknown {
+  if (depth > MAX_DEPTH) {
+    throw new SondeError("SCRUB_FAILED", `expected at most ${MAX_DEPTH} levels, got more`);
+  }
+  if (Array.isArray(value)) return value.map((item) => redactLeaves(item, kind, run, depth + 1));
+  if (typeof value === "object" && value !== null) {
+    return Object.fromEntries(
+      Object.entries(value).map(([key, member]) => [
+        scrubText(key, run, MAX_DEPTH),
+        redactLeaves(member, kind, run, depth + 1),
+      ]),
+    );
+  }
+  if (typeof value === "string" && (value === "" || MARKER.test(value))) return value;
+  if (typeof value !== "string" && typeof value !== "number") return value;
+  return mark(kind, run);
+}
+
+function scrubText(text: string, run: ScrubRun, depth: number): string {
+  if (run.now() > run.deadline) {
+    throw new SondeError("SCRUB_FAILED", "expected to finish in the time left, got more text");
+  }
+  const inner = depth < MAX_DEPTH ? parseInnerJson(text) : undefined;
+  if (inner === undefined) return scrubPlainText(text, run);
+  const before = countAll(run);
+  const clean = scrubAt(inner, run, depth + 1);
+  // A text with nothing found stays as it is, byte for byte, if all of it was looked at.
+  const isWhole = countNamesInText(text) === countNames(inner);
+  return isWhole && countAll(run) === before ? text : JSON.stringify(clean);
+}
+
+/** Member names in a valid JSON text; of two with the same name JSON.parse shows only the last. */
+function countNamesInText(json: string): number {
+  let count = 0;
+  let isInString = false;
+  for (let at = 0; at < json.length; at += 1) {
+    const character = json[at];
+    if (character === "\\") at += 1;
+    else if (character === '"') isInString = !isInString;
+    else if (character === ":" && !isInString) count += 1;
+  }
+  return count;
+}
+
+function countNames(value: unknown): number {
+  if (typeof value !== "object" || value === null) return 0;
+  const members: unknown[] = Object.values(value);
+  const own = Array.isArray(value) ? 0 : members.length;
+  return members.reduce<number>((sum, member) => sum + countNames(member), own);
+}
+
+function countAll(run: ScrubRun): number {
+  let sum = 0;
+  for (const count of run.counts.values()) sum += count;
+  return sum;
+}
+
+/** The object or list that a text is as JSON; undefined when it is not. */
+function parseInnerJson(text: string): unknown {
+  const first = /^\s{0,8}([{[])/.exec(text)?.[1];
+  if (first === undefined) return undefined;
+  try {
+    const value: unknown = JSON.parse(text);
+    return value;
+  } catch {
+    return undefined;
+  }
+}
+
+const pattern = new RegExp(
+  TEXT_RULES.map(({ keep, secret }) => `(${keep ?? ""})(${secret})`).join("|"),
+  "g",
+);
+
+function scrubPlainText(text: string, run: ScrubRun): string {
+  // Shorter than any rule's shortest match.
+  if (text.length < 5) return text;
+  return text.replace(pattern, (...found: (string | undefined)[]) => {
+    const index = TEXT_RULES.findIndex((_, rule) => found[2 + rule * 2] !== undefined);
+    const rule = TEXT_RULES[index];
+    const kept = found[1 + index * 2] ?? "";
+    const secret = found[2 + index * 2] ?? "";
+    if (rule?.name !== "named") return kept + mark(rule?.name ?? "secret", run);
+    return kept + requote(kept, secret, mark(kindOfName(kept), run));
+  });
+}
+
+/** Keeps a quoted value quoted, and a JSON member's bare number valid JSON. */
+function requote(kept: string, secret: string, marker: string): string {
+  const quote = /^\\?["']/.exec(secret)?.[0];
+  if (quote !== undefined) {
+    return quote + marker + (secret.length > quote.length && secret.endsWith(quote) ? quote : "");
+  }
+  return /"\s{0,4}:\s{0,4}$/.test(kept) ? `"${marker}"` : marker;
+}
+
+function mark(kind: string, run: ScrubRun): string {
+  run.counts.set(kind, (run.counts.get(kind) ?? 0) + 1);
+  return `[redacted:${kind}]`;
+}

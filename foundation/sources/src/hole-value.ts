@@ -1,0 +1,48 @@
+import type { Hole, HoleValue, ProbeManifest } from "@sonde/schemas/manifest";
+
+type ParamSchema = ProbeManifest["params"];
+
+/** True when a literal of the manifest is of the hole's type. Runners check the grammar of strings. */
+export function literalFits(hole: Hole, value: string | number | boolean): boolean {
+  switch (hole.type) {
+    case "integer":
+      return typeof value === "number" && value >= hole.minimum && value <= hole.maximum;
+    case "enum":
+      return typeof value === "string" && hole.values.includes(value);
+    case "boolean":
+      return typeof value === "boolean";
+    case "hostname":
+    case "unit-name":
+    case "container-name":
+    case "path-beneath":
+      return typeof value === "string" && /^[A-Za-z0-9/][\x21-\x7e]*$/.test(value);
+  }
+}
+
+/**
+ * Why this value can not always fill the hole, or null when it can: a parameter
+ * must exist, be of a fitting type, and be required or have a stand-in.
+ */
+export function findMisfit(hole: Hole, value: HoleValue, params: ParamSchema): string | null {
+  if ("value" in value) {
+    return literalFits(hole, value.value) ? null : `expected a value of type ${hole.type}`;
+  }
+  if (!("properties" in params)) return "expected params with properties";
+  const param = new Map(Object.entries(params.properties)).get(value.param);
+  if (param === undefined) return `expected a parameter, got ${value.param}`;
+  if (!paramFits(hole, param)) return `expected ${value.param} to be of type ${hole.type}`;
+  if (value.otherwise !== undefined) {
+    return literalFits(hole, value.otherwise) ? null : `expected otherwise of type ${hole.type}`;
+  }
+  return params.required.includes(value.param)
+    ? null
+    : `expected otherwise, since ${value.param} is optional`;
+}
+
+function paramFits(hole: Hole, param: ParamSchema): boolean {
+  if (!("type" in param)) return false;
+  if (hole.type === "integer") return param.type === "integer";
+  if (hole.type === "boolean") return param.type === "boolean";
+  if (param.type !== "string") return false;
+  return hole.type !== "enum" || (param.enum ?? []).every((member) => hole.values.includes(member));
+}

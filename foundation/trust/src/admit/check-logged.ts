@@ -1,0 +1,48 @@
+import { parseJson } from "@sonde/schemas/parse";
+import { parseRegistryEntry } from "@sonde/schemas/registry";
+import { type AdmittedPack, type LogPlace } from "@sonde/schemas/trust";
+import { decodeFrontier, inconsistent, readProvenEntry, rootOf } from "../log/index.ts";
+import { createTileReader, fetchFile } from "./registry-fetch.ts";
+
+const MAX_VERSION_BYTES = 1024 * 1024;
+
+/**
+ * Demands that exactly this archive was published in the log up to `place`: a
+ * version made for one agent alone is in no log that others see (attack 69).
+ *
+ * @throws SondeError REGISTRY_LOG_INCONSISTENT, or REGISTRY_UNAVAILABLE
+ */
+export async function checkLogged(
+  registry: string,
+  place: LogPlace,
+  pack: Pick<AdmittedPack, "manifest" | "digest" | "contentDigest">,
+): Promise<void> {
+  const { manifest, digest, contentDigest } = pack;
+  const { name, version } = manifest;
+  const frontier = decodeFrontier(place);
+  const tree = { size: frontier.size, root: rootOf(frontier) };
+  const index = await fetchIndex(registry, `api/v1/packs/${name}/${version}`);
+  const bytes = await readProvenEntry(index, tree, createTileReader(registry));
+  const entry = parseRegistryEntry(
+    parseJson(bytes, "registry log entry", "REGISTRY_LOG_INCONSISTENT"),
+  );
+  const isThis =
+    entry.type === "publish" &&
+    entry.name === name &&
+    entry.version === version &&
+    entry.digest === digest &&
+    entry.contentDigest === contentDigest;
+  if (isThis) return;
+  throw inconsistent(`expected ${name} ${version} with ${digest} as entry ${index}, got another`);
+}
+
+/** Where the registry says the entry is; only a proof makes it true. */
+async function fetchIndex(registry: string, path: string): Promise<number> {
+  const bytes = await fetchFile(registry, path, MAX_VERSION_BYTES);
+  const answer =
+    bytes === null ? null : parseJson(bytes, "registry answer", "REGISTRY_UNAVAILABLE");
+  const index =
+    typeof answer === "object" && answer !== null && "logIndex" in answer && answer.logIndex;
+  if (typeof index === "number" && Number.isSafeInteger(index) && index >= 0) return index;
+  throw inconsistent("expected the place of the version in the log, got none");
+}

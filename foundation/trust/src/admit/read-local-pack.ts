@@ -1,0 +1,42 @@
+import { lstat } from "node:fs/promises";
+import { join } from "node:path";
+import { SondeError } from "@sonde/schemas/errors";
+import { type AdmitRequest } from "@sonde/schemas/trust";
+import { archiveDigest, MAX_ARCHIVE_BYTES } from "../archive/index.ts";
+import { MAX_BUNDLE_BYTES } from "../pack/index.ts";
+import { checkOwner } from "./check-owner.ts";
+import type { UnverifiedPack } from "./fetch-pack.ts";
+import { readBoundedFile } from "./read-bounded-file.ts";
+
+/**
+ * Reads a pack that its author built on this host: `PACK-VERSION.tgz` in the
+ * policy's folder and, when it is signed, `PACK-VERSION.tgz.sigstore.json`.
+ *
+ * @returns null when the policy allows no such packs, or there is none with
+ *   that digest: then it is the registry's to have it
+ * @throws SondeError CONFIG_INVALID when others than root and this user could
+ *   have written it, ARCHIVE_INVALID
+ */
+export async function readLocalPack(request: AdmitRequest): Promise<UnverifiedPack | null> {
+  const { name, version, digest, policy } = request;
+  if (!policy.allowUnsignedPacks || policy.localPacks === undefined) return null;
+  const path = join(policy.localPacks, `${name.slice(name.indexOf("/") + 1)}-${version}.tgz`);
+  const archive = await readBoundedFile(path, MAX_ARCHIVE_BYTES);
+  if (archive === null) return null;
+  const owners = [0, process.getuid?.() ?? 0];
+  for (const owned of [policy.localPacks, path]) {
+    checkOwner(await lstat(owned), owners, owned);
+  }
+  if (digest !== null && digest !== archiveDigest(archive)) return null;
+  const bundle = await readBoundedFile(`${path}.sigstore.json`, MAX_BUNDLE_BYTES);
+  return { archive, bundle: bundle === null ? null : bundle.toString("utf8") };
+}
+
+/** @throws SondeError NOT_FOUND, saying what the host would have to hold */
+export function noLocalPack({ name, version, policy }: AdmitRequest): SondeError {
+  const where = policy.allowUnsignedPacks ? policy.localPacks : undefined;
+  return new SondeError(
+    "NOT_FOUND",
+    `expected ${name} ${version} in the folder of this host's own packs, got ${where === undefined ? "a policy that allows none" : `none in ${where}`}`,
+  );
+}

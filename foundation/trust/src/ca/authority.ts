@@ -1,0 +1,184 @@
+import "reflect-metadata";
+import { createHash, createPublicKey, type KeyObject, randomBytes, webcrypto } from "node:crypto";
+import {
+  BasicConstraintsExtension,
+  ExtendedKeyUsage,
+  ExtendedKeyUsageExtension,
+  KeyUsageFlags,
+  KeyUsagesExtension,
+  PemConverter,
+  Pkcs10CertificateRequest,
+  SubjectAlternativeNameExtension,
+  X509Certificate,
+  X509CertificateGenerator,
+} from "@peculiar/x509";
+import { SondeError } from "@sonde/schemas/errors";
+import { AGENT_CERTIFICATE_MS, agentUri } from "@sonde/schemas/wire";
+import { keyIdOf } from "../envelope/keys.ts";
+
+const EC = { name: "ECDSA", namedCurve: "P-256", hash: "SHA-256" } as const;
+const HOUR_MS = 3_600_000;
+const DAY_MS = 24 * HOUR_MS;
+/** Certificates start a little in the past, so that a slow clock does not refuse them. */
+const BACKDATE_MS = 5 * 60_000;
+const AUTHORITY_LIFETIME_MS = 3650 * DAY_MS;
+const SERVER_LIFETIME_MS = 397 * DAY_MS;
+
+/** A certificate and its private key, both PEM. */
+export type KeyedCertificate = { certificate: string; privateKey: string };
+
+/** What the hub keeps about a certificate it gave to an agent. */
+export type AgentCertificate = {
+  certificate: string;
+  /** Lower-case hex of 128 random bits. */
+  serial: string;
+  keyId: string;
+  expiresAt: Date;
+};
+
+/** Issues every certificate of one hub. Holds the CA key in memory; one per hub. */
+export type Authority = {
+  certificate: string;
+  /** SHA-256 of the CA certificate's DER, 64 hex digits: what enrolment tokens pin. */
+  fingerprint: string;
+  /** The key of a request, proven to be the requester's. @throws SondeError CSR_INVALID */
+  readPublicKey(csr: string): Promise<KeyObject>;
+  /** For the hub's own listeners; `names` are DNS names and IP addresses. */
+  issueServerCertificate(names: string[]): Promise<KeyedCertificate>;
+  /**
+   * For one agent's ed25519 key, as `readPublicKey` proved it or an earlier
+   * certificate holds it. Subject and extensions are ours (attack 17).
+   */
+  issueAgentCertificate(request: AgentRequest): Promise<AgentCertificate>;
+};
+
+export type AgentRequest = { publicKey: KeyObject; hubId: string; agentId: string };
+
+/** Makes a new CA for a hub. */
+export async function createAuthority(hubId: string, now: Date): Promise<KeyedCertificate> {
+  const keys = await webcrypto.subtle.generateKey(EC, true, ["sign", "verify"]);
+  const certificate = await X509CertificateGenerator.createSelfSigned({
+    serialNumber: randomBytes(16).toString("hex"),
+    name: `CN=Sonde hub ${hubId}`,
+    notBefore: new Date(now.getTime() - BACKDATE_MS),
+    notAfter: new Date(now.getTime() + AUTHORITY_LIFETIME_MS),
+    signingAlgorithm: EC,
+    keys,
+    extensions: [
+      new BasicConstraintsExtension(true, 0, true),
+      new KeyUsagesExtension(KeyUsageFlags.keyCertSign | KeyUsageFlags.cRLSign, true),
+    ],
+  });
+  return { certificate: certificate.toString("pem"), privateKey: await exportKey(keys.privateKey) };
+}
+
+export async function openAuthority(files: KeyedCertificate, now: () => Date): Promise<Authority> {
+  const issuer = new X509Certificate(files.certificate);
+  const signingKey = await webcrypto.subtle.importKey(
+    "pkcs8",
+    PemConverter.decodeFirst(files.privateKey),
+    EC,
+    false,
+    ["sign"],
+  );
+  const issue = (options: {
+    subject: string;
+    publicKey: webcrypto.CryptoKey;
+    lifetimeMs: number;
+    usage: ExtendedKeyUsage;
+    names: { type: "dns" | "ip" | "url"; value: string }[];
+  }) => {
+    const start = now().getTime();
+    return X509CertificateGenerator.create({
+      serialNumber: randomSerial(),
+      subject: options.subject,
+      issuer: issuer.subject,
+      notBefore: new Date(start - BACKDATE_MS),
+      notAfter: new Date(start + options.lifetimeMs),
+      signingAlgorithm: EC,
+      publicKey: options.publicKey,
+      signingKey,
+      extensions: [
+        new BasicConstraintsExtension(false, undefined, true),
+        new KeyUsagesExtension(KeyUsageFlags.digitalSignature, true),
+        new ExtendedKeyUsageExtension([options.usage]),
+        new SubjectAlternativeNameExtension(options.names),
+      ],
+    });
+  };
+
+  return {
+    certificate: files.certificate,
+    fingerprint: createHash("sha256").update(Buffer.from(issuer.rawData)).digest("hex"),
+    readPublicKey,
+    async issueServerCertificate(names) {
+      const keys = await webcrypto.subtle.generateKey(EC, true, ["sign", "verify"]);
+      const certificate = await issue({
+        subject: "CN=Sonde hub",
+        publicKey: keys.publicKey,
+        lifetimeMs: SERVER_LIFETIME_MS,
+        usage: ExtendedKeyUsage.serverAuth,
+        names: names.map((value) => ({ type: /^[\d.]+$|:/.test(value) ? "ip" : "dns", value })),
+      });
+      return {
+        certificate: certificate.toString("pem"),
+        privateKey: await exportKey(keys.privateKey),
+      };
+    },
+    async issueAgentCertificate(request) {
+      const { publicKey } = request;
+      const certificate = await issue({
+        subject: `CN=${request.agentId}`,
+        publicKey: await webcrypto.subtle.importKey(
+          "spki",
+          publicKey.export({ type: "spki", format: "der" }),
+          { name: "Ed25519" },
+          true,
+          ["verify"],
+        ),
+        lifetimeMs: AGENT_CERTIFICATE_MS,
+        usage: ExtendedKeyUsage.clientAuth,
+        names: [{ type: "url", value: agentUri(request.hubId, request.agentId) }],
+      });
+      return {
+        certificate: certificate.toString("pem"),
+        serial: certificate.serialNumber.toLowerCase(),
+        keyId: keyIdOf(publicKey),
+        expiresAt: certificate.notAfter,
+      };
+    },
+  };
+}
+
+/**
+ * Gives the key of a certificate request, after checking that the request is
+ * signed by that key.
+ *
+ * @throws SondeError CSR_INVALID
+ */
+async function readPublicKey(csr: string): Promise<KeyObject> {
+  try {
+    const request = new Pkcs10CertificateRequest(csr);
+    const publicKey = createPublicKey({
+      key: Buffer.from(request.publicKey.rawData),
+      format: "der",
+      type: "spki",
+    });
+    // The kind first: verifying a giant key is what an attacker would like us to do.
+    if (publicKey.asymmetricKeyType === "ed25519" && (await request.verify())) return publicKey;
+  } catch (cause) {
+    throw new SondeError("CSR_INVALID", "expected a PKCS#10 request in PEM", { cause });
+  }
+  throw new SondeError("CSR_INVALID", "expected a request signed by its own ed25519 key");
+}
+
+async function exportKey(key: webcrypto.CryptoKey): Promise<string> {
+  return PemConverter.encode(await webcrypto.subtle.exportKey("pkcs8", key), "PRIVATE KEY");
+}
+
+/** 128 random bits without a leading zero byte or sign bit, so that every parser prints the same. */
+function randomSerial(): string {
+  const bytes = randomBytes(16);
+  bytes[0] = ((bytes[0] ?? 0) & 0x7f) | 0x40;
+  return bytes.toString("hex");
+}

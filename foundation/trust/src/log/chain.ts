@@ -1,0 +1,64 @@
+import { createHash } from "node:crypto";
+import { type AuditEntry, type AuditRecord } from "@sonde/schemas/audit";
+import { SondeError } from "@sonde/schemas/errors";
+import { type Digest } from "@sonde/schemas/names";
+import { type LogHead } from "@sonde/schemas/wire";
+
+/** The head of a log without entries. */
+export const EMPTY_HEAD: LogHead = { size: 0, hash: `sha256:${"0".repeat(64)}` };
+
+/**
+ * Makes the entry that follows `head`. The hash covers the sequence number, the
+ * previous hash and the record, so no entry can be edited, moved, inserted or
+ * dropped without every later hash changing (attack 59).
+ */
+export function chainRecord(head: LogHead, record: AuditRecord): AuditEntry {
+  const seq = head.size + 1;
+  return { seq, previous: head.hash, record, hash: hashEntry(seq, head.hash, record) };
+}
+
+/** The head of the log that ends with `entry`. */
+export function headAfter(entry: AuditEntry): LogHead {
+  return { size: entry.seq, hash: entry.hash };
+}
+
+/**
+ * Walks entries in order and checks each against the one before.
+ *
+ * @param from head of the log before the first entry given
+ * @returns the head after the last entry
+ * @throws SondeError AUDIT_UNAVAILABLE naming the first entry that does not follow
+ */
+export function verifyChain(entries: Iterable<AuditEntry>, from: LogHead = EMPTY_HEAD): LogHead {
+  let head = from;
+  for (const entry of entries) {
+    const follows =
+      entry.seq === head.size + 1 &&
+      entry.previous === head.hash &&
+      entry.hash === hashEntry(entry.seq, entry.previous, entry.record);
+    if (!follows) {
+      throw new SondeError(
+        "AUDIT_UNAVAILABLE",
+        `expected entry ${head.size + 1} to continue the chain, got one that does not`,
+      );
+    }
+    head = headAfter(entry);
+  }
+  return head;
+}
+
+function hashEntry(seq: number, previous: Digest, record: AuditRecord): Digest {
+  const text = `sonde-audit-v1\n${seq}\n${previous}\n${canonicalJson(record)}`;
+  return `sha256:${createHash("sha256").update(text, "utf8").digest("hex")}`;
+}
+
+/** JSON with sorted keys, so an entry hashes the same after a round trip through a database. */
+export function canonicalJson(value: unknown): string {
+  if (Array.isArray(value)) return `[${value.map(canonicalJson).join(",")}]`;
+  if (typeof value !== "object" || value === null) return JSON.stringify(value ?? null);
+  const members = Object.entries(value)
+    .filter(([, member]) => member !== undefined)
+    .sort(([a], [b]) => (a < b ? -1 : 1))
+    .map(([key, member]) => `${JSON.stringify(key)}:${canonicalJson(member)}`);
+  return `{${members.join(",")}}`;
+}

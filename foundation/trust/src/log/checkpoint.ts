@@ -1,0 +1,44 @@
+import type { KeyObject } from "node:crypto";
+import { SondeError } from "@sonde/schemas/errors";
+import { type NoteKey, openNote, signNote } from "./signed-note.ts";
+
+/** A log's head as its key signed it (C2SP tlog-checkpoint v1.0.0). */
+export type Checkpoint = {
+  readonly size: number;
+  readonly root: Buffer;
+  /** When the log's key last vouched for this head; to the second. */
+  readonly at: Date;
+  /** The signed note itself. */
+  readonly note: string;
+};
+
+/** The origin line is the name of the log's key. */
+export function signCheckpoint(
+  { size, root }: Pick<Checkpoint, "size" | "root">,
+  key: NoteKey,
+  privateKey: KeyObject,
+  at: Date,
+): string {
+  return signNote(`${key.name}\n${size}\n${root.toString("base64")}\n`, key, privateKey, at);
+}
+
+/** @throws SondeError REGISTRY_LOG_INCONSISTENT for anything but a checkpoint that this key signed */
+export function openCheckpoint(note: string, key: NoteKey): Checkpoint {
+  const { text, at } = openNote(note, key);
+  const [origin, sizeText, rootText, ...rest] = text.split("\n");
+  const root = Buffer.from(rootText ?? "", "base64");
+  const size = Number(sizeText);
+  const sound =
+    origin === key.name &&
+    /^(0|[1-9][0-9]{0,15})$/.test(sizeText ?? "") &&
+    Number.isSafeInteger(size) &&
+    root.length === 32 &&
+    root.toString("base64") === rootText &&
+    // Extension lines mean nothing here, and what means nothing is not accepted.
+    rest.length === 1;
+  if (sound) return { size, root, at, note };
+  throw new SondeError(
+    "REGISTRY_LOG_INCONSISTENT",
+    `checkpoint: expected origin ${key.name}, a size and a root, got others`,
+  );
+}

@@ -1,0 +1,129 @@
+import { type KeyObject, createHash, createPublicKey, sign, verify } from "node:crypto";
+import { SondeError } from "@sonde/schemas/errors";
+
+// Signed notes (C2SP signed-note v1.0.0) with Ed25519: signatures of type 0x01
+// over the text, and timestamped cosignatures of type 0x04 (C2SP tlog-cosignature).
+
+const SIGNATURE = 0x01;
+const COSIGNATURE = 0x04;
+const MAX_NOTE_BYTES = 16 * 1024;
+const MAX_SIGNATURES = 32;
+/** What precedes the 32 bytes of an Ed25519 public key in its SubjectPublicKeyInfo (RFC 8410). */
+const ED25519_SPKI = Buffer.from("302a300506032b6570032100", "hex");
+/** A URL without its scheme, as the format recommends. */
+const NAME = /^[a-zA-Z0-9][a-zA-Z0-9._:/-]{0,199}$/;
+
+/** Whose signatures count, and under which name. */
+export type NoteKey = { readonly name: string; readonly publicKey: KeyObject };
+
+/** A key as it is written in a policy: `NAME+KEYID+BASE64`, key ID in hex (a vkey). */
+export function formatNoteKey(key: NoteKey): string {
+  const material = Buffer.concat([Buffer.of(SIGNATURE), rawKey(key.publicKey)]);
+  return `${key.name}+${keyId(key, SIGNATURE).toString("hex")}+${material.toString("base64")}`;
+}
+
+/** @throws SondeError CONFIG_INVALID for what is no vkey of an Ed25519 key */
+export function parseNoteKey(text: string): NoteKey {
+  const [, name, id, encoded] = /^([^+]+)\+([0-9a-f]{8})\+(.+)$/.exec(text) ?? [];
+  const material = Buffer.from(encoded ?? "", "base64");
+  if (
+    name === undefined ||
+    !NAME.test(name) ||
+    material.length !== 33 ||
+    material[0] !== SIGNATURE
+  ) {
+    throw new SondeError("CONFIG_INVALID", "log key: expected NAME+KEYID+BASE64 of an Ed25519 key");
+  }
+  const publicKey = createPublicKey({
+    key: Buffer.concat([ED25519_SPKI, material.subarray(1)]),
+    format: "der",
+    type: "spki",
+  });
+  const key = { name, publicKey };
+  if (keyId(key, SIGNATURE).toString("hex") !== id) {
+    throw new SondeError("CONFIG_INVALID", "log key: expected the key ID of that name and key");
+  }
+  return key;
+}
+
+/**
+ * Signs a text that ends in a newline, and says when: one plain signature and
+ * one timestamped cosignature by the same key.
+ */
+export function signNote(text: string, key: NoteKey, privateKey: KeyObject, at: Date): string {
+  const seconds = BigInt(Math.floor(at.getTime() / 1000));
+  const time = Buffer.alloc(8);
+  time.writeBigUInt64BE(seconds);
+  const plain = sign(null, Buffer.from(text, "utf8"), privateKey);
+  const timed = sign(null, cosignedMessage(text, seconds), privateKey);
+  return [
+    text,
+    "\n",
+    signatureLine(key, SIGNATURE, plain),
+    signatureLine(key, COSIGNATURE, Buffer.concat([time, timed])),
+  ].join("");
+}
+
+/**
+ * Reads a note and checks both signatures of that key. Lines of other keys are
+ * ignored, as the format asks.
+ *
+ * @returns the text, and when the key last vouched for it
+ * @throws SondeError REGISTRY_LOG_INCONSISTENT for anything else
+ */
+export function openNote(note: string, key: NoteKey): { text: string; at: Date } {
+  if (Buffer.byteLength(note, "utf8") > MAX_NOTE_BYTES) throw refused("a note of bounded size");
+  const end = note.lastIndexOf("\n\n");
+  if (end < 0 || !note.endsWith("\n")) throw refused("a signed note");
+  const text = note.slice(0, end + 1);
+  const lines = note.slice(end + 2, -1).split("\n");
+  if (lines.length > MAX_SIGNATURES) throw refused("fewer signatures");
+  const plain = findSignature(lines, key, SIGNATURE);
+  const timed = findSignature(lines, key, COSIGNATURE);
+  if (plain === null || timed?.length !== 72)
+    throw refused(`a signature and a timestamp of ${key.name}`);
+  const seconds = timed.readBigUInt64BE(0);
+  const sound =
+    verify(null, Buffer.from(text, "utf8"), key.publicKey, plain) &&
+    verify(null, cosignedMessage(text, seconds), key.publicKey, timed.subarray(8));
+  // Later than any Date can say is later than any clock.
+  if (!sound || seconds > 8_000_000_000_000n) throw refused(`signatures of ${key.name}`);
+  return { text, at: new Date(Number(seconds) * 1000) };
+}
+
+function findSignature(lines: readonly string[], key: NoteKey, type: number): Buffer | null {
+  const id = keyId(key, type);
+  for (const line of lines) {
+    const [, name, encoded] = /^— (\S+) ([A-Za-z0-9+/=]+)$/u.exec(line) ?? [];
+    const bytes = Buffer.from(encoded ?? "", "base64");
+    // Base64 that decodes to the same bytes but is spelled otherwise is not this note.
+    const canonical = bytes.toString("base64") === encoded;
+    if (canonical && name === key.name && bytes.subarray(0, 4).equals(id)) return bytes.subarray(4);
+  }
+  return null;
+}
+
+function signatureLine(key: NoteKey, type: number, signature: Buffer): string {
+  return `— ${key.name} ${Buffer.concat([keyId(key, type), signature]).toString("base64")}\n`;
+}
+
+function cosignedMessage(text: string, seconds: bigint): Buffer {
+  return Buffer.from(`cosignature/v1\ntime ${seconds}\n${text}`, "utf8");
+}
+
+function keyId({ name, publicKey }: NoteKey, type: number): Buffer {
+  return createHash("sha256")
+    .update(`${name}\n`)
+    .update(Uint8Array.of(type))
+    .update(rawKey(publicKey))
+    .digest()
+    .subarray(0, 4);
+}
+
+function rawKey(publicKey: KeyObject): Buffer {
+  return publicKey.export({ format: "der", type: "spki" }).subarray(ED25519_SPKI.length);
+}
+
+function refused(expected: string): SondeError {
+  return new SondeError("REGISTRY_LOG_INCONSISTENT", `checkpoint: expected ${expected}, got none`);
+}

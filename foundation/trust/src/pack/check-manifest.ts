@@ -1,0 +1,117 @@
+import { SondeError } from "@sonde/schemas/errors";
+import {
+  type Manifest,
+  type Requires,
+  SOURCE_KINDS,
+  parseManifestShape,
+} from "@sonde/schemas/manifest";
+import { parseJson } from "@sonde/schemas/parse";
+import semver from "semver";
+import { checkProbe } from "./check-probe.ts";
+import { checkSource, deriveRequires } from "@sonde/sources";
+
+// Deeper than any manifest (a result schema has at most MAX_VALUE_DEPTH levels)
+// and shallow enough that no check recurses far.
+const MAX_NESTING = 40;
+
+// A person approves what the manifest says: nothing in it may be unseen or
+// reorder what is seen (attack class 37). Private characters and lone halves too.
+const INVISIBLE = /[\p{Cc}\p{Cf}\p{Co}\p{Cs}\u2028\u2029]/u;
+
+/**
+ * Checks a manifest completely: its shape, and every rule that spans fields.
+ *
+ * @param value the parsed JSON of a pack.json
+ * @throws SondeError MANIFEST_INVALID, REQUIRES_MISMATCH, or
+ *   PACK_NEEDS_NEWER_AGENT for a manifest version or source kind not known here
+ */
+export function checkManifest(value: unknown): Manifest {
+  checkNesting(value, 0);
+  refuseNewerThings(value);
+  const manifest = parseManifestShape(value);
+  if (semver.validRange(manifest.engines.agent) === null) {
+    throw invalid(`engines.agent: expected a version range, got ${manifest.engines.agent}`);
+  }
+  if (semver.valid(manifest.version) !== manifest.version) {
+    throw invalid(`version: expected a semantic version, got ${manifest.version}`);
+  }
+  for (const [name, source] of Object.entries(manifest.sources)) checkSource(name, source);
+  for (const name of Object.keys(manifest.probes)) checkProbe(manifest, name);
+  checkRequires(manifest);
+  return manifest;
+}
+
+/** Bytes of a manifest as build writes them: two blanks of indentation, a newline at the end. */
+export function formatManifest(manifest: Manifest): string {
+  return `${JSON.stringify(manifest, null, 2)}\n`;
+}
+
+/**
+ * Reads the bytes of a pack.json. They must be exactly what `formatManifest`
+ * makes of them: so no key is there twice, and what a person reads is what
+ * every parser reads.
+ *
+ * @throws SondeError as checkManifest
+ */
+export function parseManifest(bytes: Uint8Array): Manifest {
+  const manifest = checkManifest(parseJson(bytes, "pack.json", "MANIFEST_INVALID"));
+  if (!Buffer.from(formatManifest(manifest), "utf8").equals(bytes)) {
+    throw invalid("expected the JSON text that build writes, got another spelling");
+  }
+  return manifest;
+}
+
+function checkRequires({ requires, sources }: Manifest): void {
+  const derived: Requires = { groups: requires.groups, ...deriveRequires(sources) };
+  for (const key of ["commands", "files", "sockets"] as const) {
+    const expected = JSON.stringify(derived[key]);
+    const got = JSON.stringify(requires[key]);
+    if (expected !== got) {
+      throw new SondeError(
+        "REQUIRES_MISMATCH",
+        `requires.${key}: expected ${expected} from the sources, got ${got}`,
+      );
+    }
+  }
+}
+
+function refuseNewerThings(value: unknown): void {
+  if (!isObject(value)) return;
+  const { manifest, sources } = value;
+  if (typeof manifest === "number" && manifest > 1) {
+    throw new SondeError("PACK_NEEDS_NEWER_AGENT", `expected manifest 1, got ${manifest}`);
+  }
+  for (const source of isObject(sources) ? Object.values(sources) : []) {
+    const kind = isObject(source) ? source["kind"] : undefined;
+    if (typeof kind === "string" && !(SOURCE_KINDS as readonly string[]).includes(kind)) {
+      const known = SOURCE_KINDS.join(", ");
+      throw new SondeError(
+        "PACK_NEEDS_NEWER_AGENT",
+        `expected a source kind of ${known}, got ${JSON.stringify(kind.slice(0, 40))}`,
+      );
+    }
+  }
+}
+
+/** Bounds the depth, and refuses unseen characters and names that every object already answers to. */
+function checkNesting(value: unknown, depth: number): void {
+  if (depth > MAX_NESTING) throw invalid(`expected at most ${MAX_NESTING} levels, got more`);
+  if (typeof value === "string" && INVISIBLE.test(value)) {
+    throw invalid("expected text without control, direction or other invisible characters");
+  }
+  if (typeof value !== "object" || value === null) return;
+  for (const [key, child] of Object.entries(value)) {
+    if (!Array.isArray(value) && Object.hasOwn(Object.prototype, key)) {
+      throw invalid(`expected another name than ${key}`);
+    }
+    checkNesting(child, depth + 1);
+  }
+}
+
+function isObject(value: unknown): value is Record<string, unknown> {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
+}
+
+function invalid(sentence: string): SondeError {
+  return new SondeError("MANIFEST_INVALID", `pack.json: ${sentence}`);
+}

@@ -1,0 +1,71 @@
+import { SondeError } from "@sonde/schemas/errors";
+import { type Manifest, type ProbeManifest, checkValueSchema } from "@sonde/schemas/manifest";
+import { AGENT_ARGUMENT, RESERVED_TOOLS, buildProbeId, toolNameOf } from "@sonde/schemas/names";
+import { effectiveCapability, findMisfit } from "@sonde/sources";
+
+/** MCP clients refuse longer tool names. */
+const MAX_TOOL_NAME = 64;
+
+/**
+ * The rules for one probe that its shape cannot say: schemas within the
+ * vocabulary, every read a real source with each hole filled, a global name
+ * that fits and is free, and a label that is no lower than what the sources need.
+ *
+ * @throws SondeError MANIFEST_INVALID
+ */
+export function checkProbe(manifest: Manifest, name: string): void {
+  const probe = new Map(Object.entries(manifest.probes)).get(name);
+  if (probe === undefined) throw refusal(name, "expected a probe, got none");
+  checkValueSchema(probe.params, "params");
+  checkValueSchema(probe.result, "result");
+  checkTool(manifest.name, name, probe);
+  checkReads(manifest, name, probe);
+  checkLabel(manifest, name, probe);
+}
+
+function checkTool(pack: Manifest["name"], name: string, { params }: ProbeManifest): void {
+  const tool = toolNameOf(buildProbeId(pack, name));
+  if (tool.length > MAX_TOOL_NAME) {
+    throw refusal(name, `expected a tool name of ${MAX_TOOL_NAME} characters, got ${tool.length}`);
+  }
+  if (RESERVED_TOOLS.has(tool)) {
+    throw refusal(name, `expected another tool name than ${tool}, which is the hub's own`);
+  }
+  if ("properties" in params && Object.hasOwn(params.properties, AGENT_ARGUMENT)) {
+    throw refusal(name, `expected no parameter ${AGENT_ARGUMENT}, which is the hub's own`);
+  }
+}
+
+/** The label is what clients are shown and what keys are compared with: it never says too little. */
+function checkLabel(manifest: Manifest, name: string, { capability }: ProbeManifest): void {
+  const needed = effectiveCapability(manifest, name);
+  if (needed !== capability) {
+    throw refusal(name, `expected capability ${needed}, as its sources need, got ${capability}`);
+  }
+}
+
+function checkReads(manifest: Manifest, name: string, probe: ProbeManifest): void {
+  const sources = new Map(Object.entries(manifest.sources));
+  for (const [readName, read] of Object.entries(probe.reads)) {
+    const source = sources.get(read.source);
+    if (source === undefined) {
+      throw refusal(name, `read ${readName}: expected a source, got ${read.source}`);
+    }
+    const holes = new Map(Object.entries(source.holes ?? {}));
+    const values = new Map(Object.entries(read.with ?? {}));
+    for (const [hole, type] of holes) {
+      const value = values.get(hole);
+      const misfit =
+        value === undefined ? "expected a value, got none" : findMisfit(type, value, probe.params);
+      if (misfit !== null) throw refusal(name, `read ${readName}, hole ${hole}: ${misfit}`);
+    }
+    const extra = [...values.keys()].find((hole) => !holes.has(hole));
+    if (extra !== undefined) {
+      throw refusal(name, `read ${readName}: expected holes of ${read.source}, got ${extra}`);
+    }
+  }
+}
+
+function refusal(probe: string, sentence: string): SondeError {
+  return new SondeError("MANIFEST_INVALID", `probe ${probe}: ${sentence}`);
+}

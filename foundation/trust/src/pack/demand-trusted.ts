@@ -1,0 +1,81 @@
+import { SondeError } from "@sonde/schemas/errors";
+import { type Signer, type SignerPolicy, type TrustedIdentity } from "@sonde/schemas/trust";
+import { keyIdOf } from "../envelope/index.ts";
+import { parsePublisherKey } from "./publisher-key.ts";
+
+// Loads no Sigstore: an agent asks this of what it stored long ago.
+
+type Keyless = Extract<Signer, { kind: "keyless" }>;
+
+/**
+ * Whether the policy, as it is now, lets this signer sign for its publisher. A
+ * key counts only among the publisher's keys and an identity only among its
+ * identities; every comparison is of whole strings.
+ *
+ * @throws SondeError SIGNER_UNTRUSTED, SIGNATURE_MISSING for an unsigned pack
+ *   where none is allowed, CONFIG_INVALID for a policy with an unusable key
+ */
+export function demandTrusted(policy: SignerPolicy, signer: Signer): void {
+  switch (signer.kind) {
+    case "rsa-sha256":
+      return demandKey(policy, signer.publisher, signer.keyId);
+    case "keyless":
+      return demandIdentity(policy, signer);
+    case "none":
+      if (policy.allowUnsignedPacks) return;
+      throw new SondeError("SIGNATURE_MISSING", "expected a signed pack, got one without");
+  }
+}
+
+function demandKey(policy: SignerPolicy, publisher: string, keyId: string): void {
+  const { keys } = listedFor(policy, publisher);
+  if (keys.some(({ publicKey }) => keyIdOf(parsePublisherKey(publicKey)) === keyId)) return;
+  throw new SondeError(
+    "SIGNER_UNTRUSTED",
+    `expected a key of publisher ${publisher}, got ${keyId}`,
+  );
+}
+
+function demandIdentity(policy: SignerPolicy, signer: Keyless): void {
+  const { publisher, issuer, identity, repositoryId } = signer;
+  if (policy.trustedRoot === undefined) throw noTrustedRoot();
+  const named = listedFor(policy, publisher).identities.filter(
+    (listed) => listed.issuer === issuer && listed.identity === identity,
+  );
+  if (named.some((listed) => (listed.repositoryId ?? null) === repositoryId)) return;
+  const who = `${identity} of ${issuer}`;
+  if (named.length === 0) {
+    throw new SondeError(
+      "SIGNER_UNTRUSTED",
+      `expected an identity of publisher ${publisher}, got ${who}`,
+    );
+  }
+  throw new SondeError("SIGNER_UNTRUSTED", describeRepository(who, named, repositoryId));
+}
+
+function describeRepository(
+  who: string,
+  named: readonly TrustedIdentity[],
+  got: string | null,
+): string {
+  const numbers = named.flatMap(({ repositoryId }) => repositoryId ?? []);
+  if (numbers.length === 0) {
+    return `${who}: expected the policy to name the repository too, got none; add repositoryId ${got} when it is the one you mean`;
+  }
+  return `${who}: expected repository ${numbers.join(" or ")}, got ${got ?? "a certificate that names none"}`;
+}
+
+/** Keyless signatures count only against a root that the host pinned. */
+export function noTrustedRoot(): SondeError {
+  return new SondeError(
+    "SIGNER_UNTRUSTED",
+    "expected a pinned trusted root to verify a keyless signature, got a policy without; add one with sonde trust add --trusted-root FILE",
+  );
+}
+
+function listedFor(policy: SignerPolicy, publisher: string): SignerPolicy["publishers"][string] {
+  const nothing = { keys: [], identities: [] };
+  return Object.hasOwn(policy.publishers, publisher)
+    ? (policy.publishers[publisher] ?? nothing)
+    : nothing;
+}

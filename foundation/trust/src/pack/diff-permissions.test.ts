@@ -1,0 +1,93 @@
+import type { Manifest } from "@sonde/schemas/manifest";
+import { expect, test } from "vitest";
+import { buildSampleManifest } from "../testing/sample-pack.ts";
+import { deriveRequires } from "@sonde/sources";
+import { diffPermissions, findPrevious } from "./diff-permissions.ts";
+
+const NOTHING = { groups: [], commands: [], files: [], sockets: [] };
+const limits = { timeoutMs: 500, maxBytes: 4096 };
+const before = buildSampleManifest();
+const [greet] = Object.values(before.probes);
+/** The next version, with these sources and what they need. */
+const next = (sources: Manifest["sources"], probes = before.probes): Manifest =>
+  buildSampleManifest({
+    version: "1.1.0",
+    sources,
+    probes,
+    requires: { groups: [], ...deriveRequires(sources) },
+  });
+
+test("the same asks for nothing more", () => {
+  const diff = diffPermissions(before, next(before.sources));
+  expect(diff).toEqual({
+    from: "1.0.0",
+    to: "1.1.0",
+    added: NOTHING,
+    removed: NOTHING,
+    probes: { added: [], removed: [], raised: [] },
+    sources: { added: [], removed: [], changed: [] },
+    asksMore: false,
+  });
+});
+
+test("of a first version everything is new", () => {
+  const diff = diffPermissions(null, before);
+  expect(diff).toMatchObject({ from: null, asksMore: true, added: before.requires });
+  expect(diff.probes.added).toEqual(["greet"]);
+  expect(diff.sources.added).toEqual(["load"]);
+});
+
+test("a further file, command or socket is asked for, and a dropped one is not", () => {
+  const diff = diffPermissions(
+    before,
+    next({
+      up: { kind: "file", path: "/proc/uptime", ...limits },
+      list: { kind: "exec", command: "df", argv: ["-P"], ...limits },
+      ask: { kind: "http", socket: "/run/docker.sock", path: "/info", ...limits },
+    }),
+  );
+  expect(diff.added).toEqual({
+    groups: [],
+    commands: ["df -P"],
+    files: ["/proc/uptime"],
+    sockets: ["/run/docker.sock GET /info"],
+  });
+  expect(diff.removed.files).toEqual(["/proc/loadavg"]);
+  expect(diff.sources).toEqual({ added: ["ask", "list", "up"], removed: ["load"], changed: [] });
+  expect(diff.asksMore).toBe(true);
+});
+
+test("a group is asked for", () => {
+  const after = next(before.sources);
+  const grouped = { ...after, requires: { ...after.requires, groups: ["docker"] } };
+  expect(diffPermissions(before, grouped)).toMatchObject({
+    added: { groups: ["docker"] },
+    asksMore: true,
+  });
+});
+
+test("a level counts by what the source needs, and a changed limit is a change that asks nothing", () => {
+  if (greet === undefined) throw new Error("expected a probe");
+  const stop = { load: { kind: "exec", command: "systemctl", argv: ["stop", "x"], ...limits } };
+  const raised = diffPermissions(before, next(stop as Manifest["sources"]));
+  expect(raised.probes.raised).toEqual([{ probe: "greet", from: "observe", to: "manage" }]);
+  expect(raised.sources.changed).toEqual(["load"]);
+  const labelled = { greet, other: { ...greet, capability: "interact" } } as Manifest["probes"];
+  expect(diffPermissions(before, next(before.sources, labelled))).toMatchObject({
+    probes: { added: ["other"] },
+    asksMore: true,
+  });
+  const longer = { load: { ...before.sources["load"], timeoutMs: 900 } } as Manifest["sources"];
+  expect(diffPermissions(before, next(longer))).toMatchObject({
+    sources: { changed: ["load"] },
+    asksMore: false,
+  });
+});
+
+test("the version before is the newest that is older, whenever it was published", () => {
+  const versions = ["1.0.0", "2.0.0", "1.10.0", "1.9.0", "1.10.1-beta.1"];
+  expect(findPrevious(versions, "1.10.1")).toBe("1.10.1-beta.1");
+  expect(findPrevious(versions, "1.10.0")).toBe("1.9.0");
+  expect(findPrevious(versions, "0.9.0")).toBeNull();
+  expect(findPrevious([], "1.0.0")).toBeNull();
+});

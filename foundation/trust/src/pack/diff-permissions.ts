@@ -1,0 +1,95 @@
+import { type Manifest, type Requires } from "@sonde/schemas/manifest";
+import { type Capability, type Version, isAboveCeiling } from "@sonde/schemas/names";
+import semver from "semver";
+import { effectiveCapability } from "@sonde/sources";
+
+/** What one version of a pack asks of a host, next to another. */
+export type PermissionDiff = {
+  /** Null: there was none before, so everything is new. */
+  from: Version | null;
+  to: Version;
+  added: Requires;
+  removed: Requires;
+  probes: {
+    added: string[];
+    removed: string[];
+    /** Probes that need a higher level than before. */
+    raised: { probe: string; from: Capability; to: Capability }[];
+  };
+  sources: { added: string[]; removed: string[]; changed: string[] };
+  /** True when whoever granted the one has not thereby granted the other. */
+  asksMore: boolean;
+};
+
+/**
+ * The difference between what two versions ask for, by what their sources need
+ * and not by their labels. Every list is sorted.
+ */
+export function diffPermissions(before: Manifest | null, after: Manifest): PermissionDiff {
+  const added = lessOf(after.requires, before?.requires);
+  const probes = diffProbes(before, after);
+  const asksMore =
+    Object.values(added).some((names) => names.length > 0) ||
+    probes.raised.length > 0 ||
+    probes.added.some((probe) => effectiveCapability(after, probe) !== "observe");
+  return {
+    from: before?.version ?? null,
+    to: after.version,
+    added,
+    removed: lessOf(before?.requires, after.requires),
+    probes,
+    sources: diffSources(before, after),
+    asksMore,
+  };
+}
+
+/** The newest of these versions that is older than `version`; null when there is none. */
+export function findPrevious(versions: readonly Version[], version: Version): Version | null {
+  const older = versions.filter((other) => semver.lt(other, version));
+  return older.toSorted(semver.rcompare)[0] ?? null;
+}
+
+/** What of `some` is not in `others`. */
+function lessOf(some: Requires | undefined, others: Requires | undefined): Requires {
+  const less = (kind: keyof Requires): string[] => missing(some?.[kind], others?.[kind]);
+  return {
+    groups: less("groups"),
+    commands: less("commands"),
+    files: less("files"),
+    sockets: less("sockets"),
+  };
+}
+
+function diffProbes(before: Manifest | null, after: Manifest): PermissionDiff["probes"] {
+  const old = Object.keys(before?.probes ?? {});
+  const now = Object.keys(after.probes);
+  const raised = now
+    .filter((probe) => old.includes(probe))
+    .toSorted()
+    .flatMap((probe) => {
+      const from = before === null ? "observe" : effectiveCapability(before, probe);
+      const to = effectiveCapability(after, probe);
+      return isAboveCeiling(to, from) ? [{ probe, from, to }] : [];
+    });
+  return { added: missing(now, old), removed: missing(old, now), raised };
+}
+
+function diffSources(before: Manifest | null, after: Manifest): PermissionDiff["sources"] {
+  const old = new Map(Object.entries(before?.sources ?? {}));
+  const now = new Map(Object.entries(after.sources));
+  const changed = [...now]
+    .filter(([name, source]) => {
+      const was = old.get(name);
+      return was !== undefined && JSON.stringify(was) !== JSON.stringify(source);
+    })
+    .map(([name]) => name);
+  return {
+    added: missing([...now.keys()], [...old.keys()]),
+    removed: missing([...old.keys()], [...now.keys()]),
+    changed: changed.toSorted(),
+  };
+}
+
+function missing(some: readonly string[] = [], others: readonly string[] = []): string[] {
+  return some.filter((name) => !others.includes(name)).toSorted();
+}

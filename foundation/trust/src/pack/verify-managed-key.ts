@@ -1,0 +1,55 @@
+import type { KeyObject } from "node:crypto";
+import type { Bundle } from "@sigstore/bundle";
+import { Verifier, toSignedEntity } from "@sigstore/verify";
+import { SondeError } from "@sonde/schemas/errors";
+import { type Digest } from "@sonde/schemas/names";
+import { type SignerPolicy } from "@sonde/schemas/trust";
+import { keyIdOf } from "../envelope/index.ts";
+import { parsePublisherKey } from "./publisher-key.ts";
+import { rejectingThrows } from "./rejecting-throws.ts";
+
+/** Which key signed. */
+export type ManagedKeySignature = { kind: "rsa-sha256"; keyId: Digest };
+
+/**
+ * Verifies a signature by a key that the policy lists; the bundle's hint only
+ * says which of them. For whom the key may sign is not asked here.
+ *
+ * @throws SondeError SIGNATURE_INVALID, SIGNER_UNTRUSTED, CONFIG_INVALID
+ */
+export function verifyManagedKey(
+  bundle: Bundle,
+  hint: string,
+  policy: SignerPolicy,
+): ManagedKeySignature {
+  const key = findKey(policy, hint);
+  if (key === null) {
+    throw new SondeError("SIGNER_UNTRUSTED", "bundle: expected a key of the policy, got another");
+  }
+  const verifier = new Verifier(
+    {
+      certificateAuthorities: [],
+      timestampAuthorities: [],
+      tlogs: [],
+      ctlogs: [],
+      // OpenSSL's default digest for such a key is SHA-256, whatever the bundle says.
+      publicKey: () => ({ publicKey: key, validFor: () => true }),
+    },
+    // Log entries and timestamps are not asked of a managed key; any that are there must
+    // verify, and with no authorities above none can.
+    { tlogThreshold: 0, ctlogThreshold: 0, timestampThreshold: 0 },
+  );
+  rejectingThrows(() => verifier.verify(toSignedEntity(bundle)));
+  return { kind: "rsa-sha256", keyId: keyIdOf(key) };
+}
+
+function findKey(policy: SignerPolicy, keyId: string): KeyObject | null {
+  let found: KeyObject | null = null;
+  for (const { keys } of Object.values(policy.publishers)) {
+    for (const { publicKey } of keys) {
+      const key = parsePublisherKey(publicKey);
+      if (keyIdOf(key) === keyId) found = key;
+    }
+  }
+  return found;
+}

@@ -1,0 +1,3 @@
+export { readCapped } from "./read-capped.ts";
+export { createTurns } from "./take-turns.ts";
+export { buildParser, buildValueChecker, parseJson } from "./validator.ts";

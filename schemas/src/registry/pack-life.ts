@@ -1,0 +1,70 @@
+import { type Static, Type } from "typebox";
+import { Timestamp, Version } from "../names.ts";
+import { AdvisoryId, LogRange, LogText, Severity } from "./registry-log.ts";
+import { buildParser } from "../parse/validator.ts";
+
+// What happens to a pack after it was published. Paths, below /api/v1/packs/:publisher/:pack;
+// each says how it shall be, so that twice is as once, and answers with PackLife:
+//   PUT  /:version/yank             ChangeYank           maintainers and owners
+//   PUT  /deprecation               ChangeDeprecation    maintainers and owners
+//   PUT  /advisories/:id            ChangeAdvisory       owners, and the operator
+//   PUT  /:version/quarantine       ChangeQuarantine     the operator
+
+const closed = { additionalProperties: false } as const;
+
+export const VersionState = Type.Object(
+  {
+    /** Why it is installed only by its exact number; null when it is not yanked. */
+    yanked: Type.Union([LogText, Type.Null()]),
+    /** Why nobody gets it; null when anybody may. */
+    quarantined: Type.Union([LogText, Type.Null()]),
+  },
+  closed,
+);
+export type VersionState = Static<typeof VersionState>;
+
+/** A known fault of the versions in a range. */
+export const Advisory = Type.Object(
+  {
+    id: AdvisoryId,
+    range: LogRange,
+    severity: Severity,
+    text: LogText,
+    at: Timestamp,
+    /**
+     * Who said so: only the operator takes back what the operator said. The log
+     * does not say it, so a mirror does not know.
+     */
+    by: Type.Enum(["publisher", "operator", "unknown"]),
+  },
+  closed,
+);
+export type Advisory = Static<typeof Advisory>;
+
+/** Everything that was said about a pack and is not taken back. */
+export const PackLife = Type.Object(
+  {
+    deprecated: Type.Union([LogText, Type.Null()]),
+    advisories: Type.Array(Advisory),
+    /** Of the versions about which something was said. */
+    versions: Type.Array(Type.Object({ version: Version, state: VersionState }, closed)),
+  },
+  closed,
+);
+export type PackLife = Static<typeof PackLife>;
+
+export const ChangeYank = Type.Object({ yanked: Type.Boolean(), reason: LogText }, closed);
+export const ChangeDeprecation = Type.Object(
+  { message: Type.Union([LogText, Type.Null()]) },
+  closed,
+);
+export const ChangeAdvisory = Type.Object(
+  { range: LogRange, severity: Severity, text: LogText, withdrawn: Type.Boolean() },
+  closed,
+);
+export const ChangeQuarantine = Type.Object(
+  { quarantined: Type.Boolean(), reason: LogText },
+  closed,
+);
+
+export const parsePackLife = buildParser(PackLife, "registry answer", "REGISTRY_UNAVAILABLE");

@@ -1,0 +1,36 @@
+export {
+  type AdmitProgramRequest,
+  AdmitReply,
+  AdmitRequest,
+  AdmittedPack,
+  CheckReply,
+  CheckRequest,
+  CheckedPack,
+  FollowReply,
+  FollowRequest,
+  FollowedEntry,
+  FollowedLog,
+  LogPlace,
+  VerifiedRecord,
+  parseAdmitProgramRequest,
+  parseAdmitReply,
+  parseCheckReply,
+  parseFollowReply,
+  parseFollowedEntry,
+  parseVerifiedRecord,
+} from "./admit.ts";
+export { PACK_PREDICATE_TYPE, PackStatement, parsePackStatement } from "./pack-statement.ts";
+export { Signer, describeSigner, markUnsigned } from "./signer.ts";
+export {
+  type FollowedRegistry,
+  LogKeyText,
+  SignerPolicy,
+  TrustPolicy,
+  TrustedIdentity,
+  parseSignerPolicy,
+  parseTrustPolicy,
+  parseTrustedIdentity,
+  parseTrustedRoot,
+  pickRegistry,
+} from "./trust-policy.ts";
+export { TrustedRoot } from "./trusted-root.ts";

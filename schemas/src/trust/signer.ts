@@ -1,0 +1,47 @@
+import { type Static, Type } from "typebox";
+import { Digest, Timestamp } from "../names.ts";
+
+const closed = { additionalProperties: false } as const;
+
+/** Who signed an archive, as the verifier found it. */
+export const Signer = Type.Union([
+  Type.Object(
+    { kind: Type.Literal("rsa-sha256"), publisher: Type.String(), keyId: Digest },
+    closed,
+  ),
+  Type.Object(
+    {
+      kind: Type.Literal("keyless"),
+      publisher: Type.String(),
+      issuer: Type.String(),
+      identity: Type.String(),
+      /** The source repository's number, where the certificate names one. */
+      repositoryId: Type.Union([Type.String(), Type.Null()]),
+      /** When a timestamp authority saw the signature. */
+      signedAt: Timestamp,
+    },
+    closed,
+  ),
+  /** Only from a local folder under `allowUnsignedPacks`. */
+  Type.Object({ kind: Type.Literal("none"), publisher: Type.String() }, closed),
+]);
+export type Signer = Static<typeof Signer>;
+
+/** Stands behind the name of whatever nobody has signed, wherever it is shown. */
+export function markUnsigned(signer: Signer | null): string {
+  return signer?.kind === "none" ? " (UNSIGNED)" : "";
+}
+
+/** The signer in words, the same wherever a person or a model reads it. */
+export function describeSigner(signer: Signer): string {
+  switch (signer.kind) {
+    case "rsa-sha256":
+      return `${signer.publisher} (RSA key ${signer.keyId})`;
+    case "keyless": {
+      const repository = signer.repositoryId === null ? "" : `, repository ${signer.repositoryId}`;
+      return `${signer.publisher} (${signer.identity} by ${signer.issuer}${repository}, ${signer.signedAt})`;
+    }
+    case "none":
+      return `NOBODY: not signed, so nothing shows that it is from ${signer.publisher}`;
+  }
+}

@@ -1,0 +1,98 @@
+import { type Static, Type } from "typebox";
+import { PublisherName } from "../names.ts";
+import { TrustedRoot } from "./trusted-root.ts";
+import { buildParser } from "../parse/validator.ts";
+
+const closed = { additionalProperties: false } as const;
+
+/** A verifier key of a signed note (C2SP signed-note). */
+export const LogKeyText = Type.String({
+  pattern: "^[A-Za-z0-9][A-Za-z0-9._:/-]{0,199}\\+[0-9a-f]{8}\\+[A-Za-z0-9+/]{44}$",
+});
+
+/**
+ * How old the log's signed head may be, in hours: 24 without it. More is for hosts
+ * that get the log by hand, and is for how long a log that stands still is not noticed.
+ */
+export const LogHeadMaxAgeHours = Type.Integer({ minimum: 24, maximum: 2160 });
+
+/** A managed key: its SubjectPublicKeyInfo as PEM. Only RSA of 2048 to 4096 bits is accepted. */
+const TrustedKey = Type.Object(
+  { algorithm: Type.Literal("rsa-sha256"), publicKey: Type.String({ maxLength: 2000 }) },
+  closed,
+);
+
+/**
+ * An exact keyless identity, nothing here is a pattern: the issuer and the
+ * subject alternative name of the signing certificate. `repositoryId` is the
+ * source repository's number, demanded of the certificate when it is here and
+ * here when it is in the certificate: a name can be given to another
+ * repository, a number cannot.
+ */
+export const TrustedIdentity = Type.Object(
+  {
+    issuer: Type.String({ pattern: "^[!-~]{1,300}$" }),
+    identity: Type.String({ pattern: "^[!-~]{1,300}$" }),
+    repositoryId: Type.Optional(Type.String({ pattern: "^[0-9]{1,20}$" })),
+  },
+  closed,
+);
+export type TrustedIdentity = Static<typeof TrustedIdentity>;
+
+const signers = {
+  publishers: Type.Record(
+    PublisherName,
+    Type.Object(
+      {
+        keys: Type.Array(TrustedKey, { maxItems: 20 }),
+        identities: Type.Array(TrustedIdentity, { maxItems: 20 }),
+      },
+      closed,
+    ),
+    { additionalProperties: false },
+  ),
+  /** Against what keyless signatures are verified, pinned; without it none is. */
+  trustedRoot: Type.Optional(TrustedRoot),
+  /** A pack in the host's own folder may be unsigned; nothing from a registry ever. */
+  allowUnsignedPacks: Type.Boolean(),
+};
+
+/** Who may sign for which publisher: what a verifier needs of a policy. */
+export const SignerPolicy = Type.Object(signers);
+export type SignerPolicy = Static<typeof SignerPolicy>;
+
+/**
+ * `trust.json`: where packs come from and who may sign for which publisher.
+ * Owned by the host's administrator; what a registry or hub says about
+ * publishers is display only.
+ */
+export const TrustPolicy = Type.Object(
+  {
+    registry: Type.String({ pattern: "^https?://", maxLength: 300 }),
+    /** The Ed25519 key of the registry's transparency log, as `NAME+KEYID+BASE64`. */
+    logKey: LogKeyText,
+    logHeadMaxAgeHours: Type.Optional(LogHeadMaxAgeHours),
+    ...signers,
+    /**
+     * Absolute path of a folder for packs that their author built on this host:
+     * `PACK-VERSION.tgz` and, if signed, `PACK-VERSION.tgz.sigstore.json`. It
+     * counts only with `allowUnsignedPacks`.
+     */
+    localPacks: Type.Optional(Type.String({ pattern: "^/", maxLength: 1000 })),
+  },
+  closed,
+);
+export type TrustPolicy = Static<typeof TrustPolicy>;
+
+/** What of a policy says which log is followed, and where. */
+export type FollowedRegistry = Pick<TrustPolicy, "registry" | "logKey" | "logHeadMaxAgeHours">;
+
+export function pickRegistry(policy: FollowedRegistry): FollowedRegistry {
+  const { registry, logKey, logHeadMaxAgeHours } = policy;
+  return { registry, logKey, ...(logHeadMaxAgeHours !== undefined && { logHeadMaxAgeHours }) };
+}
+
+export const parseSignerPolicy = buildParser(SignerPolicy, "trust policy", "CONFIG_INVALID");
+export const parseTrustedIdentity = buildParser(TrustedIdentity, "identity", "BAD_REQUEST");
+export const parseTrustedRoot = buildParser(TrustedRoot, "trusted root", "CONFIG_INVALID");
+export const parseTrustPolicy = buildParser(TrustPolicy, "trust policy", "CONFIG_INVALID");

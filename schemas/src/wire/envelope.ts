@@ -1,0 +1,85 @@
+import { type Static, Type } from "typebox";
+import { Digest, ProbeId, Uuid } from "../names.ts";
+import { buildParser } from "../parse/validator.ts";
+
+const closed = { additionalProperties: false } as const;
+
+/**
+ * DSSE payload types. One per direction, so a message of one side can never
+ * pass as a message of the other even under the same key (DSSE v1.0.2, PAE).
+ */
+export const PAYLOAD_TYPES = {
+  "hub-to-agent": "application/vnd.sonde.hub-to-agent.v1+json",
+  "agent-to-hub": "application/vnd.sonde.agent-to-hub.v1+json",
+} as const;
+
+export type Direction = keyof typeof PAYLOAD_TYPES;
+
+/** Position of a hash-chained log: number of entries and the hash of the last one. */
+export const LogHead = Type.Object({ size: Type.Integer({ minimum: 0 }), hash: Digest }, closed);
+export type LogHead = Static<typeof LogHead>;
+
+export const MessageType = Type.Enum([
+  "welcome",
+  "desired-state",
+  "call",
+  "hello",
+  "pack-report",
+  "result",
+  "certificate",
+]);
+export type MessageType = Static<typeof MessageType>;
+
+/**
+ * What is signed. The body follows the envelope and is bound by `bodySha256`,
+ * so headers and signatures can be kept for good after bodies are gone.
+ */
+export const EnvelopeHeader = Type.Object(
+  {
+    type: MessageType,
+    hubId: Uuid,
+    agentId: Uuid,
+    /** HKDF over this TLS session's exporter and both nonces, base64url. */
+    sessionId: Type.String({ pattern: "^[A-Za-z0-9_-]{43}$" }),
+    dir: Type.Union([Type.Literal("hub-to-agent"), Type.Literal("agent-to-hub")]),
+    /** Strictly increasing by one per direction and session, from 1. */
+    seq: Type.Integer({ minimum: 1, maximum: Number.MAX_SAFE_INTEGER }),
+    /** Unix time in ms. */
+    iat: Type.Integer({ minimum: 0 }),
+    exp: Type.Integer({ minimum: 0 }),
+    callId: Type.Union([Uuid, Type.Null()]),
+    /** Who asks, as the hub authenticated it: `key:<id>`. */
+    principal: Type.Union([Type.String({ maxLength: 200 }), Type.Null()]),
+    probe: Type.Union([ProbeId, Type.Null()]),
+    packDigest: Type.Union([Digest, Type.Null()]),
+    /** Hash of the policy under which the hub allowed the call. */
+    policyHash: Type.Union([Digest, Type.Null()]),
+    bodySha256: Digest,
+    /** The head of the receiver's audit log as the sender last saw it. */
+    peerHead: Type.Union([LogHead, Type.Null()]),
+  },
+  closed,
+);
+export type EnvelopeHeader = Static<typeof EnvelopeHeader>;
+
+/** DSSE JSON envelope with exactly one signature. */
+export const DsseEnvelope = Type.Object(
+  {
+    payloadType: Type.String({ maxLength: 100 }),
+    /** base64 of the header's JSON. */
+    payload: Type.String({ maxLength: 8192 }),
+    signatures: Type.Array(
+      Type.Object({ keyid: Digest, sig: Type.String({ maxLength: 1400 }) }, closed),
+      { minItems: 1, maxItems: 1 },
+    ),
+  },
+  closed,
+);
+export type DsseEnvelope = Static<typeof DsseEnvelope>;
+
+export const parseDsseEnvelope = buildParser(DsseEnvelope, "envelope", "ENVELOPE_INVALID");
+export const parseEnvelopeHeader = buildParser(
+  EnvelopeHeader,
+  "envelope header",
+  "ENVELOPE_INVALID",
+);

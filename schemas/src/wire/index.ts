@@ -1,0 +1,43 @@
+export {
+  AGENT_CERTIFICATE_MS,
+  agentUri,
+  API_KEY_PREFIX,
+  EnrolChallenge,
+  EnrolRequest,
+  EnrolResponse,
+  TOKEN_PREFIX,
+  parseEnrolChallenge,
+  parseEnrolResponse,
+} from "./enrolment.ts";
+export {
+  DsseEnvelope,
+  EnvelopeHeader,
+  LogHead,
+  MessageType,
+  PAYLOAD_TYPES,
+  parseDsseEnvelope,
+  parseEnvelopeHeader,
+  type Direction,
+} from "./envelope.ts";
+export { FrameReader, MAX_FRAME_BYTES, encodeFrame } from "./frames.ts";
+export {
+  CallBody,
+  CertificateBody,
+  parseCertificateBody,
+  DesiredStateBody,
+  HelloBody,
+  MAX_PACKS,
+  PackReport,
+  PackReportBody,
+  RegistryHeadReport,
+  PackState,
+  Redactions,
+  ResultBody,
+  WelcomeBody,
+  parseCallBody,
+  parseDesiredStateBody,
+  parseHelloBody,
+  parsePackReportBody,
+  parseResultBody,
+  parseWelcomeBody,
+} from "./messages.ts";

@@ -1,0 +1,196 @@
+import { type Static, Type } from "typebox";
+import { LogHead } from "./envelope.ts";
+import { LogKeyText } from "../trust/trust-policy.ts";
+import {
+  AgentName,
+  Capability,
+  Digest,
+  PackName,
+  ProbeId,
+  Timestamp,
+  Uuid,
+  Version,
+} from "../names.ts";
+import { Failure, ReadTrace } from "../reads.ts";
+import { Signer } from "../trust/signer.ts";
+import { buildParser } from "../parse/validator.ts";
+
+// Bodies of the envelopes, by header.type.
+
+const closed = { additionalProperties: false } as const;
+
+/** Packs one agent may have. Each may report two versions: the one in service and its candidate. */
+export const MAX_PACKS = 100;
+const MAX_REPORTS = 2 * MAX_PACKS;
+
+/** Life of a (pack, version) on an agent. */
+export const PackState = Type.Enum([
+  "fetched",
+  "verified",
+  "pending",
+  "active",
+  "held",
+  "quarantined",
+  "revoked",
+  "failed",
+]);
+export type PackState = Static<typeof PackState>;
+
+/** One pack on an agent as the agent reports it. */
+export const PackReport = Type.Object(
+  {
+    name: PackName,
+    version: Version,
+    digest: Type.Union([Digest, Type.Null()]),
+    state: PackState,
+    signer: Type.Union([Signer, Type.Null()]),
+    /** Names of the probes that exist on this host: every source granted and under the ceiling. */
+    probes: Type.Array(Type.String({ maxLength: 160 }), { maxItems: 60 }),
+    /** Who gave the grant and when; null until then. */
+    approved: Type.Union([
+      Type.Object({ by: Type.String({ maxLength: 200 }), at: Timestamp }, closed),
+      Type.Null(),
+    ]),
+    /** Why it is not active, and the next step. */
+    reason: Type.Union([Failure, Type.Null()]),
+  },
+  closed,
+);
+export type PackReport = Static<typeof PackReport>;
+
+/**
+ * How far the agent has followed its registry's log, so that the hub can compare
+ * what all agents were shown; null before the first time.
+ */
+export const RegistryHeadReport = Type.Union([
+  Type.Object({ logKey: LogKeyText, head: LogHead }, closed),
+  Type.Null(),
+]);
+export type RegistryHeadReport = Static<typeof RegistryHeadReport>;
+
+/** First message of an agent on a connection: its statement about itself. */
+export const HelloBody = Type.Object(
+  {
+    name: AgentName,
+    agentVersion: Version,
+    bootId: Type.String({ maxLength: 64 }),
+    os: Type.String({ maxLength: 200 }),
+    kernel: Type.String({ maxLength: 200 }),
+    arch: Type.String({ maxLength: 40 }),
+    /** SHA-256 of the running agent bundle. */
+    binarySha256: Digest,
+    configSha256: Digest,
+    maxCapability: Capability,
+    /** `separate-user` when runners have their own uid, `same-uid` when they share the agent's. */
+    wall: Type.Union([Type.Literal("separate-user"), Type.Literal("same-uid")]),
+    packs: Type.Array(PackReport, { maxItems: MAX_REPORTS }),
+    auditHead: LogHead,
+    registryHead: RegistryHeadReport,
+  },
+  closed,
+);
+export type HelloBody = Static<typeof HelloBody>;
+
+/** First message of the hub on a connection. */
+export const WelcomeBody = Type.Object(
+  {
+    hubTime: Type.Integer(),
+    hubVersion: Version,
+    auditHead: LogHead,
+  },
+  closed,
+);
+export type WelcomeBody = Static<typeof WelcomeBody>;
+
+/** The packs an agent should have; what is not listed is removed. */
+export const DesiredStateBody = Type.Object(
+  {
+    /** Grows with every change; an agent ignores an older one. */
+    revision: Type.Integer({ minimum: 0 }),
+    packs: Type.Array(Type.Object({ name: PackName, version: Version, digest: Digest }, closed), {
+      maxItems: MAX_PACKS,
+    }),
+  },
+  closed,
+);
+export type DesiredStateBody = Static<typeof DesiredStateBody>;
+
+/** The agent's next certificate, for the key it has; sent by the hub before the present one ends. */
+export const CertificateBody = Type.Object(
+  { certificate: Type.String({ maxLength: 8000 }) },
+  closed,
+);
+export type CertificateBody = Static<typeof CertificateBody>;
+
+export const PackReportBody = Type.Object(
+  {
+    packs: Type.Array(PackReport, { maxItems: MAX_REPORTS }),
+    auditHead: LogHead,
+    registryHead: RegistryHeadReport,
+  },
+  closed,
+);
+export type PackReportBody = Static<typeof PackReportBody>;
+
+/** The structured descriptor and how long the hub will wait. */
+export const CallBody = Type.Object(
+  {
+    probe: ProbeId,
+    params: Type.Record(Type.String({ maxLength: 40 }), Type.Unknown(), { maxProperties: 100 }),
+    timeoutMs: Type.Integer({ minimum: 1, maximum: 60000 }),
+  },
+  closed,
+);
+export type CallBody = Static<typeof CallBody>;
+
+/** How many values the scrubber replaced, by rule. */
+export const Redactions = Type.Object(
+  {
+    count: Type.Integer({ minimum: 0 }),
+    rules: Type.Record(Type.String({ maxLength: 60 }), Type.Integer({ minimum: 1 })),
+  },
+  closed,
+);
+export type Redactions = Static<typeof Redactions>;
+
+export const ResultBody = Type.Object(
+  {
+    callId: Uuid,
+    status: Type.Union([Type.Literal("ok"), Type.Literal("failure")]),
+    data: Type.Optional(Type.Record(Type.String(), Type.Unknown())),
+    failure: Type.Optional(Failure),
+    /** True when a read was cut at its cap. */
+    truncated: Type.Boolean(),
+    redactions: Redactions,
+    collectedAt: Timestamp,
+    reads: Type.Array(ReadTrace, { maxItems: 20 }),
+    /** Milliseconds spent on the agent, by hop. */
+    timings: Type.Object(
+      {
+        checks: Type.Number(),
+        reads: Type.Number(),
+        scrub: Type.Number(),
+        guest: Type.Number(),
+        audit: Type.Number(),
+        total: Type.Number(),
+      },
+      closed,
+    ),
+    /** The agent's audit entry of this response, durable before the message left. */
+    auditHead: LogHead,
+  },
+  closed,
+);
+export type ResultBody = Static<typeof ResultBody>;
+
+export const parseHelloBody = buildParser(HelloBody, "hello", "ENVELOPE_INVALID");
+export const parseWelcomeBody = buildParser(WelcomeBody, "welcome", "ENVELOPE_INVALID");
+export const parseDesiredStateBody = buildParser(
+  DesiredStateBody,
+  "desired state",
+  "ENVELOPE_INVALID",
+);
+export const parsePackReportBody = buildParser(PackReportBody, "pack report", "ENVELOPE_INVALID");
+export const parseCertificateBody = buildParser(CertificateBody, "certificate", "ENVELOPE_INVALID");
+export const parseCallBody = buildParser(CallBody, "call", "ENVELOPE_INVALID");
+export const parseResultBody = buildParser(ResultBody, "result", "ENVELOPE_INVALID");

@@ -1,0 +1,133 @@
+import { spawn } from "node:child_process";
+import { createHash } from "node:crypto";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { connect } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterEach, beforeEach, expect, test } from "vitest";
+import {
+  type RunAsk,
+  type RunnerLink,
+  createRunnerLink,
+} from "../../agent/daemon/src/edge/runner-link/runner-link.ts";
+import type { PackHostLauncher } from "../../agent/runner/src/pack-hosts/pack-host-launcher.ts";
+import { createPackLines, type PackLines } from "../../agent/runner/src/pack-hosts/pack-lines.ts";
+import { serveAgent } from "../../agent/runner/src/serve-agent.ts";
+
+// The runner's side of pack hosts that were taken over: real processes that speak the protocol.
+let folder: string;
+let link: RunnerLink;
+let ask: RunAsk;
+
+beforeEach(async () => {
+  folder = mkdtempSync(join(tmpdir(), "hostile-"));
+  const code = "the host does not look at it";
+  const codePath = join(folder, "index.js");
+  writeFileSync(codePath, code);
+  const digest = `sha256:${createHash("sha256").update(code).digest("hex")}`;
+  ask = {
+    ...{ packDigest: digest, codePath, codeSha256: digest, probe: "a", input: "{}" },
+    ...{ timeoutMs: 5000, memoryMb: 32 },
+  };
+  const options = { socketPath: join(folder, "s"), socketMode: 0o600, sharedGroups: [] };
+  link = await createRunnerLink({ ...options, log: () => undefined });
+});
+afterEach(async () => {
+  await link.close();
+  rmSync(folder, { recursive: true });
+});
+
+/** Answers "load" with ready and each call with a result of so many characters. */
+const hostProgram = (chars: number) => `
+  const send = (value) => {
+    const body = Buffer.from(JSON.stringify(value));
+    const header = Buffer.alloc(4);
+    header.writeUInt32BE(body.length);
+    process.stdout.write(Buffer.concat([header, body]));
+  };
+  let held = Buffer.alloc(0);
+  process.stdin.on("end", () => process.exit()).on("data", (chunk) => {
+    held = Buffer.concat([held, chunk]);
+    while (held.length >= 4 && held.length >= 4 + held.readUInt32BE()) {
+      const end = 4 + held.readUInt32BE();
+      const { op, id } = JSON.parse(held.subarray(4, end));
+      held = held.subarray(end);
+      if (op === "load") send({ op: "ready" });
+      else send({ op: "done", id, answer: { ok: true, result: "x".repeat(${chars}) } });
+    }
+  });`;
+
+const launcherOf = (chars: number, isKnown = true): PackHostLauncher => ({
+  confinement: "process",
+  start() {
+    const child = spawn(process.execPath, ["-e", hostProgram(chars)], { detached: true });
+    return { child, nodePid: Promise.resolve(isKnown ? (child.pid ?? null) : null) };
+  },
+});
+
+function serve(lines: PackLines): void {
+  const hello = {
+    ...{ op: "hello" as const, pid: 1, uid: 1, groups: [], confinement: "process" as const },
+    startedAt: "2026-01-01T00:00:00.000Z",
+  };
+  const limits = { denyPaths: [], onOverdue: () => undefined };
+  const socket = connect(join(folder, "s"));
+  serveAgent(socket, { hello, lines, limits });
+}
+
+async function outcomeOf(launcher: PackHostLauncher) {
+  const lines = createPackLines(
+    launcher,
+    { maxWaiting: 2, maxWaitMs: 1000, idleMs: 50 },
+    () => undefined,
+  );
+  serve(lines);
+  const done = await link.run(ask);
+  lines.drop(ask.packDigest);
+  return done.ok ? "ok" : done.failure.code;
+}
+
+const MAX_RESULT = 4 * 1024 * 1024;
+
+test("a result as long as a guest may give is taken", async () => {
+  expect(await outcomeOf(launcherOf(MAX_RESULT))).toBe("ok");
+});
+
+test("a result longer than a guest may give costs the call", async () => {
+  expect(await outcomeOf(launcherOf(MAX_RESULT + 1))).toBe("PACK_CRASHED");
+});
+
+test("a host whose memory nobody could watch does not run", async () => {
+  expect(await outcomeOf(launcherOf(2, false))).toBe("PACK_CRASHED");
+});
+
+test("a host that cannot be started costs the call, and the next is asked anew", async () => {
+  let starts = 0;
+  const working = launcherOf(2);
+  const lines = createPackLines(
+    {
+      confinement: "process",
+      start() {
+        starts += 1;
+        if (starts === 1) throw new Error("spawn ENOMEM");
+        return working.start();
+      },
+    },
+    { maxWaiting: 2, maxWaitMs: 1000, idleMs: 50 },
+    () => undefined,
+  );
+  serve(lines);
+  expect(await link.run(ask)).toMatchObject({ ok: false, failure: { code: "INTERNAL" } });
+  expect(await link.run(ask)).toMatchObject({ ok: true });
+  lines.drop(ask.packDigest);
+});
+
+test("whatever goes wrong with a question is its answer, and the runner lives", async () => {
+  serve({
+    run: () => Promise.reject(new RangeError("Invalid string length")),
+    drop: () => undefined,
+    close: () => undefined,
+  });
+  expect(await link.run(ask)).toMatchObject({ ok: false, failure: { code: "INTERNAL" } });
+  expect(link.runners()).toHaveLength(1);
+});

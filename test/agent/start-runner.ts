@@ -1,0 +1,87 @@
+import { type ChildProcess, spawn } from "node:child_process";
+import { createHash } from "node:crypto";
+import { writeFileSync } from "node:fs";
+import { join } from "node:path";
+import {
+  type RunAsk,
+  type RunnerLink,
+  createRunnerLink,
+} from "../../agent/daemon/src/edge/runner-link/runner-link.ts";
+import type { RunnerConfig } from "../../agent/runner/src/parse-runner-config.ts";
+import { type Workshop, createWorkshop } from "../../foundation/privileges/src/testing/workshop.ts";
+
+export type TestBench = {
+  workshop: Workshop;
+  link: RunnerLink;
+  log: string[];
+  denied: string;
+  /** Starts a runner as the product does: another user, no rights, a pipe on stdin. */
+  startRunner(changes?: Partial<RunnerConfig>): ChildProcess;
+  /** Writes a pack whose probes are the given methods; gives what a `run` needs. */
+  buildPack(probes: Record<string, string>): (probe: string, params?: object) => RunAsk;
+  close(): Promise<void>;
+};
+
+/** The bundled runner and pack host under a real link, laid out where any user can run them. */
+export async function createTestBench(): Promise<TestBench> {
+  const workshop = await createWorkshop();
+  const runnerPath = await workshop.bundle("runner", `import "./agent/runner/src/main.ts";`);
+  const packHostPath = await workshop.bundle(
+    "pack-host",
+    `import "./agent/runner/src/pack-host.ts";`,
+  );
+  const log: string[] = [];
+  const socketPath = join(workshop.folder, "link");
+  const link = await createRunnerLink({
+    socketPath,
+    socketMode: 0o666,
+    sharedGroups: workshop.groups,
+    log: (event, detail) => log.push(`${event} ${detail}`),
+  });
+  const denied = join(workshop.folder, "agent-state");
+  const runners: ChildProcess[] = [];
+  let count = 0;
+  return {
+    workshop,
+    link,
+    log,
+    denied,
+    startRunner: (changes) => {
+      const configPath = join(workshop.folder, `runner-${++count}.json`);
+      const config: RunnerConfig = { socketPath, packHostPath, denyPaths: [denied], ...changes };
+      writeFileSync(configPath, JSON.stringify(config), { mode: 0o644 });
+      const [command = "", ...argv] = workshop.unprivileged([runnerPath, configPath]);
+      const runner = spawn(command, argv, { stdio: ["pipe", "ignore", "pipe"] });
+      runner.stderr.on("data", (chunk: Buffer) => log.push(chunk.toString("utf8").trim()));
+      runners.push(runner);
+      return runner;
+    },
+    buildPack: (probes) => buildPack(workshop.folder, ++count, probes),
+    close: async () => {
+      for (const runner of runners) runner.stdin?.end();
+      await link.close();
+      workshop.close();
+    },
+  };
+}
+
+/** What `sonde-pack build` makes of a pack, written by hand: it may do what no build would let through. */
+function buildPack(folder: string, count: number, probes: Record<string, string>) {
+  const methods = Object.entries(probes).map(
+    ([name, body]) => `${JSON.stringify(name)}(input) { ${body} }`,
+  );
+  const code = `var pack = (() => { let module = 0; const probes = { ${methods.join(",\n")} };
+    return { default: { definition: {}, run: (probe, input) => probes[probe](input) } }; })();`;
+  const codePath = join(folder, `pack-${count}.js`);
+  writeFileSync(codePath, code, { mode: 0o644 });
+  const sha256 = (text: string) => `sha256:${createHash("sha256").update(text).digest("hex")}`;
+  return (probe: string, params: object = {}): RunAsk => ({
+    packDigest: sha256(`archive ${codePath}`),
+    codePath,
+    codeSha256: sha256(code),
+    probe,
+    input: JSON.stringify({ params, reads: {}, now: 1 }),
+    timeoutMs: 1000,
+    memoryMb: 32,
+  });
+}
