@@ -17,6 +17,7 @@ const packages = [
   "registry",
   "cli",
   "test/agent",
+  "test/wire",
 ];
 // What a test waits for comes soon, or late on a busy machine: the wait ends when it is there.
 const patience = {

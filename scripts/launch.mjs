@@ -21,6 +21,7 @@ const TASKS = new Map([
   ["test", { file: "scripts/test.mjs", first: [], bundles: true }],
   ["check", { file: "scripts/test.mjs", first: ["--static"], bundles: false }],
   ["generate", { file: "scripts/generate.mjs", first: [], bundles: false }],
+  ["record-transcript", { file: "test/wire/record-transcript.ts", first: [], bundles: false }],
   ["publish-packs", { file: "scripts/publish-packs.mjs", first: [], bundles: false }],
   ["bench", { file: "test/bench/main.ts", first: [], bundles: true }],
 ]);

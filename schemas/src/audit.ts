@@ -1,6 +1,6 @@
 import { type Static, Type } from "typebox";
 import { Digest, ProbeId, Timestamp, Uuid } from "./names.ts";
-import { Code } from "./reads.ts";
+import { CodeText } from "./reads.ts";
 import { buildParser } from "./parse/validator.ts";
 
 const closed = { additionalProperties: false } as const;
@@ -46,7 +46,7 @@ export const AuditRecord = Type.Object(
     probe: Type.Union([ProbeId, Type.Null()]),
     packDigest: Type.Union([Digest, Type.Null()]),
     status: Type.Enum(["ok", "failure", "denied", "info"]),
-    code: Type.Union([Code, Type.Null()]),
+    code: Type.Union([CodeText, Type.Null()]),
     durationMs: Type.Union([Type.Number({ minimum: 0 }), Type.Null()]),
     /** What else the event needs, small and free of results: params, digests, addresses. */
     detail: Type.Record(Type.String({ maxLength: 60 }), Type.Unknown(), { maxProperties: 30 }),

@@ -289,6 +289,11 @@ export const ERROR_TABLE = {
     hint: "The registry could not finish its checks and published nothing; send it again.",
   },
   // Wire
+  PROTOCOL_UNSUPPORTED: {
+    status: 400,
+    retryable: false,
+    hint: "Hub and agent are too far apart in version; update the older of the two.",
+  },
   ENVELOPE_INVALID: {
     status: 400,
     retryable: false,
@@ -404,6 +409,24 @@ export class SondeError extends Error {
 
 export function isErrorCode(value: unknown): value is ErrorCode {
   return typeof value === "string" && Object.hasOwn(ERROR_TABLE, value);
+}
+
+/** What to do about a code, which may be of another release's table. */
+export function adviceOn(code: string): { retryable: boolean; hint: string } {
+  if (isErrorCode(code)) {
+    const { retryable, hint } = ERROR_TABLE[code];
+    return { retryable, hint };
+  }
+  return {
+    retryable: false,
+    hint: "A newer release made this code; its documentation explains it.",
+  };
+}
+
+/** An error from a failure that another process stated; a code of another release stays in the message. */
+export function fromStated({ code, message }: { code: string; message: string }): SondeError {
+  if (isErrorCode(code)) return new SondeError(code, message);
+  return new SondeError("INTERNAL", `${code}: ${message}`);
 }
 
 /** Narrows anything thrown to a SondeError; what has no code becomes INTERNAL without its text. */

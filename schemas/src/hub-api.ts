@@ -3,7 +3,7 @@ import { AuditEntry } from "./audit.ts";
 import { LogHead } from "./wire/envelope.ts";
 import { PackReport, Redactions } from "./wire/messages.ts";
 import { AgentName, Digest, PackName, ProbeId, Timestamp, Uuid, Version } from "./names.ts";
-import { Failure, ReadTrace } from "./reads.ts";
+import { Failure, ReadTrace, StatedFailure } from "./reads.ts";
 import { buildParser } from "./parse/validator.ts";
 
 // REST bodies of the hub. Paths, all below /api/v1, bearer API key:
@@ -198,7 +198,7 @@ export const ToolResult = Type.Object(
     data: Type.Optional(Type.Record(Type.String(), Type.Unknown())),
     failure: Type.Optional(
       Type.Object(
-        { ...Failure.properties, retryable: Type.Boolean(), hint: Type.String() },
+        { ...StatedFailure.properties, retryable: Type.Boolean(), hint: Type.String() },
         closed,
       ),
     ),

@@ -8,6 +8,8 @@ const closed = { additionalProperties: false } as const;
 
 /** Any code of the error table. */
 export const Code = Type.Enum(Object.keys(ERROR_TABLE) as ErrorCode[]);
+/** A code of this release's table or of another's: what is not known is carried as it is. */
+export const CodeText = Type.String({ pattern: "^[A-Z][A-Z0-9_]{1,59}$" });
 
 export const Failure = Type.Object(
   {
@@ -18,6 +20,13 @@ export const Failure = Type.Object(
   closed,
 );
 export type Failure = { code: ErrorCode; message: string };
+
+/** A failure as the other end of the wire says it, which may be of another release. */
+export const StatedFailure = Type.Object({
+  code: CodeText,
+  message: Type.String({ maxLength: 2000 }),
+});
+export type StatedFailure = Static<typeof StatedFailure>;
 
 /** What reading a file gives. */
 export const FileData = Type.Object({ text: Type.String() }, closed);

@@ -7,7 +7,7 @@ import postgres from "postgres";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { startTestDatabase, type TestDatabase } from "@sonde/database/testing";
 import type { AuditEntry } from "@sonde/schemas/audit";
-import type { HelloBody } from "@sonde/schemas/wire";
+import type { HelloBody, MessageType } from "@sonde/schemas/wire";
 import { createAuthority, openAuthority } from "@sonde/trust/ca";
 import { buildCsr } from "../../agent/daemon/src/edge/enrol/build-csr.ts";
 import { parseToken } from "../../agent/daemon/src/edge/enrol/parse-token.ts";
@@ -263,3 +263,28 @@ async function exchange(
     socket.destroy();
   }
 }
+
+test("a later agent is understood as far as it goes; what nobody knows is refused alone and recorded", async () => {
+  const session = await openSession(raw);
+  const { channel, socket } = session;
+  expect(channel.open(session.welcome).body).toMatchObject({ protocol: { min: 1, max: 2 } });
+  const later = {
+    ...hello(),
+    protocol: { min: 2, max: 7, features: ["levitation"] },
+    mood: "calm",
+  };
+  const answers: string[] = [];
+  socket.on("message", (frame: Buffer) => answers.push(channel.open(frame).header.type));
+  socket.send(channel.seal({ type: "hello", body: later }));
+  socket.send(channel.seal({ type: "horoscope" as MessageType, body: { stars: 3 } }));
+  await until("the answers", () => Promise.resolve(answers.length === 2));
+  expect(answers).toEqual(["desired-state", "refused"]);
+  await until("the refusal's row", async () =>
+    (await rowsOf("envelope.refused", "raw-agent")).some(
+      ({ record }) => record.code === "PROTOCOL_UNSUPPORTED",
+    ),
+  );
+  expect(session.isOpen()).toBe(true);
+  socket.terminate();
+  await session.closed;
+});

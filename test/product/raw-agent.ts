@@ -4,6 +4,7 @@ import type { IncomingMessage } from "node:http";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import type { TLSSocket } from "node:tls";
+import { PROTOCOL_HEADER } from "@sonde/schemas/wire";
 import { type Channel, createChannel, createSigningKey } from "@sonde/trust/envelope";
 import { WebSocket, type ClientOptions } from "ws";
 import { bindSession } from "../../agent/daemon/src/edge/hub/session.ts";
@@ -57,7 +58,7 @@ export type RawSession = {
 export function knock(identity: Identity, tls: ClientOptions = {}): Promise<Reception> {
   const nonce = randomBytes(32);
   const socket = new WebSocket(`wss://${identity.controlAddress}/control`, {
-    headers: { "Sonde-Nonce": nonce.toString("base64url") },
+    headers: { "Sonde-Nonce": nonce.toString("base64url"), [PROTOCOL_HEADER]: "1-2" },
     ca: [identity.ca],
     cert: identity.certificate,
     key: identity.key.export({ format: "pem", type: "pkcs8" }),

@@ -91,7 +91,8 @@ export async function startAgent(parts: AgentParts): Promise<Agent> {
         },
         MAX_CALLS,
       ),
-      onWelcome: ({ hubVersion }) => log("hub.connected", { hubVersion }),
+      onWelcome: ({ hubVersion }, { protocol }) => log("hub.connected", { hubVersion, protocol }),
+      onUnsupported: (message) => log("message.unsupported", { message }),
       buildHello: says.hello,
       buildPackReport: says.packReport,
       onCertificate(certificate) {

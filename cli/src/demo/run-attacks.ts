@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import type { BuiltPack } from "@sonde/pack-sdk/build";
 import { createPublisherKey, signArchive } from "@sonde/pack-sdk/sign";
-import { type ErrorCode, SondeError, toSondeError } from "@sonde/schemas/errors";
+import { SondeError, type ErrorCode, fromStated, toSondeError } from "@sonde/schemas/errors";
 import { askTool } from "../start/first-question.ts";
 import { buildDemoPack, ESCAPING_PATH, FORBIDDEN_FILE } from "./demo-pack.ts";
 import type { RunningSystem } from "./running-system.ts";
@@ -109,7 +109,7 @@ async function upgrade(system: RunningSystem, stage: Stage, version: string): Pr
   await stage.order(greedy, "held");
   const held = (await system.agent.packs()).find(({ digest }) => digest === greedy.digest);
   if (held?.probes.length === 0 && held.reason !== null) {
-    throw new SondeError(held.reason.code, held.reason.message);
+    throw fromStated(held.reason);
   }
 }
 

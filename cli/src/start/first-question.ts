@@ -1,6 +1,6 @@
 import { Client } from "@modelcontextprotocol/sdk/client/index.js";
 import { StreamableHTTPClientTransport } from "@modelcontextprotocol/sdk/client/streamableHttp.js";
-import { SondeError } from "@sonde/schemas/errors";
+import { fromStated } from "@sonde/schemas/errors";
 import { type ToolResults } from "@sonde/schemas/hub";
 
 /** An answer as an MCP client gets it. */
@@ -28,7 +28,7 @@ export async function askTool(
     const { _meta: meta } = answer;
     const { results } = answer.structuredContent as ToolResults;
     const failure = results[0]?.failure;
-    if (failure !== undefined) throw new SondeError(failure.code, failure.message);
+    if (failure !== undefined) throw fromStated(failure);
     return { tool, callId: String(meta?.["sonde.dev/callId"]), results };
   } finally {
     await client.close();

@@ -1,7 +1,7 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import { SondeError } from "@sonde/schemas/errors";
+import { SondeError, fromStated } from "@sonde/schemas/errors";
 import { type PackReport } from "@sonde/schemas/wire";
 import { type AgentClient, createAgentClient } from "../agent-client.ts";
 import { confirm, personOf } from "../agent/agent-commands.ts";
@@ -84,7 +84,7 @@ async function assignPacks(
   await waitFor("the agent to verify the packs", async () => {
     const packs = await agent.packs();
     const failed = packs.find(({ state }) => state === "failed");
-    if (failed?.reason) throw new SondeError(failed.reason.code, failed.reason.message);
+    if (failed?.reason) throw fromStated(failed.reason);
     return [...versions].every(([name, version]) =>
       packs.some(
         (pack) => pack.name === name && pack.version === version && settled.has(pack.state),

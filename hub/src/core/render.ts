@@ -1,4 +1,4 @@
-import { ERROR_TABLE, type SondeError } from "@sonde/schemas/errors";
+import { type SondeError, adviceOn } from "@sonde/schemas/errors";
 import { type ToolResult, type ToolResults } from "@sonde/schemas/hub";
 import { type ResultBody } from "@sonde/schemas/wire";
 
@@ -18,19 +18,18 @@ export function renderResult(agent: string, body: ResultBody): Rendered {
   if (body.data !== undefined) result.data = body.data;
   if (body.truncated) result.truncated = true;
   if (body.failure !== undefined) {
-    const { retryable, hint } = ERROR_TABLE[body.failure.code];
-    result.failure = { ...body.failure, retryable, hint };
+    const { code, message } = body.failure;
+    result.failure = { code, message, ...adviceOn(code) };
   }
   return { structuredContent: { results: [result] }, isError: body.status === "failure" };
 }
 
 /** Turns a refusal or failure on the hub into the same shape. */
 export function renderError(agent: string, error: SondeError): Rendered {
-  const { retryable, hint } = ERROR_TABLE[error.code];
   const result: ToolResult = {
     agent,
     status: "failure",
-    failure: { code: error.code, message: error.message, retryable, hint },
+    failure: { code: error.code, message: error.message, ...adviceOn(error.code) },
     redactions: NO_REDACTIONS,
     collectedAt: null,
   };

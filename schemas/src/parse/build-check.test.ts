@@ -277,5 +277,9 @@ test("a misfit names the place, what was expected and what came", () => {
     path: ["1", "at"],
     sentence: "expected integer, got string",
   });
-  expect(check([{ to: 1 }])).toEqual({ path: ["0", "to"], sentence: "expected no such member" });
+  expect(check([{ to: 1 }])).toEqual({
+    path: ["0", "to"],
+    sentence: "expected no such member",
+    isUnknownMember: true,
+  });
 });

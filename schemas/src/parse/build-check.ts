@@ -1,5 +1,8 @@
-/** Where a value does not fit its schema, from the outside in, and one sentence about it. */
-export type Misfit = { path: string[]; sentence: string };
+/**
+ * Where a value does not fit its schema, from the outside in, and one sentence about it.
+ * `isUnknownMember`: the value is well-formed but says more than the schema knows.
+ */
+export type Misfit = { path: string[]; sentence: string; isUnknownMember?: true };
 
 /** Null when the value fits. */
 export type Check = (value: unknown) => Misfit | null;
@@ -188,7 +191,7 @@ function buildMembers(schema: Schema, build: Build): Check[] {
       found = check(member);
     }
     if (found !== null || isKnown) return found;
-    return isClosed ? misfit("expected no such member") : (others?.(member) ?? null);
+    return isClosed ? UNKNOWN_MEMBER : (others?.(member) ?? null);
   };
 
   return [
@@ -246,6 +249,12 @@ function entriesOf(part: unknown): [string, unknown][] {
   return part === undefined ? [] : Object.entries(part as Schema);
 }
 
+const UNKNOWN_MEMBER: Misfit = {
+  path: [],
+  sentence: "expected no such member",
+  isUnknownMember: true,
+};
+
 function misfit(sentence: string): Misfit {
   return { path: [], sentence };
 }
@@ -256,7 +265,7 @@ function misfitSize(what: string, least: number, most: number): Misfit {
 }
 
 function beneath(name: string, found: Misfit): Misfit {
-  return { path: [name, ...found.path], sentence: found.sentence };
+  return { ...found, path: [name, ...found.path] };
 }
 
 function quote(value: unknown): string {

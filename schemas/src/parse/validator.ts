@@ -8,19 +8,26 @@ import { type ErrorCode, SondeError } from "../errors.ts";
  * @param schema TypeBox definition of the shape
  * @param what name of the shape, used in the error sentence
  * @param code error code thrown when the value does not fit
+ * @param codeForUnknown the same for a value that only has a member too many
  * @returns a function that gives the value back, narrowed, or throws SondeError
  */
 export function buildParser<S extends TSchema>(
   schema: S,
   what: string,
   code: ErrorCode,
+  codeForUnknown: ErrorCode = code,
 ): (value: unknown) => Static<S> {
   let check: Check | undefined;
   return (value) => {
     // Built on first use: a process only pays for the shapes it meets.
     check ??= buildCheck(schema);
     const misfit = check(value);
-    if (misfit !== null) throw new SondeError(code, describeMisfit(what, misfit));
+    if (misfit !== null) {
+      throw new SondeError(
+        misfit.isUnknownMember === true ? codeForUnknown : code,
+        describeMisfit(what, misfit),
+      );
+    }
     // Nothing is coerced, stripped or defaulted: what was checked is what is used.
     return value as Static<S>;
   };

@@ -27,8 +27,15 @@ export const Signer = Type.Union([
 ]);
 export type Signer = Static<typeof Signer>;
 
+/** A signer as an agent states it, which may be of a kind that this release does not know. */
+export const StatedSigner = Type.Object({
+  kind: Type.String({ pattern: "^[a-z0-9-]{1,40}$" }),
+  publisher: Type.String(),
+});
+export type StatedSigner = Static<typeof StatedSigner>;
+
 /** Stands behind the name of whatever nobody has signed, wherever it is shown. */
-export function markUnsigned(signer: Signer | null): string {
+export function markUnsigned(signer: StatedSigner | null): string {
   return signer?.kind === "none" ? " (UNSIGNED)" : "";
 }
 

@@ -19,24 +19,14 @@ export type Direction = keyof typeof PAYLOAD_TYPES;
 export const LogHead = Type.Object({ size: Type.Integer({ minimum: 0 }), hash: Digest }, closed);
 export type LogHead = Static<typeof LogHead>;
 
-export const MessageType = Type.Enum([
-  "welcome",
-  "desired-state",
-  "call",
-  "hello",
-  "pack-report",
-  "result",
-  "certificate",
-]);
-export type MessageType = Static<typeof MessageType>;
-
 /**
  * What is signed. The body follows the envelope and is bound by `bodySha256`,
  * so headers and signatures can be kept for good after bodies are gone.
  */
 export const EnvelopeHeader = Type.Object(
   {
-    type: MessageType,
+    /** Of a message that this release knows or of another; see read-message. */
+    type: Type.String({ pattern: "^[a-z][a-z0-9-]{0,39}$" }),
     hubId: Uuid,
     agentId: Uuid,
     /** HKDF over this TLS session's exporter and both nonces, base64url. */

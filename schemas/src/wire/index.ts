@@ -13,7 +13,6 @@ export {
   DsseEnvelope,
   EnvelopeHeader,
   LogHead,
-  MessageType,
   PAYLOAD_TYPES,
   parseDsseEnvelope,
   parseEnvelopeHeader,
@@ -32,6 +31,7 @@ export {
   RegistryHeadReport,
   PackState,
   Redactions,
+  RefusedBody,
   ResultBody,
   WelcomeBody,
   parseCallBody,
@@ -41,3 +41,19 @@ export {
   parseResultBody,
   parseWelcomeBody,
 } from "./messages.ts";
+export {
+  type Agreement,
+  FIRST_PROTOCOL,
+  OWN_PROTOCOL,
+  PROTOCOL_CLOSE_CODE,
+  PROTOCOL_HEADER,
+  ProtocolOffer,
+  agreeOnProtocol,
+} from "./protocol.ts";
+export {
+  type AgentMessage,
+  type HubMessage,
+  type MessageType,
+  readAgentMessage,
+  readHubMessage,
+} from "./read-message.ts";

@@ -1,4 +1,4 @@
-import { type Static, Type } from "typebox";
+import { type Static, type TSchema, Type } from "typebox";
 import { LogHead } from "./envelope.ts";
 import { LogKeyText } from "../trust/trust-policy.ts";
 import {
@@ -11,13 +11,20 @@ import {
   Uuid,
   Version,
 } from "../names.ts";
-import { Failure, ReadTrace } from "../reads.ts";
-import { Signer } from "../trust/signer.ts";
+import { ReadTrace, StatedFailure } from "../reads.ts";
+import { StatedSigner } from "../trust/signer.ts";
+import { ProtocolOffer } from "./protocol.ts";
 import { buildParser } from "../parse/validator.ts";
 
-// Bodies of the envelopes, by header.type.
+// Bodies of the envelopes, by header.type. There are two kinds of them.
+// - What a side states (welcome, hello, pack report, result, refused) is open: a member that this
+//   release does not know is carried as it is, and so is a name such as a code or a state.
+// - What a hub orders (desired state, call, certificate) is closed: an order that says more than
+//   this release understands is refused alone, as PROTOCOL_UNSUPPORTED.
 
 const closed = { additionalProperties: false } as const;
+/** A name from a list that may grow with a release. */
+const Name = Type.String({ pattern: "^[a-z][a-z0-9-]{0,39}$" });
 
 /** Packs one agent may have. Each may report two versions: the one in service and its candidate. */
 export const MAX_PACKS = 100;
@@ -36,26 +43,23 @@ export const PackState = Type.Enum([
 ]);
 export type PackState = Static<typeof PackState>;
 
-/** One pack on an agent as the agent reports it. */
-export const PackReport = Type.Object(
-  {
-    name: PackName,
-    version: Version,
-    digest: Type.Union([Digest, Type.Null()]),
-    state: PackState,
-    signer: Type.Union([Signer, Type.Null()]),
-    /** Names of the probes that exist on this host: every source granted and under the ceiling. */
-    probes: Type.Array(Type.String({ maxLength: 160 }), { maxItems: 60 }),
-    /** Who gave the grant and when; null until then. */
-    approved: Type.Union([
-      Type.Object({ by: Type.String({ maxLength: 200 }), at: Timestamp }, closed),
-      Type.Null(),
-    ]),
-    /** Why it is not active, and the next step. */
-    reason: Type.Union([Failure, Type.Null()]),
-  },
-  closed,
-);
+/** One pack on an agent as the agent reports it; `state` is a PackState of the agent's release. */
+export const PackReport = Type.Object({
+  name: PackName,
+  version: Version,
+  digest: Type.Union([Digest, Type.Null()]),
+  state: Name,
+  signer: Type.Union([StatedSigner, Type.Null()]),
+  /** Names of the probes that exist on this host: every source granted and under the ceiling. */
+  probes: Type.Array(Type.String({ maxLength: 160 }), { maxItems: 60 }),
+  /** Who gave the grant and when; null until then. */
+  approved: Type.Union([
+    Type.Object({ by: Type.String({ maxLength: 200 }), at: Timestamp }),
+    Type.Null(),
+  ]),
+  /** Why it is not active, and the next step. */
+  reason: Type.Union([StatedFailure, Type.Null()]),
+});
 export type PackReport = Static<typeof PackReport>;
 
 /**
@@ -63,43 +67,41 @@ export type PackReport = Static<typeof PackReport>;
  * what all agents were shown; null before the first time.
  */
 export const RegistryHeadReport = Type.Union([
-  Type.Object({ logKey: LogKeyText, head: LogHead }, closed),
+  Type.Object({ logKey: LogKeyText, head: LogHead }),
   Type.Null(),
 ]);
 export type RegistryHeadReport = Static<typeof RegistryHeadReport>;
 
 /** First message of an agent on a connection: its statement about itself. */
-export const HelloBody = Type.Object(
-  {
-    name: AgentName,
-    agentVersion: Version,
-    bootId: Type.String({ maxLength: 64 }),
-    os: Type.String({ maxLength: 200 }),
-    kernel: Type.String({ maxLength: 200 }),
-    arch: Type.String({ maxLength: 40 }),
-    /** SHA-256 of the running agent bundle. */
-    binarySha256: Digest,
-    configSha256: Digest,
-    maxCapability: Capability,
-    /** `separate-user` when runners have their own uid, `same-uid` when they share the agent's. */
-    wall: Type.Union([Type.Literal("separate-user"), Type.Literal("same-uid")]),
-    packs: Type.Array(PackReport, { maxItems: MAX_REPORTS }),
-    auditHead: LogHead,
-    registryHead: RegistryHeadReport,
-  },
-  closed,
-);
+export const HelloBody = Type.Object({
+  /** Absent in release 0.1.0, and towards it. */
+  protocol: Type.Optional(ProtocolOffer),
+  name: AgentName,
+  agentVersion: Version,
+  bootId: Type.String({ maxLength: 64 }),
+  os: Type.String({ maxLength: 200 }),
+  kernel: Type.String({ maxLength: 200 }),
+  arch: Type.String({ maxLength: 40 }),
+  /** SHA-256 of the running agent bundle. */
+  binarySha256: Digest,
+  configSha256: Digest,
+  maxCapability: Capability,
+  /** `separate-user` when runners have their own uid, `same-uid` when they share the agent's. */
+  wall: Name,
+  packs: Type.Array(PackReport, { maxItems: MAX_REPORTS }),
+  auditHead: LogHead,
+  registryHead: RegistryHeadReport,
+});
 export type HelloBody = Static<typeof HelloBody>;
 
 /** First message of the hub on a connection. */
-export const WelcomeBody = Type.Object(
-  {
-    hubTime: Type.Integer(),
-    hubVersion: Version,
-    auditHead: LogHead,
-  },
-  closed,
-);
+export const WelcomeBody = Type.Object({
+  /** Absent in release 0.1.0, and towards it. */
+  protocol: Type.Optional(ProtocolOffer),
+  hubTime: Type.Integer(),
+  hubVersion: Version,
+  auditHead: LogHead,
+});
 export type WelcomeBody = Static<typeof WelcomeBody>;
 
 /** The packs an agent should have; what is not listed is removed. */
@@ -122,14 +124,11 @@ export const CertificateBody = Type.Object(
 );
 export type CertificateBody = Static<typeof CertificateBody>;
 
-export const PackReportBody = Type.Object(
-  {
-    packs: Type.Array(PackReport, { maxItems: MAX_REPORTS }),
-    auditHead: LogHead,
-    registryHead: RegistryHeadReport,
-  },
-  closed,
-);
+export const PackReportBody = Type.Object({
+  packs: Type.Array(PackReport, { maxItems: MAX_REPORTS }),
+  auditHead: LogHead,
+  registryHead: RegistryHeadReport,
+});
 export type PackReportBody = Static<typeof PackReportBody>;
 
 /** The structured descriptor and how long the hub will wait. */
@@ -144,53 +143,56 @@ export const CallBody = Type.Object(
 export type CallBody = Static<typeof CallBody>;
 
 /** How many values the scrubber replaced, by rule. */
-export const Redactions = Type.Object(
-  {
-    count: Type.Integer({ minimum: 0 }),
-    rules: Type.Record(Type.String({ maxLength: 60 }), Type.Integer({ minimum: 1 })),
-  },
-  closed,
-);
+export const Redactions = Type.Object({
+  count: Type.Integer({ minimum: 0 }),
+  rules: Type.Record(Type.String({ maxLength: 60 }), Type.Integer({ minimum: 1 })),
+});
 export type Redactions = Static<typeof Redactions>;
 
-export const ResultBody = Type.Object(
-  {
-    callId: Uuid,
-    status: Type.Union([Type.Literal("ok"), Type.Literal("failure")]),
-    data: Type.Optional(Type.Record(Type.String(), Type.Unknown())),
-    failure: Type.Optional(Failure),
-    /** True when a read was cut at its cap. */
-    truncated: Type.Boolean(),
-    redactions: Redactions,
-    collectedAt: Timestamp,
-    reads: Type.Array(ReadTrace, { maxItems: 20 }),
-    /** Milliseconds spent on the agent, by hop. */
-    timings: Type.Object(
-      {
-        checks: Type.Number(),
-        reads: Type.Number(),
-        scrub: Type.Number(),
-        guest: Type.Number(),
-        audit: Type.Number(),
-        total: Type.Number(),
-      },
-      closed,
-    ),
-    /** The agent's audit entry of this response, durable before the message left. */
-    auditHead: LogHead,
-  },
-  closed,
-);
+export const ResultBody = Type.Object({
+  callId: Uuid,
+  status: Type.Union([Type.Literal("ok"), Type.Literal("failure")]),
+  data: Type.Optional(Type.Record(Type.String(), Type.Unknown())),
+  failure: Type.Optional(StatedFailure),
+  /** True when a read was cut at its cap. */
+  truncated: Type.Boolean(),
+  redactions: Redactions,
+  collectedAt: Timestamp,
+  reads: Type.Array(Type.Object(ReadTrace.properties), { maxItems: 20 }),
+  /** Milliseconds spent on the agent, by hop. */
+  timings: Type.Object(
+    {
+      checks: Type.Number(),
+      reads: Type.Number(),
+      scrub: Type.Number(),
+      guest: Type.Number(),
+      audit: Type.Number(),
+      total: Type.Number(),
+    },
+    { additionalProperties: Type.Number() },
+  ),
+  /** The agent's audit entry of this response, durable before the message left. */
+  auditHead: LogHead,
+});
 export type ResultBody = Static<typeof ResultBody>;
+
+/** One message of the other side that this release does not understand; only since protocol 2. */
+export const RefusedBody = Type.Object({
+  /** The sequence number of the message that was refused; a call's id is in the header. */
+  seq: Type.Integer({ minimum: 1, maximum: Number.MAX_SAFE_INTEGER }),
+  failure: StatedFailure,
+});
+export type RefusedBody = Static<typeof RefusedBody>;
+
+function buildOrderParser<S extends TSchema>(schema: S, what: string) {
+  return buildParser(schema, what, "ENVELOPE_INVALID", "PROTOCOL_UNSUPPORTED");
+}
 
 export const parseHelloBody = buildParser(HelloBody, "hello", "ENVELOPE_INVALID");
 export const parseWelcomeBody = buildParser(WelcomeBody, "welcome", "ENVELOPE_INVALID");
-export const parseDesiredStateBody = buildParser(
-  DesiredStateBody,
-  "desired state",
-  "ENVELOPE_INVALID",
-);
+export const parseDesiredStateBody = buildOrderParser(DesiredStateBody, "desired state");
 export const parsePackReportBody = buildParser(PackReportBody, "pack report", "ENVELOPE_INVALID");
-export const parseCertificateBody = buildParser(CertificateBody, "certificate", "ENVELOPE_INVALID");
-export const parseCallBody = buildParser(CallBody, "call", "ENVELOPE_INVALID");
+export const parseCertificateBody = buildOrderParser(CertificateBody, "certificate");
+export const parseCallBody = buildOrderParser(CallBody, "call");
 export const parseResultBody = buildParser(ResultBody, "result", "ENVELOPE_INVALID");
+export const parseRefusedBody = buildParser(RefusedBody, "refusal", "ENVELOPE_INVALID");

@@ -1,11 +1,19 @@
 import { SondeError, toSondeError } from "@sonde/schemas/errors";
 import {
-  parseHelloBody,
-  parsePackReportBody,
-  parseResultBody,
+  type AgentMessage,
+  type Agreement,
+  type DsseEnvelope,
+  type EnvelopeHeader,
+  FIRST_PROTOCOL,
   type HelloBody,
   type LogHead,
+  OWN_PROTOCOL,
+  PROTOCOL_CLOSE_CODE,
   type PackReportBody,
+  type RefusedBody,
+  type ResultBody,
+  agreeOnProtocol,
+  readAgentMessage,
 } from "@sonde/schemas/wire";
 import type { Channel, Incoming } from "@sonde/trust/envelope";
 import type { RawData, WebSocket } from "ws";
@@ -13,6 +21,8 @@ import type { AgentAnswer, AgentCall, AgentLink } from "../../core/fleet.ts";
 
 /** Calls one agent may have open; more are refused as AGENT_BUSY. */
 const MAX_OPEN_CALLS = 256;
+/** Each is a row in the audit log: an agent of another release sends a few, never a stream of them. */
+const MAX_UNSUPPORTED = 100;
 /** How long the other side may take to end a session that we have ended. */
 const CLOSE_MS = 1_000;
 const PING_EVERY_MS = 15_000;
@@ -20,10 +30,13 @@ const PING_EVERY_MS = 15_000;
 const GRACE_MS = 2_000;
 
 export type LinkEvents = {
-  onHello(body: HelloBody): void;
+  /** What was offered in the welcome is agreed on: the session begins. */
+  onHello(body: HelloBody, agreement: Agreement): void;
   onPackReport(body: PackReportBody): void;
   onAuditHead(head: LogHead): void;
-  /** Once, at the end; `refusal` when the session was closed for a bad message. */
+  /** A message, of either side, that the other does not understand; the session goes on. */
+  onUnsupported(message: string): void;
+  /** Once, at the end; `refusal` when one side closed the session over what the other sent. */
   onClose(refusal: SondeError | null): void;
 };
 
@@ -44,6 +57,9 @@ export function createAgentLink(
 ): AgentLink {
   const open = new Map<string, OpenCall>();
   let refusal: SondeError | null = null;
+  /** Null until the agent's hello. */
+  let agreement: Agreement | null = null;
+  let unsupported = 0;
   let alive = true;
   let closing = false;
 
@@ -65,12 +81,20 @@ export function createAgentLink(
       receive(channel.open(toBuffer(data)));
     } catch (thrown) {
       refusal = toSondeError(thrown);
-      socket.terminate();
+      if (refusal.code === "PROTOCOL_UNSUPPORTED") end(PROTOCOL_CLOSE_CODE, refusal.message);
+      else socket.terminate();
     }
   });
   socket.on("error", () => socket.terminate());
-  socket.on("close", () => {
+  socket.on("close", (code) => {
     clearInterval(heartbeat);
+    // The agent's own words are not repeated: anybody with a certificate chooses them.
+    if (code === PROTOCOL_CLOSE_CODE) {
+      refusal ??= new SondeError(
+        "PROTOCOL_UNSUPPORTED",
+        "the agent speaks no protocol of this hub",
+      );
+    }
     for (const call of open.values()) {
       clearTimeout(call.timer);
       call.reject(
@@ -81,37 +105,72 @@ export function createAgentLink(
     events.onClose(refusal);
   });
 
-  function receive(message: Incoming): void {
-    switch (message.header.type) {
+  function end(code: number, reason: string): void {
+    closing = true;
+    socket.close(code, reason);
+    setTimeout(() => socket.terminate(), CLOSE_MS).unref();
+  }
+
+  function receive({ header, body, envelope }: Incoming): void {
+    let message: AgentMessage;
+    try {
+      message = readAgentMessage(header.type, body);
+    } catch (thrown) {
+      const error = toSondeError(thrown);
+      if (error.code !== "PROTOCOL_UNSUPPORTED" || agreement === null) throw error;
+      return refuse(header, error);
+    }
+    switch (message.type) {
       case "hello":
-        return events.onHello(parseHelloBody(message.body));
+        agreement = agreeOnProtocol(OWN_PROTOCOL, message.body.protocol ?? FIRST_PROTOCOL);
+        return events.onHello(message.body, agreement);
       case "pack-report":
-        return events.onPackReport(parsePackReportBody(message.body));
+        return events.onPackReport(message.body);
       case "result":
-        return settle(message);
-      case "welcome":
-      case "desired-state":
-      case "call":
-      case "certificate":
-        throw new SondeError(
-          "ENVELOPE_INVALID",
-          `expected a message an agent sends, got ${message.header.type}`,
-        );
+        return settle(header, message.body, envelope);
+      case "refused":
+        return giveUp(header, message.body);
     }
   }
 
-  function settle({ header, body, envelope }: Incoming): void {
-    const result = parseResultBody(body);
+  /** What this release does not understand is refused alone: the session goes on. */
+  function refuse({ seq, callId }: EnvelopeHeader, { code, message }: SondeError): void {
+    unsupported += 1;
+    if (unsupported > MAX_UNSUPPORTED) {
+      throw new SondeError(
+        "ENVELOPE_INVALID",
+        `expected at most ${MAX_UNSUPPORTED} messages that this release does not know, got more`,
+      );
+    }
+    events.onUnsupported(message);
+    if (agreement === null || agreement.protocol < 2) return;
+    const body: RefusedBody = { seq, failure: { code, message } };
+    socket.send(channel.seal({ type: "refused", body, ...(callId !== null && { callId }) }));
+  }
+
+  /** The agent does not understand one of our messages; when it was a call, that call ends. */
+  function giveUp({ callId }: EnvelopeHeader, { failure }: RefusedBody): void {
+    events.onUnsupported(failure.message);
+    const call = callId === null ? undefined : takeOpenCall(callId);
+    call?.reject(
+      new SondeError("PROTOCOL_UNSUPPORTED", "the agent's release does not understand this call"),
+    );
+  }
+
+  function takeOpenCall(callId: string): OpenCall | undefined {
+    const call = open.get(callId);
+    clearTimeout(call?.timer);
+    open.delete(callId);
+    return call;
+  }
+
+  function settle(header: EnvelopeHeader, result: ResultBody, envelope: DsseEnvelope): void {
     if (header.callId !== result.callId) {
       throw new SondeError("ENVELOPE_INVALID", "expected one call id in header and body, got two");
     }
     events.onAuditHead(result.auditHead);
-    const call = open.get(result.callId);
-    // An answer after the hub gave up: the agent's own log still has it.
-    if (call === undefined) return;
-    clearTimeout(call.timer);
-    open.delete(result.callId);
-    call.resolve({ body: result, envelope });
+    // An answer after the hub gave up finds nobody: the agent's own log still has it.
+    takeOpenCall(result.callId)?.resolve({ body: result, envelope });
   }
 
   return {
@@ -156,11 +215,7 @@ export function createAgentLink(
         socket.ping();
       });
     },
-    close(reason) {
-      closing = true;
-      socket.close(1001, reason);
-      setTimeout(() => socket.terminate(), CLOSE_MS).unref();
-    },
+    close: (reason) => end(1001, reason),
   };
 }
 

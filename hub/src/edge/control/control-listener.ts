@@ -4,7 +4,14 @@ import type { IncomingMessage } from "node:http";
 import type { Duplex } from "node:stream";
 import { TLSSocket } from "node:tls";
 import { SondeError } from "@sonde/schemas/errors";
-import { agentUri, type LogHead, type RegistryHeadReport } from "@sonde/schemas/wire";
+import {
+  agentUri,
+  type LogHead,
+  OWN_PROTOCOL,
+  PROTOCOL_HEADER,
+  type RegistryHeadReport,
+} from "@sonde/schemas/wire";
+import { scrubSentence } from "@sonde/scrub";
 import {
   CHANNEL_BINDING_BYTES,
   CHANNEL_BINDING_LABEL,
@@ -95,7 +102,7 @@ export function createControlListener(options: ControlOptions): Server {
   return server;
 }
 
-type Admitted = Identified & { sessionId: string; hubNonce: Buffer };
+type Admitted = Identified & { sessionId: string; hubNonce: Buffer; understandsOffers: boolean };
 
 async function admit(
   options: ControlOptions,
@@ -116,7 +123,8 @@ async function admit(
     Buffer.alloc(0),
   );
   const sessionId = deriveSessionId(exporter, hubNonce, Buffer.from(nonce, "base64url"));
-  return { ...identified, sessionId, hubNonce };
+  const understandsOffers = request.headers[PROTOCOL_HEADER.toLowerCase()] !== undefined;
+  return { ...identified, sessionId, hubNonce, understandsOffers };
 }
 
 /** The chain was verified by TLS; being ours is not enough, it must be on the allow-list too. */
@@ -178,8 +186,8 @@ function startSession(options: ControlOptions, admitted: Admitted, socket: WebSo
   const setHead = (auditHead: LogHead) => fleet.update(agentId, { auditHead });
 
   const link = createAgentLink(socket, channel, {
-    onHello(hello) {
-      audit("agent.connected", { detail: { kernel: hello.kernel, wall: hello.wall } });
+    onHello(hello, { protocol }) {
+      audit("agent.connected", { detail: { kernel: hello.kernel, wall: hello.wall, protocol } });
       keep(store.saveHello(agentId, hello, now()));
       keep(options.onRegistryHead(agent.name, hello.registryHead));
       fleet.update(agentId, {
@@ -197,6 +205,13 @@ function startSession(options: ControlOptions, admitted: Admitted, socket: WebSo
       fleet.update(agentId, { packs: report.packs, auditHead: report.auditHead, ...seen() });
     },
     onAuditHead: setHead,
+    onUnsupported(message) {
+      audit("envelope.refused", {
+        status: "denied",
+        code: "PROTOCOL_UNSUPPORTED",
+        detail: { message: scrubSentence(message.slice(0, 300)) },
+      });
+    },
     onClose(refusal) {
       if (fleet.find(agentId)?.link === link) fleet.update(agentId, { link: null, ...seen() });
       renewal.stop();
@@ -214,7 +229,12 @@ function startSession(options: ControlOptions, admitted: Admitted, socket: WebSo
   socket.send(
     channel.seal({
       type: "welcome",
-      body: { hubTime: now().getTime(), hubVersion: HUB_VERSION, auditHead: auditLog.head() },
+      body: {
+        hubTime: now().getTime(),
+        hubVersion: HUB_VERSION,
+        auditHead: auditLog.head(),
+        ...(admitted.understandsOffers && { protocol: OWN_PROTOCOL }),
+      },
     }),
   );
 }

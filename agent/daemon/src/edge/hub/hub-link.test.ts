@@ -1,6 +1,14 @@
 import { createPublicKey, randomUUID } from "node:crypto";
 import type { SondeError } from "@sonde/schemas/errors";
-import type { DesiredStateBody, HelloBody, PackReportBody, ResultBody } from "@sonde/schemas/wire";
+import {
+  type DesiredStateBody,
+  type HelloBody,
+  type PackReportBody,
+  type ResultBody,
+  type MessageType,
+  OWN_PROTOCOL,
+  PROTOCOL_CLOSE_CODE,
+} from "@sonde/schemas/wire";
 import { createChannel } from "@sonde/trust/envelope";
 import { EMPTY_HEAD } from "@sonde/trust/log";
 import { afterEach, beforeEach, expect, test } from "vitest";
@@ -51,11 +59,13 @@ let link: HubLink | undefined;
 let refused: PromiseWithResolvers<SondeError>;
 let calls: Call[];
 let desired: DesiredStateBody[];
+let unsupported: string[];
 
 beforeEach(async () => {
   hub = await startTestHub();
   calls = [];
   desired = [];
+  unsupported = [];
   refused = Promise.withResolvers();
 });
 afterEach(async () => {
@@ -69,6 +79,7 @@ function startLink(identity = hub.identity): void {
     identity: () => identity,
     handlers: {
       onWelcome: () => undefined,
+      onUnsupported: (message) => unsupported.push(message),
       buildHello: () => hello,
       buildPackReport: () => report,
       onCertificate: () => undefined,
@@ -85,10 +96,10 @@ function startLink(identity = hub.identity): void {
 }
 
 /** A session after welcome and hello. */
-async function startSession(): Promise<TestSession> {
+async function startSession(welcome: object = WELCOME): Promise<TestSession> {
   startLink();
   const session = await hub.session();
-  session.socket.send(session.channel.seal({ type: "welcome", body: WELCOME }));
+  session.socket.send(session.channel.seal({ type: "welcome", body: welcome }));
   expect((await session.next()).header.type).toBe("hello");
   return session;
 }
@@ -272,4 +283,82 @@ test("attack 9: a hub whose certificate another CA issued gets no connection", a
   } finally {
     await stranger.close();
   }
+});
+
+const OFFERING = { ...WELCOME, protocol: OWN_PROTOCOL };
+
+test("a hub that offers protocols is offered ours; the first release, which offers none, is not", async () => {
+  startLink();
+  const session = await hub.session();
+  session.socket.send(session.channel.seal({ type: "welcome", body: OFFERING }));
+  expect((await session.next()).body).toEqual({ ...hello, protocol: OWN_PROTOCOL });
+  link?.close();
+  await session.closed;
+  startLink();
+  const first = await hub.session();
+  first.socket.send(first.channel.seal({ type: "welcome", body: WELCOME }));
+  expect((await first.next()).body).toEqual(hello);
+});
+
+test("a hub of a later release is understood as far as it goes", async () => {
+  const later = { min: 2, max: 9, features: ["not-known-here"] };
+  const session = await startSession({ ...OFFERING, protocol: later, moonPhase: "full" });
+  session.socket.send(session.channel.seal(buildCall()));
+  expect((await session.next()).header.type).toBe("result");
+});
+
+test("a hub without a protocol in common is told so in words, and gets nothing", async () => {
+  startLink();
+  const session = await hub.session();
+  const ended = new Promise<[number, string]>((resolve) =>
+    session.socket.on("close", (code, reason) => resolve([code, reason.toString()])),
+  );
+  const { max } = OWN_PROTOCOL;
+  const body = { ...WELCOME, protocol: { min: max + 1, max: max + 2, features: [] } };
+  session.socket.send(session.channel.seal({ type: "welcome", body }));
+  expect((await refused.promise).code).toBe("PROTOCOL_UNSUPPORTED");
+  expect(await ended).toEqual([
+    PROTOCOL_CLOSE_CODE,
+    `expected one of protocols 1 to ${max}, the other side speaks ${max + 1} to ${max + 2}`,
+  ]);
+  expect(link?.connectedSince()).toBeNull();
+});
+
+const fromLater: [string, { type: MessageType; body: unknown; callId?: string }][] = [
+  ["a type of message", { type: "horoscope" as MessageType, body: { stars: 3 } }],
+  ["a member of a call", { ...buildCall(), body: { ...buildCall().body, hurry: true } }],
+  ["a member of an order", { type: "desired-state", body: { revision: 1, packs: [], until: 3 } }],
+  [
+    "a member of a pack in an order",
+    {
+      type: "desired-state",
+      body: {
+        revision: 1,
+        packs: [{ name: "sonde/system", version: "1.0.0", digest: DIGEST, on: "mondays" }],
+      },
+    },
+  ],
+];
+
+test.each(fromLater)(
+  "%s that only a later release knows is refused alone",
+  async (_what, message) => {
+    const session = await startSession(OFFERING);
+    session.socket.send(session.channel.seal(message));
+    const answer = await session.next();
+    expect(answer.header).toMatchObject({ type: "refused", callId: message.callId ?? null });
+    expect(answer.body).toMatchObject({ seq: 2, failure: { code: "PROTOCOL_UNSUPPORTED" } });
+    expect([calls, desired, unsupported.length]).toEqual([[], [], 1]);
+
+    session.socket.send(session.channel.seal(buildCall()));
+    expect((await session.next()).header.type).toBe("result");
+  },
+);
+
+test("the first release is sent no refusal, which it would not know", async () => {
+  const session = await startSession(WELCOME);
+  session.socket.send(session.channel.seal({ type: "horoscope" as MessageType, body: {} }));
+  session.socket.send(session.channel.seal(buildCall()));
+  expect((await session.next()).header).toMatchObject({ type: "result", seq: 2 });
+  expect(unsupported.length).toBe(1);
 });

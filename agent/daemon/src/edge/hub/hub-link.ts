@@ -2,6 +2,7 @@ import { randomBytes } from "node:crypto";
 import type { IncomingMessage } from "node:http";
 import { TLSSocket } from "node:tls";
 import { SondeError, toSondeError } from "@sonde/schemas/errors";
+import { OWN_PROTOCOL, PROTOCOL_CLOSE_CODE, PROTOCOL_HEADER } from "@sonde/schemas/wire";
 import { NONCE_BYTES } from "@sonde/trust/envelope";
 import { WebSocket } from "ws";
 import { backOffMs } from "../../core/back-off.ts";
@@ -82,8 +83,11 @@ function openConnection(
   let ended = false;
 
   const refuse = (thrown: unknown): void => {
-    options.onRefused(toSondeError(thrown));
-    socket.terminate();
+    const error = toSondeError(thrown);
+    options.onRefused(error);
+    // The one refusal that the hub's operator can do something about is told in words.
+    if (error.code === "PROTOCOL_UNSUPPORTED") socket.close(PROTOCOL_CLOSE_CODE, error.message);
+    else socket.terminate();
   };
   const silence = setTimeout(() => socket.terminate(), SILENCE_MS);
   const send = (frame: Buffer): void => {
@@ -102,9 +106,9 @@ function openConnection(
       const id = bindSession(response.socket, response.headers["sonde-nonce"], agentNonce);
       const handlers: SessionHandlers = {
         ...options.handlers,
-        onWelcome(body) {
+        onWelcome(body, agreement) {
           welcomed();
-          options.handlers.onWelcome(body);
+          options.handlers.onWelcome(body, agreement);
         },
       };
       session = createSession(identity, id, handlers, send, options.now);
@@ -142,7 +146,10 @@ function openConnection(
 
 function openSocket(identity: Identity, agentNonce: Buffer): WebSocket {
   const socket = new WebSocket(`wss://${identity.controlAddress}/control`, {
-    headers: { "Sonde-Nonce": agentNonce.toString("base64url") },
+    headers: {
+      "Sonde-Nonce": agentNonce.toString("base64url"),
+      [PROTOCOL_HEADER]: `${OWN_PROTOCOL.min}-${OWN_PROTOCOL.max}`,
+    },
     // Only the CA pinned at enrolment, never the machine's list.
     ca: [identity.ca],
     cert: identity.certificate,

@@ -1,23 +1,27 @@
 import { createPublicKey } from "node:crypto";
 import type { TLSSocket } from "node:tls";
-import { SondeError } from "@sonde/schemas/errors";
+import { SondeError, toSondeError } from "@sonde/schemas/errors";
 import {
+  type Agreement,
+  type CallBody,
   type DesiredStateBody,
+  type EnvelopeHeader,
+  FIRST_PROTOCOL,
   type HelloBody,
+  type HubMessage,
   type LogHead,
+  OWN_PROTOCOL,
   type PackReportBody,
+  type RefusedBody,
   type ResultBody,
   type WelcomeBody,
-  parseCallBody,
-  parseCertificateBody,
-  parseDesiredStateBody,
-  parseWelcomeBody,
+  agreeOnProtocol,
+  readHubMessage,
 } from "@sonde/schemas/wire";
 import {
   CHANNEL_BINDING_BYTES,
   CHANNEL_BINDING_LABEL,
   type Channel,
-  type Incoming,
   createChannel,
   createSigningKey,
   deriveSessionId,
@@ -27,19 +31,21 @@ import type { Identity } from "../store/identity.ts";
 
 /** What a session asks of the agent. */
 export type SessionHandlers = {
-  onWelcome: (body: WelcomeBody) => void;
+  onWelcome: (body: WelcomeBody, agreement: Agreement) => void;
   buildHello: () => HelloBody;
   buildPackReport: () => PackReportBody;
   onDesiredState: (body: DesiredStateBody) => void;
   /** The hub's next certificate for this agent's key. @throws SondeError when it is no such thing */
   onCertificate: (certificate: string) => void;
+  /** Hears, in a sentence, what one side said and the other does not understand. */
+  onUnsupported: (message: string) => void;
   /** Answers every call, also a refused one; never rejects. */
   onCall: (call: Call) => Promise<ResultBody>;
 };
 
 /** One authenticated connection; after anything is thrown it must be closed. */
 export type Session = {
-  /** @throws SondeError ENVELOPE_* */
+  /** @throws SondeError ENVELOPE_*; PROTOCOL_UNSUPPORTED when the hub speaks no protocol of ours */
   receive(frame: Buffer): void;
   sendPackReport(): void;
 };
@@ -67,7 +73,8 @@ export function createSession(
     now,
   });
   let hubHead: LogHead | null = null;
-  let welcomed = false;
+  /** Null until the hub's welcome. */
+  let agreement: Agreement | null = null;
 
   const witness = () => (hubHead === null ? {} : { peerHead: hubHead });
 
@@ -80,40 +87,60 @@ export function createSession(
     send(channel.seal({ type: "result", callId: call.callId, body, ...witness() }));
   };
 
+  const welcome = (body: WelcomeBody): void => {
+    agreement = agreeOnProtocol(OWN_PROTOCOL, body.protocol ?? FIRST_PROTOCOL);
+    hubHead = body.auditHead;
+    handlers.onWelcome(body, agreement);
+    // Release 0.1.0 offers nothing and would refuse a hello that does.
+    const offer = body.protocol === undefined ? {} : { protocol: OWN_PROTOCOL };
+    send(
+      channel.seal({ type: "hello", body: { ...handlers.buildHello(), ...offer }, ...witness() }),
+    );
+  };
+
+  /** What this release does not understand is refused alone: the session goes on. */
+  const refuse = ({ seq, callId }: EnvelopeHeader, { code, message }: SondeError): void => {
+    handlers.onUnsupported(message);
+    if (agreement === null || agreement.protocol < 2) return;
+    const body: RefusedBody = { seq, failure: { code, message } };
+    send(channel.seal({ type: "refused", body, ...(callId !== null && { callId }), ...witness() }));
+  };
+
   return {
     sendPackReport() {
-      if (welcomed) sendPackReport();
+      if (agreement !== null) sendPackReport();
     },
     receive(frame) {
-      const message = channel.open(frame);
-      if (message.header.type === "welcome" && !welcomed) {
-        const body = parseWelcomeBody(message.body);
-        hubHead = body.auditHead;
-        welcomed = true;
-        handlers.onWelcome(body);
-        send(channel.seal({ type: "hello", body: handlers.buildHello(), ...witness() }));
-        return;
+      const { header, body } = channel.open(frame);
+      let message: HubMessage;
+      try {
+        message = readHubMessage(header.type, body);
+      } catch (thrown) {
+        const error = toSondeError(thrown);
+        if (error.code !== "PROTOCOL_UNSUPPORTED" || agreement === null) throw error;
+        return refuse(header, error);
       }
-      if (message.header.type === "desired-state" && welcomed) {
-        handlers.onDesiredState(parseDesiredStateBody(message.body));
-        return;
+      if ((message.type === "welcome") !== (agreement === null)) {
+        throw new SondeError("ENVELOPE_INVALID", `expected no ${message.type} message now`);
       }
-      if (message.header.type === "certificate" && welcomed) {
-        handlers.onCertificate(parseCertificateBody(message.body).certificate);
-        return;
+      switch (message.type) {
+        case "welcome":
+          return welcome(message.body);
+        case "desired-state":
+          return handlers.onDesiredState(message.body);
+        case "certificate":
+          return handlers.onCertificate(message.body.certificate);
+        case "call":
+          return void answer(buildCall(header, message.body));
+        case "refused":
+          return handlers.onUnsupported(message.body.failure.message);
       }
-      if (message.header.type === "call" && welcomed) {
-        void answer(buildCall(message));
-        return;
-      }
-      throw new SondeError("ENVELOPE_INVALID", `expected no ${message.header.type} message now`);
     },
   };
 }
 
 /** The header is what was signed and kept as evidence: the body may not say anything else. */
-function buildCall({ header, body }: Incoming): Call {
-  const { probe, params, timeoutMs } = parseCallBody(body);
+function buildCall(header: EnvelopeHeader, { probe, params, timeoutMs }: CallBody): Call {
   const { callId, principal, packDigest, policyHash } = header;
   if (callId === null || header.probe !== probe) {
     throw new SondeError("ENVELOPE_INVALID", "expected a call whose header names it and its probe");

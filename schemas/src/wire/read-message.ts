@@ -1,0 +1,61 @@
+import { SondeError } from "../errors.ts";
+import {
+  parseCallBody,
+  parseCertificateBody,
+  parseDesiredStateBody,
+  parseHelloBody,
+  parsePackReportBody,
+  parseRefusedBody,
+  parseResultBody,
+  parseWelcomeBody,
+} from "./messages.ts";
+
+const FROM_HUB = {
+  welcome: parseWelcomeBody,
+  "desired-state": parseDesiredStateBody,
+  call: parseCallBody,
+  certificate: parseCertificateBody,
+  refused: parseRefusedBody,
+};
+const FROM_AGENT = {
+  hello: parseHelloBody,
+  "pack-report": parsePackReportBody,
+  result: parseResultBody,
+  refused: parseRefusedBody,
+};
+
+type Parsers = Record<string, (body: unknown) => unknown>;
+type MessageOf<P extends Parsers> = {
+  [Type in keyof P]: { type: Type; body: ReturnType<P[Type]> };
+}[keyof P];
+
+/** Every message that a hub sends, by type: whoever receives one switches over all of them. */
+export type HubMessage = MessageOf<typeof FROM_HUB>;
+/** Every message that an agent sends. */
+export type AgentMessage = MessageOf<typeof FROM_AGENT>;
+export type MessageType = (HubMessage | AgentMessage)["type"];
+
+/**
+ * Parses what a hub sent, whose header has been verified.
+ *
+ * @throws SondeError ENVELOPE_INVALID for what no release may send: it ends the session.
+ *   PROTOCOL_UNSUPPORTED for a type of message, or a member of an order, that another release
+ *   may know: that one message is refused and the session goes on
+ */
+export function readHubMessage(type: string, body: unknown): HubMessage {
+  return readMessage(FROM_HUB, FROM_AGENT, type, body) as HubMessage;
+}
+
+/** Parses what an agent sent; see readHubMessage. */
+export function readAgentMessage(type: string, body: unknown): AgentMessage {
+  return readMessage(FROM_AGENT, FROM_HUB, type, body) as AgentMessage;
+}
+
+function readMessage(expected: Parsers, others: Parsers, type: string, body: unknown) {
+  const parse = Object.hasOwn(expected, type) ? expected[type] : undefined;
+  if (parse !== undefined) return { type, body: parse(body) };
+  if (Object.hasOwn(others, type)) {
+    throw new SondeError("ENVELOPE_INVALID", `expected no ${type} message from that side`);
+  }
+  throw new SondeError("PROTOCOL_UNSUPPORTED", `expected a known message, got ${type}`);
+}
