@@ -2,7 +2,10 @@ import { createHash } from "node:crypto";
 import type { Sql } from "postgres";
 import { DatabaseError } from "./database-error.ts";
 
-/** One step of a schema: plain SQL that runs once, in the order given. */
+/**
+ * One step of a schema: plain SQL that runs once. Steps that are new run in the order given; a
+ * step is known by its name, so that each part of a service can bring its own.
+ */
 export type Migration = { name: string; sql: string };
 
 /** Any number; the same in every process, so that two starts wait for each other. */
@@ -13,8 +16,8 @@ const ADVISORY_LOCK = 736_017_101;
  * transaction under one advisory lock: two processes may call it at once, and
  * a killed one leaves whole steps only.
  *
- * @throws DatabaseError when a migration that ran before has other text now,
- *   or when the database is newer than this program
+ * @throws DatabaseError when a migration that ran before has other text now, when two have one
+ *   name, or when the database is newer than this program
  */
 export async function migrate(sql: Sql, schema: string, migrations: Migration[]): Promise<void> {
   const session = await sql.reserve();
@@ -28,11 +31,10 @@ export async function migrate(sql: Sql, schema: string, migrations: Migration[])
         sha256 text not null,
         applied_at timestamptz not null default now()
       )`;
-    const applied = await session<{ position: number; name: string; sha256: string }[]>`
-      select position, name, sha256 from schema_migrations order by position`;
-    checkHistory(applied, migrations);
-    for (const [position, migration] of migrations.entries()) {
-      if (position < applied.length) continue;
+    const applied = await session<{ name: string; sha256: string }[]>`
+      select name, sha256 from schema_migrations order by position`;
+    let position = applied.length;
+    for (const migration of findNew(applied, migrations)) {
       await session`begin`;
       try {
         await session.unsafe(migration.sql);
@@ -40,6 +42,7 @@ export async function migrate(sql: Sql, schema: string, migrations: Migration[])
           insert into schema_migrations (position, name, sha256)
           values (${position}, ${migration.name}, ${sha256(migration.sql)})`;
         await session`commit`;
+        position += 1;
       } catch (cause) {
         await session`rollback`;
         throw new DatabaseError(`migration ${migration.name} failed and was rolled back`, {
@@ -53,18 +56,22 @@ export async function migrate(sql: Sql, schema: string, migrations: Migration[])
   }
 }
 
-function checkHistory(applied: { name: string; sha256: string }[], known: Migration[]): void {
-  if (applied.length > known.length) {
-    throw new DatabaseError(
-      `expected at most ${known.length} migrations, the database has ${applied.length}: it was used by a newer version`,
-    );
-  }
-  for (const [position, row] of applied.entries()) {
-    const migration = known[position];
-    if (migration === undefined || sha256(migration.sql) !== row.sha256) {
+function findNew(applied: { name: string; sha256: string }[], known: Migration[]): Migration[] {
+  const byName = new Map(known.map((migration) => [migration.name, migration]));
+  if (byName.size < known.length) throw new DatabaseError("expected one migration of each name");
+  for (const row of applied) {
+    const migration = byName.get(row.name);
+    if (migration === undefined) {
+      throw new DatabaseError(
+        `expected no migration ${row.name} in the database: it was used by a newer version`,
+      );
+    }
+    if (sha256(migration.sql) !== row.sha256) {
       throw new DatabaseError(`migration ${row.name} has changed since it was applied`);
     }
+    byName.delete(row.name);
   }
+  return [...byName.values()];
 }
 
 function sha256(text: string): string {

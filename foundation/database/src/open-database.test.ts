@@ -96,6 +96,21 @@ test("a changed migration and a newer database are refused", async () => {
   expect(newer.out).toContain("newer version");
 });
 
+test("a step is known by its name, so a new one may stand anywhere in the list", async () => {
+  const second = `{ name: "second", sql: "create table once (id integer primary key); insert into once values (1)" }`;
+  const { out } = await runChild(
+    dataDir,
+    `const migrations = [{ name: "new", sql: "create table added (id integer)" }, ...first, ${second}];
+     const db = await openDatabase({ dataDir, schema: "hub", migrations, maxConnections: 1 });
+     print(await db.sql\`select name from schema_migrations order by position\`);
+     await db.close();
+     try { await openDatabase({ dataDir, schema: "hub", migrations: [...migrations, first[0]], maxConnections: 1 }); }
+     catch (error) { print(error.message); }`,
+  );
+  expect(out).toContain('[{"name":"first"},{"name":"second"},{"name":"new"}]');
+  expect(out).toContain("expected one migration of each name");
+});
+
 test("the binaries of the npm package run too, without their install script", async () => {
   const { out } = await runChild(
     join(root, "packaged"),
