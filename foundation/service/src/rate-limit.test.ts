@@ -89,6 +89,13 @@ test("the addresses of one IPv6 network count as one", async () => {
   expect((await ask(from("2001:db8:0:1::1"))).status).toBe(200);
 });
 
+test("addresses of IPv4 count each for itself, however the listener names them", () => {
+  const limit = createRateLimit({ perMinute: 1, atOnce: 1 }, () => nowMs);
+  expect(limit.take("::ffff:192.0.2.1")).toBe(0);
+  expect(limit.take("::ffff:192.0.2.2")).toBe(0);
+  expect(limit.take("192.0.2.1")).toBeGreaterThan(0);
+});
+
 test("a bucket holds what may come at once, whatever the clock does", () => {
   let at = 1_000_000;
   const limit = createRateLimit({ perMinute: 6, atOnce: 2 }, () => at);

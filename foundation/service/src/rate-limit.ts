@@ -89,9 +89,13 @@ export function createRateLimit(
   };
 }
 
+/** How a listener for both IPv4 and IPv6 names a client of IPv4. */
+const MAPPED = /^::ffff:(\d+\.\d+\.\d+\.\d+)$/i;
+
 /** One household has a whole /64 of IPv6 addresses: they count as one. */
 function groupAddress(address: string): string {
-  if (!isIPv6(address)) return address;
+  const mapped = MAPPED.exec(address)?.[1];
+  if (mapped !== undefined || !isIPv6(address)) return mapped ?? address;
   const [head = "", tail] = address.split("::");
   const first = head.split(":").filter((part) => part !== "");
   const missing =
