@@ -10,6 +10,7 @@ const packages = [
   "foundation/scrub",
   "foundation/database",
   "foundation/privileges",
+  "foundation/service",
   "pack-sdk",
   "agent/daemon",
   "agent/runner",

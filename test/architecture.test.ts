@@ -17,6 +17,7 @@ const MAY_IMPORT: Record<string, string[]> = {
   "foundation/sources": ["@sonde/schemas"],
   "foundation/trust": ["@sonde/schemas", "@sonde/sources"],
   "foundation/database": [],
+  "foundation/service": ["@sonde/schemas", "@sonde/database"],
   "foundation/privileges": ["@sonde/schemas"],
   "pack-sdk": ["@sonde/schemas", "@sonde/sources", "@sonde/trust"],
   ...forEachPack(["@sonde/pack-sdk/author"]),
@@ -33,8 +34,14 @@ const MAY_IMPORT: Record<string, string[]> = {
     "@sonde/privileges",
     "@sonde/pack-sdk/runtime",
   ],
-  hub: ["@sonde/schemas", "@sonde/scrub", "@sonde/trust", "@sonde/database"],
-  registry: ["@sonde/schemas", "@sonde/sources", "@sonde/trust", "@sonde/database"],
+  hub: ["@sonde/schemas", "@sonde/scrub", "@sonde/trust", "@sonde/database", "@sonde/service"],
+  registry: [
+    "@sonde/schemas",
+    "@sonde/sources",
+    "@sonde/trust",
+    "@sonde/database",
+    "@sonde/service",
+  ],
   cli: ["@sonde/schemas", "@sonde/scrub", "@sonde/sources", "@sonde/trust", "@sonde/pack-sdk"],
 };
 /** Beyond the table, tests alone may also import these. */
@@ -54,7 +61,7 @@ const ONLY: Record<string, string[]> = {
     "agent/daemon/src/edge/enrol/",
   ],
   postgres: ["foundation/database/src/", "hub/src/edge/store/", "registry/src/edge/store/"],
-  jose: ["registry/src/edge/oidc/"],
+  jose: ["foundation/service/src/oidc/"],
   "@modelcontextprotocol/server": ["hub/src/edge/"],
 };
 

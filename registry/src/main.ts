@@ -1,10 +1,20 @@
-import { mkdirSync, readFileSync } from "node:fs";
 import { extname, join } from "node:path";
-import { type Database, DatabaseError, openDatabase } from "@sonde/database";
-import { SondeError, toSondeError } from "@sonde/schemas/errors";
+import { type Database, openDatabase } from "@sonde/database";
 import { type Digest } from "@sonde/schemas/names";
-import { parseJson } from "@sonde/schemas/parse";
 import { type TrustedRoot, parseTrustedRoot } from "@sonde/schemas/trust";
+import {
+  type Running,
+  type ServicePorts,
+  createHttpServer,
+  listenOnPort,
+  listenOnSocket,
+  makeDataFolder,
+  readConfiguredJson,
+  readKeptPorts,
+  requireSafeListener,
+  runService,
+  writePrivateFile,
+} from "@sonde/service";
 import { formatNoteKey, parseNoteKey } from "@sonde/trust/log";
 import { DEFAULT_RATE_LIMITS, type RegistryConfig, parseRegistryConfig } from "./config.ts";
 import { REGISTRY_VERSION } from "./core/registry-version.ts";
@@ -14,8 +24,7 @@ import { addArchiveRoutes } from "./edge/http/archive-routes.ts";
 import { installConditionalAnswers } from "./edge/http/conditional.ts";
 import { addDetailRoutes } from "./edge/http/detail-routes.ts";
 import { createDetailsReader } from "./edge/http/details-reader.ts";
-import { guardRoutes } from "./edge/http/guard-routes.ts";
-import { createHttpServer } from "./edge/http/http-server.ts";
+import { buildGuard } from "./edge/http/guard.ts";
 import { addIndexRoutes } from "./edge/http/index-routes.ts";
 import { addLifeRoutes } from "./edge/http/life-routes.ts";
 import { authenticate } from "./edge/http/authenticate.ts";
@@ -26,13 +35,11 @@ import { addPermissionRoutes } from "./edge/http/permission-routes.ts";
 import { addTokenRoutes } from "./edge/http/token-routes.ts";
 import { addExchangeRoute, addTrustedRoutes } from "./edge/http/trusted-routes.ts";
 import { installUploads, openUploads } from "./edge/http/read-upload.ts";
-import { installRateLimits } from "./edge/http/rate-limit.ts";
 import { addResolveRoutes } from "./edge/http/resolve-routes.ts";
 import { addSearchRoutes } from "./edge/http/search-routes.ts";
-import { listenHttp, listenOperator, requireSafeListener } from "./edge/listen.ts";
+import { createJobIdentities } from "./edge/job-identities.ts";
 import { createCheckpointReader, createImportedCheckpointReader } from "./edge/log-head.ts";
 import { openLogKey } from "./edge/log-key.ts";
-import { createIdentityVerifier } from "./edge/oidc/identity-verifier.ts";
 import { addImportRoute } from "./edge/operator/import-route.ts";
 import { addOperatorRoutes } from "./edge/operator/operator-routes.ts";
 import { createReadmeReader, readStoredReadme } from "./edge/readme/read-readme.ts";
@@ -57,39 +64,21 @@ import { addPageRoutes } from "./edge/web/page-routes.ts";
 const MAX_DATABASE_CONNECTIONS = 6;
 /** Each has a process that reads and verifies its archive. */
 const PUBLISHES_AT_ONCE = 3;
-const now = (): Date => new Date();
 
-/** One JSON line on standard error; never a token or a body. */
-function report(error: Error, requestId?: string): void {
-  const { message, stack, cause } = error;
-  const line = {
-    at: now().toISOString(),
-    level: "error",
-    message,
-    stack,
-    ...(requestId !== undefined && { requestId }),
-    ...(cause instanceof Error && { cause: cause.stack }),
-  };
-  process.stderr.write(`${JSON.stringify(line)}\n`);
-}
-
-async function serve(config: RegistryConfig): Promise<() => Promise<void>> {
-  if (process.getuid?.() === 0) {
-    throw new SondeError("PRIVILEGE_REFUSED", "expected an unprivileged user, got root");
-  }
+async function start(config: RegistryConfig, ports: ServicePorts): Promise<Running> {
   requireSafeListener(config.http);
   const trustedRoot = readTrustedRoot(config.trustedRootFile);
-  makeFolder(config.dataDir);
+  makeDataFolder(config.dataDir);
   const database = await openDatabase({
     dataDir: config.dataDir,
-    onLost: fail,
+    onLost: ports.endFor,
     ...(config.databaseUrl !== undefined && { url: config.databaseUrl }),
     schema: "registry",
     migrations,
     maxConnections: MAX_DATABASE_CONNECTIONS,
   });
   try {
-    return await listen(config, database, trustedRoot);
+    return await serve(config, { ...ports, database, trustedRoot });
   } catch (thrown) {
     // A registry that cannot serve, its port being taken, leaves no database running.
     await database.close();
@@ -97,11 +86,10 @@ async function serve(config: RegistryConfig): Promise<() => Promise<void>> {
   }
 }
 
-async function listen(
-  config: RegistryConfig,
-  database: Database,
-  trustedRoot: TrustedRoot | undefined,
-): Promise<() => Promise<void>> {
+type Opened = ServicePorts & { database: Database; trustedRoot: TrustedRoot | undefined };
+
+async function serve(config: RegistryConfig, opened: Opened): Promise<Running> {
+  const { database, trustedRoot, report, now } = opened;
   const blobs = await openBlobStore(join(config.dataDir, "archives"));
   const log = createLogStore(database.sql);
   const mirrored = config.mirror === undefined ? null : parseNoteKey(config.mirror.logKey);
@@ -137,8 +125,12 @@ async function listen(
   const findHolder = (token: string) => tokens.findHolder(token, now());
 
   const refusals = isMirror ? (["REGISTRY_READ_ONLY"] as const) : [];
-  const operator = createHttpServer(report, { requestTimeoutMs: 0 });
-  guardRoutes(operator, async () => ({ role: "operator" }), { isMirror });
+  const operator = createHttpServer({
+    report,
+    guard: buildGuard(async () => ({ role: "operator" }), isMirror),
+    // An export that is imported takes as long as it takes.
+    requestTimeoutMs: 0,
+  });
   await installOpenApi(operator, {
     title: "Sonde registry, for its operator",
     version: REGISTRY_VERSION,
@@ -157,12 +149,16 @@ async function listen(
     uploadFolder,
   });
   addImportRoute(operator, { imports, mirrored, now });
-  const app = createHttpServer(report, config.http);
-  installRateLimits(app, config.rateLimits ?? DEFAULT_RATE_LIMITS, () => performance.now());
-  installConditionalAnswers(app);
-  guardRoutes(app, (request) => authenticate(request.headers.authorization, findHolder), {
-    isMirror,
+  const app = createHttpServer({
+    report,
+    guard: buildGuard(({ headers }) => authenticate(headers.authorization, findHolder), isMirror),
+    rateLimits: {
+      ...(config.rateLimits ?? DEFAULT_RATE_LIMITS),
+      nowMs: () => performance.now(),
+    },
+    behindProxy: config.http.behindProxy,
   });
+  installConditionalAnswers(app);
   await installOpenApi(app, {
     title: "Sonde registry",
     version: REGISTRY_VERSION,
@@ -185,7 +181,7 @@ async function listen(
     now,
   });
   if (config.trustedPublishing !== undefined) {
-    const identities = createIdentityVerifier(config.trustedPublishing, now);
+    const identities = createJobIdentities(config.trustedPublishing, now);
     const trusted = createTrustedPublisherStore(database.sql);
     const ports = { publishers, trusted, identities, now };
     addTrustedRoutes(operator, ports);
@@ -200,15 +196,21 @@ async function listen(
   addIndexRoutes(app, readPackLog);
   addResolveRoutes(app, readPackLog);
   addLogRoutes(app, { log, key: logKey.key, readCheckpoint });
-  addPageRoutes(app, { versions, lives, packs, readDetails, readCheckpoint }, report);
-  const operatorSocket = await listenOperator(operator, config.dataDir);
-  const port = await listenHttp(app, config.http, config.dataDir);
-  print({ ready: true, pid: process.pid, port, operatorSocket, logKey: formatNoteKey(logKey.key) });
-  return async () => {
-    await Promise.all([app.close(), operator.close()]);
-    checker.close();
-    await Promise.all([downloads.close(), renderer.close()]);
-    await database.close();
+  addPageRoutes(app, { versions, lives, packs, readDetails, readCheckpoint });
+  const operatorSocket = join(config.dataDir, "run/operator.sock");
+  await listenOnSocket(operator, operatorSocket);
+  const portsFile = join(config.dataDir, "run/registry.json");
+  const kept = readKeptPorts(portsFile, ["port"]).port;
+  const port = await listenOnPort(app, { ...config.http, kept });
+  writePrivateFile(portsFile, JSON.stringify({ pid: process.pid, port }));
+  return {
+    ready: { port, operatorSocket, logKey: formatNoteKey(logKey.key) },
+    async stop() {
+      await Promise.all([app.close(), operator.close()]);
+      checker.close();
+      await Promise.all([downloads.close(), renderer.close()]);
+      await database.close();
+    },
   };
 }
 
@@ -217,63 +219,10 @@ function siblingProgram(name: string): string {
   return join(import.meta.dirname, `${name}${extname(import.meta.filename)}`);
 }
 
-function makeFolder(dataDir: string): void {
-  try {
-    mkdirSync(dataDir, { recursive: true, mode: 0o750 });
-  } catch (cause) {
-    throw new SondeError("RIGHT_MISSING", `cannot create ${dataDir}`, { cause });
-  }
-}
-
 function readTrustedRoot(path: string | undefined): TrustedRoot | undefined {
-  return path === undefined ? undefined : parseTrustedRoot(readJson(path));
+  return path === undefined
+    ? undefined
+    : parseTrustedRoot(readConfiguredJson(path, "trusted root"));
 }
 
-function readJson(path: string): unknown {
-  let text: string;
-  try {
-    text = readFileSync(path, "utf8");
-  } catch (cause) {
-    throw new SondeError("CONFIG_INVALID", `cannot read ${path}`, { cause });
-  }
-  return parseJson(text, path, "CONFIG_INVALID");
-}
-
-function print(value: object): void {
-  process.stdout.write(`${JSON.stringify(value)}\n`);
-}
-
-async function main([configFile, ...more]: string[]): Promise<void> {
-  if (configFile === undefined || more.length > 0) {
-    throw new SondeError(
-      "CONFIG_INVALID",
-      "expected CONFIG alone; the operator's are `sonde registry`",
-    );
-  }
-  await runService(parseRegistryConfig(readJson(configFile)));
-}
-
-async function runService(config: RegistryConfig): Promise<void> {
-  const stop = await serve(config);
-  let stopping = false;
-  const end = (): void => {
-    if (stopping) return;
-    stopping = true;
-    stop().then(() => process.exit(0), fail);
-  };
-  process.on("SIGTERM", end);
-  process.on("SIGINT", end);
-  if (config.supervised) process.stdin.resume().on("end", end).on("error", end);
-}
-
-function fail(thrown: unknown): void {
-  const error =
-    thrown instanceof DatabaseError
-      ? new SondeError(thrown.code, thrown.message, { cause: thrown })
-      : toSondeError(thrown);
-  report(error);
-  print(error.toBody());
-  process.exit(1);
-}
-
-main(process.argv.slice(2)).catch(fail);
+runService({ what: "registry configuration", parseConfig: parseRegistryConfig, start });

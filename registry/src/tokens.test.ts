@@ -1,9 +1,9 @@
 import type { CreatedPublishToken, PublishTokenList, PublisherList } from "@sonde/schemas/registry";
+import { createHttpServer } from "@sonde/service";
 import { type SampleKey, buildSampleArchive, createSampleKey } from "@sonde/trust/testing";
 import { afterAll, beforeAll, expect, test, vi } from "vitest";
-import { createHttpServer } from "./edge/http/http-server.ts";
-import { guardRoutes } from "./edge/http/guard-routes.ts";
-import type { Action } from "./core/authorize.ts";
+import { buildGuard } from "./edge/http/guard.ts";
+import type { Right } from "./core/authorize.ts";
 import {
   type Answer,
   type OpenApi,
@@ -151,7 +151,7 @@ test("what a removed key signed is refused from then on", async () => {
 });
 
 /** Every route and the right it demands; where there is none, it is for anybody. */
-const RIGHTS: Record<string, Action | null> = {
+const RIGHTS: Record<string, Right | null> = {
   "GET /health": null,
   "GET /api/v1/openapi.json": null,
   "GET /api/v1/packs": null,
@@ -182,7 +182,7 @@ const RIGHTS: Record<string, Action | null> = {
   "DELETE /api/v1/publishers/{publisher}/trusted-publishers/{id}": "tokens",
 };
 /** What is on the operator's socket besides, or alone. */
-const OPERATOR_RIGHTS: Record<string, Action | null> = {
+const OPERATOR_RIGHTS: Record<string, Right | null> = {
   ...Object.fromEntries(
     Object.entries(RIGHTS).filter(
       ([route, right]) =>
@@ -196,7 +196,7 @@ const OPERATOR_RIGHTS: Record<string, Action | null> = {
   "POST /import": "import",
 };
 /** Who may do what; the same table as in core/authorize.test.ts, here as the server decides. */
-const ROLES: Record<Action, string[]> = {
+const ROLES: Record<Right, string[]> = {
   publish: ["owner", "maintainer", "ci"],
   yank: ["owner", "maintainer"],
   deprecate: ["owner", "maintainer"],
@@ -215,7 +215,7 @@ const rightsOf = ({ paths }: OpenApi): object =>
       ]),
     ),
   );
-const shown = (rights: Record<string, Action | null>): object =>
+const shown = (rights: Record<string, Right | null>): object =>
   Object.fromEntries(
     Object.entries(rights).map(([route, action]) => [
       route,
@@ -283,8 +283,8 @@ test.each(Object.entries(OPERATOR_RIGHTS))(
 test.each(["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"])(
   "a route of %s that names no right does not start",
   (method) => {
-    const app = createHttpServer(() => undefined);
-    guardRoutes(app, () => Promise.resolve({ role: "operator" }));
+    const guard = buildGuard(() => Promise.resolve({ role: "operator" }), false);
+    const app = createHttpServer({ report: () => undefined, guard });
     const handler = () => "";
     expect(() => app.route({ method, url: "/x", handler })).toThrow("names no right");
     expect(() =>

@@ -6,9 +6,9 @@ import type {
   TrustedPublisher,
   TrustedPublisherList,
 } from "@sonde/schemas/registry";
+import { TestIssuer, type TokenLies } from "@sonde/service/testing";
 import { type SampleKey, buildSampleArchive, createSampleKey } from "@sonde/trust/testing";
 import { afterAll, beforeAll, expect, test, vi } from "vitest";
-import { TestIssuer, type TokenLies } from "./testing/test-issuer.ts";
 import { type Answer, TestRegistry, codeOf, signUpload } from "./testing/test-registry.ts";
 
 vi.setConfig({ testTimeout: 60_000 });

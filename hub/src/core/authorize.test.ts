@@ -1,6 +1,6 @@
 import type { KeyPolicy } from "@sonde/schemas/hub";
 import { expect, test } from "vitest";
-import { type Action, authorize, type Principal } from "./authorize.ts";
+import { type Right, authorize, type Principal } from "./authorize.ts";
 
 function principal(policy: Partial<KeyPolicy>): Principal {
   return {
@@ -11,7 +11,7 @@ function principal(policy: Partial<KeyPolicy>): Principal {
   };
 }
 
-const CALL: Action = {
+const CALL: Right = {
   kind: "probe.call",
   agent: "web-1",
   probe: "system.overview",
@@ -32,8 +32,8 @@ test("attack 24: every role is allowed exactly what this table says", () => {
   ] as const;
   const allowed = (role: KeyPolicy["role"]) =>
     kinds.filter((kind) => {
-      const action = kind === "probe.call" ? CALL : { kind };
-      return authorize(principal({ role }), action).allowed;
+      const right = kind === "probe.call" ? CALL : { kind };
+      return authorize(principal({ role }), right).allowed;
     });
   expect(allowed("operator")).toEqual(kinds);
   expect(allowed("client")).toEqual(["probe.call", "probe.list", "agents.read"]);
@@ -51,7 +51,7 @@ test.each([
 });
 
 test("a client may only observe", () => {
-  const action: Action = { ...CALL, capability: "interact" };
-  expect(authorize(principal({}), action).allowed).toBe(false);
-  expect(authorize(principal({ role: "operator" }), action).allowed).toBe(true);
+  const right: Right = { ...CALL, capability: "interact" };
+  expect(authorize(principal({}), right).allowed).toBe(false);
+  expect(authorize(principal({ role: "operator" }), right).allowed).toBe(true);
 });

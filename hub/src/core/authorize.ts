@@ -11,25 +11,31 @@ export type Principal = {
   policyHash: Digest;
 };
 
-/** Everything that can be asked of the hub. A route without one of these does not start. */
-export type Action =
+/** What a route may demand. A route without one of these, or `anybody`, does not start. */
+export const ROUTE_RIGHTS = [
+  "probe.list",
+  "agents.read",
+  "agents.manage",
+  "tools.approve",
+  "tools.read",
+  "keys.manage",
+  "audit.read",
+  "calls.read",
+] as const;
+export type RouteRight = (typeof ROUTE_RIGHTS)[number];
+
+/** Everything that can be asked of the hub. */
+export type Right =
   | { kind: "probe.call"; agent: string; probe: string; capability: Capability }
-  | { kind: "probe.list" }
-  | { kind: "agents.read" }
-  | { kind: "agents.manage" }
-  | { kind: "tools.approve" }
-  | { kind: "tools.read" }
-  | { kind: "keys.manage" }
-  | { kind: "audit.read" }
-  | { kind: "calls.read" };
+  | { kind: RouteRight };
 
 export type Decision = { allowed: true } | { allowed: false; code: ErrorCode; reason: string };
 
 const ALLOWED: Decision = { allowed: true };
 
 /** What each role may do, besides the agents and probes its key names. */
-const ROLES: Record<KeyPolicy["role"], ReadonlySet<Action["kind"]>> = {
-  operator: new Set<Action["kind"]>([
+const ROLES: Record<KeyPolicy["role"], ReadonlySet<Right["kind"]>> = {
+  operator: new Set<Right["kind"]>([
     "probe.call",
     "probe.list",
     "agents.read",
@@ -40,28 +46,28 @@ const ROLES: Record<KeyPolicy["role"], ReadonlySet<Action["kind"]>> = {
     "audit.read",
     "calls.read",
   ]),
-  client: new Set<Action["kind"]>(["probe.call", "probe.list", "agents.read"]),
-  auditor: new Set<Action["kind"]>(["agents.read", "tools.read", "audit.read", "calls.read"]),
+  client: new Set<Right["kind"]>(["probe.call", "probe.list", "agents.read"]),
+  auditor: new Set<Right["kind"]>(["agents.read", "tools.read", "audit.read", "calls.read"]),
 };
 
 /**
  * The one decision about rights. Pure; called by MCP and REST alike, for
  * everything, before anything is looked up for the caller.
  */
-export function authorize(principal: Principal, action: Action): Decision {
-  if (!ROLES[principal.policy.role].has(action.kind)) {
-    return refuse(`a key of role ${principal.policy.role} may not do ${action.kind}`);
+export function authorize(principal: Principal, right: Right): Decision {
+  if (!ROLES[principal.policy.role].has(right.kind)) {
+    return refuse(`a key of role ${principal.policy.role} may not do ${right.kind}`);
   }
-  if (action.kind !== "probe.call") return ALLOWED;
-  if (!mayUse(principal.policy.agents, action.agent)) {
-    return refuse(`this key may not ask agent ${action.agent}`);
+  if (right.kind !== "probe.call") return ALLOWED;
+  if (!mayUse(principal.policy.agents, right.agent)) {
+    return refuse(`this key may not ask agent ${right.agent}`);
   }
-  if (!mayUse(principal.policy.probes, action.probe)) {
-    return refuse(`this key may not ask probe ${action.probe}`);
+  if (!mayUse(principal.policy.probes, right.probe)) {
+    return refuse(`this key may not ask probe ${right.probe}`);
   }
   // Clients ask, they never change anything: higher levels need an operator's key.
-  if (action.capability !== "observe" && principal.policy.role !== "operator") {
-    return refuse(`this key may only observe, the probe is ${action.capability}`);
+  if (right.capability !== "observe" && principal.policy.role !== "operator") {
+    return refuse(`this key may only observe, the probe is ${right.capability}`);
   }
   return ALLOWED;
 }

@@ -6,17 +6,9 @@ import {
   randomUUID,
   X509Certificate,
 } from "node:crypto";
-import {
-  closeSync,
-  existsSync,
-  fsyncSync,
-  mkdirSync,
-  openSync,
-  readFileSync,
-  renameSync,
-  writeSync,
-} from "node:fs";
-import { dirname, join } from "node:path";
+import { existsSync, mkdirSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import { writePrivateFile } from "@sonde/service";
 import type { Authority, KeyedCertificate } from "@sonde/trust/ca";
 import { createSigningKey, type SigningKey } from "@sonde/trust/envelope";
 
@@ -108,23 +100,4 @@ async function openServerCertificate(
   const issued = await (await openAuthority()).issueServerCertificate(names);
   writePrivateFile(file, JSON.stringify({ ...issued, names }));
   return issued;
-}
-
-/** Durable and never seen half written: a temporary file, synced, then renamed. */
-export function writePrivateFile(path: string, text: string): void {
-  const temporary = `${path}.new`;
-  const file = openSync(temporary, "w", 0o600);
-  try {
-    writeSync(file, text);
-    fsyncSync(file);
-  } finally {
-    closeSync(file);
-  }
-  renameSync(temporary, path);
-  const folder = openSync(dirname(path), "r");
-  try {
-    fsyncSync(folder);
-  } finally {
-    closeSync(folder);
-  }
 }

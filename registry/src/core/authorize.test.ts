@@ -1,6 +1,6 @@
 import { PUBLISH_ACTIONS, type PublisherRole } from "@sonde/schemas/registry";
 import { expect, test } from "vitest";
-import { type Action, type Principal, actionsOf, authorize, authorizeGrant } from "./authorize.ts";
+import { type Right, type Principal, actionsOf, authorize, authorizeGrant } from "./authorize.ts";
 
 type Holder = Extract<Principal, { publisher: string }>;
 
@@ -18,7 +18,7 @@ const forbidden = expect.objectContaining({ code: "FORBIDDEN" });
 
 test("every role may do exactly what this table says", () => {
   const kinds = [...PUBLISH_ACTIONS, "quarantine", "publishers"] as const;
-  const allowed = (principal: Principal): Action[] =>
+  const allowed = (principal: Principal): Right[] =>
     kinds.filter((kind) => {
       try {
         authorize(principal, kind, HELLO);

@@ -3,7 +3,12 @@ import { type PackName, type PublisherName } from "@sonde/schemas/names";
 import { PUBLISH_ACTIONS, type PublishAction, type PublisherRole } from "@sonde/schemas/registry";
 
 /** Everything that changes a registry, and what tells of its tokens. */
-export type Action = PublishAction | "quarantine" | "publishers" | "import";
+export type Right = PublishAction | "quarantine" | "publishers" | "import";
+export const RIGHTS: readonly Right[] = [...PUBLISH_ACTIONS, "quarantine", "publishers", "import"];
+
+export function isRight(value: string): value is Right {
+  return RIGHTS.some((right) => right === value);
+}
 
 /** Who is asking, after authentication: a token's holder, or the operator. */
 export type Principal =
@@ -23,16 +28,16 @@ export type Principal =
 export type Target = { publisher: string | null; pack: string | null };
 
 /** What each role may do; a token may narrow it further. */
-const ROLES: Record<Principal["role"], ReadonlySet<Action>> = {
-  operator: new Set<Action>(["publishers", "tokens", "advisory", "quarantine", "import"]),
-  owner: new Set<Action>(PUBLISH_ACTIONS),
-  maintainer: new Set<Action>(["publish", "yank", "deprecate"]),
-  ci: new Set<Action>(["publish"]),
+const ROLES: Record<Principal["role"], ReadonlySet<Right>> = {
+  operator: new Set<Right>(["publishers", "tokens", "advisory", "quarantine", "import"]),
+  owner: new Set<Right>(PUBLISH_ACTIONS),
+  maintainer: new Set<Right>(["publish", "yank", "deprecate"]),
+  ci: new Set<Right>(["publish"]),
 };
 
 /** Who may do something at all, each in their own place. */
-export function rolesFor(action: Action): Principal["role"][] {
-  return (Object.keys(ROLES) as Principal["role"][]).filter((role) => ROLES[role].has(action));
+export function rolesFor(right: Right): Principal["role"][] {
+  return (Object.keys(ROLES) as Principal["role"][]).filter((role) => ROLES[role].has(right));
 }
 
 /** All that a token of a role may be for. */
@@ -46,13 +51,13 @@ export function actionsOf(role: PublisherRole): PublishAction[] {
  *
  * @throws SondeError FORBIDDEN
  */
-export function authorize(principal: Principal, action: Action, target: Target): void {
-  if (!ROLES[principal.role].has(action)) {
-    throw refusal(`a token of role ${principal.role} may not do ${action}`);
+export function authorize(principal: Principal, right: Right, target: Target): void {
+  if (!ROLES[principal.role].has(right)) {
+    throw refusal(`a token of role ${principal.role} may not do ${right}`);
   }
   if (principal.role === "operator") return;
-  if (!principal.actions.some((allowed) => allowed === action)) {
-    throw refusal(`this token may not do ${action}`);
+  if (!principal.actions.some((allowed) => allowed === right)) {
+    throw refusal(`this token may not do ${right}`);
   }
   if (principal.publisher !== target.publisher) {
     throw refusal(`this token is for publisher ${principal.publisher} alone`);

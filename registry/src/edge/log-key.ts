@@ -1,16 +1,9 @@
 import { createHash, createPrivateKey, createPublicKey, generateKeyPairSync } from "node:crypto";
 import type { KeyObject } from "node:crypto";
-import {
-  closeSync,
-  existsSync,
-  fsyncSync,
-  openSync,
-  readFileSync,
-  renameSync,
-  writeSync,
-} from "node:fs";
-import { dirname, join } from "node:path";
+import { existsSync, readFileSync } from "node:fs";
+import { join } from "node:path";
 import { SondeError } from "@sonde/schemas/errors";
+import { writePrivateFile } from "@sonde/service";
 import type { NoteKey } from "@sonde/trust/log";
 
 /** The key that signs the log's heads, and the name it signs under. */
@@ -39,19 +32,7 @@ export function openLogKey(dataDir: string, name: string | undefined): LogKey {
 /** Whole or not at all, also after a power cut: a log that was signed needs its key. */
 function writeNewKey(path: string): void {
   const { privateKey } = generateKeyPairSync("ed25519");
-  const temporary = `${path}.new`;
-  try {
-    const file = openSync(temporary, "w", 0o600);
-    writeSync(file, privateKey.export({ format: "pem", type: "pkcs8" }).toString());
-    fsyncSync(file);
-    closeSync(file);
-    renameSync(temporary, path);
-    const folder = openSync(dirname(path), "r");
-    fsyncSync(folder);
-    closeSync(folder);
-  } catch (cause) {
-    throw new SondeError("RIGHT_MISSING", `cannot write ${path}`, { cause });
-  }
+  writePrivateFile(path, privateKey.export({ format: "pem", type: "pkcs8" }).toString());
 }
 
 function readKey(path: string): KeyObject {

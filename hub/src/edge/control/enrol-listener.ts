@@ -8,21 +8,21 @@ import {
   type EnrolResponse,
   type RegistryHeadReport,
 } from "@sonde/schemas/wire";
+import { type HttpServer, type Report, createHttpServer, createRateLimit } from "@sonde/service";
 import type { Authority } from "@sonde/trust/ca";
 import { isSignedBy } from "@sonde/trust/envelope";
-import type { TypeBoxTypeProvider } from "@fastify/type-provider-typebox";
-import Fastify from "fastify";
 import type { AuditLog } from "../../core/audit-log.ts";
 import { buildAuditRecord } from "../../core/audit-record.ts";
 import type { Fleet } from "../../core/fleet.ts";
-import { answerUnroutable, installErrorHandling, STRICT_AJV } from "../http/error-handling.ts";
 import type { HubStore } from "../store/hub-store.ts";
-import { createAttemptLimiter } from "./attempt-limiter.ts";
 
 /** The label under which a proof is bound to its TLS session. */
 const ENROL_EXPORTER_LABEL = "EXPORTER-sonde-enrol";
 const ENROL_EXPORTER_BYTES = 32;
-const MAX_BODY_BYTES = 16 * 1024;
+const IDLE_TIMEOUT_MS = 20_000;
+/** Attempts a minute (identity rule 1): of one address, and of all those that were let through. */
+const PER_ADDRESS = 5;
+const IN_ALL = 100;
 
 export type EnrolOptions = {
   /** How far the registry's log was followed: what the agent is shown must contain it. */
@@ -39,37 +39,37 @@ export type EnrolOptions = {
   fleet: Fleet;
   auditLog: AuditLog;
   now: () => Date;
+  report: Report;
 };
 
 /**
  * The enrol listener: TLS 1.3 without a client certificate. A token works once,
  * and only together with proof of the new key on this very TLS session.
  */
-export function createEnrolListener(options: EnrolOptions) {
-  const app = Fastify({
-    https: {
-      cert: `${options.tls.certificate}\n${options.tls.authority}`,
-      key: options.tls.privateKey,
+export function createEnrolListener(options: EnrolOptions): HttpServer {
+  const { tls } = options;
+  const app = createHttpServer({
+    report: options.report,
+    tls: {
+      certificate: `${tls.certificate}\n${tls.authority}`,
+      privateKey: tls.privateKey,
       minVersion: "TLSv1.3",
-      handshakeTimeout: 10_000,
     },
-    bodyLimit: MAX_BODY_BYTES,
-    connectionTimeout: 20_000,
-    ajv: STRICT_AJV,
-    frameworkErrors: answerUnroutable,
-  }).withTypeProvider<TypeBoxTypeProvider>();
-  installErrorHandling(app);
+    idleTimeoutMs: IDLE_TIMEOUT_MS,
+  });
   const challenges = new WeakMap<Socket, string>();
-  const limiter = createAttemptLimiter(() => options.now().getTime());
+  const takeAttempt = createAttemptLimit(() => options.now().getTime());
 
-  app.get("/enrol/challenge", (request) => {
+  // The token is in the body: whoever has it shows it there.
+  const config = { right: "anybody" } as const;
+  app.get("/enrol/challenge", { config }, (request) => {
     const challenge = randomBytes(32).toString("base64url");
     challenges.set(request.raw.socket, challenge);
     return { challenge };
   });
 
-  app.post("/enrol", { schema: { body: EnrolRequest } }, async (request, reply) => {
-    if (!limiter.take(request.ip)) {
+  app.post("/enrol", { config, schema: { body: EnrolRequest } }, async (request, reply) => {
+    if (!takeAttempt(request.ip)) {
       throw new SondeError("TOO_MANY_ATTEMPTS", "expected at most 5 attempts a minute, got more");
     }
     const { socket } = request.raw;
@@ -90,6 +90,13 @@ export function createEnrolListener(options: EnrolOptions) {
     }
   });
   return app;
+}
+
+/** @returns whether an attempt from an address may be looked at */
+function createAttemptLimit(nowMs: () => number): (address: string) => boolean {
+  const perAddress = createRateLimit({ perMinute: PER_ADDRESS, atOnce: PER_ADDRESS }, nowMs);
+  const inAll = createRateLimit({ perMinute: IN_ALL, atOnce: IN_ALL }, nowMs);
+  return (address) => perAddress.take(address) === 0 && inAll.take("all") === 0;
 }
 
 async function enrol(

@@ -12,13 +12,13 @@ import {
 import { Uuid } from "@sonde/schemas/names";
 import { describeSigner, type Signer } from "@sonde/schemas/trust";
 import { API_KEY_PREFIX, type ResultBody } from "@sonde/schemas/wire";
+import type { HttpServer } from "@sonde/service";
 import { type Static, Type } from "typebox";
 import type { AuditLog } from "../../core/audit-log.ts";
 import { buildAuditRecord } from "../../core/audit-record.ts";
 import type { Fleet } from "../../core/fleet.ts";
 import type { AuditStore } from "../store/audit-store.ts";
 import type { HubStore } from "../store/hub-store.ts";
-import type { HttpServer } from "./http-server.ts";
 
 export type AccountRoutesOptions = {
   fleet: Fleet;
@@ -46,14 +46,14 @@ export function addAccountRoutes(app: HttpServer, options: AccountRoutesOptions)
 
   app.get(
     "/api/v1/api-keys",
-    { config: { action: { kind: "keys.manage" } }, schema: { response: { 200: ApiKeyList } } },
+    { config: { right: "keys.manage" }, schema: { response: { 200: ApiKeyList } } },
     async () => ({ keys: await store.listKeys() }),
   );
 
   app.post(
     "/api/v1/api-keys",
     {
-      config: { action: { kind: "keys.manage" } },
+      config: { right: "keys.manage" },
       schema: { body: CreateApiKey, response: { 201: CreatedApiKey } },
     },
     async (request, reply) => {
@@ -76,7 +76,7 @@ export function addAccountRoutes(app: HttpServer, options: AccountRoutesOptions)
   app.delete(
     "/api/v1/api-keys/:id",
     {
-      config: { action: { kind: "keys.manage" } },
+      config: { right: "keys.manage" },
       schema: { params: Type.Object({ id: Uuid }), response: { 200: ApiKeyList } },
     },
     async (request) => {
@@ -98,7 +98,7 @@ export function addAccountRoutes(app: HttpServer, options: AccountRoutesOptions)
   app.get(
     "/api/v1/audit",
     {
-      config: { action: { kind: "audit.read" } },
+      config: { right: "audit.read" },
       schema: { querystring: AuditQuery, response: { 200: AuditPage } },
     },
     async (request) => {
@@ -118,7 +118,7 @@ export function addAccountRoutes(app: HttpServer, options: AccountRoutesOptions)
   app.get(
     "/api/v1/calls/:callId",
     {
-      config: { action: { kind: "calls.read" } },
+      config: { right: "calls.read" },
       schema: { params: Type.Object({ callId: Uuid }), response: { 200: CallProvenance } },
     },
     async (request) => {
@@ -158,6 +158,8 @@ async function describeCall(
   const report = options.fleet
     .get(request.agent)
     .packs.find(({ digest }) => digest === request.packDigest);
+  // The agent's statement may say more than this release knows.
+  const { by, at } = report?.approved ?? {};
   const detail = (response?.detail ?? { hops: [] }) as ResponseDetail;
   const { total, ...stages } = detail.timings ?? { total: 0 };
   return {
@@ -167,7 +169,7 @@ async function describeCall(
     probe: request.probe,
     // Who had signed it at the time of the call.
     pack: { ...pack, signer: describeSigner(request.detail["signer"] as Signer) },
-    approved: report?.approved ?? null,
+    approved: by === undefined || at === undefined ? null : { by, at },
     reads: detail.reads ?? [],
     hops: [
       ...detail.hops,

@@ -12,6 +12,7 @@ import {
 } from "@sonde/schemas/hub";
 import { AgentName, type Digest, PublisherName, type Version } from "@sonde/schemas/names";
 import { MAX_PACKS, TOKEN_PREFIX } from "@sonde/schemas/wire";
+import type { HttpServer } from "@sonde/service";
 import { type Static, Type } from "typebox";
 import type { AuditLog } from "../../core/audit-log.ts";
 import { buildAuditRecord } from "../../core/audit-record.ts";
@@ -19,8 +20,6 @@ import { maySeeAgent, type Principal } from "../../core/authorize.ts";
 import { type HubPack, listDefinitions } from "../../core/catalog.ts";
 import type { Fleet, FleetAgent } from "../../core/fleet.ts";
 import type { HubStore } from "../store/hub-store.ts";
-import { deny } from "./deny.ts";
-import type { HttpServer } from "./http-server.ts";
 
 const TOKEN_LIFETIME_MS = 15 * 60_000;
 
@@ -51,7 +50,7 @@ export function addFleetRoutes(app: HttpServer, options: FleetRoutesOptions): vo
 
   app.get(
     "/api/v1/agents",
-    { config: { action: { kind: "agents.read" } }, schema: { response: { 200: AgentList } } },
+    { config: { right: "agents.read" }, schema: { response: { 200: AgentList } } },
     (request) => ({
       agents: fleet
         .list()
@@ -63,13 +62,13 @@ export function addFleetRoutes(app: HttpServer, options: FleetRoutesOptions): vo
   app.get(
     "/api/v1/agents/:agent",
     {
-      config: { action: { kind: "agents.read" } },
+      config: { right: "agents.read" },
       schema: { params: AgentParams, response: { 200: AgentDetail } },
     },
     async (request) => {
       const { agent } = request.params;
       if (!maySeeAgent(request.principal, agent)) {
-        return deny(options, request, `this key may not see agent ${agent}`);
+        throw new SondeError("FORBIDDEN", `this key may not see agent ${agent}`);
       }
       return describeAgent(fleet.get(agent));
     },
@@ -78,7 +77,7 @@ export function addFleetRoutes(app: HttpServer, options: FleetRoutesOptions): vo
   app.get(
     "/api/v1/registry",
     {
-      config: { action: { kind: "tools.read" } },
+      config: { right: "tools.read" },
       schema: { response: { 200: RegistryLogStatus } },
     },
     () => options.registry(),
@@ -87,7 +86,7 @@ export function addFleetRoutes(app: HttpServer, options: FleetRoutesOptions): vo
   app.put(
     "/api/v1/agents/:agent/packs/:publisher/:pack",
     {
-      config: { action: { kind: "agents.manage" } },
+      config: { right: "agents.manage" },
       schema: { params: PackParams, body: AssignPack, response: { 200: AgentDetail } },
     },
     async (request) => {
@@ -120,7 +119,7 @@ export function addFleetRoutes(app: HttpServer, options: FleetRoutesOptions): vo
   app.delete(
     "/api/v1/agents/:agent/packs/:publisher/:pack",
     {
-      config: { action: { kind: "agents.manage" } },
+      config: { right: "agents.manage" },
       schema: { params: PackParams, response: { 200: AgentDetail } },
     },
     async (request) => {
@@ -138,7 +137,7 @@ export function addFleetRoutes(app: HttpServer, options: FleetRoutesOptions): vo
   app.post(
     "/api/v1/enrolment-tokens",
     {
-      config: { action: { kind: "agents.manage" } },
+      config: { right: "agents.manage" },
       schema: { body: CreateToken, response: { 201: CreatedToken } },
     },
     async (request, reply) => {
@@ -160,14 +159,14 @@ export function addFleetRoutes(app: HttpServer, options: FleetRoutesOptions): vo
 
   app.get(
     "/api/v1/tool-pins",
-    { config: { action: { kind: "tools.read" } }, schema: { response: { 200: ToolPinList } } },
+    { config: { right: "tools.read" }, schema: { response: { 200: ToolPinList } } },
     () => listPins(fleet, store),
   );
 
   app.post(
     "/api/v1/tool-pins",
     {
-      config: { action: { kind: "tools.approve" } },
+      config: { right: "tools.approve" },
       schema: { body: ApproveTools, response: { 200: ToolPinList } },
     },
     async (request) => {

@@ -2,10 +2,10 @@ import type { IncomingMessage, ServerResponse } from "node:http";
 import { createMcpHandler, type McpHttpHandler } from "@modelcontextprotocol/server";
 import { toNodeHandler } from "@modelcontextprotocol/node";
 import { SondeError } from "@sonde/schemas/errors";
+import type { HttpServer } from "@sonde/service";
 import type { Principal } from "../../core/authorize.ts";
 import type { CallPorts } from "../../core/call-probe.ts";
 import { hashTools } from "../../core/catalog.ts";
-import type { HttpServer } from "../http/http-server.ts";
 import { createToolServer, listTools } from "./tool-server.ts";
 
 const MAX_BODY_BYTES = 256 * 1024;
@@ -68,7 +68,7 @@ export function addMcpEndpoint(app: HttpServer, ports: CallPorts, version: strin
     scope.route({
       method: ["GET", "POST", "DELETE"],
       url: "/mcp",
-      config: { action: { kind: "probe.list" } },
+      config: { right: "probe.list" },
       handler: async (request, reply) => {
         const seat = seatOf(request.principal);
         const wantsStream =

@@ -1,5 +1,6 @@
 import { SondeError } from "@sonde/schemas/errors";
 import { type Digest, PublisherName, Version } from "@sonde/schemas/names";
+import type { HttpServer } from "@sonde/service";
 import type { FastifyReply, FastifyRequest } from "fastify";
 import { Type } from "typebox";
 import { stateOf } from "../../core/pack-life.ts";
@@ -9,7 +10,6 @@ import type { LifeStore } from "../store/life-store.ts";
 import type { VersionStore } from "../store/version-store.ts";
 import { parseByteRange } from "./byte-range.ts";
 import { NOT_MODIFIED, matchesTag } from "./conditional.ts";
-import type { HttpServer } from "./http-server.ts";
 
 const VersionPath = Type.Object({
   publisher: PublisherName,

@@ -1,8 +1,8 @@
 import { PublisherName, Version } from "@sonde/schemas/names";
 import { VersionDetails } from "@sonde/schemas/registry";
+import type { HttpServer } from "@sonde/service";
 import { Type } from "typebox";
 import type { ReadDetails } from "./details-reader.ts";
-import type { HttpServer } from "./http-server.ts";
 
 const VersionPath = Type.Object({
   publisher: PublisherName,

@@ -1,8 +1,8 @@
 import { PublisherName } from "@sonde/schemas/names";
+import type { HttpServer } from "@sonde/service";
 import { Type } from "typebox";
 import type { ReadPackLog } from "../store/pack-log.ts";
 import { NOT_MODIFIED, matchesTag } from "./conditional.ts";
-import type { HttpServer } from "./http-server.ts";
 
 const PackPath = Type.Object({ publisher: PublisherName, pack: PublisherName });
 

@@ -7,10 +7,10 @@ import {
   ChangeYank,
   PackLife,
 } from "@sonde/schemas/registry";
+import type { HttpServer } from "@sonde/service";
 import { Type } from "typebox";
 import type { Principal } from "../../core/authorize.ts";
 import type { LifeStore } from "../store/life-store.ts";
-import type { HttpServer } from "./http-server.ts";
 
 const pack = { publisher: PublisherName, pack: PublisherName };
 const PackPath = Type.Object(pack);

@@ -1,9 +1,9 @@
 import { type ErrorCode, SondeError } from "@sonde/schemas/errors";
+import type { HttpServer } from "@sonde/service";
 import { type NoteKey, formatNoteKey, parseTilePath } from "@sonde/trust/log";
 import { Type } from "typebox";
 import type { ReadCheckpoint } from "../log-head.ts";
 import type { LogStore } from "../store/log-store.ts";
-import type { HttpServer } from "./http-server.ts";
 
 const IMMUTABLE = "public, max-age=31536000, immutable";
 

@@ -1,10 +1,10 @@
 import swagger from "@fastify/swagger";
 import { ERROR_TABLE, type ErrorCode } from "@sonde/schemas/errors";
+import type { HttpServer } from "@sonde/service";
 import type { FastifyContextConfig, FastifySchema } from "fastify";
 import { type TSchema, Type } from "typebox";
-import { rolesFor } from "../../core/authorize.ts";
+import { isRight, rolesFor } from "../../core/authorize.ts";
 import { NOT_MODIFIED } from "./conditional.ts";
-import type { HttpServer } from "./http-server.ts";
 
 declare module "fastify" {
   interface FastifySchema {
@@ -68,7 +68,9 @@ function describeRoute(
   if (!isPublic) codes.add("UNAUTHENTICATED").add("FORBIDDEN");
   return {
     ...schema,
-    "x-sonde-right": isPublic ? right : { action: right, roles: rolesFor(right) },
+    "x-sonde-right": isPublic
+      ? right
+      : { action: right, roles: isRight(right) ? rolesFor(right) : [] },
     ...(!isPublic && { security: [{ publisher: [] }] }),
     response: {
       ...(response as object),

@@ -1,12 +1,12 @@
 import { type ErrorCode, SondeError } from "@sonde/schemas/errors";
 import { PublisherName, Version } from "@sonde/schemas/names";
 import { PackVersions, PublishedVersion } from "@sonde/schemas/registry";
+import type { HttpServer } from "@sonde/service";
 import { Type } from "typebox";
 import { type PublishPorts, publishVersion } from "../../core/publish/publish-version.ts";
 import { describePack, withLife } from "../../core/stored-version.ts";
 import type { LifeStore } from "../store/life-store.ts";
 import type { VersionStore } from "../store/version-store.ts";
-import type { HttpServer } from "./http-server.ts";
 import { type Uploads, capUpload } from "./read-upload.ts";
 
 const PackPath = Type.Object({ publisher: PublisherName, pack: PublisherName });

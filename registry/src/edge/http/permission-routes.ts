@@ -1,9 +1,9 @@
 import { SondeError } from "@sonde/schemas/errors";
 import { PublisherName, Version } from "@sonde/schemas/names";
+import type { HttpServer } from "@sonde/service";
 import { type PermissionDiff, diffPermissions, findPrevious } from "@sonde/trust/pack";
 import { Type } from "typebox";
 import type { VersionStore } from "../store/version-store.ts";
-import type { HttpServer } from "./http-server.ts";
 
 const params = Type.Object({ publisher: PublisherName, pack: PublisherName, version: Version });
 const querystring = Type.Object(

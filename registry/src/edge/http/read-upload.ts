@@ -7,11 +7,11 @@ import multipart from "@fastify/multipart";
 import { SondeError } from "@sonde/schemas/errors";
 import { type Digest } from "@sonde/schemas/names";
 import { createTurns } from "@sonde/schemas/parse";
+import type { HttpServer } from "@sonde/service";
 import { MAX_ARCHIVE_BYTES } from "@sonde/trust/archive";
 import { MAX_BUNDLE_BYTES } from "@sonde/trust/pack";
 import type { FastifyReply, FastifyRequest } from "fastify";
 import type { Submission } from "../../core/publish/submission.ts";
-import type { HttpServer } from "./http-server.ts";
 import { forgetLeftUploads } from "./left-uploads.ts";
 
 /** Both files, and what multipart puts around them. */

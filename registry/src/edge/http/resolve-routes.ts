@@ -1,9 +1,9 @@
 import { PublisherName, Version } from "@sonde/schemas/names";
 import { ResolvedVersion } from "@sonde/schemas/registry";
+import type { HttpServer } from "@sonde/service";
 import { chooseVersion } from "@sonde/trust/log";
 import { Type } from "typebox";
 import type { ReadPackLog } from "../store/pack-log.ts";
-import type { HttpServer } from "./http-server.ts";
 
 const PackPath = Type.Object({ publisher: PublisherName, pack: PublisherName });
 const ResolveQuery = Type.Object(

@@ -1,7 +1,7 @@
 import { PackList } from "@sonde/schemas/registry";
+import type { HttpServer } from "@sonde/service";
 import { Type } from "typebox";
 import type { PackStore } from "../store/pack-store.ts";
-import type { HttpServer } from "./http-server.ts";
 
 const DEFAULT_LIMIT = "20";
 

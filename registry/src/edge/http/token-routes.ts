@@ -6,11 +6,11 @@ import {
   PublishTokenList,
   TOKEN_DAYS,
 } from "@sonde/schemas/registry";
+import type { HttpServer } from "@sonde/service";
 import { Type } from "typebox";
 import { type Principal, actionsOf, authorizeGrant } from "../../core/authorize.ts";
 import type { PublisherStore } from "../store/publisher-store.ts";
 import type { TokenStore } from "../store/token-store.ts";
-import type { HttpServer } from "./http-server.ts";
 
 const DAY_MS = 24 * 60 * 60 * 1000;
 const ofPublisher = { params: Type.Object({ publisher: PublisherName }) };

@@ -7,12 +7,12 @@ import {
   TrustedPublisher,
   TrustedPublisherList,
 } from "@sonde/schemas/registry";
+import type { HttpServer } from "@sonde/service";
 import { Type } from "typebox";
 import { authorizeGrant } from "../../core/authorize.ts";
-import type { IdentityVerifier } from "../oidc/identity-verifier.ts";
+import type { JobIdentities } from "../job-identities.ts";
 import type { PublisherStore } from "../store/publisher-store.ts";
 import type { TrustedPublisherStore } from "../store/trusted-publisher-store.ts";
-import type { HttpServer } from "./http-server.ts";
 
 const TOKEN_LIFE_MS = 15 * 60 * 1000;
 const ofPublisher = { params: Type.Object({ publisher: PublisherName }) };
@@ -21,7 +21,7 @@ const config = { right: "tokens", errors: ["PUBLISHER_UNKNOWN"] } as const;
 export type TrustedRoutePorts = {
   publishers: PublisherStore;
   trusted: TrustedPublisherStore;
-  identities: IdentityVerifier;
+  identities: JobIdentities;
   now: () => Date;
 };
 
@@ -115,7 +115,7 @@ export function addExchangeRoute(app: HttpServer, ports: TrustedRoutePorts): voi
   );
 }
 
-function demandIssuer(identities: IdentityVerifier, issuer: string, kind: string): void {
+function demandIssuer(identities: JobIdentities, issuer: string, kind: string): void {
   const expected = identities.kindOf(issuer);
   if (expected === kind) return;
   throw new SondeError(

@@ -1,10 +1,10 @@
 import type { Readable } from "node:stream";
 import { SondeError } from "@sonde/schemas/errors";
 import { type ImportReport } from "@sonde/schemas/registry";
+import type { HttpServer } from "@sonde/service";
 import { createExportReader } from "@sonde/trust/export";
 import type { NoteKey } from "@sonde/trust/log";
 import { importExport } from "../../core/import/import-export.ts";
-import type { HttpServer } from "../http/http-server.ts";
 import type { ImportStore } from "../store/import-store.ts";
 
 export type ImportRoutePorts = {

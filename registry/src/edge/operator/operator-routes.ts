@@ -8,10 +8,10 @@ import {
   PublisherList,
   TOKEN_DAYS,
 } from "@sonde/schemas/registry";
+import type { HttpServer } from "@sonde/service";
 import { keyIdOf, parsePublisherKey } from "@sonde/trust/pack";
 import { Type } from "typebox";
 import { actionsOf } from "../../core/authorize.ts";
-import type { HttpServer } from "../http/http-server.ts";
 import type { NewPublisher, PublisherStore } from "../store/publisher-store.ts";
 
 const DAY_MS = 24 * 60 * 60 * 1000;

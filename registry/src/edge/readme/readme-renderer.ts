@@ -1,6 +1,6 @@
 import { Worker } from "node:worker_threads";
 import { SondeError } from "@sonde/schemas/errors";
-import { html as markup } from "../web/html.ts";
+import { html as markup } from "@sonde/service/web";
 
 /** From when the thread is ready, so that a busy machine is no reason to give up a README. */
 const DEADLINE_MS = 2000;

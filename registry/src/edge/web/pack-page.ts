@@ -1,6 +1,6 @@
 import type { Capability } from "@sonde/schemas/names";
 import type { PackVersions, VersionDetails } from "@sonde/schemas/registry";
-import { Html, html } from "./html.ts";
+import { Html, html } from "@sonde/service/web";
 import { renderDate, renderDownloads, renderPage } from "./layout.ts";
 
 /** So many of the newest versions are listed; the index has them all. */

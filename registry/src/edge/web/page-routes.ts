@@ -1,9 +1,9 @@
 import { describePack } from "../../core/stored-version.ts";
 import { PublisherName, Version } from "@sonde/schemas/names";
-import type { FastifyReply } from "fastify";
+import type { HttpServer } from "@sonde/service";
+import { addAssets, sendPage } from "@sonde/service/web";
 import { Type } from "typebox";
 import type { ReadDetails } from "../http/details-reader.ts";
-import { type HttpServer, NOT_CACHED, type Report, narrow } from "../http/http-server.ts";
 import { SearchQuery, readPage } from "../http/search-routes.ts";
 import type { ReadCheckpoint } from "../log-head.ts";
 import type { PackStore } from "../store/pack-store.ts";
@@ -28,30 +28,10 @@ const VersionPath = Type.Object({
   version: Version,
 });
 
-/**
- * What keeps a page harmless even if markup of a stranger came through: no
- * script at all, nothing from elsewhere, no frame around it (attack 38).
- */
-const HEADERS = {
-  "content-security-policy":
-    "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'",
-  "x-frame-options": "DENY",
-  "referrer-policy": "no-referrer",
-  "cross-origin-opener-policy": "same-origin",
-  "cross-origin-resource-policy": "same-origin",
-};
-
 /** The registry's pages: whole HTML from the server, without a script and without cookies. */
-export function addPageRoutes(app: HttpServer, ports: PagePorts, report: Report): void {
+export function addPageRoutes(app: HttpServer, ports: PagePorts): void {
   const options = {
-    config: { right: "anybody", conditional: true } as const,
-    errorHandler: (thrown: Error, request: { id: string }, reply: FastifyReply) => {
-      const error = narrow(thrown);
-      if (error.status >= 500) report(error, request.id);
-      const { code, message, hint } = error.toBody().error;
-      reply.code(error.status).headers(NOT_CACHED);
-      sendPage(reply, renderRefusal(error.status, code, message, hint));
-    },
+    config: { right: "anybody", conditional: true, errorPage: renderRefusal } as const,
   };
 
   app.get(
@@ -80,11 +60,7 @@ export function addPageRoutes(app: HttpServer, ports: PagePorts, report: Report)
         await renderVersion(ports, `${params.publisher}/${params.pack}`, params.version),
       ),
   );
-  for (const { path, type, text } of Object.values(ASSETS)) {
-    app.get(path, { schema: { hide: true }, config: { right: "anybody" } }, (_request, reply) =>
-      reply.type(type).header("cache-control", "public, max-age=31536000, immutable").send(text),
-    );
-  }
+  addAssets(app, Object.values(ASSETS));
 }
 
 /** @param asked null for the latest version, or the newest where all are withdrawn */
@@ -98,8 +74,4 @@ async function renderVersion(
   const version = asked ?? pack.latest ?? pack.versions[0]?.version ?? "";
   const details = await ports.readDetails(name, version);
   return renderPackPage(details, pack, await ports.readCheckpoint());
-}
-
-function sendPage(reply: FastifyReply, page: string): FastifyReply {
-  return reply.headers(HEADERS).type("text/html; charset=utf-8").send(page);
 }

@@ -16,7 +16,6 @@ import {
   buildSampleProbes,
 } from "../../testing/test-publisher.ts";
 import { TestRegistry, codeOf } from "../../testing/test-registry.ts";
-import { html } from "./html.ts";
 
 vi.setConfig({ testTimeout: 60_000 });
 
@@ -270,12 +269,4 @@ test("without a script, a reader searches by keyboard and comes to a pack's perm
   // The width of a PNG is in its header: no wider than the phone.
   expect(shot.readUInt32BE(16)).toBe(375);
   await context.close();
-});
-
-test("values are escaped wherever they stand, markup is not", () => {
-  const value = `<a b="c" d='e'>&`;
-  expect(html`<p title="${value}">${value}${null}${3}</p>`.text).toBe(
-    `<p title="&lt;a b=&quot;c&quot; d=&#39;e&#39;&gt;&amp;">&lt;a b=&quot;c&quot; d=&#39;e&#39;&gt;&amp;3</p>`,
-  );
-  expect(html`${[html`<b>${"<"}</b>`, html`!`]}`.text).toBe("<b>&lt;</b>!");
 });

@@ -1,5 +1,5 @@
 import type { PackList, PackSummary } from "@sonde/schemas/registry";
-import { type Html, html } from "./html.ts";
+import { type Html, html } from "@sonde/service/web";
 import { renderDate, renderDownloads, renderPage } from "./layout.ts";
 
 /** The first page of the registry, and the results of a search. */

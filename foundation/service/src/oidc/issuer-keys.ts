@@ -1,16 +1,12 @@
 import { SondeError } from "@sonde/schemas/errors";
 import { parseJson, readCapped } from "@sonde/schemas/parse";
 import { type JWTVerifyGetKey, createRemoteJWKSet, customFetch } from "jose";
-import type { TrustedIssuer } from "../../config.ts";
 
 const TIMEOUT_MS = 5000;
 const MAX_KEYS_BYTES = 256 * 1024;
 /** Keys are asked for again after this time; for an unknown key id at most every 30 seconds. */
 const CACHE_MS = 10 * 60 * 1000;
 const COOLDOWN_MS = 30 * 1000;
-
-/** Where issuers of these kinds show their keys. */
-const KEYS_PATH = { github: "/.well-known/jwks", gitlab: "/oauth/discovery/keys" } as const;
 
 /**
  * An issuer's public keys, from its configured address and no other: what a
@@ -19,18 +15,13 @@ const KEYS_PATH = { github: "/.well-known/jwks", gitlab: "/oauth/discovery/keys"
  *
  * @returns finds a token's key, or throws SondeError ISSUER_UNAVAILABLE
  */
-export function createIssuerKeys(issuer: TrustedIssuer): JWTVerifyGetKey {
-  const address = issuer.kind === "generic" ? issuer.jwksUri : addressOf(issuer);
-  return createRemoteJWKSet(new URL(address), {
+export function createIssuerKeys(jwksUri: string): JWTVerifyGetKey {
+  return createRemoteJWKSet(new URL(jwksUri), {
     timeoutDuration: TIMEOUT_MS,
     cacheMaxAge: CACHE_MS,
     cooldownDuration: COOLDOWN_MS,
     [customFetch]: (url: string, { signal }: { signal: AbortSignal }) => fetchKeys(url, signal),
   });
-}
-
-function addressOf(issuer: Exclude<TrustedIssuer, { kind: "generic" }>): string {
-  return issuer.jwksUri ?? `${issuer.issuer.replace(/\/$/, "")}${KEYS_PATH[issuer.kind]}`;
 }
 
 async function fetchKeys(url: string, signal: AbortSignal): Promise<Response> {

@@ -1,6 +1,6 @@
 import { isIPv6 } from "node:net";
 import { SondeError } from "@sonde/schemas/errors";
-import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
+import type { FastifyInstance, FastifyReply } from "fastify";
 
 /** How often one address may ask, per minute; twice that may come at once. */
 export type RateLimits = {
@@ -27,19 +27,20 @@ export function installRateLimits(
   limits: RateLimits,
   nowMs: () => number,
 ): void {
-  const reads = createBuckets(limits.readsPerMinute, nowMs);
-  const writes = createBuckets(limits.writesPerMinute, nowMs);
-  const refusals = createBuckets(limits.refusalsPerMinute, nowMs);
+  const limitOf = (perMinute: number): RateLimit =>
+    createRateLimit({ perMinute, atOnce: perMinute * BURST_MINUTES }, nowMs);
+  const reads = limitOf(limits.readsPerMinute);
+  const writes = limitOf(limits.writesPerMinute);
+  const refusals = limitOf(limits.refusalsPerMinute);
   app.addHook("onRequest", async (request, reply) => {
-    const address = groupAddress(request.ip);
     const isWrite = request.method !== "GET" && request.method !== "HEAD";
     if (isWrite || request.headers.authorization !== undefined) {
-      demand(refusals.waitMs(address), reply);
+      demand(refusals.waitMs(request.ip), reply);
     }
-    demand((isWrite ? writes : reads).take(address), reply);
+    demand((isWrite ? writes : reads).take(request.ip), reply);
   });
-  app.addHook("onResponse", async (request: FastifyRequest, reply) => {
-    if (reply.statusCode === 401) refusals.take(groupAddress(request.ip));
+  app.addHook("onResponse", async (request, reply) => {
+    if (reply.statusCode === 401) refusals.take(request.ip);
   });
 }
 
@@ -50,43 +51,51 @@ function demand(waitMs: number, reply: FastifyReply): void {
   throw new SondeError("TOO_MANY_ATTEMPTS", `expected fewer requests, wait ${seconds} s`);
 }
 
-type Buckets = {
+/** A token bucket for each address; the addresses of one IPv6 network share one. */
+export type RateLimit = {
   /** Takes one if there is one. @returns 0, or how long until there is one */
   take(address: string): number;
   /** As `take`, without taking. */
   waitMs(address: string): number;
 };
 
-function createBuckets(perMinute: number, nowMs: () => number): Buckets {
-  const capacity = perMinute * BURST_MINUTES;
-  const perMs = perMinute / MINUTE_MS;
+/** @param limit `atOnce`: what a full bucket holds; `perMinute`: how much of it comes back */
+export function createRateLimit(
+  limit: { perMinute: number; atOnce: number },
+  nowMs: () => number,
+): RateLimit {
+  const perMs = limit.perMinute / MINUTE_MS;
   // In the order of last use, so that the first is the one to forget.
   const levels = new Map<string, { level: number; atMs: number }>();
-  const levelOf = (address: string, now: number): number => {
-    const kept = levels.get(address);
-    return kept === undefined
-      ? capacity
-      : Math.min(capacity, kept.level + (now - kept.atMs) * perMs);
+  const levelOf = (group: string, now: number): number => {
+    const kept = levels.get(group);
+    if (kept === undefined) return limit.atOnce;
+    return Math.min(limit.atOnce, kept.level + Math.max(0, now - kept.atMs) * perMs);
   };
   const waitFor = (level: number): number => (level >= 1 ? 0 : (1 - level) / perMs);
   return {
     take(address) {
+      const group = groupAddress(address);
       const atMs = nowMs();
-      const level = levelOf(address, atMs);
+      const level = levelOf(group, atMs);
       const wait = waitFor(level);
-      levels.delete(address);
-      levels.set(address, { level: wait === 0 ? level - 1 : level, atMs });
+      levels.delete(group);
+      levels.set(group, { level: wait === 0 ? level - 1 : level, atMs });
       const [oldest] = levels.keys();
       if (levels.size > MAX_ADDRESSES && oldest !== undefined) levels.delete(oldest);
       return wait;
     },
-    waitMs: (address) => waitFor(levelOf(address, nowMs())),
+    waitMs: (address) => waitFor(levelOf(groupAddress(address), nowMs())),
   };
 }
 
+/** How a listener for both IPv4 and IPv6 names a client of IPv4. */
+const MAPPED = /^::ffff:(\d+\.\d+\.\d+\.\d+)$/i;
+
 /** One household has a whole /64 of IPv6 addresses: they count as one. */
 function groupAddress(address: string): string {
-  if (!isIPv6(address)) return address;
+  const mapped = MAPPED.exec(address)?.[1];
+  if (mapped !== undefined || !isIPv6(address)) return mapped ?? address;
   const [head = "", tail] = address.split("::");
   const first = head.split(":").filter((part) => part !== "");
   const missing =

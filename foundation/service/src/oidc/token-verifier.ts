@@ -1,46 +1,49 @@
 import { SondeError } from "@sonde/schemas/errors";
-import { type JobIdentity } from "@sonde/schemas/registry";
 import { type JWTPayload, type JWTVerifyGetKey, decodeJwt, errors, jwtVerify } from "jose";
-import type { RegistryConfig, TrustedIssuer } from "../../config.ts";
-import { readIdentity } from "../../core/read-identity.ts";
 import { createIssuerKeys } from "./issuer-keys.ts";
 
 /** Public-key signatures alone: no `none`, nothing whose key a verifier could sign with. */
 const ALGORITHMS = ["RS256", "ES256", "EdDSA"];
 const SKEW_SECONDS = 30;
-/** A job's token is made when the job begins; the publish may be its last step. */
+/** A job's token is made when the job begins; the use of it may be its last step. */
 const MAX_AGE_SECONDS = 60 * 60;
 
+/** An OIDC issuer, and where its keys are. */
+export type TokenIssuer = { issuer: string; jwksUri: string };
+
 /** An identity token that verified. */
-export type VerifiedIdentity = {
-  issuer: string;
-  identity: JobIdentity;
+export type VerifiedToken<Issuer extends TokenIssuer = TokenIssuer> = {
+  /** The configured one that signed it. */
+  issuer: Issuer;
+  claims: ReadonlyMap<string, unknown>;
   /** The token's own id, to be spent once. */
   jti: string;
   /** After this moment it would be refused whether spent or not. */
   deadAt: Date;
 };
 
-export type IdentityVerifier = {
-  /** Kind of an issuer, null unless it is configured. */
-  kindOf(issuer: string): TrustedIssuer["kind"] | null;
+export type TokenVerifier<Issuer extends TokenIssuer = TokenIssuer> = {
   /** @throws SondeError IDENTITY_REFUSED or ISSUER_UNAVAILABLE */
-  verify(token: string): Promise<VerifiedIdentity>;
+  verify(token: string): Promise<VerifiedToken<Issuer>>;
 };
 
-/** Verifies identity tokens of the configured issuers for the configured audience. */
-export function createIdentityVerifier(
-  config: NonNullable<RegistryConfig["trustedPublishing"]>,
+/**
+ * Verifies identity tokens (JWT) of the configured issuers for one audience.
+ *
+ * @param trusted `audience`: what a token must be made for, and for nobody else
+ */
+export function createTokenVerifier<Issuer extends TokenIssuer>(
+  trusted: { audience: string; issuers: readonly Issuer[] },
   now: () => Date,
-): IdentityVerifier {
+): TokenVerifier<Issuer> {
+  const { audience } = trusted;
   const issuers = new Map(
-    config.issuers.map((issuer) => [
-      issuer.issuer,
-      { kind: issuer.kind, keys: createIssuerKeys(issuer) },
+    trusted.issuers.map((about) => [
+      about.issuer,
+      { about, keys: createIssuerKeys(about.jwksUri) },
     ]),
   );
   return {
-    kindOf: (issuer) => issuers.get(issuer)?.kind ?? null,
     async verify(token) {
       // Says only whose keys to look at; the signature is checked with those and `iss` again.
       const claimed = decodeIssuer(token);
@@ -48,18 +51,18 @@ export function createIdentityVerifier(
       if (issuer === undefined) {
         throw refusal(`expected a configured issuer, got ${JSON.stringify(claimed)}`);
       }
-      const payload = await verifyToken(token, issuer.keys, claimed, config.audience, now());
+      const payload = await verifyToken(token, issuer.keys, claimed, audience, now());
       const { jti, exp = 0, iat = 0, aud } = payload;
       // A token for several may be sent on by any of them.
-      if (aud !== config.audience && !(Array.isArray(aud) && aud.length === 1)) {
-        throw refusal(`expected the audience ${config.audience} alone, got several`);
+      if (aud !== audience && !(Array.isArray(aud) && aud.length === 1)) {
+        throw refusal(`expected the audience ${audience} alone, got several`);
       }
       if (typeof jti !== "string" || jti === "" || jti.length > 500) {
         throw refusal("expected a token with an id (jti), got none that fits");
       }
       const dead = Math.min(exp, iat + MAX_AGE_SECONDS) + SKEW_SECONDS;
-      const identity = readIdentity(issuer.kind, new Map(Object.entries(payload)));
-      return { issuer: claimed, identity, jti, deadAt: new Date(dead * 1000) };
+      const claims = new Map(Object.entries(payload));
+      return { issuer: issuer.about, claims, jti, deadAt: new Date(dead * 1000) };
     },
   };
 }

@@ -1,7 +1,7 @@
 import { parsePackList } from "@sonde/schemas/registry";
 import { afterEach, expect, test } from "vitest";
 import { type HttpServer, createHttpServer } from "./http-server.ts";
-import { installRateLimits } from "./rate-limit.ts";
+import { createRateLimit } from "./rate-limit.ts";
 
 let app: HttpServer;
 let nowMs = 0;
@@ -10,15 +10,20 @@ afterEach(() => app.close());
 async function serve(
   options = { behindProxy: false },
 ): Promise<(init?: RequestInit) => Promise<Response>> {
-  app = createHttpServer(() => undefined, options);
-  installRateLimits(
-    app,
-    { readsPerMinute: 3, writesPerMinute: 1, refusalsPerMinute: 1 },
-    () => nowMs,
-  );
-  app.get("/", () => ({ packs: [], cursor: null }));
-  app.get("/secret", async (_request, reply) => reply.code(401).send({}));
-  app.put("/", () => ({}));
+  app = createHttpServer({
+    report: () => undefined,
+    rateLimits: {
+      readsPerMinute: 3,
+      writesPerMinute: 1,
+      refusalsPerMinute: 1,
+      nowMs: () => nowMs,
+    },
+    ...options,
+  });
+  const config = { right: "anybody" } as const;
+  app.get("/", { config }, () => ({ packs: [], cursor: null }));
+  app.get("/secret", { config }, async (_request, reply) => reply.code(401).send({}));
+  app.put("/", { config }, () => ({}));
   await app.listen({ host: "127.0.0.1", port: 0 });
   const address = app.server.address();
   const port = typeof address === "object" && address !== null ? address.port : 0;
@@ -82,4 +87,26 @@ test("the addresses of one IPv6 network count as one", async () => {
   expect((await statuses(7, () => ask(from(`2001:db8::${++n}`)))).at(-1)).toBe(429);
   expect((await ask(from("2001:db8:0:0:1:2:3:4"))).status).toBe(429);
   expect((await ask(from("2001:db8:0:1::1"))).status).toBe(200);
+});
+
+test("addresses of IPv4 count each for itself, however the listener names them", () => {
+  const limit = createRateLimit({ perMinute: 1, atOnce: 1 }, () => nowMs);
+  expect(limit.take("::ffff:192.0.2.1")).toBe(0);
+  expect(limit.take("::ffff:192.0.2.2")).toBe(0);
+  expect(limit.take("192.0.2.1")).toBeGreaterThan(0);
+});
+
+test("a bucket holds what may come at once, whatever the clock does", () => {
+  let at = 1_000_000;
+  const limit = createRateLimit({ perMinute: 6, atOnce: 2 }, () => at);
+  const take = (): number => limit.take("192.0.2.1");
+  expect([take(), take(), take()]).toEqual([0, 0, 10_000]);
+  expect(limit.take("192.0.2.2")).toBe(0);
+  // A clock that is put back neither gives nor takes anything.
+  at -= 500_000;
+  expect(take()).toBe(10_000);
+  at += 10_000;
+  expect([take(), take()]).toEqual([0, 10_000]);
+  at += 3_600_000;
+  expect([take(), take(), take()]).toEqual([0, 0, 10_000]);
 });

@@ -18,7 +18,7 @@ const ESCAPES: Record<string, string> = {
 };
 
 /**
- * The only way to make markup here: every value that is not itself markup is
+ * The only way to make markup: every value that is not itself markup is
  * escaped, for text and for quoted attributes alike (attack 38). Null is nothing.
  */
 export function html(fixed: TemplateStringsArray, ...parts: readonly Part[]): Html {

@@ -1,0 +1,129 @@
+import { once } from "node:events";
+import { connect } from "node:net";
+import { type ErrorBody, SondeError } from "@sonde/schemas/errors";
+import { Type } from "typebox";
+import { afterEach, expect, test } from "vitest";
+import { type HttpServer, type HttpServerOptions, createHttpServer } from "./http-server.ts";
+import { serve } from "./testing/serve.ts";
+
+let app: HttpServer;
+let reported: [code: string, requestId: string | undefined, cause: unknown][] = [];
+afterEach(() => app.close());
+
+const config = { right: "anybody" } as const;
+const body = Type.Object({ size: Type.Integer() }, { additionalProperties: false });
+
+async function start(options: Partial<HttpServerOptions> = {}): Promise<string> {
+  reported = [];
+  app = createHttpServer({
+    report: (error, requestId) => {
+      reported.push([error instanceof SondeError ? error.code : "", requestId, error.cause]);
+    },
+    ...options,
+  });
+  app.post("/echo", { config, schema: { body } }, (request) => request.body);
+  app.get("/ip", { config }, (request) => ({ ip: request.ip }));
+  app.get("/defect", { config }, () => {
+    throw new Error("a secret detail");
+  });
+  app.get("/busy", { config }, () => {
+    throw new SondeError("REGISTRY_BUSY", "expected fewer");
+  });
+  app.get("/raw", { config }, (_request, reply) => {
+    reply.hijack();
+    reply.raw.writeHead(200, { "content-type": "text/event-stream" }).end("data: 1\n\n");
+  });
+  return await serve(app);
+}
+
+const post = (type: string, text: string): RequestInit => ({
+  method: "POST",
+  headers: { "content-type": type },
+  body: text,
+});
+async function codeOf(response: Response): Promise<string> {
+  const { error } = (await response.json()) as ErrorBody;
+  expect(Object.keys(error)).toEqual(["code", "message", "retryable", "hint"]);
+  return error.code;
+}
+
+test.each<[string, string, RequestInit | undefined, number]>([
+  ["an answer", "/ip", undefined, 200],
+  ["one that its handler writes by itself", "/raw", undefined, 200],
+  ["a refusal", "/echo", post("application/json", "{}"), 400],
+  ["a defect", "/defect", undefined, 500],
+  ["a route that is not there", "/nowhere", undefined, 404],
+  ["a path that cannot be read", "/%zz", undefined, 400],
+])(
+  "%s carries its request's id, and is taken for no other type",
+  async (_what, path, init, status) => {
+    const { headers, status: got } = await fetch(`${await start()}${path}`, init);
+    expect(got).toBe(status);
+    expect(headers.get("sonde-request-id")).toMatch(/^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/);
+    expect(headers.get("x-content-type-options")).toBe("nosniff");
+    if (status >= 400) expect(headers.get("cache-control")).toBe("no-store");
+  },
+);
+
+test.each([
+  ["a number as text", post("application/json", '{"size":"1"}'), 400, "BAD_REQUEST"],
+  ["a member too many", post("application/json", '{"size":1,"more":1}'), 400, "BAD_REQUEST"],
+  ["a member too few", post("application/json", "{}"), 400, "BAD_REQUEST"],
+  ["no JSON", post("application/json", "{"), 400, "BAD_REQUEST"],
+  ["a prototype", post("application/json", '{"size":1,"__proto__":{}}'), 400, "BAD_REQUEST"],
+  ["plain text", post("text/plain", '{"size":1}'), 400, "BAD_REQUEST"],
+  ["a long body", post("application/json", " ".repeat(20_000)), 413, "BODY_TOO_LARGE"],
+])("a body with %s is refused", async (_what, init, status, code) => {
+  const response = await fetch(`${await start()}/echo`, init);
+  expect([response.status, await codeOf(response)]).toEqual([status, code]);
+  expect(reported).toEqual([]);
+});
+
+test("what is right goes through as it came, up to the bound that is set", async () => {
+  const url = await start({ maxBodyBytes: 40_000 });
+  const text = `{"size":1}${" ".repeat(20_000)}`;
+  const response = await fetch(`${url}/echo`, post("application/json", text));
+  expect([response.status, await response.json()]).toEqual([200, { size: 1 }]);
+});
+
+test("a defect tells nothing; the log has it under the id of the answer", async () => {
+  const response = await fetch(`${await start()}/defect`);
+  const text = await response.clone().text();
+  expect(await codeOf(response)).toBe("INTERNAL");
+  expect(text).not.toContain("secret");
+  const id = response.headers.get("sonde-request-id");
+  expect(reported).toEqual([
+    ["INTERNAL", id, expect.objectContaining({ message: "a secret detail" })],
+  ]);
+});
+
+test("whatever else the service fails at is in the log too, and what the client does is not", async () => {
+  const url = await start();
+  expect(await codeOf(await fetch(`${url}/busy`))).toBe("REGISTRY_BUSY");
+  expect(await codeOf(await fetch(`${url}/nowhere`))).toBe("NOT_FOUND");
+  expect(reported.map(([code]) => code)).toEqual(["REGISTRY_BUSY"]);
+});
+
+test.each([
+  ["no HTTP", "hello\r\n\r\n"],
+  ["a header too large", `GET /ip HTTP/1.1\r\nHost: a\r\nX: ${"x".repeat(20_000)}\r\n\r\n`],
+])("%s is answered with an error body", async (_what, bytes) => {
+  const socket = connect({ port: Number(new URL(await start()).port), host: "127.0.0.1" });
+  let answer = "";
+  socket.on("data", (chunk: Buffer) => (answer += chunk.toString()));
+  socket.write(bytes);
+  await once(socket, "close");
+  expect(answer).toMatch(/^HTTP\/1\.1 400 Bad Request\r\n/);
+  expect(await codeOf(new Response(answer.slice(answer.indexOf("\r\n\r\n") + 4)))).toBe(
+    "BAD_REQUEST",
+  );
+});
+
+test("a proxy's word says who the client is, and only where there is a proxy", async () => {
+  const forwarded = { headers: { "x-forwarded-for": "198.51.100.1, 192.0.2.1" } };
+  const direct = await fetch(`${await start()}/ip`, forwarded);
+  expect(await direct.json()).toEqual({ ip: "127.0.0.1" });
+  await app.close();
+  const behind = await fetch(`${await start({ behindProxy: true })}/ip`, forwarded);
+  expect(await behind.json()).toEqual({ ip: "192.0.2.1" });
+});

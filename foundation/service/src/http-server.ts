@@ -1,0 +1,181 @@
+import { randomUUID } from "node:crypto";
+import type { IncomingMessage, ServerResponse } from "node:http";
+import type { Socket } from "node:net";
+import type { TypeBoxTypeProvider } from "@fastify/type-provider-typebox";
+import { SondeError, toSondeError } from "@sonde/schemas/errors";
+import Fastify, {
+  type FastifyBaseLogger,
+  type FastifyError,
+  type FastifyInstance,
+  type FastifyReply,
+  type FastifyRequest,
+  type RawServerDefault,
+} from "fastify";
+import { type Guard, type RecordDenial, installGuard } from "./guard.ts";
+import type { Report } from "./logger.ts";
+import { type RateLimits, installRateLimits } from "./rate-limit.ts";
+import { sendPage } from "./web/page.ts";
+
+declare module "fastify" {
+  interface FastifyContextConfig {
+    /** Makes the page that a person gets for an error of this route; without it an error body. */
+    errorPage?: (error: SondeError) => string;
+  }
+}
+
+export type HttpServer = FastifyInstance<
+  RawServerDefault,
+  IncomingMessage,
+  ServerResponse,
+  FastifyBaseLogger,
+  TypeBoxTypeProvider
+>;
+
+export type HttpServerOptions<Principal = never, Right extends string = never> = {
+  report: Report;
+  /** Who may do what. Without it only routes for anybody start. */
+  guard?: Guard<Principal, Right>;
+  /** In PEM; without it the listener speaks in the clear. */
+  tls?: { certificate: string; privateKey: string; minVersion: "TLSv1.2" | "TLSv1.3" };
+  /** A proxy tells who the client is. */
+  behindProxy?: boolean;
+  /** What one address may ask, and a clock in ms that never goes back. */
+  rateLimits?: RateLimits & { nowMs: () => number };
+  maxBodyBytes?: number;
+  /** How long one request may take to arrive, 0 for any time. */
+  requestTimeoutMs?: number;
+  /** How long a connection may say nothing, 0 for any time. */
+  idleTimeoutMs?: number;
+};
+
+const HANDSHAKE_TIMEOUT_MS = 10_000;
+const MAX_BODY_BYTES = 16 * 1024;
+/** Of every answer, the errors too. */
+const NO_SNIFFING = { "x-content-type-options": "nosniff" };
+/** A refusal holds for now: what is not there yet may come, and what is stopped be released. */
+const NOT_CACHED = { "cache-control": "no-store" };
+
+/**
+ * An HTTP server without routes: strict schemas (nothing coerced, stripped or
+ * defaulted), every error a body of the error table, every answer with its
+ * request's id. A request passes the rate limits, then the guard, and only then
+ * its body is read.
+ */
+export function createHttpServer<Principal = never, Right extends string = never>(
+  options: HttpServerOptions<Principal, Right>,
+): HttpServer {
+  const { report, tls } = options;
+  const settings = {
+    // The last address of X-Forwarded-For is the proxy's word; those before it are anybody's.
+    trustProxy: options.behindProxy === true ? (_by: string, hop: number) => hop === 0 : false,
+    bodyLimit: options.maxBodyBytes ?? MAX_BODY_BYTES,
+    requestTimeout: options.requestTimeoutMs ?? 60_000,
+    connectionTimeout: options.idleTimeoutMs ?? 0,
+    keepAliveTimeout: 65_000,
+    forceCloseConnections: true,
+    genReqId: () => randomUUID(),
+    routerOptions: { maxParamLength: 100 },
+    frameworkErrors: answerUnroutable,
+    clientErrorHandler: answerBrokenRequest,
+    ajv: {
+      customOptions: {
+        strict: true,
+        coerceTypes: false as const,
+        removeAdditional: false as const,
+        useDefaults: false,
+        allErrors: false,
+      },
+    },
+  };
+  const app = (
+    tls === undefined
+      ? Fastify(settings)
+      : Fastify({
+          ...settings,
+          https: {
+            cert: tls.certificate,
+            key: tls.privateKey,
+            minVersion: tls.minVersion,
+            handshakeTimeout: HANDSHAKE_TIMEOUT_MS,
+          },
+        })
+  ) as HttpServer;
+  app.removeContentTypeParser("text/plain");
+  // A response's schema documents it; nothing is left out of an answer because of it.
+  app.setSerializerCompiler(() => (answer) => JSON.stringify(answer));
+  app.addHook("onRequest", async (request, reply) => {
+    // On the raw answer, so that one that a handler writes by itself has them too.
+    reply.raw.setHeaders(new Map(Object.entries(headersOf(request))));
+  });
+  const { rateLimits } = options;
+  if (rateLimits !== undefined) installRateLimits(app, rateLimits, rateLimits.nowMs);
+  const recordDenial = installGuard(app, options.guard ?? null);
+  answerErrors(app, report, recordDenial);
+  return app;
+}
+
+function headersOf({ id }: FastifyRequest): Record<string, string> {
+  return { "sonde-request-id": id, ...NO_SNIFFING };
+}
+
+/** Every error of every route leaves as a body of the error table, and nothing else leaves. */
+function answerErrors(app: HttpServer, report: Report, recordDenial: RecordDenial): void {
+  app.setErrorHandler<FastifyError>(async (thrown, request, reply) => {
+    const refused = narrow(thrown);
+    const error = await recordDenial(request, refused).then(() => refused, toSondeError);
+    if (error.status >= 500) report(error, request.id);
+    return sendError(reply, error, request.routeOptions.config.errorPage);
+  });
+  app.setNotFoundHandler((request, reply) => {
+    const [path] = request.url.split("?");
+    const error = new SondeError("NOT_FOUND", `expected a route, got ${request.method} ${path}`);
+    return sendError(reply, error);
+  });
+}
+
+function sendError(
+  reply: FastifyReply,
+  error: SondeError,
+  page?: (error: SondeError) => string,
+): FastifyReply {
+  reply.code(error.status).headers(NOT_CACHED);
+  return page === undefined ? reply.send(error.toBody()) : sendPage(reply, page(error));
+}
+
+/** Answers a request that has no route because its path cannot be read. */
+function answerUnroutable(
+  thrown: FastifyError,
+  request: FastifyRequest,
+  reply: FastifyReply,
+): void {
+  const error = narrow(thrown);
+  // Raw: a path like this has passed no hook, so nothing else may be answered than this.
+  reply.raw.writeHead(error.status, {
+    "content-type": "application/json",
+    ...NOT_CACHED,
+    ...headersOf(request),
+  });
+  reply.raw.end(JSON.stringify(error.toBody()));
+}
+
+/** Answers bytes that are no HTTP request at all, or one with too large a header. */
+function answerBrokenRequest(_error: Error, socket: Socket): void {
+  if (!socket.writable) return;
+  const refused = new SondeError("BAD_REQUEST", "expected an HTTP request, got something else");
+  const body = JSON.stringify(refused.toBody());
+  socket.end(
+    `HTTP/1.1 ${refused.status} Bad Request\r\nConnection: close\r\nContent-Type: application/json\r\n` +
+      `Content-Length: ${Buffer.byteLength(body)}\r\n\r\n${body}`,
+  );
+}
+
+/** The framework's own refusals (malformed body, wrong media type, schema misfit) get our codes. */
+function narrow(thrown: Partial<FastifyError>): SondeError {
+  if (thrown instanceof SondeError) return thrown;
+  const { statusCode, message = "" } = thrown;
+  if (statusCode === 413) return new SondeError("BODY_TOO_LARGE", "expected a smaller body");
+  if (statusCode !== undefined && statusCode >= 400 && statusCode < 500) {
+    return new SondeError("BAD_REQUEST", message);
+  }
+  return toSondeError(thrown);
+}

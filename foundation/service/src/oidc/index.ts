@@ -1,0 +1,6 @@
+export {
+  type TokenIssuer,
+  type TokenVerifier,
+  type VerifiedToken,
+  createTokenVerifier,
+} from "./token-verifier.ts";

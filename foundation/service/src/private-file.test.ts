@@ -1,0 +1,49 @@
+import {
+  mkdtempSync,
+  readFileSync,
+  readdirSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterEach, beforeEach, expect, test } from "vitest";
+import { makeDataFolder, writePrivateFile } from "./private-file.ts";
+
+let folder: string;
+beforeEach(() => (folder = mkdtempSync(join(tmpdir(), "sonde-private-"))));
+afterEach(() => rmSync(folder, { recursive: true }));
+const refusal = expect.objectContaining({ code: "RIGHT_MISSING" });
+
+test("a file is replaced whole, and is this user's alone", () => {
+  const path = join(folder, "key");
+  writePrivateFile(path, "one");
+  writePrivateFile(path, "two");
+  expect(readFileSync(path, "utf8")).toBe("two");
+  expect(statSync(path).mode & 0o777).toBe(0o600);
+  expect(readdirSync(folder)).toEqual(["key"]);
+});
+
+test("what lies where the new file is made is neither followed nor taken over", () => {
+  const path = join(folder, "key");
+  const other = join(folder, "other");
+  writeFileSync(other, "theirs");
+  symlinkSync(other, `${path}.new`);
+  writePrivateFile(path, "mine");
+  expect([readFileSync(other, "utf8"), readFileSync(path, "utf8")]).toEqual(["theirs", "mine"]);
+  // One that anybody may read, left half written.
+  writeFileSync(`${path}.new`, "half", { mode: 0o644 });
+  writePrivateFile(path, "mine");
+  expect(statSync(path).mode & 0o777).toBe(0o600);
+});
+
+test("what cannot be written or made is a right that is missing", () => {
+  expect(() => writePrivateFile(join(folder, "none/key"), "x")).toThrow(refusal);
+  writeFileSync(join(folder, "file"), "");
+  expect(() => makeDataFolder(join(folder, "file/data"))).toThrow(refusal);
+  makeDataFolder(join(folder, "a/b"));
+  makeDataFolder(join(folder, "a/b"));
+  expect(statSync(join(folder, "a/b")).mode & 0o007).toBe(0);
+});

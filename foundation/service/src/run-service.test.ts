@@ -1,0 +1,136 @@
+import { type ChildProcess, type SpawnOptions, spawn } from "node:child_process";
+import { chmodSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterEach, beforeEach, expect, test } from "vitest";
+
+const PROGRAM = join(import.meta.dirname, "testing/sample-service.ts");
+const NOBODY = 65_534;
+const asRoot = process.getuid?.() === 0;
+const account: SpawnOptions = asRoot ? { uid: NOBODY, gid: NOBODY } : {};
+
+let folder: string;
+let child: ChildProcess;
+let out: string;
+let err: string;
+let ended: Promise<number | null>;
+beforeEach(() => {
+  folder = mkdtempSync(join(tmpdir(), "sonde-run-"));
+  chmodSync(folder, 0o755);
+});
+afterEach(async () => {
+  child.kill("SIGKILL");
+  await ended;
+  rmSync(folder, { recursive: true });
+});
+
+function run(args: string[], options: SpawnOptions = account): void {
+  child = spawn(process.execPath, ["--conditions=sonde:source", PROGRAM, ...args], {
+    ...options,
+    stdio: ["pipe", "pipe", "pipe"],
+  });
+  [out, err] = ["", ""];
+  child.stdout?.on("data", (chunk: Buffer) => (out += chunk.toString()));
+  child.stderr?.on("data", (chunk: Buffer) => (err += chunk.toString()));
+  ended = new Promise((done) => child.once("close", done));
+}
+function configure(config: object | string): string {
+  const path = join(folder, "config.json");
+  writeFileSync(path, typeof config === "string" ? config : JSON.stringify(config));
+  return path;
+}
+const lines = (text: string): Record<string, unknown>[] =>
+  text
+    .split("\n")
+    .filter(Boolean)
+    .map((line) => JSON.parse(line) as Record<string, unknown>);
+async function runUntilReady(config: object): Promise<void> {
+  run([configure(config)]);
+  await expect.poll(() => out).toContain("\n");
+  expect(lines(out)).toEqual([{ ready: true, pid: child.pid, port: 4711 }]);
+}
+
+test.each(["SIGTERM", "SIGINT"] as const)("%s ends it in order", async (signal) => {
+  await runUntilReady({ supervised: true });
+  child.kill(signal);
+  expect(await ended).toBe(0);
+  expect(lines(err)).toMatchObject([{ level: "info", message: "stopping", reason: signal }]);
+});
+
+test("it ends with its supervisor, if it has one", async () => {
+  await runUntilReady({ supervised: true });
+  child.stdin?.end();
+  expect(await ended).toBe(0);
+  await runUntilReady({ supervised: false });
+  child.stdin?.end();
+  await new Promise((done) => setTimeout(done, 300));
+  expect(child.exitCode).toBeNull();
+  child.kill("SIGTERM");
+  expect(await ended).toBe(0);
+});
+
+test("one that does not stop ends at the second signal of the same kind, and at no other", async () => {
+  await runUntilReady({ supervised: true, fails: "never stops" });
+  child.kill("SIGINT");
+  await expect.poll(() => err).toContain("stopping");
+  // As a supervisor does that got the terminal's SIGINT too.
+  child.kill("SIGTERM");
+  child.stdin?.end();
+  await new Promise((done) => setTimeout(done, 300));
+  expect(child.exitCode).toBeNull();
+  child.kill("SIGINT");
+  expect(await ended).toBe(1);
+  // Not because its time was over.
+  expect(err).not.toContain("expected an end");
+});
+
+test("one that does not stop ends when its time is over, without a second signal", async () => {
+  await runUntilReady({ supervised: true, fails: "never stops" });
+  child.kill("SIGTERM");
+  expect(await ended).toBe(1);
+  expect(lines(err).at(-1)).toMatchObject({ level: "error" });
+  expect(err).toContain("expected an end within 2000 ms");
+});
+
+test("one that fails to stop says so", async () => {
+  await runUntilReady({ supervised: true, fails: "stop" });
+  child.kill("SIGTERM");
+  expect(await ended).toBe(1);
+  expect(err).toContain("cannot stop");
+});
+
+test.each([
+  ["start", "PORT_IN_USE"],
+  ["database", "DATABASE_UNAVAILABLE"],
+])("one that cannot begin (%s) says why, to its supervisor and in its log", async (fails, code) => {
+  run([configure({ supervised: true, fails })]);
+  expect(await ended).toBe(1);
+  expect(lines(out)).toMatchObject([{ error: { code } }]);
+  expect(lines(err)).toMatchObject([{ level: "error" }]);
+});
+
+test("one that lost its database ends", async () => {
+  await runUntilReady({ supervised: true, fails: "lost" });
+  expect(await ended).toBe(1);
+  expect(lines(out).at(-1)).toMatchObject({ error: { code: "DATABASE_UNAVAILABLE" } });
+  expect(lines(err)).toMatchObject([{ level: "error", message: "the server ended" }]);
+});
+
+test.each<[string, () => string[]]>([
+  ["nothing", () => []],
+  ["more than a file", () => [configure({ supervised: true }), "--more"]],
+  ["a file that is not there", () => [join(folder, "none.json")]],
+  ["no JSON", () => [configure("{")]],
+  ["an unknown member", () => [configure({ supervised: true, suprevised: true })]],
+])("a configuration that is %s is refused", async (_what, args) => {
+  run(args());
+  expect(await ended).toBe(1);
+  expect(lines(out)).toMatchObject([{ error: { code: "CONFIG_INVALID" } }]);
+});
+
+// Somebody else cannot try it.
+test.runIf(asRoot)("root is refused", async () => {
+  run([configure({ supervised: true })], {});
+  expect(await ended).toBe(1);
+  expect(lines(out)).toMatchObject([{ error: { code: "PRIVILEGE_REFUSED" } }]);
+});

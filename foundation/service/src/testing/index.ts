@@ -1,0 +1,1 @@
+export { TestIssuer, type TokenLies } from "./test-issuer.ts";

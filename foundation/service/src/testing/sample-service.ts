@@ -1,0 +1,37 @@
+import { DatabaseError } from "@sonde/database";
+import { SondeError } from "@sonde/schemas/errors";
+import { buildParser } from "@sonde/schemas/parse";
+import { Type } from "typebox";
+import { runService } from "../run-service.ts";
+
+// A service without a listener, for the tests of how one starts and ends.
+
+const SampleConfig = Type.Object(
+  {
+    supervised: Type.Boolean(),
+    /** What goes wrong, and when. */
+    fails: Type.Optional(Type.Enum(["start", "database", "stop", "never stops", "lost"])),
+  },
+  { additionalProperties: false },
+);
+const parseConfig = buildParser(SampleConfig, "sample configuration", "CONFIG_INVALID");
+
+runService({
+  what: "sample configuration",
+  parseConfig,
+  stopDeadlineMs: 2000,
+  async start({ fails }, { endFor }) {
+    if (fails === "start") throw new SondeError("PORT_IN_USE", "port 1 is in use");
+    if (fails === "database") throw new DatabaseError("the database cannot be reached");
+    const timer = setInterval(() => undefined, 1000);
+    if (fails === "lost") setTimeout(() => endFor(new DatabaseError("the server ended")), 100);
+    return {
+      ready: { port: 4711 },
+      async stop() {
+        if (fails === "stop") throw new Error("cannot stop");
+        if (fails === "never stops") await new Promise(() => undefined);
+        clearInterval(timer);
+      },
+    };
+  },
+});

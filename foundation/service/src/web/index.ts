@@ -1,0 +1,2 @@
+export { Html, html } from "./html.ts";
+export { type Asset, addAssets, buildAsset, renderDocument, sendPage } from "./page.ts";
