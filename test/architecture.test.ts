@@ -60,9 +60,9 @@ const ONLY: Record<string, string[]> = {
     "agent/daemon/src/enrol.ts",
     "agent/daemon/src/edge/enrol/",
   ],
-  postgres: ["foundation/database/src/", "hub/src/edge/store/", "registry/src/edge/store/"],
+  postgres: ["foundation/database/src/", "hub/src/", "registry/src/edge/store/"],
   jose: ["foundation/service/src/oidc/"],
-  "@modelcontextprotocol/server": ["hub/src/edge/"],
+  "@modelcontextprotocol/server": ["hub/src/mcp/", "hub/src/web/"],
 };
 
 type Import = { file: string; from: string; specifier: string };
@@ -140,15 +140,39 @@ test("the packages with dangerous powers are imported in one place each", () => 
   expect(wrong).toEqual([]);
 });
 
-test("core never reaches out: no I/O, clock, randomness or edge of its own", () => {
+const isCore = (file: string): boolean =>
+  !isTest(file) && /^(hub\/src\/[^/]+|(agent\/daemon|registry)\/src)\/core\//.test(file);
+
+test("core never reaches out: no I/O and no edge of its own", () => {
   const forbidden =
-    /^node:(fs|net|tls|http|https|http2|dgram|dns|child_process|worker_threads|process)/;
+    /^(postgres|node:(fs|net|tls|http|https|http2|dgram|dns|child_process|worker_threads|process))/;
   const wrong = imports.filter(
     ({ file, specifier }) =>
-      /^(hub|agent\/daemon|registry)\/src\/core\//.test(file) &&
-      !isTest(file) &&
-      (forbidden.test(specifier) || specifier.includes("/edge/")),
+      isCore(file) && (forbidden.test(specifier) || specifier.includes("/edge/")),
   );
+  expect(wrong).toEqual([]);
+  expect(files.filter(isCore).length).toBeGreaterThan(40);
+});
+
+test("core has no clock, timer, randomness or environment of its own", () => {
+  const own =
+    /\b(setTimeout|setInterval|setImmediate)\(|\bDate\.now\b|\bnew Date\(\)|\bperformance\.now\b|\bMath\.random\b|\brandom(UUID|Bytes|Int)\(|\bprocess\.(env|argv|pid|exit|getuid)\b/;
+  const wrong = files.filter(
+    (file) => isCore(file) && own.test(readFileSync(join(root, file), "utf8")),
+  );
+  expect(wrong).toEqual([]);
+});
+
+test("a feature of the hub reaches another through its index alone, and main installs them", () => {
+  const featureOf = (path: string) => /^hub\/src\/([a-z-]+)\//.exec(path)?.[1];
+  const wrong = imports.filter(({ file, specifier }) => {
+    if (!file.startsWith("hub/src/") || isTest(file) || !specifier.startsWith(".")) return false;
+    const target = relative(root, resolve(root, file, "..", specifier));
+    const to = featureOf(target);
+    if (to === undefined || to === featureOf(file)) return false;
+    // The listener and the keys are of the house, not features.
+    return !target.endsWith("/index.ts") && !["keys", "web"].includes(to);
+  });
   expect(wrong).toEqual([]);
 });
 

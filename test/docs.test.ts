@@ -1,5 +1,5 @@
 import { execFile } from "node:child_process";
-import { existsSync, readdirSync, readFileSync } from "node:fs";
+import { existsSync, globSync, readFileSync, readdirSync } from "node:fs";
 import { dirname, join, relative, resolve } from "node:path";
 import { promisify } from "node:util";
 import { ERROR_TABLE } from "@sonde/schemas/errors";
@@ -166,9 +166,13 @@ describe("docs/PROTOCOL.md", () => {
   });
 
   test("lists every route of the hub with its action", () => {
-    const files = ["fleet-routes", "account-routes"].map((name) => `hub/src/edge/http/${name}.ts`);
+    const files = globSync("hub/src/*/**/*.ts", { cwd: root }).filter(
+      (file) => !file.endsWith(".test.ts"),
+    );
     const routes = files.flatMap((file) => [
-      ...read(file).matchAll(/app\.(get|put|post|delete)\(\s*"([^"]+)",[\s\S]*?kind: "([^"]+)"/g),
+      ...read(file).matchAll(
+        /app\.(get|put|post|delete)\(\s*"(\/api[^"]+)",[\s\S]*?right: "([^"]+)"/g,
+      ),
     ]);
     expect(routes.length).toBe(13);
     const rows = protocol.split("\n").filter((line) => line.startsWith("|"));

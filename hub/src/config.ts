@@ -9,6 +9,11 @@ export const HubConfig = Type.Object(
   {
     /** Folder of this hub alone: keys, database, verified packs. */
     dataDir: Type.String({ minLength: 1 }),
+    /**
+     * Folder of the CA's and the command key, `keys` in dataDir unless it is given. Several hubs on
+     * one database are one hub to their agents, so they have the same keys.
+     */
+    keysDir: Type.Optional(Type.String({ minLength: 1 })),
     /** `postgres://...`; without it the hub runs its own PostgreSQL in dataDir. */
     databaseUrl: Type.Optional(Type.String()),
     http: Type.Object(

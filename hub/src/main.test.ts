@@ -51,9 +51,13 @@ import {
   startSampleRegistry,
 } from "@sonde/trust/testing";
 import { afterAll, beforeAll, expect, test, vi } from "vitest";
+import type { Sql } from "postgres";
 import { WebSocket } from "ws";
-import { createHubStore, type HubStore } from "./edge/store/hub-store.ts";
-import { migrations } from "./edge/store/migrations.ts";
+import { createAgentStore } from "./agents/edge/agent-store.ts";
+import { createEnrolmentStore } from "./agents/edge/enrolment-store.ts";
+import { createPackStore } from "./catalog/edge/pack-store.ts";
+import { type Directory, openDirectory } from "./directory/index.ts";
+import { migrations } from "./migrations.ts";
 
 // The hub as a real process over a real PostgreSQL; as root it runs as nobody.
 vi.setConfig({ testTimeout: 60_000, hookTimeout: 120_000 });
@@ -177,7 +181,10 @@ async function enrolFourDaysAgo(hubId: string): Promise<void> {
       throw error;
     },
   });
-  const store = createHubStore(opened.sql);
+  const directory = await openDirectory(opened.sql, (error) => {
+    throw error;
+  });
+  const store = createEnrolmentStore(opened.sql, directory);
   const token = { secret: "sonde_et_test", agentName: AGENT, at: then };
   await store.addToken({ ...token, expiresAt: new Date(then.getTime() + DAY_MS) });
   await store.enrol({
@@ -185,13 +192,17 @@ async function enrolFourDaysAgo(hubId: string): Promise<void> {
     publicKey: key.publicKey.export({ type: "spki", format: "pem" }).toString(),
     ...{ serial: issued.serial, keyId: issued.keyId, certificateExpiresAt: issued.expiresAt },
   });
-  await fillAgent(store, then);
+  await fillAgent(opened.sql, directory, then);
+  await directory.close();
   await opened.close();
   agent = { id, key, certificate: issued.certificate };
 }
 
 /** A second agent, which should have as many packs as an agent takes. */
-async function fillAgent(store: HubStore, then: Date): Promise<void> {
+async function fillAgent(sql: Sql, directory: Directory, then: Date): Promise<void> {
+  const store = createEnrolmentStore(sql, directory);
+  const packs = createPackStore(sql, directory);
+  const agents = createAgentStore(directory);
   const secret = "sonde_et_full";
   const id = randomUUID();
   const expiresAt = new Date(then.getTime() + DAY_MS);
@@ -214,8 +225,8 @@ async function fillAgent(store: HubStore, then: Date): Promise<void> {
     const name = `acme/pack-${index}`;
     const manifest = buildSampleManifest({ name });
     const own = digestOf(Buffer.from(name));
-    await store.savePack({ digest: own, name, version, signer, manifest, at: then });
-    await store.assignPack({ agentId: id, pack: name, digest: own, by: "test", at: then });
+    await packs.savePack({ digest: own, name, version, signer, manifest }, then);
+    await agents.assignPack({ agentId: id, pack: name, digest: own, by: "test", at: then });
   }
 }
 

@@ -1,4 +1,4 @@
-import { readdirSync, readFileSync } from "node:fs";
+import { globSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { workspace } from "../product/start-product.ts";
 
@@ -66,10 +66,10 @@ export function listRouteRights(agent: string): RouteRights[] {
 
 /** `METHOD /path` of each route that the hub's sources add below /api/v1. */
 export function readAddedRoutes(): string[] {
-  const folder = join(workspace, "hub/src/edge/http");
+  const folder = join(workspace, "hub/src");
   const added = /\bapp\.(get|post|put|delete|patch)\(\s*"\/api\/v1([^"]+)"/g;
-  return readdirSync(folder)
-    .filter((name) => name.endsWith(".ts"))
+  return globSync("*/**/*.ts", { cwd: folder })
+    .filter((name) => !name.endsWith(".test.ts"))
     .flatMap((name) => [...readFileSync(join(folder, name), "utf8").matchAll(added)])
     .map(([, method, path]) => `${String(method).toUpperCase()} ${String(path)}`);
 }

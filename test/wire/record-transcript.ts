@@ -16,7 +16,7 @@ import {
 import { createChannel, createSigningKey } from "@sonde/trust/envelope";
 import { WebSocket, WebSocketServer } from "ws";
 import { type Session, createSession } from "../../agent/daemon/src/edge/hub/session.ts";
-import { createAgentLink } from "../../hub/src/edge/control/agent-link.ts";
+import { createAgentLink } from "../../hub/src/links/edge/agent-link.ts";
 import type { Transcript } from "./transcript.ts";
 
 const [release] = process.argv.slice(2);
@@ -101,7 +101,6 @@ const hubChannel = createChannel({
 const link = createAgentLink(hubSocket, hubChannel, {
   onHello: () => agreed.resolve(),
   onPackReport: () => reported.resolve(),
-  onAuditHead: () => undefined,
   onUnsupported: (message) => agreed.reject(new Error(message)),
   onClose: () => undefined,
 });

@@ -8,7 +8,7 @@ import { createChannel, createSigningKey } from "@sonde/trust/envelope";
 import { WebSocket, WebSocketServer } from "ws";
 import { expect, test } from "vitest";
 import { createSession } from "../../agent/daemon/src/edge/hub/session.ts";
-import { createAgentLink } from "../../hub/src/edge/control/agent-link.ts";
+import { createAgentLink } from "../../hub/src/links/edge/agent-link.ts";
 import type { Transcript } from "./transcript.ts";
 
 // What hubs and agents of earlier releases said is said again to this release's agent and hub.
@@ -117,7 +117,6 @@ test.each(transcripts)("this hub serves the agent of release $release", async (t
   const link = createAgentLink(socket, channel, {
     onHello: (body, { protocol }) => heard.push([body, protocol]),
     onPackReport: (body) => heard.push(body),
-    onAuditHead: () => undefined,
     onUnsupported: (message) => heard.push(message),
     onClose: (refusal) => heard.push(refusal),
   });

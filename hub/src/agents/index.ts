@@ -1,0 +1,42 @@
+import type { Server } from "node:https";
+import type { HttpServer } from "@sonde/service";
+import type { InstallablePacks } from "../catalog/index.ts";
+import type { Hub } from "../hub.ts";
+import type { RegistryFollower } from "../registry-log/index.ts";
+import { addAgentRoutes } from "./edge/agent-routes.ts";
+import { createAgentStore } from "./edge/agent-store.ts";
+import { createControlListener } from "./edge/control-listener.ts";
+import { createEnrolListener } from "./edge/enrol-listener.ts";
+import { createEnrolmentStore } from "./edge/enrolment-store.ts";
+import { addTokenRoutes } from "./edge/token-routes.ts";
+
+/** The agents' two listeners, not listening yet. */
+export type AgentListeners = { enrol: HttpServer; control: Server };
+
+/** Agents enrol, connect, and are told what they should run. */
+export function installAgents(
+  hub: Hub,
+  uses: { packs: InstallablePacks; registry: RegistryFollower },
+): AgentListeners {
+  const { sql, directory } = hub;
+  const agents = createAgentStore(directory);
+  const enrolments = createEnrolmentStore(sql, directory);
+  addAgentRoutes(hub, agents, uses.packs);
+  addTokenRoutes(hub, enrolments);
+  const enrol = createEnrolListener({
+    ...hub,
+    enrolments,
+    registryHead: () => uses.registry.report(),
+  });
+  const control = createControlListener({
+    ...hub,
+    agents,
+    enrolments,
+    onRegistryHead: (agent, head) => uses.registry.compare(agent, head),
+  });
+  hub.onStop(async () => {
+    control.close();
+    await enrol.close();
+  });
+  return { enrol, control };
+}

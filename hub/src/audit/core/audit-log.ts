@@ -1,0 +1,125 @@
+import { type AuditEntry, type AuditRecord } from "@sonde/schemas/audit";
+import { SondeError } from "@sonde/schemas/errors";
+import { type LogHead } from "@sonde/schemas/wire";
+import { chainRecord, headAfter } from "@sonde/trust/log";
+
+/** Where the chain is kept; see edge/audit-store for its promises. */
+export type AuditPort = {
+  readHead(): Promise<LogHead>;
+  append(head: LogHead, entries: AuditEntry[]): Promise<boolean>;
+};
+
+/** Does the work once, so many milliseconds from now; the result calls it off. */
+export type Later = (ms: number, work: () => void) => () => void;
+
+/**
+ * The hub's audit log: one hash chain, written in group commits.
+ * Concurrency: any number of callers; records of one moment share a commit.
+ */
+export type AuditLog = {
+  /**
+   * Resolves when the record is durable.
+   *
+   * @throws SondeError AUDIT_UNAVAILABLE; then nothing was recorded and the
+   *   caller must not go on
+   */
+  append(record: AuditRecord): Promise<AuditEntry>;
+  /**
+   * As `append`, but in no hurry: the record joins the next group commit, which
+   * comes within NOTE_MS by itself. Records keep the order in which they were given.
+   */
+  note(record: AuditRecord): Promise<AuditEntry>;
+  /** The head as this process last saw it. */
+  head(): LogHead;
+  /** Writes everything given before; resolves when that is settled. */
+  flush(): Promise<void>;
+};
+
+type Waiting = {
+  record: AuditRecord;
+  resolve: (entry: AuditEntry) => void;
+  reject: (error: SondeError) => void;
+};
+
+/** More than this waiting means the database is far behind: refuse instead of growing. */
+const MAX_WAITING = 20_000;
+const MAX_BATCH = 500;
+/** How long a note waits for another record to share its commit. */
+const NOTE_MS = 20;
+/** Another process moved the head; with two writers a few tries settle it. */
+const MAX_TRIES = 20;
+
+export async function openAuditLog(port: AuditPort, later: Later): Promise<AuditLog> {
+  let head = await port.readHead();
+  let waiting: Waiting[] = [];
+  let writing: Promise<void> | null = null;
+  let callOff: (() => void) | null = null;
+
+  async function writeBatch(batch: Waiting[]): Promise<void> {
+    for (let attempt = 0; attempt < MAX_TRIES; attempt++) {
+      let next = head;
+      const entries = batch.map(({ record }) => {
+        const entry = chainRecord(next, record);
+        next = headAfter(entry);
+        return entry;
+      });
+      if (await port.append(head, entries)) {
+        head = next;
+        for (const [index, entry] of entries.entries()) batch[index]?.resolve(entry);
+        return;
+      }
+      head = await port.readHead();
+    }
+    throw new Error("the head kept moving");
+  }
+
+  async function drain(): Promise<void> {
+    while (waiting.length > 0) {
+      const batch = waiting.slice(0, MAX_BATCH);
+      waiting = waiting.slice(MAX_BATCH);
+      try {
+        await writeBatch(batch);
+      } catch (cause) {
+        const error = new SondeError("AUDIT_UNAVAILABLE", "the audit log cannot be written", {
+          cause,
+        });
+        for (const { reject } of batch) reject(error);
+      }
+    }
+    writing = null;
+  }
+
+  function write(): void {
+    callOff?.();
+    callOff = null;
+    // With nothing waiting, drain would be over before it could be assigned.
+    if (waiting.length > 0) writing ??= drain();
+  }
+
+  function enqueue(record: AuditRecord): Promise<AuditEntry> {
+    if (waiting.length >= MAX_WAITING) {
+      return Promise.reject(
+        new SondeError("AUDIT_UNAVAILABLE", `${MAX_WAITING} audit records are waiting already`),
+      );
+    }
+    return new Promise((resolve, reject) => waiting.push({ record, resolve, reject }));
+  }
+
+  return {
+    append(record) {
+      const written = enqueue(record);
+      write();
+      return written;
+    },
+    note(record) {
+      const written = enqueue(record);
+      callOff ??= later(NOTE_MS, write);
+      return written;
+    },
+    head: () => head,
+    async flush() {
+      write();
+      while (writing !== null) await writing;
+    },
+  };
+}

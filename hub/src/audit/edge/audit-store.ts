@@ -1,0 +1,97 @@
+import type { AuditEntry, AuditRecord } from "@sonde/schemas/audit";
+import type { LogHead } from "@sonde/schemas/wire";
+import { parseAuditEntry } from "@sonde/schemas/audit";
+import { parseJson } from "@sonde/schemas/parse";
+import type { Sql } from "postgres";
+
+/**
+ * The audit log's table. `append` is atomic and durable when it resolves;
+ * several processes may append, one order results.
+ */
+export type AuditStore = {
+  readHead(): Promise<LogHead>;
+  /**
+   * Appends entries that were chained onto `head`.
+   *
+   * @returns false, with nothing written, when the log has another head by now
+   */
+  append(head: LogHead, entries: AuditEntry[]): Promise<boolean>;
+  read(afterSeq: number, limit: number): Promise<AuditEntry[]>;
+  readCall(callId: string): Promise<AuditEntry[]>;
+  /**
+   * Requests of this writer without any later entry of the same call: a crash cut them off. What
+   * release 0.1.0 wrote names no writer and is anybody's.
+   */
+  readOpenRequests(): Promise<AuditRecord[]>;
+};
+
+type Row = { seq: string; previous: string; hash: string; record: string };
+
+function toEntry(row: Row): AuditEntry {
+  const record = parseJson(row.record, "audit record", "AUDIT_UNAVAILABLE");
+  return parseAuditEntry({
+    seq: Number(row.seq),
+    previous: row.previous,
+    record,
+    hash: row.hash,
+  });
+}
+
+/** @param writer this hub, under whose name it appends */
+export function createAuditStore(sql: Sql, writer: string): AuditStore {
+  return {
+    async readHead() {
+      const [row] = await sql<{ size: string; hash: string }[]>`
+        select size, hash from audit_head`;
+      if (row === undefined) throw new Error("audit_head has no row");
+      return { size: Number(row.size), hash: row.hash };
+    },
+    async append(head, entries) {
+      const last = entries.at(-1);
+      if (last === undefined) return true;
+      // One statement, so one round trip and one commit: moving the head and
+      // inserting succeed together or not at all.
+      const rows = await sql`
+        with moved as (
+          update audit_head set size = ${last.seq}, hash = ${last.hash}
+          where size = ${head.size} and hash = ${head.hash}
+          returning only_row
+        )
+        insert into audit_log (seq, previous, hash, event, call_id, record, writer)
+        select *, ${writer}::uuid from unnest(
+          ${sql.array(
+            entries.map((entry) => entry.seq),
+            20,
+          )}::bigint[],
+          ${sql.array(entries.map((entry) => entry.previous))}::text[],
+          ${sql.array(entries.map((entry) => entry.hash))}::text[],
+          ${sql.array(entries.map((entry) => entry.record.event))}::text[],
+          ${sql.array(entries.map((entry) => entry.record.callId))}::uuid[],
+          ${sql.array(entries.map((entry) => JSON.stringify(entry.record)))}::text[]
+        ) where exists (select 1 from moved)
+        returning 1`;
+      return rows.length === entries.length;
+    },
+    async read(afterSeq, limit) {
+      const rows = await sql<Row[]>`
+        select seq, previous, hash, record from audit_log
+        where seq > ${afterSeq} order by seq limit ${limit}`;
+      return rows.map(toEntry);
+    },
+    async readCall(callId) {
+      const rows = await sql<Row[]>`
+        select seq, previous, hash, record from audit_log
+        where call_id = ${callId} order by seq limit 10`;
+      return rows.map(toEntry);
+    },
+    async readOpenRequests() {
+      const rows = await sql<Row[]>`
+        select seq, previous, hash, record from audit_log request
+        where event = 'call.request' and (writer = ${writer} or writer is null) and not exists (
+          select 1 from audit_log later
+          where later.call_id = request.call_id and later.seq > request.seq
+        ) order by seq`;
+      return rows.map((row) => toEntry(row).record);
+    },
+  };
+}

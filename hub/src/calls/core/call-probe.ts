@@ -1,0 +1,267 @@
+import { SondeError, toSondeError } from "@sonde/schemas/errors";
+import { type Digest } from "@sonde/schemas/names";
+import { buildValueChecker } from "@sonde/schemas/parse";
+import { type Signer } from "@sonde/schemas/trust";
+import { scrub, scrubSentence } from "@sonde/scrub";
+import { type AuditLog, buildAuditRecord } from "../../audit/index.ts";
+import type { Catalog, CatalogEntry } from "../../catalog/index.ts";
+import type { Directory } from "../../directory/index.ts";
+import { authorize, type Principal } from "../../identity/index.ts";
+import type { AgentAnswer, Links } from "../../links/index.ts";
+import { type Rendered, renderError, renderResult } from "./render.ts";
+
+/** What an MCP client or the REST API asks for. */
+export type CallRequest = { tool: string; agent: string; params: Record<string, unknown> };
+
+export type CallPorts = {
+  directory: Pick<Directory, "agent" | "packs">;
+  catalog: Pick<Catalog, "entries">;
+  links: Pick<Links, "deliver">;
+  auditLog: AuditLog;
+  now: () => Date;
+  /** Monotonic milliseconds. */
+  elapsed: () => number;
+  newCallId: () => string;
+  /** Hears of a response that could not be recorded. */
+  report: (error: Error) => void;
+  /** How long an agent may take, in ms. */
+  timeoutMs: number;
+};
+
+export type CallOutcome = Rendered & { callId: string };
+
+/** Parameters are small: more time means that somebody aims at the scrubber. */
+const SCRUB_MS = 500;
+
+/** Milliseconds by hop, in the order of the walk. */
+type Hops = { hop: string; ms: number }[];
+
+/**
+ * One call from request to answer, the hub's whole walk: find the tool,
+ * authorize, check the arguments, record the decision (durable before anything
+ * is sent), dispatch, record the response, render. Never throws: what fails is
+ * an answer with a code, and recorded.
+ */
+export async function callProbe(
+  ports: CallPorts,
+  principal: Principal,
+  request: CallRequest,
+): Promise<CallOutcome> {
+  const callId = ports.newCallId();
+  const hops: Hops = [];
+  const measure = createStopwatch(ports.elapsed, hops);
+  const record = { callId, principal: principal.subject.id, agent: request.agent.slice(0, 100) };
+
+  let plan: Plan;
+  try {
+    plan = planCall(ports, principal, request);
+    measure("hub: authorize and check");
+  } catch (thrown) {
+    return recordRefusal(ports, record, request, toSondeError(thrown));
+  }
+  const { probe, packDigest } = plan;
+  try {
+    await ports.auditLog.append(
+      buildAuditRecord(ports.now(), "call.request", {
+        ...record,
+        probe,
+        packDigest,
+        status: "ok",
+        detail: {
+          decision: "allow",
+          params: plan.recorded,
+          signer: plan.signer,
+          policyHash: principal.policyHash,
+        },
+      }),
+    );
+    measure("hub: audit commit");
+  } catch (thrown) {
+    return { ...renderError(request.agent, toSondeError(thrown)), callId };
+  }
+  const started = ports.elapsed();
+  try {
+    const answer = await dispatch(ports, principal, callId, request, plan);
+    measure("hub: agent round trip");
+    recordResponse(
+      ports,
+      { ...record, probe, packDigest },
+      answer,
+      ports.elapsed() - started,
+      hops,
+    );
+    return { ...renderResult(request.agent, answer.body), callId };
+  } catch (thrown) {
+    const error = toSondeError(thrown);
+    appendLater(
+      ports,
+      buildAuditRecord(ports.now(), "call.response", {
+        ...record,
+        probe,
+        packDigest,
+        status: "failure",
+        code: error.code,
+        durationMs: round(ports.elapsed() - started),
+        detail: { hops },
+      }),
+    );
+    return { ...renderError(request.agent, error), callId };
+  }
+}
+
+type Plan = {
+  agentId: string;
+  probe: string;
+  packDigest: Digest;
+  /** As the hub found it when it verified the archive. */
+  signer: Signer;
+  /** The parameters as they are recorded: a secret among them stays out of the log. */
+  recorded: unknown;
+};
+
+function planCall(ports: CallPorts, principal: Principal, request: CallRequest): Plan {
+  const { directory, catalog } = ports;
+  const entry = catalog.entries().get(request.tool);
+  if (entry === undefined) {
+    throw new SondeError("PROBE_UNKNOWN", `no approved tool is called ${quote(request.tool)}`);
+  }
+  const { probe, capability, agents } = entry;
+  const decision = authorize(principal, {
+    kind: "probe.call",
+    agent: request.agent,
+    probe,
+    capability,
+  });
+  if (!decision.allowed) throw new SondeError(decision.code, decision.reason);
+  const agent = directory.agent(request.agent);
+  const packDigest = agents.get(agent.name);
+  const pack = packDigest === undefined ? undefined : directory.packs().get(packDigest);
+  if (pack === undefined) {
+    throw new SondeError("PROBE_UNKNOWN", `agent ${agent.name} does not offer ${probe}`);
+  }
+  const misfit = checkerFor(entry)(request.params);
+  if (misfit !== null) throw new SondeError("PARAMS_INVALID", misfit);
+  const { digest, signer } = pack;
+  return {
+    agentId: agent.id,
+    probe,
+    packDigest: digest,
+    signer,
+    recorded: scrubParams(ports.elapsed, request.params),
+  };
+}
+
+/** @throws SondeError SCRUB_FAILED; then the call is refused */
+function scrubParams(elapsed: () => number, params: CallRequest["params"]): unknown {
+  return scrub(params, { deadline: elapsed() + SCRUB_MS, now: elapsed, counts: new Map() });
+}
+
+const checkers = new WeakMap<CatalogEntry["params"], ReturnType<typeof buildValueChecker>>();
+
+function checkerFor(entry: CatalogEntry): ReturnType<typeof buildValueChecker> {
+  const known = checkers.get(entry.params);
+  if (known !== undefined) return known;
+  const checker = buildValueChecker(entry.params);
+  checkers.set(entry.params, checker);
+  return checker;
+}
+
+async function dispatch(
+  ports: CallPorts,
+  principal: Principal,
+  callId: string,
+  request: CallRequest,
+  plan: Plan,
+): Promise<AgentAnswer> {
+  const { agentId, packDigest, probe } = plan;
+  const outcomes = ports.links.deliver([{ agentId, callId, packDigest }], {
+    principal: principal.subject.id,
+    policyHash: principal.policyHash,
+    body: { probe, params: request.params, timeoutMs: ports.timeoutMs },
+  });
+  for await (const outcome of outcomes) {
+    if ("error" in outcome) throw outcome.error;
+    return outcome.answer;
+  }
+  throw new SondeError("INTERNAL", "expected one outcome for one agent, got none");
+}
+
+async function recordRefusal(
+  ports: CallPorts,
+  record: { callId: string; principal: string; agent: string },
+  request: CallRequest,
+  error: SondeError,
+): Promise<CallOutcome> {
+  const rendered = { ...renderError(request.agent, error), callId: record.callId };
+  try {
+    await ports.auditLog.append(
+      buildAuditRecord(ports.now(), "call.denied", {
+        ...record,
+        status: "denied",
+        code: error.code,
+        detail: {
+          tool: scrubSentence(request.tool.slice(0, 200)),
+          reason: scrubSentence(error.message.slice(0, 500)),
+        },
+      }),
+    );
+    return rendered;
+  } catch (thrown) {
+    return { ...renderError(request.agent, toSondeError(thrown)), callId: record.callId };
+  }
+}
+
+function recordResponse(
+  ports: CallPorts,
+  record: { callId: string; principal: string; agent: string; probe: string; packDigest: Digest },
+  { body, envelope }: AgentAnswer,
+  durationMs: number,
+  hops: Hops,
+): void {
+  appendLater(
+    ports,
+    buildAuditRecord(ports.now(), "call.response", {
+      ...record,
+      status: body.status,
+      code: body.failure?.code ?? null,
+      durationMs: round(durationMs),
+      detail: {
+        hops,
+        timings: body.timings,
+        reads: body.reads,
+        redactions: body.redactions,
+        truncated: body.truncated,
+        agentHead: body.auditHead,
+        envelope,
+      },
+    }),
+  );
+}
+
+/**
+ * A response row joins the next group commit; the answer does not wait for it.
+ * When it cannot be written the request stays open and is recorded as unknown
+ * at the next start.
+ */
+function appendLater(ports: CallPorts, record: Parameters<AuditLog["note"]>[0]): void {
+  ports.auditLog.note(record).catch((thrown: unknown) => {
+    ports.report(toSondeError(thrown));
+  });
+}
+
+function createStopwatch(elapsed: () => number, hops: Hops): (hop: string) => void {
+  let last = elapsed();
+  return (hop) => {
+    const now = elapsed();
+    hops.push({ hop, ms: round(now - last) });
+    last = now;
+  };
+}
+
+function round(ms: number): number {
+  return Math.round(ms * 1000) / 1000;
+}
+
+function quote(text: string): string {
+  return JSON.stringify(text.slice(0, 100));
+}

@@ -1,0 +1,23 @@
+import { randomUUID } from "node:crypto";
+import type { AuditStore } from "../audit/index.ts";
+import type { Catalog } from "../catalog/index.ts";
+import type { Hub } from "../hub.ts";
+import type { CallPorts } from "./core/call-probe.ts";
+import { addCallRoutes } from "./edge/call-routes.ts";
+
+export { callProbe, type CallOutcome, type CallPorts } from "./core/call-probe.ts";
+export { renderError } from "./core/render.ts";
+
+/** Calls of probes, for whoever offers them to a client, and how each answer came to be. */
+export function installCalls(
+  hub: Hub,
+  uses: { catalog: Catalog; auditStore: AuditStore },
+): CallPorts {
+  addCallRoutes(hub, uses.auditStore);
+  return {
+    ...hub,
+    catalog: uses.catalog,
+    newCallId: randomUUID,
+    timeoutMs: hub.config.callTimeoutMs,
+  };
+}

@@ -1,0 +1,40 @@
+import type { PackName, Version } from "@sonde/schemas/names";
+import type { HubPack } from "../../directory/index.ts";
+import type { Catalog } from "../core/catalog.ts";
+import type { PackStore } from "./pack-store.ts";
+
+/** Packs that agents can be told to have. */
+export type InstallablePacks = {
+  /**
+   * Fetches the version that `wanted` means, verifies it by this hub's own policy and remembers it.
+   *
+   * @param wanted a version, or a range such as `^1`
+   * @param agentVersion of the agent it is for
+   * @throws SondeError REGISTRY_UNAVAILABLE, NOT_FOUND or the verifier's code
+   */
+  obtain(name: PackName, wanted: string, agentVersion: Version | null): Promise<HubPack>;
+  /** Approves the words of each of its probes that have no approved words yet. */
+  approveNewTools(pack: HubPack, by: string, at: Date): Promise<void>;
+  /** Approves the words of all its probes, in place of those approved before. */
+  approveTools(pack: HubPack, by: string, at: Date): Promise<void>;
+};
+
+export function createInstallablePacks(
+  catalog: Catalog,
+  store: PackStore,
+  pins: () => ReadonlyMap<string, unknown>,
+  obtain: InstallablePacks["obtain"],
+): InstallablePacks {
+  const approve = async (pack: HubPack, by: string, at: Date, replace: boolean) => {
+    const wanted = catalog
+      .definitionsOf(pack)
+      .filter(({ probe }) => replace || !pins().has(probe))
+      .map(({ probe, definitionSha256 }) => ({ probe, definitionSha256, packDigest: pack.digest }));
+    await store.pinTools(wanted, by, at, replace);
+  };
+  return {
+    obtain,
+    approveNewTools: (pack, by, at) => approve(pack, by, at, false),
+    approveTools: (pack, by, at) => approve(pack, by, at, true),
+  };
+}

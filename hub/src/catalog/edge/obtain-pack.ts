@@ -1,0 +1,81 @@
+import { SondeError } from "@sonde/schemas/errors";
+import { type PackName, Version } from "@sonde/schemas/names";
+import { buildValueChecker } from "@sonde/schemas/parse";
+import { type AdmittedPack, type TrustPolicy } from "@sonde/schemas/trust";
+import { admitPack } from "@sonde/trust/admit";
+import type { HubPack } from "../../directory/index.ts";
+import { HUB_VERSION } from "../../hub-version.ts";
+import type { RegistryFollower } from "../../registry-log/index.ts";
+import type { PackStore } from "./pack-store.ts";
+
+export type ObtainOptions = {
+  policy: TrustPolicy;
+  registry: RegistryFollower;
+  /** The admit program's file. */
+  admitPath: string;
+  storeDir: string;
+  store: PackStore;
+  now: () => Date;
+};
+
+const misfitOfVersion = buildValueChecker(Version);
+
+/**
+ * Gets a version and verifies it by this hub's own policy, in the admit
+ * process: from the folder of this host's own packs when the policy allows one
+ * and it is there, else the published one. Which archive a published version is
+ * comes from the registry's log.
+ *
+ * @param wanted a version, or a range such as `^1`
+ * @param agentVersion of the agent it is for
+ * @throws SondeError REGISTRY_UNAVAILABLE, NOT_FOUND or the verifier's code
+ */
+export async function obtainPack(
+  options: ObtainOptions,
+  name: PackName,
+  wanted: string,
+  agentVersion: Version | null,
+): Promise<HubPack> {
+  const admitted =
+    (await admitLocal(options, name, wanted)) ??
+    (await admitPublished(options, name, wanted, agentVersion));
+  const { digest, version, signer, manifest } = admitted;
+  const pack = { digest, name, version, signer, manifest };
+  await options.store.savePack(pack, options.now());
+  return pack;
+}
+
+async function admitLocal(
+  options: ObtainOptions,
+  name: PackName,
+  wanted: string,
+): Promise<AdmittedPack | null> {
+  const { allowUnsignedPacks, localPacks } = options.policy;
+  if (!allowUnsignedPacks || localPacks === undefined) return null;
+  if (misfitOfVersion(wanted) !== null) return null;
+  try {
+    const own = { name, version: wanted, digest: null, log: null };
+    return await admitPack(options.admitPath, buildRequest(options, own));
+  } catch (thrown) {
+    if (thrown instanceof SondeError && thrown.code === "NOT_FOUND") return null;
+    throw thrown;
+  }
+}
+
+async function admitPublished(
+  options: ObtainOptions,
+  name: PackName,
+  wanted: string,
+  agentVersion: Version | null,
+): Promise<AdmittedPack> {
+  const { registry } = options;
+  const { version, digest } = await registry.choose(name, wanted, agentVersion ?? HUB_VERSION);
+  const log = await registry.place();
+  return await admitPack(options.admitPath, buildRequest(options, { name, version, digest, log }));
+}
+
+type Asked = Pick<Parameters<typeof admitPack>[1], "name" | "version" | "digest" | "log">;
+
+function buildRequest({ policy, storeDir }: ObtainOptions, asked: Asked) {
+  return { ...asked, registry: policy.registry, policy, agentVersion: HUB_VERSION, storeDir };
+}

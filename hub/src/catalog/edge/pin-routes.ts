@@ -1,0 +1,63 @@
+import { SondeError } from "@sonde/schemas/errors";
+import { ApproveTools, ToolPinList } from "@sonde/schemas/hub";
+import type { Static } from "typebox";
+import { buildAuditRecord } from "../../audit/index.ts";
+import type { Hub } from "../../hub.ts";
+import type { Catalog } from "../core/catalog.ts";
+import type { NewPin, PackStore } from "./pack-store.ts";
+import type { InstallablePacks } from "./installable-packs.ts";
+
+/** Which words of tools are approved, and which are held until they are. */
+export function addPinRoutes(
+  hub: Hub,
+  catalog: Catalog,
+  store: PackStore,
+  packs: InstallablePacks,
+): void {
+  const { app, directory, auditLog, now } = hub;
+
+  async function listPins(): Promise<Static<typeof ToolPinList>> {
+    const pins = await store.listPins();
+    const inUse = new Set(
+      directory.agents().flatMap(({ desired }) => desired.packs.map(({ digest }) => digest)),
+    );
+    const held: NewPin[] = [];
+    for (const digest of inUse) {
+      const pack = directory.packs().get(digest);
+      if (pack === undefined) continue;
+      for (const { probe, definitionSha256 } of catalog.definitionsOf(pack)) {
+        if (directory.pins().get(probe) === definitionSha256) continue;
+        held.push({ probe, definitionSha256, packDigest: digest });
+      }
+    }
+    return { pins, held };
+  }
+
+  app.get(
+    "/api/v1/tool-pins",
+    { config: { right: "tools.read" }, schema: { response: { 200: ToolPinList } } },
+    () => listPins(),
+  );
+
+  app.post(
+    "/api/v1/tool-pins",
+    {
+      config: { right: "tools.approve" },
+      schema: { body: ApproveTools, response: { 200: ToolPinList } },
+    },
+    async (request) => {
+      const pack = directory.packs().get(request.body.packDigest);
+      if (pack === undefined) {
+        throw new SondeError("NOT_FOUND", "expected the digest of an archive this hub verified");
+      }
+      const at = now();
+      const by = request.principal.subject.id;
+      const { name, digest } = pack;
+      await auditLog.append(
+        buildAuditRecord(at, "tools.approved", { principal: by, detail: { pack: name, digest } }),
+      );
+      await packs.approveTools(pack, by, at);
+      return listPins();
+    },
+  );
+}

@@ -1,0 +1,51 @@
+import { join } from "node:path";
+import type { TrustPolicy } from "@sonde/schemas/trust";
+import type { Hub } from "../hub.ts";
+import type { RegistryFollower } from "../registry-log/index.ts";
+import type { Catalog } from "./core/catalog.ts";
+import { createInstallablePacks, type InstallablePacks } from "./edge/installable-packs.ts";
+import { obtainPack } from "./edge/obtain-pack.ts";
+import { createPackStore } from "./edge/pack-store.ts";
+import { addPinRoutes } from "./edge/pin-routes.ts";
+import { openCatalog } from "./open-catalog.ts";
+
+export { Catalog, type CatalogEntry } from "./core/catalog.ts";
+export {
+  buildDefinitions,
+  buildOutputSchema,
+  hashDefinition,
+  type ToolDefinition,
+} from "./core/tool-definition.ts";
+export { hashTools, listVisibleTools } from "./core/visible-tools.ts";
+export type { InstallablePacks } from "./edge/installable-packs.ts";
+
+/** Verified packs, the words of their tools, and what can be called where. */
+export function installCatalog(
+  hub: Hub,
+  uses: { registry: RegistryFollower; readPolicy: () => TrustPolicy },
+): { catalog: Catalog; packs: InstallablePacks } {
+  const { config, directory, now, sql } = hub;
+  const catalog = openCatalog(directory);
+  const store = createPackStore(sql, directory);
+  const packs = createInstallablePacks(
+    catalog,
+    store,
+    () => directory.pins(),
+    (name, wanted, agentVersion) =>
+      obtainPack(
+        {
+          policy: uses.readPolicy(),
+          registry: uses.registry,
+          admitPath: config.admitPath,
+          storeDir: join(config.dataDir, "packs"),
+          store,
+          now,
+        },
+        name,
+        wanted,
+        agentVersion,
+      ),
+  );
+  addPinRoutes(hub, catalog, store, packs);
+  return { catalog, packs };
+}

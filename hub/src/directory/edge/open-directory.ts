@@ -1,0 +1,76 @@
+import type { Sql, TransactionSql } from "postgres";
+import type { Change } from "../core/facts.ts";
+import { Memo } from "../core/memo.ts";
+import { createFactSource } from "./fact-queries.ts";
+
+const CHANNEL = "sonde_hub_changes";
+const RELOAD_AGAIN_MS = 1000;
+
+/**
+ * What this installation knows of agents, packs and approved words. Durable in PostgreSQL, read
+ * from memory; several hubs may change it at once, and each hears of the others' changes.
+ */
+export type Directory = Pick<
+  Memo,
+  "agents" | "agent" | "agentById" | "packs" | "pins" | "onChange"
+> & {
+  /**
+   * Does `work` in one transaction together with the rows that name what it changes. Resolves when
+   * the change is durable and this hub's memory has it; other hubs have it soon after.
+   *
+   * @throws what `work` throws; then nothing has changed
+   */
+  change<T>(changes: Change[], work: (tx: TransactionSql) => Promise<T>): Promise<T>;
+  close(): Promise<void>;
+};
+
+/** @param report hears of facts that could not be read again; they are with the next change */
+export async function openDirectory(sql: Sql, report: (error: Error) => void): Promise<Directory> {
+  const memo = new Memo(createFactSource(sql));
+  let retry: NodeJS.Timeout | undefined;
+  const reload = (): void => {
+    clearTimeout(retry);
+    memo.reload().catch((error: Error) => {
+      report(error);
+      retry = setTimeout(reload, RELOAD_AGAIN_MS);
+    });
+  };
+  // Notifications are lost while the connection is: whenever it is there again, all is read anew.
+  let opened = false;
+  const listening = await sql.listen(
+    CHANNEL,
+    (text) => void memo.refresh([parseChange(text)]).catch(report),
+    () => {
+      if (opened) reload();
+    },
+  );
+  await memo.reload();
+  opened = true;
+  return {
+    agents: () => memo.agents(),
+    agent: (name) => memo.agent(name),
+    agentById: (id) => memo.agentById(id),
+    packs: () => memo.packs(),
+    pins: () => memo.pins(),
+    onChange: (listener) => memo.onChange(listener),
+    async change(changes, work) {
+      const done = await sql.begin(async (tx) => {
+        const result = await work(tx);
+        await tx`insert into changes ${tx(changes, "kind", "id")}`;
+        return { result };
+      });
+      await memo.refresh(changes);
+      return done.result;
+    },
+    async close() {
+      clearTimeout(retry);
+      await listening.unlisten();
+    },
+  };
+}
+
+/** Written by the trigger alone; see migrations.ts. */
+function parseChange(text: string): Change {
+  const space = text.indexOf(" ");
+  return { kind: text.slice(0, space) as Change["kind"], id: text.slice(space + 1) };
+}

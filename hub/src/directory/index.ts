@@ -1,0 +1,4 @@
+export type { Change, HubPack, KnownAgent, Pin } from "./core/facts.ts";
+export { hashSecret } from "./edge/hash-secret.ts";
+export { type Directory, openDirectory } from "./edge/open-directory.ts";
+export { migrations } from "./migrations.ts";

@@ -1,0 +1,74 @@
+import { randomBytes, randomUUID } from "node:crypto";
+import { SondeError } from "@sonde/schemas/errors";
+import { ApiKeyList, CreateApiKey, CreatedApiKey, type KeyPolicy } from "@sonde/schemas/hub";
+import { Uuid } from "@sonde/schemas/names";
+import { API_KEY_PREFIX } from "@sonde/schemas/wire";
+import { Type } from "typebox";
+import { buildAuditRecord } from "../../audit/index.ts";
+import type { Hub } from "../../hub.ts";
+import type { KeyStore } from "./key-store.ts";
+
+/** API keys: made, listed and revoked. */
+export function addKeyRoutes({ app, auditLog, now }: Hub, keys: KeyStore): void {
+  app.get(
+    "/api/v1/api-keys",
+    { config: { right: "keys.manage" }, schema: { response: { 200: ApiKeyList } } },
+    async () => ({ keys: await keys.listKeys() }),
+  );
+
+  app.post(
+    "/api/v1/api-keys",
+    {
+      config: { right: "keys.manage" },
+      schema: { body: CreateApiKey, response: { 201: CreatedApiKey } },
+    },
+    async (request, reply) => {
+      const { name, policy } = request.body;
+      requireWholePolicy(policy);
+      const id = randomUUID();
+      const key = `${API_KEY_PREFIX}${randomBytes(32).toString("base64url")}`;
+      const at = now();
+      await auditLog.append(
+        buildAuditRecord(at, "key.created", {
+          principal: request.principal.subject.id,
+          detail: { id, name, policy },
+        }),
+      );
+      await keys.addKey({ id, name, secret: key, policy, at });
+      return reply.code(201).send({ id, key });
+    },
+  );
+
+  app.delete(
+    "/api/v1/api-keys/:id",
+    {
+      config: { right: "keys.manage" },
+      schema: { params: Type.Object({ id: Uuid }), response: { 200: ApiKeyList } },
+    },
+    async (request) => {
+      const { id } = request.params;
+      const at = now();
+      const inForce = (await keys.listKeys()).some(
+        (key) => key.id === id && key.revokedAt === null,
+      );
+      if (!inForce) throw new SondeError("NOT_FOUND", "expected the id of a key in force");
+      await auditLog.append(
+        buildAuditRecord(at, "key.revoked", {
+          principal: request.principal.subject.id,
+          detail: { id },
+        }),
+      );
+      await keys.revokeKey(id, at);
+      return { keys: await keys.listKeys() };
+    },
+  );
+}
+
+/** Lists of agents and probes bound what a client may ask; what the other roles do is for all. */
+function requireWholePolicy({ role, agents, probes }: KeyPolicy): void {
+  if (role === "client" || (agents === "*" && probes === "*")) return;
+  throw new SondeError(
+    "BAD_REQUEST",
+    `expected agents and probes "*" for a key of role ${role}, got a list, which would not bind it`,
+  );
+}

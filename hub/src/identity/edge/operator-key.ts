@@ -1,0 +1,23 @@
+import { randomBytes, randomUUID } from "node:crypto";
+import { join } from "node:path";
+import { API_KEY_PREFIX } from "@sonde/schemas/wire";
+import { writePrivateFile } from "@sonde/service";
+import { type AuditLog, buildAuditRecord } from "../../audit/index.ts";
+import type { KeyStore } from "./key-store.ts";
+
+/** The first key, in a file only the hub's user (and root) can read. */
+export async function ensureOperatorKey(
+  dataDir: string,
+  keys: KeyStore,
+  auditLog: AuditLog,
+  now: () => Date,
+): Promise<void> {
+  if ((await keys.countKeys()) > 0) return;
+  const id = randomUUID();
+  const secret = `${API_KEY_PREFIX}${randomBytes(32).toString("base64url")}`;
+  const at = now();
+  writePrivateFile(join(dataDir, "operator-key"), `${secret}\n`);
+  await auditLog.append(buildAuditRecord(at, "key.created", { detail: { id, name: "operator" } }));
+  const policy = { role: "operator", agents: "*", probes: "*" } as const;
+  await keys.addKey({ id, name: "operator", secret, policy, at });
+}

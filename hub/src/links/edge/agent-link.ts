@@ -1,0 +1,222 @@
+import { SondeError, toSondeError } from "@sonde/schemas/errors";
+import {
+  type AgentMessage,
+  type Agreement,
+  type DsseEnvelope,
+  type EnvelopeHeader,
+  FIRST_PROTOCOL,
+  type HelloBody,
+  OWN_PROTOCOL,
+  PROTOCOL_CLOSE_CODE,
+  type PackReportBody,
+  type RefusedBody,
+  type ResultBody,
+  agreeOnProtocol,
+  readAgentMessage,
+} from "@sonde/schemas/wire";
+import type { Channel, Incoming } from "@sonde/trust/envelope";
+import type { RawData, WebSocket } from "ws";
+import type { AgentAnswer, AgentCall, AgentLink } from "../core/agent-link-port.ts";
+
+/** Calls one agent may have open; more are refused as AGENT_BUSY. */
+const MAX_OPEN_CALLS = 256;
+/** Each is a row in the audit log: an agent of another release sends a few, never a stream of them. */
+const MAX_UNSUPPORTED = 100;
+/** How long the other side may take to end a session that we have ended. */
+const CLOSE_MS = 1_000;
+const PING_EVERY_MS = 15_000;
+/** Time beyond the agent's own limit before the hub gives up. */
+const GRACE_MS = 2_000;
+
+export type LinkEvents = {
+  /** What was offered in the welcome is agreed on: the session begins. */
+  onHello(body: HelloBody, agreement: Agreement): void;
+  onPackReport(body: PackReportBody): void;
+  /** A message, of either side, that the other does not understand; the session goes on. */
+  onUnsupported(message: string): void;
+  /** Once, at the end; `refusal` when one side closed the session over what the other sent. */
+  onClose(refusal: SondeError | null): void;
+};
+
+type OpenCall = {
+  resolve(answer: AgentAnswer): void;
+  reject(error: SondeError): void;
+  timer: NodeJS.Timeout;
+};
+
+/**
+ * Serves one agent's session over an authenticated WebSocket. A message that
+ * does not verify ends the session; it is never answered.
+ */
+export function createAgentLink(
+  socket: WebSocket,
+  channel: Channel,
+  events: LinkEvents,
+): AgentLink {
+  const open = new Map<string, OpenCall>();
+  let refusal: SondeError | null = null;
+  /** Null until the agent's hello. */
+  let agreement: Agreement | null = null;
+  let unsupported = 0;
+  let alive = true;
+  let closing = false;
+
+  const heartbeat = setInterval(() => {
+    if (!alive) return socket.terminate();
+    alive = false;
+    socket.ping();
+  }, PING_EVERY_MS);
+  socket.on("pong", () => {
+    alive = true;
+  });
+
+  socket.on("message", (data, isBinary) => {
+    // What comes after we said goodbye is of a session that is over.
+    if (closing) return;
+    try {
+      if (!isBinary)
+        throw new SondeError("ENVELOPE_INVALID", "expected a binary message, got text");
+      receive(channel.open(toBuffer(data)));
+    } catch (thrown) {
+      refusal = toSondeError(thrown);
+      if (refusal.code === "PROTOCOL_UNSUPPORTED") end(PROTOCOL_CLOSE_CODE, refusal.message);
+      else socket.terminate();
+    }
+  });
+  socket.on("error", () => socket.terminate());
+  socket.on("close", (code) => {
+    clearInterval(heartbeat);
+    // The agent's own words are not repeated: anybody with a certificate chooses them.
+    if (code === PROTOCOL_CLOSE_CODE) {
+      refusal ??= new SondeError(
+        "PROTOCOL_UNSUPPORTED",
+        "the agent speaks no protocol of this hub",
+      );
+    }
+    for (const call of open.values()) {
+      clearTimeout(call.timer);
+      call.reject(
+        new SondeError("CALL_OUTCOME_UNKNOWN", "the link to the agent broke before it answered"),
+      );
+    }
+    open.clear();
+    events.onClose(refusal);
+  });
+
+  function end(code: number, reason: string): void {
+    closing = true;
+    socket.close(code, reason);
+    setTimeout(() => socket.terminate(), CLOSE_MS).unref();
+  }
+
+  function receive({ header, body, envelope }: Incoming): void {
+    let message: AgentMessage;
+    try {
+      message = readAgentMessage(header.type, body);
+    } catch (thrown) {
+      const error = toSondeError(thrown);
+      if (error.code !== "PROTOCOL_UNSUPPORTED" || agreement === null) throw error;
+      return refuse(header, error);
+    }
+    switch (message.type) {
+      case "hello":
+        agreement = agreeOnProtocol(OWN_PROTOCOL, message.body.protocol ?? FIRST_PROTOCOL);
+        return events.onHello(message.body, agreement);
+      case "pack-report":
+        return events.onPackReport(message.body);
+      case "result":
+        return settle(header, message.body, envelope);
+      case "refused":
+        return giveUp(header, message.body);
+    }
+  }
+
+  /** What this release does not understand is refused alone: the session goes on. */
+  function refuse({ seq, callId }: EnvelopeHeader, { code, message }: SondeError): void {
+    unsupported += 1;
+    if (unsupported > MAX_UNSUPPORTED) {
+      throw new SondeError(
+        "ENVELOPE_INVALID",
+        `expected at most ${MAX_UNSUPPORTED} messages that this release does not know, got more`,
+      );
+    }
+    events.onUnsupported(message);
+    if (agreement === null || agreement.protocol < 2) return;
+    const body: RefusedBody = { seq, failure: { code, message } };
+    socket.send(channel.seal({ type: "refused", body, ...(callId !== null && { callId }) }));
+  }
+
+  /** The agent does not understand one of our messages; when it was a call, that call ends. */
+  function giveUp({ callId }: EnvelopeHeader, { failure }: RefusedBody): void {
+    events.onUnsupported(failure.message);
+    const call = callId === null ? undefined : takeOpenCall(callId);
+    call?.reject(
+      new SondeError("PROTOCOL_UNSUPPORTED", "the agent's release does not understand this call"),
+    );
+  }
+
+  function takeOpenCall(callId: string): OpenCall | undefined {
+    const call = open.get(callId);
+    clearTimeout(call?.timer);
+    open.delete(callId);
+    return call;
+  }
+
+  function settle(header: EnvelopeHeader, result: ResultBody, envelope: DsseEnvelope): void {
+    if (header.callId !== result.callId) {
+      throw new SondeError("ENVELOPE_INVALID", "expected one call id in header and body, got two");
+    }
+    // An answer after the hub gave up finds nobody: the agent's own log still has it.
+    takeOpenCall(result.callId)?.resolve({ body: result, envelope });
+  }
+
+  return {
+    call(request: AgentCall) {
+      if (open.size >= MAX_OPEN_CALLS) {
+        return Promise.reject(
+          new SondeError("AGENT_BUSY", `${MAX_OPEN_CALLS} calls are waiting on this agent already`),
+        );
+      }
+      return new Promise((resolve, reject) => {
+        const limitMs = request.body.timeoutMs + GRACE_MS;
+        const timer = setTimeout(() => {
+          open.delete(request.callId);
+          reject(
+            new SondeError("CALL_TIMEOUT", `expected an answer within ${limitMs} ms, got none`),
+          );
+        }, limitMs);
+        open.set(request.callId, { resolve, reject, timer });
+        const { callId, principal, packDigest, policyHash, body } = request;
+        const { probe } = body;
+        socket.send(
+          channel.seal({ type: "call", callId, principal, probe, packDigest, policyHash, body }),
+        );
+      });
+    },
+    sendDesiredState(body) {
+      socket.send(channel.seal({ type: "desired-state", body }));
+    },
+    sendCertificate(certificate) {
+      socket.send(channel.seal({ type: "certificate", body: { certificate } }));
+    },
+    ping(timeoutMs) {
+      return new Promise((resolve) => {
+        const answer = (value: boolean) => () => {
+          clearTimeout(timer);
+          socket.off("pong", onPong);
+          resolve(value);
+        };
+        const onPong = answer(true);
+        const timer = setTimeout(answer(false), timeoutMs);
+        socket.on("pong", onPong);
+        socket.ping();
+      });
+    },
+    close: (reason) => end(1001, reason),
+  };
+}
+
+function toBuffer(data: RawData): Buffer {
+  if (Buffer.isBuffer(data)) return data;
+  return Array.isArray(data) ? Buffer.concat(data) : Buffer.from(data);
+}

@@ -1,0 +1,247 @@
+import { SondeError, toSondeError } from "@sonde/schemas/errors";
+import type { Digest } from "@sonde/schemas/names";
+import type { CallBody } from "@sonde/schemas/wire";
+import type { Sql } from "postgres";
+import type { Change, Directory, KnownAgent } from "../../directory/index.ts";
+import type { AgentAnswer, AgentLink } from "../core/agent-link-port.ts";
+import { openPeers } from "./peers.ts";
+import { type Question, openRelay } from "./relay.ts";
+
+/** A first connection must prove itself dead before a second one of the same identity is let in. */
+const TAKEOVER_PING_MS = 2_000;
+/** For the way to the other hub and back, beyond the time that it gives the agent. */
+const RELAY_MS = 4_000;
+
+/** One agent of those that are asked the same. */
+export type Target = { agentId: string; callId: string; packDigest: Digest };
+export type Asked = { principal: string; policyHash: Digest; body: CallBody };
+export type Outcome =
+  | { agentId: string; answer: AgentAnswer }
+  | { agentId: string; error: SondeError };
+
+/**
+ * The agents' connections, whichever hub of this database holds them. Whose connection an agent is,
+ * is a lease (agent, hub, epoch) in the database. Several callers at once; nothing is retried.
+ */
+export type Links = {
+  /** Asks many agents the same; one outcome for each, as it comes. Never throws. */
+  deliver(targets: readonly Target[], asked: Asked): AsyncIterable<Outcome>;
+  isOnline(agent: KnownAgent): boolean;
+  /**
+   * Takes an agent for this hub, before its session begins.
+   *
+   * @throws SondeError CERTIFICATE_REFUSED while it has a live connection, here or elsewhere (attack 19)
+   */
+  lease(agentId: string): Promise<Lease>;
+  /** Says again what they should have to the agents here that should have one of these packs. */
+  remind(packs: ReadonlySet<string>): void;
+  /** Ends every session of this hub. */
+  close(): Promise<void>;
+};
+
+/** The right to one agent's connection. */
+export type Lease = {
+  /** The session has begun. */
+  attach(link: AgentLink): void;
+  /** The agent may be told what it should have, now and after each change. */
+  ready(): void;
+  /** The connection has ended, or never came to be. Twice is as once. */
+  release(): Promise<void>;
+};
+
+type Held = {
+  epoch: number;
+  link: AgentLink | null;
+  /** Of the desired state that was sent last; null until the agent has said hello. */
+  revision: number | null;
+};
+
+export type LinksOptions = {
+  sql: Sql;
+  directory: Directory;
+  /** This hub among those of the database; the same after a restart. */
+  self: string;
+  now: () => Date;
+  report: (error: Error) => void;
+};
+
+export async function openLinks(options: LinksOptions): Promise<Links> {
+  const { sql, directory, self, now, report } = options;
+  const held = new Map<string, Held>();
+  const relay = await openRelay(sql, self, answerPeer, report);
+  const peers = await openPeers(sql, self, (hub) => relay.giveUpOn(hub), report);
+  // What an earlier process of this hub held ended with it.
+  await releaseAll();
+
+  directory.onChange(({ kind, id }) => {
+    const mine = held.get(id);
+    const agent = directory.agentById(id);
+    if (mine?.link === undefined || mine.link === null || agent === undefined) return;
+    if (kind === "agent-key") return mine.link.close("enrolled anew");
+    if (agent.link.epoch > mine.epoch) return mine.link.close("replaced");
+    if (mine.revision !== null && agent.desired.revision > mine.revision) tellDesired(agent, mine);
+  });
+
+  function tellDesired({ desired }: KnownAgent, mine: Held): void {
+    mine.revision = desired.revision;
+    mine.link?.sendDesiredState(desired);
+  }
+
+  async function answerPeer(question: Question): Promise<unknown> {
+    const link = held.get(question.agentId)?.link ?? null;
+    switch (question.op) {
+      case "call":
+        if (link === null) throw offline(question.agentId);
+        return await link.call(question.call);
+      case "ping":
+        return link !== null && (await link.ping(question.timeoutMs));
+    }
+  }
+
+  /** The other hub that holds the agent, when it is there. */
+  function holderElsewhere({ link: { hub } }: KnownAgent): string | null {
+    return hub !== null && hub !== self && peers.isLive(hub) ? hub : null;
+  }
+
+  async function deliverOne(target: Target, asked: Asked): Promise<AgentAnswer> {
+    const { agentId, callId, packDigest } = target;
+    const call = { ...asked, callId, packDigest };
+    const local = held.get(agentId)?.link;
+    if (local !== undefined && local !== null) return await local.call(call);
+    const agent = directory.agentById(agentId);
+    const elsewhere = agent === undefined ? null : holderElsewhere(agent);
+    if (elsewhere === null) throw offline(agent?.name ?? agentId);
+    const limitMs = asked.body.timeoutMs + RELAY_MS;
+    return await relay.ask(elsewhere, { op: "call", agentId, call }, limitMs);
+  }
+
+  async function refuseWhileAlive(agent: KnownAgent): Promise<void> {
+    const mine = held.get(agent.id);
+    const elsewhere = holderElsewhere(agent);
+    // Of two that came at once and found nobody, the second meets the first before its session.
+    const isComing = mine !== undefined && mine.link === null;
+    const isAlive =
+      isComing ||
+      (await mine?.link?.ping(TAKEOVER_PING_MS)) === true ||
+      (elsewhere !== null && (await pingElsewhere(elsewhere, agent.id)));
+    if (isAlive) throw refuseSecond();
+    mine?.link?.close("replaced");
+    held.delete(agent.id);
+  }
+
+  async function pingElsewhere(hub: string, agentId: string): Promise<boolean> {
+    const question = { op: "ping", agentId, timeoutMs: TAKEOVER_PING_MS } as const;
+    // A hub that does not answer holds nobody.
+    return await relay.ask(hub, question, TAKEOVER_PING_MS + RELAY_MS).catch(() => false);
+  }
+
+  async function takeLease(agentId: string, seen: number): Promise<number> {
+    const change: Change = { kind: "agent", id: agentId };
+    return await directory.change([change], async (tx) => {
+      const [row] = await tx<{ epoch: number }[]>`
+        update agents set link_hub = ${self}, link_epoch = link_epoch + 1
+        where id = ${agentId} and link_epoch = ${seen} returning link_epoch::float8 as epoch`;
+      if (row === undefined) throw refuseSecond();
+      return row.epoch;
+    });
+  }
+
+  async function release(agentId: string, mine: Held): Promise<void> {
+    if (held.get(agentId) !== mine) return;
+    held.delete(agentId);
+    await directory.change([{ kind: "agent", id: agentId }], async (tx) => {
+      await tx`update agents set link_hub = null, last_seen_at = ${now()}
+        where id = ${agentId} and link_hub = ${self} and link_epoch = ${mine.epoch}`;
+    });
+  }
+
+  async function releaseAll(): Promise<void> {
+    const mine = directory.agents().filter(({ link }) => link.hub === self);
+    if (mine.length === 0) return;
+    const changes = mine.map(({ id }): Change => ({ kind: "agent", id }));
+    await directory.change(changes, async (tx) => {
+      await tx`update agents set link_hub = null where link_hub = ${self}`;
+    });
+  }
+
+  return {
+    deliver: (targets, asked) => asTheyCome(targets, (target) => deliverOne(target, asked)),
+    isOnline(agent) {
+      if (agent.link.hub !== self) return holderElsewhere(agent) !== null;
+      const mine = held.get(agent.id);
+      return mine !== undefined && mine.link !== null;
+    },
+    async lease(agentId) {
+      const agent = directory.agentById(agentId);
+      if (agent === undefined) throw new SondeError("AGENT_UNKNOWN", "expected an enrolled agent");
+      await refuseWhileAlive(agent);
+      const mine: Held = { epoch: 0, link: null, revision: null };
+      held.set(agentId, mine);
+      try {
+        mine.epoch = await takeLease(agentId, agent.link.epoch);
+      } catch (thrown) {
+        if (held.get(agentId) === mine) held.delete(agentId);
+        throw thrown;
+      }
+      return {
+        attach(link) {
+          mine.link = link;
+        },
+        ready() {
+          const known = directory.agentById(agentId);
+          if (known !== undefined) tellDesired(known, mine);
+        },
+        release: () => release(agentId, mine),
+      };
+    },
+    remind(packs) {
+      for (const [agentId, mine] of held) {
+        const agent = directory.agentById(agentId);
+        if (agent === undefined || mine.revision === null) continue;
+        if (agent.desired.packs.some(({ name }) => packs.has(name))) tellDesired(agent, mine);
+      }
+    },
+    async close() {
+      for (const { link } of held.values()) link?.close("the hub is stopping");
+      held.clear();
+      await releaseAll();
+      await relay.close();
+      await peers.close();
+    },
+  };
+}
+
+/** Outcomes in the order in which they come, without a queue that anybody could overfill. */
+async function* asTheyCome(
+  targets: readonly Target[],
+  ask: (target: Target) => Promise<AgentAnswer>,
+): AsyncIterable<Outcome> {
+  const arrived: Outcome[] = [];
+  let more = Promise.withResolvers<void>();
+  const add = (outcome: Outcome): void => {
+    arrived.push(outcome);
+    more.resolve();
+  };
+  for (const target of targets) {
+    const { agentId } = target;
+    ask(target).then(
+      (answer) => add({ agentId, answer }),
+      (thrown: unknown) => add({ agentId, error: toSondeError(thrown) }),
+    );
+  }
+  for (let left = targets.length; left > 0; ) {
+    await more.promise;
+    more = Promise.withResolvers();
+    const now = arrived.splice(0);
+    left -= now.length;
+    yield* now;
+  }
+}
+
+function offline(agent: string): SondeError {
+  return new SondeError("AGENT_OFFLINE", `agent ${agent} is not connected`);
+}
+
+function refuseSecond(): SondeError {
+  return new SondeError("CERTIFICATE_REFUSED", "this agent has a live connection already");
+}

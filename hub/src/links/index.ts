@@ -1,0 +1,4 @@
+export type { AgentAnswer, AgentCall, AgentLink } from "./core/agent-link-port.ts";
+export { createAgentLink } from "./edge/agent-link.ts";
+export { type Asked, type Lease, type Links, type Target, openLinks } from "./edge/open-links.ts";
+export { migrations } from "./migrations.ts";

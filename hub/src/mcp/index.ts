@@ -1,0 +1,29 @@
+import type { CallPorts } from "../calls/index.ts";
+import type { Catalog } from "../catalog/index.ts";
+import type { Hub } from "../hub.ts";
+import { HUB_VERSION } from "../hub-version.ts";
+import { type McpEndpoint, addMcpEndpoint } from "./edge/mcp-endpoint.ts";
+
+/** Changes that come together, such as a fleet that starts, are announced once. */
+const ANNOUNCE_AFTER_MS = 50;
+
+/** `/mcp`: the catalog as tools of MCP clients. */
+export function installMcp(hub: Hub, uses: { calls: CallPorts; catalog: Catalog }): McpEndpoint {
+  const mcp = addMcpEndpoint(
+    hub.app,
+    { ...uses.calls, directory: hub.directory, links: hub.links },
+    HUB_VERSION,
+  );
+  let announcing: NodeJS.Timeout | null = null;
+  uses.catalog.onChange(() => {
+    announcing ??= setTimeout(() => {
+      announcing = null;
+      mcp.announceChanges();
+    }, ANNOUNCE_AFTER_MS);
+  });
+  hub.onStop(async () => {
+    if (announcing !== null) clearTimeout(announcing);
+    await mcp.close();
+  });
+  return mcp;
+}

@@ -1,0 +1,8 @@
+import type { Migration } from "@sonde/database";
+import { migrations as audit } from "./audit/index.ts";
+import { migrations as directory } from "./directory/index.ts";
+import { firstRelease } from "./first-release.ts";
+import { migrations as links } from "./links/index.ts";
+
+/** The hub's schema. A migration never changes after release; a feature adds to its own list. */
+export const migrations: Migration[] = [...firstRelease, ...directory, ...links, ...audit];

@@ -1,0 +1,217 @@
+import { SondeError, toSondeError } from "@sonde/schemas/errors";
+import { type RegistryLogStatus } from "@sonde/schemas/hub";
+import { type PackName, type Version } from "@sonde/schemas/names";
+import { type Failure } from "@sonde/schemas/reads";
+import { type PublishEntry, type RegistryEntry } from "@sonde/schemas/registry";
+import {
+  type FollowRequest,
+  type FollowedEntry,
+  type FollowedLog,
+  type LogPlace,
+  type TrustPolicy,
+  pickRegistry,
+} from "@sonde/schemas/trust";
+import { type LogHead, type RegistryHeadReport } from "@sonde/schemas/wire";
+import { chooseVersion } from "@sonde/trust/log";
+import { type AuditLog, buildAuditRecord } from "../../audit/index.ts";
+
+/** One look at the log serves everything that happens within. */
+export const RECENT_MS = 2_000;
+
+/** Where followed entries are kept; see edge/registry-log-store for its promises. */
+export type RegistryLogPort = {
+  keepFollowed(
+    logKey: string,
+    at: Date,
+    follow: (
+      before: FollowedLog | null,
+      add: (entry: FollowedEntry) => Promise<void>,
+    ) => Promise<FollowedLog>,
+  ): Promise<FollowedLog>;
+  readEntries(logKey: string, pack: PackName): Promise<RegistryEntry[]>;
+  readHead(logKey: string, size: number): Promise<LogHead | null>;
+};
+
+export type FollowerPorts = {
+  readPolicy: () => TrustPolicy;
+  /** As `followRegistry` of trust/admit. */
+  follow: (
+    request: Omit<FollowRequest, "op">,
+    onEntry: (entry: FollowedEntry) => Promise<void>,
+  ) => Promise<FollowedLog>;
+  store: RegistryLogPort;
+  auditLog: AuditLog;
+  now: () => Date;
+  elapsed: () => number;
+  /** Packs about which the log said something new. */
+  onNews: (packs: ReadonlySet<PackName>) => void;
+};
+
+/**
+ * Follows the registry's transparency log entry by entry, and compares what each
+ * agent was shown with it: a fork made for one of them is seen here.
+ */
+export class RegistryFollower {
+  readonly #ports: FollowerPorts;
+  readonly #seen = new Map<string, RegistryHeadReport>();
+  readonly #forks = new Map<string, LogHead>();
+  #followed: { logKey: string; log: FollowedLog } | null = null;
+  #followedAt = Number.NEGATIVE_INFINITY;
+  #problem: Failure | null = null;
+  #following: Promise<void> | null = null;
+
+  constructor(ports: FollowerPorts) {
+    this.#ports = ports;
+  }
+
+  /** The version that `wanted` (a version or a range) means for an agent; see `chooseVersion`. */
+  async choose(name: PackName, wanted: string, agentVersion: Version): Promise<PublishEntry> {
+    // A version that was published a moment ago counts too.
+    await this.follow(0);
+    await this.place();
+    const { logKey } = this.#ports.readPolicy();
+    const entries = await this.#ports.store.readEntries(logKey, name);
+    return chooseVersion(entries, wanted, agentVersion);
+  }
+
+  /**
+   * How far the log was followed, just now.
+   *
+   * @throws SondeError REGISTRY_LOG_INCONSISTENT also while agents see a fork
+   */
+  async place(): Promise<LogPlace> {
+    await this.follow(RECENT_MS);
+    const [fork] = this.#forks.keys();
+    if (fork !== undefined) {
+      throw new SondeError(
+        "REGISTRY_LOG_INCONSISTENT",
+        `expected one history of the registry, got another shown to agent ${fork}`,
+      );
+    }
+    if (this.#followed === null) throw new SondeError("INTERNAL", "expected a followed log");
+    return this.#followed.log.place;
+  }
+
+  /** The head that the log had when it was last followed. */
+  head(): LogHead | null {
+    return this.#followed?.log.head ?? null;
+  }
+
+  /** What agents enrolling now must find in that log, if it is theirs too. */
+  report(): RegistryHeadReport {
+    if (this.#followed === null) return null;
+    return { logKey: this.#followed.logKey, head: this.#followed.log.head };
+  }
+
+  status(): RegistryLogStatus {
+    const { registry, logKey } = this.#ports.readPolicy();
+    return {
+      registry,
+      logKey,
+      head: this.head(),
+      at: this.#followed?.log.at ?? null,
+      problem: this.#problem,
+      forks: [...this.#forks].map(([agent, head]) => ({ agent, head })),
+      elsewhere: [...this.#seen].flatMap(([agent, seen]) =>
+        seen === null || seen.logKey === logKey ? [] : [{ agent, logKey: seen.logKey }],
+      ),
+    };
+  }
+
+  /**
+   * Compares what an agent was shown with what this hub was, now and after each
+   * further look at the log. A history longer than ours is looked for first. A
+   * fork is an alarm in the audit log.
+   */
+  async compare(agent: string, seen: RegistryHeadReport): Promise<void> {
+    this.#seen.set(agent, seen);
+    if (seen !== null && seen.head.size > (this.head()?.size ?? 0)) {
+      // When that fails, the comparison follows the next look that does not.
+      await this.follow(0).catch(() => undefined);
+    }
+    await this.#check(agent);
+  }
+
+  /** @throws SondeError REGISTRY_LOG_INCONSISTENT or REGISTRY_UNAVAILABLE */
+  async follow(maxAgeMs: number): Promise<void> {
+    const isRecent = this.#ports.elapsed() - this.#followedAt < maxAgeMs;
+    if (isRecent && this.#problem === null) return;
+    // What is under way began too early, and its failure is its own.
+    if (maxAgeMs === 0) await this.#following?.catch(() => undefined);
+    this.#following ??= this.#followNow().finally(() => (this.#following = null));
+    await this.#following;
+  }
+
+  async #followNow(): Promise<void> {
+    const begunAt = this.#ports.elapsed();
+    try {
+      const registry = pickRegistry(this.#ports.readPolicy());
+      const { logKey } = registry;
+      const { store, follow, now } = this.#ports;
+      const news = new Set<PackName>();
+      const log = await store.keepFollowed(logKey, now(), (before, add) =>
+        follow(
+          { ...registry, from: before?.place ?? { size: 0, frontier: "" }, seen: [] },
+          async (entry: FollowedEntry) => {
+            news.add(entry.entry.name);
+            await add(entry);
+          },
+        ),
+      );
+      this.#followed = { logKey, log };
+      this.#followedAt = begunAt;
+      await this.#settle(null);
+      for (const agent of this.#seen.keys()) await this.#check(agent);
+      if (news.size > 0) this.#ports.onNews(news);
+    } catch (thrown) {
+      const { code, message } = toSondeError(thrown);
+      await this.#settle({ code, message });
+      throw thrown;
+    }
+  }
+
+  async #check(agent: string): Promise<void> {
+    const { logKey } = this.#ports.readPolicy();
+    const seen = this.#seen.get(agent) ?? null;
+    // An agent of another registry has another log to follow.
+    if (seen === null || seen.logKey !== logKey || seen.head.size === 0) return;
+    const ours = await this.#ports.store.readHead(logKey, seen.head.size);
+    // Longer than ours, and our own look failed: not known yet.
+    if (ours === null && this.#problem !== null) return;
+    const isFork = ours?.hash !== seen.head.hash;
+    if (isFork === this.#forks.has(agent)) return;
+    if (isFork) this.#forks.set(agent, seen.head);
+    else this.#forks.delete(agent);
+    await this.#record(isFork ? "registry.inconsistent" : "registry.consistent", agent, {
+      seen: seen.head,
+      expected: ours,
+    });
+  }
+
+  async #settle(problem: Failure | null): Promise<void> {
+    const wasAlarm = this.#problem?.code === "REGISTRY_LOG_INCONSISTENT";
+    const isAlarm = problem?.code === "REGISTRY_LOG_INCONSISTENT";
+    this.#problem = problem;
+    if (isAlarm === wasAlarm) return;
+    await this.#record(isAlarm ? "registry.inconsistent" : "registry.consistent", null, {
+      message: problem?.message ?? null,
+      head: this.head(),
+    });
+  }
+
+  async #record(
+    event: "registry.inconsistent" | "registry.consistent",
+    agent: string | null,
+    detail: Record<string, unknown>,
+  ): Promise<void> {
+    const isAlarm = event === "registry.inconsistent";
+    await this.#ports.auditLog.append(
+      buildAuditRecord(this.#ports.now(), event, {
+        agent,
+        status: isAlarm ? "failure" : "info",
+        code: isAlarm ? "REGISTRY_LOG_INCONSISTENT" : null,
+        detail,
+      }),
+    );
+  }
+}

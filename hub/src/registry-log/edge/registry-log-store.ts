@@ -1,0 +1,60 @@
+import { type Digest, type PackName } from "@sonde/schemas/names";
+import { parseJson } from "@sonde/schemas/parse";
+import { type RegistryEntry, parseRegistryEntry } from "@sonde/schemas/registry";
+import { type FollowedEntry, type FollowedLog } from "@sonde/schemas/trust";
+import { type LogHead } from "@sonde/schemas/wire";
+import type { Sql } from "postgres";
+
+/** Any number; the same in every hub of a database. */
+const FOLLOW_LOCK = 736_017_102;
+
+/** Adds one entry to what is being written. */
+export type AddEntry = (entry: FollowedEntry) => Promise<void>;
+
+/** Every entry of the registries' logs that this hub followed, each log under its key. */
+export function createRegistryLogStore(sql: Sql) {
+  return {
+    /**
+     * Keeps all entries that `follow` hands on and the place it arrives at, or,
+     * when it throws, nothing. `follow` begins where the log was followed to; null is its start.
+     * Of several hubs one follows at a time, and the next goes on from where it arrived.
+     */
+    async keepFollowed(
+      logKey: string,
+      at: Date,
+      follow: (before: FollowedLog | null, add: AddEntry) => Promise<FollowedLog>,
+    ): Promise<FollowedLog> {
+      return await sql.begin(async (tx) => {
+        await tx`select pg_advisory_xact_lock(${FOLLOW_LOCK}, hashtext(${logKey}))`;
+        const [row] = await tx<{ followed: FollowedLog }[]>`
+          select followed from registry_logs where log_key = ${logKey}`;
+        const followed = await follow(row?.followed ?? null, async ({ index, entry, head }) => {
+          await tx`insert into registry_entries (log_key, index, pack, entry, head_hash)
+            values (${logKey}, ${index}, ${entry.name}, ${JSON.stringify(entry)}, ${head.hash})`;
+        });
+        await tx`insert into registry_logs (log_key, followed, followed_at)
+          values (${logKey}, ${sql.json(followed)}, ${at})
+          on conflict (log_key) do update
+          set followed = excluded.followed, followed_at = excluded.followed_at`;
+        return followed;
+      });
+    },
+
+    /** What the log says of one pack, in its order. */
+    async readEntries(logKey: string, pack: PackName): Promise<RegistryEntry[]> {
+      const rows = await sql<{ entry: string }[]>`
+        select entry from registry_entries
+        where log_key = ${logKey} and pack = ${pack} order by index`;
+      return rows.map(({ entry }) => parseRegistryEntry(parseJson(entry, "entry", "INTERNAL")));
+    },
+
+    /** The head that the log had at that size, when it was followed so far. */
+    async readHead(logKey: string, size: number): Promise<LogHead | null> {
+      const [row] = await sql<{ hash: Digest }[]>`
+        select head_hash as hash from registry_entries
+        where log_key = ${logKey} and index = ${size - 1}`;
+      return row === undefined ? null : { size, hash: row.hash };
+    },
+  };
+}
+export type RegistryLogStore = ReturnType<typeof createRegistryLogStore>;

@@ -1,0 +1,155 @@
+import { randomUUID } from "node:crypto";
+import { type Database, openDatabase } from "@sonde/database";
+import { startTestDatabase, type TestDatabase } from "@sonde/database/testing";
+import type { KeyPolicy } from "@sonde/schemas/hub";
+import type { HttpServer } from "@sonde/service";
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { type AuditLog, createAuditStore, openAudit } from "../../audit/index.ts";
+
+import { type Directory, openDirectory } from "../../directory/index.ts";
+import { migrations } from "../../migrations.ts";
+import {
+  type Authenticator,
+  createAuthenticator,
+  createKeyStore,
+  type KeyStore,
+} from "../../identity/index.ts";
+import { createApiServer } from "./api-server.ts";
+
+let server: TestDatabase;
+let database: Database;
+let directory: Directory;
+let store: KeyStore;
+let authenticator: Authenticator;
+let app: HttpServer;
+let auditLog: AuditLog;
+const now = () => new Date();
+const fail = (error: Error) => {
+  throw error;
+};
+
+beforeAll(async () => {
+  server = await startTestDatabase();
+  database = await openDatabase({
+    dataDir: "/nonexistent",
+    url: server.url,
+    schema: "hub",
+    migrations,
+    maxConnections: 2,
+    onLost: fail,
+  });
+  directory = await openDirectory(database.sql, fail);
+  store = createKeyStore(database.sql, directory);
+  auditLog = await openAudit(createAuditStore(database.sql, randomUUID()), now);
+  authenticator = createAuthenticator({ keys: store, auditLog, now, report: fail });
+  app = createApiServer({
+    publicHosts: ["sonde.example"],
+    authenticator,
+    auditLog,
+    now,
+    report: fail,
+  });
+  app.get("/agents", { config: { right: "agents.read" } }, () => ({ reached: true }));
+  app.get("/agents/:agent", { config: { right: "agents.read" } }, () => ({
+    reached: true,
+  }));
+  app.get("/own-row", { config: { right: "audit.read" } }, () => ({ reached: true }));
+  app.get("/keys", { config: { right: "keys.manage" } }, () => ({ reached: true }));
+  await app.ready();
+});
+afterAll(async () => {
+  authenticator.close();
+  await app.close();
+  await database.close();
+  await server.close();
+});
+
+async function addKey(role: KeyPolicy["role"]): Promise<{ id: string; secret: string }> {
+  const id = randomUUID();
+  const secret = `sonde_ak_${id.replaceAll("-", "")}`;
+  const policy: KeyPolicy = { role, agents: "*", probes: "*" };
+  await store.addKey({ id, name: role, secret, policy, at: new Date() });
+  return { id, secret };
+}
+
+async function ask(path: string, headers: Record<string, string> = {}) {
+  const answer = await app.inject({ url: path, headers: { host: "localhost:1", ...headers } });
+  const body = answer.json<{ reached?: true; error?: { code: string } }>();
+  return body.reached ? "reached" : body.error?.code;
+}
+const bearer = (secret: string) => ({ authorization: `Bearer ${secret}` });
+
+test("attack 24: a route that names no right does not start", () => {
+  const bare = createApiServer({ publicHosts: [], authenticator, auditLog, now, report: fail });
+  expect(() => bare.get("/open", () => "secret")).toThrow(/names no right/);
+});
+
+test("a key opens exactly what its role may do", async () => {
+  const client = await addKey("client");
+  const operator = await addKey("operator");
+  expect(await ask("/agents", bearer(client.secret))).toBe("reached");
+  expect(await ask("/keys", bearer(client.secret))).toBe("FORBIDDEN");
+  expect(await ask("/keys", bearer(operator.secret))).toBe("reached");
+});
+
+test("who read what is in the audit log, once and before it is answered", async () => {
+  const { id, secret } = await addKey("operator");
+  const from = auditLog.head().size;
+  for (const path of ["/agents", "/keys", "/agents/web-1", "/own-row", "/health"]) {
+    await ask(path, bearer(secret));
+  }
+  await ask("/keys");
+  const rows = await createAuditStore(database.sql, randomUUID()).read(from, 100);
+  expect(
+    rows.map(({ record }) => [record.event, record.principal, record.detail["route"]]),
+  ).toEqual([
+    ["log.read", `key:${id}`, "/agents"],
+    ["log.read", `key:${id}`, "/keys"],
+    ["log.read", `key:${id}`, "/agents/:agent"],
+  ]);
+  expect(rows.at(-1)?.record.detail["params"]).toEqual({ agent: "web-1" });
+});
+
+test.each([
+  ["no key", {}],
+  ["an empty key", { authorization: "Bearer " }],
+  ["an unknown key", bearer(`sonde_ak_${"x".repeat(43)}`)],
+  ["another scheme", { authorization: "Basic c29uZGU6c29uZGU=" }],
+  ["a key of another kind", bearer(`sonde_et_${"x".repeat(43)}`)],
+])("%s is refused", async (_what, headers) => {
+  expect(await ask("/agents", headers)).toBe("UNAUTHENTICATED");
+});
+
+test("a revoked key is refused at once", async () => {
+  const { id, secret } = await addKey("client");
+  expect(await ask("/agents", bearer(secret))).toBe("reached");
+  await store.revokeKey(id, new Date());
+  authenticator.forget(id);
+  expect(await ask("/agents", bearer(secret))).toBe("UNAUTHENTICATED");
+});
+
+test("attack 32: a foreign Host or Origin is refused before the key is looked at", async () => {
+  const { secret } = await addKey("operator");
+  const headers = bearer(secret);
+  expect(await ask("/agents", { ...headers, host: "sonde.example" })).toBe("reached");
+  expect(await ask("/agents", { ...headers, host: "evil.example" })).toBe("ORIGIN_REFUSED");
+  expect(await ask("/agents", { ...headers, host: "localhost.evil.example" })).toBe(
+    "ORIGIN_REFUSED",
+  );
+  const evil = { ...headers, origin: "https://evil.example" };
+  expect(await ask("/agents", evil)).toBe("ORIGIN_REFUSED");
+  expect(await ask("/agents", { ...headers, origin: "http://localhost:3000" })).toBe("reached");
+});
+
+test("attack 16: the database holds no key in a form that opens anything", async () => {
+  const { secret } = await addKey("operator");
+  const rows = await database.sql`select * from api_keys`;
+  expect(rows.length).toBeGreaterThan(0);
+  expect(JSON.stringify(rows)).not.toContain(secret.slice("sonde_ak_".length));
+});
+
+test("what fails before or beside a route still has a code", async () => {
+  const { secret } = await addKey("client");
+  expect(await ask("/nowhere", bearer(secret))).toBe("NOT_FOUND");
+  expect(await ask("/%zz", bearer(secret))).toBe("BAD_REQUEST");
+});

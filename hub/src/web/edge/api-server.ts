@@ -1,0 +1,113 @@
+import { validateHostHeader, validateOriginHeader } from "@modelcontextprotocol/server";
+import { SondeError } from "@sonde/schemas/errors";
+import {
+  type Guard,
+  type HttpServer,
+  type HttpServerOptions,
+  createHttpServer,
+} from "@sonde/service";
+import type { FastifyRequest } from "fastify";
+import { type AuditLog, buildAuditRecord } from "../../audit/index.ts";
+import {
+  type Authenticator,
+  authorize,
+  type Principal,
+  ROUTE_RIGHTS,
+  type RouteRight,
+} from "../../identity/index.ts";
+
+declare module "fastify" {
+  interface RouteRights extends Record<RouteRight, true> {}
+  interface FastifyRequest {
+    /** Set where the route demands a right. */
+    principal: Principal;
+  }
+}
+
+export type ApiServerOptions = Pick<HttpServerOptions, "report" | "tls" | "behindProxy"> &
+  GuardOptions;
+
+type GuardOptions = {
+  /** Host names this hub may be called by, besides the loopback ones. */
+  publicHosts: string[];
+  authenticator: Authenticator;
+  auditLog: AuditLog;
+  now: () => Date;
+};
+
+const MAX_BODY_BYTES = 256 * 1024;
+const LOOPBACK = ["localhost", "127.0.0.1", "[::1]"];
+
+/**
+ * The hub's HTTP listener without routes. Every request passes here: host and
+ * origin, then the key, then the policy, all before a body is read.
+ */
+export function createApiServer(options: ApiServerOptions): HttpServer {
+  const { report, tls, behindProxy = false } = options;
+  const app = createHttpServer({
+    report,
+    ...(tls !== undefined && { tls }),
+    behindProxy,
+    maxBodyBytes: MAX_BODY_BYTES,
+    guard: buildGuard(options),
+  });
+  app.get("/health", { config: { right: "anybody" } }, () => ({ status: "ok" }));
+  return app;
+}
+
+/** Who may do what at the hub; denials and reads are in the audit log before they are answered. */
+function buildGuard(options: GuardOptions): Guard<Principal, RouteRight> {
+  const { authenticator, auditLog, now } = options;
+  const hosts = [...LOOPBACK, ...options.publicHosts];
+  return {
+    as: "principal",
+    rights: ROUTE_RIGHTS,
+    screen: ({ headers }) => refuseForeignOrigin(headers.host, headers.origin, hosts),
+    authenticate: ({ headers, ip }) => authenticator.authenticate(headers.authorization, ip),
+    authorize(principal, kind) {
+      const decision = authorize(principal, { kind });
+      if (!decision.allowed) throw new SondeError(decision.code, decision.reason);
+    },
+    async onAdmitted(principal, right, request) {
+      if (!isRead(request) || RECORDED_ELSEWHERE.has(right)) return;
+      const { params, routeOptions } = request;
+      const detail = { route: routeOptions.url ?? "", params };
+      await auditLog.append(
+        buildAuditRecord(now(), "log.read", { principal: principal.subject.id, detail }),
+      );
+    },
+    // Whoever tries doors with a stolen key is seen.
+    async onDenied(principal, { method, routeOptions }, reason) {
+      await auditLog.append(
+        buildAuditRecord(now(), "request.denied", {
+          principal: principal.subject.id,
+          status: "denied",
+          code: "FORBIDDEN",
+          detail: { method, route: routeOptions.url ?? "", reason },
+        }),
+      );
+    },
+  };
+}
+
+/** Reads that leave a row of their own, and the stream of changes, which tells nothing. */
+const RECORDED_ELSEWHERE: ReadonlySet<RouteRight> = new Set<RouteRight>([
+  "audit.read",
+  "probe.list",
+]);
+
+function isRead({ method }: FastifyRequest): boolean {
+  return method === "GET" || method === "HEAD";
+}
+
+/** Attack 32: a web page that resolves its own name to this address is still foreign. */
+function refuseForeignOrigin(
+  host: string | undefined,
+  origin: string | undefined,
+  allowed: string[],
+): void {
+  const checkedHost = validateHostHeader(host, allowed);
+  if (!checkedHost.ok) throw new SondeError("ORIGIN_REFUSED", checkedHost.message);
+  const checkedOrigin = validateOriginHeader(origin, allowed);
+  if (!checkedOrigin.ok) throw new SondeError("ORIGIN_REFUSED", checkedOrigin.message);
+}
