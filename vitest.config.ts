@@ -35,6 +35,7 @@ const shared = {
 
 export default defineConfig({
   test: {
+    globalSetup: "test/product/serve-run.ts",
     projects: [
       ...packages.map((name) => ({
         ...shared,

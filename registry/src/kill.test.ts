@@ -70,7 +70,7 @@ const untilRow = (question: string): Promise<unknown> =>
 
 /** The question whether a statement waits for a lock. */
 const waitingFor = (statement: string): string => `select 1 from pg_stat_activity
-  where wait_event_type = 'Lock' and query ilike '%${statement}%'`;
+  where datname = current_database() and wait_event_type = 'Lock' and query ilike '%${statement}%'`;
 
 function send(upload: Upload): void {
   // Nobody answers it: who would is killed.
@@ -165,7 +165,8 @@ const inChecker: Hold = async (upload, kill) => {
   const [{ now } = {}] = await registry.inDatabase((sql) => sql`select now()::text as now`);
   send(upload);
   // The last thing that is asked before it.
-  await untilRow(`select 1 from pg_stat_activity where query ilike '%from publisher_identities%'
+  await untilRow(`select 1 from pg_stat_activity
+    where datname = current_database() and query ilike '%from publisher_identities%'
     and state = 'idle' and state_change > '${String(now)}' and pid <> pg_backend_pid()`);
   await kill();
   for (const pid of checkers) process.kill(pid, "SIGKILL");
@@ -269,7 +270,7 @@ test("killed once it is in the log, before its answer: it is published", async (
         for each row execute function hold();`);
     send(upload);
     await untilRow(`select 1 from pg_stat_activity
-      where wait_event = 'advisory' and query ilike 'commit%'`);
+      where datname = current_database() and wait_event = 'advisory' and query ilike 'commit%'`);
     registry.child?.kill("SIGSTOP");
     await sql`select pg_advisory_unlock(${HELD})`;
     await untilRow("select 1 from versions where version = '3.0.0'");

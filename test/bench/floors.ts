@@ -3,7 +3,7 @@ import { closeSync, fdatasync, mkdtempSync, openSync, rmSync, writeSync } from "
 import { Agent, request } from "node:http";
 import { join } from "node:path";
 import { promisify } from "node:util";
-import { startTestDatabase } from "@sonde/database/testing";
+import { startTestServer } from "@sonde/database/testing";
 import postgres from "postgres";
 import { ratePerSecond, type Summary, summarize, timeEach } from "./statistics.ts";
 
@@ -34,7 +34,7 @@ async function measureSpawn(rounds: number) {
 }
 
 async function measureCommit(rounds: number): Promise<Summary> {
-  const server = await startTestDatabase();
+  const server = await startTestServer();
   const { searchParams, username } = new URL(server.url);
   const sql = postgres({
     host: searchParams.get("host") ?? "",

@@ -3,7 +3,7 @@ import { randomBytes } from "node:crypto";
 import { chmodSync, chownSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { Agent, request } from "node:http";
 import { join } from "node:path";
-import { startTestDatabase } from "@sonde/database/testing";
+import { startTestServer } from "@sonde/database/testing";
 import { buildSampleArchive, createSampleKey, signSample } from "@sonde/trust/testing";
 import postgres from "postgres";
 import { addPublisher } from "../../cli/src/registry-operator-client.ts";
@@ -25,7 +25,7 @@ const CONCURRENCY = 16;
 /** The registry alone, over a PostgreSQL that syncs, each figure beside its floor of the same run. */
 export async function measureRegistry(quick: boolean, say: (text: string) => void) {
   const scale = quick ? 0.1 : 1;
-  const database = await startTestDatabase();
+  const database = await startTestServer();
   const folder = mkdtempSync("/tmp/sonde-bench-");
   const config = writeConfig(folder, database.url);
   const key = createSampleKey();

@@ -1,1 +1,2 @@
-export { startTestDatabase, type TestDatabase } from "./start-test-database.ts";
+export { startTestServer } from "./start-test-server.ts";
+export { startTestDatabase, serveTestDatabases, type TestDatabase } from "./test-database.ts";

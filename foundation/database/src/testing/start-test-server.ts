@@ -1,5 +1,5 @@
 import { execFile, type ExecFileOptions } from "node:child_process";
-import { chownSync, mkdirSync, mkdtempSync, rmSync } from "node:fs";
+import { chmodSync, chownSync, mkdirSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir, userInfo } from "node:os";
 import { join } from "node:path";
 import { promisify } from "node:util";
@@ -8,14 +8,17 @@ import { findBinaries } from "../find-binaries.ts";
 const run = promisify(execFile);
 const NOBODY = 65534;
 
-/** A real PostgreSQL server for one test file. */
-export type TestDatabase = { url: string; close(): Promise<void> };
+/** A real PostgreSQL server; `url` is its database `postgres`. */
+export type TestServer = { url: string; close(): Promise<void> };
 
 /**
- * Starts a fresh server on a unix socket. PostgreSQL refuses root, so a test
- * run as root gets a server of `nobody` that lets the test connect.
+ * Starts a fresh server on a unix socket that any account of this machine can
+ * reach. PostgreSQL refuses root, so a test run as root gets a server of `nobody`
+ * that lets the test connect.
+ *
+ * @param settings `NAME=VALUE` of postgresql.conf, beside the few that every server here has
  */
-export async function startTestDatabase(): Promise<TestDatabase> {
+export async function startTestServer(settings: string[] = []): Promise<TestServer> {
   const [binaries] = findBinaries();
   if (binaries === undefined) throw new Error("expected PostgreSQL programs, found none");
   const asRoot = process.getuid?.() === 0;
@@ -24,6 +27,7 @@ export async function startTestDatabase(): Promise<TestDatabase> {
   const socketDir = join(folder, "s");
   mkdirSync(socketDir);
   if (asRoot) for (const path of [folder, socketDir]) chownSync(path, NOBODY, NOBODY);
+  chmodSync(folder, 0o755);
   const user = asRoot ? "nobody" : userInfo().username;
   const options: ExecFileOptions = {
     ...account,
@@ -34,7 +38,12 @@ export async function startTestDatabase(): Promise<TestDatabase> {
   const call = (program: string, args: string[]) =>
     run(join(binaries.binDir, program), args, options);
   await call("initdb", ["-D", clusterDir, "-U", user, "-E", "UTF8", "--auth=trust", "--no-sync"]);
-  const settings = `-c listen_addresses='' -c unix_socket_directories='${socketDir}' -c shared_buffers=16MB`;
+  const flags = [
+    "listen_addresses=''",
+    `unix_socket_directories='${socketDir}'`,
+    "shared_buffers=16MB",
+    ...settings,
+  ].map((setting) => `-c ${setting}`);
   await call("pg_ctl", [
     "start",
     "-w",
@@ -44,7 +53,7 @@ export async function startTestDatabase(): Promise<TestDatabase> {
     "-l",
     join(folder, "log"),
     "-o",
-    settings,
+    flags.join(" "),
   ]);
   return {
     url: `postgres://${user}@localhost/postgres?host=${encodeURIComponent(socketDir)}`,
