@@ -31,6 +31,9 @@ export type Pin = { probe: string; definitionSha256: Digest };
 
 /**
  * One fact that is another now: an agent by id, an agent's key by the agent's id, a pack by digest,
- * a pin by probe, an API key by id.
+ * a pin by probe, an API key by id, a hub of this database by its name.
  */
-export type Change = { kind: "agent" | "agent-key" | "pack" | "pin" | "api-key"; id: string };
+export type Change = {
+  kind: "agent" | "agent-key" | "pack" | "pin" | "api-key" | "hub";
+  id: string;
+};

@@ -128,7 +128,7 @@ export class Memo {
 }
 
 /** Packs and pins before agents: what an agent offers is made of them. */
-const KINDS = ["pack", "pin", "agent-key", "agent", "api-key"] as const;
+const KINDS = ["hub", "pack", "pin", "agent-key", "agent", "api-key"] as const;
 
 function buildDirty(): Dirty {
   return {
@@ -137,6 +137,7 @@ function buildDirty(): Dirty {
     pack: new Set(),
     pin: new Set(),
     "api-key": new Set(),
+    hub: new Set(),
   };
 }
 

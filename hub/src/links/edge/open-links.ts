@@ -69,7 +69,7 @@ export async function openLinks(options: LinksOptions): Promise<Links> {
   const { sql, directory, self, now, report } = options;
   const held = new Map<string, Held>();
   const relay = await openRelay(sql, self, answerPeer, report);
-  const peers = await openPeers(sql, self, (hub) => relay.giveUpOn(hub), report);
+  const peers = await openPeers(sql, directory, self, (hub) => relay.giveUpOn(hub), report);
   // What an earlier process of this hub held ended with it.
   await releaseAll();
 
@@ -172,6 +172,7 @@ export async function openLinks(options: LinksOptions): Promise<Links> {
       return mine !== undefined && mine.link !== null;
     },
     async lease(agentId) {
+      await peers.look();
       const agent = directory.agentById(agentId);
       if (agent === undefined) throw new SondeError("AGENT_UNKNOWN", "expected an enrolled agent");
       await refuseWhileAlive(agent);

@@ -1,0 +1,88 @@
+import { randomUUID } from "node:crypto";
+import { type Database, openDatabase } from "@sonde/database";
+import { startTestDatabase, type TestDatabase } from "@sonde/database/testing";
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { migrations } from "../../migrations.ts";
+import type { Change } from "../core/facts.ts";
+import { type Directory, openDirectory } from "./open-directory.ts";
+
+let server: TestDatabase;
+let databases: [Database, Database];
+let directories: [Directory, Directory];
+const problems: Error[] = [];
+
+beforeAll(async () => {
+  server = await startTestDatabase();
+  const open = () =>
+    openDatabase({
+      ...{ dataDir: "/nonexistent", url: server.url, schema: "hub", migrations },
+      ...{ maxConnections: 4, onLost: (error) => problems.push(error) },
+    });
+  databases = [await open(), await open()];
+  const report = (error: Error) => problems.push(error);
+  directories = [
+    await openDirectory(databases[0].sql, report),
+    await openDirectory(databases[1].sql, report),
+  ];
+});
+afterAll(async () => {
+  for (const directory of directories) await directory.close();
+  for (const database of databases) await database.close();
+  await server.close();
+});
+
+const addAgent = (directory: Directory, id: string, name: string) =>
+  directory.change([{ kind: "agent", id }], async (tx) => {
+    await tx`insert into agents (id, name, public_key, enrolled_at)
+      values (${id}, ${name}, 'key', now())`;
+  });
+
+test("a change is there at once for whoever made it, and soon for the others", async () => {
+  const id = randomUUID();
+  const heard: Change[] = [];
+  directories[1].onChange((change) => heard.push(change));
+  await addAgent(directories[0], id, "web-1");
+  expect(directories[0].agent("web-1")).toMatchObject({ id, packs: [], link: { hub: null } });
+  await expect.poll(() => directories[1].agentById(id)?.name).toBe("web-1");
+  expect(heard).toEqual([{ kind: "agent", id }]);
+  expect(directories[1].agents().map(({ name }) => name)).toEqual(["web-1"]);
+});
+
+test("work that throws changes nothing and tells nobody", async () => {
+  const id = randomUUID();
+  const failing = directories[0].change([{ kind: "agent", id }], async (tx) => {
+    await tx`insert into agents (id, name, public_key, enrolled_at)
+      values (${id}, 'web-2', 'key', now())`;
+    throw new Error("the work failed");
+  });
+  await expect(failing).rejects.toThrow("the work failed");
+  const [row] = await databases[0].sql`select count(*)::int as n from changes where id = ${id}`;
+  expect(row).toEqual({ n: 0 });
+  expect(() => directories[0].agent("web-2")).toThrow("expected the name of an enrolled agent");
+});
+
+test("many changes at once are all seen, and read together", async () => {
+  const ids = Array.from({ length: 200 }, () => randomUUID());
+  await Promise.all(ids.map((id, index) => addAgent(directories[0], id, `many-${index}`)));
+  for (const id of ids) expect(directories[0].agentById(id)?.id).toBe(id);
+  await expect
+    .poll(() => ids.filter((id) => directories[1].agentById(id) === undefined))
+    .toEqual([]);
+});
+
+test("what was missed while the connection was gone is read when it is back", async () => {
+  const id = randomUUID();
+  // Both directories listen; both lose their connections.
+  await databases[0].sql`select pg_terminate_backend(pid) from pg_stat_activity
+    where query like 'listen%' and datname = current_database()`;
+  await addAgent(directories[0], id, "web-3");
+  await expect.poll(() => directories[1].agentById(id)?.name).toBe("web-3");
+});
+
+test("the rows of old changes do not stay for ever", async () => {
+  await databases[0].sql`insert into changes (kind, id)
+    select 'agent', 'x' from generate_series(1, 2500)`;
+  const [row] = await databases[0].sql<{ n: number }[]>`select count(*)::int as n from changes`;
+  expect(row?.n).toBeLessThan(1100);
+  expect(problems).toEqual([]);
+});

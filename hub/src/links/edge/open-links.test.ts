@@ -1,0 +1,244 @@
+import { randomUUID } from "node:crypto";
+import { type Database, openDatabase } from "@sonde/database";
+import { startTestDatabase, type TestDatabase } from "@sonde/database/testing";
+import { SondeError } from "@sonde/schemas/errors";
+import type { DesiredStateBody, ResultBody } from "@sonde/schemas/wire";
+import { EMPTY_HEAD } from "@sonde/trust/log";
+import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from "vitest";
+import { type Directory, openDirectory } from "../../directory/index.ts";
+import { migrations } from "../../migrations.ts";
+import type { AgentCall, AgentLink } from "../core/agent-link-port.ts";
+import { type Lease, type Links, openLinks } from "./open-links.ts";
+
+// Two hubs of one database in one process, each with its own connections. An agent's session is
+// played by the test: what is tried here is who holds it and how others reach it.
+
+const DIGEST = `sha256:${"a".repeat(64)}`;
+const ENVELOPE = { payloadType: "x", payload: "", signatures: [{ keyid: DIGEST, sig: "" }] };
+
+type TestHub = { database: Database; directory: Directory; links: Links };
+let server: TestDatabase;
+let hubs: [TestHub, TestHub];
+let names: [string, string];
+const problems: Error[] = [];
+
+beforeAll(async () => {
+  server = await startTestDatabase();
+});
+afterAll(() => server.close());
+beforeEach(async () => {
+  names = [randomUUID(), randomUUID()];
+  hubs = [await openHub(names[0]), await openHub(names[1])];
+});
+afterEach(async () => {
+  for (const { links, directory, database } of hubs) {
+    await links.close();
+    await directory.close();
+    await database.close();
+  }
+  expect(problems.splice(0)).toEqual([]);
+});
+
+async function openHub(self: string): Promise<TestHub> {
+  const database = await openDatabase({
+    ...{ dataDir: "/nonexistent", url: server.url, schema: "hub", migrations },
+    ...{ maxConnections: 4, onLost: (error) => problems.push(error) },
+  });
+  const { sql } = database;
+  const report = (error: Error) => problems.push(error);
+  const directory = await openDirectory(sql, report);
+  const links = await openLinks({ sql, directory, self, now: () => new Date(), report });
+  return { database, directory, links };
+}
+
+async function addAgent(): Promise<string> {
+  const id = randomUUID();
+  await hubs[0].directory.change([{ kind: "agent", id }], async (tx) => {
+    await tx`insert into agents (id, name, public_key, enrolled_at)
+      values (${id}, ${`host-${id}`}, 'key', now())`;
+  });
+  await expect.poll(() => hubs[1].directory.agentById(id)?.id).toBe(id);
+  return id;
+}
+
+type PlayedLink = AgentLink & {
+  calls: AgentCall[];
+  desired: DesiredStateBody[];
+  ended: string | null;
+  alive: boolean;
+};
+
+function playLink(answer?: (call: AgentCall) => Promise<void>): PlayedLink {
+  const link: PlayedLink = {
+    ...{ calls: [], desired: [], ended: null, alive: true },
+    async call(call) {
+      link.calls.push(call);
+      await answer?.(call);
+      const body: ResultBody = {
+        ...{ callId: call.callId, status: "ok", data: {}, truncated: false, reads: [] },
+        ...{ redactions: { count: 0, rules: {} }, collectedAt: "2026-01-01T00:00:00.000Z" },
+        timings: { checks: 0, reads: 0, scrub: 0, guest: 0, audit: 0, total: 0 },
+        auditHead: EMPTY_HEAD,
+      };
+      return { body, envelope: ENVELOPE };
+    },
+    sendDesiredState: (body) => link.desired.push(body),
+    sendCertificate: () => undefined,
+    ping: () => Promise.resolve(link.alive),
+    close: (reason) => (link.ended = reason),
+  };
+  return link;
+}
+
+async function connect(hub: 0 | 1, agentId: string, link = playLink()) {
+  const lease: Lease = await hubs[hub].links.lease(agentId);
+  lease.attach(link);
+  lease.ready();
+  const seenBy = ({ directory }: TestHub) => directory.agentById(agentId)?.link.hub;
+  await expect.poll(() => hubs.map(seenBy)).toEqual([names[hub], names[hub]]);
+  return { lease, link };
+}
+
+async function deliver(hub: 0 | 1, agentIds: string[], timeoutMs = 1000) {
+  const targets = agentIds.map((agentId) => ({
+    agentId,
+    callId: randomUUID(),
+    packDigest: DIGEST,
+  }));
+  const body = { probe: "system.overview", params: { a: 1 }, timeoutMs };
+  const asked = { principal: "key:a", policyHash: DIGEST, body };
+  const outcomes: [string, string][] = [];
+  for await (const outcome of hubs[hub].links.deliver(targets, asked)) {
+    const how = "error" in outcome ? outcome.error.code : outcome.answer.body.status;
+    outcomes.push([outcome.agentId, how]);
+  }
+  return outcomes;
+}
+
+const codeOf = async (work: Promise<unknown>): Promise<string> => {
+  try {
+    await work;
+    return "done";
+  } catch (thrown) {
+    return (thrown as SondeError).code;
+  }
+};
+
+test("many agents are asked the same, wherever they are, and each gives one outcome as it comes", async () => {
+  const [here, there, slow, away] = [
+    await addAgent(),
+    await addAgent(),
+    await addAgent(),
+    await addAgent(),
+  ];
+  const wait = () => new Promise<void>((done) => setTimeout(done, 300));
+  const local = await connect(0, here);
+  const remote = await connect(1, there);
+  await connect(0, slow, playLink(wait));
+  const outcomes = await deliver(0, [slow, here, there, away]);
+  expect(outcomes.at(-1)).toEqual([slow, "ok"]);
+  expect(outcomes.toSorted()).toEqual(
+    [
+      [here, "ok"],
+      [there, "ok"],
+      [slow, "ok"],
+      [away, "AGENT_OFFLINE"],
+    ].toSorted(),
+  );
+  expect(remote.link.calls).toMatchObject([{ principal: "key:a", body: { params: { a: 1 } } }]);
+  expect(local.link.calls.length).toBe(1);
+});
+
+test("what the other hub refuses comes back with its code, also one of another release", async () => {
+  const [busy, odd] = [await addAgent(), await addAgent()];
+  const refuse = (code: string) => () =>
+    Promise.reject(Object.assign(new SondeError("AGENT_BUSY", "no"), { code }));
+  await connect(1, busy, playLink(refuse("AGENT_BUSY")));
+  await connect(1, odd, playLink(refuse("FROM_THE_FUTURE")));
+  expect((await deliver(0, [busy, odd])).toSorted()).toEqual(
+    [
+      [busy, "AGENT_BUSY"],
+      [odd, "INTERNAL"],
+    ].toSorted(),
+  );
+});
+
+test("attack 19: an agent with a live connection, here or elsewhere, gets no second", async () => {
+  const agentId = await addAgent();
+  const { link } = await connect(1, agentId);
+  expect(await codeOf(hubs[0].links.lease(agentId))).toBe("CERTIFICATE_REFUSED");
+  expect(await codeOf(hubs[1].links.lease(agentId))).toBe("CERTIFICATE_REFUSED");
+  expect(link.ended).toBe(null);
+});
+
+test("a connection that does not answer any more gives way, and its hub lets go of it", async () => {
+  const agentId = await addAgent();
+  const { link, lease } = await connect(1, agentId);
+  link.alive = false;
+  const newer = await connect(0, agentId);
+  await expect.poll(() => link.ended).toBe("replaced");
+  // What the first hub lets go of late is not the second one's lease.
+  await lease.release();
+  expect(hubs[0].directory.agentById(agentId)?.link.hub).toBe(names[0]);
+  expect(await deliver(1, [agentId])).toEqual([[agentId, "ok"]]);
+  expect(newer.link.calls.length).toBe(1);
+});
+
+test("attack 19: of many that come at once to both hubs one is let in", async () => {
+  const agentId = await addAgent();
+  const outcomes = await Promise.all(
+    Array.from({ length: 20 }, (_, index) =>
+      codeOf(hubs[index % 2 === 0 ? 0 : 1].links.lease(agentId)),
+    ),
+  );
+  expect(outcomes.filter((outcome) => outcome === "done")).toEqual(["done"]);
+  expect(new Set(outcomes)).toEqual(new Set(["done", "CERTIFICATE_REFUSED"]));
+});
+
+test("a lease that no session came of is free again", async () => {
+  const agentId = await addAgent();
+  const lease = await hubs[0].links.lease(agentId);
+  expect(await codeOf(hubs[0].links.lease(agentId))).toBe("CERTIFICATE_REFUSED");
+  await lease.release();
+  await lease.release();
+  await expect.poll(() => hubs[1].directory.agentById(agentId)?.link.hub).toBe(null);
+  await connect(1, agentId);
+});
+
+test("an agent is told what it should have when it is ready, and after each change at any hub", async () => {
+  const agentId = await addAgent();
+  const { link } = await connect(1, agentId);
+  expect(link.desired).toEqual([{ revision: 0, packs: [] }]);
+  const raise = (hub: 0 | 1) =>
+    hubs[hub].directory.change([{ kind: "agent", id: agentId }], async (tx) => {
+      await tx`update agents set desired_revision = desired_revision + 1 where id = ${agentId}`;
+    });
+  await raise(0);
+  await expect.poll(() => link.desired.map(({ revision }) => revision)).toEqual([0, 1]);
+  await raise(1);
+  expect(link.desired.map(({ revision }) => revision)).toEqual([0, 1, 2]);
+  // Another change of the same agent is no new order.
+  await hubs[0].directory.change([{ kind: "agent", id: agentId }], async (tx) => {
+    await tx`update agents set last_seen_at = now() where id = ${agentId}`;
+  });
+  expect(await deliver(0, [agentId])).toEqual([[agentId, "ok"]]);
+  expect(link.desired.length).toBe(3);
+});
+
+test("an agent with a new key loses its connection, wherever it is", async () => {
+  const agentId = await addAgent();
+  const { link } = await connect(1, agentId);
+  await hubs[0].directory.change([{ kind: "agent-key", id: agentId }], () => Promise.resolve());
+  await expect.poll(() => link.ended).toBe("enrolled anew");
+});
+
+test("a hub that stops leaves no agent behind that seems to be there", async () => {
+  const agentId = await addAgent();
+  const { link } = await connect(1, agentId);
+  const agent = () => hubs[0].directory.agent(`host-${agentId}`);
+  expect(hubs[0].links.isOnline(agent())).toBe(true);
+  await hubs[1].links.close();
+  expect(link.ended).toBe("the hub is stopping");
+  await expect.poll(() => hubs[0].links.isOnline(agent())).toBe(false);
+  expect(await deliver(0, [agentId])).toEqual([[agentId, "AGENT_OFFLINE"]]);
+});
