@@ -39,7 +39,8 @@ afterEach(async () => {
   expect(problems.splice(0)).toEqual([]);
 });
 
-async function openHub(self: string): Promise<TestHub> {
+/** @param unheard of which the other hubs have not heard yet */
+async function openHub(self: string, unheard = false): Promise<TestHub> {
   const database = await openDatabase({
     ...{ dataDir: "/nonexistent", url: server.url, schema: "hub", migrations },
     ...{ maxConnections: 4, onLost: (error) => problems.push(error) },
@@ -47,7 +48,14 @@ async function openHub(self: string): Promise<TestHub> {
   const { sql } = database;
   const report = (error: Error) => problems.push(error);
   const directory = await openDirectory(sql, report);
-  const links = await openLinks({ sql, directory, self, now: () => new Date(), report });
+  const quiet: Directory = {
+    ...directory,
+    change: async (changes, work) =>
+      unheard && changes[0]?.kind === "hub"
+        ? (await sql.begin(async (tx) => ({ done: await work(tx) }))).done
+        : await directory.change(changes, work),
+  };
+  const links = await openLinks({ sql, directory: quiet, self, now: () => new Date(), report });
   return { database, directory, links };
 }
 
@@ -182,6 +190,21 @@ test("a connection that does not answer any more gives way, and its hub lets go 
   expect(hubs[0].directory.agentById(agentId)?.link.hub).toBe(names[0]);
   expect(await deliver(1, [agentId])).toEqual([[agentId, "ok"]]);
   expect(newer.link.calls.length).toBe(1);
+});
+
+test("attack 19: also a hub that started a moment ago holds its agents", async () => {
+  const agentId = await addAgent();
+  const third = await openHub(randomUUID(), true);
+  try {
+    const lease = await third.links.lease(agentId);
+    lease.attach(playLink());
+    await expect.poll(() => hubs[0].directory.agentById(agentId)?.link.epoch).toBe(1);
+    expect(await codeOf(hubs[0].links.lease(agentId))).toBe("CERTIFICATE_REFUSED");
+  } finally {
+    await third.links.close();
+    await third.directory.close();
+    await third.database.close();
+  }
 });
 
 test("attack 19: of many that come at once to both hubs one is let in", async () => {
