@@ -22,6 +22,7 @@ async function start(options: Partial<HttpServerOptions> = {}): Promise<string> 
     ...options,
   });
   app.post("/echo", { config, schema: { body } }, (request) => request.body);
+  app.post("/any", { config }, () => ({ reached: true }));
   app.get("/ip", { config }, (request) => ({ ip: request.ip }));
   app.get("/defect", { config }, () => {
     throw new Error("a secret detail");
@@ -77,6 +78,11 @@ test.each([
   const response = await fetch(`${await start()}/echo`, init);
   expect([response.status, await codeOf(response)]).toEqual([status, code]);
   expect(reported).toEqual([]);
+});
+
+test("where no JSON is sent nothing is read, also by a route that says nothing of its body", async () => {
+  const response = await fetch(`${await start()}/any`, post("text/plain", "hello"));
+  expect([response.status, await codeOf(response)]).toEqual([400, "BAD_REQUEST"]);
 });
 
 test("what is right goes through as it came, up to the bound that is set", async () => {

@@ -2,9 +2,11 @@ import { type ChildProcess, type SpawnOptions, spawn } from "node:child_process"
 import { chmodSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterEach, beforeEach, expect, test } from "vitest";
+import { afterEach, beforeEach, expect, test, vi } from "vitest";
 
 const PROGRAM = join(import.meta.dirname, "testing/sample-service.ts");
+// A service that does not end when it should is known soon.
+vi.setConfig({ testTimeout: 15_000 });
 const NOBODY = 65_534;
 const asRoot = process.getuid?.() === 0;
 const account: SpawnOptions = asRoot ? { uid: NOBODY, gid: NOBODY } : {};

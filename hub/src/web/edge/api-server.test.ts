@@ -1,6 +1,7 @@
 import { randomUUID } from "node:crypto";
 import { type Database, openDatabase } from "@sonde/database";
 import { startTestDatabase, type TestDatabase } from "@sonde/database/testing";
+import { SondeError } from "@sonde/schemas/errors";
 import type { KeyPolicy } from "@sonde/schemas/hub";
 import type { HttpServer } from "@sonde/service";
 import { afterAll, beforeAll, expect, test } from "vitest";
@@ -23,6 +24,7 @@ let store: KeyStore;
 let authenticator: Authenticator;
 let app: HttpServer;
 let auditLog: AuditLog;
+const reported: { error: Error; requestId: string | undefined }[] = [];
 const now = () => new Date();
 const fail = (error: Error) => {
   throw error;
@@ -47,8 +49,18 @@ beforeAll(async () => {
     authenticator,
     auditLog,
     now,
-    report: fail,
+    report: (error, requestId) => {
+      reported.push({ error, requestId });
+    },
+    behindProxy: true,
   });
+  app.get("/defect", { config: { right: "calls.read" } }, () => {
+    throw new Error("a secret detail");
+  });
+  app.get("/foreign", { config: { right: "calls.read" } }, () => {
+    throw new SondeError("FORBIDDEN", "not this one");
+  });
+  app.get("/ip", { config: { right: "anybody" } }, ({ ip }) => ({ ip }));
   app.get("/agents", { config: { right: "agents.read" } }, () => ({ reached: true }));
   app.get("/agents/:agent", { config: { right: "agents.read" } }, () => ({
     reached: true,
@@ -146,6 +158,43 @@ test("attack 16: the database holds no key in a form that opens anything", async
   const rows = await database.sql`select * from api_keys`;
   expect(rows.length).toBeGreaterThan(0);
   expect(JSON.stringify(rows)).not.toContain(secret.slice("sonde_ak_".length));
+});
+
+test("a denial is in the audit log before it is answered, the guard's and a handler's alike", async () => {
+  const { id, secret } = await addKey("auditor");
+  const from = auditLog.head().size;
+  expect(await ask("/keys", bearer(secret))).toBe("FORBIDDEN");
+  expect(await ask("/foreign", bearer(secret))).toBe("FORBIDDEN");
+  const rows = await createAuditStore(database.sql, randomUUID()).read(from, 100);
+  const denied = rows.filter(({ record }) => record.event === "request.denied");
+  expect(denied.map(({ record }) => [record.principal, record.code, record.detail])).toEqual([
+    [
+      `key:${id}`,
+      "FORBIDDEN",
+      {
+        method: "GET",
+        route: "/keys",
+        reason: "a key of role auditor may not do keys.manage",
+      },
+    ],
+    [`key:${id}`, "FORBIDDEN", { method: "GET", route: "/foreign", reason: "not this one" }],
+  ]);
+});
+
+test("a defect is in the log under the id that its answer has", async () => {
+  const { secret } = await addKey("operator");
+  const headers = { host: "localhost:1", ...bearer(secret) };
+  const answer = await app.inject({ url: "/defect", headers });
+  expect(answer.json()).toMatchObject({ error: { code: "INTERNAL" } });
+  expect(answer.body).not.toContain("secret");
+  expect(answer.headers["x-content-type-options"]).toBe("nosniff");
+  expect(reported.length).toBe(1);
+  expect(reported[0]?.requestId).toBe(answer.headers["sonde-request-id"]);
+});
+
+test("behind a proxy its word says who asks, and not what the client put before it", async () => {
+  const headers = { host: "localhost:1", "x-forwarded-for": "198.51.100.1, 192.0.2.1" };
+  expect((await app.inject({ url: "/ip", headers })).json()).toEqual({ ip: "192.0.2.1" });
 });
 
 test("what fails before or beside a route still has a code", async () => {
