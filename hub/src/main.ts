@@ -111,6 +111,8 @@ async function serve(config: HubConfig, opened: Opened): Promise<Running> {
   return {
     ready: { hubId: keys.hubId, ...ports },
     async stop() {
+      // First nobody new, then no open call, so that each is answered before its client is let go.
+      listeners.control.close();
       await links.close();
       for (const end of endings) await end();
       await app.close();

@@ -34,9 +34,6 @@ export function installAgents(
     enrolments,
     onRegistryHead: (agent, head) => uses.registry.compare(agent, head),
   });
-  hub.onStop(async () => {
-    control.close();
-    await enrol.close();
-  });
+  hub.onStop(() => enrol.close());
   return { enrol, control };
 }
