@@ -1,4 +1,5 @@
-// Writes schemas/json/: the JSON Schema of every shape that outsiders meet.
+// Writes schemas/json/, the JSON Schema of every shape that outsiders meet, and
+// docs/threat-model-tests.md, which links each attack to the tests that cite it.
 // With --check it only compares, and fails when the committed files are old.
 import { existsSync, mkdirSync, readFileSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { dirname, join, resolve } from "node:path";
@@ -11,6 +12,7 @@ import * as manifest from "../schemas/src/manifest/index.ts";
 import * as registry from "../schemas/src/registry/index.ts";
 import * as trust from "../schemas/src/trust/index.ts";
 import * as wire from "../schemas/src/wire/index.ts";
+import { renderThreatLinks } from "./threat-links.ts";
 
 const schemas = {
   ...agent,
@@ -96,20 +98,22 @@ const wanted = new Map(
 );
 wanted.set("errors.json", `${JSON.stringify(schemas.ERROR_TABLE, null, 2)}\n`);
 
+const links = { path: join(root, "docs/threat-model-tests.md"), text: renderThreatLinks(root) };
+
 if (process.argv.includes("--check")) {
-  const old = [...wanted].filter(([name, text]) => {
-    const path = join(folder, name);
-    return !existsSync(path) || readFileSync(path, "utf8") !== text;
-  });
+  const isOld = (path, text) => !existsSync(path) || readFileSync(path, "utf8") !== text;
+  const old = [...wanted]
+    .filter(([name, text]) => isOld(join(folder, name), text))
+    .map(([name]) => `schemas/json/${name}`);
   const extra = readdirSync(folder).filter((name) => !wanted.has(name));
-  if (old.length > 0 || extra.length > 0) {
-    process.stderr.write(
-      `schemas/json is old (${[...old.map(([name]) => name), ...extra].join(", ")}): npm run generate\n`,
-    );
+  const oldLinks = isOld(links.path, links.text) ? ["docs/threat-model-tests.md"] : [];
+  if (old.length + extra.length + oldLinks.length > 0) {
+    process.stderr.write(`old: ${[...old, ...extra, ...oldLinks].join(", ")}: npm run generate\n`);
     process.exit(1);
   }
 } else {
   rmSync(folder, { recursive: true, force: true });
   mkdirSync(folder, { recursive: true });
   for (const [name, text] of wanted) writeFileSync(join(folder, name), text);
+  writeFileSync(links.path, links.text);
 }

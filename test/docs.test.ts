@@ -4,6 +4,7 @@ import { dirname, join, relative, resolve } from "node:path";
 import { promisify } from "node:util";
 import { ERROR_TABLE } from "@sonde/schemas/errors";
 import { describe, expect, test } from "vitest";
+import { citingFiles, readCitations, readDefined } from "../scripts/threat-links.ts";
 
 const root = resolve(import.meta.dirname, "..");
 const run = promisify(execFile);
@@ -201,6 +202,41 @@ test("docs/SECURITY.md names mutants that exist, for every layer", () => {
   const bare = layers.filter((_, index) => (named[index] ?? []).length === 0);
   // A layer that only states something has nothing yet that a mutant could disable.
   expect(bare.map((layer) => layer.split("\n")[0])).toEqual(["Attestation"]);
+});
+
+describe("docs/threat-model.md", () => {
+  const defined = {
+    layer: readDefined(read("docs/threat-model.md"), "layer"),
+    "identity rule": readDefined(read("docs/threat-model.md"), "identity rule"),
+    attack: readDefined(read("docs/threat-model.md"), "attack"),
+  };
+
+  test("numbers layers, rules and attacks from 1, without a gap", () => {
+    for (const [kind, count] of Object.entries({ layer: 9, "identity rule": 12, attack: 70 })) {
+      const numbers = [...defined[kind as keyof typeof defined].keys()];
+      expect(numbers, kind).toEqual(Array.from({ length: count }, (_, index) => index + 1));
+    }
+  });
+
+  test("says what is expected of each attack", () => {
+    const silent = [...defined.attack].filter(([, text]) => !text.includes(" *Expected:* "));
+    expect(silent).toEqual([]);
+  });
+
+  test("has every number that code, tests and mutants cite", () => {
+    const citations = [...citingFiles(root), ...documents].flatMap((path) =>
+      readCitations(read(path)).map((cited) => ({ ...cited, path })),
+    );
+    expect(citations.length).toBeGreaterThan(200);
+    expect(citations.filter(({ kind, number }) => !defined[kind].has(number))).toEqual([]);
+  });
+
+  test("is cited by number in one spelling", () => {
+    const otherwise = [...citingFiles(root)].filter((path) =>
+      /\b0[0-9]-(?:attacks|identity|product) \d/.test(read(path)),
+    );
+    expect(otherwise).toEqual([]);
+  });
 });
 
 test("no document speaks of how or where it was written", () => {

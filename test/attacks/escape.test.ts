@@ -184,6 +184,7 @@ test.each([
   expect(worked.filter((name) => !allowed.includes(name))).toEqual([]);
 });
 
+// Attack 49.
 test("the runner's own user alone keeps agent, hub, keys and root out of reach", async () => {
   writeTargets();
   if (!asRoot) {

@@ -146,6 +146,7 @@ const serves = async () =>
   (await client.call("acme__said_say", { agent: product.agent })).results[0]?.data?.["word"];
 const codeOf = (body: Record<string, unknown>) => (body["error"] as { code: string }).code;
 
+// Attacks 41, 42 and 43.
 test.each(FORGERIES)("the registry refuses %s with %s", async (_, code, forge) => {
   const pack = packOf(`1.${minor}.0`);
   const honest = await buildTestPack(pack);

@@ -79,6 +79,7 @@ describe("at the MCP endpoint, in the words of JSON-RPC", () => {
     );
   });
 
+  // Attack 8.
   test("a parameter set through __proto__ has no effect", async () => {
     const plain = await post(call(`{"agent":"${product.agent}"}`));
     const odd = await post(call(`{"agent":"${product.agent}","__proto__":{"all":true}}`));

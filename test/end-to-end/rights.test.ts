@@ -43,6 +43,7 @@ const recordsOf = async (keyId: string): Promise<AuditRecord[]> =>
     .map(({ record }) => record)
     .filter(({ principal }) => principal === `key:${keyId}`);
 
+// Attack 24.
 describe("every route and every role", () => {
   test("no route is missing from the table or from the documentation", () => {
     const table = listRouteRights("a").map(({ route }) => route);
@@ -98,6 +99,7 @@ describe("a key", () => {
     }
   });
 
+  // Attack 39.
   test("in the address is refused", async () => {
     const url = `${product.hubUrl}/api/v1/agents?api_key=${product.apiKey}`;
     expect(codeOf(await sendRaw(url))).toBe("UNAUTHENTICATED");
@@ -123,6 +125,7 @@ describe("a key", () => {
     expect(revoked.length).toBe(1);
   });
 
+  // Attack 39.
   test("for one probe sees and calls that one; everything else is denied and recorded", async () => {
     const { id, key } = await createKey({
       role: "client",

@@ -45,6 +45,7 @@ test("the transcripts of the first release and of the first that says what it sp
   }
 });
 
+// Attack 66.
 test.each(transcripts)("this agent serves the hub of release $release", async (transcript) => {
   const heard: unknown[] = [];
   const unsupported: string[] = [];
@@ -98,6 +99,7 @@ test.each(transcripts)("this agent serves the hub of release $release", async (t
   );
 });
 
+// Attack 66.
 test.each(transcripts)("this hub serves the agent of release $release", async (transcript) => {
   const server = new WebSocketServer({ host: "127.0.0.1", port: 0 });
   await once(server, "listening");

@@ -13,7 +13,7 @@ import { writeIdentity } from "./edge/store/write-identity.ts";
 
 // A program of its own, so that the daemon never loads the X.509 library:
 // `enrol.js CONFIG`, the token on stdin or in the file that CONFIG names, never
-// in argv (05-identity 12). Prints one JSON line.
+// in argv (identity rule 12). Prints one JSON line.
 
 const EnrolConfig = Type.Object(
   {

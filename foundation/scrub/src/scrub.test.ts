@@ -65,6 +65,7 @@ const planted: [string, string, string][] = [
   ["sonde-key", `sonde_et_${"l".repeat(43)}.${"0".repeat(64)}`, "llll"],
 ];
 
+// Attack 53.
 test.each(planted)("%s in %j is replaced wherever the string is", (kind, text, secret) => {
   const places = [
     text,

@@ -29,6 +29,7 @@ test("a call gets its probe and input and gives JSON text back", async () => {
   expect(await guest.describe(1000)).toEqual({ ok: true, result: '{"a":1}' });
 });
 
+// Attack 46.
 describe("a guest that misbehaves costs one call", () => {
   test.each([
     ["an endless loop", "for (;;);"],

@@ -176,10 +176,12 @@ test.each(ABSENT)("there is no %s", async (name) => {
   expect(await outcomeOf(typeofBody(name))).toBe("undefined");
 });
 
+// Attack 47.
 test.each(PATHS_TO_A_COMPILER)("%s compiles no text", async (path) => {
   expect(await outcomeOf(compilerBody(path))).toBe("refused");
 });
 
+// Attack 47.
 test.each(Object.entries(ESCAPES))("%s leads to no host object", async (_what, body) => {
   expect(await outcomeOf(body)).toBe("nothing");
 });
@@ -199,6 +201,7 @@ test("a dynamic import gives no module", async () => {
   expect(await outcomeOf(IMPORTS)).toBe(1);
 });
 
+// Attack 48.
 test("a result is copied as text, so a prototype in it is only a name", async () => {
   await outcomeOf(POLLUTES);
   expect(Object.hasOwn(Object.prototype, "polluted")).toBe(false);

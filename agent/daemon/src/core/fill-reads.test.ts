@@ -115,6 +115,7 @@ const hostile = [
   { toString: () => "all" },
 ];
 
+// Attack 50.
 test("no hole takes a hostile value", () => {
   const taken = Object.entries(holes).flatMap(([name, hole]) =>
     hostile
@@ -136,6 +137,7 @@ test("no hole takes a hostile value", () => {
   ]);
 });
 
+// Attack 50.
 test("a value that starts an option is refused even where its grammar would allow it", () => {
   expect(codeOf(() => fillOne(path, "-rf"))).toBe("PARAMS_INVALID");
   const enumeration: Hole = { type: "enum", values: ["-delete"] };
@@ -166,6 +168,7 @@ test("an absent optional parameter takes `otherwise`; a literal is checked as we
   expect(codeOf(() => fillReads(manifestWith(source, bad), "ask", {}))).toBe("PARAMS_INVALID");
 });
 
+// Attack 48.
 test("names that reach for a prototype find nothing", () => {
   const source: Source = { kind: "filesystem", ...limits };
   expect(codeOf(() => fillReads(manifestWith(source), "constructor", {}))).toBe("PROBE_UNKNOWN");

@@ -123,6 +123,7 @@ describe("file", () => {
     expect(cut).toMatchObject({ truncated: true, data: { text: "z" } });
   });
 
+  // Attack 51.
   test("a huge sparse file and an endless one cost the cap", async () => {
     const path = join(folder, "sparse");
     writeFileSync(path, "");
@@ -133,6 +134,7 @@ describe("file", () => {
     expect(codeOf((await readPath("/dev/zero")).outcome)).toBe("READ_FAILED");
   });
 
+  // Attack 51.
   test("a fifo and a device are refused at once and never opened", async () => {
     const fifo = join(folder, "fifo");
     expect(spawnSync("mkfifo", [fifo]).status).toBe(0);
@@ -181,6 +183,7 @@ describe("file", () => {
     expect(codeOf((await readPath(`${denied}-not/key`)).outcome)).toBe("SOURCE_NOT_FOUND");
   });
 
+  // Attack 54.
   test("memory, environment and open files of a process are never read", async () => {
     const pid = process.pid;
     const paths = [
@@ -211,6 +214,7 @@ describe("file", () => {
     expect(codeOf((await readPath(`/proc/${pid}/task/${pid}/stat`)).outcome)).toBe("ok");
   });
 
+  // Attack 51.
   test("a link swapped in between check and use is never followed", async () => {
     const arena = join(folder, "arena");
     mkdirSync(join(arena, "real"), { recursive: true });
@@ -332,6 +336,7 @@ describe("exec", () => {
   const run = (command: string, argv: string[], more: object = {}, timeoutMs?: number) =>
     read({ kind: "exec", command, argv, ...limits, ...more }, {}, timeoutMs);
 
+  // Attack 50.
   test("passes arguments literally, with nothing in the environment and on stdin", async () => {
     const hostile = ["$(id)", "`id`", "*", "a b", "x;y", "é\u202E"];
     const { outcome } = await run("printf", ["%s|", ...hostile]);
@@ -359,6 +364,7 @@ describe("exec", () => {
     expect(codeOf((await run("no-such-command", [])).outcome)).toBe("SOURCE_NOT_FOUND");
   });
 
+  // Attack 56.
   test("endless output is cut at the cap and its process killed", async () => {
     const mark = `bomb-${process.pid}-${Date.now()}`;
     const { outcome } = await run("yes", [mark], { maxBytes: 1000 });

@@ -91,6 +91,7 @@ test("a compressed member is read too", () => {
   expect(readArchive(member(deflateRawSync(tar), tar))).toEqual(readArchive(archive));
 });
 
+// Attack 41.
 test("one changed byte at any offset is refused", () => {
   for (let at = 0; at < archive.length; at += 1) {
     const copy = Uint8Array.from(archive);
@@ -99,6 +100,7 @@ test("one changed byte at any offset is refused", () => {
   }
 });
 
+// Attack 41.
 test("cut short at any length it is refused", () => {
   for (let length = 0; length < archive.length; length += 1) {
     expect(verdict(archive.subarray(0, length))).toBe("ARCHIVE_INVALID");
@@ -147,6 +149,7 @@ const NAMES: [string, string][] = [
   ["a repeated file", "README.md"],
   ["no name", ""],
 ];
+// Attack 42.
 test.each(NAMES)("%s as a name is refused", (_what, name) => {
   expect(verdict(withHeader(put(0, 100, name)))).toBe("ARCHIVE_INVALID");
 });
@@ -190,6 +193,7 @@ test.each<[string, (header: Buffer) => void]>([
   expect(verdict(withHeader(change))).toBe("ARCHIVE_INVALID"),
 );
 
+// Attack 42.
 test("a bomb of a hundred thousand files is refused, and so is a small one of many", () => {
   const header = buildTarHeader("LICENSE", 1);
   const many = (count: number): Uint8Array => {

@@ -66,6 +66,7 @@ test("one flipped bit at any byte of the archive is refused", async () => {
   }
 });
 
+// Attack 43.
 test("a swapped file in a well-formed archive is refused", async () => {
   for (const swapped of ["pack.json", "index.js", "README.md", "LICENSE"]) {
     const files = readArchive(archive).map((file) =>
@@ -75,6 +76,7 @@ test("a swapped file in a well-formed archive is refused", async () => {
   }
 });
 
+// Attack 43.
 test("a right signature counts only for its own archive", async () => {
   const later = buildSampleArchive({ manifest: { version: "1.0.1" } });
   expect(await verdict({ archive: later })).toBe("DIGEST_MISMATCH");
@@ -116,6 +118,7 @@ test.each<[string, unknown]>([
   );
 });
 
+// Attack 43.
 test("a signature of somebody else is refused", async () => {
   const stranger = createSampleKey();
   expect(await verdict({ bundle: signSample(archive, stranger) })).toBe("SIGNER_UNTRUSTED");

@@ -101,6 +101,7 @@ test("an unsigned pack's tools say so, and need an approval of their own", () =>
   );
 });
 
+// Attack 36.
 test("a principal sees only tools it may call on some agent", () => {
   const principal = (agents: string[]): Principal => ({
     subject: { id: "key:1", name: "test" },

@@ -11,7 +11,7 @@ const MAX_CHAIN = 4;
 
 /**
  * Gets the CA certificate that a hub presents and gives it back only if the
- * token names exactly it (05-identity 2: no trust on first use). Nothing is
+ * token names exactly it (identity rule 2: no trust on first use). Nothing is
  * sent to the hub on this connection; the next one is verified in full against
  * this CA alone.
  *

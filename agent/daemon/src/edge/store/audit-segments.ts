@@ -159,7 +159,7 @@ function readEntries(path: string): AuditEntry[] {
 }
 
 /**
- * Cuts a last line that a crash tore (06-attacks 62). An entry is acknowledged
+ * Cuts a last line that a crash tore (attack 62). An entry is acknowledged
  * only after the sync that follows its newline, so a line without one never
  * was; a line with a NUL is a block the machine lost before any sync.
  */
