@@ -118,6 +118,8 @@ async function admit(
   const release = () => void lease.release().catch(options.report);
   socket.once("close", release);
   if (socket.destroyed) release();
+  // A key that was replaced while the lease was taken; from here on the lease hears of it.
+  await identify(options, socket);
   const hubNonce = randomBytes(NONCE_BYTES);
   const exporter = socket.exportKeyingMaterial(
     CHANNEL_BINDING_BYTES,
@@ -194,7 +196,6 @@ function startSession(options: ControlOptions, admitted: Admitted, socket: WebSo
       });
     },
     onClose(refusal) {
-      keep(inTurn(() => lease.release()));
       renewal.stop();
       if (refusal !== null) {
         audit("envelope.refused", { status: "denied", code: refusal.code });

@@ -255,6 +255,17 @@ test("an agent with a new key loses its connection, wherever it is", async () =>
   await expect.poll(() => link.ended).toBe("enrolled anew");
 });
 
+test("an agent whose key was replaced while it came has no session", async () => {
+  const agentId = await addAgent();
+  const lease = await hubs[1].links.lease(agentId);
+  await hubs[0].directory.change([{ kind: "agent-key", id: agentId }], () => Promise.resolve());
+  // The notification of a later change says that the one before has been heard.
+  await addAgent();
+  const link = playLink();
+  lease.attach(link);
+  expect(link.ended).toBe("enrolled anew");
+});
+
 test("a hub that stops leaves no agent behind that seems to be there", async () => {
   const agentId = await addAgent();
   const { link } = await connect(1, agentId);

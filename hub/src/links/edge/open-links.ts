@@ -54,6 +54,8 @@ type Held = {
   link: AgentLink | null;
   /** Of the desired state that was sent last; null until the agent has said hello. */
   revision: number | null;
+  /** Why its session must not go on, whether it has begun or not. */
+  over: "enrolled anew" | "replaced" | null;
 };
 
 export type LinksOptions = {
@@ -76,9 +78,10 @@ export async function openLinks(options: LinksOptions): Promise<Links> {
   directory.onChange(({ kind, id }) => {
     const mine = held.get(id);
     const agent = directory.agentById(id);
-    if (mine?.link === undefined || mine.link === null || agent === undefined) return;
-    if (kind === "agent-key") return mine.link.close("enrolled anew");
-    if (agent.link.epoch > mine.epoch) return mine.link.close("replaced");
+    if (mine === undefined || agent === undefined) return;
+    if (kind === "agent-key") mine.over = "enrolled anew";
+    else if (mine.epoch > 0 && agent.link.epoch > mine.epoch) mine.over = "replaced";
+    if (mine.over !== null) return mine.link?.close(mine.over);
     if (mine.revision !== null && agent.desired.revision > mine.revision) tellDesired(agent, mine);
   });
 
@@ -176,7 +179,7 @@ export async function openLinks(options: LinksOptions): Promise<Links> {
       const agent = directory.agentById(agentId);
       if (agent === undefined) throw new SondeError("AGENT_UNKNOWN", "expected an enrolled agent");
       await refuseWhileAlive(agent);
-      const mine: Held = { epoch: 0, link: null, revision: null };
+      const mine: Held = { epoch: 0, link: null, revision: null, over: null };
       held.set(agentId, mine);
       try {
         mine.epoch = await takeLease(agentId, agent.link.epoch);
@@ -187,6 +190,7 @@ export async function openLinks(options: LinksOptions): Promise<Links> {
       return {
         attach(link) {
           mine.link = link;
+          if (mine.over !== null) link.close(mine.over);
         },
         ready() {
           const known = directory.agentById(agentId);
