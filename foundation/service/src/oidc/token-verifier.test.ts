@@ -48,6 +48,7 @@ test.each<[string, () => string]>([
     () => sign({ iss: "https://else.example" }),
   ],
   ["for another audience", () => sign({ aud: "https://other.example" })],
+  ["for another audience, in a list", () => sign({ aud: ["https://other.example"] })],
   ["for several audiences", () => sign({ aud: [AUDIENCE, "https://other.example"] })],
   ["that is over", () => sign({ exp: NOW - 60 })],
   ["of this morning with a far end", () => sign({ iat: NOW - 20_000, exp: NOW + 20_000 })],
