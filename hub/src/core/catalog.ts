@@ -45,6 +45,8 @@ export type CatalogEntry = {
   probe: string;
   capability: Capability;
   params: ValueSchema;
+  /** What an answer must be; the tool's output schema, and so the pin, has it too. */
+  result: ValueSchema;
   tool: ToolDefinition;
   /** Agent name -> digest of the pack that serves it there. */
   agents: Map<string, Digest>;
@@ -89,8 +91,8 @@ function addPack(
     const entry = found.get(tool.name);
     if (entry === undefined) {
       const agents = new Map([[agent, pack.digest]]);
-      const { capability, params } = manifest;
-      found.set(tool.name, { probe, capability, params, tool, agents });
+      const { capability, params, result } = manifest;
+      found.set(tool.name, { probe, capability, params, result, tool, agents });
     } else {
       entry.agents.set(agent, pack.digest);
     }
