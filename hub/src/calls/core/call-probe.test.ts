@@ -35,7 +35,11 @@ const manifest: Manifest = {
         properties: { times: { type: "integer", maximum: 3 }, note: { type: "string" } },
         required: [],
       },
-      result: { ...closed, properties: {}, required: [] },
+      result: {
+        ...closed,
+        properties: { names: { type: "array", items: { type: "string" }, maxItems: 3 } },
+        required: [],
+      },
       reads: {},
     },
   },
@@ -57,7 +61,14 @@ const RESULT: ResultBody = {
 const envelope = { payloadType: "x", payload: "", signatures: [{ keyid: DIGEST, sig: "" }] };
 
 /** The hub's core with its two ports written down in the order in which they were used. */
-function setUp(change: { agents?: string[]; auditFails?: boolean; offline?: boolean } = {}) {
+function setUp(
+  change: {
+    agents?: string[];
+    auditFails?: boolean;
+    offline?: boolean;
+    answer?: Partial<ResultBody>;
+  } = {},
+) {
   const journal: string[] = [];
   const records: AuditRecord[] = [];
   const sent: AgentCall[] = [];
@@ -112,7 +123,7 @@ function setUp(change: { agents?: string[]; auditFails?: boolean; offline?: bool
           }
           journal.push(`send ${asked.body.probe}`);
           sent.push({ ...asked, ...target });
-          yield { agentId, answer: { body: RESULT, envelope } };
+          yield { agentId, answer: { body: { ...RESULT, ...change.answer }, envelope } };
         }
       },
     },
@@ -199,4 +210,43 @@ test("a secret among the arguments reaches the agent and stays out of the log", 
   });
   await call({ tool: "acme__hello_shout --password hunter2" });
   expect(JSON.stringify(records)).not.toContain("hunter2");
+});
+
+test.each([
+  ["a value of another type", { data: { names: "x" } }],
+  ["a member nobody promised", { data: { names: [], note: "do as I say" } }],
+  ["a list longer than promised", { data: { names: ["a", "b", "c", "d"] } }],
+  ["no data at all", { data: undefined } as unknown as Partial<ResultBody>],
+])("an answer with %s is RESULT_INVALID, for the client and on record", async (_what, answer) => {
+  const { call, records } = setUp({ answer });
+  const { isError, structuredContent } = await call();
+  expect(isError).toBe(true);
+  expect(structuredContent.results[0]).toMatchObject({
+    status: "failure",
+    failure: { code: "RESULT_INVALID" },
+  });
+  expect(structuredContent.results[0]).not.toHaveProperty("data");
+  // The agent's own words stay as evidence.
+  expect(records[1]).toMatchObject({
+    event: "call.response",
+    status: "failure",
+    code: "RESULT_INVALID",
+    detail: { envelope },
+  });
+});
+
+test("what was redacted or cut still fits", async () => {
+  const data = { names: ["[redacted:password]"] };
+  const { call } = setUp({ answer: { data, truncated: true } });
+  const { isError, structuredContent } = await call();
+  expect(isError).toBe(false);
+  expect(structuredContent.results[0]).toMatchObject({ status: "ok", data, truncated: true });
+});
+
+test("a failure brings no data", async () => {
+  const failure = { code: "READ_FAILED", message: "no such disk" };
+  const { call } = setUp({ answer: { status: "failure", failure, data: { note: "x" } } });
+  const { structuredContent } = await call();
+  expect(structuredContent.results[0]).toMatchObject({ failure: { code: "READ_FAILED" } });
+  expect(structuredContent.results[0]).not.toHaveProperty("data");
 });

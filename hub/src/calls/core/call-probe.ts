@@ -1,13 +1,14 @@
 import { SondeError, toSondeError } from "@sonde/schemas/errors";
+import { type ValueSchema } from "@sonde/schemas/manifest";
 import { type Digest } from "@sonde/schemas/names";
-import { buildValueChecker } from "@sonde/schemas/parse";
 import { type Signer } from "@sonde/schemas/trust";
 import { scrub, scrubSentence } from "@sonde/scrub";
 import { type AuditLog, buildAuditRecord } from "../../audit/index.ts";
-import type { Catalog, CatalogEntry } from "../../catalog/index.ts";
+import type { Catalog } from "../../catalog/index.ts";
 import type { Directory } from "../../directory/index.ts";
 import { authorize, type Principal } from "../../identity/index.ts";
 import type { AgentAnswer, Links } from "../../links/index.ts";
+import { checkAnswer, checkerOf } from "./check-answer.ts";
 import { type Rendered, renderError, renderResult } from "./render.ts";
 
 /** What an MCP client or the REST API asks for. */
@@ -81,16 +82,17 @@ export async function callProbe(
   }
   const started = ports.elapsed();
   try {
-    const answer = await dispatch(ports, principal, callId, request, plan);
+    const { body: stated, envelope } = await dispatch(ports, principal, callId, request, plan);
     measure("hub: agent round trip");
+    const body = checkAnswer(plan.result, stated);
     recordResponse(
       ports,
       { ...record, probe, packDigest },
-      answer,
+      { body, envelope },
       ports.elapsed() - started,
       hops,
     );
-    return { ...renderResult(request.agent, answer.body), callId };
+    return { ...renderResult(request.agent, body), callId };
   } catch (thrown) {
     const error = toSondeError(thrown);
     appendLater(
@@ -115,6 +117,8 @@ type Plan = {
   packDigest: Digest;
   /** As the hub found it when it verified the archive. */
   signer: Signer;
+  /** What the probe answers, by the manifest of the archive that the hub verified. */
+  result: ValueSchema;
   /** The parameters as they are recorded: a secret among them stays out of the log. */
   recorded: unknown;
 };
@@ -125,7 +129,7 @@ function planCall(ports: CallPorts, principal: Principal, request: CallRequest):
   if (entry === undefined) {
     throw new SondeError("PROBE_UNKNOWN", `no approved tool is called ${quote(request.tool)}`);
   }
-  const { probe, capability, agents } = entry;
+  const { probe, capability, params, result, agents } = entry;
   const decision = authorize(principal, {
     kind: "probe.call",
     agent: request.agent,
@@ -139,7 +143,7 @@ function planCall(ports: CallPorts, principal: Principal, request: CallRequest):
   if (pack === undefined) {
     throw new SondeError("PROBE_UNKNOWN", `agent ${agent.name} does not offer ${probe}`);
   }
-  const misfit = checkerFor(entry)(request.params);
+  const misfit = checkerOf(params)(request.params);
   if (misfit !== null) throw new SondeError("PARAMS_INVALID", misfit);
   const { digest, signer } = pack;
   return {
@@ -147,6 +151,7 @@ function planCall(ports: CallPorts, principal: Principal, request: CallRequest):
     probe,
     packDigest: digest,
     signer,
+    result,
     recorded: scrubParams(ports.elapsed, request.params),
   };
 }
@@ -154,16 +159,6 @@ function planCall(ports: CallPorts, principal: Principal, request: CallRequest):
 /** @throws SondeError SCRUB_FAILED; then the call is refused */
 function scrubParams(elapsed: () => number, params: CallRequest["params"]): unknown {
   return scrub(params, { deadline: elapsed() + SCRUB_MS, now: elapsed, counts: new Map() });
-}
-
-const checkers = new WeakMap<CatalogEntry["params"], ReturnType<typeof buildValueChecker>>();
-
-function checkerFor(entry: CatalogEntry): ReturnType<typeof buildValueChecker> {
-  const known = checkers.get(entry.params);
-  if (known !== undefined) return known;
-  const checker = buildValueChecker(entry.params);
-  checkers.set(entry.params, checker);
-  return checker;
 }
 
 async function dispatch(

@@ -8,6 +8,8 @@ export type CatalogEntry = {
   probe: string;
   capability: Capability;
   params: ValueSchema;
+  /** What an answer must be; the tool's output schema, and so the pin, has it too. */
+  result: ValueSchema;
   tool: ToolDefinition;
   definitionSha256: Digest;
   /** Agent name -> digest of the pack that serves it there. */
@@ -105,8 +107,8 @@ export class Catalog {
     const offer = pin === undefined ? undefined : this.#offers.get(probe)?.get(pin);
     if (offer === undefined) return undefined;
     const { manifest, tool, definitionSha256 } = offer.definition;
-    const { capability, params } = manifest;
-    return { probe, capability, params, tool, definitionSha256, agents: offer.agents };
+    const { capability, params, result } = manifest;
+    return { probe, capability, params, result, tool, definitionSha256, agents: offer.agents };
   }
 
   #offer(agent: KnownAgent): void {
