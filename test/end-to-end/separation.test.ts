@@ -2,14 +2,17 @@ import { execFileSync, spawnSync } from "node:child_process";
 import {
   chmodSync,
   chownSync,
+  copyFileSync,
+  mkdirSync,
   mkdtempSync,
-  readdirSync,
   readFileSync,
+  readdirSync,
   rmSync,
   writeFileSync,
 } from "node:fs";
 import { join } from "node:path";
 import type { ErrorBody } from "@sonde/schemas/errors";
+import { createWorkshop } from "@sonde/privileges/testing";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { connectOlderClient } from "../product/mcp-clients.ts";
 import { findLeftovers } from "../product/processes.ts";
@@ -195,13 +198,19 @@ describe("started by an ordinary user", () => {
 });
 
 describe("the hub's listener", () => {
-  test("beyond loopback needs TLS or a proxy, else the hub does not start", () => {
-    const folder = createDataFolder();
+  test("beyond loopback needs TLS or a proxy, else the hub does not start", async () => {
+    const workshop = await createWorkshop();
+    const folder = join(workshop.folder, "hub");
     const config = join(folder, "hub.json");
+    const program = join(workshop.folder, "hub.mjs");
+    copyFileSync(join(workspace, "dist", "hub.js"), program);
+    mkdirSync(folder);
+    // The hub could make its data folder here, so that it is missing for one reason alone.
+    chmodSync(folder, 0o777);
     writeFileSync(
       config,
       JSON.stringify({
-        dataDir: join(folder, "hub"),
+        dataDir: join(folder, "data"),
         http: { host: "0.0.0.0", port: 0, behindProxy: false, publicHosts: [] },
         agents: { host: "127.0.0.1", enrolPort: 0, controlPort: 0, names: ["localhost"] },
         trustPolicyPath: join(folder, "trust.json"),
@@ -210,13 +219,11 @@ describe("the hub's listener", () => {
         supervised: false,
       }),
     );
-    const hub = spawnSync(process.execPath, [join(workspace, "dist", "hub.js"), config], {
-      encoding: "utf8",
-      timeout: 20_000,
-    });
+    const [command = "", ...args] = workshop.unprivileged([program, config]);
+    const hub = spawnSync(command, args, { encoding: "utf8", timeout: 20_000, cwd: "/" });
     expect(hub.status).toBe(1);
     expect(errorOf(hub.stdout).code).toBe("INSECURE_LISTENER");
     expect(readdirSync(folder)).toEqual(["hub.json"]);
-    rmSync(folder, { recursive: true });
+    workshop.close();
   });
 });
