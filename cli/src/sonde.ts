@@ -3,6 +3,7 @@ import { Socket } from "node:net";
 import { dirname, join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { ERROR_TABLE, SondeError, toSondeError } from "@sonde/schemas/errors";
+import { RELEASE } from "@sonde/schemas/release";
 import { Command, Option } from "commander";
 import { addAgentCommands } from "./agent/agent-commands.ts";
 import { addDemoCommand } from "./demo/demo-command.ts";
@@ -65,6 +66,7 @@ async function start(flags: StartFlags): Promise<void> {
 
 const program = new Command("sonde")
   .description("Look inside servers without a shell.")
+  .version(RELEASE)
   .exitOverride();
 program
   .command("start")

@@ -1,6 +1,7 @@
 import { extname, join } from "node:path";
 import { type Database, openDatabase } from "@sonde/database";
 import { type Digest } from "@sonde/schemas/names";
+import { RELEASE } from "@sonde/schemas/release";
 import { type TrustedRoot, parseTrustedRoot } from "@sonde/schemas/trust";
 import {
   type Running,
@@ -17,7 +18,6 @@ import {
 } from "@sonde/service";
 import { formatNoteKey, parseNoteKey } from "@sonde/trust/log";
 import { DEFAULT_RATE_LIMITS, type RegistryConfig, parseRegistryConfig } from "./config.ts";
-import { REGISTRY_VERSION } from "./core/registry-version.ts";
 import { createChecker } from "./edge/checker.ts";
 import { createDownloadCounter } from "./edge/download-counter.ts";
 import { addArchiveRoutes } from "./edge/http/archive-routes.ts";
@@ -133,7 +133,7 @@ async function serve(config: RegistryConfig, opened: Opened): Promise<Running> {
   });
   await installOpenApi(operator, {
     title: "Sonde registry, for its operator",
-    version: REGISTRY_VERSION,
+    version: RELEASE,
     errors: ["INTERNAL", ...refusals],
   });
   addTokenRoutes(operator, { publishers, tokens, now });
@@ -161,7 +161,7 @@ async function serve(config: RegistryConfig, opened: Opened): Promise<Running> {
   installConditionalAnswers(app);
   await installOpenApi(app, {
     title: "Sonde registry",
-    version: REGISTRY_VERSION,
+    version: RELEASE,
     errors: ["TOO_MANY_ATTEMPTS", "INTERNAL", ...refusals],
   });
   await installUploads(app);

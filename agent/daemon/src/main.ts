@@ -1,9 +1,9 @@
 import { join } from "node:path";
 import { SondeError, toSondeError } from "@sonde/schemas/errors";
 import { parseJson } from "@sonde/schemas/parse";
+import { RELEASE } from "@sonde/schemas/release";
 import { type TrustPolicy, parseTrustPolicy } from "@sonde/schemas/trust";
 import { admitPack, admittedFolder, followRegistry, readAdmitted } from "@sonde/trust/admit";
-import { AGENT_VERSION } from "./core/agent-version.ts";
 import { describeHost } from "./edge/describe-host.ts";
 import { createLog } from "./edge/log.ts";
 import { readOwnedFile } from "./edge/owned-file.ts";
@@ -68,7 +68,7 @@ function buildAdmission(config: AgentConfig, owners: readonly number[]): Admissi
         registry: policy.registry,
         policy,
         log,
-        agentVersion: AGENT_VERSION,
+        agentVersion: RELEASE,
         storeDir,
       });
     },

@@ -1,4 +1,5 @@
 import { Command, CommanderError } from "commander";
+import { RELEASE } from "@sonde/schemas/release";
 import { addBuild } from "./build.ts";
 import { addAdvisory, addDeprecate, addYank } from "./change-pack.ts";
 import { addCreateKey } from "./create-key.ts";
@@ -21,6 +22,7 @@ export async function runPackProgram(args: readonly string[], io: ProgramIo): Pr
   });
   const program = new Command("sonde-pack")
     .description("Write, build, test, sign and publish packs for Sonde.")
+    .version(RELEASE)
     .exitOverride()
     .configureOutput({
       writeOut: (text) => io.out(text.trimEnd()),

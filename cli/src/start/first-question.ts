@@ -2,6 +2,7 @@ import { Client } from "@modelcontextprotocol/sdk/client/index.js";
 import { StreamableHTTPClientTransport } from "@modelcontextprotocol/sdk/client/streamableHttp.js";
 import { fromStated } from "@sonde/schemas/errors";
 import { type ToolResults } from "@sonde/schemas/hub";
+import { RELEASE } from "@sonde/schemas/release";
 
 /** An answer as an MCP client gets it. */
 export type Answer = { tool: string; callId: string; results: ToolResults["results"] };
@@ -18,7 +19,7 @@ export async function askTool(
   tool: string,
   args: Record<string, unknown>,
 ): Promise<Answer> {
-  const client = new Client({ name: "sonde-cli", version: "0.1.0" });
+  const client = new Client({ name: "sonde-cli", version: RELEASE });
   const transport = new StreamableHTTPClientTransport(new URL(mcpUrl), {
     requestInit: { headers: { authorization: `Bearer ${apiKey}` } },
   });

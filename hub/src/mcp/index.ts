@@ -1,7 +1,7 @@
+import { RELEASE } from "@sonde/schemas/release";
 import type { CallPorts } from "../calls/index.ts";
 import type { Catalog } from "../catalog/index.ts";
 import type { Hub } from "../hub.ts";
-import { HUB_VERSION } from "../hub-version.ts";
 import { type McpEndpoint, addMcpEndpoint } from "./edge/mcp-endpoint.ts";
 
 /** Changes that come together, such as a fleet that starts, are announced once. */
@@ -12,7 +12,7 @@ export function installMcp(hub: Hub, uses: { calls: CallPorts; catalog: Catalog 
   const mcp = addMcpEndpoint(
     hub.app,
     { ...uses.calls, directory: hub.directory, links: hub.links },
-    HUB_VERSION,
+    RELEASE,
   );
   let announcing: NodeJS.Timeout | null = null;
   uses.catalog.onChange(() => {

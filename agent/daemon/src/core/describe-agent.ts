@@ -1,8 +1,8 @@
 import { type AgentStatus, type PackExplanation } from "@sonde/schemas/agent";
 import { SondeError } from "@sonde/schemas/errors";
 import { type Capability, type PackName } from "@sonde/schemas/names";
+import { RELEASE } from "@sonde/schemas/release";
 import { type HelloBody, type PackReportBody } from "@sonde/schemas/wire";
-import { AGENT_VERSION } from "./agent-version.ts";
 import type { AuditLog } from "./audit-log.ts";
 import { explainPack } from "./pack-report.ts";
 import type { Packs } from "./packs.ts";
@@ -44,7 +44,7 @@ export function describeAgent(agent: DescribedAgent): {
   return {
     hello: () => ({
       name,
-      agentVersion: AGENT_VERSION,
+      agentVersion: RELEASE,
       ...agent.host,
       maxCapability,
       wall: wall(),

@@ -5,6 +5,7 @@ import type { Duplex } from "node:stream";
 import { TLSSocket } from "node:tls";
 import { SondeError } from "@sonde/schemas/errors";
 import { createTurns } from "@sonde/schemas/parse";
+import { RELEASE } from "@sonde/schemas/release";
 import {
   agentUri,
   OWN_PROTOCOL,
@@ -23,7 +24,6 @@ import {
 import { WebSocketServer, type WebSocket } from "ws";
 import { buildAuditRecord } from "../../audit/index.ts";
 import type { Hub } from "../../hub.ts";
-import { HUB_VERSION } from "../../hub-version.ts";
 import { type Lease, createAgentLink } from "../../links/index.ts";
 import type { AgentStore } from "./agent-store.ts";
 import { createRenewal } from "./certificate-renewal.ts";
@@ -213,7 +213,7 @@ function startSession(options: ControlOptions, admitted: Admitted, socket: WebSo
       type: "welcome",
       body: {
         hubTime: now().getTime(),
-        hubVersion: HUB_VERSION,
+        hubVersion: RELEASE,
         auditHead: auditLog.head(),
         ...(admitted.understandsOffers && { protocol: OWN_PROTOCOL }),
       },

@@ -1,10 +1,10 @@
 import { SondeError } from "@sonde/schemas/errors";
 import { type PackName, Version } from "@sonde/schemas/names";
 import { buildValueChecker } from "@sonde/schemas/parse";
+import { RELEASE } from "@sonde/schemas/release";
 import { type AdmittedPack, type TrustPolicy } from "@sonde/schemas/trust";
 import { admitPack } from "@sonde/trust/admit";
 import type { HubPack } from "../../directory/index.ts";
-import { HUB_VERSION } from "../../hub-version.ts";
 import type { RegistryFollower } from "../../registry-log/index.ts";
 import type { PackStore } from "./pack-store.ts";
 
@@ -69,7 +69,7 @@ async function admitPublished(
   agentVersion: Version | null,
 ): Promise<AdmittedPack> {
   const { registry } = options;
-  const { version, digest } = await registry.choose(name, wanted, agentVersion ?? HUB_VERSION);
+  const { version, digest } = await registry.choose(name, wanted, agentVersion ?? RELEASE);
   const log = await registry.place();
   return await admitPack(options.admitPath, buildRequest(options, { name, version, digest, log }));
 }
@@ -77,5 +77,5 @@ async function admitPublished(
 type Asked = Pick<Parameters<typeof admitPack>[1], "name" | "version" | "digest" | "log">;
 
 function buildRequest({ policy, storeDir }: ObtainOptions, asked: Asked) {
-  return { ...asked, registry: policy.registry, policy, agentVersion: HUB_VERSION, storeDir };
+  return { ...asked, registry: policy.registry, policy, agentVersion: RELEASE, storeDir };
 }
