@@ -218,10 +218,12 @@ test("attack 19: of many that come at once to both hubs one is let in", async ()
   expect(new Set(outcomes)).toEqual(new Set(["done", "CERTIFICATE_REFUSED"]));
 });
 
-test("a lease that no session came of is free again", async () => {
+test("a lease that no session came of is free again, and until then its agent is on its way", async () => {
   const agentId = await addAgent();
   const lease = await hubs[0].links.lease(agentId);
+  await expect.poll(() => hubs[1].directory.agentById(agentId)?.link.hub).toBe(names[0]);
   expect(await codeOf(hubs[0].links.lease(agentId))).toBe("CERTIFICATE_REFUSED");
+  expect(await codeOf(hubs[1].links.lease(agentId))).toBe("CERTIFICATE_REFUSED");
   await lease.release();
   await lease.release();
   await expect.poll(() => hubs[1].directory.agentById(agentId)?.link.hub).toBe(null);

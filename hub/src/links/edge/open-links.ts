@@ -91,14 +91,20 @@ export async function openLinks(options: LinksOptions): Promise<Links> {
   }
 
   async function answerPeer(question: Question): Promise<unknown> {
-    const link = held.get(question.agentId)?.link ?? null;
+    const mine = held.get(question.agentId);
     switch (question.op) {
       case "call":
-        if (link === null) throw offline(question.agentId);
-        return await link.call(question.call);
+        if (mine?.link === undefined || mine.link === null) throw offline(question.agentId);
+        return await mine.link.call(question.call);
       case "ping":
-        return link !== null && (await link.ping(question.timeoutMs));
+        return await isAlive(mine, question.timeoutMs);
     }
+  }
+
+  /** One whose session has not begun yet is on its way: it counts as alive. */
+  async function isAlive(mine: Held | undefined, timeoutMs: number): Promise<boolean> {
+    if (mine === undefined) return false;
+    return mine.link === null || (await mine.link.ping(timeoutMs));
   }
 
   /** The other hub that holds the agent, when it is there. */
@@ -118,18 +124,19 @@ export async function openLinks(options: LinksOptions): Promise<Links> {
     return await relay.ask(elsewhere, { op: "call", agentId, call }, limitMs);
   }
 
-  async function refuseWhileAlive(agent: KnownAgent): Promise<void> {
-    const mine = held.get(agent.id);
+  /** The place of a new connection: one that does not answer any more makes room, one that does stays. */
+  async function takePlace(agent: KnownAgent): Promise<Held> {
+    const before = held.get(agent.id);
     const elsewhere = holderElsewhere(agent);
-    // Of two that came at once and found nobody, the second meets the first before its session.
-    const isComing = mine !== undefined && mine.link === null;
-    const isAlive =
-      isComing ||
-      (await mine?.link?.ping(TAKEOVER_PING_MS)) === true ||
-      (elsewhere !== null && (await pingElsewhere(elsewhere, agent.id)));
-    if (isAlive) throw refuseSecond();
-    mine?.link?.close("replaced");
-    held.delete(agent.id);
+    if (await isAlive(before, TAKEOVER_PING_MS)) throw refuseSecond();
+    if (elsewhere !== null && (await pingElsewhere(elsewhere, agent.id))) throw refuseSecond();
+    // Of two that came at once and found nobody, the second finds the first one here. From the
+    // look to the new entry nothing may be awaited.
+    if (held.get(agent.id) !== before) throw refuseSecond();
+    const mine: Held = { epoch: 0, link: null, revision: null, over: null };
+    held.set(agent.id, mine);
+    before?.link?.close("replaced");
+    return mine;
   }
 
   async function pingElsewhere(hub: string, agentId: string): Promise<boolean> {
@@ -178,9 +185,7 @@ export async function openLinks(options: LinksOptions): Promise<Links> {
       await peers.look();
       const agent = directory.agentById(agentId);
       if (agent === undefined) throw new SondeError("AGENT_UNKNOWN", "expected an enrolled agent");
-      await refuseWhileAlive(agent);
-      const mine: Held = { epoch: 0, link: null, revision: null, over: null };
-      held.set(agentId, mine);
+      const mine = await takePlace(agent);
       try {
         mine.epoch = await takeLease(agentId, agent.link.epoch);
       } catch (thrown) {
