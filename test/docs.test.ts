@@ -1,5 +1,5 @@
 import { execFile } from "node:child_process";
-import { existsSync, globSync, readFileSync, readdirSync } from "node:fs";
+import { existsSync, globSync, readFileSync } from "node:fs";
 import { dirname, join, relative, resolve } from "node:path";
 import { promisify } from "node:util";
 import { ERROR_TABLE } from "@sonde/schemas/errors";
@@ -11,11 +11,12 @@ const run = promisify(execFile);
 const read = (path: string) => readFileSync(join(root, path), "utf8");
 
 const documents = [
-  "README.md",
-  ...readdirSync(join(root, "docs"), { recursive: true, encoding: "utf8" })
-    .filter((path) => path.endsWith(".md"))
-    .map((path) => `docs/${path}`),
-];
+  ...["*.md", "docs/**/*.md", "{agent,foundation}/**/README.md"],
+  "{cli,hub,pack-sdk,registry,schemas,test}/README.md",
+]
+  .flatMap((pattern) => globSync(pattern, { cwd: root }))
+  .filter((path) => !path.includes("node_modules"))
+  .toSorted();
 
 /** Fenced blocks and code spans: where a document names something exact. */
 function codeOf(text: string): string[] {
@@ -105,7 +106,7 @@ test("every file that is named exists", () => {
   );
   // Folders of a data folder look the same and are no files of ours.
   const ours =
-    /^(schemas|trust|database|pack-sdk|packs|agent\/src|hub\/src|registry\/src|cli|test|scripts)\//;
+    /^(schemas|foundation|pack-sdk|packs|agent\/(daemon|runner)|hub\/src|registry\/src|cli|test|scripts)\//;
   const missing = named.filter(({ path }) => ours.test(path) && !existsSync(join(root, path)));
   expect(named.length).toBeGreaterThan(60);
   expect(missing).toEqual([]);
@@ -129,6 +130,17 @@ test("every option of npm test and npm run bench that is named exists", () => {
     return option !== undefined && !sources[task as keyof typeof sources].includes(`"${option}"`);
   });
   expect(unknown).toEqual([]);
+});
+
+test("a file of tests or scripts that a command names exists", () => {
+  const named = code.flatMap(({ document, text }) =>
+    [...text.matchAll(/(?:^|\s)((?:scripts|test|\.ci)\/[\w./-]+)/g)].map(([, path = ""]) => ({
+      document,
+      path,
+    })),
+  );
+  expect(named.length).toBeGreaterThan(20);
+  expect(named.filter(({ path }) => !existsSync(join(root, path)))).toEqual([]);
 });
 
 test("every command of sonde and sonde-pack that is named exists, with its options", async () => {
