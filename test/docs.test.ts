@@ -1,5 +1,5 @@
 import { execFile } from "node:child_process";
-import { existsSync, globSync, readFileSync, readdirSync } from "node:fs";
+import { existsSync, globSync, readFileSync } from "node:fs";
 import { dirname, join, relative, resolve } from "node:path";
 import { promisify } from "node:util";
 import { ERROR_TABLE } from "@sonde/schemas/errors";
@@ -11,11 +11,12 @@ const run = promisify(execFile);
 const read = (path: string) => readFileSync(join(root, path), "utf8");
 
 const documents = [
-  "README.md",
-  ...readdirSync(join(root, "docs"), { recursive: true, encoding: "utf8" })
-    .filter((path) => path.endsWith(".md"))
-    .map((path) => `docs/${path}`),
-];
+  ...["*.md", "docs/**/*.md", "{agent,foundation}/**/README.md"],
+  "{cli,hub,pack-sdk,registry,schemas,test}/README.md",
+]
+  .flatMap((pattern) => globSync(pattern, { cwd: root }))
+  .filter((path) => !path.includes("node_modules"))
+  .toSorted();
 
 /** Fenced blocks and code spans: where a document names something exact. */
 function codeOf(text: string): string[] {
@@ -105,7 +106,7 @@ test("every file that is named exists", () => {
   );
   // Folders of a data folder look the same and are no files of ours.
   const ours =
-    /^(schemas|trust|database|pack-sdk|packs|agent\/src|hub\/src|registry\/src|cli|test|scripts)\//;
+    /^(schemas|foundation|pack-sdk|packs|agent\/(daemon|runner)|hub\/src|registry\/src|cli|test|scripts)\//;
   const missing = named.filter(({ path }) => ours.test(path) && !existsSync(join(root, path)));
   expect(named.length).toBeGreaterThan(60);
   expect(missing).toEqual([]);
@@ -129,6 +130,17 @@ test("every option of npm test and npm run bench that is named exists", () => {
     return option !== undefined && !sources[task as keyof typeof sources].includes(`"${option}"`);
   });
   expect(unknown).toEqual([]);
+});
+
+test("a file of tests or scripts that a command names exists", () => {
+  const named = code.flatMap(({ document, text }) =>
+    [...text.matchAll(/(?:^|\s)((?:scripts|test|\.ci)\/[\w./-]+)/g)].map(([, path = ""]) => ({
+      document,
+      path,
+    })),
+  );
+  expect(named.length).toBeGreaterThan(20);
+  expect(named.filter(({ path }) => !existsSync(join(root, path)))).toEqual([]);
 });
 
 test("every command of sonde and sonde-pack that is named exists, with its options", async () => {
@@ -185,6 +197,247 @@ describe("docs/PROTOCOL.md", () => {
       ).toHaveLength(1);
     }
   });
+});
+
+const SECOND = 1_000;
+const MINUTE = 60 * SECOND;
+const HOUR = 60 * MINUTE;
+const DAY = 24 * HOUR;
+const KIB = 1024;
+const MIB = 1024 * KIB;
+
+/** What a document says, in which unit, and the constant that makes it true. */
+const NUMBERS: [document: string, says: RegExp, unit: number, file: string, constant: string][] = [
+  ["ARCHITECTURE", /first use to (\d+) minutes idle/, MINUTE, "agent/runner/src/main.ts", "idleMs"],
+  [
+    "ARCHITECTURE",
+    /registry's, until (\d+) s idle/,
+    SECOND,
+    "registry/src/edge/checker.ts",
+    "IDLE_MS",
+  ],
+  [
+    "ARCHITECTURE",
+    /cached for (\d+) s/,
+    SECOND,
+    "hub/src/identity/edge/authenticate.ts",
+    "CACHE_MS",
+  ],
+  [
+    "ARCHITECTURE",
+    /lets (\d+) calls run at once/,
+    1,
+    "agent/daemon/src/start-agent.ts",
+    "MAX_CALLS",
+  ],
+  [
+    "ARCHITECTURE",
+    /cap at (\d+) MiB/,
+    MIB,
+    "agent/daemon/src/core/run-probe.ts",
+    "MAX_RESULT_BYTES",
+  ],
+  [
+    "PROTOCOL",
+    /valid once and for\s+(\d+) minutes/,
+    MINUTE,
+    "hub/src/agents/edge/token-routes.ts",
+    "TOKEN_LIFETIME_MS",
+  ],
+  [
+    "PROTOCOL",
+    /client certificate \((\d+) days/,
+    DAY,
+    "schemas/src/wire/enrolment.ts",
+    "AGENT_CERTIFICATE_MS",
+  ],
+  [
+    "PROTOCOL",
+    /half of the present one's (\d+) days/,
+    DAY,
+    "schemas/src/wire/enrolment.ts",
+    "AGENT_CERTIFICATE_MS",
+  ],
+  [
+    "PROTOCOL",
+    /At most (\d+) attempts a minute/,
+    1,
+    "hub/src/agents/edge/enrol-listener.ts",
+    "PER_ADDRESS",
+  ],
+  ["PROTOCOL", /and (\d+) in all/, 1, "hub/src/agents/edge/enrol-listener.ts", "IN_ALL"],
+  [
+    "PROTOCOL",
+    /to the hub are at most (\d+) MiB/,
+    MIB,
+    "hub/src/agents/edge/control-listener.ts",
+    "MAX_MESSAGE_BYTES",
+  ],
+  [
+    "PROTOCOL",
+    /MiB, to the agent (\d+) KiB/,
+    KIB,
+    "agent/daemon/src/edge/hub/hub-link.ts",
+    "MAX_FRAME_BYTES",
+  ],
+  [
+    "PROTOCOL",
+    /hub pings every (\d+) s/,
+    SECOND,
+    "hub/src/links/edge/agent-link.ts",
+    "PING_EVERY_MS",
+  ],
+  ["PROTOCOL", /silent for (\d+) s/, SECOND, "agent/daemon/src/edge/hub/hub-link.ts", "SILENCE_MS"],
+  [
+    "PROTOCOL",
+    /full jitter, up to (\d+) s/,
+    SECOND,
+    "agent/daemon/src/core/back-off.ts",
+    "MOST_MS",
+  ],
+  [
+    "PROTOCOL",
+    /big-endian, at most (\d+)\n/,
+    1,
+    "foundation/trust/src/envelope/frame.ts",
+    "MAX_ENVELOPE_BYTES",
+  ],
+  ["PROTOCOL", /RSA of (\d+) bits/, 1, "foundation/trust/src/envelope/keys.ts", "MIN_RSA_BITS"],
+  [
+    "PROTOCOL",
+    /lifetime at most (\d+) s/,
+    SECOND,
+    "foundation/trust/src/envelope/channel.ts",
+    "LIFETIME_MS",
+  ],
+  [
+    "PROTOCOL",
+    /clocks at most (\d+) s/,
+    SECOND,
+    "foundation/trust/src/envelope/channel.ts",
+    "MAX_SKEW_MS",
+  ],
+  [
+    "PROTOCOL",
+    /takes (\d+) such messages/,
+    1,
+    "hub/src/links/edge/agent-link.ts",
+    "MAX_UNSUPPORTED",
+  ],
+  ["PROTOCOL", /close code (\d+)/, 1, "schemas/src/wire/protocol.ts", "PROTOCOL_CLOSE_CODE"],
+  [
+    "PROTOCOL",
+    /big-endian, then \S+; at most (\d+) MiB/,
+    MIB,
+    "schemas/src/wire/frames.ts",
+    "MAX_FRAME_BYTES",
+  ],
+  [
+    "PROTOCOL",
+    /before, and (\d+) s for it/,
+    SECOND,
+    "agent/daemon/src/edge/runner-link/runner-connection.ts",
+    "HELLO_MS",
+  ],
+  ["PROTOCOL", /body at most (\d+) KiB/, KIB, "hub/src/mcp/edge/mcp-endpoint.ts", "MAX_BODY_BYTES"],
+  [
+    "PROTOCOL",
+    /looks at the (\d+) most downloaded/,
+    1,
+    "registry/src/edge/store/pack-store.ts",
+    "CANDIDATES",
+  ],
+  [
+    "PROTOCOL",
+    /written every (\d+) seconds/,
+    SECOND,
+    "registry/src/edge/download-counter.ts",
+    "FLUSH_EVERY_MS",
+  ],
+  [
+    "PROTOCOL",
+    /that pack and (\d+) minutes/,
+    MINUTE,
+    "registry/src/edge/http/trusted-routes.ts",
+    "TOKEN_LIFE_MS",
+  ],
+  [
+    "PROTOCOL",
+    /archive is at most (\d+) MiB/,
+    MIB,
+    "foundation/trust/src/archive/archive-layout.ts",
+    "MAX_ARCHIVE_BYTES",
+  ],
+  [
+    "PROTOCOL",
+    /a bundle (\d+) KiB/,
+    KIB,
+    "foundation/trust/src/pack/statement.ts",
+    "MAX_BUNDLE_BYTES",
+  ],
+  [
+    "PROTOCOL",
+    /With (\d+) uploads on their way/,
+    1,
+    "registry/src/edge/http/read-upload.ts",
+    "UPLOADS_ON_DISK",
+  ],
+  [
+    "SECURITY",
+    /work once, for (\d+) minutes/,
+    MINUTE,
+    "hub/src/agents/edge/token-routes.ts",
+    "TOKEN_LIFETIME_MS",
+  ],
+  [
+    "SECURITY",
+    /certificate lasts \((\d+) days/,
+    DAY,
+    "schemas/src/wire/enrolment.ts",
+    "AGENT_CERTIFICATE_MS",
+  ],
+  ["SECURITY", /RSA of (\d+) to/, 1, "foundation/trust/src/pack/publisher-key.ts", "MIN_RSA_BITS"],
+  [
+    "SECURITY",
+    /RSA of \d+ to (\d+) bits/,
+    1,
+    "foundation/trust/src/pack/publisher-key.ts",
+    "MAX_RSA_BITS",
+  ],
+  [
+    "SECURITY",
+    /log may be: (\d+) without it/,
+    1,
+    "foundation/trust/src/log/follow-log.ts",
+    "HEAD_HOURS",
+  ],
+  ["air-gap", /counts for (\d+) hours/, 1, "foundation/trust/src/log/follow-log.ts", "HEAD_HOURS"],
+  [
+    "threat-model",
+    /works once and for (\d+) minutes/,
+    MINUTE,
+    "hub/src/agents/edge/token-routes.ts",
+    "TOKEN_LIFETIME_MS",
+  ],
+  [
+    "threat-model",
+    /lives for at most (\d+) seconds/,
+    SECOND,
+    "foundation/trust/src/envelope/channel.ts",
+    "LIFETIME_MS",
+  ],
+];
+
+test.each(NUMBERS)("docs/%s.md, %s is what the code has", (name, says, unit, file, constant) => {
+  const said = [...read(`docs/${name}.md`).matchAll(new RegExp(says, "g"))].map(([, number]) =>
+    Number(number),
+  );
+  const [, value = ""] =
+    new RegExp(`\\b${constant}(?: =|:) ([\\d_ *]+)[;, ]`).exec(read(file)) ?? [];
+  const factors = value.replaceAll("_", "").split("*").map(Number);
+  expect(said.map((number) => number * unit)).toEqual([
+    factors.reduce((product, factor) => product * factor, 1),
+  ]);
 });
 
 test("docs/SECURITY.md names mutants that exist, for every layer", () => {
