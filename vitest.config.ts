@@ -61,7 +61,7 @@ export default defineConfig({
         ...shared,
         test: {
           name: "structure",
-          include: ["test/*.test.ts"],
+          include: ["test/*.test.ts", "test/scripts/*.test.ts"],
           pool: "forks" as const,
           maxWorkers,
           ...patience,

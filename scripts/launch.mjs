@@ -23,6 +23,7 @@ const TASKS = new Map([
   ["generate", { file: "scripts/generate.mjs", first: [], bundles: false }],
   ["record-transcript", { file: "test/wire/record-transcript.ts", first: [], bundles: false }],
   ["publish-packs", { file: "scripts/publish-packs.mjs", first: [], bundles: false }],
+  ["mutants", { file: "scripts/mutants.mjs", first: [], bundles: false }],
   ["bench", { file: "test/bench/main.ts", first: [], bundles: true }],
 ]);
 

@@ -1,6 +1,6 @@
 // A process of mutants.mjs: keeps one vitest ready in a copy of the workspace, since starting
 // it costs more than most tests, and runs the files it is asked for, each in a fresh fork.
-//   fork("mutant-worker.mjs", { cwd: copy })   <- { test, case, changed }   -> { tests, errors }
+//   fork("mutant-worker.mjs", { cwd: copy })   <- { test, case, changed }   -> { tests, errors, testSeconds }
 import { join } from "node:path";
 import { createVitest } from "vitest/node";
 
@@ -40,6 +40,7 @@ async function run({ test, case: name, changed }) {
         state: one.result().state,
       })),
     ),
+    testSeconds: modules.reduce((sum, module) => sum + module.diagnostic().duration, 0) / 1000,
     errors: [...modules.flatMap((module) => module.errors()), ...unhandledErrors].map(
       ({ message }) => String(message).slice(0, 300),
     ),

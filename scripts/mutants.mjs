@@ -1,6 +1,5 @@
-// Applies each mutant of test/mutants/ to a copy of the sources, one at a time,
-// and fails when the named test stays green: a check nobody would miss is no check.
-//   node scripts/mutants.mjs [--json] [NAME...]
+// Applies mutants of test/mutants/ to copies of the sources, one at a time in each, and fails
+// when the named test stays green: a check nobody would miss is no check.
 import { fork } from "node:child_process";
 import {
   chmodSync,
@@ -13,15 +12,61 @@ import {
   writeFileSync,
 } from "node:fs";
 import { availableParallelism, tmpdir } from "node:os";
-import { dirname, join, resolve } from "node:path";
+import { basename, dirname, join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
+import { parseArgs } from "node:util";
+import { openChanges } from "./changes.mjs";
+import {
+  chooseMutants,
+  groupMutants,
+  isChanged,
+  isOther,
+  PARTS,
+  shareOf,
+} from "./choose-mutants.mjs";
+
+const HELP = `npm run mutants [-- OPTION... NAME...]
+  NAME...          only those whose name begins so
+  --shard 1/4      the first of four shares that take about equally long
+  --record         keeps in test/mutant-seconds.json how long each took
+  --changed        as npm test does: those whose file, test or self changed since the last
+                   release or within a day, and an eighth of the rest
+  --package PATH   of a folder of the workspace those whose file, test or self changed
+  --report FILE    writes the names of those that failed to it, as JSON
+  --help           this text`;
 
 const root = resolve(dirname(fileURLToPath(import.meta.url)), "..");
 const folder = join(root, "test/mutants");
+const secondsFile = join(root, "test/mutant-seconds.json");
 const LIMIT_MS = 90_000;
 /** Runs mostly wait: for processes, databases and deadlines. */
 const WORKERS = 2 * availableParallelism();
-const wanted = process.argv.slice(2).filter((word) => !word.startsWith("--"));
+/** What one takes that is not recorded yet. */
+const USUAL_SECONDS = 2;
+/** No group is longer than this, so that no worker is still busy long after the others. */
+const LONGEST_SECONDS = 30;
+
+const { values: options, positionals: wanted } = readOptions();
+const isChoice = options.changed === true || options.package !== undefined;
+
+function readOptions() {
+  const one = { type: /** @type {const} */ ("string") };
+  const flag = { type: /** @type {const} */ ("boolean") };
+  try {
+    return parseArgs({
+      allowPositionals: true,
+      options: { shard: one, package: one, report: one, record: flag, changed: flag, help: flag },
+    });
+  } catch (error) {
+    return refuse(error.message);
+  }
+}
+
+/** @returns {never} */
+function refuse(message) {
+  process.stderr.write(`${message}\n\n${HELP}\n`);
+  process.exit(2);
+}
 
 function loadMutants() {
   return readdirSync(folder)
@@ -29,8 +74,46 @@ function loadMutants() {
     .map((file) => ({
       name: file.slice(0, -5),
       ...JSON.parse(readFileSync(join(folder, file), "utf8")),
-    }))
-    .filter(({ name }) => wanted.length === 0 || wanted.some((word) => name.startsWith(word)));
+    }));
+}
+
+/** What `npm test` takes, said on the screen with its reason. */
+function choose(all) {
+  const git = openChanges(root);
+  const commit = git.head();
+  const [release, day] = [git.lastRelease(), git.dayAgo()];
+  const say = (text) => process.stdout.write(`${text}\n`);
+  if (commit === null || (release === null && day === null)) {
+    say(`all ${all.length} mutants: git knows no release and no commit of more than a day ago`);
+    return all;
+  }
+  const changed = new Set();
+  const changedMutants = new Set();
+  const byName = new Map(all.map((mutant) => [mutant.name, mutant]));
+  for (const base of [release, day].filter((ref) => ref !== null)) {
+    for (const [path, earlier] of git.since(base)) {
+      const before = earlier === null ? null : git.readAt(base, earlier);
+      const mutant = path.startsWith("test/mutants/") && byName.get(basename(path, ".json"));
+      if (mutant) {
+        if (isOther(before, mutant)) changedMutants.add(mutant.name);
+      } else if (before === null || isChanged(before, git.readNow(path) ?? "")) changed.add(path);
+    }
+  }
+  const inside = options.package === undefined ? "" : `${options.package}/`;
+  const chosen = chooseMutants(
+    all.filter(({ file }) => file.startsWith(inside)),
+    { changed, changedMutants, commit: inside === "" ? commit : "" },
+  );
+  const touched = chosen.filter(({ why }) => why === "changed").length;
+  const since =
+    release === null ? "within a day (no release is tagged)" : `since ${release} or within a day`;
+  say(`${touched} mutants whose file, test or self changed ${since}`);
+  if (inside === "") {
+    say(
+      `${chosen.length - touched} of the other ${all.length - touched}: the one in ${PARTS} that ${commit.slice(0, 9)} chooses`,
+    );
+  }
+  return chosen.map(({ name }) => byName.get(name));
 }
 
 /** A copy that shares node_modules, so that the working tree is never touched. */
@@ -89,33 +172,31 @@ function openWorkplace() {
   };
 }
 
-/**
- * What the test says about the sources as they lie in the copy, and which of its
- * cases. What is not as it must be is asked again of a fresh process.
- */
-async function askTest(workplace, mutant, expected) {
-  const first = await askOnce(workplace, mutant);
-  if (first.verdict === expected) return first;
-  workplace.restart();
-  return await askOnce(workplace, mutant);
-}
-
-async function askOnce(workplace, mutant) {
+async function askTest(workplace, mutant) {
   const answer = await workplace.ask({
     test: mutant.test,
     case: mutant.case,
     changed: mutant.file,
   });
   // Ended at the limit: without the check the test does not come to an end, which is not green.
-  if (answer === null) return { verdict: "red", by: "did not come to an end" };
-  const { tests, errors } = answer;
+  if (answer === null)
+    return { verdict: "red", by: "did not come to an end", testSeconds: LIMIT_MS / 1000 };
+  const { tests, errors, testSeconds } = answer;
   const failed = tests.find(({ state }) => state === "failed");
-  if (failed !== undefined) return { verdict: "red", by: failed.name };
+  if (failed !== undefined) return { verdict: "red", by: failed.name, testSeconds };
   const isNamed = mutant.case === undefined || tests.some(({ name }) => name === mutant.case);
   if (tests.length > 0 && !isNamed) return { verdict: `has no case "${mutant.case}"` };
-  if (tests.some(({ state }) => state === "passed")) return { verdict: "green" };
+  if (tests.some(({ state }) => state === "passed")) return { verdict: "green", testSeconds };
   // A test file that no longer loads proves nothing about the check.
   return { verdict: `did not run: ${errors.join("; ")}` };
+}
+
+/** The same, asked again of a fresh process when the answer is not the one that must be. */
+async function askTwice(workplace, mutant, expected) {
+  const first = await askTest(workplace, mutant);
+  if (first.verdict === expected) return first;
+  workplace.restart();
+  return await askTest(workplace, mutant);
 }
 
 /** @returns the case that missed the check; throws an Error that says what is wrong */
@@ -135,7 +216,10 @@ async function judge(workplace, mutant) {
     original.replace(mutant.find, () => mutant.replace),
   );
   try {
-    const { verdict, by } = await askTest(workplace, mutant, "red");
+    // One that is red the second time only is for a run of all to find out about.
+    const { verdict, by } = isChoice
+      ? await askTest(workplace, mutant)
+      : await askTwice(workplace, mutant, "red");
     if (verdict === "red") return by;
     throw new Error(`${mutant.test} ${verdict === "green" ? "stayed green" : verdict}`);
   } finally {
@@ -145,47 +229,92 @@ async function judge(workplace, mutant) {
 
 /** Red on a mutant means something only where the same is green on the sources as they are. */
 async function requireGreen(workplace, mutant) {
-  const { verdict, by } = await askTest(workplace, mutant, "green");
-  if (verdict === "green") return;
-  throw new Error(
-    `without any mutant ${mutant.test} is ${verdict} (${by ?? mutant.case}), run like this`,
-  );
+  const { verdict, by, testSeconds } = await askTwice(workplace, mutant, "green");
+  if (verdict !== "green") {
+    throw new Error(
+      `without any mutant ${mutant.test} is ${verdict} (${by ?? mutant.case}), run like this`,
+    );
+  }
+  if (mutant.case === undefined) recorded.tests[mutant.test] = round(testSeconds);
 }
 
-const mutants = loadMutants();
-// Neighbours share a test file, so that what it needs is transformed already.
-const queue = mutants.toSorted((a, b) => (a.test < b.test ? -1 : a.test > b.test ? 1 : 0));
-const survivors = new Set();
+if (options.help) {
+  process.stdout.write(`${HELP}\n`);
+  process.exit(0);
+}
+const shard = /^([1-9]\d*)\/([1-9]\d*)$/.exec(options.shard ?? "1/1");
+if (shard === null || Number(shard[1]) > Number(shard[2])) {
+  refuse(`Expected --shard 1/4 and the like, got ${options.shard}.`);
+}
+const round = (seconds) => Math.round(seconds * 10) / 10;
+const recorded = JSON.parse(readFileSync(secondsFile, "utf8"));
+const all = loadMutants();
+for (const word of wanted) {
+  if (!all.some(({ name }) => name.startsWith(word)))
+    refuse(`No mutant's name begins with ${word}.`);
+}
+const named = isChoice
+  ? choose(all)
+  : all.filter(({ name }) => wanted.length === 0 || wanted.some((word) => name.startsWith(word)));
+const groups = shareOf(
+  groupMutants(named, (name) => recorded.mutants[name] ?? USUAL_SECONDS, LONGEST_SECONDS),
+  { index: Number(shard[1]), count: Number(shard[2]) },
+);
+const survivors = new Map();
+/** What has been, or is being, shown to be green without a mutant. */
+const controlled = new Set();
+const mutants = groups.flatMap((group) => group.mutants);
 
 async function report(name, judgement) {
   const started = performance.now();
   const line = await judgement().then(
     (by) => (by === undefined ? undefined : `red   ${name}: ${by}`),
     (error) => {
-      survivors.add(name);
+      survivors.set(name, error.message);
       return `GREEN ${name}: ${error.message}`;
     },
   );
-  if (line === undefined) return;
-  const seconds = ((performance.now() - started) / 1000).toFixed(1);
-  process.stdout.write(`${line} (${seconds} s)\n`);
+  const seconds = round((performance.now() - started) / 1000);
+  if (line !== undefined) process.stdout.write(`${line} (${seconds} s)\n`);
+  return seconds;
 }
 
 async function work() {
   const workplace = openWorkplace();
-  const runs = new Map();
-  for (let mutant = queue.shift(); mutant !== undefined; mutant = queue.shift()) {
-    const next = mutant;
-    await report(next.name, () => judge(workplace, next));
-    runs.set(`${next.test} ${next.case}`, next);
-  }
-  for (const mutant of runs.values()) {
-    await report(mutant.name, () => requireGreen(workplace, mutant));
+  for (let group = groups.shift(); group !== undefined; group = groups.shift()) {
+    for (const mutant of group.mutants) {
+      let seconds = await report(mutant.name, () => judge(workplace, mutant));
+      const control = `${mutant.test} ${mutant.case}`;
+      if (!controlled.has(control)) {
+        controlled.add(control);
+        seconds += await report(mutant.name, () => requireGreen(workplace, mutant));
+      }
+      recorded.mutants[mutant.name] = round(seconds);
+    }
   }
   workplace.close();
 }
-await Promise.all(Array.from({ length: Math.min(WORKERS, mutants.length) }, work));
+await Promise.all(Array.from({ length: Math.min(WORKERS, groups.length) }, work));
+if (options.record) {
+  const known = new Set(all.map(({ name }) => name));
+  const tests = new Set(all.filter((mutant) => mutant.case === undefined).map(({ test }) => test));
+  const keep = (record, of) =>
+    Object.fromEntries(
+      Object.entries(record)
+        .filter(([key]) => of.has(key))
+        .toSorted(),
+    );
+  const text = { tests: keep(recorded.tests, tests), mutants: keep(recorded.mutants, known) };
+  writeFileSync(secondsFile, `${JSON.stringify(text, null, 2)}\n`);
+}
+if (options.report !== undefined) {
+  writeFileSync(
+    options.report,
+    JSON.stringify([...survivors].map(([name, why]) => ({ name, why }))),
+  );
+}
 process.stdout.write(
   `mutants: ${mutants.length - survivors.size} passed, ${survivors.size} failed\n`,
 );
-process.exit(mutants.length === 0 || survivors.size > 0 ? 1 : 0);
+const isNothing = mutants.length === 0 && !isChoice;
+process.exit(isNothing || survivors.size > 0 ? 1 : 0);

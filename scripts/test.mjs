@@ -1,13 +1,56 @@
-// `npm test`: everything that must hold, in the order in which it fails fastest.
-//   npm test                  all of it
-//   npm test -- --static      types, lint, format, generated files, unused code
-//   npm test -- --no-mutants  all but the mutants
+// `npm test` and `npm run check`: what must hold, in the order in which it fails fastest.
 import { spawnSync } from "node:child_process";
-import { dirname, join, resolve } from "node:path";
+import { existsSync, mkdtempSync, readFileSync, rmSync, statSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { dirname, join, relative, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
+import { openChanges } from "./changes.mjs";
+import { concerns, HELP, readWords, sayEnd } from "./test-plan.mjs";
 
 const root = resolve(dirname(fileURLToPath(import.meta.url)), "..");
-const options = new Set(process.argv.slice(2));
+
+/** @returns {never} */
+function refuse(message) {
+  process.stderr.write(`${message}\n\n${HELP}\n`);
+  process.exit(2);
+}
+
+const words = readWords(process.argv.slice(2));
+if ("refusal" in words) refuse(words.refusal);
+if (words.help) {
+  process.stdout.write(`${HELP}\n`);
+  process.exit(0);
+}
+
+/** Where a package of that name, or with such a path, lies. */
+function findPackage(name) {
+  const places = [name, `foundation/${name}`, `agent/${name}`, `packs/${name}`];
+  const found = places.find((place) => existsSync(join(root, place, "package.json")));
+  return found ?? refuse(`Expected --package to name a package of this workspace, got ${name}.`);
+}
+
+/** A path as it is typed, from the folder where it is typed. */
+function findPath(path) {
+  const from = process.env.INIT_CWD ?? process.cwd();
+  const found = [from, root].map((base) => resolve(base, path)).find((place) => existsSync(place));
+  if (found === undefined) return refuse(`There is no file or folder ${path}.`);
+  if (!statSync(found).isDirectory() && !found.endsWith(".test.ts")) {
+    return refuse(`Expected a file of tests (*.test.ts) or a folder, got ${path}.`);
+  }
+  const inside = relative(root, found);
+  return statSync(found).isDirectory() ? `${inside}/` : inside;
+}
+
+function findChanged() {
+  const git = openChanges(root);
+  const base =
+    git.forkPoint(words.base ?? "main") ?? (words.base === undefined ? git.head() : null);
+  if (base === null) refuse(`Git knows no commit ${words.base ?? "at all"} to compare with.`);
+  const files = [...git.since(base).keys()];
+  process.stdout.write(`${files.length} files differ from ${base.slice(0, 9)}\n`);
+  return files;
+}
+
 const bin = (name) => join(root, "node_modules/.bin", name);
 const node = (...args) => [
   process.execPath,
@@ -15,26 +58,62 @@ const node = (...args) => [
   "--no-node-snapshot",
   ...args,
 ];
+const temporary = mkdtempSync(join(tmpdir(), "sonde-test-run-"));
+const testReport = join(temporary, "tests.json");
+const mutantReport = join(temporary, "mutants.json");
 
-/** @type {[string, string[]][]} */
-const STATIC = [
+/** @param {string[]} paths nothing for all */
+const tests = (...paths) => [
+  "tests",
+  node(
+    "node_modules/vitest/vitest.mjs",
+    "run",
+    "--reporter=default",
+    "--reporter=json",
+    `--outputFile.json=${testReport}`,
+    ...paths,
+  ),
+];
+/** @param {string[]} which */
+const mutants = (...which) => [
+  "mutants",
+  node("scripts/mutants.mjs", "--report", mutantReport, ...which),
+];
+/** @param {string[]} files nothing for all */
+const checks = (files = []) => [
   ["types", [bin("tsc"), "-p", "tsconfig.json"]],
   ["types of packs", [bin("tsc"), "-p", "tsconfig.guest.json"]],
-  ["lint", [bin("oxlint"), "--type-aware", "--deny-warnings"]],
-  ["format", [bin("biome"), "format", "."]],
+  ["lint", [bin("oxlint"), "--type-aware", "--deny-warnings", ...concerns("lint", files)]],
+  [
+    "format",
+    files.length === 0
+      ? [bin("biome"), "format", "."]
+      : [bin("biome"), "format", "--no-errors-on-unmatched", ...files],
+  ],
   ["generated schemas", node("scripts/generate.mjs", "--check")],
   ["unused code", [bin("knip")]],
 ];
-/** @type {[string, string[]][]} */
-const TESTS = [["tests", node("node_modules/vitest/vitest.mjs", "run")]];
-/** @type {[string, string[]][]} */
-const MUTANTS = [["mutants", node("scripts/mutants.mjs")]];
 
-const steps = [
-  ...STATIC,
-  ...(options.has("--static") ? [] : TESTS),
-  ...(options.has("--static") || options.has("--no-mutants") ? [] : MUTANTS),
-];
+/** @returns {[string, string[]][]} */
+function planSteps() {
+  if (words.paths.length > 0) return [tests(...words.paths.map(findPath))];
+  if (words.package !== undefined) {
+    const place = findPackage(words.package);
+    return [
+      ...checks(),
+      tests(`${place}/`, "test/architecture.test.ts"),
+      mutants("--package", place),
+    ];
+  }
+  if (words.changed) {
+    const files = findChanged();
+    return checks(files).filter(([name]) => concerns(name, files).length > 0);
+  }
+  if (words.static) return checks();
+  return [...checks(), tests(), ...(words.mutants ? [mutants("--changed")] : [])];
+}
+
+const steps = planSteps();
 // The bin scripts of some tools find node on the PATH; it must be the one we run on.
 const env = { ...process.env, PATH: `${dirname(process.execPath)}:${process.env.PATH}` };
 const failed = [];
@@ -56,5 +135,15 @@ for (const [name, [command, ...args]] of steps) {
   process.stdout.write(`== ${name}: ${status === 0 ? "ok" : "FAILED"} in ${seconds} s\n`);
   if (status !== 0) failed.push(name);
 }
-process.stdout.write(`\nsteps: ${steps.length - failed.length} passed, ${failed.length} failed\n`);
+const read = (path) => (existsSync(path) ? JSON.parse(readFileSync(path, "utf8")) : null);
+process.stdout.write(
+  sayEnd({
+    root,
+    steps: steps.length,
+    failed,
+    tests: read(testReport),
+    mutants: read(mutantReport),
+  }),
+);
+rmSync(temporary, { recursive: true, force: true });
 process.exit(failed.length === 0 ? 0 : 1);

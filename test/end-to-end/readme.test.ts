@@ -48,8 +48,9 @@ const CLAUDE = "claude mcp add ";
 const NOT_TYPED = new Map([
   [START, "is the product that everything here runs against"],
   [TEST, "runs this very file"],
-  ["npm test -- --no-mutants", "runs this very file"],
+  ["npm test -- --help", "runs nothing"],
   ["npm run check", "is the static part of npm test"],
+  ["npm run mutants", "takes minutes; npm test runs a part of it"],
   ["npm run generate", "is compared by npm run check"],
   ["npm run bench", "takes minutes"],
   ["npm run bench -- --quick", "takes minutes"],

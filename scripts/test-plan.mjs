@@ -1,0 +1,114 @@
+// What `npm test` was asked for and how it says what came of it; scripts/test.mjs does the work.
+import { relative } from "node:path";
+import { parseArgs } from "node:util";
+
+export const HELP = `npm test [-- OPTION... PATH...]
+  PATH...          the tests of these files or folders alone
+  --package NAME   static checks, the tests of one package (hub, trust, agent/daemon, ...) and
+                   those of its mutants that changed
+  --no-mutants     all but the mutants
+  --static         the static checks alone, as npm run check does
+  --changed        with --static: those that concern files which differ from main
+  --base REF       with --changed: from this commit, branch or tag instead
+  --help           this text`;
+
+/**
+ * @param {string[]} words
+ * @returns {{ refusal: string } | {
+ *   paths: string[], package?: string, base?: string,
+ *   mutants: boolean, static: boolean, changed: boolean, help: boolean
+ * }}
+ */
+export function readWords(words) {
+  const flag = { type: /** @type {const} */ ("boolean"), default: false };
+  const one = { type: /** @type {const} */ ("string") };
+  let parsed;
+  try {
+    parsed = parseArgs({
+      args: words,
+      allowPositionals: true,
+      options: {
+        "no-mutants": flag,
+        static: flag,
+        changed: flag,
+        help: flag,
+        package: one,
+        base: one,
+      },
+    });
+  } catch (error) {
+    const unknown = /^Unknown option '([^']+)'/.exec(error.message)?.[1];
+    return { refusal: unknown === undefined ? error.message : `There is no option ${unknown}.` };
+  }
+  const { values, positionals: paths } = parsed;
+  const isStatic = values.static || values.changed;
+  const parts = [
+    paths.length > 0 && "a path",
+    values.package !== undefined && "--package",
+    isStatic && "--static",
+    values["no-mutants"] && "--no-mutants",
+  ].filter((part) => part !== false);
+  if (parts.length > 1) return { refusal: `Expected one of ${parts.join(" and ")}, got both.` };
+  if (values.base !== undefined && !values.changed) {
+    return { refusal: "Expected --base together with --changed." };
+  }
+  const { "no-mutants": noMutants, ...rest } = values;
+  return { ...rest, static: isStatic, paths, mutants: !noMutants };
+}
+
+/** Static check -> the files that it is about; of others it says the same as before. */
+const CONCERNS = new Map([
+  ["types", /\.ts$|(^|\/)(package|tsconfig[^/]*)\.json$|^pnpm-/],
+  ["types of packs", /^(packs|pack-sdk|schemas|foundation)\/|(^|\/)tsconfig[^/]*\.json$|^pnpm-/],
+  ["lint", /\.(ts|mjs)$/],
+  ["format", /\.(ts|mjs|json|jsonc|css)$/],
+  ["generated schemas", /^(schemas|docs|hub|registry|scripts)\//],
+  ["unused code", /\.(ts|mjs)$|(^|\/)(package|knip)\.json$|^pnpm-/],
+]);
+
+/**
+ * @param {string} check name of a static check
+ * @param {string[]} files
+ * @returns {string[]} those of the files that it is about
+ */
+export function concerns(check, files) {
+  const about = CONCERNS.get(check);
+  if (about === undefined) throw new Error(`expected a static check, got ${check}`);
+  return files.filter((file) => about.test(file));
+}
+
+/**
+ * The last thing a run says: the names of what failed, and the count of steps.
+ *
+ * @param {{
+ *   root: string, steps: number, failed: string[],
+ *   tests: null | { testResults: { name: string, status: string, message: string,
+ *     assertionResults: { fullName: string, status: string }[] }[] },
+ *   mutants: null | { name: string, why: string }[],
+ * }} run `tests` as vitest's JSON reporter has them; null for what was not run
+ */
+export function sayEnd({ root, steps, failed, tests, mutants }) {
+  const lines = failed.flatMap((step) => {
+    if (step === "tests")
+      return [`tests:${tests === null ? " no report of them" : ""}`, ...failedTests(root, tests)];
+    if (step === "mutants" && mutants !== null) {
+      return ["mutants:", ...mutants.map(({ name, why }) => `  ${name}: ${why}`)];
+    }
+    return [step];
+  });
+  const what =
+    failed.length === 0 ? "" : `\nFailed:\n${lines.map((line) => `  ${line}\n`).join("")}`;
+  return `${what}\nsteps: ${steps - failed.length} passed, ${failed.length} failed\n`;
+}
+
+function failedTests(root, tests) {
+  return (tests?.testResults ?? [])
+    .filter(({ status }) => status === "failed")
+    .flatMap(({ name, message, assertionResults }) => {
+      const path = relative(root, name);
+      const cases = assertionResults.filter(({ status }) => status === "failed");
+      // A file that does not load has no cases.
+      if (cases.length === 0) return [`  ${path}: ${message.split("\n")[0]}`];
+      return cases.map(({ fullName }) => `  ${path}: ${fullName}`);
+    });
+}

@@ -1,0 +1,138 @@
+import { execFileSync } from "node:child_process";
+import {
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { expect, onTestFinished, test } from "vitest";
+import { openChanges } from "../../scripts/changes.mjs";
+import {
+  chooseMutants,
+  groupMutants,
+  isChanged,
+  isOther,
+  PARTS,
+  partOf,
+  shareOf,
+} from "../../scripts/choose-mutants.mjs";
+
+const mutant = (name: string, file = "a.ts", of = "a.test.ts") => ({
+  name,
+  file,
+  find: "x",
+  replace: "y",
+  test: of,
+});
+const none = { changed: new Set<string>(), changedMutants: new Set<string>(), commit: "" };
+
+test("a mutant runs when its file, its test or it itself changed", () => {
+  const all = [
+    mutant("one", "b.ts"),
+    mutant("two", "c.ts", "b.test.ts"),
+    mutant("three"),
+    mutant("four"),
+  ];
+  const state = {
+    changed: new Set(["b.ts", "b.test.ts"]),
+    changedMutants: new Set(["three"]),
+    commit: "",
+  };
+  expect(chooseMutants(all, state).map(({ name }) => name)).toEqual(["one", "two", "three"]);
+});
+
+test("of the rest a commit chooses about an eighth, the same each time, another commit another", () => {
+  const all = Array.from({ length: 800 }, (_, n) => mutant(`m${n}`));
+  const choose = (commit: string) =>
+    chooseMutants(all, { ...none, commit }).map(({ name }) => name);
+  const first = choose("one");
+  expect(first.length).toBeGreaterThan(60);
+  expect(first.length).toBeLessThan(140);
+  expect(choose("one")).toEqual(first);
+  expect(choose("two")).not.toEqual(first);
+  for (const name of first) expect(partOf("one", name)).toBe(0);
+  expect(new Set(all.map(({ name }) => partOf("one", name))).size).toBe(PARTS);
+});
+
+test("what is imported from where is no content, all else is", () => {
+  const before = 'import { a } from "./a.ts";\nexport const b = a + 1;\n';
+  const moved = 'import {\n  a,\n} from "@sonde/a/sub";\nexport const b = a + 1;\n';
+  expect(isChanged(before, moved)).toBe(false);
+  expect(isChanged(before, before.replace("+ 1", "+ 2"))).toBe(true);
+});
+
+test("a mutant whose file was moved is the same, one that finds or replaces something else is not", () => {
+  const before = JSON.stringify({ ...mutant("one"), file: "old.ts" });
+  expect(isOther(before, mutant("one"))).toBe(false);
+  expect(isOther(before, { ...mutant("one"), find: "z" })).toBe(true);
+  expect(isOther(null, mutant("one"))).toBe(true);
+});
+
+test("shares are all of the mutants, none twice, and take about equally long", () => {
+  const all = Array.from({ length: 100 }, (_, n) => mutant(`m${n}`, "a.ts", `${n % 7}.test.ts`));
+  const secondsOf = (name: string) => 1 + (Number(name.slice(1)) % 5);
+  const groups = groupMutants(all, secondsOf, 20);
+  for (const group of groups) {
+    expect(group.seconds).toBeLessThanOrEqual(20);
+    expect(new Set(group.mutants.map((one) => one.test)).size).toBe(1);
+  }
+  const shares = [1, 2, 3, 4].map((index) => shareOf(groups, { index, count: 4 }));
+  const names = shares.flatMap((share) =>
+    share.flatMap((group) => group.mutants.map(({ name }) => name)),
+  );
+  expect(names.toSorted()).toEqual(all.map(({ name }) => name).toSorted());
+  const seconds = shares.map((share) => share.reduce((sum, group) => sum + group.seconds, 0));
+  expect(Math.max(...seconds) - Math.min(...seconds)).toBeLessThanOrEqual(20);
+});
+
+test("git says what differs, uncommitted and untracked too, and not what was only moved", () => {
+  const root = mkdtempSync(join(tmpdir(), "sonde-changes-"));
+  onTestFinished(() => rmSync(root, { recursive: true, force: true }));
+  const git = (...args: string[]) =>
+    execFileSync("git", ["-c", "user.name=x", "-c", "user.email=x@example.com", ...args], {
+      cwd: root,
+    });
+  const write = (path: string, text: string) => writeFileSync(join(root, path), text);
+  const long = (word: string) => `${word}\n`.repeat(50);
+  git("init", "-q");
+  for (const name of ["kept", "moved", "changed", "both", "gone"]) write(name, long(name));
+  git("add", "-A");
+  git("commit", "-qm", "first");
+  git("tag", "v1.0.0");
+  mkdirSync(join(root, "to"));
+  renameSync(join(root, "moved"), join(root, "to/moved"));
+  renameSync(join(root, "both"), join(root, "to/both"));
+  write("to/both", `${long("both")}more\n`);
+  rmSync(join(root, "gone"));
+  git("add", "-A");
+  git("commit", "-qm", "second");
+  write("changed", "other\n");
+  write("new", "new\n");
+  const changes = openChanges(root);
+  expect(changes.lastRelease()).toBe("v1.0.0");
+  expect(changes.dayAgo()).toBe(null);
+  expect(Object.fromEntries(changes.since("v1.0.0"))).toEqual({
+    changed: "changed",
+    "to/both": "both",
+    new: null,
+  });
+  expect(changes.readAt("v1.0.0", "both")).toBe(long("both"));
+  expect(changes.readAt("v1.0.0", "new")).toBe(null);
+});
+
+test("a mutant whose test file takes more than two seconds names the case", () => {
+  const read = (path: string) => readFileSync(join(import.meta.dirname, "..", path), "utf8");
+  const { tests } = JSON.parse(read("mutant-seconds.json")) as { tests: Record<string, number> };
+  const nameless = readdirSync(join(import.meta.dirname, "../mutants"))
+    .filter((file) => file.endsWith(".json"))
+    .filter((file) => {
+      const one = JSON.parse(read(`mutants/${file}`)) as { test: string; case?: string };
+      return one.case === undefined && (tests[one.test] ?? 0) > 2;
+    });
+  expect(nameless).toEqual([]);
+});
