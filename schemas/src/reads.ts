@@ -1,6 +1,6 @@
-import { type Static, Type } from "typebox";
+import { type Static, type TSchema, Type } from "typebox";
 import { ERROR_TABLE, type ErrorCode } from "./errors.ts";
-import { Source } from "./manifest/manifest.ts";
+import { Source, type SourceKind } from "./manifest/manifest.ts";
 import { Digest, Identifier, ProbeName, Timestamp } from "./names.ts";
 import { buildParser } from "./parse/validator.ts";
 
@@ -87,14 +87,15 @@ export type FilesystemData = Static<typeof FilesystemData>;
 export type ExecData = Static<typeof ExecData>;
 export type HttpData = Static<typeof HttpData>;
 
-/** The data of each source kind. */
-export type ReadDataByKind = {
-  file: FileData;
-  directory: DirectoryData;
-  filesystem: FilesystemData;
-  exec: ExecData;
-  http: HttpData;
-};
+/** The data of each source kind. No two kinds have a member in common. */
+export const READ_DATA = {
+  file: FileData,
+  directory: DirectoryData,
+  filesystem: FilesystemData,
+  exec: ExecData,
+  http: HttpData,
+} satisfies Record<SourceKind, TSchema>;
+export type ReadDataByKind = { [K in SourceKind]: Static<(typeof READ_DATA)[K]> };
 
 const Data = Type.Union([FileData, DirectoryData, FilesystemData, ExecData, HttpData]);
 

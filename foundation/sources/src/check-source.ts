@@ -1,15 +1,14 @@
 import { SondeError } from "@sonde/schemas/errors";
-import { type Source, type SourceKind } from "@sonde/schemas/manifest";
+import { type Source } from "@sonde/schemas/manifest";
+import { checkPath } from "./check-path.ts";
+import { rulesOf } from "./kinds.ts";
 import { reachesPrivatePath } from "./private-paths.ts";
-import { asParts, pathPattern, usedHoles } from "./template.ts";
-
-// Fixed parts of a path: no blank, quote, glob, percent or control character,
-// so a path means the same to every reader of it.
-const FIXED_PART = /^[A-Za-z0-9_.@+:,=~/-]+$/;
+import type { Refuse } from "./source-rules.ts";
 
 /**
  * The rules for one source that its shape cannot say: the holes used are the
- * holes declared, and every path is absolute, normalised and not private.
+ * holes declared, and what its kind demands (every path is absolute, normalised
+ * and not private).
  *
  * @throws SondeError MANIFEST_INVALID
  */
@@ -18,41 +17,7 @@ export function checkSource(name: string, source: Source): void {
     throw new SondeError("MANIFEST_INVALID", `source ${name}: ${sentence}`);
   };
   checkHoles(source, refuse);
-  // The record has every kind; TypeScript does not relate the kind to its own entry.
-  const check = CHECKS[source.kind] as (source: Source, refuse: Refuse) => void;
-  check(source, refuse);
-}
-
-type Refuse = (sentence: string) => never;
-
-const CHECKS: {
-  [K in SourceKind]: (source: Extract<Source, { kind: K }>, refuse: Refuse) => void;
-} = {
-  file({ path, holes }, refuse) {
-    refusePrivate([checkPath(path, holes, refuse)], refuse);
-  },
-  directory({ path, holes, child }, refuse) {
-    const pattern = checkPath(path, holes, refuse);
-    refusePrivate(child === undefined ? [pattern] : [pattern, `${pattern}/*/${child}`], refuse);
-  },
-  filesystem() {
-    // It has nothing but its limits.
-  },
-  exec({ argv }, refuse) {
-    if (argv.some((part) => !isPrintable(part))) refuse("expected arguments of printable ASCII");
-  },
-  http({ path, socket, holes }, refuse) {
-    if (hasWholePathHole(path, holes)) refuse("expected no path-beneath hole");
-    checkPath(path, holes, refuse);
-    checkPath(socket, holes, refuse);
-    if (reachesPrivatePath(socket)) refuse(`expected a socket packs may use, got ${socket}`);
-  },
-};
-
-function refusePrivate(patterns: string[], refuse: Refuse): void {
-  if (patterns.some(reachesPrivatePath)) {
-    refuse(`expected a path packs may read, got ${patterns[0]}`);
-  }
+  rulesOf(source).check(source, refuse);
 }
 
 function checkHoles(source: Source, refuse: Refuse): void {
@@ -73,39 +38,8 @@ function checkHoles(source: Source, refuse: Refuse): void {
   }
 }
 
-/** Gives the path's pattern. */
-function checkPath(
-  path: Parameters<typeof pathPattern>[0],
-  holes: Source["holes"],
-  refuse: Refuse,
-): string {
-  const parts = asParts(path);
-  if (parts.some((part) => typeof part === "string" && !FIXED_PART.test(part))) {
-    refuse("expected plain characters in the path");
-  }
-  const pattern = pathPattern(path, holes);
-  if (hasWholePathHole(path, holes)) {
-    // Such a hole is itself an absolute path: nothing can stand before or after it.
-    if (parts.length !== 1) refuse("expected a path-beneath hole to stand alone");
-    return pattern;
-  }
-  const [first, ...segments] = pattern.split("/");
-  if (first !== "" || segments.some((segment) => ["", ".", ".."].includes(segment))) {
-    refuse(`expected an absolute path without empty, . or .. segments, got ${pattern}`);
-  }
-  return pattern;
-}
-
-function hasWholePathHole(
-  path: Parameters<typeof pathPattern>[0],
-  holes: Source["holes"],
-): boolean {
-  const declared = new Map(Object.entries(holes ?? {}));
-  return asParts(path).some(
-    (part) => typeof part === "object" && declared.get(part.hole)?.type === "path-beneath",
-  );
-}
-
-function isPrintable(part: string | { hole: string }): boolean {
-  return typeof part === "object" || /^[\x20-\x7e]+$/.test(part);
+/** The names of the holes that a source uses, in order of use. */
+function usedHoles(source: Source): string[] {
+  const words = rulesOf(source).words(source);
+  return words.flatMap((word) => (typeof word === "string" ? [] : [word.hole]));
 }

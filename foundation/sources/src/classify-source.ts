@@ -1,23 +1,10 @@
 import { type Manifest, type Source } from "@sonde/schemas/manifest";
 import { type Capability, higherCapability } from "@sonde/schemas/names";
-import { type AllowedArgument, READ_ONLY_COMMANDS } from "./read-only-commands.ts";
+import { rulesOf } from "./kinds.ts";
 
-type ExecSource = Extract<Source, { kind: "exec" }>;
-
-/**
- * The level a source needs, decided here and not by the author's label: a
- * command is `observe` only when its whole argv is in the read-only table.
- */
+/** The level a source needs, decided by the rules of its kind and not by the author's label. */
 export function classifySource(source: Source): Capability {
-  switch (source.kind) {
-    case "file":
-    case "directory":
-    case "filesystem":
-    case "http":
-      return "observe";
-    case "exec":
-      return isReadOnlyCall(source) ? "observe" : "manage";
-  }
+  return rulesOf(source).level(source);
 }
 
 /** The higher of the probe's declared level and what its sources are classified as. */
@@ -32,26 +19,4 @@ export function effectiveCapability(
     const read = Object.hasOwn(manifest.sources, source) ? manifest.sources[source] : undefined;
     return higherCapability(level, read === undefined ? "manage" : classifySource(read));
   }, declared.capability);
-}
-
-function isReadOnlyCall(source: ExecSource): boolean {
-  const forms = READ_ONLY_COMMANDS.get(source.command) ?? [];
-  return forms.some(
-    (form) =>
-      form.length === source.argv.length &&
-      form.every((allowed, index) => isAllowed(allowed, source, index)),
-  );
-}
-
-function isAllowed(allowed: AllowedArgument, source: ExecSource, index: number): boolean {
-  const argument = source.argv[index];
-  if (typeof argument === "object") {
-    const hole = new Map(Object.entries(source.holes ?? {})).get(argument.hole);
-    return typeof allowed === "object" && "hole" in allowed && hole?.type === allowed.hole;
-  }
-  if (typeof allowed === "string") return argument === allowed;
-  if (argument === undefined || "hole" in allowed) return false;
-  const prefix = allowed.prefix ?? "";
-  const columns = argument.slice(prefix.length).split(",");
-  return argument.startsWith(prefix) && columns.every((name) => allowed.columns.includes(name));
 }

@@ -1,10 +1,5 @@
-import type { ExecSource, HttpSource, Requires, Source } from "@sonde/schemas/manifest";
-import { argumentPattern, pathPattern, queryPattern } from "./template.ts";
-
-type SourceNeeds = Partial<Record<"commands" | "files" | "sockets", string>>;
-
-/** What reading the mount table needs, whatever the manifest. */
-const MOUNT_TABLE = "/proc/self/mountinfo";
+import type { Requires, Source } from "@sonde/schemas/manifest";
+import { rulesOf } from "./kinds.ts";
 
 /**
  * What these sources need of a host, for a person to grant. Build writes it
@@ -17,40 +12,12 @@ const MOUNT_TABLE = "/proc/self/mountinfo";
 export function deriveRequires(
   sources: Readonly<Record<string, Source>>,
 ): Omit<Requires, "groups"> {
-  const needs = Object.values(sources).map(needsOf);
+  const needs = Object.values(sources).map((source) => rulesOf(source).needs(source));
   return {
     commands: sortedUnique(needs.map(({ commands }) => commands)),
     files: sortedUnique(needs.map(({ files }) => files)),
     sockets: sortedUnique(needs.map(({ sockets }) => sockets)),
   };
-}
-
-function needsOf(source: Source): SourceNeeds {
-  switch (source.kind) {
-    case "file":
-      return { files: pathPattern(source.path, source.holes) };
-    case "directory": {
-      const path = pathPattern(source.path, source.holes);
-      return { files: source.child === undefined ? path : `${path}/*/${source.child}` };
-    }
-    case "filesystem":
-      return { files: MOUNT_TABLE };
-    case "exec":
-      return { commands: [source.command, ...argumentPatterns(source)].join(" ") };
-    case "http":
-      return { sockets: `${source.socket} GET ${requestPattern(source)}` };
-  }
-}
-
-function argumentPatterns({ argv, holes }: ExecSource): string[] {
-  return argv.map((argument) => argumentPattern(argument, holes));
-}
-
-function requestPattern({ path, query = {}, holes }: HttpSource): string {
-  const pairs = Object.entries(query)
-    .map(([name, value]) => `${name}=${queryPattern(value, holes)}`)
-    .toSorted((a, b) => (a < b ? -1 : 1));
-  return [pathPattern(path, holes), pairs.join("&")].filter((part) => part !== "").join("?");
 }
 
 function sortedUnique(values: readonly (string | undefined)[]): string[] {

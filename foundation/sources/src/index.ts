@@ -3,13 +3,10 @@
 export { checkSource } from "./check-source.ts";
 export { classifySource, effectiveCapability } from "./classify-source.ts";
 export { deriveRequires } from "./derive-requires.ts";
-export { describeRead } from "./describe-read.ts";
+export { describeRead, titleOf } from "./describe-read.ts";
 export { findMisfit } from "./hole-value.ts";
 export { UNREADABLE_OF_PROC, isReadableOfProcess } from "./process-files.ts";
-export {
-  filledWith,
-  renderArgv,
-  renderRequestTarget,
-  renderTemplate,
-} from "./render-source.ts";
+export { renderArgv } from "./kinds/exec.ts";
+export { renderRequestTarget } from "./kinds/http.ts";
+export { filledWith, renderTemplate } from "./render-template.ts";
 export { pathPattern } from "./template.ts";

@@ -1,17 +1,11 @@
 import type { Source, Template } from "@sonde/schemas/manifest";
-
-type Word = string | { hole: string };
+import type { Word } from "./source-rules.ts";
 
 /** A word that is no pattern of a hole and ends where a blank follows. */
 const PLAIN_WORD = /^[A-Za-z0-9_.:,=+@%/-]+$/;
 
 /** Stands for a hole of one path segment in a path pattern. */
 const ANY = "*";
-
-/** The names of the holes that a source uses, in order of use. */
-export function usedHoles(source: Source): string[] {
-  return partsOf(source).flatMap((part) => (typeof part === "string" ? [] : [part.hole]));
-}
 
 /**
  * A path template as a pattern for people and policy: `*` where a hole is; a
@@ -60,18 +54,4 @@ function holePattern(name: string, holes: Source["holes"]): string {
 
 export function asParts(template: Template): Exclude<Template, string> {
   return typeof template === "string" ? [template] : template;
-}
-
-function partsOf(source: Source): Exclude<Template, string> {
-  switch (source.kind) {
-    case "file":
-    case "directory":
-      return asParts(source.path);
-    case "filesystem":
-      return [];
-    case "exec":
-      return source.argv;
-    case "http":
-      return [...asParts(source.path), ...Object.values(source.query ?? {})];
-  }
 }

@@ -1,5 +1,6 @@
-import type { ValueSchema as ManifestValueSchema } from "@sonde/schemas/manifest";
-import { checkValueSchema } from "@sonde/schemas/manifest";
+import type { SourceKind, ValueSchema as ManifestValueSchema } from "@sonde/schemas/manifest";
+import { SOURCE_KINDS, checkValueSchema } from "@sonde/schemas/manifest";
+import type { ReadDataByKind } from "@sonde/schemas/reads";
 import { expect, expectTypeOf, test } from "vitest";
 import {
   hole,
@@ -12,6 +13,7 @@ import {
   t,
   type ValueSchema,
 } from "./index.ts";
+import type { DataByKind } from "./read.ts";
 
 const meminfo = source.file({ path: "/proc/meminfo" });
 const stat = source.file({ path: "/proc/stat", samples: { count: 2, intervalMs: 500 } });
@@ -232,4 +234,10 @@ test.each([
 
 test("an unknown probe fails the call", () => {
   expect(() => made.run("constructor", { params: {}, reads: {}, now: 7 })).toThrow(/probe/);
+});
+
+test("an author can declare every kind of source and sees what the agent gives for it", () => {
+  expect(Object.keys(source).toSorted()).toEqual(SOURCE_KINDS.toSorted());
+  expectTypeOf<keyof DataByKind>().toEqualTypeOf<SourceKind>();
+  expectTypeOf<ReadDataByKind>().toExtend<DataByKind>();
 });

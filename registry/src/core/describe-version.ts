@@ -1,17 +1,8 @@
-import { type Manifest, type Source } from "@sonde/schemas/manifest";
+import { type Manifest } from "@sonde/schemas/manifest";
 import { buildProbeId, higherCapability } from "@sonde/schemas/names";
 import { type PublishedVersion, type VersionDetails } from "@sonde/schemas/registry";
 import { type Signer, describeSigner } from "@sonde/schemas/trust";
-import { classifySource, describeRead, effectiveCapability } from "@sonde/sources";
-
-/** What a kind of source does to a host, in words; the exact read stands beside it. */
-const WORDS: Record<Source["kind"], string> = {
-  file: "Reads a file",
-  directory: "Reads the entries of a directory",
-  filesystem: "Measures every mounted file system",
-  exec: "Runs a command",
-  http: "Asks a service of the host over its unix socket",
-};
+import { classifySource, describeRead, effectiveCapability, titleOf } from "@sonde/sources";
 
 /** What a person wants to know of a version, in words. */
 export function describeVersion(
@@ -55,7 +46,7 @@ export function describeVersion(
 
 function describePermissions(manifest: Manifest): VersionDetails["permissions"] {
   const reads = Object.values(manifest.sources).map((source) => ({
-    words: WORDS[source.kind],
+    words: titleOf(source),
     exact: describeRead(source),
     capability: classifySource(source),
   }));

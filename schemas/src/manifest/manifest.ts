@@ -155,13 +155,7 @@ export type Source = Static<typeof Source>;
 export type SourceKind = Source["kind"];
 
 /** The kinds this version can perform; any other is PACK_NEEDS_NEWER_AGENT. */
-export const SOURCE_KINDS = [
-  "file",
-  "directory",
-  "filesystem",
-  "exec",
-  "http",
-] as const satisfies SourceKind[];
+export const SOURCE_KINDS = Source.anyOf.map(({ properties }) => properties.kind.const);
 
 /** What a person grants, derived from the sources (`groups` alone is declared). */
 export const Requires = Type.Object(

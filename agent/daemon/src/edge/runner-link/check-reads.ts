@@ -1,22 +1,13 @@
 import { SondeError } from "@sonde/schemas/errors";
-import { type SourceKind } from "@sonde/schemas/manifest";
 import {
   type FilledRead,
+  READ_DATA,
   type ReadOutcome,
   type ReadTrace,
   type RunnerReply,
 } from "@sonde/schemas/reads";
 
 export type ReadsDone = { reads: Record<string, ReadOutcome>; traces: ReadTrace[] };
-
-/** A field that only this kind's data has. */
-const MARK: Record<SourceKind, string> = {
-  file: "text",
-  directory: "entries",
-  filesystem: "mounts",
-  exec: "exitCode",
-  http: "body",
-};
 
 /**
  * Keeps of a runner's reply exactly what was asked: one outcome for each read, of its kind,
@@ -32,9 +23,10 @@ export function checkReads(asked: FilledRead[], reply: RunnerReply): ReadsDone {
   const reads = asked.map(({ name, source }): [string, ReadOutcome] => {
     const outcome = given.get(name);
     if (outcome === undefined) throw misfit(`no outcome for ${name}`);
+    const members = READ_DATA[source.kind].required;
     if (
       outcome.ok &&
-      !outcome.samples.every(({ data }) => Object.hasOwn(data, MARK[source.kind]))
+      !outcome.samples.every(({ data }) => members.every((member) => Object.hasOwn(data, member)))
     ) {
       throw misfit(`${name} with data of another kind`);
     }

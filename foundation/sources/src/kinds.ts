@@ -1,0 +1,22 @@
+import type { Source, SourceKind } from "@sonde/schemas/manifest";
+import { directoryRules } from "./kinds/directory.ts";
+import { execRules } from "./kinds/exec.ts";
+import { fileRules } from "./kinds/file.ts";
+import { filesystemRules } from "./kinds/filesystem.ts";
+import { httpRules } from "./kinds/http.ts";
+import type { SourceRules } from "./source-rules.ts";
+
+/** Every kind of source there is. */
+const KINDS: { [K in SourceKind]: SourceRules<K> } = {
+  file: fileRules,
+  directory: directoryRules,
+  filesystem: filesystemRules,
+  exec: execRules,
+  http: httpRules,
+};
+
+/** The rules of a source's kind, to be asked about this very source. */
+export function rulesOf(source: Source): SourceRules<SourceKind> {
+  // The table has every kind; TypeScript does not relate the kind to its own entry.
+  return KINDS[source.kind] as SourceRules<SourceKind>;
+}

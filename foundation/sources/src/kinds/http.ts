@@ -1,0 +1,48 @@
+import type { HttpSource } from "@sonde/schemas/manifest";
+import { checkPath, hasWholePathHole } from "../check-path.ts";
+import { reachesPrivatePath } from "../private-paths.ts";
+import { quote } from "../quote.ts";
+import { type HoleText, renderTemplate } from "../render-template.ts";
+import type { SourceRules } from "../source-rules.ts";
+import { asParts, pathPattern, queryPattern } from "../template.ts";
+
+export const httpRules: SourceRules<"http"> = {
+  title: "Asks a service of the host over its unix socket",
+  words: ({ path, query }) => [...asParts(path), ...Object.values(query ?? {})],
+  check({ path, socket, holes }, refuse) {
+    if (hasWholePathHole(path, holes)) refuse("expected no path-beneath hole");
+    checkPath(path, holes, refuse);
+    checkPath(socket, holes, refuse);
+    if (reachesPrivatePath(socket)) refuse(`expected a socket packs may use, got ${socket}`);
+  },
+  level: () => "observe",
+  needs: (source) => ({ sockets: `${source.socket} GET ${requestPattern(source)}` }),
+  describe(source, textOf) {
+    // Percent-encoding would hide the `<name>` of an unfilled hole.
+    const target = renderRequestTarget(source, textOf)
+      .replaceAll("%3C", "<")
+      .replaceAll("%3E", ">");
+    return `GET ${quote(target)} over unix:${source.socket}`;
+  },
+};
+
+/**
+ * Path and query of a GET. Hole values are percent-encoded, so that a value
+ * never starts another path segment or parameter.
+ */
+export function renderRequestTarget(source: HttpSource, textOf: HoleText): string {
+  const encoded: HoleText = (hole) => encodeURIComponent(textOf(hole));
+  const path = renderTemplate(source.path, encoded);
+  const query = Object.entries(source.query ?? {}).map(([name, value]) => {
+    const text = typeof value === "string" ? encodeURIComponent(value) : encoded(value.hole);
+    return `${name}=${text}`;
+  });
+  return query.length === 0 ? path : `${path}?${query.join("&")}`;
+}
+
+function requestPattern({ path, query = {}, holes }: HttpSource): string {
+  const pairs = Object.entries(query)
+    .map(([name, value]) => `${name}=${queryPattern(value, holes)}`)
+    .toSorted((a, b) => (a < b ? -1 : 1));
+  return [pathPattern(path, holes), pairs.join("&")].filter((part) => part !== "").join("?");
+}
