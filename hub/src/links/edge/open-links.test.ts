@@ -218,6 +218,18 @@ test("attack 19: of many that come at once to both hubs one is let in", async ()
   expect(new Set(outcomes)).toEqual(new Set(["done", "CERTIFICATE_REFUSED"]));
 });
 
+test("attack 19: of two that come to one hub at once one is let in, and is reached", async () => {
+  const agentId = await addAgent();
+  const both = await Promise.allSettled([
+    hubs[0].links.lease(agentId),
+    hubs[0].links.lease(agentId),
+  ]);
+  const leases = both.flatMap((one) => (one.status === "fulfilled" ? [one.value] : []));
+  expect(leases.length).toBe(1);
+  leases[0]?.attach(playLink());
+  expect(await deliver(0, [agentId])).toEqual([[agentId, "ok"]]);
+});
+
 test("a lease that no session came of is free again, and until then its agent is on its way", async () => {
   const agentId = await addAgent();
   const lease = await hubs[0].links.lease(agentId);
