@@ -35,5 +35,6 @@ export function installAgents(
     onRegistryHead: (agent, head) => uses.registry.compare(agent, head),
   });
   hub.onStop(() => enrol.close());
-  return { enrol, control };
+  hub.onStop(() => control.close());
+  return { enrol, control: control.server };
 }

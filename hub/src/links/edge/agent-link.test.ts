@@ -107,12 +107,29 @@ const answerTo = (callId: string) => ({
   auditHead: HEAD,
 });
 
-test("the newest protocol that both ends know is spoken", async () => {
+test.each([
+  ["says nothing of protocols", undefined, 1],
+  ["is of this release", OWN_PROTOCOL, 2],
+  ["is of a later release", { min: 1, max: 9, features: ["unheard-of"] }, 2],
+])("with an agent that %s the newest common protocol is spoken", async (_who, offer, newest) => {
+  send("hello", { ...HELLO, ...(offer && { protocol: offer }) });
+  await expect.poll(() => hellos.map(([, { protocol }]) => protocol)).toEqual([newest]);
+  expect(hellos[0]?.[1].features).toEqual(new Set());
+});
+
+test("a second hello ends the session", async () => {
   send("hello", HELLO);
-  send("hello", { ...HELLO, protocol: OWN_PROTOCOL });
-  send("hello", { ...HELLO, protocol: { min: 1, max: 9, features: ["unheard-of"] } });
-  await expect.poll(() => hellos.map(([, { protocol }]) => protocol)).toEqual([1, 2, 2]);
-  expect(hellos[2]?.[1].features).toEqual(new Set());
+  send("hello", HELLO);
+  expect(await closed).toMatchObject({ code: "ENVELOPE_INVALID" });
+  expect(hellos.length).toBe(1);
+});
+
+test("a session that is ending is asked nothing any more", async () => {
+  send("hello", HELLO);
+  await expect.poll(() => hellos.length).toBe(1);
+  link.close("the hub is stopping");
+  await expect(ask(randomUUID())).rejects.toMatchObject({ code: "AGENT_OFFLINE" });
+  expect(received).toEqual([]);
 });
 
 test("what a later agent states beyond our knowledge is carried as it is", async () => {
