@@ -53,7 +53,7 @@ import {
   signSample,
   startSampleRegistry,
 } from "@sonde/trust/testing";
-import { afterAll, beforeAll, expect, test, vi } from "vitest";
+import { afterAll, beforeAll, expect, test } from "vitest";
 import type { Sql } from "postgres";
 import { WebSocket } from "ws";
 import { createAgentStore } from "./agents/edge/agent-store.ts";
@@ -63,7 +63,6 @@ import { type Directory, openDirectory } from "./directory/index.ts";
 import { migrations } from "./migrations.ts";
 
 // The hub as a real process over a real PostgreSQL; as root it runs as nobody.
-vi.setConfig({ testTimeout: 60_000, hookTimeout: 120_000 });
 const NOBODY = 65_534;
 const asRoot = process.getuid?.() === 0;
 const account = asRoot ? { uid: NOBODY, gid: NOBODY } : {};
