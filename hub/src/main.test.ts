@@ -56,7 +56,7 @@ import {
 import { afterAll, beforeAll, expect, test } from "vitest";
 import type { Sql } from "postgres";
 import { WebSocket } from "ws";
-import { createAgentStore } from "./agents/edge/agent-store.ts";
+import { createAgentChanges } from "./agents/edge/agent-changes.ts";
 import { createEnrolmentStore } from "./agents/edge/enrolment-store.ts";
 import { createPackStore } from "./catalog/edge/pack-store.ts";
 import { type Directory, openDirectory } from "./directory/index.ts";
@@ -203,7 +203,7 @@ async function enrolFourDaysAgo(hubId: string): Promise<void> {
 async function fillAgent(sql: Sql, directory: Directory, then: Date): Promise<void> {
   const store = createEnrolmentStore(sql, directory);
   const packs = createPackStore(sql, directory);
-  const agents = createAgentStore(directory);
+  const agents = createAgentChanges(directory);
   const secret = "sonde_et_full";
   const id = randomUUID();
   const expiresAt = new Date(then.getTime() + DAY_MS);

@@ -27,7 +27,7 @@ import { WebSocketServer, type WebSocket } from "ws";
 import { buildAuditRecord, createRefusalCounts } from "../../audit/index.ts";
 import type { Hub } from "../../hub.ts";
 import { type Lease, createAgentLink } from "../../links/index.ts";
-import type { AgentStore } from "./agent-store.ts";
+import type { AgentChanges } from "./agent-changes.ts";
 import { createRenewal } from "./certificate-renewal.ts";
 import type { EnrolmentStore } from "./enrolment-store.ts";
 
@@ -42,7 +42,7 @@ export type ControlOptions = Pick<
   Hub,
   "auditLog" | "directory" | "keys" | "links" | "now" | "report"
 > & {
-  agents: AgentStore;
+  agents: AgentChanges;
   enrolments: EnrolmentStore;
   /** Hears how far an agent was shown the registry's log. */
   onRegistryHead: (agent: string, head: RegistryHeadReport) => Promise<void>;
