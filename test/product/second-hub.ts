@@ -8,6 +8,7 @@ import { findProgram } from "./test-packs.ts";
 /** Another hub on the database of a running product, with the same keys and a data folder of its own. */
 export type SecondHub = {
   hub: HubClient;
+  hubUrl: string;
   mcpUrl: string;
   /** host:port of its control listener. */
   controlAddress: string;
@@ -19,7 +20,9 @@ export type SecondHub = {
 type Ready = { http: number; control: number };
 
 /** @param product must run on a database that is named by DATABASE_URL */
-export async function startSecondHub(product: Product): Promise<SecondHub> {
+export async function startSecondHub(
+  product: Pick<Product, "data" | "apiKey">,
+): Promise<SecondHub> {
   const data = mkdtempSync("/tmp/sonde-hub2-");
   const account = findHubAccount();
   const first = JSON.parse(readFileSync(join(product.data, "config/hub.json"), "utf8")) as {
@@ -66,9 +69,11 @@ export async function startSecondHub(product: Product): Promise<SecondHub> {
 
   let running = await start();
   const { http, control } = running.ready;
+  const hubUrl = `http://127.0.0.1:${http}`;
   return {
-    hub: createHubClient(`http://127.0.0.1:${http}`, product.apiKey),
-    mcpUrl: `http://127.0.0.1:${http}/mcp`,
+    hub: createHubClient(hubUrl, product.apiKey),
+    hubUrl,
+    mcpUrl: `${hubUrl}/mcp`,
     controlAddress: `127.0.0.1:${control}`,
     async killAndRestart() {
       await end(running.child, "SIGKILL");

@@ -1,7 +1,9 @@
 import { type ChildProcess, spawn } from "node:child_process";
-import { mkdtempSync, readFileSync, rmSync } from "node:fs";
-import { join, resolve } from "node:path";
+import { chmodSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { dirname, join, resolve } from "node:path";
+import { startTestDatabase } from "@sonde/database/testing";
 import { type HubClient, createHubClient } from "./hub-client.ts";
+import { startSecondHub } from "./second-hub.ts";
 
 /** The line that `npm start -- --json` prints when everything runs. */
 export type Endpoints = {
@@ -35,13 +37,51 @@ export function createDataFolder(): string {
   return mkdtempSync("/tmp/sonde-e2e-");
 }
 
+type StartOptions = {
+  data?: string;
+  workspace?: string;
+  args?: string[];
+  env?: NodeJS.ProcessEnv;
+};
+
 /**
  * Starts the product exactly as a user does, `npm start`, with every port free.
  * Nothing of it runs in this process.
+ *
+ * With SONDE_TEST_HUBS=2 a second hub runs on the same database, and what the test talks to is that
+ * one, while the agents are at the first: each call and each change of the list goes from hub to
+ * hub. A test that brings a data folder or a database of its own has one hub all the same.
  */
-export async function startProduct(
-  options: { data?: string; workspace?: string; args?: string[]; env?: NodeJS.ProcessEnv } = {},
-): Promise<Product> {
+export async function startProduct(options: StartOptions = {}): Promise<Product> {
+  const isSplit =
+    process.env["SONDE_TEST_HUBS"] === "2" &&
+    options.data === undefined &&
+    options.env === undefined;
+  return isSplit ? await startSplitProduct(options) : await startOneHub(options);
+}
+
+async function startSplitProduct(options: StartOptions): Promise<Product> {
+  const database = await startTestDatabase();
+  const socketDir = new URL(database.url).searchParams.get("host") ?? "";
+  chmodSync(dirname(socketDir), 0o755);
+  const product = await startOneHub({ ...options, env: { DATABASE_URL: database.url } });
+  const second = await startSecondHub(product);
+  const { hub, hubUrl, mcpUrl } = second;
+  const stop = async () => {
+    await second.stop();
+    const code = await product.stop();
+    await database.close();
+    return code;
+  };
+  return {
+    ...{ ...product, hub, hubUrl, mcpUrl, stop },
+    [Symbol.asyncDispose]: async () => {
+      await stop();
+    },
+  };
+}
+
+async function startOneHub(options: StartOptions): Promise<Product> {
   const data = options.data ?? createDataFolder();
   const args = ["start", "-s", "--", "--json", "--data", data, "--port", "0"];
   const child = spawn("npm", [...args, ...(options.args ?? ["--yes"])], {

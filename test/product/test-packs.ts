@@ -42,7 +42,10 @@ export async function addPublisher(product: Product, name: string): Promise<Test
 }
 
 /** The installed copy of a program and the Node it runs on; without root, those of the clone. */
-export function findProgram(product: Product, file: string): [node: string, program: string] {
+export function findProgram(
+  product: Pick<Product, "data">,
+  file: string,
+): [node: string, program: string] {
   const [build] = readdirSync(join(product.data, "runtime"), { withFileTypes: true });
   if (build === undefined) return [process.execPath, join(workspace, "dist", file)];
   const folder = join(product.data, "runtime", build.name);
