@@ -1,5 +1,6 @@
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { join, relative, resolve } from "node:path";
+import { build } from "esbuild";
 import { expect, test } from "vitest";
 
 const root = resolve(import.meta.dirname, "..");
@@ -138,6 +139,26 @@ test("the packages with dangerous powers are imported in one place each", () => 
     return places !== undefined && !isTest(file) && !places.some((place) => file.startsWith(place));
   });
   expect(wrong).toEqual([]);
+});
+
+test("the agent's one file has the chain and nothing of the Merkle tree", async () => {
+  const { metafile } = await build({
+    absWorkingDir: root,
+    entryPoints: ["agent/daemon/src/main.ts"],
+    bundle: true,
+    write: false,
+    metafile: true,
+    platform: "node",
+    format: "esm",
+    conditions: ["sonde:source"],
+  });
+  const used = Object.values(metafile.outputs).flatMap(({ inputs }) =>
+    Object.keys(inputs).filter((file) => (inputs[file]?.bytesInOutput ?? 0) > 0),
+  );
+  expect(used).toContain("foundation/trust/src/chain/chain.ts");
+  // Whether a version was withdrawn is all that the daemon asks of a registry's log.
+  const ofLog = used.filter((file) => file.startsWith("foundation/trust/src/log/"));
+  expect(ofLog).toEqual(["foundation/trust/src/log/withdrawals.ts"]);
 });
 
 const isCore = (file: string): boolean =>

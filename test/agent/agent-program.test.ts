@@ -18,7 +18,7 @@ import { type AuditEntry } from "@sonde/schemas/audit";
 import { type Manifest } from "@sonde/schemas/manifest";
 import { type ResultBody, parseHelloBody, parseResultBody } from "@sonde/schemas/wire";
 import { archiveDigest } from "@sonde/trust/archive";
-import { verifyChain } from "@sonde/trust/log";
+import { verifyChain } from "@sonde/trust/chain";
 import {
   buildAdmitProgram,
   buildSampleArchive,

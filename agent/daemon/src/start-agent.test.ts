@@ -27,7 +27,7 @@ import {
 } from "@sonde/schemas/wire";
 import { admitPack, admittedFolder, followRegistry, readAdmitted } from "@sonde/trust/admit";
 import { archiveDigest } from "@sonde/trust/archive";
-import { verifyChain } from "@sonde/trust/log";
+import { verifyChain } from "@sonde/trust/chain";
 import {
   buildAdmitProgram,
   buildSampleArchive,

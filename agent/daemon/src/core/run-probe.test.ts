@@ -5,7 +5,7 @@ import { type Manifest } from "@sonde/schemas/manifest";
 import { type ReadOutcome } from "@sonde/schemas/reads";
 import { type AdmittedPack } from "@sonde/schemas/trust";
 import { type ResultBody, parseResultBody } from "@sonde/schemas/wire";
-import { EMPTY_HEAD, verifyChain } from "@sonde/trust/log";
+import { EMPTY_HEAD, verifyChain } from "@sonde/trust/chain";
 import { buildSampleManifest } from "@sonde/trust/testing";
 import { expect, test } from "vitest";
 import { type ActivePack, buildActivePack } from "./active-pack.ts";

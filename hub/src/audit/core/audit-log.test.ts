@@ -1,6 +1,6 @@
 import { openDatabase } from "@sonde/database";
 import { startTestDatabase, type TestDatabase } from "@sonde/database/testing";
-import { verifyChain } from "@sonde/trust/log";
+import { verifyChain } from "@sonde/trust/chain";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { randomUUID } from "node:crypto";
 import { migrations } from "../../migrations.ts";

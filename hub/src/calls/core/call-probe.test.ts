@@ -4,7 +4,7 @@ import type { Manifest } from "@sonde/schemas/manifest";
 import type { Digest } from "@sonde/schemas/names";
 import type { ResultBody } from "@sonde/schemas/wire";
 import { SondeError } from "@sonde/schemas/errors";
-import { chainRecord, EMPTY_HEAD, headAfter } from "@sonde/trust/log";
+import { chainRecord, EMPTY_HEAD, headAfter } from "@sonde/trust/chain";
 import { expect, test } from "vitest";
 import type { AuditLog } from "../../audit/index.ts";
 import { grantsOf, type Principal } from "../../identity/index.ts";

@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto";
 import { SondeError } from "@sonde/schemas/errors";
 import { API_KEY_PREFIX } from "@sonde/schemas/wire";
-import { canonicalJson } from "@sonde/trust/log";
+import { canonicalJson } from "@sonde/trust/canonical-json";
 import { type AuditLog, buildAuditRecord } from "../../audit/index.ts";
 import { hashSecret } from "../../directory/index.ts";
 import { type Principal, grantsOf } from "../core/authorize.ts";
