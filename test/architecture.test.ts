@@ -21,7 +21,7 @@ const MAY_IMPORT: Record<string, string[]> = {
   "foundation/service": ["@sonde/schemas", "@sonde/database"],
   "foundation/privileges": ["@sonde/schemas"],
   "pack-sdk": ["@sonde/schemas", "@sonde/sources", "@sonde/trust"],
-  ...forEachPack(["@sonde/pack-sdk/author"]),
+  ...forEachPack(["@sonde/pack-sdk/author", "@sonde/pack-sdk/parse"]),
   "agent/daemon": [
     "@sonde/schemas",
     "@sonde/scrub",
@@ -197,15 +197,23 @@ test("a feature of the hub reaches another through its index alone, and main ins
   expect(wrong).toEqual([]);
 });
 
-test("packs import the author API, their own files and nothing else", () => {
+test("packs import what is made for guests, their own files and nothing else", () => {
   const wrong = imports.filter(
     ({ file, specifier }) =>
       file.startsWith("packs/") &&
       !isTest(file) &&
       !specifier.startsWith("./") &&
-      specifier !== "@sonde/pack-sdk/author",
+      !["@sonde/pack-sdk/author", "@sonde/pack-sdk/parse"].includes(specifier),
   );
   expect(wrong).toEqual([]);
+});
+
+test("what is made for guests imports its own files and nothing else", () => {
+  const ofGuests = imports.filter(
+    ({ file }) => /^pack-sdk\/src\/(author|parse)\//.test(file) && !isTest(file),
+  );
+  expect(ofGuests.filter(({ specifier }) => !specifier.startsWith("./"))).toEqual([]);
+  expect(ofGuests.length).toBeGreaterThan(10);
 });
 
 test("package.json names exactly the workspace packages that are imported", () => {
