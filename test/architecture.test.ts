@@ -2,13 +2,15 @@ import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { join, relative, resolve } from "node:path";
 import { build } from "esbuild";
 import { expect, test } from "vitest";
+import { findPacks } from "../cli/src/pack/find-packs.ts";
 
 const root = resolve(import.meta.dirname, "..");
 
 /** Packs are found by their folder and listed nowhere. */
 function forEachPack(allowed: string[]): Record<string, string[]> {
-  const packs = readdirSync(join(root, "packs"));
-  return Object.fromEntries(packs.map((name) => [`packs/${name}`, allowed]));
+  return Object.fromEntries(
+    findPacks(join(root, "packs")).map((folder) => [relative(root, folder), allowed]),
+  );
 }
 
 /** The table of docs/ARCHITECTURE.md: what each folder may import of ours. */
