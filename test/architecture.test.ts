@@ -166,6 +166,17 @@ test("the agent's one file has the chain and nothing of the Merkle tree", async 
 const isCore = (file: string): boolean =>
   !isTest(file) && /^(hub\/src\/[^/]+|(agent\/daemon|registry)\/src)\/core\//.test(file);
 
+test("what is for tests is imported by tests alone", () => {
+  const wrong = imports.filter(
+    ({ file, specifier }) =>
+      /\/testing(\/|$)/.test(specifier) &&
+      !isTest(file) &&
+      // `sonde-pack test` is this one for people.
+      specifier !== "@sonde/pack-sdk/testing",
+  );
+  expect(wrong).toEqual([]);
+});
+
 test("core never reaches out: no I/O and no edge of its own", () => {
   const forbidden =
     /^(postgres|node:(fs|net|tls|http|https|http2|dgram|dns|child_process|worker_threads|process))/;

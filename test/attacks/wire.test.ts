@@ -7,7 +7,8 @@ import postgres from "postgres";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { startTestDatabase, type TestDatabase } from "@sonde/database/testing";
 import type { AuditEntry } from "@sonde/schemas/audit";
-import type { HelloBody, MessageType } from "@sonde/schemas/wire";
+import { buildHello } from "@sonde/schemas/testing";
+import type { MessageType } from "@sonde/schemas/wire";
 import { createAuthority, openAuthority } from "@sonde/trust/ca";
 import { buildCsr } from "../../agent/daemon/src/edge/enrol/build-csr.ts";
 import { parseToken } from "../../agent/daemon/src/edge/enrol/parse-token.ts";
@@ -19,7 +20,6 @@ import { type Product, startProduct, until } from "../product/start-product.ts";
 
 // Attack classes 1 to 5, 9, 14 and 19 against the running hub's listeners.
 
-const HASH = `sha256:${"0".repeat(64)}` as const;
 let product: Product;
 let database: TestDatabase;
 let raw: Identity;
@@ -35,21 +35,7 @@ afterAll(async () => {
   await database?.close();
 });
 
-const hello = (): HelloBody => ({
-  name: "raw-agent",
-  agentVersion: "0.1.0",
-  bootId: "boot",
-  os: "test",
-  kernel: "test",
-  arch: "x64",
-  binarySha256: HASH,
-  configSha256: HASH,
-  maxCapability: "observe",
-  wall: "separate-user",
-  packs: [],
-  auditHead: { size: 0, hash: HASH },
-  registryHead: null,
-});
+const hello = () => buildHello({ name: "raw-agent" });
 const sealHello = ({ channel }: RawSession) => channel.seal({ type: "hello", body: hello() });
 
 const rowsOf = async (event: string, agent: string | null) =>
