@@ -11,7 +11,10 @@ const vitest = await createVitest("test", {
   watch: false,
   reporters: [{}],
   maxWorkers: 1,
-  testTimeout: 30_000,
+  // What never comes is waited for by most mutants: so long, and each case is also shown to be green
+  // within it.
+  testTimeout: 15_000,
+  expect: { poll: { timeout: 5_000 } },
   fsModuleCache: false,
 });
 

@@ -38,7 +38,7 @@ const HELP = `npm run mutants [-- OPTION... NAME...]
 const root = resolve(dirname(fileURLToPath(import.meta.url)), "..");
 const folder = join(root, "test/mutants");
 const secondsFile = join(root, "test/mutant-seconds.json");
-const LIMIT_MS = 90_000;
+const LIMIT_MS = 60_000;
 /** Runs mostly wait: for processes, databases and deadlines. */
 const WORKERS = 2 * availableParallelism();
 /** What one takes that is not recorded yet. */

@@ -6,6 +6,7 @@ import {
   randomUUID,
   X509Certificate,
 } from "node:crypto";
+import { once } from "node:events";
 import {
   chownSync,
   mkdtempSync,
@@ -16,23 +17,21 @@ import {
   writeFileSync,
 } from "node:fs";
 import type { IncomingMessage } from "node:http";
+import { request as httpsRequest } from "node:https";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
-import type { TLSSocket } from "node:tls";
+import { type ConnectionOptions, connect as connectTls, type TLSSocket } from "node:tls";
 import { openDatabase } from "@sonde/database";
 import { startTestDatabase, type TestDatabase } from "@sonde/database/testing";
+import { buildHello } from "@sonde/schemas/testing";
 import { type TrustPolicy } from "@sonde/schemas/trust";
-import {
-  AGENT_CERTIFICATE_MS,
-  MAX_PACKS,
-  type HelloBody,
-  parseCertificateBody,
-} from "@sonde/schemas/wire";
+import { AGENT_CERTIFICATE_MS, MAX_PACKS, parseCertificateBody } from "@sonde/schemas/wire";
 import { archiveDigest, digestOf } from "@sonde/trust/archive";
 import { openAuthority } from "@sonde/trust/ca";
 import {
   CHANNEL_BINDING_BYTES,
   CHANNEL_BINDING_LABEL,
+  type Channel,
   createChannel,
   createSigningKey,
   deriveSessionId,
@@ -40,7 +39,7 @@ import {
   keyIdOf,
   NONCE_BYTES,
 } from "@sonde/trust/envelope";
-import { EMPTY_HEAD } from "@sonde/trust/log";
+import { EMPTY_HEAD } from "@sonde/trust/chain";
 import {
   buildSampleArchive,
   buildSampleManifest,
@@ -50,17 +49,16 @@ import {
   signSample,
   startSampleRegistry,
 } from "@sonde/trust/testing";
-import { afterAll, beforeAll, expect, test, vi } from "vitest";
+import { afterAll, beforeAll, expect, test } from "vitest";
 import type { Sql } from "postgres";
 import { WebSocket } from "ws";
-import { createAgentStore } from "./agents/edge/agent-store.ts";
+import { createAgentChanges } from "./agents/edge/agent-changes.ts";
 import { createEnrolmentStore } from "./agents/edge/enrolment-store.ts";
 import { createPackStore } from "./catalog/edge/pack-store.ts";
 import { type Directory, openDirectory } from "./directory/index.ts";
 import { migrations } from "./migrations.ts";
 
 // The hub as a real process over a real PostgreSQL; as root it runs as nobody.
-vi.setConfig({ testTimeout: 60_000, hookTimeout: 120_000 });
 const NOBODY = 65_534;
 const asRoot = process.getuid?.() === 0;
 const account = asRoot ? { uid: NOBODY, gid: NOBODY } : {};
@@ -159,6 +157,14 @@ afterAll(async () => {
   rmSync(root, { recursive: true, force: true });
 });
 
+const openHubDatabase = () =>
+  openDatabase({
+    ...{ dataDir: "/nonexistent", url: database.url, schema: "hub", migrations, maxConnections: 1 },
+    onLost: (error) => {
+      throw error;
+    },
+  });
+
 async function enrolFourDaysAgo(hubId: string): Promise<void> {
   const then = new Date(Date.now() - 4 * DAY_MS);
   const read = (name: string) => readFileSync(at("data", "keys", name), "utf8");
@@ -171,16 +177,7 @@ async function enrolFourDaysAgo(hubId: string): Promise<void> {
     hubId,
     agentId: id,
   });
-  const opened = await openDatabase({
-    dataDir: "/nonexistent",
-    url: database.url,
-    schema: "hub",
-    migrations,
-    maxConnections: 1,
-    onLost: (error) => {
-      throw error;
-    },
-  });
+  const opened = await openHubDatabase();
   const directory = await openDirectory(opened.sql, (error) => {
     throw error;
   });
@@ -202,7 +199,7 @@ async function enrolFourDaysAgo(hubId: string): Promise<void> {
 async function fillAgent(sql: Sql, directory: Directory, then: Date): Promise<void> {
   const store = createEnrolmentStore(sql, directory);
   const packs = createPackStore(sql, directory);
-  const agents = createAgentStore(directory);
+  const agents = createAgentChanges(directory);
   const secret = "sonde_et_full";
   const id = randomUUID();
   const expiresAt = new Date(then.getTime() + DAY_MS);
@@ -278,23 +275,12 @@ test("what a key had no right to is in the log that the operator reads", async (
   ]);
 });
 
-const HELLO: Omit<HelloBody, "name"> = {
-  agentVersion: "0.1.0",
-  bootId: randomUUID(),
-  os: "Test",
-  kernel: "6",
-  arch: "x64",
-  binarySha256: digest,
-  configSha256: digest,
-  maxCapability: "observe",
-  wall: "separate-user",
-  packs: [],
-  auditHead: EMPTY_HEAD,
-  registryHead: null,
-};
+const HELLO = buildHello({ name: AGENT });
 
-/** Connects as the agent, says hello, and gives the first message of a kind that the hub sends. */
-async function meet(certificate: string, wanted: Incoming["header"]["type"]): Promise<Incoming> {
+type Session = { socket: WebSocket; channel: Channel; welcome: Incoming };
+
+/** Connects as the agent, up to the hub's welcome. */
+async function connect(certificate: string): Promise<Session> {
   const { hubId, control } = hub.ready;
   const nonce = randomBytes(NONCE_BYTES);
   const privateKey = agent.key.privateKey;
@@ -308,42 +294,66 @@ async function meet(certificate: string, wanted: Incoming["header"]["type"]): Pr
   });
   socket.binaryType = "nodebuffer";
   const command = readFileSync(at("data", "keys", "command-key.pem"));
-  let response: IncomingMessage | undefined;
-  socket.on("upgrade", (upgraded) => (response = upgraded));
-  let channel: ReturnType<typeof createChannel> | undefined;
+  const upgraded = new Promise<IncomingMessage>((done) => socket.once("upgrade", done));
+  const [first] = (await once(socket, "message")) as [Buffer];
+  const response = await upgraded;
+  const hubNonce = Buffer.from(String(response.headers["sonde-nonce"]), "base64url");
+  const exporter = (response.socket as TLSSocket).exportKeyingMaterial(
+    CHANNEL_BINDING_BYTES,
+    CHANNEL_BINDING_LABEL,
+    Buffer.alloc(0),
+  );
+  const channel = createChannel({
+    side: "agent",
+    hubId,
+    agentId: agent.id,
+    sessionId: deriveSessionId(exporter, hubNonce, nonce),
+    signer: createSigningKey(privateKey, agent.key.publicKey),
+    peerKey: createPublicKey(command),
+    now: Date.now,
+  });
+  return { socket, channel, welcome: channel.open(first) };
+}
+
+/** Connects as the agent, says hello, and gives the first message of a kind that the hub sends. */
+async function meet(certificate: string, wanted: Incoming["header"]["type"]): Promise<Incoming> {
+  const { socket, channel } = await connect(certificate);
   try {
     return await new Promise<Incoming>((done, fail) => {
-      socket.on("error", fail);
       socket.on("close", () => fail(new Error("the hub ended the session")));
       socket.on("message", (data: Buffer) => {
-        if (channel === undefined && response !== undefined) {
-          const hubNonce = Buffer.from(String(response.headers["sonde-nonce"]), "base64url");
-          const exporter = (response.socket as TLSSocket).exportKeyingMaterial(
-            CHANNEL_BINDING_BYTES,
-            CHANNEL_BINDING_LABEL,
-            Buffer.alloc(0),
-          );
-          channel = createChannel({
-            side: "agent",
-            hubId,
-            agentId: agent.id,
-            sessionId: deriveSessionId(exporter, hubNonce, nonce),
-            signer: createSigningKey(privateKey, agent.key.publicKey),
-            peerKey: createPublicKey(command),
-            now: Date.now,
-          });
-        }
-        const message = channel?.open(data);
-        if (message?.header.type === "welcome") {
-          socket.send(channel?.seal({ type: "hello", body: { name: AGENT, ...HELLO } }) ?? "");
-        }
-        if (message?.header.type === wanted) done(message);
+        const message = channel.open(data);
+        if (message.header.type === wanted) done(message);
       });
+      socket.send(channel.seal({ type: "hello", body: HELLO }));
     });
   } finally {
     socket.terminate();
   }
 }
+
+test("of reports that come faster than they are kept the newest is kept, and little is written", async () => {
+  const { socket, channel } = await connect(agent.certificate);
+  const revisions = async () => {
+    const { answer } = await ask("GET", `/agents/${AGENT}`);
+    return (answer["packs"] as { version: string }[]).map(({ version }) => version);
+  };
+  socket.send(channel.seal({ type: "hello", body: HELLO }));
+  for (let index = 1; index <= 500; index++) {
+    const pack = {
+      ...{ name: "acme/hello", version: `1.0.${index}`, digest, state: "active", signer: null },
+      ...{ probes: [], approved: null, reason: null },
+    };
+    const body = { packs: [pack], auditHead: EMPTY_HEAD, registryHead: null };
+    socket.send(channel.seal({ type: "pack-report", body }));
+  }
+  await expect.poll(revisions).toEqual(["1.0.500"]);
+  socket.terminate();
+  const opened = await openHubDatabase();
+  const [row] = await opened.sql`select count(*)::int as n from changes where id = ${agent.id}`;
+  await opened.close();
+  expect(row?.["n"]).toBeLessThan(250);
+});
 
 test("an agent whose certificate is half over is sent the next one, which opens the door", async () => {
   const { body } = await meet(agent.certificate, "certificate");
@@ -353,4 +363,75 @@ test("an agent whose certificate is half over is sent the next one, which opens 
   const left = next.validToDate.getTime() - Date.now();
   expect(left).toBeGreaterThan(AGENT_CERTIFICATE_MS - DAY_MS);
   expect((await meet(certificate, "desired-state")).header.agentId).toBe(agent.id);
+});
+
+test("a refused connection is ended whole, also when the other side keeps its half open", async () => {
+  const options: ConnectionOptions & { allowHalfOpen: boolean } = {
+    host: "127.0.0.1",
+    servername: "localhost",
+    port: hub.ready.control,
+    ca: readFileSync(at("data", "keys", "ca.pem")),
+    cert: agent.certificate,
+    key: agent.key.privateKey.export({ format: "pem", type: "pkcs8" }),
+    allowHalfOpen: true,
+  };
+  const socket = connectTls(options);
+  await once(socket, "secureConnect");
+  const gone = new Promise<void>((done) => {
+    socket.on("error", () => done());
+    socket.on("close", () => done());
+  });
+  const upgrade = ["Host: localhost", "Connection: Upgrade", "Upgrade: websocket"].join("\r\n");
+  socket.write(`GET /control HTTP/1.1\r\n${upgrade}\r\n\r\n`);
+  const [answer] = (await once(socket, "data")) as [Buffer];
+  expect(answer.toString()).toMatch(/^HTTP\/1.1 401 /);
+  // What is written to a connection that is gone is answered with its end.
+  const writing = setInterval(() => socket.write("x"), 50);
+  const late = new Promise((done) => setTimeout(done, 5000, "still open"));
+  expect(await Promise.race([gone.then(() => "ended"), late])).toBe("ended");
+  clearInterval(writing);
+  socket.destroy();
+});
+
+test("refused keys are in the log: the first at once, the others also when the hub is stopped", async () => {
+  for (let index = 0; index < 3; index++) {
+    expect((await ask("GET", "/agents", undefined, `sonde_ak_${"x".repeat(43)}`)).code).toBe(
+      "UNAUTHENTICATED",
+    );
+  }
+  const counts = async () => {
+    const { answer } = await ask("GET", "/audit?afterSeq=0&limit=1000");
+    const entries = answer["entries"] as { record: { event: string; detail: object } }[];
+    return entries.flatMap(({ record: { event, detail } }) =>
+      event === "key.refused" ? [detail] : [],
+    );
+  };
+  await expect.poll(counts).toEqual([{ address: "127.0.0.1", count: 1 }]);
+  await stopHub();
+  hub = await startHub();
+  expect(await counts()).toEqual([
+    { address: "127.0.0.1", count: 1 },
+    { address: "127.0.0.1", count: 2 },
+  ]);
+});
+
+test("a certificate that was refused again and again is not looked at any more", async () => {
+  const answers: (number | "ended")[] = [];
+  for (let index = 0; index < 21; index++) {
+    const request = httpsRequest({
+      ...{ host: "localhost", port: hub.ready.control, path: "/nowhere", agent: false },
+      ...{ ca: readFileSync(at("data", "keys", "ca.pem")), cert: agent.certificate },
+      key: agent.key.privateKey.export({ format: "pem", type: "pkcs8" }),
+      headers: { Connection: "Upgrade", Upgrade: "websocket" },
+    });
+    request.end();
+    answers.push(
+      await new Promise((done) => {
+        request.on("response", ({ statusCode = 0 }) => done(statusCode));
+        request.on("error", () => done("ended"));
+      }),
+    );
+  }
+  expect(answers.slice(0, 20)).toEqual(Array.from({ length: 20 }, () => 401));
+  expect(answers[20]).toBe("ended");
 });

@@ -70,6 +70,8 @@ type Opened = ServicePorts & {
   database: Database;
 };
 
+type Ending = () => Promise<void> | void;
+
 async function serve(config: HubConfig, opened: Opened): Promise<Running> {
   const { keys, readPolicy, database, report, now } = opened;
   const { sql } = database;
@@ -77,7 +79,10 @@ async function serve(config: HubConfig, opened: Opened): Promise<Running> {
   const auditStore = createAuditStore(sql, self);
   const auditLog = await openAudit(auditStore, now);
   const directory = await openDirectory(sql, report);
-  const links = await openLinks({ sql, directory, self, now, report });
+  const links = await openLinks({
+    ...{ sql, directory, self, now, report },
+    onReplaced: opened.endFor,
+  });
   const apiKeys = createKeyStore(sql, directory);
   await ensureOperatorKey(config.dataDir, apiKeys, auditLog, now);
   const authenticator = createAuthenticator({ keys: apiKeys, auditLog, now, report });
@@ -90,13 +95,17 @@ async function serve(config: HubConfig, opened: Opened): Promise<Running> {
     now,
     report,
   });
-  const endings: (() => Promise<void> | void)[] = [];
+  const endings: Ending[] = [];
   const addresses = { enrol: "", control: "" };
   const hub: Hub = {
     ...{ config, keys, sql, app, directory, links, auditLog, now, report, addresses },
     elapsed: () => performance.now(),
     onStop: (work) => void endings.unshift(work),
   };
+  hub.onStop(() => database.close());
+  hub.onStop(() => directory.close());
+  hub.onStop(() => auditLog.flush());
+  hub.onStop(() => app.close());
 
   // The features of the hub, each with what it uses of others. A new one is a folder and a line.
   addAuditRoutes(hub, auditStore);
@@ -107,20 +116,28 @@ async function serve(config: HubConfig, opened: Opened): Promise<Running> {
   installIdentity(hub, { keys: apiKeys, authenticator, dismiss: (id) => mcp.dismiss(id) });
   const listeners = installAgents(hub, { packs, registry });
 
+  // First nobody new, then no open call, so that each is answered before its client is let go.
+  hub.onStop(() => links.close());
+  hub.onStop(() => void listeners.control.close());
+
   const ports = await listen(config, hub, listeners);
   return {
     ready: { hubId: keys.hubId, ...ports },
-    async stop() {
-      // First nobody new, then no open call, so that each is answered before its client is let go.
-      listeners.control.close();
-      await links.close();
-      for (const end of endings) await end();
-      await app.close();
-      await auditLog.flush();
-      await directory.close();
-      await database.close();
-    },
+    stop: () => stopAll(endings),
   };
+}
+
+/** What one thing leaves undone keeps no other from its end; the first failure is thrown at last. */
+async function stopAll(endings: readonly Ending[]): Promise<void> {
+  const failures: unknown[] = [];
+  for (const end of endings) {
+    try {
+      await end();
+    } catch (thrown) {
+      failures.push(thrown);
+    }
+  }
+  if (failures.length > 0) throw failures[0];
 }
 
 type Ports = { enrol: number; control: number; http: number };
@@ -133,26 +150,27 @@ async function listen(
   const file = join(config.dataDir, "ports.json");
   const kept = readKeptPorts(file, ["enrol", "control", "http"]);
   const { host, enrolPort, controlPort, names } = config.agents;
-  const ports = {
-    enrol: await listenOnPort(enrol, { host, port: enrolPort, kept: kept.enrol }),
-    control: await listenOnPort(control, {
-      host,
-      port: controlPort,
-      kept: kept.control,
-      // Enrolled agents look for the hub there and nowhere else.
-      isKnown: kept.control !== 0,
-    }),
-    http: 0,
-  };
   const publicName = names[0] ?? host;
-  addresses.enrol = `${publicName}:${ports.enrol}`;
+  const ports = { ...kept };
+  const keep = (): void => writePrivateFile(file, JSON.stringify(ports));
+  ports.control = await listenOnPort(control, {
+    host,
+    port: controlPort,
+    kept: kept.control,
+    // Enrolled agents look for the hub there and nowhere else.
+    isKnown: kept.control !== 0,
+  });
   addresses.control = `${publicName}:${ports.control}`;
+  // Whoever enrols is told the control address, which must be the same after a restart.
+  keep();
+  ports.enrol = await listenOnPort(enrol, { host, port: enrolPort, kept: kept.enrol });
+  addresses.enrol = `${publicName}:${ports.enrol}`;
   ports.http = await listenOnPort(app, {
     host: config.http.host,
     port: config.http.port,
     kept: kept.http,
   });
-  writePrivateFile(file, JSON.stringify(ports));
+  keep();
   return ports;
 }
 

@@ -4,10 +4,8 @@ import { join } from "node:path";
 import { type AddedIdentity, parsePublishedVersion } from "@sonde/schemas/registry";
 import { buildSampleArchive, createSampleKey, signSample } from "@sonde/trust/testing";
 import { createTestSigstore, signKeylessSample } from "@sonde/trust/testing/sigstore";
-import { afterAll, beforeAll, expect, test, vi } from "vitest";
+import { afterAll, beforeAll, expect, test } from "vitest";
 import { type Answer, codeOf, TestRegistry } from "./testing/test-registry.ts";
-
-vi.setConfig({ testTimeout: 60_000 });
 
 const folder = mkdtempSync(join(tmpdir(), "sonde-registry-root-"));
 const trustedRootFile = join(folder, "trusted-root.json");

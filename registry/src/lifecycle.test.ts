@@ -8,10 +8,8 @@ import {
 } from "@sonde/schemas/registry";
 import { EMPTY_FRONTIER, type TileId, followLog, parseNoteKey, tilePath } from "@sonde/trust/log";
 import { type SampleKey, buildSampleArchive, createSampleKey } from "@sonde/trust/testing";
-import { afterAll, beforeAll, expect, test, vi } from "vitest";
+import { afterAll, beforeAll, expect, test } from "vitest";
 import { type Answer, TestRegistry, codeOf, signUpload } from "./testing/test-registry.ts";
-
-vi.setConfig({ testTimeout: 60_000 });
 
 const PACK = "/api/v1/packs/acme/hello";
 const FAULT = { range: "<2.0.0", severity: "high", text: "Says too much.", withdrawn: false };

@@ -41,12 +41,10 @@ import {
   createSampleKey,
 } from "@sonde/trust/testing";
 import { createTestSigstore } from "@sonde/trust/testing/sigstore";
-import { afterAll, beforeAll, beforeEach, describe, expect, test, vi } from "vitest";
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { type Answer, TestRegistry, codeOf, signUpload } from "./testing/test-registry.ts";
 
 // A registry without a log of its own, filled by hand with what another one serves.
-
-vi.setConfig({ testTimeout: 60_000 });
 
 type Member = { member: ExportMember; bytes: Uint8Array };
 

@@ -2,10 +2,8 @@ import { readdirSync } from "node:fs";
 import { join } from "node:path";
 import { parsePublishedVersion } from "@sonde/schemas/registry";
 import { type SampleKey, buildSampleArchive, createSampleKey } from "@sonde/trust/testing";
-import { afterAll, beforeAll, expect, test, vi } from "vitest";
+import { afterAll, beforeAll, expect, test } from "vitest";
 import { type Answer, TestRegistry, codeOf, signUpload } from "./testing/test-registry.ts";
-
-vi.setConfig({ testTimeout: 60_000 });
 
 let registry: TestRegistry;
 let key: SampleKey;

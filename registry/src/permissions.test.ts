@@ -1,8 +1,6 @@
 import { buildSampleArchive, createSampleKey } from "@sonde/trust/testing";
-import { afterAll, beforeAll, expect, test, vi } from "vitest";
+import { afterAll, beforeAll, expect, test } from "vitest";
 import { TestRegistry, codeOf, signUpload } from "./testing/test-registry.ts";
-
-vi.setConfig({ testTimeout: 60_000 });
 
 const PACK = "/api/v1/packs/acme/hello";
 let registry: TestRegistry;

@@ -19,10 +19,8 @@ import {
   createSampleKey,
   signSample,
 } from "@sonde/trust/testing";
-import { afterAll, beforeAll, expect, test, vi } from "vitest";
+import { afterAll, beforeAll, expect, test } from "vitest";
 import { type Answer, TestRegistry, codeOf, uploadForm } from "./testing/test-registry.ts";
-
-vi.setConfig({ testTimeout: 60_000 });
 
 let registry: TestRegistry;
 let acme: SampleKey;

@@ -11,15 +11,13 @@ import {
   parseVersionDetails,
 } from "@sonde/schemas/registry";
 import { Validator } from "@seriousme/openapi-schema-validator";
-import { afterAll, beforeAll, expect, test, vi } from "vitest";
+import { afterAll, beforeAll, expect, test } from "vitest";
 import {
   type TestPublisher,
   addTestPublisher,
   buildSampleProbes,
 } from "./testing/test-publisher.ts";
 import { TestRegistry, codeOf } from "./testing/test-registry.ts";
-
-vi.setConfig({ testTimeout: 60_000 });
 
 let registry: TestRegistry;
 let acme: TestPublisher;

@@ -1,7 +1,7 @@
 import type { CreatedPublishToken, PublishTokenList, PublisherList } from "@sonde/schemas/registry";
 import { createHttpServer } from "@sonde/service";
 import { type SampleKey, buildSampleArchive, createSampleKey } from "@sonde/trust/testing";
-import { afterAll, beforeAll, expect, test, vi } from "vitest";
+import { afterAll, beforeAll, expect, test } from "vitest";
 import { buildGuard } from "./edge/http/guard.ts";
 import type { Right } from "./core/authorize.ts";
 import {
@@ -11,8 +11,6 @@ import {
   codeOf,
   signUpload,
 } from "./testing/test-registry.ts";
-
-vi.setConfig({ testTimeout: 60_000 });
 
 const TOKENS = "/api/v1/publishers/acme/tokens";
 const SOME_ID = "00000000-0000-4000-8000-000000000000";

@@ -21,8 +21,6 @@ import { type SampleKey, buildSampleArchive, createSampleKey } from "@sonde/trus
 import { afterAll, beforeAll, expect, test, vi } from "vitest";
 import { type Answer, TestRegistry, signUpload } from "./testing/test-registry.ts";
 
-vi.setConfig({ testTimeout: 60_000 });
-
 let registry: TestRegistry;
 let acme: SampleKey;
 let token: string;

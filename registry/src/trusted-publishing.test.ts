@@ -8,10 +8,8 @@ import type {
 } from "@sonde/schemas/registry";
 import { TestIssuer, type TokenLies } from "@sonde/service/testing";
 import { type SampleKey, buildSampleArchive, createSampleKey } from "@sonde/trust/testing";
-import { afterAll, beforeAll, expect, test, vi } from "vitest";
+import { afterAll, beforeAll, expect, test } from "vitest";
 import { type Answer, TestRegistry, codeOf, signUpload } from "./testing/test-registry.ts";
-
-vi.setConfig({ testTimeout: 60_000 });
 
 const AUDIENCE = "https://registry.example";
 const TRUSTED = "/api/v1/publishers/acme/trusted-publishers";

@@ -81,12 +81,16 @@ export function buildProbeId(pack: PackName, probe: ProbeName): ProbeId {
   return publisher === OFFICIAL_PUBLISHER ? `${name}.${probe}` : `${pack}.${probe}`;
 }
 
-/** `system.disk.usage` -> `system_disk_usage`, `acme/hello.greet` -> `acme__hello_greet`. */
+/**
+ * `system.disk.usage` -> `system_disk_usage`, `acme/hello.greet` -> `acme__hello_greet`. No two
+ * probes share a tool name, since no segment of a probe's id has an underscore. The way back is the
+ * hub's catalog, whose entries are by tool name.
+ */
 export function toolNameOf(probe: ProbeId): string {
   return probe.replace("/", "__").replaceAll(".", "_");
 }
 
-/** Tools of the hub itself, now or later: no probe may take their names. */
+/** Names kept free for tools of the hub itself, of which it has `list_agents` so far. */
 export const RESERVED_TOOLS: ReadonlySet<string> = new Set([
   "list_agents",
   "search_tools",

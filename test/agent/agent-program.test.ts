@@ -41,7 +41,6 @@ import {
 
 // The bundled product as real processes: agent, runner, pack host and admit, as
 // another user when the tests run as root.
-vi.setConfig({ testTimeout: 60_000, hookTimeout: 120_000 });
 
 const text = { type: "string" } as const;
 const none: Manifest["probes"][string]["params"] = {

@@ -46,7 +46,6 @@ import { type Agent, startAgent } from "./start-agent.ts";
 
 // Real hub connection, real admit process, real registry traffic, real files; the
 // runner alone is answered for here, its processes have tests of their own.
-vi.setConfig({ testTimeout: 60_000 });
 
 const root = mkdtempSync(join(tmpdir(), "sonde-agent-"));
 const admitProgram = join(root, "admit.cjs");

@@ -10,12 +10,11 @@ import {
   serveSigstore,
   type ServedSigstore,
 } from "@sonde/trust/testing/sigstore";
-import { afterAll, beforeAll, expect, test, vi } from "vitest";
+import { afterAll, beforeAll, expect, test } from "vitest";
 import { runPackProgram } from "./program.ts";
 
 // `sonde-pack` against a certificate authority, two transparency logs and a timestamp authority
 // that answer over HTTP; once as a process of its own.
-vi.setConfig({ testTimeout: 60_000 });
 
 const root = await mkdtemp(path.join(tmpdir(), "sonde-keyless-"));
 const at = (name: string): string => path.join(root, name);

@@ -4,7 +4,7 @@ import type { InstallablePacks } from "../catalog/index.ts";
 import type { Hub } from "../hub.ts";
 import type { RegistryFollower } from "../registry-log/index.ts";
 import { addAgentRoutes } from "./edge/agent-routes.ts";
-import { createAgentStore } from "./edge/agent-store.ts";
+import { createAgentChanges } from "./edge/agent-changes.ts";
 import { createControlListener } from "./edge/control-listener.ts";
 import { createEnrolListener } from "./edge/enrol-listener.ts";
 import { createEnrolmentStore } from "./edge/enrolment-store.ts";
@@ -19,7 +19,7 @@ export function installAgents(
   uses: { packs: InstallablePacks; registry: RegistryFollower },
 ): AgentListeners {
   const { sql, directory } = hub;
-  const agents = createAgentStore(directory);
+  const agents = createAgentChanges(directory);
   const enrolments = createEnrolmentStore(sql, directory);
   addAgentRoutes(hub, agents, uses.packs);
   addTokenRoutes(hub, enrolments);
@@ -35,5 +35,6 @@ export function installAgents(
     onRegistryHead: (agent, head) => uses.registry.compare(agent, head),
   });
   hub.onStop(() => enrol.close());
-  return { enrol, control };
+  hub.onStop(() => control.close());
+  return { enrol, control: control.server };
 }

@@ -6,6 +6,7 @@ export type { AuditLog } from "./core/audit-log.ts";
 export { buildAuditRecord } from "./core/audit-record.ts";
 export { addAuditRoutes } from "./edge/audit-routes.ts";
 export { type AuditStore, createAuditStore } from "./edge/audit-store.ts";
+export { createRefusalCounts, type RefusalCounts } from "./edge/refusal-counts.ts";
 export { migrations } from "./migrations.ts";
 
 /**

@@ -4,10 +4,10 @@ import { addKeyRoutes } from "./edge/key-routes.ts";
 import type { KeyStore } from "./edge/key-store.ts";
 
 export {
+  type AccessGrant,
   authorize,
   grantsOf,
   maySeeAgent,
-  type Grant,
   type Principal,
   ROUTE_RIGHTS,
   type RouteRight,

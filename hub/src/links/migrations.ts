@@ -30,4 +30,10 @@ export const migrations: Migration[] = [
       end $$;
       create trigger tell_relayed after insert on relayed for each row execute function tell_relayed();`,
   },
+  {
+    name: "links-process",
+    sql: `
+      -- The process that runs under the hub's name; a newer one takes the name over.
+      alter table hubs add column process uuid;`,
+  },
 ];

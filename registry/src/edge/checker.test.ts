@@ -12,11 +12,10 @@ import {
   createSampleKey,
   signSample,
 } from "@sonde/trust/testing";
-import { afterAll, afterEach, beforeAll, beforeEach, expect, test, vi } from "vitest";
+import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from "vitest";
 import { type Checker, createChecker } from "./checker.ts";
 
 // Real processes; the hostile ones stand for an admit program that an archive took over.
-vi.setConfig({ testTimeout: 60_000 });
 
 const root = mkdtempSync(join(tmpdir(), "sonde-checker-"));
 const folder = join(root, "uploads");

@@ -49,6 +49,7 @@ export {
   PROTOCOL_HEADER,
   ProtocolOffer,
   agreeOnProtocol,
+  cutCloseReason,
 } from "./protocol.ts";
 export {
   type AgentMessage,

@@ -30,6 +30,16 @@ export const PROTOCOL_HEADER = "Sonde-Protocol";
 /** The WebSocket close code of an end that has no protocol in common; the reason says which it speaks. */
 export const PROTOCOL_CLOSE_CODE = 4001;
 
+/** RFC 6455, 5.5.1: the reason of a close has at most 125 bytes less the two of the code. */
+const MAX_CLOSE_REASON_BYTES = 123;
+
+/** So much of a sentence as the reason of a WebSocket close can hold. */
+export function cutCloseReason(sentence: string): string {
+  const bytes = new TextEncoder().encode(sentence).subarray(0, MAX_CLOSE_REASON_BYTES);
+  // A character that the cut went through is left out.
+  return new TextDecoder().decode(bytes, { stream: true });
+}
+
 /** What both ends of a session speak. */
 export type Agreement = { protocol: number; features: ReadonlySet<string> };
 

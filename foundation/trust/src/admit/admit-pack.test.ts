@@ -15,7 +15,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { SondeError } from "@sonde/schemas/errors";
 import { type AdmitRequest } from "@sonde/schemas/trust";
-import { afterAll, afterEach, beforeAll, beforeEach, expect, test, vi } from "vitest";
+import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from "vitest";
 import { archiveDigest } from "../archive/index.ts";
 import {
   buildAdmitProgram,
@@ -31,7 +31,6 @@ import { admitPack, admittedFolder, followRegistry, readAdmitted } from "./index
 import { createTestSigstore, signKeylessSample } from "../testing/sigstore/index.ts";
 
 // Every case starts real processes.
-vi.setConfig({ testTimeout: 60_000 });
 
 const root = mkdtempSync(join(tmpdir(), "sonde-admit-"));
 const program = join(root, "admit.cjs");

@@ -1,5 +1,3 @@
-// Three tests take it from here; everything else asks the chain.
-export { EMPTY_HEAD } from "../chain/index.ts";
 export { type Checkpoint, openCheckpoint, signCheckpoint } from "./checkpoint.ts";
 export { followLog, type FollowLogRequest, headOf } from "./follow-log.ts";
 export {

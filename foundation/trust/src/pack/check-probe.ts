@@ -19,7 +19,7 @@ export function checkProbe(manifest: Manifest, name: string): void {
   checkValueSchema(probe.params, "params");
   checkValueSchema(probe.result, "result");
   checkTool(manifest.name, name, probe);
-  checkReads(manifest, name, probe);
+  checkDeclaredReads(manifest, name, probe);
   checkLabel(manifest, name, probe);
 }
 
@@ -44,7 +44,7 @@ function checkLabel(manifest: Manifest, name: string, { capability }: ProbeManif
   }
 }
 
-function checkReads(manifest: Manifest, name: string, probe: ProbeManifest): void {
+function checkDeclaredReads(manifest: Manifest, name: string, probe: ProbeManifest): void {
   const sources = new Map(Object.entries(manifest.sources));
   for (const [readName, read] of Object.entries(probe.reads)) {
     const source = sources.get(read.source);

@@ -8,13 +8,13 @@ import type { InstallablePacks } from "../../catalog/index.ts";
 import type { KnownAgent } from "../../directory/index.ts";
 import type { Hub } from "../../hub.ts";
 import { maySeeAgent, type Principal } from "../../identity/index.ts";
-import type { AgentStore } from "./agent-store.ts";
+import type { AgentChanges } from "./agent-changes.ts";
 
 const AgentParams = Type.Object({ agent: AgentName });
 const PackParams = Type.Object({ agent: AgentName, publisher: PublisherName, pack: PublisherName });
 
 /** Agents and what they should run. */
-export function addAgentRoutes(hub: Hub, agents: AgentStore, packs: InstallablePacks): void {
+export function addAgentRoutes(hub: Hub, agents: AgentChanges, packs: InstallablePacks): void {
   const { app, directory, now } = hub;
 
   app.get(

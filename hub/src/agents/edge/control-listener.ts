@@ -2,17 +2,19 @@ import { createPublicKey, randomBytes } from "node:crypto";
 import { createServer, type Server } from "node:https";
 import type { IncomingMessage } from "node:http";
 import type { Duplex } from "node:stream";
-import { TLSSocket } from "node:tls";
-import { SondeError } from "@sonde/schemas/errors";
+import type { TLSSocket } from "node:tls";
+import { SondeError, toSondeError } from "@sonde/schemas/errors";
 import { createTurns } from "@sonde/schemas/parse";
 import { RELEASE } from "@sonde/schemas/release";
 import {
   agentUri,
   OWN_PROTOCOL,
   PROTOCOL_HEADER,
+  type PackReportBody,
   type RegistryHeadReport,
 } from "@sonde/schemas/wire";
 import { scrubSentence } from "@sonde/scrub";
+import { createRateLimit } from "@sonde/service";
 import {
   CHANNEL_BINDING_BYTES,
   CHANNEL_BINDING_LABEL,
@@ -22,10 +24,10 @@ import {
   NONCE_BYTES,
 } from "@sonde/trust/envelope";
 import { WebSocketServer, type WebSocket } from "ws";
-import { buildAuditRecord } from "../../audit/index.ts";
+import { buildAuditRecord, createRefusalCounts } from "../../audit/index.ts";
 import type { Hub } from "../../hub.ts";
 import { type Lease, createAgentLink } from "../../links/index.ts";
-import type { AgentStore } from "./agent-store.ts";
+import type { AgentChanges } from "./agent-changes.ts";
 import { createRenewal } from "./certificate-renewal.ts";
 import type { EnrolmentStore } from "./enrolment-store.ts";
 
@@ -33,15 +35,24 @@ import type { EnrolmentStore } from "./enrolment-store.ts";
 const MAX_MESSAGE_BYTES = 4 * 1024 * 1024;
 const HANDSHAKE_TIMEOUT_MS = 10_000;
 const MAX_CONNECTIONS = 10_000;
+/** Of one certificate: an agent that is refused comes again every minute at most. */
+const REFUSALS = { perMinute: 10, atOnce: 20 };
 
 export type ControlOptions = Pick<
   Hub,
   "auditLog" | "directory" | "keys" | "links" | "now" | "report"
 > & {
-  agents: AgentStore;
+  agents: AgentChanges;
   enrolments: EnrolmentStore;
   /** Hears how far an agent was shown the registry's log. */
   onRegistryHead: (agent: string, head: RegistryHeadReport) => Promise<void>;
+};
+
+export type ControlListener = {
+  /** Not listening yet. */
+  server: Server;
+  /** Records what is counted; a stop loses nothing. */
+  close(): Promise<void>;
 };
 
 type Identified = { agentId: string; publicKey: string; expiresAt: Date };
@@ -50,7 +61,7 @@ type Identified = { agentId: string; publicKey: string; expiresAt: Date };
  * The agents' control listener: TLS 1.3 with a client certificate of our CA
  * that is on the allow-list, one WebSocket per agent, every message signed.
  */
-export function createControlListener(options: ControlOptions): Server {
+export function createControlListener(options: ControlOptions): ControlListener {
   const { server: own, authority } = options.keys;
   const server = createServer({
     cert: own.certificate,
@@ -76,23 +87,39 @@ export function createControlListener(options: ControlOptions): Server {
   server.on("request", (_request, response) => {
     response.writeHead(404).end();
   });
-  server.on("upgrade", (request: IncomingMessage, socket: Duplex, head: Buffer) => {
+  const refusals = createRefusalCounts({ event: "agent.refused", ...options });
+  const patience = createRateLimit(REFUSALS, () => options.now().getTime());
+  const refuse = (thrown: unknown, socket: TLSSocket): void => {
+    const error = toSondeError(thrown);
+    if (error.code === "INTERNAL") options.report(error);
+    refusals.add(socket.remoteAddress ?? "unknown", error.code);
+    patience.take(showingOf(socket));
+    const status = error.code === "INTERNAL" ? "500 Internal Server Error" : "401 Unauthorized";
+    // The other side may leave its half open for as long as it likes.
+    socket.end(`HTTP/1.1 ${status}\r\nConnection: close\r\nContent-Length: 0\r\n\r\n`, () =>
+      socket.destroy(),
+    );
+  };
+  server.on("upgrade", (request: IncomingMessage, duplex: Duplex, head: Buffer) => {
+    const socket = duplex as TLSSocket;
     socket.on("error", options.report);
-    admit(options, request, socket).then(
-      (admitted) => {
+    // What was refused again and again is not looked at.
+    if (patience.waitMs(showingOf(socket)) > 0) return socket.destroy();
+    admit(options, request, socket)
+      .then((admitted) => {
         nonces.set(request, admitted.hubNonce);
         sockets.handleUpgrade(request, socket, head, (webSocket) =>
           startSession(options, admitted, webSocket),
         );
-      },
-      (thrown: unknown) => {
-        const code = thrown instanceof SondeError ? thrown.code : "INTERNAL";
-        recordRefusal(options, code, socket);
-        socket.end("HTTP/1.1 401 Unauthorized\r\nConnection: close\r\nContent-Length: 0\r\n\r\n");
-      },
-    );
+      })
+      .catch((thrown: unknown) => refuse(thrown, socket));
   });
-  return server;
+  return { server, close: () => refusals.close() };
+}
+
+/** By what a refused connection is counted: the certificate that it showed. */
+function showingOf(socket: TLSSocket): string {
+  return socket.getPeerX509Certificate()?.serialNumber ?? "none";
 }
 
 type Admitted = Identified & {
@@ -105,15 +132,14 @@ type Admitted = Identified & {
 async function admit(
   options: ControlOptions,
   request: IncomingMessage,
-  socket: Duplex,
+  socket: TLSSocket,
 ): Promise<Admitted> {
   const nonce = request.headers["sonde-nonce"];
   if (request.url !== "/control" || typeof nonce !== "string" || !/^[\w-]{43}$/.test(nonce)) {
     throw new SondeError("BAD_REQUEST", "expected GET /control with a Sonde-Nonce");
   }
-  if (!(socket instanceof TLSSocket)) throw new SondeError("BAD_REQUEST", "expected TLS");
   const identified = await identify(options, socket);
-  const lease = await options.links.lease(identified.agentId);
+  const lease = await options.links.lease(identified);
   // Also when the session never begins. A socket that is gone already tells nobody any more.
   const release = () => void lease.release().catch(options.report);
   socket.once("close", release);
@@ -171,22 +197,31 @@ function startSession(options: ControlOptions, admitted: Admitted, socket: WebSo
       .append(buildAuditRecord(now(), event, { agent: agent.name, ...known }))
       .catch(options.report);
   };
-  const keep = (work: Promise<void>) => {
-    work.catch(options.report);
-  };
-  // What an agent states is kept in the order in which it was said.
+  // What an agent states is kept in the order in which it was said. Of the reports that come faster
+  // than they are kept the newest is enough, so that nothing piles up here.
   const inTurn = createTurns(1);
+  const keep = (save: () => Promise<void>) => void inTurn(save).catch(options.report);
+  let newest: PackReportBody | null = null;
   const link = createAgentLink(socket, channel, {
     onHello(hello, { protocol }) {
       audit("agent.connected", { detail: { kernel: hello.kernel, wall: hello.wall, protocol } });
-      keep(inTurn(() => agents.saveHello(agentId, hello, now())));
-      keep(options.onRegistryHead(agent.name, hello.registryHead));
+      keep(async () => {
+        await agents.saveHello(agentId, hello, now());
+        await options.onRegistryHead(agent.name, hello.registryHead);
+      });
       lease.ready();
-      keep(renewal.renewWhenDue());
+      renewal.renewWhenDue().catch(options.report);
     },
     onPackReport(report) {
-      keep(inTurn(() => agents.savePacks(agentId, report.packs, now())));
-      keep(options.onRegistryHead(agent.name, report.registryHead));
+      const isWaiting = newest !== null;
+      newest = report;
+      if (isWaiting) return;
+      keep(async () => {
+        const { packs, registryHead } = newest ?? report;
+        newest = null;
+        await agents.savePacks(agentId, packs, now());
+        await options.onRegistryHead(agent.name, registryHead);
+      });
     },
     onUnsupported(message) {
       audit("envelope.refused", {
@@ -219,17 +254,4 @@ function startSession(options: ControlOptions, admitted: Admitted, socket: WebSo
       },
     }),
   );
-}
-
-function recordRefusal(options: ControlOptions, code: SondeError["code"], socket: Duplex): void {
-  const address = socket instanceof TLSSocket ? (socket.remoteAddress ?? "unknown") : "unknown";
-  options.auditLog
-    .append(
-      buildAuditRecord(options.now(), "agent.refused", {
-        status: "denied",
-        code,
-        detail: { address },
-      }),
-    )
-    .catch(options.report);
 }

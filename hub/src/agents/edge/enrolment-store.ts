@@ -27,11 +27,7 @@ export function createEnrolmentStore(sql: Sql, directory: Pick<Directory, "chang
       certificateExpiresAt: Date;
       at: Date;
     }): Promise<void> {
-      const changes = [
-        { kind: "agent", id: agent.id },
-        { kind: "agent-key", id: agent.id },
-      ] as const;
-      await directory.change([...changes], async (tx) => {
+      await directory.change([{ kind: "agent", id: agent.id }], async (tx) => {
         const burnt = await tx<{ boundTo: string | null }[]>`
           update enrolment_tokens set used_at = ${agent.at}
           where token_sha256 = ${hashSecret(agent.secret)} and used_at is null

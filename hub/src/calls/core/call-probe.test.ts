@@ -79,7 +79,12 @@ function setUp(
     flush: () => Promise.resolve(),
   };
   const agent: KnownAgent = {
-    ...{ id: randomUUID(), name: "web-1", enrolledAt: "2026-01-01T00:00:00.000Z" },
+    ...{
+      id: randomUUID(),
+      name: "web-1",
+      publicKey: "key",
+      enrolledAt: "2026-01-01T00:00:00.000Z",
+    },
     ...{ lastSeenAt: null, hello: null, desired: { revision: 1, packs: [] } },
     link: { hub: null, epoch: 0 },
     packs: [

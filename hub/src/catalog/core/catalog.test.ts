@@ -51,7 +51,14 @@ function report(change: Partial<PackReport> = {}): PackReport {
 
 function agent(name: string, ...packs: PackReport[]): KnownAgent {
   return {
-    ...{ id: name, name, enrolledAt: "2026-01-01T00:00:00.000Z", lastSeenAt: null, hello: null },
+    ...{
+      id: name,
+      name,
+      publicKey: "key",
+      enrolledAt: "2026-01-01T00:00:00.000Z",
+      lastSeenAt: null,
+      hello: null,
+    },
     ...{ packs, desired: { revision: 0, packs: [] }, link: { hub: null, epoch: 0 } },
   };
 }

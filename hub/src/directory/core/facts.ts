@@ -7,6 +7,8 @@ import type { DesiredStateBody, HelloBody, PackReport } from "@sonde/schemas/wir
 export type KnownAgent = {
   id: string;
   name: string;
+  /** PEM; another one once the agent was enrolled anew. */
+  publicKey: string;
   enrolledAt: string;
   lastSeenAt: string | null;
   /** What it last stated about itself; null before its first session. */
@@ -30,10 +32,10 @@ export type HubPack = {
 export type Pin = { probe: string; definitionSha256: Digest };
 
 /**
- * One fact that is another now: an agent by id, an agent's key by the agent's id, a pack by digest,
- * a pin by probe, an API key by id, a hub of this database by its name.
+ * One fact that is another now: an agent by id, a pack by digest, a pin by probe, an API key by id,
+ * a hub of this database by its name.
  */
 export type Change = {
-  kind: "agent" | "agent-key" | "pack" | "pin" | "api-key" | "hub";
+  kind: "agent" | "pack" | "pin" | "api-key" | "hub";
   id: string;
 };

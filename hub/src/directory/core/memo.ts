@@ -12,7 +12,12 @@ export type FactSource = {
 /** Hears of a change after the memo has it. It must not throw. */
 export type Listener = (change: Change) => void;
 
-type Dirty = Record<Change["kind"], Set<string>>;
+/** What has to be read again. */
+type Dirty = { all: boolean } & Record<KeptKind, Set<string>>;
+
+/** Packs and pins before agents: what an agent offers is made of them. */
+const KEPT_KINDS = ["pack", "pin", "agent"] as const;
+type KeptKind = (typeof KEPT_KINDS)[number];
 
 /**
  * The directory's facts in memory: each is dropped by the row that says it changed, and read again
@@ -28,7 +33,7 @@ export class Memo {
   readonly #pins = new Map<string, Digest>();
   #sorted: KnownAgent[] | null = null;
   #dirty = buildDirty();
-  #refreshing: Promise<void> | null = null;
+  #reading: Promise<void> | null = null;
 
   constructor(source: FactSource) {
     this.#source = source;
@@ -66,50 +71,63 @@ export class Memo {
     this.#listeners.push(listener);
   }
 
-  /** Reads everything: at the start, and when changes may have been missed. */
+  /**
+   * Reads everything: at the start, and when changes may have been missed.
+   *
+   * @throws what the source throws; everything stays marked to be read
+   */
   async reload(): Promise<void> {
-    const [agents, packs, pins] = await Promise.all([
-      this.#source.readAgents(null),
-      this.#source.readPacks(null),
-      this.#source.readPins(null),
-    ]);
-    this.#keep(agents, packs, pins);
-    const changes: Change[] = [
-      ...packs.map(({ digest }) => ({ kind: "pack" as const, id: digest })),
-      ...pins.map(({ probe }) => ({ kind: "pin" as const, id: probe })),
-      ...agents.map(({ id }) => ({ kind: "agent" as const, id })),
-    ];
-    for (const change of changes) this.#tell(change);
+    this.#dirty.all = true;
+    await this.#catchUp();
   }
 
   /**
-   * Reads what changed again; resolves when the memo has it.
+   * Reads what changed again; resolves when the memo has it. A change of what is not kept here is
+   * told at once.
    *
    * @throws what the source throws; the facts stay marked and are read with the next change
    */
   async refresh(changes: readonly Change[]): Promise<void> {
-    for (const { kind, id } of changes) this.#dirty[kind].add(id);
-    // One that is under way may have read before these: another follows it.
-    await this.#refreshing?.catch(() => undefined);
-    this.#refreshing ??= this.#readDirty().finally(() => (this.#refreshing = null));
-    await this.#refreshing;
+    for (const change of changes) {
+      if (isKept(change)) this.#dirty[change.kind].add(change.id);
+      else this.#tell(change);
+    }
+    if (changes.some(isKept)) await this.#catchUp();
+  }
+
+  /** One read at a time, so that an older one never overwrites what a newer one has found. */
+  async #catchUp(): Promise<void> {
+    // One that is under way may have read before the last mark: another follows it.
+    await this.#reading?.catch(() => undefined);
+    this.#reading ??= this.#readDirty().finally(() => (this.#reading = null));
+    await this.#reading;
   }
 
   async #readDirty(): Promise<void> {
     const dirty = this.#dirty;
     this.#dirty = buildDirty();
+    const read = async <Fact>(kind: KeptKind, some: (ids: string[] | null) => Promise<Fact[]>) => {
+      if (dirty.all) return await some(null);
+      return dirty[kind].size === 0 ? [] : await some([...dirty[kind]]);
+    };
     try {
       const [agents, packs, pins] = await Promise.all([
-        readSome(dirty.agent, (ids) => this.#source.readAgents(ids)),
-        readSome(dirty.pack, (digests) => this.#source.readPacks(digests)),
-        readSome(dirty.pin, (probes) => this.#source.readPins(probes)),
+        read("agent", (ids) => this.#source.readAgents(ids)),
+        read("pack", (digests) => this.#source.readPacks(digests)),
+        read("pin", (probes) => this.#source.readPins(probes)),
       ]);
       this.#keep(agents, packs, pins);
+      if (dirty.all) {
+        for (const { digest } of packs) dirty.pack.add(digest);
+        for (const { probe } of pins) dirty.pin.add(probe);
+        for (const { id } of agents) dirty.agent.add(id);
+      }
     } catch (thrown) {
-      for (const kind of KINDS) for (const id of dirty[kind]) this.#dirty[kind].add(id);
+      this.#dirty.all ||= dirty.all;
+      for (const kind of KEPT_KINDS) for (const id of dirty[kind]) this.#dirty[kind].add(id);
       throw thrown;
     }
-    for (const kind of KINDS) for (const id of dirty[kind]) this.#tell({ kind, id });
+    for (const kind of KEPT_KINDS) for (const id of dirty[kind]) this.#tell({ kind, id });
   }
 
   #keep(agents: KnownAgent[], packs: HubPack[], pins: Pin[]): void {
@@ -127,20 +145,10 @@ export class Memo {
   }
 }
 
-/** Packs and pins before agents: what an agent offers is made of them. */
-const KINDS = ["hub", "pack", "pin", "agent-key", "agent", "api-key"] as const;
-
-function buildDirty(): Dirty {
-  return {
-    agent: new Set(),
-    "agent-key": new Set(),
-    pack: new Set(),
-    pin: new Set(),
-    "api-key": new Set(),
-    hub: new Set(),
-  };
+function isKept(change: Change): change is Change & { kind: KeptKind } {
+  return (KEPT_KINDS as readonly string[]).includes(change.kind);
 }
 
-async function readSome<T>(ids: Set<string>, read: (ids: string[]) => Promise<T[]>): Promise<T[]> {
-  return ids.size === 0 ? [] : await read([...ids]);
+function buildDirty(): Dirty {
+  return { all: false, pack: new Set(), pin: new Set(), agent: new Set() };
 }

@@ -7,6 +7,7 @@ import type { FactSource } from "../core/memo.ts";
 type AgentRow = {
   id: string;
   name: string;
+  publicKey: string;
   enrolledAt: Date;
   lastSeenAt: Date | null;
   hello: HelloBody | null;
@@ -22,7 +23,7 @@ export function createFactSource(sql: Sql): FactSource {
   return {
     async readAgents(ids) {
       const rows = await sql<AgentRow[]>`
-        select a.id, a.name, a.enrolled_at as "enrolledAt", a.last_seen_at as "lastSeenAt",
+        select a.id, a.name, a.public_key as "publicKey", a.enrolled_at as "enrolledAt", a.last_seen_at as "lastSeenAt",
           a.hello, a.packs, a.desired_revision::float8 as revision,
           a.link_hub as "linkHub", a.link_epoch::float8 as "linkEpoch",
           coalesce((

@@ -79,6 +79,22 @@ test("what was missed while the connection was gone is read when it is back", as
   await expect.poll(() => directories[1].agentById(id)?.name).toBe("web-3");
 });
 
+test("a change whose facts cannot be read is there as soon as they can, at every hub", async () => {
+  const [{ sql }] = databases;
+  const digest = `sha256:${"a".repeat(64)}`;
+  const change = directories[0].change([{ kind: "pack", id: digest }], async (tx) => {
+    await tx`insert into packs (digest, name, version, signer, manifest, verified_at)
+      values (${digest}, 'acme/hello', '1.0.0', '{}', '{}', now())`;
+    await tx`alter table packs rename column version to away`;
+  });
+  await expect.poll(() => problems.length).toBeGreaterThanOrEqual(2);
+  await sql`alter table packs rename column away to version`;
+  await change;
+  expect(directories[0].packs().get(digest)?.name).toBe("acme/hello");
+  await expect.poll(() => directories[1].packs().get(digest)?.name).toBe("acme/hello");
+  for (const problem of problems.splice(0)) expect(problem.message).toContain("version");
+});
+
 test("the rows of old changes do not stay for ever", async () => {
   await databases[0].sql`insert into changes (kind, id)
     select 'agent', gen_random_uuid() from generate_series(1, 2500)`;

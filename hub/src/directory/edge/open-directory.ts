@@ -1,10 +1,11 @@
+import { toSondeError } from "@sonde/schemas/errors";
+import { keepTrying } from "@sonde/service";
 import type { Sql, TransactionSql } from "postgres";
 import type { Change } from "../core/facts.ts";
 import { Memo } from "../core/memo.ts";
 import { createFactSource } from "./fact-queries.ts";
 
 const CHANNEL = "sonde_hub_changes";
-const RELOAD_AGAIN_MS = 1000;
 
 /**
  * What this installation knows of agents, packs and approved words. Durable in PostgreSQL, read
@@ -16,7 +17,8 @@ export type Directory = Pick<
 > & {
   /**
    * Does `work` in one transaction together with the rows that name what it changes. Resolves when
-   * the change is durable and this hub's memory has it; other hubs have it soon after.
+   * the change is durable and this hub's memory has it, which takes as long as the database cannot
+   * be read; other hubs have it soon after.
    *
    * @throws what `work` throws; then nothing has changed
    */
@@ -24,24 +26,25 @@ export type Directory = Pick<
   close(): Promise<void>;
 };
 
-/** @param report hears of facts that could not be read again; they are with the next change */
+/** @param report hears of facts that could not be read again; they are tried again every second */
 export async function openDirectory(sql: Sql, report: (error: Error) => void): Promise<Directory> {
   const memo = new Memo(createFactSource(sql));
-  let retry: NodeJS.Timeout | undefined;
-  const reload = (): void => {
-    clearTimeout(retry);
-    memo.reload().catch((error: Error) => {
-      report(error);
-      retry = setTimeout(reload, RELOAD_AGAIN_MS);
-    });
+  const closing = new AbortController();
+  /** What became another fact is durable: it is read until the memo has it. */
+  const catchUp = async (read: () => Promise<void>): Promise<void> => {
+    try {
+      await keepTrying(read, report, closing.signal);
+    } catch (thrown) {
+      report(toSondeError(thrown));
+    }
   };
   // Notifications are lost while the connection is: whenever it is there again, all is read anew.
   let opened = false;
   const listening = await sql.listen(
     CHANNEL,
-    (text) => void memo.refresh([parseChange(text)]).catch(report),
+    (text) => void catchUp(() => memo.refresh([parseChange(text)])),
     () => {
-      if (opened) reload();
+      if (opened) void catchUp(() => memo.reload());
     },
   );
   await memo.reload();
@@ -59,11 +62,11 @@ export async function openDirectory(sql: Sql, report: (error: Error) => void): P
         await tx`insert into changes ${tx(changes, "kind", "id")}`;
         return { result };
       });
-      await memo.refresh(changes);
+      await catchUp(() => memo.refresh(changes));
       return done.result;
     },
     async close() {
-      clearTimeout(retry);
+      closing.abort();
       await listening.unlisten();
     },
   };

@@ -10,13 +10,13 @@ export type Principal = {
     name: string;
   };
   /** What it may do: whatever one of these allows. */
-  grants: readonly Grant[];
+  grants: readonly AccessGrant[];
   /** Of the grants; it stands in the envelope of each call and in its audit record. */
   policyHash: Digest;
 };
 
-/** One thing that was allowed to a subject. */
-export type Grant = {
+/** One thing that was allowed to a subject, on this hub. What a host allows a pack is a `GrantFile`. */
+export type AccessGrant = {
   role: KeyPolicy["role"];
   agents: KeyPolicy["agents"];
   probes: KeyPolicy["probes"];
@@ -47,15 +47,19 @@ export type Decision = { allowed: true } | { allowed: false; code: ErrorCode; re
 const ALLOWED: Decision = { allowed: true };
 
 /** What each role may do, besides the agents and probes that its grant names. */
-const ROLES: Record<Grant["role"], ReadonlySet<Right["kind"]>> = {
+const ROLES: Record<AccessGrant["role"], ReadonlySet<Right["kind"]>> = {
   operator: new Set<Right["kind"]>(["probe.call", ...ROUTE_RIGHTS]),
   client: new Set<Right["kind"]>(["probe.call", "probe.list", "agents.read"]),
   auditor: new Set<Right["kind"]>(["agents.read", "tools.read", "audit.read", "calls.read"]),
 };
 
 /**
- * The one decision about rights. Pure; called by MCP and REST alike, for
+ * The one decision about rights: may this subject ask this? Pure; called by MCP and REST alike, for
  * everything, before anything is looked up for the caller.
+ *
+ * Two others decide about a call besides. Whether there is such a tool, and on which agents, is
+ * `Catalog.entries`. Whether a probe runs on a host is for its agent: `checkCall` in
+ * `agent/daemon/src/core/run-probe.ts`.
  */
 export function authorize({ grants }: Principal, right: Right): Decision {
   let refusal: Decision = refuse(`this key may not do ${right.kind}`);
@@ -67,7 +71,7 @@ export function authorize({ grants }: Principal, right: Right): Decision {
   return refusal;
 }
 
-function decide(grant: Grant, right: Right): Decision {
+function decide(grant: AccessGrant, right: Right): Decision {
   if (!ROLES[grant.role].has(right.kind)) {
     return refuse(`a key of role ${grant.role} may not do ${right.kind}`);
   }
@@ -86,7 +90,7 @@ export function maySeeAgent({ grants }: Principal, agent: string): boolean {
 }
 
 /** What an API key's policy grants: clients ask, they never change anything. */
-export function grantsOf({ role, agents, probes }: KeyPolicy): Grant[] {
+export function grantsOf({ role, agents, probes }: KeyPolicy): AccessGrant[] {
   return [{ role, agents, probes, capability: role === "operator" ? "manage" : "observe" }];
 }
 

@@ -1,8 +1,9 @@
 import { createHash } from "node:crypto";
+import type { AuditRecord } from "@sonde/schemas/audit";
 import { SondeError } from "@sonde/schemas/errors";
 import { API_KEY_PREFIX } from "@sonde/schemas/wire";
 import { canonicalJson } from "@sonde/trust/canonical-json";
-import { type AuditLog, buildAuditRecord } from "../../audit/index.ts";
+import { createRefusalCounts } from "../../audit/index.ts";
 import { hashSecret } from "../../directory/index.ts";
 import { type Principal, grantsOf } from "../core/authorize.ts";
 import type { KeyStore } from "./key-store.ts";
@@ -10,51 +11,32 @@ import type { KeyStore } from "./key-store.ts";
 /** A key revoked through another process is noticed within this time; here at once. */
 const CACHE_MS = 5_000;
 const MAX_CACHED = 1_000;
-const MAX_ADDRESSES = 1_000;
-const REPORT_EVERY_MS = 60_000;
 const BEARER = /^Bearer ([A-Za-z0-9_-]{20,200})$/;
 
-/** Turns an Authorization header into a principal. Holds a short cache; `close` ends its timer. */
+/** Turns an Authorization header into a principal. Holds a short cache; `close` records the refusals that
+ * are counted. */
 export type Authenticator = {
   /** @throws SondeError UNAUTHENTICATED, the same for every reason */
   authenticate(authorization: string | undefined, address: string): Promise<Principal>;
   forget(keyId: string): void;
-  close(): void;
+  close(): Promise<void>;
 };
 
 export function createAuthenticator(options: {
-  keys: KeyStore;
-  auditLog: AuditLog;
+  keys: Pick<KeyStore, "findKey">;
+  auditLog: { append(record: AuditRecord): Promise<unknown> };
   now: () => Date;
   report: (error: Error) => void;
 }): Authenticator {
   const cache = new Map<string, { principal: Principal; until: number }>();
-  let refusals = new Map<string, number>();
+  const refusals = createRefusalCounts({ event: "key.refused", ...options });
+  /** Grows with each key that is forgotten: what was read before that is not kept. */
+  let forgotten = 0;
 
-  // One row per address and minute: a flood of bad keys must not become a flood of rows.
-  const timer = setInterval(() => {
-    const counted = refusals;
-    refusals = new Map();
-    for (const [address, count] of counted) {
-      options.auditLog
-        .append(
-          buildAuditRecord(options.now(), "key.refused", {
-            status: "denied",
-            code: "UNAUTHENTICATED",
-            detail: { address, count },
-          }),
-        )
-        .catch(options.report);
-    }
-  }, REPORT_EVERY_MS);
-  timer.unref();
-
-  function refuse(address: string): SondeError {
-    const known = refusals.has(address) || refusals.size < MAX_ADDRESSES;
-    const bucket = known ? address : "others";
-    refusals.set(bucket, (refusals.get(bucket) ?? 0) + 1);
+  const refuse = (address: string): SondeError => {
+    refusals.add(address, "UNAUTHENTICATED");
     return new SondeError("UNAUTHENTICATED", "expected a valid API key as a bearer token");
-  }
+  };
 
   return {
     async authenticate(authorization, address) {
@@ -64,6 +46,7 @@ export function createAuthenticator(options: {
       const now = options.now().getTime();
       const cached = cache.get(hash);
       if (cached !== undefined && cached.until > now) return cached.principal;
+      const asOf = forgotten;
       const key = await options.keys.findKey(secret);
       if (key === null) {
         cache.delete(hash);
@@ -76,14 +59,15 @@ export function createAuthenticator(options: {
         policyHash: `sha256:${policyHash}`,
       };
       if (cache.size >= MAX_CACHED) cache.clear();
-      cache.set(hash, { principal, until: now + CACHE_MS });
+      if (asOf === forgotten) cache.set(hash, { principal, until: now + CACHE_MS });
       return principal;
     },
     forget(keyId) {
+      forgotten += 1;
       for (const [hash, { principal }] of cache) {
         if (principal.subject.id === `key:${keyId}`) cache.delete(hash);
       }
     },
-    close: () => clearInterval(timer),
+    close: () => refusals.close(),
   };
 }

@@ -8,6 +8,7 @@ import {
   OWN_PROTOCOL,
   PROTOCOL_CLOSE_CODE,
 } from "@sonde/schemas/wire";
+import { buildHello, buildResult } from "@sonde/schemas/testing";
 import { type Channel, createChannel, createSigningKey } from "@sonde/trust/envelope";
 import { WebSocket, WebSocketServer } from "ws";
 import { afterEach, beforeEach, expect, test } from "vitest";
@@ -15,22 +16,7 @@ import type { AgentLink } from "../core/agent-link-port.ts";
 import { createAgentLink } from "./agent-link.ts";
 
 const DIGEST = `sha256:${"a".repeat(64)}`;
-const HEAD = { size: 0, hash: DIGEST };
-const HELLO: HelloBody = {
-  name: "web-1",
-  agentVersion: "0.1.0",
-  bootId: "b",
-  os: "o",
-  kernel: "k",
-  arch: "x64",
-  binarySha256: DIGEST,
-  configSha256: DIGEST,
-  maxCapability: "observe",
-  wall: "same-uid",
-  packs: [],
-  auditHead: HEAD,
-  registryHead: null,
-};
+const HELLO = buildHello();
 
 let server: WebSocketServer;
 let agent: WebSocket;
@@ -95,24 +81,29 @@ const ask = (callId: string) =>
     body: { probe: "system.overview", params: {}, timeoutMs: 5000 },
   });
 
-const answerTo = (callId: string) => ({
-  callId,
-  status: "ok",
-  data: {},
-  truncated: false,
-  redactions: { count: 0, rules: {} },
-  collectedAt: "2026-01-01T00:00:00.000Z",
-  reads: [],
-  timings: { checks: 0, reads: 0, scrub: 0, guest: 0, audit: 0, total: 0 },
-  auditHead: HEAD,
+test.each([
+  ["says nothing of protocols", undefined, 1],
+  ["is of this release", OWN_PROTOCOL, 2],
+  ["is of a later release", { min: 1, max: 9, features: ["unheard-of"] }, 2],
+])("with an agent that %s the newest common protocol is spoken", async (_who, offer, newest) => {
+  send("hello", { ...HELLO, ...(offer && { protocol: offer }) });
+  await expect.poll(() => hellos.map(([, { protocol }]) => protocol)).toEqual([newest]);
+  expect(hellos[0]?.[1].features).toEqual(new Set());
 });
 
-test("the newest protocol that both ends know is spoken", async () => {
+test("a second hello ends the session", async () => {
   send("hello", HELLO);
-  send("hello", { ...HELLO, protocol: OWN_PROTOCOL });
-  send("hello", { ...HELLO, protocol: { min: 1, max: 9, features: ["unheard-of"] } });
-  await expect.poll(() => hellos.map(([, { protocol }]) => protocol)).toEqual([1, 2, 2]);
-  expect(hellos[2]?.[1].features).toEqual(new Set());
+  send("hello", HELLO);
+  expect(await closed).toMatchObject({ code: "ENVELOPE_INVALID" });
+  expect(hellos.length).toBe(1);
+});
+
+test("a session that is ending is asked nothing any more", async () => {
+  send("hello", HELLO);
+  await expect.poll(() => hellos.length).toBe(1);
+  link.close("the hub is stopping");
+  await expect(ask(randomUUID())).rejects.toMatchObject({ code: "AGENT_OFFLINE" });
+  expect(received).toEqual([]);
 });
 
 test("what a later agent states beyond our knowledge is carried as it is", async () => {
@@ -136,7 +127,7 @@ test("a code that only a later release knows reaches the caller as it is", async
   send("hello", { ...HELLO, protocol: OWN_PROTOCOL });
   const callId = randomUUID();
   const answer = ask(callId);
-  const { data: _none, ...rest } = answerTo(callId);
+  const { data: _none, ...rest } = buildResult(callId);
   const failure = { code: "PACK_HIBERNATES", message: "it is winter" };
   send("result", { ...rest, status: "failure", failure, mood: "calm" }, callId);
   expect((await answer).body.failure).toEqual(failure);
@@ -150,7 +141,7 @@ test("a message that only a later release knows is refused alone, and the sessio
   expect(unsupported).toEqual(["expected a known message, got horoscope"]);
   const callId = randomUUID();
   const answer = ask(callId);
-  send("result", answerTo(callId), callId);
+  send("result", buildResult(callId), callId);
   expect((await answer).body.status).toBe("ok");
 });
 
@@ -160,7 +151,7 @@ test("an agent of the first release is sent no refusal, which would end its sess
   await expect.poll(() => unsupported.length).toBe(1);
   const callId = randomUUID();
   const answer = ask(callId);
-  send("result", answerTo(callId), callId);
+  send("result", buildResult(callId), callId);
   await answer;
   expect(received.map(({ header }) => header.type)).toEqual(["call"]);
 });
@@ -174,7 +165,7 @@ test("a call that the agent does not understand fails alone", async () => {
     message: "call at hurry: expected no such member",
   };
   send("refused", { seq: 1, failure }, callId);
-  send("result", answerTo(other), other);
+  send("result", buildResult(other), other);
   await expect(refusedCall).rejects.toMatchObject({ code: "PROTOCOL_UNSUPPORTED" });
   expect((await answered).body.status).toBe("ok");
   expect(unsupported).toEqual([failure.message]);

@@ -12,6 +12,7 @@ import {
   type RefusedBody,
   type ResultBody,
   agreeOnProtocol,
+  cutCloseReason,
   readAgentMessage,
 } from "@sonde/schemas/wire";
 import type { Channel, Incoming } from "@sonde/trust/envelope";
@@ -105,7 +106,7 @@ export function createAgentLink(
 
   function end(code: number, reason: string): void {
     closing = true;
-    socket.close(code, reason);
+    socket.close(code, cutCloseReason(reason));
     setTimeout(() => socket.terminate(), CLOSE_MS).unref();
   }
 
@@ -120,6 +121,9 @@ export function createAgentLink(
     }
     switch (message.type) {
       case "hello":
+        if (agreement !== null) {
+          throw new SondeError("ENVELOPE_INVALID", "expected one hello in a session, got two");
+        }
         agreement = agreeOnProtocol(OWN_PROTOCOL, message.body.protocol ?? FIRST_PROTOCOL);
         return events.onHello(message.body, agreement);
       case "pack-report":
@@ -172,6 +176,9 @@ export function createAgentLink(
 
   return {
     call(request: AgentCall) {
+      if (closing || socket.readyState !== socket.OPEN) {
+        return Promise.reject(new SondeError("AGENT_OFFLINE", "the agent's session is ending"));
+      }
       if (open.size >= MAX_OPEN_CALLS) {
         return Promise.reject(
           new SondeError("AGENT_BUSY", `${MAX_OPEN_CALLS} calls are waiting on this agent already`),

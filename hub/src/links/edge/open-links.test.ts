@@ -2,8 +2,8 @@ import { randomUUID } from "node:crypto";
 import { type Database, openDatabase } from "@sonde/database";
 import { startTestDatabase, type TestDatabase } from "@sonde/database/testing";
 import { SondeError } from "@sonde/schemas/errors";
-import type { DesiredStateBody, ResultBody } from "@sonde/schemas/wire";
-import { EMPTY_HEAD } from "@sonde/trust/log";
+import { buildResult } from "@sonde/schemas/testing";
+import type { DesiredStateBody } from "@sonde/schemas/wire";
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from "vitest";
 import { type Directory, openDirectory } from "../../directory/index.ts";
 import { migrations } from "../../migrations.ts";
@@ -13,6 +13,7 @@ import { type Lease, type Links, openLinks } from "./open-links.ts";
 // Two hubs of one database in one process, each with its own connections. An agent's session is
 // played by the test: what is tried here is who holds it and how others reach it.
 
+const KEY = "key";
 const DIGEST = `sha256:${"a".repeat(64)}`;
 const ENVELOPE = { payloadType: "x", payload: "", signatures: [{ keyid: DIGEST, sig: "" }] };
 
@@ -21,6 +22,7 @@ let server: TestDatabase;
 let hubs: [TestHub, TestHub];
 let names: [string, string];
 const problems: Error[] = [];
+let replaced: string[];
 
 beforeAll(async () => {
   server = await startTestDatabase();
@@ -28,6 +30,7 @@ beforeAll(async () => {
 afterAll(() => server.close());
 beforeEach(async () => {
   names = [randomUUID(), randomUUID()];
+  replaced = [];
   hubs = [await openHub(names[0]), await openHub(names[1])];
 });
 afterEach(async () => {
@@ -55,7 +58,10 @@ async function openHub(self: string, unheard = false): Promise<TestHub> {
         ? (await sql.begin(async (tx) => ({ done: await work(tx) }))).done
         : await directory.change(changes, work),
   };
-  const links = await openLinks({ sql, directory: quiet, self, now: () => new Date(), report });
+  const links = await openLinks({
+    ...{ sql, directory: quiet, self, now: () => new Date(), report },
+    onReplaced: ({ message }) => replaced.push(`${self}: ${message}`),
+  });
   return { database, directory, links };
 }
 
@@ -63,7 +69,7 @@ async function addAgent(): Promise<string> {
   const id = randomUUID();
   await hubs[0].directory.change([{ kind: "agent", id }], async (tx) => {
     await tx`insert into agents (id, name, public_key, enrolled_at)
-      values (${id}, ${`host-${id}`}, 'key', now())`;
+      values (${id}, ${`host-${id}`}, ${KEY}, now())`;
   });
   await expect.poll(() => hubs[1].directory.agentById(id)?.id).toBe(id);
   return id;
@@ -82,13 +88,7 @@ function playLink(answer?: (call: AgentCall) => Promise<void>): PlayedLink {
     async call(call) {
       link.calls.push(call);
       await answer?.(call);
-      const body: ResultBody = {
-        ...{ callId: call.callId, status: "ok", data: {}, truncated: false, reads: [] },
-        ...{ redactions: { count: 0, rules: {} }, collectedAt: "2026-01-01T00:00:00.000Z" },
-        timings: { checks: 0, reads: 0, scrub: 0, guest: 0, audit: 0, total: 0 },
-        auditHead: EMPTY_HEAD,
-      };
-      return { body, envelope: ENVELOPE };
+      return { body: buildResult(call.callId), envelope: ENVELOPE };
     },
     sendDesiredState: (body) => link.desired.push(body),
     sendCertificate: () => undefined,
@@ -99,7 +99,7 @@ function playLink(answer?: (call: AgentCall) => Promise<void>): PlayedLink {
 }
 
 async function connect(hub: 0 | 1, agentId: string, link = playLink()) {
-  const lease: Lease = await hubs[hub].links.lease(agentId);
+  const lease: Lease = await hubs[hub].links.lease({ agentId, publicKey: KEY });
   lease.attach(link);
   lease.ready();
   const seenBy = ({ directory }: TestHub) => directory.agentById(agentId)?.link.hub;
@@ -174,8 +174,12 @@ test("what the other hub refuses comes back with its code, also one of another r
 test("attack 19: an agent with a live connection, here or elsewhere, gets no second", async () => {
   const agentId = await addAgent();
   const { link } = await connect(1, agentId);
-  expect(await codeOf(hubs[0].links.lease(agentId))).toBe("CERTIFICATE_REFUSED");
-  expect(await codeOf(hubs[1].links.lease(agentId))).toBe("CERTIFICATE_REFUSED");
+  expect(await codeOf(hubs[0].links.lease({ agentId, publicKey: KEY }))).toBe(
+    "CERTIFICATE_REFUSED",
+  );
+  expect(await codeOf(hubs[1].links.lease({ agentId, publicKey: KEY }))).toBe(
+    "CERTIFICATE_REFUSED",
+  );
   expect(link.ended).toBe(null);
 });
 
@@ -196,10 +200,12 @@ test("attack 19: also a hub that started a moment ago holds its agents", async (
   const agentId = await addAgent();
   const third = await openHub(randomUUID(), true);
   try {
-    const lease = await third.links.lease(agentId);
+    const lease = await third.links.lease({ agentId, publicKey: KEY });
     lease.attach(playLink());
     await expect.poll(() => hubs[0].directory.agentById(agentId)?.link.epoch).toBe(1);
-    expect(await codeOf(hubs[0].links.lease(agentId))).toBe("CERTIFICATE_REFUSED");
+    expect(await codeOf(hubs[0].links.lease({ agentId, publicKey: KEY }))).toBe(
+      "CERTIFICATE_REFUSED",
+    );
   } finally {
     await third.links.close();
     await third.directory.close();
@@ -211,7 +217,7 @@ test("attack 19: of many that come at once to both hubs one is let in", async ()
   const agentId = await addAgent();
   const outcomes = await Promise.all(
     Array.from({ length: 20 }, (_, index) =>
-      codeOf(hubs[index % 2 === 0 ? 0 : 1].links.lease(agentId)),
+      codeOf(hubs[index % 2 === 0 ? 0 : 1].links.lease({ agentId, publicKey: KEY })),
     ),
   );
   expect(outcomes.filter((outcome) => outcome === "done")).toEqual(["done"]);
@@ -221,8 +227,8 @@ test("attack 19: of many that come at once to both hubs one is let in", async ()
 test("attack 19: of two that come to one hub at once one is let in, and is reached", async () => {
   const agentId = await addAgent();
   const both = await Promise.allSettled([
-    hubs[0].links.lease(agentId),
-    hubs[0].links.lease(agentId),
+    hubs[0].links.lease({ agentId, publicKey: KEY }),
+    hubs[0].links.lease({ agentId, publicKey: KEY }),
   ]);
   const leases = both.flatMap((one) => (one.status === "fulfilled" ? [one.value] : []));
   expect(leases.length).toBe(1);
@@ -232,10 +238,14 @@ test("attack 19: of two that come to one hub at once one is let in, and is reach
 
 test("a lease that no session came of is free again, and until then its agent is on its way", async () => {
   const agentId = await addAgent();
-  const lease = await hubs[0].links.lease(agentId);
+  const lease = await hubs[0].links.lease({ agentId, publicKey: KEY });
   await expect.poll(() => hubs[1].directory.agentById(agentId)?.link.hub).toBe(names[0]);
-  expect(await codeOf(hubs[0].links.lease(agentId))).toBe("CERTIFICATE_REFUSED");
-  expect(await codeOf(hubs[1].links.lease(agentId))).toBe("CERTIFICATE_REFUSED");
+  expect(await codeOf(hubs[0].links.lease({ agentId, publicKey: KEY }))).toBe(
+    "CERTIFICATE_REFUSED",
+  );
+  expect(await codeOf(hubs[1].links.lease({ agentId, publicKey: KEY }))).toBe(
+    "CERTIFICATE_REFUSED",
+  );
   await lease.release();
   await lease.release();
   await expect.poll(() => hubs[1].directory.agentById(agentId)?.link.hub).toBe(null);
@@ -265,14 +275,18 @@ test("an agent is told what it should have when it is ready, and after each chan
 test("an agent with a new key loses its connection, wherever it is", async () => {
   const agentId = await addAgent();
   const { link } = await connect(1, agentId);
-  await hubs[0].directory.change([{ kind: "agent-key", id: agentId }], () => Promise.resolve());
+  await hubs[0].directory.change([{ kind: "agent", id: agentId }], async (tx) => {
+    await tx`update agents set public_key = 'another key' where id = ${agentId}`;
+  });
   await expect.poll(() => link.ended).toBe("enrolled anew");
 });
 
 test("an agent whose key was replaced while it came has no session", async () => {
   const agentId = await addAgent();
-  const lease = await hubs[1].links.lease(agentId);
-  await hubs[0].directory.change([{ kind: "agent-key", id: agentId }], () => Promise.resolve());
+  const lease = await hubs[1].links.lease({ agentId, publicKey: KEY });
+  await hubs[0].directory.change([{ kind: "agent", id: agentId }], async (tx) => {
+    await tx`update agents set public_key = 'another key' where id = ${agentId}`;
+  });
   // The notification of a later change says that the one before has been heard.
   await addAgent();
   const link = playLink();
@@ -289,4 +303,85 @@ test("a hub that stops leaves no agent behind that seems to be there", async () 
   expect(link.ended).toBe("the hub is stopping");
   await expect.poll(() => hubs[0].links.isOnline(agent())).toBe(false);
   expect(await deliver(0, [agentId])).toEqual([[agentId, "AGENT_OFFLINE"]]);
+});
+
+test("of two processes under one hub's name the older one is told to end", async () => {
+  const newer = await openHub(names[0]);
+  try {
+    await expect.poll(() => replaced).toContainEqual(expect.stringContaining(names[0]));
+    expect(replaced[0]).toContain("expected a hub-name of its own in each data folder");
+    // The older one goes, and takes nothing of the newer one with it.
+    await hubs[0].links.close();
+    await newer.directory.change([{ kind: "hub", id: names[0] }], () => Promise.resolve());
+    const rows = await newer.database.sql`select 1 from hubs where id = ${names[0]}`;
+    expect(rows.length).toBe(1);
+    expect(replaced.every((line) => line.startsWith(names[0]))).toBe(true);
+  } finally {
+    await newer.links.close();
+    await newer.directory.close();
+    await newer.database.close();
+  }
+});
+
+test("a hub that is stopping takes no agent any more", async () => {
+  const agentId = await addAgent();
+  const closing = hubs[1].links.close();
+  const late = hubs[1].links.lease({ agentId, publicKey: KEY });
+  expect(await codeOf(late)).toBe("AGENT_OFFLINE");
+  await closing;
+  expect(hubs[1].directory.agentById(agentId)?.link.hub).toBe(null);
+});
+
+test("a lease that could not be let go of is let go of as soon as the database takes it", async () => {
+  const agentId = await addAgent();
+  const { lease } = await connect(1, agentId);
+  const { sql } = hubs[0].database;
+  await sql`alter table agents rename column last_seen_at to away`;
+  const released = lease.release();
+  await expect.poll(() => problems.length).toBeGreaterThan(0);
+  await sql`alter table agents rename column away to last_seen_at`;
+  await released;
+  await expect.poll(() => hubs[0].directory.agentById(agentId)?.link.hub).toBe(null);
+  for (const problem of problems.splice(0)) expect(problem.message).toContain("last_seen_at");
+});
+
+const relayed = async (message: object | string, ageS = 0): Promise<void> => {
+  const text = typeof message === "string" ? message : JSON.stringify(message);
+  await hubs[0].database.sql`insert into relayed (to_hub, message, at)
+    values (${names[1]}, ${text}, now() - make_interval(secs => ${ageS}))`;
+};
+const ask = (agentId: string) => ({
+  ...{ kind: "question", id: randomUUID(), from: names[0] },
+  question: {
+    ...{ op: "call", agentId },
+    call: {
+      ...{ callId: randomUUID(), principal: "key:a", packDigest: DIGEST, policyHash: DIGEST },
+      body: { probe: "system.overview", params: {}, timeoutMs: 1000 },
+    },
+  },
+});
+
+test("a call that reaches the other hub late is not made", async () => {
+  const agentId = await addAgent();
+  const { link } = await connect(1, agentId);
+  await relayed(ask(agentId), 3);
+  const inTime = ask(agentId);
+  await relayed(inTime);
+  await expect
+    .poll(() => link.calls.map(({ callId }) => callId))
+    .toEqual([inTime.question.call.callId]);
+});
+
+test("what is not a message between hubs is reported, and the next one is read", async () => {
+  const agentId = await addAgent();
+  const { link } = await connect(1, agentId);
+  const { question, ...other } = ask(agentId);
+  await relayed("not JSON");
+  await relayed({ ...other, question: { ...question, call: { ...question.call, principal: 7 } } });
+  await relayed(ask(agentId));
+  await expect.poll(() => link.calls.length).toBe(1);
+  expect(problems.splice(0).map(({ message }) => message.slice(0, 15))).toEqual([
+    "relayed message",
+    "relayed message",
+  ]);
 });

@@ -1,6 +1,7 @@
 import { SondeError, toSondeError } from "@sonde/schemas/errors";
 import type { Digest } from "@sonde/schemas/names";
 import type { CallBody } from "@sonde/schemas/wire";
+import { keepTrying } from "@sonde/service";
 import type { Sql } from "postgres";
 import type { Change, Directory, KnownAgent } from "../../directory/index.ts";
 import type { AgentAnswer, AgentLink } from "../core/agent-link-port.ts";
@@ -28,11 +29,13 @@ export type Links = {
   deliver(targets: readonly Target[], asked: Asked): AsyncIterable<Outcome>;
   isOnline(agent: KnownAgent): boolean;
   /**
-   * Takes an agent for this hub, before its session begins.
+   * Takes an agent for this hub, before its session begins. The session is over as soon as the
+   * agent has another key than the one it showed.
    *
-   * @throws SondeError CERTIFICATE_REFUSED while it has a live connection, here or elsewhere (attack 19)
+   * @throws SondeError CERTIFICATE_REFUSED while it has a live connection, here or elsewhere
+   *   (attack 19), and AGENT_OFFLINE once this hub is stopping
    */
-  lease(agentId: string): Promise<Lease>;
+  lease(agent: { agentId: string; publicKey: string }): Promise<Lease>;
   /** Says again what they should have to the agents here that should have one of these packs. */
   remind(packs: ReadonlySet<string>): void;
   /** Ends every session of this hub. */
@@ -50,6 +53,8 @@ export type Lease = {
 };
 
 type Held = {
+  /** PEM of the key by which the agent came. */
+  publicKey: string;
   epoch: number;
   link: AgentLink | null;
   /** Of the desired state that was sent last; null until the agent has said hello. */
@@ -65,13 +70,20 @@ export type LinksOptions = {
   self: string;
   now: () => Date;
   report: (error: Error) => void;
+  /** Another process runs under this hub's name: this one must end. */
+  onReplaced: (error: SondeError) => void;
 };
 
 export async function openLinks(options: LinksOptions): Promise<Links> {
-  const { sql, directory, self, now, report } = options;
+  const { sql, directory, self, now, report, onReplaced } = options;
   const held = new Map<string, Held>();
+  const closing = new AbortController();
   const relay = await openRelay(sql, self, answerPeer, report);
-  const peers = await openPeers(sql, directory, self, (hub) => relay.giveUpOn(hub), report);
+  const peers = await openPeers(sql, directory, self, {
+    gone: (hub) => relay.giveUpOn(hub),
+    replaced: () => onReplaced(refuseName()),
+    report,
+  });
   // What an earlier process of this hub held ended with it.
   await releaseAll();
 
@@ -79,7 +91,8 @@ export async function openLinks(options: LinksOptions): Promise<Links> {
     const mine = held.get(id);
     const agent = directory.agentById(id);
     if (mine === undefined || agent === undefined) return;
-    if (kind === "agent-key") mine.over = "enrolled anew";
+    if (kind !== "agent") return;
+    if (agent.publicKey !== mine.publicKey) mine.over = "enrolled anew";
     else if (mine.epoch > 0 && agent.link.epoch > mine.epoch) mine.over = "replaced";
     if (mine.over !== null) return mine.link?.close(mine.over);
     if (mine.revision !== null && agent.desired.revision > mine.revision) tellDesired(agent, mine);
@@ -125,7 +138,7 @@ export async function openLinks(options: LinksOptions): Promise<Links> {
   }
 
   /** The place of a new connection: one that does not answer any more makes room, one that does stays. */
-  async function takePlace(agent: KnownAgent): Promise<Held> {
+  async function takePlace(agent: KnownAgent, publicKey: string): Promise<Held> {
     const before = held.get(agent.id);
     const elsewhere = holderElsewhere(agent);
     if (await isAlive(before, TAKEOVER_PING_MS)) throw refuseSecond();
@@ -133,7 +146,7 @@ export async function openLinks(options: LinksOptions): Promise<Links> {
     // Of two that came at once and found nobody, the second finds the first one here. From the
     // look to the new entry nothing may be awaited.
     if (held.get(agent.id) !== before) throw refuseSecond();
-    const mine: Held = { epoch: 0, link: null, revision: null, over: null };
+    const mine: Held = { publicKey, epoch: 0, link: null, revision: null, over: null };
     held.set(agent.id, mine);
     before?.link?.close("replaced");
     return mine;
@@ -159,10 +172,14 @@ export async function openLinks(options: LinksOptions): Promise<Links> {
   async function release(agentId: string, mine: Held): Promise<void> {
     if (held.get(agentId) !== mine) return;
     held.delete(agentId);
-    await directory.change([{ kind: "agent", id: agentId }], async (tx) => {
-      await tx`update agents set link_hub = null, last_seen_at = ${now()}
-        where id = ${agentId} and link_hub = ${self} and link_epoch = ${mine.epoch}`;
-    });
+    const at = now();
+    const letGo = () =>
+      directory.change([{ kind: "agent", id: agentId }], async (tx) => {
+        await tx`update agents set link_hub = null, last_seen_at = ${at}
+          where id = ${agentId} and link_hub = ${self} and link_epoch = ${mine.epoch}`;
+      });
+    // Until this is done other hubs take the agent for connected.
+    await keepTrying(letGo, report, closing.signal);
   }
 
   async function releaseAll(): Promise<void> {
@@ -181,13 +198,15 @@ export async function openLinks(options: LinksOptions): Promise<Links> {
       const mine = held.get(agent.id);
       return mine !== undefined && mine.link !== null;
     },
-    async lease(agentId) {
+    async lease({ agentId, publicKey }) {
+      if (closing.signal.aborted) throw offline(agentId);
       await peers.look();
       const agent = directory.agentById(agentId);
       if (agent === undefined) throw new SondeError("AGENT_UNKNOWN", "expected an enrolled agent");
-      const mine = await takePlace(agent);
+      const mine = await takePlace(agent, publicKey);
       try {
         mine.epoch = await takeLease(agentId, agent.link.epoch);
+        if (closing.signal.aborted) throw offline(agent.name);
       } catch (thrown) {
         if (held.get(agentId) === mine) held.delete(agentId);
         throw thrown;
@@ -212,6 +231,7 @@ export async function openLinks(options: LinksOptions): Promise<Links> {
       }
     },
     async close() {
+      closing.abort();
       for (const { link } of held.values()) link?.close("the hub is stopping");
       held.clear();
       await releaseAll();
@@ -250,6 +270,13 @@ async function* asTheyCome(
 
 function offline(agent: string): SondeError {
   return new SondeError("AGENT_OFFLINE", `agent ${agent} is not connected`);
+}
+
+function refuseName(): SondeError {
+  return new SondeError(
+    "CONFIG_INVALID",
+    "another process runs under this hub's name: expected a hub-name of its own in each data folder",
+  );
 }
 
 function refuseSecond(): SondeError {

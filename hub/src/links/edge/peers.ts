@@ -1,3 +1,4 @@
+import { randomUUID } from "node:crypto";
 import type { Sql } from "postgres";
 import type { Directory } from "../../directory/index.ts";
 
@@ -18,46 +19,56 @@ export type Peers = {
 /**
  * Says every few seconds that this hub is there and learns who else is, by the database's clock.
  *
- * @param onGone hears of each hub that is not seen any more
+ * @param tell.gone hears of each hub that is not seen any more
+ * @param tell.replaced hears, once, that another process runs under this hub's name
  */
 export async function openPeers(
   sql: Sql,
   directory: Pick<Directory, "change" | "onChange">,
   self: string,
-  onGone: (hub: string) => void,
-  report: (error: Error) => void,
+  tell: { gone: (hub: string) => void; replaced: () => void; report: (error: Error) => void },
 ): Promise<Peers> {
+  const process = randomUUID();
   let live = new Set<string>();
+  let looks = 0;
+  let shown = 0;
   const look = async (): Promise<void> => {
-    const rows = await sql<{ id: string }[]>`
-      select id from hubs where seen_at > now() - make_interval(secs => ${GONE_AFTER_S})`;
+    const turn = (looks += 1);
+    const rows = await sql<{ id: string; process: string | null }[]>`
+      select id, process from hubs where seen_at > now() - make_interval(secs => ${GONE_AFTER_S})`;
+    // An older look that comes late shows what was.
+    if (turn < shown) return;
+    shown = turn;
     const before = live;
     live = new Set(rows.map(({ id }) => id));
-    for (const hub of before) if (!live.has(hub)) onGone(hub);
+    for (const hub of before) if (!live.has(hub)) tell.gone(hub);
+    const own = rows.find(({ id }) => id === self);
+    if (own !== undefined && own.process !== process) tell.replaced();
   };
   const beat = async (): Promise<void> => {
-    await sql`insert into hubs (id, seen_at) values (${self}, now())
-      on conflict (id) do update set seen_at = excluded.seen_at`;
+    await sql`insert into hubs (id, seen_at, process) values (${self}, now(), ${process})
+      on conflict (id) do update set seen_at = excluded.seen_at
+      where hubs.process = excluded.process`;
     await look();
     await sql`delete from hubs where seen_at < now() - interval '1 day'`;
     await sql`delete from relayed where at < now() - interval '2 minutes'`;
   };
   directory.onChange(({ kind }) => {
-    if (kind === "hub") look().catch(report);
+    if (kind === "hub") look().catch(tell.report);
   });
   await directory.change([{ kind: "hub", id: self }], async (tx) => {
-    await tx`insert into hubs (id, seen_at) values (${self}, now())
-      on conflict (id) do update set seen_at = excluded.seen_at`;
+    await tx`insert into hubs (id, seen_at, process) values (${self}, now(), ${process})
+      on conflict (id) do update set seen_at = excluded.seen_at, process = excluded.process`;
   });
   await look();
-  const timer = setInterval(() => void beat().catch(report), BEAT_EVERY_MS);
+  const timer = setInterval(() => void beat().catch(tell.report), BEAT_EVERY_MS);
   return {
     isLive: (hub) => live.has(hub),
     look,
     async close() {
       clearInterval(timer);
       await directory.change([{ kind: "hub", id: self }], async (tx) => {
-        await tx`delete from hubs where id = ${self}`;
+        await tx`delete from hubs where id = ${self} and process = ${process}`;
       });
     },
   };

@@ -1,23 +1,56 @@
 import { randomUUID } from "node:crypto";
 import { SondeError, fromStated, toSondeError } from "@sonde/schemas/errors";
+import { Digest, Uuid } from "@sonde/schemas/names";
+import { buildParser, parseJson } from "@sonde/schemas/parse";
+import { StatedFailure } from "@sonde/schemas/reads";
+import { CallBody, DsseEnvelope, ResultBody } from "@sonde/schemas/wire";
 import type { Sql } from "postgres";
-import type { AgentAnswer, AgentCall } from "../core/agent-link-port.ts";
+import { type Static, Type } from "typebox";
+import type { AgentAnswer } from "../core/agent-link-port.ts";
 
 const CHANNEL = "sonde_hub_relayed";
 
+/** A question that was older when it was read is not asked any more: whoever asked soon gives up. */
+const LATE_AFTER_MS = 2_000;
+
+const AgentCall = Type.Object({
+  callId: Uuid,
+  principal: Type.String({ maxLength: 200 }),
+  packDigest: Digest,
+  policyHash: Digest,
+  body: CallBody,
+});
+const Ping = Type.Object({
+  op: Type.Literal("ping"),
+  agentId: Uuid,
+  timeoutMs: Type.Integer({ minimum: 1 }),
+});
 /** What one hub asks of the one that holds an agent's connection. */
-export type Question =
-  | { op: "call"; agentId: string; call: AgentCall }
-  | { op: "ping"; agentId: string; timeoutMs: number };
+const Question = Type.Union([
+  Type.Object({ op: Type.Literal("call"), agentId: Uuid, call: AgentCall }),
+  Ping,
+]);
+export type Question = Static<typeof Question>;
 
 /** An answer by the question's kind: a call's answer, or whether the agent is there. */
 type Replies = { call: AgentAnswer; ping: boolean };
 export type ReplyTo<Q extends Question> = Replies[Q["op"]];
+const READ_REPLY: { [Op in Question["op"]]: (value: unknown) => Replies[Op] } = {
+  call: buildParser(
+    Type.Object({ body: ResultBody, envelope: DsseEnvelope }),
+    "relayed answer",
+    "INTERNAL",
+  ),
+  ping: buildParser(Type.Boolean(), "relayed answer", "INTERNAL"),
+};
 
-type Message =
-  | { kind: "question"; id: string; from: string; question: Question }
-  | { kind: "answer"; id: string; reply: unknown }
-  | { kind: "answer"; id: string; failure: { code: string; message: string } };
+const Message = Type.Union([
+  Type.Object({ kind: Type.Literal("question"), id: Uuid, from: Uuid, question: Question }),
+  Type.Object({ kind: Type.Literal("answer"), id: Uuid, reply: Type.Unknown() }),
+  Type.Object({ kind: Type.Literal("failure"), id: Uuid, failure: StatedFailure }),
+]);
+type Message = Static<typeof Message>;
+const parseMessage = buildParser(Message, "relayed message", "INTERNAL");
 
 type Waiting = {
   hub: string;
@@ -57,27 +90,40 @@ export async function openRelay(
     waiting.delete(id);
     how(asked);
   };
-  const reply = async (id: string, from: string, question: Question): Promise<void> => {
+  const answerTo = async (
+    { id, from, question }: Extract<Message, { kind: "question" }>,
+    isLate: boolean,
+  ): Promise<void> => {
     try {
+      if (isLate) throw new SondeError("AGENT_OFFLINE", "the question came too late to be asked");
       await send(from, { kind: "answer", id, reply: await answer(question) });
     } catch (thrown) {
       const { code, message } = toSondeError(thrown);
-      await send(from, { kind: "answer", id, failure: { code, message } });
+      await send(from, { kind: "failure", id, failure: { code, message } });
     }
   };
-  const receive = (message: Message): void => {
-    if (message.kind === "question") {
-      void reply(message.id, message.from, message.question).catch(report);
-    } else if ("failure" in message) {
-      settle(message.id, (asked) => asked.reject(fromStated(message.failure)));
-    } else settle(message.id, (asked) => asked.resolve(message.reply));
+  const receive = (message: Message, isLate: boolean): void => {
+    switch (message.kind) {
+      case "question":
+        return void answerTo(message, isLate).catch(report);
+      case "answer":
+        return settle(message.id, (asked) => asked.resolve(message.reply));
+      case "failure":
+        return settle(message.id, (asked) => asked.reject(fromStated(message.failure)));
+    }
   };
   // Taken by whoever it is for and by nobody else, each once.
   const take = async (id: string | null): Promise<void> => {
-    const rows = await sql<{ message: string }[]>`
+    const rows = await sql<{ message: string; isLate: boolean }[]>`
       delete from relayed where to_hub = ${self} ${id === null ? sql`` : sql`and id = ${id}`}
-      returning message`;
-    for (const { message } of rows) receive(JSON.parse(message) as Message);
+      returning message, at < now() - make_interval(secs => ${LATE_AFTER_MS / 1000}) as "isLate"`;
+    for (const { message, isLate } of rows) {
+      try {
+        receive(parseMessage(parseJson(message, "relayed message", "INTERNAL")), isLate);
+      } catch (thrown) {
+        report(toSondeError(thrown));
+      }
+    }
   };
 
   const listening = await sql.listen(
@@ -96,7 +142,14 @@ export async function openRelay(
       return new Promise((resolve, reject) => {
         const giveUp = () => settle(id, (asked) => asked.reject(unanswered()));
         const timer = setTimeout(giveUp, timeoutMs);
-        const settled = resolve as (reply: unknown) => void;
+        const read = READ_REPLY[question.op] as (reply: unknown) => ReplyTo<typeof question>;
+        const settled = (reply: unknown): void => {
+          try {
+            resolve(read(reply));
+          } catch (thrown) {
+            reject(toSondeError(thrown));
+          }
+        };
         waiting.set(id, { hub, timer, resolve: settled, reject });
         send(hub, { kind: "question", id, from: self, question }).catch((thrown: unknown) =>
           settle(id, (asked) => asked.reject(toSondeError(thrown))),

@@ -12,14 +12,13 @@ import {
   buildSamplePolicy,
   startSampleRegistry,
 } from "@sonde/trust/testing";
-import { afterAll, afterEach, beforeAll, beforeEach, expect, test, vi } from "vitest";
+import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from "vitest";
 import { createAuditStore, openAudit } from "../../audit/index.ts";
 import { RegistryFollower } from "./registry-follower.ts";
 import { type HubDatabase, openHubDatabase } from "../../testing/open-hub-database.ts";
 import { createRegistryLogStore } from "../edge/registry-log-store.ts";
 
 // A real database, the real admit program, a registry over HTTP.
-vi.setConfig({ testTimeout: 60_000 });
 
 const root = mkdtempSync(join(tmpdir(), "sonde-follower-"));
 const admitPath = join(root, "admit.cjs");

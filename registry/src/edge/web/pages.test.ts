@@ -8,7 +8,7 @@ import {
   signKeylessSample,
 } from "@sonde/trust/testing/sigstore";
 import type { Browser, Page } from "playwright-core";
-import { afterAll, beforeAll, expect, test, vi } from "vitest";
+import { afterAll, beforeAll, expect, test } from "vitest";
 import { startBrowser } from "../../testing/browser.ts";
 import {
   type TestPublisher,
@@ -16,8 +16,6 @@ import {
   buildSampleProbes,
 } from "../../testing/test-publisher.ts";
 import { TestRegistry, codeOf } from "../../testing/test-registry.ts";
-
-vi.setConfig({ testTimeout: 60_000 });
 
 let registry: TestRegistry;
 let browser: Browser;

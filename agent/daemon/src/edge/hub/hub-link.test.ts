@@ -10,7 +10,7 @@ import {
   PROTOCOL_CLOSE_CODE,
 } from "@sonde/schemas/wire";
 import { createChannel } from "@sonde/trust/envelope";
-import { EMPTY_HEAD } from "@sonde/trust/log";
+import { EMPTY_HEAD } from "@sonde/trust/chain";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import type { Call } from "../../core/run-probe.ts";
 import { type HubLink, createHubLink } from "./hub-link.ts";
@@ -361,4 +361,31 @@ test("the first release is sent no refusal, which it would not know", async () =
   session.socket.send(session.channel.seal(buildCall()));
   expect((await session.next()).header).toMatchObject({ type: "result", seq: 2 });
   expect(unsupported.length).toBe(1);
+});
+
+test("an order with a long unknown member before the welcome ends the session and nothing more", async () => {
+  startLink();
+  const session = await hub.session();
+  const body = { ...buildCall().body, ["long".repeat(40)]: true };
+  session.socket.send(session.channel.seal({ ...buildCall(), body }));
+  expect((await refused.promise).code).toBe("PROTOCOL_UNSUPPORTED");
+  await session.closed;
+  const again = await hub.session();
+  again.socket.send(again.channel.seal({ type: "welcome", body: WELCOME }));
+  expect((await again.next()).header.type).toBe("hello");
+});
+
+test("what comes after a refusal is not looked at", async () => {
+  startLink();
+  const { socket, channel, closed } = await hub.session();
+  const { max } = OWN_PROTOCOL;
+  const body = { ...WELCOME, protocol: { min: max + 1, max: max + 1, features: [] } };
+  const frames = [
+    channel.seal({ type: "welcome", body }),
+    channel.seal({ type: "welcome", body: WELCOME }),
+    channel.seal(buildCall()),
+  ];
+  for (const frame of frames) socket.send(frame);
+  await closed;
+  expect(calls).toEqual([]);
 });

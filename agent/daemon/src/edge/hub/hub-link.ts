@@ -2,7 +2,12 @@ import { randomBytes } from "node:crypto";
 import type { IncomingMessage } from "node:http";
 import { TLSSocket } from "node:tls";
 import { SondeError, toSondeError } from "@sonde/schemas/errors";
-import { OWN_PROTOCOL, PROTOCOL_CLOSE_CODE, PROTOCOL_HEADER } from "@sonde/schemas/wire";
+import {
+  OWN_PROTOCOL,
+  PROTOCOL_CLOSE_CODE,
+  PROTOCOL_HEADER,
+  cutCloseReason,
+} from "@sonde/schemas/wire";
 import { NONCE_BYTES } from "@sonde/trust/envelope";
 import { WebSocket } from "ws";
 import { backOffMs } from "../../core/back-off.ts";
@@ -81,13 +86,16 @@ function openConnection(
   let session: Session | null = null;
   let since: number | null = null;
   let ended = false;
+  let refused = false;
 
   const refuse = (thrown: unknown): void => {
+    refused = true;
     const error = toSondeError(thrown);
     options.onRefused(error);
     // The one refusal that the hub's operator can do something about is told in words.
-    if (error.code === "PROTOCOL_UNSUPPORTED") socket.close(PROTOCOL_CLOSE_CODE, error.message);
-    else socket.terminate();
+    if (error.code === "PROTOCOL_UNSUPPORTED") {
+      socket.close(PROTOCOL_CLOSE_CODE, cutCloseReason(error.message));
+    } else socket.terminate();
   };
   const silence = setTimeout(() => socket.terminate(), SILENCE_MS);
   const send = (frame: Buffer): void => {
@@ -117,6 +125,8 @@ function openConnection(
     }
   });
   socket.on("message", (data: Buffer, isBinary: boolean) => {
+    // What comes after a refusal is of a session that is over.
+    if (refused) return;
     silence.refresh();
     try {
       if (!isBinary || session === null) {

@@ -3,8 +3,11 @@ import type { HelloBody, PackReport } from "@sonde/schemas/wire";
 import type { TransactionSql } from "postgres";
 import type { Directory } from "../../directory/index.ts";
 
-/** What agents state and what they should have. Each method is one change of the directory. */
-export function createAgentStore(directory: Pick<Directory, "change">) {
+/**
+ * How an agent becomes another: what it stated, what it should have. Each method is one change of
+ * the directory, where agents are read.
+ */
+export function createAgentChanges(directory: Pick<Directory, "change">) {
   const change = (agentId: string, work: (tx: TransactionSql) => Promise<unknown>) =>
     directory.change([{ kind: "agent", id: agentId }], async (tx) => {
       await work(tx);
@@ -43,7 +46,7 @@ export function createAgentStore(directory: Pick<Directory, "change">) {
       }),
   };
 }
-export type AgentStore = ReturnType<typeof createAgentStore>;
+export type AgentChanges = ReturnType<typeof createAgentChanges>;
 
 async function raiseRevision(tx: TransactionSql, agentId: string): Promise<void> {
   await tx`update agents set desired_revision = desired_revision + 1 where id = ${agentId}`;
