@@ -27,6 +27,7 @@ import {
   MAX_PACKS,
   type HelloBody,
   parseCertificateBody,
+  encodeBody,
 } from "@sonde/schemas/wire";
 import { archiveDigest, digestOf } from "@sonde/trust/archive";
 import { openAuthority } from "@sonde/trust/ca";
@@ -335,7 +336,9 @@ async function meet(certificate: string, wanted: Incoming["header"]["type"]): Pr
         }
         const message = channel?.open(data);
         if (message?.header.type === "welcome") {
-          socket.send(channel?.seal({ type: "hello", body: { name: AGENT, ...HELLO } }) ?? "");
+          socket.send(
+            channel?.seal({ type: "hello", body: encodeBody({ name: AGENT, ...HELLO }) }) ?? "",
+          );
         }
         if (message?.header.type === wanted) done(message);
       });

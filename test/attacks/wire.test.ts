@@ -7,7 +7,7 @@ import postgres from "postgres";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { startTestDatabase, type TestDatabase } from "@sonde/database/testing";
 import type { AuditEntry } from "@sonde/schemas/audit";
-import type { HelloBody, MessageType } from "@sonde/schemas/wire";
+import { type HelloBody, type MessageType, encodeBody } from "@sonde/schemas/wire";
 import { createAuthority, openAuthority } from "@sonde/trust/ca";
 import { buildCsr } from "../../agent/daemon/src/edge/enrol/build-csr.ts";
 import { parseToken } from "../../agent/daemon/src/edge/enrol/parse-token.ts";
@@ -50,7 +50,8 @@ const hello = (): HelloBody => ({
   auditHead: { size: 0, hash: HASH },
   registryHead: null,
 });
-const sealHello = ({ channel }: RawSession) => channel.seal({ type: "hello", body: hello() });
+const sealHello = ({ channel }: RawSession) =>
+  channel.seal({ type: "hello", body: encodeBody(hello()) });
 
 const rowsOf = async (event: string, agent: string | null) =>
   (await readVerifiedAudit(product)).filter(
@@ -184,7 +185,9 @@ test.each<[string, string, (session: RawSession) => (Buffer | string)[]]>([
   [
     "a message only the hub may send",
     "ENVELOPE_INVALID",
-    (s) => [s.channel.seal({ type: "desired-state", body: { revision: 9, packs: [] } })],
+    (s) => [
+      s.channel.seal({ type: "desired-state", body: encodeBody({ revision: 9, packs: [] }) }),
+    ],
   ],
   ["text instead of an envelope", "ENVELOPE_INVALID", () => ["{}"]],
 ])("%s ends the session, on record", async (_, code, attack) => {
@@ -274,8 +277,8 @@ test("a later agent is understood as far as it goes; what nobody knows is refuse
   };
   const answers: string[] = [];
   socket.on("message", (frame: Buffer) => answers.push(channel.open(frame).header.type));
-  socket.send(channel.seal({ type: "hello", body: later }));
-  socket.send(channel.seal({ type: "horoscope" as MessageType, body: { stars: 3 } }));
+  socket.send(channel.seal({ type: "hello", body: encodeBody(later) }));
+  socket.send(channel.seal({ type: "horoscope" as MessageType, body: encodeBody({ stars: 3 }) }));
   await until("the answers", () => Promise.resolve(answers.length === 2));
   expect(answers).toEqual(["desired-state", "refused"]);
   await until("the refusal's row", async () =>

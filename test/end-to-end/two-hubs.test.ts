@@ -6,6 +6,7 @@ import {
   type DesiredStateBody,
   type HelloBody,
   OWN_PROTOCOL,
+  encodeBody,
 } from "@sonde/schemas/wire";
 import { afterAll, afterEach, beforeAll, expect, test } from "vitest";
 import type { Identity } from "../../agent/daemon/src/edge/store/identity.ts";
@@ -104,13 +105,13 @@ async function play(controlAddress: string, answers = true): Promise<Played> {
         ...{ collectedAt: new Date().toISOString(), reads: [], auditHead: HEAD },
         timings: { checks: 0, reads: 0, scrub: 0, guest: 0, audit: 0, total: 0 },
       };
-      socket.send(channel.seal({ type: "result", callId, body }));
+      socket.send(channel.seal({ type: "result", callId, body: encodeBody(body) }));
     },
     report: (state) =>
       socket.send(
         channel.seal({
           type: "pack-report",
-          body: { packs: packs(state), auditHead: HEAD, registryHead: null },
+          body: encodeBody({ packs: packs(state), auditHead: HEAD, registryHead: null }),
         }),
       ),
   };
@@ -121,7 +122,7 @@ async function play(controlAddress: string, answers = true): Promise<Played> {
     played.calls.push({ callId: header.callId, body: body as CallBody });
     if (answers) played.answer(header.callId);
   });
-  socket.send(channel.seal({ type: "hello", body: hello }));
+  socket.send(channel.seal({ type: "hello", body: encodeBody(hello) }));
   await until("the hello to be answered", () => played.desired.length > 0);
   await until("both hubs to see it", async () => (await isOnline(product)) && isOnline(second));
   return played;

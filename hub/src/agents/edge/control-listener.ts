@@ -11,6 +11,7 @@ import {
   OWN_PROTOCOL,
   PROTOCOL_HEADER,
   type RegistryHeadReport,
+  encodeBody,
 } from "@sonde/schemas/wire";
 import { scrubSentence } from "@sonde/scrub";
 import {
@@ -211,12 +212,12 @@ function startSession(options: ControlOptions, admitted: Admitted, socket: WebSo
   socket.send(
     channel.seal({
       type: "welcome",
-      body: {
+      body: encodeBody({
         hubTime: now().getTime(),
         hubVersion: RELEASE,
         auditHead: auditLog.head(),
         ...(admitted.understandsOffers && { protocol: OWN_PROTOCOL }),
-      },
+      }),
     }),
   );
 }
