@@ -1,6 +1,6 @@
 import type { ResultBody } from "./messages.ts";
 
-/** The bytes of an envelope's body: JSON in UTF-8. */
+/** The body of an envelope or a frame: JSON in UTF-8. */
 export function encodeBody(body: object): Buffer {
   return Buffer.from(JSON.stringify(body), "utf8");
 }

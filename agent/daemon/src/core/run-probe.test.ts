@@ -265,7 +265,10 @@ test("reads are scrubbed before the guest sees them, results before they leave",
 });
 
 test("a result is serialised once: what is measured, hashed and sent are the same bytes", async () => {
-  const { host, entries } = buildHost({ result: '{"text":"once, and token=hunter2"}' });
+  const { host, entries } = buildHost({
+    read: seen("looked at"),
+    result: '{"text":"once, and token=hunter2"}',
+  });
   const keys = generateKeyPairSync("ed25519");
   const session = { hubId: call().callId, agentId: call().callId, sessionId: "s".repeat(43) };
   const ends = {
@@ -284,6 +287,7 @@ test("a result is serialised once: what is measured, hashed and sent are the sam
   expect(texts.filter((one) => one.includes("once, and"))).toEqual([
     '{"text":"once, and token=[redacted:token]"}',
   ]);
+  expect(texts.filter((one) => one.includes("looked at"))).toHaveLength(1);
   expect(frame.subarray(frame.length - body.length)).toEqual(body);
   const [, sent] = /"data":(\{.*?\})/.exec(Buffer.from(body).toString("utf8")) ?? [];
   expect(entries[1]?.record.detail).toMatchObject({

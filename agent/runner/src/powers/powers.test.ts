@@ -16,7 +16,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { Source } from "@sonde/schemas/manifest";
 import { type FilledRead, type ReadOutcome, parseReadOutcomes } from "@sonde/schemas/reads";
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { afterAll, beforeAll, describe, expect, onTestFinished, test, vi } from "vitest";
 import { encodeStreamFrame } from "@sonde/schemas/wire";
 import { performReads } from "./powers.ts";
 import { findTrustedCommand } from "./trusted-command.ts";
@@ -79,6 +79,17 @@ describe("one request", () => {
     // Each of its bytes takes six in JSON.
     expect(await ask([source(zeros, 1)])).toEqual(["READ_FAILED"]);
   });
+});
+
+test("what was read is serialised once", async () => {
+  const path = join(folder, "marked");
+  writeFileSync(path, "a text that is found again");
+  const serialise = vi.spyOn(JSON, "stringify");
+  onTestFinished(() => serialise.mockRestore());
+  const { outcome } = await readPath(path);
+  const texts = serialise.mock.results.map(({ value }) => String(value));
+  expect(texts.filter((text) => text.includes("found again"))).toHaveLength(1);
+  expect(sampleOf(outcome).data).toEqual({ text: "a text that is found again" });
 });
 
 describe("file", () => {
