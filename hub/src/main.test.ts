@@ -25,7 +25,12 @@ import { openDatabase } from "@sonde/database";
 import { startTestDatabase, type TestDatabase } from "@sonde/database/testing";
 import { buildHello } from "@sonde/schemas/testing";
 import { type TrustPolicy } from "@sonde/schemas/trust";
-import { AGENT_CERTIFICATE_MS, MAX_PACKS, parseCertificateBody } from "@sonde/schemas/wire";
+import {
+  AGENT_CERTIFICATE_MS,
+  MAX_PACKS,
+  encodeBody,
+  parseCertificateBody,
+} from "@sonde/schemas/wire";
 import { archiveDigest, digestOf } from "@sonde/trust/archive";
 import { openAuthority } from "@sonde/trust/ca";
 import {
@@ -325,7 +330,7 @@ async function meet(certificate: string, wanted: Incoming["header"]["type"]): Pr
         const message = channel.open(data);
         if (message.header.type === wanted) done(message);
       });
-      socket.send(channel.seal({ type: "hello", body: HELLO }));
+      socket.send(channel.seal({ type: "hello", body: encodeBody(HELLO) }));
     });
   } finally {
     socket.terminate();
@@ -338,14 +343,14 @@ test("of reports that come faster than they are kept the newest is kept, and lit
     const { answer } = await ask("GET", `/agents/${AGENT}`);
     return (answer["packs"] as { version: string }[]).map(({ version }) => version);
   };
-  socket.send(channel.seal({ type: "hello", body: HELLO }));
+  socket.send(channel.seal({ type: "hello", body: encodeBody(HELLO) }));
   for (let index = 1; index <= 500; index++) {
     const pack = {
       ...{ name: "acme/hello", version: `1.0.${index}`, digest, state: "active", signer: null },
       ...{ probes: [], approved: null, reason: null },
     };
     const body = { packs: [pack], auditHead: EMPTY_HEAD, registryHead: null };
-    socket.send(channel.seal({ type: "pack-report", body }));
+    socket.send(channel.seal({ type: "pack-report", body: encodeBody(body) }));
   }
   await expect.poll(revisions).toEqual(["1.0.500"]);
   socket.terminate();

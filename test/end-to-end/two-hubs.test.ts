@@ -7,6 +7,7 @@ import {
   type DesiredStateBody,
   type HelloBody,
   OWN_PROTOCOL,
+  encodeBody,
 } from "@sonde/schemas/wire";
 import { afterAll, afterEach, beforeAll, expect, test } from "vitest";
 import type { Identity } from "../../agent/daemon/src/edge/store/identity.ts";
@@ -89,13 +90,13 @@ async function play(controlAddress: string, answers = true): Promise<Played> {
     answer(callId) {
       const data = { filesystems: [], unreadable: [], incomplete: false };
       const body = buildResult(callId, { data });
-      socket.send(channel.seal({ type: "result", callId, body }));
+      socket.send(channel.seal({ type: "result", callId, body: encodeBody(body) }));
     },
     report: (state) =>
       socket.send(
         channel.seal({
           type: "pack-report",
-          body: { packs: packs(state), auditHead: HEAD, registryHead: null },
+          body: encodeBody({ packs: packs(state), auditHead: HEAD, registryHead: null }),
         }),
       ),
   };
@@ -106,7 +107,7 @@ async function play(controlAddress: string, answers = true): Promise<Played> {
     played.calls.push({ callId: header.callId, body: body as CallBody });
     if (answers) played.answer(header.callId);
   });
-  socket.send(channel.seal({ type: "hello", body: hello }));
+  socket.send(channel.seal({ type: "hello", body: encodeBody(hello) }));
   await until("the hello to be answered", () => played.desired.length > 0);
   await until("both hubs to see it", async () => (await isOnline(product)) && isOnline(second));
   return played;

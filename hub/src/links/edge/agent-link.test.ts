@@ -7,6 +7,7 @@ import {
   type MessageType,
   OWN_PROTOCOL,
   PROTOCOL_CLOSE_CODE,
+  encodeBody,
 } from "@sonde/schemas/wire";
 import { buildHello, buildResult } from "@sonde/schemas/testing";
 import { type Channel, createChannel, createSigningKey } from "@sonde/trust/envelope";
@@ -69,8 +70,10 @@ afterEach(async () => {
   await new Promise((resolve) => server.close(resolve));
 });
 
-const send = (type: string, body: unknown, callId?: string): void =>
-  agent.send(channel.seal({ type: type as MessageType, body, ...(callId && { callId }) }));
+const send = (type: string, body: object, callId?: string): void =>
+  agent.send(
+    channel.seal({ type: type as MessageType, body: encodeBody(body), ...(callId && { callId }) }),
+  );
 
 const ask = (callId: string) =>
   link.call({
