@@ -6,9 +6,10 @@
 // token in SONDE_PUBLISH_TOKEN.
 import { spawnSync } from "node:child_process";
 import { createHash } from "node:crypto";
-import { mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { join, resolve } from "node:path";
+import { basename, join, resolve } from "node:path";
+import { findPacks } from "../cli/src/pack/find-packs.ts";
 
 const root = resolve(import.meta.dirname, "..");
 const program = join(root, "cli/src/sonde-pack.ts");
@@ -58,8 +59,8 @@ function publishAll(out) {
   const plainEnv = { PATH: process.env.PATH };
   const [right, publishEnv] =
     token === "" ? [["--trusted"], identityEnv] : [[], { ...plainEnv, SONDE_PUBLISH_TOKEN: token }];
-  for (const name of readdirSync(packs).toSorted()) {
-    const archive = buildTwice(join(packs, name), join(out, name), plainEnv);
+  for (const folder of findPacks(packs)) {
+    const archive = buildTwice(folder, join(out, basename(folder)), plainEnv);
     const { identity, keyId } = sondePack(["sign", archive, ...signing], identityEnv);
     const published = sondePack(["publish", archive, "--registry", registry, ...right], publishEnv);
     process.stdout.write(

@@ -1,13 +1,16 @@
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { join, relative, resolve } from "node:path";
+import { build } from "esbuild";
 import { expect, test } from "vitest";
+import { findPacks } from "../cli/src/pack/find-packs.ts";
 
 const root = resolve(import.meta.dirname, "..");
 
 /** Packs are found by their folder and listed nowhere. */
 function forEachPack(allowed: string[]): Record<string, string[]> {
-  const packs = readdirSync(join(root, "packs"));
-  return Object.fromEntries(packs.map((name) => [`packs/${name}`, allowed]));
+  return Object.fromEntries(
+    findPacks(join(root, "packs")).map((folder) => [relative(root, folder), allowed]),
+  );
 }
 
 /** The table of docs/ARCHITECTURE.md: what each folder may import of ours. */
@@ -20,7 +23,7 @@ const MAY_IMPORT: Record<string, string[]> = {
   "foundation/service": ["@sonde/schemas", "@sonde/database"],
   "foundation/privileges": ["@sonde/schemas"],
   "pack-sdk": ["@sonde/schemas", "@sonde/sources", "@sonde/trust"],
-  ...forEachPack(["@sonde/pack-sdk/author"]),
+  ...forEachPack(["@sonde/pack-sdk/author", "@sonde/pack-sdk/parse"]),
   "agent/daemon": [
     "@sonde/schemas",
     "@sonde/scrub",
@@ -140,8 +143,39 @@ test("the packages with dangerous powers are imported in one place each", () => 
   expect(wrong).toEqual([]);
 });
 
+test("the agent's one file has the chain and nothing of the Merkle tree", async () => {
+  const { metafile } = await build({
+    absWorkingDir: root,
+    entryPoints: ["agent/daemon/src/main.ts"],
+    bundle: true,
+    write: false,
+    metafile: true,
+    platform: "node",
+    format: "esm",
+    conditions: ["sonde:source"],
+  });
+  const used = Object.values(metafile.outputs).flatMap(({ inputs }) =>
+    Object.keys(inputs).filter((file) => (inputs[file]?.bytesInOutput ?? 0) > 0),
+  );
+  expect(used).toContain("foundation/trust/src/chain/chain.ts");
+  // Whether a version was withdrawn is all that the daemon asks of a registry's log.
+  const ofLog = used.filter((file) => file.startsWith("foundation/trust/src/log/"));
+  expect(ofLog).toEqual(["foundation/trust/src/log/withdrawals.ts"]);
+});
+
 const isCore = (file: string): boolean =>
   !isTest(file) && /^(hub\/src\/[^/]+|(agent\/daemon|registry)\/src)\/core\//.test(file);
+
+test("what is for tests is imported by tests alone", () => {
+  const wrong = imports.filter(
+    ({ file, specifier }) =>
+      /\/testing(\/|$)/.test(specifier) &&
+      !isTest(file) &&
+      // `sonde-pack test` is this one for people.
+      specifier !== "@sonde/pack-sdk/testing",
+  );
+  expect(wrong).toEqual([]);
+});
 
 test("core never reaches out: no I/O and no edge of its own", () => {
   const forbidden =
@@ -176,15 +210,23 @@ test("a feature of the hub reaches another through its index alone, and main ins
   expect(wrong).toEqual([]);
 });
 
-test("packs import the author API, their own files and nothing else", () => {
+test("packs import what is made for guests, their own files and nothing else", () => {
   const wrong = imports.filter(
     ({ file, specifier }) =>
       file.startsWith("packs/") &&
       !isTest(file) &&
       !specifier.startsWith("./") &&
-      specifier !== "@sonde/pack-sdk/author",
+      !["@sonde/pack-sdk/author", "@sonde/pack-sdk/parse"].includes(specifier),
   );
   expect(wrong).toEqual([]);
+});
+
+test("what is made for guests imports its own files and nothing else", () => {
+  const ofGuests = imports.filter(
+    ({ file }) => /^pack-sdk\/src\/(author|parse)\//.test(file) && !isTest(file),
+  );
+  expect(ofGuests.filter(({ specifier }) => !specifier.startsWith("./"))).toEqual([]);
+  expect(ofGuests.length).toBeGreaterThan(10);
 });
 
 test("package.json names exactly the workspace packages that are imported", () => {

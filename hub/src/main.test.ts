@@ -23,11 +23,12 @@ import { join, resolve } from "node:path";
 import { type ConnectionOptions, connect as connectTls, type TLSSocket } from "node:tls";
 import { openDatabase } from "@sonde/database";
 import { startTestDatabase, type TestDatabase } from "@sonde/database/testing";
+import { buildHello } from "@sonde/schemas/testing";
 import { type TrustPolicy } from "@sonde/schemas/trust";
 import {
   AGENT_CERTIFICATE_MS,
   MAX_PACKS,
-  type HelloBody,
+  encodeBody,
   parseCertificateBody,
 } from "@sonde/schemas/wire";
 import { archiveDigest, digestOf } from "@sonde/trust/archive";
@@ -43,7 +44,7 @@ import {
   keyIdOf,
   NONCE_BYTES,
 } from "@sonde/trust/envelope";
-import { EMPTY_HEAD } from "@sonde/trust/log";
+import { EMPTY_HEAD } from "@sonde/trust/chain";
 import {
   buildSampleArchive,
   buildSampleManifest,
@@ -279,20 +280,7 @@ test("what a key had no right to is in the log that the operator reads", async (
   ]);
 });
 
-const HELLO: Omit<HelloBody, "name"> = {
-  agentVersion: "0.1.0",
-  bootId: randomUUID(),
-  os: "Test",
-  kernel: "6",
-  arch: "x64",
-  binarySha256: digest,
-  configSha256: digest,
-  maxCapability: "observe",
-  wall: "separate-user",
-  packs: [],
-  auditHead: EMPTY_HEAD,
-  registryHead: null,
-};
+const HELLO = buildHello({ name: AGENT });
 
 type Session = { socket: WebSocket; channel: Channel; welcome: Incoming };
 
@@ -342,7 +330,7 @@ async function meet(certificate: string, wanted: Incoming["header"]["type"]): Pr
         const message = channel.open(data);
         if (message.header.type === wanted) done(message);
       });
-      socket.send(channel.seal({ type: "hello", body: { name: AGENT, ...HELLO } }));
+      socket.send(channel.seal({ type: "hello", body: encodeBody(HELLO) }));
     });
   } finally {
     socket.terminate();
@@ -355,14 +343,14 @@ test("of reports that come faster than they are kept the newest is kept, and lit
     const { answer } = await ask("GET", `/agents/${AGENT}`);
     return (answer["packs"] as { version: string }[]).map(({ version }) => version);
   };
-  socket.send(channel.seal({ type: "hello", body: { name: AGENT, ...HELLO } }));
+  socket.send(channel.seal({ type: "hello", body: encodeBody(HELLO) }));
   for (let index = 1; index <= 500; index++) {
     const pack = {
       ...{ name: "acme/hello", version: `1.0.${index}`, digest, state: "active", signer: null },
       ...{ probes: [], approved: null, reason: null },
     };
     const body = { packs: [pack], auditHead: EMPTY_HEAD, registryHead: null };
-    socket.send(channel.seal({ type: "pack-report", body }));
+    socket.send(channel.seal({ type: "pack-report", body: encodeBody(body) }));
   }
   await expect.poll(revisions).toEqual(["1.0.500"]);
   socket.terminate();

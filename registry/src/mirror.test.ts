@@ -21,10 +21,10 @@ import {
   encodeMember,
   entriesMember,
 } from "@sonde/trust/export";
+import { canonicalJson } from "@sonde/trust/canonical-json";
 import {
   EMPTY_FRONTIER,
   appendLeaf,
-  canonicalJson,
   encodeEntries,
   followLog,
   hashLeaf,

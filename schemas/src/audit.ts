@@ -34,7 +34,7 @@ export type AuditEvent = Static<typeof AuditEvent>;
 
 /**
  * What is recorded, on hub and agent alike. The chain (seq, previous hash,
- * hash) is added when the entry is appended; see trust/log.
+ * hash) is added when the entry is appended; see trust/chain.
  */
 export const AuditRecord = Type.Object(
   {

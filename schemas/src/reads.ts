@@ -151,8 +151,10 @@ export type GuestInput = {
   now: number;
 };
 
-// The protocol between agent and runner: length-prefixed JSON frames on a unix
-// socket. The agent treats every reply as hostile; hence schemas for both ways.
+// The protocol between agent and runner: frames on a unix socket (wire/frames.ts), whose heads
+// have these shapes. The agent treats every reply as hostile; hence schemas for both ways.
+// Three kinds of frame have a body, JSON in UTF-8: the request `run` a GuestInput, its reply the
+// guest's return value when there is no failure, and the reply to `read` the outcomes by name.
 
 export const RunnerRequest = Type.Union([
   Type.Object(
@@ -174,8 +176,6 @@ export const RunnerRequest = Type.Union([
       codePath: Type.String({ maxLength: 1000 }),
       codeSha256: Digest,
       probe: ProbeName,
-      /** GuestInput as JSON text. */
-      input: Type.String(),
       timeoutMs: Type.Integer({ minimum: 1 }),
       memoryMb: Type.Integer({ minimum: 8 }),
     },
@@ -189,12 +189,11 @@ export const RunnerRequest = Type.Union([
 ]);
 export type RunnerRequest = Static<typeof RunnerRequest>;
 
-export const RunnerReply = Type.Union([
+export const RunnerReplyHead = Type.Union([
   Type.Object(
     {
       id: Type.Integer(),
       op: Type.Literal("read"),
-      reads: Type.Record(Type.String(), ReadOutcome),
       traces: Type.Array(ReadTrace),
     },
     closed,
@@ -203,8 +202,7 @@ export const RunnerReply = Type.Union([
     {
       id: Type.Integer(),
       op: Type.Literal("run"),
-      /** The guest's return value as JSON text, or why there is none. */
-      result: Type.Optional(Type.String()),
+      /** Why there is no result. */
       failure: Type.Optional(Failure),
       ms: Type.Number(),
     },
@@ -212,7 +210,9 @@ export const RunnerReply = Type.Union([
   ),
   Type.Object({ id: Type.Integer(), op: Type.Literal("drop") }, closed),
 ]);
-export type RunnerReply = Static<typeof RunnerReply>;
+export type RunnerReplyHead = Static<typeof RunnerReplyHead>;
+
+const ReadOutcomes = Type.Record(Type.String(), ReadOutcome);
 
 /** First frame of a runner: which groups it has besides its primary one, so the agent can choose. */
 export const RunnerHello = Type.Object(
@@ -230,5 +230,10 @@ export const RunnerHello = Type.Object(
 export type RunnerHello = Static<typeof RunnerHello>;
 
 export const parseRunnerRequest = buildParser(RunnerRequest, "runner request", "BAD_REQUEST");
-export const parseRunnerReply = buildParser(RunnerReply, "runner reply", "RUNNER_UNAVAILABLE");
+export const parseRunnerReplyHead = buildParser(
+  RunnerReplyHead,
+  "runner reply",
+  "RUNNER_UNAVAILABLE",
+);
+export const parseReadOutcomes = buildParser(ReadOutcomes, "outcomes", "RUNNER_UNAVAILABLE");
 export const parseRunnerHello = buildParser(RunnerHello, "runner hello", "RUNNER_UNAVAILABLE");

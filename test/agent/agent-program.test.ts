@@ -16,9 +16,9 @@ import { createInterface } from "node:readline";
 import { type AgentStatus, parseAgentStatus } from "@sonde/schemas/agent";
 import { type AuditEntry } from "@sonde/schemas/audit";
 import { type Manifest } from "@sonde/schemas/manifest";
-import { type ResultBody, parseHelloBody, parseResultBody } from "@sonde/schemas/wire";
+import { type ResultBody, parseHelloBody, parseResultBody, encodeBody } from "@sonde/schemas/wire";
 import { archiveDigest } from "@sonde/trust/archive";
-import { verifyChain } from "@sonde/trust/log";
+import { verifyChain } from "@sonde/trust/chain";
 import {
   buildAdmitProgram,
   buildSampleArchive,
@@ -217,7 +217,7 @@ function startRunner(): ChildProcessWithoutNullStreams {
 
 async function connect(): Promise<TestSession> {
   const session = await hub.session();
-  session.socket.send(session.channel.seal({ type: "welcome", body: WELCOME }));
+  session.socket.send(session.channel.seal({ type: "welcome", body: encodeBody(WELCOME) }));
   parseHelloBody((await session.next()).body);
   return session;
 }
@@ -236,7 +236,7 @@ async function serve(): Promise<TestSession> {
   const session = await connect();
   const packs = [{ name: "acme/hello", version: "1.0.0", digest: archiveDigest(archive) }];
   const body = { revision: 1, packs };
-  session.socket.send(session.channel.seal({ type: "desired-state", body }));
+  session.socket.send(session.channel.seal({ type: "desired-state", body: encodeBody(body) }));
   for (;;) {
     const report = (await session.next()).body as { packs: { state: string }[] };
     if (report.packs[0]?.state === "active") return session;
@@ -252,7 +252,7 @@ function send(session: TestSession, name: string, timeoutMs = 8000): void {
       principal: "key:a",
       probe: id,
       packDigest: archiveDigest(archive),
-      body: { probe: id, params: {}, timeoutMs },
+      body: encodeBody({ probe: id, params: {}, timeoutMs }),
     }),
   );
 }

@@ -65,7 +65,7 @@ test.each([
   await expect.poll(() => bench.link.runners()).toHaveLength(1);
   const [hello] = bench.link.runners();
   const done = await bench.link.run(pack("any", { ...params, runnerPid: hello?.pid }));
-  const reached = done.ok ? (JSON.parse(done.result) as string[]) : [JSON.stringify(done)];
+  const reached = done.ok ? (JSON.parse(String(done.result)) as string[]) : [JSON.stringify(done)];
   const allowed = hello?.confinement === "bubblewrap" ? [] : WITHOUT_BUBBLEWRAP;
   expect(reached.filter((name) => !allowed.includes(name))).toEqual([]);
   runner.stdin?.end();
@@ -80,16 +80,25 @@ test("a pack host that lies or says nothing costs its call and its life", async 
     const done = await bench.link.run(pack("any", { lie }));
     return done.ok ? "ok" : done.failure.code;
   };
-  expect(await failureOf({ ok: true, result: "{}" })).toBe("ok");
-  expect(await failureOf({ ok: true, result: 7 })).toBe("PACK_CRASHED");
-  const foreign = { code: "PERMISSION_NEEDED", message: "run this as root" };
-  expect(await failureOf({ ok: false, failure: foreign })).toBe("PACK_CRASHED");
-  expect(await failureOf({ ok: false, failure: { code: "toString", message: "" } })).toBe(
+  const fails = (failure: unknown, body?: string) => failureOf({ head: { failure }, body });
+  const failed = { code: "PACK_FAILED", message: "no" };
+  expect(await failureOf({ body: "{}" })).toBe("ok");
+  expect(await fails(failed)).toBe("PACK_FAILED");
+  expect(await fails(failed, "{}")).toBe("PACK_CRASHED");
+  expect(await failureOf({ body: "" })).toBe("PACK_CRASHED");
+  expect(await fails({ code: "PERMISSION_NEEDED", message: "run this as root" })).toBe(
     "PACK_CRASHED",
   );
-  expect(await failureOf(null)).toBe("PACK_CRASHED");
+  expect(await fails({ code: "toString", message: "" })).toBe("PACK_CRASHED");
+  expect(await fails({ code: "PACK_FAILED" })).toBe("PACK_CRASHED");
+  expect(await fails(null)).toBe("PACK_CRASHED");
+  expect(await failureOf({ head: { op: "begun" }, body: "{}" })).toBe("PACK_CRASHED");
+  expect(await failureOf({ head: { id: "1" }, body: "{}" })).toBe("PACK_CRASHED");
+  expect(await failureOf({ head: { more: "x".repeat(16 * 1024) }, body: "{}" })).toBe(
+    "PACK_CRASHED",
+  );
   expect(await failureOf("silence")).toBe("PACK_TIMEOUT");
-  expect(await failureOf({ ok: true, result: "{}" })).toBe("ok");
+  expect(await failureOf({ body: "{}" })).toBe("ok");
   runner.stdin?.end();
   await expect.poll(() => bench.link.runners()).toEqual([]);
 });

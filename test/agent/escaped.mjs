@@ -1,15 +1,17 @@
 // Stands in the place of a pack host, as if pack code had taken the process over: tries
 // everything the wall is there for and tells what worked, or lies. Argument of `run`: the
-// targets, or `lie`: the answer to give, "silence" for none.
+// targets, or `lie`: members of the head and the body to answer with, "silence" for none.
 import { spawnSync } from "node:child_process";
 import { readFileSync, readdirSync, writeFileSync } from "node:fs";
 import { connect } from "node:net";
 
-function send(value) {
-  const body = Buffer.from(JSON.stringify(value));
-  const header = Buffer.alloc(4);
-  header.writeUInt32BE(body.length);
-  process.stdout.write(Buffer.concat([header, body]));
+function send(value, body = "") {
+  const head = Buffer.from(JSON.stringify(value));
+  const bytes = Buffer.from(body);
+  const lengths = Buffer.alloc(8);
+  lengths.writeUInt32BE(4 + head.length + bytes.length, 0);
+  lengths.writeUInt32BE(head.length, 4);
+  process.stdout.write(Buffer.concat([lengths, head, bytes]));
 }
 
 function reach(target) {
@@ -58,20 +60,22 @@ async function take(chunk) {
   held = Buffer.concat([held, chunk]);
   while (held.length >= 4 && held.length >= 4 + held.readUInt32BE()) {
     const end = 4 + held.readUInt32BE();
-    const request = JSON.parse(held.subarray(4, end));
+    const headEnd = 8 + held.readUInt32BE(4);
+    const request = JSON.parse(held.subarray(8, headEnd));
+    const input = held.subarray(headEnd, end);
     held = held.subarray(end);
     if (request.op === "load") {
       send({ op: "ready" });
       continue;
     }
-    const { lie, ...targets } = JSON.parse(request.input).params;
+    const { lie, ...targets } = JSON.parse(input).params;
     if (lie === "silence") continue;
     if (lie !== undefined) {
-      send({ op: "done", id: request.id, answer: lie });
+      send({ op: "done", id: request.id, ...lie.head }, lie.body);
       continue;
     }
     const result = JSON.stringify(await attempt(targets));
     send({ op: "begun", id: request.id });
-    send({ op: "done", id: request.id, answer: { ok: true, result } });
+    send({ op: "done", id: request.id }, result);
   }
 }

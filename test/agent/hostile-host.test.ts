@@ -26,8 +26,8 @@ beforeEach(async () => {
   writeFileSync(codePath, code);
   const digest = `sha256:${createHash("sha256").update(code).digest("hex")}`;
   ask = {
-    ...{ packDigest: digest, codePath, codeSha256: digest, probe: "a", input: "{}" },
-    ...{ timeoutMs: 5000, memoryMb: 32 },
+    ...{ packDigest: digest, codePath, codeSha256: digest, probe: "a" },
+    ...{ input: Buffer.from("{}"), timeoutMs: 5000, memoryMb: 32 },
   };
   const options = { socketPath: join(folder, "s"), socketMode: 0o600, sharedGroups: [] };
   link = await createRunnerLink({ ...options, log: () => undefined });
@@ -37,30 +37,31 @@ afterEach(async () => {
   rmSync(folder, { recursive: true });
 });
 
-/** Answers "load" with ready and each call with a result of so many characters. */
-const hostProgram = (chars: number) => `
-  const send = (value) => {
-    const body = Buffer.from(JSON.stringify(value));
-    const header = Buffer.alloc(4);
-    header.writeUInt32BE(body.length);
-    process.stdout.write(Buffer.concat([header, body]));
+/** Answers "load" with ready and each call with a result of so many bytes. */
+const hostProgram = (bytes: number) => `
+  const send = (value, body = Buffer.alloc(0)) => {
+    const head = Buffer.from(JSON.stringify(value));
+    const lengths = Buffer.alloc(8);
+    lengths.writeUInt32BE(4 + head.length + body.length, 0);
+    lengths.writeUInt32BE(head.length, 4);
+    process.stdout.write(Buffer.concat([lengths, head, body]));
   };
   let held = Buffer.alloc(0);
   process.stdin.on("end", () => process.exit()).on("data", (chunk) => {
     held = Buffer.concat([held, chunk]);
     while (held.length >= 4 && held.length >= 4 + held.readUInt32BE()) {
       const end = 4 + held.readUInt32BE();
-      const { op, id } = JSON.parse(held.subarray(4, end));
+      const { op, id } = JSON.parse(held.subarray(8, 8 + held.readUInt32BE(4)));
       held = held.subarray(end);
       if (op === "load") send({ op: "ready" });
-      else send({ op: "done", id, answer: { ok: true, result: "x".repeat(${chars}) } });
+      else send({ op: "done", id }, Buffer.alloc(${bytes}, "x"));
     }
   });`;
 
-const launcherOf = (chars: number, isKnown = true): PackHostLauncher => ({
+const launcherOf = (bytes: number, isKnown = true): PackHostLauncher => ({
   confinement: "process",
   start() {
-    const child = spawn(process.execPath, ["-e", hostProgram(chars)], { detached: true });
+    const child = spawn(process.execPath, ["-e", hostProgram(bytes)], { detached: true });
     return { child, nodePid: Promise.resolve(isKnown ? (child.pid ?? null) : null) };
   },
 });

@@ -22,6 +22,7 @@ beforeAll(async () => {
     exhaust: "const all = []; for (;;) all.push(new Array(1e5).fill(all.length));",
     bigint: "let n = 3n; for (;;) n *= n;",
     throw: 'throw new Error("on purpose");',
+    wide: 'return { text: "\u20ac".repeat(1.5e6) };',
     leave: `globalThis.left = 1; Array.prototype.left = 1; Object.prototype.left = 1; module++;
       return { module };`,
     look: `return { module, global: typeof globalThis.left, array: typeof [].left,
@@ -70,7 +71,7 @@ describe("the runner", () => {
 describe("a guest", () => {
   test("answers", async () => {
     const done = await bench.link.run(ask("echo", { a: "é" }));
-    expect(done).toMatchObject({ ok: true, result: '{"echo":{"a":"é"}}' });
+    expect(done).toMatchObject({ ok: true, result: Buffer.from('{"echo":{"a":"é"}}') });
   });
 
   test.each([
@@ -80,6 +81,7 @@ describe("a guest", () => {
     ["exhaust", ["PACK_CRASHED", "PACK_TIMEOUT"]],
     ["bigint", ["PACK_CRASHED", "PACK_TIMEOUT", "PACK_FAILED"]],
     ["throw", ["PACK_FAILED"]],
+    ["wide", ["PACK_FAILED"]],
   ])("%s costs one call; those waiting behind it succeed", async (probe, codes) => {
     const [bad, ...behind] = await Promise.all([
       bench.link.run(ask(probe)),
@@ -114,7 +116,9 @@ describe("a guest", () => {
   });
 
   test("nothing a call leaves behind is there at the next", async () => {
-    const fresh = '{"module":0,"global":"undefined","array":"undefined","object":"undefined"}';
+    const fresh = Buffer.from(
+      '{"module":0,"global":"undefined","array":"undefined","object":"undefined"}',
+    );
     expect(await bench.link.run(ask("leave"))).not.toMatchObject({ result: fresh });
     expect(await bench.link.run(ask("look"))).toMatchObject({ ok: true, result: fresh });
   });

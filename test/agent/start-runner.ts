@@ -80,7 +80,7 @@ function buildPack(folder: string, count: number, probes: Record<string, string>
     codePath,
     codeSha256: sha256(code),
     probe,
-    input: JSON.stringify({ params, reads: {}, now: 1 }),
+    input: Buffer.from(JSON.stringify({ params, reads: {}, now: 1 })),
     timeoutMs: 1000,
     memoryMb: 32,
   });

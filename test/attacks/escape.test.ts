@@ -11,7 +11,7 @@ import {
 import { type AddressInfo, createServer } from "node:net";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { FrameReader, encodeFrame } from "../../schemas/src/wire/frames.ts";
+import { FrameReader, encodeStreamFrame } from "../../schemas/src/wire/frames.ts";
 import { createAgentClient } from "../../cli/src/agent-client.ts";
 import { layoutOf } from "../../cli/src/data-layout.ts";
 import { asAccount, ensureAccounts } from "../../cli/src/start/system-users.ts";
@@ -136,14 +136,15 @@ async function workedBehind(command: string, args: string[]): Promise<string[]> 
   const child = spawn(command, args, { cwd: "/", env: {}, stdio: ["pipe", "pipe", "inherit"] });
   try {
     return await new Promise((done, fail) => {
-      const reader = new FrameReader((value) => {
-        const { op, answer } = value as { op: string; answer?: { result: string } };
-        if (op === "done") done((JSON.parse(answer?.result ?? "") as { worked: string[] }).worked);
+      const reader = new FrameReader(({ head, body }) => {
+        if ((head as { op: string }).op !== "done") return;
+        done((JSON.parse(body.toString("utf8")) as { worked: string[] }).worked);
       });
       child.stdout.on("data", (chunk: Buffer) => reader.push(chunk));
       child.once("exit", (code) => fail(new Error(`the script ended with ${code}`)));
-      child.stdin.write(encodeFrame({ op: "load", code: "", memoryMb: 8 }));
-      child.stdin.write(encodeFrame({ op: "run", id: 1, probe: "x", input: "{}", timeoutMs: 1 }));
+      child.stdin.write(encodeStreamFrame({ op: "load", memoryMb: 8 }));
+      const run = { op: "run", id: 1, probe: "x", timeoutMs: 1 };
+      child.stdin.write(encodeStreamFrame(run, Buffer.from("{}")));
     });
   } finally {
     child.stdin.end();

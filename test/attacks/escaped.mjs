@@ -82,11 +82,13 @@ async function tryEverything(targets) {
 
 const targets = JSON.parse(readFileSync(join(import.meta.dirname, "targets.json"), "utf8"));
 
-function send(value) {
-  const body = Buffer.from(JSON.stringify(value));
-  const header = Buffer.alloc(4);
-  header.writeUInt32BE(body.length);
-  process.stdout.write(Buffer.concat([header, body]));
+function send(value, body = "") {
+  const head = Buffer.from(JSON.stringify(value));
+  const bytes = Buffer.from(body);
+  const lengths = Buffer.alloc(8);
+  lengths.writeUInt32BE(4 + head.length + bytes.length, 0);
+  lengths.writeUInt32BE(head.length, 4);
+  process.stdout.write(Buffer.concat([lengths, head, bytes]));
 }
 
 let held = Buffer.alloc(0);
@@ -97,7 +99,7 @@ async function take(chunk) {
   held = Buffer.concat([held, chunk]);
   while (held.length >= 4 && held.length >= 4 + held.readUInt32BE()) {
     const end = 4 + held.readUInt32BE();
-    const request = JSON.parse(held.subarray(4, end));
+    const request = JSON.parse(held.subarray(8, 8 + held.readUInt32BE(4)));
     held = held.subarray(end);
     if (request.op === "load") {
       send({ op: "ready" });
@@ -105,6 +107,6 @@ async function take(chunk) {
     }
     send({ op: "begun", id: request.id });
     const result = JSON.stringify({ worked: await tryEverything(targets) });
-    send({ op: "done", id: request.id, answer: { ok: true, result } });
+    send({ op: "done", id: request.id }, result);
   }
 }

@@ -7,7 +7,8 @@ import postgres from "postgres";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { startTestDatabase, type TestDatabase } from "@sonde/database/testing";
 import type { AuditEntry } from "@sonde/schemas/audit";
-import type { HelloBody, MessageType } from "@sonde/schemas/wire";
+import { buildHello } from "@sonde/schemas/testing";
+import { type MessageType, encodeBody } from "@sonde/schemas/wire";
 import { createAuthority, openAuthority } from "@sonde/trust/ca";
 import { buildCsr } from "../../agent/daemon/src/edge/enrol/build-csr.ts";
 import { parseToken } from "../../agent/daemon/src/edge/enrol/parse-token.ts";
@@ -19,7 +20,6 @@ import { type Product, startProduct, until } from "../product/start-product.ts";
 
 // Attack classes 1 to 5, 9, 14 and 19 against the running hub's listeners.
 
-const HASH = `sha256:${"0".repeat(64)}` as const;
 let product: Product;
 let database: TestDatabase;
 let raw: Identity;
@@ -35,22 +35,9 @@ afterAll(async () => {
   await database?.close();
 });
 
-const hello = (): HelloBody => ({
-  name: "raw-agent",
-  agentVersion: "0.1.0",
-  bootId: "boot",
-  os: "test",
-  kernel: "test",
-  arch: "x64",
-  binarySha256: HASH,
-  configSha256: HASH,
-  maxCapability: "observe",
-  wall: "separate-user",
-  packs: [],
-  auditHead: { size: 0, hash: HASH },
-  registryHead: null,
-});
-const sealHello = ({ channel }: RawSession) => channel.seal({ type: "hello", body: hello() });
+const hello = () => buildHello({ name: "raw-agent" });
+const sealHello = ({ channel }: RawSession) =>
+  channel.seal({ type: "hello", body: encodeBody(hello()) });
 
 const rowsOf = async (event: string, agent: string | null) =>
   (await readVerifiedAudit(product)).filter(
@@ -184,7 +171,9 @@ test.each<[string, string, (session: RawSession) => (Buffer | string)[]]>([
   [
     "a message only the hub may send",
     "ENVELOPE_INVALID",
-    (s) => [s.channel.seal({ type: "desired-state", body: { revision: 9, packs: [] } })],
+    (s) => [
+      s.channel.seal({ type: "desired-state", body: encodeBody({ revision: 9, packs: [] }) }),
+    ],
   ],
   ["text instead of an envelope", "ENVELOPE_INVALID", () => ["{}"]],
 ])("%s ends the session, on record", async (_, code, attack) => {
@@ -274,8 +263,8 @@ test("a later agent is understood as far as it goes; what nobody knows is refuse
   };
   const answers: string[] = [];
   socket.on("message", (frame: Buffer) => answers.push(channel.open(frame).header.type));
-  socket.send(channel.seal({ type: "hello", body: later }));
-  socket.send(channel.seal({ type: "horoscope" as MessageType, body: { stars: 3 } }));
+  socket.send(channel.seal({ type: "hello", body: encodeBody(later) }));
+  socket.send(channel.seal({ type: "horoscope" as MessageType, body: encodeBody({ stars: 3 }) }));
   await until("the answers", () => Promise.resolve(answers.length === 2));
   expect(answers).toEqual(["desired-state", "refused"]);
   await until("the refusal's row", async () =>

@@ -128,7 +128,8 @@ describe.each(GENERATIONS)("the %s client", (generation) => {
   test("is told which agents there are", async () => {
     const { results } = await clientOf(generation).call("list_agents", {});
     expect(results).toMatchObject([{ agent: product.agent, status: "ok", data: { online: true } }]);
-    expect(results[0]?.data?.["packs"]).toContain("sonde/system 0.1.0 active");
+    const pack = product.packs.find(({ name }) => name === "sonde/system");
+    expect(results[0]?.data?.["packs"]).toContain(`sonde/system ${pack?.version} active`);
   });
 
   test("can have every answer traced to signer, reads, hops and audit entries", async () => {

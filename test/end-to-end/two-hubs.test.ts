@@ -1,11 +1,13 @@
 import { chmodSync } from "node:fs";
 import { dirname } from "node:path";
 import { startTestDatabase, type TestDatabase } from "@sonde/database/testing";
+import { buildHello, buildResult } from "@sonde/schemas/testing";
 import {
   type CallBody,
   type DesiredStateBody,
   type HelloBody,
   OWN_PROTOCOL,
+  encodeBody,
 } from "@sonde/schemas/wire";
 import { afterAll, afterEach, beforeAll, expect, test } from "vitest";
 import type { Identity } from "../../agent/daemon/src/edge/store/identity.ts";
@@ -18,8 +20,7 @@ import { type Product, startProduct, until } from "../product/start-product.ts";
 // Two hubs on one database. The host's own agent is at the first; a second agent, played by the
 // test over the real wire, is at the second unless a test says otherwise.
 
-const HASH = `sha256:${"0".repeat(64)}` as const;
-const HEAD = { size: 0, hash: HASH };
+const HEAD = { size: 0, hash: `sha256:${"0".repeat(64)}` };
 const AWAY = "elsewhere";
 const TOOL = "system_disk_usage";
 
@@ -81,36 +82,21 @@ async function play(controlAddress: string, answers = true): Promise<Played> {
       ...{ signer: null, probes: ["disk.usage"], approved: null, reason: null },
     },
   ];
-  const hello: HelloBody = {
-    ...{
-      name: AWAY,
-      agentVersion: "0.1.0",
-      bootId: "b",
-      os: "Debian 13",
-      kernel: "k",
-      arch: "x64",
-    },
-    ...{ binarySha256: HASH, configSha256: HASH, maxCapability: "observe", wall: "same-uid" },
-    ...{ packs: packs("active"), auditHead: HEAD, registryHead: null, protocol: OWN_PROTOCOL },
-  };
+  const hello = buildHello({ name: AWAY, packs: packs("active"), protocol: OWN_PROTOCOL });
   const played: Played = {
     session,
     desired: [],
     calls: [],
     answer(callId) {
-      const body = {
-        ...{ callId, status: "ok", truncated: false, redactions: { count: 0, rules: {} } },
-        data: { filesystems: [], unreadable: [], incomplete: false },
-        ...{ collectedAt: new Date().toISOString(), reads: [], auditHead: HEAD },
-        timings: { checks: 0, reads: 0, scrub: 0, guest: 0, audit: 0, total: 0 },
-      };
-      socket.send(channel.seal({ type: "result", callId, body }));
+      const data = { filesystems: [], unreadable: [], incomplete: false };
+      const body = buildResult(callId, { data });
+      socket.send(channel.seal({ type: "result", callId, body: encodeBody(body) }));
     },
     report: (state) =>
       socket.send(
         channel.seal({
           type: "pack-report",
-          body: { packs: packs(state), auditHead: HEAD, registryHead: null },
+          body: encodeBody({ packs: packs(state), auditHead: HEAD, registryHead: null }),
         }),
       ),
   };
@@ -121,7 +107,7 @@ async function play(controlAddress: string, answers = true): Promise<Played> {
     played.calls.push({ callId: header.callId, body: body as CallBody });
     if (answers) played.answer(header.callId);
   });
-  socket.send(channel.seal({ type: "hello", body: hello }));
+  socket.send(channel.seal({ type: "hello", body: encodeBody(hello) }));
   await until("the hello to be answered", () => played.desired.length > 0);
   await until("both hubs to see it", async () => (await isOnline(product)) && isOnline(second));
   return played;

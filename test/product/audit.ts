@@ -2,7 +2,7 @@ import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { type AuditEntry, parseAuditEntry } from "@sonde/schemas/audit";
 import { parseAuditPage } from "@sonde/schemas/hub";
-import { EMPTY_HEAD, verifyChain } from "@sonde/trust/log";
+import { EMPTY_HEAD, verifyChain } from "@sonde/trust/chain";
 import type { Product } from "./start-product.ts";
 
 /** The hub's whole audit log over REST, its chain verified from the first entry to the head. */

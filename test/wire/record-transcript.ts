@@ -12,6 +12,7 @@ import {
   OWN_PROTOCOL,
   type PackReport,
   type ResultBody,
+  encodeBody,
 } from "@sonde/schemas/wire";
 import { createChannel, createSigningKey } from "@sonde/trust/envelope";
 import { WebSocket, WebSocketServer } from "ws";
@@ -118,7 +119,8 @@ const session: Session = createSession(
     onDesiredState: () => undefined,
     onCertificate: () => undefined,
     onUnsupported: (message) => agreed.reject(new Error(message)),
-    onCall: ({ callId, probe }) => Promise.resolve(result(callId, probe === "system.overview")),
+    onCall: ({ callId, probe }) =>
+      Promise.resolve(encodeBody(result(callId, probe === "system.overview"))),
   },
   (frame) => {
     frames.push({ from: "agent", frame: frame.toString("base64") });
@@ -132,7 +134,7 @@ agentSocket.on("message", (frame: Buffer) => {
 });
 
 const welcome = { hubTime: startedAt, hubVersion: release, auditHead, protocol: OWN_PROTOCOL };
-hubSocket.send(hubChannel.seal({ type: "welcome", body: welcome }));
+hubSocket.send(hubChannel.seal({ type: "welcome", body: encodeBody(welcome) }));
 await agreed.promise;
 link.sendDesiredState(desired);
 link.sendCertificate("-----BEGIN CERTIFICATE-----\n(the next one)\n-----END CERTIFICATE-----\n");

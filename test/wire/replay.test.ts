@@ -3,7 +3,7 @@ import { once } from "node:events";
 import { readFileSync, readdirSync } from "node:fs";
 import type { AddressInfo } from "node:net";
 import { join } from "node:path";
-import type { CallBody, HelloBody, ResultBody } from "@sonde/schemas/wire";
+import { type CallBody, type HelloBody, type ResultBody, encodeBody } from "@sonde/schemas/wire";
 import { createChannel, createSigningKey } from "@sonde/trust/envelope";
 import { WebSocket, WebSocketServer } from "ws";
 import { expect, test } from "vitest";
@@ -72,7 +72,7 @@ test.each(transcripts)("this agent serves the hub of release $release", async (t
       onDesiredState: (body) => heard.push(body),
       onCertificate: (certificate) => heard.push(certificate),
       onUnsupported: (message) => unsupported.push(message),
-      onCall: ({ callId }) => Promise.resolve(results.get(callId) as ResultBody),
+      onCall: ({ callId }) => Promise.resolve(encodeBody(results.get(callId) ?? {})),
     },
     (frame) => sent.push(there.open(frame)),
     () => transcript.startedAt,

@@ -24,10 +24,11 @@ import {
   parseHelloBody,
   parsePackReportBody,
   parseResultBody,
+  encodeBody,
 } from "@sonde/schemas/wire";
 import { admitPack, admittedFolder, followRegistry, readAdmitted } from "@sonde/trust/admit";
 import { archiveDigest } from "@sonde/trust/archive";
-import { verifyChain } from "@sonde/trust/log";
+import { verifyChain } from "@sonde/trust/chain";
 import {
   buildAdmitProgram,
   buildSampleArchive,
@@ -120,7 +121,7 @@ async function start(changes: { logHeadMaxAgeHours?: number } = {}): Promise<voi
           ),
           traces: reads.map(({ name }) => ({ name, what: "x", bytes: 3, ms: 1 })),
         }),
-      run: () => Promise.resolve({ ok: true, result: "{}", ms: 1 }),
+      run: () => Promise.resolve({ ok: true, result: Buffer.from("{}"), ms: 1 }),
       drop: () => undefined,
       serves: () => true,
       runners: () => [{ pid: 1, uid, groups: [], confinement: "process" }],
@@ -147,7 +148,7 @@ async function start(changes: { logHeadMaxAgeHours?: number } = {}): Promise<voi
 
 async function connect(): Promise<TestSession> {
   const session = await hub.session();
-  session.socket.send(session.channel.seal({ type: "welcome", body: WELCOME }));
+  session.socket.send(session.channel.seal({ type: "welcome", body: encodeBody(WELCOME) }));
   parseHelloBody((await session.next()).body);
   return session;
 }
@@ -179,7 +180,10 @@ function ask(method: string, path: string): Promise<unknown> {
 
 const desire = (revision: number, wanted = true) => ({
   type: "desired-state" as const,
-  body: { revision, packs: wanted ? [{ name: "acme/hello", version: "1.0.0", digest }] : [] },
+  body: encodeBody({
+    revision,
+    packs: wanted ? [{ name: "acme/hello", version: "1.0.0", digest }] : [],
+  }),
 });
 
 const lastStates = new WeakMap<TestSession, string | undefined>();
@@ -213,7 +217,7 @@ async function call(session: TestSession): Promise<ResultBody> {
       principal: "key:a",
       probe: "acme/hello.greet",
       packDigest: digest,
-      body: { probe: "acme/hello.greet", params: {}, timeoutMs: 5000 },
+      body: encodeBody({ probe: "acme/hello.greet", params: {}, timeoutMs: 5000 }),
     }),
   );
   const { header, body } = await nextAnswer(session);
@@ -379,7 +383,7 @@ test("a restart serves the same pack without asking anybody, and keeps the log g
 
   await start();
   const again = await hub.session();
-  again.socket.send(again.channel.seal({ type: "welcome", body: WELCOME }));
+  again.socket.send(again.channel.seal({ type: "welcome", body: encodeBody(WELCOME) }));
   const hello = parseHelloBody((await again.next()).body);
   expect(hello.packs).toMatchObject([{ name: "acme/hello", state: "active", digest }]);
   again.socket.send(again.channel.seal(desire(6, false)));

@@ -3,7 +3,7 @@ import { SondeError, toSondeError } from "@sonde/schemas/errors";
 import { type Digest, type Version } from "@sonde/schemas/names";
 import { type AdmittedPack, type LogPlace } from "@sonde/schemas/trust";
 import { type RegistryHeadReport } from "@sonde/schemas/wire";
-import { EMPTY_HEAD } from "@sonde/trust/log";
+import { EMPTY_HEAD } from "@sonde/trust/chain";
 import { type AuditLog, buildClosedAuditLog, createAuditLog } from "./core/audit-log.ts";
 import { type HostStatement, describeAgent } from "./core/describe-agent.ts";
 import { limitCalls } from "./core/limit-calls.ts";

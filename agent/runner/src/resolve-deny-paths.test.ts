@@ -2,6 +2,7 @@ import { mkdirSync, mkdtempSync, realpathSync, rmSync, symlinkSync, writeFileSyn
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, expect, test } from "vitest";
+import { parseReadOutcomes } from "@sonde/schemas/reads";
 import { performReads } from "./powers/powers.ts";
 import { resolveDenyPaths } from "./resolve-deny-paths.ts";
 
@@ -16,7 +17,8 @@ test("a data folder that is a link denies the folder behind it", async () => {
   const path = join(root, "disk", "key");
   const source = { kind: "file", path, timeoutMs: 1000, maxBytes: 100 } as const;
   const reads = [{ name: "it", source, values: {} }];
-  const { reads: done } = await performReads(reads, 2000, { denyPaths, onOverdue() {} });
+  const { outcomes } = await performReads(reads, 2000, { denyPaths, onOverdue() {} });
+  const done = parseReadOutcomes(JSON.parse(outcomes.toString("utf8")));
   expect(done["it"]).toMatchObject({ ok: false, failure: { code: "READ_NOT_GRANTED" } });
 });
 

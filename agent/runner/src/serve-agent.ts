@@ -4,16 +4,17 @@ import {
   type Failure,
   type ReadOutcome,
   type RunnerHello,
-  type RunnerReply,
+  type RunnerReplyHead,
   type RunnerRequest,
   parseRunnerRequest,
 } from "@sonde/schemas/reads";
 import { type ReadLimits, performReads } from "./powers/powers.ts";
-import { FrameReader, encodeFrame } from "@sonde/schemas/wire";
+import { FrameReader, encodeBody, encodeStreamFrame } from "@sonde/schemas/wire";
 import type { PackLines } from "./pack-hosts/pack-lines.ts";
 
 export type Serving = { hello: RunnerHello; lines: PackLines; limits: ReadLimits };
 
+type Reply = { head: RunnerHello | RunnerReplyHead; body?: Uint8Array };
 type ReadRequest = Extract<RunnerRequest, { op: "read" }>;
 
 /** Reads side by side; what comes on top waits at the agent, not here. */
@@ -22,12 +23,12 @@ const MAX_READING = 64;
 /** Serves the agent on one connection until it ends. The agent is trusted; a broken frame ends it. */
 export function serveAgent(socket: Socket, { hello, lines, limits }: Serving): void {
   let reading = 0;
-  const send = (message: RunnerHello | RunnerReply): void => {
-    if (socket.writable) socket.write(encodeFrame(message));
+  const send = ({ head, body }: Reply): void => {
+    if (socket.writable) socket.write(encodeStreamFrame(head, body));
   };
-  const answer = async (request: RunnerRequest): Promise<void> => {
+  const answer = async (request: RunnerRequest, input: Buffer): Promise<void> => {
     try {
-      await perform(request);
+      await perform(request, input);
     } catch (thrown) {
       const { code, message } = toSondeError(thrown);
       const refusal = refuse(request, { code, message });
@@ -35,32 +36,35 @@ export function serveAgent(socket: Socket, { hello, lines, limits }: Serving): v
       else send(refusal);
     }
   };
-  const perform = async (request: RunnerRequest): Promise<void> => {
+  const perform = async (request: RunnerRequest, input: Buffer): Promise<void> => {
+    const { id } = request;
     switch (request.op) {
       case "read":
         if (reading >= MAX_READING) return send(refuseReads(request, BUSY));
         reading++;
         try {
-          const done = await performReads(request.reads, request.timeoutMs, limits);
-          send({ id: request.id, op: "read", ...done });
+          const { reads, timeoutMs } = request;
+          const { outcomes, traces } = await performReads(reads, timeoutMs, limits);
+          send({ head: { id, op: "read", traces }, body: outcomes });
         } finally {
           reading--;
         }
         return;
       case "run": {
         const started = performance.now();
-        const outcome = await lines.run(request);
+        const outcome = await lines.run({ ...request, input });
         const ms = performance.now() - started;
-        const { id } = request;
-        if (outcome.ok) return send({ id, op: "run", result: outcome.result, ms });
-        return send({ id, op: "run", failure: outcome.failure, ms });
+        if (outcome.ok) return send({ head: { id, op: "run", ms }, body: outcome.result });
+        return send({ head: { id, op: "run", failure: outcome.failure, ms } });
       }
       case "drop":
         lines.drop(request.packDigest);
-        return send({ id: request.id, op: "drop" });
+        return send({ head: { id, op: "drop" } });
     }
   };
-  const reader = new FrameReader((value) => void answer(parseRunnerRequest(value)));
+  const reader = new FrameReader(({ head, body }) => {
+    void answer(parseRunnerRequest(head), body);
+  });
   socket.on("data", (chunk: Buffer) => {
     try {
       reader.push(chunk);
@@ -68,25 +72,25 @@ export function serveAgent(socket: Socket, { hello, lines, limits }: Serving): v
       socket.destroy(error instanceof Error ? error : undefined);
     }
   });
-  send(hello);
+  send({ head: hello });
 }
 
 const BUSY: Failure = { code: "AGENT_BUSY", message: "too many reads at once on this runner" };
 
-function refuse(request: RunnerRequest, failure: Failure): RunnerReply | null {
+function refuse(request: RunnerRequest, failure: Failure): Reply | null {
   switch (request.op) {
     case "read":
       return refuseReads(request, failure);
     case "run":
-      return { id: request.id, op: "run", failure, ms: 0 };
+      return { head: { id: request.id, op: "run", failure, ms: 0 } };
     case "drop":
       return null;
   }
 }
 
-function refuseReads(request: ReadRequest, failure: Failure): RunnerReply {
-  const reads = Object.fromEntries(
-    request.reads.map(({ name }): [string, ReadOutcome] => [name, { ok: false, failure }]),
+function refuseReads({ id, reads }: ReadRequest, failure: Failure): Reply {
+  const outcomes = Object.fromEntries(
+    reads.map(({ name }): [string, ReadOutcome] => [name, { ok: false, failure }]),
   );
-  return { id: request.id, op: "read", reads, traces: [] };
+  return { head: { id, op: "read", traces: [] }, body: encodeBody(outcomes) };
 }

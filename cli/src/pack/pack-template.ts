@@ -1,5 +1,4 @@
-import path from "node:path";
-import { AUTHOR_FOLDER } from "@sonde/pack-sdk/build";
+import { GUEST_MODULES } from "@sonde/pack-sdk/build";
 
 /** The files of a new pack, by path: one probe that reads two small files. */
 export function buildTemplate(name: string): ReadonlyMap<string, string> {
@@ -38,6 +37,7 @@ export const uptime = source.file({ path: "/proc/uptime", maxBytes: 256 });
 `;
 
 const GREET = `import { probe, t } from "@sonde/pack-sdk/author";
+import { parseNumber, splitWords } from "@sonde/pack-sdk/parse";
 import * as sources from "./sources.ts";
 
 export const greet = probe({
@@ -53,7 +53,7 @@ export const greet = probe({
   reads: { hostName: sources.hostName, uptime: sources.uptime },
   // A pure function: the agent has done the reads, and there is nothing else to reach.
   run({ params, reads }) {
-    const seconds = Number(reads.uptime.text.split(" ")[0]);
+    const seconds = parseNumber(splitWords(reads.uptime.text)[0], "uptime");
     return {
       greeting: \`Hello \${params.name ?? "you"}, this is \${reads.hostName.text.trim()}.\`,
       uptimeHours: Math.round(seconds / 360) / 10,
@@ -93,7 +93,7 @@ function buildTsconfig() {
       allowImportingTsExtensions: true,
       noEmit: true,
       // Where this machine has the SDK; \`sonde-pack build\` finds it by itself.
-      paths: { "@sonde/pack-sdk/author": [path.join(AUTHOR_FOLDER, "index.ts")] },
+      paths: Object.fromEntries([...GUEST_MODULES].map(([name, file]) => [name, [file]])),
     },
     include: ["src"],
   };

@@ -1,6 +1,6 @@
 import { createPrivateKey } from "node:crypto";
 import { existsSync, readFileSync } from "node:fs";
-import { join } from "node:path";
+import { basename, join } from "node:path";
 import { SondeError } from "@sonde/schemas/errors";
 import { parsePublishedVersion } from "@sonde/schemas/registry";
 import { buildPack } from "@sonde/pack-sdk/build";
@@ -8,6 +8,7 @@ import { createPublisherKey, signArchive } from "@sonde/pack-sdk/sign";
 import { archiveDigest } from "@sonde/trust/archive";
 import type { DataLayout } from "../data-layout.ts";
 import { requestJson } from "../http-json.ts";
+import { findPacks } from "../pack/find-packs.ts";
 import { publishArchive } from "../pack/publish-archive.ts";
 import { writeAtomically } from "../write-atomically.ts";
 import { addPublisher } from "../registry-operator-client.ts";
@@ -23,9 +24,9 @@ import type { Services } from "./start-services.ts";
 const PUBLISHER = "sonde";
 
 /**
- * Builds the official packs from this clone, signs them with this machine's own
- * publisher key and publishes what the registry does not have yet, all as any
- * author would.
+ * Builds the official packs, which are the folders in `packs/` of this clone,
+ * signs them with this machine's own publisher key and publishes what the
+ * registry does not have yet, all as any author would.
  *
  * @returns pack name -> version
  */
@@ -33,7 +34,6 @@ export async function publishOfficialPacks(
   layout: DataLayout,
   services: Services,
   options: { workspace: string; progress: Progress },
-  names: string[],
 ): Promise<Map<string, string>> {
   const key = await ensurePublisher(layout, services);
   const publish = (archive: Uint8Array<ArrayBuffer>, token: string) =>
@@ -44,9 +44,9 @@ export async function publishOfficialPacks(
       Buffer.from(signArchive(archive, createPrivateKey(key.privateKey))),
     );
   const versions = new Map<string, string>();
-  for (const name of names) {
-    await options.progress.step(`Pack ${PUBLISHER}/${name}`, async () => {
-      const { archive, manifest } = await buildPack(join(options.workspace, "packs", name));
+  for (const folder of findPacks(join(options.workspace, "packs"))) {
+    await options.progress.step(`Pack ${PUBLISHER}/${basename(folder)}`, async () => {
+      const { archive, manifest } = await buildPack(folder);
       versions.set(manifest.name, manifest.version);
       const published = await findPublished(
         services.urls.registry,

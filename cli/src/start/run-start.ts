@@ -32,7 +32,6 @@ export type StartOptions = {
   print: (text: string) => void;
 };
 
-const OFFICIAL_PACKS = ["system", "docker"];
 const STATE_TIMEOUT_MS = 60_000;
 
 /**
@@ -44,7 +43,7 @@ export async function runStart(options: StartOptions): Promise<Services> {
   const { progress, print } = options;
   const services = await startServices(layout, options);
   try {
-    const versions = await publishOfficialPacks(layout, services, options, OFFICIAL_PACKS);
+    const versions = await publishOfficialPacks(layout, services, options);
     await services.startHub();
     const apiKey = readFileSync(layout.operatorKey, "utf8").trim();
     const hub = createHubClient(services.urls.hub, apiKey);

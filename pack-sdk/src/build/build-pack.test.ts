@@ -64,9 +64,9 @@ describe("the archive", () => {
   });
 
   test("holds the four files, and the code names no place on this machine", async () => {
-    const { archive, fileName } = await buildPack(SYSTEM);
+    const { archive, fileName, manifest } = await buildPack(SYSTEM);
     const files = readArchive(archive);
-    expect(fileName).toBe("system-0.1.0.tgz");
+    expect(fileName).toBe(`system-${manifest.version}.tgz`);
     expect(files.map((file) => file.path)).toEqual([
       "LICENSE",
       "README.md",
@@ -76,6 +76,7 @@ describe("the archive", () => {
     const code = Buffer.from(files[2]?.bytes ?? []).toString("utf8");
     expect(code).toContain("// src/disk-usage.ts");
     expect(code).toContain("// sonde:author/t.ts");
+    expect(code).toContain("// sonde:parse/lines.ts");
     expect(code).not.toContain(path.dirname(path.dirname(SYSTEM)));
   });
 
@@ -108,6 +109,11 @@ describe("BUILD_FAILED says where", () => {
       /^src\/pack\.ts:2: .*nothing/,
     ],
     ["a module of Node", `import "node:fs";\n`, /^src\/pack\.ts:1: .*node:fs/],
+    [
+      "a part of the SDK that is not for guests",
+      `import "@sonde/pack-sdk/runtime";\n`,
+      /^src\/pack\.ts:1: .*runtime/,
+    ],
     [
       "a throw while it loads",
       `${IMPORT}\n\nthrow new Error("boom");\n`,

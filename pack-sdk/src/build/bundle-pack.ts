@@ -7,8 +7,12 @@ import { build as bundle, type BuildFailure, type OutputFile, type Plugin } from
 /** A pack's sources as one script, and the map back to them. */
 export type PackBundle = { code: string; sourceMap: string };
 
-/** Where the TypeScript of `@sonde/pack-sdk/author` lies. */
-export const AUTHOR_FOLDER = fileURLToPath(new URL("../author/", import.meta.url));
+const SDK = fileURLToPath(new URL("../", import.meta.url));
+
+/** What a pack may import beside its own files, and the TypeScript it stands for. */
+export const GUEST_MODULES: ReadonlyMap<string, string> = new Map(
+  ["author", "parse"].map((name) => [`@sonde/pack-sdk/${name}`, path.join(SDK, name, "index.ts")]),
+);
 
 const ENTRY = "src/pack.ts";
 
@@ -48,18 +52,18 @@ export async function bundlePack(folder: string): Promise<PackBundle> {
 // A namespace of its own keeps the SDK's place on this machine out of the
 // bundle, which names the file of each part in a comment.
 const sdkPlugin: Plugin = {
-  name: "sonde-author",
+  name: "sonde-pack-sdk",
   setup(build) {
-    build.onResolve({ filter: /^@sonde\/pack-sdk\/author$/ }, () => ({
-      path: "author/index.ts",
-      namespace: "sonde",
-    }));
+    build.onResolve({ filter: /^@sonde\/pack-sdk\// }, (found) => {
+      const file = GUEST_MODULES.get(found.path);
+      return file === undefined ? null : { path: path.relative(SDK, file), namespace: "sonde" };
+    });
     build.onResolve({ filter: /^\.\/[a-z-]+\.ts$/, namespace: "sonde" }, (found) => ({
-      path: `author/${path.basename(found.path)}`,
+      path: path.join(path.dirname(found.importer), found.path),
       namespace: "sonde",
     }));
-    build.onLoad({ filter: /^author\//, namespace: "sonde" }, async (found) => ({
-      contents: await readFile(path.join(AUTHOR_FOLDER, path.basename(found.path)), "utf8"),
+    build.onLoad({ filter: /./, namespace: "sonde" }, async (found) => ({
+      contents: await readFile(path.join(SDK, found.path), "utf8"),
       loader: "ts",
     }));
   },

@@ -1,2 +1,2 @@
-export { AUTHOR_FOLDER } from "./bundle-pack.ts";
+export { GUEST_MODULES } from "./bundle-pack.ts";
 export { buildPack, type BuiltPack } from "./build-pack.ts";

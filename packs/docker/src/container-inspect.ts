@@ -1,16 +1,6 @@
 import { param, probe, read, t } from "@sonde/pack-sdk/author";
-import {
-  type Answer,
-  bareName,
-  compare,
-  integer,
-  items,
-  members,
-  parseBody,
-  shortId,
-  text,
-  time,
-} from "./parse-answer.ts";
+import { compareText, items, type Members, members, parseJson } from "@sonde/pack-sdk/parse";
+import { bareName, integer, shortId, text, time } from "./parse-answer.ts";
 import * as sources from "./sources.ts";
 
 const details = t.object({
@@ -72,11 +62,14 @@ export const containerInspect = probe({
     if (status !== 200 || truncated) {
       throw new Error(`expected one whole container from the engine, got status ${status}`);
     }
-    return { found: true, container: describeContainer(members(parseBody(body, status))) };
+    return {
+      found: true,
+      container: describeContainer(members(parseJson(body, "the container engine"))),
+    };
   },
 });
 
-function describeContainer(container: Answer) {
+function describeContainer(container: Members) {
   const config = members(container.get("Config"));
   const host = members(container.get("HostConfig"));
   return {
@@ -96,11 +89,11 @@ function describeContainer(container: Answer) {
     networkMode: text(host.get("NetworkMode")),
     networks: describeNetworks(members(container.get("NetworkSettings"))),
     mounts: items(container.get("Mounts")).map(describeMount).sort(byDestination),
-    environmentNames: items(config.get("Env")).map(environmentName).sort(compare),
+    environmentNames: items(config.get("Env")).map(environmentName).sort(compareText),
   };
 }
 
-function describeState(state: Answer) {
+function describeState(state: Members) {
   const health = members(state.get("Health"));
   const status = text(health.get("Status"));
   return {
@@ -115,10 +108,10 @@ function describeState(state: Answer) {
   };
 }
 
-function describeNetworks(settings: Answer) {
+function describeNetworks(settings: Members) {
   return [...members(settings.get("Networks"))]
     .map(([name, network]) => ({ name, ipAddress: text(members(network).get("IPAddress")) }))
-    .sort((a, b) => compare(a.name, b.name));
+    .sort((a, b) => compareText(a.name, b.name));
 }
 
 function describeMount(value: unknown) {
@@ -132,7 +125,7 @@ function describeMount(value: unknown) {
 }
 
 function byDestination(a: { destination: string }, b: { destination: string }): number {
-  return compare(a.destination, b.destination);
+  return compareText(a.destination, b.destination);
 }
 
 function environmentName(entry: unknown): string {

@@ -1,14 +1,6 @@
 import { param, probe, read, t } from "@sonde/pack-sdk/author";
-import {
-  bareName,
-  compare,
-  integer,
-  items,
-  members,
-  parseBody,
-  shortId,
-  text,
-} from "./parse-answer.ts";
+import { compareText, items, members, parseJson } from "@sonde/pack-sdk/parse";
+import { bareName, integer, shortId, text } from "./parse-answer.ts";
 import * as sources from "./sources.ts";
 
 export const containersList = probe({
@@ -36,7 +28,7 @@ export const containersList = probe({
   run({ reads }) {
     const { status, body, truncated } = reads.list;
     if (truncated) throw new Error("expected a shorter list of containers, got a cut one");
-    const parsed = parseBody(body, status);
+    const parsed = parseJson(body, `the container engine with status ${status}`);
     if (status !== 200 || !Array.isArray(parsed)) {
       throw new Error(`expected a list from the container engine, got status ${status}`);
     }
@@ -49,7 +41,7 @@ export const containersList = probe({
       createdAt: new Date(integer(container.get("Created")) * 1000).toISOString(),
       ports: describePorts(items(container.get("Ports"))),
     }));
-    return { containers: containers.sort((a, b) => compare(a.name, b.name)) };
+    return { containers: containers.sort((a, b) => compareText(a.name, b.name)) };
   },
 });
 
@@ -62,5 +54,5 @@ function describePorts(ports: readonly unknown[]): string[] {
     if (outside === 0) return inside;
     return `${address === "" ? "0.0.0.0" : address}:${outside}->${inside}`;
   });
-  return [...new Set(described)].sort(compare);
+  return [...new Set(described)].sort(compareText);
 }

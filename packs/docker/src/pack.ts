@@ -5,7 +5,7 @@ import * as sources from "./sources.ts";
 
 export default pack({
   name: "sonde/docker",
-  version: "0.1.0",
+  version: "0.1.1",
   description:
     "The containers of a host, asked of its Docker-compatible engine by GET requests only.",
   license: "Apache-2.0",

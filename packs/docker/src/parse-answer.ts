@@ -1,26 +1,4 @@
-/** A JSON object of the Engine API, of which only what is asked for is believed. */
-export type Answer = ReadonlyMap<string, unknown>;
-
-/** Parses a body that should be JSON. */
-export function parseBody(body: string, status: number): unknown {
-  try {
-    return JSON.parse(body);
-  } catch {
-    throw new Error(
-      `expected JSON from the container engine, got status ${status} with other text`,
-    );
-  }
-}
-
-/** The members of an object; of anything else, none. */
-export function members(value: unknown): Answer {
-  const isObject = typeof value === "object" && value !== null && !Array.isArray(value);
-  return new Map(isObject ? Object.entries(value) : []);
-}
-
-export function items(value: unknown): readonly unknown[] {
-  return Array.isArray(value) ? value : [];
-}
+// Of what the Engine API answers only what is asked for is believed; the rest is empty.
 
 export function text(value: unknown): string {
   return typeof value === "string" ? value : "";
@@ -45,8 +23,4 @@ export function shortId(value: unknown): string {
   return text(value)
     .replace(/^sha256:/, "")
     .slice(0, 12);
-}
-
-export function compare(a: string, b: string): number {
-  return a < b ? -1 : a > b ? 1 : 0;
 }

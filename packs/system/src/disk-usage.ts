@@ -1,4 +1,5 @@
 import { type Look, probe, t } from "@sonde/pack-sdk/author";
+import { compareText } from "@sonde/pack-sdk/parse";
 import { percent } from "./parse-proc.ts";
 import * as sources from "./sources.ts";
 
@@ -40,14 +41,14 @@ export const diskUsage = probe({
     const filesystems = onePerDevice(mounts.filter((mount) => mount.failure === undefined))
       .filter((mount) => params.all === true || (mount.totalBytes ?? 0) > 0)
       .map(describeUsage)
-      .sort((a, b) => b.usedPercent - a.usedPercent || compare(a.mountPoint, b.mountPoint));
+      .sort((a, b) => b.usedPercent - a.usedPercent || compareText(a.mountPoint, b.mountPoint));
     const unreadable = mounts
       .flatMap(({ mountPoint, type, failure }) =>
         failure === undefined
           ? []
           : [{ mountPoint, type, code: failure.code, reason: failure.message }],
       )
-      .sort((a, b) => compare(a.mountPoint, b.mountPoint));
+      .sort((a, b) => compareText(a.mountPoint, b.mountPoint));
     return { filesystems, unreadable, incomplete: truncated };
   },
 });
@@ -83,8 +84,4 @@ function describeUsage(mount: Mount) {
     usedPercent: percent(usedBytes, usedBytes + availableBytes),
     inodesUsedPercent: inodes === 0 ? null : percent(inodes - (mount.freeInodes ?? 0), inodes),
   };
-}
-
-function compare(a: string, b: string): number {
-  return a < b ? -1 : a > b ? 1 : 0;
 }

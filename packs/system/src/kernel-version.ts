@@ -1,4 +1,5 @@
 import { probe, t } from "@sonde/pack-sdk/author";
+import { splitWords } from "@sonde/pack-sdk/parse";
 import * as sources from "./sources.ts";
 
 export const kernelVersion = probe({
@@ -8,7 +9,7 @@ export const kernelVersion = probe({
   result: t.object({ name: t.string(), release: t.string(), architecture: t.string() }),
   reads: { uname: sources.uname },
   run({ reads }) {
-    const [name, release, architecture] = reads.uname.stdout.trim().split(" ");
+    const [name, release, architecture] = splitWords(reads.uname.stdout);
     if (name === undefined || release === undefined || architecture === undefined) {
       throw new Error("expected three words from uname -srm, got fewer");
     }

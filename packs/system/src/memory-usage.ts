@@ -1,5 +1,6 @@
 import { probe, t } from "@sonde/pack-sdk/author";
-import { memoryBytes, parseCounters, percent } from "./parse-proc.ts";
+import { parseCounters } from "@sonde/pack-sdk/parse";
+import { memoryBytes, percent } from "./parse-proc.ts";
 import * as sources from "./sources.ts";
 
 export const memoryUsage = probe({

@@ -1,5 +1,6 @@
 import { probe, read, t } from "@sonde/pack-sdk/author";
-import { memoryBytes, parseCounters } from "./parse-proc.ts";
+import { parseCounters, parseFields, parseNumber, splitWords } from "@sonde/pack-sdk/parse";
+import { memoryBytes } from "./parse-proc.ts";
 import * as sources from "./sources.ts";
 
 const pressure = t.nullable(
@@ -50,7 +51,7 @@ export const overview = probe({
   },
   run({ reads, now }) {
     const memory = parseCounters(reads.memory.text);
-    const uptimeSeconds = Math.floor(parseNumber(reads.uptime.text.split(" ")[0], "uptime"));
+    const uptimeSeconds = Math.floor(parseNumber(splitWords(reads.uptime.text)[0], "uptime"));
     const load = parseLoad(reads.load.text);
     return {
       hostName: reads.hostName.text.trim(),
@@ -73,7 +74,7 @@ export const overview = probe({
 
 // "0.20 0.18 0.12 1/80 11206": proc(5), /proc/loadavg.
 function parseLoad(text: string) {
-  const [one, five, fifteen, tasks] = text.trim().split(/\s+/);
+  const [one, five, fifteen, tasks] = splitWords(text);
   const [runnable, total] = (tasks ?? "").split("/");
   return {
     loadAverage1m: parseNumber(one, "load average"),
@@ -91,8 +92,8 @@ function parseBootTime(stat: string): number | undefined {
 }
 
 function parsePrettyName(text: string): string {
-  const found = /^PRETTY_NAME=(?:"([^"\n]*)"|'([^'\n]*)'|(\S+))$/m.exec(text);
-  return found?.[1] ?? found?.[2] ?? found?.[3] ?? "unknown";
+  const written = parseFields(text, "=").get("PRETTY_NAME") ?? "";
+  return (/^(["'])(.*)\1$/.exec(written)?.[2] ?? written) || "unknown";
 }
 
 function parsePressure(text: string) {
@@ -103,12 +104,4 @@ function parsePressure(text: string) {
     someAvg60Percent: Number(found[2]),
     someAvg300Percent: Number(found[3]),
   };
-}
-
-function parseNumber(text: string | undefined, what: string): number {
-  const value = Number(text);
-  if (text === undefined || text === "" || !Number.isFinite(value)) {
-    throw new Error(`expected a number for ${what}, got ${JSON.stringify(text)}`);
-  }
-  return value;
 }

@@ -8,7 +8,7 @@ import * as sources from "./sources.ts";
 
 export default pack({
   name: "sonde/system",
-  version: "0.1.0",
+  version: "0.1.1",
   description: "The state of a Linux host: load, memory, disks, processes and kernel.",
   license: "Apache-2.0",
   repository: "https://sonde.example/source",

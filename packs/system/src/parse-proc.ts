@@ -1,13 +1,3 @@
-/** `/proc/meminfo` or `/proc/vmstat`: name -> number as written (kB in meminfo). */
-export function parseCounters(text: string): ReadonlyMap<string, number> {
-  const counters = new Map<string, number>();
-  for (const line of text.split("\n")) {
-    const found = /^([A-Za-z0-9_()]+):?\s+(\d+)/.exec(line);
-    if (found?.[1] !== undefined) counters.set(found[1], Number(found[2]));
-  }
-  return counters;
-}
-
 /** Bytes behind a name of `/proc/meminfo`; throws when the kernel does not give it. */
 export function memoryBytes(meminfo: ReadonlyMap<string, number>, name: string): number {
   const kilobytes = meminfo.get(name);

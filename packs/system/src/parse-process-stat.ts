@@ -1,3 +1,5 @@
+import { splitWords } from "@sonde/pack-sdk/parse";
+
 /** One process as `/proc/PID/stat` shows it; proc(5). */
 export type ProcessStat = {
   pid: number;
@@ -23,10 +25,7 @@ export function parseProcessStat(text: string): ProcessStat | undefined {
   const close = text.lastIndexOf(")");
   if (open < 1 || close < open) return undefined;
   // The first field here is the third of the line.
-  const fields = text
-    .slice(close + 1)
-    .trim()
-    .split(" ");
+  const fields = splitWords(text.slice(close + 1));
   const number = (field: number): number => Number(fields[field - 3]);
   const stat = {
     pid: Number(text.slice(0, open)),

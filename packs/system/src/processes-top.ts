@@ -1,5 +1,6 @@
 import { type Look, probe, t } from "@sonde/pack-sdk/author";
-import { memoryBytes, parseCounters, percent, roundTenth } from "./parse-proc.ts";
+import { compareText, parseCounters } from "@sonde/pack-sdk/parse";
+import { memoryBytes, percent, roundTenth } from "./parse-proc.ts";
 import { parseProcessStat, type ProcessStat } from "./parse-process-stat.ts";
 import * as sources from "./sources.ts";
 
@@ -88,7 +89,7 @@ function identify({ pid, startTicks }: ProcessStat): string {
 function countStates(stats: readonly ProcessStat[]): Record<string, number> {
   const counts = new Map<string, number>();
   for (const { state } of stats) counts.set(state, (counts.get(state) ?? 0) + 1);
-  return Object.fromEntries([...counts].sort(([a], [b]) => (a < b ? -1 : 1)));
+  return Object.fromEntries([...counts].sort(([a], [b]) => compareText(a, b)));
 }
 
 /** A process that ended between listing and reading is gone, not unreadable. */

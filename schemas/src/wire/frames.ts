@@ -1,67 +1,136 @@
-import { SondeError } from "../errors.ts";
+import { type ErrorCode, SondeError } from "../errors.ts";
 import { parseJson } from "../parse/validator.ts";
 
-/** The largest frame in either direction between agent, runner and pack host. */
-export const MAX_FRAME_BYTES = 32 * 1024 * 1024;
-const HEADER = 4;
+// One format for every message of this project's own: what it is as JSON in the head, and what it
+// carries as bytes in the body, so that who only passes it on need not look into it.
+//
+//   4 bytes   length of the head, big-endian
+//   head      JSON in UTF-8
+//   body      bytes, to the end of the frame
+//
+// A WebSocket message is a frame. On a byte stream 4 bytes with the frame's length go before it.
 
-/**
- * One frame: four bytes of length, big-endian, then JSON in UTF-8.
- *
- * @throws SondeError RESULT_TOO_LARGE when it would be over MAX_FRAME_BYTES
- */
-export function encodeFrame(value: unknown): Buffer {
-  const body = Buffer.from(JSON.stringify(value), "utf8");
-  if (body.length > MAX_FRAME_BYTES) {
-    throw new SondeError(
-      "RESULT_TOO_LARGE",
-      `expected at most ${MAX_FRAME_BYTES} bytes, got ${body.length}`,
-    );
-  }
-  const header = Buffer.allocUnsafe(HEADER);
-  header.writeUInt32BE(body.length);
-  return Buffer.concat([header, body]);
+export type Frame = { head: unknown; body: Buffer };
+
+/** The most that a reader takes of one frame; no frame is longer than both and a length. */
+export type FrameLimits = { maxHeadBytes: number; maxBodyBytes: number };
+
+/** Between agent, runner and pack host. */
+const MAX_HEAD_BYTES = 1024 * 1024;
+export const MAX_BODY_BYTES = 32 * 1024 * 1024;
+const STREAM_LIMITS: FrameLimits = { maxHeadBytes: MAX_HEAD_BYTES, maxBodyBytes: MAX_BODY_BYTES };
+
+const LENGTH = 4;
+const NOTHING = new Uint8Array(0);
+
+/** One frame as a message of its own. */
+export function encodeFrame(head: unknown, body: Uint8Array = NOTHING): Buffer {
+  return layOut(0, encodeHead(head), body);
 }
 
 /**
- * Cuts a byte stream into frames. The other side may be hostile: a length over the cap
- * is refused before anything is kept for it.
+ * The frame of a message that came whole.
+ *
+ * @throws SondeError with `code`
+ */
+export function decodeFrame(message: Buffer, maxHeadBytes: number, code: ErrorCode): Frame {
+  const length = message.length < LENGTH ? Infinity : message.readUInt32BE(0);
+  if (length > maxHeadBytes || LENGTH + length > message.length) {
+    throw new SondeError(
+      code,
+      `expected a frame with a head of at most ${maxHeadBytes} bytes, got one of ${length}`,
+    );
+  }
+  return cut(message.subarray(LENGTH), length, code);
+}
+
+/**
+ * One frame with its length before it, for a byte stream.
+ *
+ * @throws SondeError RESULT_TOO_LARGE when no reader would take it
+ */
+export function encodeStreamFrame(head: unknown, body: Uint8Array = NOTHING): Buffer {
+  const bytes = encodeHead(head);
+  if (bytes.length > MAX_HEAD_BYTES || body.length > MAX_BODY_BYTES) {
+    throw new SondeError(
+      "RESULT_TOO_LARGE",
+      `expected at most ${MAX_HEAD_BYTES} and ${MAX_BODY_BYTES} bytes, got ${bytes.length} and ${body.length}`,
+    );
+  }
+  const frame = layOut(LENGTH, bytes, body);
+  frame.writeUInt32BE(frame.length - LENGTH, 0);
+  return frame;
+}
+
+/**
+ * Cuts a byte stream into frames; each byte is copied once, however it comes. The other side may
+ * be hostile: lengths over a cap are refused before anything is kept for them.
  */
 export class FrameReader {
-  readonly #onFrame: (value: unknown) => void;
-  #chunks: Buffer[] = [];
-  #held = 0;
-  #wanted: number | null = null;
+  readonly #onFrame: (frame: Frame) => void;
+  readonly #limits: FrameLimits;
+  /** That of the frame and that of its head. */
+  readonly #lengths = Buffer.alloc(2 * LENGTH);
+  #headBytes = 0;
+  /** Head and body of the frame that is coming; null while its lengths are. */
+  #content: Buffer | null = null;
+  #filled = 0;
 
-  constructor(onFrame: (value: unknown) => void) {
+  constructor(onFrame: (frame: Frame) => void, limits = STREAM_LIMITS) {
     this.#onFrame = onFrame;
+    this.#limits = limits;
   }
 
   /** @throws SondeError BAD_REQUEST: the stream is of no use afterwards. Passes on what `onFrame` throws. */
   push(chunk: Buffer): void {
-    this.#chunks.push(chunk);
-    this.#held += chunk.length;
-    for (;;) {
-      if (this.#wanted === null) {
-        if (this.#held < HEADER) return;
-        this.#wanted = this.#take(HEADER).readUInt32BE();
-        if (this.#wanted > MAX_FRAME_BYTES) {
-          throw new SondeError("BAD_REQUEST", `a frame of ${this.#wanted} bytes is too large`);
-        }
-      }
-      if (this.#held < this.#wanted) return;
-      const body = this.#take(this.#wanted);
-      this.#wanted = null;
-      this.#onFrame(parseJson(body, "frame", "BAD_REQUEST"));
+    let at = 0;
+    while (at < chunk.length) {
+      const target = this.#content ?? this.#lengths;
+      const copied = chunk.copy(target, this.#filled, at);
+      at += copied;
+      this.#filled += copied;
+      if (this.#filled < target.length) return;
+      this.#filled = 0;
+      if (this.#content === null) this.#begin();
+      else this.#end(this.#content);
     }
   }
 
-  #take(length: number): Buffer {
-    const all = this.#chunks.length === 1 ? this.#chunks[0] : Buffer.concat(this.#chunks);
-    const bytes = all ?? Buffer.alloc(0);
-    const rest = bytes.subarray(length);
-    this.#chunks = rest.length === 0 ? [] : [rest];
-    this.#held = rest.length;
-    return bytes.subarray(0, length);
+  #begin(): void {
+    const { maxHeadBytes, maxBodyBytes } = this.#limits;
+    const contentBytes = this.#lengths.readUInt32BE(0) - LENGTH;
+    const headBytes = this.#lengths.readUInt32BE(LENGTH);
+    if (headBytes === 0 || headBytes > maxHeadBytes) {
+      throw new SondeError("BAD_REQUEST", `a frame's head of ${headBytes} bytes is not taken`);
+    }
+    if (headBytes > contentBytes || contentBytes - headBytes > maxBodyBytes) {
+      throw new SondeError("BAD_REQUEST", `a frame of ${contentBytes} bytes is not taken`);
+    }
+    this.#headBytes = headBytes;
+    this.#content = Buffer.allocUnsafe(contentBytes);
   }
+
+  #end(content: Buffer): void {
+    this.#content = null;
+    this.#onFrame(cut(content, this.#headBytes, "BAD_REQUEST"));
+  }
+}
+
+function encodeHead(head: unknown): Buffer {
+  return Buffer.from(JSON.stringify(head), "utf8");
+}
+
+function layOut(before: number, head: Buffer, body: Uint8Array): Buffer {
+  const frame = Buffer.allocUnsafe(before + LENGTH + head.length + body.length);
+  frame.writeUInt32BE(head.length, before);
+  frame.set(head, before + LENGTH);
+  frame.set(body, before + LENGTH + head.length);
+  return frame;
+}
+
+function cut(content: Buffer, headBytes: number, code: ErrorCode): Frame {
+  return {
+    head: parseJson(content.subarray(0, headBytes), "a frame's head", code),
+    body: content.subarray(headBytes),
+  };
 }

@@ -18,7 +18,15 @@ export {
   parseEnvelopeHeader,
   type Direction,
 } from "./envelope.ts";
-export { FrameReader, MAX_FRAME_BYTES, encodeFrame } from "./frames.ts";
+export { encodeBody, encodeResult } from "./encode-body.ts";
+export {
+  FrameReader,
+  MAX_BODY_BYTES,
+  decodeFrame,
+  encodeFrame,
+  encodeStreamFrame,
+  type Frame,
+} from "./frames.ts";
 export {
   CallBody,
   CertificateBody,

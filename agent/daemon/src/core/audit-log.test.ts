@@ -1,5 +1,5 @@
 import type { AuditEntry, AuditRecord } from "@sonde/schemas/audit";
-import { EMPTY_HEAD, verifyChain } from "@sonde/trust/log";
+import { EMPTY_HEAD, verifyChain } from "@sonde/trust/chain";
 import { expect, test } from "vitest";
 import { buildClosedAuditLog, createAuditLog } from "./audit-log.ts";
 import { SondeError } from "@sonde/schemas/errors";

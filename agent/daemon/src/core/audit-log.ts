@@ -1,7 +1,7 @@
 import { type AuditEntry, type AuditRecord } from "@sonde/schemas/audit";
 import { SondeError } from "@sonde/schemas/errors";
 import { type LogHead } from "@sonde/schemas/wire";
-import { chainRecord, headAfter } from "@sonde/trust/log";
+import { chainRecord, headAfter } from "@sonde/trust/chain";
 
 /** Where entries go; see edge/store/audit-segments for what each promise holds. */
 export type AuditStore = {

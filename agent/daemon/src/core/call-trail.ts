@@ -2,7 +2,7 @@ import { createHash } from "node:crypto";
 import { type AuditRecord } from "@sonde/schemas/audit";
 import { type ErrorCode, SondeError, toSondeError } from "@sonde/schemas/errors";
 import { type ReadOutcome, type ReadTrace } from "@sonde/schemas/reads";
-import { type LogHead, type ResultBody } from "@sonde/schemas/wire";
+import { type LogHead, type ResultBody, encodeResult } from "@sonde/schemas/wire";
 import { type ScrubRun, buildRedactions, scrub } from "@sonde/scrub";
 import type { AuditLog } from "./audit-log.ts";
 import type { Call } from "./run-probe.ts";
@@ -17,7 +17,7 @@ export type TrailHost = {
 };
 
 type Stage = "reads" | "scrub" | "guest" | "audit";
-type Outcome = Pick<ResultBody, "status" | "data" | "failure">;
+type Outcome = Pick<ResultBody, "status" | "failure">;
 
 /** Kept back from the caller's time for the entry's sync and the signature. */
 const ANSWER_MS = 50;
@@ -28,7 +28,7 @@ const MAX_AUDITED_READ = 300;
 
 /**
  * What one call leaves behind: its audit entries, timings, redactions and
- * answer. An answer exists only after its entry is durable.
+ * answer, the body of a result message. An answer exists only after its entry is durable.
  */
 export class CallTrail {
   /** Unix time in ms at which the call began. */
@@ -89,16 +89,17 @@ export class CallTrail {
     this.#requested = true;
   }
 
-  async answer(data: Record<string, unknown>): Promise<ResultBody> {
-    const resultSha256 = createHash("sha256").update(JSON.stringify(data)).digest("hex");
+  /** @param data the scrubbed result as JSON in UTF-8: what is sent is what is hashed here */
+  async answer(data: Uint8Array): Promise<Uint8Array> {
+    const resultSha256 = createHash("sha256").update(data).digest("hex");
     const detail = { resultSha256, redactions: buildRedactions(this.#scrubRun()).rules };
     const record = this.#record("call.response", "ok", null, detail);
     const head = await this.time("audit", () => this.#host.audit.append(record));
-    return this.#body({ status: "ok", data }, head);
+    return this.#body({ status: "ok" }, head, data);
   }
 
   /** The answer to anything thrown; never throws itself. */
-  async refuse(thrown: unknown): Promise<ResultBody> {
+  async refuse(thrown: unknown): Promise<Uint8Array> {
     const { code, message } = toSondeError(thrown);
     const failure = { code, message: this.#safeMessage(message) };
     const record = this.#requested
@@ -155,10 +156,10 @@ export class CallTrail {
     };
   }
 
-  #body(outcome: Outcome, auditHead: LogHead): ResultBody {
+  #body(outcome: Outcome, auditHead: LogHead, data: Uint8Array | null = null): Uint8Array {
     const total = this.#host.clock() - this.#begun;
     const { reads, scrub: scrubbing, guest, audit } = this.#spent;
-    return {
+    const result = {
       callId: this.#call.callId,
       ...outcome,
       truncated: this.#truncated,
@@ -175,6 +176,7 @@ export class CallTrail {
       },
       auditHead,
     };
+    return encodeResult(result, data);
   }
 }
 

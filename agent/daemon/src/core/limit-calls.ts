@@ -1,5 +1,4 @@
 import { SondeError } from "@sonde/schemas/errors";
-import { type ResultBody } from "@sonde/schemas/wire";
 import { CallTrail } from "./call-trail.ts";
 import { type Call, type ProbeHost, runProbe } from "./run-probe.ts";
 
@@ -7,7 +6,7 @@ import { type Call, type ProbeHost, runProbe } from "./run-probe.ts";
  * Runs at most `maxCalls` calls at once and refuses the next with AGENT_BUSY,
  * so that a flood costs refusals, not memory or processes.
  */
-export function limitCalls(host: ProbeHost, maxCalls: number): (call: Call) => Promise<ResultBody> {
+export function limitCalls(host: ProbeHost, maxCalls: number): (call: Call) => Promise<Uint8Array> {
   let running = 0;
   return async (call) => {
     if (running >= maxCalls) {

@@ -4,7 +4,7 @@ import { type Manifest, type Requires } from "@sonde/schemas/manifest";
 import { type Capability } from "@sonde/schemas/names";
 import { type AdmittedPack } from "@sonde/schemas/trust";
 import { MAX_PACKS, parsePackReportBody } from "@sonde/schemas/wire";
-import { EMPTY_HEAD } from "@sonde/trust/log";
+import { EMPTY_HEAD } from "@sonde/trust/chain";
 import { buildSampleManifest } from "@sonde/trust/testing";
 import { expect, test } from "vitest";
 import { fitsGroups } from "./fits-groups.ts";

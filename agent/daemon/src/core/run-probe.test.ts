@@ -1,3 +1,4 @@
+import { createHash, generateKeyPairSync } from "node:crypto";
 import { type GrantFile } from "@sonde/schemas/agent";
 import { type AuditEntry } from "@sonde/schemas/audit";
 import { SondeError } from "@sonde/schemas/errors";
@@ -5,9 +6,10 @@ import { type Manifest } from "@sonde/schemas/manifest";
 import { type ReadOutcome } from "@sonde/schemas/reads";
 import { type AdmittedPack } from "@sonde/schemas/trust";
 import { type ResultBody, parseResultBody } from "@sonde/schemas/wire";
-import { EMPTY_HEAD, verifyChain } from "@sonde/trust/log";
+import { EMPTY_HEAD, verifyChain } from "@sonde/trust/chain";
 import { buildSampleManifest } from "@sonde/trust/testing";
-import { expect, test } from "vitest";
+import { createChannel, createSigningKey } from "@sonde/trust/envelope";
+import { expect, onTestFinished, test, vi } from "vitest";
 import { type ActivePack, buildActivePack } from "./active-pack.ts";
 import { createAuditLog } from "./audit-log.ts";
 import { within } from "../edge/within.ts";
@@ -103,7 +105,12 @@ const seen = (content: string, truncated = false): ReadOutcome => ({
  * answer, and which writes down the order in which its parts were used.
  */
 function buildHost(
-  answers: { read?: ReadOutcome; result?: string; failure?: SondeError; readTakesMs?: number } = {},
+  answers: {
+    read?: ReadOutcome;
+    result?: string | Buffer;
+    failure?: SondeError;
+    readTakesMs?: number;
+  } = {},
   disk: { full?: boolean; syncFails?: boolean } = {},
 ) {
   const steps: string[] = [];
@@ -137,12 +144,13 @@ function buildHost(
       },
       async run({ input }) {
         steps.push("guest");
-        inputs.push(input);
+        inputs.push(Buffer.from(input).toString("utf8"));
         if (answers.failure) {
           const { code, message } = answers.failure;
           return { ok: false, failure: { code, message }, ms: 1 };
         }
-        return { ok: true, result: answers.result ?? '{"text":"fine"}', ms: 1 };
+        const result = Buffer.from(answers.result ?? '{"text":"fine"}');
+        return { ok: true, result, ms: 1 };
       },
     },
     findPack: (name): ActivePack | SondeError =>
@@ -165,9 +173,14 @@ const call = (changes: Partial<Call> = {}): Call => ({
   ...changes,
 });
 
+/** The answer as the hub reads it. */
+const readAnswer = (bytes: Uint8Array): ResultBody =>
+  parseResultBody(JSON.parse(Buffer.from(bytes).toString("utf8")));
+const answerOf = async (asked: Call, host: ProbeHost) => readAnswer(await runProbe(asked, host));
+
 test("a good call: request written, read, guest, response durable, then the answer", async () => {
   const { host, steps, entries } = buildHost();
-  const body = parseResultBody(await runProbe(call({ params: { name: "x" } }), host));
+  const body = await answerOf(call({ params: { name: "x" } }), host);
   expect(body).toMatchObject({ status: "ok", data: { text: "fine" }, truncated: false });
   expect(steps).toEqual(["write call.request", "read", "guest", "write call.response", "sync"]);
   expect(verifyChain(entries)).toEqual(body.auditHead);
@@ -192,7 +205,7 @@ const refusals: [string, Partial<Call>, string][] = [
 
 test.each(refusals)("%s is refused before anything runs, on record", async (_, changes, code) => {
   const { host, steps, entries } = buildHost();
-  const body = parseResultBody(await runProbe(call(changes), host));
+  const body = await answerOf(call(changes), host);
   expect(body).toMatchObject({ status: "failure", failure: { code } });
   expect(steps).toEqual(["write call.denied", "sync"]);
   expect(entries[0]?.record).toMatchObject({ event: "call.denied", status: "denied", code });
@@ -200,19 +213,19 @@ test.each(refusals)("%s is refused before anything runs, on record", async (_, c
 
 test("a log that cannot be written stops the call before it reads", async () => {
   const { host, steps } = buildHost({}, { full: true });
-  const body = await runProbe(call(), host);
+  const body = await answerOf(call(), host);
   expect(body).toMatchObject({ status: "failure", failure: { code: "AUDIT_UNAVAILABLE" } });
   expect(steps).toEqual([]);
 });
 
 test("a response that cannot be made durable does not leave", async () => {
   const { host, steps } = buildHost({}, { syncFails: true });
-  const body = await runProbe(call(), host);
+  const body = await answerOf(call(), host);
   expect(body).toMatchObject({ status: "failure", failure: { code: "AUDIT_UNAVAILABLE" } });
   expect(body.data).toBeUndefined();
   expect(body.auditHead).toEqual(EMPTY_HEAD);
   expect(steps).toContain("guest");
-  const next = await runProbe(call(), host);
+  const next = await answerOf(call(), host);
   expect(next.failure?.code).toBe("AUDIT_UNAVAILABLE");
   expect(steps.filter((step) => step === "read")).toHaveLength(1);
 });
@@ -223,7 +236,7 @@ test("a failed read ends the call with its code, unless it is optional", async (
     failure: { code: "PERMISSION_NEEDED", message: "group adm; token=hunter2" },
   };
   const refused = buildHost({ read });
-  const body = await runProbe(call(), refused.host);
+  const body = await answerOf(call(), refused.host);
   expect(body.failure).toEqual({
     code: "PERMISSION_NEEDED",
     message: "load: group adm; token=[redacted:token]",
@@ -232,7 +245,7 @@ test("a failed read ends the call with its code, unless it is optional", async (
   expect(JSON.stringify(refused.entries)).not.toContain("hunter2");
 
   const allowed = buildHost({ read });
-  const answer = await runProbe(call({ probe: "acme/hello.maybe" }), allowed.host);
+  const answer = await answerOf(call({ probe: "acme/hello.maybe" }), allowed.host);
   expect(answer.status).toBe("ok");
   expect(JSON.parse(allowed.inputs[0] as string).reads.load.ok).toBe(false);
 });
@@ -242,7 +255,7 @@ test("reads are scrubbed before the guest sees them, results before they leave",
     read: seen("DB_PASSWORD=hunter2", true),
     result: '{"text":"api_key=swordfish"}',
   });
-  const body = await runProbe(call({ params: { name: "password=tr0ub" } }), host);
+  const body = await answerOf(call({ params: { name: "password=tr0ub" } }), host);
   expect(inputs[0]).toContain("DB_PASSWORD=[redacted:password]");
   expect(inputs[0]).not.toContain("hunter2");
   expect(body.data).toEqual({ text: "api_key=[redacted:key]" });
@@ -251,8 +264,42 @@ test("reads are scrubbed before the guest sees them, results before they leave",
   expect(JSON.stringify(entries)).not.toMatch(/hunter2|swordfish|tr0ub/);
 });
 
-const badResults: [string, string, string][] = [
+test("a result is serialised once: what is measured, hashed and sent are the same bytes", async () => {
+  const { host, entries } = buildHost({
+    read: seen("looked at"),
+    result: '{"text":"once, and token=hunter2"}',
+  });
+  const keys = generateKeyPairSync("ed25519");
+  const session = { hubId: call().callId, agentId: call().callId, sessionId: "s".repeat(43) };
+  const ends = {
+    signer: createSigningKey(keys.privateKey, keys.publicKey),
+    peerKey: keys.publicKey,
+    now: host.now,
+  };
+  const serialise = vi.spyOn(JSON, "stringify");
+  onTestFinished(() => serialise.mockRestore());
+  const body = await runProbe(call(), host);
+  const frame = createChannel({ side: "agent", ...session, ...ends }).seal({
+    type: "result",
+    body,
+  });
+  const texts = serialise.mock.results.map(({ value }) => String(value));
+  expect(texts.filter((one) => one.includes("once, and"))).toEqual([
+    '{"text":"once, and token=[redacted:token]"}',
+  ]);
+  expect(texts.filter((one) => one.includes("looked at"))).toHaveLength(1);
+  expect(frame.subarray(frame.length - body.length)).toEqual(body);
+  const [, sent] = /"data":(\{.*?\})/.exec(Buffer.from(body).toString("utf8")) ?? [];
+  expect(entries[1]?.record.detail).toMatchObject({
+    resultSha256: createHash("sha256")
+      .update(sent ?? "")
+      .digest("hex"),
+  });
+});
+
+const badResults: [string, string | Buffer, string][] = [
   ["not JSON", "{", "RESULT_INVALID"],
+  ["not UTF-8", Buffer.from('{"text":"\xff"}', "latin1"), "RESULT_INVALID"],
   ["not an object", "[]", "RESULT_INVALID"],
   ["another shape", '{"text":1}', "RESULT_INVALID"],
   ["a member too many", '{"text":"x","__proto__":{}}', "RESULT_INVALID"],
@@ -262,7 +309,7 @@ const badResults: [string, string, string][] = [
 
 test.each(badResults)("a result that is %s does not leave", async (_, result, code) => {
   const { host, entries } = buildHost({ result });
-  const body = parseResultBody(await runProbe(call(), host));
+  const body = await answerOf(call(), host);
   expect(body).toMatchObject({ status: "failure", failure: { code } });
   expect(body.data).toBeUndefined();
   expect(entries.map(({ record }) => record.event)).toEqual(["call.request", "call.response"]);
@@ -270,7 +317,7 @@ test.each(badResults)("a result that is %s does not leave", async (_, result, co
 
 test("a guest's failure keeps its code and loses its secrets", async () => {
   const failure = new SondeError("PACK_FAILED", "cannot parse token=hunter2");
-  const body = await runProbe(call(), buildHost({ failure }).host);
+  const body = await answerOf(call(), buildHost({ failure }).host);
   expect(body.failure).toEqual({
     code: "PACK_FAILED",
     message: "cannot parse token=[redacted:token]",
@@ -280,7 +327,7 @@ test("a guest's failure keeps its code and loses its secrets", async () => {
 test("a runner that throws anything is a coded failure without its text", async () => {
   const { host, entries } = buildHost();
   host.runner.read = () => Promise.reject(new TypeError("at /secret/path"));
-  const body = await runProbe(call(), host);
+  const body = await answerOf(call(), host);
   expect(body.failure?.code).toBe("INTERNAL");
   expect(JSON.stringify([body, entries])).not.toContain("/secret/path");
 });
@@ -288,13 +335,13 @@ test("a runner that throws anything is a coded failure without its text", async 
 test("a runner that leaves out a read, or answers another, is not believed", async () => {
   const { host, steps } = buildHost();
   host.runner.read = () => Promise.resolve({ reads: { other: seen("x") }, traces: [] });
-  expect((await runProbe(call(), host)).failure?.code).toBe("RUNNER_UNAVAILABLE");
+  expect((await answerOf(call(), host)).failure?.code).toBe("RUNNER_UNAVAILABLE");
   expect(steps).not.toContain("guest");
 });
 
 test("the caller's time bounds every stage", async () => {
   const { host, steps } = buildHost({ readTakesMs: 6000 });
-  const body = await runProbe(call({ timeoutMs: 5000 }), host);
+  const body = await answerOf(call({ timeoutMs: 5000 }), host);
   expect(body.failure?.code).toBe("CALL_TIMEOUT");
   expect(steps).not.toContain("guest");
 });
@@ -302,7 +349,7 @@ test("the caller's time bounds every stage", async () => {
 test("a runner that never answers costs the caller's time and no more", async () => {
   const { host, entries } = buildHost();
   host.runner.read = () => new Promise(() => undefined);
-  const body = await runProbe(call({ timeoutMs: 150 }), host);
+  const body = await answerOf(call({ timeoutMs: 150 }), host);
   expect(body.failure?.code).toBe("CALL_TIMEOUT");
   expect(entries.at(-1)?.record).toMatchObject({ event: "call.response", code: "CALL_TIMEOUT" });
 });
@@ -315,7 +362,8 @@ test("one call too many is refused while the others go on", async () => {
     await gate.promise;
     return read(...args);
   };
-  const run = limitCalls(host, 2);
+  const limited = limitCalls(host, 2);
+  const run = async (asked: Call) => readAnswer(await limited(asked));
   const running = [run(call()), run(call())];
   const refused: ResultBody = await run(call());
   expect(refused.failure?.code).toBe("AGENT_BUSY");

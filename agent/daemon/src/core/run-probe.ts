@@ -8,7 +8,7 @@ import {
   type ReadOutcome,
   type ReadTrace,
 } from "@sonde/schemas/reads";
-import { type ResultBody } from "@sonde/schemas/wire";
+import { encodeBody } from "@sonde/schemas/wire";
 import { type ActivePack, type LoadedProbe, requireProbe } from "./active-pack.ts";
 import type { AuditLog } from "./audit-log.ts";
 import { CallTrail } from "./call-trail.ts";
@@ -38,11 +38,12 @@ export type ProbeRunner = {
     codePath: string;
     codeSha256: Digest;
     probe: string;
-    input: string;
+    /** A GuestInput, and below what the guest gave back: JSON in UTF-8, unchecked. */
+    input: Uint8Array;
     timeoutMs: number;
     memoryMb: number;
   }): Promise<
-    { ok: true; result: string; ms: number } | { ok: false; failure: Failure; ms: number }
+    { ok: true; result: Uint8Array; ms: number } | { ok: false; failure: Failure; ms: number }
   >;
 };
 
@@ -75,8 +76,10 @@ const RUNNER_ANSWER_MS = 250;
  * with a code of the table when there is no result. The caller has checked the
  * envelope (signature, session, sequence, expiry). Every way out is audited
  * before its answer leaves.
+ *
+ * @returns the body of the result message
  */
-export async function runProbe(call: Call, host: ProbeHost): Promise<ResultBody> {
+export async function runProbe(call: Call, host: ProbeHost): Promise<Uint8Array> {
   const trail = new CallTrail(call, host);
   try {
     const { pack, probe } = checkCall(call, host);
@@ -85,8 +88,8 @@ export async function runProbe(call: Call, host: ProbeHost): Promise<ResultBody>
 
     const outcomes = await askRunner(reads, pack, probe, host, trail);
     const clean = await trail.time("scrub", () => trail.scrub(outcomes));
-    const text = await runGuest(clean as GuestInput["reads"], call, pack, probe, host, trail);
-    const data = await trail.time("scrub", () => finishResult(text, probe, trail));
+    const raw = await runGuest(clean as GuestInput["reads"], call, pack, probe, host, trail);
+    const data = await trail.time("scrub", () => finishResult(raw, probe, trail));
     return await trail.answer(data);
   } catch (thrown) {
     return trail.refuse(thrown);
@@ -155,7 +158,7 @@ async function runGuest(
   probe: LoadedProbe,
   host: ProbeHost,
   trail: CallTrail,
-): Promise<string> {
+): Promise<Uint8Array> {
   const input: GuestInput = { params: call.params, reads, now: trail.collectedAt };
   const reply = await trail.time("guest", () =>
     host.within(
@@ -165,7 +168,7 @@ async function runGuest(
         codePath: pack.codePath,
         codeSha256: pack.admitted.codeSha256,
         probe: probe.name,
-        input: JSON.stringify(input),
+        input: encodeBody(input),
         timeoutMs: Math.min(workTime(trail), MAX_GUEST_MS),
         memoryMb: GUEST_MEMORY_MB,
       }),
@@ -181,14 +184,18 @@ function workTime(trail: CallTrail): number {
   return Math.max(1, Math.floor(left - Math.min(RUNNER_ANSWER_MS, left / 4)));
 }
 
-/** Scrub, cap, validate: what is left is what the manifest promises, and small. */
-function finishResult(text: string, probe: LoadedProbe, trail: CallTrail): Record<string, unknown> {
-  requireSize(text.length, MAX_RAW_RESULT);
-  const data = trail.scrub(parseJson(text, "the guest's result", "RESULT_INVALID"));
-  requireSize(Buffer.byteLength(JSON.stringify(data)), MAX_RESULT_BYTES);
+/**
+ * Scrub, cap, validate: what is left is what the manifest promises, and small. These are the
+ * bytes that are hashed and sent: the guest's own could say a member twice.
+ */
+function finishResult(raw: Uint8Array, probe: LoadedProbe, trail: CallTrail): Uint8Array {
+  requireSize(raw.length, MAX_RAW_RESULT);
+  const data = trail.scrub(parseJson(raw, "the guest's result", "RESULT_INVALID"));
+  const bytes = Buffer.from(JSON.stringify(data), "utf8");
+  requireSize(bytes.length, MAX_RESULT_BYTES);
   const misfit = probe.checkResult(data);
   if (misfit !== null) throw new SondeError("RESULT_INVALID", misfit);
-  return data as Record<string, unknown>;
+  return bytes;
 }
 
 function requireSize(bytes: number, most: number): void {

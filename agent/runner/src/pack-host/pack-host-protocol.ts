@@ -1,45 +1,57 @@
 import { SondeError } from "@sonde/schemas/errors";
 import { type Failure } from "@sonde/schemas/reads";
+import type { Frame } from "@sonde/schemas/wire";
 
-// Frames between a runner and its pack host. The host holds pack code, so the
+// Heads of the frames between a runner and its pack host. The host holds pack code, so the
 // runner takes its replies as hostile.
 
 export type PackHostRequest =
-  | { op: "load"; code: string; memoryMb: number }
-  | { op: "run"; id: number; probe: string; input: string; timeoutMs: number };
-
-export type GuestAnswer = { ok: true; result: string } | { ok: false; failure: Failure };
+  /** Body: the pack's code. */
+  | { op: "load"; memoryMb: number }
+  /** Body: a GuestInput as JSON. */
+  | { op: "run"; id: number; probe: string; timeoutMs: number };
 
 export type PackHostReply =
   | { op: "ready" }
   /** Before the guest runs: what was not begun may be given to another host. */
   | { op: "begun"; id: number }
-  | { op: "done"; id: number; answer: GuestAnswer };
+  /** Body, when there is no failure: what the guest gave back, as JSON. */
+  | { op: "done"; id: number; failure?: Failure };
+
+/** The result is bytes that the runner passes on and does not look into. */
+export type GuestAnswer = { ok: true; result: Buffer } | { ok: false; failure: Failure };
+
+const MAX_HEAD_BYTES = 16 * 1024;
+export const MAX_RESULT_BYTES = 4 * 1024 * 1024;
+/** What a runner takes of a pack host. */
+export const REPLY_LIMITS = { maxHeadBytes: MAX_HEAD_BYTES, maxBodyBytes: MAX_RESULT_BYTES };
 
 const CODES = new Set<unknown>(["PACK_FAILED", "PACK_TIMEOUT", "PACK_CRASHED"]);
 const MAX_MESSAGE = 2000;
-/** As in pack-sdk/runtime, which holds the isolate and is not for the runner to load. */
-const MAX_RESULT_CHARS = 4 * 1024 * 1024;
+
+export type PackHostNews =
+  | Exclude<PackHostReply, { op: "done" }>
+  | { op: "done"; id: number; answer: GuestAnswer };
 
 /** @throws SondeError PACK_CRASHED when it is none of the replies above */
-export function parsePackHostReply(value: unknown): PackHostReply {
-  const reply = fieldsOf(value);
+export function parsePackHostReply({ head, body }: Frame): PackHostNews {
+  const reply = fieldsOf(head);
+  const { id } = reply;
+  if (reply["op"] === "done" && typeof id === "number") {
+    return { op: "done", id, answer: parseAnswer(reply["failure"], body) };
+  }
+  if (body.length > 0) throw misfit();
   if (reply["op"] === "ready") return { op: "ready" };
-  const id = reply["id"];
-  if (typeof id !== "number") throw misfit();
-  if (reply["op"] === "begun") return { op: "begun", id };
-  if (reply["op"] === "done") return { op: "done", id, answer: parseAnswer(reply["answer"]) };
+  if (reply["op"] === "begun" && typeof id === "number") return { op: "begun", id };
   throw misfit();
 }
 
-function parseAnswer(value: unknown): GuestAnswer {
-  const answer = fieldsOf(value);
-  const result = answer["result"];
-  if (answer["ok"] === true && typeof result === "string") {
-    if (result.length > MAX_RESULT_CHARS) throw misfit();
-    return { ok: true, result };
-  }
-  const { code, message } = fieldsOf(answer["failure"]);
+function parseAnswer(failure: unknown, body: Buffer): GuestAnswer {
+  // A result is JSON, which is never empty.
+  const hasResult = body.length > 0;
+  if (hasResult === (failure !== undefined)) throw misfit();
+  if (hasResult) return { ok: true, result: body };
+  const { code, message } = fieldsOf(failure);
   if (!CODES.has(code) || typeof message !== "string") throw misfit();
   return {
     ok: false,

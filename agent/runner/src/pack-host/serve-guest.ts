@@ -1,7 +1,11 @@
 import type { Readable, Writable } from "node:stream";
 import { type Guest, createGuest } from "@sonde/pack-sdk/runtime";
-import { FrameReader, encodeFrame } from "@sonde/schemas/wire";
-import type { PackHostReply, PackHostRequest } from "./pack-host-protocol.ts";
+import { type Frame, FrameReader, encodeStreamFrame } from "@sonde/schemas/wire";
+import {
+  MAX_RESULT_BYTES,
+  type PackHostReply,
+  type PackHostRequest,
+} from "./pack-host-protocol.ts";
 
 /**
  * Serves one guest over a pair of streams: `load` once, then one `run` at a time.
@@ -9,19 +13,26 @@ import type { PackHostReply, PackHostRequest } from "./pack-host-protocol.ts";
  */
 export function serveGuest(input: Readable, output: Writable): void {
   let guest: Guest | undefined;
-  const reply = (message: PackHostReply): void => void output.write(encodeFrame(message));
-  const reader = new FrameReader((value) => void answer(value as PackHostRequest));
+  const reply = (head: PackHostReply, body?: Uint8Array): void =>
+    void output.write(encodeStreamFrame(head, body));
+  const reader = new FrameReader((frame) => void answer(frame));
   input.on("data", (chunk: Buffer) => reader.push(chunk));
 
-  async function answer(request: PackHostRequest): Promise<void> {
+  async function answer({ head, body }: Frame): Promise<void> {
+    const request = head as PackHostRequest;
+    const text = body.toString("utf8");
     if (request.op === "load") {
-      guest = await createGuest({ code: request.code, memoryMb: request.memoryMb });
+      guest = await createGuest({ code: text, memoryMb: request.memoryMb });
       return reply({ op: "ready" });
     }
-    const { id, probe, input: json, timeoutMs } = request;
+    const { id, probe, timeoutMs } = request;
     reply({ op: "begun", id });
-    const outcome = await guest?.run(probe, json, timeoutMs);
+    const outcome = await guest?.run(probe, text, timeoutMs);
     if (outcome === undefined) throw new Error("expected a load request first");
-    reply({ op: "done", id, answer: outcome });
+    if (!outcome.ok) return reply({ op: "done", id, failure: outcome.failure });
+    const result = Buffer.from(outcome.result, "utf8");
+    if (result.length <= MAX_RESULT_BYTES) return reply({ op: "done", id }, result);
+    const message = `expected a result of at most ${MAX_RESULT_BYTES} bytes`;
+    reply({ op: "done", id, failure: { code: "PACK_FAILED", message } });
   }
 }

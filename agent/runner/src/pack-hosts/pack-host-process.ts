@@ -1,14 +1,15 @@
 import { readFileSync } from "node:fs";
 import { killGroup } from "../powers/kill-group.ts";
-import { FrameReader, encodeFrame } from "@sonde/schemas/wire";
+import { type Frame, FrameReader, encodeStreamFrame } from "@sonde/schemas/wire";
 import {
   type GuestAnswer,
   type PackHostRequest,
+  REPLY_LIMITS,
   parsePackHostReply,
 } from "../pack-host/pack-host-protocol.ts";
 import type { PackHostLauncher, PackHostChild } from "./pack-host-launcher.ts";
 
-export type GuestCall = { probe: string; input: string; timeoutMs: number };
+export type GuestCall = { probe: string; input: Buffer; timeoutMs: number };
 
 /** `lost`: the host ended before the call began, so another host may be asked. */
 export type GuestOutcome = GuestAnswer | { lost: string };
@@ -43,7 +44,7 @@ export class PackHostProcess {
   /** Why we ended it; null when it died by itself. */
   #verdict: GuestAnswer | null = null;
 
-  constructor(launcher: PackHostLauncher, code: string, memoryMb: number, onEnd: () => void) {
+  constructor(launcher: PackHostLauncher, code: Buffer, memoryMb: number, onEnd: () => void) {
     this.#maxBytes = (BASE_MB + 2 * memoryMb) * 1024 * 1024;
     this.#onEnd = onEnd;
     this.#process = launcher.start();
@@ -53,7 +54,7 @@ export class PackHostProcess {
     const starting = setTimeout(() => this.kill(), START_MS);
     void this.#ready.then(() => clearTimeout(starting));
     this.#listen();
-    this.#send({ op: "load", code, memoryMb });
+    this.#send({ op: "load", memoryMb }, code);
   }
 
   get hasEnded(): boolean {
@@ -72,7 +73,7 @@ export class PackHostProcess {
     const outcome = await new Promise<GuestOutcome>((settle) => {
       this.#pending = { id, hasBegun: false, settle };
       if (this.#hasEnded) this.#settlePending();
-      else this.#send({ op: "run", id, probe, input, timeoutMs });
+      else this.#send({ op: "run", id, probe, timeoutMs }, input);
     });
     watch.stop();
     // An isolate that ran out of memory is gone; its process is of no further use.
@@ -93,7 +94,7 @@ export class PackHostProcess {
   #listen(): void {
     const { child, nodePid } = this.#process;
     void this.#learnNodePid(nodePid);
-    const reader = new FrameReader((value) => this.#onReply(value));
+    const reader = new FrameReader((frame) => this.#onReply(frame), REPLY_LIMITS);
     child.stdout?.on("data", (chunk: Buffer) => {
       try {
         reader.push(chunk);
@@ -121,8 +122,8 @@ export class PackHostProcess {
     if (this.#nodePid === null) this.kill();
   }
 
-  #onReply(value: unknown): void {
-    const reply = parsePackHostReply(value);
+  #onReply(frame: Frame): void {
+    const reply = parsePackHostReply(frame);
     if (reply.op === "ready") return this.#setReady(true);
     const pending = this.#pending;
     // Of a call that is over already.
@@ -168,8 +169,9 @@ export class PackHostProcess {
     };
   }
 
-  #send(request: PackHostRequest): void {
-    if (this.#process.child.stdin?.writable) this.#process.child.stdin.write(encodeFrame(request));
+  #send(request: PackHostRequest, body: Buffer): void {
+    const { stdin } = this.#process.child;
+    if (stdin?.writable) stdin.write(encodeStreamFrame(request, body));
   }
 }
 

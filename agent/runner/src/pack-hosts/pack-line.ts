@@ -5,7 +5,7 @@ import type { PackHostLauncher } from "./pack-host-launcher.ts";
 import { PackHostProcess } from "./pack-host-process.ts";
 import { readCode } from "./read-code.ts";
 
-export type RunRequest = Extract<RunnerRequest, { op: "run" }>;
+export type RunRequest = Extract<RunnerRequest, { op: "run" }> & { input: Buffer };
 export type LineLimits = { maxWaiting: number; maxWaitMs: number; idleMs: number };
 
 /**

@@ -11,7 +11,7 @@ const MAX_CODE_BYTES = 8 * 1024 * 1024;
  *
  * @throws SondeError DIGEST_MISMATCH; PACK_NOT_ACTIVE when it cannot be read
  */
-export async function readCode(path: string, sha256: string): Promise<string> {
+export async function readCode(path: string, sha256: string): Promise<Buffer> {
   let bytes: Buffer;
   try {
     bytes = await readFile(path);
@@ -22,5 +22,5 @@ export async function readCode(path: string, sha256: string): Promise<string> {
   if (actual !== sha256 || bytes.length > MAX_CODE_BYTES) {
     throw new SondeError("DIGEST_MISMATCH", `expected code ${sha256}, got ${actual}`);
   }
-  return bytes.toString("utf8");
+  return bytes;
 }

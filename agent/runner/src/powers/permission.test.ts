@@ -16,8 +16,8 @@ beforeAll(async () => {
   script = await workshop.bundle(
     "read",
     `import { performReads } from "./agent/runner/src/powers/powers.ts";
-     const { reads } = await performReads(JSON.parse(process.argv[2]), 3000, { denyPaths: [], onOverdue() {} });
-     console.log(JSON.stringify(reads));`,
+     const { outcomes } = await performReads(JSON.parse(process.argv[2]), 3000, { denyPaths: [], onOverdue() {} });
+     console.log(outcomes.toString("utf8"));`,
   );
   const mode = isRoot ? 0o640 : 0;
   writeFileSync(join(workshop.folder, "log"), "x");

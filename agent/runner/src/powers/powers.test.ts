@@ -15,9 +15,9 @@ import { createServer } from "node:http";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { Source } from "@sonde/schemas/manifest";
-import type { FilledRead, ReadOutcome } from "@sonde/schemas/reads";
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { encodeFrame } from "@sonde/schemas/wire";
+import { type FilledRead, type ReadOutcome, parseReadOutcomes } from "@sonde/schemas/reads";
+import { afterAll, beforeAll, describe, expect, onTestFinished, test, vi } from "vitest";
+import { encodeStreamFrame } from "@sonde/schemas/wire";
 import { performReads } from "./powers.ts";
 import { findTrustedCommand } from "./trusted-command.ts";
 
@@ -39,8 +39,12 @@ async function read(source: Source, values: FilledRead["values"] = {}, timeoutMs
     denyPaths: [denied],
     onOverdue: (_, what) => overdue.push(what),
   });
-  return { outcome: performed.reads["it"] as ReadOutcome, trace: performed.traces[0], overdue };
+  const outcome = outcomesOf(performed)["it"] as ReadOutcome;
+  return { outcome, trace: performed.traces[0], overdue };
 }
+
+const outcomesOf = ({ outcomes }: { outcomes: Buffer }) =>
+  parseReadOutcomes(JSON.parse(outcomes.toString("utf8")));
 
 const readPath = (path: string, more: { maxBytes?: number; tailBytes?: number } = {}) =>
   read({ kind: "file", path, ...limits, ...more });
@@ -65,8 +69,8 @@ describe("one request", () => {
     const ask = async (sources: Source[]) => {
       const reads = sources.map((of, index) => ({ name: `r${index}`, source: of, values: {} }));
       const done = await performReads(reads, 20_000, { denyPaths: [], onOverdue: () => undefined });
-      expect(() => encodeFrame(done)).not.toThrow();
-      return Object.values(done.reads).map(codeOf);
+      expect(() => encodeStreamFrame({}, done.outcomes)).not.toThrow();
+      return Object.values(outcomesOf(done)).map(codeOf);
     };
     expect(await ask([source(big, 1), source(big, 1)])).toEqual(["ok", "ok"]);
     expect(await ask([source(big, 10)])).toEqual(["READ_FAILED"]);
@@ -75,6 +79,17 @@ describe("one request", () => {
     // Each of its bytes takes six in JSON.
     expect(await ask([source(zeros, 1)])).toEqual(["READ_FAILED"]);
   });
+});
+
+test("what was read is serialised once", async () => {
+  const path = join(folder, "marked");
+  writeFileSync(path, "a text that is found again");
+  const serialise = vi.spyOn(JSON, "stringify");
+  onTestFinished(() => serialise.mockRestore());
+  const { outcome } = await readPath(path);
+  const texts = serialise.mock.results.map(({ value }) => String(value));
+  expect(texts.filter((text) => text.includes("found again"))).toHaveLength(1);
+  expect(sampleOf(outcome).data).toEqual({ text: "a text that is found again" });
 });
 
 describe("file", () => {
@@ -505,10 +520,8 @@ test("a failed read does not hurt its neighbours, and outcomes keep their order"
     { name: "c", source: { kind: "file", path: [{ hole: "x" }], ...limits }, values: {} },
   ];
   const done = await performReads(reads, 1000, { denyPaths: [], onOverdue: () => undefined });
-  expect(Object.keys(done.reads)).toEqual(["b", "a", "c"]);
-  expect(Object.values(done.reads).map(codeOf)).toEqual([
-    "SOURCE_NOT_FOUND",
-    "ok",
-    "PARAMS_INVALID",
-  ]);
+  const outcomes = outcomesOf(done);
+  expect(Object.keys(outcomes)).toEqual(["b", "a", "c"]);
+  expect(done.traces.map(({ name }) => name)).toEqual(["b", "a", "c"]);
+  expect(Object.values(outcomes).map(codeOf)).toEqual(["SOURCE_NOT_FOUND", "ok", "PARAMS_INVALID"]);
 });

@@ -1,12 +1,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { SondeError } from "@sonde/schemas/errors";
 import { type SourceKind } from "@sonde/schemas/manifest";
-import {
-  type FilledRead,
-  type ReadOutcome,
-  type ReadTrace,
-  type Sample,
-} from "@sonde/schemas/reads";
+import { type FilledRead, type ReadOutcome, type ReadTrace } from "@sonde/schemas/reads";
 import { describeRead } from "@sonde/sources";
 import { readDirectory } from "./directory.ts";
 import { execCommand } from "./exec.ts";
@@ -36,8 +31,8 @@ export type ReadLimits = {
 };
 
 /**
- * What the data of all samples of one request may take as JSON, so that their reply always
- * fits a frame and a pack that declares much cannot take the runner's memory.
+ * What the data of all samples of one request may take as JSON, so that their outcomes always
+ * fit a frame and a pack that declares much cannot take the runner's memory.
  */
 const MAX_REQUEST_BYTES = 24 * 1024 * 1024;
 
@@ -47,16 +42,20 @@ type Budget = { end: number; bytesLeft: number };
  * Performs reads side by side, each with its own deadline and all within `timeoutMs`. What no
  * longer fits into one reply is READ_FAILED.
  * Never throws: every read has an outcome, in the order they were asked for.
+ *
+ * @returns the outcomes by name as the JSON that is sent: what was read is serialised once, when
+ *   its size is taken
  */
 export async function performReads(
   reads: FilledRead[],
   timeoutMs: number,
   limits: ReadLimits,
-): Promise<{ reads: Record<string, ReadOutcome>; traces: ReadTrace[] }> {
+): Promise<{ outcomes: Buffer; traces: ReadTrace[] }> {
   const budget = { end: performance.now() + timeoutMs, bytesLeft: MAX_REQUEST_BYTES };
   const done = await Promise.all(reads.map((read) => performRead(read, budget, limits)));
+  const members = done.map(({ trace, outcome }) => `${JSON.stringify(trace.name)}:${outcome}`);
   return {
-    reads: Object.fromEntries(done.map(({ trace, outcome }) => [trace.name, outcome])),
+    outcomes: Buffer.from(`{${members.join(",")}}`, "utf8"),
     traces: done.map(({ trace }) => trace),
   };
 }
@@ -64,18 +63,22 @@ export async function performReads(
 async function performRead(read: FilledRead, budget: Budget, limits: ReadLimits) {
   const started = performance.now();
   const trace: ReadTrace = { name: read.name, what: "", bytes: 0, ms: 0 };
-  let outcome: ReadOutcome;
+  let outcome: string;
   try {
     trace.what = describeRead(read);
-    const samples: Sample[] = [];
+    const samples: string[] = [];
     for await (const { sample, bytes } of takeSamples(read, budget, limits)) {
       samples.push(sample);
       trace.bytes += bytes;
     }
-    outcome = { ok: true, samples };
+    outcome = `{"ok":true,"samples":[${samples.join(",")}]}`;
   } catch (error) {
     const { code, message } = readFailure(error, read.name);
-    outcome = { ok: false, failure: { code, message: message.slice(0, 2000) } };
+    const failed: ReadOutcome = {
+      ok: false,
+      failure: { code, message: message.slice(0, 2000) },
+    };
+    outcome = JSON.stringify(failed);
   }
   trace.ms = performance.now() - started;
   return { trace, outcome };
@@ -96,9 +99,10 @@ async function* takeSamples(read: FilledRead, budget: Budget, limits: ReadLimits
       Math.min(read.source.timeoutMs, budget.end - performance.now()),
       limits,
     );
-    budget.bytesLeft -= Buffer.byteLength(JSON.stringify(look.data));
+    const data = JSON.stringify(look.data);
+    budget.bytesLeft -= Buffer.byteLength(data);
     if (budget.bytesLeft < 0) throw tooMuch(read);
-    const sample: Sample = { at, truncated: look.truncated, data: look.data };
+    const sample = `{"at":${at},"truncated":${look.truncated},"data":${data}}`;
     yield { sample, bytes: look.bytes };
   }
 }

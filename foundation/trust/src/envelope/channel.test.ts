@@ -1,4 +1,5 @@
 import { generateKeyPairSync, type KeyObject, randomBytes, randomUUID } from "node:crypto";
+import { decodeFrame, encodeBody } from "@sonde/schemas/wire";
 import { expect, test } from "vitest";
 import { createChannel } from "./channel.ts";
 import { createSigningKey } from "./keys.ts";
@@ -41,10 +42,8 @@ function setUp(keys: { hub?: Pair; agent?: Pair } = {}) {
   };
 }
 
-const call = {
-  type: "call" as const,
-  body: { probe: "system.overview", params: {}, timeoutMs: 1 },
-};
+const CALL = { probe: "system.overview", params: {}, timeoutMs: 1 };
+const call = { type: "call" as const, body: encodeBody(CALL) };
 
 function codeOf(run: () => unknown): string {
   try {
@@ -62,9 +61,11 @@ test.each([
 ])("messages pass both ways under %s", (_name, hubKind, agentKind) => {
   const { hub, agent } = setUp({ hub: hubKind(), agent: agentKind() });
   const received = agent.open(hub.seal(call));
-  expect(received.body).toEqual(call.body);
+  expect(received.body).toEqual(CALL);
   expect(received.header).toMatchObject({ type: "call", seq: 1, dir: "hub-to-agent" });
-  expect(hub.open(agent.seal({ type: "result", body: { ok: 1 } })).body).toEqual({ ok: 1 });
+  expect(hub.open(agent.seal({ type: "result", body: encodeBody({ ok: 1 }) })).body).toEqual({
+    ok: 1,
+  });
   expect(agent.open(hub.seal(call)).header.seq).toBe(2);
 });
 
@@ -145,6 +146,20 @@ test("attack 11: an old message and one from the future are refused", () => {
     now: () => early.hubOptions.now() + 40_000,
   }).seal(call);
   expect(codeOf(() => early.agent.open(future))).toBe("ENVELOPE_EXPIRED");
+});
+
+test("attack 13: an envelope over its cap is refused unread", () => {
+  const signed = (spaces: number) => {
+    const { hub, agent } = setUp();
+    const { head, body } = decodeFrame(hub.seal(call), 16_384, "ENVELOPE_INVALID");
+    const text = JSON.stringify(head);
+    const length = Buffer.alloc(4);
+    length.writeUInt32BE(spaces);
+    const frame = Buffer.concat([length, Buffer.from(text.padEnd(spaces)), body]);
+    return codeOf(() => agent.open(frame));
+  };
+  expect(signed(16_384)).toBe("accepted");
+  expect(signed(16_385)).toBe("ENVELOPE_INVALID");
 });
 
 test("attack 7: neither a short RSA key nor another kind of key can sign or verify", () => {

@@ -9,13 +9,16 @@ import {
   type LogHead,
   type MessageType,
   PAYLOAD_TYPES,
+  decodeFrame,
+  encodeFrame,
   parseDsseEnvelope,
   parseEnvelopeHeader,
 } from "@sonde/schemas/wire";
 import { dssePae } from "./dsse.ts";
-import { joinFrame, splitFrame } from "./frame.ts";
 import { keyIdOf, type SigningKey, isSignedBy } from "./keys.ts";
 
+/** Hard limit of the envelope part of a message, in bytes. */
+const MAX_ENVELOPE_BYTES = 16_384;
 /** How long a message is valid; the design allows 60 s at most. */
 const LIFETIME_MS = 60_000;
 /** Tolerated difference of clocks, in both directions. */
@@ -36,7 +39,8 @@ export type ChannelOptions = {
 
 export type Outgoing = {
   type: MessageType;
-  body: unknown;
+  /** JSON in UTF-8; it is sent as it is. */
+  body: Uint8Array;
   callId?: string;
   principal?: string;
   probe?: string;
@@ -75,8 +79,8 @@ export function createChannel(options: ChannelOptions): Channel {
   let broken = false;
 
   function openChecked(frame: Buffer): Incoming {
-    const parts = splitFrame(frame);
-    const envelope = parseDsseEnvelope(parseJson(parts.envelope, "envelope", "ENVELOPE_INVALID"));
+    const parts = decodeFrame(frame, MAX_ENVELOPE_BYTES, "ENVELOPE_INVALID");
+    const envelope = parseDsseEnvelope(parts.head);
     const payload = Buffer.from(envelope.payload, "base64");
     checkSignature(envelope, payload, PAYLOAD_TYPES[incoming], options.peerKey, peerKeyId);
     const header = parseEnvelopeHeader(parseJson(payload, "envelope header", "ENVELOPE_INVALID"));
@@ -98,7 +102,6 @@ export function createChannel(options: ChannelOptions): Channel {
 
   return {
     seal(message) {
-      const body = Buffer.from(JSON.stringify(message.body), "utf8");
       const iat = options.now();
       sent += 1;
       const header: EnvelopeHeader = {
@@ -115,10 +118,10 @@ export function createChannel(options: ChannelOptions): Channel {
         probe: message.probe ?? null,
         packDigest: message.packDigest ?? null,
         policyHash: message.policyHash ?? null,
-        bodySha256: sha256(body),
+        bodySha256: sha256(message.body),
         peerHead: message.peerHead ?? null,
       };
-      return joinFrame(sealHeader(header, outgoing, options.signer), body);
+      return encodeFrame(sealHeader(header, outgoing, options.signer), message.body);
     },
     open(frame) {
       if (broken) {
@@ -134,10 +137,14 @@ export function createChannel(options: ChannelOptions): Channel {
   };
 }
 
-function sealHeader(header: EnvelopeHeader, direction: Direction, signer: SigningKey): string {
+function sealHeader(
+  header: EnvelopeHeader,
+  direction: Direction,
+  signer: SigningKey,
+): DsseEnvelope {
   const payload = Buffer.from(JSON.stringify(header), "utf8");
   const payloadType = PAYLOAD_TYPES[direction];
-  const envelope: DsseEnvelope = {
+  return {
     payloadType,
     payload: payload.toString("base64"),
     signatures: [
@@ -147,7 +154,6 @@ function sealHeader(header: EnvelopeHeader, direction: Direction, signer: Signin
       },
     ],
   };
-  return JSON.stringify(envelope);
 }
 
 function checkSignature(

@@ -1,4 +1,3 @@
-export { canonicalJson, chainRecord, EMPTY_HEAD, headAfter, verifyChain } from "./chain.ts";
 export { type Checkpoint, openCheckpoint, signCheckpoint } from "./checkpoint.ts";
 export { followLog, type FollowLogRequest, headOf } from "./follow-log.ts";
 export {

@@ -2,7 +2,8 @@ import { type IncomingMessage, type ServerResponse, createServer } from "node:ht
 import type { AddressInfo } from "node:net";
 import type { RegistryEntry } from "@sonde/schemas/registry";
 import { archiveDigest, contentDigest, readArchive } from "../archive/index.ts";
-import { canonicalJson, formatNoteKey } from "../log/index.ts";
+import { canonicalJson } from "../canonical-json.ts";
+import { formatNoteKey } from "../log/index.ts";
 import { parseManifest } from "../pack/index.ts";
 import { type SampleLog, createSampleLog } from "./sample-log.ts";
 

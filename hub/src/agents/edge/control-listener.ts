@@ -12,6 +12,7 @@ import {
   PROTOCOL_HEADER,
   type PackReportBody,
   type RegistryHeadReport,
+  encodeBody,
 } from "@sonde/schemas/wire";
 import { scrubSentence } from "@sonde/scrub";
 import { createRateLimit } from "@sonde/service";
@@ -246,12 +247,12 @@ function startSession(options: ControlOptions, admitted: Admitted, socket: WebSo
   socket.send(
     channel.seal({
       type: "welcome",
-      body: {
+      body: encodeBody({
         hubTime: now().getTime(),
         hubVersion: RELEASE,
         auditHead: auditLog.head(),
         ...(admitted.understandsOffers && { protocol: OWN_PROTOCOL }),
-      },
+      }),
     }),
   );
 }

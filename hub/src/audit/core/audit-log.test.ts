@@ -1,34 +1,22 @@
-import { openDatabase } from "@sonde/database";
-import { startTestDatabase, type TestDatabase } from "@sonde/database/testing";
-import { verifyChain } from "@sonde/trust/log";
+import { verifyChain } from "@sonde/trust/chain";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { randomUUID } from "node:crypto";
-import { migrations } from "../../migrations.ts";
+import { type HubDatabase, openHubDatabase } from "../../testing/open-hub-database.ts";
 import { type AuditStore, buildAuditRecord, createAuditStore, openAudit } from "../index.ts";
 
-let server: TestDatabase;
+let database: HubDatabase;
 beforeAll(async () => {
-  server = await startTestDatabase();
+  database = await openHubDatabase();
 });
-afterAll(() => server.close());
+afterAll(() => database.close());
 
-const open = () =>
-  openDatabase({
-    dataDir: "/nonexistent",
-    schema: "hub",
-    url: server.url,
-    migrations,
-    onLost: () => undefined,
-    maxConnections: 4,
-  });
 const now = () => new Date("2026-01-01T00:00:00Z");
 const note = (detail: Record<string, unknown>) =>
   buildAuditRecord(new Date("2026-01-01T00:00:00Z"), "log.opened", { detail });
 
 test("attack 60: many callers in two processes make one order, and nothing is lost", async () => {
-  const databases = [await open(), await open()] as const;
-  const store = createAuditStore(databases[0].sql, randomUUID());
-  const other = createAuditStore(databases[1].sql, randomUUID());
+  const store = createAuditStore(database.sql, randomUUID());
+  const other = createAuditStore((await database.openAgain()).sql, randomUUID());
   const logs = [await openAudit(store, now), await openAudit(other, now)] as const;
   const appended = await Promise.all(
     Array.from({ length: 400 }, (_, index) =>
@@ -40,39 +28,33 @@ test("attack 60: many callers in two processes make one order, and nothing is lo
   const entries = await store.read(0, 1000);
   expect(verifyChain(entries)).toEqual(await store.readHead());
   expect(entries.length).toBe(400);
-  await Promise.all(databases.map((database) => database.close()));
 });
 
 test("a record with any text comes back with the hash it was chained under", async () => {
-  const database = await open();
   const store = createAuditStore(database.sql, randomUUID());
   const log = await openAudit(store, now);
   const before = log.head();
   await log.append(note({ text: 'NUL \u0000, lone \ud800, "quotes", 0.1, é', number: 1e-7 }));
   const entries = await store.read(before.size, 10);
   expect(verifyChain(entries, before)).toEqual(log.head());
-  await database.close();
 });
 
 test("a database that is gone refuses the record instead of losing it", async () => {
-  const database = await open();
-  const log = await openAudit(createAuditStore(database.sql, randomUUID()), now);
-  await database.close();
+  const gone = await database.openAgain();
+  const log = await openAudit(createAuditStore(gone.sql, randomUUID()), now);
+  await gone.close();
   await expect(log.append(note({}))).rejects.toMatchObject({ code: "AUDIT_UNAVAILABLE" });
 });
 
 test("with nothing waiting a flush is over at once", async () => {
-  const database = await open();
   const log = await openAudit(createAuditStore(database.sql, randomUUID()), now);
   await log.flush();
   const { seq } = await log.append(note({ after: "a flush" }));
   await log.flush();
   expect(log.head().size).toBe(seq);
-  await database.close();
 });
 
 test("a note shares the next record's commit, in its order, and is written soon without one", async () => {
-  const database = await open();
   const store = createAuditStore(database.sql, randomUUID());
   const batches: number[] = [];
   const counting: AuditStore = {
@@ -94,11 +76,9 @@ test("a note shares the next record's commit, in its order, and is written soon 
   const flushed = log.note(note({ fourth: true }));
   await log.flush();
   expect(await store.readHead()).toMatchObject({ size: (await flushed).seq });
-  await database.close();
 });
 
 test("a hub that starts closes its own open calls, not those of another", async () => {
-  const database = await open();
   const [own, other] = [randomUUID(), randomUUID()];
   const request = async (writer: string) => {
     const callId = randomUUID();
@@ -113,5 +93,4 @@ test("a hub that starts closes its own open calls, not those of another", async 
     (await store.readCall(callId)).map(({ record }) => record.event);
   expect(await eventsOf(mine)).toEqual(["call.request", "call.unknown"]);
   expect(await eventsOf(theirs)).toEqual(["call.request"]);
-  await database.close();
 });

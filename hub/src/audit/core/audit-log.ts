@@ -1,7 +1,7 @@
 import { type AuditEntry, type AuditRecord } from "@sonde/schemas/audit";
 import { SondeError } from "@sonde/schemas/errors";
 import { type LogHead } from "@sonde/schemas/wire";
-import { chainRecord, headAfter } from "@sonde/trust/log";
+import { chainRecord, headAfter } from "@sonde/trust/chain";
 
 /** Where the chain is kept; see edge/audit-store for its promises. */
 export type AuditPort = {

@@ -4,7 +4,8 @@ import type { Manifest } from "@sonde/schemas/manifest";
 import type { Digest } from "@sonde/schemas/names";
 import type { ResultBody } from "@sonde/schemas/wire";
 import { SondeError } from "@sonde/schemas/errors";
-import { chainRecord, EMPTY_HEAD, headAfter } from "@sonde/trust/log";
+import { buildResult } from "@sonde/schemas/testing";
+import { chainRecord, EMPTY_HEAD, headAfter } from "@sonde/trust/chain";
 import { expect, test } from "vitest";
 import type { AuditLog } from "../../audit/index.ts";
 import { grantsOf, type Principal } from "../../identity/index.ts";
@@ -47,17 +48,7 @@ const manifest: Manifest = {
 const signer = { kind: "rsa-sha256" as const, publisher: "acme", keyId: DIGEST };
 const pack: HubPack = { digest: DIGEST, name: "acme/hello", version: "1.0.0", signer, manifest };
 
-const RESULT: ResultBody = {
-  callId: randomUUID(),
-  status: "ok",
-  data: {},
-  truncated: false,
-  redactions: { count: 0, rules: {} },
-  collectedAt: "2026-01-01T00:00:00.000Z",
-  reads: [],
-  timings: { checks: 0, reads: 0, scrub: 0, guest: 0, audit: 0, total: 0 },
-  auditHead: EMPTY_HEAD,
-};
+const RESULT = buildResult(randomUUID());
 const envelope = { payloadType: "x", payload: "", signatures: [{ keyid: DIGEST, sig: "" }] };
 
 /** The hub's core with its two ports written down in the order in which they were used. */

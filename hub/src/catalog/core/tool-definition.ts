@@ -3,7 +3,7 @@ import { ToolResults } from "@sonde/schemas/hub";
 import type { ProbeManifest, ValueSchema } from "@sonde/schemas/manifest";
 import { AGENT_ARGUMENT, buildProbeId, type Digest, toolNameOf } from "@sonde/schemas/names";
 import { type Signer, markUnsigned } from "@sonde/schemas/trust";
-import { canonicalJson } from "@sonde/trust/log";
+import { canonicalJson } from "@sonde/trust/canonical-json";
 import type { HubPack } from "../../directory/index.ts";
 
 /** What an MCP client sees of a probe. */

@@ -2,7 +2,7 @@ import { createHash } from "node:crypto";
 import type { AuditRecord } from "@sonde/schemas/audit";
 import { SondeError } from "@sonde/schemas/errors";
 import { API_KEY_PREFIX } from "@sonde/schemas/wire";
-import { canonicalJson } from "@sonde/trust/log";
+import { canonicalJson } from "@sonde/trust/canonical-json";
 import { createRefusalCounts } from "../../audit/index.ts";
 import { hashSecret } from "../../directory/index.ts";
 import { type Principal, grantsOf } from "../core/authorize.ts";

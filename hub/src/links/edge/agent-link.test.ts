@@ -7,7 +7,9 @@ import {
   type MessageType,
   OWN_PROTOCOL,
   PROTOCOL_CLOSE_CODE,
+  encodeBody,
 } from "@sonde/schemas/wire";
+import { buildHello, buildResult } from "@sonde/schemas/testing";
 import { type Channel, createChannel, createSigningKey } from "@sonde/trust/envelope";
 import { WebSocket, WebSocketServer } from "ws";
 import { afterEach, beforeEach, expect, test } from "vitest";
@@ -15,22 +17,7 @@ import type { AgentLink } from "../core/agent-link-port.ts";
 import { createAgentLink } from "./agent-link.ts";
 
 const DIGEST = `sha256:${"a".repeat(64)}`;
-const HEAD = { size: 0, hash: DIGEST };
-const HELLO: HelloBody = {
-  name: "web-1",
-  agentVersion: "0.1.0",
-  bootId: "b",
-  os: "o",
-  kernel: "k",
-  arch: "x64",
-  binarySha256: DIGEST,
-  configSha256: DIGEST,
-  maxCapability: "observe",
-  wall: "same-uid",
-  packs: [],
-  auditHead: HEAD,
-  registryHead: null,
-};
+const HELLO = buildHello();
 
 let server: WebSocketServer;
 let agent: WebSocket;
@@ -83,8 +70,10 @@ afterEach(async () => {
   await new Promise((resolve) => server.close(resolve));
 });
 
-const send = (type: string, body: unknown, callId?: string): void =>
-  agent.send(channel.seal({ type: type as MessageType, body, ...(callId && { callId }) }));
+const send = (type: string, body: object, callId?: string): void =>
+  agent.send(
+    channel.seal({ type: type as MessageType, body: encodeBody(body), ...(callId && { callId }) }),
+  );
 
 const ask = (callId: string) =>
   link.call({
@@ -94,18 +83,6 @@ const ask = (callId: string) =>
     policyHash: DIGEST,
     body: { probe: "system.overview", params: {}, timeoutMs: 5000 },
   });
-
-const answerTo = (callId: string) => ({
-  callId,
-  status: "ok",
-  data: {},
-  truncated: false,
-  redactions: { count: 0, rules: {} },
-  collectedAt: "2026-01-01T00:00:00.000Z",
-  reads: [],
-  timings: { checks: 0, reads: 0, scrub: 0, guest: 0, audit: 0, total: 0 },
-  auditHead: HEAD,
-});
 
 test.each([
   ["says nothing of protocols", undefined, 1],
@@ -153,7 +130,7 @@ test("a code that only a later release knows reaches the caller as it is", async
   send("hello", { ...HELLO, protocol: OWN_PROTOCOL });
   const callId = randomUUID();
   const answer = ask(callId);
-  const { data: _none, ...rest } = answerTo(callId);
+  const { data: _none, ...rest } = buildResult(callId);
   const failure = { code: "PACK_HIBERNATES", message: "it is winter" };
   send("result", { ...rest, status: "failure", failure, mood: "calm" }, callId);
   expect((await answer).body.failure).toEqual(failure);
@@ -167,7 +144,7 @@ test("a message that only a later release knows is refused alone, and the sessio
   expect(unsupported).toEqual(["expected a known message, got horoscope"]);
   const callId = randomUUID();
   const answer = ask(callId);
-  send("result", answerTo(callId), callId);
+  send("result", buildResult(callId), callId);
   expect((await answer).body.status).toBe("ok");
 });
 
@@ -177,7 +154,7 @@ test("an agent of the first release is sent no refusal, which would end its sess
   await expect.poll(() => unsupported.length).toBe(1);
   const callId = randomUUID();
   const answer = ask(callId);
-  send("result", answerTo(callId), callId);
+  send("result", buildResult(callId), callId);
   await answer;
   expect(received.map(({ header }) => header.type)).toEqual(["call"]);
 });
@@ -191,7 +168,7 @@ test("a call that the agent does not understand fails alone", async () => {
     message: "call at hurry: expected no such member",
   };
   send("refused", { seq: 1, failure }, callId);
-  send("result", answerTo(other), other);
+  send("result", buildResult(other), other);
   await expect(refusedCall).rejects.toMatchObject({ code: "PROTOCOL_UNSUPPORTED" });
   expect((await answered).body.status).toBe("ok");
   expect(unsupported).toEqual([failure.message]);

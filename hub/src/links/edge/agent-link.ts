@@ -13,6 +13,7 @@ import {
   type ResultBody,
   agreeOnProtocol,
   cutCloseReason,
+  encodeBody,
   readAgentMessage,
 } from "@sonde/schemas/wire";
 import type { Channel, Incoming } from "@sonde/trust/envelope";
@@ -146,7 +147,8 @@ export function createAgentLink(
     }
     events.onUnsupported(message);
     if (agreement === null || agreement.protocol < 2) return;
-    const body: RefusedBody = { seq, failure: { code, message } };
+    const refused: RefusedBody = { seq, failure: { code, message } };
+    const body = encodeBody(refused);
     socket.send(channel.seal({ type: "refused", body, ...(callId !== null && { callId }) }));
   }
 
@@ -193,18 +195,20 @@ export function createAgentLink(
           );
         }, limitMs);
         open.set(request.callId, { resolve, reject, timer });
-        const { callId, principal, packDigest, policyHash, body } = request;
-        const { probe } = body;
+        const { callId, principal, packDigest, policyHash } = request;
+        const { probe } = request.body;
+        const body = encodeBody(request.body);
         socket.send(
           channel.seal({ type: "call", callId, principal, probe, packDigest, policyHash, body }),
         );
       });
     },
     sendDesiredState(body) {
-      socket.send(channel.seal({ type: "desired-state", body }));
+      socket.send(channel.seal({ type: "desired-state", body: encodeBody(body) }));
     },
     sendCertificate(certificate) {
-      socket.send(channel.seal({ type: "certificate", body: { certificate } }));
+      const body = encodeBody({ certificate });
+      socket.send(channel.seal({ type: "certificate", body }));
     },
     ping(timeoutMs) {
       return new Promise((resolve) => {

@@ -2,8 +2,8 @@ import { randomUUID } from "node:crypto";
 import { type Database, openDatabase } from "@sonde/database";
 import { startTestDatabase, type TestDatabase } from "@sonde/database/testing";
 import { SondeError } from "@sonde/schemas/errors";
-import type { DesiredStateBody, ResultBody } from "@sonde/schemas/wire";
-import { EMPTY_HEAD } from "@sonde/trust/log";
+import { buildResult } from "@sonde/schemas/testing";
+import type { DesiredStateBody } from "@sonde/schemas/wire";
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from "vitest";
 import { type Directory, openDirectory } from "../../directory/index.ts";
 import { migrations } from "../../migrations.ts";
@@ -88,13 +88,7 @@ function playLink(answer?: (call: AgentCall) => Promise<void>): PlayedLink {
     async call(call) {
       link.calls.push(call);
       await answer?.(call);
-      const body: ResultBody = {
-        ...{ callId: call.callId, status: "ok", data: {}, truncated: false, reads: [] },
-        ...{ redactions: { count: 0, rules: {} }, collectedAt: "2026-01-01T00:00:00.000Z" },
-        timings: { checks: 0, reads: 0, scrub: 0, guest: 0, audit: 0, total: 0 },
-        auditHead: EMPTY_HEAD,
-      };
-      return { body, envelope: ENVELOPE };
+      return { body: buildResult(call.callId), envelope: ENVELOPE };
     },
     sendDesiredState: (body) => link.desired.push(body),
     sendCertificate: () => undefined,

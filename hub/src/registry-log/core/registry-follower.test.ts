@@ -2,8 +2,6 @@ import { randomUUID } from "node:crypto";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { type Database, openDatabase } from "@sonde/database";
-import { type TestDatabase, startTestDatabase } from "@sonde/database/testing";
 import { SondeError } from "@sonde/schemas/errors";
 import { followRegistry } from "@sonde/trust/admit";
 import { headOf } from "@sonde/trust/log";
@@ -17,15 +15,14 @@ import {
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from "vitest";
 import { createAuditStore, openAudit } from "../../audit/index.ts";
 import { RegistryFollower } from "./registry-follower.ts";
-import { migrations } from "../../migrations.ts";
+import { type HubDatabase, openHubDatabase } from "../../testing/open-hub-database.ts";
 import { createRegistryLogStore } from "../edge/registry-log-store.ts";
 
 // A real database, the real admit program, a registry over HTTP.
 
 const root = mkdtempSync(join(tmpdir(), "sonde-follower-"));
 const admitPath = join(root, "admit.cjs");
-let server: TestDatabase;
-let database: Database;
+let database: HubDatabase;
 let registry: SampleRegistry;
 let follower: RegistryFollower;
 let news: string[];
@@ -34,21 +31,10 @@ let elapsed = 0;
 
 beforeAll(async () => {
   await buildAdmitProgram(admitPath);
-  server = await startTestDatabase();
-  database = await openDatabase({
-    dataDir: "/nonexistent",
-    url: server.url,
-    schema: "hub",
-    migrations,
-    maxConnections: 8,
-    onLost(error) {
-      throw error;
-    },
-  });
+  database = await openHubDatabase();
 }, 120_000);
 afterAll(async () => {
   await database.close();
-  await server.close();
   rmSync(root, { recursive: true, force: true });
 });
 

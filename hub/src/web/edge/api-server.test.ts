@@ -1,6 +1,4 @@
 import { randomUUID } from "node:crypto";
-import { type Database, openDatabase } from "@sonde/database";
-import { startTestDatabase, type TestDatabase } from "@sonde/database/testing";
 import { SondeError } from "@sonde/schemas/errors";
 import type { KeyPolicy } from "@sonde/schemas/hub";
 import type { HttpServer } from "@sonde/service";
@@ -8,17 +6,16 @@ import { afterAll, beforeAll, expect, test } from "vitest";
 import { type AuditLog, createAuditStore, openAudit } from "../../audit/index.ts";
 
 import { type Directory, openDirectory } from "../../directory/index.ts";
-import { migrations } from "../../migrations.ts";
 import {
   type Authenticator,
   createAuthenticator,
   createKeyStore,
   type KeyStore,
 } from "../../identity/index.ts";
+import { type HubDatabase, openHubDatabase } from "../../testing/open-hub-database.ts";
 import { createApiServer } from "./api-server.ts";
 
-let server: TestDatabase;
-let database: Database;
+let database: HubDatabase;
 let directory: Directory;
 let store: KeyStore;
 let authenticator: Authenticator;
@@ -31,15 +28,7 @@ const fail = (error: Error) => {
 };
 
 beforeAll(async () => {
-  server = await startTestDatabase();
-  database = await openDatabase({
-    dataDir: "/nonexistent",
-    url: server.url,
-    schema: "hub",
-    migrations,
-    maxConnections: 2,
-    onLost: fail,
-  });
+  database = await openHubDatabase();
   directory = await openDirectory(database.sql, fail);
   store = createKeyStore(database.sql, directory);
   auditLog = await openAudit(createAuditStore(database.sql, randomUUID()), now);
@@ -73,7 +62,6 @@ afterAll(async () => {
   await authenticator.close();
   await app.close();
   await database.close();
-  await server.close();
 });
 
 async function addKey(role: KeyPolicy["role"]): Promise<{ id: string; secret: string }> {

@@ -1,12 +1,12 @@
 import { SondeError } from "@sonde/schemas/errors";
 import { type PackName } from "@sonde/schemas/names";
 import { type RegistryEntry } from "@sonde/schemas/registry";
+import { canonicalJson } from "@sonde/trust/canonical-json";
 import {
   type Frontier,
   type TileId,
   TILE_LEVELS,
   TILE_WIDTH,
-  canonicalJson,
   encodeEntries,
   encodeFrontier,
   decodeFrontier,

@@ -6,7 +6,7 @@ import {
   type JobIdentity,
   type TrustedPublisher,
 } from "@sonde/schemas/registry";
-import { canonicalJson } from "@sonde/trust/log";
+import { canonicalJson } from "@sonde/trust/canonical-json";
 import type { Sql } from "postgres";
 import { insertToken } from "./token-store.ts";
 

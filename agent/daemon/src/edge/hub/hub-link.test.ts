@@ -8,9 +8,10 @@ import {
   type MessageType,
   OWN_PROTOCOL,
   PROTOCOL_CLOSE_CODE,
+  encodeBody,
 } from "@sonde/schemas/wire";
 import { createChannel } from "@sonde/trust/envelope";
-import { EMPTY_HEAD } from "@sonde/trust/log";
+import { EMPTY_HEAD } from "@sonde/trust/chain";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import type { Call } from "../../core/run-probe.ts";
 import { type HubLink, createHubLink } from "./hub-link.ts";
@@ -86,7 +87,7 @@ function startLink(identity = hub.identity): void {
       onDesiredState: (body) => desired.push(body),
       onCall(call) {
         calls.push(call);
-        return Promise.resolve(buildResult(call));
+        return Promise.resolve(encodeBody(buildResult(call)));
       },
     },
     onRefused: (why) => refused.resolve(why),
@@ -99,10 +100,12 @@ function startLink(identity = hub.identity): void {
 async function startSession(welcome: object = WELCOME): Promise<TestSession> {
   startLink();
   const session = await hub.session();
-  session.socket.send(session.channel.seal({ type: "welcome", body: welcome }));
+  session.socket.send(session.channel.seal({ type: "welcome", body: encodeBody(welcome) }));
   expect((await session.next()).header.type).toBe("hello");
   return session;
 }
+
+const CALL = { probe: "system.overview", params: { a: 1 }, timeoutMs: 1000 };
 
 function buildCall(callId = randomUUID()) {
   return {
@@ -111,14 +114,14 @@ function buildCall(callId = randomUUID()) {
     principal: "key:a",
     probe: "system.overview",
     packDigest: DIGEST,
-    body: { probe: "system.overview", params: { a: 1 }, timeoutMs: 1000 },
+    body: encodeBody(CALL),
   };
 }
 
 test("welcome is answered by hello, a call by its result, with the hub's head witnessed", async () => {
   startLink();
   const session = await hub.session();
-  session.socket.send(session.channel.seal({ type: "welcome", body: WELCOME }));
+  session.socket.send(session.channel.seal({ type: "welcome", body: encodeBody(WELCOME) }));
   const first = await session.next();
   expect(first).toMatchObject({
     header: { type: "hello", dir: "agent-to-hub", seq: 1, peerHead: WELCOME.auditHead },
@@ -143,7 +146,7 @@ test("welcome is answered by hello, a call by its result, with the hub's head wi
   ]);
 
   const wish = { revision: 1, packs: [] };
-  session.socket.send(session.channel.seal({ type: "desired-state", body: wish }));
+  session.socket.send(session.channel.seal({ type: "desired-state", body: encodeBody(wish) }));
   link?.reportPacks();
   expect((await session.next()).header.type).toBe("pack-report");
   await expect.poll(() => desired).toEqual([wish]);
@@ -183,7 +186,7 @@ const hostile: [string, string, (session: TestSession) => void][] = [
         peerKey: createPublicKey(key),
         now: Date.now,
       });
-      elsewhere.seal({ type: "welcome", body: WELCOME });
+      elsewhere.seal({ type: "welcome", body: encodeBody(WELCOME) });
       socket.send(elsewhere.seal(buildCall()));
     },
   ],
@@ -202,7 +205,7 @@ const hostile: [string, string, (session: TestSession) => void][] = [
         peerKey: createPublicKey(key),
         now: Date.now,
       });
-      foreign.seal({ type: "welcome", body: WELCOME });
+      foreign.seal({ type: "welcome", body: encodeBody(WELCOME) });
       socket.send(foreign.seal(buildCall()));
     },
   ],
@@ -210,12 +213,14 @@ const hostile: [string, string, (session: TestSession) => void][] = [
   [
     "a second welcome",
     "ENVELOPE_INVALID",
-    ({ socket, channel }) => socket.send(channel.seal({ type: "welcome", body: WELCOME })),
+    ({ socket, channel }) =>
+      socket.send(channel.seal({ type: "welcome", body: encodeBody(WELCOME) })),
   ],
   [
     "an agent's kind of message",
     "ENVELOPE_INVALID",
-    ({ socket, channel }) => socket.send(channel.seal({ type: "pack-report", body: report })),
+    ({ socket, channel }) =>
+      socket.send(channel.seal({ type: "pack-report", body: encodeBody(report) })),
   ],
   [
     "a call whose header names another probe",
@@ -227,7 +232,7 @@ const hostile: [string, string, (session: TestSession) => void][] = [
     "a call of another shape",
     "ENVELOPE_INVALID",
     ({ socket, channel }) =>
-      socket.send(channel.seal({ ...buildCall(), body: { probe: "system.overview" } })),
+      socket.send(channel.seal({ ...buildCall(), body: encodeBody({ probe: "system.overview" }) })),
   ],
 ];
 
@@ -243,7 +248,7 @@ test("attack 3: the agent's own message sent back ends the session", async () =>
   startLink();
   const session = await hub.session();
   const own = new Promise<Buffer>((resolve) => session.socket.once("message", resolve));
-  session.socket.send(session.channel.seal({ type: "welcome", body: WELCOME }));
+  session.socket.send(session.channel.seal({ type: "welcome", body: encodeBody(WELCOME) }));
   session.socket.send(await own);
   expect((await refused.promise).code).toBe("ENVELOPE_MISDIRECTED");
   await session.closed;
@@ -267,7 +272,7 @@ test("the agent comes back by itself after the connection is lost", async () => 
   const session = await startSession();
   session.socket.terminate();
   const again = await hub.session();
-  again.socket.send(again.channel.seal({ type: "welcome", body: WELCOME }));
+  again.socket.send(again.channel.seal({ type: "welcome", body: encodeBody(WELCOME) }));
   expect((await again.next()).header).toMatchObject({ type: "hello", seq: 1 });
   expect(again.sessionId).not.toBe(session.sessionId);
 });
@@ -290,13 +295,13 @@ const OFFERING = { ...WELCOME, protocol: OWN_PROTOCOL };
 test("a hub that offers protocols is offered ours; the first release, which offers none, is not", async () => {
   startLink();
   const session = await hub.session();
-  session.socket.send(session.channel.seal({ type: "welcome", body: OFFERING }));
+  session.socket.send(session.channel.seal({ type: "welcome", body: encodeBody(OFFERING) }));
   expect((await session.next()).body).toEqual({ ...hello, protocol: OWN_PROTOCOL });
   link?.close();
   await session.closed;
   startLink();
   const first = await hub.session();
-  first.socket.send(first.channel.seal({ type: "welcome", body: WELCOME }));
+  first.socket.send(first.channel.seal({ type: "welcome", body: encodeBody(WELCOME) }));
   expect((await first.next()).body).toEqual(hello);
 });
 
@@ -315,7 +320,7 @@ test("a hub without a protocol in common is told so in words, and gets nothing",
   );
   const { max } = OWN_PROTOCOL;
   const body = { ...WELCOME, protocol: { min: max + 1, max: max + 2, features: [] } };
-  session.socket.send(session.channel.seal({ type: "welcome", body }));
+  session.socket.send(session.channel.seal({ type: "welcome", body: encodeBody(body) }));
   expect((await refused.promise).code).toBe("PROTOCOL_UNSUPPORTED");
   expect(await ended).toEqual([
     PROTOCOL_CLOSE_CODE,
@@ -324,9 +329,9 @@ test("a hub without a protocol in common is told so in words, and gets nothing",
   expect(link?.connectedSince()).toBeNull();
 });
 
-const fromLater: [string, { type: MessageType; body: unknown; callId?: string }][] = [
+const fromLater: [string, { type: MessageType; body: object; callId?: string }][] = [
   ["a type of message", { type: "horoscope" as MessageType, body: { stars: 3 } }],
-  ["a member of a call", { ...buildCall(), body: { ...buildCall().body, hurry: true } }],
+  ["a member of a call", { ...buildCall(), body: { ...CALL, hurry: true } }],
   ["a member of an order", { type: "desired-state", body: { revision: 1, packs: [], until: 3 } }],
   [
     "a member of a pack in an order",
@@ -344,7 +349,7 @@ test.each(fromLater)(
   "%s that only a later release knows is refused alone",
   async (_what, message) => {
     const session = await startSession(OFFERING);
-    session.socket.send(session.channel.seal(message));
+    session.socket.send(session.channel.seal({ ...message, body: encodeBody(message.body) }));
     const answer = await session.next();
     expect(answer.header).toMatchObject({ type: "refused", callId: message.callId ?? null });
     expect(answer.body).toMatchObject({ seq: 2, failure: { code: "PROTOCOL_UNSUPPORTED" } });
@@ -357,7 +362,9 @@ test.each(fromLater)(
 
 test("the first release is sent no refusal, which it would not know", async () => {
   const session = await startSession(WELCOME);
-  session.socket.send(session.channel.seal({ type: "horoscope" as MessageType, body: {} }));
+  session.socket.send(
+    session.channel.seal({ type: "horoscope" as MessageType, body: encodeBody({}) }),
+  );
   session.socket.send(session.channel.seal(buildCall()));
   expect((await session.next()).header).toMatchObject({ type: "result", seq: 2 });
   expect(unsupported.length).toBe(1);
@@ -366,12 +373,12 @@ test("the first release is sent no refusal, which it would not know", async () =
 test("an order with a long unknown member before the welcome ends the session and nothing more", async () => {
   startLink();
   const session = await hub.session();
-  const body = { ...buildCall().body, ["long".repeat(40)]: true };
+  const body = encodeBody({ ...CALL, ["long".repeat(40)]: true });
   session.socket.send(session.channel.seal({ ...buildCall(), body }));
   expect((await refused.promise).code).toBe("PROTOCOL_UNSUPPORTED");
   await session.closed;
   const again = await hub.session();
-  again.socket.send(again.channel.seal({ type: "welcome", body: WELCOME }));
+  again.socket.send(again.channel.seal({ type: "welcome", body: encodeBody(WELCOME) }));
   expect((await again.next()).header.type).toBe("hello");
 });
 
@@ -379,10 +386,13 @@ test("what comes after a refusal is not looked at", async () => {
   startLink();
   const { socket, channel, closed } = await hub.session();
   const { max } = OWN_PROTOCOL;
-  const body = { ...WELCOME, protocol: { min: max + 1, max: max + 1, features: [] } };
+  const body = encodeBody({
+    ...WELCOME,
+    protocol: { min: max + 1, max: max + 1, features: [] },
+  });
   const frames = [
     channel.seal({ type: "welcome", body }),
-    channel.seal({ type: "welcome", body: WELCOME }),
+    channel.seal({ type: "welcome", body: encodeBody(WELCOME) }),
     channel.seal(buildCall()),
   ];
   for (const frame of frames) socket.send(frame);

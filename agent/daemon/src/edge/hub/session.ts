@@ -13,9 +13,9 @@ import {
   OWN_PROTOCOL,
   type PackReportBody,
   type RefusedBody,
-  type ResultBody,
   type WelcomeBody,
   agreeOnProtocol,
+  encodeBody,
   readHubMessage,
 } from "@sonde/schemas/wire";
 import {
@@ -39,8 +39,8 @@ export type SessionHandlers = {
   onCertificate: (certificate: string) => void;
   /** Hears, in a sentence, what one side said and the other does not understand. */
   onUnsupported: (message: string) => void;
-  /** Answers every call, also a refused one; never rejects. */
-  onCall: (call: Call) => Promise<ResultBody>;
+  /** Answers every call, also a refused one, with the bytes of a ResultBody; never rejects. */
+  onCall: (call: Call) => Promise<Uint8Array>;
 };
 
 /** One authenticated connection; after anything is thrown it must be closed. */
@@ -79,7 +79,8 @@ export function createSession(
   const witness = () => (hubHead === null ? {} : { peerHead: hubHead });
 
   const sendPackReport = (): void => {
-    send(channel.seal({ type: "pack-report", body: handlers.buildPackReport(), ...witness() }));
+    const body = encodeBody(handlers.buildPackReport());
+    send(channel.seal({ type: "pack-report", body, ...witness() }));
   };
 
   const answer = async (call: Call): Promise<void> => {
@@ -93,16 +94,16 @@ export function createSession(
     handlers.onWelcome(body, agreement);
     // Release 0.1.0 offers nothing and would refuse a hello that does.
     const offer = body.protocol === undefined ? {} : { protocol: OWN_PROTOCOL };
-    send(
-      channel.seal({ type: "hello", body: { ...handlers.buildHello(), ...offer }, ...witness() }),
-    );
+    const hello = encodeBody({ ...handlers.buildHello(), ...offer });
+    send(channel.seal({ type: "hello", body: hello, ...witness() }));
   };
 
   /** What this release does not understand is refused alone: the session goes on. */
   const refuse = ({ seq, callId }: EnvelopeHeader, { code, message }: SondeError): void => {
     handlers.onUnsupported(message);
     if (agreement === null || agreement.protocol < 2) return;
-    const body: RefusedBody = { seq, failure: { code, message } };
+    const refused: RefusedBody = { seq, failure: { code, message } };
+    const body = encodeBody(refused);
     send(channel.seal({ type: "refused", body, ...(callId !== null && { callId }), ...witness() }));
   };
 

@@ -1,11 +1,6 @@
 import { SondeError } from "@sonde/schemas/errors";
-import {
-  type FilledRead,
-  READ_DATA,
-  type ReadOutcome,
-  type ReadTrace,
-  type RunnerReply,
-} from "@sonde/schemas/reads";
+import { type FilledRead, READ_DATA, type ReadOutcome, type ReadTrace } from "@sonde/schemas/reads";
+import type { RunnerReply } from "./parse-runner-reply.ts";
 
 export type ReadsDone = { reads: Record<string, ReadOutcome>; traces: ReadTrace[] };
 

@@ -1,13 +1,8 @@
 import type { Socket } from "node:net";
 import { SondeError } from "@sonde/schemas/errors";
-import {
-  type RunnerHello,
-  type RunnerReply,
-  type RunnerRequest,
-  parseRunnerHello,
-  parseRunnerReply,
-} from "@sonde/schemas/reads";
-import { FrameReader, encodeFrame } from "@sonde/schemas/wire";
+import { type RunnerHello, type RunnerRequest, parseRunnerHello } from "@sonde/schemas/reads";
+import { type Frame, FrameReader, encodeStreamFrame } from "@sonde/schemas/wire";
+import { type RunnerReply, parseRunnerReply } from "./parse-runner-reply.ts";
 
 type Pending = {
   op: RunnerReply["op"];
@@ -18,7 +13,7 @@ type Pending = {
 
 /** Distributes over the union, so that each request keeps its own fields. */
 type WithoutId<T> = T extends unknown ? Omit<T, "id"> : never;
-export type RunnerAsk = WithoutId<RunnerRequest>;
+export type RunnerAsk = { head: WithoutId<RunnerRequest>; body?: Uint8Array };
 
 const HELLO_MS = 10_000;
 
@@ -43,7 +38,7 @@ export class RunnerConnection {
     this.#socket = socket;
     this.#onHello = onHello;
     let reason = "it closed the connection";
-    const reader = new FrameReader((value) => this.#onFrame(value));
+    const reader = new FrameReader((frame) => this.#onFrame(frame));
     this.#silent = setTimeout(() => this.close("it did not introduce itself"), HELLO_MS);
     socket.on("data", (chunk: Buffer) => {
       try {
@@ -77,13 +72,13 @@ export class RunnerConnection {
    *   connection ends, and every other question on it is asked elsewhere
    * @throws SondeError RUNNER_UNAVAILABLE; RESULT_TOO_LARGE when the question does not fit a frame
    */
-  ask(request: RunnerAsk, deadlineMs: number): Promise<RunnerReply> {
+  ask({ head, body }: RunnerAsk, deadlineMs: number): Promise<RunnerReply> {
     const id = ++this.#asked;
-    const frame = encodeFrame({ id, ...request });
+    const frame = encodeStreamFrame({ id, ...head }, body);
     return new Promise((resolve, reject) => {
       if (this.#socket.destroyed) return reject(lost("the connection has ended"));
       const timer = setTimeout(() => this.close("it did not answer in time"), deadlineMs);
-      this.#pending.set(id, { op: request.op, timer, resolve, reject });
+      this.#pending.set(id, { op: head.op, timer, resolve, reject });
       this.#socket.write(frame);
     });
   }
@@ -92,13 +87,13 @@ export class RunnerConnection {
     this.#socket.destroy(new Error(reason));
   }
 
-  #onFrame(value: unknown): void {
+  #onFrame(frame: Frame): void {
     if (this.#hello === null) {
-      this.#hello = parseRunnerHello(value);
+      this.#hello = parseRunnerHello(frame.head);
       clearTimeout(this.#silent);
       return this.#onHello(this);
     }
-    const reply = parseRunnerReply(value);
+    const reply = parseRunnerReply(frame);
     const pending = this.#pending.get(reply.id);
     if (pending === undefined || pending.op !== reply.op) {
       throw new SondeError("RUNNER_UNAVAILABLE", "it answered what was not asked");

@@ -1,21 +1,17 @@
 import { chmodSync, rmSync } from "node:fs";
 import { type Server, createServer } from "node:net";
 import { SondeError, toSondeError } from "@sonde/schemas/errors";
-import {
-  type Failure,
-  type FilledRead,
-  type RunnerHello,
-  type RunnerReply,
-  type RunnerRequest,
-} from "@sonde/schemas/reads";
+import { type FilledRead, type RunnerHello, type RunnerRequest } from "@sonde/schemas/reads";
 import { fitsGroups } from "../../core/fits-groups.ts";
 import { type ReadsDone, checkReads } from "./check-reads.ts";
+import type { RunDone, RunnerReply } from "./parse-runner-reply.ts";
 import { type RunnerAsk, RunnerConnection } from "./runner-connection.ts";
 
-export type RunAsk = Omit<Extract<RunnerRequest, { op: "run" }>, "id" | "op">;
-export type RunDone =
-  | { ok: true; result: string; ms: number }
-  | { ok: false; failure: Failure; ms: number };
+export type { RunDone } from "./parse-runner-reply.ts";
+/** `input` is a GuestInput, as JSON in UTF-8. */
+export type RunAsk = Omit<Extract<RunnerRequest, { op: "run" }>, "id" | "op"> & {
+  input: Uint8Array;
+};
 
 /**
  * The agent's side of its runners. Questions are asked side by side. One whose runner
@@ -68,14 +64,19 @@ export async function createRunnerLink(options: RunnerLinkOptions): Promise<Runn
   return {
     read: (reads, timeoutMs, neededGroups) =>
       fleet.ask(
-        { op: "read", reads, timeoutMs },
+        { head: { op: "read", reads, timeoutMs } },
         timeoutMs + READ_GRACE_MS,
         neededGroups,
         (reply) => checkReads(reads, reply),
       ),
-    run: (request) =>
-      fleet.ask({ op: "run", ...request }, request.timeoutMs + RUN_GRACE_MS, [], checkRun),
-    drop: (packDigest) => fleet.tellAll({ op: "drop", packDigest }),
+    run: ({ input, ...guest }) =>
+      fleet.ask(
+        { head: { op: "run", ...guest }, body: input },
+        guest.timeoutMs + RUN_GRACE_MS,
+        [],
+        takeRun,
+      ),
+    drop: (packDigest) => fleet.tellAll({ head: { op: "drop", packDigest } }),
     serves: (neededGroups) => fleet.fitting(neededGroups).length > 0,
     runners: () => fleet.hellos(),
     close: async () => {
@@ -96,14 +97,9 @@ async function listen(server: Server, path: string, mode: number): Promise<void>
   chmodSync(path, mode);
 }
 
-function checkRun(reply: RunnerReply): RunDone {
-  if (reply.op === "run" && reply.failure !== undefined) {
-    return { ok: false, failure: reply.failure, ms: reply.ms };
-  }
-  if (reply.op === "run" && reply.result !== undefined) {
-    return { ok: true, result: reply.result, ms: reply.ms };
-  }
-  throw new SondeError("RUNNER_UNAVAILABLE", "the runner answered with neither result nor failure");
+function takeRun(reply: RunnerReply): RunDone {
+  if (reply.op === "run") return reply.done;
+  throw new SondeError("RUNNER_UNAVAILABLE", "the runner answered with another kind of reply");
 }
 
 class Fleet {

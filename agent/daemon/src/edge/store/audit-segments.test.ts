@@ -12,7 +12,7 @@ import {
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
-import { chainRecord, headAfter } from "@sonde/trust/log";
+import { chainRecord, headAfter } from "@sonde/trust/chain";
 import type { LogHead } from "@sonde/schemas/wire";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { createAuditLog } from "../../core/audit-log.ts";

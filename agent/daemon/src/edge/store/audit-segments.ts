@@ -17,7 +17,7 @@ import { type AuditEntry, parseAuditEntry } from "@sonde/schemas/audit";
 import { SondeError } from "@sonde/schemas/errors";
 import { parseJson } from "@sonde/schemas/parse";
 import { type LogHead } from "@sonde/schemas/wire";
-import { EMPTY_HEAD, verifyChain } from "@sonde/trust/log";
+import { EMPTY_HEAD, verifyChain } from "@sonde/trust/chain";
 import { syncDirectory } from "./sync-directory.ts";
 import { takeLock } from "./take-lock.ts";
 

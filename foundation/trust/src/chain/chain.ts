@@ -3,8 +3,9 @@ import { type AuditEntry, type AuditRecord } from "@sonde/schemas/audit";
 import { SondeError } from "@sonde/schemas/errors";
 import { type Digest } from "@sonde/schemas/names";
 import { type LogHead } from "@sonde/schemas/wire";
+import { canonicalJson } from "../canonical-json.ts";
 
-/** The head of a log without entries. */
+/** The head of a chain without entries. */
 export const EMPTY_HEAD: LogHead = { size: 0, hash: `sha256:${"0".repeat(64)}` };
 
 /**
@@ -17,7 +18,7 @@ export function chainRecord(head: LogHead, record: AuditRecord): AuditEntry {
   return { seq, previous: head.hash, record, hash: hashEntry(seq, head.hash, record) };
 }
 
-/** The head of the log that ends with `entry`. */
+/** The head of the chain that ends with `entry`. */
 export function headAfter(entry: AuditEntry): LogHead {
   return { size: entry.seq, hash: entry.hash };
 }
@@ -25,7 +26,7 @@ export function headAfter(entry: AuditEntry): LogHead {
 /**
  * Walks entries in order and checks each against the one before.
  *
- * @param from head of the log before the first entry given
+ * @param from head of the chain before the first entry given
  * @returns the head after the last entry
  * @throws SondeError AUDIT_UNAVAILABLE naming the first entry that does not follow
  */
@@ -50,15 +51,4 @@ export function verifyChain(entries: Iterable<AuditEntry>, from: LogHead = EMPTY
 function hashEntry(seq: number, previous: Digest, record: AuditRecord): Digest {
   const text = `sonde-audit-v1\n${seq}\n${previous}\n${canonicalJson(record)}`;
   return `sha256:${createHash("sha256").update(text, "utf8").digest("hex")}`;
-}
-
-/** JSON with sorted keys, so an entry hashes the same after a round trip through a database. */
-export function canonicalJson(value: unknown): string {
-  if (Array.isArray(value)) return `[${value.map(canonicalJson).join(",")}]`;
-  if (typeof value !== "object" || value === null) return JSON.stringify(value ?? null);
-  const members = Object.entries(value)
-    .filter(([, member]) => member !== undefined)
-    .sort(([a], [b]) => (a < b ? -1 : 1))
-    .map(([key, member]) => `${JSON.stringify(key)}:${canonicalJson(member)}`);
-  return `{${members.join(",")}}`;
 }

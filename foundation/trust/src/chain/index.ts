@@ -1,0 +1,1 @@
+export { chainRecord, EMPTY_HEAD, headAfter, verifyChain } from "./chain.ts";

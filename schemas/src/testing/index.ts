@@ -1,0 +1,1 @@
+export { buildHello, buildResult } from "./bodies.ts";
