@@ -7,6 +7,7 @@ export const HELP = `npm test [-- OPTION... PATH...]
   --package NAME   static checks, the tests of one package (hub, trust, agent/daemon, ...) and
                    those of its mutants that changed
   --no-mutants     all but the mutants
+  --two-hubs       the end-to-end tests alone, their agents at one hub and their clients at another
   --static         the static checks alone, as npm run check does
   --changed        with --static: those that concern files which differ from main
   --base REF       with --changed: from this commit, branch or tag instead
@@ -16,7 +17,7 @@ export const HELP = `npm test [-- OPTION... PATH...]
  * @param {string[]} words
  * @returns {{ refusal: string } | {
  *   paths: string[], package?: string, base?: string,
- *   mutants: boolean, static: boolean, changed: boolean, help: boolean
+ *   mutants: boolean, twoHubs: boolean, static: boolean, changed: boolean, help: boolean
  * }}
  */
 export function readWords(words) {
@@ -29,6 +30,7 @@ export function readWords(words) {
       allowPositionals: true,
       options: {
         "no-mutants": flag,
+        "two-hubs": flag,
         static: flag,
         changed: flag,
         help: flag,
@@ -47,13 +49,14 @@ export function readWords(words) {
     values.package !== undefined && "--package",
     isStatic && "--static",
     values["no-mutants"] && "--no-mutants",
+    values["two-hubs"] && "--two-hubs",
   ].filter((part) => part !== false);
   if (parts.length > 1) return { refusal: `Expected one of ${parts.join(" and ")}, got both.` };
   if (values.base !== undefined && !values.changed) {
     return { refusal: "Expected --base together with --changed." };
   }
-  const { "no-mutants": noMutants, ...rest } = values;
-  return { ...rest, static: isStatic, paths, mutants: !noMutants };
+  const { "no-mutants": noMutants, "two-hubs": twoHubs, ...rest } = values;
+  return { ...rest, static: isStatic, paths, mutants: !noMutants, twoHubs };
 }
 
 /** Static check -> the files that it is about; of others it says the same as before. */

@@ -32,7 +32,7 @@ let product: Product;
 let honestHost: string;
 
 beforeAll(async () => {
-  product = await startProduct();
+  product = await startProduct({ hubs: 1 });
   const acme = await addPublisher(product, "acme");
   trustPublisher(product, acme);
   const probes = `anything: probe({ description: "Runs in a pack host.",

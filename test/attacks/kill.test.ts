@@ -23,7 +23,7 @@ let product: Product;
 let acme: TestPublisher;
 
 beforeAll(async () => {
-  product = await startProduct();
+  product = await startProduct({ hubs: 1 });
   acme = await addPublisher(product, "acme");
   trustPublisher(product, acme);
   await installPack(product, acme, {

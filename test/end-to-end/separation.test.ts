@@ -71,7 +71,7 @@ describe.runIf(isRoot)("started as root, from a clone that only root can enter",
   beforeAll(async () => {
     // Groups that every distribution has.
     const args = ["--yes", "--runner-groups", "disk,disk+adm"];
-    product = await startProduct({ workspace: clone, args });
+    product = await startProduct({ workspace: clone, args, hubs: 1 });
   });
   afterAll(() => product?.stop());
 

@@ -42,6 +42,8 @@ type StartOptions = {
   workspace?: string;
   args?: string[];
   env?: NodeJS.ProcessEnv;
+  /** For a test that ends or searches the hub's own processes, files or database. */
+  hubs?: 1;
 };
 
 /**
@@ -50,11 +52,13 @@ type StartOptions = {
  *
  * With SONDE_TEST_HUBS=2 a second hub runs on the same database, and what the test talks to is that
  * one, while the agents are at the first: each call and each change of the list goes from hub to
- * hub. A test that brings a data folder or a database of its own has one hub all the same.
+ * hub. A test that brings a data folder or a database of its own has one hub all the same, and so has
+ * one that asks for it.
  */
 export async function startProduct(options: StartOptions = {}): Promise<Product> {
   const isSplit =
     process.env["SONDE_TEST_HUBS"] === "2" &&
+    options.hubs === undefined &&
     options.data === undefined &&
     options.env === undefined;
   return isSplit ? await startSplitProduct(options) : await startOneHub(options);
