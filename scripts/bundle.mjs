@@ -28,7 +28,7 @@ const PROGRAMS = {
   agent: "agent/daemon/src/main.ts",
   enrol: "agent/daemon/src/enrol.ts",
   runner: "agent/runner/src/main.ts",
-  "pack-host": "agent/runner/src/pack-host.ts",
+  "pack-host": "agent/runner/src/pack-host/main.ts",
   admit: "foundation/trust/src/admit/main.ts",
 };
 

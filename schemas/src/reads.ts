@@ -175,7 +175,8 @@ export const RunnerRequest = Type.Union([
       /** Absolute path of the verified `index.js` in the agent's pack store. */
       codePath: Type.String({ maxLength: 1000 }),
       codeSha256: Digest,
-      probe: ProbeName,
+      /** Within its pack. */
+      probeName: ProbeName,
       timeoutMs: Type.Integer({ minimum: 1 }),
       memoryMb: Type.Integer({ minimum: 8 }),
     },

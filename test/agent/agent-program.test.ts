@@ -84,7 +84,7 @@ beforeAll(async () => {
   programs = {
     agent: await bundle("agent", "agent/daemon/src/main.ts"),
     runner: await bundle("runner", "agent/runner/src/main.ts"),
-    packHost: await bundle("pack-host", "agent/runner/src/pack-host.ts"),
+    packHost: await bundle("pack-host", "agent/runner/src/pack-host/main.ts"),
     admit: join(workshop.folder, "admit.cjs"),
   };
   await buildAdmitProgram(programs.admit);

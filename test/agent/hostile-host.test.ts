@@ -10,8 +10,11 @@ import {
   type RunnerLink,
   createRunnerLink,
 } from "../../agent/daemon/src/edge/runner-link/runner-link.ts";
-import type { PackHostLauncher } from "../../agent/runner/src/pack-hosts/pack-host-launcher.ts";
-import { createPackLines, type PackLines } from "../../agent/runner/src/pack-hosts/pack-lines.ts";
+import type { PackHostLauncher } from "../../agent/runner/src/pack-host-pool/pack-host-launcher.ts";
+import {
+  createPackQueues,
+  type PackQueues,
+} from "../../agent/runner/src/pack-host-pool/pack-queues.ts";
 import { serveAgent } from "../../agent/runner/src/serve-agent.ts";
 
 // The runner's side of pack hosts that were taken over: real processes that speak the protocol.
@@ -26,7 +29,7 @@ beforeEach(async () => {
   writeFileSync(codePath, code);
   const digest = `sha256:${createHash("sha256").update(code).digest("hex")}`;
   ask = {
-    ...{ packDigest: digest, codePath, codeSha256: digest, probe: "a" },
+    ...{ packDigest: digest, codePath, codeSha256: digest, probeName: "a" },
     ...{ input: Buffer.from("{}"), timeoutMs: 5000, memoryMb: 32 },
   };
   const options = { socketPath: join(folder, "s"), socketMode: 0o600, sharedGroups: [] };
@@ -66,25 +69,25 @@ const launcherOf = (bytes: number, isKnown = true): PackHostLauncher => ({
   },
 });
 
-function serve(lines: PackLines): void {
+function serve(queues: PackQueues): void {
   const hello = {
     ...{ op: "hello" as const, pid: 1, uid: 1, groups: [], confinement: "process" as const },
     startedAt: "2026-01-01T00:00:00.000Z",
   };
   const limits = { denyPaths: [], onOverdue: () => undefined };
   const socket = connect(join(folder, "s"));
-  serveAgent(socket, { hello, lines, limits });
+  serveAgent(socket, { hello, queues, limits });
 }
 
 async function outcomeOf(launcher: PackHostLauncher) {
-  const lines = createPackLines(
+  const queues = createPackQueues(
     launcher,
     { maxWaiting: 2, maxWaitMs: 1000, idleMs: 50 },
     () => undefined,
   );
-  serve(lines);
+  serve(queues);
   const done = await link.run(ask);
-  lines.drop(ask.packDigest);
+  queues.drop(ask.packDigest);
   return done.ok ? "ok" : done.failure.code;
 }
 
@@ -105,7 +108,7 @@ test("a host whose memory nobody could watch does not run", async () => {
 test("a host that cannot be started costs the call, and the next is asked anew", async () => {
   let starts = 0;
   const working = launcherOf(2);
-  const lines = createPackLines(
+  const queues = createPackQueues(
     {
       confinement: "process",
       start() {
@@ -117,10 +120,10 @@ test("a host that cannot be started costs the call, and the next is asked anew",
     { maxWaiting: 2, maxWaitMs: 1000, idleMs: 50 },
     () => undefined,
   );
-  serve(lines);
+  serve(queues);
   expect(await link.run(ask)).toMatchObject({ ok: false, failure: { code: "INTERNAL" } });
   expect(await link.run(ask)).toMatchObject({ ok: true });
-  lines.drop(ask.packDigest);
+  queues.drop(ask.packDigest);
 });
 
 test("whatever goes wrong with a question is its answer, and the runner lives", async () => {

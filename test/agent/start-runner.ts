@@ -28,7 +28,7 @@ export async function createTestBench(): Promise<TestBench> {
   const runnerPath = await workshop.bundle("runner", `import "./agent/runner/src/main.ts";`);
   const packHostPath = await workshop.bundle(
     "pack-host",
-    `import "./agent/runner/src/pack-host.ts";`,
+    `import "./agent/runner/src/pack-host/main.ts";`,
   );
   const log: string[] = [];
   const socketPath = join(workshop.folder, "link");
@@ -75,11 +75,11 @@ function buildPack(folder: string, count: number, probes: Record<string, string>
   const codePath = join(folder, `pack-${count}.js`);
   writeFileSync(codePath, code, { mode: 0o644 });
   const sha256 = (text: string) => `sha256:${createHash("sha256").update(text).digest("hex")}`;
-  return (probe: string, params: object = {}): RunAsk => ({
+  return (probeName: string, params: object = {}): RunAsk => ({
     packDigest: sha256(`archive ${codePath}`),
     codePath,
     codeSha256: sha256(code),
-    probe,
+    probeName,
     input: Buffer.from(JSON.stringify({ params, reads: {}, now: 1 })),
     timeoutMs: 1000,
     memoryMb: 32,

@@ -5,10 +5,10 @@ import { readFileSync } from "node:fs";
 import { toSondeError } from "@sonde/schemas/errors";
 import { stopCommands } from "./powers/run-command.ts";
 import { requireUnprivileged } from "@sonde/privileges";
-import { createPackHostLauncher } from "./pack-hosts/pack-host-launcher.ts";
+import { createPackHostLauncher } from "./pack-host-pool/pack-host-launcher.ts";
 import { keepConnected } from "./keep-connected.ts";
 import { createOverdueWatch } from "./overdue.ts";
-import { createPackLines } from "./pack-hosts/pack-lines.ts";
+import { createPackQueues } from "./pack-host-pool/pack-queues.ts";
 import { parseRunnerConfig } from "./parse-runner-config.ts";
 import { resolveDenyPaths } from "./resolve-deny-paths.ts";
 import { serveAgent } from "./serve-agent.ts";
@@ -16,7 +16,7 @@ import { serveAgent } from "./serve-agent.ts";
 /** A look may end this much after its deadline before the runner counts as stuck. */
 const OVERDUE_GRACE_MS = 2000;
 const HEARTBEAT_MS = 1000;
-const LINE_LIMITS = { maxWaiting: 64, maxWaitMs: 10_000, idleMs: 5 * 60_000 };
+const QUEUE_LIMITS = { maxWaiting: 64, maxWaitMs: 10_000, idleMs: 5 * 60_000 };
 
 // More than libuv's four threads, so that a stuck look does not hold up the others at once.
 process.env["UV_THREADPOOL_SIZE"] = "16";
@@ -52,8 +52,8 @@ async function main(): Promise<void> {
     log("runner-stuck", what);
     end();
   });
-  const lines = createPackLines(launcher, LINE_LIMITS, log);
-  const serving = { hello, lines, limits: { denyPaths, onOverdue } };
+  const queues = createPackQueues(launcher, QUEUE_LIMITS, log);
+  const serving = { hello, queues, limits: { denyPaths, onOverdue } };
   if (config.heartbeat === true) setInterval(() => process.stdout.write("\n"), HEARTBEAT_MS);
   keepConnected(config.socketPath, Math.random, (socket) => serveAgent(socket, serving), log);
 }

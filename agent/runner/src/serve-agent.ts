@@ -10,9 +10,9 @@ import {
 } from "@sonde/schemas/reads";
 import { type ReadLimits, performReads } from "./powers/powers.ts";
 import { FrameReader, encodeBody, encodeStreamFrame } from "@sonde/schemas/wire";
-import type { PackLines } from "./pack-hosts/pack-lines.ts";
+import type { PackQueues } from "./pack-host-pool/pack-queues.ts";
 
-export type Serving = { hello: RunnerHello; lines: PackLines; limits: ReadLimits };
+export type Serving = { hello: RunnerHello; queues: PackQueues; limits: ReadLimits };
 
 type Reply = { head: RunnerHello | RunnerReplyHead; body?: Uint8Array };
 type ReadRequest = Extract<RunnerRequest, { op: "read" }>;
@@ -21,7 +21,7 @@ type ReadRequest = Extract<RunnerRequest, { op: "read" }>;
 const MAX_READING = 64;
 
 /** Serves the agent on one connection until it ends. The agent is trusted; a broken frame ends it. */
-export function serveAgent(socket: Socket, { hello, lines, limits }: Serving): void {
+export function serveAgent(socket: Socket, { hello, queues, limits }: Serving): void {
   let reading = 0;
   const send = ({ head, body }: Reply): void => {
     if (socket.writable) socket.write(encodeStreamFrame(head, body));
@@ -52,13 +52,13 @@ export function serveAgent(socket: Socket, { hello, lines, limits }: Serving): v
         return;
       case "run": {
         const started = performance.now();
-        const outcome = await lines.run({ ...request, input });
+        const outcome = await queues.run({ ...request, input });
         const ms = performance.now() - started;
         if (outcome.ok) return send({ head: { id, op: "run", ms }, body: outcome.result });
         return send({ head: { id, op: "run", failure: outcome.failure, ms } });
       }
       case "drop":
-        lines.drop(request.packDigest);
+        queues.drop(request.packDigest);
         return send({ head: { id, op: "drop" } });
     }
   };

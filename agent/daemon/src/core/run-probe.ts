@@ -37,7 +37,8 @@ export type ProbeRunner = {
     packDigest: Digest;
     codePath: string;
     codeSha256: Digest;
-    probe: string;
+    /** Within its pack. */
+    probeName: string;
     /** A GuestInput, and below what the guest gave back: JSON in UTF-8, unchecked. */
     input: Uint8Array;
     timeoutMs: number;
@@ -96,7 +97,11 @@ export async function runProbe(call: Call, host: ProbeHost): Promise<Uint8Array>
   }
 }
 
-/** Pack, ceiling, grants, parameters: everything that is decided before anything is read. */
+/**
+ * Decides whether the probe may run, before anything is read: the audit log can be written, the pack
+ * is active and is the archive that was asked for, the probe exists on this host, the parameters fit.
+ * Grants and the ceiling are part of "exists": `buildActivePack` leaves out every probe beyond them.
+ */
 function checkCall(call: Call, host: ProbeHost): { pack: ActivePack; probe: LoadedProbe } {
   const broken = host.audit.unavailable();
   if (broken !== null) throw broken;
@@ -167,7 +172,7 @@ async function runGuest(
         packDigest: pack.admitted.digest,
         codePath: pack.codePath,
         codeSha256: pack.admitted.codeSha256,
-        probe: probe.name,
+        probeName: probe.name,
         input: encodeBody(input),
         timeoutMs: Math.min(workTime(trail), MAX_GUEST_MS),
         memoryMb: GUEST_MEMORY_MB,

@@ -9,7 +9,7 @@ export type PackHostRequest =
   /** Body: the pack's code. */
   | { op: "load"; memoryMb: number }
   /** Body: a GuestInput as JSON. */
-  | { op: "run"; id: number; probe: string; timeoutMs: number };
+  | { op: "run"; id: number; probeName: string; timeoutMs: number };
 
 export type PackHostReply =
   | { op: "ready" }

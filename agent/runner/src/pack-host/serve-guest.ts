@@ -25,9 +25,9 @@ export function serveGuest(input: Readable, output: Writable): void {
       guest = await createGuest({ code: text, memoryMb: request.memoryMb });
       return reply({ op: "ready" });
     }
-    const { id, probe, timeoutMs } = request;
+    const { id, probeName, timeoutMs } = request;
     reply({ op: "begun", id });
-    const outcome = await guest?.run(probe, text, timeoutMs);
+    const outcome = await guest?.run(probeName, text, timeoutMs);
     if (outcome === undefined) throw new Error("expected a load request first");
     if (!outcome.ok) return reply({ op: "done", id, failure: outcome.failure });
     const result = Buffer.from(outcome.result, "utf8");

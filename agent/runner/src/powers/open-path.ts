@@ -10,7 +10,7 @@ import {
   O_RDONLY,
   callsFor,
 } from "./file-calls.ts";
-import { forbiddenReason } from "./forbidden-path.ts";
+import { whyPrivate } from "./private-path.ts";
 import { readFailure } from "./read-failure.ts";
 
 export type Kind = "file" | "directory" | "socket";
@@ -86,7 +86,7 @@ function checkPath(path: string, denyPaths: string[]): void {
   if (!path.startsWith("/") || !isNormal || path.includes("\0")) {
     throw new SondeError("READ_FAILED", "expected an absolute and normalised path");
   }
-  const reason = forbiddenReason(path, denyPaths);
+  const reason = whyPrivate(path, denyPaths);
   if (reason !== null) {
     throw new SondeError("READ_NOT_GRANTED", `${path} is never read for a pack: ${reason}`);
   }

@@ -79,7 +79,7 @@ const guest: RunAsk = {
   packDigest: digest,
   codePath: "/x",
   codeSha256: digest,
-  probe: "a",
+  probeName: "a",
   input: Buffer.from("{}"),
   timeoutMs: 100,
   memoryMb: 32,

@@ -49,7 +49,7 @@ export type RunnerLinkOptions = {
 const APPEAR_MS = 5000;
 /** A runner answers reads at their deadline; later than this it is stuck. */
 const READ_GRACE_MS = 1500;
-/** A call may wait for calls before it (runner.ts, LINE_LIMITS), a cold start and a crash. */
+/** A call may wait for calls before it (runner.ts, QUEUE_LIMITS), a cold start and a crash. */
 const RUN_GRACE_MS = 15_000;
 const DROP_MS = 10_000;
 

@@ -6,16 +6,16 @@ import { PackHostProcess } from "./pack-host-process.ts";
 import { readCode } from "./read-code.ts";
 
 export type RunRequest = Extract<RunnerRequest, { op: "run" }> & { input: Buffer };
-export type LineLimits = { maxWaiting: number; maxWaitMs: number; idleMs: number };
+export type QueueLimits = { maxWaiting: number; maxWaitMs: number; idleMs: number };
 
 /**
  * The calls of one pack, one after the other, through a host that is started on first use,
  * kept warm, ended when idle and replaced when it died. A crash costs the call that
  * caused it: one that had not begun is given to a new host, once.
  */
-export class PackLine {
+export class PackQueue {
   readonly #launcher: PackHostLauncher;
-  readonly #limits: LineLimits;
+  readonly #limits: QueueLimits;
   readonly #log: (event: string, detail: string) => void;
   #host: PackHostProcess | null = null;
   #codeSha256: string | null = null;
@@ -26,7 +26,7 @@ export class PackLine {
 
   constructor(
     launcher: PackHostLauncher,
-    limits: LineLimits,
+    limits: QueueLimits,
     log: (event: string, detail: string) => void,
   ) {
     this.#launcher = launcher;

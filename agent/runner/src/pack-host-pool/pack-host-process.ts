@@ -9,7 +9,7 @@ import {
 } from "../pack-host/pack-host-protocol.ts";
 import type { PackHostLauncher, PackHostChild } from "./pack-host-launcher.ts";
 
-export type GuestCall = { probe: string; input: Buffer; timeoutMs: number };
+export type GuestCall = { probeName: string; input: Buffer; timeoutMs: number };
 
 /** `lost`: the host ended before the call began, so another host may be asked. */
 export type GuestOutcome = GuestAnswer | { lost: string };
@@ -66,14 +66,14 @@ export class PackHostProcess {
     return this.#stderr.trim();
   }
 
-  async run({ probe, input, timeoutMs }: GuestCall): Promise<GuestOutcome> {
+  async run({ probeName, input, timeoutMs }: GuestCall): Promise<GuestOutcome> {
     if (!(await this.#ready)) return { lost: "the pack host did not start" };
     const id = ++this.#calls;
     const watch = this.#watch(timeoutMs);
     const outcome = await new Promise<GuestOutcome>((settle) => {
       this.#pending = { id, hasBegun: false, settle };
       if (this.#hasEnded) this.#settlePending();
-      else this.#send({ op: "run", id, probe, timeoutMs }, input);
+      else this.#send({ op: "run", id, probeName, timeoutMs }, input);
     });
     watch.stop();
     // An isolate that ran out of memory is gone; its process is of no further use.
