@@ -75,13 +75,13 @@ const send = (type: string, body: object, callId?: string): void =>
     channel.seal({ type: type as MessageType, body: encodeBody(body), ...(callId && { callId }) }),
   );
 
-const ask = (callId: string) =>
+const ask = (callId: string, timeoutMs = 5000) =>
   link.call({
     callId,
     principal: "key:a",
     packDigest: DIGEST,
     policyHash: DIGEST,
-    body: { probe: "system.overview", params: {}, timeoutMs: 5000 },
+    body: { probe: "system.overview", params: {}, timeoutMs },
   });
 
 test.each([
@@ -210,4 +210,54 @@ test.each([
   if (code === "ENVELOPE_INVALID") send("hello", HELLO);
   send(type, body);
   expect((await closed)?.code).toBe(code);
+});
+
+test("a text message ends the session", async () => {
+  agent.send("hello");
+  expect(await closed).toMatchObject({
+    ...{ code: "ENVELOPE_INVALID", message: "expected a binary message, got text" },
+  });
+});
+
+test("a result whose header and body name two calls ends the session", async () => {
+  send("hello", HELLO);
+  const [callId, other] = [randomUUID(), randomUUID()];
+  const asked = ask(callId);
+  send("result", buildResult(other), callId);
+  await expect(asked).rejects.toMatchObject({ code: "CALL_OUTCOME_UNKNOWN" });
+  expect((await closed)?.code).toBe("ENVELOPE_INVALID");
+});
+
+test("a call that is open when the connection breaks has an unknown outcome", async () => {
+  send("hello", HELLO);
+  const asked = ask(randomUUID());
+  await expect.poll(() => received.length).toBe(1);
+  agent.terminate();
+  await expect(asked).rejects.toMatchObject({ code: "CALL_OUTCOME_UNKNOWN" });
+  expect(await closed).toBe(null);
+});
+
+test("256 calls are open at most, and one that is answered makes room", async () => {
+  send("hello", HELLO);
+  const ids = Array.from({ length: 256 }, () => randomUUID());
+  const asked = ids.map((id) => ask(id).catch((error: SondeError) => error.code));
+  await expect(ask(randomUUID())).rejects.toMatchObject({ code: "AGENT_BUSY" });
+  const [first = ""] = ids;
+  send("result", buildResult(first), first);
+  await asked[0];
+  const another = randomUUID();
+  const again = ask(another);
+  send("result", buildResult(another), another);
+  expect((await again).body.status).toBe("ok");
+});
+
+test("a call that is not answered ends with its time, and a late answer is nobody's", async () => {
+  send("hello", HELLO);
+  const callId = randomUUID();
+  await expect(ask(callId, 1)).rejects.toMatchObject({ code: "CALL_TIMEOUT" });
+  send("result", buildResult(callId), callId);
+  const next = randomUUID();
+  const asked = ask(next);
+  send("result", buildResult(next), next);
+  expect((await asked).body.callId).toBe(next);
 });

@@ -1,0 +1,290 @@
+import { type ChildProcess, spawn } from "node:child_process";
+import {
+  createPublicKey,
+  generateKeyPairSync,
+  type KeyPairKeyObjectResult,
+  randomBytes,
+  randomUUID,
+} from "node:crypto";
+import { once } from "node:events";
+import {
+  chmodSync,
+  chownSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
+import type { IncomingMessage } from "node:http";
+import { tmpdir } from "node:os";
+import { join, resolve } from "node:path";
+import type { TLSSocket } from "node:tls";
+import { type Database, openDatabase } from "@sonde/database";
+import { startTestDatabase } from "@sonde/database/testing";
+import type { Digest } from "@sonde/schemas/names";
+import type { TrustPolicy } from "@sonde/schemas/trust";
+import { archiveDigest } from "@sonde/trust/archive";
+import { openAuthority } from "@sonde/trust/ca";
+import {
+  CHANNEL_BINDING_BYTES,
+  CHANNEL_BINDING_LABEL,
+  type Channel,
+  createChannel,
+  createSigningKey,
+  deriveSessionId,
+  type Incoming,
+  NONCE_BYTES,
+} from "@sonde/trust/envelope";
+import {
+  buildSampleArchive,
+  buildSamplePolicy,
+  createSampleKey,
+  signSample,
+  startSampleRegistry,
+} from "@sonde/trust/testing";
+import { WebSocket } from "ws";
+import { createEnrolmentStore } from "../agents/edge/enrolment-store.ts";
+import { openDirectory } from "../directory/index.ts";
+import { migrations } from "../migrations.ts";
+
+const NOBODY = 65_534;
+const DAY_MS = 24 * 3_600_000;
+const workspace = resolve(import.meta.dirname, "../../..");
+
+/** The agent's end of a session, after the hub's welcome. */
+export type AgentSession = { socket: WebSocket; channel: Channel; welcome: Incoming };
+
+/** The agent's key pair and a certificate of which more than half is over. */
+export type EnrolledAgent = {
+  id: string;
+  name: string;
+  key: KeyPairKeyObjectResult;
+  certificate: string;
+};
+
+type Answer = Record<string, unknown> & { error?: { code: string } };
+
+/** A hub as a process of its own, over a real PostgreSQL, with one enrolled agent and a registry. */
+export type TestHub = {
+  ready: { hubId: string; http: number; control: number };
+  operatorKey: string;
+  agent: EnrolledAgent;
+  /** PEM of the hub's CA. */
+  ca: Buffer;
+  /** Of version 1.0.0 of `acme/hello`, which is published and whose signer is trusted. */
+  digest: Digest;
+  /** Rewrites the hub's trust policy. */
+  setTrusted(isTrusted: boolean): void;
+  /** Asks a route under `/api/v1`; `code` is the error's, or the HTTP status. */
+  ask(
+    method: string,
+    path: string,
+    body?: object,
+    key?: string,
+  ): Promise<{ answer: Answer; code: string | number }>;
+  /** Makes a key with that policy. */
+  addKey(policy?: object): Promise<{ id: string; key: string }>;
+  connect(certificate?: string): Promise<AgentSession>;
+  openDatabase(): Promise<Database>;
+  restart(): Promise<void>;
+  close(): Promise<void>;
+};
+
+/** @param seed fills the database before the hub that is tested starts */
+export async function startHub(
+  seed: (database: Database) => Promise<void> = () => Promise.resolve(),
+): Promise<TestHub> {
+  // As root the hub runs as nobody, who must be able to enter.
+  const account = process.getuid?.() === 0 ? { uid: NOBODY, gid: NOBODY } : {};
+  const root = mkdtempSync(join(tmpdir(), "sonde-hub-"));
+  const at = (...parts: string[]) => join(root, ...parts);
+  chmodSync(root, 0o755);
+  mkdirSync(at("data"));
+  if (account.uid !== undefined) chownSync(at("data"), account.uid, account.gid);
+
+  const acme = createSampleKey();
+  const archive = buildSampleArchive();
+  const registry = await startSampleRegistry();
+  registry.publish(archive, signSample(archive, acme));
+  const setTrusted = (isTrusted: boolean): void => {
+    const policy: TrustPolicy = buildSamplePolicy(isTrusted ? { acme: [acme] } : {}, {
+      registry: registry.url,
+      logKey: registry.logKey,
+    });
+    writeFileSync(at("trust.json"), JSON.stringify(policy), { mode: 0o644 });
+  };
+  setTrusted(true);
+  // The program of an installation is a bundle; here it is started on its sources.
+  const program = JSON.stringify(join(workspace, "foundation/trust/src/admit/main.ts"));
+  writeFileSync(
+    at("admit.mjs"),
+    `import { spawnSync } from "node:child_process";
+     const args = ["--conditions=sonde:source", ${program}];
+     process.exitCode = spawnSync(process.execPath, args, { stdio: "inherit" }).status ?? 1;\n`,
+  );
+  const server = await startTestDatabase();
+  const open = (): Promise<Database> =>
+    openDatabase({
+      ...{ dataDir: "/nonexistent", url: server.url, schema: "hub", migrations },
+      ...{ maxConnections: 1, onLost: fail },
+    });
+  writeFileSync(
+    at("hub.json"),
+    JSON.stringify({
+      dataDir: at("data"),
+      databaseUrl: server.url,
+      http: { host: "127.0.0.1", port: 0, behindProxy: false, publicHosts: [] },
+      agents: { host: "127.0.0.1", enrolPort: 0, controlPort: 0, names: ["localhost"] },
+      trustPolicyPath: at("trust.json"),
+      admitPath: at("admit.mjs"),
+      callTimeoutMs: 1000,
+      supervised: true,
+    }),
+  );
+
+  // The first start makes the keys; the agent is one that enrolled four days ago.
+  let running = await startProcess(root, account);
+  await stopProcess(running.child);
+  const readKey = (name: string) => readFileSync(at("data", "keys", name), "utf8");
+  const files = { certificate: readKey("ca.pem"), privateKey: readKey("ca-key.pem") };
+  const database = await open();
+  const agent = await enrolFourDaysAgo(database, files, running.ready.hubId);
+  await seed(database);
+  await database.close();
+  running = await startProcess(root, account);
+
+  const operatorKey = readFileSync(at("data", "operator-key"), "utf8").trim();
+  const ca = Buffer.from(files.certificate);
+  const ask: TestHub["ask"] = async (method, path, body, key = operatorKey) => {
+    const response = await fetch(`http://127.0.0.1:${running.ready.http}/api/v1${path}`, {
+      method,
+      headers: {
+        authorization: `Bearer ${key}`,
+        ...(body !== undefined && { "content-type": "application/json" }),
+      },
+      ...(body !== undefined && { body: JSON.stringify(body) }),
+    });
+    const answer = (await response.json()) as Answer;
+    return { answer, code: answer.error?.code ?? response.status };
+  };
+  return {
+    get ready() {
+      return running.ready;
+    },
+    ...{ operatorKey, agent, ca, digest: archiveDigest(archive), setTrusted, ask },
+    async addKey(policy = { role: "client", agents: "*", probes: "*" }) {
+      const { answer } = await ask("POST", "/api-keys", { name: "Claude", policy });
+      return answer as { id: string; key: string };
+    },
+    connect: (certificate = agent.certificate) =>
+      connect(running.ready, { ...agent, certificate }, ca, readKey("command-key.pem")),
+    openDatabase: open,
+    async restart() {
+      await stopProcess(running.child);
+      running = await startProcess(root, account);
+    },
+    async close() {
+      await stopProcess(running.child);
+      await registry.close();
+      await server.close();
+      rmSync(root, { recursive: true, force: true });
+    },
+  };
+}
+
+type HubProcess = { child: ChildProcess; ready: TestHub["ready"] };
+
+async function startProcess(
+  root: string,
+  account: { uid?: number; gid?: number },
+): Promise<HubProcess> {
+  const child = spawn(
+    process.execPath,
+    ["--conditions=sonde:source", join(workspace, "hub/src/main.ts"), join(root, "hub.json")],
+    { ...account, cwd: root, stdio: ["pipe", "pipe", "pipe"] },
+  );
+  let said = "";
+  child.stderr.on("data", (chunk: Buffer) => (said += chunk.toString()));
+  const ready = await new Promise<TestHub["ready"]>((done, refuse) => {
+    let line = "";
+    child.stdout.on("data", (chunk: Buffer) => {
+      line += chunk.toString();
+      if (line.includes("\n")) done(JSON.parse(line) as TestHub["ready"]);
+    });
+    child.once("close", (code) => refuse(new Error(`the hub ended with ${code}: ${line}${said}`)));
+  });
+  return { child, ready };
+}
+
+async function stopProcess(child: ChildProcess): Promise<void> {
+  if (child.exitCode !== null || child.signalCode !== null) return;
+  const ended = new Promise((done) => child.once("close", done));
+  child.kill("SIGTERM");
+  await ended;
+}
+
+async function enrolFourDaysAgo(
+  { sql }: Database,
+  files: { certificate: string; privateKey: string },
+  hubId: string,
+): Promise<EnrolledAgent> {
+  const then = new Date(Date.now() - 4 * DAY_MS);
+  const key = generateKeyPairSync("ed25519");
+  const agent = { id: randomUUID(), name: "web-1" };
+  const authority = await openAuthority(files, () => then);
+  const { certificate, serial, keyId, expiresAt } = await authority.issueAgentCertificate({
+    ...{ publicKey: key.publicKey, hubId, agentId: agent.id },
+  });
+  const directory = await openDirectory(sql, fail);
+  const store = createEnrolmentStore(sql, directory);
+  const secret = "sonde_et_test";
+  const day = new Date(then.getTime() + DAY_MS);
+  await store.addToken({ secret, agentName: agent.name, at: then, expiresAt: day });
+  await store.enrol({
+    ...{ ...agent, secret, at: then, serial, keyId, certificateExpiresAt: expiresAt },
+    publicKey: key.publicKey.export({ type: "spki", format: "pem" }).toString(),
+  });
+  await directory.close();
+  return { ...agent, key, certificate };
+}
+
+async function connect(
+  { hubId, control }: TestHub["ready"],
+  { id, key, certificate }: EnrolledAgent,
+  ca: Buffer,
+  hubKey: string,
+): Promise<AgentSession> {
+  const nonce = randomBytes(NONCE_BYTES);
+  const socket = new WebSocket(`wss://localhost:${control}/control`, {
+    headers: { "Sonde-Nonce": nonce.toString("base64url") },
+    ca: [ca],
+    cert: certificate,
+    key: key.privateKey.export({ format: "pem", type: "pkcs8" }),
+    perMessageDeflate: false,
+  });
+  socket.binaryType = "nodebuffer";
+  const upgraded = new Promise<IncomingMessage>((done) => socket.once("upgrade", done));
+  const [first] = (await once(socket, "message")) as [Buffer];
+  const response = await upgraded;
+  const hubNonce = Buffer.from(String(response.headers["sonde-nonce"]), "base64url");
+  const exporter = (response.socket as TLSSocket).exportKeyingMaterial(
+    CHANNEL_BINDING_BYTES,
+    CHANNEL_BINDING_LABEL,
+    Buffer.alloc(0),
+  );
+  const channel = createChannel({
+    side: "agent",
+    hubId,
+    agentId: id,
+    sessionId: deriveSessionId(exporter, hubNonce, nonce),
+    signer: createSigningKey(key.privateKey, key.publicKey),
+    peerKey: createPublicKey(hubKey),
+    now: Date.now,
+  });
+  return { socket, channel, welcome: channel.open(first) };
+}
+
+function fail(error: Error): never {
+  throw error;
+}
