@@ -30,5 +30,7 @@ test("a process that falls silent is replaced, one that beats is left alone", as
   const beating = await start("beating", `setInterval(() => process.stdout.write("\\n"), 500)`);
   const first = { silent: silent.pid(), beating: beating.pid() };
   await expect.poll(() => silent.pid(), { timeout: 20_000 }).not.toBe(first.silent);
+  // Long enough for one that was ended at the same time to be started again.
+  await new Promise((done) => setTimeout(done, 2_000));
   expect(beating.pid()).toBe(first.beating);
 }, 30_000);

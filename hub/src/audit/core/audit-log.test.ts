@@ -46,6 +46,18 @@ test("a database that is gone refuses the record instead of losing it", async ()
   await expect(log.append(note({}))).rejects.toMatchObject({ code: "AUDIT_UNAVAILABLE" });
 });
 
+test("records that nobody writes do not pile up without an end", async () => {
+  const written = Promise.withResolvers<boolean>();
+  const store = createAuditStore(database.sql, randomUUID());
+  const stuck: AuditStore = { ...store, append: () => written.promise };
+  const log = await openAudit(stuck, now);
+  const records = Array.from({ length: 20_600 }, () => log.append(note({})));
+  const last = await Promise.allSettled(records.slice(-1));
+  expect(last).toMatchObject([{ status: "rejected", reason: { code: "AUDIT_UNAVAILABLE" } }]);
+  written.resolve(true);
+  await Promise.allSettled(records);
+});
+
 test("with nothing waiting a flush is over at once", async () => {
   const log = await openAudit(createAuditStore(database.sql, randomUUID()), now);
   await log.flush();
