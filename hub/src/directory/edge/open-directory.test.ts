@@ -72,10 +72,13 @@ test("many changes at once are all seen, and read together", async () => {
 
 test("what was missed while the connection was gone is read when it is back", async () => {
   const id = randomUUID();
-  // Both directories listen; both lose their connections.
-  await databases[0].sql`select pg_terminate_backend(pid) from pg_stat_activity
-    where query like 'listen%' and datname = current_database()`;
-  await addAgent(directories[0], id, "web-3");
+  // Both directories lose the connection that listens, in the moment of the change: one query is
+  // one transaction, and neither listens again before its commit.
+  await databases[0].sql.unsafe(`
+    insert into agents (id, name, public_key, enrolled_at) values ('${id}', 'web-3', 'key', now());
+    insert into changes (kind, id) values ('agent', '${id}');
+    select pg_terminate_backend(pid) from pg_stat_activity
+      where query like 'listen%' and datname = current_database()`);
   await expect.poll(() => directories[1].agentById(id)?.name).toBe("web-3");
 });
 
