@@ -8,7 +8,7 @@ import { type Static, Type } from "typebox";
 import type { AuditStore } from "../../audit/index.ts";
 import type { Hub } from "../../hub.ts";
 
-/** How one answer came to be. */
+/** Adds the route that tells the provenance of one answer. */
 export function addCallRoutes(hub: Hub, store: AuditStore): void {
   const { app, auditLog } = hub;
 
@@ -47,7 +47,7 @@ function describeCall(
   const report = directory
     .agent(request.agent)
     .packs.find(({ digest }) => digest === request.packDigest);
-  // The agent's statement may say more than this release knows.
+  // The agent's statement may have members that this release does not know.
   const { by, at } = report?.approved ?? {};
   const detail = (response?.detail ?? { hops: [] }) as ResponseDetail;
   const { total, ...stages } = detail.timings ?? { total: 0 };
@@ -56,7 +56,7 @@ function describeCall(
     principal: request.principal ?? "",
     agent: request.agent,
     probe: request.probe,
-    // Who had signed it at the time of the call.
+    // The signer as recorded at the time of the call.
     pack: {
       name: pack.name,
       version: pack.version,
