@@ -63,7 +63,7 @@ import { createPackStore } from "./catalog/edge/pack-store.ts";
 import { type Directory, openDirectory } from "./directory/index.ts";
 import { migrations } from "./migrations.ts";
 
-// The hub as a real process over a real PostgreSQL; as root it runs as nobody.
+// The hub as a real process over a real PostgreSQL. Under root it runs as nobody.
 const NOBODY = 65_534;
 const asRoot = process.getuid?.() === 0;
 const account = asRoot ? { uid: NOBODY, gid: NOBODY } : {};
@@ -78,7 +78,7 @@ type Ready = { hubId: string; http: number; control: number };
 let database: TestDatabase;
 let hub: { child: ChildProcess; ready: Ready };
 let operatorKey: string;
-/** The agent's key and a certificate of which more than half is over. */
+/** The agent's key, and a certificate with more than half of its lifetime over. */
 let agent: { id: string; key: ReturnType<typeof generateKeyPairSync>; certificate: string };
 
 const acme = createSampleKey();
@@ -126,7 +126,7 @@ beforeAll(async () => {
   registry = await startSampleRegistry();
   registry.publish(archive, signSample(archive, acme));
   writeTrust({ acme: [acme] });
-  // The program of an installation is a bundle; here it is started on its sources.
+  // An installation runs a bundle; the test runs the sources.
   const program = JSON.stringify(join(workspace, "foundation/trust/src/admit/main.ts"));
   writeFileSync(
     at("admit.mjs"),
@@ -148,7 +148,7 @@ beforeAll(async () => {
       supervised: true,
     }),
   );
-  // The first start makes the keys; the agent is one that enrolled four days ago.
+  // The first start makes the keys. The agent enrolled four days ago.
   hub = await startHub();
   operatorKey = readFileSync(at("data", "operator-key"), "utf8").trim();
   await stopHub();
@@ -200,7 +200,7 @@ async function enrolFourDaysAgo(hubId: string): Promise<void> {
   agent = { id, key, certificate: issued.certificate };
 }
 
-/** A second agent, which should have as many packs as an agent takes. */
+/** Adds a second agent with as many desired packs as an agent accepts. */
 async function fillAgent(sql: Sql, directory: Directory, then: Date): Promise<void> {
   const store = createEnrolmentStore(sql, directory);
   const packs = createPackStore(sql, directory);
@@ -254,17 +254,17 @@ test("a publisher who is struck out of trust.json is refused by the hub that is 
   expect((await install()).code).toBe(200);
 });
 
-test("an agent is not told to have more packs than it takes", async () => {
+test("an agent gets no more desired packs than it accepts", async () => {
   const path = `/agents/${FULL_AGENT}/packs/acme`;
   const install = () => ask("PUT", `${path}/hello`, { version: "1.0.0" });
   expect((await install()).code).toBe("BAD_REQUEST");
   expect((await ask("DELETE", `${path}/pack-0`)).code).toBe(200);
   expect((await install()).code).toBe(200);
-  // A newer version of one it has takes no further place.
+  // A newer version of an assigned pack needs no further place.
   expect((await install()).code).toBe(200);
 });
 
-test("what a key had no right to is in the log that the operator reads", async () => {
+test("a request without the right is in the audit log", async () => {
   const policy = { role: "client", agents: "*", probes: "*" };
   const { answer } = await ask("POST", "/api-keys", { name: "Claude", policy });
   const { id, key } = answer as { id: string; key: string };
@@ -284,7 +284,7 @@ const HELLO = buildHello({ name: AGENT });
 
 type Session = { socket: WebSocket; channel: Channel; welcome: Incoming };
 
-/** Connects as the agent, up to the hub's welcome. */
+/** Connects as the agent and returns after the hub's welcome. */
 async function connect(certificate: string): Promise<Session> {
   const { hubId, control } = hub.ready;
   const nonce = randomBytes(NONCE_BYTES);
@@ -320,7 +320,7 @@ async function connect(certificate: string): Promise<Session> {
   return { socket, channel, welcome: channel.open(first) };
 }
 
-/** Connects as the agent, says hello, and gives the first message of a kind that the hub sends. */
+/** Connects as the agent, says hello, and returns the hub's first message of the wanted type. */
 async function meet(certificate: string, wanted: Incoming["header"]["type"]): Promise<Incoming> {
   const { socket, channel } = await connect(certificate);
   try {
@@ -337,7 +337,7 @@ async function meet(certificate: string, wanted: Incoming["header"]["type"]): Pr
   }
 }
 
-test("of reports that come faster than they are kept the newest is kept, and little is written", async () => {
+test("of a burst of reports the newest is saved, with few writes", async () => {
   const { socket, channel } = await connect(agent.certificate);
   const revisions = async () => {
     const { answer } = await ask("GET", `/agents/${AGENT}`);
@@ -360,7 +360,7 @@ test("of reports that come faster than they are kept the newest is kept, and lit
   expect(row?.["n"]).toBeLessThan(250);
 });
 
-test("an agent whose certificate is half over is sent the next one, which opens the door", async () => {
+test("an agent with a half-expired certificate is sent the next one, which connects", async () => {
   const { body } = await meet(agent.certificate, "certificate");
   const { certificate } = parseCertificateBody(body);
   const next = new X509Certificate(certificate);
@@ -370,7 +370,7 @@ test("an agent whose certificate is half over is sent the next one, which opens 
   expect((await meet(certificate, "desired-state")).header.agentId).toBe(agent.id);
 });
 
-test("a refused connection is ended whole, also when the other side keeps its half open", async () => {
+test("a refused connection is closed fully, also when the peer keeps its half open", async () => {
   const options: ConnectionOptions & { allowHalfOpen: boolean } = {
     host: "127.0.0.1",
     servername: "localhost",
@@ -390,7 +390,7 @@ test("a refused connection is ended whole, also when the other side keeps its ha
   socket.write(`GET /control HTTP/1.1\r\n${upgrade}\r\n\r\n`);
   const [answer] = (await once(socket, "data")) as [Buffer];
   expect(answer.toString()).toMatch(/^HTTP\/1.1 401 /);
-  // What is written to a connection that is gone is answered with its end.
+  // A write to a closed connection fails, which ends the socket.
   const writing = setInterval(() => socket.write("x"), 50);
   const late = new Promise((done) => setTimeout(done, 5000, "still open"));
   expect(await Promise.race([gone.then(() => "ended"), late])).toBe("ended");
@@ -398,7 +398,7 @@ test("a refused connection is ended whole, also when the other side keeps its ha
   socket.destroy();
 });
 
-test("refused keys are in the log: the first at once, the others also when the hub is stopped", async () => {
+test("refused keys are in the audit log: the first at once, the rest by count, also at a stop", async () => {
   for (let index = 0; index < 3; index++) {
     expect((await ask("GET", "/agents", undefined, `sonde_ak_${"x".repeat(43)}`)).code).toBe(
       "UNAUTHENTICATED",
@@ -420,7 +420,7 @@ test("refused keys are in the log: the first at once, the others also when the h
   ]);
 });
 
-test("a certificate that was refused again and again is not looked at any more", async () => {
+test("a certificate above its limit of refusals is dropped unread", async () => {
   const answers: (number | "ended")[] = [];
   for (let index = 0; index < 21; index++) {
     const request = httpsRequest({
