@@ -58,7 +58,7 @@ async function start(config: HubConfig, ports: ServicePorts): Promise<Running> {
   try {
     return await serve(config, { ...ports, keys, readPolicy, database });
   } catch (thrown) {
-    // A hub that cannot serve, for example on a port in use, must not leave its database running.
+    // A hub that cannot serve, for example on a port in use, stops its database.
     await database.close();
     throw thrown;
   }

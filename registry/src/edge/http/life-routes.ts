@@ -17,7 +17,7 @@ const PackPath = Type.Object(pack);
 const VersionPath = Type.Object({ ...pack, version: Version });
 const AdvisoryPath = Type.Object({ ...pack, id: AdvisoryId });
 
-/** What becomes of a pack after it was published: each route writes one kind of log entry. */
+/** Adds the routes that change a published pack's life. Each writes one kind of log entry. */
 export function addLifeRoutes(app: HttpServer, lives: LifeStore, now: () => Date): void {
   const path = "/api/v1/packs/:publisher/:pack";
   const said = (params: { publisher: string; pack: string }, caller: Principal) => ({

@@ -11,7 +11,9 @@ const querystring = Type.Object(
   { additionalProperties: false },
 );
 
-/** What a version asks for beyond another one of its pack, by default the one before it. */
+/**
+ * Adds the route that compares the permissions of two versions, by default with the previous one.
+ */
 export function addPermissionRoutes(app: HttpServer, versions: VersionStore): void {
   app.get(
     "/api/v1/packs/:publisher/:pack/:version/permissions",

@@ -25,7 +25,7 @@ export type TrustedRoutePorts = {
   now: () => Date;
 };
 
-/** Who may publish with an identity token, for a publisher's owners and for the operator. */
+/** Adds the routes of a publisher's trusted publishers, for its owners and the operator. */
 export function addTrustedRoutes(app: HttpServer, ports: TrustedRoutePorts): void {
   const { publishers, trusted, now } = ports;
   const path = "/api/v1/publishers/:publisher/trusted-publishers";
@@ -90,7 +90,9 @@ export function addTrustedRoutes(app: HttpServer, ports: TrustedRoutePorts): voi
   );
 }
 
-/** The exchange itself: the identity token is all the caller has. */
+/**
+ * Adds the exchange of an identity token for a publish token. The identity token authenticates it.
+ */
 export function addExchangeRoute(app: HttpServer, ports: TrustedRoutePorts): void {
   const { trusted, identities, now } = ports;
   app.post(

@@ -3,7 +3,7 @@ import type { PackVersions, VersionDetails } from "@sonde/schemas/registry";
 import { Html, html } from "@sonde/service/web";
 import { renderDate, renderDownloads, renderPage } from "./layout.ts";
 
-/** So many of the newest versions are listed; the index has them all. */
+/** How many of the newest versions are listed. The index has all of them. */
 const MAX_LISTED = 50;
 
 const LEVELS: Record<Capability, { label: string; words: string }> = {
@@ -12,7 +12,7 @@ const LEVELS: Record<Capability, { label: string; words: string }> = {
   manage: { label: "changes things", words: "It can change the host." },
 };
 
-/** Everything about one version of a pack. */
+/** Renders the page of one version of a pack. */
 export function renderPackPage(
   details: VersionDetails,
   { versions }: PackVersions,
@@ -50,7 +50,7 @@ ${renderProof(details, checkpoint)}
   );
 }
 
-/** What was said against it since it was published, the gravest first. */
+/** Renders the warnings about a version, the most severe first. */
 function renderWarnings({ latest, state, deprecated, advisories }: VersionDetails): Html | null {
   const said = [
     latest === null
