@@ -46,7 +46,7 @@ const publish = (upload: Upload, body?: string | FormData): Promise<Answer> =>
   registry.publish(complete(upload), body);
 const archiveOf = (version: string, code = "var pack = {};\n"): Uint8Array =>
   buildSampleArchive({ manifest: { version }, code });
-/** The sample's probe under another label. */
+/** Returns the sample's probe with another capability. */
 const labelled = (capability: Capability) =>
   Object.fromEntries(
     Object.entries(buildSampleManifest().probes).map(([name, probe]) => [
@@ -56,7 +56,7 @@ const labelled = (capability: Capability) =>
   );
 const blobs = (): string[] => readdirSync(join(registry.dataDir, "archives")).toSorted();
 
-test("what is published is listed, described and downloaded, byte for byte", async () => {
+test("a published version is listed, described and downloaded, byte for byte", async () => {
   const archive = archiveOf("1.0.0");
   const bundle = signSample(archive, acme);
   const answer = await publish({ archive, bundle });
@@ -98,7 +98,7 @@ test("versions are in order of version, and the latest is no pre-release", async
 });
 
 test("a version never changes: the same bytes give the same answer, others are refused", async () => {
-  // Here, or in a test before this one.
+  // Published by this test or by an earlier one.
   await publish({ archive: archiveOf("1.0.0") });
   const before = (await read("/api/v1/packs/acme/hello/1.0.0")).body;
   const kept = blobs();
@@ -110,7 +110,7 @@ test("a version never changes: the same bytes give the same answer, others are r
   expect(blobs()).toEqual(kept);
 });
 
-test("of many at once exactly one wins, and only its archive is kept", async () => {
+test("of concurrent publishes exactly one wins, and only its archive is kept", async () => {
   const kept = blobs().length;
   const answers = await Promise.all(
     Array.from({ length: 8 }, (_, index) =>
@@ -360,7 +360,7 @@ test.each<[string, number, string, () => string | FormData]>([
   expect([answer.status, codeOf(answer)]).toEqual([status, code]);
 });
 
-test("a multipart body that breaks off is the caller's fault", async () => {
+test("a truncated multipart body is BAD_REQUEST", async () => {
   const answer = await fetch(registry.at("/api/v1/packs/acme/hello/9.0.0"), {
     method: "PUT",
     headers: {
@@ -425,7 +425,7 @@ test.each<[string, string, number, string]>([
   ]);
 });
 
-test("the operator's socket is the operator's alone, and its input is strict", async () => {
+test("only the operator opens the operator's socket, and its input is strict", async () => {
   const socketPath = join(registry.dataDir, "run/operator.sock");
   expect(statSync(socketPath).mode & 0o777).toBe(0o600);
   expect(statSync(join(registry.dataDir, "run")).mode & 0o777).toBe(0o700);
@@ -534,12 +534,12 @@ test("a port in use is one clear sentence", async () => {
   const { code, out } = await registry.runToEnd([other]);
   expect(code).toBe(1);
   expect(out).toContain('"code":"PORT_IN_USE"');
-  // It had started a database by then, and took it along.
+  // It had started a database by then, and stopped it.
   expect(existsSync(join(otherData, "postgres", "PG_VERSION"))).toBe(true);
   expect(existsSync(join(otherData, "postgres", "postmaster.pid"))).toBe(false);
 });
 
-test("it is started with its configuration and nothing else", async () => {
+test("it starts with its configuration as the only argument", async () => {
   for (const args of [[], [registry.configFile, "publisher", "add", "acme"]]) {
     const { code, out } = await registry.runToEnd(args);
     expect([code, out.includes('"code":"CONFIG_INVALID"')]).toEqual([1, true]);
@@ -547,7 +547,7 @@ test("it is started with its configuration and nothing else", async () => {
 });
 
 test("root is refused", async () => {
-  // Without root, a user namespace in which we are uid 0 is as good.
+  // Without root, uid 0 in a user namespace serves as well.
   const child = TestRegistry.asRoot
     ? await registry.runToEnd([registry.configFile], {})
     : await new Promise<{ out: string }>((done) => {
