@@ -79,7 +79,7 @@ function changeAdvisory(
   if (before?.by === "operator" && by !== "operator") {
     throw new SondeError(
       "FORBIDDEN",
-      `expected the operator, whose advisory ${id} is, got another`,
+      `advisory ${id}: expected its author, the operator, got the publisher`,
     );
   }
   const others = life.advisories.filter((known) => known.id !== id);

@@ -39,11 +39,10 @@ function describeCall(
   const request = entries.find(({ record }) => record.event === "call.request")?.record;
   const response = entries.find(({ record }) => record.event === "call.response")?.record;
   if (!request?.callId || !request.packDigest || !request.probe || !request.agent) {
-    throw new SondeError("NOT_FOUND", "expected the id of a call that was let through");
+    throw new SondeError("NOT_FOUND", "expected the id of an admitted call");
   }
   const pack = directory.packs().get(request.packDigest);
-  if (pack === undefined)
-    throw new SondeError("NOT_FOUND", "the call's pack is not known any more");
+  if (pack === undefined) throw new SondeError("NOT_FOUND", "the call's pack is no longer known");
   const report = directory
     .agent(request.agent)
     .packs.find(({ digest }) => digest === request.packDigest);

@@ -57,7 +57,7 @@ export function addArchiveRoutes(app: HttpServer, ports: ArchiveRoutePorts): voi
       if (quarantined !== null) {
         throw new SondeError(
           "VERSION_QUARANTINED",
-          `expected a version that anybody may get, got ${name} ${version}: ${quarantined}`,
+          `expected a version that is not quarantined, got ${name} ${version}: ${quarantined}`,
         );
       }
       const { digest } = published;

@@ -3,7 +3,7 @@ import type { FastifyInstance } from "fastify";
 import { Type } from "typebox";
 
 /** The 304 in the OpenAPI document. */
-export const NOT_MODIFIED = Type.Null({ description: "As the caller has it" });
+export const NOT_MODIFIED = Type.Null({ description: "Not modified" });
 
 /**
  * Lets routes with `config: { conditional: true }` answer 304. Their answers get a strong ETag over

@@ -16,7 +16,7 @@ declare module "fastify" {
   }
 }
 
-const DESCRIPTION = `Every refusal is {"error": {"code", "message", "retryable", "hint"}}; the codes are words of one closed table.
+const DESCRIPTION = `Every refusal is {"error": {"code", "message", "retryable", "hint"}}; the codes are from one closed table.
 Each operation names in x-sonde-right who may call it: "anybody", or an action and the roles that have it. Roles are those of
 publishers' tokens, which a token may narrow further; the operator asks on the registry's unix socket and needs no token.`;
 

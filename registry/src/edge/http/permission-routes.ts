@@ -18,7 +18,7 @@ export function addPermissionRoutes(app: HttpServer, versions: VersionStore): vo
   app.get(
     "/api/v1/packs/:publisher/:pack/:version/permissions",
     {
-      schema: { params, querystring, summary: "What it asks for beyond another version" },
+      schema: { params, querystring, summary: "Permissions beyond those of another version" },
       config: { right: "anybody", errors: ["NOT_FOUND"] },
     },
     async (request): Promise<PermissionDiff> => {

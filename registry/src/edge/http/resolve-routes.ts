@@ -28,7 +28,7 @@ export function addResolveRoutes(app: HttpServer, readPackLog: ReadPackLog): voi
         params: PackPath,
         querystring: ResolveQuery,
         response: { 200: ResolvedVersion },
-        summary: "The version that a range means",
+        summary: "The version that a range resolves to",
       },
       config: {
         right: "anybody",

@@ -46,7 +46,7 @@ export function addTokenRoutes(app: HttpServer, ports: TokenRoutePorts): void {
         ...ofPublisher,
         body: CreatePublishToken,
         response: { 201: CreatedPublishToken },
-        summary: "Makes a token that does no more than its maker's",
+        summary: "Makes a token with no more rights than the caller's",
       },
       config,
     },

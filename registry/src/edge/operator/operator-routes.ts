@@ -57,7 +57,7 @@ export function addOperatorRoutes(
       schema: {
         params: Type.Object({ publisher: PublisherName, keyId: Digest }),
         response: { 200: PublisherList },
-        summary: "Publishes nothing more under that key",
+        summary: "Removes a key, which then publishes nothing more",
       },
       config: { right: "publishers", errors: ["NOT_FOUND"] },
     },

@@ -58,14 +58,14 @@ function renderWarnings({ latest, state, deprecated, advisories }: VersionDetail
       : null,
     state.quarantined === null
       ? null
-      : html`<li><strong>Quarantined.</strong> Nobody gets this version any more: ${state.quarantined}</li>`,
+      : html`<li><strong>Quarantined.</strong> This version is no longer served: ${state.quarantined}</li>`,
     ...advisories.map(
       ({ id, severity, range, text }) =>
         html`<li><strong>Advisory ${id}, ${severity}.</strong> Versions ${range}: ${text}</li>`,
     ),
     state.yanked === null
       ? null
-      : html`<li><strong>Yanked.</strong> Only its exact number still gives it: ${state.yanked}</li>`,
+      : html`<li><strong>Yanked.</strong> Only a request for exactly this version still gets it: ${state.yanked}</li>`,
     deprecated === null ? null : html`<li><strong>Deprecated.</strong> ${deprecated}</li>`,
   ].filter((warning) => warning !== null);
   if (said.length === 0) return null;
