@@ -153,9 +153,9 @@ test("no cache keeps the refusal of a quarantined archive, in any form of reques
 
 test.each<[string, string, object, string]>([
   ["an unknown version", "/9.9.9/yank", { yanked: true, reason: "x" }, "NOT_FOUND"],
-  ["a version that is none", "/latest/yank", { yanked: true, reason: "x" }, "BAD_REQUEST"],
+  ["an invalid version", "/latest/yank", { yanked: true, reason: "x" }, "BAD_REQUEST"],
   ["no reason", "/1.0.0/yank", { yanked: true, reason: "" }, "BAD_REQUEST"],
-  ["a range that is none", "/advisories/ACME-2", { ...FAULT, range: "all" }, "BAD_REQUEST"],
+  ["an invalid range", "/advisories/ACME-2", { ...FAULT, range: "all" }, "BAD_REQUEST"],
   ["an id in small letters", "/advisories/acme-2", FAULT, "BAD_REQUEST"],
   ["an unknown severity", "/advisories/ACME-2", { ...FAULT, severity: "bad" }, "BAD_REQUEST"],
 ])("%s is refused, and nothing is logged", async (_what, path, body, code) => {

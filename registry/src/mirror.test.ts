@@ -294,7 +294,7 @@ test("a newer export continues from there, with or without the archives that are
   expect((await quarantine("1.1.0", false)).status).toBe(200);
 });
 
-describe("nothing of a file is kept unless all of it is right", () => {
+describe("an import keeps a whole file or nothing", () => {
   let members: Member[];
   let before: unknown;
   const state = async () => ({
@@ -318,7 +318,7 @@ describe("nothing of a file is kept unless all of it is right", () => {
     expect(await state()).toEqual(before);
     return codeOf(answer);
   };
-  test("another log's export is refused, whatever else is right", async () => {
+  test("another log's export is refused", async () => {
     const { privateKey, publicKey } = generateKeyPairSync("ed25519");
     // With the name and key ID of the upstream's key, and with its own.
     const forged = resign(members, undefined, { privateKey });
@@ -334,7 +334,7 @@ describe("nothing of a file is kept unless all of it is right", () => {
     expect(await refused(encode(other))).toBe("REGISTRY_LOG_INCONSISTENT");
   });
 
-  test("an entry that is changed does not lead to the signed head", async () => {
+  test("a changed entry does not lead to the signed head", async () => {
     const changed = members.map(({ member, bytes }) => {
       if (!member.name.startsWith("tile/")) return { member, bytes };
       const text = Buffer.from(bytes).toString("latin1");
@@ -361,7 +361,7 @@ describe("nothing of a file is kept unless all of it is right", () => {
     expect(await refused(encode(short))).toBe("REGISTRY_LOG_INCONSISTENT");
   });
 
-  test("an archive that is not the one of its entry is refused", async () => {
+  test("an archive with another digest than its entry is refused", async () => {
     const last = members.at(-2) as Member;
     const other = buildSampleArchive({ manifest: { name: "acme/new", version: "1.0.0" } });
     for (const wrong of [other, compress(last.bytes)]) {
@@ -370,7 +370,7 @@ describe("nothing of a file is kept unless all of it is right", () => {
     }
   });
 
-  test("an entry that promises another version than its archive has is refused", async () => {
+  test("an entry with another version than its archive is refused", async () => {
     const archive = buildSampleArchive({ manifest: { name: "acme/new", version: "9.9.9" } });
     const digest = archiveDigest(archive);
     const last = splitEntries(members[1]?.bytes).at(-1)?.toString() ?? "";
@@ -389,7 +389,7 @@ describe("nothing of a file is kept unless all of it is right", () => {
     expect(await refusal({ ...entry, contentDigest: content })).toBe("MANIFEST_INVALID");
   });
 
-  test("a log that publishes a version twice is refused, and what is there stays", async () => {
+  test("a log that publishes a version twice is refused, and the earlier state stays", async () => {
     const [first = Buffer.alloc(0)] = splitEntries(members[1]?.bytes);
     const { digest } = JSON.parse(first.toString()) as { digest: string };
     const hex = digest.slice("sha256:".length);
@@ -421,7 +421,7 @@ describe("nothing of a file is kept unless all of it is right", () => {
       ],
     ],
     [
-      "a trusted root that is none",
+      "an invalid trusted root",
       (all) => [
         ...all.slice(0, 1),
         { member: TRUSTED_ROOT, bytes: Buffer.from("{}") },
@@ -440,14 +440,14 @@ describe("nothing of a file is kept unless all of it is right", () => {
     expect(await refused(encode(change(members)))).toBe("EXPORT_INVALID");
   });
 
-  test("a file that is cut off, anywhere", async () => {
+  test("a file truncated at any point", async () => {
     const whole = encode(members);
     for (const length of [0, 100, 512, 1000, whole.length - 1024, whole.length - 512]) {
       expect(await refused(whole.subarray(0, length))).toBe("EXPORT_INVALID");
     }
   });
 
-  test("bytes without end are refused while they come", async () => {
+  test("an endless stream is refused early", async () => {
     const endless = Readable.from(
       (function* () {
         yield encode(members).subarray(0, -1024);
@@ -458,7 +458,7 @@ describe("nothing of a file is kept unless all of it is right", () => {
     expect(await state()).toEqual(before);
   });
 
-  test("a disk that takes no more leaves what was there, and no archive", async () => {
+  test("a full disk keeps the earlier state, without new archives", async () => {
     const folder = join(mirror.dataDir, "archives");
     chmodSync(folder, 0o500);
     try {
@@ -470,7 +470,7 @@ describe("nothing of a file is kept unless all of it is right", () => {
     }
   });
 
-  test("a mirror that is killed serves what it had, and takes the export in afterwards", async () => {
+  test("a killed mirror serves its earlier state, and a retry imports the export", async () => {
     const whole = encode(members);
     const held = Readable.from(
       (async function* () {

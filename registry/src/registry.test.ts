@@ -281,7 +281,7 @@ test.each<[string, number, string, () => Upload]>([
     () => ({ archive: archiveOf("9.0.0", "eval('1');\n") }),
   ],
   [
-    "a path that is no version",
+    "a path with an invalid version",
     400,
     "BAD_REQUEST",
     () => ({ archive: archiveOf("9.0.0"), path: "acme/hello/latest" }),
@@ -344,7 +344,7 @@ test.each<[string, number, string, () => string | FormData]>([
     () => form({ archive: Buffer.alloc(3_000_000), bundle: "{}" }),
   ],
   [
-    "an archive above its cap within a body that is not",
+    "an archive above its cap in a body below its own",
     413,
     "BODY_TOO_LARGE",
     () => form({ archive: Buffer.alloc(MAX_ARCHIVE_BYTES + 1), bundle: "{}" }),
@@ -376,7 +376,7 @@ test("a truncated multipart body is BAD_REQUEST", async () => {
 test.each([
   ["no length", "transfer-encoding: chunked", 400],
   ["a length above the cap", "content-length: 99999999", 413],
-  ["a length that is no number", "content-length: 1e3", 400],
+  ["a length that is not a number", "content-length: 1e3", 400],
 ])("a body with %s is refused unread", async (_what, header, status) => {
   const answered = await new Promise<string>((done, fail) => {
     const socket = connect(registry.port, "127.0.0.1");
@@ -505,16 +505,16 @@ test("SIGTERM ends it cleanly", async () => {
 test.each<[string, object, string]>([
   ["an unknown key", { extra: 1 }, "CONFIG_INVALID"],
   [
-    "a listener in the clear",
+    "a listener over plain HTTP",
     { http: { host: "0.0.0.0", port: 0, behindProxy: false } },
     "INSECURE_LISTENER",
   ],
   [
-    "a database that is not there",
+    "an unreachable database",
     { databaseUrl: "postgres://localhost:1/none" },
     "DATABASE_UNAVAILABLE",
   ],
-  ["a folder it may not make", { dataDir: "/etc/hostname/none" }, "RIGHT_MISSING"],
+  ["a folder that it may not create", { dataDir: "/etc/hostname/none" }, "RIGHT_MISSING"],
 ])("with %s in its configuration it does not start", async (_what, changes, code) => {
   const other = join(registry.root, "other.json");
   registry.writeConfig(other, changes);
@@ -523,7 +523,7 @@ test.each<[string, object, string]>([
   expect(out).toContain(`"code":"${code}"`);
 });
 
-test("a port in use is one clear sentence", async () => {
+test("a port in use is reported in one sentence", async () => {
   const other = join(registry.root, "other.json");
   const otherData = join(registry.root, "other-data");
   registry.writeConfig(other, {

@@ -79,7 +79,7 @@ test.each([
   "\u0000",
   "😀 \ud800x",
   "*",
-])("a search for %j is a search", async (query) => {
+])("special characters in a search are plain text: %j", async (query) => {
   const answer = await registry.read(
     `/api/v1/search?q=${encodeURIComponent(query.toWellFormed())}`,
   );
@@ -268,7 +268,7 @@ test.each([
   ["small", "2.0.0", 10],
   ["large", "2.1.0", 400_000],
 ])(
-  "a %s archive that changes on disk after it was served is served no more",
+  "a %s archive that changes on disk after a download is no longer served",
   async (_what, version, codeBytes) => {
     await publish("farm", version, {
       code: `// ${randomBytes(codeBytes).toString("base64")}\nvar pack = {};\n`,

@@ -102,13 +102,13 @@ test("no token makes one with more rights or a later end", async () => {
 });
 
 test.each<[string, object]>([
-  ["a role that is not one", { role: "operator" }],
-  ["an action that is not one", { actions: ["quarantine"] }],
+  ["an unknown role", { role: "operator" }],
+  ["an unknown action", { actions: ["quarantine"] }],
   ["no action", { actions: [] }],
   ["ten years", { days: 3650 }],
-  ["a label of more lines", { label: "a\nb" }],
-  ["something unknown", { admin: true }],
-])("a wish with %s is refused", async (_what, wish) => {
+  ["a label of two lines", { label: "a\nb" }],
+  ["an unknown member", { admin: true }],
+])("a request with %s is refused", async (_what, wish) => {
   expect(codeOf(await make(wish))).toBe("BAD_REQUEST");
 });
 

@@ -42,7 +42,7 @@ afterEach(async () => {
   expect(problems.splice(0)).toEqual([]);
 });
 
-/** @param unheard of which the other hubs have received no notification yet */
+/** @param unheard true hides the start of this hub from the others */
 async function openHub(self: string, unheard = false): Promise<TestHub> {
   const database = await openDatabase({
     ...{ dataDir: "/nonexistent", url: server.url, schema: "hub", migrations },

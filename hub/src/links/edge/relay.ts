@@ -134,7 +134,7 @@ export async function openRelay(
       const [hub, id = ""] = text.split(" ");
       if (hub === self) take(id).catch(report);
     },
-    // After each connect: read the messages that no notification told of.
+    // After each connect: read the messages whose notification was lost.
     () => void take(null).catch(report),
   );
 

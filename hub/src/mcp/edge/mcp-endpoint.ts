@@ -82,7 +82,7 @@ export function addMcpEndpoint(app: HttpServer, ports: ToolPorts, version: strin
         }
         reply.hijack();
         if (wantsStream === true) return openStream(seat, reply.raw);
-        // A server's request always has both members; only the type says otherwise.
+        // A server's request always has both members, but its type makes them optional.
         return seat.serve(
           request.raw as IncomingMessage & { method: string; url: string },
           reply.raw,

@@ -25,7 +25,7 @@ declare module "fastify" {
  * Builds the guard that authorizes each request.
  *
  * @param identify returns the caller, or throws UNAUTHENTICATED
- * @param isMirror true lets imports alone change anything, whoever asks
+ * @param isMirror true refuses every change except an import
  */
 export function buildGuard(
   identify: (request: FastifyRequest) => Promise<Principal>,
