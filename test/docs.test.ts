@@ -256,7 +256,7 @@ const NUMBERS: [document: string, says: RegExp, unit: number, file: string, cons
   ],
   [
     "PROTOCOL",
-    /half of the present one's (\d+) days/,
+    /half of the current one's (\d+) days/,
     DAY,
     "schemas/src/wire/enrolment.ts",
     "AGENT_CERTIFICATE_MS",
@@ -352,7 +352,7 @@ const NUMBERS: [document: string, says: RegExp, unit: number, file: string, cons
   ],
   [
     "PROTOCOL",
-    /before, and (\d+) s for it/,
+    /must arrive within (\d+) s/,
     SECOND,
     "agent/daemon/src/edge/runner-link/runner-connection.ts",
     "HELLO_MS",

@@ -4,29 +4,29 @@ import { type Static, Type } from "typebox";
 const closed = { additionalProperties: false } as const;
 const Port = Type.Integer({ minimum: 0, maximum: 65535 });
 
-/** The hub's configuration file (JSON). Ports of 0 are chosen once and then kept. */
+/** The hub's configuration file (JSON). A port of 0 is chosen once and then kept. */
 export const HubConfig = Type.Object(
   {
     /** Folder of this hub alone: keys, database, verified packs. */
     dataDir: Type.String({ minLength: 1 }),
     /**
-     * Folder of the CA's and the command key, `keys` in dataDir unless it is given. Several hubs on
-     * one database are one hub to their agents, so they have the same keys.
+     * Folder of the CA key and the command key; by default `keys` in dataDir. Hubs on one database
+     * share these keys, since agents see them as one hub.
      */
     keysDir: Type.Optional(Type.String({ minLength: 1 })),
-    /** `postgres://...`; without it the hub runs its own PostgreSQL in dataDir. */
+    /** `postgres://...`. By default the hub runs its own PostgreSQL in dataDir. */
     databaseUrl: Type.Optional(Type.String()),
     http: Type.Object(
       {
         host: Type.String({ minLength: 1 }),
         port: Port,
-        /** PEM files; required beyond loopback unless behindProxy. */
+        /** PEM files. Required beyond loopback unless behindProxy. */
         tls: Type.Optional(
           Type.Object({ certificatePath: Type.String(), privateKeyPath: Type.String() }, closed),
         ),
-        /** True when a proxy on a trusted network ends TLS in front of this listener. */
+        /** True when a proxy on a trusted network terminates TLS in front of this listener. */
         behindProxy: Type.Boolean(),
-        /** Host names clients use, besides the loopback ones. */
+        /** Host names that clients use, besides the loopback names. */
         publicHosts: Type.Array(Type.String()),
       },
       closed,
@@ -36,16 +36,16 @@ export const HubConfig = Type.Object(
         host: Type.String({ minLength: 1 }),
         enrolPort: Port,
         controlPort: Port,
-        /** DNS names and addresses agents reach this hub by; the first is given to them. */
+        /** DNS names and addresses by which agents reach this hub. Agents are given the first. */
         names: Type.Array(Type.String(), { minItems: 1 }),
       },
       closed,
     ),
-    /** trust.json: whose packs this hub shows to clients. */
+    /** trust.json: which publishers' packs this hub offers to clients. */
     trustPolicyPath: Type.String({ minLength: 1 }),
-    /** The bundled admit program. */
+    /** Path of the bundled admit program. */
     admitPath: Type.String({ minLength: 1 }),
-    /** How long a call may take, in ms; clients give up at about 45 s. */
+    /** Time limit of a call, in ms. Clients give up after about 45 s. */
     callTimeoutMs: Type.Integer({ minimum: 100, maximum: 58_000 }),
     /** End when standard input closes, so that no hub outlives its supervisor. */
     supervised: Type.Boolean(),

@@ -1,6 +1,9 @@
 import type { Migration } from "@sonde/database";
 
-/** The tables of release 0.1.0; those that came since are beside the feature that they belong to. */
+/**
+ * The tables of release 0.1.0. A released migration's text never changes, its comments included.
+ * Later tables are in the migrations of their features.
+ */
 export const firstRelease: Migration[] = [
   {
     name: "main-path",

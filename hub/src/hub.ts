@@ -7,15 +7,14 @@ import type { HubKeys } from "./keys/open-hub-keys.ts";
 import type { Links } from "./links/index.ts";
 
 /**
- * What every feature is given when it is installed. `directory`, `links` and `auditLog` are the
- * ports that are safe with several hubs on one database; a feature keeps its other facts in tables
- * of its own.
+ * What every feature receives when it is installed. `directory`, `links` and `auditLog` are safe
+ * with several hubs on one database. A feature keeps other facts in its own tables.
  */
 export type Hub = {
   config: HubConfig;
   keys: HubKeys;
   sql: Sql;
-  /** The listener for people and MCP clients; each route names its right. */
+  /** The listener for people and MCP clients. Each route names its right. */
   app: HttpServer;
   directory: Directory;
   links: Links;
@@ -24,8 +23,11 @@ export type Hub = {
   /** Monotonic milliseconds. */
   elapsed: () => number;
   report: Report;
-  /** host:port of the agents' listeners, known once they listen. */
+  /** host:port of the agents' listeners. Empty until they listen. */
   addresses: { enrol: string; control: string };
-  /** Work at the end, before audit log and database close; the last one named is the first done. */
+  /**
+   * Registers work for the stop, before audit log and database close. The work that was registered
+   * last runs first.
+   */
   onStop(work: () => Promise<void> | void): void;
 };

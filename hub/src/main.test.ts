@@ -10,7 +10,7 @@ beforeAll(async () => {
 });
 afterAll(() => hub.close());
 
-test("a publisher who is struck out of trust.json is refused by the hub that is running", async () => {
+test("a publisher removed from trust.json is refused without a restart", async () => {
   const install = () =>
     hub.ask("PUT", `/agents/${hub.agent.name}/packs/acme/hello`, { version: "1.0.0" });
   expect((await install()).code).toBe(200);
@@ -20,7 +20,7 @@ test("a publisher who is struck out of trust.json is refused by the hub that is 
   expect((await install()).code).toBe(200);
 });
 
-test("refused keys are in the log: the first at once, the others also when the hub is stopped", async () => {
+test("refused keys are in the audit log: the first at once, the rest by count, also at a stop", async () => {
   for (let index = 0; index < 3; index++) {
     expect((await hub.ask("GET", "/agents", undefined, UNKNOWN_KEY)).code).toBe("UNAUTHENTICATED");
   }

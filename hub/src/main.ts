@@ -42,13 +42,13 @@ async function start(config: HubConfig, ports: ServicePorts): Promise<Running> {
   makeDataFolder(config.dataDir);
   const keysDir = config.keysDir ?? join(config.dataDir, "keys");
   const keys = await openHubKeys(keysDir, config.agents.names, ports.now);
-  // Read anew for each archive: what the administrator changes counts from then on.
+  // Read again for each archive, so that the administrator's change takes effect without a restart.
   const readPolicy = () =>
     parseTrustPolicy(readConfiguredJson(config.trustPolicyPath, "trust policy"));
   readPolicy();
   const database = await openDatabase({
     dataDir: config.dataDir,
-    // Nothing is served without the audit log; the supervisor starts hub and database anew.
+    // Nothing may be served without the audit log. The supervisor restarts hub and database.
     onLost: ports.endFor,
     schema: "hub",
     ...(config.databaseUrl !== undefined && { url: config.databaseUrl }),
@@ -58,7 +58,7 @@ async function start(config: HubConfig, ports: ServicePorts): Promise<Running> {
   try {
     return await serve(config, { ...ports, keys, readPolicy, database });
   } catch (thrown) {
-    // A hub that cannot serve, its port being taken, leaves no database running.
+    // A hub that cannot serve, for example on a port in use, stops its database.
     await database.close();
     throw thrown;
   }
@@ -107,7 +107,7 @@ async function serve(config: HubConfig, opened: Opened): Promise<Running> {
   hub.onStop(() => auditLog.flush());
   hub.onStop(() => app.close());
 
-  // The features of the hub, each with what it uses of others. A new one is a folder and a line.
+  // The hub's features, each with the features that it uses.
   addAuditRoutes(hub, auditStore);
   const registry = installRegistryLog(hub, { readPolicy });
   const { catalog, packs } = installCatalog(hub, { registry, readPolicy });
@@ -116,7 +116,7 @@ async function serve(config: HubConfig, opened: Opened): Promise<Running> {
   installIdentity(hub, { keys: apiKeys, authenticator, dismiss: (id) => mcp.dismiss(id) });
   const listeners = installAgents(hub, { packs, registry });
 
-  // First nobody new, then no open call, so that each is answered before its client is let go.
+  // Stop order: accept no agent, then end the open calls, so that each client gets an answer.
   hub.onStop(() => links.close());
   hub.onStop(() => void listeners.control.close());
 
@@ -127,7 +127,7 @@ async function serve(config: HubConfig, opened: Opened): Promise<Running> {
   };
 }
 
-/** What one thing leaves undone keeps no other from its end; the first failure is thrown at last. */
+/** Runs every ending, also after a failure of an earlier one, and then throws the first failure. */
 async function stopAll(endings: readonly Ending[]): Promise<void> {
   const failures: unknown[] = [];
   for (const end of endings) {
@@ -157,11 +157,11 @@ async function listen(
     host,
     port: controlPort,
     kept: kept.control,
-    // Enrolled agents look for the hub there and nowhere else.
+    // Enrolled agents connect to this port only, so it must not change.
     isKnown: kept.control !== 0,
   });
   addresses.control = `${publicName}:${ports.control}`;
-  // Whoever enrols is told the control address, which must be the same after a restart.
+  // Kept before anybody enrols: an enrolled agent stores the control address.
   keep();
   ports.enrol = await listenOnPort(enrol, { host, port: enrolPort, kept: kept.enrol });
   addresses.enrol = `${publicName}:${ports.enrol}`;
@@ -174,7 +174,10 @@ async function listen(
   return ports;
 }
 
-/** This hub among those on one database: made at its first start and kept, so that a restart is the same hub. */
+/**
+ * Returns this hub's name among the hubs of one database. It is created at the first start and
+ * kept, so that a restarted hub is the same hub.
+ */
 function readHubName(dataDir: string): string {
   const file = join(dataDir, "hub-name");
   if (!existsSync(file)) writePrivateFile(file, randomUUID());

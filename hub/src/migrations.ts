@@ -4,5 +4,5 @@ import { migrations as directory } from "./directory/index.ts";
 import { firstRelease } from "./first-release.ts";
 import { migrations as links } from "./links/index.ts";
 
-/** The hub's schema. A migration never changes after release; a feature adds to its own list. */
+/** The hub's schema. A released migration never changes. A feature adds to its own list. */
 export const migrations: Migration[] = [...firstRelease, ...directory, ...links, ...audit];

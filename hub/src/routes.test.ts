@@ -61,7 +61,7 @@ async function fillAgent({ sql }: Database): Promise<void> {
   await directory.close();
 }
 
-test("an agent is not told to have more packs than it takes", async () => {
+test("an agent gets no more desired packs than it accepts", async () => {
   const path = `/agents/${FULL_AGENT}/packs/acme`;
   const install = () => hub.ask("PUT", `${path}/hello`, { version: "1.0.0" });
   expect((await install()).code).toBe("BAD_REQUEST");
@@ -71,7 +71,7 @@ test("an agent is not told to have more packs than it takes", async () => {
   expect((await install()).code).toBe(200);
 });
 
-test("what a key had no right to is in the log that the operator reads", async () => {
+test("a request without the right is in the audit log", async () => {
   const { id, key } = await hub.addKey();
   const pin = { packDigest: hub.digest };
   expect((await hub.ask("POST", "/tool-pins", pin, key)).code).toBe("FORBIDDEN");

@@ -13,7 +13,7 @@ import { afterAll, beforeAll, expect, test } from "vitest";
 import { type TestPublisher, addTestPublisher } from "./testing/test-publisher.ts";
 import { type Answer, TestRegistry, codeOf } from "./testing/test-registry.ts";
 
-// Which version people and tools are pointed to, as versions come, are withdrawn and come back.
+// Which version people and tools are pointed to, as versions are published, withdrawn and restored.
 
 let registry: TestRegistry;
 let acme: TestPublisher;
@@ -24,7 +24,7 @@ beforeAll(async () => {
 });
 afterAll(() => registry.close());
 
-/** Words of a version, in its description and its README, by which it alone is found. */
+/** Words in a version's description and README that only this version has. */
 const wordOf = (version: string): string =>
   `word${version.replaceAll(/[^0-9a-z]/g, "x").replaceAll(/[0-9]/g, (digit) => "abcdefghij"[Number(digit)] ?? "")}`;
 const publish = (pack: string, version: string, agent = ">=0.1.0"): Promise<void> =>
@@ -42,7 +42,7 @@ const resolve = (pack: string, query: Record<string, string>): Promise<Answer> =
   registry.read(`/api/v1/packs/acme/${pack}/resolve?${new URLSearchParams(query).toString()}`);
 const page = async (path: string): Promise<string> => (await fetch(registry.at(path))).text();
 
-/** What every answer that names a latest version says. */
+/** Returns what each answer that names a latest version says. */
 async function latestOf(pack: string, someVersion: string) {
   const path = `/api/v1/packs/acme/${pack}`;
   const inList = async (list: string) =>
@@ -61,7 +61,7 @@ async function latestOf(pack: string, someVersion: string) {
 }
 const titleOf = (text: string): string => /<title>([^<]*)/.exec(text)?.[1] ?? "";
 
-test("the latest is the highest release that stands, wherever it is said", async () => {
+test("every answer's latest is the highest release that is not withdrawn", async () => {
   const latest = () => latestOf("turbine", "1.0.0");
   const says = (version: string) => ({ latest: version, description: `Is of ${version}.` });
   await publish("turbine", "2.0.0-rc.1");
@@ -77,7 +77,7 @@ test("the latest is the highest release that stands, wherever it is said", async
   await quarantine("turbine", "1.9.0");
   expect(await latest()).toEqual(says("1.0.0"));
   expect(titleOf(await page("/packs/acme/turbine"))).toContain("acme/turbine 1.0.0");
-  // Not even its words lead to it.
+  // A withdrawn version's words find nothing.
   const find = async (version: string) =>
     parsePackList((await registry.read(`/api/v1/search?q=${wordOf(version)}`)).body).packs.length;
   expect([await find("1.0.0"), await find("1.9.0"), await find("1.10.0")]).toEqual([1, 0, 0]);
@@ -89,7 +89,7 @@ test("the latest is the highest release that stands, wherever it is said", async
   expect(await find("1.10.0")).toBe(1);
 });
 
-test("of a pack whose versions are all withdrawn that is said in words", async () => {
+test("a pack with all versions withdrawn says so in words", async () => {
   await publish("mill", "1.0.0");
   await publish("mill", "1.1.0");
   await yank("mill", "1.0.0");
@@ -107,7 +107,7 @@ test("of a pack whose versions are all withdrawn that is said in words", async (
   expect(await page("/packs/acme/mill")).not.toContain("Every version");
 });
 
-test("a withdrawal does not wait for an archive that cannot be read", async () => {
+test("a withdrawal succeeds when the archive cannot be read", async () => {
   await publish("broken", "1.0.0");
   await publish("broken", "1.1.0");
   const { body } = await registry.read("/api/v1/packs/acme/broken/1.0.0");
@@ -118,7 +118,7 @@ test("a withdrawal does not wait for an archive that cannot be read", async () =
   expect(parsePackList(list).packs[0]).toMatchObject({ latest: "1.0.0" });
 });
 
-test("publishes and withdrawals at once leave the row at what stands", async () => {
+test("concurrent publishes and withdrawals leave the right latest", async () => {
   await publish("many", "1.0.0");
   await Promise.all([
     ...[1, 2, 3, 4].map((minor) => publish("many", `1.${minor}.0`)),
@@ -133,7 +133,7 @@ test("publishes and withdrawals at once leave the row at what stands", async () 
   expect((await latestOf("many", "1.0.0")).latest).toBe("1.1.0");
 });
 
-test("a range means the highest version that stands, by the hub's own rule", async () => {
+test("a range resolves by the hub's rule to the highest version that is not withdrawn", async () => {
   await publish("rotor", "1.0.0");
   await publish("rotor", "1.2.0");
   await publish("rotor", "1.3.0", ">=9.0.0");
@@ -164,7 +164,7 @@ test("a range means the highest version that stands, by the hub's own rule", asy
   expect([none.status, codeOf(none)]).toEqual([404, "NOT_FOUND"]);
 });
 
-test("the index follows every entry about its pack, and stays the same for others'", async () => {
+test("the index changes with each entry about its pack, and with no other", async () => {
   await publish("farm", "1.0.0");
   await publish("farm", "1.1.0");
   const path = registry.at("/index/acme/farm");
@@ -191,6 +191,6 @@ test("the index follows every entry about its pack, and stays the same for other
   expect(after.etag).not.toBe(before.etag);
   await yank("farm", "1.0.0", false);
   await quarantine("farm", "1.1.0", false);
-  // The same bytes again have the same tag.
+  // The same bytes have the same ETag.
   expect(await read()).toEqual(before);
 });

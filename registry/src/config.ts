@@ -5,18 +5,18 @@ import { type Static, Type } from "typebox";
 
 const closed = { additionalProperties: false } as const;
 
-/** Without query and fragment; plain HTTP on loopback alone. */
+/** A URL without query and fragment. Plain HTTP is for loopback only. */
 const SAFE_URL =
   "^(https://[A-Za-z0-9.-]+|http://(127\\.0\\.0\\.1|localhost|\\[::1\\]))(:[0-9]{1,5})?(/[A-Za-z0-9._~/-]*)?$";
 const SafeUrl = Type.String({ pattern: SAFE_URL, maxLength: 300 });
 
-/** An OIDC issuer whose identity tokens are looked at, and where its keys are. */
+/** An OIDC issuer whose identity tokens are accepted, and the address of its keys. */
 const TrustedIssuer = Type.Union([
   Type.Object(
     {
       kind: Type.Enum(["github", "gitlab"]),
       issuer: SafeUrl,
-      /** By default where such an issuer has them. */
+      /** By default the usual address for this kind of issuer. */
       jwksUri: Type.Optional(SafeUrl),
     },
     closed,
@@ -30,53 +30,62 @@ export const RegistryConfig = Type.Object(
   {
     /** Folder of this registry alone: archives, database, operator socket. */
     dataDir: Type.String({ pattern: "^/", maxLength: 400 }),
-    /** `postgres://...`; without it the registry runs its own PostgreSQL in dataDir. */
+    /** `postgres://...`. By default the registry runs its own PostgreSQL in dataDir. */
     databaseUrl: Type.Optional(Type.String({ minLength: 1 })),
     http: Type.Object(
       {
         host: Type.String({ minLength: 1 }),
         port: Type.Integer({ minimum: 0, maximum: 65535 }),
-        /** True when a proxy on a trusted network ends TLS in front of this listener. */
+        /** True when a proxy on a trusted network terminates TLS in front of this listener. */
         behindProxy: Type.Boolean(),
       },
       closed,
     ),
-    /** Name of the transparency log, a URL without its scheme; by default made of the log's key. */
+    /**
+     * Name of the transparency log, a URL without its scheme. By default it is made from the log's
+     * key.
+     */
     logName: Type.Optional(Type.String({ pattern: "^[a-z0-9][a-z0-9.:/_-]{0,199}$" })),
     /**
-     * This registry has no log of its own but serves that of another one, as `sonde registry
-     * import` brings it. Nobody publishes here.
+     * Makes this registry a mirror: it serves another registry's log, as `sonde registry import`
+     * brings it. Nobody can publish here.
      */
     mirror: Type.Optional(
       Type.Object(
         {
-          /** The key of the log that is mirrored, `NAME+KEYID+BASE64`: no other is ever taken in. */
+          /** Key of the mirrored log, `NAME+KEYID+BASE64`. Only this log can be imported. */
           logKey: LogKeyText,
         },
         closed,
       ),
     ),
-    /** Lets jobs of these issuers publish without a standing secret; by default none. */
+    /**
+     * Lets jobs of these issuers publish without a long-lived secret. By default no issuer is
+     * trusted.
+     */
     trustedPublishing: Type.Optional(
       Type.Object(
         {
-          /** What identity tokens must be made for: this registry's address, as publishers give it. */
+          /**
+           * The audience that identity tokens must have: this registry's address, as publishers use
+           * it.
+           */
           audience: SafeUrl,
           issuers: Type.Array(TrustedIssuer, { minItems: 1, maxItems: 20 }),
         },
         closed,
       ),
     ),
-    /** The bundled admit program, which reads and verifies uploads. */
+    /** Path of the bundled admit program, which reads and verifies uploads. */
     admitPath: Type.String({ pattern: "^/", maxLength: 400 }),
-    /** The highest level a published probe may need; `observe` unless the operator wants more. */
+    /** The highest capability that a published probe may need. The default is `observe`. */
     maxCapability: Capability,
     /**
-     * Sigstore's trusted root (JSON), pinned: what keyless signatures are verified
-     * against. Without it only publishers' keys count. Read once, at the start.
+     * Sigstore's trusted root (JSON), pinned, for verifying keyless signatures. Without it only
+     * publishers' keys are accepted. Read once, at the start.
      */
     trustedRootFile: Type.Optional(Type.String({ pattern: "^/", maxLength: 400 })),
-    /** What one client address may ask each minute; twice that may come at once. */
+    /** Rate limits for each client address, with bursts of twice the limit. */
     rateLimits: Type.Optional(
       Type.Object(
         {
@@ -95,7 +104,9 @@ export const RegistryConfig = Type.Object(
 );
 export type RegistryConfig = Static<typeof RegistryConfig>;
 
-/** For a registry that says nothing: much for a fleet behind one address, little for guessing. */
+/**
+ * Defaults: high enough for a fleet behind one address, low enough to stop the guessing of tokens.
+ */
 export const DEFAULT_RATE_LIMITS = {
   readsPerMinute: 6000,
   writesPerMinute: 60,

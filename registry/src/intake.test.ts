@@ -25,26 +25,26 @@ beforeAll(async () => {
   registry = await TestRegistry.start();
   key = createSampleKey();
   token = await registry.addPublisher("acme", key);
-  // So that what a process needs once is there.
+  // Warm up, so that one-time allocations are not measured.
   for (let patch = 0; patch < 6; patch += 1) {
     expect((await publishLarge(`1.0.${patch}`)).status).toBe(201);
   }
 }, 120_000);
 afterAll(() => registry.close());
 
-/** The most memory that the process ever had, in bytes (proc_pid_status(5)). */
+/** Returns the peak memory of the process, in bytes (VmHWM of proc_pid_status(5)). */
 const peakBytes = (): number => {
   const status = readFileSync(`/proc/${registry.child?.pid}/status`, "utf8");
   return Number(/^VmHWM:\s+([0-9]+) kB$/m.exec(status)?.[1]) * 1024;
 };
-/** A version whose code is as large as code may be. */
+/** Publishes a version with the largest code that is allowed. */
 const publishLarge = (version: string): Promise<Answer> => {
   const line = `// ${"x".repeat(120)}\n`;
   const code = `var pack = {};\n${line.repeat(Math.floor((MB - 100) / line.length))}`;
   const archive = buildSampleArchive({ manifest: { version }, code });
   return registry.publish(signUpload(archive, `acme/hello/${version}`, key, token));
 };
-/** The head of a publication whose body the test sends as it likes. */
+/** Builds the head of a publish request. The test sends the body itself. */
 const openUpload = (contentLength: number): string =>
   `PUT /api/v1/packs/acme/hello/9.0.0 HTTP/1.1\r\nhost: x\r\nauthorization: Bearer ${token}\r\n` +
   `content-type: multipart/form-data; boundary=b\r\ncontent-length: ${contentLength}\r\n\r\n`;
@@ -61,12 +61,12 @@ test("memory stays flat under 50 uploads at once, and all are published", async 
   expect(most).toBeLessThanOrEqual(3);
   expect(answers.map(({ status }) => status)).toEqual(Array(50).fill(201));
   const grown = (peakBytes() - before) / MB;
-  // All fifty in memory at once are 150 MB.
+  // All fifty in memory at once would be 150 MB.
   expect(grown).toBeLessThan(80);
   expect(spooled()).toEqual([]);
 });
 
-test("uploads far above the cap are refused unread, and memory stays flat under them too", async () => {
+test("uploads far above the cap are refused unread, with flat memory", async () => {
   const before = peakBytes();
   const archive = Buffer.alloc(5 * MB);
   const upload = { archive, bundle: "{}", path: "acme/hello/9.0.0", bearer: token };
@@ -75,7 +75,7 @@ test("uploads far above the cap are refused unread, and memory stays flat under 
   expect((peakBytes() - before) / MB).toBeLessThan(80);
 });
 
-test("a part above its cap is refused at its cap, before the body has ended", async () => {
+test("a part above its cap is refused at the cap, before the body ends", async () => {
   const head = openUpload(MAX_ARCHIVE_BYTES);
   const bundle = `--b\r\ncontent-disposition: form-data; name="bundle"; filename="b"\r\n\r\n`;
   const socket = connect(registry.port, "127.0.0.1");
@@ -87,7 +87,7 @@ test("a part above its cap is refused at its cap, before the body has ended", as
   await vi.waitFor(() => expect(spooled()).toEqual([]), { timeout: 30_000 });
 });
 
-test("more uploads than may wait are told when to come again", async () => {
+test("uploads beyond the queue get Retry-After", async () => {
   const sockets = Array.from({ length: 200 }, () => {
     const socket = connect(registry.port, "127.0.0.1").on("error", () => undefined);
     socket.write(`${openUpload(5000)}--b\r\n`);
@@ -106,10 +106,10 @@ test("more uploads than may wait are told when to come again", async () => {
   expect((await publishLarge("4.0.0")).status).toBe(201);
 });
 
-test("a checking process that hangs or is killed costs its upload, and the next is published", async () => {
+test("a checking process that hangs or is killed costs only its upload", async () => {
   const stopped = registry.checkers();
   for (const pid of stopped) process.kill(pid, "SIGSTOP");
-  // Stopped for longer than a check may take; SIGKILL ends it all the same.
+  // Stops the process for longer than a check may take. SIGKILL ends a stopped process too.
   const late = await publishLarge("5.0.0");
   expect([late.status, codeOf(late)]).toEqual([503, "CHECK_FAILED"]);
   expect((await registry.read("/api/v1/packs/acme/hello/5.0.0")).status).toBe(404);
@@ -126,7 +126,7 @@ test("a checking process that hangs or is killed costs its upload, and the next 
     await vi.waitFor(() => expect(spooled().length).toBe(1), { timeout: 30_000 });
     for (const pid of registry.checkers()) process.kill(pid, "SIGKILL");
     const answer = await publishing;
-    // The kill may have come before it was asked, and then another did it.
+    // The kill may have come before the question; then another process answered.
     if (answer.status === 201) continue;
     expect([answer.status, codeOf(answer)]).toEqual([503, "CHECK_FAILED"]);
     expect((await publishLarge(version)).status).toBe(201);
@@ -134,7 +134,7 @@ test("a checking process that hangs or is killed costs its upload, and the next 
   }
 });
 
-test("uploads that never end hold no memory and nobody up, and leave nothing", async () => {
+test("uploads that never end hold no memory, block nobody and leave no file", async () => {
   const before = peakBytes();
   const body = Buffer.concat([
     Buffer.from(
@@ -154,11 +154,11 @@ test("uploads that never end hold no memory and nobody up, and leave nothing", a
   expect((await publishLarge("3.0.0")).status).toBe(201);
   for (const socket of sockets) socket.destroy();
   await vi.waitFor(() => expect(spooled()).toEqual([]), { timeout: 30_000 });
-  // All of them in memory are 300 MB; what a collector leaves lying for a while is less.
+  // All of them in memory would be 300 MB. Some memory may wait for the garbage collector.
   expect((peakBytes() - before) / MB).toBeLessThan(160);
 });
 
-test("what a killed registry was receiving is gone when it starts again", async () => {
+test("a restart removes what a killed registry was receiving", async () => {
   const socket = connect(registry.port, "127.0.0.1").on("error", () => undefined);
   socket.write(`${openUpload(5000)}--b\r\n`);
   await vi.waitFor(() => expect(spooled().length).toBe(1));

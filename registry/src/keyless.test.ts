@@ -27,7 +27,7 @@ afterAll(async () => {
   rmSync(folder, { recursive: true });
 });
 
-test("a publisher signs by the identities the operator gave it, and by nothing else", async () => {
+test("a publisher signs by the identities that the operator added, and by no other", async () => {
   const answered = await registry.operate("POST", "/identities", { publisher: "robot", ...who });
   const { token: bearer, ...added } = answered.body as AddedIdentity;
   expect(added).toEqual({ publisher: "robot", ...who, expiresAt: expect.any(String) });
@@ -52,7 +52,7 @@ test("a publisher signs by the identities the operator gave it, and by nothing e
     ...who,
   });
 
-  // The same robot is nobody to a publisher that has a key alone.
+  // The same identity may not sign for a publisher that has a key only.
   const other = buildSampleArchive();
   expect(
     codeOf(
@@ -66,7 +66,7 @@ test("a publisher signs by the identities the operator gave it, and by nothing e
   ).toBe("SIGNER_UNTRUSTED");
 });
 
-test("a trusted root that is none stops the start", async () => {
+test("an invalid trusted root stops the start", async () => {
   const config = join(folder, "bad.json");
   writeFileSync(join(folder, "none.json"), "{}", { mode: 0o644 });
   registry.writeConfig(config, { trustedRootFile: join(folder, "none.json") });

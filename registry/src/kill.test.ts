@@ -10,16 +10,16 @@ import { afterAll, beforeAll, expect, test, vi } from "vitest";
 import { PIPELINE } from "./core/publish/publish-version.ts";
 import { TestRegistry, type Upload, signUpload, uploadForm } from "./testing/test-registry.ts";
 
-// The registry is killed while a publish stands in each step. Every step is held from
-// outside: by a stopped process, by a fifo in place of a file, by a lock in the database.
+// Kills the registry during each step of a publish. The test holds each step from outside: by a
+// stopped process, by a FIFO in place of a file, or by a lock in the database.
 vi.setConfig({ testTimeout: 120_000 });
 
 let registry: TestRegistry;
 let acme: SampleKey;
 let token: string;
-/** Names the advisory lock that holds a commit. */
+/** The advisory lock that holds a commit. */
 const HELD = 61;
-/** What the registry said it published, in that order. */
+/** The versions that the registry acknowledged, in order. */
 const acknowledged: string[] = [];
 
 beforeAll(async () => {
@@ -44,7 +44,7 @@ async function publish(upload: Upload): Promise<number> {
   return status;
 }
 
-/** Follows the whole log as an agent does, every entry of it proven. */
+/** Follows the whole log as an agent does, with a proof for every entry. */
 async function readLog(): Promise<string[]> {
   const entries: RegistryEntry[] = [];
   const { head } = await followRegistry(
@@ -61,23 +61,23 @@ async function readLog(): Promise<string[]> {
   return entries.map((entry) => (entry.type === "publish" ? entry.version : entry.type));
 }
 
-/** Resolves when the publish stands where it should; then the registry is killed, then released. */
+/** Waits until the publish has reached its step, then calls `kill`, then releases the step. */
 type Hold = (upload: Upload, kill: () => Promise<void>) => Promise<void>;
 
-/** Asks a question of the database until it has a row. */
+/** Repeats a query until it returns a row. */
 const untilRow = (question: string): Promise<unknown> =>
   registry.inDatabase((sql) => waitFor(async () => (await sql.unsafe(question)).length > 0));
 
-/** The question whether a statement waits for a lock. */
+/** Builds the query that tells whether a statement waits for a lock. */
 const waitingFor = (statement: string): string => `select 1 from pg_stat_activity
   where datname = current_database() and wait_event_type = 'Lock' and query ilike '%${statement}%'`;
 
 function send(upload: Upload): void {
-  // Nobody answers it: who would is killed.
+  // No answer comes, since the registry is killed.
   void registry.publish(upload).catch(() => undefined);
 }
 
-/** Stands at a statement that waits for a lock of this test's. */
+/** Holds a statement by a lock that the test has. */
 const atStatement =
   (statement: string, lock: string): Hold =>
   (upload, kill) =>
@@ -90,7 +90,7 @@ const atStatement =
       }),
     );
 
-/** Sends the first bytes, and the rest when the registry has them all. */
+/** Sends the first bytes, and the rest once the registry has received them. */
 async function sendInTwo(upload: Upload, between: (place: string) => void): Promise<void> {
   const form = new Response(uploadForm(upload));
   const type = form.headers.get("content-type") ?? "";
@@ -119,9 +119,9 @@ const whileReceived: Hold = async (upload, kill) => {
   await kill();
 };
 
-/** Puts a fifo in the place of a file: whoever opens it stands until it is put back. */
+/** Replaces a file by a FIFO. A process that opens it blocks until the file is put back. */
 function putFifo(path: string): {
-  /** @param atOnce before whoever opened it can have gone on */
+  /** @param atOnce runs before the process that opened the FIFO can go on */
   untilOpened: (atOnce?: () => void) => Promise<void>;
   putBack: () => void;
 } {
@@ -136,7 +136,7 @@ function putFifo(path: string): {
           atOnce();
           return true;
         } catch {
-          // ENXIO: nobody has come to read it.
+          // ENXIO: no process has opened it for reading yet.
           return false;
         }
       });
@@ -148,7 +148,7 @@ function putFifo(path: string): {
   };
 }
 
-/** The bundle is read first, for the very first look at its size. */
+/** The bundle is the first file that is read, for the check of its size. */
 const atSize: Hold = async (upload, kill) => {
   let fifo: ReturnType<typeof putFifo> | undefined;
   await sendInTwo(upload, (place) => (fifo = putFifo(join(place, "bundle"))));
@@ -157,14 +157,14 @@ const atSize: Hold = async (upload, kill) => {
   fifo?.putBack();
 };
 
-/** Archive to code are one process's work, that cannot be told apart from outside. */
+/** The steps from archive to code run in one process and look alike from outside. */
 const inChecker: Hold = async (upload, kill) => {
   const checkers = registry.checkers();
   expect(checkers.length).toBe(1);
   for (const pid of checkers) process.kill(pid, "SIGSTOP");
   const [{ now } = {}] = await registry.inDatabase((sql) => sql`select now()::text as now`);
   send(upload);
-  // The last thing that is asked before it.
+  // The last query before the check.
   await untilRow(`select 1 from pg_stat_activity
     where datname = current_database() and query ilike '%from publisher_identities%'
     and state = 'idle' and state_change > '${String(now)}' and pid <> pg_backend_pid()`);
@@ -172,7 +172,7 @@ const inChecker: Hold = async (upload, kill) => {
   for (const pid of checkers) process.kill(pid, "SIGKILL");
 };
 
-/** The archive is opened again to be kept. */
+/** Holds the archive when it is opened again to be stored. */
 const atBlob: Hold = async (upload, kill) => {
   let fifo: ReturnType<typeof putFifo> | undefined;
   await registry.inDatabase((sql) =>
@@ -184,14 +184,14 @@ const atBlob: Hold = async (upload, kill) => {
       fifo = putFifo(join(registry.dataDir, "uploads", place, "archive"));
     }),
   );
-  // A fifo cannot be made durable: left to itself, the registry would refuse and tidy up.
+  // A FIFO cannot be synced. Without the stop the registry would refuse the upload and clean up.
   await fifo?.untilOpened(() => registry.child?.kill("SIGSTOP"));
   await kill();
   fifo?.putBack();
 };
 
-// Between the process's answer and the next question of the database nothing can be held: what
-// stands in rights or capability is killed at that question.
+// Nothing can be held between the process's answer and the next query. A kill during rights or
+// capability is a kill at that query.
 const afterChecker = atStatement("from versions where name", "lock table versions");
 const HOLDS: Record<"receive" | (typeof PIPELINE)[number], Hold> = {
   receive: whileReceived,
@@ -207,7 +207,7 @@ const HOLDS: Record<"receive" | (typeof PIPELINE)[number], Hold> = {
   blob: atBlob,
   log: atStatement("from log_head for update", "select * from log_head for update"),
 };
-/** Each file of the pipeline, with the steps it is. */
+/** The files of the pipeline, with the steps of each. */
 const FILES: Record<string, (keyof typeof HOLDS)[]> = {
   "cap-size.ts": ["size"],
   "check-archive.ts": ["archive", "signature", "manifest", "reads", "code"],
@@ -218,7 +218,7 @@ const FILES: Record<string, (keyof typeof HOLDS)[]> = {
   "submission.ts": [],
 };
 
-test("every step of the pipeline is held here, and every file of it is a step", () => {
+test("every step of the pipeline has a hold here, and every file is a step", () => {
   expect(Object.keys(HOLDS)).toEqual(["receive", ...PIPELINE]);
   const files = readdirSync(join(import.meta.dirname, "core/publish"));
   expect(files.toSorted()).toEqual(Object.keys(FILES).toSorted());
@@ -226,15 +226,15 @@ test("every step of the pipeline is held here, and every file of it is a step", 
 });
 
 const steps = ["receive", ...PIPELINE] as const;
-// Steps that are held alike are one kill.
+// Steps that are held in the same way share one kill.
 const kills = [...new Set(Object.values(HOLDS))].map((hold, index) => {
   const held = steps.filter((step) => HOLDS[step] === hold);
   return [held.join(", "), hold, `2.${index}.0`] as const;
 });
 test.each(kills)(
-  "killed in %s: nothing is half there, nothing is left, and again it is published",
+  "killed in %s: nothing partial is visible or left over, and a retry publishes it",
   async (_steps, hold, version) => {
-    // So that there is something to lose, and a process to stop.
+    // Publish one version first, so that there is data to lose and a process to stop.
     expect(await publish(build(version.replace("2.", "1.")))).toBe(201);
     const archives = inFolder("archives");
     const upload = build(version);
@@ -259,10 +259,10 @@ test.each(kills)(
   },
 );
 
-test("killed once it is in the log, before its answer: it is published", async () => {
+test("killed after the commit and before the answer: the version is published", async () => {
   const upload = build("3.0.0");
   await registry.inDatabase(async (sql) => {
-    // A trigger of this test's holds the registry's commit back, inside PostgreSQL.
+    // A trigger holds the registry's commit inside PostgreSQL.
     await sql.unsafe(`select pg_advisory_lock(${HELD});
       create function hold() returns trigger language plpgsql as
         $$ begin perform pg_advisory_xact_lock_shared(${HELD}); return null; end $$;

@@ -55,7 +55,7 @@ const readEntries = async (): Promise<RegistryEntry[]> => {
   });
   return entries;
 };
-/** The entries that a piece of work appended, without their times. */
+/** Returns the entries that `work` appended, without their times. */
 const entriesOf = async (work: () => Promise<unknown>): Promise<object[]> => {
   const before = (await readEntries()).length;
   await work();
@@ -65,7 +65,7 @@ const entriesOf = async (work: () => Promise<unknown>): Promise<object[]> => {
   });
 };
 
-test("a yanked version says why, is still served, and comes back; each change is logged once", async () => {
+test("a yanked version says why, is still served, and can be restored; each change is logged once", async () => {
   const yank = { yanked: true, reason: "wrong numbers" };
   const entries = await entriesOf(async () => {
     const answers = [await put("/1.0.0/yank", yank), await put("/1.0.0/yank", yank)];
@@ -82,7 +82,7 @@ test("a yanked version says why, is still served, and comes back; each change is
   expect((await version()).state.yanked).toBeNull();
 });
 
-test("a deprecated pack says so on every version, and takes it back", async () => {
+test("a deprecation shows on every version, and can be withdrawn", async () => {
   const entries = await entriesOf(() => put("/deprecation", { message: "Use acme/greet." }));
   expect(entries).toEqual([{ type: "deprecate", name: "acme/hello", message: "Use acme/greet." }]);
   expect((await version("2.0.0")).deprecated).toBe("Use acme/greet.");
@@ -91,7 +91,7 @@ test("a deprecated pack says so on every version, and takes it back", async () =
   expect((await version()).deprecated).toBeNull();
 });
 
-test("an advisory is on the versions of its range; the operator's is the operator's", async () => {
+test("an advisory shows on the versions of its range; only the operator changes the operator's", async () => {
   const entries = await entriesOf(() => put("/advisories/ACME-1", FAULT));
   expect(entries).toEqual([{ type: "advisory", name: "acme/hello", id: "ACME-1", ...FAULT }]);
   expect((await version()).advisories).toMatchObject([{ id: "ACME-1", by: "publisher" }]);
@@ -104,7 +104,7 @@ test("an advisory is on the versions of its range; the operator's is the operato
   expect((answer.body as PackLife).advisories.map(({ id }) => id)).toEqual(["REG-1"]);
 });
 
-test("a quarantined version is served to nobody until the operator releases it", async () => {
+test("a quarantined version is not served until the operator releases it", async () => {
   const stop = { quarantined: true, reason: "reads too much" };
   const refused = await put("/2.0.0/quarantine", stop);
   expect([refused.status, codeOf(refused)]).toEqual([403, "FORBIDDEN"]);
@@ -114,14 +114,14 @@ test("a quarantined version is served to nobody until the operator releases it",
   expect([status, text.includes("VERSION_QUARANTINED")]).toEqual([410, true]);
   expect((await version("2.0.0")).state.quarantined).toBe("reads too much");
   expect((await download("1.0.0"))[0]).toBe(200);
-  // A publish of the same bytes is no way out of it.
+  // Publishing the same bytes does not end the quarantine.
   expect((await publish("2.0.0")).status).toBe(200);
   expect((await download("2.0.0"))[0]).toBe(410);
   await operate("/2.0.0/quarantine", { quarantined: false, reason: "looked at" });
   expect((await download("2.0.0"))[0]).toBe(200);
 });
 
-test("no cache keeps a refusal: not of a quarantined archive, however it is asked for", async () => {
+test("no cache keeps the refusal of a quarantined archive, in any form of request", async () => {
   const path = registry.at(`${PACK}/2.0.0/archive`);
   const served = await fetch(path);
   expect(served.headers.get("cache-control")).toContain("immutable");
@@ -153,9 +153,9 @@ test("no cache keeps a refusal: not of a quarantined archive, however it is aske
 
 test.each<[string, string, object, string]>([
   ["an unknown version", "/9.9.9/yank", { yanked: true, reason: "x" }, "NOT_FOUND"],
-  ["a version that is none", "/latest/yank", { yanked: true, reason: "x" }, "BAD_REQUEST"],
+  ["an invalid version", "/latest/yank", { yanked: true, reason: "x" }, "BAD_REQUEST"],
   ["no reason", "/1.0.0/yank", { yanked: true, reason: "" }, "BAD_REQUEST"],
-  ["a range that is none", "/advisories/ACME-2", { ...FAULT, range: "all" }, "BAD_REQUEST"],
+  ["an invalid range", "/advisories/ACME-2", { ...FAULT, range: "all" }, "BAD_REQUEST"],
   ["an id in small letters", "/advisories/acme-2", FAULT, "BAD_REQUEST"],
   ["an unknown severity", "/advisories/ACME-2", { ...FAULT, severity: "bad" }, "BAD_REQUEST"],
 ])("%s is refused, and nothing is logged", async (_what, path, body, code) => {
@@ -163,12 +163,12 @@ test.each<[string, string, object, string]>([
   expect(entries).toEqual([]);
 });
 
-test("a pack that is not there has no life", async () => {
+test("an unknown pack cannot be changed", async () => {
   const path = "/api/v1/packs/acme/none/deprecation";
   expect(codeOf(await registry.send("PUT", path, owner, { message: "x" }))).toBe("NOT_FOUND");
 });
 
-test("many changes at once are all kept and all logged", async () => {
+test("many concurrent changes are all stored and all logged", async () => {
   const ids = Array.from({ length: 20 }, (_, index) => `MANY-${index}`);
   const entries = await entriesOf(() =>
     Promise.all(ids.map((id) => put(`/advisories/${id}`, FAULT))),
@@ -177,7 +177,7 @@ test("many changes at once are all kept and all logged", async () => {
   expect((await version()).advisories.length).toBeGreaterThanOrEqual(20);
 });
 
-test("what was acknowledged is there after a kill, in the log and in the answers", async () => {
+test("acknowledged changes survive a kill, in the log and in the answers", async () => {
   await put("/1.0.0/yank", { yanked: true, reason: "before the kill" });
   await registry.stop("SIGKILL");
   await registry.start();

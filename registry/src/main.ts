@@ -59,10 +59,10 @@ import { createReadmeStore } from "./edge/store/readme-store.ts";
 import { createVersionStore } from "./edge/store/version-store.ts";
 import { addPageRoutes } from "./edge/web/page-routes.ts";
 
-// registry CONFIG: the service; its operator's commands are `sonde registry ...`.
+// registry CONFIG: runs the service. The operator's commands are `sonde registry ...`.
 
 const MAX_DATABASE_CONNECTIONS = 6;
-/** Each has a process that reads and verifies its archive. */
+/** Each publish has its own process that verifies the archive. */
 const PUBLISHES_AT_ONCE = 3;
 
 async function start(config: RegistryConfig, ports: ServicePorts): Promise<Running> {
@@ -80,7 +80,7 @@ async function start(config: RegistryConfig, ports: ServicePorts): Promise<Runni
   try {
     return await serve(config, { ...ports, database, trustedRoot });
   } catch (thrown) {
-    // A registry that cannot serve, its port being taken, leaves no database running.
+    // A registry that cannot serve, for example on a port in use, stops its database.
     await database.close();
     throw thrown;
   }
@@ -128,7 +128,7 @@ async function serve(config: RegistryConfig, opened: Opened): Promise<Running> {
   const operator = createHttpServer({
     report,
     guard: buildGuard(async () => ({ role: "operator" }), isMirror),
-    // An export that is imported takes as long as it takes.
+    // An import may take any time.
     requestTimeoutMs: 0,
   });
   await installOpenApi(operator, {
@@ -214,7 +214,7 @@ async function serve(config: RegistryConfig, opened: Opened): Promise<Running> {
   };
 }
 
-/** Source or bundle, every program of the registry lies beside this one. */
+/** Returns the path of another program, which lies beside this file in source and bundle alike. */
 function siblingProgram(name: string): string {
   return join(import.meta.dirname, `${name}${extname(import.meta.filename)}`);
 }

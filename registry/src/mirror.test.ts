@@ -44,7 +44,7 @@ import { createTestSigstore } from "@sonde/trust/testing/sigstore";
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { type Answer, TestRegistry, codeOf, signUpload } from "./testing/test-registry.ts";
 
-// A registry without a log of its own, filled by hand with what another one serves.
+// A mirror that is filled by hand with another registry's data.
 
 type Member = { member: ExportMember; bytes: Uint8Array };
 
@@ -95,7 +95,7 @@ async function fetchBytes(registry: TestRegistry, path: string): Promise<Buffer>
   return Buffer.from(await response.arrayBuffer());
 }
 
-/** The members of an export of the upstream as it is now. */
+/** Returns the members of an export of the upstream's current state. */
 async function exportMembers(without: (entry: RegistryEntry) => boolean = () => false) {
   const note = await fetchBytes(upstream, "/log/checkpoint");
   const members: Member[] = [{ member: CHECKPOINT, bytes: note }];
@@ -127,7 +127,7 @@ async function exportMembers(without: (entry: RegistryEntry) => boolean = () => 
   return [...members, ...packs];
 }
 
-/** An export whose log has other entries or another date, signed by the upstream's own key. */
+/** Builds an export with a changed log or date, signed by the upstream's own key. */
 function resign(
   members: readonly Member[],
   change: (entries: Buffer[]) => Buffer[] = (entries) => entries,
@@ -154,7 +154,7 @@ const upstreamKey = () => createPrivateKey(readFileSync(join(upstream.dataDir, "
 const encode = (members: readonly Member[]): Buffer =>
   Buffer.concat([...members.map(({ member, bytes }) => encodeMember(member, bytes)), EXPORT_END]);
 
-/** What the operator's command sends. */
+/** Sends an import as the operator's command does. */
 function send(registry: TestRegistry, content: Readable): Promise<Answer> {
   const socketPath = join(registry.dataDir, "run/operator.sock");
   const headers = { "content-type": "application/x-tar" };
@@ -187,21 +187,21 @@ const sumsOf = ({ imported, present, quarantined }: ImportReport) => [
   present,
   quarantined,
 ];
-/** What lists show, but for the downloads, which are counted late. */
+/** Returns what lists show, without downloads, which are counted with a delay. */
 async function latestOf(registry: TestRegistry): Promise<string[]> {
   const { packs } = (await registry.read("/api/v1/packs")).body as PackList;
   return packs.map(({ name, latest }) => `${name} ${latest}`);
 }
 const archivesOf = (registry: TestRegistry) => readdirSync(join(registry.dataDir, "archives"));
 
-test("before the first import there is nothing, and no alarm", async () => {
+test("before the first import a mirror is empty, and raises no alarm", async () => {
   expect((await mirror.read("/api/v1/packs")).body).toEqual({ packs: [], cursor: null });
   const response = await fetch(mirror.at("/log/checkpoint"));
   expect(response.status).toBe(503);
   expect(existsSync(join(mirror.dataDir, "log.key"))).toBe(false);
 });
 
-test("a mirror answers as its upstream did when it was exported", async () => {
+test("a mirror answers as its upstream did at the export", async () => {
   const members = await exportMembers();
   const report = await importWell(mirror, members);
   expect([report.head.size, sumsOf(report), report.trustedRoot]).toEqual([5, [3, 0, 0], null]);
@@ -222,11 +222,11 @@ test("a mirror answers as its upstream did when it was exported", async () => {
       await fetchBytes(upstream, path),
     ]);
   }
-  // What the log does not say, a mirror does not know.
+  // A mirror does not know what is not in the log.
   const unsaid = (body: unknown) => {
     const text = JSON.stringify(body)
       .replaceAll(`"by":"publisher"`, `"by":"unknown"`)
-      // Counted a moment later, and each by itself.
+      // Downloads are counted with a delay, by each registry for itself.
       .replaceAll(/"downloads":[0-9]+/g, `"downloads":0`);
     return { ...(JSON.parse(text) as object), checks: null, downloads: null };
   };
@@ -246,7 +246,7 @@ test("a mirror answers as its upstream did when it was exported", async () => {
   expect(found.packs.map(({ name }) => name).toSorted()).toEqual(["acme/hello", "acme/other"]);
 });
 
-test("the same again changes nothing, and mends a bundle that was spoilt on the way", async () => {
+test("a repeated import changes nothing but a damaged bundle", async () => {
   const members = await exportMembers();
   const spoilt = members.map(({ member, bytes }) => ({
     member,
@@ -259,7 +259,7 @@ test("the same again changes nothing, and mends a bundle that was spoilt on the 
   expect(await fetchBytes(mirror, path)).toEqual(await fetchBytes(upstream, path));
 });
 
-test("a pack that was looked at before is as the import says", async () => {
+test("an import updates a pack that was read before", async () => {
   await importWell(mirror, await exportMembers());
   const path = "/api/v1/packs/acme/other/0.1.0";
   expect((await mirror.read(path)).body).toMatchObject({ state: { quarantined: null } });
@@ -272,10 +272,10 @@ test("a pack that was looked at before is as the import says", async () => {
   await upstream.operate("PUT", route, { ...stop, quarantined: false });
 });
 
-test("a newer export goes on from there, with or without what is there already", async () => {
+test("a newer export continues from there, with or without the archives that are there", async () => {
   await publish("acme/hello", "1.2.0");
   expect((await quarantine("1.1.0", true)).status).toBe(200);
-  // A quarantined version is served to nobody, also not to an export.
+  // A quarantined version is not served, so an export cannot have it either.
   await publish("acme/hello", "1.3.0");
   expect((await quarantine("1.3.0", true)).status).toBe(200);
   const isStopped = (entry: RegistryEntry) =>
@@ -285,7 +285,7 @@ test("a newer export goes on from there, with or without what is there already",
   expect((await mirror.read("/api/v1/packs/acme/hello/1.3.0")).status).toBe(404);
 
   expect((await quarantine("1.3.0", false)).status).toBe(200);
-  // Only what is missing: the released version.
+  // Only what is missing: the version that was released from quarantine.
   const missing = await exportMembers(({ type, ...entry }) => {
     return type === "publish" && !("version" in entry && entry.version === "1.3.0");
   });
@@ -294,7 +294,7 @@ test("a newer export goes on from there, with or without what is there already",
   expect((await quarantine("1.1.0", false)).status).toBe(200);
 });
 
-describe("nothing of a file is kept unless all of it is right", () => {
+describe("an import keeps a whole file or nothing", () => {
   let members: Member[];
   let before: unknown;
   const state = async () => ({
@@ -318,9 +318,9 @@ describe("nothing of a file is kept unless all of it is right", () => {
     expect(await state()).toEqual(before);
     return codeOf(answer);
   };
-  test("another log's export is refused, whatever else is right", async () => {
+  test("another log's export is refused", async () => {
     const { privateKey, publicKey } = generateKeyPairSync("ed25519");
-    // Under the name and key ID of the upstream's key, and under its own.
+    // With the name and key ID of the upstream's key, and with its own.
     const forged = resign(members, undefined, { privateKey });
     expect(await refused(encode(forged))).toBe("REGISTRY_LOG_INCONSISTENT");
     const own = { name: "upstream.example/log", publicKey };
@@ -334,7 +334,7 @@ describe("nothing of a file is kept unless all of it is right", () => {
     expect(await refused(encode(other))).toBe("REGISTRY_LOG_INCONSISTENT");
   });
 
-  test("an entry that is changed does not lead to the signed head", async () => {
+  test("a changed entry does not lead to the signed head", async () => {
     const changed = members.map(({ member, bytes }) => {
       if (!member.name.startsWith("tile/")) return { member, bytes };
       const text = Buffer.from(bytes).toString("latin1");
@@ -361,7 +361,7 @@ describe("nothing of a file is kept unless all of it is right", () => {
     expect(await refused(encode(short))).toBe("REGISTRY_LOG_INCONSISTENT");
   });
 
-  test("an archive that is not the one of its entry is refused", async () => {
+  test("an archive with another digest than its entry is refused", async () => {
     const last = members.at(-2) as Member;
     const other = buildSampleArchive({ manifest: { name: "acme/new", version: "1.0.0" } });
     for (const wrong of [other, compress(last.bytes)]) {
@@ -370,7 +370,7 @@ describe("nothing of a file is kept unless all of it is right", () => {
     }
   });
 
-  test("an entry that promises another version than its archive has is refused", async () => {
+  test("an entry with another version than its archive is refused", async () => {
     const archive = buildSampleArchive({ manifest: { name: "acme/new", version: "9.9.9" } });
     const digest = archiveDigest(archive);
     const last = splitEntries(members[1]?.bytes).at(-1)?.toString() ?? "";
@@ -383,13 +383,13 @@ describe("nothing of a file is kept unless all of it is right", () => {
       );
       return refused(encode(lied));
     };
-    // Its content's digest is the other version's.
+    // The content digest in the entry is the other version's.
     expect(await refusal(entry)).toBe("DIGEST_MISMATCH");
     const content = contentDigest(readArchive(archive));
     expect(await refusal({ ...entry, contentDigest: content })).toBe("MANIFEST_INVALID");
   });
 
-  test("a log that publishes a version twice is refused, and what is there stays", async () => {
+  test("a log that publishes a version twice is refused, and the earlier state stays", async () => {
     const [first = Buffer.alloc(0)] = splitEntries(members[1]?.bytes);
     const { digest } = JSON.parse(first.toString()) as { digest: string };
     const hex = digest.slice("sha256:".length);
@@ -421,7 +421,7 @@ describe("nothing of a file is kept unless all of it is right", () => {
       ],
     ],
     [
-      "a trusted root that is none",
+      "an invalid trusted root",
       (all) => [
         ...all.slice(0, 1),
         { member: TRUSTED_ROOT, bytes: Buffer.from("{}") },
@@ -440,14 +440,14 @@ describe("nothing of a file is kept unless all of it is right", () => {
     expect(await refused(encode(change(members)))).toBe("EXPORT_INVALID");
   });
 
-  test("a file that is cut off, anywhere", async () => {
+  test("a file truncated at any point", async () => {
     const whole = encode(members);
     for (const length of [0, 100, 512, 1000, whole.length - 1024, whole.length - 512]) {
       expect(await refused(whole.subarray(0, length))).toBe("EXPORT_INVALID");
     }
   });
 
-  test("bytes without end are refused while they come", async () => {
+  test("an endless stream is refused early", async () => {
     const endless = Readable.from(
       (function* () {
         yield encode(members).subarray(0, -1024);
@@ -458,7 +458,7 @@ describe("nothing of a file is kept unless all of it is right", () => {
     expect(await state()).toEqual(before);
   });
 
-  test("a disk that takes no more leaves what was there, and no archive", async () => {
+  test("a full disk keeps the earlier state, without new archives", async () => {
     const folder = join(mirror.dataDir, "archives");
     chmodSync(folder, 0o500);
     try {
@@ -470,7 +470,7 @@ describe("nothing of a file is kept unless all of it is right", () => {
     }
   });
 
-  test("a mirror that is killed serves what it had, and takes the export in afterwards", async () => {
+  test("a killed mirror serves its earlier state, and a retry imports the export", async () => {
     const whole = encode(members);
     const held = Readable.from(
       (async function* () {
@@ -479,7 +479,7 @@ describe("nothing of a file is kept unless all of it is right", () => {
       })(),
     );
     const lost = send(mirror, held).catch(() => "lost");
-    // Both new archives were taken in; only the end is missing.
+    // Both new archives were received; only the end is missing.
     await expect
       .poll(() => archivesOf(mirror).length)
       .toBe((before as { archives: string[] }).archives.length + 2);
@@ -492,7 +492,7 @@ describe("nothing of a file is kept unless all of it is right", () => {
   });
 });
 
-test("a trusted root is handed on as it is, and used for nothing", async () => {
+test("a trusted root is passed on unchanged, and not used", async () => {
   const { trustedRoot } = await createTestSigstore();
   const text = JSON.stringify(trustedRoot);
   const [head, ...rest] = await exportMembers();
@@ -500,7 +500,7 @@ test("a trusted root is handed on as it is, and used for nothing", async () => {
   expect((await importWell(mirror, members)).trustedRoot).toBe(text);
 });
 
-test("an older head of the same log does not take the place of a newer one", async () => {
+test("an older head of the same size does not replace a newer one", async () => {
   const newer = await exportMembers();
   const older = resign(newer, undefined, { at: new Date(Date.now() - 3_600_000) });
   const { at } = await importWell(mirror, newer);
@@ -581,7 +581,9 @@ function splitEntries(bytes: Uint8Array = Buffer.alloc(0)): Buffer[] {
   return entries;
 }
 
-/** The same files in other bytes: an archive of ours is not compressed. */
+/**
+ * Compresses an archive: the same files in other bytes. Sonde's own archives are not compressed.
+ */
 function compress(archive: Uint8Array): Buffer {
   const bytes = Buffer.from(archive);
   const content = gunzipSync(bytes);

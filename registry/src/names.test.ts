@@ -25,7 +25,7 @@ const addPublisher = (name: string, more: object = {}): Promise<Answer> =>
   registry.operate("POST", "/publishers", { name, publicKey: key.publicKeyPem, ...more });
 const blobs = (): string[] => readdirSync(join(registry.dataDir, "archives")).toSorted();
 
-test("a pack whose name is like another's is refused, and nothing of it is kept", async () => {
+test("a pack with a look-alike name is refused, and nothing of it is kept", async () => {
   expect((await publish("acme/docker-tools")).status).toBe(201);
   const kept = blobs();
   for (const name of ["acme/dockertools", "acme/d0cker-t00ls"]) {
@@ -37,7 +37,7 @@ test("a pack whose name is like another's is refused, and nothing of it is kept"
   expect((await publish("zeta/docker-tools")).status).toBe(201);
 });
 
-test("of look-alikes at once exactly one wins, and only its archive is kept", async () => {
+test("of concurrent look-alikes exactly one wins, and only its archive is kept", async () => {
   const kept = blobs().length;
   const names = ["acme/modern", "acme/modem", "acme/mod-ern", "acme/m0dern", "acme/m-o-d-e-m"];
   const answers = await Promise.all(names.map((name) => publish(name)));
@@ -47,7 +47,7 @@ test("of look-alikes at once exactly one wins, and only its archive is kept", as
   expect(blobs().length).toBe(kept + 1);
 });
 
-test("a name near to a known pack is published with a warning that stays with it", async () => {
+test("a name near to a known pack is published with a lasting warning", async () => {
   const answer = await publish("zeta/dokcer-tools");
   expect(answer.status).toBe(201);
   const { warnings, checks } = parsePublishedVersion(answer.body);
@@ -61,7 +61,7 @@ test("a name near to a known pack is published with a warning that stays with it
   expect(next.checks).toContainEqual({ step: "code", outcome: "passed" });
 });
 
-test("a publisher whose name is like another's, or reserved, is refused", async () => {
+test("a publisher with a look-alike or reserved name is refused", async () => {
   for (const name of ["ac-me", "acrne", "zeta-", "sonde", "s0nde", "adm1n"]) {
     const answer = await addPublisher(name);
     expect([name, answer.status, codeOf(answer)]).toEqual([name, 409, "NAME_REFUSED"]);
@@ -72,7 +72,7 @@ test("a publisher whose name is like another's, or reserved, is refused", async 
   expect(race.filter(({ status }) => status === 200).length).toBe(1);
 });
 
-test("the operator takes a reserved name on purpose, and then it is there", async () => {
+test("the operator can add a reserved name on purpose", async () => {
   expect((await addPublisher("official", { takesReserved: true })).status).toBe(200);
   expect((await addPublisher("official")).status).toBe(200);
   expect(codeOf(await addPublisher("offici-al", { takesReserved: true }))).toBe("NAME_REFUSED");

@@ -22,7 +22,7 @@ beforeAll(async () => {
 }, 120_000);
 afterAll(() => registry.close());
 
-test("attack 45: what a version asks for beyond the one before it is told", async () => {
+test("attack 45: a version's new permissions are listed against the previous version", async () => {
   expect((await registry.read(`${PACK}/1.1.0/permissions`)).body).toMatchObject({
     from: "1.0.0",
     to: "1.1.0",
@@ -38,7 +38,7 @@ test("attack 45: what a version asks for beyond the one before it is told", asyn
   });
 });
 
-test("against any other version, itself too", async () => {
+test("permissions compare with any version, itself included", async () => {
   const against = async (version: string) =>
     (await registry.read(`${PACK}/2.0.0/permissions?against=${version}`)).body;
   expect(await against("1.0.0")).toMatchObject({ added: { files: ["/proc/stat"] } });

@@ -46,7 +46,7 @@ const publish = (upload: Upload, body?: string | FormData): Promise<Answer> =>
   registry.publish(complete(upload), body);
 const archiveOf = (version: string, code = "var pack = {};\n"): Uint8Array =>
   buildSampleArchive({ manifest: { version }, code });
-/** The sample's probe under another label. */
+/** Returns the sample's probe with another capability. */
 const labelled = (capability: Capability) =>
   Object.fromEntries(
     Object.entries(buildSampleManifest().probes).map(([name, probe]) => [
@@ -56,7 +56,7 @@ const labelled = (capability: Capability) =>
   );
 const blobs = (): string[] => readdirSync(join(registry.dataDir, "archives")).toSorted();
 
-test("what is published is listed, described and downloaded, byte for byte", async () => {
+test("a published version is listed, described and downloaded, byte for byte", async () => {
   const archive = archiveOf("1.0.0");
   const bundle = signSample(archive, acme);
   const answer = await publish({ archive, bundle });
@@ -98,7 +98,7 @@ test("versions are in order of version, and the latest is no pre-release", async
 });
 
 test("a version never changes: the same bytes give the same answer, others are refused", async () => {
-  // Here, or in a test before this one.
+  // Published by this test or by an earlier one.
   await publish({ archive: archiveOf("1.0.0") });
   const before = (await read("/api/v1/packs/acme/hello/1.0.0")).body;
   const kept = blobs();
@@ -110,7 +110,7 @@ test("a version never changes: the same bytes give the same answer, others are r
   expect(blobs()).toEqual(kept);
 });
 
-test("of many at once exactly one wins, and only its archive is kept", async () => {
+test("of concurrent publishes exactly one wins, and only its archive is kept", async () => {
   const kept = blobs().length;
   const answers = await Promise.all(
     Array.from({ length: 8 }, (_, index) =>
@@ -281,7 +281,7 @@ test.each<[string, number, string, () => Upload]>([
     () => ({ archive: archiveOf("9.0.0", "eval('1');\n") }),
   ],
   [
-    "a path that is no version",
+    "a path with an invalid version",
     400,
     "BAD_REQUEST",
     () => ({ archive: archiveOf("9.0.0"), path: "acme/hello/latest" }),
@@ -344,7 +344,7 @@ test.each<[string, number, string, () => string | FormData]>([
     () => form({ archive: Buffer.alloc(3_000_000), bundle: "{}" }),
   ],
   [
-    "an archive above its cap within a body that is not",
+    "an archive above its cap in a body below its own",
     413,
     "BODY_TOO_LARGE",
     () => form({ archive: Buffer.alloc(MAX_ARCHIVE_BYTES + 1), bundle: "{}" }),
@@ -360,7 +360,7 @@ test.each<[string, number, string, () => string | FormData]>([
   expect([answer.status, codeOf(answer)]).toEqual([status, code]);
 });
 
-test("a multipart body that breaks off is the caller's fault", async () => {
+test("a truncated multipart body is BAD_REQUEST", async () => {
   const answer = await fetch(registry.at("/api/v1/packs/acme/hello/9.0.0"), {
     method: "PUT",
     headers: {
@@ -376,7 +376,7 @@ test("a multipart body that breaks off is the caller's fault", async () => {
 test.each([
   ["no length", "transfer-encoding: chunked", 400],
   ["a length above the cap", "content-length: 99999999", 413],
-  ["a length that is no number", "content-length: 1e3", 400],
+  ["a length that is not a number", "content-length: 1e3", 400],
 ])("a body with %s is refused unread", async (_what, header, status) => {
   const answered = await new Promise<string>((done, fail) => {
     const socket = connect(registry.port, "127.0.0.1");
@@ -425,7 +425,7 @@ test.each<[string, string, number, string]>([
   ]);
 });
 
-test("the operator's socket is the operator's alone, and its input is strict", async () => {
+test("only the operator opens the operator's socket, and its input is strict", async () => {
   const socketPath = join(registry.dataDir, "run/operator.sock");
   expect(statSync(socketPath).mode & 0o777).toBe(0o600);
   expect(statSync(join(registry.dataDir, "run")).mode & 0o777).toBe(0o700);
@@ -505,16 +505,16 @@ test("SIGTERM ends it cleanly", async () => {
 test.each<[string, object, string]>([
   ["an unknown key", { extra: 1 }, "CONFIG_INVALID"],
   [
-    "a listener in the clear",
+    "a listener over plain HTTP",
     { http: { host: "0.0.0.0", port: 0, behindProxy: false } },
     "INSECURE_LISTENER",
   ],
   [
-    "a database that is not there",
+    "an unreachable database",
     { databaseUrl: "postgres://localhost:1/none" },
     "DATABASE_UNAVAILABLE",
   ],
-  ["a folder it may not make", { dataDir: "/etc/hostname/none" }, "RIGHT_MISSING"],
+  ["a folder that it may not create", { dataDir: "/etc/hostname/none" }, "RIGHT_MISSING"],
 ])("with %s in its configuration it does not start", async (_what, changes, code) => {
   const other = join(registry.root, "other.json");
   registry.writeConfig(other, changes);
@@ -523,7 +523,7 @@ test.each<[string, object, string]>([
   expect(out).toContain(`"code":"${code}"`);
 });
 
-test("a port in use is one clear sentence", async () => {
+test("a port in use is reported in one sentence", async () => {
   const other = join(registry.root, "other.json");
   const otherData = join(registry.root, "other-data");
   registry.writeConfig(other, {
@@ -534,12 +534,12 @@ test("a port in use is one clear sentence", async () => {
   const { code, out } = await registry.runToEnd([other]);
   expect(code).toBe(1);
   expect(out).toContain('"code":"PORT_IN_USE"');
-  // It had started a database by then, and took it along.
+  // It had started a database by then, and stopped it.
   expect(existsSync(join(otherData, "postgres", "PG_VERSION"))).toBe(true);
   expect(existsSync(join(otherData, "postgres", "postmaster.pid"))).toBe(false);
 });
 
-test("it is started with its configuration and nothing else", async () => {
+test("it starts with its configuration as the only argument", async () => {
   for (const args of [[], [registry.configFile, "publisher", "add", "acme"]]) {
     const { code, out } = await registry.runToEnd(args);
     expect([code, out.includes('"code":"CONFIG_INVALID"')]).toEqual([1, true]);
@@ -547,7 +547,7 @@ test("it is started with its configuration and nothing else", async () => {
 });
 
 test("root is refused", async () => {
-  // Without root, a user namespace in which we are uid 0 is as good.
+  // Without root, uid 0 in a user namespace serves as well.
   const child = TestRegistry.asRoot
     ? await registry.runToEnd([registry.configFile], {})
     : await new Promise<{ out: string }>((done) => {

@@ -1,7 +1,7 @@
 import { parentPort } from "node:worker_threads";
 import { renderMarkdown } from "./edge/readme/render-markdown.ts";
 
-// The program of a worker thread: says that it is ready, then Markdown in, safe
-// HTML out, one at a time.
+// Program of the worker thread. It reports that it is ready, and then answers each Markdown text
+// with safe HTML, one at a time.
 parentPort?.on("message", (text: string) => parentPort?.postMessage(renderMarkdown(text)));
 parentPort?.postMessage("ready");

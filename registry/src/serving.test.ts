@@ -63,7 +63,7 @@ test("a search finds by name, description, probe and README, in that order", asy
   expect(await search("rotor speed")).toEqual(["acme/farm"]);
 });
 
-test("a word only begun, and a misspelt one, find what was meant", async () => {
+test("a prefix and a misspelt word find the pack", async () => {
   expect(await search("turb")).toEqual(["acme/turbine"]);
   expect((await search("wndmill"))[0]).toBe("acme/windmill");
   expect(await search("qqqxyz")).toEqual([]);
@@ -79,14 +79,14 @@ test.each([
   "\u0000",
   "😀 \ud800x",
   "*",
-])("a search for %j is a search", async (query) => {
+])("special characters in a search are plain text: %j", async (query) => {
   const answer = await registry.read(
     `/api/v1/search?q=${encodeURIComponent(query.toWellFormed())}`,
   );
   expect(answer.status).toBe(200);
 });
 
-test("pages are bounded, in one order, and have every pack once", async () => {
+test("pages are bounded and ordered, and have every pack once", async () => {
   const byName = await walk("/api/v1/packs?limit=3");
   expect(byName.map(({ name }) => name)).toEqual(
     [...["farm", "gauge-0", "gauge-1", "gauge-2", "gauge-3", "gauge-4", "turbine", "windmill"]].map(
@@ -153,7 +153,7 @@ test("the index has one line for each version, in the order of the log", async (
   expect((await fetch(registry.at("/index/acme/none"))).status).toBe(404);
 });
 
-test("the index stays the same until something is published, and then is another", async () => {
+test("the index changes only with a publish", async () => {
   const path = registry.at("/index/acme/windmill");
   const etag = (await fetch(path)).headers.get("etag") ?? "";
   const ask = async (tag: string): Promise<number> =>
@@ -165,7 +165,7 @@ test("the index stays the same until something is published, and then is another
   expect(await ask(etag)).toBe(200);
 });
 
-test("the API describes itself: valid OpenAPI, with what is sent, and every refusal with its status", async () => {
+test("the API has a valid OpenAPI document, with all bodies and every refusal by status", async () => {
   const documents = await registry.readDocuments();
   for (const document of [documents.http, documents.operator]) {
     const copy = structuredClone(document) as unknown as Record<string, unknown>;
@@ -268,7 +268,7 @@ test.each([
   ["small", "2.0.0", 10],
   ["large", "2.1.0", 400_000],
 ])(
-  "a %s archive that changes on disk after it was served is served no more",
+  "a %s archive that changes on disk after a download is no longer served",
   async (_what, version, codeBytes) => {
     await publish("farm", version, {
       code: `// ${randomBytes(codeBytes).toString("base64")}\nvar pack = {};\n`,
@@ -279,7 +279,7 @@ test.each([
     const digest = before.headers.get("sonde-digest") ?? "";
     const file = join(registry.dataDir, "archives", `${digest.slice("sha256:".length)}.tgz`);
     writeFileSync(file, bytes.with(bytes.length - 1, 1));
-    // The same size, and a time of change as if nothing had been written.
+    // The same size, and an mtime that hides the write.
     utimesSync(file, new Date(0), new Date(0));
     const after = await registry.read(path);
     expect([after.status, codeOf(after)]).toEqual([500, "INTERNAL"]);
@@ -288,7 +288,7 @@ test.each([
   },
 );
 
-test("downloads are counted, without those that send nothing, and kept when it stops", async () => {
+test("downloads that send bytes are counted, and the counts survive a stop", async () => {
   const details = async () =>
     parseVersionDetails((await registry.read("/api/v1/packs/acme/gauge-4/1.0.0/details")).body)
       .downloads;

@@ -19,7 +19,7 @@ let acme: SampleKey;
 let owner: string;
 
 beforeAll(async () => {
-  // Nobody is asked there: it makes the routes of trusted publishing exist.
+  // No test asks this issuer. It only makes the routes of trusted publishing exist.
   const issuers = [{ kind: "github", issuer: "http://127.0.0.1:1" }];
   const trustedPublishing = { audience: "https://registry.example", issuers };
   registry = await TestRegistry.start({ trustedPublishing });
@@ -45,7 +45,7 @@ const publish = (bearer: string, name = "acme/hello"): Promise<Answer> => {
 const list = async (): Promise<PublishTokenList["tokens"]> =>
   ((await registry.send("GET", TOKENS, owner)).body as PublishTokenList).tokens;
 
-test("an owner makes a token for one pack; it publishes that pack and nothing else", async () => {
+test("an owner makes a token for one pack, which publishes that pack only", async () => {
   const { token, about } = await made({ pack: "acme/hello", days: 1 });
   expect(about).toMatchObject({ role: "ci", pack: "acme/hello", actions: ["publish"] });
   expect(Date.parse(about.expiresAt) - Date.parse(about.createdAt)).toBe(24 * 60 * 60 * 1000);
@@ -56,7 +56,7 @@ test("an owner makes a token for one pack; it publishes that pack and nothing el
   expect([tokens.status, codeOf(tokens)]).toEqual([403, "FORBIDDEN"]);
 });
 
-test("the list tells everything but the secret, which no database has either", async () => {
+test("list and database have no token's secret", async () => {
   const { token, about } = await made({ role: "maintainer", label: "for release" });
   const tokens = await list();
   expect(tokens).toContainEqual(about);
@@ -65,7 +65,7 @@ test("the list tells everything but the secret, which no database has either", a
   expect(JSON.stringify(tokens)).not.toContain(secret);
 });
 
-test("a revoked token is worth nothing at once, and again is the same", async () => {
+test("a revoked token is refused at once, and revoking is idempotent", async () => {
   const { token, about } = await made({});
   const revoke = () => registry.send("DELETE", `${TOKENS}/${about.id}`, owner);
   const first = await revoke();
@@ -78,7 +78,7 @@ test("a revoked token is worth nothing at once, and again is the same", async ()
   expect(codeOf(await registry.operate("DELETE", foreign))).toBe("NOT_FOUND");
 });
 
-test("a token that is over is worth nothing", async () => {
+test("an expired token is refused", async () => {
   const { token, about } = await made({});
   expect((await publish(token)).status).toBe(201);
   await registry.inDatabase(
@@ -89,7 +89,7 @@ test("a token that is over is worth nothing", async () => {
   expect([refused.status, codeOf(refused)]).toEqual([401, "UNAUTHENTICATED"]);
 });
 
-test("no token makes another that does more or lives longer than itself", async () => {
+test("no token makes one with more rights or a later end", async () => {
   const narrow = await made({ role: "owner", actions: ["publish", "tokens"], days: 2 });
   expect(codeOf(await make({ role: "owner", actions: ["yank"] }, narrow.token))).toBe("FORBIDDEN");
   expect(codeOf(await make({ days: 3 }, narrow.token))).toBe("FORBIDDEN");
@@ -102,13 +102,13 @@ test("no token makes another that does more or lives longer than itself", async 
 });
 
 test.each<[string, object]>([
-  ["a role that is not one", { role: "operator" }],
-  ["an action that is not one", { actions: ["quarantine"] }],
+  ["an unknown role", { role: "operator" }],
+  ["an unknown action", { actions: ["quarantine"] }],
   ["no action", { actions: [] }],
   ["ten years", { days: 3650 }],
-  ["a label of more lines", { label: "a\nb" }],
-  ["something unknown", { admin: true }],
-])("a wish with %s is refused", async (_what, wish) => {
+  ["a label of two lines", { label: "a\nb" }],
+  ["an unknown member", { admin: true }],
+])("a request with %s is refused", async (_what, wish) => {
   expect(codeOf(await make(wish))).toBe("BAD_REQUEST");
 });
 
@@ -126,7 +126,7 @@ test("the operator lists publishers, makes and revokes tokens, and removes keys"
   );
 });
 
-test("what a removed key signed is refused from then on", async () => {
+test("a removed key's signatures are refused from then on", async () => {
   const second = createSampleKey();
   await registry.addPublisher("acme", second);
   const { publishers } = (await registry.operate("GET", "/publishers")).body as PublisherList;
@@ -148,7 +148,7 @@ test("what a removed key signed is refused from then on", async () => {
   await registry.addPublisher("acme", acme);
 });
 
-/** Every route and the right it demands; where there is none, it is for anybody. */
+/** Every route with its right. Null is for anybody. */
 const RIGHTS: Record<string, Right | null> = {
   "GET /health": null,
   "GET /api/v1/openapi.json": null,
@@ -179,7 +179,7 @@ const RIGHTS: Record<string, Right | null> = {
   "POST /api/v1/publishers/{publisher}/trusted-publishers": "tokens",
   "DELETE /api/v1/publishers/{publisher}/trusted-publishers/{id}": "tokens",
 };
-/** What is on the operator's socket besides, or alone. */
+/** The routes of the operator's socket, besides those above or instead of them. */
 const OPERATOR_RIGHTS: Record<string, Right | null> = {
   ...Object.fromEntries(
     Object.entries(RIGHTS).filter(
@@ -193,7 +193,7 @@ const OPERATOR_RIGHTS: Record<string, Right | null> = {
   "DELETE /publishers/{publisher}/keys/{keyId}": "publishers",
   "POST /import": "import",
 };
-/** Who may do what; the same table as in core/authorize.test.ts, here as the server decides. */
+/** Roles that have each right: the table of core/authorize.test.ts, as the server decides. */
 const ROLES: Record<Right, string[]> = {
   publish: ["owner", "maintainer", "ci"],
   yank: ["owner", "maintainer"],
@@ -239,13 +239,13 @@ const placeOf = (route: string, publisher: string): [method: string, path: strin
   const [method = "", path = ""] = route.split(" ");
   return [method, path.replaceAll(/\{([^}]+)\}/g, (_braces, name: string) => values[name] ?? "")];
 };
-/** The refusals of rights; null when the caller was let through, to whatever came then. */
+/** Returns the code when the right was refused, else null. */
 const refusalOf = ({ status, body }: Answer): string | null => {
   const code = status < 400 || body === null ? null : codeOf({ status, body });
   return code === "UNAUTHENTICATED" || code === "FORBIDDEN" ? code : null;
 };
 
-test("the served documents name every route with its right, and no other", async () => {
+test("the OpenAPI documents name every route with its right, and no other", async () => {
   const { http, operator } = await registry.readDocuments();
   expect(rightsOf(http)).toEqual(shown(RIGHTS));
   expect(rightsOf(operator)).toEqual(shown(OPERATOR_RIGHTS));

@@ -61,7 +61,7 @@ const follow = async (from = EMPTY_FRONTIER) => {
   return { frontier, checkpoint, entries };
 };
 
-test("an empty log has a signed head, by a key that only the registry can read", async () => {
+test("an empty log has a head signed by a key that only the registry can read", async () => {
   const { checkpoint, entries } = await follow();
   expect([checkpoint.size, entries]).toEqual([0, []]);
   expect(await readText("/log/key")).toBe(`${registry.logKey}\n`);
@@ -69,7 +69,7 @@ test("an empty log has a signed head, by a key that only the registry can read",
   expect(statSync(join(registry.dataDir, "log.key")).mode & 0o777).toBe(0o600);
 });
 
-test("every publish is an entry, with what was published; a repeated one is not", async () => {
+test("every publish adds an entry; a repeated one does not", async () => {
   const answers = [await publish("1.0.0"), await publish("1.1.0"), await publish("1.0.0")];
   expect(answers.map(({ status }) => status)).toEqual([201, 201, 200]);
   const { entries, checkpoint } = await follow();
@@ -100,7 +100,7 @@ test("a refused publish leaves no entry", async () => {
   expect((await follow()).checkpoint.size).toBe(before);
 });
 
-test("many at once are in one order, each once, and the old head is on the way", async () => {
+test("concurrent publishes have one order, once each, and extend the old head", async () => {
   const { frontier } = await follow();
   const answers = await Promise.all(
     Array.from({ length: 20 }, (_, index) => publish("3.0.0", { name: `acme/pack-${index}` })),
@@ -113,7 +113,7 @@ test("many at once are in one order, each once, and the old head is on the way",
   );
 });
 
-test("a head is signed anew as time goes by, and not for each reader", async () => {
+test("a head is signed again with time, not for each reader", async () => {
   const key = parseNoteKey(registry.logKey);
   const read = async () => openCheckpoint(await readText("/log/checkpoint"), key).at.getTime();
   const first = await read();
@@ -149,18 +149,18 @@ test("attack 69: a registry killed while it publishes has every acknowledged ver
   const { entries } = await follow(frontier);
   const logged = entries.flatMap((entry) => (entry.type === "publish" ? [entry.version] : []));
   expect(logged).toEqual(expect.arrayContaining(acknowledged));
-  // Nor is anything visible that is not in the log.
+  // Nothing is visible that is not in the log.
   const { body } = await registry.read("/api/v1/packs/acme/hello");
   const visible = (body as { versions: { version: string }[] }).versions
     .map(({ version }) => version)
     .filter((version) => version.startsWith("4."));
   expect(visible.toSorted()).toEqual(logged.toSorted());
-  // A client that lost its answer asks again and gets it.
+  // A client that lost its answer repeats the request and succeeds.
   const lost = Array.from({ length: 40 }, (_, index) => `4.${index}.0`);
   for (const version of lost) expect([200, 201]).toContain((await publish(version)).status);
 });
 
-test("a log does not go on under another key", async () => {
+test("a log does not continue under another key", async () => {
   await registry.stop("SIGTERM");
   const path = join(registry.dataDir, "log.key");
   const { privateKey } = generateKeyPairSync("ed25519");
@@ -169,7 +169,7 @@ test("a log does not go on under another key", async () => {
   const { code, out } = await registry.runToEnd([registry.configFile]);
   expect(code).toBe(1);
   expect(out).toContain('"code":"CONFIG_INVALID"');
-  // Nor is a lost key replaced by a new one.
+  // A lost key is not replaced by a new one.
   unlinkSync(path);
   expect((await registry.runToEnd([registry.configFile])).code).toBe(1);
 });

@@ -13,7 +13,7 @@ import { type Answer, TestRegistry, codeOf, signUpload } from "./testing/test-re
 
 const AUDIENCE = "https://registry.example";
 const TRUSTED = "/api/v1/publishers/acme/trusted-publishers";
-/** Issuers that do not show their keys as they should. */
+/** Paths of issuers that fail to give their keys. */
 const BROKEN = ["/down", "/page", "/huge", "/elsewhere", "/slow"];
 const WORKFLOW = "acme/hello/.github/workflows/release.yml@refs/heads/main";
 const GITHUB: JobIdentity = {
@@ -23,7 +23,7 @@ const GITHUB: JobIdentity = {
   workflowRef: WORKFLOW,
   environment: "release",
 };
-/** What GitHub says of a job of that workflow. */
+/** GitHub's claims for a job of that workflow. */
 const JOB = {
   aud: AUDIENCE,
   sub: "repo:acme/hello:environment:release",
@@ -95,7 +95,7 @@ test("a pending publisher's first publish needs no secret, and binds it", async 
   expect((await list())[0]?.boundAt).not.toBeNull();
 });
 
-test("its token publishes that pack, and does nothing else", async () => {
+test("its token publishes that pack only", async () => {
   const { token } = (await exchange(job())).body as ExchangedToken;
   expect(codeOf(await publish(token, "1.0.0", "acme/other"))).toBe("FORBIDDEN");
   const tokens = await registry.send("GET", "/api/v1/publishers/acme/tokens", token);
@@ -108,7 +108,7 @@ test("its token publishes that pack, and does nothing else", async () => {
   });
 });
 
-test("attack 30: an identity token works once, of many at once for one", async () => {
+test("attack 30: an identity token works once, also under concurrent use", async () => {
   const token = job();
   const answers = await Promise.all([1, 2, 3, 4, 5].map(() => exchange(token)));
   expect(answers.map(({ status }) => status).toSorted()).toEqual([201, 401, 401, 401, 401]);
@@ -129,10 +129,10 @@ test.each<[string, object, TokenLies | (() => TokenLies)]>([
   ["that is over", { iat: seconds(-400), nbf: seconds(-400), exp: seconds(-60) }, {}],
   ["of the future", { iat: seconds(600), nbf: seconds(600), exp: seconds(900) }, {}],
   ["not good yet", { nbf: seconds(600), exp: seconds(900) }, {}],
-  ["without an end", { exp: undefined }, {}],
-  ["with an end as text", { exp: String(seconds(300)) }, {}],
-  ["that says not when it was made", { iat: undefined }, {}],
-  ["of this morning with a far end", { iat: seconds(-3700), nbf: 0, exp: 9_999_999_999 }, {}],
+  ["without an expiry", { exp: undefined }, {}],
+  ["with an expiry as text", { exp: String(seconds(300)) }, {}],
+  ["without a time of issue", { iat: undefined }, {}],
+  ["of this morning with a far expiry", { iat: seconds(-3700), nbf: 0, exp: 9_999_999_999 }, {}],
   ["without an id", { jti: undefined }, {}],
   ["with an empty id", { jti: "" }, {}],
   ["with an id that is no text", { jti: 7 }, {}],
@@ -147,7 +147,7 @@ test.each<[string, object, TokenLies | (() => TokenLies)]>([
     }),
   ],
   ["of an algorithm that is not listed", {}, { header: { alg: "RS512", kid: "any" } }],
-  ["signed by a stranger", {}, { key: stranger.privateKey }],
+  ["signed by an unknown key", {}, { key: stranger.privateKey }],
   [
     "that brings its own key",
     {},
@@ -166,7 +166,7 @@ test.each<[string, object, TokenLies | (() => TokenLies)]>([
   ["of a key of another kind", {}, { header: { kid: "ec" } }],
   ["with an unknown critical header", {}, { header: { crit: ["b64"], b64: false } }],
   ["of another repository", { repository: "acme/hell" }, {}],
-  ["of a repository made anew under the name", { repository_id: "4712" }, {}],
+  ["of a recreated repository of the same name", { repository_id: "4712" }, {}],
   ["of a repository without a number", { repository_id: undefined }, {}],
   ["of another workflow", { job_workflow_ref: WORKFLOW.replace("release", "test") }, {}],
   ["of another branch", { job_workflow_ref: WORKFLOW.replace("main", "mainly") }, {}],
@@ -189,12 +189,12 @@ test("an identity token is for one pack of one publisher", async () => {
   for (const pack of ["acme/other", "other/hello", "none/hello"]) {
     const answer = await exchange(job(), pack);
     expect([answer.status, codeOf(answer)]).toEqual([401, "IDENTITY_REFUSED"]);
-    // Nothing that the caller did not send.
+    // The refusal contains only what the caller sent.
     expect(JSON.stringify(answer.body)).not.toContain("acme/hello/1");
   }
 });
 
-test("a refused token is not spent", async () => {
+test("a refused identity token is not used up", async () => {
   const token = job();
   expect((await exchange(token, "acme/other")).status).toBe(401);
   expect((await exchange(token)).status).toBe(201);
@@ -203,18 +203,18 @@ test("a refused token is not spent", async () => {
 test.each([
   ["ec", "ES256"],
   ["ed", "EdDSA"],
-])("a key of kind %s is good too, for its own algorithm", async (kid, alg) => {
+])("a key of kind %s verifies its own algorithm", async (kid, alg) => {
   expect((await exchange(job({}, { header: { kid, alg } }))).status).toBe(201);
 });
 
-test("a job without an environment is not one with any", async () => {
+test("a job without an environment is no job with one", async () => {
   await trust({ ...GITHUB, workflowRef: "plain", environment: null });
   const plain = { job_workflow_ref: "plain" };
   expect((await exchange(job({ ...plain, environment: undefined }))).status).toBe(201);
   expect((await exchange(job(plain))).status).toBe(401);
 });
 
-test("GitLab: a tag called as the branch is another thing", async () => {
+test("GitLab: a tag with the branch's name is refused", async () => {
   const identity = { kind: "gitlab", projectPath: "acme/hello", projectId: "9", refType: "branch" };
   expect((await trust({ ...identity, ref: "main" } as JobIdentity)).status).toBe(201);
   const claims = { aud: AUDIENCE, project_path: "acme/hello", project_id: "9", ref: "main" };
@@ -224,7 +224,7 @@ test("GitLab: a tag called as the branch is another thing", async () => {
   expect((await of({ ref_type: "branch", project_id: "10" })).status).toBe(401);
 });
 
-test("any other issuer: its subject, for every pack of the publisher", async () => {
+test("a generic issuer's subject publishes every pack of the publisher", async () => {
   await trust({ kind: "generic", sub: "deployer" }, { pack: undefined });
   const of = (sub: string, pack: string) =>
     exchange(issuer.sign("/generic", { aud: AUDIENCE, sub }), pack);
@@ -233,13 +233,13 @@ test("any other issuer: its subject, for every pack of the publisher", async () 
   expect((await of("deployer", "other/hello")).status).toBe(401);
 });
 
-test.each(BROKEN)("an issuer that is %s lets nobody in, for now", async (path) => {
+test.each(BROKEN)("an issuer at %s gives ISSUER_UNAVAILABLE", async (path) => {
   await trust({ kind: "generic", sub: "x" }, { issuer: `${issuer.url}${path}` });
   const answer = await exchange(issuer.sign(path, { aud: AUDIENCE, sub: "x" }));
   expect([answer.status, codeOf(answer)]).toEqual([503, "ISSUER_UNAVAILABLE"]);
 });
 
-test("a removed trusted publisher gets no token, and those it got are worth nothing", async () => {
+test("a removed trusted publisher gets no token, and its tokens are revoked", async () => {
   const identity: JobIdentity = { kind: "generic", sub: "leaver" };
   const added = (await trust(identity)).body as TrustedPublisher;
   expect((await trust(identity)).body).toEqual(added);
@@ -252,7 +252,7 @@ test("a removed trusted publisher gets no token, and those it got are worth noth
   expect(codeOf(await registry.send("DELETE", `${TRUSTED}/${added.id}`, owner))).toBe("NOT_FOUND");
 });
 
-test("only owners and the operator say whom to trust, and only issuers that are configured", async () => {
+test("only owners and the operator add trusted publishers, and only of configured issuers", async () => {
   const wish = { issuer: `${issuer.url}/generic`, identity: { kind: "generic", sub: "y" } };
   const { body } = await registry.operate("POST", "/api/v1/publishers/acme/tokens", {
     role: "maintainer",
@@ -271,7 +271,7 @@ test("only owners and the operator say whom to trust, and only issuers that are 
   expect(codeOf(await post({ pack: "other/hello" }))).toBe("FORBIDDEN");
 });
 
-test("an issuer in the clear beyond this machine does not start", async () => {
+test("an issuer over plain HTTP beyond loopback stops the start", async () => {
   const file = `${registry.root}/clear.json`;
   const issuers = [{ kind: "github", issuer: "http://ci.example" }];
   registry.writeConfig(file, { trustedPublishing: { audience: AUDIENCE, issuers } });

@@ -10,10 +10,10 @@ import { createEnrolListener } from "./edge/enrol-listener.ts";
 import { createEnrolmentStore } from "./edge/enrolment-store.ts";
 import { addTokenRoutes } from "./edge/token-routes.ts";
 
-/** The agents' two listeners, not listening yet. */
+/** The agents' two listeners. They do not listen yet. */
 export type AgentListeners = { enrol: HttpServer; control: Server };
 
-/** Agents enrol, connect, and are told what they should run. */
+/** Installs enrolment, the control listener and the desired state of agents. */
 export function installAgents(
   hub: Hub,
   uses: { packs: InstallablePacks; registry: RegistryFollower },

@@ -10,8 +10,8 @@ export { createRefusalCounts, type RefusalCounts } from "./edge/refusal-counts.t
 export { migrations } from "./migrations.ts";
 
 /**
- * Opens the log and closes what a crash of this hub left open in it: the outcome of those calls is
- * not known, and the log says so. Calls of other hubs are theirs.
+ * Opens the log and closes this hub's calls that a crash left open, as CALL_OUTCOME_UNKNOWN. Other
+ * hubs close their own.
  */
 export async function openAudit(store: AuditStore, now: () => Date): Promise<AuditLog> {
   const log = await openAuditLog(store, later);

@@ -8,7 +8,7 @@ import { addCallRoutes } from "./edge/call-routes.ts";
 export { callProbe, type CallOutcome, type CallPorts } from "./core/call-probe.ts";
 export { renderError } from "./core/render.ts";
 
-/** Calls of probes, for whoever offers them to a client, and how each answer came to be. */
+/** Installs the calls' provenance route. The result is what `callProbe` needs. */
 export function installCalls(
   hub: Hub,
   uses: { catalog: Catalog; auditStore: AuditStore },

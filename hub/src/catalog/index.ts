@@ -19,7 +19,7 @@ export {
 export { hashTools, listVisibleTools } from "./core/visible-tools.ts";
 export type { InstallablePacks } from "./edge/installable-packs.ts";
 
-/** Verified packs, the words of their tools, and what can be called where. */
+/** Installs the catalog: verified packs, pins of their tools, and which agents offer them. */
 export function installCatalog(
   hub: Hub,
   uses: { registry: RegistryFollower; readPolicy: () => TrustPolicy },

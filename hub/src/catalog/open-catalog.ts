@@ -1,7 +1,7 @@
 import type { Directory } from "../directory/index.ts";
 import { Catalog } from "./core/catalog.ts";
 
-/** The catalog of what the directory knows, now and after each change. */
+/** Opens the catalog of the directory's facts and keeps it up to date. */
 export function openCatalog(
   directory: Pick<Directory, "agents" | "agentById" | "packs" | "pins" | "onChange">,
 ): Catalog {

@@ -4,7 +4,7 @@ export const migrations: Migration[] = [
   {
     name: "directory-changes",
     sql: `
-      -- What became another fact, in the transaction that made it so. The newest thousand stay.
+      -- Names of changed facts, written in the transaction that changes them. The newest 1000 stay.
       create table changes (
         seq bigint generated always as identity primary key,
         kind text not null,

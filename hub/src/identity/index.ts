@@ -17,9 +17,9 @@ export { createKeyStore, type KeyStore } from "./edge/key-store.ts";
 export { ensureOperatorKey } from "./edge/operator-key.ts";
 
 /**
- * API keys. A key that was revoked, at whichever hub, counts no more from then on.
+ * Installs API keys. A key that any hub revoked is refused by all.
  *
- * @param uses.dismiss ends whatever a principal still has open
+ * @param uses.dismiss ends a principal's open streams
  */
 export function installIdentity(
   hub: Hub,

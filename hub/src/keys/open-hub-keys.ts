@@ -12,30 +12,29 @@ import { writePrivateFile } from "@sonde/service";
 import type { Authority, KeyedCertificate } from "@sonde/trust/ca";
 import { createSigningKey, type SigningKey } from "@sonde/trust/envelope";
 
-/** What makes a hub this hub. The CA key and the command key are different keys (identity rule 10). */
+/** A hub's identity. The CA key and the command key are different keys (identity rule 10). */
 export type HubKeys = {
   hubId: string;
   /** The CA's certificate in PEM. */
   authority: string;
-  /** SHA-256 of the CA certificate's DER, 64 hex digits: what enrolment tokens pin. */
+  /** SHA-256 of the CA certificate's DER, 64 hex digits. Enrolment tokens pin it. */
   fingerprint: string;
   signer: SigningKey;
-  /** SubjectPublicKeyInfo in PEM of the command key, given to agents at enrolment. */
+  /** The command key's SubjectPublicKeyInfo in PEM. Agents receive it at enrolment. */
   publicKey: string;
-  /** For the agents' listeners. */
+  /** Certificate of the agents' listeners. */
   server: KeyedCertificate;
-  /** Loads the X.509 library and the CA key; kept from then on. */
+  /** Loads the X.509 library and the CA key once. */
   openAuthority: () => Promise<Authority>;
 };
 
-/** A server certificate is issued anew when less than this is left of it. */
+/** A server certificate is replaced when less than this remains of its lifetime. */
 const RENEW_BEFORE_MS = 30 * 24 * 3_600_000;
 
 /**
- * Reads the hub's keys, making them on the very first start; files are 0600 in
- * a 0700 folder.
+ * Reads the hub's keys and creates them at the first start. Files are 0600 in a 0700 folder.
  *
- * @param names DNS names and addresses agents reach this hub by
+ * @param names DNS names and addresses by which agents reach this hub
  */
 export async function openHubKeys(
   folder: string,
@@ -67,7 +66,7 @@ export async function openHubKeys(
 
 async function createMissingKeys(folder: string, now: Date): Promise<void> {
   const path = (name: string) => join(folder, name);
-  // The CA certificate is written last: a start that was cut off before begins again.
+  // The CA certificate is written last, so an interrupted first start is repeated whole.
   if (existsSync(path("ca.pem"))) return;
   const { createAuthority } = await import("@sonde/trust/ca");
   const hubId = randomUUID();
@@ -82,7 +81,9 @@ async function createMissingKeys(folder: string, now: Date): Promise<void> {
   writePrivateFile(path("ca.pem"), authority.certificate);
 }
 
-/** The kept certificate while it is for exactly these names and lasts, else a new one. */
+/**
+ * Returns the kept certificate if it has exactly these names and enough lifetime, else a new one.
+ */
 async function openServerCertificate(
   folder: string,
   names: string[],

@@ -4,18 +4,18 @@ export const migrations: Migration[] = [
   {
     name: "links",
     sql: `
-      -- Hubs that run on this database, each seen every few seconds.
+      -- Hubs that run on this database. Each renews its row every few seconds.
       create table hubs (
         id uuid primary key,
         seen_at timestamptz not null
       );
 
-      -- Whose connection an agent is; the epoch grows with each new holder.
+      -- The hub that holds the agent's connection. The epoch grows with each new holder.
       alter table agents add column link_hub uuid;
       alter table agents add column link_epoch bigint not null default 0;
 
-      -- Questions and answers between hubs, each deleted by the hub that it is for. Not worth
-      -- keeping through a crash: whoever waits for one gives up by itself.
+      -- Questions and answers between hubs; the addressee deletes each. Unlogged, since a crash may
+      -- lose them: the asking hub has a time limit.
       create unlogged table relayed (
         id bigint generated always as identity primary key,
         to_hub uuid not null,
@@ -33,7 +33,7 @@ export const migrations: Migration[] = [
   {
     name: "links-process",
     sql: `
-      -- The process that runs under the hub's name; a newer one takes the name over.
+      -- The process that runs under the hub's name. A newer process takes the name over.
       alter table hubs add column process uuid;`,
   },
 ];

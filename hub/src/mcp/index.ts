@@ -4,10 +4,10 @@ import type { Catalog } from "../catalog/index.ts";
 import type { Hub } from "../hub.ts";
 import { type McpEndpoint, addMcpEndpoint } from "./edge/mcp-endpoint.ts";
 
-/** Changes that come together, such as a fleet that starts, are announced once. */
+/** Debounce: changes that come together, such as a fleet that starts, are announced once. */
 const ANNOUNCE_AFTER_MS = 50;
 
-/** `/mcp`: the catalog as tools of MCP clients. */
+/** Installs `/mcp`, which offers the catalog as tools. */
 export function installMcp(hub: Hub, uses: { calls: CallPorts; catalog: Catalog }): McpEndpoint {
   const mcp = addMcpEndpoint(
     hub.app,

@@ -8,10 +8,10 @@ import { createRegistryLogStore } from "./edge/registry-log-store.ts";
 
 export type { RegistryFollower } from "./core/registry-follower.ts";
 
-/** How often the registry's log is looked at without another reason. */
+/** How often the registry's log is followed without another reason. */
 const FOLLOW_EVERY_MS = 60_000;
 
-/** Follows the registry's log and compares what agents were shown of it. */
+/** Installs the follower of the registry's log, which also compares the heads that agents saw. */
 export function installRegistryLog(
   hub: Hub,
   uses: { readPolicy: () => TrustPolicy },
@@ -24,7 +24,7 @@ export function installRegistryLog(
     auditLog,
     now,
     elapsed,
-    // Said again, so that agents look at the log too.
+    // Sending the desired state again makes agents look at the log too.
     onNews: (packs) => links.remind(packs),
   });
   hub.app.get(
@@ -32,11 +32,11 @@ export function installRegistryLog(
     { config: { right: "tools.read" }, schema: { response: { 200: RegistryLogStatus } } },
     () => registry.status(),
   );
-  // What is wrong stands in the follower's status and, for an alarm, in the audit log.
+  // The follower's status has the failure; the audit log has alarms.
   const follow = () => {
     registry.follow(RECENT_MS).catch((thrown: unknown) => {
       const error = toSondeError(thrown);
-      // A registry that is down is no defect of the hub.
+      // A registry that is down is not an error of this hub.
       if (error.code !== "REGISTRY_UNAVAILABLE") report(error);
     });
   };

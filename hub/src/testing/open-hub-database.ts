@@ -2,13 +2,13 @@ import { type Database, openDatabase } from "@sonde/database";
 import { startTestDatabase } from "@sonde/database/testing";
 import { migrations } from "../migrations.ts";
 
-/** A hub's database that nobody else has; `close` ends every connection to it and drops it. */
+/** A hub's database for one test. `close` closes its connections and drops it. */
 export type HubDatabase = Database & {
-  /** Connections of one more hub. A test may close them before the rest. */
+  /** Opens the connections of one more hub. A test may close them earlier. */
   openAgain(): Promise<Database>;
 };
 
-/** Opens an empty database on the server of this test run, with the hub's schema. */
+/** Opens an empty database with the hub's schema on the server of this test run. */
 export async function openHubDatabase(): Promise<HubDatabase> {
   const server = await startTestDatabase();
   const opened: Database[] = [];

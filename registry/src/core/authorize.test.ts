@@ -16,7 +16,7 @@ const holder = (changes: Partial<Holder> = {}): Holder => ({
 const HELLO = { publisher: "acme", pack: "acme/hello" };
 const forbidden = expect.objectContaining({ code: "FORBIDDEN" });
 
-test("every role may do exactly what this table says", () => {
+test("every role has exactly the rights of this table", () => {
   const kinds = [...PUBLISH_ACTIONS, "quarantine", "publishers"] as const;
   const allowed = (principal: Principal): Right[] =>
     kinds.filter((kind) => {
@@ -47,7 +47,7 @@ test.each<[string, Partial<Holder>, { publisher: string | null; pack: string | n
   expect(() => authorize(holder(changes), "publish", target)).toThrow(forbidden);
 });
 
-test("a token for one pack is good for that pack", () => {
+test("a token for one pack has its rights on that pack", () => {
   expect(() => authorize(holder({ pack: "acme/hello" }), "publish", HELLO)).not.toThrow();
 });
 
@@ -72,7 +72,7 @@ test.each<[string, Partial<Holder>, object]>([
   expect(() => authorizeGrant(holder(maker), { ...GRANT, ...grant })).toThrow(forbidden);
 });
 
-test("the operator's tokens too do no more than their role", () => {
+test("a token that the operator makes is bound by its role too", () => {
   const operator = { role: "operator" } as const;
   expect(() => authorizeGrant(operator, { ...GRANT, actions: ["advisory"] })).toThrow(forbidden);
   expect(() => authorizeGrant(operator, GRANT)).not.toThrow();

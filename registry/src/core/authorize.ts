@@ -2,7 +2,7 @@ import { SondeError } from "@sonde/schemas/errors";
 import { type PackName, type PublisherName } from "@sonde/schemas/names";
 import { PUBLISH_ACTIONS, type PublishAction, type PublisherRole } from "@sonde/schemas/registry";
 
-/** Everything that changes a registry, and what tells of its tokens. */
+/** Every right: to change the registry, or to read its list of tokens. */
 export type Right = PublishAction | "quarantine" | "publishers" | "import";
 export const RIGHTS: readonly Right[] = [...PUBLISH_ACTIONS, "quarantine", "publishers", "import"];
 
@@ -10,24 +10,24 @@ export function isRight(value: string): value is Right {
   return RIGHTS.some((right) => right === value);
 }
 
-/** Who is asking, after authentication: a token's holder, or the operator. */
+/** An authenticated caller: the holder of a token, or the operator. */
 export type Principal =
   | { role: "operator" }
   | {
       role: PublisherRole;
-      /** Of the token. */
+      /** Id of the token. */
       id: string;
       publisher: PublisherName;
-      /** The one pack it is good for; null for all of the publisher's. */
+      /** The token's only pack; null for all of the publisher's packs. */
       pack: PackName | null;
       actions: readonly PublishAction[];
       expiresAt: Date;
     };
 
-/** What is asked about, as the request's path says it: null where it names none. */
+/** What a request is about, from its path. Null where the path names none. */
 export type Target = { publisher: string | null; pack: string | null };
 
-/** What each role may do; a token may narrow it further. */
+/** Rights of each role. A token may narrow them further. */
 const ROLES: Record<Principal["role"], ReadonlySet<Right>> = {
   operator: new Set<Right>(["publishers", "tokens", "advisory", "quarantine", "import"]),
   owner: new Set<Right>(PUBLISH_ACTIONS),
@@ -35,19 +35,19 @@ const ROLES: Record<Principal["role"], ReadonlySet<Right>> = {
   ci: new Set<Right>(["publish"]),
 };
 
-/** Who may do something at all, each in their own place. */
+/** Returns the roles that have a right. */
 export function rolesFor(right: Right): Principal["role"][] {
   return (Object.keys(ROLES) as Principal["role"][]).filter((role) => ROLES[role].has(right));
 }
 
-/** All that a token of a role may be for. */
+/** Returns all actions that a token of this role may have. */
 export function actionsOf(role: PublisherRole): PublishAction[] {
   return PUBLISH_ACTIONS.filter((action) => ROLES[role].has(action));
 }
 
 /**
- * The one decision about rights. Pure; every route that is not for anybody goes
- * through it before a byte of the body is read.
+ * Decides whether a caller has a right. Pure. Every route but the public ones calls it before the
+ * body is read.
  *
  * @throws SondeError FORBIDDEN
  */
@@ -67,7 +67,7 @@ export function authorize(principal: Principal, right: Right, target: Target): v
   }
 }
 
-/** What a new token would be good for. */
+/** What a new token would allow. */
 export type Grant = {
   publisher: PublisherName;
   pack: PackName | null;
@@ -77,8 +77,8 @@ export type Grant = {
 };
 
 /**
- * A token does no more than its role may, and no more nor longer than what it
- * was made with.
+ * Checks that a new token allows no more than its role, and no more and no longer than the token
+ * that makes it.
  *
  * @throws SondeError FORBIDDEN
  */

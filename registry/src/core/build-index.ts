@@ -2,14 +2,13 @@ import type { Version } from "@sonde/schemas/names";
 import type { IndexLine, RegistryEntry } from "@sonde/schemas/registry";
 import { UNTOUCHED, changeState } from "./pack-life.ts";
 
-/** An entry of the log, and where in it. */
+/** An entry of the log with its index. */
 export type PlacedEntry = { logIndex: number; entry: RegistryEntry };
 
 /**
- * The versions of one pack in the order of the log, from what the log says of
- * them and nothing else.
+ * Builds the index of one pack's versions, in log order, from log entries alone.
  *
- * @param entries of this pack, in the order of the log
+ * @param entries of this pack, in log order
  */
 export function buildIndex(entries: readonly PlacedEntry[]): IndexLine[] {
   const lines = new Map<Version, IndexLine>();

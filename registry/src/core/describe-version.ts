@@ -4,7 +4,7 @@ import { type PublishedVersion, type VersionDetails } from "@sonde/schemas/regis
 import { type Signer, describeSigner } from "@sonde/schemas/trust";
 import { classifySource, describeRead, effectiveCapability, titleOf } from "@sonde/sources";
 
-/** What a person wants to know of a version, in words. */
+/** Describes a version for people, in words. */
 export function describeVersion(
   published: PublishedVersion,
   readmeHtml: string,

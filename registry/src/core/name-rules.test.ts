@@ -19,7 +19,7 @@ test.each([
   expect(normaliseName(a)).not.toBe(normaliseName(b));
 });
 
-test("names that promise much are reserved, however they are written", () => {
+test("misleading names are reserved, their look-alikes too", () => {
   for (const name of ["sonde", "s0nde", "adm1n", "off-icial", "systernd", "registry"]) {
     expect([name, isReserved(name)]).toEqual([name, true]);
   }
@@ -36,10 +36,10 @@ test.each([
   ["evil/postgresmetrics", ["acme/postgres-metrics"]],
   ["acne/postgres-metrics", ["acme/postgres-metrics"]],
   ["sondy/docker", ["sonde/docker"]],
-  // The same pack of somebody else is said by its publisher, and is no slip.
+  // The same pack name of another publisher is no typing error.
   ["evil/docker", []],
   ["evil/dragger", []],
-  // One's own, and what is too short to be mistaken.
+  // The publisher's own pack, and a name too short to be mistaken.
   ["sonde/dockers", []],
   ["evil/ups", []],
 ])("%s is near to %j", (name, near) => {

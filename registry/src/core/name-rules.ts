@@ -1,7 +1,7 @@
 import { SondeError } from "@sonde/schemas/errors";
 import { type PackName, type PublisherName } from "@sonde/schemas/names";
 
-/** Names that promise to speak for Sonde, for an operator or for a host's own tools. */
+/** Names that would claim to speak for Sonde, an operator or a host's own tools. */
 const RESERVED: ReadonlySet<string> = new Set(
   [
     ...["sonde", "sonde-io", "official", "verified", "trusted", "core", "system", "internal"],
@@ -14,9 +14,9 @@ const RESERVED: ReadonlySet<string> = new Set(
 );
 
 /**
- * The form in which names are compared: what a hasty eye takes for the same is
- * the same (`-`, 0 for o, 1 or i for l, rn for m, vv for w). Upper case and
- * Unicode cannot occur in a name. The database keeps it unique.
+ * Converts a name to the form in which names are compared. Look-alikes are equal (`-`, 0 for o, 1
+ * or i for l, rn for m, vv for w). A name never has upper case or Unicode. The database keeps this
+ * form unique.
  */
 export function normaliseName(name: string): string {
   return name
@@ -31,16 +31,16 @@ export function isReserved(publisher: PublisherName): boolean {
   return RESERVED.has(normaliseName(publisher));
 }
 
-/** The refusal of a name that is taken for another one. */
+/** Builds the refusal of a name that can be mistaken for another. */
 export function tooLike(name: string, other: string): SondeError {
   return new SondeError("NAME_REFUSED", `expected a name unlike ${other}, got ${name}`);
 }
 
 /**
- * One sentence for each known pack of somebody else that a new name is a slip
- * of the finger away from, whole or in its part after the slash.
+ * Warns of known packs of other publishers whose names are one typing error away, in the whole name
+ * or in the part after the slash. One sentence for each, at most 3.
  *
- * @param known the names that people mean, the most popular first
+ * @param known the most popular packs first
  */
 export function warnOfNearNames(name: PackName, known: readonly PackName[]): string[] {
   const [publisher, pack] = splitName(name);
@@ -59,14 +59,14 @@ function splitName(name: PackName): [publisher: string, pack: string] {
   return [name.slice(0, slash), name.slice(slash + 1)];
 }
 
-/** One slip; two where the name is long. Very short names are near to everything. */
+/** One typing error, or two in a long name. Very short names are near to everything. */
 function isNear(a: string, b: string): boolean {
   const length = Math.min(a.length, b.length);
   if (length < 4) return false;
   return editDistance(a, b) <= (length >= 12 ? 2 : 1);
 }
 
-/** Letters to add, drop, change or swap with their neighbour (optimal string alignment). */
+/** Counts letters to add, drop, change or swap with their neighbour (optimal string alignment). */
 function editDistance(a: string, b: string): number {
   let before: number[] = [];
   let last = Array.from({ length: b.length + 1 }, (_, column) => column);

@@ -3,14 +3,14 @@ import type { PackLife } from "@sonde/schemas/registry";
 import semver from "semver";
 import { stateOf } from "./pack-life.ts";
 
-/** Newest first, by semantic version, whenever each was published. */
+/** Sorts by semantic version, newest first, whatever the dates of publishing. */
 export function newestFirst<V extends { version: Version }>(versions: readonly V[]): V[] {
   return versions.toSorted((a, b) => semver.rcompare(a.version, b.version));
 }
 
 /**
- * The version that people are pointed to: the highest release that is neither
- * yanked nor quarantined, a pre-release only where no release is left.
+ * Returns the version that people are pointed to: the highest release that is neither yanked nor
+ * quarantined. A pre-release counts only where no release is left.
  *
  * @returns null when every version was withdrawn
  */

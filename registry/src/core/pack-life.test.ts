@@ -16,7 +16,7 @@ const live = (changes: PackChange[]): PackLife =>
     NEW_LIFE,
   );
 
-test("a state comes and goes, and what is so already is no change", () => {
+test("a state can be set and reset, and a repetition is no change", () => {
   const yanked = live([yank(true)]);
   expect(stateOf(yanked, "1.0.0")).toEqual({ yanked: "broken", quarantined: null });
   expect(stateOf(yanked, "1.0.1")).toEqual({ yanked: null, quarantined: null });
@@ -37,7 +37,7 @@ test("an advisory is for the versions of its range, pre-releases too, until with
   expect(live([advisory(), advisory({ withdrawn: true })])).toEqual(NEW_LIFE);
 });
 
-test("what the operator said only the operator takes back", () => {
+test("only the operator withdraws the operator's advisory", () => {
   const life = changeLife(NEW_LIFE, advisory(), "operator") ?? NEW_LIFE;
   const forbidden = expect.objectContaining({ code: "FORBIDDEN" });
   expect(() => changeLife(life, advisory({ withdrawn: true }), "publisher")).toThrow(forbidden);
@@ -45,7 +45,7 @@ test("what the operator said only the operator takes back", () => {
   expect(changeLife(life, advisory({ withdrawn: true }), "operator")).toEqual(NEW_LIFE);
 });
 
-test("a range that is none, and advisories without end, are refused", () => {
+test("an invalid range and too many advisories are refused", () => {
   const bad = expect.objectContaining({ code: "BAD_REQUEST" });
   expect(() => live([advisory({ range: "all of them" })])).toThrow(bad);
   const many = Array.from({ length: 200 }, (_, index) => advisory({ id: `ACME-${index}` }));

@@ -10,16 +10,16 @@ import semver from "semver";
 
 type StateChange = Extract<PackChange, { type: "yank" | "quarantine" }>;
 
-/** More than any pack needs, so that no pack's answer grows without end. */
+/** More than any pack needs. Bounds the size of a pack's answers. */
 const MAX_ADVISORIES = 200;
 export const UNTOUCHED: VersionState = { yanked: null, quarantined: null };
 
 export const NEW_LIFE: PackLife = { deprecated: null, advisories: [], versions: [] };
 
 /**
- * What a log entry makes of a pack. So a pack's life is its log, entry by entry.
+ * Applies a log entry to a pack's life, so that the life always follows from the log.
  *
- * @returns null when it is so already
+ * @returns null when nothing changes
  * @throws SondeError BAD_REQUEST or FORBIDDEN
  */
 export function changeLife(
@@ -42,14 +42,14 @@ export function stateOf({ versions }: PackLife, version: Version): VersionState 
   return versions.find((known) => known.version === version)?.state ?? UNTOUCHED;
 }
 
-/** Those whose range has the version, pre-releases within it too. */
+/** Returns the advisories whose range includes the version. Pre-releases within a range count. */
 export function advisoriesOf({ advisories }: PackLife, version: Version): Advisory[] {
   return advisories.filter(({ range }) =>
     semver.satisfies(version, range, { includePrerelease: true }),
   );
 }
 
-/** What a log entry makes of its version's state. */
+/** Applies a log entry to the state of its version. */
 export function changeState(state: VersionState, change: StateChange): VersionState {
   return change.type === "yank"
     ? { ...state, yanked: change.yanked ? change.reason : null }
@@ -79,7 +79,7 @@ function changeAdvisory(
   if (before?.by === "operator" && by !== "operator") {
     throw new SondeError(
       "FORBIDDEN",
-      `expected the operator, whose advisory ${id} is, got another`,
+      `advisory ${id}: expected its author, the operator, got the publisher`,
     );
   }
   const others = life.advisories.filter((known) => known.id !== id);

@@ -1,8 +1,8 @@
 import { type JobIdentity, parseJobIdentity } from "@sonde/schemas/registry";
 
 /**
- * What of a verified identity token says who is publishing. A claim that is
- * missing or of another type is refused, never filled in.
+ * Reads the job's identity from the claims of a verified token. A missing claim, or one of another
+ * type, is refused.
  *
  * @throws SondeError IDENTITY_REFUSED
  */

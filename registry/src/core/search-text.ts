@@ -1,11 +1,11 @@
 import type { Manifest } from "@sonde/schemas/manifest";
 
-/** How much of a README can be found by its words. */
+/** How much of a README the search indexes. */
 const MAX_README_CHARACTERS = 32 * 1024;
 const MAX_PROBES_CHARACTERS = 16 * 1024;
 const MAX_QUERY_WORDS = 8;
 
-/** The words by which a pack is found, from what weighs most to what weighs least. */
+/** The indexed words of a pack, the highest weight first. */
 export type SearchText = {
   name: string;
   description: string;
@@ -13,11 +13,11 @@ export type SearchText = {
   readme: string;
 };
 
-/** A search as it was typed, ready for the three ways to match it. */
+/** A search as typed, prepared for the three ways to match. */
 export type SearchQuery = {
-  /** Lower case, for the full text search and for likeness. */
+  /** Lower case, for full text and similarity. */
   spoken: string;
-  /** `web & logs:*`: the words of a name, the last perhaps only begun; empty when there are none. */
+  /** `web & logs:*`: words of a name, the last one as a prefix; empty when there are none. */
   begun: string;
 };
 
@@ -37,17 +37,17 @@ export function buildSearchText(manifest: Manifest, readme: string): SearchText 
 /** @param typed at most some hundred characters */
 export function readSearchQuery(typed: string): SearchQuery {
   const spoken = cleanText(typed).toLowerCase().trim();
-  // Letters and digits alone, so no operator of the query language is ever typed.
+  // Only letters and digits pass, so a search cannot contain operators of the query language.
   const words = spoken.match(/[\p{L}\p{N}]+/gu)?.slice(0, MAX_QUERY_WORDS) ?? [];
   return { spoken, begun: words.length === 0 ? "" : `${words.join(" & ")}:*` };
 }
 
-/** `acme/web-logs` and `disk.usage` are found by each of their words. */
+/** Splits `acme/web-logs` and `disk.usage` into words. */
 function splitWords(names: string): string {
   return names.replaceAll(/[/._-]/g, " ");
 }
 
-/** What the database cannot store as text becomes a space. */
+/** Replaces what the database cannot store as text by a space. */
 function cleanText(text: string): string {
   return text.toWellFormed().replaceAll("\0", " ");
 }

@@ -2,16 +2,16 @@ import type { PackVersions, PackLife, PublishedVersion } from "@sonde/schemas/re
 import { findLatest } from "./order-versions.ts";
 import { advisoriesOf, stateOf } from "./pack-life.ts";
 
-/** What of a version never changes. */
+/** The immutable part of a version. */
 export type StoredVersion = Omit<PublishedVersion, "state" | "deprecated" | "advisories">;
 
-/** A version that passed every step, before it is in the log. */
+/** A version that passed every step and is not in the log yet. */
 export type AcceptedVersion = Omit<StoredVersion, "logIndex">;
 
 /** What lists show of a version. */
 export type ListedVersion = Pick<StoredVersion, "version" | "digest" | "publishedAt" | "signer">;
 
-/** The version as it is answered: what never changes, and what was said about it since. */
+/** Adds the mutable part to a version: its state, deprecation and advisories. */
 export function withLife(stored: StoredVersion, life: PackLife): PublishedVersion {
   return {
     ...stored,
@@ -21,7 +21,7 @@ export function withLife(stored: StoredVersion, life: PackLife): PublishedVersio
   };
 }
 
-/** @param versions in the order to be shown */
+/** @param versions in display order */
 export function describePack(
   name: string,
   versions: readonly ListedVersion[],

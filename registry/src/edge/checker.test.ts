@@ -15,7 +15,7 @@ import {
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from "vitest";
 import { type Checker, createChecker } from "./checker.ts";
 
-// Real processes; the hostile ones stand for an admit program that an archive took over.
+// Real processes. The hostile ones act as an admit program that an archive has taken over.
 
 const root = mkdtempSync(join(tmpdir(), "sonde-checker-"));
 const folder = join(root, "uploads");
@@ -40,7 +40,7 @@ beforeAll(async () => {
   writeFileSync(request.archive.path, archive);
   writeFileSync(request.bundle, signSample(archive, key));
   await buildAdmitProgram(admitPath);
-  // Does first what the test wrote beside it, and is the admit program after that.
+  // Runs the test's behaviour first, and then the admit program.
   writeFileSync(hostilePath, `require("./behaviour.cjs"); require("./admit.cjs");`);
 });
 afterAll(() => rmSync(root, { recursive: true, force: true }));
@@ -58,7 +58,7 @@ const codeOf = (checking: Promise<CheckedPack>): Promise<string> =>
   );
 const check = (changes: Partial<typeof request> = {}) =>
   codeOf(checker.checkUpload({ ...request, ...changes }));
-/** Those this test process started. */
+/** Returns the admit programs that this test process started. */
 const checkers = (): string[] =>
   readFileSync(`/proc/${process.pid}/task/${process.pid}/children`, "utf8")
     .split(" ")
@@ -67,12 +67,12 @@ const commandOf = (pid: string): string => {
   try {
     return readFileSync(`/proc/${pid}/cmdline`, "utf8");
   } catch {
-    // It ended meanwhile.
+    // The process has ended meanwhile.
     return "";
   }
 };
 
-test("one process checks one upload after the other, and says what was verified", async () => {
+test("one process checks upload after upload, and returns what it verified", async () => {
   const checked = await checker.checkUpload(request);
   expect(checked).toMatchObject({
     digest: request.archive.digest,
@@ -81,7 +81,7 @@ test("one process checks one upload after the other, and says what was verified"
     readme: "# Hello\n",
   });
   const [pid] = checkers();
-  // A refusal is an answer too.
+  // A refusal is an answer too, so the process stays.
   writeFileSync(join(folder, "unsigned"), "{}");
   expect(await check({ bundle: join(folder, "unsigned") })).toBe("SIGNATURE_INVALID");
   expect(await check()).toBe("accepted");
@@ -90,7 +90,7 @@ test("one process checks one upload after the other, and says what was verified"
   expect(checkers().length).toBe(2);
 });
 
-test("it reads nothing but uploads, writes nothing and starts nothing", async () => {
+test("the process can read uploads only, write nothing and start nothing", async () => {
   const secret = join(root, "log-key.pem");
   writeFileSync(secret, archive);
   expect(await check({ archive: { ...request.archive, path: secret } })).toBe("ARCHIVE_INVALID");
@@ -112,7 +112,7 @@ test("it reads nothing but uploads, writes nothing and starts nothing", async ()
   expect(refused).toMatchObject({ code: "FORBIDDEN", message: `${denied} ` });
 });
 
-/** The right answer, with something else in it. */
+/** Lets the admit program give its right answer with some changes. */
 const answer = (changes: string): string => `
   const admitted = process.stdout.write;
   process.stdout.write = (line) => {
@@ -126,10 +126,10 @@ const OTHER = `"sha256:${"0".repeat(64)}"`;
 test.each<[string, string, Partial<typeof limits>]>([
   ["ends", `process.exit(0);`, {}],
   ["is killed", `process.kill(process.pid, "SIGKILL");`, {}],
-  // Time enough for the next one, also on a loaded machine.
+  // Enough time for the next check, also on a loaded machine.
   ["never answers", `for (;;);`, { deadlineMs: 8000 }],
   ["takes ever more memory", `const all = []; for (;;) all.push(Buffer.alloc(${MB}, 1));`, {}],
-  // It would go on, and answer as it should.
+  // Without the memory limit this one would go on and give the right answer.
   ["takes too much memory for a while", `Buffer.alloc(${600 * MB}, 1); ${sleepMs(5000)}`, {}],
   ["speaks without end", `for (;;) require("node:fs").writeSync(1, "x".repeat(1e5));`, {}],
   ["answers no JSON", `console.log("yes");`, {}],
@@ -151,7 +151,7 @@ test.each<[string, string, Partial<typeof limits>]>([
   expect(await check()).toBe("accepted");
 });
 
-test("one that died while it was idle costs nobody anything", async () => {
+test("a process that died while idle costs no upload", async () => {
   expect(await check()).toBe("accepted");
   const [pid = ""] = checkers();
   process.kill(Number(pid), "SIGKILL");
@@ -159,7 +159,7 @@ test("one that died while it was idle costs nobody anything", async () => {
   expect(await check()).toBe("accepted");
 });
 
-test("they end with the process that asked", async () => {
+test("the processes end with their parent", async () => {
   const owner = `
     import { createChecker } from ${JSON.stringify(join(import.meta.dirname, "checker.ts"))};
     const checker = createChecker(${JSON.stringify(hostilePath)}, ${JSON.stringify(folder)});

@@ -6,7 +6,7 @@ import { type WarmLimits, WarmProgram } from "@sonde/trust/admit";
 import { demandTrusted } from "@sonde/trust/pack";
 import type { CheckUpload } from "../core/publish/check-archive.ts";
 
-/** A legal archive takes milliseconds and some 100 MB, Node itself included. */
+/** A legal archive takes milliseconds and about 100 MB, Node included. */
 const LIMITS: WarmLimits = {
   deadlineMs: 10_000,
   maxLineBytes: 4 * 1024 * 1024,
@@ -17,17 +17,16 @@ const IDLE_MS = 30_000;
 export type Checker = { checkUpload: CheckUpload; close(): void };
 
 /**
- * Has uploads read and verified by processes without database, key or right to
- * write: as many as are asked at once, kept for the next upload, ended when
- * idle. Whatever goes wrong with one costs the upload that it had.
+ * Checks uploads in processes without database, key or right to write. There are as many processes
+ * as concurrent checks; each is reused and ends when idle. A failing process costs only its upload.
  *
- * @param admitPath the bundled admit program
- * @param folder where uploads lie: all that the processes may read
+ * @param admitPath path of the bundled admit program
+ * @param folder the folder of the uploads, the only one that the processes may read
  */
 export function createChecker(admitPath: string, folder: string, limits = LIMITS): Checker {
   const programs = new Map<WarmProgram, NodeJS.Timeout | null>();
 
-  /** One that is idle; always the youngest, so that the others end when there is less to do. */
+  /** Takes the youngest idle process, so that the older ones end when the load drops. */
   function takeProgram(): WarmProgram {
     let taken: WarmProgram | undefined;
     for (const [program, idle] of programs) {
@@ -57,7 +56,7 @@ export function createChecker(admitPath: string, folder: string, limits = LIMITS
         if ("checked" in reply) return reply.checked;
         throw new SondeError(reply.error.code, reply.error.message);
       } catch (thrown) {
-        // What answered properly is idle by now, whatever it said.
+        // A process with a well-formed reply is idle already, also after a refusal. End any other.
         if (programs.get(program) === null) end(program);
         throw thrown;
       }
@@ -68,7 +67,7 @@ export function createChecker(admitPath: string, folder: string, limits = LIMITS
   };
 }
 
-/** An answer counts for the archive that was asked about, and for a signer of the policy. */
+/** Checks that the reply is about the requested archive and a signer of the policy. */
 function demandFit({ archive, policy }: Parameters<CheckUpload>[0], checked: CheckedPack): void {
   try {
     if (checked.digest !== archive.digest) throw new Error(`it is about ${checked.digest}`);

@@ -3,13 +3,13 @@ import type { PackStore } from "./store/pack-store.ts";
 const FLUSH_EVERY_MS = 5000;
 
 /**
- * Counts downloads in memory and adds them to the database every few seconds,
- * so that no download waits for a write. A registry that is killed forgets the
- * downloads of its last 5 seconds; one that is stopped forgets none.
+ * Counts downloads in memory and adds them to the database every 5 seconds, so that no download
+ * waits for a write. A killed registry loses at most the last 5 seconds; a stopped one loses
+ * nothing.
  */
 export type DownloadCounter = {
   count(name: string, version: string): void;
-  /** Writes what is left. */
+  /** Writes the remaining counts. */
   close(): Promise<void>;
 };
 
@@ -36,7 +36,7 @@ export function createDownloadCounter(
     try {
       await packs.addDownloads([...taken.values()]);
     } catch (thrown) {
-      // Kept for the next time: a database that is away for a while costs no count.
+      // Keep the counts for the next flush, so that a database outage loses none.
       for (const count of taken.values()) add(count);
       report(new Error("the counted downloads could not be written", { cause: thrown }));
     }

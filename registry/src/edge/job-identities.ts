@@ -3,23 +3,23 @@ import { type VerifiedToken, createTokenVerifier } from "@sonde/service/oidc";
 import type { RegistryConfig, TrustedIssuer } from "../config.ts";
 import { readIdentity } from "../core/read-identity.ts";
 
-/** Where issuers of these kinds show their keys. */
+/** Path of the keys below the issuer's address. */
 const KEYS_PATH = { github: "/.well-known/jwks", gitlab: "/oauth/discovery/keys" } as const;
 
-/** A job whose identity token verified. */
+/** A job with a verified identity token. */
 export type VerifiedJob = Pick<VerifiedToken, "jti" | "deadAt"> & {
   issuer: string;
   identity: JobIdentity;
 };
 
 export type JobIdentities = {
-  /** Kind of an issuer, null unless it is configured. */
+  /** Kind of an issuer; null unless it is configured. */
   kindOf(issuer: string): TrustedIssuer["kind"] | null;
   /** @throws SondeError IDENTITY_REFUSED or ISSUER_UNAVAILABLE */
   verify(token: string): Promise<VerifiedJob>;
 };
 
-/** Verifies the identity tokens of CI jobs, each by the kind of its issuer. */
+/** Creates the verifier of CI jobs' identity tokens, each by its issuer's kind. */
 export function createJobIdentities(
   { audience, issuers }: NonNullable<RegistryConfig["trustedPublishing"]>,
   now: () => Date,

@@ -3,13 +3,15 @@ import { rootOf, signCheckpoint } from "@sonde/trust/log";
 import type { LogKey } from "./log-key.ts";
 import type { LogStore } from "./store/log-store.ts";
 
-/** A head is signed at most this often; what is signed is at most this old. */
+/** How often a new head is signed at most, and the highest age of a served one. */
 const SIGN_EVERY_MS = 1000;
 
-/** The log's signed head, a checkpoint. */
+/** Returns the log's signed head, a checkpoint. */
 export type ReadCheckpoint = () => Promise<string>;
 
-/** The committed head, signed now, or a moment ago if nothing was appended since. */
+/**
+ * Creates a reader of the committed head. It reuses a recent signature while nothing was appended.
+ */
 export function createCheckpointReader(
   log: LogStore,
   logKey: LogKey,
@@ -33,7 +35,7 @@ export function createCheckpointReader(
   };
 }
 
-/** A mirror's: the head that the last import brought, as the log's key signed it then. */
+/** Creates a mirror's reader: the signed head of the last import. */
 export function createImportedCheckpointReader(log: LogStore): ReadCheckpoint {
   return async () => {
     const note = await log.findCheckpoint();

@@ -6,13 +6,13 @@ import { SondeError } from "@sonde/schemas/errors";
 import { writePrivateFile } from "@sonde/service";
 import type { NoteKey } from "@sonde/trust/log";
 
-/** The key that signs the log's heads, and the name it signs under. */
+/** The key that signs the log's heads, and its name. */
 export type LogKey = { key: NoteKey; privateKey: KeyObject };
 
 /**
- * Opens `log.key` in the data folder, or makes it at the first start: Ed25519,
- * readable by the registry's user alone. The log's name is the configured one
- * or made of the key, so that two registries never share a name by accident.
+ * Opens `log.key` in the data folder and creates it at the first start: Ed25519, readable by the
+ * registry's user only. The name is the configured one, or is made from the key so that two
+ * registries never share a name by accident.
  *
  * @throws SondeError RIGHT_MISSING or CONFIG_INVALID
  */
@@ -29,7 +29,7 @@ export function openLogKey(dataDir: string, name: string | undefined): LogKey {
   };
 }
 
-/** Whole or not at all, also after a power cut: a log that was signed needs its key. */
+/** Writes the key atomically and durably: a signed log is lost without its key. */
 function writeNewKey(path: string): void {
   const { privateKey } = generateKeyPairSync("ed25519");
   writePrivateFile(path, privateKey.export({ format: "pem", type: "pkcs8" }).toString());

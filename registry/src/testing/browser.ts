@@ -3,7 +3,7 @@ import { type Browser, chromium } from "playwright-core";
 
 const PROGRAM = "/usr/bin/chromium";
 
-/** Debian's Chromium without a window, and without a word to anybody but the tests. */
+/** Starts Debian's Chromium headless, without background network traffic. */
 export async function startBrowser(): Promise<Browser> {
   if (!existsSync(PROGRAM)) throw new Error(`expected ${PROGRAM}; apt-get install chromium`);
   return await chromium.launch({

@@ -4,15 +4,15 @@ import { type Answer, type TestRegistry, type Upload, signUpload } from "./test-
 
 type Publication = { readme?: string; code?: string; manifest?: Partial<Manifest> };
 
-/** A publisher of a running registry who signs with a key of its own. */
+/** A publisher of a running registry, with a key of its own. */
 export type TestPublisher = {
-  /** Of role owner. */
+  /** A token of role owner. */
   token: string;
-  /** An archive under a path, signed. */
+  /** Signs an archive for a path. */
   sign(archive: Uint8Array, path: string): Upload;
-  /** Publishes a sample as `NAME/pack`; fails unless it is new. */
+  /** Publishes a sample as `NAME/pack`. Throws unless it is new. */
   publish(pack: string, version: string, more?: Publication): Promise<void>;
-  /** Says something about a pack or version, such as `hello/1.0.0/yank`. */
+  /** Changes a pack or version, for example by `hello/1.0.0/yank`. */
   say(path: string, body: object): Promise<Answer>;
 };
 
@@ -36,7 +36,7 @@ export async function addTestPublisher(
   };
 }
 
-/** The sample's one probe under another name. */
+/** Returns the sample's one probe under another name. */
 export function buildSampleProbes(probe: string, description: string): Manifest["probes"] {
   const { greet } = buildSampleManifest().probes;
   if (greet === undefined) throw new Error("expected the sample's probe");

@@ -22,7 +22,7 @@ const NOBODY = 65534;
 const MAIN = join(import.meta.dirname, "../main.ts");
 
 export type Answer = { status: number; body: unknown };
-/** As much of an OpenAPI document as is asked about here. */
+/** The members of an OpenAPI document that tests read. */
 export type OpenApi = {
   paths: Record<
     string,
@@ -38,12 +38,11 @@ export type Upload = {
   bearer: string | null;
 };
 
-/** The error code of a refusal. */
+/** Returns the error code of a refusal. */
 export const codeOf = ({ body }: Answer): string => (body as ErrorBody).error.code;
 
 /**
- * A registry as a real process over a real PostgreSQL of its own; as root both
- * run as nobody.
+ * A registry as a real process over a real PostgreSQL of its own. Under root both run as nobody.
  */
 export class TestRegistry {
   static readonly asRoot = process.getuid?.() === 0;
@@ -58,7 +57,7 @@ export class TestRegistry {
   #documents: Promise<{ http: OpenApi; operator: OpenApi }> | undefined;
   child: ChildProcess | undefined;
   port = 0;
-  /** The key that signs its log, as a policy names it. */
+  /** The key that signs its log, in the form of a policy. */
   logKey = "";
 
   private constructor(database: TestDatabase, settings: object) {
@@ -66,7 +65,7 @@ export class TestRegistry {
     this.#settings = settings;
   }
 
-  /** @param settings members of the configuration that differ from the usual */
+  /** @param settings members of the configuration that differ from the defaults */
   static async start(settings: object = {}): Promise<TestRegistry> {
     const registry = new TestRegistry(await startTestDatabase(), settings);
     mkdirSync(registry.dataDir);
@@ -78,7 +77,7 @@ export class TestRegistry {
     return registry;
   }
 
-  /** Starts the process again, on the port it had. */
+  /** Starts the process again on its port. */
   async start(): Promise<void> {
     const { child, out } = this.#run([this.configFile], TestRegistry.account);
     this.child = child;
@@ -93,7 +92,7 @@ export class TestRegistry {
     this.logKey = ready.logKey;
   }
 
-  /** @returns the exit code, null when a signal ended it */
+  /** @returns the exit code; null when a signal ended it */
   async stop(signal: "SIGTERM" | "SIGKILL"): Promise<number | null> {
     const { child } = this;
     if (child === undefined || child.exitCode !== null || child.signalCode !== null) return null;
@@ -102,7 +101,7 @@ export class TestRegistry {
     return await closed;
   }
 
-  /** The processes that check its uploads. */
+  /** Returns the process ids of its admit programs. */
   checkers(): number[] {
     const { pid } = this.child ?? {};
     const children = readFileSync(`/proc/${pid}/task/${pid}/children`, "utf8");
@@ -115,7 +114,7 @@ export class TestRegistry {
     rmSync(this.root, { recursive: true, force: true });
   }
 
-  /** Runs the registry's program with these arguments to its end. */
+  /** Runs the registry's program with these arguments until it ends. */
   async runToEnd(
     args: string[],
     options: SpawnOptions = TestRegistry.account,
@@ -132,7 +131,7 @@ export class TestRegistry {
       http: { host: "127.0.0.1", port: 0, behindProxy: false },
       admitPath: this.admitPath,
       maxCapability: "observe",
-      // What the limits do has tests of its own; here many cases come from one address.
+      // The limits have tests of their own; here many cases come from one address.
       rateLimits: { readsPerMinute: 1e6, writesPerMinute: 1e6, refusalsPerMinute: 1e6 },
       supervised: true,
       ...this.#settings,
@@ -148,7 +147,7 @@ export class TestRegistry {
     return (answer.body as AddedPublisher).token;
   }
 
-  /** Looks into what it stores, as a thief of the database would, or as time does. */
+  /** Opens the registry's database, to read it as a thief would or to change a time. */
   async inDatabase<T>(work: (sql: Database["sql"]) => Promise<T>): Promise<T> {
     const opened = await openDatabase({
       dataDir: "/nonexistent",
@@ -173,14 +172,14 @@ export class TestRegistry {
     return await this.send("GET", path, null);
   }
 
-  /** What the registry says of its own routes, over HTTP and on the operator's socket. */
+  /** Reads the OpenAPI documents of the HTTP listener and of the operator's socket. */
   async readDocuments(): Promise<{ http: OpenApi; operator: OpenApi }> {
     const path = "/api/v1/openapi.json";
     const http = (await (await fetch(this.at(path))).json()) as OpenApi;
     return { http, operator: (await this.operate("GET", path)).body as OpenApi };
   }
 
-  /** One JSON request over HTTP. */
+  /** Sends one JSON request over HTTP. */
   async send(method: string, path: string, bearer: string | null, body?: unknown): Promise<Answer> {
     const response = await fetch(this.at(path), {
       method,
@@ -199,7 +198,7 @@ export class TestRegistry {
     return await this.#demandDocumented("http", method, path, answer);
   }
 
-  /** One JSON request of the operator, on the socket. */
+  /** Sends one JSON request to the operator's socket. */
   async operate(method: string, path: string, body?: unknown): Promise<Answer> {
     const socketPath = join(this.dataDir, "run/operator.sock");
     const headers = body === undefined ? {} : { "content-type": "application/json" };
@@ -229,7 +228,7 @@ export class TestRegistry {
     return await this.#demandDocumented("http", "PUT", `/api/v1/packs/${path}`, answer);
   }
 
-  /** Whatever a test is about: no route refuses in a way that its document does not name. */
+  /** Checks in every test that a route refuses only with codes that its document names. */
   async #demandDocumented(
     server: "http" | "operator",
     method: string,
@@ -240,7 +239,7 @@ export class TestRegistry {
     this.#documents ??= this.readDocuments();
     const { paths } = (await this.#documents)[server];
     const [asked = ""] = path.split("?");
-    // A fixed path is before one with holes, as the router takes them.
+    // As in the router, a fixed path comes before one with parameters.
     const route = Object.keys(paths)
       .toSorted((a, b) => a.split("{").length - b.split("{").length)
       .find((known) => new RegExp(`^${known.replaceAll(/\{[^}]+\}/g, "[^/]+")}$`).test(asked));
@@ -271,7 +270,7 @@ export class TestRegistry {
   }
 }
 
-/** The multipart body of a publication. */
+/** Builds the multipart body of a publication. */
 export function uploadForm({ archive, bundle }: Pick<Upload, "archive" | "bundle">): FormData {
   const data = new FormData();
   data.append("bundle", new Blob([bundle]), "bundle.json");
@@ -279,7 +278,7 @@ export function uploadForm({ archive, bundle }: Pick<Upload, "archive" | "bundle
   return data;
 }
 
-/** A signed upload of a sample archive. */
+/** Signs a sample archive for an upload. */
 export function signUpload(
   archive: Uint8Array,
   path: string,

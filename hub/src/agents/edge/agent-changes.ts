@@ -4,8 +4,8 @@ import type { TransactionSql } from "postgres";
 import type { Directory } from "../../directory/index.ts";
 
 /**
- * How an agent becomes another: what it stated, what it should have. Each method is one change of
- * the directory, where agents are read.
+ * Writes what changes about an agent: its statements and its desired packs. Each method is one
+ * change of the directory, so every hub hears of it.
  */
 export function createAgentChanges(directory: Pick<Directory, "change">) {
   const change = (agentId: string, work: (tx: TransactionSql) => Promise<unknown>) =>

@@ -13,7 +13,7 @@ import type { AgentChanges } from "./agent-changes.ts";
 const AgentParams = Type.Object({ agent: AgentName });
 const PackParams = Type.Object({ agent: AgentName, publisher: PublisherName, pack: PublisherName });
 
-/** Agents and what they should run. */
+/** Adds the routes that list agents and change their desired packs. */
 export function addAgentRoutes(hub: Hub, agents: AgentChanges, packs: InstallablePacks): void {
   const { app, directory, now } = hub;
 
@@ -59,8 +59,8 @@ export function addAgentRoutes(hub: Hub, agents: AgentChanges, packs: Installabl
       const at = now();
       const by = request.principal.subject.id;
       await record(hub, request.principal, agent.name, { pack: name, version, digest });
-      // The first approval of a probe's words comes with the order to install it;
-      // words that differ from a pin stay held until they are approved by name.
+      // Installing a pack approves the words of its new probes. Words that differ from a pin stay
+      // held until a person approves them.
       await packs.approveNewTools(pack, by, at);
       await agents.assignPack({ agentId: agent.id, pack: name, digest, by, at });
       return describeAgent(hub, directory.agent(agent.name));
@@ -83,7 +83,10 @@ export function addAgentRoutes(hub: Hub, agents: AgentChanges, packs: Installabl
   );
 }
 
-/** More than an agent takes would end its session at every attempt to tell it. */
+/**
+ * Keeps the desired state within what an agent accepts. An agent ends its session on a longer one,
+ * again after every reconnect.
+ */
 function requireRoom({ name: agent, desired }: KnownAgent, pack: string): void {
   const others = desired.packs.filter(({ name }) => name !== pack);
   if (others.length < MAX_PACKS) return;

@@ -5,16 +5,16 @@ import type { EnrolmentStore } from "./enrolment-store.ts";
 
 const CHECK_EVERY_MS = 3_600_000;
 
-/** Keeps one connected agent's certificate from ending; lives as long as its session. */
+/** Renews one connected agent's certificate. Its lifetime is that of the session. */
 export type Renewal = {
-  /** Issues and sends the next certificate once half of the present one is over. */
+  /** Issues and sends the next certificate once half of the current one's lifetime is over. */
   renewWhenDue(): Promise<void>;
   stop(): void;
 };
 
 /**
- * The next certificate is for the key that this session is authenticated by, so
- * no request is needed: whoever got it without that key could do nothing with it.
+ * Creates the renewal of one session. The next certificate is for the key that authenticated this
+ * session. No signing request is needed, since the certificate is useless without that key.
  */
 export function createRenewal(
   options: Pick<Hub, "keys" | "now" | "report"> & { enrolments: EnrolmentStore },

@@ -35,7 +35,7 @@ async function meet(certificate: string, wanted: Incoming["header"]["type"]): Pr
   }
 }
 
-test("of reports that come faster than they are kept the newest is kept, and little is written", async () => {
+test("of a burst of reports the newest is saved, with few writes", async () => {
   const { socket, channel } = await hub.connect();
   const revisions = async () => {
     const { answer } = await hub.ask("GET", `/agents/${hub.agent.name}`);
@@ -71,7 +71,7 @@ test("of reports that come faster than they are kept the newest is kept, and lit
   expect(before).toBeLessThan(250);
 });
 
-test("an agent whose certificate is half over is sent the next one, which opens the door", async () => {
+test("an agent with a half-expired certificate is sent the next one, which connects", async () => {
   const { body } = await meet(hub.agent.certificate, "certificate");
   const { certificate } = parseCertificateBody(body);
   const next = new X509Certificate(certificate);
@@ -153,7 +153,7 @@ test("a certificate whose agent is another than the allow-list says opens nothin
   await database.close();
 });
 
-test("a refused connection is ended whole, also when the other side keeps its half open", async () => {
+test("a refused connection is closed fully, also when the peer keeps its half open", async () => {
   const options: ConnectionOptions & { allowHalfOpen: boolean } = {
     host: "127.0.0.1",
     servername: "localhost",
@@ -181,7 +181,7 @@ test("a refused connection is ended whole, also when the other side keeps its ha
   socket.destroy();
 });
 
-test("a certificate that was refused again and again is not looked at any more", async () => {
+test("a certificate above its limit of refusals is dropped unread", async () => {
   const answers: (number | "ended")[] = [];
   for (let index = 0; index < 25; index++) {
     answers.push(await knock({ path: "/nowhere" }));

@@ -32,11 +32,11 @@ import type { AgentChanges } from "./agent-changes.ts";
 import { createRenewal } from "./certificate-renewal.ts";
 import type { EnrolmentStore } from "./enrolment-store.ts";
 
-/** A result has 1 MiB at most, a report of two versions of every pack 2.5 MiB. */
+/** A result has at most 1 MiB. A report of two versions of every pack has at most 2.5 MiB. */
 const MAX_MESSAGE_BYTES = 4 * 1024 * 1024;
 const HANDSHAKE_TIMEOUT_MS = 10_000;
 const MAX_CONNECTIONS = 10_000;
-/** Of one certificate: an agent that is refused comes again every minute at most. */
+/** Rate limit for each certificate. A refused agent retries at most once a minute. */
 const REFUSALS = { perMinute: 10, atOnce: 20 };
 
 export type ControlOptions = Pick<
@@ -45,22 +45,22 @@ export type ControlOptions = Pick<
 > & {
   agents: AgentChanges;
   enrolments: EnrolmentStore;
-  /** Hears how far an agent was shown the registry's log. */
+  /** Is called with the registry's log head that an agent saw. */
   onRegistryHead: (agent: string, head: RegistryHeadReport) => Promise<void>;
 };
 
 export type ControlListener = {
-  /** Not listening yet. */
+  /** Does not listen yet. */
   server: Server;
-  /** Records what is counted; a stop loses nothing. */
+  /** Records the pending refusal counts, so that a stop loses none. */
   close(): Promise<void>;
 };
 
 type Identified = { agentId: string; publicKey: string; expiresAt: Date };
 
 /**
- * The agents' control listener: TLS 1.3 with a client certificate of our CA
- * that is on the allow-list, one WebSocket per agent, every message signed.
+ * Creates the agents' control listener: TLS 1.3 with a client certificate of the hub's CA that is
+ * on the allow list, one WebSocket for each agent, every message signed.
  */
 export function createControlListener(options: ControlOptions): ControlListener {
   const { server: own, authority } = options.keys;
@@ -96,7 +96,7 @@ export function createControlListener(options: ControlOptions): ControlListener 
     refusals.add(socket.remoteAddress ?? "unknown", error.code);
     patience.take(showingOf(socket));
     const status = error.code === "INTERNAL" ? "500 Internal Server Error" : "401 Unauthorized";
-    // The other side may leave its half open for as long as it likes.
+    // The peer may keep its half of the connection open, so close both halves.
     socket.end(`HTTP/1.1 ${status}\r\nConnection: close\r\nContent-Length: 0\r\n\r\n`, () =>
       socket.destroy(),
     );
@@ -104,7 +104,7 @@ export function createControlListener(options: ControlOptions): ControlListener 
   server.on("upgrade", (request: IncomingMessage, duplex: Duplex, head: Buffer) => {
     const socket = duplex as TLSSocket;
     socket.on("error", options.report);
-    // What was refused again and again is not looked at.
+    // Drop a rate-limited certificate before any work.
     if (patience.waitMs(showingOf(socket)) > 0) return socket.destroy();
     admit(options, request, socket)
       .then((admitted) => {
@@ -118,7 +118,7 @@ export function createControlListener(options: ControlOptions): ControlListener 
   return { server, close: () => refusals.close() };
 }
 
-/** By what a refused connection is counted: the certificate that it showed. */
+/** Returns the rate limit's key: the serial number of the client certificate. */
 function showingOf(socket: TLSSocket): string {
   return socket.getPeerX509Certificate()?.serialNumber ?? "none";
 }
@@ -141,11 +141,11 @@ async function admit(
   }
   const identified = await identify(options, socket);
   const lease = await options.links.lease(identified);
-  // Also when the session never begins. A socket that is gone already tells nobody any more.
+  // Releases the lease also when no session begins. A destroyed socket emits no further `close`.
   const release = () => void lease.release().catch(options.report);
   socket.once("close", release);
   if (socket.destroyed) release();
-  // A key that was replaced while the lease was taken; from here on the lease hears of it.
+  // Check again: the key may have changed during `lease`. From here on the lease hears of changes.
   await identify(options, socket);
   const hubNonce = randomBytes(NONCE_BYTES);
   const exporter = socket.exportKeyingMaterial(
@@ -158,7 +158,12 @@ async function admit(
   return { ...identified, lease, sessionId, hubNonce, understandsOffers };
 }
 
-/** The chain was verified by TLS; being ours is not enough, it must be on the allow-list too. */
+/**
+ * Returns the agent behind the client certificate. TLS verified the chain; the certificate must
+ * also be on the allow list.
+ *
+ * @throws SondeError CERTIFICATE_REFUSED
+ */
 async function identify(options: ControlOptions, socket: TLSSocket): Promise<Identified> {
   const certificate = socket.getPeerX509Certificate();
   if (!socket.authorized || certificate === undefined) {
@@ -198,8 +203,8 @@ function startSession(options: ControlOptions, admitted: Admitted, socket: WebSo
       .append(buildAuditRecord(now(), event, { agent: agent.name, ...known }))
       .catch(options.report);
   };
-  // What an agent states is kept in the order in which it was said. Of the reports that come faster
-  // than they are kept the newest is enough, so that nothing piles up here.
+  // Save an agent's statements in their order. When pack reports arrive faster than they are saved,
+  // the newest replaces the waiting one, so that no queue grows.
   const inTurn = createTurns(1);
   const keep = (save: () => Promise<void>) => void inTurn(save).catch(options.report);
   let newest: PackReportBody | null = null;
@@ -239,7 +244,7 @@ function startSession(options: ControlOptions, admitted: Admitted, socket: WebSo
       audit("agent.disconnected", {});
     },
   });
-  // From here on a second connection of this identity meets this one (attack 19).
+  // From here on a second connection of this identity finds this one (attack 19).
   lease.attach(link);
   const renewal = createRenewal(options, admitted, (certificate) =>
     link.sendCertificate(certificate),

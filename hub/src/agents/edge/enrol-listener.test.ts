@@ -67,7 +67,7 @@ afterAll(async () => {
   await server?.close();
 });
 
-/** @param localAddress where the request comes from; all of 127.0.0.0/8 is this machine */
+/** @param localAddress the client's address; all of 127.0.0.0/8 is this machine */
 async function ask(method: string, path: string, body?: object, localAddress = "127.0.0.1") {
   const asked = request({
     host: "127.0.0.1",
@@ -96,7 +96,7 @@ const codes = async (count: number, localAddress?: string) => {
   return got;
 };
 
-test("identity rule 1: an address tries five times a minute, and is then not looked at", async () => {
+test("identity rule 1: an address has five attempts a minute, and is then refused unread", async () => {
   const from = auditLog.head().size;
   const refused = "CSR_INVALID";
   const many = "TOO_MANY_ATTEMPTS";
@@ -111,9 +111,9 @@ test("identity rule 1: an address tries five times a minute, and is then not loo
   expect(await codes(6)).toEqual([...Array<string>(5).fill(refused), many]);
 });
 
-test("identity rule 1: all addresses together try a hundred times a minute", async () => {
+test("identity rule 1: all addresses together have a hundred attempts a minute", async () => {
   nowMs += 60_000;
-  // What one of them tries too often takes nothing from the others.
+  // Attempts above one address's limit do not count for all addresses.
   await codes(20, "127.0.1.0");
   const got: unknown[] = [];
   for (let index = 1; index <= 20; index++) got.push(...(await codes(5, `127.0.1.${index}`)));
@@ -121,7 +121,7 @@ test("identity rule 1: all addresses together try a hundred times a minute", asy
   expect(got.slice(95)).toEqual(Array(5).fill("TOO_MANY_ATTEMPTS"));
 });
 
-test("it answers as every listener does", async () => {
+test("refusals have the common error body", async () => {
   const challenge = await ask("GET", "/enrol/challenge");
   expect(challenge.code).toBe(200);
   expect(challenge.headers["sonde-request-id"]).toMatch(/^[0-9a-f-]{36}$/);

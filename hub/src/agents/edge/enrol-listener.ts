@@ -14,11 +14,14 @@ import { buildAuditRecord } from "../../audit/index.ts";
 import type { Hub } from "../../hub.ts";
 import type { EnrolmentStore } from "./enrolment-store.ts";
 
-/** The label under which a proof is bound to its TLS session. */
+/** Label of the TLS exporter that binds a proof to its TLS session. */
 const ENROL_EXPORTER_LABEL = "EXPORTER-sonde-enrol";
 const ENROL_EXPORTER_BYTES = 32;
 const IDLE_TIMEOUT_MS = 20_000;
-/** Attempts a minute (identity rule 1): of one address, and of all those that were let through. */
+/**
+ * Attempts a minute (identity rule 1), for each address and for all addresses together. An attempt
+ * above its address's limit does not count for all.
+ */
 const PER_ADDRESS = 5;
 const IN_ALL = 100;
 
@@ -27,13 +30,13 @@ export type EnrolOptions = Pick<
   "addresses" | "auditLog" | "directory" | "keys" | "now" | "report"
 > & {
   enrolments: EnrolmentStore;
-  /** How far the registry's log was followed: what the agent is shown must contain it. */
+  /** The log head that the hub has followed to. The log that the agent sees must contain it. */
   registryHead: () => RegistryHeadReport;
 };
 
 /**
- * The enrol listener: TLS 1.3 without a client certificate. A token works once,
- * and only together with proof of the new key on this very TLS session.
+ * Creates the enrol listener: TLS 1.3 without a client certificate. A token works once, and only
+ * with a proof of the new key on the same TLS session.
  */
 export function createEnrolListener(options: EnrolOptions): HttpServer {
   const { server, authority } = options.keys;
@@ -49,7 +52,7 @@ export function createEnrolListener(options: EnrolOptions): HttpServer {
   const challenges = new WeakMap<Socket, string>();
   const takeAttempt = createAttemptLimit(() => options.now().getTime());
 
-  // The token is in the body: whoever has it shows it there.
+  // The token in the body authenticates the request.
   const config = { right: "anybody" } as const;
   app.get("/enrol/challenge", { config }, (request) => {
     const challenge = randomBytes(32).toString("base64url");
@@ -81,7 +84,7 @@ export function createEnrolListener(options: EnrolOptions): HttpServer {
   return app;
 }
 
-/** @returns whether an attempt from an address may be looked at */
+/** @returns a function that counts an attempt and tells whether it is within the rate limits */
 function createAttemptLimit(nowMs: () => number): (address: string) => boolean {
   const perAddress = createRateLimit({ perMinute: PER_ADDRESS, atOnce: PER_ADDRESS }, nowMs);
   const inAll = createRateLimit({ perMinute: IN_ALL, atOnce: IN_ALL }, nowMs);
@@ -95,7 +98,7 @@ async function enrol(
   challenge: string | undefined,
 ): Promise<EnrolResponse> {
   const { keys } = options;
-  // Loaded for the first enrolment: most hubs enrol rarely and the X.509 library is large.
+  // Loaded at the first enrolment: most hubs enrol rarely, and the X.509 library is large.
   const authority = await keys.openAuthority();
   const publicKey = await authority.readPublicKey(request.csr);
   const proven =
@@ -112,7 +115,7 @@ async function enrol(
       "expected proof of the new key on this TLS session, got none",
     );
   }
-  // A token for exactly this name gives a known agent a new key: it keeps its id and its packs.
+  // A token for exactly this name replaces the key of a known agent, which keeps its id and packs.
   const known = options.directory.agents().find(({ name }) => name === request.agentName);
   const agentId = known?.id ?? randomUUID();
   const issued = await authority.issueAgentCertificate({
@@ -157,7 +160,7 @@ function buildProofText(token: string, challenge: string, socket: TLSSocket): Bu
   return Buffer.from(`sonde-enrol-v1\n${challenge}\n${tokenHash}\n${exporter.toString("base64")}`);
 }
 
-/** The secret part; the fingerprint behind the dot is for the agent. */
+/** Returns the token's secret. The part after the dot is a fingerprint for the agent. */
 function readSecret(token: string): string {
   const [secret] = token.split(".");
   if (secret === undefined || !secret.startsWith(TOKEN_PREFIX)) {

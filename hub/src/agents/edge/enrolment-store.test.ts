@@ -69,7 +69,7 @@ async function codeOf(work: Promise<unknown>): Promise<string> {
 const countAgents = async (name: string) =>
   directory.agents().filter((row) => row.name === name).length;
 
-test("attack 14: of a hundred uses of one token at once exactly one enrols", async () => {
+test("attack 14: of a hundred concurrent uses of one token exactly one enrols", async () => {
   const secret = await addToken();
   const codes = await Promise.all(
     Array.from({ length: 100 }, () => codeOf(store.enrol(agent({ secret })))),
@@ -93,7 +93,7 @@ test("attack 15: an expired token, one for another name and an unknown one get o
   expect(await codeOf(store.enrol(agent({ secret: bound, name: "web-1" })))).toBe("done");
 });
 
-test("a name that is taken burns no token and changes nothing", async () => {
+test("a taken name uses up no token and changes nothing", async () => {
   const first = agent({ secret: await addToken(), name: "web-3" });
   await store.enrol(first);
   const secret = await addToken();

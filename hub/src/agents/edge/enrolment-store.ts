@@ -2,7 +2,10 @@ import { SondeError } from "@sonde/schemas/errors";
 import type { Sql } from "postgres";
 import { type Directory, hashSecret } from "../../directory/index.ts";
 
-/** Tokens, the agents they enrol, and the allow-list of certificates. Each method is one transaction. */
+/**
+ * Stores enrolment tokens, the agents that they enrol, and the allow list of certificates. Each
+ * method is one transaction.
+ */
 export function createEnrolmentStore(sql: Sql, directory: Pick<Directory, "change">) {
   return {
     async addToken(token: { secret: string; agentName: string | null; at: Date; expiresAt: Date }) {
@@ -10,10 +13,10 @@ export function createEnrolmentStore(sql: Sql, directory: Pick<Directory, "chang
         values (${hashSecret(token.secret)}, ${token.agentName}, ${token.at}, ${token.expiresAt})`;
     },
     /**
-     * Burns the token and adds the agent with its certificate, all or nothing:
-     * of many at once exactly one succeeds (attack 14), a refusal burns nothing.
-     * A token that an operator made for exactly this name gives a known agent a
-     * new key, and every certificate it had is revoked.
+     * Uses up the token and adds the agent with its certificate, atomically. Of many concurrent
+     * uses exactly one succeeds (attack 14). A refusal leaves the token unused. A token that an
+     * operator made for exactly this name replaces the key of a known agent and revokes all its
+     * certificates.
      *
      * @throws SondeError TOKEN_REFUSED or AGENT_NAME_TAKEN
      */
@@ -34,7 +37,7 @@ export function createEnrolmentStore(sql: Sql, directory: Pick<Directory, "chang
             and expires_at > ${agent.at} and (agent_name is null or agent_name = ${agent.name})
           returning agent_name as "boundTo"`;
         if (burnt.length !== 1) {
-          // One answer for unknown, expired, used and bound to another name (identity rule 1).
+          // Unknown, expired, used and bound to another name get the same answer (identity rule 1).
           throw new SondeError("TOKEN_REFUSED", "expected an unused enrolment token, got another");
         }
         const mayRekey = burnt[0]?.boundTo === agent.name;
@@ -55,7 +58,7 @@ export function createEnrolmentStore(sql: Sql, directory: Pick<Directory, "chang
           values (${agent.serial}, ${agent.id}, ${agent.keyId}, ${agent.certificateExpiresAt})`;
       });
     },
-    /** Puts an agent's next certificate on the allow-list, beside the present one. */
+    /** Adds an agent's next certificate to the allow list. The current one stays. */
     async addCertificate(certificate: {
       serial: string;
       agentId: string;
@@ -66,7 +69,7 @@ export function createEnrolmentStore(sql: Sql, directory: Pick<Directory, "chang
         values (${certificate.serial}, ${certificate.agentId}, ${certificate.keyId},
           ${certificate.expiresAt})`;
     },
-    /** The agent behind a certificate, when the allow-list has it. */
+    /** Returns the agent of a certificate that is on the allow list, else null. */
     async findCertificate(serial: string, keyId: string, at: Date) {
       const [row] = await sql<{ agentId: string; publicKey: string; expiresAt: Date }[]>`
         select a.id as "agentId", a.public_key as "publicKey", c.expires_at as "expiresAt"

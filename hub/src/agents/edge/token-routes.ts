@@ -7,7 +7,7 @@ import type { EnrolmentStore } from "./enrolment-store.ts";
 
 const TOKEN_LIFETIME_MS = 15 * 60_000;
 
-/** Tokens by which new agents enrol. */
+/** Adds the route that creates enrolment tokens. */
 export function addTokenRoutes(hub: Hub, enrolments: EnrolmentStore): void {
   hub.app.post(
     "/api/v1/enrolment-tokens",
@@ -29,7 +29,7 @@ export function addTokenRoutes(hub: Hub, enrolments: EnrolmentStore): void {
       );
       await enrolments.addToken({ secret, agentName, at, expiresAt });
       return reply.code(201).send({
-        // The agent pins the CA by the part behind the dot (identity rule 2).
+        // The agent pins the CA by the fingerprint after the dot (identity rule 2).
         token: `${secret}.${hub.keys.fingerprint}`,
         expiresAt: expiresAt.toISOString(),
         enrolAddress: hub.addresses.enrol,

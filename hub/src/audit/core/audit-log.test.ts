@@ -39,7 +39,7 @@ test("a record with any text comes back with the hash it was chained under", asy
   expect(verifyChain(entries, before)).toEqual(log.head());
 });
 
-test("a database that is gone refuses the record instead of losing it", async () => {
+test("a record that the database cannot take is refused, not lost", async () => {
   const gone = await database.openAgain();
   const log = await openAudit(createAuditStore(gone.sql, randomUUID()), now);
   await gone.close();
@@ -58,7 +58,7 @@ test("records that nobody writes do not pile up without an end", async () => {
   await Promise.allSettled(records);
 });
 
-test("with nothing waiting a flush is over at once", async () => {
+test("a flush with an empty queue resolves at once", async () => {
   const log = await openAudit(createAuditStore(database.sql, randomUUID()), now);
   await log.flush();
   const { seq } = await log.append(note({ after: "a flush" }));
@@ -66,7 +66,7 @@ test("with nothing waiting a flush is over at once", async () => {
   expect(log.head().size).toBe(seq);
 });
 
-test("a note shares the next record's commit, in its order, and is written soon without one", async () => {
+test("a note shares the next record's commit in order, and is written soon without one", async () => {
   const store = createAuditStore(database.sql, randomUUID());
   const batches: number[] = [];
   const counting: AuditStore = {
@@ -90,7 +90,7 @@ test("a note shares the next record's commit, in its order, and is written soon 
   expect(await store.readHead()).toMatchObject({ size: (await flushed).seq });
 });
 
-test("a hub that starts closes its own open calls, not those of another", async () => {
+test("a starting hub closes its own open calls, not another hub's", async () => {
   const [own, other] = [randomUUID(), randomUUID()];
   const request = async (writer: string) => {
     const callId = randomUUID();

@@ -3,35 +3,34 @@ import { SondeError } from "@sonde/schemas/errors";
 import { type LogHead } from "@sonde/schemas/wire";
 import { chainRecord, headAfter } from "@sonde/trust/chain";
 
-/** Where the chain is kept; see edge/audit-store for its promises. */
+/** Storage of the chain. Its guarantees are in edge/audit-store. */
 export type AuditPort = {
   readHead(): Promise<LogHead>;
   append(head: LogHead, entries: AuditEntry[]): Promise<boolean>;
 };
 
-/** Does the work once, so many milliseconds from now; the result calls it off. */
+/** Runs `work` once after `ms` milliseconds. The result cancels it. */
 export type Later = (ms: number, work: () => void) => () => void;
 
 /**
- * The hub's audit log: one hash chain, written in group commits.
- * Concurrency: any number of callers; records of one moment share a commit.
+ * The hub's audit log: one hash chain, written in group commits. Any number of callers may append
+ * concurrently; records that wait at the same time share a commit.
  */
 export type AuditLog = {
   /**
    * Resolves when the record is durable.
    *
-   * @throws SondeError AUDIT_UNAVAILABLE; then nothing was recorded and the
-   *   caller must not go on
+   * @throws SondeError AUDIT_UNAVAILABLE; then nothing was recorded and the caller must stop
    */
   append(record: AuditRecord): Promise<AuditEntry>;
   /**
-   * As `append`, but in no hurry: the record joins the next group commit, which
-   * comes within NOTE_MS by itself. Records keep the order in which they were given.
+   * Like `append`, but waits up to NOTE_MS for another record to share its commit. Records keep the
+   * order in which they were given.
    */
   note(record: AuditRecord): Promise<AuditEntry>;
   /** The head as this process last saw it. */
   head(): LogHead;
-  /** Writes everything given before; resolves when that is settled. */
+  /** Writes all waiting records. Resolves when each is durable or has failed. */
   flush(): Promise<void>;
 };
 
@@ -41,12 +40,12 @@ type Waiting = {
   reject: (error: SondeError) => void;
 };
 
-/** More than this waiting means the database is far behind: refuse instead of growing. */
+/** Refuse new records above this queue length: the database is far behind. */
 const MAX_WAITING = 20_000;
 const MAX_BATCH = 500;
 /** How long a note waits for another record to share its commit. */
 const NOTE_MS = 20;
-/** Another process moved the head; with two writers a few tries settle it. */
+/** Retries after another process moved the head. With two writers a few are enough. */
 const MAX_TRIES = 20;
 
 export async function openAuditLog(port: AuditPort, later: Later): Promise<AuditLog> {
@@ -92,7 +91,8 @@ export async function openAuditLog(port: AuditPort, later: Later): Promise<Audit
   function write(): void {
     callOff?.();
     callOff = null;
-    // With nothing waiting, drain would be over before it could be assigned.
+    // With an empty queue `drain` would finish before its result is assigned, and `writing` would
+    // stay set.
     if (waiting.length > 0) writing ??= drain();
   }
 

@@ -12,7 +12,7 @@ const BLANK = {
   detail: {},
 };
 
-/** A record of `event` now, with what is known of it; the rest stays null. */
+/** Builds a record of `event` at `now`. Members that are not in `known` are null. */
 export function buildAuditRecord(
   now: Date,
   event: AuditRecord["event"],

@@ -5,7 +5,7 @@ import { buildAuditRecord } from "../core/audit-record.ts";
 import type { AuditStore } from "./audit-store.ts";
 
 const MAX_PAGE = 1_000;
-/** Query values arrive as text; the schema is strict, so digits are checked here. */
+/** Query values are strings and the schema coerces nothing, so patterns check the digits. */
 const AuditQuery = Type.Object(
   {
     afterSeq: Type.Optional(Type.String({ pattern: "^[0-9]{1,15}$" })),
@@ -14,7 +14,7 @@ const AuditQuery = Type.Object(
   { additionalProperties: false },
 );
 
-/** Reading the audit log, which is itself recorded. */
+/** Adds the route that reads the audit log. Each read is recorded in the log. */
 export function addAuditRoutes({ app, auditLog, now }: Hub, store: AuditStore): void {
   app.get(
     "/api/v1/audit",

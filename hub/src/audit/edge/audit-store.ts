@@ -5,22 +5,22 @@ import { parseJson } from "@sonde/schemas/parse";
 import type { Sql } from "postgres";
 
 /**
- * The audit log's table. `append` is atomic and durable when it resolves;
- * several processes may append, one order results.
+ * The audit log's table. `append` is atomic, and durable when it resolves. Several processes may
+ * append; all entries have one order.
  */
 export type AuditStore = {
   readHead(): Promise<LogHead>;
   /**
    * Appends entries that were chained onto `head`.
    *
-   * @returns false, with nothing written, when the log has another head by now
+   * @returns false, with nothing written, when the log's head is no longer `head`
    */
   append(head: LogHead, entries: AuditEntry[]): Promise<boolean>;
   read(afterSeq: number, limit: number): Promise<AuditEntry[]>;
   readCall(callId: string): Promise<AuditEntry[]>;
   /**
-   * Requests of this writer without any later entry of the same call: a crash cut them off. What
-   * release 0.1.0 wrote names no writer and is anybody's.
+   * Reads this writer's requests without a later entry of the same call, which a crash cut off.
+   * Rows of release 0.1.0 name no writer and belong to every writer.
    */
   readOpenRequests(): Promise<AuditRecord[]>;
 };
@@ -37,7 +37,7 @@ function toEntry(row: Row): AuditEntry {
   });
 }
 
-/** @param writer this hub, under whose name it appends */
+/** @param writer this hub's name, stored with each row */
 export function createAuditStore(sql: Sql, writer: string): AuditStore {
   return {
     async readHead() {
@@ -49,8 +49,7 @@ export function createAuditStore(sql: Sql, writer: string): AuditStore {
     async append(head, entries) {
       const last = entries.at(-1);
       if (last === undefined) return true;
-      // One statement, so one round trip and one commit: moving the head and
-      // inserting succeed together or not at all.
+      // One statement, so one round trip and one commit: the head and the rows change atomically.
       const rows = await sql`
         with moved as (
           update audit_head set size = ${last.seq}, hash = ${last.hash}

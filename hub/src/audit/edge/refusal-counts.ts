@@ -3,16 +3,17 @@ import type { ErrorCode } from "@sonde/schemas/errors";
 import { buildAuditRecord } from "../core/audit-record.ts";
 
 const MINUTE_MS = 60_000;
-/** Of so many addresses in a minute each has rows of its own. */
+/** Addresses a minute with rows of their own. All further addresses share the rows of "others". */
 const MAX_ADDRESSES = 1_000;
 
 /**
- * Records who was refused before anybody knew who it is. A flood of refusals must not become a
- * flood of rows: an address has one row at once and one for all others of that minute.
+ * Records refused connections and requests that have no identity yet. A flood of refusals must not
+ * become a flood of rows: each address and code gets one row at once, and one row a minute with the
+ * count of the rest.
  */
 export type RefusalCounts = {
   add(address: string, code: ErrorCode): void;
-  /** Records what is counted; a stop loses nothing. */
+  /** Records the pending counts, so that a stop loses none. */
   close(): Promise<void>;
 };
 
@@ -23,7 +24,7 @@ export function createRefusalCounts(options: {
   report: (error: Error) => void;
 }): RefusalCounts {
   const { event, auditLog, now, report } = options;
-  /** Refusals of this minute that no row tells of, by address and code. */
+  /** Refusals of this minute that are not recorded yet, by address and code. */
   let counts = new Map<string, { address: string; code: ErrorCode; count: number }>();
   const record = (address: string, code: ErrorCode, count: number) =>
     auditLog

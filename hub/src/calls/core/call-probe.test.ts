@@ -51,7 +51,7 @@ const pack: HubPack = { digest: DIGEST, name: "acme/hello", version: "1.0.0", si
 const RESULT = buildResult(randomUUID());
 const envelope = { payloadType: "x", payload: "", signatures: [{ keyid: DIGEST, sig: "" }] };
 
-/** The hub's core with its two ports written down in the order in which they were used. */
+/** Sets up the hub's core with two ports that record the order of their uses. */
 function setUp(
   change: {
     agents?: string[];
@@ -164,7 +164,7 @@ test("a call is recorded before it is sent, and its response after", async () =>
   });
 });
 
-test("what cannot be recorded is not sent", async () => {
+test("a call that cannot be recorded is not sent", async () => {
   const { call, journal } = setUp({ auditFails: true });
   expect(codeOf(await call())).toBe("AUDIT_UNAVAILABLE");
   expect(journal).toEqual([]);
@@ -190,7 +190,7 @@ test.each([
   },
 );
 
-test("an agent that is away is an answer, with both rows", async () => {
+test("an offline agent gives an answer, with both rows", async () => {
   const { call, journal } = setUp({ offline: true });
   expect(codeOf(await call())).toBe("AGENT_OFFLINE");
   expect(journal).toEqual(["audit call.request", "note call.response"]);
@@ -222,7 +222,7 @@ test.each([
     failure: { code: "RESULT_INVALID" },
   });
   expect(structuredContent.results[0]).not.toHaveProperty("data");
-  // The agent's own words stay as evidence.
+  // The agent's signed answer stays as evidence.
   expect(records[1]).toMatchObject({
     event: "call.response",
     status: "failure",
@@ -231,7 +231,7 @@ test.each([
   });
 });
 
-test("what was redacted or cut still fits", async () => {
+test("redacted or truncated data still fits the schema", async () => {
   const data = { names: ["[redacted:password]"] };
   const { call } = setUp({ answer: { data, truncated: true } });
   const { isError, structuredContent } = await call();
@@ -239,7 +239,7 @@ test("what was redacted or cut still fits", async () => {
   expect(structuredContent.results[0]).toMatchObject({ status: "ok", data, truncated: true });
 });
 
-test("a failure brings no data", async () => {
+test("a failure carries no data", async () => {
   const failure = { code: "READ_FAILED", message: "no such disk" };
   const { call } = setUp({ answer: { status: "failure", failure, data: { note: "x" } } });
   const { structuredContent } = await call();

@@ -11,7 +11,7 @@ import type { AgentAnswer, Links } from "../../links/index.ts";
 import { checkAnswer, checkerOf } from "./check-answer.ts";
 import { type Rendered, renderError, renderResult } from "./render.ts";
 
-/** What an MCP client or the REST API asks for. */
+/** A call as an MCP client or the REST API makes it. */
 export type CallRequest = { tool: string; agent: string; params: Record<string, unknown> };
 
 export type CallPorts = {
@@ -23,25 +23,26 @@ export type CallPorts = {
   /** Monotonic milliseconds. */
   elapsed: () => number;
   newCallId: () => string;
-  /** Hears of a response that could not be recorded. */
+  /** Is called with the error when a response could not be recorded. */
   report: (error: Error) => void;
-  /** How long an agent may take, in ms. */
+  /** The agent's time limit, in ms. */
   timeoutMs: number;
 };
 
 export type CallOutcome = Rendered & { callId: string };
 
-/** Parameters are small: more time means that somebody aims at the scrubber. */
+/**
+ * Time limit for scrubbing parameters. They are small; a slower scrub is an attack on the scrubber.
+ */
 const SCRUB_MS = 500;
 
-/** Milliseconds by hop, in the order of the walk. */
+/** Milliseconds of each step, in order. */
 type Hops = { hop: string; ms: number }[];
 
 /**
- * One call from request to answer, the hub's whole walk: find the tool,
- * authorize, check the arguments, record the decision (durable before anything
- * is sent), dispatch, record the response, render. Never throws: what fails is
- * an answer with a code, and recorded.
+ * Runs one call from request to answer: finds the tool, authorizes, checks the arguments, records
+ * the decision (durable before anything is sent), dispatches, records the response, renders. Never
+ * throws: a failure is a recorded answer with a code.
  */
 export async function callProbe(
   ports: CallPorts,
@@ -117,9 +118,9 @@ type Plan = {
   packDigest: Digest;
   /** As the hub found it when it verified the archive. */
   signer: Signer;
-  /** What the probe answers, by the manifest of the archive that the hub verified. */
+  /** The schema of the answer, from the manifest that the hub verified. */
   result: ValueSchema;
-  /** The parameters as they are recorded: a secret among them stays out of the log. */
+  /** The parameters as they are recorded: scrubbed, so that no secret enters the log. */
   recorded: unknown;
 };
 
@@ -234,9 +235,8 @@ function recordResponse(
 }
 
 /**
- * A response row joins the next group commit; the answer does not wait for it.
- * When it cannot be written the request stays open and is recorded as unknown
- * at the next start.
+ * Queues a response record for the next group commit; the answer does not wait for it. When the
+ * write fails, the request stays open, and the next start records its outcome as unknown.
  */
 function appendLater(ports: CallPorts, record: Parameters<AuditLog["note"]>[0]): void {
   ports.auditLog.note(record).catch((thrown: unknown) => {

@@ -6,7 +6,7 @@ type Checker = ReturnType<typeof buildValueChecker>;
 
 const checkers = new WeakMap<ValueSchema, Checker>();
 
-/** The check of a schema from a verified manifest, built once for as long as the manifest lives. */
+/** Returns the checker of a schema from a verified manifest. A cache builds each checker once. */
 export function checkerOf(schema: ValueSchema): Checker {
   const known = checkers.get(schema);
   if (known !== undefined) return known;
@@ -16,9 +16,9 @@ export function checkerOf(schema: ValueSchema): Checker {
 }
 
 /**
- * What of an agent's answer goes on to the client: data as the verified manifest
- * promises it, or a failure without data. Data that does not fit becomes
- * RESULT_INVALID. A redaction marker fits, since strings of results are free.
+ * Returns what goes on to the client: data that fits the verified manifest, or a failure without
+ * data. Data that does not fit becomes RESULT_INVALID. A redaction marker fits, since a result's
+ * strings are not constrained.
  *
  * @param schema the probe's result in the manifest that this hub verified
  */

@@ -2,12 +2,15 @@ import { type SondeError, adviceOn } from "@sonde/schemas/errors";
 import { type ToolResult, type ToolResults } from "@sonde/schemas/hub";
 import { type ResultBody } from "@sonde/schemas/wire";
 
-/** An answer for an MCP client: structured, and the same as text for older ones. */
+/**
+ * An answer for an MCP client. The client gets it as structured content and, for older ones, as
+ * text.
+ */
 export type Rendered = { structuredContent: ToolResults; isError: boolean };
 
 const NO_REDACTIONS = { count: 0, rules: {} };
 
-/** Turns an agent's result into the one result shape. */
+/** Converts an agent's result to the common result shape. */
 export function renderResult(agent: string, body: ResultBody): Rendered {
   const result: ToolResult = {
     agent,
@@ -24,7 +27,7 @@ export function renderResult(agent: string, body: ResultBody): Rendered {
   return { structuredContent: { results: [result] }, isError: body.status === "failure" };
 }
 
-/** Turns a refusal or failure on the hub into the same shape. */
+/** Converts an error of the hub to the same shape. */
 export function renderError(agent: string, error: SondeError): Rendered {
   const result: ToolResult = {
     agent,

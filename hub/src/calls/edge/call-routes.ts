@@ -8,7 +8,7 @@ import { type Static, Type } from "typebox";
 import type { AuditStore } from "../../audit/index.ts";
 import type { Hub } from "../../hub.ts";
 
-/** How one answer came to be. */
+/** Adds the route that tells the provenance of one answer. */
 export function addCallRoutes(hub: Hub, store: AuditStore): void {
   const { app, auditLog } = hub;
 
@@ -39,15 +39,14 @@ function describeCall(
   const request = entries.find(({ record }) => record.event === "call.request")?.record;
   const response = entries.find(({ record }) => record.event === "call.response")?.record;
   if (!request?.callId || !request.packDigest || !request.probe || !request.agent) {
-    throw new SondeError("NOT_FOUND", "expected the id of a call that was let through");
+    throw new SondeError("NOT_FOUND", "expected the id of an admitted call");
   }
   const pack = directory.packs().get(request.packDigest);
-  if (pack === undefined)
-    throw new SondeError("NOT_FOUND", "the call's pack is not known any more");
+  if (pack === undefined) throw new SondeError("NOT_FOUND", "the call's pack is no longer known");
   const report = directory
     .agent(request.agent)
     .packs.find(({ digest }) => digest === request.packDigest);
-  // The agent's statement may say more than this release knows.
+  // The agent's statement may have members that this release does not know.
   const { by, at } = report?.approved ?? {};
   const detail = (response?.detail ?? { hops: [] }) as ResponseDetail;
   const { total, ...stages } = detail.timings ?? { total: 0 };
@@ -56,7 +55,7 @@ function describeCall(
     principal: request.principal ?? "",
     agent: request.agent,
     probe: request.probe,
-    // Who had signed it at the time of the call.
+    // The signer as recorded at the time of the call.
     pack: {
       name: pack.name,
       version: pack.version,

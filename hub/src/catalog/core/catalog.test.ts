@@ -96,7 +96,7 @@ test.each([
   expect(toolsOf(change).names).toEqual([]);
 });
 
-test("an unsigned pack's tools say so, and need an approval of their own", () => {
+test("an unsigned pack's tools are marked, and need their own approval", () => {
   const unsigned: HubPack = {
     ...pack("Says hello."),
     signer: { kind: "none", publisher: "acme" },
@@ -120,7 +120,7 @@ test("a principal sees only tools it may call on some agent", () => {
   expect(listVisibleTools(catalog, principal(["web-2"]))).toEqual([]);
 });
 
-test("a thousand agents that say hello build each tool once", () => {
+test("the hellos of a thousand agents build each tool once", () => {
   const { catalog, packs } = toolsOf({});
   let built = 0;
   const served = pack("Says hello.");
@@ -139,7 +139,7 @@ test("a thousand agents that say hello build each tool once", () => {
   expect([built, entry?.agents.size]).toEqual([1, 1001]);
 });
 
-test("only what changes a list is told", () => {
+test("only changes of the list are announced", () => {
   const { catalog, packs } = toolsOf({ pack: null });
   let told = 0;
   catalog.onChange(() => (told += 1));
@@ -159,7 +159,7 @@ test("only what changes a list is told", () => {
   expect(step(() => catalog.setPin("acme/other.probe"))).toEqual([0, ["web-2"]]);
 });
 
-test("two versions of a pack with the same words are one tool, each agent with its own", () => {
+test("two versions with the same words are one tool, and each agent keeps its version", () => {
   const { catalog, packs } = toolsOf({});
   const newer: Digest = `sha256:${"b".repeat(64)}`;
   packs.set(newer, { ...pack("Says hello."), digest: newer, version: "1.1.0" });

@@ -3,12 +3,12 @@ import type { Capability, Digest } from "@sonde/schemas/names";
 import type { HubPack, KnownAgent } from "../../directory/index.ts";
 import { type ProbeDefinition, type ToolDefinition, buildDefinitions } from "./tool-definition.ts";
 
-/** One probe that may be called now, with the agents it may be asked of. */
+/** One probe that can be called now, and the agents that offer it. */
 export type CatalogEntry = {
   probe: string;
   capability: Capability;
   params: ValueSchema;
-  /** What an answer must be; the tool's output schema, and so the pin, has it too. */
+  /** The schema of the answer. It is part of the tool's output schema, so a pin covers it. */
   result: ValueSchema;
   tool: ToolDefinition;
   definitionSha256: Digest;
@@ -16,29 +16,31 @@ export type CatalogEntry = {
   agents: ReadonlyMap<string, Digest>;
 };
 
-/** What the catalog is made of; see the directory. */
+/** The facts that the catalog is built from, read from the directory. */
 export type CatalogFacts = {
   packs(): ReadonlyMap<Digest, HubPack>;
   pins(): ReadonlyMap<string, Digest>;
 };
 
-/** A probe's words as one or more archives have them, and who offers them. */
+/** One wording of a probe, and the agents that offer it. Several archives may share a wording. */
 type Offer = { definition: ProbeDefinition; agents: Map<string, Digest> };
 
 /**
- * Everything that can be called at all: active packs on known agents, from archives this hub
- * verified, whose definitions are exactly the pinned ones. Offline agents keep their tools.
+ * All that can be called: active packs of known agents, from archives that this hub verified, whose
+ * definitions equal the pinned ones. Offline agents keep their tools.
  *
- * Tools are built once for each archive. A change costs what the one agent, pack or pin has, and
- * nothing that grows with the fleet.
+ * Tools are built once for each archive. The cost of a change grows with the one agent, pack or
+ * pin, not with the fleet.
  */
 export class Catalog {
   readonly #facts: CatalogFacts;
   readonly #definitions = new Map<Digest, ProbeDefinition[]>();
-  /** Probe -> hash of its words -> who offers them. */
+  /** Probe -> hash of its words -> the agents that offer them. */
   readonly #offers = new Map<string, Map<Digest, Offer>>();
   readonly #agents = new Map<string, KnownAgent>();
-  /** Agents that report an archive as active, whether it is known here or not. */
+  /**
+   * Archive -> agents that report it as active, also when this hub does not know the archive yet.
+   */
   readonly #agentsByPack = new Map<Digest, Set<string>>();
   readonly #listeners: (() => void)[] = [];
   #entries: Map<string, CatalogEntry> | null = null;
@@ -58,7 +60,7 @@ export class Catalog {
     return this.#entries;
   }
 
-  /** Every probe of an archive with its tool; built once. */
+  /** Returns every probe of an archive with its tool. Cached. */
   definitionsOf(pack: HubPack): readonly ProbeDefinition[] {
     const known = this.#definitions.get(pack.digest);
     if (known !== undefined) return known;
@@ -67,7 +69,7 @@ export class Catalog {
     return definitions;
   }
 
-  /** Hears when any entry may be another now. */
+  /** Adds a listener that is called when entries may have changed. */
   onChange(listener: () => void): void {
     this.#listeners.push(listener);
   }
@@ -81,7 +83,7 @@ export class Catalog {
     this.#changed();
   }
 
-  /** An archive is known here from now on, or its signer is known as another. */
+  /** Takes in a new archive, or a changed signer of a known one. */
   setPack(digest: Digest): void {
     const waiting = [...(this.#agentsByPack.get(digest) ?? [])].flatMap(
       (name) => this.#agents.get(name) ?? [],
@@ -92,7 +94,7 @@ export class Catalog {
     if (waiting.length > 0) this.#changed();
   }
 
-  /** A probe's words were approved. */
+  /** Takes in a changed approval of a probe's words. */
   setPin(probe: string): void {
     if (this.#offers.has(probe)) this.#changed();
   }

@@ -6,7 +6,7 @@ import { type Signer, markUnsigned } from "@sonde/schemas/trust";
 import { canonicalJson } from "@sonde/trust/canonical-json";
 import type { HubPack } from "../../directory/index.ts";
 
-/** What an MCP client sees of a probe. */
+/** A probe as an MCP client sees it. */
 export type ToolDefinition = {
   name: string;
   description: string;
@@ -21,18 +21,18 @@ export type ToolDefinition = {
   };
 };
 
-/** A probe of a pack as a tool, and the hash of the tool's words that a pin fixes. */
+/** A probe as a tool, with the hash that a pin holds. */
 export type ProbeDefinition = {
-  /** Its name within the pack. */
+  /** Name within the pack. */
   name: string;
-  /** Its name in the whole installation. */
+  /** Name within the installation. */
   probe: string;
   manifest: ProbeManifest;
   tool: ToolDefinition;
   definitionSha256: Digest;
 };
 
-/** Every probe of a pack with its tool. */
+/** Builds the tool of every probe of a pack. */
 export function buildDefinitions(
   pack: Pick<HubPack, "name" | "signer" | "manifest">,
 ): ProbeDefinition[] {
@@ -43,7 +43,7 @@ export function buildDefinitions(
   });
 }
 
-/** What a pin fixes: every word and schema of a tool. */
+/** Hashes what a pin covers: all of a tool's words and schemas. */
 export function hashDefinition(tool: ToolDefinition): Digest {
   return `sha256:${createHash("sha256").update(canonicalJson(tool), "utf8").digest("hex")}`;
 }
@@ -68,7 +68,8 @@ function buildTool(probe: string, manifest: ProbeManifest, signer: Signer): Tool
     },
     outputSchema: buildOutputSchema(manifest.result),
     annotations: {
-      // In what a pin fixes: an approval of signed words does not cover unsigned ones.
+      // The pin covers the title, so approving a signed pack's words does not approve an unsigned
+      // one's.
       title: `${probe}${markUnsigned(signer)}`,
       readOnlyHint: observes,
       destructiveHint: !observes,
@@ -78,7 +79,7 @@ function buildTool(probe: string, manifest: ProbeManifest, signer: Signer): Tool
   };
 }
 
-/** The one result shape of every tool, with this probe's own data in it. */
+/** Builds a tool's output schema: the common result shape with this probe's data. */
 export function buildOutputSchema(data: object): object {
   const shape = JSON.parse(JSON.stringify(ToolResults)) as {
     properties: { results: { items: { properties: { data: object } } } };

@@ -2,7 +2,7 @@ import { createHash } from "node:crypto";
 import { authorize, type Principal } from "../../identity/index.ts";
 import type { Catalog, CatalogEntry } from "./catalog.ts";
 
-/** The entries that a principal may call on at least one agent: what its list shows. */
+/** Returns the entries that a principal may call on at least one agent. */
 export function listVisibleTools(
   catalog: Pick<Catalog, "entries">,
   principal: Principal,
@@ -14,7 +14,7 @@ export function listVisibleTools(
   );
 }
 
-/** Identifies a list of tools, so that only a real change is announced. */
+/** Hashes a list of tools, so that only a real change is announced. */
 export function hashTools(tools: readonly Pick<CatalogEntry, "definitionSha256">[]): string {
   const hash = createHash("sha256");
   for (const { definitionSha256 } of tools) hash.update(definitionSha256);

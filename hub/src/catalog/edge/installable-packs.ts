@@ -3,19 +3,19 @@ import type { HubPack } from "../../directory/index.ts";
 import type { Catalog } from "../core/catalog.ts";
 import type { PackStore } from "./pack-store.ts";
 
-/** Packs that agents can be told to have. */
+/** Packs that can be assigned to agents. */
 export type InstallablePacks = {
   /**
-   * Fetches the version that `wanted` means, verifies it by this hub's own policy and remembers it.
+   * Fetches the version that `wanted` resolves to, verifies it by this hub's policy and stores it.
    *
    * @param wanted a version, or a range such as `^1`
-   * @param agentVersion of the agent it is for
+   * @param agentVersion version of the agent that gets the pack; null when unknown
    * @throws SondeError REGISTRY_UNAVAILABLE, NOT_FOUND or the verifier's code
    */
   obtain(name: PackName, wanted: string, agentVersion: Version | null): Promise<HubPack>;
-  /** Approves the words of each of its probes that have no approved words yet. */
+  /** Approves the words of the pack's probes that have no pin yet. */
   approveNewTools(pack: HubPack, by: string, at: Date): Promise<void>;
-  /** Approves the words of all its probes, in place of those approved before. */
+  /** Approves the words of all the pack's probes. Replaces earlier pins. */
   approveTools(pack: HubPack, by: string, at: Date): Promise<void>;
 };
 

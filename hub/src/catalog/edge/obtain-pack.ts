@@ -11,7 +11,7 @@ import type { PackStore } from "./pack-store.ts";
 export type ObtainOptions = {
   policy: TrustPolicy;
   registry: RegistryFollower;
-  /** The admit program's file. */
+  /** Path of the admit program. */
   admitPath: string;
   storeDir: string;
   store: PackStore;
@@ -21,13 +21,12 @@ export type ObtainOptions = {
 const misfitOfVersion = buildValueChecker(Version);
 
 /**
- * Gets a version and verifies it by this hub's own policy, in the admit
- * process: from the folder of this host's own packs when the policy allows one
- * and it is there, else the published one. Which archive a published version is
- * comes from the registry's log.
+ * Fetches a version and verifies it by this hub's policy in the admit process. A pack in the local
+ * folder comes first when the policy allows unsigned packs; otherwise the published version is
+ * used. The registry's log decides which archive a published version is.
  *
  * @param wanted a version, or a range such as `^1`
- * @param agentVersion of the agent it is for
+ * @param agentVersion version of the agent that gets the pack; null when unknown
  * @throws SondeError REGISTRY_UNAVAILABLE, NOT_FOUND or the verifier's code
  */
 export async function obtainPack(

@@ -6,7 +6,7 @@ import type { Directory, HubPack } from "../../directory/index.ts";
 
 export type NewPin = { probe: string; definitionSha256: Digest; packDigest: Digest };
 
-/** Verified archives and the tools' words that people approved. Each method is one transaction. */
+/** Stores verified archives and the pins of their tools. Each method is one transaction. */
 export function createPackStore(sql: Sql, directory: Pick<Directory, "change">) {
   return {
     async savePack(pack: HubPack, at: Date): Promise<void> {
@@ -18,7 +18,7 @@ export function createPackStore(sql: Sql, directory: Pick<Directory, "change">) 
             set signer = excluded.signer, verified_at = excluded.verified_at`;
       });
     },
-    /** With `replace` false a probe that has a pin keeps it. */
+    /** Inserts pins. With `replace` false an existing pin stays. */
     async pinTools(pins: NewPin[], by: string, at: Date, replace: boolean): Promise<void> {
       if (pins.length === 0) return;
       const changes = pins.map(({ probe }) => ({ kind: "pin" as const, id: probe }));

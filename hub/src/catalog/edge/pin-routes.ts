@@ -7,7 +7,7 @@ import type { Catalog } from "../core/catalog.ts";
 import type { NewPin, PackStore } from "./pack-store.ts";
 import type { InstallablePacks } from "./installable-packs.ts";
 
-/** Which words of tools are approved, and which are held until they are. */
+/** Adds the routes that list pins and held tools, and approve them. */
 export function addPinRoutes(
   hub: Hub,
   catalog: Catalog,

@@ -7,19 +7,19 @@ import type { DesiredStateBody, HelloBody, PackReport } from "@sonde/schemas/wir
 export type KnownAgent = {
   id: string;
   name: string;
-  /** PEM; another one once the agent was enrolled anew. */
+  /** PEM. Changes when the agent enrols again. */
   publicKey: string;
   enrolledAt: string;
   lastSeenAt: string | null;
-  /** What it last stated about itself; null before its first session. */
+  /** The agent's last hello; null before its first session. */
   hello: HelloBody | null;
   packs: PackReport[];
   desired: DesiredStateBody;
-  /** Whose connection it is, or nobody's; the epoch grows with each holder. */
+  /** The hub that holds the agent's connection, or null. The epoch grows with each new holder. */
   link: { hub: string | null; epoch: number };
 };
 
-/** An archive that a hub of this installation verified itself. */
+/** An archive that a hub of this installation verified. */
 export type HubPack = {
   digest: Digest;
   name: string;
@@ -28,12 +28,12 @@ export type HubPack = {
   manifest: Manifest;
 };
 
-/** The words of a probe that a person approved. */
+/** Words of a probe that a person approved. */
 export type Pin = { probe: string; definitionSha256: Digest };
 
 /**
- * One fact that is another now: an agent by id, a pack by digest, a pin by probe, an API key by id,
- * a hub of this database by its name.
+ * A changed fact, named by kind and id: an agent by id, a pack by digest, a pin by probe, an API
+ * key by id, a hub of this database by name.
  */
 export type Change = {
   kind: "agent" | "pack" | "pin" | "api-key" | "hub";

@@ -12,7 +12,7 @@ function buildAgent(name: string): KnownAgent {
   };
 }
 
-/** Facts whose reads the test answers, one after the other. */
+/** Opens a memo whose reads the test answers one by one. */
 function openMemo() {
   const reads: { ids: string[] | null; answer: (agents: KnownAgent[] | Error) => void }[] = [];
   const told: Change[] = [];
@@ -30,11 +30,11 @@ function openMemo() {
   return { memo, reads, told };
 }
 
-test("what was read before a change never overwrites what was read after it", async () => {
+test("a read from before a change never overwrites a read from after it", async () => {
   const { memo, reads, told } = openMemo();
   const reload = memo.reload();
   await expect.poll(() => reads.length).toBe(1);
-  // The change is marked while everything is being read, and read once that is done.
+  // The change arrives during a full read, so it is read afterwards.
   const refresh = memo.refresh([{ kind: "agent", id: ID }]);
   reads[0]?.answer([buildAgent("before")]);
   await reload;
@@ -49,7 +49,7 @@ test("what was read before a change never overwrites what was read after it", as
   ]);
 });
 
-test("what could not be read is read with the next change", async () => {
+test("a failed read is repeated with the next change", async () => {
   const { memo, reads } = openMemo();
   const failing = memo.reload();
   await expect.poll(() => reads.length).toBe(1);
@@ -63,7 +63,7 @@ test("what could not be read is read with the next change", async () => {
   expect(memo.agent("web-1").id).toBe(ID);
 });
 
-test("a key that was revoked is told while the facts cannot be read", async () => {
+test("a revoked key is announced while facts cannot be read", async () => {
   const { memo, reads, told } = openMemo();
   const stuck = memo.reload();
   await expect.poll(() => reads.length).toBe(1);

@@ -2,27 +2,26 @@ import { SondeError } from "@sonde/schemas/errors";
 import type { Digest } from "@sonde/schemas/names";
 import type { Change, HubPack, KnownAgent, Pin } from "./facts.ts";
 
-/** Where facts are read; null means all of a kind. */
+/** Reads facts. A null argument means all of that kind. */
 export type FactSource = {
   readAgents(ids: string[] | null): Promise<KnownAgent[]>;
   readPacks(digests: Digest[] | null): Promise<HubPack[]>;
   readPins(probes: string[] | null): Promise<Pin[]>;
 };
 
-/** Hears of a change after the memo has it. It must not throw. */
+/** Is called with a change after the memo has the new fact. Must not throw. */
 export type Listener = (change: Change) => void;
 
-/** What has to be read again. */
+/** Facts that must be read again. */
 type Dirty = { all: boolean } & Record<KeptKind, Set<string>>;
 
-/** Packs and pins before agents: what an agent offers is made of them. */
+/** Packs and pins come before agents, because an agent's tools are built from them. */
 const KEPT_KINDS = ["pack", "pin", "agent"] as const;
 type KeptKind = (typeof KEPT_KINDS)[number];
 
 /**
- * The directory's facts in memory: each is dropped by the row that says it changed, and read again
- * together with whatever else changed meanwhile. What is asked of it costs nothing that grows with
- * the fleet.
+ * Cache of the directory's facts. A change invalidates its fact, and the next read fetches all
+ * invalid facts together. The cost of a look-up does not grow with the fleet.
  */
 export class Memo {
   readonly #source: FactSource;
@@ -39,7 +38,7 @@ export class Memo {
     this.#source = source;
   }
 
-  /** Every agent, by name. */
+  /** Every agent, sorted by name. */
   agents(): readonly KnownAgent[] {
     this.#sorted ??= [...this.#agents.values()].sort((a, b) => (a.name < b.name ? -1 : 1));
     return this.#sorted;
@@ -72,9 +71,9 @@ export class Memo {
   }
 
   /**
-   * Reads everything: at the start, and when changes may have been missed.
+   * Reads all facts: at the start, and when notifications may have been lost.
    *
-   * @throws what the source throws; everything stays marked to be read
+   * @throws what the source throws; all facts then stay invalid
    */
   async reload(): Promise<void> {
     this.#dirty.all = true;
@@ -82,10 +81,10 @@ export class Memo {
   }
 
   /**
-   * Reads what changed again; resolves when the memo has it. A change of what is not kept here is
-   * told at once.
+   * Reads the changed facts again and resolves when the memo has them. Changes of kinds that the
+   * memo does not keep go to the listeners at once.
    *
-   * @throws what the source throws; the facts stay marked and are read with the next change
+   * @throws what the source throws; the facts stay invalid until the next change
    */
   async refresh(changes: readonly Change[]): Promise<void> {
     for (const change of changes) {
@@ -95,9 +94,9 @@ export class Memo {
     if (changes.some(isKept)) await this.#catchUp();
   }
 
-  /** One read at a time, so that an older one never overwrites what a newer one has found. */
+  /** Runs one read at a time, so that an older read never overwrites a newer one. */
   async #catchUp(): Promise<void> {
-    // One that is under way may have read before the last mark: another follows it.
+    // A running read may have started before the last change, so wait for it and start another.
     await this.#reading?.catch(() => undefined);
     this.#reading ??= this.#readDirty().finally(() => (this.#reading = null));
     await this.#reading;

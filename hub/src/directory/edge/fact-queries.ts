@@ -18,7 +18,7 @@ type AgentRow = {
   desired: KnownAgent["desired"]["packs"];
 };
 
-/** Reads the directory's facts, some of a kind or all, each kind in one statement. */
+/** Creates a source that reads the directory's facts, one statement for each kind. */
 export function createFactSource(sql: Sql): FactSource {
   return {
     async readAgents(ids) {

@@ -37,7 +37,7 @@ const addAgent = (directory: Directory, id: string, name: string) =>
       values (${id}, ${name}, 'key', now())`;
   });
 
-test("a change is there at once for whoever made it, and soon for the others", async () => {
+test("a change is visible at once at its hub, and soon at the others", async () => {
   const id = randomUUID();
   const heard: Change[] = [];
   directories[1].onChange((change) => heard.push(change));
@@ -48,7 +48,7 @@ test("a change is there at once for whoever made it, and soon for the others", a
   expect(directories[1].agents().map(({ name }) => name)).toEqual(["web-1"]);
 });
 
-test("work that throws changes nothing and tells nobody", async () => {
+test("work that throws changes nothing and notifies nobody", async () => {
   const id = randomUUID();
   const failing = directories[0].change([{ kind: "agent", id }], async (tx) => {
     await tx`insert into agents (id, name, public_key, enrolled_at)
@@ -61,7 +61,7 @@ test("work that throws changes nothing and tells nobody", async () => {
   expect(() => directories[0].agent("web-2")).toThrow("expected the name of an enrolled agent");
 });
 
-test("many changes at once are all seen, and read together", async () => {
+test("many concurrent changes are all seen", async () => {
   const ids = Array.from({ length: 200 }, () => randomUUID());
   await Promise.all(ids.map((id, index) => addAgent(directories[0], id, `many-${index}`)));
   for (const id of ids) expect(directories[0].agentById(id)?.id).toBe(id);
@@ -70,7 +70,7 @@ test("many changes at once are all seen, and read together", async () => {
     .toEqual([]);
 });
 
-test("what was missed while the connection was gone is read when it is back", async () => {
+test("a change during a lost connection is read after the reconnect", async () => {
   const id = randomUUID();
   // Both directories lose the connection that listens, in the moment of the change: one query is
   // one transaction, and neither listens again before its commit.
@@ -82,7 +82,7 @@ test("what was missed while the connection was gone is read when it is back", as
   await expect.poll(() => directories[1].agentById(id)?.name).toBe("web-3");
 });
 
-test("a change whose facts cannot be read is there as soon as they can, at every hub", async () => {
+test("a change whose read fails is retried at every hub until it is visible", async () => {
   const [{ sql }] = databases;
   const digest = `sha256:${"a".repeat(64)}`;
   const change = directories[0].change([{ kind: "pack", id: digest }], async (tx) => {
@@ -98,7 +98,7 @@ test("a change whose facts cannot be read is there as soon as they can, at every
   for (const problem of problems.splice(0)) expect(problem.message).toContain("version");
 });
 
-test("the rows of old changes do not stay for ever", async () => {
+test("rows of old changes are deleted", async () => {
   await databases[0].sql`insert into changes (kind, id)
     select 'agent', gen_random_uuid() from generate_series(1, 2500)`;
   const [row] = await databases[0].sql<{ n: number }[]>`select count(*)::int as n from changes`;

@@ -8,17 +8,17 @@ import { createFactSource } from "./fact-queries.ts";
 const CHANNEL = "sonde_hub_changes";
 
 /**
- * What this installation knows of agents, packs and approved words. Durable in PostgreSQL, read
- * from memory; several hubs may change it at once, and each hears of the others' changes.
+ * What this installation knows of agents, packs and pins. Durable in PostgreSQL, read from memory.
+ * Several hubs may change it concurrently; each hears of the others' changes.
  */
 export type Directory = Pick<
   Memo,
   "agents" | "agent" | "agentById" | "packs" | "pins" | "onChange"
 > & {
   /**
-   * Does `work` in one transaction together with the rows that name what it changes. Resolves when
-   * the change is durable and this hub's memory has it, which takes as long as the database cannot
-   * be read; other hubs have it soon after.
+   * Runs `work` in one transaction with the rows that name its changes. Resolves when the change is
+   * durable and in this hub's memory; while the database cannot be read, this waits. Other hubs
+   * follow soon after.
    *
    * @throws what `work` throws; then nothing has changed
    */
@@ -26,11 +26,13 @@ export type Directory = Pick<
   close(): Promise<void>;
 };
 
-/** @param report hears of facts that could not be read again; they are tried again every second */
+/**
+ * @param report is called when changed facts could not be read; the read is retried every second
+ */
 export async function openDirectory(sql: Sql, report: (error: Error) => void): Promise<Directory> {
   const memo = new Memo(createFactSource(sql));
   const closing = new AbortController();
-  /** What became another fact is durable: it is read until the memo has it. */
+  /** Retries until the memo has the change, which is durable already. */
   const catchUp = async (read: () => Promise<void>): Promise<void> => {
     try {
       await keepTrying(read, report, closing.signal);
@@ -38,7 +40,7 @@ export async function openDirectory(sql: Sql, report: (error: Error) => void): P
       report(toSondeError(thrown));
     }
   };
-  // Notifications are lost while the connection is: whenever it is there again, all is read anew.
+  // Notifications are lost while the connection is down, so read all facts after each reconnect.
   let opened = false;
   const listening = await sql.listen(
     CHANNEL,
@@ -72,7 +74,7 @@ export async function openDirectory(sql: Sql, report: (error: Error) => void): P
   };
 }
 
-/** Written by the trigger alone; see migrations.ts. */
+/** Only the trigger of migrations.ts writes this text. */
 function parseChange(text: string): Change {
   const space = text.indexOf(" ");
   return { kind: text.slice(0, space) as Change["kind"], id: text.slice(space + 1) };

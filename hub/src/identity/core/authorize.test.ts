@@ -17,7 +17,7 @@ const CALL: Right = {
   capability: "observe",
 };
 
-test("attack 24: every role is allowed exactly what this table says", () => {
+test("attack 24: every role has exactly the rights of this table", () => {
   const kinds = [
     "probe.call",
     "probe.list",
@@ -55,7 +55,7 @@ test("a client may only observe", () => {
   expect(authorize(principal({ role: "operator" }), right).allowed).toBe(true);
 });
 
-test("what any one of its grants allows is allowed, and no mix of two is", () => {
+test("one grant must allow all of a call; two grants do not add up", () => {
   const one = grantsOf({ role: "client", agents: ["web-1"], probes: ["system.disk.usage"] });
   const other = grantsOf({ role: "client", agents: ["web-2"], probes: ["system.overview"] });
   const both: Principal = { ...principal({}), grants: [...one, ...other] };

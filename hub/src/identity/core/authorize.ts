@@ -2,29 +2,32 @@ import type { ErrorCode } from "@sonde/schemas/errors";
 import type { KeyPolicy } from "@sonde/schemas/hub";
 import { type Capability, type Digest, isAboveCeiling } from "@sonde/schemas/names";
 
-/** Who is asking, as authenticated: the same whether by API key, OAuth token or browser session. */
+/** An authenticated subject, the same for API key, OAuth token and browser session. */
 export type Principal = {
   subject: {
-    /** `key:<id>` as it stands in envelopes and audit. */
+    /** `key:<id>`, as in envelopes and the audit log. */
     id: string;
     name: string;
   };
-  /** What it may do: whatever one of these allows. */
+  /** The principal may do what any one of these allows. */
   grants: readonly AccessGrant[];
-  /** Of the grants; it stands in the envelope of each call and in its audit record. */
+  /** Hash of the grants. The envelope and the audit record of each call carry it. */
   policyHash: Digest;
 };
 
-/** One thing that was allowed to a subject, on this hub. What a host allows a pack is a `GrantFile`. */
+/** One permission of a subject on this hub. A host's permission for a pack is a `GrantFile`. */
 export type AccessGrant = {
   role: KeyPolicy["role"];
   agents: KeyPolicy["agents"];
   probes: KeyPolicy["probes"];
-  /** The highest level of probe that may be asked. */
+  /** The highest capability that may be called. */
   capability: Capability;
 };
 
-/** What a route may demand. A route without one of these, or `anybody`, does not start. */
+/**
+ * Rights that a route can demand. A hub with a route that names neither one of these nor `anybody`
+ * does not start.
+ */
 export const ROUTE_RIGHTS = [
   "probe.list",
   "agents.read",
@@ -37,7 +40,7 @@ export const ROUTE_RIGHTS = [
 ] as const;
 export type RouteRight = (typeof ROUTE_RIGHTS)[number];
 
-/** Everything that can be asked of the hub. */
+/** Every right that the hub checks. */
 export type Right =
   | { kind: "probe.call"; agent: string; probe: string; capability: Capability }
   | { kind: RouteRight };
@@ -46,7 +49,7 @@ export type Decision = { allowed: true } | { allowed: false; code: ErrorCode; re
 
 const ALLOWED: Decision = { allowed: true };
 
-/** What each role may do, besides the agents and probes that its grant names. */
+/** Rights of each role. For calls, a grant's agents and probes narrow them further. */
 const ROLES: Record<AccessGrant["role"], ReadonlySet<Right["kind"]>> = {
   operator: new Set<Right["kind"]>(["probe.call", ...ROUTE_RIGHTS]),
   client: new Set<Right["kind"]>(["probe.call", "probe.list", "agents.read"]),
@@ -54,11 +57,11 @@ const ROLES: Record<AccessGrant["role"], ReadonlySet<Right["kind"]>> = {
 };
 
 /**
- * The one decision about rights: may this subject ask this? Pure; called by MCP and REST alike, for
- * everything, before anything is looked up for the caller.
+ * Decides whether a principal has a right. Pure. MCP and REST call it for every request, before
+ * anything is looked up for the caller.
  *
- * Two others decide about a call besides. Whether there is such a tool, and on which agents, is
- * `Catalog.entries`. Whether a probe runs on a host is for its agent: `checkCall` in
+ * A call passes two more checks. `Catalog.entries` decides whether the tool exists and on which
+ * agents. The agent decides whether the probe runs on its host: `checkCall` in
  * `agent/daemon/src/core/run-probe.ts`.
  */
 export function authorize({ grants }: Principal, right: Right): Decision {
@@ -84,12 +87,12 @@ function decide(grant: AccessGrant, right: Right): Decision {
   return ALLOWED;
 }
 
-/** True when the principal's list may show the agent at all. */
+/** True when the principal's list may show the agent. */
 export function maySeeAgent({ grants }: Principal, agent: string): boolean {
   return grants.some((grant) => names(grant.agents, agent));
 }
 
-/** What an API key's policy grants: clients ask, they never change anything. */
+/** Converts an API key's policy to grants. Only operators may change anything on a host. */
 export function grantsOf({ role, agents, probes }: KeyPolicy): AccessGrant[] {
   return [{ role, agents, probes, capability: role === "operator" ? "manage" : "observe" }];
 }

@@ -11,7 +11,7 @@ const KEY: KeyRow = {
 };
 const BEARER = `Bearer ${API_KEY_PREFIX}${"x".repeat(43)}`;
 
-test("a key that is revoked while it is looked up is not remembered", async () => {
+test("a key that is revoked during its look-up is not cached", async () => {
   let known: KeyRow | null = KEY;
   let looks = 0;
   let go = Promise.withResolvers<void>();
@@ -37,7 +37,7 @@ test("a key that is revoked while it is looked up is not remembered", async () =
   go.resolve();
   expect((await first).subject.id).toBe(`key:${KEY.id}`);
   await expect(asked()).rejects.toMatchObject({ code: "UNAUTHENTICATED" });
-  // Without a revocation a key is looked up once.
+  // Without a revocation the key is cached after one look-up.
   known = KEY;
   go = Promise.withResolvers();
   go.resolve();

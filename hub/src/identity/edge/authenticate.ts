@@ -8,13 +8,15 @@ import { hashSecret } from "../../directory/index.ts";
 import { type Principal, grantsOf } from "../core/authorize.ts";
 import type { KeyStore } from "./key-store.ts";
 
-/** A key revoked through another process is noticed within this time; here at once. */
+/** How long a key stays cached, in ms. `forget` removes a revoked key at once. */
 const CACHE_MS = 5_000;
 const MAX_CACHED = 1_000;
 const BEARER = /^Bearer ([A-Za-z0-9_-]{20,200})$/;
 
-/** Turns an Authorization header into a principal. Holds a short cache; `close` records the refusals that
- * are counted. */
+/**
+ * Converts an Authorization header to a principal, with a short cache. `close` records the pending
+ * refusal counts.
+ */
 export type Authenticator = {
   /** @throws SondeError UNAUTHENTICATED, the same for every reason */
   authenticate(authorization: string | undefined, address: string): Promise<Principal>;
@@ -30,7 +32,7 @@ export function createAuthenticator(options: {
 }): Authenticator {
   const cache = new Map<string, { principal: Principal; until: number }>();
   const refusals = createRefusalCounts({ event: "key.refused", ...options });
-  /** Grows with each key that is forgotten: what was read before that is not kept. */
+  /** Counts calls of `forget`. A key that was read before the latest one is not cached. */
   let forgotten = 0;
 
   const refuse = (address: string): SondeError => {

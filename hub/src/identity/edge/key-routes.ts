@@ -8,7 +8,7 @@ import { buildAuditRecord } from "../../audit/index.ts";
 import type { Hub } from "../../hub.ts";
 import type { KeyStore } from "./key-store.ts";
 
-/** API keys: made, listed and revoked. */
+/** Adds the routes that create, list and revoke API keys. */
 export function addKeyRoutes({ app, auditLog, now }: Hub, keys: KeyStore): void {
   app.get(
     "/api/v1/api-keys",
@@ -64,7 +64,7 @@ export function addKeyRoutes({ app, auditLog, now }: Hub, keys: KeyStore): void 
   );
 }
 
-/** Lists of agents and probes bound what a client may ask; what the other roles do is for all. */
+/** Lists of agents and probes bind clients only, so other roles must have none. */
 function requireWholePolicy({ role, agents, probes }: KeyPolicy): void {
   if (role === "client" || (agents === "*" && probes === "*")) return;
   throw new SondeError(

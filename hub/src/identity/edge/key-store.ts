@@ -6,7 +6,7 @@ import { type Directory, hashSecret } from "../../directory/index.ts";
 export type KeyRow = { id: string; name: string; policy: KeyPolicy };
 type KeySummary = Static<typeof ApiKeySummary>;
 
-/** API keys, of which only the hash is kept. Every hub hears of a key that is another now. */
+/** Stores API keys as hashes. Every hub hears of a revoked key. */
 export function createKeyStore(sql: Sql, directory: Pick<Directory, "change">) {
   return {
     async countKeys(): Promise<number> {

@@ -5,7 +5,7 @@ import { writePrivateFile } from "@sonde/service";
 import { type AuditLog, buildAuditRecord } from "../../audit/index.ts";
 import type { KeyStore } from "./key-store.ts";
 
-/** The first key, in a file only the hub's user (and root) can read. */
+/** Creates the first key, in a file that only the hub's user and root can read. */
 export async function ensureOperatorKey(
   dataDir: string,
   keys: KeyStore,

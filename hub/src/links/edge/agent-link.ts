@@ -20,23 +20,26 @@ import type { Channel, Incoming } from "@sonde/trust/envelope";
 import type { RawData, WebSocket } from "ws";
 import type { AgentAnswer, AgentCall, AgentLink } from "../core/agent-link-port.ts";
 
-/** Calls one agent may have open; more are refused as AGENT_BUSY. */
+/** Open calls of one agent. Further calls are refused as AGENT_BUSY. */
 const MAX_OPEN_CALLS = 256;
-/** Each is a row in the audit log: an agent of another release sends a few, never a stream of them. */
+/**
+ * Unknown messages in a session. Each is an audit row; an agent of another release sends only a
+ * few.
+ */
 const MAX_UNSUPPORTED = 100;
-/** How long the other side may take to end a session that we have ended. */
+/** How long the agent has to close a session that the hub ended. */
 const CLOSE_MS = 1_000;
 const PING_EVERY_MS = 15_000;
-/** Time beyond the agent's own limit before the hub gives up. */
+/** How long the hub waits beyond the agent's own time limit. */
 const GRACE_MS = 2_000;
 
 export type LinkEvents = {
-  /** What was offered in the welcome is agreed on: the session begins. */
+  /** The session begins: both sides have agreed on a protocol. */
   onHello(body: HelloBody, agreement: Agreement): void;
   onPackReport(body: PackReportBody): void;
-  /** A message, of either side, that the other does not understand; the session goes on. */
+  /** One side sent a message that the other does not understand. The session goes on. */
   onUnsupported(message: string): void;
-  /** Once, at the end; `refusal` when one side closed the session over what the other sent. */
+  /** Called once, at the end. `refusal` is set when one side refused a message of the other. */
   onClose(refusal: SondeError | null): void;
 };
 
@@ -47,8 +50,8 @@ type OpenCall = {
 };
 
 /**
- * Serves one agent's session over an authenticated WebSocket. A message that
- * does not verify ends the session; it is never answered.
+ * Serves one agent's session over an authenticated WebSocket. A message that does not verify ends
+ * the session and gets no answer.
  */
 export function createAgentLink(
   socket: WebSocket,
@@ -73,7 +76,7 @@ export function createAgentLink(
   });
 
   socket.on("message", (data, isBinary) => {
-    // What comes after we said goodbye is of a session that is over.
+    // The session is over; ignore late messages.
     if (closing) return;
     try {
       if (!isBinary)
@@ -88,7 +91,7 @@ export function createAgentLink(
   socket.on("error", () => socket.terminate());
   socket.on("close", (code) => {
     clearInterval(heartbeat);
-    // The agent's own words are not repeated: anybody with a certificate chooses them.
+    // Do not repeat the agent's close reason: any holder of a certificate chooses its words.
     if (code === PROTOCOL_CLOSE_CODE) {
       refusal ??= new SondeError(
         "PROTOCOL_UNSUPPORTED",
@@ -136,7 +139,7 @@ export function createAgentLink(
     }
   }
 
-  /** What this release does not understand is refused alone: the session goes on. */
+  /** Refuses one message that this release does not understand. The session goes on. */
   function refuse({ seq, callId }: EnvelopeHeader, { code, message }: SondeError): void {
     unsupported += 1;
     if (unsupported > MAX_UNSUPPORTED) {
@@ -152,7 +155,7 @@ export function createAgentLink(
     socket.send(channel.seal({ type: "refused", body, ...(callId !== null && { callId }) }));
   }
 
-  /** The agent does not understand one of our messages; when it was a call, that call ends. */
+  /** Handles the agent's refusal of a message. If the message was a call, the call fails. */
   function giveUp({ callId }: EnvelopeHeader, { failure }: RefusedBody): void {
     events.onUnsupported(failure.message);
     const call = callId === null ? undefined : takeOpenCall(callId);
@@ -172,7 +175,7 @@ export function createAgentLink(
     if (header.callId !== result.callId) {
       throw new SondeError("ENVELOPE_INVALID", "expected one call id in header and body, got two");
     }
-    // An answer after the hub gave up finds nobody: the agent's own log still has it.
+    // A late answer finds no open call. The agent's own log still has it.
     takeOpenCall(result.callId)?.resolve({ body: result, envelope });
   }
 

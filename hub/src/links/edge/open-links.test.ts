@@ -10,8 +10,8 @@ import { migrations } from "../../migrations.ts";
 import type { AgentCall, AgentLink } from "../core/agent-link-port.ts";
 import { type Lease, type Links, openLinks } from "./open-links.ts";
 
-// Two hubs of one database in one process, each with its own connections. An agent's session is
-// played by the test: what is tried here is who holds it and how others reach it.
+// Two hubs of one database in one process, each with its own connections. The test plays the
+// agents' sessions: it checks who holds an agent and how other hubs reach it.
 
 const KEY = "key";
 const DIGEST = `sha256:${"a".repeat(64)}`;
@@ -42,7 +42,7 @@ afterEach(async () => {
   expect(problems.splice(0)).toEqual([]);
 });
 
-/** @param unheard of which the other hubs have not heard yet */
+/** @param unheard true hides the start of this hub from the others */
 async function openHub(self: string, unheard = false): Promise<TestHub> {
   const database = await openDatabase({
     ...{ dataDir: "/nonexistent", url: server.url, schema: "hub", migrations },
@@ -132,7 +132,7 @@ const codeOf = async (work: Promise<unknown>): Promise<string> => {
   }
 };
 
-test("many agents are asked the same, wherever they are, and each gives one outcome as it comes", async () => {
+test("a fan-out over both hubs yields one outcome for each agent, in order of arrival", async () => {
   const [here, there, slow, away] = [
     await addAgent(),
     await addAgent(),
@@ -157,7 +157,7 @@ test("many agents are asked the same, wherever they are, and each gives one outc
   expect(local.link.calls.length).toBe(1);
 });
 
-test("what the other hub refuses comes back with its code, also one of another release", async () => {
+test("the other hub's refusal comes back with its code, an unknown code too", async () => {
   const [busy, odd] = [await addAgent(), await addAgent()];
   const refuse = (code: string) => () =>
     Promise.reject(Object.assign(new SondeError("AGENT_BUSY", "no"), { code }));
@@ -171,7 +171,7 @@ test("what the other hub refuses comes back with its code, also one of another r
   );
 });
 
-test("attack 19: an agent with a live connection, here or elsewhere, gets no second", async () => {
+test("attack 19: an agent with a live connection, here or at another hub, gets no second", async () => {
   const agentId = await addAgent();
   const { link } = await connect(1, agentId);
   expect(await codeOf(hubs[0].links.lease({ agentId, publicKey: KEY }))).toBe(
@@ -183,20 +183,20 @@ test("attack 19: an agent with a live connection, here or elsewhere, gets no sec
   expect(link.ended).toBe(null);
 });
 
-test("a connection that does not answer any more gives way, and its hub lets go of it", async () => {
+test("a dead connection is replaced, and its hub ends the lease", async () => {
   const agentId = await addAgent();
   const { link, lease } = await connect(1, agentId);
   link.alive = false;
   const newer = await connect(0, agentId);
   await expect.poll(() => link.ended).toBe("replaced");
-  // What the first hub lets go of late is not the second one's lease.
+  // The first hub's late release must not end the second hub's lease.
   await lease.release();
   expect(hubs[0].directory.agentById(agentId)?.link.hub).toBe(names[0]);
   expect(await deliver(1, [agentId])).toEqual([[agentId, "ok"]]);
   expect(newer.link.calls.length).toBe(1);
 });
 
-test("attack 19: also a hub that started a moment ago holds its agents", async () => {
+test("attack 19: a hub that has just started counts as a holder", async () => {
   const agentId = await addAgent();
   const third = await openHub(randomUUID(), true);
   try {
@@ -213,7 +213,7 @@ test("attack 19: also a hub that started a moment ago holds its agents", async (
   }
 });
 
-test("attack 19: of many that come at once to both hubs one is let in", async () => {
+test("attack 19: of many concurrent connections to both hubs one is admitted", async () => {
   const agentId = await addAgent();
   const outcomes = await Promise.all(
     Array.from({ length: 20 }, (_, index) =>
@@ -224,7 +224,7 @@ test("attack 19: of many that come at once to both hubs one is let in", async ()
   expect(new Set(outcomes)).toEqual(new Set(["done", "CERTIFICATE_REFUSED"]));
 });
 
-test("attack 19: of two that come to one hub at once one is let in, and is reached", async () => {
+test("attack 19: of two concurrent connections to one hub one is admitted, and gets calls", async () => {
   const agentId = await addAgent();
   const both = await Promise.allSettled([
     hubs[0].links.lease({ agentId, publicKey: KEY }),
@@ -236,7 +236,7 @@ test("attack 19: of two that come to one hub at once one is let in, and is reach
   expect(await deliver(0, [agentId])).toEqual([[agentId, "ok"]]);
 });
 
-test("a lease that no session came of is free again, and until then its agent is on its way", async () => {
+test("a lease without a session blocks others until its release", async () => {
   const agentId = await addAgent();
   const lease = await hubs[0].links.lease({ agentId, publicKey: KEY });
   await expect.poll(() => hubs[1].directory.agentById(agentId)?.link.hub).toBe(names[0]);
@@ -252,7 +252,7 @@ test("a lease that no session came of is free again, and until then its agent is
   await connect(1, agentId);
 });
 
-test("an agent is told what it should have when it is ready, and after each change at any hub", async () => {
+test("an agent gets its desired state when ready, and after each change at any hub", async () => {
   const agentId = await addAgent();
   const { link } = await connect(1, agentId);
   expect(link.desired).toEqual([{ revision: 0, packs: [] }]);
@@ -264,7 +264,7 @@ test("an agent is told what it should have when it is ready, and after each chan
   await expect.poll(() => link.desired.map(({ revision }) => revision)).toEqual([0, 1]);
   await raise(1);
   expect(link.desired.map(({ revision }) => revision)).toEqual([0, 1, 2]);
-  // Another change of the same agent is no new order.
+  // Another change of the agent sends no desired state.
   await hubs[0].directory.change([{ kind: "agent", id: agentId }], async (tx) => {
     await tx`update agents set last_seen_at = now() where id = ${agentId}`;
   });
@@ -272,7 +272,7 @@ test("an agent is told what it should have when it is ready, and after each chan
   expect(link.desired.length).toBe(3);
 });
 
-test("an agent with a new key loses its connection, wherever it is", async () => {
+test("an agent with a new key loses its connection at any hub", async () => {
   const agentId = await addAgent();
   const { link } = await connect(1, agentId);
   await hubs[0].directory.change([{ kind: "agent", id: agentId }], async (tx) => {
@@ -281,20 +281,20 @@ test("an agent with a new key loses its connection, wherever it is", async () =>
   await expect.poll(() => link.ended).toBe("enrolled anew");
 });
 
-test("an agent whose key was replaced while it came has no session", async () => {
+test("an agent whose key changed during its lease gets no session", async () => {
   const agentId = await addAgent();
   const lease = await hubs[1].links.lease({ agentId, publicKey: KEY });
   await hubs[0].directory.change([{ kind: "agent", id: agentId }], async (tx) => {
     await tx`update agents set public_key = 'another key' where id = ${agentId}`;
   });
-  // The notification of a later change says that the one before has been heard.
+  // The notification of a later change shows that the earlier one has arrived.
   await addAgent();
   const link = playLink();
   lease.attach(link);
   expect(link.ended).toBe("enrolled anew");
 });
 
-test("a hub that stops leaves no agent behind that seems to be there", async () => {
+test("a stopped hub's agents are offline", async () => {
   const agentId = await addAgent();
   const { link } = await connect(1, agentId);
   const agent = () => hubs[0].directory.agent(`host-${agentId}`);
@@ -305,12 +305,12 @@ test("a hub that stops leaves no agent behind that seems to be there", async () 
   expect(await deliver(0, [agentId])).toEqual([[agentId, "AGENT_OFFLINE"]]);
 });
 
-test("of two processes under one hub's name the older one is told to end", async () => {
+test("of two processes under one hub name the older is told to end", async () => {
   const newer = await openHub(names[0]);
   try {
     await expect.poll(() => replaced).toContainEqual(expect.stringContaining(names[0]));
     expect(replaced[0]).toContain("expected a hub-name of its own in each data folder");
-    // The older one goes, and takes nothing of the newer one with it.
+    // The older process stops and must not remove the newer one's row.
     await hubs[0].links.close();
     await newer.directory.change([{ kind: "hub", id: names[0] }], () => Promise.resolve());
     const rows = await newer.database.sql`select 1 from hubs where id = ${names[0]}`;
@@ -323,7 +323,7 @@ test("of two processes under one hub's name the older one is told to end", async
   }
 });
 
-test("a hub that is stopping takes no agent any more", async () => {
+test("a stopping hub takes no agents", async () => {
   const agentId = await addAgent();
   const closing = hubs[1].links.close();
   const late = hubs[1].links.lease({ agentId, publicKey: KEY });
@@ -332,7 +332,7 @@ test("a hub that is stopping takes no agent any more", async () => {
   expect(hubs[1].directory.agentById(agentId)?.link.hub).toBe(null);
 });
 
-test("a lease that could not be let go of is let go of as soon as the database takes it", async () => {
+test("a failed release is retried until the database takes it", async () => {
   const agentId = await addAgent();
   const { lease } = await connect(1, agentId);
   const { sql } = hubs[0].database;
@@ -361,7 +361,7 @@ const ask = (agentId: string) => ({
   },
 });
 
-test("a call that reaches the other hub late is not made", async () => {
+test("a call that reaches the other hub late is not sent", async () => {
   const agentId = await addAgent();
   const { link } = await connect(1, agentId);
   await relayed(ask(agentId), 3);
@@ -372,7 +372,7 @@ test("a call that reaches the other hub late is not made", async () => {
     .toEqual([inTime.question.call.callId]);
 });
 
-test("what is not a message between hubs is reported, and the next one is read", async () => {
+test("a malformed relay message is reported, and the next one is read", async () => {
   const agentId = await addAgent();
   const { link } = await connect(1, agentId);
   const { question, ...other } = ask(agentId);

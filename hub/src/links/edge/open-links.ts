@@ -8,12 +8,12 @@ import type { AgentAnswer, AgentLink } from "../core/agent-link-port.ts";
 import { openPeers } from "./peers.ts";
 import { type Question, openRelay } from "./relay.ts";
 
-/** A first connection must prove itself dead before a second one of the same identity is let in. */
+/** How long the first connection has to answer a ping before a second one may replace it. */
 const TAKEOVER_PING_MS = 2_000;
-/** For the way to the other hub and back, beyond the time that it gives the agent. */
+/** Time for the relay to the other hub and back, beyond the agent's time limit. */
 const RELAY_MS = 4_000;
 
-/** One agent of those that are asked the same. */
+/** One agent of a fan-out. */
 export type Target = { agentId: string; callId: string; packDigest: Digest };
 export type Asked = { principal: string; policyHash: Digest; body: CallBody };
 export type Outcome =
@@ -21,56 +21,59 @@ export type Outcome =
   | { agentId: string; error: SondeError };
 
 /**
- * The agents' connections, whichever hub of this database holds them. Whose connection an agent is,
- * is a lease (agent, hub, epoch) in the database. Several callers at once; nothing is retried.
+ * The agents' connections, whichever hub of this database holds them. A lease (agent, hub, epoch)
+ * in the database names the holder. Callers may be concurrent. Nothing is retried.
  */
 export type Links = {
-  /** Asks many agents the same; one outcome for each, as it comes. Never throws. */
+  /**
+   * Sends one call to many agents and yields one outcome for each, in order of arrival. Never
+   * throws.
+   */
   deliver(targets: readonly Target[], asked: Asked): AsyncIterable<Outcome>;
   isOnline(agent: KnownAgent): boolean;
   /**
-   * Takes an agent for this hub, before its session begins. The session is over as soon as the
-   * agent has another key than the one it showed.
+   * Takes the lease of an agent for this hub, before its session begins. The session ends as soon
+   * as the directory has another key for the agent.
    *
-   * @throws SondeError CERTIFICATE_REFUSED while it has a live connection, here or elsewhere
-   *   (attack 19), and AGENT_OFFLINE once this hub is stopping
+   * @throws SondeError CERTIFICATE_REFUSED while the agent has a live connection, here or elsewhere
+   *   (attack 19); AGENT_OFFLINE while this hub is stopping
    */
   lease(agent: { agentId: string; publicKey: string }): Promise<Lease>;
-  /** Says again what they should have to the agents here that should have one of these packs. */
+  /** Sends the desired state again to the connected agents that have one of these packs in it. */
   remind(packs: ReadonlySet<string>): void;
   /** Ends every session of this hub. */
   close(): Promise<void>;
 };
 
-/** The right to one agent's connection. */
+/** The right to hold one agent's connection. */
 export type Lease = {
   /** The session has begun. */
   attach(link: AgentLink): void;
-  /** The agent may be told what it should have, now and after each change. */
+  /** The agent accepts its desired state from now on: it is sent now and after each change. */
   ready(): void;
-  /** The connection has ended, or never came to be. Twice is as once. */
+  /** Ends the lease after the connection closed or failed to start. Idempotent. */
   release(): Promise<void>;
 };
 
 type Held = {
-  /** PEM of the key by which the agent came. */
+  /** PEM of the key that authenticated the connection. */
   publicKey: string;
   epoch: number;
   link: AgentLink | null;
-  /** Of the desired state that was sent last; null until the agent has said hello. */
+  /** Revision of the desired state that was sent last; null until the agent's hello. */
   revision: number | null;
-  /** Why its session must not go on, whether it has begun or not. */
+  /** Why the session must end, or must not begin; null while it may go on. */
   over: "enrolled anew" | "replaced" | null;
 };
 
 export type LinksOptions = {
   sql: Sql;
   directory: Directory;
-  /** This hub among those of the database; the same after a restart. */
+  /** This hub's name among the hubs of the database. Survives a restart. */
   self: string;
   now: () => Date;
   report: (error: Error) => void;
-  /** Another process runs under this hub's name: this one must end. */
+  /** Called when another process runs under this hub's name: this process must end. */
   onReplaced: (error: SondeError) => void;
 };
 
@@ -84,7 +87,7 @@ export async function openLinks(options: LinksOptions): Promise<Links> {
     replaced: () => onReplaced(refuseName()),
     report,
   });
-  // What an earlier process of this hub held ended with it.
+  // An earlier process of this hub left its leases behind; its connections ended with it.
   await releaseAll();
 
   directory.onChange(({ kind, id }) => {
@@ -114,13 +117,13 @@ export async function openLinks(options: LinksOptions): Promise<Links> {
     }
   }
 
-  /** One whose session has not begun yet is on its way: it counts as alive. */
+  /** A connection whose session has not begun yet counts as alive. */
   async function isAlive(mine: Held | undefined, timeoutMs: number): Promise<boolean> {
     if (mine === undefined) return false;
     return mine.link === null || (await mine.link.ping(timeoutMs));
   }
 
-  /** The other hub that holds the agent, when it is there. */
+  /** Returns the other live hub that holds the agent, if any. */
   function holderElsewhere({ link: { hub } }: KnownAgent): string | null {
     return hub !== null && hub !== self && peers.isLive(hub) ? hub : null;
   }
@@ -137,14 +140,18 @@ export async function openLinks(options: LinksOptions): Promise<Links> {
     return await relay.ask(elsewhere, { op: "call", agentId, call }, limitMs);
   }
 
-  /** The place of a new connection: one that does not answer any more makes room, one that does stays. */
+  /**
+   * Reserves the agent for a new connection. A live older connection wins; a dead one is replaced.
+   *
+   * @throws SondeError CERTIFICATE_REFUSED
+   */
   async function takePlace(agent: KnownAgent, publicKey: string): Promise<Held> {
     const before = held.get(agent.id);
     const elsewhere = holderElsewhere(agent);
     if (await isAlive(before, TAKEOVER_PING_MS)) throw refuseSecond();
     if (elsewhere !== null && (await pingElsewhere(elsewhere, agent.id))) throw refuseSecond();
-    // Of two that came at once and found nobody, the second finds the first one here. From the
-    // look to the new entry nothing may be awaited.
+    // Two connections may arrive at once and both find no holder. The second then finds the first
+    // one's entry here. Do not await between this check and the `set` below.
     if (held.get(agent.id) !== before) throw refuseSecond();
     const mine: Held = { publicKey, epoch: 0, link: null, revision: null, over: null };
     held.set(agent.id, mine);
@@ -154,7 +161,7 @@ export async function openLinks(options: LinksOptions): Promise<Links> {
 
   async function pingElsewhere(hub: string, agentId: string): Promise<boolean> {
     const question = { op: "ping", agentId, timeoutMs: TAKEOVER_PING_MS } as const;
-    // A hub that does not answer holds nobody.
+    // A hub that does not answer holds no agent.
     return await relay.ask(hub, question, TAKEOVER_PING_MS + RELAY_MS).catch(() => false);
   }
 
@@ -178,7 +185,7 @@ export async function openLinks(options: LinksOptions): Promise<Links> {
         await tx`update agents set link_hub = null, last_seen_at = ${at}
           where id = ${agentId} and link_hub = ${self} and link_epoch = ${mine.epoch}`;
       });
-    // Until this is done other hubs take the agent for connected.
+    // Retry: until this is stored, other hubs take the agent for connected.
     await keepTrying(letGo, report, closing.signal);
   }
 
@@ -241,7 +248,7 @@ export async function openLinks(options: LinksOptions): Promise<Links> {
   };
 }
 
-/** Outcomes in the order in which they come, without a queue that anybody could overfill. */
+/** Yields outcomes in order of arrival. At most one per target is buffered. */
 async function* asTheyCome(
   targets: readonly Target[],
   ask: (target: Target) => Promise<AgentAnswer>,

@@ -3,24 +3,24 @@ import type { Sql } from "postgres";
 import type { Directory } from "../../directory/index.ts";
 
 const BEAT_EVERY_MS = 5_000;
-/** A hub that was not seen for so long is gone, and its agents are offline. */
+/** A hub that was not seen for this long is gone, and its agents are offline. */
 const GONE_AFTER_S = 20;
 
-/** The hubs that run on this database now, this one among them. */
+/** The hubs that run on this database now, this one included. */
 export type Peers = {
-  /** As it was seen last; one that has just started is known at once. */
+  /** As of the last look. A hub that starts is known at once. */
   isLive(hub: string): boolean;
-  /** Looks anew, for a decision that must not rest on an old look. */
+  /** Reads the hubs again, for a decision that must not rest on an old look. */
   look(): Promise<void>;
-  /** Says that this hub is no more. */
+  /** Removes this hub from the list. */
   close(): Promise<void>;
 };
 
 /**
- * Says every few seconds that this hub is there and learns who else is, by the database's clock.
+ * Announces this hub every few seconds and learns which others run, by the database's clock.
  *
- * @param tell.gone hears of each hub that is not seen any more
- * @param tell.replaced hears, once, that another process runs under this hub's name
+ * @param tell.gone is called with each hub that is no longer seen
+ * @param tell.replaced is called when another process runs under this hub's name
  */
 export async function openPeers(
   sql: Sql,
@@ -36,7 +36,7 @@ export async function openPeers(
     const turn = (looks += 1);
     const rows = await sql<{ id: string; process: string | null }[]>`
       select id, process from hubs where seen_at > now() - make_interval(secs => ${GONE_AFTER_S})`;
-    // An older look that comes late shows what was.
+    // Ignore a look that was overtaken by a later one.
     if (turn < shown) return;
     shown = turn;
     const before = live;

@@ -10,7 +10,9 @@ import type { AgentAnswer } from "../core/agent-link-port.ts";
 
 const CHANNEL = "sonde_hub_relayed";
 
-/** A question that was older when it was read is not asked any more: whoever asked soon gives up. */
+/**
+ * A question that is older than this when it is read is not asked: the asking hub soon gives up.
+ */
 const LATE_AFTER_MS = 2_000;
 
 const AgentCall = Type.Object({
@@ -25,14 +27,14 @@ const Ping = Type.Object({
   agentId: Uuid,
   timeoutMs: Type.Integer({ minimum: 1 }),
 });
-/** What one hub asks of the one that holds an agent's connection. */
+/** A question to the hub that holds an agent's connection. */
 const Question = Type.Union([
   Type.Object({ op: Type.Literal("call"), agentId: Uuid, call: AgentCall }),
   Ping,
 ]);
 export type Question = Static<typeof Question>;
 
-/** An answer by the question's kind: a call's answer, or whether the agent is there. */
+/** Answers by kind of question: a call's answer, or whether the agent is alive. */
 type Replies = { call: AgentAnswer; ping: boolean };
 export type ReplyTo<Q extends Question> = Replies[Q["op"]];
 const READ_REPLY: { [Op in Question["op"]]: (value: unknown) => Replies[Op] } = {
@@ -60,18 +62,18 @@ type Waiting = {
 };
 
 /**
- * Questions between the hubs of one database, carried by it. Not durable: what is lost is answered
- * with CALL_OUTCOME_UNKNOWN when its time is over, and nothing is asked twice.
+ * Messages between the hubs of one database, carried by the database. Not durable: a lost question
+ * ends with CALL_OUTCOME_UNKNOWN after its time limit. Nothing is asked twice.
  */
 export type Relay = {
-  /** @throws SondeError what the other hub answered, or CALL_OUTCOME_UNKNOWN when it did not */
+  /** @throws SondeError the other hub's failure, or CALL_OUTCOME_UNKNOWN without an answer */
   ask<Q extends Question>(hub: string, question: Q, timeoutMs: number): Promise<ReplyTo<Q>>;
-  /** A hub is gone: nobody waits for it any longer. */
+  /** Fails all open questions to a hub that is gone. */
   giveUpOn(hub: string): void;
   close(): Promise<void>;
 };
 
-/** @param answer answers what other hubs ask; what it throws is their failure */
+/** @param answer answers other hubs' questions; its errors are sent back as failures */
 export async function openRelay(
   sql: Sql,
   self: string,
@@ -112,7 +114,7 @@ export async function openRelay(
         return settle(message.id, (asked) => asked.reject(fromStated(message.failure)));
     }
   };
-  // Taken by whoever it is for and by nobody else, each once.
+  // Deletes and returns this hub's messages in one statement, so each is read once.
   const take = async (id: string | null): Promise<void> => {
     const rows = await sql<{ message: string; isLate: boolean }[]>`
       delete from relayed where to_hub = ${self} ${id === null ? sql`` : sql`and id = ${id}`}
@@ -132,7 +134,7 @@ export async function openRelay(
       const [hub, id = ""] = text.split(" ");
       if (hub === self) take(id).catch(report);
     },
-    // What came while nobody listened, and at the start what an earlier process was sent.
+    // After each connect: read the messages whose notification was lost.
     () => void take(null).catch(report),
   );
 

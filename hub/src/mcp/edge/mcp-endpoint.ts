@@ -15,7 +15,9 @@ const LIST_CHANGED = JSON.stringify({
   method: "notifications/tools/list_changed",
 });
 
-/** One per principal, so that a change of one principal's list is told to that one alone. */
+/**
+ * State of one principal's clients, so that each principal hears only of its own list's changes.
+ */
 type Seat = {
   principal: Principal;
   handler: McpHttpHandler;
@@ -26,16 +28,16 @@ type Seat = {
 };
 
 export type McpEndpoint = {
-  /** Tells the clients of every principal whose tool list is another one now. */
+  /** Notifies the clients of every principal whose tool list changed. */
   announceChanges(): void;
-  /** Ends every stream of a principal, such as one whose key was revoked. */
+  /** Ends every stream of a principal, for example when its key was revoked. */
   dismiss(principalId: string): Promise<void>;
   close(): Promise<void>;
 };
 
 /**
- * `/mcp` for the stateless revision of 2026-07-28 and the 2025 revisions with a
- * handshake. The listener has authenticated the request before it comes here.
+ * Adds `/mcp` for the stateless revision of 2026-07-28 and the 2025 revisions with a handshake. The
+ * listener has authenticated each request already.
  */
 export function addMcpEndpoint(app: HttpServer, ports: ToolPorts, version: string): McpEndpoint {
   const seats = new Map<string, Seat>();
@@ -61,7 +63,7 @@ export function addMcpEndpoint(app: HttpServer, ports: ToolPorts, version: strin
   }
 
   void app.register((scope, _options, done) => {
-    // The SDK reads and bounds the body itself; a framework parser would answer in the wrong words.
+    // The SDK reads and bounds the body itself. A framework parser would answer in another format.
     scope.removeAllContentTypeParsers();
     scope.addContentTypeParser("*", (_request, _payload, parsed) => parsed(null));
     scope.route({
@@ -80,7 +82,7 @@ export function addMcpEndpoint(app: HttpServer, ports: ToolPorts, version: strin
         }
         reply.hijack();
         if (wantsStream === true) return openStream(seat, reply.raw);
-        // A server's request always has both; the SDK's type wants to hear it.
+        // A server's request always has both members, but its type makes them optional.
         return seat.serve(
           request.raw as IncomingMessage & { method: string; url: string },
           reply.raw,
@@ -117,7 +119,7 @@ async function closeSeat(seat: Seat): Promise<void> {
   await seat.handler.close();
 }
 
-/** The session-less GET stream of the 2025 revisions; it carries `list_changed` and nothing else. */
+/** Opens the session-less GET stream of the 2025 revisions. It carries only `list_changed`. */
 function openStream(seat: Seat, response: ServerResponse): void {
   response.writeHead(200, {
     "content-type": "text/event-stream",

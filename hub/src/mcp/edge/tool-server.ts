@@ -16,7 +16,7 @@ import type { Directory } from "../../directory/index.ts";
 import { maySeeAgent, type Principal } from "../../identity/index.ts";
 import type { Links } from "../../links/index.ts";
 
-/** What the tools of a client are made of. */
+/** What a client's tools need. */
 export type ToolPorts = CallPorts & {
   directory: Pick<Directory, "agents">;
   links: Pick<Links, "isOnline">;
@@ -50,10 +50,12 @@ const LIST_AGENTS: ToolDefinition = {
 
 const LIST_AGENTS_SHA256 = hashDefinition(LIST_AGENTS);
 
-/** Building one costs a validator each time unless it is shared. */
+/** Shared: each server would compile a validator of its own otherwise. */
 const jsonSchemaValidator = new AjvJsonSchemaValidator();
 
-/** Every tool a principal may call now: the fixed ones, then its part of the catalog. */
+/**
+ * Lists every tool that a principal may call now: the built-in one, then its part of the catalog.
+ */
 export function listTools(
   ports: Pick<ToolPorts, "catalog">,
   principal: Principal,
@@ -64,10 +66,7 @@ export function listTools(
   ];
 }
 
-/**
- * The MCP server of one request: lists and calls on behalf of one principal.
- * It holds nothing between requests.
- */
+/** Creates the MCP server of one request of one principal. It keeps no state between requests. */
 export function createToolServer(ports: ToolPorts, principal: Principal, version: string): Server {
   const server = new Server(
     { name: "sonde", title: "Sonde", version },
@@ -108,7 +107,7 @@ async function callTool(
   args: Record<string, unknown>,
 ): Promise<CallOutcome> {
   const { agent, ...params } = args;
-  // A missing or odd agent still goes the whole walk, so that it is recorded.
+  // A call with a missing or malformed agent goes through `callProbe` too, so that it is recorded.
   return callProbe(ports, principal, {
     tool,
     agent: typeof agent === "string" ? agent : "",

@@ -26,7 +26,7 @@ let database: HubDatabase;
 let registry: SampleRegistry;
 let follower: RegistryFollower;
 let news: string[];
-/** Moves on by more than any look is recent for. */
+/** Each reading of the clock is later than any cached look lasts. */
 let elapsed = 0;
 
 beforeAll(async () => {
@@ -88,7 +88,7 @@ const reportOf = (log: SampleRegistry["log"]) => ({
   head: headOf(log.frontier),
 });
 
-test("a range means what the log says, and a later look sees what was added", async () => {
+test("a range resolves by the log, and a later look sees new entries", async () => {
   expect(await choose("^1")).toMatchObject({ version: "1.0.0" });
   publish("1.1.0");
   expect(await choose("^1")).toMatchObject({ version: "1.1.0" });
@@ -107,7 +107,7 @@ test("a range means what the log says, and a later look sees what was added", as
   expect(await codeOf(follower.choose("acme/none", "*", "0.1.0"))).toBe("NOT_FOUND");
 });
 
-test("an older head counts for as long as the policy says, and no longer", async () => {
+test("a head counts up to the policy's maximum age", async () => {
   const signedBefore = (hours: number) => {
     const at = new Date(Date.now() - hours * 3_600_000);
     registry.lie = ({ url }, response) => {
@@ -124,7 +124,7 @@ test("an older head counts for as long as the policy says, and no longer", async
   expect(await codeOf(choose("^1"))).toBe("REGISTRY_LOG_INCONSISTENT");
 });
 
-test("attack 69: a rewritten log is an alarm once, nothing is chosen, and nothing of it is kept", async () => {
+test("attack 69: a rewritten log raises one alarm, and nothing of it is chosen or stored", async () => {
   await choose("^1");
   const head = follower.head();
   const before = (await lastAlarms()).length;
@@ -146,7 +146,7 @@ test("attack 69: a rewritten log is an alarm once, nothing is chosen, and nothin
   expect(await codeOf(choose("9.9.9"))).toBe("NOT_FOUND");
 });
 
-test("attack 69: an agent that was shown a fork is an alarm, until it is shown what all see", async () => {
+test("attack 69: a fork shown to one agent is an alarm until that agent sees the common log", async () => {
   await follower.place();
   const before = (await lastAlarms()).length;
   const fork = registry.log.fork();
@@ -154,11 +154,11 @@ test("attack 69: an agent that was shown a fork is an alarm, until it is shown w
   fork.append(Buffer.from("for one agent alone"));
   await follower.compare("web-1", reportOf(registry.log));
   expect(follower.status().forks).toEqual([]);
-  // As long as ours.
+  // A fork of the same size.
   await follower.compare("web-2", reportOf(fork));
   expect(follower.status().forks).toEqual([{ agent: "web-2", head: headOf(fork.frontier) }]);
   expect(await codeOf(choose("^1"))).toBe("REGISTRY_LOG_INCONSISTENT");
-  // Longer than ours: our own registry does not have it.
+  // A larger fork: this hub's registry does not have its last entry.
   fork.append(Buffer.from("more"));
   await follower.compare("web-3", reportOf(fork));
   expect(follower.status().forks.map(({ agent }) => agent)).toEqual(["web-2", "web-3"]);
@@ -172,7 +172,7 @@ test("attack 69: an agent that was shown a fork is an alarm, until it is shown w
   ]);
 });
 
-test("a registry that is down is no alarm, and what could not be compared is compared later", async () => {
+test("a registry that is down is no alarm, and the comparison is made later", async () => {
   await follower.place();
   const before = (await lastAlarms()).length;
   const fork = registry.log.fork();
@@ -190,7 +190,7 @@ test("a registry that is down is no alarm, and what could not be compared is com
   expect(follower.status().forks.map(({ agent }) => agent)).toEqual(["web-1"]);
 });
 
-test("an agent of another registry, or without one yet, says nothing about this one", async () => {
+test("an agent of another registry, or of none yet, is not compared", async () => {
   await follower.place();
   await follower.compare("web-1", null);
   const other = await startSampleRegistry();
@@ -207,7 +207,7 @@ test("an agent of another registry, or without one yet, says nothing about this 
   });
 });
 
-test("a restart goes on from where it was: what was followed need not be there any more", async () => {
+test("a restart continues from the stored place, without the followed entries", async () => {
   await follower.place();
   const asked: string[] = [];
   registry.lie = ({ url = "" }) => {

@@ -15,10 +15,10 @@ import { type LogHead, type RegistryHeadReport } from "@sonde/schemas/wire";
 import { chooseVersion } from "@sonde/trust/log";
 import { type AuditLog, buildAuditRecord } from "../../audit/index.ts";
 
-/** One look at the log serves everything that happens within. */
+/** How long the result of one look at the log is reused. */
 export const RECENT_MS = 2_000;
 
-/** Where followed entries are kept; see edge/registry-log-store for its promises. */
+/** Storage of followed entries. Its guarantees are in edge/registry-log-store. */
 export type RegistryLogPort = {
   keepFollowed(
     logKey: string,
@@ -34,7 +34,7 @@ export type RegistryLogPort = {
 
 export type FollowerPorts = {
   readPolicy: () => TrustPolicy;
-  /** As `followRegistry` of trust/admit. */
+  /** `followRegistry` of trust/admit. */
   follow: (
     request: Omit<FollowRequest, "op">,
     onEntry: (entry: FollowedEntry) => Promise<void>,
@@ -43,13 +43,13 @@ export type FollowerPorts = {
   auditLog: AuditLog;
   now: () => Date;
   elapsed: () => number;
-  /** Packs about which the log said something new. */
+  /** Is called with the packs that new entries are about. */
   onNews: (packs: ReadonlySet<PackName>) => void;
 };
 
 /**
- * Follows the registry's transparency log entry by entry, and compares what each
- * agent was shown with it: a fork made for one of them is seen here.
+ * Follows the registry's transparency log entry by entry, and compares it with the heads that
+ * agents saw. So a fork that was made for one agent is detected here.
  */
 export class RegistryFollower {
   readonly #ports: FollowerPorts;
@@ -64,9 +64,9 @@ export class RegistryFollower {
     this.#ports = ports;
   }
 
-  /** The version that `wanted` (a version or a range) means for an agent; see `chooseVersion`. */
+  /** Resolves `wanted`, a version or a range, for an agent; see `chooseVersion`. */
   async choose(name: PackName, wanted: string, agentVersion: Version): Promise<PublishEntry> {
-    // A version that was published a moment ago counts too.
+    // No cached look, so that a version published a moment ago counts too.
     await this.follow(0);
     await this.place();
     const { logKey } = this.#ports.readPolicy();
@@ -75,9 +75,9 @@ export class RegistryFollower {
   }
 
   /**
-   * How far the log was followed, just now.
+   * How far the log was followed, at most RECENT_MS ago.
    *
-   * @throws SondeError REGISTRY_LOG_INCONSISTENT also while agents see a fork
+   * @throws SondeError REGISTRY_LOG_INCONSISTENT also while an agent sees a fork
    */
   async place(): Promise<LogPlace> {
     await this.follow(RECENT_MS);
@@ -92,12 +92,12 @@ export class RegistryFollower {
     return this.#followed.log.place;
   }
 
-  /** The head that the log had when it was last followed. */
+  /** The log's head when it was last followed. */
   head(): LogHead | null {
     return this.#followed?.log.head ?? null;
   }
 
-  /** What agents enrolling now must find in that log, if it is theirs too. */
+  /** The head that a newly enrolled agent must find in its log, if it follows the same one. */
   report(): RegistryHeadReport {
     if (this.#followed === null) return null;
     return { logKey: this.#followed.logKey, head: this.#followed.log.head };
@@ -119,24 +119,27 @@ export class RegistryFollower {
   }
 
   /**
-   * Compares what an agent was shown with what this hub was, now and after each
-   * further look at the log. A history longer than ours is looked for first. A
-   * fork is an alarm in the audit log.
+   * Compares the head that an agent saw with this hub's log, now and after each further look. A
+   * head beyond this hub's own makes it look first. A fork is recorded as an alarm.
    */
   async compare(agent: string, seen: RegistryHeadReport): Promise<void> {
     this.#seen.set(agent, seen);
     if (seen !== null && seen.head.size > (this.head()?.size ?? 0)) {
-      // When that fails, the comparison follows the next look that does not.
+      // After a failure the next successful look compares.
       await this.follow(0).catch(() => undefined);
     }
     await this.#check(agent);
   }
 
-  /** @throws SondeError REGISTRY_LOG_INCONSISTENT or REGISTRY_UNAVAILABLE */
+  /**
+   * Follows the log unless the last look is newer than `maxAgeMs`.
+   *
+   * @throws SondeError REGISTRY_LOG_INCONSISTENT or REGISTRY_UNAVAILABLE
+   */
   async follow(maxAgeMs: number): Promise<void> {
     const isRecent = this.#ports.elapsed() - this.#followedAt < maxAgeMs;
     if (isRecent && this.#problem === null) return;
-    // What is under way began too early, and its failure is its own.
+    // A running look began too early for this caller, so wait for it and ignore its failure.
     if (maxAgeMs === 0) await this.#following?.catch(() => undefined);
     this.#following ??= this.#followNow().finally(() => (this.#following = null));
     await this.#following;
@@ -173,10 +176,10 @@ export class RegistryFollower {
   async #check(agent: string): Promise<void> {
     const { logKey } = this.#ports.readPolicy();
     const seen = this.#seen.get(agent) ?? null;
-    // An agent of another registry has another log to follow.
+    // An agent of another registry follows another log.
     if (seen === null || seen.logKey !== logKey || seen.head.size === 0) return;
     const ours = await this.#ports.store.readHead(logKey, seen.head.size);
-    // Longer than ours, and our own look failed: not known yet.
+    // The head is beyond ours and our own look failed, so nothing is known yet.
     if (ours === null && this.#problem !== null) return;
     const isFork = ours?.hash !== seen.head.hash;
     if (isFork === this.#forks.has(agent)) return;

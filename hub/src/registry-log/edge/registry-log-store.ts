@@ -5,19 +5,19 @@ import { type FollowedEntry, type FollowedLog } from "@sonde/schemas/trust";
 import { type LogHead } from "@sonde/schemas/wire";
 import type { Sql } from "postgres";
 
-/** Any number; the same in every hub of a database. */
+/** Advisory lock. Any number that is the same in every hub of a database. */
 const FOLLOW_LOCK = 736_017_102;
 
-/** Adds one entry to what is being written. */
+/** Adds one entry to the transaction. */
 export type AddEntry = (entry: FollowedEntry) => Promise<void>;
 
-/** Every entry of the registries' logs that this hub followed, each log under its key. */
+/** Stores every entry of the registries' logs that this hub followed, each log under its key. */
 export function createRegistryLogStore(sql: Sql) {
   return {
     /**
-     * Keeps all entries that `follow` hands on and the place it arrives at, or,
-     * when it throws, nothing. `follow` begins where the log was followed to; null is its start.
-     * Of several hubs one follows at a time, and the next goes on from where it arrived.
+     * Stores all entries that `follow` adds and the place that it returns, or nothing when it
+     * throws. `follow` starts where the log was followed to; null is the log's start. One hub
+     * follows at a time; the next continues from its place.
      */
     async keepFollowed(
       logKey: string,
@@ -40,7 +40,7 @@ export function createRegistryLogStore(sql: Sql) {
       });
     },
 
-    /** What the log says of one pack, in its order. */
+    /** Returns the log's entries about one pack, in log order. */
     async readEntries(logKey: string, pack: PackName): Promise<RegistryEntry[]> {
       const rows = await sql<{ entry: string }[]>`
         select entry from registry_entries
@@ -48,7 +48,7 @@ export function createRegistryLogStore(sql: Sql) {
       return rows.map(({ entry }) => parseRegistryEntry(parseJson(entry, "entry", "INTERNAL")));
     },
 
-    /** The head that the log had at that size, when it was followed so far. */
+    /** Returns the log's head at that size, or null when it was not followed that far. */
     async readHead(logKey: string, size: number): Promise<LogHead | null> {
       const [row] = await sql<{ hash: Digest }[]>`
         select head_hash as hash from registry_entries

@@ -84,7 +84,7 @@ test("attack 24: a route that names no right does not start", () => {
   expect(() => bare.get("/open", () => "secret")).toThrow(/names no right/);
 });
 
-test("a key opens exactly what its role may do", async () => {
+test("a key has exactly the rights of its role", async () => {
   const client = await addKey("client");
   const operator = await addKey("operator");
   expect(await ask("/agents", bearer(client.secret))).toBe("reached");
@@ -92,7 +92,7 @@ test("a key opens exactly what its role may do", async () => {
   expect(await ask("/keys", bearer(operator.secret))).toBe("reached");
 });
 
-test("who read what is in the audit log, once and before it is answered", async () => {
+test("each read is in the audit log, once and before its answer", async () => {
   const { id, secret } = await addKey("operator");
   const from = auditLog.head().size;
   for (const path of ["/agents", "/keys", "/agents/web-1", "/own-row", "/health"]) {
@@ -142,14 +142,14 @@ test("attack 32: a foreign Host or Origin is refused before the key is looked at
   expect(await ask("/agents", { ...headers, origin: "http://localhost:3000" })).toBe("reached");
 });
 
-test("attack 16: the database holds no key in a form that opens anything", async () => {
+test("attack 16: the database holds no usable key", async () => {
   const { secret } = await addKey("operator");
   const rows = await database.sql`select * from api_keys`;
   expect(rows.length).toBeGreaterThan(0);
   expect(JSON.stringify(rows)).not.toContain(secret.slice("sonde_ak_".length));
 });
 
-test("a denial is in the audit log before it is answered, the guard's and a handler's alike", async () => {
+test("a denial by guard or handler is in the audit log before its answer", async () => {
   const { id, secret } = await addKey("auditor");
   const from = auditLog.head().size;
   expect(await ask("/keys", bearer(secret))).toBe("FORBIDDEN");
@@ -170,7 +170,7 @@ test("a denial is in the audit log before it is answered, the guard's and a hand
   ]);
 });
 
-test("a defect is in the log under the id that its answer has", async () => {
+test("an internal error is logged under the request id of its answer", async () => {
   const { secret } = await addKey("operator");
   const headers = { host: "localhost:1", ...bearer(secret) };
   const answer = await app.inject({ url: "/defect", headers });
@@ -181,12 +181,12 @@ test("a defect is in the log under the id that its answer has", async () => {
   expect(reported[0]?.requestId).toBe(answer.headers["sonde-request-id"]);
 });
 
-test("behind a proxy its word says who asks, and not what the client put before it", async () => {
+test("behind a proxy the client's address is the proxy's entry, not the client's own", async () => {
   const headers = { host: "localhost:1", "x-forwarded-for": "198.51.100.1, 192.0.2.1" };
   expect((await app.inject({ url: "/ip", headers })).json()).toEqual({ ip: "192.0.2.1" });
 });
 
-test("what fails before or beside a route still has a code", async () => {
+test("an error outside of a route still has a code", async () => {
   const { secret } = await addKey("client");
   expect(await ask("/nowhere", bearer(secret))).toBe("NOT_FOUND");
   expect(await ask("/%zz", bearer(secret))).toBe("BAD_REQUEST");

@@ -28,7 +28,7 @@ export type ApiServerOptions = Pick<HttpServerOptions, "report" | "tls" | "behin
   GuardOptions;
 
 type GuardOptions = {
-  /** Host names this hub may be called by, besides the loopback ones. */
+  /** Host names by which this hub may be called, besides the loopback names. */
   publicHosts: string[];
   authenticator: Authenticator;
   auditLog: AuditLog;
@@ -39,8 +39,8 @@ const MAX_BODY_BYTES = 256 * 1024;
 const LOOPBACK = ["localhost", "127.0.0.1", "[::1]"];
 
 /**
- * The hub's HTTP listener without routes. Every request passes here: host and
- * origin, then the key, then the policy, all before a body is read.
+ * Creates the hub's HTTP listener without routes. Every request passes its guard: host and origin,
+ * then the key, then the right, all before the body is read.
  */
 export function createApiServer(options: ApiServerOptions): HttpServer {
   const { report, tls, behindProxy = false } = options;
@@ -55,7 +55,9 @@ export function createApiServer(options: ApiServerOptions): HttpServer {
   return app;
 }
 
-/** Who may do what at the hub; denials and reads are in the audit log before they are answered. */
+/**
+ * Builds the guard that authorizes each request. Denials and reads are recorded before the answer.
+ */
 function buildGuard(options: GuardOptions): Guard<Principal, RouteRight> {
   const { authenticator, auditLog, now } = options;
   const hosts = [...LOOPBACK, ...options.publicHosts];
@@ -76,7 +78,7 @@ function buildGuard(options: GuardOptions): Guard<Principal, RouteRight> {
         buildAuditRecord(now(), "log.read", { principal: principal.subject.id, detail }),
       );
     },
-    // Whoever tries doors with a stolen key is seen.
+    // Denied requests are recorded, so the use of a stolen key shows.
     async onDenied(principal, { method, routeOptions }, reason) {
       await auditLog.append(
         buildAuditRecord(now(), "request.denied", {
@@ -90,7 +92,7 @@ function buildGuard(options: GuardOptions): Guard<Principal, RouteRight> {
   };
 }
 
-/** Reads that leave a row of their own, and the stream of changes, which tells nothing. */
+/** Rights whose routes record their reads themselves, or whose stream carries no data. */
 const RECORDED_ELSEWHERE: ReadonlySet<RouteRight> = new Set<RouteRight>([
   "audit.read",
   "probe.list",
@@ -100,7 +102,10 @@ function isRead({ method }: FastifyRequest): boolean {
   return method === "GET" || method === "HEAD";
 }
 
-/** Attack 32: a web page that resolves its own name to this address is still foreign. */
+/**
+ * Attack 32 (DNS rebinding): a web page may resolve its own name to this address, so Host and
+ * Origin must be on the allow list.
+ */
 function refuseForeignOrigin(
   host: string | undefined,
   origin: string | undefined,

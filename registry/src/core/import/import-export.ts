@@ -29,24 +29,27 @@ import { bytesOf, parseManifest } from "@sonde/trust/pack";
 import { checkRights } from "../publish/check-rights.ts";
 import type { StoredVersion } from "../stored-version.ts";
 
-/** A version of the log, and whether this registry has its archive already. */
+/** A version that the log publishes, and whether this registry has its archive. */
 export type LoggedVersion = {
   entry: PublishEntry;
   logIndex: number;
   isPresent: boolean;
-  /** By the whole log: nobody gets it, so an export may be without its archive. */
+  /**
+   * By the whole log. A quarantined version is not served, so its archive may be missing in an
+   * export.
+   */
   isQuarantined: boolean;
 };
 
-/** Where an import goes. Nothing is seen by others before all of it is there. */
+/** Where an import writes. Other readers see nothing before the import is complete. */
 export type ImportTarget = {
-  /** What earlier imports left: all that is served now. */
+  /** The head of the earlier imports: what is served now. */
   head: Frontier;
   checkpoint: string | null;
-  /** Appends an entry with what it makes of its pack. */
+  /** Appends an entry and applies it to its pack. */
   append(entry: RegistryEntry, bytes: Uint8Array): Promise<void>;
   keepCheckpoint(note: string): Promise<void>;
-  /** Every version that the log publishes, in its order, of what was appended too. */
+  /** Every version that the log publishes, in log order, appended entries included. */
   listVersions(): AsyncIterable<LoggedVersion>;
   insertVersion(
     version: StoredVersion,
@@ -59,23 +62,22 @@ export type ImportTarget = {
 
 export type ImportRequest = {
   file: ExportReader;
-  /** The operator's word on whose log it must be; the file has no say. */
+  /** Key of the mirrored log, from the configuration and never from the file. */
   key: NoteKey;
   target: ImportTarget;
   now: Date;
 };
 
 /**
- * Takes an export into a mirror. The log comes first and is followed from its
- * first entry: it must go on from what this registry has, and lead to a head that
- * the key signed. Every archive after it must be what that log says of it.
+ * Imports an export into a mirror. The log comes first and is followed from its first entry: it
+ * must extend this registry's log and lead to a head that the key signed. Each later archive must
+ * match its entry.
  *
- * The head may be of any age: how old is too old is for those who read the log to
- * say. So are signatures: agents verify them by policies of their own, and what
- * this registry said of them would count for nothing.
+ * The head may have any age: readers of the log decide which age is too old. Signatures of packs
+ * are not verified here: agents verify them by their own policies.
  *
- * @throws SondeError EXPORT_INVALID, REGISTRY_LOG_INCONSISTENT, DIGEST_MISMATCH,
- *   ARCHIVE_INVALID, MANIFEST_INVALID; the target then keeps nothing
+ * @throws SondeError EXPORT_INVALID, REGISTRY_LOG_INCONSISTENT, DIGEST_MISMATCH, ARCHIVE_INVALID,
+ *   MANIFEST_INVALID; the target then keeps nothing
  */
 export async function importExport(request: ImportRequest): Promise<ImportReport> {
   const { file, target } = request;
@@ -105,14 +107,14 @@ async function importLog({ file, key, target, now }: ImportRequest) {
       await target.append(parseRegistryEntry(value), bytes);
     },
   });
-  // Of the same log an older head would only be refused sooner.
+  // Two heads of the same size: keep the newer one, since readers refuse old heads.
   const before = target.checkpoint === null ? null : openCheckpoint(target.checkpoint, key);
   const isOlder = before?.size === checkpoint.size && before.at > checkpoint.at;
   if (!isOlder) await target.keepCheckpoint(note);
   return { checkpoint: isOlder ? before : checkpoint, frontier, trustedRoot };
 }
 
-/** What it decides is for the people who pin it; here it is only carried. */
+/** Checks the form only. The people who pin a trusted root decide whether to trust it. */
 async function takeTrustedRoot(file: ExportReader): Promise<string | null> {
   const bytes = await file.take(TRUSTED_ROOT);
   if (bytes === null) return null;
@@ -125,7 +127,7 @@ async function takeTrustedRoot(file: ExportReader): Promise<string | null> {
   return text;
 }
 
-/** Text as the database keeps it. */
+/** Decodes text that the database can store: UTF-8 without zero bytes. */
 function readText(bytes: Uint8Array, { name }: ExportMember): string {
   try {
     const text = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(bytes);
@@ -153,7 +155,7 @@ async function importVersion(
   const files = readLoggedArchive(archive, entry);
   const bundle = readText(await file.demand(bundleMember(digest)), bundleMember(digest));
   if (isPresent) {
-    // The log does not cover bundles: one that was spoilt on the way is mended by the next.
+    // The log does not cover bundles, so the next import replaces a damaged one.
     await target.replaceBundle(entry, bundle);
     return "present";
   }

@@ -3,7 +3,7 @@ import { MAX_ARCHIVE_BYTES } from "@sonde/trust/archive";
 import { MAX_BUNDLE_BYTES } from "@sonde/trust/pack";
 import type { Submission } from "./submission.ts";
 
-/** Step 1: no later step sees more than this, wherever the bytes came from. */
+/** Step 1: bounds the size of both files for all later steps. */
 export function capSize({ archive, bundle }: Submission): void {
   const bundleBytes = Buffer.byteLength(bundle.text, "utf8");
   if (archive.sizeBytes > MAX_ARCHIVE_BYTES || bundleBytes > MAX_BUNDLE_BYTES) {

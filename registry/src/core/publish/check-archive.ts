@@ -2,21 +2,23 @@ import type { Digest } from "@sonde/schemas/names";
 import type { CheckedPack, SignerPolicy, TrustedIdentity, TrustedRoot } from "@sonde/schemas/trust";
 import type { Submission } from "./submission.ts";
 
-/** Who may sign for a publisher here. */
+/** The signers that this registry accepts for a publisher. */
 export type PublisherSigners = {
   /** Public keys in PEM. */
   keys: readonly string[];
   identities: readonly TrustedIdentity[];
-  /** Against what an identity's certificate is verified; without it no identity counts. */
+  /**
+   * Sigstore's trusted root, for certificates of identities. Without it no identity is accepted.
+   */
   trustedRoot: TrustedRoot | undefined;
 };
 
 /**
- * Reads and verifies both files outside of this process.
+ * Reads and verifies both files in another process.
  *
  * @param request paths of the files, the archive's digest, and who may sign
- * @returns what that archive is, signed by somebody of the policy
- * @throws SondeError what the upload was refused for, CHECK_FAILED when that is not known
+ * @returns the archive's content, signed by a signer of the policy
+ * @throws SondeError the code of the refusal, or CHECK_FAILED when the check itself failed
  */
 export type CheckUpload = (request: {
   archive: { path: string; digest: Digest };
@@ -25,8 +27,8 @@ export type CheckUpload = (request: {
 }) => Promise<CheckedPack>;
 
 /**
- * Steps 2 to 6: archive, digests, signature by a key or identity of that publisher, manifest,
- * reads and code; by the same verifier that agents use.
+ * Steps 2 to 6: archive, digests, signature by a key or identity of the publisher, manifest, reads
+ * and code. Agents use the same verifier.
  */
 export async function checkArchive(
   check: CheckUpload,

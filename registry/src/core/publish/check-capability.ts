@@ -3,7 +3,7 @@ import { type Manifest } from "@sonde/schemas/manifest";
 import { type Capability, isAboveCeiling } from "@sonde/schemas/names";
 import { classifySource, effectiveCapability } from "@sonde/sources";
 
-/** Step 8: no probe and no source, used or not, above what this registry accepts. */
+/** Step 8: refuses a probe or source, used or not, above the registry's ceiling. */
 export function checkCapability(manifest: Manifest, ceiling: Capability): void {
   const levels = [
     ...Object.keys(manifest.probes).map(

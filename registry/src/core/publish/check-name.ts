@@ -6,14 +6,14 @@ import { tooLike, warnOfNearNames } from "../name-rules.ts";
 const POPULAR = 500;
 
 export type NamePorts = {
-  /** The pack that has this name or one like it. */
+  /** Finds the pack that has this name or a look-alike. */
   findLike(name: PackName): Promise<PackName | null>;
   listPopular(limit: number): Promise<PackName[]>;
 };
 
 /**
- * Step 9, for the first version of a pack: its name is unlike every other. What
- * is only near to a known name is published with a warning.
+ * Step 9, for the first version of a pack: refuses a look-alike of another name. A name that is
+ * only near to a known one gets a warning.
  *
  * @throws SondeError NAME_REFUSED
  */

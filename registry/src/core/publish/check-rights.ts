@@ -2,7 +2,7 @@ import { SondeError } from "@sonde/schemas/errors";
 import { type Manifest } from "@sonde/schemas/manifest";
 import type { Submission } from "./submission.ts";
 
-/** Step 7: the archive is what the path says, for which `authorize` saw the right. */
+/** Step 7: the archive must be the version of the path, since `authorize` checked the path only. */
 export function checkRights(
   submission: Pick<Submission, "name" | "version">,
   manifest: Manifest,

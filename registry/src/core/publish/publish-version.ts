@@ -10,28 +10,30 @@ import { type NamePorts, checkName } from "./check-name.ts";
 import { checkRights } from "./check-rights.ts";
 import type { Submission } from "./submission.ts";
 
-/** All that a publish goes through once its files are received: the checks, then keeping it. */
+/** Every step of a publish after the upload: the checks, then the writes. */
 export const PIPELINE = [...PUBLISH_STEPS, "blob", "log"] as const;
 
-/** What publishing needs of the world. */
+/** What publishing needs from outside. */
 export type PublishPorts = NamePorts & {
   maxCapability: Capability;
   now: () => Date;
   /** Public keys (PEM) of a publisher. */
   publisherKeys(publisher: string): Promise<string[]>;
   publisherIdentities(publisher: string): Promise<TrustedIdentity[]>;
-  /** Against what keyless signatures are verified; without it none is accepted. */
+  /** For verifying keyless signatures. Without it none is accepted. */
   trustedRoot: TrustedRoot | undefined;
   checkUpload: CheckUpload;
   findVersion(name: string, version: string): Promise<StoredVersion | null>;
-  /** Keeps the file's bytes too; durable when it resolves. The same bytes twice are one blob. */
+  /**
+   * Stores the file's bytes; durable when it resolves. Storing the same bytes again is idempotent.
+   */
   keepBlob(digest: Digest, path: string): Promise<void>;
   removeBlob(digest: Digest): Promise<void>;
   /**
-   * Appends to the transparency log and makes the version visible, both or
-   * neither; null when one is there, so of two at once exactly one wins.
+   * Appends to the transparency log and makes the version visible, atomically. Of concurrent
+   * publishes of one version exactly one succeeds; the others get null.
    *
-   * @param readme Markdown, by whose words the pack is found
+   * @param readme Markdown that the search indexes
    */
   insertVersion(
     version: AcceptedVersion,
@@ -41,11 +43,11 @@ export type PublishPorts = NamePorts & {
 };
 
 /**
- * Publishes one version: every step passes, or nothing is kept and nothing is
- * visible. The same bytes again give the same answer; a version never changes.
+ * Publishes one version: either every step passes, or nothing is stored and visible. Idempotent for
+ * the same bytes; a version never changes.
  *
- * @returns the version and whether this call made it
- * @throws SondeError of the step that refused, VERSION_EXISTS for other bytes
+ * @returns the version, and whether this call created it
+ * @throws SondeError of the step that refused, or VERSION_EXISTS for other bytes
  */
 export async function publishVersion(
   ports: PublishPorts,
@@ -72,7 +74,8 @@ export async function publishVersion(
     publishedAt: ports.now().toISOString(),
     signer: pack.signer,
     manifest: pack.manifest,
-    // Whatever did not pass was thrown; only a known name had nothing to be compared with.
+    // A failed step throws, so every step here has passed. Only the name check may not apply: a
+    // known pack needs none.
     checks: PUBLISH_STEPS.map(
       (step): PublishCheck => ({ step, outcome: step === "name" ? outcome : "passed" }),
     ),
@@ -82,7 +85,8 @@ export async function publishVersion(
   const published = await ports
     .insertVersion(accepted, bundle.text, pack.readme)
     .catch(async (thrown: unknown) => {
-      // A look-alike was first: this archive is nobody's, for the digest covers its name.
+      // A look-alike was published first. The digest covers the name, so no other version has this
+      // blob.
       const isRefused = thrown instanceof SondeError && thrown.code === "NAME_REFUSED";
       if (isRefused) await ports.removeBlob(pack.digest);
       throw thrown;
@@ -90,7 +94,7 @@ export async function publishVersion(
   if (published !== null) return { published, created: true };
   const winner = await ports.findVersion(name, version);
   if (winner === null) throw new SondeError("INTERNAL", "expected the version that won, got none");
-  // Nobody else's blob: a digest covers name and version, and that version is another's.
+  // Another archive won. The digest covers name and version, so no other version has this blob.
   if (winner.digest !== pack.digest) await ports.removeBlob(pack.digest);
   return { published: demandSame(winner, pack.digest), created: false };
 }

@@ -22,17 +22,17 @@ export type ArchiveRoutePorts = {
   blobs: BlobStore;
   findVersion: VersionStore["findVersion"];
   lives: LifeStore;
-  /** Told of each download that sends the archive's first byte. */
+  /** Counts each download that sends the archive's first byte. */
   downloads: DownloadCounter;
 };
 
 /**
- * The archives: they never change, so they are cached for good and named by
- * their digest. Whole, or one range of bytes for a download that goes on.
+ * Adds the route of archives. They never change, so caches may keep them for good under their
+ * digest. It sends the whole archive or one range of bytes.
  */
 export function addArchiveRoutes(app: HttpServer, ports: ArchiveRoutePorts): void {
   app.route({
-    // HEAD is answered here, as the framework's own would know no length.
+    // The framework's own HEAD would not know the length.
     method: ["GET", "HEAD"],
     url: "/api/v1/packs/:publisher/:pack/:version/archive",
     schema: {
@@ -57,7 +57,7 @@ export function addArchiveRoutes(app: HttpServer, ports: ArchiveRoutePorts): voi
       if (quarantined !== null) {
         throw new SondeError(
           "VERSION_QUARANTINED",
-          `expected a version that anybody may get, got ${name} ${version}: ${quarantined}`,
+          `expected a version that is not quarantined, got ${name} ${version}: ${quarantined}`,
         );
       }
       const { digest } = published;
@@ -101,7 +101,7 @@ async function sendArchive(
   return reply.send(await blob.read(start, end));
 }
 
-/** A range counts only for the archive that the client has a part of (If-Range). */
+/** Returns the Range header if the client's partial archive is this one (If-Range). */
 function rangeAskedFor({ headers }: FastifyRequest, digest: Digest): string | undefined {
   const condition = headers["if-range"];
   return condition === undefined || condition === `"${digest}"` ? headers.range : undefined;

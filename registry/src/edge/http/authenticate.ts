@@ -5,8 +5,8 @@ import type { Principal } from "../../core/authorize.ts";
 const TOKEN = new RegExp(`^Bearer (${PUBLISH_TOKEN_PREFIX}[A-Za-z0-9_-]{43})$`);
 
 /**
- * Whose token an Authorization header carries. What is no token, not one of
- * ours, revoked or over gets the same answer.
+ * Returns the holder of the token in an Authorization header. A malformed, unknown, revoked or
+ * expired token gets the same answer.
  *
  * @throws SondeError UNAUTHENTICATED
  */

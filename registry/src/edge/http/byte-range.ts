@@ -1,9 +1,12 @@
-/** Which bytes to send, both included; `whole` when none, or nothing we serve, was asked for. */
+/**
+ * Bytes to send, both ends included. `whole` when no range, or none that is supported, was asked
+ * for.
+ */
 export type ByteRange = { start: number; end: number } | "whole" | "unsatisfiable";
 
 /**
- * Reads a Range header (RFC 9110, 14). One range of bytes is served; several,
- * another unit or what cannot be read is answered as if nobody had asked.
+ * Parses a Range header (RFC 9110, 14). One range of bytes is supported. Several ranges, another
+ * unit or a malformed header count as no header.
  *
  * @param size length of the whole in bytes, at least 1
  */

@@ -2,12 +2,12 @@ import { createHash } from "node:crypto";
 import type { FastifyInstance } from "fastify";
 import { Type } from "typebox";
 
-/** How the document shows a 304. */
-export const NOT_MODIFIED = Type.Null({ description: "As the caller has it" });
+/** The 304 in the OpenAPI document. */
+export const NOT_MODIFIED = Type.Null({ description: "Not modified" });
 
 /**
- * Lets routes with `config: { conditional: true }` answer 304: their bodies get
- * a strong ETag made of their bytes, and caches ask again each time.
+ * Lets routes with `config: { conditional: true }` answer 304. Their answers get a strong ETag over
+ * the body's bytes, and caches must revalidate.
  */
 export function installConditionalAnswers(app: Pick<FastifyInstance, "addHook">): void {
   app.addHook("onSend", async (request, reply, payload) => {
@@ -22,7 +22,7 @@ export function installConditionalAnswers(app: Pick<FastifyInstance, "addHook">)
   });
 }
 
-/** Whether an If-None-Match names this tag (RFC 9110, 13.1.2: weakly compared). */
+/** Tells whether an If-None-Match header names this tag (RFC 9110, 13.1.2: weak comparison). */
 export function matchesTag(header: string | undefined, tag: string): boolean {
   if (header === undefined) return false;
   return header.split(",").some((part) => {
@@ -33,7 +33,7 @@ export function matchesTag(header: string | undefined, tag: string): boolean {
 
 declare module "fastify" {
   interface FastifyContextConfig {
-    /** Answers carry an ETag, and 304 to whoever has them already. */
+    /** Answers carry an ETag. A matching If-None-Match gets 304. */
     conditional?: boolean;
   }
 }

@@ -10,7 +10,7 @@ const VersionPath = Type.Object({
   version: Version,
 });
 
-/** A version for people: what it may do in words, who signed it, its README. */
+/** Adds the route that describes a version to people: permissions in words, signer, README. */
 export function addDetailRoutes(app: HttpServer, readDetails: ReadDetails): void {
   app.get(
     "/api/v1/packs/:publisher/:pack/:version/details",

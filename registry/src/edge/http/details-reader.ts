@@ -10,7 +10,7 @@ import type { VersionStore } from "../store/version-store.ts";
 /** @throws SondeError NOT_FOUND when there is no such version */
 export type ReadDetails = (name: string, version: string) => Promise<VersionDetails>;
 
-/** What a person wants to know of a version, for the API and for the pages. */
+/** Creates the reader of a version's description, for the API and the pages. */
 export function createDetailsReader(
   versions: VersionStore,
   lives: LifeStore,

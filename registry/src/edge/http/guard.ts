@@ -12,7 +12,7 @@ import {
 declare module "fastify" {
   interface RouteRights extends Record<Right, true> {}
   interface FastifyContextConfig {
-    /** How the route refuses, besides what every route does. */
+    /** Error codes of this route, besides those of every route. */
     errors?: readonly ErrorCode[];
   }
   interface FastifyRequest {
@@ -22,10 +22,10 @@ declare module "fastify" {
 }
 
 /**
- * Who may do what at the registry.
+ * Builds the guard that authorizes each request.
  *
- * @param identify who sends a request, or UNAUTHENTICATED
- * @param isMirror nothing is changed but by an import, whoever asks
+ * @param identify returns the caller, or throws UNAUTHENTICATED
+ * @param isMirror true refuses every change except an import
  */
 export function buildGuard(
   identify: (request: FastifyRequest) => Promise<Principal>,
@@ -41,7 +41,7 @@ export function buildGuard(
 }
 
 function demandMirrored({ method, routeOptions }: FastifyRequest): void {
-  // A request for no route has none, and gets nothing but NOT_FOUND.
+  // A request without a route has no right, and gets NOT_FOUND later.
   const { right } = routeOptions.config;
   const isRead = right === "anybody" && ["GET", "HEAD"].includes(method);
   if (isRead || right === undefined || right === "import") return;
@@ -51,7 +51,7 @@ function demandMirrored({ method, routeOptions }: FastifyRequest): void {
   );
 }
 
-/** Compared as they came: what is no valid name is nobody's. */
+/** Compares raw path members: an invalid name belongs to no publisher. */
 function targetOf(params: unknown): Target {
   const { publisher = null, pack = null } = params as { publisher?: string; pack?: string };
   return { publisher, pack: pack === null ? null : `${publisher}/${pack}` };

@@ -7,8 +7,8 @@ import { NOT_MODIFIED, matchesTag } from "./conditional.ts";
 const PackPath = Type.Object({ publisher: PublisherName, pack: PublisherName });
 
 /**
- * The index that resolvers read: one file for each pack, one JSON line for each
- * version in the order of the log, with an ETag so that asking again costs little.
+ * Adds the index for resolvers: one file for each pack, one JSON line for each version in log
+ * order. An ETag makes repeated requests cheap.
  */
 export function addIndexRoutes(app: HttpServer, readPackLog: ReadPackLog): void {
   app.get(

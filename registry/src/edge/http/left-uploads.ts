@@ -6,9 +6,9 @@ import { pipeline } from "node:stream/promises";
 import type { Digest } from "@sonde/schemas/names";
 
 /**
- * Empties the folder of what a killed registry was receiving or importing. Some
- * of it may have been kept by then though it was never published: `onLeft` is told
- * each archive's digest first, so that a kill in here is made good by the next start.
+ * Empties the folder of uploads and imports that a killed registry left. Some archives may have
+ * been stored without being published: `onLeft` gets each digest before the file is removed, so
+ * that the next start repeats an interrupted clean-up.
  */
 export async function forgetLeftUploads(
   folder: string,

@@ -17,7 +17,7 @@ const PackPath = Type.Object(pack);
 const VersionPath = Type.Object({ ...pack, version: Version });
 const AdvisoryPath = Type.Object({ ...pack, id: AdvisoryId });
 
-/** What becomes of a pack after it was published: each route writes one kind of log entry. */
+/** Adds the routes that change a published pack's life. Each writes one kind of log entry. */
 export function addLifeRoutes(app: HttpServer, lives: LifeStore, now: () => Date): void {
   const path = "/api/v1/packs/:publisher/:pack";
   const said = (params: { publisher: string; pack: string }, caller: Principal) => ({
@@ -32,7 +32,7 @@ export function addLifeRoutes(app: HttpServer, lives: LifeStore, now: () => Date
         params: VersionPath,
         body: ChangeYank,
         response: { 200: PackLife },
-        summary: "Yanks a version, or takes it back",
+        summary: "Yanks a version or restores it",
       },
       config: { right: "yank", errors: ["NOT_FOUND"] },
     },
@@ -48,7 +48,7 @@ export function addLifeRoutes(app: HttpServer, lives: LifeStore, now: () => Date
         params: PackPath,
         body: ChangeDeprecation,
         response: { 200: PackLife },
-        summary: "Advises against a pack, or takes it back",
+        summary: "Deprecates a pack or withdraws the deprecation",
       },
       config: { right: "deprecate", errors: ["NOT_FOUND"] },
     },
@@ -64,7 +64,7 @@ export function addLifeRoutes(app: HttpServer, lives: LifeStore, now: () => Date
         params: AdvisoryPath,
         body: ChangeAdvisory,
         response: { 200: PackLife },
-        summary: "Tells of a fault in a range of versions",
+        summary: "Adds or withdraws an advisory about a range of versions",
       },
       config: { right: "advisory", errors: ["NOT_FOUND"] },
     },
@@ -80,7 +80,7 @@ export function addLifeRoutes(app: HttpServer, lives: LifeStore, now: () => Date
         params: VersionPath,
         body: ChangeQuarantine,
         response: { 200: PackLife },
-        summary: "Serves a version to nobody, or again",
+        summary: "Quarantines a version or releases it",
       },
       config: { right: "quarantine", errors: ["NOT_FOUND"] },
     },

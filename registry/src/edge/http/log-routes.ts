@@ -10,8 +10,7 @@ const IMMUTABLE = "public, max-age=31536000, immutable";
 export type LogRoutePorts = { log: LogStore; key: NoteKey; readCheckpoint: ReadCheckpoint };
 
 /**
- * The transparency log as C2SP tlog-tiles below `/log`: public, and the same
- * for everybody.
+ * Adds the transparency log as C2SP tlog-tiles below `/log`: public, and the same for every reader.
  */
 export function addLogRoutes(app: HttpServer, ports: LogRoutePorts): void {
   app.get(

@@ -11,20 +11,20 @@ declare module "fastify" {
     "x-sonde-right"?: unknown;
   }
   interface FastifyContextConfig {
-    /** A body that the route reads itself, for the document alone. */
+    /** Schema of a body that the route parses itself; only for the document. */
     body?: TSchema;
   }
 }
 
-const DESCRIPTION = `Every refusal is {"error": {"code", "message", "retryable", "hint"}}; the codes are words of one closed table.
+const DESCRIPTION = `Every refusal is {"error": {"code", "message", "retryable", "hint"}}; the codes are from one closed table.
 Each operation names in x-sonde-right who may call it: "anybody", or an action and the roles that have it. Roles are those of
 publishers' tokens, which a token may narrow further; the operator asks on the registry's unix socket and needs no token.`;
 
 /**
- * Makes the OpenAPI document of every route that is added after it, from what
- * the routes declare and check by. Served at `/api/v1/openapi.json`.
+ * Serves the OpenAPI document of all routes added later, at `/api/v1/openapi.json`. It is made from
+ * the schemas that the routes check by.
  *
- * @param errors how any route here may refuse
+ * @param errors codes by which any route may refuse
  */
 export async function installOpenApi(
   app: HttpServer,
@@ -80,7 +80,7 @@ function describeRoute(
   };
 }
 
-/** One response for each status, with the codes that come under it. */
+/** Builds one response for each status, with all codes of that status. */
 function describeErrors(codes: ReadonlySet<ErrorCode>): Record<number, object> {
   const byStatus = Map.groupBy(codes, (code) => ERROR_TABLE[code].status);
   return Object.fromEntries(

@@ -16,7 +16,7 @@ const VersionPath = Type.Object({
   version: Version,
 });
 
-/** Read as streams, in this order. */
+/** The multipart body: both files are read as streams, in this order. */
 const Publication = Type.Object(
   {
     bundle: Type.Unsafe<never>({ type: "string", format: "binary", description: "Sigstore, JSON" }),
@@ -24,7 +24,7 @@ const Publication = Type.Object(
   },
   { additionalProperties: false },
 );
-/** Of the steps of `publishVersion`. */
+/** Codes of the steps of `publishVersion`. */
 const REFUSALS: ErrorCode[] = [
   "ARCHIVE_INVALID",
   "MANIFEST_INVALID",
@@ -48,7 +48,7 @@ export type PackRoutePorts = PublishPorts & {
   uploads: Uploads;
 };
 
-/** The routes of schemas/registry-api: reading is public, publishing needs a right. */
+/** Adds the routes of schemas/registry-api. Reading is public; publishing needs a right. */
 export function addPackRoutes(app: HttpServer, ports: PackRoutePorts): void {
   const { versions, lives } = ports;
   app.get(
@@ -114,7 +114,7 @@ export function addPackRoutes(app: HttpServer, ports: PackRoutePorts): void {
         summary: "Publishes a version: the files bundle, then archive",
       },
       config: { right: "publish", errors: REFUSALS, body: Publication },
-      // Before a byte of the body is read.
+      // Refuses by the header, before the body is read.
       onRequest: async (request) => capUpload(request.headers["content-length"]),
     },
     async (request, reply) => {

@@ -11,12 +11,14 @@ const querystring = Type.Object(
   { additionalProperties: false },
 );
 
-/** What a version asks for beyond another one of its pack, by default the one before it. */
+/**
+ * Adds the route that compares the permissions of two versions, by default with the previous one.
+ */
 export function addPermissionRoutes(app: HttpServer, versions: VersionStore): void {
   app.get(
     "/api/v1/packs/:publisher/:pack/:version/permissions",
     {
-      schema: { params, querystring, summary: "What it asks for beyond another version" },
+      schema: { params, querystring, summary: "Permissions beyond those of another version" },
       config: { right: "anybody", errors: ["NOT_FOUND"] },
     },
     async (request): Promise<PermissionDiff> => {

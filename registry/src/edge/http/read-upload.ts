@@ -14,14 +14,14 @@ import type { FastifyReply, FastifyRequest } from "fastify";
 import type { Submission } from "../../core/publish/submission.ts";
 import { forgetLeftUploads } from "./left-uploads.ts";
 
-/** Both files, and what multipart puts around them. */
+/** Both files, and the multipart framing. */
 const MAX_UPLOAD_BYTES = MAX_ARCHIVE_BYTES + MAX_BUNDLE_BYTES + 16 * 1024;
 
 const UPLOADS_ON_DISK = 200;
-/** Long enough for many of those to be through. */
+/** Long enough for many of the waiting uploads to finish. */
 const RETRY_AFTER_SECONDS = 5;
 
-/** In their order, with what each may be at most. */
+/** The parts in their order, with their caps in bytes. */
 const PARTS = [
   ["bundle", MAX_BUNDLE_BYTES],
   ["archive", MAX_ARCHIVE_BYTES],
@@ -34,7 +34,7 @@ export async function installUploads(app: HttpServer): Promise<void> {
       files: PARTS.length,
       parts: PARTS.length,
       fields: 0,
-      // More than any part's own cap, which is kept while it is received.
+      // Larger than each part's own cap, which `storePart` enforces.
       fileSize: MAX_UPLOAD_BYTES,
       headerPairs: 20,
     },
@@ -45,8 +45,8 @@ export type Upload = Pick<Submission, "archive" | "bundle">;
 
 export type Uploads = {
   /**
-   * Takes in a publication, exactly the files `bundle` and `archive` in that order,
-   * and gives it to `work` when its turn comes. Nothing of it stays.
+   * Receives a publication, exactly the files `bundle` and `archive` in that order, and calls
+   * `work` in turn. The files are removed afterwards.
    *
    * @throws SondeError BAD_REQUEST, BODY_TOO_LARGE, REGISTRY_BUSY, or what `work` throws
    */
@@ -58,18 +58,15 @@ export type Uploads = {
 };
 
 export type UploadOptions = {
-  /** There must be no other process using it. */
+  /** No other process may use it. */
   folder: string;
-  /** How many uploads are worked on at once. */
+  /** How many uploads are worked on concurrently. */
   atOnce: number;
-  /** Told at the start of each archive that was left there whole or in part, before it goes. */
+  /** Called at the start with each archive that was left whole or in part, before its removal. */
   onLeft: (digest: Digest) => Promise<void>;
 };
 
-/**
- * Takes uploads in through a folder: however many come at once and however
- * slowly, they wait on disk.
- */
+/** Opens the folder of uploads. Uploads wait on disk, so that many or slow ones hold no memory. */
 export async function openUploads({ folder, atOnce, onLeft }: UploadOptions): Promise<Uploads> {
   await forgetLeftUploads(folder, onLeft);
   const takeTurn = createTurns(atOnce);
@@ -115,7 +112,11 @@ async function storeParts(request: FastifyRequest, place: string): Promise<Uploa
   throw new SondeError("BAD_REQUEST", "expected the files bundle and archive, got fewer");
 }
 
-/** Writes no byte beyond the cap. */
+/**
+ * Writes at most `maxBytes`.
+ *
+ * @throws SondeError BODY_TOO_LARGE
+ */
 async function storePart(
   part: AsyncIterable<Buffer>,
   path: string,
@@ -140,10 +141,9 @@ async function storePart(
   return { path, sizeBytes, digest: `sha256:${hash.digest("hex")}` };
 }
 
-/** What the multipart parser cannot read is the caller's fault, not ours. */
+/** Reports a body that the multipart parser cannot read as the client's error. */
 function blameBody(thrown: unknown): never {
-  // The plugin's own refusals say which limit it was by their status.
-  // What the disk refuses is ours.
+  // The plugin's refusals have a status that names the limit. Errors of the disk are the server's.
   if (thrown instanceof SondeError || (thrown instanceof Error && isOwnFailure(thrown)))
     throw thrown;
   throw new SondeError("BAD_REQUEST", "expected a whole multipart body, got a broken one", {
@@ -156,8 +156,8 @@ function isOwnFailure(error: Error): boolean {
 }
 
 /**
- * Refuses a body by its announced length, before any of it is read. Node's
- * parser takes no more than was announced; a body without a length is refused.
+ * Refuses a body by its Content-Length, before any of it is read. Node's parser reads no more than
+ * that; a body without a length is refused.
  *
  * @throws SondeError BAD_REQUEST or BODY_TOO_LARGE
  */

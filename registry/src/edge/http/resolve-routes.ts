@@ -10,15 +10,15 @@ const ResolveQuery = Type.Object(
   {
     /** A version, or a range such as `^1`. */
     range: Type.String({ minLength: 1, maxLength: 200 }),
-    /** The agent that it is for; without it, any. */
+    /** Version of the agent; without it any agent. */
     agent: Type.Optional(Version),
   },
   { additionalProperties: false },
 );
 
 /**
- * What a range means now, for people and tools: by the rule of the hub, which
- * itself asks the log alone.
+ * Adds the route that resolves a range, for people and tools. It uses the hub's rule; the hub
+ * itself resolves by the log only.
  */
 export function addResolveRoutes(app: HttpServer, readPackLog: ReadPackLog): void {
   app.get(
@@ -28,7 +28,7 @@ export function addResolveRoutes(app: HttpServer, readPackLog: ReadPackLog): voi
         params: PackPath,
         querystring: ResolveQuery,
         response: { 200: ResolvedVersion },
-        summary: "The version that a range means",
+        summary: "The version that a range resolves to",
       },
       config: {
         right: "anybody",

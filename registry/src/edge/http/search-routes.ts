@@ -8,7 +8,7 @@ const DEFAULT_LIMIT = "20";
 const page = {
   /** 1 to 100. */
   limit: Type.Optional(Type.String({ pattern: "^([1-9][0-9]?|100)$" })),
-  /** From the answer before. */
+  /** The cursor of the previous answer. */
   cursor: Type.Optional(Type.String({ pattern: "^[A-Za-z0-9_/-]{1,300}$" })),
 };
 const ListQuery = Type.Object(page, { additionalProperties: false });
@@ -17,7 +17,7 @@ export const SearchQuery = Type.Object(
   { additionalProperties: false },
 );
 
-/** Lists of packs, in pages. */
+/** Adds the routes that list and search packs, in pages. */
 export function addSearchRoutes(app: HttpServer, packs: PackStore): void {
   app.get(
     "/api/v1/packs",
@@ -41,7 +41,7 @@ export function addSearchRoutes(app: HttpServer, packs: PackStore): void {
   );
 }
 
-/** The page that a query string asks for. */
+/** Reads limit and cursor from a query string. */
 export function readPage({ limit = DEFAULT_LIMIT, cursor }: { limit?: string; cursor?: string }): {
   limit: number;
   cursor: string | null;

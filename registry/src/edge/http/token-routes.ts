@@ -22,7 +22,10 @@ export type TokenRoutePorts = {
   now: () => Date;
 };
 
-/** A publisher's tokens, for its owners and for the operator. No answer but the first has a secret. */
+/**
+ * Adds the routes of a publisher's tokens, for its owners and the operator. Only the answer that
+ * creates a token has its secret.
+ */
 export function addTokenRoutes(app: HttpServer, ports: TokenRoutePorts): void {
   const { publishers, tokens, now } = ports;
   const path = "/api/v1/publishers/:publisher/tokens";
@@ -43,7 +46,7 @@ export function addTokenRoutes(app: HttpServer, ports: TokenRoutePorts): void {
         ...ofPublisher,
         body: CreatePublishToken,
         response: { 201: CreatedPublishToken },
-        summary: "Makes a token that does no more than its maker's",
+        summary: "Makes a token with no more rights than the caller's",
       },
       config,
     },
@@ -74,7 +77,10 @@ export function addTokenRoutes(app: HttpServer, ports: TokenRoutePorts): void {
   );
 }
 
-/** As asked; without a wish the usual time, but no later than the maker's own end. */
+/**
+ * Returns the requested end of a token. By default it is the usual lifetime, but at most the end of
+ * the token that makes it.
+ */
 function expiryOf(maker: Principal, days: number | undefined, from: Date): Date {
   const wished = new Date(from.getTime() + (days ?? TOKEN_DAYS.default) * DAY_MS);
   if (days !== undefined || maker.role === "operator") return wished;

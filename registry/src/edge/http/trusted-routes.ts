@@ -25,7 +25,7 @@ export type TrustedRoutePorts = {
   now: () => Date;
 };
 
-/** Who may publish with an identity token, for a publisher's owners and for the operator. */
+/** Adds the routes of a publisher's trusted publishers, for its owners and the operator. */
 export function addTrustedRoutes(app: HttpServer, ports: TrustedRoutePorts): void {
   const { publishers, trusted, now } = ports;
   const path = "/api/v1/publishers/:publisher/trusted-publishers";
@@ -35,7 +35,7 @@ export function addTrustedRoutes(app: HttpServer, ports: TrustedRoutePorts): voi
       schema: {
         ...ofPublisher,
         response: { 200: TrustedPublisherList },
-        summary: "Whose jobs may publish without a secret",
+        summary: "Trusted publishers, whose jobs publish without a secret",
       },
       config,
     },
@@ -52,7 +52,7 @@ export function addTrustedRoutes(app: HttpServer, ports: TrustedRoutePorts): voi
         ...ofPublisher,
         body: CreateTrustedPublisher,
         response: { 201: TrustedPublisher },
-        summary: "Lets a CI's job publish, by what its identity token says",
+        summary: "Adds a trusted publisher, by claims of its identity token",
       },
       config,
     },
@@ -81,7 +81,7 @@ export function addTrustedRoutes(app: HttpServer, ports: TrustedRoutePorts): voi
       schema: {
         params: Type.Object({ publisher: PublisherName, id: Uuid }),
         response: { 200: TrustedPublisher },
-        summary: "Takes that back",
+        summary: "Removes a trusted publisher and revokes its tokens",
       },
       config: { right: "tokens", errors: ["NOT_FOUND"] },
     },
@@ -90,7 +90,9 @@ export function addTrustedRoutes(app: HttpServer, ports: TrustedRoutePorts): voi
   );
 }
 
-/** The exchange itself: the identity token is all the caller has. */
+/**
+ * Adds the exchange of an identity token for a publish token. The identity token authenticates it.
+ */
 export function addExchangeRoute(app: HttpServer, ports: TrustedRoutePorts): void {
   const { trusted, identities, now } = ports;
   app.post(
@@ -99,7 +101,7 @@ export function addExchangeRoute(app: HttpServer, ports: TrustedRoutePorts): voi
       schema: {
         body: ExchangeIdentity,
         response: { 201: ExchangedToken },
-        summary: "Gives a token of 15 minutes for a job's identity token",
+        summary: "Exchanges a job's identity token for a token of 15 minutes",
       },
       config: { right: "anybody", errors: ["IDENTITY_REFUSED", "ISSUER_UNAVAILABLE"] },
     },

@@ -9,12 +9,12 @@ import type { ImportStore } from "../store/import-store.ts";
 
 export type ImportRoutePorts = {
   imports: ImportStore;
-  /** Of the log that this registry mirrors; null when it has a log of its own. */
+  /** Key of the mirrored log; null when this registry has its own log. */
   mirrored: NoteKey | null;
   now: () => Date;
 };
 
-/** Takes in what `sonde registry export` made, read as it comes: its size has no bound. */
+/** Adds the route that imports an export. It is read as a stream, since its size has no bound. */
 export function addImportRoute(app: HttpServer, ports: ImportRoutePorts): void {
   app.addContentTypeParser("application/x-tar", (_request, body, done) => done(null, body));
   app.post(

@@ -17,8 +17,8 @@ import type { NewPublisher, PublisherStore } from "../store/publisher-store.ts";
 const DAY_MS = 24 * 60 * 60 * 1000;
 
 /**
- * What the operator does, on the unix socket that only the registry's own user
- * and root can open: so the right is that of the file, and needs no token.
+ * Adds the operator's routes to the unix socket. Only root and the registry's user can open it, so
+ * no token is needed.
  */
 export function addOperatorRoutes(
   app: HttpServer,
@@ -57,7 +57,7 @@ export function addOperatorRoutes(
       schema: {
         params: Type.Object({ publisher: PublisherName, keyId: Digest }),
         response: { 200: PublisherList },
-        summary: "Publishes nothing more under that key",
+        summary: "Removes a key, which then publishes nothing more",
       },
       config: { right: "publishers", errors: ["NOT_FOUND"] },
     },
@@ -84,7 +84,7 @@ export function addOperatorRoutes(
   );
 }
 
-/** An owner's token, with which the publisher makes narrower ones. */
+/** Builds an owner's token, with which the publisher makes narrower ones. */
 function buildFirstToken(createdAt: Date): NewPublisher["token"] {
   return {
     role: "owner",
@@ -102,7 +102,7 @@ function readKey(publicKey: string): ReturnType<typeof parsePublisherKey> {
     return parsePublisherKey(publicKey);
   } catch (cause) {
     if (!(cause instanceof SondeError)) throw cause;
-    // Here it came with a request, not from a configuration file.
+    // The key came with a request here, so the configuration's code would be wrong.
     throw new SondeError("BAD_REQUEST", cause.message, { cause });
   }
 }

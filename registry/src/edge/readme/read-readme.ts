@@ -4,14 +4,14 @@ import type { BlobStore } from "../store/blob-store.ts";
 import type { ReadmeStore } from "../store/readme-store.ts";
 import type { ReadmeRenderer } from "./readme-renderer.ts";
 
-/** The README of a stored archive, as Markdown. */
+/** Returns the README of a stored archive, as Markdown. */
 export async function readStoredReadme(blobs: BlobStore, digest: Digest): Promise<string> {
   return readReadme(readArchive(await blobs.readBlob(digest)));
 }
 
 /**
- * Gives the README of an archive as safe HTML. Rendered at the first question
- * and kept; of many at once one renders.
+ * Creates a reader of READMEs as safe HTML. Each is rendered at its first request and then stored;
+ * concurrent requests share one rendering.
  */
 export function createReadmeReader(
   store: ReadmeStore,

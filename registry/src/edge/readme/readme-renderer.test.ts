@@ -17,7 +17,7 @@ test("a README is rendered in a thread", async () => {
   await renderer.close();
 }, 30_000);
 
-test("one that never ends is shown as it is written, and the event loop goes on", async () => {
+test("a README that takes too long is shown as source text, and the event loop goes on", async () => {
   const hanging = join(folder, "hanging.mjs");
   writeFileSync(
     hanging,
@@ -32,13 +32,13 @@ test("one that never ends is shown as it is written, and the event loop goes on"
   await renderer.close();
 }, 30_000);
 
-test("without its program nothing is rendered, and nothing is taken for a README", async () => {
+test("without its program rendering fails as INTERNAL", async () => {
   const renderer = createReadmeRenderer(join(folder, "missing.mjs"));
   await expect(renderer.render("a")).rejects.toMatchObject({ code: "INTERNAL" });
   await renderer.close();
 });
 
-test("a thread that dies costs its README only", async () => {
+test("a thread that dies costs only its README", async () => {
   const dying = join(folder, "dying.mjs");
   writeFileSync(
     dying,
@@ -71,7 +71,7 @@ test.each([
   expect(page).not.toMatch(/<[^>]*(href="(?!https?:|mailto:)|on\w+=|style=|src=)/i);
 });
 
-test("a reference link and an automatic link lead outward only", () => {
+test("reference links and automatic links have outward targets only", () => {
   const page = renderMarkdown(
     '<https://e.org/?a=1&b=2> [t][r]\n\n[r]: https://e.org/ "onmouseover=x"\n',
   );

@@ -2,15 +2,15 @@ import { Worker } from "node:worker_threads";
 import { SondeError } from "@sonde/schemas/errors";
 import { html as markup } from "@sonde/service/web";
 
-/** From when the thread is ready, so that a busy machine is no reason to give up a README. */
+/** Starts when the thread is ready, so that a slow start on a busy machine costs no README. */
 const DEADLINE_MS = 2000;
 const START_DEADLINE_MS = 30_000;
 const IDLE_MS = 10_000;
 
 /**
- * Renders READMEs in a thread of its own, one at a time: a text made to be slow
- * costs that thread one deadline, never the event loop, and is shown as plain
- * text. The thread starts with the first README and ends when idle.
+ * Renders READMEs in a worker thread, one at a time. A README that is made to be slow costs one
+ * deadline of that thread, never the event loop, and is then shown as plain text. The thread starts
+ * with the first README and ends when idle.
  *
  * `render` throws SondeError INTERNAL when the thread cannot be started.
  */
@@ -19,7 +19,7 @@ export type ReadmeRenderer = {
   close(): Promise<void>;
 };
 
-/** @param program path of `render-readme`, whose text is run by the thread */
+/** @param program path of `render-readme`, which the thread runs */
 export function createReadmeRenderer(program: string): ReadmeRenderer {
   let worker: Worker | null = null;
   let idle: NodeJS.Timeout | undefined;
@@ -37,7 +37,7 @@ export function createReadmeRenderer(program: string): ReadmeRenderer {
     const html = await nextMessage(worker, DEADLINE_MS, () => worker?.postMessage(text));
     if (html === null) await stop();
     idle = setTimeout(() => void stop(), IDLE_MS).unref();
-    // Shown as it is written.
+    // Without a result the source text is shown.
     return html ?? markup`<pre>${text}</pre>`.text;
   }
 
@@ -62,16 +62,16 @@ async function startWorker(program: string): Promise<Worker> {
 }
 
 /**
- * Does something that the thread answers with one message.
+ * Calls `ask` and resolves with the thread's next message.
  *
- * @returns null when the thread ended, or did not answer in time
+ * @returns null when the thread ended or did not answer within `limitMs`
  */
 function nextMessage(worker: Worker, limitMs: number, ask: () => void): Promise<string | null> {
   return new Promise((resolve) => {
     const settle = (message: string | null): void => {
       clearTimeout(deadline);
       for (const event of ["message", "error", "exit"]) worker.removeAllListeners(event);
-      // A thread that is given up may still fail; nobody waits for it any more.
+      // A thread that is being ended may still fail; ignore its error.
       worker.on("error", () => undefined);
       resolve(message);
     };

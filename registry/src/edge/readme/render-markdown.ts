@@ -2,18 +2,16 @@ import MarkdownIt from "markdown-it";
 import sanitizeHtml from "sanitize-html";
 
 const markdown = new MarkdownIt({ html: false, linkify: false, typographer: false });
-// An image would tell a stranger's server who reads the page; its words stay.
+// An image would tell its server who reads the page, so only its alternative text is shown.
 markdown.renderer.rules["image"] = (tokens, index) =>
   markdown.utils.escapeHtml(tokens[index]?.content ?? "");
 
 const OUTWARD = /^(https?|mailto):/i;
 
 /**
- * Markdown of a stranger as HTML that can do nothing: markup in it is text, and
- * of what Markdown makes only these elements stay. Headings start at level 3, as
- * they stand within a page. Twice over, because this is where a registry's page
- * would be taken over (attack 38): the renderer escapes, and the filter lets
- * nothing through that is not named here.
+ * Renders untrusted Markdown as safe HTML. HTML in the source is shown as text, and only the
+ * elements listed here remain. Headings start at level 3, below those of the page. There are two
+ * defences (attack 38): the renderer escapes, and the sanitizer's allow list filters.
  */
 export function renderMarkdown(text: string): string {
   return sanitizeHtml(markdown.render(text), {

@@ -10,45 +10,51 @@ import { createRecentlyUsed } from "./recently-used.ts";
 
 const TEMPORARY_PREFIX = ".new-";
 const CHUNK_BYTES = 256 * 1024;
-/** What was checked is remembered for so many archives, the latest ones. */
+/** For how many archives the last check is remembered, by LRU. */
 const MAX_CHECKED = 100_000;
-/** Of the small archives that were downloaded last. */
+/** Size of the LRU cache of small archives. */
 const MAX_KEPT_BYTES = 16 * 1024 * 1024;
 
-/** An archive that is being read; whoever opened it reads it once or closes it. */
+/** An archive that is being read. Its owner reads it once or closes it. */
 export type OpenBlob = {
   sizeBytes: number;
-  /** Bytes `start` to `end`, both included. Small parts come as one buffer. Closes the blob. */
+  /**
+   * Reads bytes `start` to `end`, both included, and closes the blob. A small part is one buffer.
+   */
   read(start: number, end: number): Promise<Buffer | Readable>;
   close(): Promise<void>;
 };
 
-/** Archives on disk, each under its digest. */
+/** Stores archives on disk, each under its digest. */
 export type BlobStore = {
   /**
-   * Keeps a file of the same disk, which its owner may then remove but not write to. Durable and
-   * whole when it resolves, also after a power cut. The same bytes may be kept twice, at once too.
+   * Stores a file of the same disk by a hard link. Its owner may remove the file but not write to
+   * it. Durable and whole when it resolves, also after a power cut. Idempotent, also concurrently.
    */
   keepBlob(digest: Digest, path: string): Promise<void>;
-  /** @throws SondeError INTERNAL when the blob is missing or is no longer what was saved */
+  /** @throws SondeError INTERNAL when the blob is missing or its bytes have changed */
   openBlob(digest: Digest): Promise<OpenBlob>;
-  /** The whole archive. @throws as openBlob */
+  /**
+   * Reads the whole archive.
+   *
+   * @throws as openBlob
+   */
   readBlob(digest: Digest): Promise<Buffer>;
   removeBlob(digest: Digest): Promise<void>;
 };
 
-/** Opens the folder; there must be no other process using it. */
+/** Opens the folder. No other process may use it. */
 export async function openBlobStore(folder: string): Promise<BlobStore> {
   await mkdir(folder, { recursive: true, mode: 0o700 });
   for (const name of await readdir(folder)) {
-    // What a killed registry was writing.
+    // A killed registry leaves partial files.
     if (name.startsWith(TEMPORARY_PREFIX)) await rm(join(folder, name));
   }
   const pathOf = (digest: Digest): string => join(folder, `${digest.slice("sha256:".length)}.tgz`);
   const demandIntact = createIntegrityCheck();
   const small = createRecentlyUsed<{ state: string; bytes: Buffer }>(MAX_KEPT_BYTES);
 
-  /** The bytes that were checked, unless the file was touched since; null when they are not kept. */
+  /** Returns the cached bytes, or null when there are none or the file was touched since. */
   async function findKept(digest: Digest): Promise<OpenBlob | null> {
     const kept = small.get(digest);
     if (kept === undefined) return null;
@@ -116,9 +122,9 @@ export async function openBlobStore(folder: string): Promise<BlobStore> {
 }
 
 /**
- * Reads a large file whole and checks its digest when it is met for the first
- * time since the start, and whenever it was touched since. Checked and served is
- * the same open file, whatever happens to its name.
+ * Creates the check of large files. It hashes a file at its first use since the start, and again
+ * after the file was touched. The checked and the served file are the same open file, whatever
+ * happens to its name.
  */
 function createIntegrityCheck(): (
   file: FileHandle,
@@ -133,7 +139,7 @@ function createIntegrityCheck(): (
   };
 }
 
-/** Whoever writes to a file changes this: nobody can set a ctime. */
+/** Describes a file's state. Every write changes it, since no program can set a ctime. */
 function describeState({ ino, size, mtimeNs, ctimeNs }: BigIntStats): string {
   return `${ino} ${size} ${mtimeNs} ${ctimeNs}`;
 }
@@ -177,7 +183,7 @@ async function readPart(file: FileHandle, start: number, end: number): Promise<B
   }
 }
 
-/** Of a file or a folder. */
+/** Syncs a file or a folder to disk. */
 async function sync(path: string): Promise<void> {
   const handle = await open(path, "r");
   try {

@@ -28,11 +28,11 @@ export type ImportStores = {
   blobs: BlobStore;
   /** Removes an archive unless a version has it. */
   dropUnpublished: (digest: Digest) => Promise<void>;
-  /** Where uploads lie; what a killed registry leaves there is forgotten at its next start. */
+  /** The folder of uploads. The next start removes what a killed registry leaves there. */
   uploadFolder: string;
 };
 
-/** Where imports go: all of one in one transaction, or nothing of it. */
+/** Stores imports, each in one transaction. */
 export function createImportStore(sql: Sql, stores: ImportStores) {
   const { log, names, packs, versions, lives, blobs, dropUnpublished, uploadFolder } = stores;
 
@@ -88,8 +88,8 @@ export function createImportStore(sql: Sql, stores: ImportStores) {
 
   return {
     /**
-     * Gives `work` a target, and makes all of what it did visible when it
-     * resolves. When it throws, or the process is killed, everything is as before.
+     * Gives `work` a target and makes its writes visible when it resolves. When it throws, or the
+     * process is killed, everything stays as before.
      */
     async importWhole(
       work: (target: ImportTarget) => Promise<ImportReport>,
@@ -99,13 +99,13 @@ export function createImportStore(sql: Sql, stores: ImportStores) {
       try {
         await mkdir(place, { mode: 0o700 });
         const result = await sql.begin(async (transaction) => {
-          // Others read on; only a second import and the counting of downloads wait.
+          // Readers go on. Only a second import and the counting of downloads wait.
           await transaction`lock table packs in share row exclusive mode`;
           const head = await log.readHead(transaction);
           const checkpoint = await log.findCheckpoint(transaction);
           const target = openTarget(transaction, { head, checkpoint }, { place, kept });
           return await work(target).catch(async (thrown: unknown) => {
-            // Before a second import has its turn.
+            // While the lock still keeps a second import out.
             for (const digest of kept) await dropUnpublished(digest);
             throw thrown;
           });
@@ -131,7 +131,7 @@ async function isStopped(
   return row !== undefined && stateOf(JSON.parse(row.life), version).quarantined !== null;
 }
 
-/** As the file system and as PostgreSQL say it. */
+/** Tells whether an error of the file system or of PostgreSQL has one of these codes. */
 function hasCode(thrown: unknown, ...codes: readonly string[]): boolean {
   return thrown instanceof Error && "code" in thrown && codes.includes(String(thrown.code));
 }

@@ -7,16 +7,16 @@ import type { LogStore } from "./log-store.ts";
 import type { PackStore } from "./pack-store.ts";
 import { createRecentlyUsed } from "./recently-used.ts";
 
-/** Of the lives that are kept in memory. */
+/** Size of the LRU cache of lives, in characters. */
 const MAX_KNOWN_CHARACTERS = 2 * 1024 * 1024;
 
-/** What was said about packs after they were published. */
+/** Stores the lives of packs: what was said about them after publishing. */
 export function createLifeStore(sql: Sql, log: LogStore, packs: PackStore) {
-  // The registry is the only writer, so what it knows holds until it changes it.
+  // The registry is the only writer, so the cache stays valid until its own next change.
   let remembered = createRecentlyUsed<PackLife>(MAX_KNOWN_CHARACTERS);
   let changes = 0;
 
-  /** @returns the pack's life with the change, and whether that is new */
+  /** @returns the pack's life after the change, and whether it changed */
   async function apply(transaction: TransactionSql, change: PackChange, by: Advisory["by"]) {
     const { name } = change;
     const [row] = await transaction<{ life: string }[]>`
@@ -31,7 +31,7 @@ export function createLifeStore(sql: Sql, log: LogStore, packs: PackStore) {
   }
 
   return {
-    /** A pack that is not there has a new life. */
+    /** Returns a pack's life. An unknown pack has a new one. */
     async readLife(name: PackName): Promise<PackLife> {
       const present = remembered.get(name);
       if (present !== undefined) return present;
@@ -39,14 +39,14 @@ export function createLifeStore(sql: Sql, log: LogStore, packs: PackStore) {
       const [row] = await sql<{ life: string }[]>`select life from pack_names where name = ${name}`;
       if (row === undefined) return NEW_LIFE;
       const life = JSON.parse(row.life) as PackLife;
-      // What was read while something changed may be old already.
+      // A read that overlapped a change may be stale, so do not cache it.
       if (before === changes) remembered.set(name, life, row.life.length);
       return life;
     },
 
     /**
-     * Makes a change and appends it to the log, both or neither. What is so
-     * already is not said twice.
+     * Applies a change and appends it to the log, atomically. Idempotent: a repeated change adds no
+     * entry.
      *
      * @throws SondeError NOT_FOUND without that pack or version, BAD_REQUEST, FORBIDDEN
      */
@@ -71,12 +71,12 @@ export function createLifeStore(sql: Sql, log: LogStore, packs: PackStore) {
       return life;
     },
 
-    /** Makes a change that the log has already: an import's, in its transaction. */
+    /** Applies a change that the log has already, in the transaction of an import. */
     async replay(transaction: TransactionSql, change: PackChange): Promise<void> {
       await apply(transaction, change, "unknown");
     },
 
-    /** After a transaction with replayed changes. */
+    /** Clears the cache. Call it after a transaction with replayed changes. */
     forget(): void {
       changes += 1;
       remembered = createRecentlyUsed(MAX_KNOWN_CHARACTERS);

@@ -19,9 +19,8 @@ import type { PlacedEntry } from "../../core/build-index.ts";
 type HeadRow = { size: string; frontier: string };
 
 /**
- * The transparency log in the database. An entry is committed in the same
- * transaction as the change it tells of, so neither is ever there without the
- * other, and a head is only signed once it is durable.
+ * The transparency log in the database. An entry commits in the same transaction as its change, so
+ * neither exists without the other. A head is signed only once it is durable.
  */
 export function createLogStore(sql: Sql) {
   async function appendBytes(
@@ -47,9 +46,9 @@ export function createLogStore(sql: Sql) {
 
   return {
     /**
-     * Binds an empty log to its key, once; a log that has a key keeps it.
+     * Binds an empty log to its key, once. A log that has a key keeps it.
      *
-     * @throws SondeError CONFIG_INVALID when the log was signed by another key
+     * @throws SondeError CONFIG_INVALID when the log has another key
      */
     async open(key: string): Promise<void> {
       await sql`insert into log_head (size, frontier, key) values (0, '', ${key})
@@ -63,8 +62,8 @@ export function createLogStore(sql: Sql) {
     },
 
     /**
-     * Appends one entry within the caller's transaction. Writers wait for each
-     * other here, so it comes last before the commit.
+     * Appends one entry in the caller's transaction. Call it last before the commit, since writers
+     * wait for each other here.
      *
      * @returns the entry's index
      */
@@ -72,17 +71,20 @@ export function createLogStore(sql: Sql) {
       return appendBytes(transaction, entry.name, Buffer.from(canonicalJson(entry), "utf8"));
     },
 
-    /** As `append`, an entry that another registry wrote. */
+    /** Like `append`, for an entry that another registry wrote. */
     appendBytes,
 
-    /** Where the last entry about a pack is, which changes with every one; null when there is none. */
+    /**
+     * Returns the index of the last entry about a pack; null when there is none. Each entry changes
+     * it.
+     */
     async findLast(name: PackName): Promise<number | null> {
       const [row] = await sql<{ last: string | null }[]>`
         select max(index) as last from log_entries where name = ${name}`;
       return row?.last == null ? null : Number(row.last);
     },
 
-    /** What the log says of a pack, in its order, up to the entry `last`. */
+    /** Returns the entries about a pack, in log order, up to index `last`. */
     async readEntries(name: PackName, last: number): Promise<PlacedEntry[]> {
       const rows = await sql<{ index: string; entry: Buffer }[]>`
         select index, entry from log_entries
@@ -93,13 +95,13 @@ export function createLogStore(sql: Sql) {
       }));
     },
 
-    /** The committed head, or the one within a transaction. */
+    /** Returns the committed head, or the head within a transaction. */
     async readHead(within: ISql = sql): Promise<Frontier> {
       const [row] = await within<HeadRow[]>`select size, frontier from log_head`;
       return readFrontier(row);
     },
 
-    /** The signed head that the last import brought, in a mirror. */
+    /** Returns the signed head of the last import, in a mirror. */
     async findCheckpoint(within: ISql = sql): Promise<string | null> {
       const [row] = await within<{ checkpoint: string | null }[]>`select checkpoint from log_head`;
       return row?.checkpoint ?? null;
@@ -109,7 +111,7 @@ export function createLogStore(sql: Sql) {
       await transaction`update log_head set checkpoint = ${note}`;
     },
 
-    /** @returns null unless the log has all of that tile */
+    /** @returns null unless the log has the whole tile */
     async readTile({ level, index, width }: TileId): Promise<Buffer | null> {
       const first = index * TILE_WIDTH;
       const rows = await (level === null

@@ -1,6 +1,9 @@
 import type { Migration } from "@sonde/database";
 
-/** The registry's schema. A migration never changes after release; add the next one below. */
+/**
+ * The registry's schema. A released migration's text never changes, its comments included. Add new
+ * migrations at the end.
+ */
 export const migrations: Migration[] = [
   {
     name: "publish",

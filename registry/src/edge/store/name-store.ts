@@ -4,10 +4,10 @@ import type { ISql, Sql } from "postgres";
 import { normaliseName, tooLike } from "../../core/name-rules.ts";
 import { NEW_LIFE } from "../../core/pack-life.ts";
 
-/** The names of packs, no two of them alike. */
+/** Stores the names of packs. No two are look-alikes. */
 export function createNameStore(sql: Sql) {
   return {
-    /** The pack that has this name or one like it; null when the name is free. */
+    /** Returns the pack with this name or a look-alike; null when the name is free. */
     async findLike(name: PackName): Promise<PackName | null> {
       const [row] = await sql<{ name: PackName }[]>`select name from pack_names
         where name = ${name} or normal_name = ${normaliseName(name)}
@@ -15,7 +15,7 @@ export function createNameStore(sql: Sql) {
       return row?.name ?? null;
     },
 
-    /** The packs that people mean: those with the most versions. */
+    /** Returns the most popular packs: those with the most versions. */
     async listPopular(limit: number): Promise<PackName[]> {
       const rows = await sql<{ name: PackName }[]>`select name from versions
         group by name order by count(*) desc, name limit ${limit}`;
@@ -23,8 +23,8 @@ export function createNameStore(sql: Sql) {
     },
 
     /**
-     * Within the transaction that publishes its first version. The unique index
-     * decides: of two names that are alike, at once, one is first.
+     * Claims a name in the transaction that publishes its first version. The unique index decides a
+     * race between two look-alikes.
      *
      * @throws SondeError NAME_REFUSED
      */

@@ -6,24 +6,24 @@ import { buildIndex } from "../../core/build-index.ts";
 import type { LogStore } from "./log-store.ts";
 import { createRecentlyUsed } from "./recently-used.ts";
 
-/** Of the entries and indexes that are kept in memory. */
+/** Size of the LRU cache of entries and indexes. */
 const MAX_KNOWN_BYTES = 16 * 1024 * 1024;
 
-/** What the log says of one pack. */
+/** The log's entries about one pack. */
 export type PackLog = {
   entries: readonly RegistryEntry[];
-  /** `/index/PUBLISHER/PACK`: an IndexLine of JSON for each version. */
+  /** `/index/PUBLISHER/PACK`: one JSON IndexLine for each version. */
   index: Buffer;
-  /** Strong, made of the bytes of the index. */
+  /** A strong ETag over the index. */
   etag: string;
 };
 
-/** @throws SondeError NOT_FOUND when the log says nothing of such a pack */
+/** @throws SondeError NOT_FOUND when the log has no entry about the pack */
 export type ReadPackLog = (name: PackName) => Promise<PackLog>;
 
 /**
- * Reads what the log says of a pack, which is built anew only after the log said
- * more of it: what is kept is known by the place of the pack's last entry.
+ * Creates a cached reader of the log's entries about a pack. The cache key is the index of the
+ * pack's last entry, so a new entry invalidates it.
  */
 export function createPackLogReader(log: LogStore): ReadPackLog {
   const known = createRecentlyUsed<{ last: number; packLog: PackLog }>(MAX_KNOWN_BYTES);
@@ -40,7 +40,7 @@ export function createPackLogReader(log: LogStore): ReadPackLog {
     );
     const etag = `"${createHash("sha256").update(index).digest("base64url")}"`;
     const packLog = { entries: placed.map(({ entry }) => entry), index, etag };
-    // The entries are about as large again for what each has besides.
+    // The parsed entries need about twice the size of their JSON.
     const weight = 2 * JSON.stringify(packLog.entries).length + index.length;
     known.set(name, { last, packLog }, weight);
     return packLog;

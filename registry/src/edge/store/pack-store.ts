@@ -13,12 +13,12 @@ import type { AcceptedVersion } from "../../core/stored-version.ts";
 import { findLatest, newestFirst } from "../../core/order-versions.ts";
 import { type SearchQuery, buildSearchText, readSearchQuery } from "../../core/search-text.ts";
 
-/** How many packs each way to match may bring to the ranking. */
+/** How many packs each way to match contributes to the ranking. */
 const CANDIDATES = 200;
 
 type Fragment = PendingQuery<Row[]>;
 
-/** A page of packs: at most `limit` of them, from where `cursor` says. */
+/** A page of at most `limit` packs, starting after `cursor`. */
 export type PageRequest = { limit: number; cursor: string | null };
 
 type PackRow = {
@@ -29,10 +29,10 @@ type PackRow = {
   downloads: string;
 };
 
-/** The version whose words a pack is shown and found by. */
+/** The version whose words a pack shows and is found by. */
 type ShownVersion = Pick<AcceptedVersion, "name" | "manifest"> & { publishedAt: string | Date };
 
-/** Where a page of search results ended; results are ordered by exactly these. */
+/** Where a page of search results ended: the columns of the sort order. */
 const SearchCursor = Type.Object(
   {
     score: Type.String({ pattern: "^[0-9]{1,3}\\.[0-9]{2}$" }),
@@ -44,10 +44,10 @@ const SearchCursor = Type.Object(
 const parseSearchCursor = buildParser(SearchCursor, "cursor", "BAD_REQUEST");
 
 /**
- * The packs, one row each, as lists and searches show them. A row follows its
- * pack's versions: each publish and each withdrawal says so in its own transaction.
+ * Stores one row for each pack, for lists and searches. Each publish and each withdrawal updates
+ * the row in its own transaction.
  *
- * @param readReadme the README of an archive, as Markdown
+ * @param readReadme returns the README of an archive, as Markdown
  */
 export function createPackStore(sql: Sql, readReadme: (digest: Digest) => Promise<string>) {
   const columns = sql`name, latest, description, published_at as "publishedAt", downloads`;
@@ -98,35 +98,41 @@ export function createPackStore(sql: Sql, readReadme: (digest: Digest) => Promis
     transaction<{ version: Version }[]>`select version from versions where name = ${name}`;
 
   return {
-    /** Takes note of a version that is being published, whose pack has a name by now. */
+    /**
+     * Updates the row for a version that is being published. The pack's name must be claimed
+     * already.
+     */
     async indexVersion(
       transaction: TransactionSql,
       published: AcceptedVersion,
       readme: string,
     ): Promise<void> {
       const { name, version } = published;
-      // Locked, so that of a publish and a withdrawal at once the later one knows of the other.
+      // Row lock: a concurrent publish and withdrawal run one after the other.
       const [row] = await transaction<{ life: string }[]>`
         select life from pack_names where name = ${name} for update`;
       const life = JSON.parse(row?.life ?? "") as PackLife;
       const [known] = await transaction<{ latest: Version | null }[]>`
         select latest from packs where name = ${name}`;
-      // The latest speaks for all others, however many, unless it was withdrawn by now.
+      // The known latest stands for all other versions, unless it was withdrawn.
       const before = known?.latest ? [{ version: known.latest }] : [];
       const others =
         findLatest(before, life) === null ? await readVersions(transaction, name) : before;
       const latest = findLatest([published, ...others], life);
-      // The first that is imported may have been withdrawn since.
+      // An import may bring a first version that was withdrawn later.
       if (latest === version || known === undefined) {
         await writeRow(transaction, latest, published, readme);
       }
     },
 
-    /** Takes note of a version that is being withdrawn, or stands again, by whoever has locked its life. */
+    /**
+     * Updates the row for a version that is withdrawn or restored. The caller has locked the pack's
+     * life.
+     */
     async followLife(transaction: TransactionSql, name: PackName, life: PackLife): Promise<void> {
       const versions = newestFirst(await readVersions(transaction, name));
       const latest = findLatest(versions, life);
-      // Of a pack without a latest version the newest is shown, withdrawn as it is.
+      // Without a latest version the newest one is shown, though it was withdrawn.
       const shown = latest ?? versions[0]?.version ?? "";
       const [row] = await transaction<
         { digest: Digest; manifest: string; publishedAt: Date; before: Version | null }[]
@@ -134,13 +140,14 @@ export function createPackStore(sql: Sql, readReadme: (digest: Digest) => Promis
         from versions join packs using (name) where name = ${name} and version = ${shown}`;
       if (row === undefined || (row.before === latest && latest !== null)) return;
       const { digest, manifest, publishedAt } = row;
-      // A withdrawal does not wait for an archive that cannot be read: its pack is found by less.
+      // A withdrawal must not wait for an unreadable archive. The pack then loses its README's
+      // words.
       const readme = await readReadme(digest).catch(() => "");
       const about = { name, manifest: JSON.parse(manifest) as Manifest, publishedAt };
       await writeRow(transaction, latest, about, readme);
     },
 
-    /** Every pack, by name. The cursor is the last name seen. */
+    /** Lists every pack by name. The cursor is the last name of the previous page. */
     async listPacks({ limit, cursor }: PageRequest): Promise<PackList> {
       const rows = await sql<PackRow[]>`
         select ${columns} from packs where name > ${cursor ?? ""} order by name limit ${limit + 1}`;
@@ -148,21 +155,21 @@ export function createPackStore(sql: Sql, readReadme: (digest: Digest) => Promis
     },
 
     /**
-     * Packs whose names, descriptions, probes or README match, the best first;
-     * among equals the more downloaded. An empty text matches every pack. When
-     * nothing matches, one page of packs with names like it.
+     * Returns packs whose name, description, probes or README match, the best first, then by
+     * downloads. An empty text matches every pack. Without a match it returns one page of packs
+     * with similar names.
      *
-     * Ranked are the most downloaded of those that match by name, by title and
-     * anywhere, CANDIDATES of each, so that a common word costs no more than others.
+     * Only the most downloaded matches are ranked: CANDIDATES by name, by title and by any word. So
+     * a common word costs no more than a rare one.
      *
-     * @throws SondeError BAD_REQUEST for a cursor that no answer gave
+     * @throws SondeError BAD_REQUEST for a malformed cursor
      */
     async searchPacks(typed: string, { limit, cursor }: PageRequest): Promise<PackList> {
       const query = readSearchQuery(typed);
       const after = cursor === null ? null : readCursor(cursor);
       const matches = query.spoken === "" ? sql`select *, 0.00 as score from packs` : rank(query);
       const rows = await sql.begin("read only", async (transaction) => {
-        // How common the words are decides how they are best looked up.
+        // The best plan depends on how common the words are, so plan each search.
         await transaction`set local plan_cache_mode = force_custom_plan`;
         return await transaction<(PackRow & { score: string })[]>`
           select ${columns}, score from (${matches}) as matches
@@ -178,14 +185,14 @@ export function createPackStore(sql: Sql, readReadme: (digest: Digest) => Promis
     },
 
     /**
-     * Adds counted downloads, all or none.
+     * Adds counted downloads, atomically.
      *
-     * @param counts how often each version was downloaded since the last call
+     * @param counts downloads of each version since the last call
      */
     async addDownloads(
       counts: readonly { name: string; version: string; count: number }[],
     ): Promise<void> {
-      // In one order everywhere, so that two writers never wait for each other in a circle.
+      // A fixed order of rows prevents deadlocks between two writers.
       const sorted = counts.toSorted((a, b) => (a.name < b.name ? -1 : 1));
       const rows = sql`select * from unnest(${sorted.map(({ name }) => name)}::text[],
         ${sorted.map(({ version }) => version)}::text[],
@@ -202,7 +209,7 @@ export function createPackStore(sql: Sql, readReadme: (digest: Digest) => Promis
     },
 
     /**
-     * What else is shown with a version of a pack.
+     * Returns what is shown with a version besides its own data.
      *
      * @returns null when there is no such pack
      */

@@ -16,7 +16,7 @@ export type NewPublisher = {
   keyId: Digest;
   publicKey: string;
   token: Omit<NewToken, "publisher">;
-  /** The operator means it: a reserved name is refused otherwise. */
+  /** The operator's consent to a reserved name, which is refused otherwise. */
   takesReserved: boolean;
 };
 
@@ -25,13 +25,13 @@ export type NewIdentity = Omit<AddIdentity, "takesReserved"> &
 
 type PublisherRow = PublisherList["publishers"][number];
 
-/** Publishers with their keys and identities, as the operator added them. */
+/** Stores the publishers that the operator added, with their keys and identities. */
 export function createPublisherStore(sql: Sql) {
   return {
     /**
-     * One transaction: creates the publisher when new, adds the key when new, adds the token.
+     * Creates the publisher and the key unless they exist, and adds the token. One transaction.
      *
-     * @throws SondeError NAME_REFUSED for a new name that is reserved or like another
+     * @throws SondeError NAME_REFUSED for a new name that is reserved or a look-alike
      */
     async addPublisher(added: NewPublisher): Promise<AddedPublisher> {
       const { name, keyId, publicKey, token, takesReserved } = added;
@@ -45,7 +45,12 @@ export function createPublisherStore(sql: Sql) {
       });
     },
 
-    /** One transaction: creates the publisher when new, adds the identity when new, adds the token. */
+    /**
+     * Creates the publisher and the identity unless they exist, and adds the token. One
+     * transaction.
+     *
+     * @throws SondeError NAME_REFUSED for a new name that is reserved or a look-alike
+     */
     async addIdentity(added: NewIdentity): Promise<AddedIdentity> {
       const { publisher, issuer, identity, repositoryId, token, takesReserved } = added;
       const at = token.createdAt;
@@ -86,8 +91,8 @@ export function createPublisherStore(sql: Sql) {
     },
 
     /**
-     * From when it resolves nothing is published under that key. What was
-     * published stays: who trusts the key says so in their own policy.
+     * Removes a key. Once it resolves, nothing is published under that key. Published versions
+     * stay; the policies of hubs and agents decide whether to trust them.
      *
      * @throws SondeError NOT_FOUND unless the publisher has that key
      */
@@ -118,7 +123,7 @@ export function createPublisherStore(sql: Sql) {
   };
 }
 
-/** The unique index decides: of two names that are alike, added at once, one is first. */
+/** Claims a name. The unique index decides a race between two look-alikes. */
 async function claimPublisher(
   transaction: ISql,
   name: PublisherName,

@@ -1,7 +1,7 @@
 import type { Digest } from "@sonde/schemas/names";
 import type { Sql } from "postgres";
 
-/** READMEs as safe HTML, by the archive they are in; a cache that never goes stale. */
+/** Caches READMEs as safe HTML by the digest of their archive. An entry never becomes stale. */
 export function createReadmeStore(sql: Sql) {
   return {
     async findReadme(digest: Digest): Promise<string | null> {

@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
 import { createRecentlyUsed } from "./recently-used.ts";
 
-test("what was used last stays, up to the total weight", () => {
+test("the least recently used entries go when the total weight is exceeded", () => {
   const kept = createRecentlyUsed<string>(10);
   kept.set("a", "A", 4);
   kept.set("b", "B", 4);

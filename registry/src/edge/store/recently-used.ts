@@ -1,11 +1,11 @@
-/** Keeps what was used last, up to a total weight; only for what never changes. */
+/** An LRU cache bounded by total weight, for values that never change. */
 export type RecentlyUsed<V> = {
   get(key: string): V | undefined;
   set(key: string, value: V, weight: number): void;
 };
 
 export function createRecentlyUsed<V>(maxWeight: number): RecentlyUsed<V> {
-  // In the order of last use, so that the first is the one to forget.
+  // In order of use: the first entry is the least recently used.
   const kept = new Map<string, { value: V; weight: number }>();
   let total = 0;
   const remove = (key: string): void => {

@@ -11,7 +11,7 @@ import {
 import type { ISql, Sql } from "postgres";
 import type { Principal } from "../../core/authorize.ts";
 
-/** Tokens are stored as hashes only, so a stolen database publishes nothing (attack 16). */
+/** Tokens are stored as hashes only, so nobody can publish with a stolen database (attack 16). */
 export function hashToken(token: string): string {
   return createHash("sha256").update(token, "utf8").digest("hex");
 }
@@ -33,13 +33,13 @@ type TokenRow = Omit<PublishToken, "createdAt" | "expiresAt" | "revokedAt"> & {
   revokedAt: Date | null;
 };
 
-/** What is over is kept this long, to be seen in the list. */
+/** How long an expired token stays in the list. */
 const KEPT_MS = 30 * 24 * 60 * 60 * 1000;
 
 /**
- * Makes a token with what is given; whether it may be made was decided before.
+ * Creates a token. The caller has authorized it.
  *
- * @param sql the store's own, or a transaction that does more
+ * @param sql the store's own, or the transaction of the caller
  */
 export async function insertToken(sql: ISql, made: NewToken): Promise<CreatedPublishToken> {
   const token = `${PUBLISH_TOKEN_PREFIX}${randomBytes(32).toString("base64url")}`;
@@ -62,7 +62,7 @@ export async function insertToken(sql: ISql, made: NewToken): Promise<CreatedPub
   return { token, about };
 }
 
-/** Publishers' tokens: who holds one, and what it is good for. */
+/** Stores publishers' tokens: the holder of each and its rights. */
 export function createTokenStore(sql: Sql) {
   const columns = sql`id, publisher, role, pack, actions, label, created_by as "createdBy",
     created_at as "createdAt", expires_at as "expiresAt", revoked_at as "revokedAt"`;
@@ -70,8 +70,8 @@ export function createTokenStore(sql: Sql) {
     createToken: (made: NewToken): Promise<CreatedPublishToken> => insertToken(sql, made),
 
     /**
-     * Who holds this token, null unless it is good now. Looked up by hash: no
-     * secret is compared byte by byte.
+     * Returns the holder of a valid token, else null. The look-up by hash compares no secret byte
+     * by byte.
      */
     async findHolder(token: string, now: Date): Promise<Principal | null> {
       const [row] = await sql<TokenRow[]>`select ${columns} from publisher_tokens
@@ -81,7 +81,7 @@ export function createTokenStore(sql: Sql) {
       return { id, role, publisher, pack, actions, expiresAt };
     },
 
-    /** Newest first, with those that are over. */
+    /** Lists all tokens, newest first, expired and revoked ones included. */
     async listTokens(publisher: PublisherName): Promise<PublishToken[]> {
       const rows = await sql<TokenRow[]>`select ${columns} from publisher_tokens
         where publisher = ${publisher} order by created_at desc, id`;
@@ -89,7 +89,7 @@ export function createTokenStore(sql: Sql) {
     },
 
     /**
-     * From when it resolves the token is worth nothing. Again is the same.
+     * Revokes a token. Once it resolves, the token is refused. Idempotent.
      *
      * @throws SondeError NOT_FOUND unless the publisher has that token
      */

@@ -32,12 +32,12 @@ type Row = Omit<TrustedPublisher, "identity" | "createdAt" | "boundAt"> & {
   boundAt: Date | null;
 };
 
-/** Who may publish by proving what they are: pending until first used, bound from then on. */
+/** Stores trusted publishers. One is pending until its first use, and then bound. */
 export function createTrustedPublisherStore(sql: Sql) {
   const columns = sql`id, publisher, pack, issuer, identity, created_by as "createdBy",
     created_at as "createdAt", bound_at as "boundAt"`;
   return {
-    /** The same again is the same row. */
+    /** Adds a trusted publisher. Idempotent. */
     async addTrusted(made: NewTrustedPublisher): Promise<TrustedPublisher> {
       const identity = canonicalJson(made.identity);
       await sql`insert into trusted_publishers (id, publisher, pack, issuer, identity, created_by,
@@ -59,7 +59,8 @@ export function createTrustedPublisherStore(sql: Sql) {
     },
 
     /**
-     * From when it resolves it gets no token, and those it got are worth nothing.
+     * Removes a trusted publisher. Once it resolves, it gets no token, and its existing ones are
+     * revoked.
      *
      * @throws SondeError NOT_FOUND unless the publisher has it
      */
@@ -78,15 +79,16 @@ export function createTrustedPublisherStore(sql: Sql) {
     },
 
     /**
-     * Spends an identity token and makes the short token that it is worth, both
-     * or neither.
+     * Exchanges an identity token for a short-lived publish token, atomically. Each identity token
+     * works once.
      *
-     * @throws SondeError IDENTITY_REFUSED when it is no trusted publisher's, or was spent before
+     * @throws SondeError IDENTITY_REFUSED when no trusted publisher matches, or the token was used
+     *   before
      */
     async exchange(use: IdentityUse): Promise<CreatedPublishToken> {
       const { publisher, pack, issuer, at } = use;
       return await sql.begin(async (transaction) => {
-        // Locked: of a removal and a use at once one is first.
+        // Row lock: a concurrent removal and exchange run one after the other.
         const [trusted] = await transaction<{ id: string }[]>`select id from trusted_publishers
           where publisher = ${publisher} and (pack is null or pack = ${pack})
             and issuer = ${issuer} and identity = ${canonicalJson(use.identity)}
@@ -114,7 +116,7 @@ export function createTrustedPublisherStore(sql: Sql) {
 }
 export type TrustedPublisherStore = ReturnType<typeof createTrustedPublisherStore>;
 
-/** Tells callers nothing but what they sent. */
+/** The message repeats only what the caller sent. */
 function refusal(expected: string, { issuer, identity }: IdentityUse): SondeError {
   return new SondeError(
     "IDENTITY_REFUSED",

@@ -11,7 +11,7 @@ import type { NameStore } from "./name-store.ts";
 import type { PackStore } from "./pack-store.ts";
 import { createRecentlyUsed } from "./recently-used.ts";
 
-/** Of the manifests that are kept in memory. */
+/** Size of the LRU cache of versions, in characters of their manifests. */
 const MAX_KNOWN_CHARACTERS = 8 * 1024 * 1024;
 
 type Json = "signer" | "manifest" | "checks";
@@ -21,13 +21,13 @@ type VersionRow = Omit<StoredVersion, Json | "publishedAt" | "logIndex"> & {
 } & Record<Json, string>;
 
 /**
- * The published versions. Rows are only ever inserted. `signer`, `manifest`
- * and `checks` are JSON text that this program wrote after verifying it.
+ * Stores the published versions. Rows are only inserted. `signer`, `manifest` and `checks` are JSON
+ * that this program wrote after verifying it.
  */
 export function createVersionStore(sql: Sql, log: LogStore, names: NameStore, packs: PackStore) {
   const columns = sql`name, version, digest, content_digest as "contentDigest",
     size_bytes as "sizeBytes", published_at as "publishedAt", signer, manifest, checks, warnings, log_index as "logIndex"`;
-  // A version never changes once it is there, so what was read once stays true.
+  // A published version never changes, so the cache never becomes stale.
   const known = createRecentlyUsed<StoredVersion>(MAX_KNOWN_CHARACTERS);
 
   async function findVersion(name: PackName, version: Version): Promise<StoredVersion | null> {
@@ -63,7 +63,7 @@ export function createVersionStore(sql: Sql, log: LogStore, names: NameStore, pa
       return (await sql`select 1 from versions where digest = ${digest}`).length > 0;
     },
 
-    /** Within the transaction that brings its entry of the log. */
+    /** Inserts a row in the transaction that appends its log entry. */
     insertRow,
 
     async findBundle(name: PackName, version: Version): Promise<string | null> {
@@ -75,8 +75,8 @@ export function createVersionStore(sql: Sql, log: LogStore, names: NameStore, pa
     /**
      * Makes the version visible and appends it to the log, in one transaction.
      *
-     * @returns null when that name and version, or that archive, is there already
-     * @throws SondeError NAME_REFUSED for a new pack whose name is like another
+     * @returns null when that name and version, or that archive, exists already
+     * @throws SondeError NAME_REFUSED for a new pack whose name is a look-alike
      */
     async insertVersion(
       version: AcceptedVersion,
@@ -85,7 +85,8 @@ export function createVersionStore(sql: Sql, log: LogStore, names: NameStore, pa
     ): Promise<StoredVersion | null> {
       const { name, digest, contentDigest, signer, manifest, publishedAt: at } = version;
       return await sql.begin(async (transaction) => {
-        // Of two at once the second waits here for the first, and then finds it.
+        // Serialises concurrent publishes of one pack. The second one then finds the first one's
+        // row.
         await transaction`select pg_advisory_xact_lock(hashtextextended(${name}, 0))`;
         const present = await transaction`select 1 from versions
           where (name = ${name} and version = ${version.version}) or digest = ${digest}`;

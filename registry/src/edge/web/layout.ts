@@ -3,13 +3,13 @@ import { type Html, buildAsset, html, renderDocument } from "@sonde/service/web"
 import { ICON } from "./icon.ts";
 import { STYLE } from "./style.ts";
 
-/** What every page loads besides itself. */
+/** The files that every page loads. */
 export const ASSETS = {
   style: buildAsset("style", "css", "text/css; charset=utf-8", STYLE),
   icon: buildAsset("icon", "svg", "image/svg+xml", ICON),
 };
 
-/** A page of the registry around its content. */
+/** Renders a page of the registry around its content. */
 export function renderPage(title: string, search: string, content: Html): string {
   const header = html`<a class="brand" href="/"><img src="${ASSETS.icon.path}" alt="" width="26" height="26">Sonde <span>registry</span></a>
 <form role="search" action="/" method="get">
@@ -22,7 +22,7 @@ export function renderPage(title: string, search: string, content: Html): string
   return renderDocument({ ...ASSETS, title, header, content, footer });
 }
 
-/** The page of a refusal. */
+/** Renders the page of an error. */
 export function renderRefusal(refusal: SondeError): string {
   const { status } = refusal;
   const { code, message, hint } = refusal.toBody().error;
@@ -32,7 +32,7 @@ export function renderRefusal(refusal: SondeError): string {
   return renderPage(`${status} · Sonde registry`, "", content);
 }
 
-/** `2026-11-22`, with the exact moment for machines. */
+/** `2026-11-22`, with the exact time for programs. */
 export function renderDate(timestamp: string): Html {
   return html`<time datetime="${timestamp}">${timestamp.slice(0, 10)}</time>`;
 }

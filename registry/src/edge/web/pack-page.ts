@@ -3,7 +3,7 @@ import type { PackVersions, VersionDetails } from "@sonde/schemas/registry";
 import { Html, html } from "@sonde/service/web";
 import { renderDate, renderDownloads, renderPage } from "./layout.ts";
 
-/** So many of the newest versions are listed; the index has them all. */
+/** How many of the newest versions are listed. The index has all of them. */
 const MAX_LISTED = 50;
 
 const LEVELS: Record<Capability, { label: string; words: string }> = {
@@ -12,7 +12,7 @@ const LEVELS: Record<Capability, { label: string; words: string }> = {
   manage: { label: "changes things", words: "It can change the host." },
 };
 
-/** Everything about one version of a pack. */
+/** Renders the page of one version of a pack. */
 export function renderPackPage(
   details: VersionDetails,
   { versions }: PackVersions,
@@ -50,7 +50,7 @@ ${renderProof(details, checkpoint)}
   );
 }
 
-/** What was said against it since it was published, the gravest first. */
+/** Renders the warnings about a version, the most severe first. */
 function renderWarnings({ latest, state, deprecated, advisories }: VersionDetails): Html | null {
   const said = [
     latest === null
@@ -58,14 +58,14 @@ function renderWarnings({ latest, state, deprecated, advisories }: VersionDetail
       : null,
     state.quarantined === null
       ? null
-      : html`<li><strong>Quarantined.</strong> Nobody gets this version any more: ${state.quarantined}</li>`,
+      : html`<li><strong>Quarantined.</strong> This version is no longer served: ${state.quarantined}</li>`,
     ...advisories.map(
       ({ id, severity, range, text }) =>
         html`<li><strong>Advisory ${id}, ${severity}.</strong> Versions ${range}: ${text}</li>`,
     ),
     state.yanked === null
       ? null
-      : html`<li><strong>Yanked.</strong> Only its exact number still gives it: ${state.yanked}</li>`,
+      : html`<li><strong>Yanked.</strong> Only a request for exactly this version still gets it: ${state.yanked}</li>`,
     deprecated === null ? null : html`<li><strong>Deprecated.</strong> ${deprecated}</li>`,
   ].filter((warning) => warning !== null);
   if (said.length === 0) return null;

@@ -28,7 +28,7 @@ const VersionPath = Type.Object({
   version: Version,
 });
 
-/** The registry's pages: whole HTML from the server, without a script and without cookies. */
+/** Adds the registry's pages: HTML from the server, without scripts and cookies. */
 export function addPageRoutes(app: HttpServer, ports: PagePorts): void {
   const options = {
     config: { right: "anybody", conditional: true, errorPage: renderRefusal } as const,
@@ -63,7 +63,7 @@ export function addPageRoutes(app: HttpServer, ports: PagePorts): void {
   addAssets(app, Object.values(ASSETS));
 }
 
-/** @param asked null for the latest version, or the newest where all are withdrawn */
+/** @param asked null for the latest version, or for the newest one when all are withdrawn */
 async function renderVersion(
   ports: PagePorts,
   name: string,

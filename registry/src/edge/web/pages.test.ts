@@ -53,16 +53,16 @@ x
 | <img src=x onerror=window.taken=1> | ok |
 `;
 
-/** Whom a certificate names: plain characters without a space, which is room enough. */
+/** The names in a certificate: printable characters without spaces, which suffice for an attack. */
 const SIGNER = {
   issuer: `https://issuer.example/"><img/src=x/onerror="window.taken=1">`,
   identity: `https://example.com/'"><svg/onload="window.taken=1"><script>window.taken=1</script>`,
   repositoryId: "7",
 };
-/** What was said of versions since, each told from the others. */
+/** A text about a version, distinct for each use. */
 const said = (by: string): string => `${by} says ${ATTACKS}`;
 
-/** One pack of every text that a stranger can bring onto a page. */
+/** Publishes a pack with every text that a publisher can bring onto a page. */
 async function publishHostile(sigstore: TestSigstore): Promise<void> {
   const text = ATTACKS.slice(0, 300);
   const manifest = {
@@ -115,7 +115,7 @@ afterAll(async () => {
   rmSync(folder, { recursive: true });
 });
 
-/** Opens a page and notes everything that a page that was taken over would do. */
+/** Opens a page and records every sign of an attack that worked. */
 async function open(path: string, options = {}): Promise<{ page: Page; signs: string[] }> {
   const page = await browser.newPage(options);
   const signs: string[] = [];
@@ -139,30 +139,27 @@ const isTaken = (page: Page): Promise<boolean> => page.evaluate<boolean>("'taken
 test.each([
   ["under the page's policy", {}],
   ["even without the page's policy", { bypassCSP: true }],
-])(
-  "attack 38: nothing that a stranger wrote does anything on a page, %s",
-  async (_how, options) => {
-    const version = "/packs/acme/hostile/1.1.0";
-    for (const path of ["/", "/packs/acme/hostile", version, "/?q=hostile"]) {
-      const { page, signs } = await open(path, options);
-      expect([path, signs, await isTaken(page)]).toEqual([path, [], false]);
-      expect(page.url()).toBe(registry.at(path));
-      // It is there, as text.
-      const text = await page.locator("main").innerText();
-      expect(text).toContain("<script>window.taken = 1</script>");
-      const forbidden = "main :is(script, img, svg, iframe, style, base, form, meta)";
-      expect(await page.locator(forbidden).count()).toBe(0);
-      if (path === version) {
-        expect(text).toContain(`${SIGNER.identity} by ${SIGNER.issuer}, repository 7`);
-        expect(text).toContain(`${SIGNER.issuer} vouched for ${SIGNER.identity}`);
-        for (const by of ["yank", "deprecation", "advisory", "quarantine"]) {
-          expect(text).toContain(said(by));
-        }
+])("attack 38: a publisher's text does nothing on a page, %s", async (_how, options) => {
+  const version = "/packs/acme/hostile/1.1.0";
+  for (const path of ["/", "/packs/acme/hostile", version, "/?q=hostile"]) {
+    const { page, signs } = await open(path, options);
+    expect([path, signs, await isTaken(page)]).toEqual([path, [], false]);
+    expect(page.url()).toBe(registry.at(path));
+    // The text is on the page, as text.
+    const text = await page.locator("main").innerText();
+    expect(text).toContain("<script>window.taken = 1</script>");
+    const forbidden = "main :is(script, img, svg, iframe, style, base, form, meta)";
+    expect(await page.locator(forbidden).count()).toBe(0);
+    if (path === version) {
+      expect(text).toContain(`${SIGNER.identity} by ${SIGNER.issuer}, repository 7`);
+      expect(text).toContain(`${SIGNER.issuer} vouched for ${SIGNER.identity}`);
+      for (const by of ["yank", "deprecation", "advisory", "quarantine"]) {
+        expect(text).toContain(said(by));
       }
-      await page.close();
     }
-  },
-);
+    await page.close();
+  }
+});
 
 test.each([
   ["a publisher", "a<b>", "hello", "1.0.0"],
@@ -174,12 +171,12 @@ test.each([
   const archive = buildSampleArchive({ manifest: { name, version } });
   const path = [publisher, pack, version].map(encodeURIComponent).join("/");
   expect([400, 403]).toContain((await registry.publish(acme.sign(archive, path))).status);
-  // Nor within the archive, under a harmless path.
+  // An archive with such a name fails under a valid path too.
   const plain = await registry.publish(acme.sign(archive, "acme/hello/1.0.0"));
   expect([plain.status, codeOf(plain)]).toEqual([422, "MANIFEST_INVALID"]);
 });
 
-test("attack 38: every link of a hostile page leads to the registry, or outward by http alone", async () => {
+test("attack 38: every link of a hostile page leads to the registry, or outward by http only", async () => {
   const { page } = await open("/packs/acme/hostile");
   const links = await Promise.all(
     (await page.locator("main a").all()).map(async (link) => ({
@@ -220,7 +217,7 @@ test.each([
   expect(await response.text()).not.toContain("<script");
 });
 
-test("pages come with the rules that keep them harmless, and without cookies", async () => {
+test("pages have their security headers, and no cookies", async () => {
   const { headers } = await fetch(registry.at("/packs/acme/plain"));
   expect(headers.get("content-security-policy")).toBe(
     "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'",
@@ -231,7 +228,7 @@ test("pages come with the rules that keep them harmless, and without cookies", a
   expect(headers.get("set-cookie")).toBeNull();
 });
 
-test("without a script, a reader searches by keyboard and comes to a pack's permissions", async () => {
+test("without scripts, a reader searches by keyboard and reaches a pack's permissions", async () => {
   const context = await browser.newContext({
     javaScriptEnabled: false,
     viewport: { width: 375, height: 720 },
@@ -264,7 +261,7 @@ test("without a script, a reader searches by keyboard and comes to a pack's perm
   const box = await page.locator("main").boundingBox();
   expect(box?.width).toBe(375);
   const shot = await page.screenshot({ fullPage: true });
-  // The width of a PNG is in its header: no wider than the phone.
+  // A PNG has its width at offset 16; it must be the phone's.
   expect(shot.readUInt32BE(16)).toBe(375);
   await context.close();
 });

@@ -2,7 +2,7 @@ import type { PackList, PackSummary } from "@sonde/schemas/registry";
 import { type Html, html } from "@sonde/service/web";
 import { renderDate, renderDownloads, renderPage } from "./layout.ts";
 
-/** The first page of the registry, and the results of a search. */
+/** Renders the first page of the registry and the results of a search. */
 export function renderSearchPage(search: string, found: PackList, isFirst: boolean): string {
   const title = search === "" ? "Sonde registry" : `${search} · Sonde registry`;
   const more =

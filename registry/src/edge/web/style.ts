@@ -1,4 +1,4 @@
-/** One sheet for all pages: system fonts, light and dark by the reader's choice, readable on a phone. */
+/** One style sheet for all pages: system fonts, light and dark mode, readable on a phone. */
 export const STYLE = `
 :root {
   color-scheme: light dark;
