@@ -30,7 +30,7 @@ let folder: string;
 let authority: Authority;
 let asked: { path: string; body: EnrolRequest | null; exporter: Buffer; socket: TLSSocket }[];
 let refusal: { status: number; body: object } | null;
-/** The hub is gone after its first answer. */
+/** When true, the hub closes the connection after its first answer. */
 let isHalfWay: boolean;
 const hubKeys = createHubKeys();
 const cleanups: (() => void)[] = [];
@@ -48,7 +48,7 @@ afterEach(() => {
   rmSync(folder, { recursive: true, force: true });
 });
 
-/** The hub's enrol listener: a real TLS server that certifies whatever key is proven. */
+/** Starts a hub's enrol listener: a real TLS server that certifies any key that is proven. */
 async function startHub(issuer: Authority, names = ["127.0.0.1"]): Promise<number> {
   const leaf = await issuer.issueServerCertificate(names);
   const server = createServer({
@@ -175,7 +175,7 @@ test("an answer that is here before its question's write is called back loses no
   expect(await enrolSlowly(await startHub(authority), 200)).toMatchObject({ hubId });
 });
 
-/** Enrols over a socket whose writes are called back late. */
+/** Enrols over a socket whose write callbacks come late. */
 async function enrolSlowly(port: number, delayMs: number) {
   const socket = connect({ host: "127.0.0.1", port, ca: [authority.certificate] });
   cleanups.push(() => socket.destroy());

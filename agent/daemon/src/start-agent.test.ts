@@ -45,8 +45,8 @@ import { WELCOME, type TestHub, type TestSession, startTestHub } from "./testing
 import { writeIdentity } from "./edge/store/write-identity.ts";
 import { type Agent, startAgent } from "./start-agent.ts";
 
-// Real hub connection, real admit process, real registry traffic, real files; the
-// runner alone is answered for here, its processes have tests of their own.
+// Real are the hub connection, the admit process, the registry traffic and the files.
+// Only the runner is replaced; its processes have tests of their own.
 
 const root = mkdtempSync(join(tmpdir(), "sonde-agent-"));
 const admitProgram = join(root, "admit.cjs");
@@ -188,7 +188,7 @@ const desire = (revision: number, wanted = true) => ({
 
 const lastStates = new WeakMap<TestSession, string | undefined>();
 
-/** The next state of the first pack; reports that only tell of the registry's log are passed over. */
+/** Returns the first pack's next state. Skips reports that are only about the registry's log. */
 async function nextState(session: TestSession): Promise<string | undefined> {
   for (;;) {
     const { header, body } = await session.next();
@@ -200,7 +200,7 @@ async function nextState(session: TestSession): Promise<string | undefined> {
   }
 }
 
-/** The next message that is no report. */
+/** Returns the next message that is not a report. */
 async function nextAnswer(session: TestSession): Promise<Awaited<ReturnType<TestSession["next"]>>> {
   for (;;) {
     const message = await session.next();
@@ -287,7 +287,8 @@ test("a quarantine in the registry's log stops the pack, also after a restart", 
     quarantined: true,
     reason: "malware",
   });
-  // The hub says its wish again when the log went on; within seconds of the last look it is not read.
+  // The hub repeats its desired state when the log grew. A log that was read seconds ago
+  // is not read again.
   await vi.waitFor(
     async () => {
       session.socket.send(session.channel.seal(desire(1)));
@@ -332,7 +333,7 @@ test("a rewritten log leaves what was installed in service and adds nothing", as
   session.socket.send(session.channel.seal(desire(1)));
   await vi.waitUntil(async () => (await nextState(session)) === "active", { timeout: 30_000 });
   await agent?.close();
-  // Under the same key, another first entry.
+  // A log with the same key but another first entry.
   registry.log = registry.log.rewrite();
   await start();
   const next = await connect();

@@ -18,7 +18,10 @@ const record: AuditRecord = {
   detail: {},
 };
 
-/** A disk at the outermost edge: what was written, and a sync that the test lets pass or fail. */
+/**
+ * A fake disk: records what was written, and lets the test decide when a sync succeeds or
+ * fails.
+ */
 function buildDisk() {
   const entries: AuditEntry[] = [];
   const syncs: PromiseWithResolvers<void>[] = [];

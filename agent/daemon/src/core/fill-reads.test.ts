@@ -122,7 +122,7 @@ test("no hole takes a hostile value", () => {
       .filter((value) => codeOf(() => fillOne(hole, value)) !== "PARAMS_INVALID")
       .map((value) => `${name}: ${JSON.stringify(value)}`),
   );
-  // What is left are ordinary names and is harmless in its place.
+  // The values that remain are ordinary names, harmless where they are used.
   expect(taken).toEqual([
     'hostname: "1"',
     'hostname: "true"',

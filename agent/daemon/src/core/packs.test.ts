@@ -46,7 +46,7 @@ const grantOf = (requires: Requires): GrantFile => ({
   approvedAt: "2026-01-01T00:00:00.000Z",
 });
 
-/** The far ends of a host: a registry's archives, the grants folder, the state file. */
+/** The outermost edges of a host: a registry's archives, the grants folder and the state file. */
 function buildHost(manifests: Record<string, Manifest | SondeError>) {
   const world = {
     grants: new Map<string, GrantFile>(),
@@ -182,7 +182,7 @@ test("attack 44: an older version is held until a person on the host takes that 
     ["1.0.0", "held", 0],
   ]);
   expect(packs.reports()[1]?.reason).toMatchObject({ code: "PACK_DOWNGRADE" });
-  // Nor by taking the pack away first, nor by a restart in between.
+  // Removing the pack first, or restarting in between, must not allow the downgrade either.
   await packs.apply(desire(3));
   const again = create();
   await again.restore(world.saved);

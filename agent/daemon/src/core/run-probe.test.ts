@@ -101,8 +101,8 @@ const seen = (content: string, truncated = false): ReadOutcome => ({
 });
 
 /**
- * A host whose runner, the far end of a socket in the product, is told what to
- * answer, and which writes down the order in which its parts were used.
+ * A host whose runner gives the answers of the test. The host records the order in which
+ * its parts were used. In the product the runner is the far end of a socket.
  */
 function buildHost(
   answers: {
@@ -173,7 +173,7 @@ const call = (changes: Partial<Call> = {}): Call => ({
   ...changes,
 });
 
-/** The answer as the hub reads it. */
+/** Parses the answer as the hub does. */
 const readAnswer = (bytes: Uint8Array): ResultBody =>
   parseResultBody(JSON.parse(Buffer.from(bytes).toString("utf8")));
 const answerOf = async (asked: Call, host: ProbeHost) => readAnswer(await runProbe(asked, host));

@@ -76,7 +76,7 @@ describe("one request", () => {
     expect(await ask([source(big, 10)])).toEqual(["READ_FAILED"]);
     const codes = await ask(Array.from({ length: 6 }, () => source(big, 1)));
     expect(codes.filter((code) => code === "ok")).toHaveLength(2);
-    // Each of its bytes takes six in JSON.
+    // JSON takes six bytes for each of the file's bytes.
     expect(await ask([source(zeros, 1)])).toEqual(["READ_FAILED"]);
   });
 });
@@ -153,10 +153,10 @@ describe("file", () => {
   test("a fifo and a device are refused at once and never opened", async () => {
     const fifo = join(folder, "fifo");
     expect(spawnSync("mkfifo", [fifo]).status).toBe(0);
-    // A writer waits in open() until somebody opens the other end: nobody may.
+    // The writer's open() blocks until a reader opens the fifo. No reader may.
     const writer = spawn("sh", ["-c", `exec 3>"${fifo}"`]);
     const { outcome, overdue } = await readPath(fifo);
-    // At once: whoever waited until its time was over would get READ_TIMEOUT.
+    // READ_FAILED shows that the refusal was immediate. A read that waited would get READ_TIMEOUT.
     expect(codeOf(outcome)).toBe("READ_FAILED");
     expect(overdue).toEqual([]);
     await new Promise((resolve) => setTimeout(resolve, 100));
@@ -192,7 +192,8 @@ describe("file", () => {
     mkdirSync(trusted, { mode: 0o755 });
     symlinkSync("../agent-state/key", join(trusted, "link"));
     const { outcome } = await readPath(join(trusted, "link"));
-    // As root the link is trusted and its target denied; as a user it is not followed at all.
+    // As root the link is trusted and its target is denied. As another user the link is
+    // not followed.
     expect(codeOf(outcome)).toBe(process.getuid?.() === 0 ? "READ_NOT_GRANTED" : "READ_FAILED");
     expect(codeOf((await readPath(join(denied, "key"))).outcome)).toBe("READ_NOT_GRANTED");
     expect(codeOf((await readPath(`${denied}-not/key`)).outcome)).toBe("SOURCE_NOT_FOUND");
@@ -411,7 +412,7 @@ describe("exec", () => {
     mkdirSync(bin);
     writeFileSync(join(bin, "tool"), "#!/bin/sh\n", { mode: 0o755 });
     symlinkSync("/usr/bin/true", join(bin, "link"));
-    // The folder itself is fine when root runs this; /tmp above it is writable by all.
+    // When root runs this test, the folder itself is trusted, but /tmp above it is writable by all.
     expect(() => findTrustedCommand("tool", [bin])).toThrowError(
       expect.objectContaining({ code: "READ_FAILED" }),
     );

@@ -96,7 +96,7 @@ function startLink(identity = hub.identity): void {
   });
 }
 
-/** A session after welcome and hello. */
+/** Starts a session and takes it past welcome and hello. */
 async function startSession(welcome: object = WELCOME): Promise<TestSession> {
   startLink();
   const session = await hub.session();

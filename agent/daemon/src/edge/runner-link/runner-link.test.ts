@@ -7,7 +7,7 @@ import { afterEach, beforeEach, expect, test } from "vitest";
 import { FrameReader, MAX_BODY_BYTES, encodeStreamFrame } from "@sonde/schemas/wire";
 import { type RunAsk, type RunnerLink, createRunnerLink } from "./runner-link.ts";
 
-// A runner that was taken over: whatever it sends, at worst the call fails.
+// Each case is a runner that was taken over. Whatever it sends, at worst the call fails.
 let folder: string;
 let link: RunnerLink;
 let log: string[];
@@ -47,7 +47,7 @@ const read: FilledRead = {
 const data = (of: object) => ({ ok: true, samples: [{ at: 1, truncated: false, data: of }] });
 
 type Asked = { id: number; op: string };
-/** What a runner answers: bytes as they are, or the head and the body of a frame. */
+/** What a runner answers: raw bytes, or the head and body of a frame. */
 type Answer = (request: Asked) => Buffer | { head: object; body?: Buffer } | undefined;
 
 function fakeRunner(answer: Answer, greeting: object = hello) {

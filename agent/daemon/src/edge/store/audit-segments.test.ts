@@ -123,7 +123,8 @@ test("kill -9 while appending keeps every acknowledged entry", async () => {
 test("a full disk refuses entries, keeps the chain whole and recovers with space", async () => {
   const disk = mkdtempSync(join(tmpdir(), "sonde-disk-"));
   const mounted = spawnSync("mount", ["-t", "tmpfs", "-o", "size=32k", "tmpfs", disk]).status === 0;
-  // Without the right to mount, /dev/full's errno cannot be had on a growing file: use a file limit.
+  // Without the right to mount, a growing file cannot get ENOSPC. A file size limit gives
+  // EFBIG instead.
   if (!mounted) return expectFileLimitRefusal();
   try {
     const segments = openAuditSegments(join(disk, "audit"), 1024 * 1024);
@@ -148,7 +149,10 @@ test("a full disk refuses entries, keeps the chain whole and recovers with space
   }
 });
 
-/** `ulimit -f 8` (4 KiB of blocks of 512): writes past it fail with EFBIG and the process goes on. */
+/**
+ * `ulimit -f 8` means 4 KiB (blocks of 512). Writes past it fail with EFBIG, and the
+ * process goes on.
+ */
 async function expectFileLimitRefusal(): Promise<void> {
   const script = 'ulimit -f 8; exec "$0" --conditions=sonde:source "$1" "$2"';
   const writer = join(import.meta.dirname, "../../testing/audit-writer.ts");
