@@ -11,12 +11,12 @@ declare module "fastify" {
   interface RouteRights extends Record<Right, true> {}
 }
 
-/** What the guard was asked, in order. */
+/** Calls of the guard's functions, in order. */
 let asked: string[] = [];
 let app: HttpServer;
 afterEach(() => app.close());
 
-/** Callers say who they are in the header `name`; Ann may do all, Bob may read. */
+/** The header `name` names the caller. Ann may do everything, Bob may read. */
 const guard: Guard<{ name: string }, Right> = {
   as: "who",
   rights: ["sample.read", "sample.write"],
@@ -119,7 +119,7 @@ test("a denial is recorded before it is answered, with what it was for", async (
     "authorize Bob sample.write",
     "denied Bob /write: Bob may not do sample.write",
   ]);
-  // A handler's refusal goes the same way.
+  // A handler's own FORBIDDEN is reported to onDenied too.
   expect(await ask("/own/x", as("Bob"))).toBe("FORBIDDEN");
   expect(asked.splice(0).at(-1)).toBe("denied Bob /own/x: not yours");
 });

@@ -37,7 +37,7 @@ test.each([
 ])("%s comes back on its port, or on a free one when that is taken", async (_what, create) => {
   const first = await listenOnPort(create(), { host, port: 0, kept: 0 });
   expect(first).toBeGreaterThan(0);
-  // Taken, and known to nobody.
+  // The kept port is taken, and nobody depends on it.
   const second = await listenOnPort(create(), { host, port: 0, kept: first });
   expect([0, first]).not.toContain(second);
   const isKnown = { host, port: 0, kept: first, isKnown: true };

@@ -33,7 +33,7 @@ test("what lies where the new file is made is neither followed nor taken over", 
   symlinkSync(other, `${path}.new`);
   writePrivateFile(path, "mine");
   expect([readFileSync(other, "utf8"), readFileSync(path, "utf8")]).toEqual(["theirs", "mine"]);
-  // One that anybody may read, left half written.
+  // A half-written temporary file that everybody may read.
   writeFileSync(`${path}.new`, "half", { mode: 0o644 });
   writePrivateFile(path, "mine");
   expect(statSync(path).mode & 0o777).toBe(0o600);

@@ -102,7 +102,7 @@ test("a bucket holds what may come at once, whatever the clock does", () => {
   const take = (): number => limit.take("192.0.2.1");
   expect([take(), take(), take()]).toEqual([0, 0, 10_000]);
   expect(limit.take("192.0.2.2")).toBe(0);
-  // A clock that is put back neither gives nor takes anything.
+  // A clock that is set back neither adds nor removes tokens.
   at -= 500_000;
   expect(take()).toBe(10_000);
   at += 10_000;

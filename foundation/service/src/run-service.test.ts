@@ -8,7 +8,7 @@ const PROGRAM = [
   "--conditions=sonde:source",
   join(import.meta.dirname, "testing/sample-service.ts"),
 ];
-// A service that does not end when it should is known soon.
+// Makes a service that does not end fail its test soon.
 vi.setConfig({ testTimeout: 15_000 });
 const NOBODY = 65_534;
 const asRoot = process.getuid?.() === 0;
@@ -78,14 +78,14 @@ test("one that does not stop ends at the second signal of the same kind, and at 
   await runUntilReady({ supervised: true, fails: "never stops" });
   child.kill("SIGINT");
   await expect.poll(() => err).toContain("stopping");
-  // As a supervisor does that got the terminal's SIGINT too.
+  // As a supervisor does when the terminal sends SIGINT to it as well.
   child.kill("SIGTERM");
   child.stdin?.end();
   await new Promise((done) => setTimeout(done, 300));
   expect(child.exitCode).toBeNull();
   child.kill("SIGINT");
   expect(await ended).toBe(1);
-  // Not because its time was over.
+  // The service ended by itself, not at its stop deadline.
   expect(err).not.toContain("expected an end");
 });
 
@@ -135,7 +135,7 @@ test.each<[string, () => string[]]>([
 
 test("root is refused", async () => {
   const config = configure({ supervised: true });
-  // Without root, a user namespace in which we are uid 0 is as good.
+  // Without root a user namespace gives the process uid 0.
   if (asRoot) run([config], {});
   else start("unshare", ["-r", process.execPath, ...PROGRAM, config], {});
   expect(await ended).toBe(1);

@@ -3,7 +3,7 @@ import { TestIssuer, type TokenLies } from "../testing/test-issuer.ts";
 import { type TokenVerifier, createTokenVerifier } from "./token-verifier.ts";
 
 const AUDIENCE = "https://service.example";
-/** Issuers that do not show their keys as they should. */
+/** Issuers that fail to serve their keys properly. */
 const BROKEN = ["/down", "/page", "/huge", "/elsewhere", "/slow"];
 const NOW = Math.floor(Date.now() / 1000);
 let issuer: TestIssuer;
@@ -31,7 +31,7 @@ test.each(["RS256", "ES256", "EdDSA"])("a token signed with %s verifies", async 
   expect(verified.issuer.kind).toBe("a");
   expect(verified.claims.get("sub")).toBe("someone");
   expect(verified.jti).toBe("one");
-  // Whoever remembers spent tokens may forget it then.
+  // After this time a store of spent tokens may forget the token.
   expect(verified.deadAt.getTime()).toBe((NOW + 60 + 30) * 1000);
 });
 

@@ -30,7 +30,7 @@ import { EMPTY_FRONTIER, encodeFrontier, headOf } from "../log/index.ts";
 import { admitPack, admittedFolder, followRegistry, readAdmitted } from "./index.ts";
 import { createTestSigstore, signKeylessSample } from "../testing/sigstore/index.ts";
 
-// Every case starts real processes.
+// Every case starts real processes, so cases take long.
 
 const root = mkdtempSync(join(tmpdir(), "sonde-admit-"));
 const program = join(root, "admit.cjs");
@@ -39,7 +39,7 @@ const archive = buildSampleArchive();
 const digest = archiveDigest(archive);
 const bundle = signSample(archive, key);
 
-// What the registry answers instead of the truth, by path.
+// What the registry answers instead of the real file, by path.
 let served: Map<
   string,
   {
@@ -49,7 +49,7 @@ let served: Map<
   }
 >;
 let registry: SampleRegistry;
-// Bodies that mean a behaviour.
+// Bodies that stand for a behaviour.
 const ENDLESS = "endless";
 const SILENT = "silent";
 let storeDir: string;
@@ -106,7 +106,7 @@ function withdraw(): void {
   ]);
 }
 
-/** The code of the refusal, and "left something" when a refusal left anything on disk. */
+/** Returns the code of the refusal, and "left something" when a refusal left files on disk. */
 async function refusal(changes: Partial<AdmitRequest> = {}, deadlineMs?: number): Promise<string> {
   try {
     await admitPack(program, { ...request, ...changes }, deadlineMs);
@@ -205,12 +205,13 @@ test("what was admitted counts by the policy of today, and is fetched only once"
   await expect(admitPack(program, { ...request, policy: changed })).rejects.toMatchObject({
     code: "SIGNER_UNTRUSTED",
   });
-  // Signed anew by the one who counts now: the record says so.
+  // After the trusted publisher signs the archive again, the stored record names that signer.
   serve(archive, signSample(archive, other));
   await admitPack(program, { ...request, policy: changed });
   const { signer } = await readAdmitted(storeDir, digest, changed);
   expect(signer).not.toEqual(first.signer);
-  // The archive is served no more, and is not needed; that it is in the log still is.
+  // The registry no longer serves the archive. The stored one is enough, as its log entry
+  // still exists.
   withdraw();
   expect(await admitPack(program, { ...request, policy: changed })).toMatchObject({ signer });
   for (const wrong of [{ version: "1.0.1" }, { name: "acme/other" }, { agentVersion: "9.0.0" }]) {
@@ -308,11 +309,11 @@ test("a bad answer of the registry is bounded in size and time", async () => {
 
 test("attack 69: a version that is in nobody else's log is refused", async () => {
   const before = request.log;
-  // Made for one agent alone: signed by the right key, but published in no log.
+  // A version made for one agent alone: the right key signed it, but no log has it.
   const special = buildSampleArchive({ code: "var pack = { special: 1 };\n" });
   serve(special, signSample(special, key));
   expect(await refusal({ digest: archiveDigest(special) })).toBe("REGISTRY_LOG_INCONSISTENT");
-  // In a fork that was made for it.
+  // The version is published in a fork that was made for this agent.
   const honest = registry.log;
   registry.log = honest.fork();
   registry.publish(special, signSample(special, key));
@@ -322,7 +323,7 @@ test("attack 69: a version that is in nobody else's log is refused", async () =>
   expect(await refusal({ digest: archiveDigest(special), log: forked })).toBe(
     "REGISTRY_LOG_INCONSISTENT",
   );
-  // Published later than the head that the reader accepted.
+  // The version is published after the head that the reader accepted.
   registry.publish(special, signSample(special, key));
   expect(await refusal({ digest: archiveDigest(special), log: before })).toBe(
     "REGISTRY_LOG_INCONSISTENT",
@@ -330,7 +331,7 @@ test("attack 69: a version that is in nobody else's log is refused", async () =>
 });
 
 test("attack 69: that an archive is stored already does not stand for its place in the log", async () => {
-  // A developer's own signed build, which no registry ever published.
+  // A developer's own signed build, which no registry has published.
   const own = buildSampleArchive({ code: "var pack = { own: 1 };\n" });
   const localPacks = mkdtempSync(join(root, "local-"));
   writeFileSync(join(localPacks, "hello-1.0.0.tgz"), own);
@@ -395,7 +396,7 @@ test("a log is followed in the program, entry by entry", async () => {
   expect(await refuse({})).toBe("ARCHIVE_INVALID");
   served = new Map();
   expect(await refuse({ registry: "http://127.0.0.1:1" })).toBe("REGISTRY_UNAVAILABLE");
-  // An entry that is no entry is in nobody's history.
+  // An invalid log entry makes the whole log invalid.
   registry.log.append(Buffer.from('{"type":"other"}'));
   expect(await refuse({})).toBe("REGISTRY_LOG_INCONSISTENT");
 });
@@ -432,7 +433,7 @@ test("an author's own folder may be unsigned where the host says so, and no one 
   }
   const unsigned = await admitPack(program, { ...request, ...asked, policy: open });
   expect(unsigned.signer).toEqual({ kind: "none", publisher: "acme" });
-  // Another digest is another archive, which is the registry's to have.
+  // Another digest is another archive, which only the registry has.
   const published = await admitPack(program, { ...request, policy: open });
   expect(published).toMatchObject({ digest, signer: { kind: "rsa-sha256" } });
 });

@@ -30,7 +30,7 @@ const archive = writeArchive(FILES);
 const tar = readGzipMember(archive);
 
 const refused = expect.objectContaining({ code: "ARCHIVE_INVALID" });
-/** The code with which an archive is refused, or "accepted". */
+/** Returns the code with which an archive is refused, or "accepted". */
 function verdict(bytes: Uint8Array): string {
   try {
     readArchive(bytes);
@@ -39,7 +39,7 @@ function verdict(bytes: Uint8Array): string {
     return error instanceof SondeError ? error.code : "no code";
   }
 }
-/** Gzips a tar that was changed at one place, checksum made right again. */
+/** Gzips a tar with one changed header and a correct checksum. */
 function withHeader(change: (header: Buffer) => void, file = 0): Uint8Array {
   const copy = Buffer.from(tar);
   let at = 0;
@@ -67,7 +67,7 @@ test("what was written is read back, whatever the order it was given in", () => 
 });
 
 test("the bytes are the same on any day and machine", () => {
-  // Fixed here on purpose: a change of these bytes is a change of format.
+  // A fixed value on purpose: if it changes, the format has changed.
   expect(contentDigest(FILES)).toBe(
     "sha256:81d2cdeefb2b88ad934ff0ea49e595451269bf7dd160076298c028e674f47eb1",
   );

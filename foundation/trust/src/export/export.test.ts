@@ -8,7 +8,7 @@ import { archiveMember, bundleMember, entriesMember } from "./layout.ts";
 const HELLO = { name: "hello", maxBytes: 1000 };
 const WORLD = { name: "world", maxBytes: 1000 };
 
-/** In pieces that fit no border. */
+/** Splits bytes at places that match no boundary of the format. */
 async function* inPieces(bytes: Uint8Array, size = 100): AsyncGenerator<Uint8Array> {
   for (let at = 0; at < bytes.length; at += size) yield bytes.subarray(at, at + size);
 }
@@ -24,7 +24,7 @@ const readWhole = async (...parts: Uint8Array[]): Promise<string> => {
 };
 const hi = Buffer.from("hi");
 const hello = encodeMember(HELLO, hi);
-/** The same member with other bytes in one field of its header, and a checksum that fits. */
+/** The same member with other bytes in one header field, and a correct checksum. */
 const withHeader = (change: (header: Buffer) => void): Buffer => {
   const bytes = Buffer.from(hello);
   change(bytes);

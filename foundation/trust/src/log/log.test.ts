@@ -72,7 +72,7 @@ describe("merkle tree", () => {
     expect(roots.map((root) => root.toString("hex"))).toEqual(ROOTS);
   });
 
-  /** Section 2.1.1, word for word: slow, and written apart from the code under test. */
+  /** Section 2.1.1, word for word: slow, and written independently of the code under test. */
   function treeHash(leaves: readonly Buffer[]): Buffer {
     if (leaves.length <= 1) return leaves[0] ?? rootOf(EMPTY_FRONTIER);
     const split = 2 ** Math.floor(Math.log2(leaves.length - 1));
@@ -211,7 +211,7 @@ describe("checkpoints", () => {
     for (const wrongKey of wrong) expect(() => parseNoteKey(wrongKey)).toThrowError(SondeError);
   });
 
-  // A vector of the note format: the key and note of the golang.org/x/mod/sumdb/note package's example.
+  // Test vector: key and note of the example in the package golang.org/x/mod/sumdb/note.
   test("a note of another implementation is read the same way", () => {
     const key = parseNoteKey("PeterNeumann+c74f20a3+ARpc2QcUPDhMQegwxbzhKqiBfsVkmqq/LDE4izWy10TW");
     expect(formatNoteKey(key)).toBe(
@@ -231,14 +231,14 @@ describe("checkpoints", () => {
   test("any changed character, missing line or second origin is refused", async () => {
     const lines = note.split("\n");
     const without = (index: number): string => lines.toSpliced(index, 1).join("\n");
-    // Nor a plain signature nor a timestamp alone is enough.
+    // Neither the plain signature nor the timestamp is enough by itself.
     for (const index of [0, 1, 2, 4, 5]) {
       expect(await codeOf(() => openCheckpoint(without(index), log.key))).toBe(
         "REGISTRY_LOG_INCONSISTENT",
       );
     }
     for (let index = 0; index < note.length; index++) {
-      // The next character, so that the bits base64 does not use change too.
+      // Adding one also changes the trailing bits that base64 does not use.
       const next = String.fromCodePoint((note.codePointAt(index) ?? 0) + 1);
       const changed = `${note.slice(0, index)}${next}${note.slice(index + 1)}`;
       expect(await codeOf(() => openCheckpoint(changed, log.key))).toBe(
@@ -332,7 +332,7 @@ describe("following a log", () => {
     expect(await codeOf(() => follow(fork, { seen: [mine] }))).toBe("REGISTRY_LOG_INCONSISTENT");
     fork.append(text("longer"));
     expect(await codeOf(() => follow(fork, { seen: [mine] }))).toBe("REGISTRY_LOG_INCONSISTENT");
-    // What another saw and this log does not have yet is being withheld.
+    // A head that another reader saw and this log lacks means that the log withholds entries.
     const ahead = { ...mine, size: 9 };
     expect(await codeOf(() => follow(log, { seen: [ahead] }))).toBe("REGISTRY_LOG_INCONSISTENT");
   });
@@ -355,7 +355,7 @@ describe("following a log", () => {
       "REGISTRY_LOG_INCONSISTENT",
       "REGISTRY_LOG_INCONSISTENT",
     ]);
-    // Where logs come by hand they are older; none is ever from later.
+    // A host behind an air gap accepts an older head, but never one from the future.
     expect([await age(71, 72), await age(73, 72), await age(-25, 72)]).toEqual([
       "accepted",
       "REGISTRY_LOG_INCONSISTENT",

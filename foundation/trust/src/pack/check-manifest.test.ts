@@ -20,7 +20,7 @@ const limits = { timeoutMs: 500, maxBytes: 4096 };
 const sample = buildSampleManifest();
 const probe = sample.probes["greet"] as Probe;
 
-/** A manifest with this one source, whose holes are filled from parameters of these types. */
+/** A manifest with this one source, whose holes are filled from these parameters. */
 function withSource(source: Source, params: object = {}, fill: object = {}): unknown {
   return {
     ...sample,

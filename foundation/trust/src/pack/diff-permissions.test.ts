@@ -8,7 +8,7 @@ const NOTHING = { groups: [], commands: [], files: [], sockets: [] };
 const limits = { timeoutMs: 500, maxBytes: 4096 };
 const before = buildSampleManifest();
 const [greet] = Object.values(before.probes);
-/** The next version, with these sources and what they need. */
+/** The next version, with these sources and the requirements that follow from them. */
 const next = (sources: Manifest["sources"], probes = before.probes): Manifest =>
   buildSampleManifest({
     version: "1.1.0",

@@ -18,7 +18,7 @@ import {
 import { type VerifiedPack, type VerifyPackRequest, verifyPack } from "./index.ts";
 import { buildStatement } from "./statement.ts";
 
-// Real certificates, logs and timestamps, made here; the verifier only meets their bytes.
+// Real certificates, logs and timestamps, generated here. The verifier gets only their bytes.
 const sigstore = await createTestSigstore();
 const stranger = await createTestSigstore();
 const archive = buildSampleArchive();
@@ -43,7 +43,7 @@ const bundle = await signKeylessSample(sigstore, archive, who);
 const verify = (changes: Partial<VerifyPackRequest>): Promise<VerifiedPack> =>
   verifyPack({ archive, bundle, policy, origin: "registry", ...changes });
 
-/** The code of the refusal, or "accepted". */
+/** Returns the code of the refusal, or "accepted". */
 async function verdict(changes: Partial<VerifyPackRequest>): Promise<string> {
   try {
     await verify(changes);
@@ -118,7 +118,7 @@ test("a repository is known by its number where there is one", async () => {
   const { repositoryId: _number, ...plain } = who;
   const unnumbered = await signKeylessSample(sigstore, archive, plain);
   expect(await verdictOf({ repositoryId: "1235" })).toBe("SIGNER_UNTRUSTED");
-  // Named here and not there, or there and not here.
+  // The repository number is in the policy alone, or in the certificate alone.
   expect(await verdict({ bundle: unnumbered })).toBe("SIGNER_UNTRUSTED");
   expect(await verdict({ policy: trusting([plain]) })).toBe("SIGNER_UNTRUSTED");
   await expect(verify({ policy: trusting([plain]) })).rejects.toThrow("add repositoryId 1234");
@@ -148,7 +148,7 @@ test("a key counts where keys are listed, and a certificate where identities are
   const both = only({ keys, identities: [who] });
   expect(await verdict({ policy: both })).toBe("accepted");
   expect(await verdict({ bundle: byKey, policy: both })).toBe("accepted");
-  // Neither lends the other its material: what a key signed is not proven by a certificate.
+  // The material of one kind of signature does not verify the other kind.
   const lend = (from: string, to: string): string => {
     const { verificationMaterial } = JSON.parse(from) as KeylessBundle;
     return JSON.stringify({ ...(JSON.parse(to) as KeylessBundle), verificationMaterial });
@@ -269,13 +269,13 @@ test("a root with an authority since ever, without one kind or with nonsense is 
   expect(await verdict({ policy: trusting([who], { trustedRoot }) })).toBe("CONFIG_INVALID");
 });
 
-// Nothing signs or proves these: they may say anything, and so nothing is known by them.
+// Fields that no signature or proof covers. The verifier must not use their values.
 const UNBOUND = new Set([
   "logIndex",
   "inclusionProof.treeSize",
   "inclusionProof.rootHash",
   "signatures.0.keyid",
-  // May be left out: what it promises is proven beside it.
+  // May be absent: the inclusion proof already covers what it promises.
   "inclusionPromise",
 ]);
 

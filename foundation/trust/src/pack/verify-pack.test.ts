@@ -20,7 +20,7 @@ const archive = buildSampleArchive();
 const bundle = signSample(archive, acme);
 const digests = [archiveDigest(archive), contentDigest(readArchive(archive))] as const;
 
-/** The code of the refusal, or "accepted". */
+/** Returns the code of the refusal, or "accepted". */
 async function verdict(changes: Partial<VerifyPackRequest>): Promise<string> {
   try {
     await verifyPack({ archive, bundle, policy, origin: "registry", ...changes });
@@ -61,7 +61,7 @@ test("one flipped bit at any byte of the archive is refused", async () => {
   for (let at = 0; at < archive.length; at += 1) {
     const copy = Uint8Array.from(archive);
     copy[at] = copy[at]! ^ 1;
-    // Caught by the strict reader, or, had it been repacked, by the signature.
+    // The strict reader refuses the archive. For a repacked one the signature would fail.
     expect(await verdict({ archive: copy })).toMatch(/^(ARCHIVE_INVALID|DIGEST_MISMATCH)$/);
   }
 });
@@ -122,9 +122,9 @@ test.each<[string, unknown]>([
 test("a signature of somebody else is refused", async () => {
   const stranger = createSampleKey();
   expect(await verdict({ bundle: signSample(archive, stranger) })).toBe("SIGNER_UNTRUSTED");
-  // Another publisher's key, though the policy lists it for that publisher.
+  // The key is in the policy, but for another publisher.
   expect(await verdict({ bundle: signSample(archive, other) })).toBe("SIGNER_UNTRUSTED");
-  // A stranger's signature under the hint of the right key.
+  // A stranger signed, with the hint of the right key.
   const { hint } = JSON.parse(bundle).verificationMaterial.publicKey as { hint: string };
   expect(await verdict({ bundle: signSample(archive, stranger, { keyHint: hint }) })).toBe(
     "SIGNATURE_INVALID",
@@ -249,7 +249,7 @@ test("an unsigned pack passes only from a local folder of a host that allows it"
   expect(await verdict({ bundle: null, origin: "local-folder" })).toBe("SIGNATURE_MISSING");
   const pack = await verifyPack({ archive, bundle: null, policy: open, origin: "local-folder" });
   expect(pack.signer).toEqual({ kind: "none", publisher: "acme" });
-  // A bundle that is there must be right, even where none is needed.
+  // A bundle that is present must verify, even where no signature is needed.
   expect(await verdict({ bundle: "{}", policy: open, origin: "local-folder" })).toBe(
     "SIGNATURE_INVALID",
   );
