@@ -171,7 +171,7 @@ test.each([
   });
 });
 
-test("an answer that is here before its question's write is called back loses nothing", async () => {
+test("an answer that arrives before its request's write callback is not lost", async () => {
   expect(await enrolSlowly(await startHub(authority), 200)).toMatchObject({ hubId });
 });
 
@@ -215,7 +215,7 @@ test("attack 18: the right CA shown beside a leaf that it did not issue is refus
   expect(asked).toEqual([]);
 });
 
-test("a refusal of the hub keeps its code and leaves nothing", async () => {
+test("a refusal by the hub keeps its code and leaves no files", async () => {
   refusal = { status: 401, body: { error: { code: "TOKEN_REFUSED", message: "no" } } };
   const { code, output } = await runEnrol(
     await startHub(authority),
@@ -226,7 +226,7 @@ test("a refusal of the hub keeps its code and leaves nothing", async () => {
   expect(readdirSync(join(folder, "state"))).toEqual([]);
 });
 
-test("a token of another form is refused without being repeated", async () => {
+test("a malformed token is refused, and the message does not repeat it", async () => {
   const { code, output } = await runEnrol(1, "sonde_et_abc");
   expect(code).toBe(1);
   expect(output).toContain("TOKEN_REFUSED");

@@ -234,7 +234,7 @@ function readLog(): AuditEntry[] {
     .map((line) => JSON.parse(line) as AuditEntry);
 }
 
-test("from the hub's wish through a person's approval to an answer, and back", async () => {
+test("a desired pack is approved by a person, answers calls, and is revoked", async () => {
   await start();
   const session = await connect();
   session.socket.send(session.channel.seal(desire(1)));
@@ -306,7 +306,7 @@ test("a quarantine in the registry's log stops the pack, also after a restart", 
   expect(parseAgentPacks(await ask("GET", "/packs")).packs[0]?.state).toBe("quarantined");
 });
 
-test("attack 69: from a registry with another history nothing is installed, and it is an alarm", async () => {
+test("attack 69: a registry with a forked history raises an alarm, and nothing is installed from it", async () => {
   const head = { size: 1, hash: `sha256:${"1".repeat(64)}` as const };
   hub.identity.registryHead = { logKey: registry.logKey, head };
   enrol();
@@ -326,7 +326,7 @@ test("attack 69: from a registry with another history nothing is installed, and 
   hub.identity.registryHead = null;
 });
 
-test("a rewritten log leaves what was installed in service and adds nothing", async () => {
+test("with a rewritten log installed packs keep serving and nothing new is installed", async () => {
   approve();
   await start();
   const session = await connect();
@@ -372,7 +372,7 @@ test("attack 44: an older head of the log counts only where the host's policy sa
   expect(await problem()).toBeUndefined();
 });
 
-test("a restart serves the same pack without asking anybody, and keeps the log going", async () => {
+test("a restart serves the same pack without a new fetch or approval, and continues the audit log", async () => {
   approve();
   await start();
   const session = await connect();
@@ -410,7 +410,7 @@ test("code changed on disk while the agent was down does not serve", async () =>
   });
 });
 
-test("attack 59: with an edited log nothing runs, and the hub learns why", async () => {
+test("attack 59: with an edited audit log nothing runs, and the hub is told why", async () => {
   approve();
   await start();
   const session = await connect();
@@ -430,7 +430,7 @@ test("attack 59: with an edited log nothing runs, and the hub learns why", async
   expect(refused.failure?.message).toContain("chain");
 });
 
-test("attack 1: a replayed call closes the session, on record, and the agent comes back", async () => {
+test("attack 1: a replayed call closes the session and is recorded, and the agent reconnects", async () => {
   await start();
   const session = await connect();
   const frame = session.channel.seal(desire(1, false));

@@ -121,7 +121,7 @@ test("the binaries of the npm package run too, without their install script", as
   expect(JSON.parse(out)).toBe("17");
 });
 
-test("the owner hears of a server that was killed, not of one that it stopped itself", async () => {
+test("the owner is told of a server that was killed, not of one that it stopped itself", async () => {
   const start = `const cluster = await startCluster(dataDir, findPackagedBinaries(), (error) => {
       print(error.code);
       process.exit(7);

@@ -128,7 +128,7 @@ test("JSON text stays JSON, also when it is one object per line", () => {
   ]);
 });
 
-test("a member hidden behind another of its name does not leave", () => {
+test("a member hidden by a later one of the same name is not returned", () => {
   const hidden = [
     `{"password":"hunter2","password":""}`,
     `{"password":{"a":"hunter2"},"password":null}`,
@@ -178,7 +178,7 @@ test("names that become the same marker stay two members, and __proto__ stays da
   expect(JSON.stringify(clean(polluted))).toBe('{"__proto__":{"x":"DB_TOKEN=[redacted:token]"}}');
 });
 
-test("out of time or out of depth, nothing comes back", () => {
+test("a value that takes too long or is too deep is not returned", () => {
   const late: ScrubRun = { deadline: 10, now: () => 11, counts: new Map() };
   expect(() => scrub({ a: "text" }, late)).toThrowError(
     expect.objectContaining({ code: "SCRUB_FAILED" }),

@@ -26,7 +26,7 @@ test("a file is replaced whole, and is this user's alone", () => {
   expect(readdirSync(folder)).toEqual(["key"]);
 });
 
-test("what lies where the new file is made is neither followed nor taken over", () => {
+test("a file or link at the temporary path is neither followed nor reused", () => {
   const path = join(folder, "key");
   const other = join(folder, "other");
   writeFileSync(other, "theirs");
@@ -39,7 +39,7 @@ test("what lies where the new file is made is neither followed nor taken over", 
   expect(statSync(path).mode & 0o777).toBe(0o600);
 });
 
-test("what cannot be written or made is a right that is missing", () => {
+test("a file or folder that cannot be written gives RIGHT_MISSING", () => {
   expect(() => writePrivateFile(join(folder, "none/key"), "x")).toThrow(refusal);
   writeFileSync(join(folder, "file"), "");
   expect(() => makeDataFolder(join(folder, "file/data"))).toThrow(refusal);

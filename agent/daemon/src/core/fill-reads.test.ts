@@ -169,7 +169,7 @@ test("an absent optional parameter takes `otherwise`; a literal is checked as we
 });
 
 // Attack 48.
-test("names that reach for a prototype find nothing", () => {
+test("names of prototype members find nothing", () => {
   const source: Source = { kind: "filesystem", ...limits };
   expect(codeOf(() => fillReads(manifestWith(source), "constructor", {}))).toBe("PROBE_UNKNOWN");
   expect(codeOf(() => fillReads(manifestWith(source), "__proto__", {}))).toBe("PROBE_UNKNOWN");

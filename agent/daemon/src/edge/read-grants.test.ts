@@ -73,7 +73,7 @@ test("a grant of another owner is ignored", () => {
   expect(readGrants(folder, owners).byPack.size).toBe(0);
 });
 
-test("a folder that others can write to, or that is not there, holds no grants", () => {
+test("a folder that others can write to, or that is absent, holds no grants", () => {
   put("acme--hello.json", grant);
   chmodSync(folder, 0o777);
   const open = readGrants(folder, owners);

@@ -34,7 +34,7 @@ afterAll(() => {
   workshop.close();
 });
 
-test("what may not be read names the path and the group that could", () => {
+test("a refused read names the path and the group that may read it", () => {
   const limits = { timeoutMs: 2000, maxBytes: 1000 };
   const at = (name: string) => join(workshop.folder, name);
   const sources = {

@@ -57,7 +57,7 @@ function sampleOf(outcome: ReadOutcome) {
 }
 
 describe("one request", () => {
-  test("has a cap on all it gives, which the reply's frame can hold", async () => {
+  test("has a cap on all its data, so that the reply fits a frame", async () => {
     const big = join(folder, "big");
     writeFileSync(big, "x".repeat(8 * 1024 * 1024));
     const zeros = join(folder, "zeros");
@@ -139,7 +139,7 @@ describe("file", () => {
   });
 
   // Attack 51.
-  test("a huge sparse file and an endless one cost the cap", async () => {
+  test("a huge sparse file and an endless one are read up to the cap", async () => {
     const path = join(folder, "sparse");
     writeFileSync(path, "");
     truncateSync(path, 2 ** 40);
@@ -164,7 +164,7 @@ describe("file", () => {
     writer.kill("SIGKILL");
   });
 
-  test("nothing there, a folder, and a path that is not normalised", async () => {
+  test("an absent file, a folder and a path that is not normalised are refused", async () => {
     expect(codeOf((await readPath(join(folder, "none"))).outcome)).toBe("SOURCE_NOT_FOUND");
     expect(codeOf((await readPath(join(folder, "ten", "x"))).outcome)).toBe("SOURCE_NOT_FOUND");
     expect(codeOf((await readPath(folder)).outcome)).toBe("READ_FAILED");
@@ -187,7 +187,7 @@ describe("file", () => {
     expect(codeOf((await readPath("/proc/net/dev")).outcome)).toBe("ok");
   });
 
-  test("a link into the agent's own files leads nowhere", async () => {
+  test("a link to the agent's own files is refused", async () => {
     const trusted = join(folder, "trusted");
     mkdirSync(trusted, { mode: 0o755 });
     symlinkSync("../agent-state/key", join(trusted, "link"));
@@ -406,7 +406,7 @@ describe("exec", () => {
     await expect.poll(() => processesWith(mark)).toEqual([]);
   });
 
-  test("only root may decide what a command is", () => {
+  test("a command that anybody but root can change is refused", () => {
     expect(findTrustedCommand("ls")).toMatch(/^\/(usr\/)?bin\/ls$/);
     const bin = join(folder, "bin");
     mkdirSync(bin);
@@ -514,7 +514,7 @@ describe("http", () => {
   });
 });
 
-test("a failed read does not hurt its neighbours, and outcomes keep their order", async () => {
+test("a failed read does not affect other reads, and outcomes keep their order", async () => {
   const reads: FilledRead[] = [
     { name: "b", source: { kind: "file", path: "/nope", ...limits }, values: {} },
     { name: "a", source: { kind: "file", path: "/proc/uptime", ...limits }, values: {} },

@@ -142,7 +142,7 @@ test("a pack is fetched, verified and stored for another user to read", async ()
   expect(await readAdmitted(storeDir, digest, request.policy)).toEqual(pack);
 });
 
-test("again, and at once, gives the same; a damaged one is replaced, leavings go", async () => {
+test("repeated and concurrent admits give the same; a damaged pack is replaced, leftovers are removed", async () => {
   const stale = join(storeDir, ".admit-000000000000000000000000");
   mkdirSync(stale, { recursive: true });
   utimesSync(stale, 1000, 1000);
@@ -155,7 +155,7 @@ test("again, and at once, gives the same; a damaged one is replaced, leavings go
   expect(readdirSync(storeDir)).toEqual([digest.slice(7)]);
 });
 
-test("what is changed on disk afterwards is noticed", async () => {
+test("a change on disk after the admission is noticed", async () => {
   await admitPack(program, request);
   const folder = admittedFolder(storeDir, digest);
   const changes: [string, () => void][] = [
@@ -195,7 +195,7 @@ test("what is changed on disk afterwards is noticed", async () => {
   });
 });
 
-test("what was admitted counts by the policy of today, and is fetched only once", async () => {
+test("the present policy judges an admitted pack, which is fetched only once", async () => {
   const first = await admitPack(program, request);
   const other = createSampleKey();
   const changed = buildSamplePolicy({ acme: [other] });
@@ -221,7 +221,7 @@ test("what was admitted counts by the policy of today, and is fetched only once"
   }
 });
 
-test("an unsigned pack from a folder is never what a registry would have given", async () => {
+test("an unsigned pack from a folder never stands in for a registry's pack", async () => {
   const localPacks = mkdtempSync(join(root, "local-"));
   writeFileSync(join(localPacks, "hello-1.0.0.tgz"), archive);
   const policy = { ...request.policy, allowUnsignedPacks: true };
@@ -235,7 +235,7 @@ test("an unsigned pack from a folder is never what a registry would have given",
   });
 });
 
-test("a keyless signature is verified in the program, against the root that came along", async () => {
+test("the program verifies a keyless signature against the root in the request", async () => {
   const sigstore = await createTestSigstore();
   const who = { issuer: "https://issuer.example", identity: "https://example.com/acme/hello" };
   serve(archive, await signKeylessSample(sigstore, archive, who));
@@ -284,7 +284,7 @@ test("a lying registry's pack is refused and leaves nothing", async () => {
   expect(await refusal({ digest: archiveDigest(lying) })).toBe("REQUIRES_MISMATCH");
 });
 
-test("a bad answer of the registry is bounded in size and time", async () => {
+test("a bad answer of the registry is limited in size and time", async () => {
   served = new Map([[`${PATH}/archive`, { body: ENDLESS }]]);
   expect(await refusal()).toBe("ARCHIVE_INVALID");
   served = new Map([
@@ -307,7 +307,7 @@ test("a bad answer of the registry is bounded in size and time", async () => {
   expect(await refusal({ registry: "http://127.0.0.1:1" })).toBe("REGISTRY_UNAVAILABLE");
 });
 
-test("attack 69: a version that is in nobody else's log is refused", async () => {
+test("attack 69: a version that is in no log of others is refused", async () => {
   const before = request.log;
   // A version made for one agent alone: the right key signed it, but no log has it.
   const special = buildSampleArchive({ code: "var pack = { special: 1 };\n" });
@@ -330,7 +330,7 @@ test("attack 69: a version that is in nobody else's log is refused", async () =>
   );
 });
 
-test("attack 69: that an archive is stored already does not stand for its place in the log", async () => {
+test("attack 69: an archive that is stored already still needs its log entry", async () => {
   // A developer's own signed build, which no registry has published.
   const own = buildSampleArchive({ code: "var pack = { own: 1 };\n" });
   const localPacks = mkdtempSync(join(root, "local-"));
@@ -362,7 +362,7 @@ test("a stripped, moved or false proof is refused", async () => {
   expect(await refusal({ log: null })).toBe("BAD_REQUEST");
 });
 
-test("a log is followed in the program, entry by entry", async () => {
+test("the program follows a log entry by entry", async () => {
   const quarantine = {
     type: "quarantine",
     at: "2026-01-02T00:00:00.000Z",
@@ -411,7 +411,7 @@ test("a request without policy or digest is refused", async () => {
   expect(await refusal({ name: "acme/../../etc" })).toBe("BAD_REQUEST");
 });
 
-test("an author's own folder may be unsigned where the host says so, and no one else can write", async () => {
+test("an author's own folder may hold unsigned packs if the host allows it and nobody else can write there", async () => {
   const localPacks = mkdtempSync(join(root, "local-"));
   const path = join(localPacks, "hello-1.0.0.tgz");
   const closed = { ...request.policy, localPacks };
@@ -451,7 +451,7 @@ test("a signature beside an author's own archive is verified", async () => {
   expect(signer.kind).toBe("rsa-sha256");
 });
 
-test("a program that says nothing, too much or nonsense is an error, not a pack", async () => {
+test("a program that answers nothing, too much or nonsense gives an error, not a pack", async () => {
   const answer = async (body: string, deadlineMs?: number): Promise<unknown> => {
     const path = join(root, "other.cjs");
     writeFileSync(path, body);
@@ -472,7 +472,7 @@ test("a program that says nothing, too much or nonsense is an error, not a pack"
   ).toMatchObject({ code: "FORBIDDEN", message: "" });
 });
 
-test("a store that cannot be written is one clear sentence", async () => {
+test("a store that cannot be written gives one clear sentence", async () => {
   const file = join(root, "a-file");
   writeFileSync(file, "");
   expect(await refusal({ storeDir: join(file, "store") })).toBe("RIGHT_MISSING");

@@ -59,7 +59,7 @@ const put = (at: number, length: number, value: string) => (header: Buffer) => {
   header.write(value, at, "utf8");
 };
 
-test("what was written is read back, whatever the order it was given in", () => {
+test("an archive reads back as written, whatever the order of its input", () => {
   const paths = readArchive(archive).map((file) => file.path);
   expect(paths).toEqual(["LICENSE", "README.md", "index.js", "pack.json"]);
   expect(writeArchive(FILES.toReversed())).toEqual(archive);
@@ -76,7 +76,7 @@ test("the bytes are the same on any day and machine", () => {
   );
 });
 
-test("ordinary tar reads it", () => {
+test("ordinary tar reads an archive", () => {
   const folder = mkdtempSync(join(tmpdir(), "sonde-archive-"));
   try {
     writeFileSync(join(folder, "a.tgz"), archive);
@@ -101,7 +101,7 @@ test("one changed byte at any offset is refused", () => {
 });
 
 // Attack 41.
-test("cut short at any length it is refused", () => {
+test("an archive cut short at any length is refused", () => {
   for (let length = 0; length < archive.length; length += 1) {
     expect(verdict(archive.subarray(0, length))).toBe("ARCHIVE_INVALID");
   }
@@ -266,7 +266,7 @@ test("a missing file is refused by writer and reader alike", () => {
   }
 });
 
-test("the content digest tells every swapped byte and file", () => {
+test("the content digest changes with every swapped byte and file", () => {
   const swapped = [
     text("pack.json", "# Hello\n"),
     text("README.md", '{"manifest":1}\n'),

@@ -97,12 +97,12 @@ describe("merkle tree", () => {
     }
   });
 
-  test("a leaf is not a node: an entry that spells two hashes is no subtree", () => {
+  test("a leaf is not a node: an entry made of two hashes is not taken for a subtree", () => {
     const [a, b] = [hashLeaf(text("a")), hashLeaf(text("b"))];
     expect(hashLeaf(Buffer.concat([a, b]))).not.toEqual(hashNode(a, b));
   });
 
-  test("a proof of another length, place or size leads nowhere", () => {
+  test("a proof of another length, place or size does not verify", () => {
     const leaf = hashLeaf(text("a"));
     expect(rootFromInclusion(leaf, 0, 2, [])).toBeNull();
     expect(rootFromInclusion(leaf, 0, 1, [leaf])).toBeNull();
@@ -141,7 +141,7 @@ describe("tiles", () => {
     expect(tileAt(1, 0, 255)).toBeNull();
   });
 
-  test("entries survive the way there and back; anything but exactly those is refused", async () => {
+  test("entries are the same after encoding and decoding; other bytes are refused", async () => {
     const entries = [text(""), text("a"), Buffer.alloc(65_535, 1)];
     const bytes = encodeEntries(entries);
     expect(decodeEntries(bytes, 3).map((entry) => entry.length)).toEqual([0, 1, 65_535]);
@@ -190,7 +190,7 @@ describe("checkpoints", () => {
   const at = new Date("2026-01-02T03:04:05.000Z");
   const note = log.checkpoint({ at });
 
-  test("one that the key signed says size, root and when", () => {
+  test("a checkpoint that the key signed gives size, root and time", () => {
     const opened = openCheckpoint(note, log.key);
     expect(opened).toMatchObject({ size: 1, at, note });
     expect(opened.root).toEqual(rootOf(log.frontier));
@@ -219,7 +219,7 @@ describe("checkpoints", () => {
     );
   });
 
-  test("signatures of others are ignored, and no substitute", async () => {
+  test("signatures of other keys are ignored and do not count", async () => {
     const other = createSampleLog("witness.example");
     const extra = other.checkpoint().split("\n\n")[1] ?? "";
     expect(openCheckpoint(note + extra, log.key).size).toBe(1);

@@ -67,7 +67,7 @@ test.each(["v1", "v2"] as const)("a signature in a %s log says who and when", as
   expect(Date.parse(signer.signedAt)).toBeLessThanOrEqual(Date.now());
 });
 
-test("a person's address is an identity too, and its certificate names no repository", async () => {
+test("an e-mail address is an identity too, and its certificate names no repository", async () => {
   const ada = { issuer: "https://accounts.example", identity: "ada@acme.example" };
   const { signer } = await verify({
     bundle: await signKeylessSample(sigstore, archive, ada),
@@ -85,7 +85,7 @@ const NEAR_MISSES: [string, string, string][] = [
   ["what a pattern would match", "https://github.com/.*", "https://github.com/acme"],
   ["what an anchored pattern would match", "^https://github.com/acme$", "https://github.com/acme"],
 ];
-test.each(NEAR_MISSES)("an identity is that one alone, not %s", async (_what, listed, got) => {
+test.each(NEAR_MISSES)("an identity matches exactly, not %s", async (_what, listed, got) => {
   const { repositoryId: _none, ...plain } = who;
   const signed = await signKeylessSample(sigstore, archive, { ...plain, identity: got });
   expect(
@@ -101,7 +101,7 @@ test.each([
   [ISSUER.slice(0, -1)],
   [ISSUER.replace("token.", "tokenX")],
   [ISSUER.toUpperCase()],
-])("an issuer is that one alone, not %s", async (issuer) => {
+])("an issuer matches exactly, not %s", async (issuer) => {
   expect(await verdictOf({ issuer })).toBe("SIGNER_UNTRUSTED");
 });
 
@@ -114,7 +114,7 @@ test("issuer and identity of one entry belong together", async () => {
   expect(await verdict({ policy: mixed })).toBe("SIGNER_UNTRUSTED");
 });
 
-test("a repository is known by its number where there is one", async () => {
+test("a repository is identified by its number if there is one", async () => {
   const { repositoryId: _number, ...plain } = who;
   const unnumbered = await signKeylessSample(sigstore, archive, plain);
   expect(await verdictOf({ repositoryId: "1235" })).toBe("SIGNER_UNTRUSTED");
@@ -157,7 +157,7 @@ test("a key counts where keys are listed, and a certificate where identities are
   expect(await verdict({ bundle: lend(byKey, bundle), policy: both })).toBe("SIGNATURE_INVALID");
 });
 
-test("without a pinned root nothing keyless is believed", async () => {
+test("without a pinned root no keyless signature counts", async () => {
   const { trustedRoot: _root, ...bare } = policy;
   expect(await verdict({ policy: bare })).toBe("SIGNER_UNTRUSTED");
   await expect(verify({ policy: bare })).rejects.toThrow("sonde trust add --trusted-root");
@@ -187,7 +187,7 @@ test.each<[string, KeylessLies, Partial<CertificateRequest>?]>([
   expect(await verdictOf(request, lies)).toBe("SIGNATURE_INVALID");
 });
 
-test("what was signed must be this archive, and mean what we mean", async () => {
+test("the signed statement must be about this archive and of the expected type", async () => {
   const zero = `sha256:${"0".repeat(64)}`;
   const right = buildStatement(...digests);
   for (const [statement, code] of [
@@ -242,7 +242,7 @@ test("an authority counts from its start to its end", async () => {
   }
 });
 
-test("a root with an authority since ever, without one kind or with nonsense is no root", async () => {
+test("a root is refused with an authority without a start, with one kind missing or with nonsense", async () => {
   const root = sigstore.trustedRoot;
   const text = JSON.stringify(root);
   const start = JSON.stringify(root.tlogs[0]?.publicKey.validFor.start);

@@ -30,7 +30,7 @@ async function verdict(changes: Partial<VerifyPackRequest>): Promise<string> {
   }
 }
 
-test("a signed pack is verified, and says by whom and what it is", async () => {
+test("a signed pack verifies and gives its signer and content", async () => {
   const pack = await verifyPack({
     archive,
     bundle,
@@ -77,7 +77,7 @@ test("a swapped file in a well-formed archive is refused", async () => {
 });
 
 // Attack 43.
-test("a right signature counts only for its own archive", async () => {
+test("a valid signature counts only for its own archive", async () => {
   const later = buildSampleArchive({ manifest: { version: "1.0.1" } });
   expect(await verdict({ archive: later })).toBe("DIGEST_MISMATCH");
   expect(await verdict({ expected: { version: "1.0.1" } })).toBe("DIGEST_MISMATCH");
@@ -119,7 +119,7 @@ test.each<[string, unknown]>([
 });
 
 // Attack 43.
-test("a signature of somebody else is refused", async () => {
+test("a signature by anybody else is refused", async () => {
   const stranger = createSampleKey();
   expect(await verdict({ bundle: signSample(archive, stranger) })).toBe("SIGNER_UNTRUSTED");
   // The key is in the policy, but for another publisher.
@@ -145,7 +145,7 @@ test("the policy decides, and a missing one is a refusal", async () => {
   ).toBe("CONFIG_INVALID");
 });
 
-test("the algorithm is the key's, not the signer's wish", async () => {
+test("the key determines the algorithm, not the signer", async () => {
   const sha512 = signSample(archive, acme, { digestAlgorithm: "sha512" });
   expect(await verdict({ bundle: sha512 })).toBe("SIGNATURE_INVALID");
   const sha1 = signSample(archive, acme, { digestAlgorithm: "sha1" });
@@ -255,7 +255,7 @@ test("an unsigned pack passes only from a local folder of a host that allows it"
   );
 });
 
-test("a signed pack is still refused for what it holds", async () => {
+test("a signed pack with invalid content is still refused", async () => {
   const refusalOf = (parts: Parameters<typeof buildSampleArchive>[0]): Promise<string> => {
     const bad = buildSampleArchive(parts);
     return verdict({ archive: bad, bundle: signSample(bad, acme), agentVersion: "0.1.0" });

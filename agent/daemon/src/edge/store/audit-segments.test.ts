@@ -55,7 +55,7 @@ async function reopen(): Promise<{ head: LogHead; trimmedBytes: number }> {
   return { head, trimmedBytes };
 }
 
-test("a log spans segments and reopens where it ended", async () => {
+test("a log spans segments and reopens at its last entry", async () => {
   const head = await fill(200);
   expect(readdirSync(folder).filter((name) => name.endsWith(".jsonl")).length).toBeGreaterThan(2);
   expect(await reopen()).toEqual({ head, trimmedBytes: 0 });
@@ -70,7 +70,7 @@ test("attack 62: a torn last line is cut, whole entries stay", async () => {
   expect((await reopen()).head).toEqual(head);
 });
 
-test("attack 59: a whole last line that does not follow is not trimmed but refused", async () => {
+test("attack 59: a complete last line that breaks the chain is refused, not cut", async () => {
   await fill(5);
   appendFileSync(newestSegment(), '{"seq":6}\n');
   await expect(reopen()).rejects.toMatchObject({ code: "AUDIT_UNAVAILABLE" });
