@@ -11,7 +11,7 @@ import {
 } from "@sonde/schemas/wire";
 import type { EnrolToken } from "./parse-token.ts";
 
-/** Not the label of the channel binding: this exporter proves a key, that one names a session. */
+/** Not the channel binding's label: that exporter names a session, this one proves a key. */
 const EXPORTER_LABEL = "EXPORTER-sonde-enrol";
 const EXPORTER_BYTES = 32;
 const ANSWER_MS = 15_000;
