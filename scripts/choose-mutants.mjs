@@ -1,6 +1,7 @@
 // Which mutants a run takes, and how they are spread: decided here on what git and the records
 // say, so that a test can ask the same.
 import { createHash } from "node:crypto";
+import { transformSync } from "esbuild";
 
 /**
  * @typedef {{ name: string, file: string, find: string, replace: string, test: string, case?: string }} Mutant
@@ -13,12 +14,23 @@ export const PARTS = 8;
 /** A static import says where something is; a move of packages rewrites it and changes nothing else. */
 const withoutImports = (text) => text.replaceAll(/^import\s[^;]*;\n?/gm, "");
 
+/** What a file of TypeScript or JavaScript does: without comments, types and layout. */
+function codeOf(text) {
+  try {
+    const { code } = transformSync(text, { loader: "ts", legalComments: "none" });
+    return withoutImports(code);
+  } catch {
+    // Not TypeScript: every character counts.
+    return text;
+  }
+}
+
 /**
- * Whether one version of a source file does something else than the one before.
+ * Whether a version of a source file behaves differently from the version before.
  * @param {string} before
  * @param {string} after
  */
-export const isChanged = (before, after) => withoutImports(before) !== withoutImports(after);
+export const isChanged = (before, after) => codeOf(before) !== codeOf(after);
 
 /**
  * Whether a mutant is another one than before: where its file and its test lie is not part of it.

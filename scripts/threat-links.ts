@@ -106,7 +106,7 @@ export function renderThreatLinks(root: string): string {
   );
   const intro = [
     "# Tests and mutants by attack",
-    "`npm run generate` makes this list from the numbers that tests and mutants cite. What is expected of each attack says [threat-model.md](threat-model.md); the mutants of each layer are in [SECURITY.md](SECURITY.md).",
+    "`npm run generate` makes this list from the numbers that tests and mutants cite. [threat-model.md](threat-model.md) says what is expected of each attack. [SECURITY.md](SECURITY.md) lists the mutants of each layer.",
   ];
   return `${[...intro, ...blocks].join("\n\n")}\n`;
 }

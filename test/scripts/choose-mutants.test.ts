@@ -64,6 +64,8 @@ test("what is imported from where is no content, all else is", () => {
   const moved = 'import {\n  a,\n} from "@sonde/a/sub";\nexport const b = a + 1;\n';
   expect(isChanged(before, moved)).toBe(false);
   expect(isChanged(before, before.replace("+ 1", "+ 2"))).toBe(true);
+  expect(isChanged(before, `// Says why.\n${before.replace("b =", "b: number =")}`)).toBe(false);
+  expect(isChanged("{ not code", "{ not code either")).toBe(true);
 });
 
 test("a mutant whose file was moved is the same, one that finds or replaces something else is not", () => {

@@ -30,7 +30,7 @@ let folder: string;
 let authority: Authority;
 let asked: { path: string; body: EnrolRequest | null; exporter: Buffer; socket: TLSSocket }[];
 let refusal: { status: number; body: object } | null;
-/** The hub is gone after its first answer. */
+/** When true, the hub closes the connection after its first answer. */
 let isHalfWay: boolean;
 const hubKeys = createHubKeys();
 const cleanups: (() => void)[] = [];
@@ -48,7 +48,7 @@ afterEach(() => {
   rmSync(folder, { recursive: true, force: true });
 });
 
-/** The hub's enrol listener: a real TLS server that certifies whatever key is proven. */
+/** Starts a hub's enrol listener: a real TLS server that certifies any key that is proven. */
 async function startHub(issuer: Authority, names = ["127.0.0.1"]): Promise<number> {
   const leaf = await issuer.issueServerCertificate(names);
   const server = createServer({
@@ -171,11 +171,11 @@ test.each([
   });
 });
 
-test("an answer that is here before its question's write is called back loses nothing", async () => {
+test("an answer that arrives before its request's write callback is not lost", async () => {
   expect(await enrolSlowly(await startHub(authority), 200)).toMatchObject({ hubId });
 });
 
-/** Enrols over a socket whose writes are called back late. */
+/** Enrols over a socket whose write callbacks come late. */
 async function enrolSlowly(port: number, delayMs: number) {
   const socket = connect({ host: "127.0.0.1", port, ca: [authority.certificate] });
   cleanups.push(() => socket.destroy());
@@ -215,7 +215,7 @@ test("attack 18: the right CA shown beside a leaf that it did not issue is refus
   expect(asked).toEqual([]);
 });
 
-test("a refusal of the hub keeps its code and leaves nothing", async () => {
+test("a refusal by the hub keeps its code and leaves no files", async () => {
   refusal = { status: 401, body: { error: { code: "TOKEN_REFUSED", message: "no" } } };
   const { code, output } = await runEnrol(
     await startHub(authority),
@@ -226,7 +226,7 @@ test("a refusal of the hub keeps its code and leaves nothing", async () => {
   expect(readdirSync(join(folder, "state"))).toEqual([]);
 });
 
-test("a token of another form is refused without being repeated", async () => {
+test("a malformed token is refused, and the message does not repeat it", async () => {
   const { code, output } = await runEnrol(1, "sonde_et_abc");
   expect(code).toBe(1);
   expect(output).toContain("TOKEN_REFUSED");

@@ -11,18 +11,19 @@ import { connectPinned, pinHub } from "./edge/enrol/pin-hub.ts";
 import { requestIdentity } from "./edge/enrol/request-identity.ts";
 import { writeIdentity } from "./edge/store/write-identity.ts";
 
-// A program of its own, so that the daemon never loads the X.509 library:
-// `enrol.js CONFIG`, the token on stdin or in the file that CONFIG names, never
-// in argv (identity rule 12). Prints one JSON line.
+// The enrolment program, `enrol.js CONFIG`. It is separate so that the daemon never loads
+// the X.509 library.
+// The token comes on stdin or from the file that CONFIG names, never in argv (identity
+// rule 12). Prints one JSON line.
 
 const EnrolConfig = Type.Object(
   {
     stateDir: Type.String({ pattern: "^/", maxLength: 400 }),
-    /** Of the hub's enrol listener. */
+    /** Address of the hub's enrol listener. */
     host: Type.String({ minLength: 1, maxLength: 255 }),
     port: Type.Integer({ minimum: 1, maximum: 65535 }),
     agentName: AgentName,
-    /** Instead of stdin. */
+    /** A file to read the token from instead of stdin. */
     tokenFile: Type.Optional(Type.String({ pattern: "^/", maxLength: 400 })),
   },
   { additionalProperties: false },
@@ -46,7 +47,7 @@ async function enrol(configPath: string): Promise<{ hubId: string; agentId: stri
   try {
     const answer = await requestIdentity(socket, { token, agentName, csr, key: privateKey });
     const { hubId, agentId, certificate, controlAddress, hubKey, registryHead } = answer;
-    // Refused here rather than at the first message.
+    // Throws for an invalid key now, instead of at the first message.
     createPublicKey(hubKey);
     writeIdentity(join(stateDir, "identity"), {
       key: privateKey.export({ format: "pem", type: "pkcs8" }).toString(),

@@ -15,8 +15,8 @@ import { type Admission, type Agent, startAgent } from "./start-agent.ts";
 const MAX_POLICY_BYTES = 1024 * 1024;
 
 /**
- * `agent.js CONFIG`: prints one JSON line when ready, logs on stderr, ends on
- * SIGTERM or SIGINT and, when supervised, with its supervisor.
+ * `agent.js CONFIG`: prints one JSON line when ready and logs on stderr. Ends on SIGTERM,
+ * on SIGINT and, when supervised, with its supervisor.
  */
 async function main(): Promise<void> {
   const log = createLog(process.stderr, Date.now);
@@ -33,7 +33,8 @@ async function main(): Promise<void> {
       uid,
       runner: await createRunnerLink({
         socketPath: config.runnerSocketPath,
-        // The runner's user is in no group of ours: the socket's folder is what keeps others out.
+        // The runner's user shares no group with the agent. The socket's folder keeps
+        // other users out.
         socketMode: config.sameUid ? 0o600 : 0o666,
         sharedGroups: config.sameUid ? groups : [],
         log: (event, detail) => log(event, { detail }),
@@ -53,7 +54,7 @@ async function main(): Promise<void> {
 
 function buildAdmission(config: AgentConfig, owners: readonly number[]): Admission {
   const storeDir = join(config.stateDir, "packs");
-  // Read anew each time: a publisher that was struck out counts no more from then on.
+  // Read at each use, so that a publisher removed from the file is refused at once.
   const readPolicy = (): TrustPolicy => {
     const bytes = readOwnedFile(config.trustPolicyPath, owners, MAX_POLICY_BYTES);
     return parseTrustPolicy(parseJson(bytes, "trust policy", "CONFIG_INVALID"));

@@ -45,8 +45,8 @@ import { WELCOME, type TestHub, type TestSession, startTestHub } from "./testing
 import { writeIdentity } from "./edge/store/write-identity.ts";
 import { type Agent, startAgent } from "./start-agent.ts";
 
-// Real hub connection, real admit process, real registry traffic, real files; the
-// runner alone is answered for here, its processes have tests of their own.
+// Real are the hub connection, the admit process, the registry traffic and the files.
+// Only the runner is replaced; its processes have tests of their own.
 
 const root = mkdtempSync(join(tmpdir(), "sonde-agent-"));
 const admitProgram = join(root, "admit.cjs");
@@ -188,7 +188,7 @@ const desire = (revision: number, wanted = true) => ({
 
 const lastStates = new WeakMap<TestSession, string | undefined>();
 
-/** The next state of the first pack; reports that only tell of the registry's log are passed over. */
+/** Returns the first pack's next state. Skips reports that are only about the registry's log. */
 async function nextState(session: TestSession): Promise<string | undefined> {
   for (;;) {
     const { header, body } = await session.next();
@@ -200,7 +200,7 @@ async function nextState(session: TestSession): Promise<string | undefined> {
   }
 }
 
-/** The next message that is no report. */
+/** Returns the next message that is not a report. */
 async function nextAnswer(session: TestSession): Promise<Awaited<ReturnType<TestSession["next"]>>> {
   for (;;) {
     const message = await session.next();
@@ -234,7 +234,7 @@ function readLog(): AuditEntry[] {
     .map((line) => JSON.parse(line) as AuditEntry);
 }
 
-test("from the hub's wish through a person's approval to an answer, and back", async () => {
+test("a desired pack is approved by a person, answers calls, and is revoked", async () => {
   await start();
   const session = await connect();
   session.socket.send(session.channel.seal(desire(1)));
@@ -287,7 +287,8 @@ test("a quarantine in the registry's log stops the pack, also after a restart", 
     quarantined: true,
     reason: "malware",
   });
-  // The hub says its wish again when the log went on; within seconds of the last look it is not read.
+  // The hub repeats its desired state when the log grew. A log that was read seconds ago
+  // is not read again.
   await vi.waitFor(
     async () => {
       session.socket.send(session.channel.seal(desire(1)));
@@ -305,7 +306,7 @@ test("a quarantine in the registry's log stops the pack, also after a restart", 
   expect(parseAgentPacks(await ask("GET", "/packs")).packs[0]?.state).toBe("quarantined");
 });
 
-test("attack 69: from a registry with another history nothing is installed, and it is an alarm", async () => {
+test("attack 69: a registry with a forked history raises an alarm, and nothing is installed from it", async () => {
   const head = { size: 1, hash: `sha256:${"1".repeat(64)}` as const };
   hub.identity.registryHead = { logKey: registry.logKey, head };
   enrol();
@@ -325,14 +326,14 @@ test("attack 69: from a registry with another history nothing is installed, and 
   hub.identity.registryHead = null;
 });
 
-test("a rewritten log leaves what was installed in service and adds nothing", async () => {
+test("with a rewritten log installed packs keep serving and nothing new is installed", async () => {
   approve();
   await start();
   const session = await connect();
   session.socket.send(session.channel.seal(desire(1)));
   await vi.waitUntil(async () => (await nextState(session)) === "active", { timeout: 30_000 });
   await agent?.close();
-  // Under the same key, another first entry.
+  // A log with the same key but another first entry.
   registry.log = registry.log.rewrite();
   await start();
   const next = await connect();
@@ -371,7 +372,7 @@ test("attack 44: an older head of the log counts only where the host's policy sa
   expect(await problem()).toBeUndefined();
 });
 
-test("a restart serves the same pack without asking anybody, and keeps the log going", async () => {
+test("a restart serves the same pack without a new fetch or approval, and continues the audit log", async () => {
   approve();
   await start();
   const session = await connect();
@@ -409,7 +410,7 @@ test("code changed on disk while the agent was down does not serve", async () =>
   });
 });
 
-test("attack 59: with an edited log nothing runs, and the hub learns why", async () => {
+test("attack 59: with an edited audit log nothing runs, and the hub is told why", async () => {
   approve();
   await start();
   const session = await connect();
@@ -429,7 +430,7 @@ test("attack 59: with an edited log nothing runs, and the hub learns why", async
   expect(refused.failure?.message).toContain("chain");
 });
 
-test("attack 1: a replayed call closes the session, on record, and the agent comes back", async () => {
+test("attack 1: a replayed call closes the session and is recorded, and the agent reconnects", async () => {
   await start();
   const session = await connect();
   const frame = session.channel.seal(desire(1, false));

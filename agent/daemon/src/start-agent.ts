@@ -23,7 +23,7 @@ import { renewCertificate } from "./edge/store/renew-certificate.ts";
 import { readRegistryView, writeRegistryView } from "./edge/store/registry-view-file.ts";
 import { readPackState, writePackState } from "./edge/store/pack-state-file.ts";
 
-/** Gets packs onto this host; see trust/admit. Every error is a refusal with its code. */
+/** Installs packs on this host; see trust/admit. Rejects with a SondeError. */
 export type Admission = {
   readPolicy: RegistryViewPorts["readPolicy"];
   follow: RegistryViewPorts["follow"];
@@ -52,14 +52,14 @@ const SEGMENT_BYTES = 4 * 1024 * 1024;
 const MAX_CALLS = 32;
 const RETRY_MS = 10_000;
 const RUNNER_CHECK_MS = 1000;
-/** How often the registry's log is followed without another reason. */
+/** How often the registry's log is followed when nothing else triggers it. */
 const FOLLOW_MS = 5 * 60_000;
-/** Wishes of the hub that come together share one look at the log. */
+/** Desired states that arrive within this time share one read of the log. */
 const RECENT_MS = 2000;
 
 /**
- * Starts every part of an agent and connects them. Resolves when the local API
- * listens; the hub may still be away.
+ * Starts every part of an agent and connects them. Resolves when the local API listens.
+ * The hub may still be unreachable then.
  *
  * @throws SondeError STARTING_FAILED, RIGHT_MISSING
  */
@@ -141,7 +141,10 @@ export async function startAgent(parts: AgentParts): Promise<Agent> {
   };
 }
 
-/** A broken log does not keep the agent from starting: it refuses every call and says why. */
+/**
+ * Opens the audit log. With a broken log the agent still starts, but refuses every call
+ * and says why.
+ */
 function openAudit(folder: string, log: Log): { audit: AuditLog; segments: AuditSegments | null } {
   try {
     const segments = openAuditSegments(folder, SEGMENT_BYTES);
@@ -185,7 +188,7 @@ async function openPacks(
     record,
   });
   const saved = readPackState(statePath);
-  // Another hub's wishes are not this hub's.
+  // A saved desired state counts only for the hub that sent it.
   await packs.restore(saved?.hubId === hubId ? saved : null);
   return packs;
 }
@@ -209,7 +212,7 @@ function openRegistryView(
   );
 }
 
-/** Retries what may pass, and lets packs begin when the runner they wait for is there. */
+/** Retries temporary failures, and judges the packs again when the runners have changed. */
 function watch(packs: Packs, registry: RegistryView, runner: RunnerPort, log: Log): () => void {
   let seen = "";
   const retry = setInterval(() => logFailure(packs.retry(), "retry.failed", log), RETRY_MS);

@@ -4,11 +4,11 @@ const FIRST_WAIT_MS = 50;
 const LONGEST_WAIT_MS = 2000;
 
 /**
- * Connects to the agent's socket and again whenever the connection ends, waiting
- * longer after each attempt that failed, with jitter.
+ * Connects to the agent's socket, and again whenever the connection ends. Waits with
+ * exponential back-off and jitter after failed attempts.
  *
  * @param random a number in [0, 1)
- * @param onConnected given each new connection
+ * @param onConnected called with each new connection
  */
 export function keepConnected(
   socketPath: string,

@@ -1,6 +1,6 @@
-// Entry of a runner: performs declared reads and runs guests in pack hosts, for the agent alone.
-// argv: the path of its config (runner/parse-runner-config.ts). It lives as long as its stdin is open: the
-// supervisor keeps a pipe there and the runner ends when that closes.
+// The runner program: performs declared reads and runs guests in pack hosts, for the agent only.
+// argv: the path of its configuration (parse-runner-config.ts).
+// It ends when its stdin closes; the supervisor holds the other end of that pipe.
 import { readFileSync } from "node:fs";
 import { toSondeError } from "@sonde/schemas/errors";
 import { stopCommands } from "./powers/run-command.ts";
@@ -13,19 +13,19 @@ import { parseRunnerConfig } from "./parse-runner-config.ts";
 import { resolveDenyPaths } from "./resolve-deny-paths.ts";
 import { serveAgent } from "./serve-agent.ts";
 
-/** A look may end this much after its deadline before the runner counts as stuck. */
+/** How long a read may overrun its deadline before the runner counts as stuck. */
 const OVERDUE_GRACE_MS = 2000;
 const HEARTBEAT_MS = 1000;
 const QUEUE_LIMITS = { maxWaiting: 64, maxWaitMs: 10_000, idleMs: 5 * 60_000 };
 
-// More than libuv's four threads, so that a stuck look does not hold up the others at once.
+// More than libuv's default of four threads, so that one stuck read does not delay all others.
 process.env["UV_THREADPOOL_SIZE"] = "16";
 
 const log = (event: string, detail: string): void => {
   process.stderr.write(`${JSON.stringify({ at: new Date().toISOString(), event, detail })}\n`);
 };
 
-/** SIGKILL: an ordinary exit would wait for the threads that are stuck in the kernel. */
+/** SIGKILL, because an ordinary exit would wait for threads that are stuck in the kernel. */
 function end(): void {
   stopCommands();
   process.kill(process.pid, "SIGKILL");

@@ -1,10 +1,10 @@
 /**
- * Watches looks that did not end at their deadline. Their reads are answered
- * already; but one that stays stuck in the kernel holds a thread, and a few of
- * them would stop every other file read (07-facts). Then this process has to go.
+ * Watches reads that overran their deadline. Their outcome was already sent. But a read
+ * that is stuck in the kernel holds a thread, and a few of them would block every other
+ * file read. Then the process has to end.
  *
- * @param graceMs how long after its deadline a look may still end by itself
- * @param end called once, with what is stuck
+ * @param graceMs how long a read may overrun its deadline
+ * @param end called once, with a description of the stuck read
  */
 export function createOverdueWatch(
   graceMs: number,

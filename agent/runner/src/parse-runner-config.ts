@@ -6,15 +6,15 @@ export type RunnerConfig = {
   socketPath: string;
   /** The bundled pack-host.js. */
   packHostPath: string;
-  /** Absolute paths no pack may read, each with everything beneath it. */
+  /** Absolute paths that no pack may read, with everything beneath them. */
   denyPaths: string[];
-  /** Writes a line to stdout each second, for a supervisor that ends a runner fallen silent. */
+  /** Writes a line to stdout each second. A supervisor ends a runner that falls silent. */
   heartbeat?: boolean;
-  /** Default: the Node that runs this process. */
+  /** Path of Node; by default the Node of this process. */
   nodePath?: string;
-  /** Flags for the pack host's Node. */
+  /** Node flags of the pack host. */
   nodeArgs?: string[];
-  /** Folders the pack host loads from besides its own, such as `node_modules`. */
+  /** Further folders that the pack host loads files from, such as `node_modules`. */
   readOnlyPaths?: string[];
 };
 
@@ -28,7 +28,7 @@ const FIELDS: { [K in keyof Required<RunnerConfig>]: (value: unknown) => boolean
   readOnlyPaths: (value) => value === undefined || (Array.isArray(value) && value.every(isPath)),
 };
 
-/** @throws SondeError CONFIG_INVALID; unknown keys are refused */
+/** @throws SondeError CONFIG_INVALID, also for an unknown key */
 export function parseRunnerConfig(text: string): RunnerConfig {
   const value = parseJson(text, "runner config", "CONFIG_INVALID");
   if (typeof value !== "object" || value === null || Array.isArray(value)) {

@@ -22,7 +22,7 @@ test("a data folder that is a link denies the folder behind it", async () => {
   expect(done["it"]).toMatchObject({ ok: false, failure: { code: "READ_NOT_GRANTED" } });
 });
 
-test("one that is not there is denied as it is written; a loop is an error", () => {
+test("an absent path is denied as written; a loop of links is an error", () => {
   const absent = join(root, "absent");
   expect(resolveDenyPaths([absent])).toEqual([absent]);
   symlinkSync(join(root, "loop"), join(root, "loop"));

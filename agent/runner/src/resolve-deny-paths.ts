@@ -2,10 +2,10 @@ import { realpathSync } from "node:fs";
 import { SondeError } from "@sonde/schemas/errors";
 
 /**
- * The denied paths as they were written and where they really lead: reads are
- * walked to real paths, and a data folder may be a link to another disk.
+ * Returns each denied path as written and as its real path. Reads are checked by real
+ * path, and a data folder may be a link to another disk.
  *
- * @throws SondeError CONFIG_INVALID when it cannot be told where one leads
+ * @throws SondeError CONFIG_INVALID when a real path cannot be found out
  */
 export function resolveDenyPaths(paths: readonly string[]): string[] {
   return [...new Set(paths.flatMap((path) => [path, resolveDenied(path)]))];
@@ -15,7 +15,7 @@ function resolveDenied(path: string): string {
   try {
     return realpathSync(path);
   } catch (cause) {
-    // Not there yet: what will be is denied by the name it was written with.
+    // The path does not exist yet. It is denied under the name as written.
     if (cause instanceof Error && "code" in cause && cause.code === "ENOENT") return path;
     throw new SondeError("CONFIG_INVALID", `cannot tell where the denied path ${path} leads`, {
       cause,

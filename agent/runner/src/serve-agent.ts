@@ -17,10 +17,13 @@ export type Serving = { hello: RunnerHello; queues: PackQueues; limits: ReadLimi
 type Reply = { head: RunnerHello | RunnerReplyHead; body?: Uint8Array };
 type ReadRequest = Extract<RunnerRequest, { op: "read" }>;
 
-/** Reads side by side; what comes on top waits at the agent, not here. */
+/** Most read requests that run at once. A further one is refused with AGENT_BUSY. */
 const MAX_READING = 64;
 
-/** Serves the agent on one connection until it ends. The agent is trusted; a broken frame ends it. */
+/**
+ * Serves the agent on one connection until that ends. The agent is trusted. A broken
+ * frame ends the connection.
+ */
 export function serveAgent(socket: Socket, { hello, queues, limits }: Serving): void {
   let reading = 0;
   const send = ({ head, body }: Reply): void => {

@@ -17,14 +17,14 @@ import type { Binaries } from "./find-binaries.ts";
 
 const run = promisify(execFile);
 
-/** sockaddr_un holds 107 bytes; PostgreSQL appends `/.s.PGSQL.5432`. */
+/** sockaddr_un holds 107 bytes, and PostgreSQL appends `/.s.PGSQL.5432`. */
 const MAX_SOCKET_DIR = 90;
 const START_SECONDS = 60;
 const LOOK_MS = 1000;
 
 /**
- * What the server runs with. It listens on no network port; durability is
- * PostgreSQL's own default and is spelled out because the audit log rests on it.
+ * The server's settings. It listens on no network port. The durability settings are
+ * PostgreSQL's defaults; they are written out because the audit log depends on them.
  */
 const SETTINGS = {
   listen_addresses: "",
@@ -40,13 +40,13 @@ const SETTINGS = {
 /** A PostgreSQL cluster in a folder, run for one service. */
 export type Cluster = {
   socketDir: string;
-  /** Stops the server; safe to call when it is stopped already. */
+  /** Stops the server. Does nothing when the server has stopped already. */
   stop(): Promise<void>;
 };
 
 /**
- * Starts the cluster of `dataDir`, creating it first when there is none, or
- * adopts the server that a killed owner left running there.
+ * Starts the cluster of `dataDir`, and creates it first when there is none. If a killed
+ * owner left the server running, adopts that server.
  *
  * @param dataDir folder of this service alone; the cluster is in `postgres/`
  * @param onLost called once if the server ends before `stop`
@@ -72,7 +72,7 @@ export async function startCluster(
     });
 
   if (!existsSync(join(clusterDir, "PG_VERSION"))) {
-    // A folder without PG_VERSION is what an interrupted initdb leaves: nothing was stored yet.
+    // Without PG_VERSION the folder is left over from an interrupted initdb and holds no data.
     rmSync(clusterDir, { recursive: true, force: true });
     await call("initdb", initArguments(clusterDir));
   }
@@ -101,7 +101,7 @@ export async function startCluster(
   };
 }
 
-/** Peer authentication: only this very user may connect, and no password exists. */
+/** Peer authentication: only this user may connect, and there is no password. */
 function initArguments(clusterDir: string): string[] {
   return [
     ...["-D", clusterDir, "-U", userInfo().username, "-E", "UTF8", "--locale=C"],
@@ -132,7 +132,10 @@ function buildEnvironment(dataDir: string, binaries: Binaries): NodeJS.ProcessEn
   return { ...env, LD_LIBRARY_PATH: `${folder}:${join(binaries.binDir, "../lib")}` };
 }
 
-/** In the data folder, or where its path is too long for a socket in a private folder of /tmp. */
+/**
+ * Puts the socket into the data folder. If that path is too long for a socket, uses a
+ * private folder in /tmp.
+ */
 function prepareSocketDir(dataDir: string): string {
   const near = join(dataDir, "run");
   const name = createHash("sha256").update(dataDir).digest("hex").slice(0, 16);
@@ -157,7 +160,7 @@ function watchServer(clusterDir: string, onEnd: () => void): () => void {
   return () => clearInterval(timer);
 }
 
-/** A server that ends in the very moment of the look is one that ended. */
+/** False also for a server that ends while it is being checked. */
 function stillRuns(clusterDir: string): boolean {
   try {
     return isRunning(clusterDir);
@@ -172,7 +175,8 @@ function isRunning(clusterDir: string): boolean {
   if (!existsSync(pidFile)) return false;
   try {
     const pid = Number(readFileSync(pidFile, "utf8").split("\n")[0]);
-    // The pid may have been given to another program since; the data folder is its working folder.
+    // Another program may have got the pid since. Only the server has the data folder as
+    // its working folder.
     return (
       existsSync(`/proc/${pid}`) &&
       readFileSync(`/proc/${pid}/cmdline`, "utf8").includes(clusterDir)

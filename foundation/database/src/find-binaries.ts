@@ -2,11 +2,11 @@ import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { dirname, join } from "node:path";
 
-/** Where PostgreSQL's programs are, and the shared libraries that need links first. */
+/** A PostgreSQL installation, and the shared libraries that need links first. */
 export type Binaries = {
   major: number;
   binDir: string;
-  /** Files of the npm package that must also be reachable under another name. */
+  /** Files of the npm package that must also exist under another name. */
   links: { source: string; target: string }[];
 };
 
@@ -14,8 +14,8 @@ const DEBIAN_ROOT = "/usr/lib/postgresql";
 const OLDEST_MAJOR = 14;
 
 /**
- * All usable PostgreSQL installations, the system's newest first, then npm's.
- * A cluster can only be run by the major version that made it.
+ * Lists all usable PostgreSQL installations: the system's, newest first, then npm's. A
+ * cluster runs only with the major version that created it.
  */
 export function findBinaries(): Binaries[] {
   return [...findSystemBinaries(), ...findPackagedBinaries()];
@@ -30,7 +30,7 @@ function findSystemBinaries(): Binaries[] {
     .sort((a, b) => b.major - a.major);
 }
 
-/** The npm package's install script is never run, so the links it would make are ours to make. */
+/** The npm package's install script never runs, so its links are made here. */
 export function findPackagedBinaries(): Binaries[] {
   const require = createRequire(import.meta.url);
   let entry: string;

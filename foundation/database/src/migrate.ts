@@ -3,21 +3,25 @@ import type { Sql } from "postgres";
 import { DatabaseError } from "./database-error.ts";
 
 /**
- * One step of a schema: plain SQL that runs once. Steps that are new run in the order given; a
- * step is known by its name, so that each part of a service can bring its own.
+ * One step of a schema: plain SQL that runs once. New steps run in the order given. A
+ * step is identified by its name, so that each part of a service can have a list of its
+ * own.
  */
 export type Migration = { name: string; sql: string };
 
-/** Any number; the same in every process, so that two starts wait for each other. */
+/**
+ * An arbitrary number, the same in every process, so that concurrent starts wait for each
+ * other.
+ */
 const ADVISORY_LOCK = 736_017_101;
 
 /**
- * Brings one schema of a database to its newest form, each migration in its own
- * transaction under one advisory lock: two processes may call it at once, and
- * a killed one leaves whole steps only.
+ * Migrates one schema of a database to the newest version. Each migration runs in a
+ * transaction of its own, under one advisory lock. Concurrent calls are safe, and a
+ * killed process leaves complete steps only.
  *
- * @throws DatabaseError when a migration that ran before has other text now, when two have one
- *   name, or when the database is newer than this program
+ * @throws DatabaseError when the text of an applied migration has changed, when two have
+ *   the same name, or when the database is newer than this program
  */
 export async function migrate(sql: Sql, schema: string, migrations: Migration[]): Promise<void> {
   const session = await sql.reserve();

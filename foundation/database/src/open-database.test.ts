@@ -4,8 +4,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, expect, test } from "vitest";
 
-// PostgreSQL refuses root, so every test runs its database in a child of an
-// unprivileged user; without root the child simply has our own uid.
+// PostgreSQL refuses to run as root, so every test runs its database in a child of an
+// unprivileged user. Without root the child keeps the test's own user.
 const root = mkdtempSync(join(tmpdir(), "sonde-database-"));
 const asRoot = process.getuid?.() === 0;
 const account = asRoot ? { uid: 65534, gid: 65534 } : {};
@@ -121,7 +121,7 @@ test("the binaries of the npm package run too, without their install script", as
   expect(JSON.parse(out)).toBe("17");
 });
 
-test("the owner hears of a server that was killed, not of one that it stopped itself", async () => {
+test("the owner is told of a server that was killed, not of one that it stopped itself", async () => {
   const start = `const cluster = await startCluster(dataDir, findPackagedBinaries(), (error) => {
       print(error.code);
       process.exit(7);

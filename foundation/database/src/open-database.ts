@@ -6,22 +6,22 @@ import { findBinaries } from "./find-binaries.ts";
 import { type Migration, migrate } from "./migrate.ts";
 
 export type DatabaseOptions = {
-  /** Folder of this service; holds the embedded cluster. Not used with `url`. */
+  /** Folder of this service, for the embedded cluster. Ignored with `url`. */
   dataDir: string;
-  /** An existing server instead: `postgres://...`; beyond this machine only with `sslmode=verify-full`. */
+  /** An existing server as `postgres://...`. A remote one needs `sslmode=verify-full`. */
   url?: string;
-  /** The PostgreSQL schema of this service, so that two services can share a database. */
+  /** The PostgreSQL schema of this service. Two services can share a database. */
   schema: "hub" | "registry";
   migrations: Migration[];
   maxConnections: number;
   /**
-   * Called at most once, when an embedded server ends that nobody stopped. Nothing can be
-   * stored from then on: the service should end, and its next start starts the server.
+   * Called at most once, when an embedded server ends unexpectedly. Nothing can be stored
+   * after that, so the service should end. Its next start also starts the server.
    */
   onLost: (error: DatabaseError) => void;
 };
 
-/** An open, migrated database. The caller closes it; an embedded server is stopped with it. */
+/** An open, migrated database. The caller closes it, which also stops an embedded server. */
 export type Database = { sql: Sql; close(): Promise<void> };
 
 /**
@@ -71,9 +71,9 @@ type Server = {
 };
 
 /**
- * Where the server is and how it must prove itself. Beyond this machine it has
- * to prove its name; `sslmode=require` proves nothing. `?host=/folder` is
- * libpq's way to name a unix socket. Nothing else of the URL is passed on.
+ * Reads the address of the server and how its identity is verified. A remote server must
+ * prove its name, and `sslmode=require` does not verify it. `?host=/folder` is libpq's
+ * form for a unix socket. All other parts of the URL are ignored.
  */
 function readServer(url: string): Server {
   let parsed: URL;

@@ -3,9 +3,9 @@ import { readFileSync } from "node:fs";
 const GROUP_LINE = /^([^:]+):[^:]*:([0-9]+):/;
 
 /**
- * The name of each group id, from `/etc/group`; an id without a line keeps its number.
- * Read afresh each time: it is asked at start-up and when a read was refused, both
- * rare, and an administrator may just have changed it.
+ * Returns the name of each group id from `/etc/group`. An id without a line keeps its
+ * number. The file is read at each call, because calls are rare (at start, and after a
+ * refused read) and an administrator may just have changed it.
  */
 export function readGroupNames(gids: number[], file = "/etc/group"): string[] {
   const names = new Map<number, string>();

@@ -5,12 +5,19 @@ export type ProcessStatus = {
   uids: number[];
   gids: number[];
   groups: number[];
-  /** Effective and permitted capability sets; a permitted one can be made effective. */
+  /**
+   * True when the effective, permitted or ambient set is not empty. A permitted
+   * capability can become effective.
+   */
   hasCapabilities: boolean;
   noNewPrivs: boolean;
 };
 
-/** Parses `/proc/<pid>/status` (proc_pid_status(5)); a missing line is a refusal. */
+/**
+ * Parses `/proc/<pid>/status` (proc_pid_status(5)).
+ *
+ * @throws SondeError PRIVILEGE_REFUSED for a missing line
+ */
 export function parseProcessStatus(text: string): ProcessStatus {
   const fields = new Map(
     text.split("\n").map((line) => {

@@ -51,7 +51,7 @@ test.each(["Uid", "Gid", "Groups", "CapEff", "CapPrm", "CapAmb", "NoNewPrivs"])(
 const workshop = await createWorkshop();
 afterAll(() => workshop.close());
 
-test("the kernel is asked: refused without setpriv, let through with it", async () => {
+test("the kernel's answer decides: refused without setpriv, accepted with it", async () => {
   const script = await workshop.bundle(
     "identity",
     `import { requireUnprivileged } from "./foundation/privileges/src/require-unprivileged.ts";

@@ -5,13 +5,13 @@ import { type ProcessStatus, parseProcessStatus } from "./parse-process-status.t
 
 export type ProcessIds = {
   uid: number;
-  /** Names of the groups this process is in besides its primary one. */
+  /** Names of this process's supplementary groups. */
   groups: string[];
 };
 
 /**
- * Refuses to go on with any right that could be turned into root (layer 1): asks the kernel, not
- * the configuration, who this process is.
+ * Refuses to run with any right that could lead to root (layer 1). Asks the kernel for
+ * this process's rights, not the configuration.
  *
  * @throws SondeError PRIVILEGE_REFUSED
  */

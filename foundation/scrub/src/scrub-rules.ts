@@ -1,17 +1,17 @@
 /**
- * The built-in scrub rules as data. Every pattern is linear by construction:
- * a run of characters is either consumed by the match or bounded, and no start
- * repeats inside the run it scans. Rule names appear in markers and reports.
+ * The built-in scrub rules as data. Every pattern takes linear time by construction: a
+ * run of characters is either consumed by the match or bounded, and no match starts again
+ * inside a run that was scanned. Markers and reports use the rules' names.
  */
 type TextRule = {
   name: string;
-  /** Text before the secret that stays. */
+  /** Pattern of the text before the secret, which stays. */
   keep?: string;
-  /** Text that is replaced. */
+  /** Pattern of the text that is replaced. */
   secret: string;
 };
 
-/** How the name of a secret value ends, in `NAME=value`, `"name": "value"` and `--name value`. */
+/** Endings of a secret's name, as in `NAME=value`, `"name": "value"` and `--name value`. */
 const SECRET_NAME = [
   "password",
   "passwd",
@@ -31,18 +31,18 @@ const SECRET_NAME = [
   "jsessionid",
 ].join("|");
 
-/** A value: quoted, quoted inside a JSON string, or bare. Markers of an earlier pass stay. */
+/** A value: quoted, quoted inside a JSON string, or bare. Excludes markers of an earlier pass. */
 const VALUE = [
   '"(?!\\[redacted:)(?:[^"\\\\\\r\\n]|\\\\.)+"?',
   '\\\\"(?!\\[redacted:)(?:[^"\\\\\\r\\n]|\\\\[^"])+(?:\\\\")?',
   "'(?!\\[redacted:)[^'\\r\\n]+'?",
-  // An object or list goes on, and these words say that there is no secret.
+  // Also excludes the start of an object or list, and words that mean "no secret".
   "(?!\\[redacted:|[{[]\\s{0,4}[\"'{[}\\]\\\\]|[{[]\\s|(?:null|true|false)(?:[\\s\"'\\\\,;&}\\]]|$))[^\\s\\0\"'\\\\,;&]+",
 ].join("|");
 
 export const TEXT_RULES: readonly TextRule[] = [
   {
-    // Without its end it is cut short: everything after is dropped.
+    // A key without its end marker was cut short, so everything after its start is dropped.
     name: "private-key",
     secret:
       "-----BEGIN [A-Z0-9 ]{0,40}PRIVATE KEY(?: BLOCK)?-----[^]*?(?:-----END [A-Z0-9 ]{0,40}PRIVATE KEY(?: BLOCK)?-----|$)",
@@ -74,7 +74,8 @@ export const TEXT_RULES: readonly TextRule[] = [
     secret: "[A-Za-z0-9._~+/=-]{16,}",
   },
   {
-    // A line of an .env file, an environment or a container's Env: the rest of it is the value.
+    // A line of an .env file, an environment or a container's Env. The rest of the line
+    // is the value.
     name: "named",
     keep: `(?i:${SECRET_NAME})(?<=(?:^|[\\n\\0])(?:export )?[A-Z0-9_]{1,80})=`,
     secret: "(?![\"']?\\[redacted:)[^\\r\\n\\0]+",
@@ -129,17 +130,17 @@ export const TEXT_RULES: readonly TextRule[] = [
 const SECRET_KEY = new RegExp(`(?:${SECRET_NAME})$`, "i");
 const SECRET_OPTION = new RegExp(`^--?[a-z0-9_-]{0,60}(?:${SECRET_NAME})$`, "i");
 
-/** True when a member of this name holds a secret, whatever it looks like. */
+/** True when a member of this name holds a secret, whatever its value looks like. */
 export function isSecretKey(name: string): boolean {
   return name.length <= 200 && SECRET_KEY.test(name);
 }
 
-/** True when the next argument of a command is a secret. */
+/** True when a command's next argument is a secret. */
 export function isSecretOption(argument: string): boolean {
   return argument.length <= 100 && SECRET_OPTION.test(argument);
 }
 
-/** The marker's kind for a value known only by its name. */
+/** Returns the marker's kind for a value that only its name gives away. */
 export function kindOfName(name: string): string {
   const kinds = [
     ["password", /pass|pwd/i],

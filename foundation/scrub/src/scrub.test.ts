@@ -128,7 +128,7 @@ test("JSON text stays JSON, also when it is one object per line", () => {
   ]);
 });
 
-test("a member hidden behind another of its name does not leave", () => {
+test("a member hidden by a later one of the same name is not returned", () => {
   const hidden = [
     `{"password":"hunter2","password":""}`,
     `{"password":{"a":"hunter2"},"password":null}`,
@@ -136,7 +136,7 @@ test("a member hidden behind another of its name does not leave", () => {
     `{"a":"hunter2","\\u0061":1}`,
   ];
   for (const text of hidden) expect(clean(text)).not.toContain("hunter2");
-  // Only such a text is written anew: no digit of a number may change.
+  // Only a text with duplicate names may be rewritten. No digit of a number may change.
   const whole = `{ "n": 12345678901234567890, "a:\\"": ["b:", {}, {"n": 1}] }`;
   expect(clean(whole)).toBe(whole);
 });
@@ -178,7 +178,7 @@ test("names that become the same marker stay two members, and __proto__ stays da
   expect(JSON.stringify(clean(polluted))).toBe('{"__proto__":{"x":"DB_TOKEN=[redacted:token]"}}');
 });
 
-test("out of time or out of depth, nothing comes back", () => {
+test("a value that takes too long or is too deep is not returned", () => {
   const late: ScrubRun = { deadline: 10, now: () => 11, counts: new Map() };
   expect(() => scrub({ a: "text" }, late)).toThrowError(
     expect.objectContaining({ code: "SCRUB_FAILED" }),
@@ -217,7 +217,7 @@ test("hostile text costs time in proportion to its length", () => {
     const before = process.cpuUsage();
     clean(text);
     const { user, system } = process.cpuUsage(before);
-    // Microseconds of this process: the slowest takes 0.2 s; anything quadratic takes minutes.
+    // CPU time in microseconds. The slowest takes 0.2 s; quadratic time would take minutes.
     expect(user + system).toBeLessThan(3_000_000);
   }
 });

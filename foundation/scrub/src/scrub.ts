@@ -2,34 +2,34 @@ import { SondeError } from "@sonde/schemas/errors";
 import { type Redactions } from "@sonde/schemas/wire";
 import { TEXT_RULES, isSecretKey, isSecretOption, kindOfName } from "./scrub-rules.ts";
 
-/** Deeper values are refused rather than left unlooked at. */
+/** A deeper value is refused, since no part may go unchecked. */
 const MAX_DEPTH = 64;
 const MARKER = /^\[redacted:[a-z-]+\]$/;
 
-/** How long scrubbing may take and what it found so far; one per call. */
+/** The time limit of one scrub run and what it has replaced so far. One per call. */
 export type ScrubRun = {
-  /** Unix time in ms after which the value is dropped. */
+  /** Time in ms, by the clock `now`, after which the value is dropped. */
   deadline: number;
   now: () => number;
   counts: Map<string, number>;
 };
 
 /**
- * Replaces every secret in a value that may leave the agent, or be recorded, by a typed marker
- * such as `[redacted:jwt]`: member names first, then text rules, in every
- * string, member name and JSON text inside a string.
+ * Replaces every secret in a value by a typed marker such as `[redacted:jwt]`. Used for
+ * every value that leaves the agent or is recorded. Applies member names first, then text
+ * rules. Covers every string, member name and JSON text inside a string.
  *
- * @returns a new value of the same shape; the given one is not changed
- * @throws SondeError SCRUB_FAILED when it takes too long or goes too deep: the
- *   caller drops the value
+ * @returns a new value of the same shape; the argument is not changed
+ * @throws SondeError SCRUB_FAILED when it takes too long or the value is too deep; the
+ *   caller must drop the value
  */
 export function scrub(value: unknown, run: ScrubRun): unknown {
   return scrubAt(value, run, 0);
 }
 
 /**
- * One sentence for a record or a report, such as an error's: scrubbed, or
- * dropped when it cannot be. Meant for short texts, so it takes the time it takes.
+ * Scrubs one sentence, such as an error message, for a record or a report. Drops a text
+ * that cannot be scrubbed. Meant for short texts, so there is no time limit.
  */
 export function scrubSentence(text: string): string {
   try {
@@ -40,7 +40,7 @@ export function scrubSentence(text: string): string {
   }
 }
 
-/** What was replaced so far, by rule. */
+/** Counts what was replaced so far, by rule. */
 export function buildRedactions(run: ScrubRun): Redactions {
   const rules = Object.fromEntries([...run.counts].sort(([a], [b]) => (a < b ? -1 : 1)));
   return { count: [...run.counts.values()].reduce((sum, count) => sum + count, 0), rules };
@@ -59,7 +59,7 @@ function scrubAt(value: unknown, run: ScrubRun, depth: number): unknown {
 function scrubList(list: unknown[], run: ScrubRun, depth: number): unknown[] {
   return list.map((item, index) => {
     const before: unknown = index === 0 ? undefined : list[index - 1];
-    // An argv: ["--password", "hunter2"].
+    // A secret in an argv, as in ["--password", "hunter2"].
     const follows = typeof before === "string" && isSecretOption(before);
     return follows
       ? redactLeaves(item, kindOfName(before), run, depth)
@@ -82,11 +82,14 @@ function scrubMembers(value: object, run: ScrubRun, depth: number): object {
         : redactLeaves(member, kindOfName(secretName), run, depth + 1);
     members.set(freeKey(scrubText(key, run, MAX_DEPTH), members), clean);
   }
-  // fromEntries defines members, so a member named __proto__ stays an ordinary one.
+  // Object.fromEntries defines members, so a member named __proto__ stays an ordinary one.
   return Object.fromEntries(members);
 }
 
-/** The secret's name in `{ "name": "DB_PASSWORD", "value": ... }`, the form of container tools. */
+/**
+ * Returns the secret's name in `{ "name": "DB_PASSWORD", "value": ... }`, a form that
+ * container tools use.
+ */
 function nameOfPair(value: object): string | null {
   for (const [key, member] of Object.entries(value)) {
     if (/^(?:name|key)$/i.test(key) && typeof member === "string" && isSecretKey(member)) {
@@ -96,14 +99,14 @@ function nameOfPair(value: object): string | null {
   return null;
 }
 
-/** Two names that became the same marker stay two members. */
+/** Renames a member when its name became a marker that is already taken, so that both stay. */
 function freeKey(key: string, members: Map<string, unknown>): string {
   let free = key;
   for (let copy = members.size + 1; members.has(free); copy += 1) free = `${key}#${copy}`;
   return free;
 }
 
-/** Everything beneath a secret's name goes, but what says that there is none. */
+/** Replaces every value beneath a secret's name, except words that mean "no secret". */
 function redactLeaves(value: unknown, kind: string, run: ScrubRun, depth: number): unknown {
   if (depth > MAX_DEPTH) {
     throw new SondeError("SCRUB_FAILED", `expected at most ${MAX_DEPTH} levels, got more`);
@@ -130,12 +133,15 @@ function scrubText(text: string, run: ScrubRun, depth: number): string {
   if (inner === undefined) return scrubPlainText(text, run);
   const before = countAll(run);
   const clean = scrubAt(inner, run, depth + 1);
-  // A text with nothing found stays as it is, byte for byte, if all of it was looked at.
+  // Keeps a text without findings byte for byte, provided that all of it was checked.
   const isWhole = countNamesInText(text) === countNames(inner);
   return isWhole && countAll(run) === before ? text : JSON.stringify(clean);
 }
 
-/** Member names in a valid JSON text; of two with the same name JSON.parse shows only the last. */
+/**
+ * Counts the member names in a valid JSON text. JSON.parse drops all but the last of
+ * equal names.
+ */
 function countNamesInText(json: string): number {
   let count = 0;
   let isInString = false;
@@ -161,7 +167,7 @@ function countAll(run: ScrubRun): number {
   return sum;
 }
 
-/** The object or list that a text is as JSON; undefined when it is not. */
+/** Parses a text as a JSON object or list. Returns undefined for any other text. */
 function parseInnerJson(text: string): unknown {
   const first = /^\s{0,8}([{[])/.exec(text)?.[1];
   if (first === undefined) return undefined;
@@ -179,7 +185,7 @@ const pattern = new RegExp(
 );
 
 function scrubPlainText(text: string, run: ScrubRun): string {
-  // Shorter than any rule's shortest match.
+  // Every rule's match is longer.
   if (text.length < 5) return text;
   return text.replace(pattern, (...found: (string | undefined)[]) => {
     const index = TEXT_RULES.findIndex((_, rule) => found[2 + rule * 2] !== undefined);
@@ -191,7 +197,7 @@ function scrubPlainText(text: string, run: ScrubRun): string {
   });
 }
 
-/** Keeps a quoted value quoted, and a JSON member's bare number valid JSON. */
+/** Keeps a quoted value quoted, and a JSON member with a bare number valid JSON. */
 function requote(kept: string, secret: string, marker: string): string {
   const quote = /^\\?["']/.exec(secret)?.[0];
   if (quote !== undefined) {

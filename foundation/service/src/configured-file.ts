@@ -19,7 +19,7 @@ export function readConfiguredText(path: string, what: string): string {
 }
 
 /**
- * As readConfiguredText, for JSON. Its shape is the caller's to check.
+ * Like readConfiguredText, for JSON. The caller checks its shape.
  *
  * @throws SondeError CONFIG_INVALID
  */

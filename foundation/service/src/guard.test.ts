@@ -11,12 +11,12 @@ declare module "fastify" {
   interface RouteRights extends Record<Right, true> {}
 }
 
-/** What the guard was asked, in order. */
+/** Calls of the guard's functions, in order. */
 let asked: string[] = [];
 let app: HttpServer;
 afterEach(() => app.close());
 
-/** Callers say who they are in the header `name`; Ann may do all, Bob may read. */
+/** The header `name` names the caller. Ann may do everything, Bob may read. */
 const guard: Guard<{ name: string }, Right> = {
   as: "who",
   rights: ["sample.read", "sample.write"],
@@ -97,7 +97,7 @@ test("a route that names a right of another service does not start, nor any righ
   expect(() => add({ right: "anybody" })).not.toThrow();
 });
 
-test("the guard is asked in its order, and once it refuses nothing comes after", async () => {
+test("the guard's functions run in order, and none runs after a refusal", async () => {
   const ask = await start();
   expect(await ask("/read", { headers: { name: "Ann", "x-foreign": "1" } })).toBe("ORIGIN_REFUSED");
   expect(asked.splice(0)).toEqual(["screen"]);
@@ -119,17 +119,17 @@ test("a denial is recorded before it is answered, with what it was for", async (
     "authorize Bob sample.write",
     "denied Bob /write: Bob may not do sample.write",
   ]);
-  // A handler's refusal goes the same way.
+  // A handler's own FORBIDDEN is reported to onDenied too.
   expect(await ask("/own/x", as("Bob"))).toBe("FORBIDDEN");
   expect(asked.splice(0).at(-1)).toBe("denied Bob /own/x: not yours");
 });
 
-test("a denial that cannot be recorded is answered as that", async () => {
+test("when a denial cannot be recorded, that error is the answer", async () => {
   const ask = await start();
   expect(await ask("/own/x", as("Eve"))).toBe("AUDIT_UNAVAILABLE");
 });
 
-test("a request that its route's schema refuses was admitted to nothing", async () => {
+test("a request that its route's schema refuses does not count as admitted", async () => {
   const ask = await start();
   expect(await ask("/write", put("Ann", '{"size":"1"}'))).toBe("BAD_REQUEST");
   expect(asked.splice(0)).not.toContain("admitted Ann sample.write");
@@ -137,7 +137,7 @@ test("a request that its route's schema refuses was admitted to nothing", async 
   expect(asked.splice(0)).toContain("admitted Ann sample.write");
 });
 
-test("anybody reads in public and meets no route, but is screened first", async () => {
+test("public routes and unknown paths need no principal, but are screened first", async () => {
   const ask = await start();
   expect(await ask("/public")).toBe("reached");
   expect(await ask("/nowhere")).toBe("NOT_FOUND");

@@ -3,43 +3,52 @@ import type { FastifyRequest } from "fastify";
 import type { HttpServer } from "./http-server.ts";
 
 declare module "fastify" {
-  /** The names that a route may have as its right, one member each. A service adds its own. */
+  /** The rights that a route may name, one member each. A service adds its own. */
   interface RouteRights {
     anybody: true;
   }
   interface FastifyContextConfig {
-    /** What a caller must be allowed to do; `anybody` may read in public, or shows the route itself who they are. */
+    /**
+     * The right that a caller needs. `anybody` is for public reads, and for routes that
+     * authenticate the caller themselves.
+     */
     right?: keyof RouteRights;
   }
 }
 
 /**
- * How a service decides who may do what. It is asked in the order of its
- * members; what one of them throws is the answer, and no later one is asked.
+ * How a service decides who may do what. The functions run in the order of the members.
+ * An error that one throws is the answer, and no later one runs.
  */
 export type Guard<Principal, Right extends string> = {
-  /** The request's member under which routes find who is asking. */
+  /** The request's member that gives routes the authenticated principal. */
   as: string;
-  /** Every right there is. A route that names another one does not start. */
+  /** Every right of the service. A route that names another right does not start. */
   rights: readonly Right[];
-  /** Refuses a request whoever sends it, also one for no route. */
+  /** Checks every request before authentication, also one without a route. */
   screen?: (request: FastifyRequest) => void;
   /** @throws SondeError UNAUTHENTICATED */
   authenticate: (request: FastifyRequest) => Promise<Principal>;
   /** @throws SondeError FORBIDDEN */
   authorize: (principal: Principal, right: Right, request: FastifyRequest) => void;
-  /** Of a valid request, before its handler: what must be durable before anything is told. */
+  /**
+   * Called for a valid request before its handler: writes what must be durable before the
+   * answer.
+   */
   onAdmitted?: (principal: Principal, right: Right, request: FastifyRequest) => Promise<void>;
-  /** Of every FORBIDDEN, also a handler's, before it is answered. What this throws is answered instead. */
+  /**
+   * Called for every FORBIDDEN before it is answered, also for a handler's own. An error
+   * thrown here is answered instead.
+   */
   onDenied?: (principal: Principal, request: FastifyRequest, reason: string) => Promise<void>;
 };
 
-/** Tells a guard that a request is about to be refused. */
+/** Tells the guard that a request is about to be refused. */
 export type RecordDenial = (request: FastifyRequest, error: SondeError) => Promise<void>;
 
 /**
- * From here on a route must name the right it demands, and a request is let
- * through to it only by the guard, before a byte of its body is read.
+ * Every route added after this call must name a right. The guard decides on a request
+ * before any of its body is read.
  *
  * @param guard null: only routes for anybody start
  */
@@ -63,7 +72,7 @@ export function installGuard<Principal, Right extends string>(
     const { right } = request.routeOptions.config;
     if (right === "anybody" || request.is404) return;
     const demanded = rights.get(right);
-    // A route that slipped past onRoute is refused here too.
+    // Refuses a route that was added without running the onRoute hook.
     if (demanded === undefined) throw new SondeError("FORBIDDEN", "this route names no right");
     const principal = await guard.authenticate(request);
     request.setDecorator(guard.as, principal);

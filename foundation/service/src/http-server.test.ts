@@ -55,16 +55,13 @@ test.each<[string, string, RequestInit | undefined, number]>([
   ["a defect", "/defect", undefined, 500],
   ["a route that is not there", "/nowhere", undefined, 404],
   ["a path that cannot be read", "/%zz", undefined, 400],
-])(
-  "%s carries its request's id, and is taken for no other type",
-  async (_what, path, init, status) => {
-    const { headers, status: got } = await fetch(`${await start()}${path}`, init);
-    expect(got).toBe(status);
-    expect(headers.get("sonde-request-id")).toMatch(/^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/);
-    expect(headers.get("x-content-type-options")).toBe("nosniff");
-    if (status >= 400) expect(headers.get("cache-control")).toBe("no-store");
-  },
-);
+])("%s has its request's id, and its type cannot be sniffed", async (_what, path, init, status) => {
+  const { headers, status: got } = await fetch(`${await start()}${path}`, init);
+  expect(got).toBe(status);
+  expect(headers.get("sonde-request-id")).toMatch(/^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/);
+  expect(headers.get("x-content-type-options")).toBe("nosniff");
+  if (status >= 400) expect(headers.get("cache-control")).toBe("no-store");
+});
 
 test.each([
   ["a number as text", post("application/json", '{"size":"1"}'), 400, "BAD_REQUEST"],
@@ -80,19 +77,19 @@ test.each([
   expect(reported).toEqual([]);
 });
 
-test("where no JSON is sent nothing is read, also by a route that says nothing of its body", async () => {
+test("a body that is not JSON is not read, even by a route without a body schema", async () => {
   const response = await fetch(`${await start()}/any`, post("text/plain", "hello"));
   expect([response.status, await codeOf(response)]).toEqual([400, "BAD_REQUEST"]);
 });
 
-test("what is right goes through as it came, up to the bound that is set", async () => {
+test("a valid body reaches the handler unchanged, up to the size limit", async () => {
   const url = await start({ maxBodyBytes: 40_000 });
   const text = `{"size":1}${" ".repeat(20_000)}`;
   const response = await fetch(`${url}/echo`, post("application/json", text));
   expect([response.status, await response.json()]).toEqual([200, { size: 1 }]);
 });
 
-test("a defect tells nothing; the log has it under the id of the answer", async () => {
+test("an internal error tells the client nothing; the log has it under the answer's id", async () => {
   const response = await fetch(`${await start()}/defect`);
   const text = await response.clone().text();
   expect(await codeOf(response)).toBe("INTERNAL");
@@ -103,7 +100,7 @@ test("a defect tells nothing; the log has it under the id of the answer", async 
   ]);
 });
 
-test("whatever else the service fails at is in the log too, and what the client does is not", async () => {
+test("the log has every failure of the service, and no fault of a client", async () => {
   const url = await start();
   expect(await codeOf(await fetch(`${url}/busy`))).toBe("REGISTRY_BUSY");
   expect(await codeOf(await fetch(`${url}/nowhere`))).toBe("NOT_FOUND");
@@ -125,7 +122,7 @@ test.each([
   );
 });
 
-test("a proxy's word says who the client is, and only where there is a proxy", async () => {
+test("the proxy's header names the client, but only behind a proxy", async () => {
   const forwarded = { headers: { "x-forwarded-for": "198.51.100.1, 192.0.2.1" } };
   const direct = await fetch(`${await start()}/ip`, forwarded);
   expect(await direct.json()).toEqual({ ip: "127.0.0.1" });

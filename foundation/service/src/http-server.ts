@@ -18,7 +18,7 @@ import { sendPage } from "./web/page.ts";
 
 declare module "fastify" {
   interface FastifyContextConfig {
-    /** Makes the page that a person gets for an error of this route; without it an error body. */
+    /** Builds an HTML page for an error of this route. Without it the error is a JSON body. */
     errorPage?: (error: SondeError) => string;
   }
 }
@@ -33,40 +33,43 @@ export type HttpServer = FastifyInstance<
 
 export type HttpServerOptions<Principal = never, Right extends string = never> = {
   report: Report;
-  /** Who may do what. Without it only routes for anybody start. */
+  /** Decides who may do what. Without it only routes for anybody start. */
   guard?: Guard<Principal, Right>;
-  /** In PEM; without it the listener speaks in the clear. */
+  /** Certificate and key in PEM. Without it the listener is plain HTTP. */
   tls?: { certificate: string; privateKey: string; minVersion: "TLSv1.2" | "TLSv1.3" };
-  /** A proxy tells who the client is. */
+  /** True when a reverse proxy sends the client's address. */
   behindProxy?: boolean;
-  /** What one address may ask, and a clock in ms that never goes back. */
+  /** Rate limits per client address, and a monotonic clock in ms. */
   rateLimits?: RateLimits & { nowMs: () => number };
   maxBodyBytes?: number;
-  /** How long one request may take to arrive, 0 for any time. */
+  /** How long one request may take to arrive; 0 for no limit. */
   requestTimeoutMs?: number;
-  /** How long a connection may say nothing, 0 for any time. */
+  /** How long a connection may be idle; 0 for no limit. */
   idleTimeoutMs?: number;
 };
 
 const HANDSHAKE_TIMEOUT_MS = 10_000;
 const MAX_BODY_BYTES = 16 * 1024;
-/** Of every answer, the errors too. */
+/** Sent with every answer, also with errors. */
 const NO_SNIFFING = { "x-content-type-options": "nosniff" };
-/** A refusal holds for now: what is not there yet may come, and what is stopped be released. */
+/**
+ * No cache may keep a refusal: a missing thing may be added later, and a stopped version
+ * released.
+ */
 const NOT_CACHED = { "cache-control": "no-store" };
 
 /**
- * An HTTP server without routes: strict schemas (nothing coerced, stripped or
- * defaulted), every error a body of the error table, every answer with its
- * request's id. A request passes the rate limits, then the guard, and only then
- * its body is read.
+ * Creates an HTTP server without routes. Schemas are strict: nothing is coerced, stripped
+ * or defaulted. Every error has a body of the error table, and every answer the request's
+ * id. A request passes the rate limits, then the guard. Its body is read only after both.
  */
 export function createHttpServer<Principal = never, Right extends string = never>(
   options: HttpServerOptions<Principal, Right>,
 ): HttpServer {
   const { report, tls } = options;
   const settings = {
-    // The last address of X-Forwarded-For is the proxy's word; those before it are anybody's.
+    // Trusts only the last address of X-Forwarded-For, which the proxy adds. A client can
+    // send the others.
     trustProxy: options.behindProxy === true ? (_by: string, hop: number) => hop === 0 : false,
     bodyLimit: options.maxBodyBytes ?? MAX_BODY_BYTES,
     requestTimeout: options.requestTimeoutMs ?? 60_000,
@@ -101,10 +104,11 @@ export function createHttpServer<Principal = never, Right extends string = never
         })
   ) as HttpServer;
   app.removeContentTypeParser("text/plain");
-  // A response's schema documents it; nothing is left out of an answer because of it.
+  // A response's schema is documentation only. It removes nothing from an answer.
   app.setSerializerCompiler(() => (answer) => JSON.stringify(answer));
   app.addHook("onRequest", async (request, reply) => {
-    // On the raw answer, so that one that a handler writes by itself has them too.
+    // Set on the raw response, so that they are also sent when a handler writes the
+    // response itself.
     reply.raw.setHeaders(new Map(Object.entries(headersOf(request))));
   });
   const { rateLimits } = options;
@@ -118,7 +122,7 @@ function headersOf({ id }: FastifyRequest): Record<string, string> {
   return { "sonde-request-id": id, ...NO_SNIFFING };
 }
 
-/** Every error of every route leaves as a body of the error table, and nothing else leaves. */
+/** Answers every error of every route with a body of the error table, and with nothing else. */
 function answerErrors(app: HttpServer, report: Report, recordDenial: RecordDenial): void {
   app.setErrorHandler<FastifyError>(async (thrown, request, reply) => {
     const refused = narrow(thrown);
@@ -142,14 +146,14 @@ function sendError(
   return page === undefined ? reply.send(error.toBody()) : sendPage(reply, page(error));
 }
 
-/** Answers a request that has no route because its path cannot be read. */
+/** Answers a request whose path cannot be decoded, so that no route matches it. */
 function answerUnroutable(
   thrown: FastifyError,
   request: FastifyRequest,
   reply: FastifyReply,
 ): void {
   const error = narrow(thrown);
-  // Raw: a path like this has passed no hook, so nothing else may be answered than this.
+  // Written to the raw response, since no hook has run for this request. Nothing else may be sent.
   reply.raw.writeHead(error.status, {
     "content-type": "application/json",
     ...NOT_CACHED,
@@ -158,7 +162,7 @@ function answerUnroutable(
   reply.raw.end(JSON.stringify(error.toBody()));
 }
 
-/** Answers bytes that are no HTTP request at all, or one with too large a header. */
+/** Answers bytes that are not an HTTP request, and a request whose header is too large. */
 function answerBrokenRequest(_error: Error, socket: Socket): void {
   if (!socket.writable) return;
   const refused = new SondeError("BAD_REQUEST", "expected an HTTP request, got something else");
@@ -169,7 +173,10 @@ function answerBrokenRequest(_error: Error, socket: Socket): void {
   );
 }
 
-/** The framework's own refusals (malformed body, wrong media type, schema misfit) get our codes. */
+/**
+ * Maps the framework's own errors (malformed body, wrong media type, schema mismatch) to
+ * our codes.
+ */
 function narrow(thrown: Partial<FastifyError>): SondeError {
   if (thrown instanceof SondeError) return thrown;
   const { statusCode, message = "" } = thrown;

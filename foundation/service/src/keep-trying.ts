@@ -4,10 +4,10 @@ import type { Report } from "./logger.ts";
 const AGAIN_MS = 1_000;
 
 /**
- * Does `work` again, once a second, until it succeeds: for what is decided already and only has to
- * be carried out. Each failure is reported.
+ * Retries `work` once a second until it succeeds. For work that is already decided and
+ * only has to be carried out. Reports each failure.
  *
- * @param signal ends the trying; the last failure is then thrown
+ * @param signal ends the retries; the last failure is then thrown
  */
 export async function keepTrying<T>(
   work: () => Promise<T>,

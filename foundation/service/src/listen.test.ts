@@ -34,10 +34,10 @@ function createPlain(): Server {
 test.each([
   ["an HTTP server", createApp],
   ["another server", createPlain],
-])("%s comes back on its port, or on a free one when that is taken", async (_what, create) => {
+])("%s gets its last port again, or a free one when that is taken", async (_what, create) => {
   const first = await listenOnPort(create(), { host, port: 0, kept: 0 });
   expect(first).toBeGreaterThan(0);
-  // Taken, and known to nobody.
+  // The kept port is taken, and nobody depends on it.
   const second = await listenOnPort(create(), { host, port: 0, kept: first });
   expect([0, first]).not.toContain(second);
   const isKnown = { host, port: 0, kept: first, isKnown: true };
@@ -51,12 +51,12 @@ test.each([
 test.each([
   ["an HTTP server", createApp],
   ["another server", createPlain],
-])("%s that may not listen there says so", async (_what, create) => {
+])("%s that has no right to a port says so", async (_what, create) => {
   const place = { host: "192.0.2.1", port: 0, kept: 0 };
   await expect(listenOnPort(create(), place)).rejects.toEqual(refusal("RIGHT_MISSING"));
 });
 
-test("kept ports are ports; a file that cannot be read is no reason to take others", () => {
+test("kept ports must be valid; an unreadable file is an error, not a reason to pick others", () => {
   const file = join(folder, "ports.json");
   const names = ["http", "control"] as const;
   const read = (text: string) => {
@@ -71,7 +71,7 @@ test("kept ports are ports; a file that cannot be read is no reason to take othe
   expect(() => read('{"http":48')).toThrow(refusal("CONFIG_INVALID"));
 });
 
-test("a socket is this user's alone, also where one was left", async () => {
+test("only this user can open the socket, even if it replaces an old one", async () => {
   mkdirSync(join(folder, "run"), { mode: 0o755 });
   const socket = join(folder, "run/operator.sock");
   writeFileSync(socket, "left by one that was killed");

@@ -9,7 +9,8 @@ const LOOPBACK: ReadonlySet<string> = new Set(["127.0.0.1", "::1", "localhost"])
 const MAX_PORT = 65_535;
 
 /**
- * Keys and tokens do not travel in the clear beyond this machine.
+ * Refuses a remote listener without TLS or a proxy, since keys and tokens must not travel
+ * in clear text.
  *
  * @throws SondeError INSECURE_LISTENER
  */
@@ -26,9 +27,9 @@ export function requireSafeListener(http: {
 }
 
 /**
- * The ports of the last start, as the service kept them; 0 where none was kept.
+ * Reads the ports of the last start; 0 for a port that was not kept.
  *
- * @throws SondeError CONFIG_INVALID when there is a file and it cannot be read
+ * @throws SondeError CONFIG_INVALID when the file exists and cannot be read
  */
 export function readKeptPorts<Name extends string>(
   file: string,
@@ -49,11 +50,11 @@ function toPort(kept: unknown): number {
 
 export type Place = {
   host: string;
-  /** 0 means the kept port, or any free one when that is taken. */
+  /** 0 means the kept port, or any free port when the kept one is taken. */
   port: number;
-  /** The port of the last start, 0 for none. */
+  /** The port of the last start; 0 when there is none. */
   kept: number;
-  /** Others have written the kept port down: then no other will do. */
+  /** True when clients depend on the kept port, so that no other port may replace it. */
   isKnown?: boolean;
 };
 
@@ -99,14 +100,14 @@ function portOf(server: Pick<Server, "address">): number {
 }
 
 /**
- * Listens on a unix socket that only this user and root can open. Its folder is
- * the service's alone; whoever calls knows that no other one is alive.
+ * Listens on a unix socket that only this user and root can open. The folder must belong
+ * to this service alone, and the caller must make sure that no other instance runs.
  */
 export async function listenOnSocket(app: HttpServer, socket: string): Promise<void> {
   const folder = dirname(socket);
   mkdirSync(folder, { recursive: true, mode: 0o700 });
   chmodSync(folder, 0o700);
-  // Left by one that was killed.
+  // Removes the socket of a process that was killed.
   rmSync(socket, { force: true });
   await app.listen({ path: socket });
   chmodSync(socket, 0o600);

@@ -1,9 +1,9 @@
 import { pino } from "pino";
 
-/** Says what went wrong, for the log. The request's id is the one that its answer carries. */
+/** Logs an error. The request's id is the one in the answer. */
 export type Report = (error: Error, requestId?: string) => void;
 
-/** Never a key, a token, a body, a parameter or a result. */
+/** A log line never has a key, a token, a body, a parameter or a result. */
 export type Logger = {
   info(message: string, fields?: object): void;
   report: Report;
@@ -12,8 +12,8 @@ export type Logger = {
 const STANDARD_ERROR = 2;
 
 /**
- * A log of one JSON line an event. A line is written before the call returns, so
- * that the last one before the end of the process is there.
+ * Creates a log with one JSON line per event. A line is written before the call returns,
+ * so that a process that ends has logged its last line.
  */
 export function createLogger(now: () => Date, fd = STANDARD_ERROR): Logger {
   const log = pino(

@@ -26,20 +26,20 @@ test("a file is replaced whole, and is this user's alone", () => {
   expect(readdirSync(folder)).toEqual(["key"]);
 });
 
-test("what lies where the new file is made is neither followed nor taken over", () => {
+test("a file or link at the temporary path is neither followed nor reused", () => {
   const path = join(folder, "key");
   const other = join(folder, "other");
   writeFileSync(other, "theirs");
   symlinkSync(other, `${path}.new`);
   writePrivateFile(path, "mine");
   expect([readFileSync(other, "utf8"), readFileSync(path, "utf8")]).toEqual(["theirs", "mine"]);
-  // One that anybody may read, left half written.
+  // A half-written temporary file that everybody may read.
   writeFileSync(`${path}.new`, "half", { mode: 0o644 });
   writePrivateFile(path, "mine");
   expect(statSync(path).mode & 0o777).toBe(0o600);
 });
 
-test("what cannot be written or made is a right that is missing", () => {
+test("a file or folder that cannot be written gives RIGHT_MISSING", () => {
   expect(() => writePrivateFile(join(folder, "none/key"), "x")).toThrow(refusal);
   writeFileSync(join(folder, "file"), "");
   expect(() => makeDataFolder(join(folder, "file/data"))).toThrow(refusal);

@@ -11,15 +11,16 @@ import { dirname } from "node:path";
 import { SondeError } from "@sonde/schemas/errors";
 
 /**
- * Writes a file that only this user can read. A reader sees the old text or the
- * new one, also after a power cut; when this returns, the new one stays.
+ * Writes a file that only this user can read. The write is atomic, also across a power
+ * cut, and durable when the function returns.
  *
  * @throws SondeError RIGHT_MISSING
  */
 export function writePrivateFile(path: string, text: string): void {
   const temporary = `${path}.new`;
   try {
-    // Made anew: what somebody put there, such as a link, is neither followed nor written to.
+    // Removed first and then created exclusively, so that a planted link is neither
+    // followed nor written to.
     rmSync(temporary, { force: true });
     const file = openSync(temporary, "wx", 0o600);
     try {
@@ -36,7 +37,7 @@ export function writePrivateFile(path: string, text: string): void {
 }
 
 /**
- * Makes the folder of a service, and those above it.
+ * Creates the folder of a service, and its parents.
  *
  * @throws SondeError RIGHT_MISSING
  */

@@ -37,7 +37,7 @@ const statuses = async (count: number, ask: () => Promise<Response>): Promise<nu
 };
 const from = (address: string): RequestInit => ({ headers: { "x-forwarded-for": address } });
 
-test("reads come in bursts of two minutes, then as fast as they come back", async () => {
+test("reads may burst to two minutes' worth, then proceed at the refill rate", async () => {
   const ask = await serve();
   parsePackList(await (await ask()).json());
   expect(await statuses(6, ask)).toEqual([200, 200, 200, 200, 200, 429]);
@@ -56,7 +56,7 @@ test("writes have a limit of their own", async () => {
   expect((await ask()).status).toBe(200);
 });
 
-test("whoever tries tokens is stopped before the next one is looked at", async () => {
+test("a client that guesses tokens is stopped before the next token is checked", async () => {
   const ask = await serve();
   const guess = (): Promise<Response> =>
     ask({ redirect: "error", headers: { authorization: "Bearer guess" } });
@@ -65,7 +65,7 @@ test("whoever tries tokens is stopped before the next one is looked at", async (
   expect((await ask()).status).toBe(200);
 });
 
-test("X-Forwarded-For is nobody's word without a proxy", async () => {
+test("without a proxy X-Forwarded-For is ignored", async () => {
   const ask = await serve();
   let n = 0;
   expect(await statuses(7, () => ask(from(`192.0.2.${n++}`)))).toEqual([
@@ -73,7 +73,7 @@ test("X-Forwarded-For is nobody's word without a proxy", async () => {
   ]);
 });
 
-test("behind a proxy its word counts, and not what the client put before it", async () => {
+test("behind a proxy only the address that the proxy added counts", async () => {
   const ask = await serve({ behindProxy: true });
   expect((await statuses(7, () => ask(from("192.0.2.1")))).at(-1)).toBe(429);
   expect((await ask(from("192.0.2.2"))).status).toBe(200);
@@ -89,20 +89,20 @@ test("the addresses of one IPv6 network count as one", async () => {
   expect((await ask(from("2001:db8:0:1::1"))).status).toBe(200);
 });
 
-test("addresses of IPv4 count each for itself, however the listener names them", () => {
+test("each IPv4 address has its own bucket, mapped to IPv6 or not", () => {
   const limit = createRateLimit({ perMinute: 1, atOnce: 1 }, () => nowMs);
   expect(limit.take("::ffff:192.0.2.1")).toBe(0);
   expect(limit.take("::ffff:192.0.2.2")).toBe(0);
   expect(limit.take("192.0.2.1")).toBeGreaterThan(0);
 });
 
-test("a bucket holds what may come at once, whatever the clock does", () => {
+test("a bucket never exceeds its size, whatever the clock does", () => {
   let at = 1_000_000;
   const limit = createRateLimit({ perMinute: 6, atOnce: 2 }, () => at);
   const take = (): number => limit.take("192.0.2.1");
   expect([take(), take(), take()]).toEqual([0, 0, 10_000]);
   expect(limit.take("192.0.2.2")).toBe(0);
-  // A clock that is put back neither gives nor takes anything.
+  // A clock that is set back neither adds nor removes tokens.
   at -= 500_000;
   expect(take()).toBe(10_000);
   at += 10_000;

@@ -2,25 +2,24 @@ import { isIPv6 } from "node:net";
 import { SondeError } from "@sonde/schemas/errors";
 import type { FastifyInstance, FastifyReply } from "fastify";
 
-/** How often one address may ask, per minute; twice that may come at once. */
+/** Requests per minute of one client address. A burst may be twice as large. */
 export type RateLimits = {
   readsPerMinute: number;
   writesPerMinute: number;
-  /** Requests whose token was refused. */
+  /** Requests with a refused token. */
   refusalsPerMinute: number;
 };
 
-/** Of so many addresses the last ones are remembered. */
+/** The least recently seen addresses above this number are forgotten. */
 const MAX_ADDRESSES = 20_000;
 const BURST_MINUTES = 2;
 const MINUTE_MS = 60_000;
 
 /**
- * Limits what one client address may ask of the server: reads, writes, and
- * tokens that are refused, each by a token bucket. Refused is before anything of
- * the body is read.
+ * Rate limits per client address, each by a token bucket: one for reads, one for writes,
+ * one for refused tokens. A request is refused before any of its body is read.
  *
- * @param nowMs a clock that never goes back
+ * @param nowMs a monotonic clock in ms
  */
 export function installRateLimits(
   app: Pick<FastifyInstance, "addHook">,
@@ -51,21 +50,21 @@ function demand(waitMs: number, reply: FastifyReply): void {
   throw new SondeError("TOO_MANY_ATTEMPTS", `expected fewer requests, wait ${seconds} s`);
 }
 
-/** A token bucket for each address; the addresses of one IPv6 network share one. */
+/** A token bucket per address. All addresses of one IPv6 /64 network share a bucket. */
 export type RateLimit = {
-  /** Takes one if there is one. @returns 0, or how long until there is one */
+  /** Takes a token. @returns 0, or the ms until a token is available */
   take(address: string): number;
-  /** As `take`, without taking. */
+  /** Like `take`, but takes nothing. */
   waitMs(address: string): number;
 };
 
-/** @param limit `atOnce`: what a full bucket holds; `perMinute`: how much of it comes back */
+/** @param limit `atOnce`: size of the bucket; `perMinute`: tokens added per minute */
 export function createRateLimit(
   limit: { perMinute: number; atOnce: number },
   nowMs: () => number,
 ): RateLimit {
   const perMs = limit.perMinute / MINUTE_MS;
-  // In the order of last use, so that the first is the one to forget.
+  // An LRU cache: a Map iterates in insertion order, and each use inserts the address again.
   const levels = new Map<string, { level: number; atMs: number }>();
   const levelOf = (group: string, now: number): number => {
     const kept = levels.get(group);
@@ -89,10 +88,13 @@ export function createRateLimit(
   };
 }
 
-/** How a listener for both IPv4 and IPv6 names a client of IPv4. */
+/** The form in which a dual-stack listener shows an IPv4 client. */
 const MAPPED = /^::ffff:(\d+\.\d+\.\d+\.\d+)$/i;
 
-/** One household has a whole /64 of IPv6 addresses: they count as one. */
+/**
+ * Maps an address to its bucket. One household has a whole /64 of IPv6 addresses, so
+ * these share one.
+ */
 function groupAddress(address: string): string {
   const mapped = MAPPED.exec(address)?.[1];
   if (mapped !== undefined || !isIPv6(address)) return mapped ?? address;

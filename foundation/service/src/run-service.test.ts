@@ -8,7 +8,7 @@ const PROGRAM = [
   "--conditions=sonde:source",
   join(import.meta.dirname, "testing/sample-service.ts"),
 ];
-// A service that does not end when it should is known soon.
+// Makes a service that does not end fail its test soon.
 vi.setConfig({ testTimeout: 15_000 });
 const NOBODY = 65_534;
 const asRoot = process.getuid?.() === 0;
@@ -55,14 +55,14 @@ async function runUntilReady(config: object): Promise<void> {
   expect(lines(out)).toEqual([{ ready: true, pid: child.pid, port: 4711 }]);
 }
 
-test.each(["SIGTERM", "SIGINT"] as const)("%s ends it in order", async (signal) => {
+test.each(["SIGTERM", "SIGINT"] as const)("%s stops the service cleanly", async (signal) => {
   await runUntilReady({ supervised: true });
   child.kill(signal);
   expect(await ended).toBe(0);
   expect(lines(err)).toMatchObject([{ level: "info", message: "stopping", reason: signal }]);
 });
 
-test("it ends with its supervisor, if it has one", async () => {
+test("a supervised service ends with its supervisor", async () => {
   await runUntilReady({ supervised: true });
   child.stdin?.end();
   expect(await ended).toBe(0);
@@ -74,22 +74,22 @@ test("it ends with its supervisor, if it has one", async () => {
   expect(await ended).toBe(0);
 });
 
-test("one that does not stop ends at the second signal of the same kind, and at no other", async () => {
+test("a service that hangs while stopping ends at the second signal of the same kind only", async () => {
   await runUntilReady({ supervised: true, fails: "never stops" });
   child.kill("SIGINT");
   await expect.poll(() => err).toContain("stopping");
-  // As a supervisor does that got the terminal's SIGINT too.
+  // As a supervisor does when the terminal sends SIGINT to it as well.
   child.kill("SIGTERM");
   child.stdin?.end();
   await new Promise((done) => setTimeout(done, 300));
   expect(child.exitCode).toBeNull();
   child.kill("SIGINT");
   expect(await ended).toBe(1);
-  // Not because its time was over.
+  // The service ended by itself, not at its stop deadline.
   expect(err).not.toContain("expected an end");
 });
 
-test("one that does not stop ends when its time is over, without a second signal", async () => {
+test("a service that hangs while stopping ends at its deadline, without a second signal", async () => {
   await runUntilReady({ supervised: true, fails: "never stops" });
   child.kill("SIGTERM");
   expect(await ended).toBe(1);
@@ -97,7 +97,7 @@ test("one that does not stop ends when its time is over, without a second signal
   expect(err).toContain("expected an end within 2000 ms");
 });
 
-test("one that fails to stop says so", async () => {
+test("a service that fails to stop says so", async () => {
   await runUntilReady({ supervised: true, fails: "stop" });
   child.kill("SIGTERM");
   expect(await ended).toBe(1);
@@ -107,14 +107,17 @@ test("one that fails to stop says so", async () => {
 test.each([
   ["start", "PORT_IN_USE"],
   ["database", "DATABASE_UNAVAILABLE"],
-])("one that cannot begin (%s) says why, to its supervisor and in its log", async (fails, code) => {
-  run([configure({ supervised: true, fails })]);
-  expect(await ended).toBe(1);
-  expect(lines(out)).toMatchObject([{ error: { code } }]);
-  expect(lines(err)).toMatchObject([{ level: "error" }]);
-});
+])(
+  "a service that cannot start (%s) says why, to its supervisor and in its log",
+  async (fails, code) => {
+    run([configure({ supervised: true, fails })]);
+    expect(await ended).toBe(1);
+    expect(lines(out)).toMatchObject([{ error: { code } }]);
+    expect(lines(err)).toMatchObject([{ level: "error" }]);
+  },
+);
 
-test("one that lost its database ends", async () => {
+test("a service that lost its database ends", async () => {
   await runUntilReady({ supervised: true, fails: "lost" });
   expect(await ended).toBe(1);
   expect(lines(out).at(-1)).toMatchObject({ error: { code: "DATABASE_UNAVAILABLE" } });
@@ -135,7 +138,7 @@ test.each<[string, () => string[]]>([
 
 test("root is refused", async () => {
   const config = configure({ supervised: true });
-  // Without root, a user namespace in which we are uid 0 is as good.
+  // Without root a user namespace gives the process uid 0.
   if (asRoot) run([config], {});
   else start("unshare", ["-r", process.execPath, ...PROGRAM, config], {});
   expect(await ended).toBe(1);

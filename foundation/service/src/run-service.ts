@@ -3,17 +3,17 @@ import { SondeError, toSondeError } from "@sonde/schemas/errors";
 import { readConfiguredJson } from "./configured-file.ts";
 import { type Logger, type Report, createLogger } from "./logger.ts";
 
-/** What a service that is starting is given. */
+/** What runService passes to a service that starts. */
 export type ServicePorts = {
   report: Report;
   now: () => Date;
-  /** Ends the process: for what the service cannot go on without, such as its database. */
+  /** Ends the process, when something is lost that the service needs, such as its database. */
   endFor: (thrown: unknown) => void;
 };
 
-/** A service that answers. */
+/** A service that is ready. */
 export type Running = {
-  /** What its supervisor is told, besides that it is ready. */
+  /** Further members of the JSON line that says "ready". */
   ready: object;
   /** Called once. */
   stop(): Promise<void>;
@@ -24,20 +24,20 @@ export type ServiceOptions<Config> = {
   what: string;
   /** @throws SondeError CONFIG_INVALID */
   parseConfig: (value: unknown) => Config;
-  /** Leaves nothing running when it throws. */
+  /** When it throws, it leaves nothing running. */
   start: (config: Config, ports: ServicePorts) => Promise<Running>;
-  /** How long stopping may take. */
+  /** How long `stop` may take. */
   stopDeadlineMs?: number;
 };
 
-/** Shorter than a supervisor waits before it kills. */
+/** Less than a supervisor waits before it sends SIGKILL. */
 const STOP_DEADLINE_MS = 12_000;
 
 /**
- * Runs a service as this process, from its configuration file (the only
- * argument) to its end. One JSON line on standard output says that it is ready,
- * or why it is not; it ends on SIGTERM and SIGINT, and with its supervisor when
- * the configuration says `supervised`.
+ * Runs a service as this process. The only argument is the path of its configuration
+ * file. One JSON line on standard output says that the service is ready, or why it is
+ * not. The process ends on SIGTERM, on SIGINT and, if the configuration says
+ * `supervised`, with its supervisor.
  */
 export function runService<Config extends { supervised: boolean }>(
   options: ServiceOptions<Config>,
@@ -82,8 +82,9 @@ function stopOnRequest(running: Running, ending: Ending): void {
   const asked = new Set<string>();
   const stop = (reason: string): void => {
     const isFirst = asked.size === 0;
-    // The same signal again is a person who will not wait. Another one may come with the first:
-    // a terminal sends SIGINT to all, and a supervisor that got it SIGTERM.
+    // The same signal a second time comes from a person who will not wait. A different
+    // one may come with the first: a terminal sends SIGINT to all processes, and the
+    // supervisor then sends SIGTERM.
     if (asked.has(reason)) process.exit(1);
     asked.add(reason);
     if (!isFirst) return;

@@ -3,11 +3,11 @@ import { reachesPrivatePath } from "./private-paths.ts";
 import type { Refuse } from "./source-rules.ts";
 import { asParts, pathPattern } from "./template.ts";
 
-// Fixed parts of a path: no blank, quote, glob, percent or control character,
-// so a path means the same to every reader of it.
+// Fixed parts of a path. No blank, quote, glob, percent or control character is allowed,
+// so that a path means the same to every parser.
 const FIXED_PART = /^[A-Za-z0-9_.@+:,=~/-]+$/;
 
-/** Refuses a path that is not absolute, plain and normalised; gives its pattern. */
+/** Refuses a path that is not absolute, plain and normalised. Returns its pattern. */
 export function checkPath(path: Template, holes: Source["holes"], refuse: Refuse): string {
   const parts = asParts(path);
   if (parts.some((part) => typeof part === "string" && !FIXED_PART.test(part))) {
@@ -15,7 +15,7 @@ export function checkPath(path: Template, holes: Source["holes"], refuse: Refuse
   }
   const pattern = pathPattern(path, holes);
   if (hasWholePathHole(path, holes)) {
-    // Such a hole is itself an absolute path: nothing can stand before or after it.
+    // A path-beneath hole is an absolute path itself, so nothing can stand before or after it.
     if (parts.length !== 1) refuse("expected a path-beneath hole to stand alone");
     return pattern;
   }

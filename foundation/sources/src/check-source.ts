@@ -6,9 +6,9 @@ import { reachesPrivatePath } from "./private-paths.ts";
 import type { Refuse } from "./source-rules.ts";
 
 /**
- * The rules for one source that its shape cannot say: the holes used are the
- * holes declared, and what its kind demands (every path is absolute, normalised
- * and not private).
+ * Checks one source beyond its schema. The holes used must be the holes declared, and the
+ * rules of its kind must hold. For example, every path is absolute, normalised and not
+ * private.
  *
  * @throws SondeError MANIFEST_INVALID
  */
@@ -38,7 +38,7 @@ function checkHoles(source: Source, refuse: Refuse): void {
   }
 }
 
-/** The names of the holes that a source uses, in order of use. */
+/** Lists the names of the holes that a source uses, in order of use. */
 function usedHoles(source: Source): string[] {
   const words = rulesOf(source).words(source);
   return words.flatMap((word) => (typeof word === "string" ? [] : [word.hole]));

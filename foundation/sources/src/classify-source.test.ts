@@ -47,7 +47,7 @@ test.each([
   expect(classifySource(source)).toBe("manage");
 });
 
-test("the author's label lowers nothing and raises", () => {
+test("the author's label can raise the level and never lower it", () => {
   const sources = { stop: exec("systemctl", "stop", "sshd") };
   const nothing = { type: "object", properties: {}, required: [], additionalProperties: false };
   const shape = nothing as ProbeManifest["params"];

@@ -2,17 +2,20 @@ import { type Manifest, type Source } from "@sonde/schemas/manifest";
 import { type Capability, higherCapability } from "@sonde/schemas/names";
 import { rulesOf } from "./kinds.ts";
 
-/** The level a source needs, decided by the rules of its kind and not by the author's label. */
+/**
+ * Returns the level that a source needs, by the rules of its kind. The author's label
+ * does not count.
+ */
 export function classifySource(source: Source): Capability {
   return rulesOf(source).level(source);
 }
 
-/** The higher of the probe's declared level and what its sources are classified as. */
+/** Returns the higher of the probe's declared level and the levels of its sources. */
 export function effectiveCapability(
   manifest: Pick<Manifest, "sources" | "probes">,
   probe: string,
 ): Capability {
-  // checkManifest has made sure that the probe's reads name real sources.
+  // checkManifest guarantees that the probe's reads name existing sources.
   const declared = Object.hasOwn(manifest.probes, probe) ? manifest.probes[probe] : undefined;
   if (declared === undefined) return "manage";
   return Object.values(declared.reads).reduce<Capability>((level, { source }) => {

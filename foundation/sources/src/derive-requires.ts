@@ -2,12 +2,14 @@ import type { Requires, Source } from "@sonde/schemas/manifest";
 import { rulesOf } from "./kinds.ts";
 
 /**
- * What these sources need of a host, for a person to grant. Build writes it
- * into the manifest and every verifier recomputes it. Each list is sorted and
- * free of repetition. Files are patterns as `pathPattern` makes them; a
- * directory whose entries' files are read is `DIRECTORY`, any entry, `CHILD`.
- * A command is named with its arguments, a socket with each request over it:
- * other words, or a hole that takes more, are another thing to be granted.
+ * Computes what these sources need of a host, for a person to grant. Build writes the
+ * result into the manifest, and every verifier computes it again. Each list is sorted and
+ * has no duplicates.
+ *
+ * - Files are patterns made by `pathPattern`. If a directory's entries are read too, the
+ * list has `DIRECTORY`, any entry, `CHILD`.
+ * - A command is listed with its arguments, a socket with each request over it. A changed
+ * argument, or a hole that accepts more, therefore needs a new grant.
  */
 export function deriveRequires(
   sources: Readonly<Record<string, Source>>,

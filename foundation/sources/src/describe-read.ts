@@ -6,9 +6,10 @@ import { type HoleText, filledWith } from "./render-template.ts";
 const MAX_LINE = 2000;
 
 /**
- * What a read does, in one line of printable ASCII: the exact file, argv or
- * request. One function for explain, traces, audit and the registry's pages, so that what a
- * person chose, what they approved and what was logged read alike. A bare source shows its holes as `<name>`.
+ * Describes a read in one line of printable ASCII: the exact file, argv or request.
+ * Explain, traces, audit log and the registry's pages all use this function, so that
+ * people see the same text for what they chose, approved and logged. A bare source shows
+ * its holes as `<name>`.
  */
 export function describeRead(read: FilledRead | Source): string {
   const [source, textOf] =
@@ -20,7 +21,7 @@ export function describeRead(read: FilledRead | Source): string {
   return (rulesOf(source).describe(source, textOf) + often).slice(0, MAX_LINE);
 }
 
-/** What a kind of source does to a host, in words; the exact read stands beside it. */
+/** Describes in words what a kind of source does to a host. Shown beside the exact read. */
 export function titleOf(source: Source): string {
   return rulesOf(source).title;
 }

@@ -2,7 +2,10 @@ import type { Hole, HoleValue, ProbeManifest } from "@sonde/schemas/manifest";
 
 type ParamSchema = ProbeManifest["params"];
 
-/** True when a literal of the manifest is of the hole's type. Runners check the grammar of strings. */
+/**
+ * True when a literal of the manifest has the hole's type. The agent checks the grammar
+ * of strings.
+ */
 export function literalFits(hole: Hole, value: string | number | boolean): boolean {
   switch (hole.type) {
     case "integer":
@@ -20,8 +23,8 @@ export function literalFits(hole: Hole, value: string | number | boolean): boole
 }
 
 /**
- * Why this value can not always fill the hole, or null when it can: a parameter
- * must exist, be of a fitting type, and be required or have a stand-in.
+ * Returns why this value cannot always fill the hole, or null. A parameter must exist,
+ * have a fitting type, and be required or have an `otherwise`.
  */
 export function findMisfit(hole: Hole, value: HoleValue, params: ParamSchema): string | null {
   if ("value" in value) {

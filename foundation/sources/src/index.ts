@@ -1,5 +1,6 @@
-// What each kind of source needs, how far it reaches, what it never may and how it reads in words.
-// Without the verifier: also for processes that must stay small.
+// The rules of each kind of source: what it needs, its level, what it may never read, and
+// its description. This package does not load the verifier, so that small processes can
+// use it.
 export { checkSource } from "./check-source.ts";
 export { classifySource, effectiveCapability } from "./classify-source.ts";
 export { deriveRequires } from "./derive-requires.ts";

@@ -6,7 +6,7 @@ import { filesystemRules } from "./kinds/filesystem.ts";
 import { httpRules } from "./kinds/http.ts";
 import type { SourceRules } from "./source-rules.ts";
 
-/** Every kind of source there is. */
+/** The rules of every kind of source. */
 const KINDS: { [K in SourceKind]: SourceRules<K> } = {
   file: fileRules,
   directory: directoryRules,
@@ -15,8 +15,8 @@ const KINDS: { [K in SourceKind]: SourceRules<K> } = {
   http: httpRules,
 };
 
-/** The rules of a source's kind, to be asked about this very source. */
+/** Returns the rules of a source's kind. */
 export function rulesOf(source: Source): SourceRules<SourceKind> {
-  // The table has every kind; TypeScript does not relate the kind to its own entry.
+  // The table has every kind. TypeScript cannot relate a source's kind to its entry.
   return KINDS[source.kind] as SourceRules<SourceKind>;
 }

@@ -1,9 +1,8 @@
 import { UNREADABLE_OF_PROC, isReadableOfProcess } from "./process-files.ts";
 
 /**
- * Folders that no pack may read, whoever grants it: devices, and where the
- * product's own processes conventionally keep their files. Runners refuse the
- * folders really in use besides.
+ * Folders that no pack may read, whatever is granted: devices, and the usual folders of
+ * the product's own processes. Runners also refuse the folders that are really in use.
  */
 const PRIVATE_FOLDERS = [
   ["dev"],
@@ -14,11 +13,12 @@ const PRIVATE_FOLDERS = [
 ];
 
 /**
- * True when some path that fits the pattern is private: beneath one of those
- * folders, or what `process-files` keeps of a process or of the kernel. In a
- * pattern `*` stands for a hole. One ending in `**` is a root under which callers
- * choose: only its own place is judged, save for `/proc`, where private files are
- * beneath nearly every root.
+ * True when a path that fits the pattern may be private: beneath one of those folders, or
+ * a file of a process or of the kernel that `process-files` does not allow.
+ *
+ * In a pattern `*` stands for a hole. A pattern that ends in `**` is a root beneath which
+ * callers choose. Only the root itself is judged; `/proc` is the exception, since private
+ * files lie beneath nearly every root there.
  */
 export function reachesPrivatePath(pattern: string): boolean {
   const segments = pattern.split("/").slice(1);
@@ -35,7 +35,8 @@ export function reachesPrivatePath(pattern: string): boolean {
 }
 
 function isPrivateOfProc(name: string, rest: string[]): boolean {
-  // Beneath the kernel's files is nothing, so `/proc/<process>/stat` is not taken for one of them.
+  // The kernel's files are not folders, so only a path of one segment can be one of them.
+  // This keeps `/proc/<process>/stat` readable.
   if (rest.length === 0) return [...UNREADABLE_OF_PROC].some((kept) => couldBe(name, kept));
   return couldBeProcess(name) && !isReadableOfProcess(rest);
 }
@@ -48,6 +49,6 @@ function couldBe(segment: string, name: string): boolean {
   if (segment === name) return true;
   const [start, ...rest] = segment.split("*");
   const end = rest.at(-1);
-  // A hole may render as anything, so only what is fixed on both sides counts.
+  // A hole may render as any text, so only the fixed start and end are compared.
   return end !== undefined && name.startsWith(start ?? "") && name.endsWith(end);
 }

@@ -1,7 +1,7 @@
 /**
- * What a pack may read of a process. A list of what is allowed, not of what is
- * not: `mem`, `environ`, `fd`, `maps`, `cwd`, `root`, `exe` and whatever a later
- * kernel adds stay out (attack classes 49, 51, 54).
+ * An allow list of what a pack may read of a process. `mem`, `environ`, `fd`, `maps`,
+ * `cwd`, `root`, `exe` and whatever a later kernel adds stay out (attack classes 49, 51,
+ * 54).
  */
 const READABLE_OF_A_PROCESS = new Set([
   "cgroup",
@@ -28,7 +28,7 @@ const READABLE_OF_A_PROCESS = new Set([
   "wchan",
 ]);
 
-/** Memory, keys and message ring of the kernel, directly in `/proc`. */
+/** The kernel's memory, keys and message ring, directly in `/proc`. */
 export const UNREADABLE_OF_PROC: ReadonlySet<string> = new Set([
   "kcore",
   "keys",
@@ -39,10 +39,11 @@ export const UNREADABLE_OF_PROC: ReadonlySet<string> = new Set([
 ]);
 
 /**
- * Whether a pack may read this of a process, whoever grants it. One rule for a
- * manifest's patterns and for the paths that runners really open.
+ * True when a pack may read this file of a process. Used for a manifest's patterns and
+ * for the real paths that runners open.
  *
- * @param parts what follows `/proc/<process>/`; a part that is not fixed is not readable
+ * @param parts the segments after `/proc/<process>/`; a segment with a hole is not
+ *   readable
  */
 export function isReadableOfProcess(parts: readonly string[]): boolean {
   const [name, thread, ...rest] = parts;

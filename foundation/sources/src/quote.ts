@@ -1,4 +1,7 @@
-/** An approver must see where an argument ends; nothing invisible or bidirectional may pass. */
+/**
+ * Quotes an argument, so that an approver sees where it ends. Escapes invisible and
+ * bidirectional characters.
+ */
 export function quote(text: string): string {
   if (/^[A-Za-z0-9_.,:;=@%+/<>?&~^*[\]-]+$/.test(text)) return text;
   return JSON.stringify(text).replace(

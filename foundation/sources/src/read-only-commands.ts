@@ -1,8 +1,8 @@
 import type { Hole } from "@sonde/schemas/manifest";
 
 /**
- * One argument of an allowed call: this very text; a comma-separated list drawn
- * from `columns` (after `prefix`); or a hole of this type.
+ * One argument of an allowed call: a fixed text; a comma-separated list of `columns`
+ * (after `prefix`); or a hole of this type.
  */
 export type AllowedArgument =
   | string
@@ -44,9 +44,9 @@ const FINDMNT_COLUMNS = ["SOURCE", "TARGET", "FSTYPE", "OPTIONS", "SIZE", "USED"
 ]);
 
 /**
- * Commands that only read, with every argv that is allowed. A command is here
- * only when none of its forms can write, run another program, open a network
- * connection or read a file of the caller's choice. Anything else is `manage`.
+ * Commands that only read, with every argv that is allowed. No listed form can write, run
+ * another program, open a network connection or read a file that the caller chose. Every
+ * other command is `manage`.
  */
 export const READ_ONLY_COMMANDS: ReadonlyMap<string, readonly (readonly AllowedArgument[])[]> =
   new Map([

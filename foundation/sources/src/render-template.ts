@@ -1,10 +1,10 @@
 import { SondeError } from "@sonde/schemas/errors";
 import { type Template } from "@sonde/schemas/manifest";
 
-/** Gives the text of a hole. For an explanation it gives `<name>` instead of a value. */
+/** Returns the text of a hole, or `<name>` when a source is only described. */
 export type HoleText = (hole: string) => string;
 
-/** Looks values up; a hole without one is a defect of the caller and nothing is read. */
+/** Looks up hole values. A missing value is a bug of the caller: it throws, and nothing is read. */
 export function filledWith(values: Record<string, string>): HoleText {
   return (hole) => {
     const value = Object.hasOwn(values, hole) ? values[hole] : undefined;
@@ -13,7 +13,7 @@ export function filledWith(values: Record<string, string>): HoleText {
   };
 }
 
-/** Fixed parts and hole texts, concatenated. */
+/** Concatenates the fixed parts and the texts of the holes. */
 export function renderTemplate(template: Template, textOf: HoleText): string {
   if (typeof template === "string") return template;
   return template.map((part) => (typeof part === "string" ? part : textOf(part.hole))).join("");

@@ -1,15 +1,15 @@
 import type { Source, Template } from "@sonde/schemas/manifest";
 import type { Word } from "./source-rules.ts";
 
-/** A word that is no pattern of a hole and ends where a blank follows. */
+/** A word that needs no quotes: it cannot be taken for a hole and has no blank. */
 const PLAIN_WORD = /^[A-Za-z0-9_.:,=+@%/-]+$/;
 
 /** Stands for a hole of one path segment in a path pattern. */
 const ANY = "*";
 
 /**
- * A path template as a pattern for people and policy: `*` where a hole is; a
- * hole of type `path-beneath`, which stands for a whole path, as `ROOT/**`.
+ * Converts a path template into a pattern for people and policy. A hole becomes `*`. A
+ * `path-beneath` hole stands for a whole path and becomes `ROOT/**`.
  */
 export function pathPattern(template: Template, holes: Source["holes"]): string {
   const declared = new Map(Object.entries(holes ?? {}));
@@ -22,18 +22,21 @@ export function pathPattern(template: Template, holes: Source["holes"]): string 
     .join("");
 }
 
-/** One argument of a command; quoted unless plain, so that no text reads as two or as a hole. */
+/**
+ * Formats one argument of a command. Quotes it unless it is plain, so that it cannot be
+ * taken for two arguments or a hole.
+ */
 export function argumentPattern(word: Word, holes: Source["holes"]): string {
   if (typeof word === "object") return holePattern(word.hole, holes);
   return PLAIN_WORD.test(word) ? word : JSON.stringify(word);
 }
 
-/** One value of a query, percent-encoded as it is sent. */
+/** Formats one value of a query, percent-encoded as it is sent. */
 export function queryPattern(value: Word, holes: Source["holes"]): string {
   return typeof value === "object" ? holePattern(value.hole, holes) : encodeURIComponent(value);
 }
 
-/** All that a hole may stand for: `<1..9>`, `<up|down>`, `<hostname>`, `/srv/**`. */
+/** Shows all that a hole accepts: `<1..9>`, `<up|down>`, `<hostname>`, `/srv/**`. */
 function holePattern(name: string, holes: Source["holes"]): string {
   const hole = new Map(Object.entries(holes ?? {})).get(name);
   if (hole === undefined) return ANY;

@@ -1,7 +1,6 @@
 /**
- * JSON with sorted members and no blanks: equal values give equal text, so what
- * is hashed or compared is the same after a round trip through a database.
- * Members that are undefined are left out.
+ * Formats JSON with sorted members and no blanks. Equal values give equal text, so a hash
+ * or comparison survives a round trip through a database. Leaves out undefined members.
  */
 export function canonicalJson(value: unknown): string {
   if (Array.isArray(value)) return `[${value.map(canonicalJson).join(",")}]`;

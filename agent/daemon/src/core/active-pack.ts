@@ -8,16 +8,19 @@ import { existingProbes, isUnderCeiling } from "./grants.ts";
 
 type Checker = (value: unknown) => string | null;
 
-/** A probe that exists on this host. */
+/** A probe that may be called on this host. */
 export type LoadedProbe = {
   name: string;
   manifest: ProbeManifest;
-  /** Each answers null, or one sentence on what does not fit. */
+  /**
+   * Each returns null when the value fits the schema, else one sentence that says what is
+   * wrong.
+   */
   checkParams: Checker;
   checkResult: Checker;
 };
 
-/** A pack in service. What is not in `probes` cannot be called, whoever asks. */
+/** A pack in service. Only the probes in `probes` can be called, whoever the caller is. */
 export type ActivePack = {
   admitted: AdmittedPack;
   /** Absolute path of the verified `index.js`. */
@@ -26,7 +29,10 @@ export type ActivePack = {
   maxCapability: Capability;
 };
 
-/** Builds the table of a pack's probes: only those granted and under the ceiling get an entry. */
+/**
+ * Builds a pack's table of probes. Only a probe that is granted and within the ceiling
+ * gets an entry.
+ */
 export function buildActivePack(
   admitted: AdmittedPack,
   codePath: string,
@@ -49,7 +55,7 @@ export function buildActivePack(
 }
 
 /**
- * The probe of that name, if it exists on this host.
+ * Returns the probe of that name, if it exists on this host.
  *
  * @throws SondeError PROBE_UNKNOWN, CAPABILITY_ABOVE_CEILING or READ_NOT_GRANTED
  */
@@ -70,7 +76,7 @@ export function requireProbe(pack: ActivePack, name: string): LoadedProbe {
   throw new SondeError("READ_NOT_GRANTED", `expected every read of ${name} to be approved`);
 }
 
-/** Compiled at the first call, once per pack in service. */
+/** Compiles the schema at the first call and keeps the result while the pack is in service. */
 function buildLazyChecker(schema: object): Checker {
   let check: Checker | undefined;
   return (value) => {

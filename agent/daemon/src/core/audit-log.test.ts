@@ -18,7 +18,10 @@ const record: AuditRecord = {
   detail: {},
 };
 
-/** A disk at the outermost edge: what was written, and a sync that the test lets pass or fail. */
+/**
+ * A fake disk: records what was written, and lets the test decide when a sync succeeds or
+ * fails.
+ */
 function buildDisk() {
   const entries: AuditEntry[] = [];
   const syncs: PromiseWithResolvers<void>[] = [];
@@ -65,7 +68,7 @@ test("append resolves only after the sync that covers it, and callers share sync
   expect(verifyChain(disk.entries)).toEqual(log.head());
 });
 
-test("a full disk refuses the entry and the chain goes on when there is space", () => {
+test("on a full disk an entry is refused; the chain continues when there is space again", () => {
   const disk = buildDisk();
   const log = createAuditLog(disk, EMPTY_HEAD);
   log.note(record);
@@ -78,7 +81,7 @@ test("a full disk refuses the entry and the chain goes on when there is space", 
   expect(verifyChain(disk.entries).size).toBe(2);
 });
 
-test("after a failed sync nothing is acknowledged nor accepted any more", async () => {
+test("after a failed sync no entry is acknowledged or accepted", async () => {
   const disk = buildDisk();
   const log = createAuditLog(disk, EMPTY_HEAD);
   const first = log.append(record);

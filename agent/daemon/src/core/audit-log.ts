@@ -3,34 +3,37 @@ import { SondeError } from "@sonde/schemas/errors";
 import { type LogHead } from "@sonde/schemas/wire";
 import { chainRecord, headAfter } from "@sonde/trust/chain";
 
-/** Where entries go; see edge/store/audit-segments for what each promise holds. */
+/**
+ * Where entries are stored; edge/store/audit-segments.ts documents the durability of each
+ * method.
+ */
 export type AuditStore = {
   write(entry: AuditEntry): void;
   sync(): Promise<void>;
 };
 
 /**
- * The agent's own record of everything asked and answered. Appends from any
- * number of callers form one total order, the order of the calls.
+ * The agent's record of every call and its answer. Entries form one total order: the
+ * order in which `note` and `append` were called, by any number of callers.
  */
 export type AuditLog = {
   /**
-   * Writes an entry: it survives the end of this process, and the next sync
-   * makes it durable.
+   * Writes an entry. The entry survives the end of this process at once, and a crash of
+   * the machine after the next sync.
    *
-   * @returns the log's head with this entry last
-   * @throws SondeError AUDIT_UNAVAILABLE; then nothing may run
+   * @returns the log's head, with this entry last
+   * @throws SondeError AUDIT_UNAVAILABLE; the caller must then run nothing
    */
   note(record: AuditRecord): LogHead;
-  /** As `note`, and resolves only when the entry is durable; callers share one sync. */
+  /** Like `note`, but resolves when the entry is durable. Concurrent callers share one sync. */
   append(record: AuditRecord): Promise<LogHead>;
   /** The last durable head. */
   head(): LogHead;
-  /** Why nothing can be written, or null. */
+  /** Why the log cannot be written, or null. */
   unavailable(): SondeError | null;
 };
 
-/** @param head where `store` ends now */
+/** @param head the last head in `store` */
 export function createAuditLog(store: AuditStore, head: LogHead): AuditLog {
   let written = head;
   let durable = head;
@@ -62,8 +65,8 @@ export function createAuditLog(store: AuditStore, head: LogHead): AuditLog {
         durable = covered;
         for (const { resolve, at } of group) resolve(at);
       } catch (thrown) {
-        // After a failed sync the kernel may have dropped the pages and will say
-        // yes next time (fsync(2), PostgreSQL 2018): only a restart reads the truth.
+        // A failed fsync may drop dirty pages, and the next fsync then reports success
+        // (fsync(2), PostgreSQL 2018). Only a restart reads what is really on disk.
         const why = unavailable("the audit log could not be made durable", thrown);
         broken = why;
         for (const { reject } of [...group, ...waiting]) reject(why);
@@ -86,7 +89,10 @@ export function createAuditLog(store: AuditStore, head: LogHead): AuditLog {
   };
 }
 
-/** A log that could not be opened: it refuses every entry, so that nothing runs, and says why. */
+/**
+ * Stands in for a log that could not be opened: refuses every entry with `why`, so that
+ * no call runs.
+ */
 export function buildClosedAuditLog(why: SondeError, head: LogHead): AuditLog {
   return {
     note() {

@@ -19,7 +19,7 @@ export type TrailHost = {
 type Stage = "reads" | "scrub" | "guest" | "audit";
 type Outcome = Pick<ResultBody, "status" | "failure">;
 
-/** Kept back from the caller's time for the entry's sync and the signature. */
+/** Time reserved out of the caller's budget for the audit sync and the signature. */
 const ANSWER_MS = 50;
 const SCRUB_MESSAGE_MS = 1000;
 const MAX_MESSAGE = 2000;
@@ -27,8 +27,8 @@ const MAX_AUDITED_PARAMS = 4096;
 const MAX_AUDITED_READ = 300;
 
 /**
- * What one call leaves behind: its audit entries, timings, redactions and
- * answer, the body of a result message. An answer exists only after its entry is durable.
+ * Collects the audit entries, timings, redactions and the answer of one call. The answer
+ * is the body of a result message. It is built only after its audit entry is durable.
  */
 export class CallTrail {
   /** Unix time in ms at which the call began. */
@@ -51,7 +51,7 @@ export class CallTrail {
     this.collectedAt = host.now();
   }
 
-  /** Whole ms that are left for the work. @throws SondeError CALL_TIMEOUT when there is none */
+  /** Returns the whole ms left for the work. @throws SondeError CALL_TIMEOUT when none is left */
   timeLeft(): number {
     const left = Math.floor(this.#deadline - this.#host.clock());
     if (left < 1) throw new SondeError("CALL_TIMEOUT", "the time the caller gave is used up");
@@ -67,7 +67,7 @@ export class CallTrail {
     }
   }
 
-  /** Scrubs what will leave, within the call's time. @throws SondeError SCRUB_FAILED */
+  /** Scrubs a value before it leaves, within the call's time. @throws SondeError SCRUB_FAILED */
   scrub(value: unknown): unknown {
     return scrub(value, this.#scrubRun());
   }
@@ -77,7 +77,11 @@ export class CallTrail {
     this.#truncated ||= outcome.ok && outcome.samples.some((sample) => sample.truncated);
   }
 
-  /** Writes the request's entry. @throws SondeError AUDIT_UNAVAILABLE; then nothing may run */
+  /**
+   * Writes the audit entry of the request.
+   *
+   * @throws SondeError AUDIT_UNAVAILABLE; the caller must then run nothing
+   */
   noteRequest(reads: string[]): void {
     const run = { ...this.#scrubRun(), counts: new Map<string, number>() };
     const detail = {
@@ -89,7 +93,12 @@ export class CallTrail {
     this.#requested = true;
   }
 
-  /** @param data the scrubbed result as JSON in UTF-8: what is sent is what is hashed here */
+  /**
+   * Records and builds the answer of a successful call.
+   *
+   * @param data the scrubbed result as JSON in UTF-8; these bytes are hashed here and
+   *   sent unchanged
+   */
   async answer(data: Uint8Array): Promise<Uint8Array> {
     const resultSha256 = createHash("sha256").update(data).digest("hex");
     const detail = { resultSha256, redactions: buildRedactions(this.#scrubRun()).rules };
@@ -98,7 +107,7 @@ export class CallTrail {
     return this.#body({ status: "ok" }, head, data);
   }
 
-  /** The answer to anything thrown; never throws itself. */
+  /** Records and builds the answer for any error. Never throws. */
   async refuse(thrown: unknown): Promise<Uint8Array> {
     const { code, message } = toSondeError(thrown);
     const failure = { code, message: this.#safeMessage(message) };
@@ -112,7 +121,7 @@ export class CallTrail {
       const head = await this.time("audit", () => this.#host.audit.append(record));
       return this.#body({ status: "failure", failure }, head);
     } catch (unwritten) {
-      // Nothing leaves that is not on record, except that nothing can be recorded.
+      // The only answer that leaves without an audit entry: that the audit log cannot be written.
       const why = toSondeError(unwritten);
       const unrecorded = { code: why.code, message: this.#safeMessage(why.message) };
       return this.#body({ status: "failure", failure: unrecorded }, this.#host.audit.head());
@@ -123,7 +132,10 @@ export class CallTrail {
     return { deadline: this.#deadline, now: this.#host.clock, counts: this.#counts };
   }
 
-  /** Error texts leave too: scrubbed with time of their own, or not at all. */
+  /**
+   * Scrubs an error text before it leaves. Has its own deadline; drops the text when that
+   * passes.
+   */
   #safeMessage(message: string): string {
     const deadline = this.#host.clock() + SCRUB_MESSAGE_MS;
     try {

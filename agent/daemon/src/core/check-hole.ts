@@ -1,9 +1,9 @@
 import { SondeError } from "@sonde/schemas/errors";
 import { type Hole } from "@sonde/schemas/manifest";
 
-// Attack class 50: what a caller writes ends up as one argument, one path or one
-// part of a request. Each grammar below is small enough to read, anchored, bounded,
-// and none lets a value start an option, leave its root or carry a control character.
+// Attack class 50: a caller's value becomes one argument, one path or one part of a request.
+// Each grammar below is short, anchored and bounded. None lets a value start an option,
+// leave its root or contain a control character.
 
 const MAX_VALUE = 300;
 const HOSTNAME =
@@ -13,11 +13,11 @@ const CONTAINER_NAME = /^[A-Za-z0-9][A-Za-z0-9_.-]{0,127}$/;
 const PATH_PART = /^[A-Za-z0-9_.@+:,=~% -]{1,255}$/;
 
 /**
- * Renders the value of one hole.
+ * Checks the value of one hole and renders it as text.
  *
- * @param value what a parameter, an `otherwise` or a literal holds
- * @param where name of the hole, for the error sentence
- * @returns the text that fills the hole; `path-beneath` gives the absolute path
+ * @param value a parameter, an `otherwise` or a literal
+ * @param where name of the hole, for the error message
+ * @returns the text that fills the hole; for `path-beneath` the absolute path
  * @throws SondeError PARAMS_INVALID when the value is outside the hole's grammar
  */
 export function checkHole(hole: Hole, value: unknown, where: string): string {
@@ -59,7 +59,10 @@ function matches(value: unknown, grammar: RegExp, maxLength: number): string | n
     : null;
 }
 
-/** Takes a path relative to the root or an absolute one beneath it; refuses what is not normalised. */
+/**
+ * Accepts a path relative to the root, or an absolute path beneath it. Returns null for a
+ * path that is not normalised.
+ */
 function beneath(root: string, value: string): string | null {
   if (value.startsWith("-") || value.length > MAX_VALUE) return null;
   if (value.startsWith("/") && !value.startsWith(`${root}/`)) return null;

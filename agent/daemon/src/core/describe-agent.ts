@@ -9,7 +9,7 @@ import type { Packs } from "./packs.ts";
 import type { RegistryView } from "./registry-view.ts";
 import type { RunnerPort } from "./runner-port.ts";
 
-/** The machine and the program, as read once at the start. */
+/** Facts about the machine and the program, read once at start. */
 export type HostStatement = Pick<
   HelloBody,
   "bootId" | "os" | "kernel" | "arch" | "binarySha256" | "configSha256"
@@ -22,7 +22,7 @@ export type DescribedAgent = {
   maxCapability: Capability;
   /** The agent's own user id. */
   uid: number;
-  /** What the configuration says, for as long as no runner shows it. */
+  /** The configured set-up; used while no runner is connected to show the real one. */
   sameUid: boolean;
   host: HostStatement;
   packs: Packs;
@@ -31,7 +31,7 @@ export type DescribedAgent = {
   registry: RegistryView;
 };
 
-/** Everything the agent says about itself, to its hub and to the people on its host. */
+/** Builds what the agent states about itself to its hub and to administrators on its host. */
 export function describeAgent(agent: DescribedAgent): {
   hello: () => HelloBody;
   packReport: () => PackReportBody;
@@ -90,7 +90,7 @@ export function describeAgent(agent: DescribedAgent): {
   };
 }
 
-/** Another user than the agent's performs the reads: what is stated is what is seen. */
+/** True when the reads run as another user than the agent. Judged by the connected runners. */
 function isWalled({ runner, uid, sameUid }: DescribedAgent): boolean {
   const runners = runner.runners();
   return runners.length === 0 ? !sameUid : runners.every((process) => process.uid !== uid);

@@ -4,15 +4,18 @@ import type { Pack } from "./pack-state.ts";
 type DesiredPack = DesiredStateBody["packs"][number];
 
 export type DesiredPlan = {
-  /** The packs that stay or come, in the order of their names; fetched versions are added later. */
+  /**
+   * The packs that stay or are added, sorted by name. A version in `fetch` is added once
+   * admitted.
+   */
   packs: Pack[];
-  /** To be admitted, each the candidate of its pack. */
+  /** The archives to admit. Each becomes its pack's candidate. */
   fetch: DesiredPack[];
 };
 
 /**
- * Compares what the hub wants with what is here. Nothing is activated by it:
- * a new version becomes a candidate and only a grant on the host lets it serve.
+ * Compares the hub's desired state with the packs on this host. Activates nothing: a new
+ * version becomes a candidate, and only a grant on the host puts it into service.
  */
 export function planDesiredState(
   present: readonly Pack[],
@@ -31,7 +34,7 @@ export function planDesiredState(
   return plan;
 }
 
-/** The same pack with the wanted archive as its current or candidate version. */
+/** Returns the pack with the wanted archive as its current version or its candidate. */
 function aimAt(pack: Pack, want: DesiredPack): Pack {
   if (pack.current?.digest === want.digest) return { ...pack, candidate: null };
   if (pack.candidate?.digest === want.digest) return pack;

@@ -122,7 +122,7 @@ test("no hole takes a hostile value", () => {
       .filter((value) => codeOf(() => fillOne(hole, value)) !== "PARAMS_INVALID")
       .map((value) => `${name}: ${JSON.stringify(value)}`),
   );
-  // What is left are ordinary names and is harmless in its place.
+  // The values that remain are ordinary names, harmless where they are used.
   expect(taken).toEqual([
     'hostname: "1"',
     'hostname: "true"',
@@ -169,7 +169,7 @@ test("an absent optional parameter takes `otherwise`; a literal is checked as we
 });
 
 // Attack 48.
-test("names that reach for a prototype find nothing", () => {
+test("names of prototype members find nothing", () => {
   const source: Source = { kind: "filesystem", ...limits };
   expect(codeOf(() => fillReads(manifestWith(source), "constructor", {}))).toBe("PROBE_UNKNOWN");
   expect(codeOf(() => fillReads(manifestWith(source), "__proto__", {}))).toBe("PROBE_UNKNOWN");

@@ -4,12 +4,12 @@ import { type FilledRead } from "@sonde/schemas/reads";
 import { checkHole } from "./check-hole.ts";
 
 /**
- * Decides exactly what a call will read: every declared read of the probe with
- * every hole of its source filled and checked.
+ * Computes exactly what a call will read: every read that the probe declares, with every
+ * hole of its source filled and checked.
  *
  * @param params the caller's parameters, already checked against the probe's schema
- * @throws SondeError PROBE_UNKNOWN; PARAMS_INVALID when a value is missing or outside
- *   its hole's grammar; MANIFEST_INVALID when the manifest contradicts itself
+ * @throws SondeError PROBE_UNKNOWN; PARAMS_INVALID when a value is missing or outside its
+ *   hole's grammar; MANIFEST_INVALID when the manifest contradicts itself
  */
 export function fillReads(
   manifest: Manifest,
@@ -57,7 +57,7 @@ function valueOf(filling: HoleValue, params: Record<string, unknown>): unknown {
   return ownValue(params, filling.param) ?? filling.otherwise;
 }
 
-/** Never reaches a prototype, whatever the name (attack class 48). */
+/** Looks up own members only, so that no name reaches a prototype (attack class 48). */
 function ownValue<T>(record: Record<string, T>, name: string): T | undefined {
   return Object.hasOwn(record, name) ? record[name] : undefined;
 }

@@ -1,8 +1,9 @@
 /**
- * Whether a runner may work for a pack that was granted `needed`: it is in all of these groups
- * and in no other, since a group too many is a right that nobody approved.
+ * True when a runner may work for a pack that was granted the groups `needed`. The runner
+ * must be in all of these groups and in no other: an extra group is a right that nobody
+ * approved.
  *
- * @param shared groups that every process here has, so that they are nobody's privilege
+ * @param shared groups of every process here; they give no extra right and are ignored
  */
 export function fitsGroups(
   has: readonly string[],

@@ -3,14 +3,17 @@ import { type Manifest, type Requires } from "@sonde/schemas/manifest";
 import { type Capability, isAboveCeiling } from "@sonde/schemas/names";
 import { deriveRequires, effectiveCapability } from "@sonde/sources";
 
-/** What people on this host approved. */
+/** What people approved on this host. */
 export type Grants = {
   byPack: ReadonlyMap<string, GrantFile>;
-  /** Why an approval of this pack that may well be there does not count; null when there is none. */
+  /**
+   * Why a grant file of this pack does not count although it may exist; null when nothing
+   * was refused.
+   */
   whyRefused: (pack: string) => string | null;
 };
 
-/** What is asked beyond what was granted; without a grant, everything. */
+/** Returns the requirements that were not granted. Without a grant these are all requirements. */
 export function missingRequirements(requires: Requires, granted: Requires | null): Requires {
   return {
     groups: missing(requires.groups, granted?.groups),
@@ -24,7 +27,7 @@ export function isNothing(requires: Requires): boolean {
   return Object.values(requires).every((list) => list.length === 0);
 }
 
-/** One line for a person: `group docker, file /proc/meminfo`. */
+/** Formats requirements as one line for a person: `group docker, file /proc/meminfo`. */
 export function listRequirements(requires: Requires): string {
   return [
     ...requires.groups.map((name) => `group ${name}`),
@@ -35,9 +38,9 @@ export function listRequirements(requires: Requires): string {
 }
 
 /**
- * The probes that exist on this host: every source read is granted and the
- * effective capability is at most the host's ceiling. Any other probe has no
- * code path here (layer 3).
+ * Lists the probes that exist on this host: every source they read is granted, and their
+ * effective capability is within the host's ceiling. No other probe has a code path here
+ * (layer 3).
  */
 export function existingProbes(
   manifest: Manifest,
@@ -50,7 +53,10 @@ export function existingProbes(
   );
 }
 
-/** True when the level that we give the probe, not its author, is allowed on this host. */
+/**
+ * True when the probe's effective capability, which the author cannot lower, is within
+ * the host's ceiling.
+ */
 export function isUnderCeiling(
   manifest: Manifest,
   probe: string,
@@ -59,7 +65,10 @@ export function isUnderCeiling(
   return !isAboveCeiling(effectiveCapability(manifest, probe), maxCapability);
 }
 
-/** True when a person granted every source the probe reads, and the groups the pack needs. */
+/**
+ * True when a person granted every source that the probe reads and every group that the
+ * pack needs.
+ */
 export function isProbeGranted(
   manifest: Manifest,
   probe: string,

@@ -3,8 +3,8 @@ import { CallTrail } from "./call-trail.ts";
 import { type Call, type ProbeHost, runProbe } from "./run-probe.ts";
 
 /**
- * Runs at most `maxCalls` calls at once and refuses the next with AGENT_BUSY,
- * so that a flood costs refusals, not memory or processes.
+ * Runs at most `maxCalls` calls at once and refuses further calls with AGENT_BUSY. A
+ * flood of calls then uses neither memory nor processes.
  */
 export function limitCalls(host: ProbeHost, maxCalls: number): (call: Call) => Promise<Uint8Array> {
   let running = 0;

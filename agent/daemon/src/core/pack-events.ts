@@ -1,7 +1,7 @@
 import type { PackReport } from "@sonde/schemas/wire";
 import type { AgentEvent } from "./record-event.ts";
 
-/** One event for each pack version whose report changed or that is gone. */
+/** Builds one event for each pack version whose report changed and for each that was removed. */
 export function listPackEvents(before: PackReport[], after: PackReport[]): AgentEvent[] {
   const known = new Map(before.map((report) => [report.digest, report]));
   const now = new Set(after.map(({ digest }) => digest));

@@ -6,7 +6,10 @@ import { scrubSentence } from "@sonde/scrub";
 import { existingProbes, missingRequirements } from "./grants.ts";
 import { type HostRules, type Pack, type PackVersion, hasRunnerFor } from "./pack-state.ts";
 
-/** One report per version, in a stable order; a probe is listed only while it can be called. */
+/**
+ * Builds one report per version, in a stable order. A report lists only probes that can
+ * be called.
+ */
 export function buildPackReports(
   packs: readonly Pack[],
   grants: ReadonlyMap<string, GrantFile>,
@@ -38,16 +41,16 @@ function buildPackReport(
     signer: admitted?.signer ?? null,
     probes: probes.sort(),
     approved: active ? { by: grant.approvedBy, at: grant.approvedAt } : null,
-    // It may quote what a file or a registry said, and it leaves the host.
+    // The reason leaves the host and may quote a file or a registry's answer, so it is scrubbed.
     reason: reason && { code: reason.code, message: scrubSentence(reason.message) },
   };
 }
 
 /**
- * What a pack would do here, before it ever runs.
+ * Describes what a pack would do on this host, before any of its code runs.
  *
  * @param runsAs the user that performs the reads, in words
- * @returns null when the archive has not been verified yet
+ * @returns null while the archive is not verified
  */
 export function explainPack(
   version: PackVersion,
@@ -80,7 +83,7 @@ export function explainPack(
   };
 }
 
-/** What an administrator runs so that one runner has these groups, all of them. */
+/** The command with which an administrator starts a runner that is in all of these groups. */
 function runnerCommand(groups: readonly string[]): string {
   return `sudo npm start -- --runner-groups ${groups.join("+")}`;
 }

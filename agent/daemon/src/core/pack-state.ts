@@ -6,20 +6,20 @@ import type { PackState } from "@sonde/schemas/wire";
 import semver from "semver";
 import { existingProbes, isNothing, listRequirements, missingRequirements } from "./grants.ts";
 
-/** One version of a pack on this host, and where it stands. */
+/** One version of a pack on this host, and its state. */
 export type PackVersion = {
   version: Version;
   digest: Digest;
   state: PackState;
   reason: Failure | null;
-  /** Null until verified, or when the stored files are no longer what was verified. */
+  /** Null until the archive is verified, or when the stored files have changed since. */
   admitted: AdmittedPack | null;
 };
 
 /**
- * A pack has at most one version in service and one that wants to be. The one
- * in service keeps serving while the candidate is held; when its grant is gone
- * it stays in `current`, revoked, so that approving again brings it back.
+ * A pack has at most one current version and one candidate. The current version keeps
+ * serving while the candidate is held. When its grant is removed, the current version
+ * stays as revoked, so that a new approval brings it back.
  */
 export type Pack = {
   name: string;
@@ -27,20 +27,23 @@ export type Pack = {
   candidate: PackVersion | null;
 };
 
-/** What decides besides the pack itself. */
+/** Facts about the host that decide the state of a pack. */
 export type HostRules = {
   maxCapability: Capability;
-  /** True when a runner with exactly these groups is there. */
+  /** True when a runner in exactly these groups is connected. */
   hasRunner: (groups: readonly string[]) => boolean;
-  /** Why an approval of this pack that may well be there does not count; null when there is none. */
+  /**
+   * Why a grant file of this pack does not count although it may exist; null when nothing
+   * was refused.
+   */
   whyRefused: (pack: string) => string | null;
-  /** Why the registry's log says that this version must not serve; null when it does not. */
+  /** Why the registry's log stops this version; null when it does not. */
   whyStopped: (pack: string, version: Version) => string | null;
-  /** The version that served last, now or before the pack was removed; null when none did. */
+  /** The version that served last, even if the pack was removed since; null when none served. */
   floorOf: (pack: string) => Version | null;
 };
 
-/** Moves each version of a pack to the state that its grant and the host allow. */
+/** Sets the state of each version of a pack by its grant and the host's rules. */
 export function judgePack(pack: Pack, grant: GrantFile | null, host: HostRules): Pack {
   const candidate = pack.candidate === null ? null : judge(pack.candidate, grant, host, "pending");
   if (candidate?.state === "active") return { ...pack, current: candidate, candidate: null };
@@ -48,7 +51,10 @@ export function judgePack(pack: Pack, grant: GrantFile | null, host: HostRules):
   return { ...pack, current, candidate };
 }
 
-/** @param withoutGrant a version never approved is pending, one that served is revoked */
+/**
+ * @param withoutGrant state without a grant: pending for a candidate, revoked for a
+ *   current version
+ */
 function judge(
   version: PackVersion,
   grant: GrantFile | null,
@@ -70,7 +76,7 @@ function judge(
     return become(version, withoutGrant, "PACK_NOT_ACTIVE", `not approved; run: ${approve}`);
   }
   const floor = host.floorOf(name);
-  // Attack 44. Going back is for a person on the host, with that archive on screen.
+  // Attack 44: only a person on the host may downgrade, by approving exactly that archive.
   if (floor !== null && semver.lt(version.version, floor) && grant.digest !== version.digest) {
     const why = `older than ${floor}, which served last; run: ${approve}`;
     return become(version, "held", "PACK_DOWNGRADE", why);
@@ -89,7 +95,7 @@ function judge(
     const why = `every probe is above this host's ceiling, ${host.maxCapability}`;
     return become(version, "failed", "CAPABILITY_ABOVE_CEILING", why);
   }
-  // Only to begin: a runner that restarts must not take the tools away.
+  // A runner is needed to start serving only. A restart of the runner must not withdraw the tools.
   if (version.state !== "active" && !hasRunnerFor(requires.groups, host)) {
     const why = `no runner is in ${requires.groups.map((group) => `group ${group}`).join(", ")}`;
     return become(version, "pending", "PERMISSION_NEEDED", why);

@@ -46,7 +46,7 @@ const grantOf = (requires: Requires): GrantFile => ({
   approvedAt: "2026-01-01T00:00:00.000Z",
 });
 
-/** The far ends of a host: a registry's archives, the grants folder, the state file. */
+/** The outermost edges of a host: a registry's archives, the grants folder and the state file. */
 function buildHost(manifests: Record<string, Manifest | SondeError>) {
   const world = {
     grants: new Map<string, GrantFile>(),
@@ -113,7 +113,7 @@ const desire = (revision: number, ...versions: [string, string][]) => ({
 const states = (packs: Packs) =>
   packs.reports().map(({ version, state, probes }) => [version, state, probes.length]);
 
-test("a wanted pack is verified and pending until a person approves, and gone when revoked", async () => {
+test("a desired pack is pending until a person approves it, and out of service when revoked", async () => {
   const { world, create } = buildHost({ [digestOf("1")]: buildManifest("1.0.0", ["/a", "/b"]) });
   const packs = create();
   await packs.apply(desire(1, ["1.0.0", "1"]));
@@ -168,7 +168,7 @@ test("attack 45: an upgrade that asks for more is held while the old version ser
   expect(world.dropped).toEqual([digestOf("1")]);
 });
 
-test("attack 44: an older version is held until a person on the host takes that archive", async () => {
+test("attack 44: an older version is held until a person on the host approves that archive", async () => {
   const { world, create } = buildHost({
     [digestOf("1")]: buildManifest("1.0.0", ["/a"]),
     [digestOf("2")]: buildManifest("1.10.0", ["/a"]),
@@ -182,7 +182,7 @@ test("attack 44: an older version is held until a person on the host takes that 
     ["1.0.0", "held", 0],
   ]);
   expect(packs.reports()[1]?.reason).toMatchObject({ code: "PACK_DOWNGRADE" });
-  // Nor by taking the pack away first, nor by a restart in between.
+  // Removing the pack first, or restarting in between, must not allow the downgrade either.
   await packs.apply(desire(3));
   const again = create();
   await again.restore(world.saved);
@@ -196,7 +196,7 @@ test("attack 44: an older version is held until a person on the host takes that 
   expect(states(again)).toEqual([["1.10.0", "active", 1]]);
 });
 
-test("what the registry stops serves no more, and serves again when it is released", async () => {
+test("a version that the registry's log stops leaves service, and returns when it is released", async () => {
   const { world, create } = buildHost({ [digestOf("1")]: buildManifest("1.0.0", ["/a"]) });
   world.grants.set(NAME, grantOf(needs(["/a"])));
   const packs = create();
@@ -214,7 +214,7 @@ test("what the registry stops serves no more, and serves again when it is releas
   expect(states(packs)).toEqual([["1.0.0", "active", 1]]);
 });
 
-test("a grant narrowed under a running pack takes its probes away", async () => {
+test("narrowing the grant of a pack in service removes its probes", async () => {
   const { world, create } = buildHost({ [digestOf("1")]: buildManifest("1.0.0", ["/a", "/b"]) });
   world.grants.set(NAME, grantOf(needs(["/a", "/b"])));
   const packs = create();
@@ -225,7 +225,7 @@ test("a grant narrowed under a running pack takes its probes away", async () => 
   expect(packs.find(NAME)).toMatchObject({ code: "PACK_NOT_ACTIVE" });
 });
 
-test("an archive that is refused never serves, and a registry that was down is asked again", async () => {
+test("a refused archive never serves; a fetch is retried after the registry was down", async () => {
   const archives: Record<string, Manifest | SondeError> = {
     [digestOf("1")]: new SondeError("SIGNATURE_INVALID", "not signed by acme"),
     [digestOf("2")]: new SondeError("REGISTRY_UNAVAILABLE", "down"),
@@ -251,7 +251,7 @@ test("an archive that is refused never serves, and a registry that was down is a
   expect(states(packs)).toEqual([["1.0.1", "active", 1]]);
 });
 
-test("a pack not wanted any more is gone, and an older wish is ignored", async () => {
+test("a pack that leaves the desired state is removed; an older desired state is ignored", async () => {
   const { world, create } = buildHost({ [digestOf("1")]: buildManifest("1.0.0", ["/a"]) });
   world.grants.set(NAME, grantOf(needs(["/a"])));
   const packs = create();
@@ -264,7 +264,7 @@ test("a pack not wanted any more is gone, and an older wish is ignored", async (
   expect(world.dropped).toEqual([digestOf("1")]);
 });
 
-test("a restart finds what was active, and what changed on disk does not serve", async () => {
+test("a restart restores active packs; files changed on disk do not serve", async () => {
   const archives: Record<string, Manifest | SondeError> = {
     [digestOf("1")]: buildManifest("1.0.0", ["/a"]),
   };
@@ -285,7 +285,7 @@ test("a restart finds what was active, and what changed on disk does not serve",
   expect(tampered.find(NAME)).toMatchObject({ code: "PACK_NOT_ACTIVE" });
 });
 
-test("a full disk keeps no revoked pack in service, and is tried again", async () => {
+test("a full disk keeps no revoked pack in service, and the save is retried", async () => {
   const { world, create } = buildHost({ [digestOf("1")]: buildManifest("1.0.0", ["/a"]) });
   world.grants.set(NAME, grantOf(needs(["/a"])));
   const packs = create();
@@ -303,7 +303,7 @@ test("a full disk keeps no revoked pack in service, and is tried again", async (
   expect(world.saved).toEqual({ revision: 2, packs: [], floors: { [NAME]: "1.0.0" } });
 });
 
-test("many wanted packs are admitted two at a time, and none that is not wanted any more", async () => {
+test("many packs are admitted two at a time; one that left the desired state is not admitted", async () => {
   const { world, create } = buildHost({});
   const packs = create();
   const wish = Array.from({ length: 20 }, (_, index) => ({
@@ -323,7 +323,7 @@ test("many wanted packs are admitted two at a time, and none that is not wanted 
   expect(world.admissions).toBe(22);
 });
 
-test("an approval that could not be read is named as such", async () => {
+test("a pack whose grant file cannot be read says so", async () => {
   const { world, create } = buildHost({ [digestOf("1")]: buildManifest("1.0.0", ["/a"]) });
   const packs = create();
   world.refusal = "/etc/sonde/grants: expected to open it, got EACCES";
@@ -389,7 +389,7 @@ test("attack 25: a pack whose probes are all above the ceiling never becomes act
   });
 });
 
-test("why a pack failed is told and recorded without the secrets it quotes", async () => {
+test("the reason of a failure is reported and recorded without the secrets that it quotes", async () => {
   const leaky = new SondeError("REGISTRY_UNAVAILABLE", "https://ada:hunter2hunter2@r.example: no");
   const { world, create } = buildHost({ [digestOf("1")]: leaky });
   const packs = create();
@@ -399,7 +399,7 @@ test("why a pack failed is told and recorded without the secrets it quotes", asy
   expect(JSON.stringify([packs.reports(), world.events])).not.toContain("hunter2");
 });
 
-test("two versions of as many packs as a hub may want fit into one report", () => {
+test("a report holds two versions of the largest number of desired packs", () => {
   const version = (letter: string) => ({
     version: "1.0.0",
     digest: digestOf(letter),

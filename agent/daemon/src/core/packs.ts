@@ -15,32 +15,32 @@ import type { AgentEvent } from "./record-event.ts";
 import { type SavedPacks, type SavedVersion, buildSavedPacks } from "./saved-packs.ts";
 
 type Archive = { name: PackName; version: Version; digest: Digest };
-/** Each is a process of its own that unpacks an archive. */
+/** Each admission is a process that unpacks an archive. */
 const MAX_ADMISSIONS = 2;
 
-/** What the packs of an agent need of their surroundings. */
+/** The outside functions that Packs depends on. */
 export type PacksPorts = {
   maxCapability: Capability;
-  /** Fetches, verifies and stores; every error is a refusal with its code. */
+  /** Fetches, verifies and stores an archive. Rejects with a SondeError. */
   admit: (archive: Archive) => Promise<AdmittedPack>;
-  /** What was stored before, verified against its digests again. */
+  /** Reads a stored archive and verifies it against its digests again. */
   readAdmitted: (digest: Digest) => Promise<AdmittedPack>;
   codePathOf: (digest: Digest) => string;
   readGrants: () => Grants;
   hasRunner: HostRules["hasRunner"];
   whyStopped: HostRules["whyStopped"];
-  /** The archive is out of service: its pack host ends. */
+  /** Called when an archive goes out of service; its pack hosts must end. */
   drop: (digest: Digest) => void;
   /** Durable when it returns. */
   save: (state: SavedPacks) => void;
-  /** `save` threw. */
+  /** Called when `save` threw. */
   reportUnsaved: (error: SondeError) => void;
   record: (event: AgentEvent) => void;
 };
 
 /**
- * The packs of this host: which are here, which serve, and why not. The only
- * holder of ActivePacks; whoever asks by name gets one only while it is granted.
+ * The packs of this host, with the state of each. Only this class holds ActivePacks;
+ * `find` returns one only while it is granted.
  */
 export class Packs {
   readonly #ports: PacksPorts;
@@ -59,7 +59,7 @@ export class Packs {
     this.#grants = ports.readGrants();
   }
 
-  /** Takes up what was here before the last stop. */
+  /** Restores the packs that were saved before the last stop. */
   async restore(saved: SavedPacks | null): Promise<void> {
     this.#revision = saved?.revision ?? 0;
     for (const [name, version] of Object.entries(saved?.floors ?? {})) {
@@ -78,8 +78,8 @@ export class Packs {
   }
 
   /**
-   * Aims at what the hub wants. Resolves when everything new is admitted or
-   * refused; an older revision than the last is ignored.
+   * Applies the hub's desired state. Resolves when every new archive is admitted or
+   * refused. Ignores a revision older than the last one.
    */
   async apply(desired: DesiredStateBody): Promise<void> {
     if (desired.revision < this.#revision) return;
@@ -89,7 +89,7 @@ export class Packs {
     await Promise.all(plan.fetch.map((archive) => this.#admit(archive)));
   }
 
-  /** Tries again what failed for a reason that may pass, such as a registry that is down. */
+  /** Retries what failed for a temporary reason, such as a registry that was down. */
   async retry(): Promise<void> {
     if (!this.#isSaved) this.#save();
     const archives = this.#packs.flatMap(({ name, current, candidate }) =>
@@ -102,18 +102,18 @@ export class Packs {
     await Promise.all(archives.map((archive) => this.#admit(archive)));
   }
 
-  /** Reads the grants again and moves every pack to where they and the host's rules put it. */
+  /** Reads the grants again and sets every pack's state by them and the host's rules. */
   reload(): void {
     this.#grants = this.#ports.readGrants();
     this.#change(this.#packs);
   }
 
-  /** Moves packs by what changed around them, without reading the grants again. */
+  /** Sets every pack's state by the host's present rules, without reading the grants again. */
   judgeAgain(): void {
     this.#change(this.#packs);
   }
 
-  /** The pack in service under that name, or why there is none. */
+  /** Returns the pack in service under that name, or the error that says why there is none. */
   find(name: PackName): ActivePack | SondeError {
     const active = this.#active.get(name);
     if (active !== undefined) return active;
@@ -123,7 +123,10 @@ export class Packs {
     return new SondeError("PACK_NOT_ACTIVE", `expected ${name} to be active, it is ${state}`);
   }
 
-  /** The version a person would decide about, with its grant: the candidate before the current. */
+  /**
+   * Returns the version that awaits a decision, with its grant: the candidate, else the
+   * current version.
+   */
   inspect(name: PackName): { version: PackVersion; grant: GrantFile | null } | null {
     const pack = this.#packs.find((candidate) => candidate.name === name);
     const version = pack?.candidate ?? pack?.current ?? null;
@@ -134,12 +137,15 @@ export class Packs {
     return buildPackReports(this.#packs, this.#grants.byPack, this.#ports.maxCapability);
   }
 
-  /** Calls back after every change of any report. */
+  /** Registers a callback that runs after any report changed. */
   onChange(listener: () => void): void {
     this.#listeners.push(listener);
   }
 
-  /** @param state before it is judged: what served before does not wait for its runner again */
+  /**
+   * @param state the state before judging: a version that served before does not wait for
+   *   its runner
+   */
   async #restoreVersion(
     saved: SavedVersion,
     state: "active" | "verified",
@@ -186,13 +192,13 @@ export class Packs {
     }
   }
 
-  /** False when the hub changed its mind while the archive waited for its turn. */
+  /** False when the desired state changed while the archive waited in the queue. */
   #wants({ name, digest }: Archive): boolean {
     const pack = this.#packs.find((candidate) => candidate.name === name);
     return pack?.current?.digest === digest || pack?.candidate?.digest === digest;
   }
 
-  /** Changes the version of that archive, unless it is no longer wanted. */
+  /** Changes the version of that archive. Does nothing if the version is no longer wanted. */
   #update(archive: Archive, change: (version: PackVersion) => PackVersion): void {
     const apply = (version: PackVersion | null) =>
       version?.digest === archive.digest ? change(version) : version;
@@ -205,7 +211,10 @@ export class Packs {
     );
   }
 
-  /** The one way in which anything changes: judged, put into service, saved, recorded, told. */
+  /**
+   * The only way to change packs: sets states, puts packs into service, saves, records
+   * and notifies.
+   */
   #change(packs: Pack[]): void {
     const before = this.reports();
     const served = new Map(
@@ -221,7 +230,7 @@ export class Packs {
     this.#packs = packs.map((pack) =>
       judgePack(pack, this.#grants.byPack.get(pack.name) ?? null, host),
     );
-    // First, so that nothing that fails later keeps a revoked pack in service.
+    // Comes first: a failure further down must not keep a revoked pack in service.
     this.#serve();
     for (const [name, digest] of served) {
       if (this.#active.get(name)?.admitted.digest !== digest) this.#ports.drop(digest);
@@ -233,7 +242,10 @@ export class Packs {
     for (const listener of this.#listeners) listener();
   }
 
-  /** A disk that is full does not stop the agent: what is in memory holds, and `retry` saves again. */
+  /**
+   * A full disk does not stop the agent. The state in memory counts, and `retry` saves it
+   * again.
+   */
   #save(): void {
     try {
       this.#ports.save(buildSavedPacks(this.#revision, this.#packs, this.#floors));

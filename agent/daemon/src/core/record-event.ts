@@ -7,9 +7,9 @@ export type AgentEvent = Pick<AuditRecord, "event" | "status" | "code" | "detail
 };
 
 /**
- * Records what happened to the agent itself, outside any call. What happened
- * cannot be undone by a log that is full, so that is reported, not thrown;
- * calls are refused by their own entries.
+ * Records events of the agent itself, outside any call. A failed write is reported, not
+ * thrown, because the event has already happened. Calls are still refused, as their own
+ * entries fail too.
  */
 export function createEventRecorder(
   audit: AuditLog,

@@ -13,20 +13,23 @@ import { type LogHead, type RegistryHeadReport } from "@sonde/schemas/wire";
 import { type StopEntry, isStopEntry, whyStopped } from "@sonde/trust/log";
 import type { AgentEvent } from "./record-event.ts";
 
-/** What an agent must not forget of a registry's log. */
+/** What the agent must remember of a registry's log across restarts. */
 export type SavedRegistryView = FollowedLog & { logKey: string; stops: StopEntry[] };
 
-/** Far more than a registry ever stops; above it nothing new is taken from it. */
+/**
+ * Far more stop entries than a real registry writes. Above it the agent takes no more of
+ * the log.
+ */
 const MAX_STOPS = 10_000;
 
 export type RegistryViewPorts = {
-  /** Where packs come from, by the host's policy; read anew each time. */
+  /** The registries of the host's trust policy; read from the file at each call. */
   readPolicy: () => FollowedRegistry;
   follow: (
     request: Omit<FollowRequest, "op">,
     onEntry: (entry: FollowedEntry) => void,
   ) => Promise<FollowedLog>;
-  /** What the hub had seen when this agent enrolled; null when it had not looked. */
+  /** The hub's head of the log when this agent enrolled; null when the hub had none. */
   enrolledHead: RegistryHeadReport;
   /** Durable when it returns. */
   save: (view: SavedRegistryView) => void;
@@ -35,9 +38,9 @@ export type RegistryViewPorts = {
 };
 
 /**
- * What this host was shown of its registry's transparency log: followed entry by
- * entry, never backwards. Nothing is installed from a registry whose log does
- * not follow from what was seen before; what is here already keeps serving.
+ * This host's view of its registry's transparency log, followed entry by entry and never
+ * backwards. A log that contradicts what was seen before blocks every install from that
+ * registry. Installed packs keep serving.
  */
 export class RegistryView {
   readonly #ports: RegistryViewPorts;
@@ -52,33 +55,40 @@ export class RegistryView {
     this.#saved = saved;
   }
 
-  /** Calls back when the log went on: more may be stopped, and the hub compares heads. */
+  /**
+   * Registers a callback that runs when the log grew: more versions may be stopped, and
+   * the hub compares heads.
+   */
   onChange(listener: () => void): void {
     this.#listeners.push(listener);
   }
 
   /**
-   * Follows the log unless that was begun within `maxAgeMs`; 0 is from now on.
-   * One at a time.
+   * Follows the log, unless that was started within the last `maxAgeMs`. With 0 the log
+   * is always read again. One read at a time.
    *
    * @throws SondeError REGISTRY_LOG_INCONSISTENT, REGISTRY_UNAVAILABLE, CONFIG_INVALID
    */
   async follow(maxAgeMs: number): Promise<void> {
     if (this.#problem === null && this.#ports.elapsed() - this.#followedAt < maxAgeMs) return;
-    // What is under way began too early, and its failure is its own.
+    // A read that is under way started before this call, so neither its result nor its
+    // error counts.
     if (maxAgeMs === 0) await this.#following?.catch(() => undefined);
     this.#following ??= this.#followNow().finally(() => (this.#following = null));
     await this.#following;
   }
 
-  /** How far the log goes now: what is installed must have been published up to here. */
+  /**
+   * Follows the log and returns its end. An archive must have been published up to there
+   * to be installed.
+   */
   async place(): Promise<LogPlace> {
     await this.follow(0);
     if (this.#saved !== null) return this.#saved.place;
     throw new SondeError("INTERNAL", "expected a log that was followed, got none");
   }
 
-  /** Why a version must not serve, or null. */
+  /** Why the log stops this version, or null. */
   whyStopped(name: PackName, version: Version): string | null {
     return whyStopped(this.#saved?.stops ?? [], name, version);
   }
@@ -99,7 +109,7 @@ export class RegistryView {
     try {
       const registry = pickRegistry(this.#ports.readPolicy());
       const { logKey } = registry;
-      // Another log is another history: nothing of the old one says anything about it.
+      // A log with another key is another log. What was seen of the old one says nothing about it.
       const before = this.#saved?.logKey === logKey ? this.#saved : null;
       const stops = [...(before?.stops ?? [])];
       const log = await this.#ports.follow(
@@ -124,15 +134,21 @@ export class RegistryView {
     }
   }
 
-  /** The hub's head at enrolment counts until this host has passed it. */
+  /**
+   * Heads that the log must contain: the hub's head at enrolment, until this host has
+   * passed it.
+   */
   #seen(logKey: string, before: SavedRegistryView | null): LogHead[] {
     const { enrolledHead } = this.#ports;
-    // The hub's head of another log says nothing about this one.
+    // The hub's head belongs to a log with another key.
     if (enrolledHead === null || enrolledHead.logKey !== logKey) return [];
     return (before?.place.size ?? 0) > enrolledHead.head.size ? [] : [enrolledHead.head];
   }
 
-  /** An alarm when the log turns out to be another, and its end when it is the one it was. */
+  /**
+   * Records an alarm when the log becomes inconsistent, and its end when the log is
+   * consistent again.
+   */
   #settle(problem: Failure | null): void {
     const wasAlarm = this.#problem?.code === "REGISTRY_LOG_INCONSISTENT";
     const isAlarm = problem?.code === "REGISTRY_LOG_INCONSISTENT";

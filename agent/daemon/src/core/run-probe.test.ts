@@ -101,8 +101,8 @@ const seen = (content: string, truncated = false): ReadOutcome => ({
 });
 
 /**
- * A host whose runner, the far end of a socket in the product, is told what to
- * answer, and which writes down the order in which its parts were used.
+ * A host whose runner gives the answers of the test. The host records the order in which
+ * its parts were used. In the product the runner is the far end of a socket.
  */
 function buildHost(
   answers: {
@@ -173,7 +173,7 @@ const call = (changes: Partial<Call> = {}): Call => ({
   ...changes,
 });
 
-/** The answer as the hub reads it. */
+/** Parses the answer as the hub does. */
 const readAnswer = (bytes: Uint8Array): ResultBody =>
   parseResultBody(JSON.parse(Buffer.from(bytes).toString("utf8")));
 const answerOf = async (asked: Call, host: ProbeHost) => readAnswer(await runProbe(asked, host));
@@ -203,7 +203,7 @@ const refusals: [string, Partial<Call>, string][] = [
   ["a parameter of another type", { params: { name: 1 } }, "PARAMS_INVALID"],
 ];
 
-test.each(refusals)("%s is refused before anything runs, on record", async (_, changes, code) => {
+test.each(refusals)("%s is refused and recorded before anything runs", async (_, changes, code) => {
   const { host, steps, entries } = buildHost();
   const body = await answerOf(call(changes), host);
   expect(body).toMatchObject({ status: "failure", failure: { code } });
@@ -315,7 +315,7 @@ test.each(badResults)("a result that is %s does not leave", async (_, result, co
   expect(entries.map(({ record }) => record.event)).toEqual(["call.request", "call.response"]);
 });
 
-test("a guest's failure keeps its code and loses its secrets", async () => {
+test("a guest's failure keeps its code, without secrets in its text", async () => {
   const failure = new SondeError("PACK_FAILED", "cannot parse token=hunter2");
   const body = await answerOf(call(), buildHost({ failure }).host);
   expect(body.failure).toEqual({
@@ -324,7 +324,7 @@ test("a guest's failure keeps its code and loses its secrets", async () => {
   });
 });
 
-test("a runner that throws anything is a coded failure without its text", async () => {
+test("an error of the runner becomes a failure with a code, without the error's text", async () => {
   const { host, entries } = buildHost();
   host.runner.read = () => Promise.reject(new TypeError("at /secret/path"));
   const body = await answerOf(call(), host);
@@ -332,7 +332,7 @@ test("a runner that throws anything is a coded failure without its text", async 
   expect(JSON.stringify([body, entries])).not.toContain("/secret/path");
 });
 
-test("a runner that leaves out a read, or answers another, is not believed", async () => {
+test("a runner's reply that omits a read or answers another is refused", async () => {
   const { host, steps } = buildHost();
   host.runner.read = () => Promise.resolve({ reads: { other: seen("x") }, traces: [] });
   expect((await answerOf(call(), host)).failure?.code).toBe("RUNNER_UNAVAILABLE");
@@ -346,7 +346,7 @@ test("the caller's time bounds every stage", async () => {
   expect(steps).not.toContain("guest");
 });
 
-test("a runner that never answers costs the caller's time and no more", async () => {
+test("a runner that never answers takes the caller's budget and no more", async () => {
   const { host, entries } = buildHost();
   host.runner.read = () => new Promise(() => undefined);
   const body = await answerOf(call({ timeoutMs: 150 }), host);

@@ -15,7 +15,7 @@ import { CallTrail } from "./call-trail.ts";
 import { describeRead } from "@sonde/sources";
 import { fillReads } from "./fill-reads.ts";
 
-/** A call as it came in a checked envelope. */
+/** A call from an envelope that was checked. */
 export type Call = {
   callId: string;
   principal: string | null;
@@ -37,9 +37,12 @@ export type ProbeRunner = {
     packDigest: Digest;
     codePath: string;
     codeSha256: Digest;
-    /** Within its pack. */
+    /** The probe's name within its pack. */
     probeName: string;
-    /** A GuestInput, and below what the guest gave back: JSON in UTF-8, unchecked. */
+    /**
+     * A GuestInput as JSON in UTF-8. The result is the guest's own bytes as JSON in
+     * UTF-8, unchecked.
+     */
     input: Uint8Array;
     timeoutMs: number;
     memoryMb: number;
@@ -53,30 +56,32 @@ export type ProbeHost = {
   agentName: string;
   audit: AuditLog;
   runner: ProbeRunner;
-  /** The pack in service under that name, or why there is none. */
+  /** The pack in service under that name, or the error that says why there is none. */
   findPack: (name: PackName) => ActivePack | SondeError;
   /** Unix time in ms. */
   now: () => number;
   /** Monotonic ms, for budgets and durations. */
   clock: () => number;
-  /** Gives the work's outcome, or CALL_TIMEOUT after so many ms. */
+  /** Resolves as the work does, or rejects with CALL_TIMEOUT after `ms`. */
   within: <T>(ms: number, work: Promise<T>) => Promise<T>;
 };
 
 const MAX_RESULT_BYTES = 1024 * 1024;
-/** Bytes of a guest's answer that are looked at; more can only be too large. */
+/**
+ * Largest guest result that is parsed, in bytes. Scrubbing cannot make a larger one fit
+ * the cap.
+ */
 const MAX_RAW_RESULT = 8 * 1024 * 1024;
-/** A guest only parses what was read; a longer one is stuck. */
+/** A guest only parses what was read. One that runs longer is stuck. */
 const MAX_GUEST_MS = 5000;
 const GUEST_MEMORY_MB = 64;
-/** For the runner's own answer, of the time a stage has. */
+/** Time reserved out of a stage's budget for the runner to answer after its own deadline. */
 const RUNNER_ANSWER_MS = 250;
 
 /**
- * Decides whether a probe may run, runs it, and answers: always, and always
- * with a code of the table when there is no result. The caller has checked the
- * envelope (signature, session, sequence, expiry). Every way out is audited
- * before its answer leaves.
+ * Decides whether a probe may run, runs it and builds the answer. Never rejects: without
+ * a result the answer has a code of the error table. Every answer is audited before it
+ * leaves. The caller has checked the envelope (signature, session, sequence, expiry).
  *
  * @returns the body of the result message
  */
@@ -98,9 +103,10 @@ export async function runProbe(call: Call, host: ProbeHost): Promise<Uint8Array>
 }
 
 /**
- * Decides whether the probe may run, before anything is read: the audit log can be written, the pack
- * is active and is the archive that was asked for, the probe exists on this host, the parameters fit.
- * Grants and the ceiling are part of "exists": `buildActivePack` leaves out every probe beyond them.
+ * Decides whether the probe may run, before anything is read. In order: the audit log can
+ * be written, the pack is active, its digest is the one asked for, the probe exists on
+ * this host, the parameters fit. Grants and the ceiling are part of "exists":
+ * `buildActivePack` leaves out every other probe.
  */
 function checkCall(call: Call, host: ProbeHost): { pack: ActivePack; probe: LoadedProbe } {
   const broken = host.audit.unavailable();
@@ -121,7 +127,10 @@ function checkCall(call: Call, host: ProbeHost): { pack: ActivePack; probe: Load
   return { pack, probe };
 }
 
-/** The declared reads, by name; one that failed and is not optional ends the call. */
+/**
+ * Performs the declared reads and returns their outcomes by name. A failed read ends the
+ * call unless it is optional.
+ */
 async function askRunner(
   reads: FilledRead[],
   pack: ActivePack,
@@ -142,7 +151,8 @@ async function askRunner(
     if (outcome === undefined) {
       throw new SondeError("RUNNER_UNAVAILABLE", `expected an outcome of read ${read.name}`);
     }
-    // The runner is not trusted to say what it did, only how much and how long.
+    // The agent describes the read itself. A hostile runner could lie about it, so only
+    // size and duration come from the runner.
     const { bytes = 0, ms = 0 } = traces.get(read.name) ?? {};
     trail.addRead({ name: read.name, what: describeRead(read), bytes, ms }, outcome);
     return [read.name, outcome] as const;
@@ -183,15 +193,18 @@ async function runGuest(
   return reply.result;
 }
 
-/** Less than is left, so that a runner can still say what took too long. */
+/**
+ * The time that a runner gets: less than what is left, so that the runner can still
+ * report a timeout.
+ */
 function workTime(trail: CallTrail): number {
   const left = trail.timeLeft();
   return Math.max(1, Math.floor(left - Math.min(RUNNER_ANSWER_MS, left / 4)));
 }
 
 /**
- * Scrub, cap, validate: what is left is what the manifest promises, and small. These are the
- * bytes that are hashed and sent: the guest's own could say a member twice.
+ * Scrubs the result, then checks its size and its schema. The bytes returned are hashed
+ * and sent. The guest's own bytes are not used: JSON may repeat a member name.
  */
 function finishResult(raw: Uint8Array, probe: LoadedProbe, trail: CallTrail): Uint8Array {
   requireSize(raw.length, MAX_RAW_RESULT);

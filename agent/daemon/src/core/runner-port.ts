@@ -1,11 +1,11 @@
 import type { Digest } from "@sonde/schemas/names";
 import type { ProbeRunner } from "./run-probe.ts";
 
-/** The agent's view of its runners; see edge/runner-link for the processes behind it. */
+/** The agent's view of its runners; edge/runner-link connects it to their processes. */
 export type RunnerPort = ProbeRunner & {
-  /** Ends the pack host of an archive that is out of service. */
+  /** Ends the pack hosts of an archive that is out of service. */
   drop(digest: Digest): void;
-  /** True when a runner with exactly these groups is connected. */
+  /** True when a runner in exactly these groups is connected. */
   serves(groups: readonly string[]): boolean;
   /** The runners that are connected now. */
   runners(): readonly {

@@ -1,10 +1,13 @@
 import type { Digest, PackName, Version } from "@sonde/schemas/names";
 import type { Pack, PackVersion } from "./pack-state.ts";
 
-/** What an agent must not forget of its packs; their states follow from the grants. */
+/**
+ * What the agent must remember of its packs across restarts. Their states follow from the
+ * grants.
+ */
 export type SavedPacks = {
   revision: number;
-  /** Pack -> the version that served last, also when the pack is gone. */
+  /** Pack -> the version that served last. Kept after the pack is removed. */
   floors: Record<PackName, Version>;
   packs: { name: PackName; current: SavedVersion; candidate: SavedVersion }[];
 };

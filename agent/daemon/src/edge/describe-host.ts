@@ -4,7 +4,7 @@ import { arch, release } from "node:os";
 import type { Digest } from "@sonde/schemas/names";
 import type { HostStatement } from "../core/describe-agent.ts";
 
-/** Reads what the agent states about the machine and its own program, once at the start. */
+/** Reads what the agent states about the machine and its own program. */
 export function describeHost(programPath: string, configSha256: Digest): HostStatement {
   const osRelease = readText("/etc/os-release");
   return {
@@ -17,7 +17,7 @@ export function describeHost(programPath: string, configSha256: Digest): HostSta
   };
 }
 
-/** An absent file makes a statement shorter, never false. */
+/** Returns "unknown" for an unreadable file, so that the statement has a gap but nothing false. */
 function readText(path: string): string {
   try {
     return readFileSync(path, "utf8");

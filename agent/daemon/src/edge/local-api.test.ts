@@ -53,7 +53,7 @@ test("only the agent's user and group can reach the socket", async () => {
   expect(statSync(socketPath).mode & 0o777).toBe(0o660);
 });
 
-test("routes answer, everything else is a coded refusal", async () => {
+test("routes answer; any other request is refused with a code", async () => {
   api = await openLocalApi(socketPath, handlers);
   expect(await ask("GET", "/packs")).toEqual({ status: 200, text: JSON.stringify(packs) });
   expect(await ask("POST", "/reload")).toEqual({ status: 200, text: JSON.stringify(packs) });

@@ -5,7 +5,7 @@ import { type AgentPacks, type AgentStatus, type PackExplanation } from "@sonde/
 import { SondeError, toSondeError } from "@sonde/schemas/errors";
 import { type PackName } from "@sonde/schemas/names";
 
-/** What `sonde agent ...` can ask; the routes are in schemas/src/agent-api.ts. */
+/** The handlers of `sonde agent ...`; schemas/src/agent-api.ts has the routes. */
 export type LocalHandlers = {
   status: () => AgentStatus;
   packs: () => AgentPacks;
@@ -21,11 +21,11 @@ const MAX_CONNECTIONS = 16;
 const IDLE_MS = 10_000;
 
 /**
- * Answers on a unix socket in the agent's own folder. The folder (0750) and the
- * socket (0660) let in root, the agent's user and its group, and nobody else:
- * that is the whole authentication, so nothing here can widen what a pack may do.
+ * Serves the local API on a unix socket in the agent's own folder. File modes are the
+ * only authentication: the folder (0750) and the socket (0660) admit root, the agent's
+ * user and its group. For that reason no route can extend what a pack may do.
  *
- * @throws SondeError STARTING_FAILED when the socket's place is taken by something else
+ * @throws SondeError STARTING_FAILED when the socket's path is taken by something else
  */
 export async function openLocalApi(socketPath: string, handlers: LocalHandlers): Promise<LocalApi> {
   const folder = dirname(socketPath);
@@ -46,7 +46,10 @@ export async function openLocalApi(socketPath: string, handlers: LocalHandlers):
   };
 }
 
-/** The state's lock is held, so a socket that is left here has no process any more. */
+/**
+ * Removes the socket of an agent that was killed. This process holds the lock of the
+ * state folder, so no other agent uses it.
+ */
 function removeStaleSocket(path: string): void {
   const stats = lstatSync(path, { throwIfNoEntry: false });
   if (stats === undefined) return;

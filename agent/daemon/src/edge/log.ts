@@ -1,5 +1,5 @@
 /**
- * Writes one JSON line about the agent's own work to stderr: never a
+ * Writes one JSON line about the agent's own work to stderr. A line never has a
  * parameter, a result or a key.
  */
 export type Log = (

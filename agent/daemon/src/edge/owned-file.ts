@@ -3,12 +3,11 @@ import { SondeError } from "@sonde/schemas/errors";
 import { checkOwner } from "@sonde/trust/admit";
 
 /**
- * Reads a file that only trusted owners can have written: grants, trust policy.
+ * Reads a file that only trusted owners can write, such as a grant or the trust policy.
  *
- * @param owners user ids whose word counts: root, and in the same-uid set-up
- *   the agent's own
- * @throws SondeError CONFIG_INVALID for any other owner, a file others may
- *   write, a link, or more than `maxBytes`
+ * @param owners trusted user ids: root, and in the same-uid set-up the agent's own
+ * @throws SondeError CONFIG_INVALID for another owner, a file that others may write, a
+ *   link, or more than `maxBytes`
  */
 export function readOwnedFile(path: string, owners: readonly number[], maxBytes: number): Buffer {
   const flags = constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK;
@@ -28,7 +27,7 @@ export function readOwnedFile(path: string, owners: readonly number[], maxBytes:
   }
 }
 
-/** @throws SondeError CONFIG_INVALID when others than `owners` can put files into the folder */
+/** @throws SondeError CONFIG_INVALID when anybody but `owners` can put files into the folder */
 export function checkOwnedFolder(path: string, owners: readonly number[]): void {
   const fd = openFor(path, constants.O_RDONLY | constants.O_DIRECTORY | constants.O_NOFOLLOW);
   try {

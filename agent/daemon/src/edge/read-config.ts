@@ -7,25 +7,28 @@ import { type Static, Type } from "typebox";
 
 const AbsolutePath = Type.String({ pattern: "^/", maxLength: 400 });
 
-/** The agent's configuration file. Nothing has a default and an unknown key is refused. */
+/** The agent's configuration file. It has no defaults, and unknown keys are refused. */
 export const AgentConfig = Type.Object(
   {
-    /** The agent's own files: identity, audit, packs, socket. */
+    /** The agent's own files: identity, audit log, packs, socket. */
     stateDir: AbsolutePath,
-    /** What a person approved; owned by root. */
+    /** The grants of this host; owned by root. */
     grantsDir: AbsolutePath,
     /** Who may sign packs; owned by root. */
     trustPolicyPath: AbsolutePath,
-    /** The program that fetches and verifies one archive. */
+    /** The program that fetches and verifies an archive. */
     admitPath: AbsolutePath,
     runnerSocketPath: AbsolutePath,
-    /** Nothing above it ever runs here, whatever a hub or a pack says. */
+    /** The ceiling: no probe above it runs here, whatever a hub or a pack says. */
     maxCapability: Capability,
-    /** Instead of the name given at enrolment. */
+    /** Replaces the name given at enrolment. */
     agentName: Type.Optional(AgentName),
-    /** Agent, runner and administrator are one user: grants and policy may be this user's own. */
+    /**
+     * Agent, runner and administrator are the same user, so grants and policy may belong
+     * to that user.
+     */
     sameUid: Type.Boolean(),
-    /** End when stdin ends: the process that started this one is gone. */
+    /** End when stdin ends, since the supervisor is then gone. */
     supervised: Type.Optional(Type.Boolean()),
   },
   { additionalProperties: false },
@@ -34,7 +37,7 @@ export type AgentConfig = Static<typeof AgentConfig>;
 
 const parseAgentConfig = buildParser(AgentConfig, "the agent's configuration", "CONFIG_INVALID");
 
-/** @returns the configuration and the digest of its bytes, for attestation */
+/** @returns the configuration, and the digest of its bytes for the attestation */
 export function readConfig(path: string): { config: AgentConfig; sha256: Digest } {
   let bytes: Buffer;
   try {

@@ -67,13 +67,13 @@ test("a grant of another owner is ignored", () => {
   put("acme--hello.json", grant);
   const nobody = [4_000_000_000];
   expect(readGrants(folder, nobody).byPack.size).toBe(0);
-  // Only root can give a file away: elsewhere the line above has shown it.
+  // Only root can change a file's owner. For another user the line above is the whole test.
   if (process.getuid?.() !== 0) return;
   chownSync(join(folder, "acme--hello.json"), 65534, 65534);
   expect(readGrants(folder, owners).byPack.size).toBe(0);
 });
 
-test("a folder that others can write to, or that is not there, holds no grants", () => {
+test("a folder that others can write to, or that is absent, holds no grants", () => {
   put("acme--hello.json", grant);
   chmodSync(folder, 0o777);
   const open = readGrants(folder, owners);

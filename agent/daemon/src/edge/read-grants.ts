@@ -6,17 +6,17 @@ import { parseJson } from "@sonde/schemas/parse";
 import type { Grants } from "../core/grants.ts";
 import { checkOwnedFolder, readOwnedFile } from "./owned-file.ts";
 
-/** `refused` names each file that was ignored, or the whole folder, and why. */
+/** `refused` lists each ignored file, or the whole folder, with the reason. */
 export type GrantFolder = Grants & { refused: readonly { file: string; reason: string }[] };
 
 const MAX_GRANT_BYTES = 256 * 1024;
 const MAX_GRANT_FILES = 500;
 
 /**
- * Reads what a person approved. A file counts only when nobody but a trusted
- * owner could have written it; any other is ignored and reported, so a mistake
- * in one file never widens or removes another's grant. A folder that others
- * could write to holds no grants at all.
+ * Reads the grants of this host. A file counts only when nobody but a trusted owner can
+ * have written it. Any other file is ignored and reported, so an error in one file never
+ * changes the grant of another pack. A folder that others may write to holds no grants at
+ * all.
  */
 export function readGrants(folder: string, owners: readonly number[]): GrantFolder {
   const byPack = new Map<string, GrantFile>();

@@ -1,8 +1,8 @@
 import { SondeError } from "@sonde/schemas/errors";
 
 /**
- * Gives the work's outcome, or throws CALL_TIMEOUT after `ms`. The work itself
- * is not stopped: who does it has a deadline of its own.
+ * Resolves as the work does, or throws CALL_TIMEOUT after `ms`. Does not stop the work;
+ * the work has its own deadline.
  */
 export async function within<T>(ms: number, work: Promise<T>): Promise<T> {
   const late = Promise.withResolvers<never>();

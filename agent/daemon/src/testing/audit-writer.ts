@@ -1,5 +1,5 @@
-// A process of its own for audit-segments.test.ts: appends without end and
-// prints the sequence number of each acknowledged entry.
+// A process for audit-segments.test.ts: appends entries forever and prints the sequence
+// number of each acknowledged entry.
 import { createAuditLog } from "../core/audit-log.ts";
 import { openAuditSegments } from "../edge/store/audit-segments.ts";
 import { buildRecord } from "./audit-record.ts";

@@ -1,4 +1,4 @@
-// The hub's end of the wire for tests: real TLS with a real CA, real envelopes.
+// A hub for tests: real TLS with a real CA, real envelopes.
 import { generateKeyPairSync, randomBytes, randomUUID } from "node:crypto";
 import { type Server, createServer } from "node:https";
 import type { AddressInfo } from "node:net";
@@ -21,7 +21,7 @@ export type TestSession = {
   socket: WebSocket;
   channel: Channel;
   sessionId: string;
-  /** The next message of the agent, opened. */
+  /** The agent's next message, verified and decoded. */
   next(): Promise<{ header: EnvelopeHeader; body: unknown }>;
   closed: Promise<number>;
 };
@@ -46,7 +46,7 @@ export function createHubKeys() {
   return { privateKey, publicKey, signer: createSigningKey(privateKey, publicKey) };
 }
 
-/** @param anyClient takes every agent, whoever certified it */
+/** @param anyClient accepts every client certificate, whoever issued it */
 export async function startTestHub(anyClient = false): Promise<TestHub> {
   const hubId = randomUUID();
   const agentId = randomUUID();
@@ -139,7 +139,7 @@ function acceptSessions(
   });
 }
 
-/** Things that come in order, taken by whoever waits. */
+/** A queue whose reader waits for the next item. */
 class Queue<T> {
   readonly #ready: T[] = [];
   readonly #waiting: ((item: T) => void)[] = [];

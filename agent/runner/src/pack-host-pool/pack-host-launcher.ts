@@ -8,15 +8,18 @@ export type PackHostProgram = {
   nodePath: string;
   /** Absolute path of the bundled pack-host.js. */
   packHostPath: string;
-  /** Flags for Node before the program; source runs need `--conditions=sonde:source`. */
+  /**
+   * Node flags that come before the program; a run from source needs
+   * `--conditions=sonde:source`.
+   */
   nodeArgs: string[];
-  /** Folders the program loads from besides its own. */
+  /** Further folders that the program loads files from. */
   readOnlyPaths: string[];
 };
 
 export type PackHostChild = {
   child: ChildProcess;
-  /** Id of the process that runs the pack, as this one sees it; null when it is not known. */
+  /** Id of the process that runs the pack, in this process's PID namespace; null when unknown. */
   nodePid: Promise<number | null>;
 };
 
@@ -27,14 +30,17 @@ export type PackHostLauncher = {
 
 const PROBE_MS = 10_000;
 
-/** node-gyp-build, which loads isolated-vm, looks for it and must be told "no" rather than stopped. */
+/**
+ * node-gyp-build, which loads isolated-vm, checks for this file. The answer must be
+ * "absent", not "denied".
+ */
 const ASKED_BY_LOADER = "/etc/alpine-release";
 
 /**
- * Finds out, once, how pack hosts can be confined on this machine. Bubblewrap gives
- * them no network, no processes but their own and, of the file system, Node with its
- * libraries and the program, read-only. Without it they run as plain
- * children: the user, `no_new_privs` and the isolate remain.
+ * Finds out once how this machine can confine pack hosts. Bubblewrap gives a pack host no
+ * network, no other process and a read-only file system of Node, its libraries and the
+ * program. Without bubblewrap pack hosts are plain children: the user, `no_new_privs` and
+ * the isolate still confine them.
  */
 export async function createPackHostLauncher(program: PackHostProgram): Promise<PackHostLauncher> {
   const bubblewrap = findBubblewrap();
@@ -62,7 +68,7 @@ function findBubblewrap(): string | null {
   try {
     return findTrustedCommand("bwrap");
   } catch {
-    // Not installed, or not root's alone: then it is no wall.
+    // Bubblewrap is absent, or somebody besides root can change it. Then it confines nothing.
     return null;
   }
 }
@@ -71,7 +77,7 @@ function hostArgv(program: PackHostProgram): string[] {
   const { nodePath, packHostPath, nodeArgs } = program;
   const readable = [...readablePaths(program), ASKED_BY_LOADER];
   const readFlags = readable.map((path) => `--allow-fs-read=${path}`);
-  // Node's permission model is a second layer only: it does not cover the network.
+  // Node's permission model is a second layer only, because it does not cover the network.
   const permission = ["--permission", "--allow-addons", ...readFlags];
   const quiet = ["--no-node-snapshot", "--disable-warning=SecurityWarning"];
   return [nodePath, ...quiet, ...permission, ...nodeArgs, packHostPath];
@@ -101,7 +107,10 @@ function confine(program: PackHostProgram): string[] {
   ];
 }
 
-/** What this Node, the same as the pack host's, has loaded: the loader and its libraries. */
+/**
+ * Lists the libraries that this Node has loaded. The pack host runs the same Node and
+ * needs the same.
+ */
 function sharedLibraries(): string[] {
   const { sharedObjects } = process.report.getReport() as { sharedObjects: string[] };
   return sharedObjects.filter((path) => path.startsWith("/") && path !== process.execPath);
@@ -125,7 +134,7 @@ function launch(command: string, argv: string[], withInfo: boolean): ChildProces
   });
 }
 
-/** Bubblewrap writes `{"child-pid": N}`; with `--as-pid-1` that child is Node itself. */
+/** Reads bubblewrap's line `{"child-pid": N}`. With `--as-pid-1` that child is Node itself. */
 async function readChildPid(child: ChildProcess): Promise<number | null> {
   let text = "";
   for await (const chunk of child.stdio[3] as Readable) text += String(chunk);

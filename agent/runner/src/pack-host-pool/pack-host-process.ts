@@ -11,24 +11,31 @@ import type { PackHostLauncher, PackHostChild } from "./pack-host-launcher.ts";
 
 export type GuestCall = { probeName: string; input: Buffer; timeoutMs: number };
 
-/** `lost`: the host ended before the call began, so another host may be asked. */
+/**
+ * `lost` means that the host ended before the call began, so the call may be retried on
+ * another host.
+ */
 export type GuestOutcome = GuestAnswer | { lost: string };
 
 const START_MS = 10_000;
-/** The isolate stops itself at the deadline; one that cannot is killed this much later. */
+/**
+ * The isolate stops itself at the deadline. If it does not, its process is killed this
+ * much later.
+ */
 const GRACE_MS = 500;
 const WATCH_MS = 20;
 const PAGE_BYTES = 4096;
-/** Node itself, the bundle and the largest input frame, beside the isolate. */
+/** Memory besides the isolate: Node itself, the bundle and the largest input frame. */
 const BASE_MB = 256;
 const MAX_STDERR = 2000;
 
 type Pending = { id: number; hasBegun: boolean; settle(outcome: GuestOutcome): void };
 
 /**
- * One pack host: a process with one isolate, one call at a time (the caller's
- * promise). It is killed, group and all, when a call overruns its deadline or the process its
- * memory; `isolated-vm` cannot promise either (07-facts). Once ended it stays so.
+ * One pack host: a process with one isolate. The caller runs one call at a time. The
+ * whole process group is killed when a call overruns its deadline or the process its
+ * memory limit, because `isolated-vm` guarantees neither. A host that ended is never
+ * restarted.
  */
 export class PackHostProcess {
   readonly #process: PackHostChild;
@@ -41,7 +48,7 @@ export class PackHostProcess {
   #nodePid: number | null = null;
   #stderr = "";
   #hasEnded = false;
-  /** Why we ended it; null when it died by itself. */
+  /** Why the runner ended the host; null when it ended by itself. */
   #verdict: GuestAnswer | null = null;
 
   constructor(launcher: PackHostLauncher, code: Buffer, memoryMb: number, onEnd: () => void) {
@@ -61,7 +68,7 @@ export class PackHostProcess {
     return this.#hasEnded;
   }
 
-  /** The last of what the process wrote to stderr; V8 explains an abort there. */
+  /** The end of the process's stderr, where V8 explains an abort. */
   get lastWords(): string {
     return this.#stderr.trim();
   }
@@ -76,7 +83,7 @@ export class PackHostProcess {
       else this.#send({ op: "run", id, probeName, timeoutMs }, input);
     });
     watch.stop();
-    // An isolate that ran out of memory is gone; its process is of no further use.
+    // The isolate ran out of memory and is gone, so its process is useless.
     if ("ok" in outcome && !outcome.ok && outcome.failure.code === "PACK_CRASHED") this.kill();
     return outcome;
   }
@@ -86,7 +93,7 @@ export class PackHostProcess {
     this.#hasEnded = true;
     this.#setReady(false);
     const { child } = this.#process;
-    // The exit code is set once the id may belong to somebody else.
+    // Once an exit code is set, the process id may belong to another process.
     if (child.exitCode === null && child.signalCode === null) killGroup(child);
     child.stdin?.destroy();
   }
@@ -99,14 +106,14 @@ export class PackHostProcess {
       try {
         reader.push(chunk);
       } catch {
-        // A pack host that does not keep to the protocol was taken over: it ends.
+        // A pack host that breaks the protocol may be under an attacker's control, so it ends.
         this.kill(fail("PACK_CRASHED", "the pack's process did not keep to the protocol"));
       }
     });
     child.stderr?.on("data", (chunk: Buffer) => {
       this.#stderr = (this.#stderr + chunk.toString("utf8")).slice(-MAX_STDERR);
     });
-    // EPIPE: the end of the process itself is what counts, and it is on its way.
+    // EPIPE means that the process is ending.
     child.stdin?.on("error", () => this.kill());
     child.on("error", () => this.#end());
     child.on("exit", () => this.#end());
@@ -118,7 +125,7 @@ export class PackHostProcess {
     } catch {
       this.#nodePid = null;
     }
-    // Without it nobody watches its memory.
+    // Without the process id the memory limit cannot be enforced.
     if (this.#nodePid === null) this.kill();
   }
 
@@ -126,7 +133,7 @@ export class PackHostProcess {
     const reply = parsePackHostReply(frame);
     if (reply.op === "ready") return this.#setReady(true);
     const pending = this.#pending;
-    // Of a call that is over already.
+    // The reply belongs to a call that has already ended.
     if (pending === null || pending.id !== reply.id) return;
     if (reply.op === "begun") {
       pending.hasBegun = true;
@@ -175,14 +182,14 @@ export class PackHostProcess {
   }
 }
 
-/** Resident memory from `/proc/<pid>/statm`, whose second field counts pages. */
+/** Resident memory in bytes. The second field of `/proc/<pid>/statm` counts pages. */
 function residentBytes(pid: number | null): number {
   if (pid === null) return 0;
   try {
     const [, pages] = readFileSync(`/proc/${pid}/statm`, "latin1").split(" ");
     return Number(pages) * PAGE_BYTES;
   } catch {
-    // It ended in this moment; its `exit` event tells the rest.
+    // The process has just ended; its `exit` event handles that.
     return 0;
   }
 }

@@ -9,9 +9,9 @@ export type RunRequest = Extract<RunnerRequest, { op: "run" }> & { input: Buffer
 export type QueueLimits = { maxWaiting: number; maxWaitMs: number; idleMs: number };
 
 /**
- * The calls of one pack, one after the other, through a host that is started on first use,
- * kept warm, ended when idle and replaced when it died. A crash costs the call that
- * caused it: one that had not begun is given to a new host, once.
+ * Runs the calls of one pack one at a time, on one host. The host is started on first
+ * use, kept warm, ended when idle and replaced after a crash. A crash fails the call that
+ * was running. A call that had not begun is retried once on a new host.
  */
 export class PackQueue {
   readonly #launcher: PackHostLauncher;
@@ -50,7 +50,7 @@ export class PackQueue {
     });
   }
 
-  /** The pack was revoked or replaced: whoever still waits is refused. */
+  /** Called when the pack was revoked or replaced. Refuses every waiting call. */
   close(): void {
     this.#isClosed = true;
     clearTimeout(this.#idle);

@@ -5,12 +5,12 @@ import { type QueueLimits, PackQueue, type RunRequest } from "./pack-queue.ts";
 export type PackQueues = {
   /** Never rejects. */
   run(request: RunRequest): Promise<GuestAnswer>;
-  /** Ends the pack's host at once; a call under way answers PACK_NOT_ACTIVE. */
+  /** Ends the pack's host at once. A running call answers PACK_NOT_ACTIVE. */
   drop(packDigest: string): void;
   close(): void;
 };
 
-/** One queue of calls per pack digest; packs do not wait for each other. */
+/** Keeps one queue of calls per pack digest, so that packs do not wait for each other. */
 export function createPackQueues(
   launcher: PackHostLauncher,
   limits: QueueLimits,

@@ -6,10 +6,10 @@ import { errnoOf } from "../powers/read-failure.ts";
 const MAX_CODE_BYTES = 8 * 1024 * 1024;
 
 /**
- * Reads a pack's code and proves that it is the one that was verified, again at each
- * start of its host: what lies on the disk may have changed since.
+ * Reads a pack's code and checks its digest. Every start of a pack host does this,
+ * because the file may have changed since its verification.
  *
- * @throws SondeError DIGEST_MISMATCH; PACK_NOT_ACTIVE when it cannot be read
+ * @throws SondeError DIGEST_MISMATCH; PACK_NOT_ACTIVE when the file cannot be read
  */
 export async function readCode(path: string, sha256: string): Promise<Buffer> {
   let bytes: Buffer;

@@ -2,8 +2,8 @@ import { SondeError } from "@sonde/schemas/errors";
 import { type Failure } from "@sonde/schemas/reads";
 import type { Frame } from "@sonde/schemas/wire";
 
-// Heads of the frames between a runner and its pack host. The host holds pack code, so the
-// runner takes its replies as hostile.
+// Heads of the frames between a runner and its pack host.
+// The host runs pack code, so the runner treats its replies as hostile.
 
 export type PackHostRequest =
   /** Body: the pack's code. */
@@ -13,17 +13,17 @@ export type PackHostRequest =
 
 export type PackHostReply =
   | { op: "ready" }
-  /** Before the guest runs: what was not begun may be given to another host. */
+  /** Sent before the guest runs. A call without it may be retried on another host. */
   | { op: "begun"; id: number }
-  /** Body, when there is no failure: what the guest gave back, as JSON. */
+  /** Body, if there is no failure: the guest's result as JSON. */
   | { op: "done"; id: number; failure?: Failure };
 
-/** The result is bytes that the runner passes on and does not look into. */
+/** `result` is raw bytes; the runner passes them on unparsed. */
 export type GuestAnswer = { ok: true; result: Buffer } | { ok: false; failure: Failure };
 
 const MAX_HEAD_BYTES = 16 * 1024;
 export const MAX_RESULT_BYTES = 4 * 1024 * 1024;
-/** What a runner takes of a pack host. */
+/** Limits of a pack host's reply. */
 export const REPLY_LIMITS = { maxHeadBytes: MAX_HEAD_BYTES, maxBodyBytes: MAX_RESULT_BYTES };
 
 const CODES = new Set<unknown>(["PACK_FAILED", "PACK_TIMEOUT", "PACK_CRASHED"]);
@@ -33,7 +33,7 @@ export type PackHostNews =
   | Exclude<PackHostReply, { op: "done" }>
   | { op: "done"; id: number; answer: GuestAnswer };
 
-/** @throws SondeError PACK_CRASHED when it is none of the replies above */
+/** @throws SondeError PACK_CRASHED when the frame is none of the replies above */
 export function parsePackHostReply({ head, body }: Frame): PackHostNews {
   const reply = fieldsOf(head);
   const { id } = reply;
@@ -47,7 +47,7 @@ export function parsePackHostReply({ head, body }: Frame): PackHostNews {
 }
 
 function parseAnswer(failure: unknown, body: Buffer): GuestAnswer {
-  // A result is JSON, which is never empty.
+  // A result is JSON, so it is never empty.
   const hasResult = body.length > 0;
   if (hasResult === (failure !== undefined)) throw misfit();
   if (hasResult) return { ok: true, result: body };

@@ -8,8 +8,8 @@ import {
 } from "./pack-host-protocol.ts";
 
 /**
- * Serves one guest over a pair of streams: `load` once, then one `run` at a time.
- * The runner on the other side is the parent of this process and trusted by it.
+ * Serves one guest over a pair of streams: `load` once, then one `run` at a time. The
+ * runner is this process's parent and is trusted.
  */
 export function serveGuest(input: Readable, output: Writable): void {
   let guest: Guest | undefined;

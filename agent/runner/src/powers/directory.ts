@@ -11,16 +11,16 @@ import { readFailure } from "./read-failure.ts";
 type Entry = { name: string; text?: string; failure?: Failure };
 type List = { entries: Entry[]; bytes: number; truncated: boolean };
 
-/** Of one entry's file; what is read per entry is small by nature (`/proc/<pid>/stat`). */
+/** Cap per entry's file. Such files are small, for example `/proc/<pid>/stat`. */
 const MAX_CHILD_BYTES = 65_536;
 
-/** Entries after which other calls of this runner get their turn. */
+/** After this many entries the power yields, so that other calls of this runner proceed. */
 const TURN = 256;
 
 /**
  * Lists a directory in a stable order and, with `child`, reads that file of each entry.
- * An entry that vanished meanwhile, or has no such file, is left out; one that
- * may not be read keeps its name and says why.
+ * An entry that has vanished or lacks the file is left out. An entry that may not be read
+ * keeps its name and gets the reason.
  */
 export const readDirectory: Power<"directory"> = async (source, values, context) => {
   const path = renderTemplate(source.path, filledWith(values));

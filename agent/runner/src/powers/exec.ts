@@ -3,7 +3,7 @@ import { filledWith, renderArgv } from "@sonde/sources";
 import type { Power } from "./power.ts";
 import { runCommand } from "./run-command.ts";
 
-/** Runs one fixed command; an exit code the source does not name is a failure, not an answer. */
+/** Runs one fixed command. An exit code that the source does not list is a failure. */
 export const execCommand: Power<"exec"> = async (source, values, context) => {
   const argv = renderArgv(source, filledWith(values));
   const output = await runCommand(source.command, argv, source.maxBytes, context.signal);

@@ -2,11 +2,11 @@ import * as fs from "node:fs";
 import { promisify } from "node:util";
 import { parseMountInfo } from "./mount-info.ts";
 
-/** Node's `fs.constants` lacks O_PATH; this is its value on every Linux that Node supports. */
+/** Node's `fs.constants` lacks O_PATH. This is its value on every Linux that Node supports. */
 export const O_PATH = 0o10000000;
 export const { O_RDONLY, O_DIRECTORY, O_NOFOLLOW, O_NONBLOCK, O_NOCTTY } = fs.constants;
 
-/** The system calls that reading needs; `await` takes either form. */
+/** The system calls that reads need. Callers `await` them, whether they return a promise or not. */
 export type FileCalls = {
   open(path: string, flags: number): number | Promise<number>;
   stat(fd: number): fs.Stats | Promise<fs.Stats>;
@@ -16,7 +16,7 @@ export type FileCalls = {
   close(fd: number): void | Promise<void>;
 };
 
-/** At once, on the event loop. */
+/** Runs the calls on the event loop. */
 const inline: FileCalls = {
   open: fs.openSync,
   stat: (fd) => fs.fstatSync(fd),
@@ -28,7 +28,10 @@ const inline: FileCalls = {
 
 const read = promisify(fs.read);
 
-/** On libuv's threads, where a call that never returns holds a thread and not the process. */
+/**
+ * Runs the calls on libuv's threads. A call that never returns then blocks one thread,
+ * not the process.
+ */
 const onThreads: FileCalls = {
   open: promisify(fs.open),
   stat: promisify<number, fs.Stats>(fs.fstat),
@@ -40,10 +43,10 @@ const onThreads: FileCalls = {
 };
 
 /**
- * The calls for a path. `/proc` is answered by the kernel from memory, and a
- * thousand small files cost 20 ms inline against 200 ms on threads (measured).
- * Everything else may be a disk, a network mount or a driver that never answers;
- * so may a mount laid over a part of `/proc` (lxcfs is FUSE, binfmt_misc automounts).
+ * Chooses the calls for a path. The kernel answers `/proc` from memory, and a thousand
+ * small files take 20 ms inline against 200 ms on threads (measured). Everything else may
+ * be a disk, a network mount or a driver that never answers. That includes a mount over a
+ * part of `/proc` (lxcfs is FUSE, binfmt_misc automounts).
  */
 export function callsFor(path: string): FileCalls {
   const isKernelMemory =
@@ -54,7 +57,7 @@ export function callsFor(path: string): FileCalls {
 let laidOver: string[] | undefined;
 
 function isLaidOver(path: string): boolean {
-  // Once per process: such mounts are made when the machine or container starts.
+  // Read once per process: such mounts are made when the machine or the container starts.
   laidOver ??= parseMountInfo(fs.readFileSync("/proc/self/mountinfo", "utf8"))
     .map((mount) => mount.mountPoint)
     .filter((point) => point.startsWith("/proc/"));

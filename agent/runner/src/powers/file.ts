@@ -5,7 +5,10 @@ import { type Bytes, readBytes } from "./read-bytes.ts";
 import { readFailure } from "./read-failure.ts";
 import type { FileCalls } from "./file-calls.ts";
 
-/** Reads one regular file, or with `tailBytes` only the lines at its end. Bytes that are not UTF-8 become U+FFFD. */
+/**
+ * Reads one regular file, or with `tailBytes` only the lines at its end. Invalid UTF-8
+ * becomes U+FFFD.
+ */
 export const readFile: Power<"file"> = async (source, values, context) => {
   const path = renderTemplate(source.path, filledWith(values));
   return withPath(path, "file", context.denyPaths, async (found) => {
@@ -24,7 +27,7 @@ export const readFile: Power<"file"> = async (source, values, context) => {
   });
 };
 
-/** The declared tail is no truncation; a byte cap smaller than the tail is. */
+/** Reads the end of a file. `truncated` means that the byte cap, not the declared tail, cut it. */
 async function readTail(
   calls: FileCalls,
   fd: number,
@@ -40,19 +43,22 @@ async function readTail(
   const start = Math.max(0, size - wanted);
   const truncated = maxBytes < tailBytes && size > wanted;
   if (start === 0) return { bytes: (await readBytes(calls, fd, wanted, 0)).bytes, truncated };
-  // With the byte before it, which tells whether the tail happens to begin a line.
+  // Reads one byte more in front, which shows whether the tail begins at the start of a line.
   const { bytes } = await readBytes(calls, fd, wanted + 1, start - 1);
   return { bytes: dropPartialLine(bytes), truncated };
 }
 
-/** From the first line that is whole, given the byte before the tail; of a single long line, its end. */
+/**
+ * Drops a partial first line. The first byte is the one before the tail. If the tail has
+ * no newline, only that byte is dropped.
+ */
 function dropPartialLine(bytes: Buffer): Buffer {
   const lineStart = bytes.indexOf("\n") + 1;
   const isWithin = lineStart > 0 && lineStart < bytes.length;
   return isWithin ? bytes.subarray(lineStart) : dropPartialCharacter(bytes.subarray(1));
 }
 
-/** A tail may begin inside a UTF-8 character: at most three bytes of the form 10xxxxxx. */
+/** Drops a partial UTF-8 character at the start: at most three bytes of the form 10xxxxxx. */
 function dropPartialCharacter(bytes: Buffer): Buffer {
   let start = 0;
   while (start < 3 && ((bytes[start] ?? 0) & 0b1100_0000) === 0b1000_0000) start++;

@@ -14,7 +14,10 @@ type Sizes = Pick<
 
 const MAX_MOUNTS = 1000;
 
-/** Answered from this machine's memory or disks; every other type may wait for a network or a daemon. */
+/**
+ * Types that this machine answers from memory or disk. Every other type may wait for a
+ * network or a daemon.
+ */
 const LOCAL = new Set(
   (
     "bcachefs bdev binfmt_misc bpf btrfs cgroup cgroup2 configfs debugfs devpts devtmpfs efivarfs " +
@@ -24,17 +27,18 @@ const LOCAL = new Set(
 );
 
 /**
- * Asks every mount of the host for its size. Local ones are asked in this process.
- * Any other, and whatever lies beneath one, is asked by a `stat -f` of its own: a
- * server that never answers then costs a process that can be killed, and its
- * mount has a `failure` while all others have their numbers.
+ * Asks every mount of the host for its size. Asks local mounts in this process. Asks any
+ * other mount, and mounts beneath one, by a `stat -f` process each. If a server never
+ * answers, its process is killed and its mount gets a `failure`; the other mounts keep
+ * their sizes.
  */
 export const readFilesystems: Power<"filesystem"> = async (source, _values, context) => {
   const text = await readFile("/proc/self/mountinfo", "utf8");
   const all = parseMountInfo(text);
   const mounts = all.slice(0, MAX_MOUNTS);
   const remote = mounts.filter((mount) => !LOCAL.has(mount.type));
-  // Half of the read's time for each mount: one that hangs still leaves time to report the others.
+  // Each mount gets half of the read's time, so that the others can still be reported
+  // when one hangs.
   const perMount = AbortSignal.any([context.signal, AbortSignal.timeout(source.timeoutMs / 2)]);
   const entries = await Promise.all(
     mounts.map(async (mount): Promise<MountEntry> => {

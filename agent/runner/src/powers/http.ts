@@ -8,13 +8,13 @@ import { errnoOf, permissionNeeded } from "./read-failure.ts";
 const TARGET = /^\/[A-Za-z0-9._~!$&'()*+,;=:@%/-]*(\?[A-Za-z0-9._~!$&'()*+,;=:@%/?-]*)?$/;
 
 /**
- * One GET over a unix socket. No redirect is followed, nothing is sent but the request, and
- * the socket is the one the path was checked for, not whatever is there a moment later.
+ * Sends one GET over a unix socket and nothing else. Follows no redirect. Connects to the
+ * very socket whose path was checked, even if the path has changed since.
  */
 export const httpGet: Power<"http"> = async (source, values, context) => {
   const target = renderRequestTarget(source, filledWith(values));
   const [path = ""] = target.split("?");
-  // A server may normalise: what was approved is what must arrive.
+  // A server may normalise a path, and would then serve another path than was approved.
   if (!TARGET.test(target) || path.split("/").some((part) => /^(\.|%2e){1,2}$/i.test(part))) {
     throw new SondeError("READ_FAILED", "expected a request path that is already normalised");
   }
@@ -69,7 +69,7 @@ async function readBody(response: IncomingMessage, maxBytes: number): Promise<Lo
     chunks.push(kept);
     bytes += kept.length;
     truncated = kept.length < chunk.length;
-    // Leaving the loop destroys the response and with it the connection.
+    // Leaving the loop destroys the response and closes the connection.
     if (truncated) break;
   }
   const body = Buffer.concat(chunks).toString("utf8");

@@ -1,10 +1,11 @@
 export type Mount = { mountPoint: string; device: string; type: string; options: string };
 
 /**
- * Parses `/proc/self/mountinfo` (proc_pid_mountinfo(5)). A mount point covered by a
- * later mount is left out: only the topmost can be asked. `options` are the mount's own, with
- * `ro` also when only the file system itself was made read-only (errors=remount-ro);
- * the file system's other options are left out, since they may name users of a share.
+ * Parses `/proc/self/mountinfo` (proc_pid_mountinfo(5)). Leaves out a mount point that a
+ * later mount covers, since only the topmost mount can be asked. `options` are the
+ * mount's own. They include `ro` when only the file system was made read-only
+ * (errors=remount-ro). The file system's other options are left out, since they may name
+ * users of a share.
  */
 export function parseMountInfo(text: string): Mount[] {
   const topmost = new Map<string, Mount>();

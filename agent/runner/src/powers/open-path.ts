@@ -15,21 +15,24 @@ import { readFailure } from "./read-failure.ts";
 
 export type Kind = "file" | "directory" | "socket";
 
-/** A thing of the declared kind, held by an O_PATH descriptor: found, not yet opened. */
+/**
+ * A file, directory or socket of the declared kind, held by an O_PATH descriptor and not
+ * yet opened.
+ */
 export type Found = { fd: number; calls: FileCalls; path: string };
 
 const MAX_LINKS = 10;
 const OTHERS_MAY_WRITE = 0o022;
 
 /**
- * Walks to `path` one component at a time and gives `use` a descriptor of what is
- * there, closed afterwards (attack class 51).
+ * Walks to `path` one component at a time and calls `use` with a descriptor of its
+ * target. Closes the descriptor afterwards (attack class 51).
  *
- * No component may be a symbolic link, so nobody can swap one in between check
- * and use. One exception: a link owned by root in a directory that only root can
- * change (`/var/run`, `/bin`, `/sys/class/net/eth0`) is as fixed as the rest of the
- * path; its target is walked from the start under the same rules. `/tmp` and every
- * other sticky directory is writable by others, hence no exception there.
+ * No component may be a symbolic link, so that nobody can swap one in between check and
+ * use. The only exception is a link that belongs to root in a directory that only root
+ * can change (`/var/run`, `/bin`, `/sys/class/net/eth0`). Its target is walked from the
+ * start under the same rules. `/tmp` and every other sticky directory is writable by
+ * others, so the exception does not apply there.
  *
  * Nothing is opened here: O_PATH neither blocks on a fifo nor touches a device.
  */
@@ -49,7 +52,10 @@ export async function withPath<T>(
   }
 }
 
-/** The same from a directory that is already held: the way of a thousand `/proc/<pid>/stat`. */
+/**
+ * Like `withPath`, but relative to a directory that is already held, as for a thousand
+ * `/proc/<pid>/stat`.
+ */
 export async function withPathIn<T>(
   directory: Found,
   relative: string,
@@ -176,8 +182,9 @@ function wrongKind(path: string, wanted: Kind, isOnTheWay: boolean): SondeError 
 }
 
 /**
- * Opens a regular file that `withPath` found. Only now, since opening a device or a fifo
- * already does something; through the descriptor, so it is the file that was checked.
+ * Opens a regular file that `withPath` found. The kind is known by now, and opening a
+ * device or a fifo would have an effect. Opens through the descriptor, so that the opened
+ * file is the checked one.
  */
 export async function openFound(found: Found, declared: string): Promise<number> {
   try {
@@ -189,9 +196,9 @@ export async function openFound(found: Found, declared: string): Promise<number>
 }
 
 /**
- * Opens `<pid>/<child>` of the real `/proc` in one call. The kernel makes these
- * names: nobody can put a link, fifo or device there, and the magic links among them are
- * forbidden by name. Halves the time for a thousand processes (measured).
+ * Opens `<pid>/<child>` of the real `/proc` in one call. The kernel makes these names, so
+ * nobody can put a link, fifo or device there. The magic links among them are forbidden
+ * by name. Halves the time for a thousand processes (measured).
  */
 export async function openProcessFile(proc: Found, relative: string, denyPaths: string[]) {
   const path = join(proc.path, relative);

@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { type Workshop, createWorkshop } from "@sonde/privileges/testing";
 
-// What a process without rights is told, as that process: needs root to set up another user's files.
+// Runs the reads as an unprivileged user. Needs root, to create another user's files.
 let workshop: Workshop;
 let script: string;
 const isRoot = process.getuid?.() === 0;
@@ -34,7 +34,7 @@ afterAll(() => {
   workshop.close();
 });
 
-test("what may not be read names the path and the group that could", () => {
+test("a refused read names the path and the group that may read it", () => {
   const limits = { timeoutMs: 2000, maxBytes: 1000 };
   const at = (name: string) => join(workshop.folder, name);
   const sources = {

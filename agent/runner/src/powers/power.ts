@@ -1,7 +1,7 @@
 import type { Source, SourceKind } from "@sonde/schemas/manifest";
 import type { FilledRead, ReadDataByKind } from "@sonde/schemas/reads";
 
-/** What one look gave. `bytes` counts what was read, before any decoding. */
+/** The result of one read. `bytes` counts the bytes read, before any decoding. */
 export type Look<K extends SourceKind> = {
   data: ReadDataByKind[K];
   truncated: boolean;
@@ -9,18 +9,18 @@ export type Look<K extends SourceKind> = {
 };
 
 export type PowerContext = {
-  /** Absolute paths no pack may read, each with everything beneath it. */
+  /** Absolute paths that no pack may read, with everything beneath them. */
   denyPaths: string[];
-  /** Aborted at the read's deadline. A power that started something ends it then. */
+  /** Aborted at the read's deadline. The power must then end whatever it started. */
   signal: AbortSignal;
 };
 
 /**
- * The agent's code for one source kind: one look at the host, nothing changed.
+ * The agent's code for one source kind. It reads from the host once and changes nothing.
  *
- * Looks run side by side, so a power keeps no state. It throws SondeError with
- * PERMISSION_NEEDED, SOURCE_NOT_FOUND, READ_NOT_GRANTED, READ_TIMEOUT or READ_FAILED;
- * what its caps cut is no error but `truncated`.
+ * Reads run concurrently, so a power keeps no state. It throws SondeError with
+ * PERMISSION_NEEDED, SOURCE_NOT_FOUND, READ_NOT_GRANTED, READ_TIMEOUT or READ_FAILED.
+ * Data cut at a cap is no error; it is marked `truncated`.
  */
 export type Power<K extends SourceKind> = (
   source: Extract<Source, { kind: K }>,

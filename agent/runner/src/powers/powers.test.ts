@@ -57,7 +57,7 @@ function sampleOf(outcome: ReadOutcome) {
 }
 
 describe("one request", () => {
-  test("has a cap on all it gives, which the reply's frame can hold", async () => {
+  test("has a cap on all its data, so that the reply fits a frame", async () => {
     const big = join(folder, "big");
     writeFileSync(big, "x".repeat(8 * 1024 * 1024));
     const zeros = join(folder, "zeros");
@@ -76,7 +76,7 @@ describe("one request", () => {
     expect(await ask([source(big, 10)])).toEqual(["READ_FAILED"]);
     const codes = await ask(Array.from({ length: 6 }, () => source(big, 1)));
     expect(codes.filter((code) => code === "ok")).toHaveLength(2);
-    // Each of its bytes takes six in JSON.
+    // JSON takes six bytes for each of the file's bytes.
     expect(await ask([source(zeros, 1)])).toEqual(["READ_FAILED"]);
   });
 });
@@ -139,7 +139,7 @@ describe("file", () => {
   });
 
   // Attack 51.
-  test("a huge sparse file and an endless one cost the cap", async () => {
+  test("a huge sparse file and an endless one are read up to the cap", async () => {
     const path = join(folder, "sparse");
     writeFileSync(path, "");
     truncateSync(path, 2 ** 40);
@@ -153,10 +153,10 @@ describe("file", () => {
   test("a fifo and a device are refused at once and never opened", async () => {
     const fifo = join(folder, "fifo");
     expect(spawnSync("mkfifo", [fifo]).status).toBe(0);
-    // A writer waits in open() until somebody opens the other end: nobody may.
+    // The writer's open() blocks until a reader opens the fifo. No reader may.
     const writer = spawn("sh", ["-c", `exec 3>"${fifo}"`]);
     const { outcome, overdue } = await readPath(fifo);
-    // At once: whoever waited until its time was over would get READ_TIMEOUT.
+    // READ_FAILED shows that the refusal was immediate. A read that waited would get READ_TIMEOUT.
     expect(codeOf(outcome)).toBe("READ_FAILED");
     expect(overdue).toEqual([]);
     await new Promise((resolve) => setTimeout(resolve, 100));
@@ -164,7 +164,7 @@ describe("file", () => {
     writer.kill("SIGKILL");
   });
 
-  test("nothing there, a folder, and a path that is not normalised", async () => {
+  test("an absent file, a folder and a path that is not normalised are refused", async () => {
     expect(codeOf((await readPath(join(folder, "none"))).outcome)).toBe("SOURCE_NOT_FOUND");
     expect(codeOf((await readPath(join(folder, "ten", "x"))).outcome)).toBe("SOURCE_NOT_FOUND");
     expect(codeOf((await readPath(folder)).outcome)).toBe("READ_FAILED");
@@ -187,12 +187,13 @@ describe("file", () => {
     expect(codeOf((await readPath("/proc/net/dev")).outcome)).toBe("ok");
   });
 
-  test("a link into the agent's own files leads nowhere", async () => {
+  test("a link to the agent's own files is refused", async () => {
     const trusted = join(folder, "trusted");
     mkdirSync(trusted, { mode: 0o755 });
     symlinkSync("../agent-state/key", join(trusted, "link"));
     const { outcome } = await readPath(join(trusted, "link"));
-    // As root the link is trusted and its target denied; as a user it is not followed at all.
+    // As root the link is trusted and its target is denied. As another user the link is
+    // not followed.
     expect(codeOf(outcome)).toBe(process.getuid?.() === 0 ? "READ_NOT_GRANTED" : "READ_FAILED");
     expect(codeOf((await readPath(join(denied, "key"))).outcome)).toBe("READ_NOT_GRANTED");
     expect(codeOf((await readPath(`${denied}-not/key`)).outcome)).toBe("SOURCE_NOT_FOUND");
@@ -405,13 +406,13 @@ describe("exec", () => {
     await expect.poll(() => processesWith(mark)).toEqual([]);
   });
 
-  test("only root may decide what a command is", () => {
+  test("a command that anybody but root can change is refused", () => {
     expect(findTrustedCommand("ls")).toMatch(/^\/(usr\/)?bin\/ls$/);
     const bin = join(folder, "bin");
     mkdirSync(bin);
     writeFileSync(join(bin, "tool"), "#!/bin/sh\n", { mode: 0o755 });
     symlinkSync("/usr/bin/true", join(bin, "link"));
-    // The folder itself is fine when root runs this; /tmp above it is writable by all.
+    // When root runs this test, the folder itself is trusted, but /tmp above it is writable by all.
     expect(() => findTrustedCommand("tool", [bin])).toThrowError(
       expect.objectContaining({ code: "READ_FAILED" }),
     );
@@ -513,7 +514,7 @@ describe("http", () => {
   });
 });
 
-test("a failed read does not hurt its neighbours, and outcomes keep their order", async () => {
+test("a failed read does not affect other reads, and outcomes keep their order", async () => {
   const reads: FilledRead[] = [
     { name: "b", source: { kind: "file", path: "/nope", ...limits }, values: {} },
     { name: "a", source: { kind: "file", path: "/proc/uptime", ...limits }, values: {} },

@@ -21,30 +21,30 @@ const POWERS: { [K in SourceKind]: Power<K> } = {
 };
 
 export type ReadLimits = {
-  /** Absolute paths no pack may read, each with everything beneath it. */
+  /** Absolute paths that no pack may read, with everything beneath them. */
   denyPaths: string[];
   /**
-   * Told of a look that did not end at its deadline: `settled` resolves when it does,
-   * if ever. Such a look holds a thread of this process.
+   * Called for a read that overran its deadline. `settled` resolves when the read ends,
+   * if it ever does. Until then the read holds a thread of this process.
    */
   onOverdue(settled: Promise<void>, what: string): void;
 };
 
 /**
- * What the data of all samples of one request may take as JSON, so that their outcomes always
- * fit a frame and a pack that declares much cannot take the runner's memory.
+ * Largest JSON of all outcomes of one request, in bytes. The outcomes then always fit a
+ * frame, and a pack with many reads cannot exhaust the runner's memory.
  */
 const MAX_REQUEST_BYTES = 24 * 1024 * 1024;
 
 type Budget = { end: number; bytesLeft: number };
 
 /**
- * Performs reads side by side, each with its own deadline and all within `timeoutMs`. What no
- * longer fits into one reply is READ_FAILED.
- * Never throws: every read has an outcome, in the order they were asked for.
+ * Performs reads concurrently, each with its own deadline and all within `timeoutMs`. A
+ * read whose data no longer fits the reply gets READ_FAILED. Never throws: every read has
+ * an outcome, in the order asked.
  *
- * @returns the outcomes by name as the JSON that is sent: what was read is serialised once, when
- *   its size is taken
+ * @returns the outcomes by name as JSON; each is serialised once, when its size is
+ *   measured
  */
 export async function performReads(
   reads: FilledRead[],
@@ -107,7 +107,7 @@ async function* takeSamples(read: FilledRead, budget: Budget, limits: ReadLimits
   }
 }
 
-/** One look that answers at its deadline whether or not the power does. */
+/** Performs one read and settles at its deadline, whether or not the power does. */
 function lookBefore(
   read: FilledRead,
   timeoutMs: number,
@@ -116,7 +116,7 @@ function lookBefore(
   if (timeoutMs <= 0) return Promise.reject(timeout(read));
   const deadline = new AbortController();
   const context = { denyPaths: limits.denyPaths, signal: deadline.signal };
-  // Which source a power takes depends on its kind, as the table's type has it.
+  // The type of POWERS guarantees that a power's source has the power's kind.
   const power = POWERS[read.source.kind] as Power<SourceKind>;
   return new Promise((resolve, reject) => {
     const looking = power(read.source, read.values, context);

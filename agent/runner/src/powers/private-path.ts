@@ -3,9 +3,11 @@ import { UNREADABLE_OF_PROC, isReadableOfProcess } from "@sonde/sources";
 const PROCESS = /^([0-9]+|self|thread-self)$/;
 
 /**
- * Why no pack may ever read `path`, or null: the check at run time, of the real path. Build and registry
- * check what a manifest declares with `reachesPrivatePath` of `@sonde/sources`. The path is absolute and normalised.
- * A procfs mounted elsewhere (a chroot's) falls under the same rule by its name.
+ * Returns why no pack may ever read `path`, or null. This is the check of the real path
+ * at run time. Build and registry check declared paths with `reachesPrivatePath` of
+ * `@sonde/sources`. A procfs mounted elsewhere (a chroot's) is covered by name.
+ *
+ * @param path absolute and normalised
  */
 export function whyPrivate(path: string, denyPaths: string[]): string | null {
   if (denyPaths.some((denied) => path === denied || path.startsWith(`${denied}/`))) {

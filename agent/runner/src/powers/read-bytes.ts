@@ -1,13 +1,16 @@
 import type { FileCalls } from "./file-calls.ts";
 
-/** Small enough for Node's buffer pool: most files of `/proc` are smaller, and there may be thousands. */
+/**
+ * Small enough for Node's buffer pool. Most files of `/proc` are smaller, and there may
+ * be thousands.
+ */
 const FIRST_CHUNK = 4000;
 
 export type Bytes = { bytes: Buffer; truncated: boolean };
 
 /**
- * Reads from `position` (null: where the descriptor stands) to the end, at most
- * `maxBytes`. Never trusts the size: a file in `/proc` says 0, a sparse one anything.
+ * Reads from `position` (null: the descriptor's offset) to the end, at most `maxBytes`.
+ * Does not trust the file's size: `/proc` reports 0, and a sparse file any number.
  */
 export async function readBytes(
   calls: FileCalls,
@@ -15,7 +18,7 @@ export async function readBytes(
   maxBytes: number,
   position: number | null = null,
 ): Promise<Bytes> {
-  // One byte more than the cap tells a file that ends there from one that goes on.
+  // One byte more than the cap shows whether the file goes on after it.
   let buffer = Buffer.allocUnsafe(Math.min(FIRST_CHUNK, maxBytes + 1));
   let length = 0;
   while (length <= maxBytes) {

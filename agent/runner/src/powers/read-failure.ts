@@ -2,17 +2,17 @@ import type { Stats } from "node:fs";
 import { SondeError } from "@sonde/schemas/errors";
 import { readGroupNames } from "@sonde/privileges";
 
-/** The `code` of a system error such as ENOENT, else null. */
+/** Returns the `code` of a system error, such as ENOENT, else null. */
 export function errnoOf(error: unknown): string | null {
   if (!(error instanceof Error) || !("code" in error)) return null;
   return typeof error.code === "string" ? error.code : null;
 }
 
 /**
- * Names what went wrong with a read in the words of the error table.
+ * Converts the error of a read into a SondeError.
  *
- * @param what path or command, as the manifest's reader knows it
- * @param owner status of what refused, when it could be asked
+ * @param what path or command, as the manifest has it
+ * @param owner status of the file that refused access, if known
  */
 export function readFailure(error: unknown, what: string, owner?: Stats): SondeError {
   if (error instanceof SondeError) return error;
@@ -34,7 +34,7 @@ export function readFailure(error: unknown, what: string, owner?: Stats): SondeE
 
 const GROUP_MAY_READ = 0o040;
 
-/** Says which right is missing, so that a person can decide to give it. */
+/** Builds PERMISSION_NEEDED with the missing right, so that a person can decide to grant it. */
 export function permissionNeeded(what: string, owner?: Stats): SondeError {
   const mode = owner === undefined ? "" : (owner.mode & 0o7777).toString(8).padStart(4, "0");
   const group = owner === undefined ? null : readGroupNames([owner.gid])[0];

@@ -7,7 +7,7 @@ import { COMMAND_PATH, findTrustedCommand } from "./trusted-command.ts";
 export type CommandOutput = {
   stdout: Buffer;
   stderr: Buffer;
-  /** The command's own; 137 when it was killed because its output went over the cap. */
+  /** The command's exit code; 137 when it was killed because its output exceeded the cap. */
   exitCode: number;
   truncated: boolean;
 };
@@ -16,10 +16,10 @@ const MAX_STDERR = 65_536;
 const KILLED = 137;
 
 /**
- * Runs one command without a shell: absolute path, fixed environment, nothing on
- * stdin, a process group of its own that is killed whole at the deadline, at the
- * output cap and when the command itself ended (attack classes 50 and 56). A
- * descendant that left the group is not reached; its pipes are closed.
+ * Runs one command without a shell: absolute path, fixed environment, empty stdin, its
+ * own process group. Kills the whole group at the deadline, at the output cap and when
+ * the command ends (attack classes 50 and 56). A descendant that left the group survives,
+ * but its pipes are closed.
  */
 export function runCommand(
   command: string,
@@ -43,7 +43,7 @@ export function runCommand(
 
 const running = new Set<ChildProcess>();
 
-/** Kills every command under way: for a process that is about to end and would leave them behind. */
+/** Kills every running command. Called before this process ends, so that none is left behind. */
 export function stopCommands(): void {
   for (const child of running) killGroup(child);
 }
@@ -76,7 +76,7 @@ function collect(
       signal.removeEventListener("abort", onAbort);
       reject(spawnFailure(error, command));
     });
-    // What the command left running in its group would hold the pipes open.
+    // Processes that the command left in its group would hold the pipes open.
     child.on("exit", () => killGroup(child));
     child.on("close", (code) => {
       signal.removeEventListener("abort", onAbort);
@@ -96,7 +96,7 @@ function spawnFailure(error: Error, command: string): SondeError {
   return new SondeError(code, message, { cause: error });
 }
 
-/** Keeps at most `maxBytes`, whatever size the chunks have. */
+/** Collects output in chunks and keeps at most `maxBytes`. */
 class CappedOutput {
   readonly #maxBytes: number;
   readonly #chunks: Buffer[] = [];
@@ -107,7 +107,7 @@ class CappedOutput {
     this.#maxBytes = maxBytes;
   }
 
-  /** False once there was more than the cap. */
+  /** Returns false once the output exceeded the cap. */
   add(chunk: Buffer): boolean {
     const kept = chunk.subarray(0, this.#maxBytes - this.#length);
     if (kept.length > 0) this.#chunks.push(kept);

@@ -2,19 +2,20 @@ import { type Stats, accessSync, constants, lstatSync, readlinkSync } from "node
 import { SondeError } from "@sonde/schemas/errors";
 import { errnoOf } from "./read-failure.ts";
 
-/** The only folders commands come from, and the PATH that commands get. */
+/** The only folders that commands come from; also the PATH of commands. */
 export const COMMAND_PATH = ["/usr/sbin", "/usr/bin", "/sbin", "/bin"];
 
 const MAX_LINKS = 10;
 const OTHERS_MAY_WRITE = 0o022;
 
 /**
- * Finds a command and proves that only root decides what it is: every folder,
- * link and file on the way belongs to root and is writable by nobody else. No exception for
- * sticky folders. Since only root could change it afterwards, no race is left.
+ * Finds a command that only root can change. Every folder, link and file on its path must
+ * belong to root and be writable by nobody else, without an exception for sticky folders.
+ * There is no race, since only root could change the path after the check.
  *
  * @returns absolute path without symbolic links
- * @throws SondeError SOURCE_NOT_FOUND, PERMISSION_NEEDED, READ_FAILED when it is not trusted
+ * @throws SondeError SOURCE_NOT_FOUND, PERMISSION_NEEDED, READ_FAILED when the command is
+ *   not trusted
  */
 export function findTrustedCommand(name: string, folders = COMMAND_PATH): string {
   for (const folder of folders) {
@@ -70,7 +71,7 @@ function statIfThere(path: string): Stats | null {
 }
 
 function mustBeRoots(stat: Stats, path: string): void {
-  // The mode of a symbolic link itself means nothing; who may replace it is its folder's.
+  // The mode of a symbolic link has no meaning. Its folder's mode decides who may replace it.
   const writable = !stat.isSymbolicLink() && (stat.mode & OTHERS_MAY_WRITE) !== 0;
   if (stat.uid !== 0 || writable) {
     throw new SondeError(

@@ -12,11 +12,11 @@ const NOBODY = 65534;
 export type TestServer = { url: string; close(): Promise<void> };
 
 /**
- * Starts a fresh server on a unix socket that any account of this machine can
- * reach. PostgreSQL refuses root, so a test run as root gets a server of `nobody`
- * that lets the test connect.
+ * Starts a fresh server on a unix socket that every user of this machine can reach.
+ * PostgreSQL refuses to run as root, so for a test run as root the server runs as
+ * `nobody` and admits the test.
  *
- * @param settings `NAME=VALUE` of postgresql.conf, beside the few that every server here has
+ * @param settings further `NAME=VALUE` lines of postgresql.conf
  */
 export async function startTestServer(settings: string[] = []): Promise<TestServer> {
   const [binaries] = findBinaries();

@@ -7,9 +7,9 @@ import { env } from "node:process";
 import postgres from "postgres";
 import { startTestServer } from "./start-test-server.ts";
 
-/** Where a test asks for a database; test processes inherit it. */
+/** Names the socket on which tests request a database. Test processes inherit the variable. */
 const DOOR = "SONDE_TEST_DATABASES";
-/** Nothing here outlives the run, so nothing has to be on the disk before an answer. */
+/** No data outlives the run, so durability is switched off for speed. */
 const SETTINGS = [
   "fsync=off",
   "synchronous_commit=off",
@@ -17,15 +17,16 @@ const SETTINGS = [
   "max_connections=400",
 ];
 
-/** An empty database of its own; nobody else's statements are in it. */
+/** An empty database for one test. */
 export type TestDatabase = { url: string; close(): Promise<void> };
 
 /**
- * Serves databases to all test processes of a run, from one PostgreSQL that starts when the
- * first is asked for. A database lives as long as the connection that asked for it: one whose
- * test process was killed goes with it.
+ * Serves databases to all test processes of a run. All are on one PostgreSQL, which
+ * starts at the first request. A database is dropped when the connection that requested
+ * it closes, so a killed test process leaves none.
  *
- * @returns ends the server; null when a run around this one serves already
+ * @returns a function that stops the server; null when an outer run serves databases
+ *   already
  */
 export async function serveTestDatabases(): Promise<(() => Promise<void>) | null> {
   if (env[DOOR] !== undefined) return null;
@@ -41,7 +42,7 @@ export async function serveTestDatabases(): Promise<(() => Promise<void>) | null
       (url) => socket.write(`${url}\n`),
       (error: unknown) => socket.end(`error: ${String(error)}\n`),
     );
-    // Who was killed sends no more than a reset.
+    // The connection of a killed process ends with a reset.
     socket.on("error", () => undefined);
     socket.resume();
     socket.on("end", () => {
@@ -92,7 +93,7 @@ async function start() {
   };
 }
 
-/** A fresh database on the server of this test run. */
+/** Creates a fresh database on the server of this test run. */
 export async function startTestDatabase(): Promise<TestDatabase> {
   const door = env[DOOR];
   if (door === undefined) throw new Error(`expected ${DOOR}: the test run serves databases`);
@@ -101,7 +102,7 @@ export async function startTestDatabase(): Promise<TestDatabase> {
   const [answer] = (await once(socket, "data")) as [string];
   const url = answer.trim();
   if (!url.startsWith("postgres://")) throw new Error(url);
-  // It is held by the connection, which keeps no test process from ending.
+  // The connection keeps the database, but must not keep the test process from ending.
   socket.unref();
   return {
     url,

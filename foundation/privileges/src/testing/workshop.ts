@@ -5,19 +5,22 @@ import { dirname, join } from "node:path";
 import { build } from "esbuild";
 import { readGroupNames } from "../group-names.ts";
 
-/** The product's own launcher flags (02-architecture, "The agent"). */
+/** The setpriv flags with which the product starts its processes. */
 const DROP_ALL = ["--no-new-privs", "--inh-caps=-all", "--ambient-caps=-all"];
 const NOBODY = 65_534;
 
 export type Workshop = {
   folder: string;
-  /** The user of what `unprivileged` starts. */
+  /** User id of the programs that `unprivileged` starts. */
   uid: number;
-  /** Groups that it has because whoever runs the tests has them. */
+  /** Groups that these programs have because the test process has them. */
   groups: string[];
-  /** Bundles a program whose imports are relative to the repository's root; gives its path. */
+  /**
+   * Bundles a program whose imports are relative to the repository's root. Returns the
+   * bundle's path.
+   */
   bundle(name: string, source: string): Promise<string>;
-  /** The argv that starts Node with these arguments and no right at all. */
+  /** Returns the argv that starts Node with these arguments and without any right. */
   unprivileged(args: string[]): string[];
   close(): void;
 };
@@ -25,9 +28,8 @@ export type Workshop = {
 const root = join(import.meta.dirname, "../../../..");
 
 /**
- * A folder that every user can enter, where tests lay out the bundled product as an
- * installation does: as root the processes under test run as another user, and a
- * clone may lie where that user cannot look.
+ * Creates a folder that every user can enter. Tests install the bundled product there. As
+ * root they start its processes as another user, who may have no access to the clone.
  */
 export async function createWorkshop(): Promise<Workshop> {
   const folder = mkdtempSync(join(tmpdir(), "workshop-"));
@@ -63,7 +65,7 @@ export async function createWorkshop(): Promise<Workshop> {
   };
 }
 
-/** Only what is loaded on this platform, as an installation copies it. */
+/** Copies only the files that this platform loads, as an installation does. */
 function copyIsolatedVm(folder: string): void {
   const fromSdk = createRequire(join(root, "pack-sdk/package.json"));
   const isolatedVm = dirname(fromSdk.resolve("isolated-vm/package.json"));

@@ -4,16 +4,15 @@ import { type JWTVerifyGetKey, createRemoteJWKSet, customFetch } from "jose";
 
 const TIMEOUT_MS = 5000;
 const MAX_KEYS_BYTES = 256 * 1024;
-/** Keys are asked for again after this time; for an unknown key id at most every 30 seconds. */
+/** Keys are cached this long. An unknown key id triggers a fetch at most every 30 seconds. */
 const CACHE_MS = 10 * 60 * 1000;
 const COOLDOWN_MS = 30 * 1000;
 
 /**
- * An issuer's public keys, from its configured address and no other: what a
- * token says about where its key is counts for nothing. Old keys are not used
- * when the issuer does not answer.
+ * Fetches an issuer's public keys from its configured address only; key locations in a
+ * token are ignored. When the issuer does not answer, expired keys are not used.
  *
- * @returns finds a token's key, or throws SondeError ISSUER_UNAVAILABLE
+ * @returns a function that finds a token's key, or throws SondeError ISSUER_UNAVAILABLE
  */
 export function createIssuerKeys(jwksUri: string): JWTVerifyGetKey {
   return createRemoteJWKSet(new URL(jwksUri), {

@@ -3,7 +3,7 @@ import { TestIssuer, type TokenLies } from "../testing/test-issuer.ts";
 import { type TokenVerifier, createTokenVerifier } from "./token-verifier.ts";
 
 const AUDIENCE = "https://service.example";
-/** Issuers that do not show their keys as they should. */
+/** Issuers that fail to serve their keys properly. */
 const BROKEN = ["/down", "/page", "/huge", "/elsewhere", "/slow"];
 const NOW = Math.floor(Date.now() / 1000);
 let issuer: TestIssuer;
@@ -31,11 +31,11 @@ test.each(["RS256", "ES256", "EdDSA"])("a token signed with %s verifies", async 
   expect(verified.issuer.kind).toBe("a");
   expect(verified.claims.get("sub")).toBe("someone");
   expect(verified.jti).toBe("one");
-  // Whoever remembers spent tokens may forget it then.
+  // After this time a store of spent tokens may forget the token.
   expect(verified.deadAt.getTime()).toBe((NOW + 60 + 30) * 1000);
 });
 
-test("a token is dead an hour after it was made, however far its end is", async () => {
+test("a token is refused an hour after it was issued, however late it expires", async () => {
   const { deadAt } = await tokens.verify(sign({ iat: NOW, exp: NOW + 86_400 }));
   expect(deadAt.getTime()).toBe((NOW + 3600 + 30) * 1000);
 });
@@ -67,7 +67,10 @@ test.each<[string, () => string]>([
   await expect(tokens.verify(token())).rejects.toEqual(refusal("IDENTITY_REFUSED"));
 });
 
-test.each(BROKEN)("an issuer that is %s lets nobody in, for now", async (path) => {
-  const token = issuer.sign(path, { aud: AUDIENCE });
-  await expect(tokens.verify(token)).rejects.toEqual(refusal("ISSUER_UNAVAILABLE"));
-});
+test.each(BROKEN)(
+  "an issuer that is %s is unavailable, and its tokens are refused",
+  async (path) => {
+    const token = issuer.sign(path, { aud: AUDIENCE });
+    await expect(tokens.verify(token)).rejects.toEqual(refusal("ISSUER_UNAVAILABLE"));
+  },
+);

@@ -2,23 +2,26 @@ import { SondeError } from "@sonde/schemas/errors";
 import { type JWTPayload, type JWTVerifyGetKey, decodeJwt, errors, jwtVerify } from "jose";
 import { createIssuerKeys } from "./issuer-keys.ts";
 
-/** Public-key signatures alone: no `none`, nothing whose key a verifier could sign with. */
+/**
+ * Public-key signatures only. Excluded are `none` and HMAC, whose key a verifier could
+ * sign with.
+ */
 const ALGORITHMS = ["RS256", "ES256", "EdDSA"];
 const SKEW_SECONDS = 30;
-/** A job's token is made when the job begins; the use of it may be its last step. */
+/** A CI job gets its token at its beginning and may use it in its last step. */
 const MAX_AGE_SECONDS = 60 * 60;
 
-/** An OIDC issuer, and where its keys are. */
+/** An OIDC issuer and the address of its keys. */
 export type TokenIssuer = { issuer: string; jwksUri: string };
 
-/** An identity token that verified. */
+/** The content of a verified identity token. */
 export type VerifiedToken<Issuer extends TokenIssuer = TokenIssuer> = {
-  /** The configured one that signed it. */
+  /** The configured issuer that signed the token. */
   issuer: Issuer;
   claims: ReadonlyMap<string, unknown>;
-  /** The token's own id, to be spent once. */
+  /** The token's id. The caller makes sure that it is used once. */
   jti: string;
-  /** After this moment it would be refused whether spent or not. */
+  /** After this time the token is refused as expired, so its id may be forgotten. */
   deadAt: Date;
 };
 
@@ -30,7 +33,7 @@ export type TokenVerifier<Issuer extends TokenIssuer = TokenIssuer> = {
 /**
  * Verifies identity tokens (JWT) of the configured issuers for one audience.
  *
- * @param trusted `audience`: what a token must be made for, and for nobody else
+ * @param trusted `audience`: the only audience that a token may name
  */
 export function createTokenVerifier<Issuer extends TokenIssuer>(
   trusted: { audience: string; issuers: readonly Issuer[] },
@@ -45,7 +48,7 @@ export function createTokenVerifier<Issuer extends TokenIssuer>(
   );
   return {
     async verify(token) {
-      // Says only whose keys to look at; the signature is checked with those and `iss` again.
+      // The unverified `iss` only selects the keys. The verification below checks `iss` again.
       const claimed = decodeIssuer(token);
       const issuer = issuers.get(claimed);
       if (issuer === undefined) {
@@ -53,7 +56,7 @@ export function createTokenVerifier<Issuer extends TokenIssuer>(
       }
       const payload = await verifyToken(token, issuer.keys, claimed, audience, now());
       const { jti, exp = 0, iat = 0, aud } = payload;
-      // A token for several may be sent on by any of them.
+      // With several audiences, any of them could replay the token here.
       if (aud !== audience && !(Array.isArray(aud) && aud.length === 1)) {
         throw refusal(`expected the audience ${audience} alone, got several`);
       }

@@ -4,12 +4,12 @@ import { buildParser } from "@sonde/schemas/parse";
 import { Type } from "typebox";
 import { runService } from "../run-service.ts";
 
-// A service without a listener, for the tests of how one starts and ends.
+// A service without a listener, to test how services start and end.
 
 const SampleConfig = Type.Object(
   {
     supervised: Type.Boolean(),
-    /** What goes wrong, and when. */
+    /** What fails, and when. */
     fails: Type.Optional(Type.Enum(["start", "database", "stop", "never stops", "lost"])),
   },
   { additionalProperties: false },

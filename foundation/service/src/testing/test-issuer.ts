@@ -6,19 +6,19 @@ import type { AddressInfo } from "node:net";
 type Keys = { privateKey: KeyObject; publicKey: KeyObject };
 const encode = (value: object): string => Buffer.from(JSON.stringify(value)).toString("base64url");
 
-/** What can be wrong with a token besides its claims. */
+/** Faults of a token besides its claims. */
 export type TokenLies = { header?: object; key?: KeyObject; secret?: string };
 
 /**
- * An OIDC issuer on loopback with keys of the moment. It writes its tokens with
- * Node's crypto alone, so that any token can be made, the impossible too.
+ * An OIDC issuer on loopback with generated keys. It writes tokens with Node's crypto
+ * alone, so that it can also make tokens that a library would refuse to make.
  */
 export class TestIssuer {
   readonly rsa = generateKeyPairSync("rsa", { modulusLength: 2048 });
   readonly ec = generateKeyPairSync("ec", { namedCurve: "P-256" });
   readonly ed = generateKeyPairSync("ed25519");
   readonly url: string;
-  /** Paths whose keys were asked for. */
+  /** Paths at which keys were requested. */
   readonly asked: string[] = [];
   readonly #server: ReturnType<typeof createServer>;
 
@@ -43,7 +43,7 @@ export class TestIssuer {
     this.#server.close();
   }
 
-  /** A whole token of the issuer at `path`, by default right in every way. */
+  /** Signs a token of the issuer at `path`; valid unless `claims` or `lies` break it. */
   sign(path: string, claims: object, lies: TokenLies = {}): string {
     const now = Math.floor(Date.now() / 1000);
     const header = { alg: "RS256", typ: "JWT", kid: "rsa", ...lies.header };

@@ -1,4 +1,4 @@
-/** Markup that is safe to send: made only by `html`, or by a sanitizer. */
+/** Markup that is safe to send. Only `html` and a sanitizer make it. */
 export class Html {
   readonly text: string;
 
@@ -18,8 +18,8 @@ const ESCAPES: Record<string, string> = {
 };
 
 /**
- * The only way to make markup: every value that is not itself markup is
- * escaped, for text and for quoted attributes alike (attack 38). Null is nothing.
+ * The only way to make markup. Escapes every value that is not markup itself, for text
+ * and for quoted attributes alike (attack 38). Null gives an empty text.
  */
 export function html(fixed: TemplateStringsArray, ...parts: readonly Part[]): Html {
   return new Html(

@@ -33,7 +33,7 @@ async function servePages(): Promise<string> {
   return await serve(app);
 }
 
-test("a page and a refusal come with the rules that keep them harmless", async () => {
+test("a page and a refusal have the security headers", async () => {
   const url = await servePages();
   for (const [path, status] of [
     ["/", 200],
@@ -52,7 +52,7 @@ test("a page and a refusal come with the rules that keep them harmless", async (
   }
 });
 
-test("what a refusal says is text on its page, and no cache keeps it", async () => {
+test("a refusal's message is escaped on its page, and no cache keeps it", async () => {
   const response = await fetch(`${await servePages()}/gone`);
   expect(response.headers.get("cache-control")).toBe("no-store");
   const text = await response.text();
@@ -60,7 +60,7 @@ test("what a refusal says is text on its page, and no cache keeps it", async () 
   expect(text).toContain("<title>&lt;b&gt;</title>");
 });
 
-test("what a page loads is there, under the hash of its bytes and for good", async () => {
+test("a page's assets are served under the hash of their bytes and cached forever", async () => {
   const url = await servePages();
   const page = await (await fetch(`${url}/`)).text();
   const paths = [...page.matchAll(/href="(\/assets\/[^"]+)"/g)].map(([, path]) => path);

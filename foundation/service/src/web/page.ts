@@ -5,14 +5,14 @@ import { type Html, html } from "./html.ts";
 
 declare module "fastify" {
   interface FastifySchema {
-    /** Left out of the document of the API. */
+    /** Leaves the route out of the OpenAPI document. */
     hide?: boolean;
   }
 }
 
 /**
- * What keeps a page harmless even if markup of a stranger came through: no
- * script at all, nothing from elsewhere, no frame around it (attack 38).
+ * Limits the damage if a stranger's markup gets through: no scripts, nothing from other
+ * hosts, no framing (attack 38).
  */
 const HEADERS = {
   "content-security-policy":
@@ -27,7 +27,7 @@ export function sendPage(reply: FastifyReply, page: string): FastifyReply {
   return reply.headers(HEADERS).type("text/html; charset=utf-8").send(page);
 }
 
-/** What pages load besides themselves: under the hash of its bytes, so cached for good. */
+/** A file that pages load. Its path has the hash of its bytes, so it is cached forever. */
 export type Asset = { path: string; type: string; text: string };
 
 export function buildAsset(name: string, extension: string, type: string, text: string): Asset {
@@ -45,7 +45,7 @@ export function addAssets(app: HttpServer, assets: readonly Asset[]): void {
 
 export type Document = {
   title: string;
-  /** An SVG. */
+  /** The icon, as SVG. */
   icon: Asset;
   style: Asset;
   header: Html;
@@ -53,7 +53,7 @@ export type Document = {
   footer: Html;
 };
 
-/** A whole page. Nothing in it needs a script. */
+/** Renders a whole page. Pages work without scripts. */
 export function renderDocument(page: Document): string {
   return html`<!doctype html>
 <html lang="en">

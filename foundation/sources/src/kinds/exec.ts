@@ -22,7 +22,7 @@ export const execRules: SourceRules<"exec"> = {
   },
 };
 
-/** The arguments after the command; a hole fills exactly one of them. */
+/** Renders the arguments after the command. A hole fills exactly one argument. */
 export function renderArgv(source: ExecSource, textOf: HoleText): string[] {
   return source.argv.map((part) => (typeof part === "string" ? part : textOf(part.hole)));
 }

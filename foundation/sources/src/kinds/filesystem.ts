@@ -1,13 +1,13 @@
 import type { SourceRules } from "../source-rules.ts";
 
-/** What reading the mount table needs, whatever the manifest. */
+/** The mount table: what every source of this kind needs. */
 const MOUNT_TABLE = "/proc/self/mountinfo";
 
 export const filesystemRules: SourceRules<"filesystem"> = {
   title: "Measures every mounted file system",
   words: () => [],
   check() {
-    // It has nothing but its limits.
+    // A source of this kind has limits only, and its schema checks them.
   },
   level: () => "observe",
   needs: () => ({ files: MOUNT_TABLE }),

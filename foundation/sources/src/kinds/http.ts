@@ -18,7 +18,7 @@ export const httpRules: SourceRules<"http"> = {
   level: () => "observe",
   needs: (source) => ({ sockets: `${source.socket} GET ${requestPattern(source)}` }),
   describe(source, textOf) {
-    // Percent-encoding would hide the `<name>` of an unfilled hole.
+    // Decodes the `<name>` of an unfilled hole, which percent-encoding would hide.
     const target = renderRequestTarget(source, textOf)
       .replaceAll("%3C", "<")
       .replaceAll("%3E", ">");
@@ -27,8 +27,8 @@ export const httpRules: SourceRules<"http"> = {
 };
 
 /**
- * Path and query of a GET. Hole values are percent-encoded, so that a value
- * never starts another path segment or parameter.
+ * Renders path and query of a GET. Hole values are percent-encoded, so that a value never
+ * starts another path segment or query parameter.
  */
 export function renderRequestTarget(source: HttpSource, textOf: HoleText): string {
   const encoded: HoleText = (hole) => encodeURIComponent(textOf(hole));

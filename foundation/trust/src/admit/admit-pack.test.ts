@@ -30,7 +30,7 @@ import { EMPTY_FRONTIER, encodeFrontier, headOf } from "../log/index.ts";
 import { admitPack, admittedFolder, followRegistry, readAdmitted } from "./index.ts";
 import { createTestSigstore, signKeylessSample } from "../testing/sigstore/index.ts";
 
-// Every case starts real processes.
+// Every case starts real processes, so cases take long.
 
 const root = mkdtempSync(join(tmpdir(), "sonde-admit-"));
 const program = join(root, "admit.cjs");
@@ -39,7 +39,7 @@ const archive = buildSampleArchive();
 const digest = archiveDigest(archive);
 const bundle = signSample(archive, key);
 
-// What the registry answers instead of the truth, by path.
+// What the registry answers instead of the real file, by path.
 let served: Map<
   string,
   {
@@ -49,7 +49,7 @@ let served: Map<
   }
 >;
 let registry: SampleRegistry;
-// Bodies that mean a behaviour.
+// Bodies that stand for a behaviour.
 const ENDLESS = "endless";
 const SILENT = "silent";
 let storeDir: string;
@@ -106,7 +106,7 @@ function withdraw(): void {
   ]);
 }
 
-/** The code of the refusal, and "left something" when a refusal left anything on disk. */
+/** Returns the code of the refusal, and "left something" when a refusal left files on disk. */
 async function refusal(changes: Partial<AdmitRequest> = {}, deadlineMs?: number): Promise<string> {
   try {
     await admitPack(program, { ...request, ...changes }, deadlineMs);
@@ -142,7 +142,7 @@ test("a pack is fetched, verified and stored for another user to read", async ()
   expect(await readAdmitted(storeDir, digest, request.policy)).toEqual(pack);
 });
 
-test("again, and at once, gives the same; a damaged one is replaced, leavings go", async () => {
+test("repeated and concurrent admits give the same; a damaged pack is replaced, leftovers are removed", async () => {
   const stale = join(storeDir, ".admit-000000000000000000000000");
   mkdirSync(stale, { recursive: true });
   utimesSync(stale, 1000, 1000);
@@ -155,7 +155,7 @@ test("again, and at once, gives the same; a damaged one is replaced, leavings go
   expect(readdirSync(storeDir)).toEqual([digest.slice(7)]);
 });
 
-test("what is changed on disk afterwards is noticed", async () => {
+test("a change on disk after the admission is noticed", async () => {
   await admitPack(program, request);
   const folder = admittedFolder(storeDir, digest);
   const changes: [string, () => void][] = [
@@ -195,7 +195,7 @@ test("what is changed on disk afterwards is noticed", async () => {
   });
 });
 
-test("what was admitted counts by the policy of today, and is fetched only once", async () => {
+test("the present policy judges an admitted pack, which is fetched only once", async () => {
   const first = await admitPack(program, request);
   const other = createSampleKey();
   const changed = buildSamplePolicy({ acme: [other] });
@@ -205,12 +205,13 @@ test("what was admitted counts by the policy of today, and is fetched only once"
   await expect(admitPack(program, { ...request, policy: changed })).rejects.toMatchObject({
     code: "SIGNER_UNTRUSTED",
   });
-  // Signed anew by the one who counts now: the record says so.
+  // After the trusted publisher signs the archive again, the stored record names that signer.
   serve(archive, signSample(archive, other));
   await admitPack(program, { ...request, policy: changed });
   const { signer } = await readAdmitted(storeDir, digest, changed);
   expect(signer).not.toEqual(first.signer);
-  // The archive is served no more, and is not needed; that it is in the log still is.
+  // The registry no longer serves the archive. The stored one is enough, as its log entry
+  // still exists.
   withdraw();
   expect(await admitPack(program, { ...request, policy: changed })).toMatchObject({ signer });
   for (const wrong of [{ version: "1.0.1" }, { name: "acme/other" }, { agentVersion: "9.0.0" }]) {
@@ -220,7 +221,7 @@ test("what was admitted counts by the policy of today, and is fetched only once"
   }
 });
 
-test("an unsigned pack from a folder is never what a registry would have given", async () => {
+test("an unsigned pack from a folder never stands in for a registry's pack", async () => {
   const localPacks = mkdtempSync(join(root, "local-"));
   writeFileSync(join(localPacks, "hello-1.0.0.tgz"), archive);
   const policy = { ...request.policy, allowUnsignedPacks: true };
@@ -234,7 +235,7 @@ test("an unsigned pack from a folder is never what a registry would have given",
   });
 });
 
-test("a keyless signature is verified in the program, against the root that came along", async () => {
+test("the program verifies a keyless signature against the root in the request", async () => {
   const sigstore = await createTestSigstore();
   const who = { issuer: "https://issuer.example", identity: "https://example.com/acme/hello" };
   serve(archive, await signKeylessSample(sigstore, archive, who));
@@ -283,7 +284,7 @@ test("a lying registry's pack is refused and leaves nothing", async () => {
   expect(await refusal({ digest: archiveDigest(lying) })).toBe("REQUIRES_MISMATCH");
 });
 
-test("a bad answer of the registry is bounded in size and time", async () => {
+test("a bad answer of the registry is limited in size and time", async () => {
   served = new Map([[`${PATH}/archive`, { body: ENDLESS }]]);
   expect(await refusal()).toBe("ARCHIVE_INVALID");
   served = new Map([
@@ -306,13 +307,13 @@ test("a bad answer of the registry is bounded in size and time", async () => {
   expect(await refusal({ registry: "http://127.0.0.1:1" })).toBe("REGISTRY_UNAVAILABLE");
 });
 
-test("attack 69: a version that is in nobody else's log is refused", async () => {
+test("attack 69: a version that is in no log of others is refused", async () => {
   const before = request.log;
-  // Made for one agent alone: signed by the right key, but published in no log.
+  // A version made for one agent alone: the right key signed it, but no log has it.
   const special = buildSampleArchive({ code: "var pack = { special: 1 };\n" });
   serve(special, signSample(special, key));
   expect(await refusal({ digest: archiveDigest(special) })).toBe("REGISTRY_LOG_INCONSISTENT");
-  // In a fork that was made for it.
+  // The version is published in a fork that was made for this agent.
   const honest = registry.log;
   registry.log = honest.fork();
   registry.publish(special, signSample(special, key));
@@ -322,15 +323,15 @@ test("attack 69: a version that is in nobody else's log is refused", async () =>
   expect(await refusal({ digest: archiveDigest(special), log: forked })).toBe(
     "REGISTRY_LOG_INCONSISTENT",
   );
-  // Published later than the head that the reader accepted.
+  // The version is published after the head that the reader accepted.
   registry.publish(special, signSample(special, key));
   expect(await refusal({ digest: archiveDigest(special), log: before })).toBe(
     "REGISTRY_LOG_INCONSISTENT",
   );
 });
 
-test("attack 69: that an archive is stored already does not stand for its place in the log", async () => {
-  // A developer's own signed build, which no registry ever published.
+test("attack 69: an archive that is stored already still needs its log entry", async () => {
+  // A developer's own signed build, which no registry has published.
   const own = buildSampleArchive({ code: "var pack = { own: 1 };\n" });
   const localPacks = mkdtempSync(join(root, "local-"));
   writeFileSync(join(localPacks, "hello-1.0.0.tgz"), own);
@@ -361,7 +362,7 @@ test("a stripped, moved or false proof is refused", async () => {
   expect(await refusal({ log: null })).toBe("BAD_REQUEST");
 });
 
-test("a log is followed in the program, entry by entry", async () => {
+test("the program follows a log entry by entry", async () => {
   const quarantine = {
     type: "quarantine",
     at: "2026-01-02T00:00:00.000Z",
@@ -395,7 +396,7 @@ test("a log is followed in the program, entry by entry", async () => {
   expect(await refuse({})).toBe("ARCHIVE_INVALID");
   served = new Map();
   expect(await refuse({ registry: "http://127.0.0.1:1" })).toBe("REGISTRY_UNAVAILABLE");
-  // An entry that is no entry is in nobody's history.
+  // An invalid log entry makes the whole log invalid.
   registry.log.append(Buffer.from('{"type":"other"}'));
   expect(await refuse({})).toBe("REGISTRY_LOG_INCONSISTENT");
 });
@@ -410,7 +411,7 @@ test("a request without policy or digest is refused", async () => {
   expect(await refusal({ name: "acme/../../etc" })).toBe("BAD_REQUEST");
 });
 
-test("an author's own folder may be unsigned where the host says so, and no one else can write", async () => {
+test("an author's own folder may hold unsigned packs if the host allows it and nobody else can write there", async () => {
   const localPacks = mkdtempSync(join(root, "local-"));
   const path = join(localPacks, "hello-1.0.0.tgz");
   const closed = { ...request.policy, localPacks };
@@ -432,7 +433,7 @@ test("an author's own folder may be unsigned where the host says so, and no one 
   }
   const unsigned = await admitPack(program, { ...request, ...asked, policy: open });
   expect(unsigned.signer).toEqual({ kind: "none", publisher: "acme" });
-  // Another digest is another archive, which is the registry's to have.
+  // Another digest is another archive, which only the registry has.
   const published = await admitPack(program, { ...request, policy: open });
   expect(published).toMatchObject({ digest, signer: { kind: "rsa-sha256" } });
 });
@@ -450,7 +451,7 @@ test("a signature beside an author's own archive is verified", async () => {
   expect(signer.kind).toBe("rsa-sha256");
 });
 
-test("a program that says nothing, too much or nonsense is an error, not a pack", async () => {
+test("a program that answers nothing, too much or nonsense gives an error, not a pack", async () => {
   const answer = async (body: string, deadlineMs?: number): Promise<unknown> => {
     const path = join(root, "other.cjs");
     writeFileSync(path, body);
@@ -471,7 +472,7 @@ test("a program that says nothing, too much or nonsense is an error, not a pack"
   ).toMatchObject({ code: "FORBIDDEN", message: "" });
 });
 
-test("a store that cannot be written is one clear sentence", async () => {
+test("a store that cannot be written gives one clear sentence", async () => {
   const file = join(root, "a-file");
   writeFileSync(file, "");
   expect(await refusal({ storeDir: join(file, "store") })).toBe("RIGHT_MISSING");

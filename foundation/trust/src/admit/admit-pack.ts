@@ -7,11 +7,11 @@ const DEADLINE_MS = 60_000;
 const MAX_REPLY_BYTES = 2 * 1024 * 1024;
 
 /**
- * Has the admit program fetch, verify and store one pack.
+ * Starts the admit program to fetch, verify and store one pack.
  *
  * @param admitProgramPath path of the bundled `admit.js`
- * @throws SondeError with the program's own code, REGISTRY_UNAVAILABLE at the
- *   deadline, INTERNAL when the program did not answer properly
+ * @throws SondeError with the program's own code, REGISTRY_UNAVAILABLE at the deadline,
+ *   INTERNAL for an invalid answer of the program
  */
 export async function admitPack(
   admitProgramPath: string,

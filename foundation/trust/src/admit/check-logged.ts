@@ -7,8 +7,8 @@ import { createTileReader, fetchFile } from "./registry-fetch.ts";
 const MAX_VERSION_BYTES = 1024 * 1024;
 
 /**
- * Demands that exactly this archive was published in the log up to `place`: a
- * version made for one agent alone is in no log that others see (attack 69).
+ * Checks that exactly this archive was published in the log up to `place`. A version made
+ * for one agent alone is in no log that others see (attack 69).
  *
  * @throws SondeError REGISTRY_LOG_INCONSISTENT, or REGISTRY_UNAVAILABLE
  */
@@ -36,7 +36,7 @@ export async function checkLogged(
   throw inconsistent(`expected ${name} ${version} with ${digest} as entry ${index}, got another`);
 }
 
-/** Where the registry says the entry is; only a proof makes it true. */
+/** Asks the registry where the entry is. The answer counts only with an inclusion proof. */
 async function fetchIndex(registry: string, path: string): Promise<number> {
   const bytes = await fetchFile(registry, path, MAX_VERSION_BYTES);
   const answer =

@@ -4,11 +4,10 @@ import { SondeError } from "@sonde/schemas/errors";
 const WRITABLE_BY_OTHERS = 0o022;
 
 /**
- * Demands that nobody but trusted owners can have written a file, or put files
- * into a folder.
+ * Checks that only trusted owners can have written a file, or put files into a folder.
  *
- * @param stats of what lies at `path`
- * @param owners user ids whose word counts
+ * @param stats of the file or folder at `path`
+ * @param owners trusted user ids
  * @throws SondeError CONFIG_INVALID
  */
 export function checkOwner(stats: Stats, owners: readonly number[], path: string): void {

@@ -5,7 +5,7 @@ import { MAX_BUNDLE_BYTES, verifyPack } from "../pack/index.ts";
 import { readBoundedFile } from "./read-bounded-file.ts";
 
 /**
- * Verifies an upload by the one verifier, and says what it is.
+ * Verifies an upload with `verifyPack` and returns what the archive holds.
  *
  * @throws as verifyPack
  */

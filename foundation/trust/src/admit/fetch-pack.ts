@@ -4,14 +4,14 @@ import { MAX_ARCHIVE_BYTES } from "../archive/index.ts";
 import { MAX_BUNDLE_BYTES } from "../pack/index.ts";
 import { fetchFile } from "./registry-fetch.ts";
 
-/** What came from outside, not yet looked at. */
+/** Bytes from outside, not yet verified. */
 export type UnverifiedPack = { archive: Uint8Array; bundle: string | null };
 
 /**
  * Fetches archive and bundle of one version from a registry.
  *
- * @throws SondeError REGISTRY_UNAVAILABLE, NOT_FOUND when there is no such
- *   version, or ARCHIVE_INVALID for an answer above its cap
+ * @throws SondeError REGISTRY_UNAVAILABLE, NOT_FOUND when there is no such version, or
+ *   ARCHIVE_INVALID for an answer above its cap
  */
 export async function fetchPack(
   registry: string,

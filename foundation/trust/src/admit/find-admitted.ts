@@ -4,10 +4,12 @@ import { checkEngine } from "../pack/index.ts";
 import { readAdmitted } from "./read-admitted.ts";
 
 /**
- * What was fetched and verified before needs neither again: the store is asked
- * by the archive's digest, and the signer judged by today's policy. Null for
- * what is absent, damaged or no longer trusted, which is then fetched anew, and
- * for unsigned packs, since where an archive comes from decides about those.
+ * Looks up an archive by its digest in the store, so that a stored pack is not fetched
+ * and verified again. The present policy decides whether its signer still counts.
+ *
+ * Returns null for a pack that is absent, damaged or no longer trusted; the caller then
+ * fetches it. Also returns null for unsigned packs, because they are allowed by where
+ * they come from.
  */
 export async function findAdmitted(request: AdmitRequest): Promise<AdmittedPack | null> {
   const { storeDir, digest, policy, name, version, agentVersion } = request;

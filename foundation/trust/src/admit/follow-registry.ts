@@ -13,11 +13,11 @@ const DEADLINE_MS = 5 * 60_000;
 const MAX_LINE_BYTES = 128 * 1024;
 
 /**
- * Has the admit program follow a registry's log to its present head; see
- * `followLog` for what that proves.
+ * Starts the admit program to follow a registry's log to its present head. `followLog`
+ * says what that proves.
  *
- * @param onEntry takes each entry since `from`, one after the other. Provisional:
- *   when the call throws, nothing that came counts.
+ * @param onEntry called with each entry since `from`, in order; when this function
+ *   throws, the entries are void
  * @throws SondeError REGISTRY_LOG_INCONSISTENT, REGISTRY_UNAVAILABLE, INTERNAL
  */
 export async function followRegistry(

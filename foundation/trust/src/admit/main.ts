@@ -22,15 +22,15 @@ import { noLocalPack, readLocalPack } from "./read-local-pack.ts";
 import { createTileReader, fetchCheckpoint } from "./registry-fetch.ts";
 import { storePack } from "./store-pack.ts";
 
-// The admit program: requests about packs, one after the other, until its input
-// ends. A process of its own, so no hostile byte meets the memory of agent, hub
+// The admit program: answers requests about packs, one at a time, until its input ends.
+// It is a process of its own, so that hostile bytes never enter the memory of agent, hub
 // or registry.
 
 const MAX_REQUEST_BYTES = 1024 * 1024;
 
 type Reply = AdmitReply | FollowReply | CheckReply;
 
-/** Fetches or reads, verifies and stores one archive. */
+/** Fetches an archive or reads it from the local folder, then verifies and stores it. */
 async function admit(request: AdmitRequest): Promise<AdmitReply> {
   const { name, version, digest, policy, log, agentVersion, storeDir } = request;
   const expected = { name, version, ...(digest !== null && { digest }) };
@@ -56,7 +56,7 @@ async function admit(request: AdmitRequest): Promise<AdmitReply> {
   return { ok: true, pack: await storePack(storeDir, pack) };
 }
 
-/** Follows a registry's log and hands on each new entry. */
+/** Follows a registry's log and prints each new entry. */
 async function follow(request: FollowRequest): Promise<FollowReply> {
   const { registry, logKey, from, seen, logHeadMaxAgeHours } = request;
   const { frontier, checkpoint } = await followLog({
@@ -98,7 +98,7 @@ async function serve(line: string): Promise<Reply> {
   }
 }
 
-/** Waits for a reader that is slower than the registry. */
+/** Waits when the reader is slower than the registry. */
 async function print(value: object): Promise<void> {
   if (!process.stdout.write(`${JSON.stringify(value)}\n`)) await once(process.stdout, "drain");
 }

@@ -5,7 +5,7 @@ import { type Digest } from "@sonde/schemas/names";
 import { parseJson } from "@sonde/schemas/parse";
 import { type AdmittedPack, type SignerPolicy, parseVerifiedRecord } from "@sonde/schemas/trust";
 import { ARCHIVE_LAYOUT, type ArchiveFile, contentDigest, digestOf } from "../archive/index.ts";
-// Not by the front door: an agent reads its store without loading Sigstore.
+// Imported past the front door, so that an agent reads its store without loading Sigstore.
 import { parseManifest } from "../pack/check-manifest.ts";
 import { demandTrusted } from "../pack/demand-trusted.ts";
 import { readBoundedFile } from "./read-bounded-file.ts";
@@ -13,18 +13,18 @@ import { readBoundedFile } from "./read-bounded-file.ts";
 export const RECORD_FILE = "verified.json";
 const MAX_RECORD_BYTES = 16 * 1024;
 
-/** The folder of an admitted archive: named by the digest's hex. */
+/** Returns the folder of an admitted archive, named by the digest's hex. */
 export function admittedFolder(storeDir: string, digest: Digest): string {
   return join(storeDir, digest.slice("sha256:".length));
 }
 
 /**
- * Reads a stored pack again and checks that its files are still the ones that
- * were verified, and that the policy as it is now still trusts who signed them.
+ * Reads a stored pack. Checks that its files are those that were verified, and that the
+ * present policy still trusts their signer.
  *
- * @throws SondeError NOT_FOUND when nothing is stored under the digest,
- *   DIGEST_MISMATCH when what is stored is not what was verified,
- *   SIGNER_UNTRUSTED or SIGNATURE_MISSING when the policy has changed
+ * @throws SondeError NOT_FOUND when nothing is stored under the digest, DIGEST_MISMATCH
+ *   when the files have changed, SIGNER_UNTRUSTED or SIGNATURE_MISSING when the policy
+ *   has changed
  */
 export async function readAdmitted(
   storeDir: string,
@@ -36,7 +36,10 @@ export async function readAdmitted(
   return pack;
 }
 
-/** A stored pack with the names and the content digest of its `verified.json`, whoever signed it. */
+/**
+ * Reads a stored pack and checks it against its `verified.json`: names and content
+ * digest, not the signer.
+ */
 export async function readSound(storeDir: string, digest: Digest): Promise<AdmittedPack> {
   const folder = admittedFolder(storeDir, digest);
   await checkNames(folder, digest);

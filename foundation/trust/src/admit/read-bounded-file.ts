@@ -2,11 +2,11 @@ import { type FileHandle, constants, open } from "node:fs/promises";
 import { SondeError } from "@sonde/schemas/errors";
 
 /**
- * Reads a whole regular file of at most `maxBytes`. Follows no link at the end
- * of the path and waits for no fifo or device (attack class 51).
+ * Reads a whole regular file of at most `maxBytes`. Does not follow a link at the end of
+ * the path and does not block on a fifo or device (attack class 51).
  *
  * @returns null when there is no such file
- * @throws SondeError ARCHIVE_INVALID for anything but such a file
+ * @throws SondeError ARCHIVE_INVALID for a larger file or anything but a regular file
  */
 export async function readBoundedFile(path: string, maxBytes: number): Promise<Buffer | null> {
   const file = await openIfThere(path);

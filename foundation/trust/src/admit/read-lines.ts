@@ -3,8 +3,8 @@ import { SondeError } from "@sonde/schemas/errors";
 const NEWLINE = 10;
 
 /**
- * Splits a stream into lines, and reads no faster than they are taken. What
- * comes after the last newline is a line too.
+ * Splits a stream into lines, with back-pressure. Text after the last newline is a line
+ * too.
  *
  * @throws SondeError INTERNAL for a line above `maxBytes`
  */

@@ -9,13 +9,13 @@ import type { UnverifiedPack } from "./fetch-pack.ts";
 import { readBoundedFile } from "./read-bounded-file.ts";
 
 /**
- * Reads a pack that its author built on this host: `PACK-VERSION.tgz` in the
- * policy's folder and, when it is signed, `PACK-VERSION.tgz.sigstore.json`.
+ * Reads a pack that its author built on this host: `PACK-VERSION.tgz` in the policy's
+ * folder and, if it is signed, `PACK-VERSION.tgz.sigstore.json`.
  *
- * @returns null when the policy allows no such packs, or there is none with
- *   that digest: then it is the registry's to have it
- * @throws SondeError CONFIG_INVALID when others than root and this user could
- *   have written it, ARCHIVE_INVALID
+ * @returns null when the policy allows no such packs, or the folder has none with that
+ *   digest; the caller then asks the registry
+ * @throws SondeError CONFIG_INVALID when anybody but root and this user could have
+ *   written it, ARCHIVE_INVALID
  */
 export async function readLocalPack(request: AdmitRequest): Promise<UnverifiedPack | null> {
   const { name, version, digest, policy } = request;
@@ -32,7 +32,7 @@ export async function readLocalPack(request: AdmitRequest): Promise<UnverifiedPa
   return { archive, bundle: bundle === null ? null : bundle.toString("utf8") };
 }
 
-/** @throws SondeError NOT_FOUND, saying what the host would have to hold */
+/** Builds the error NOT_FOUND, which says what is missing on the host. */
 export function noLocalPack({ name, version, policy }: AdmitRequest): SondeError {
   const where = policy.allowUnsignedPacks ? policy.localPacks : undefined;
   return new SondeError(

@@ -5,16 +5,16 @@ import { type ReadTile, maxTileBytes, tilePath } from "../log/index.ts";
 
 const TIMEOUT_MS = 20_000;
 const MAX_CHECKPOINT_BYTES = 16 * 1024;
-/** A registry that is asked too often says so; each second it takes a hundred more. */
+/** How long to wait after a 429. A registry refills a hundred requests per second. */
 const BUSY_WAIT_MS = 1000;
 const MAX_BUSY_WAITS = 20;
 
 /**
- * Fetches one file of a registry. Size and time are bounded, redirects are
- * refused, and nothing is believed. Waits for a registry that asks for patience.
+ * Fetches one file of a registry, with limits of size and time. Refuses redirects. The
+ * bytes are not verified. Retries while the registry's rate limit refuses.
  *
  * @param path below the registry's address, without a leading slash
- * @returns null when the registry says that there is none
+ * @returns null when the registry has no such file
  * @throws SondeError REGISTRY_UNAVAILABLE, or ARCHIVE_INVALID for an answer above its cap
  */
 export async function fetchFile(
@@ -57,14 +57,14 @@ async function askPatiently(url: string): Promise<Response> {
   }
 }
 
-/** The signed head of a registry's log, not yet opened. */
+/** Fetches the signed head of a registry's log, without verifying it. */
 export async function fetchCheckpoint(registry: string): Promise<string> {
   const bytes = await fetchFile(registry, "log/checkpoint", MAX_CHECKPOINT_BYTES);
   if (bytes !== null) return bytes.toString("utf8");
   throw new SondeError("REGISTRY_LOG_INCONSISTENT", "expected a log in the registry, got none");
 }
 
-/** The tiles of a registry's log. One that is missing is as good as a false one. */
+/** Fetches tiles of a registry's log. A missing tile counts as an inconsistent log. */
 export function createTileReader(registry: string): ReadTile {
   return async (id) => {
     const bytes = await fetchFile(registry, `log/${tilePath(id)}`, maxTileBytes(id));

@@ -4,14 +4,13 @@ import { startProgram } from "./start-program.ts";
 
 export type RunOptions = {
   deadlineMs: number;
-  /** Of one line of the answer. */
+  /** Largest line of the answer. */
   maxLineBytes: number;
 };
 
 /**
- * Runs the admit program: a process per request, with an empty environment,
- * killed at the deadline or when a line is too long. Reads no faster than the
- * lines are taken.
+ * Runs the admit program in a process per request, with an empty environment. Kills it at
+ * the deadline or when a line is too long. Applies back-pressure to its output.
  *
  * @returns every line of its answer, in order
  * @throws SondeError REGISTRY_UNAVAILABLE at the deadline, INTERNAL

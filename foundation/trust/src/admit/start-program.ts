@@ -14,7 +14,7 @@ export function startProgram(programPath: string, flags: readonly string[] = [])
     cwd: "/",
     stdio: ["pipe", "pipe", "ignore"],
   });
-  // A program that ends without reading shows in its (empty) reply.
+  // A program that ends without reading its input is noticed by its empty reply.
   child.stdin.on("error", () => child.stdin.destroy());
   return child;
 }

@@ -7,16 +7,16 @@ import { type AdmittedPack, type VerifiedRecord } from "@sonde/schemas/trust";
 import { type VerifiedPack, isVerifiedPack } from "../pack/index.ts";
 import { RECORD_FILE, admittedFolder, readSound } from "./read-admitted.ts";
 
-// Runners are another user: they read the code, and nobody but the owner writes it.
+// Runners, which are another user, read the code. Only the owner may write it.
 const FOLDER_MODE = 0o755;
 const FILE_MODE = 0o644;
 const TEMPORARY_PREFIX = ".admit-";
 const TEMPORARY_LIFE_MS = 10 * 60_000;
 
 /**
- * Stores a verified pack under its digest. Durable and whole when it returns: a
- * reader sees all of it or nothing, also after a power cut. Safe to run twice at
- * once; a pack that is there already is checked and, if damaged, replaced.
+ * Stores a verified pack under its digest. The write is atomic and durable: a reader sees
+ * a complete pack or none, also after a power cut. Concurrent calls are safe. A pack that
+ * is there already is checked and, if damaged, replaced.
  *
  * @throws SondeError RIGHT_MISSING when the store cannot be written
  */
@@ -51,7 +51,7 @@ async function place(storeDir: string, pack: VerifiedPack): Promise<AdmittedPack
   return await readSound(storeDir, pack.digest);
 }
 
-/** A folder that is there already stays when it is sound: another admit was first. */
+/** Keeps an existing folder if it is sound, since a concurrent admit may have been first. */
 async function moveInto(temporary: string, storeDir: string, pack: VerifiedPack): Promise<void> {
   const target = admittedFolder(storeDir, pack.digest);
   try {
@@ -66,10 +66,10 @@ async function moveInto(temporary: string, storeDir: string, pack: VerifiedPack)
 async function readIfSound(storeDir: string, pack: VerifiedPack): Promise<AdmittedPack | null> {
   try {
     const present = await readSound(storeDir, pack.digest);
-    // Signed by another before: the record must name the signer that counts now.
+    // Another key signed the stored pack before, and the record must name the present signer.
     return isDeepStrictEqual(present.signer, pack.signer) ? present : null;
   } catch (cause) {
-    // Absent or damaged: either way it is written anew.
+    // An absent or damaged pack is written again.
     if (cause instanceof SondeError) return null;
     throw cause;
   }
@@ -88,7 +88,7 @@ async function writeFiles(folder: string, pack: VerifiedPack): Promise<void> {
     const file = await open(join(folder, path), "wx", FILE_MODE);
     try {
       await file.writeFile(bytes);
-      // The umask may have taken the right to read away.
+      // The umask may have removed the right to read.
       await file.chmod(FILE_MODE);
       await file.sync();
     } finally {
@@ -107,7 +107,7 @@ async function syncFolder(folder: string): Promise<void> {
   }
 }
 
-/** What a killed admit left behind. */
+/** Removes what a killed admit left behind. */
 async function removeStale(storeDir: string): Promise<void> {
   for (const name of await readdir(storeDir)) {
     if (!name.startsWith(TEMPORARY_PREFIX)) continue;
@@ -117,7 +117,10 @@ async function removeStale(storeDir: string): Promise<void> {
   }
 }
 
-/** When it last changed; now for one that another admit has just finished with. */
+/**
+ * Returns the time of the last change; the present time when a concurrent admit has just
+ * removed it.
+ */
 async function changedAt(path: string): Promise<number> {
   try {
     return (await stat(path)).mtimeMs;

@@ -4,16 +4,16 @@ import { SondeError } from "@sonde/schemas/errors";
 import { readLines } from "./read-lines.ts";
 import { type ProgramProcess, startProgram } from "./start-program.ts";
 
-/** What one request may cost before its process is killed. */
+/** Limits of one request. Beyond one of them the process is killed. */
 export type WarmLimits = { deadlineMs: number; maxLineBytes: number; maxMemoryBytes: number };
 
 const WATCH_MS = 50;
 const PAGE_BYTES = 4096;
 
 /**
- * The admit program kept running, for one request at a time (the caller's
- * promise). Killed by whatever goes wrong, and then never asked again. It reads
- * its own folder and `readable`, writes nothing, and ends with its owner.
+ * An admit program that is kept running. The caller sends one request at a time. Any
+ * failure kills the process, and it takes no further request. The process may read its
+ * own folder and `readable`, writes nothing, and ends with its owner.
  */
 export class WarmProgram {
   readonly #child: ProgramProcess;
@@ -38,8 +38,9 @@ export class WarmProgram {
   }
 
   /**
-   * @returns the one line of its answer, unread
-   * @throws SondeError CHECK_FAILED when it ended, was late, too large or too talkative
+   * @returns the one line of its answer, unparsed
+   * @throws SondeError CHECK_FAILED when the process ended, or exceeded its deadline,
+   *   memory or answer size
    */
   async ask(request: object): Promise<string> {
     const { deadlineMs, maxMemoryBytes } = this.#limits;
@@ -75,7 +76,10 @@ export class WarmProgram {
   }
 }
 
-/** From `/proc/PID/statm`, whose second field counts pages; 0 for what has just ended. */
+/**
+ * Resident memory in bytes. The second field of `/proc/PID/statm` counts pages. 0 when
+ * the process has just ended.
+ */
 function residentBytes(pid: number | undefined): number {
   try {
     const [, pages] = readFileSync(`/proc/${pid}/statm`, "latin1").split(" ");

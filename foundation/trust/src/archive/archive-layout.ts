@@ -1,8 +1,7 @@
 /**
- * The only files an archive may hold, in the only order it may hold them, with
- * their caps in bytes. All are mandatory and none may be empty. An allow-list
- * leaves nothing to decide about links, folders, escapes, look-alike or
- * colliding names (attack class 42).
+ * The only files an archive may hold, in their only order, with their caps in bytes. All
+ * are mandatory, and none may be empty. This allow list rules out links, folders, path
+ * escapes, look-alike names and collisions (attack class 42).
  */
 export const ARCHIVE_LAYOUT = [
   { path: "LICENSE", maxBytes: 64 * 1024 },
@@ -19,14 +18,17 @@ export type ArchiveFile = { readonly path: ArchivePath; readonly bytes: Uint8Arr
 export const FILE_MODE = 0o644;
 export const BLOCK_BYTES = 512;
 
-/** Every file at its cap, each with its header and padding, and the two closing blocks. */
+/**
+ * Size of the tar with every file at its cap: headers, padding and the two closing blocks
+ * included.
+ */
 export const MAX_UNPACKED_BYTES =
   ARCHIVE_LAYOUT.reduce((sum, { maxBytes }) => sum + maxBytes + BLOCK_BYTES, 0) + 2 * BLOCK_BYTES;
 
-/** An archive above this is refused unread. */
+/** A larger archive is refused unread. */
 export const MAX_ARCHIVE_BYTES = 2 * 1024 * 1024;
 
-/** Bytes of a file's content in a tar stream: padded to whole blocks (POSIX.1-1988 ustar). */
+/** Size of a file's content in a tar stream: padded to whole blocks (POSIX.1-1988 ustar). */
 export function paddedLength(size: number): number {
   return Math.ceil(size / BLOCK_BYTES) * BLOCK_BYTES;
 }

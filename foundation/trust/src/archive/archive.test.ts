@@ -30,7 +30,7 @@ const archive = writeArchive(FILES);
 const tar = readGzipMember(archive);
 
 const refused = expect.objectContaining({ code: "ARCHIVE_INVALID" });
-/** The code with which an archive is refused, or "accepted". */
+/** Returns the code with which an archive is refused, or "accepted". */
 function verdict(bytes: Uint8Array): string {
   try {
     readArchive(bytes);
@@ -39,7 +39,7 @@ function verdict(bytes: Uint8Array): string {
     return error instanceof SondeError ? error.code : "no code";
   }
 }
-/** Gzips a tar that was changed at one place, checksum made right again. */
+/** Gzips a tar with one changed header and a correct checksum. */
 function withHeader(change: (header: Buffer) => void, file = 0): Uint8Array {
   const copy = Buffer.from(tar);
   let at = 0;
@@ -59,7 +59,7 @@ const put = (at: number, length: number, value: string) => (header: Buffer) => {
   header.write(value, at, "utf8");
 };
 
-test("what was written is read back, whatever the order it was given in", () => {
+test("an archive reads back as written, whatever the order of its input", () => {
   const paths = readArchive(archive).map((file) => file.path);
   expect(paths).toEqual(["LICENSE", "README.md", "index.js", "pack.json"]);
   expect(writeArchive(FILES.toReversed())).toEqual(archive);
@@ -67,7 +67,7 @@ test("what was written is read back, whatever the order it was given in", () => 
 });
 
 test("the bytes are the same on any day and machine", () => {
-  // Fixed here on purpose: a change of these bytes is a change of format.
+  // A fixed value on purpose: if it changes, the format has changed.
   expect(contentDigest(FILES)).toBe(
     "sha256:81d2cdeefb2b88ad934ff0ea49e595451269bf7dd160076298c028e674f47eb1",
   );
@@ -76,7 +76,7 @@ test("the bytes are the same on any day and machine", () => {
   );
 });
 
-test("ordinary tar reads it", () => {
+test("ordinary tar reads an archive", () => {
   const folder = mkdtempSync(join(tmpdir(), "sonde-archive-"));
   try {
     writeFileSync(join(folder, "a.tgz"), archive);
@@ -101,7 +101,7 @@ test("one changed byte at any offset is refused", () => {
 });
 
 // Attack 41.
-test("cut short at any length it is refused", () => {
+test("an archive cut short at any length is refused", () => {
   for (let length = 0; length < archive.length; length += 1) {
     expect(verdict(archive.subarray(0, length))).toBe("ARCHIVE_INVALID");
   }
@@ -266,7 +266,7 @@ test("a missing file is refused by writer and reader alike", () => {
   }
 });
 
-test("the content digest tells every swapped byte and file", () => {
+test("the content digest changes with every swapped byte and file", () => {
   const swapped = [
     text("pack.json", "# Hello\n"),
     text("README.md", '{"manifest":1}\n'),

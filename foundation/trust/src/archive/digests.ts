@@ -2,20 +2,20 @@ import { createHash } from "node:crypto";
 import type { Digest } from "@sonde/schemas/names";
 import { type ArchiveFile, FILE_MODE } from "./archive-layout.ts";
 
-/** SHA-256 of bytes as `sha256:hex`. */
+/** Returns the SHA-256 of bytes as `sha256:hex`. */
 export function digestOf(bytes: Uint8Array): Digest {
   return `sha256:${createHash("sha256").update(bytes).digest("hex")}`;
 }
 
-/** The digest by which an archive is known everywhere. */
+/** Returns the digest that identifies an archive. */
 export function archiveDigest(archive: Uint8Array): Digest {
   return digestOf(archive);
 }
 
 /**
- * The digest of what an archive holds, whatever its packaging: SHA-256 over a
- * domain line and one line `mode sha256 path` per file, in order of path. An
- * agent recomputes it from the files it loads.
+ * Returns the digest of an archive's content, independent of its packaging: SHA-256 over
+ * a domain line and one line `mode sha256 path` per file, sorted by path. An agent
+ * computes it again from the files that it loads.
  */
 export function contentDigest(files: readonly ArchiveFile[]): Digest {
   const lines = files

@@ -6,13 +6,13 @@ import { MAX_ARCHIVE_BYTES, MAX_UNPACKED_BYTES } from "./archive-layout.ts";
 // no hint about compression, operating system unknown.
 const GZIP_HEADER = Buffer.from([0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 255]);
 const TRAILER_BYTES = 8;
-// RFC 1951, 3.2.4: a stored block is its length, the length inverted, the bytes.
+// RFC 1951, 3.2.4: a stored block has its length, the inverted length and the bytes.
 const STORED_BLOCK_MAX = 0xffff;
 
 /**
- * Wraps bytes as one gzip member of stored (uncompressed) blocks. What deflate
- * emits differs between zlib builds and processors; stored blocks do not, so a
- * stranger on another machine rebuilds the same archive from the same source.
+ * Wraps bytes as one gzip member of stored (uncompressed) blocks. Deflate output differs
+ * between zlib builds and processors; stored blocks do not. So anybody can rebuild the
+ * same archive from the same source on another machine.
  */
 export function buildGzipMember(content: Uint8Array): Uint8Array {
   const parts: Uint8Array[] = [GZIP_HEADER];
@@ -32,8 +32,8 @@ export function buildGzipMember(content: Uint8Array): Uint8Array {
 }
 
 /**
- * Reads exactly one gzip member and nothing after it (attack class 41). Never
- * unpacks more than MAX_UNPACKED_BYTES, whatever the input claims.
+ * Reads exactly one gzip member with nothing after it (attack class 41). Never unpacks
+ * more than MAX_UNPACKED_BYTES, whatever the input claims.
  *
  * @throws SondeError ARCHIVE_INVALID
  */
@@ -77,7 +77,10 @@ function inflate(deflated: Buffer): { content: Buffer; consumed: number } {
   }
 }
 
-/** With `info`, zlib also says how much it consumed (nodejs.org, zlib options), which the types omit. */
+/**
+ * With `info`, zlib also returns how much it consumed (nodejs.org, zlib options). The
+ * types omit that.
+ */
 function readInflateInfo(done: unknown): { content: Buffer; consumed: number } {
   const { buffer, engine } = done as { buffer?: unknown; engine?: { bytesWritten?: unknown } };
   const consumed = engine?.bytesWritten;

@@ -10,10 +10,9 @@ import { readGzipMember } from "./gzip-member.ts";
 import { HEADER_FIELDS, buildTarHeader } from "./tar-header.ts";
 
 /**
- * Reads a pack's archive, strictly: one gzip member, the files of
- * ARCHIVE_LAYOUT in that order, every header byte as `buildTarHeader` makes it,
- * zero padding, two zero blocks, and nothing else anywhere. Works in memory;
- * nothing is written.
+ * Reads a pack's archive strictly: one gzip member with the files of ARCHIVE_LAYOUT in
+ * that order, every header byte as `buildTarHeader` makes it, zero padding, two zero
+ * blocks, and nothing else. Works in memory and writes nothing.
  *
  * @throws SondeError ARCHIVE_INVALID naming the file and field, with expected and got
  */
@@ -31,7 +30,7 @@ export function readArchive(bytes: Uint8Array): ArchiveFile[] {
     if (!isZero(content.subarray(size))) {
       throw invalid(`${path}: expected zero bytes as padding, got others`);
     }
-    // A copy: the caller's files do not keep the whole stream alive.
+    // Copied, so that the caller's files do not keep the whole stream in memory.
     files.push({ path, bytes: Uint8Array.from(content.subarray(0, size)) });
     at += content.length;
   }
@@ -44,7 +43,7 @@ export function readArchive(bytes: Uint8Array): ArchiveFile[] {
   return files;
 }
 
-/** Gives the size once every byte of the header is as it must be. */
+/** Checks every byte of the header and returns the file's size. */
 function readHeader(header: Buffer, path: ArchivePath, maxBytes: number): number {
   if (header.length !== BLOCK_BYTES) {
     throw invalid(`expected a header for ${path}, got ${header.length} bytes`);
@@ -62,7 +61,7 @@ function readHeader(header: Buffer, path: ArchivePath, maxBytes: number): number
 }
 
 function readSize(header: Buffer, path: ArchivePath, maxBytes: number): number {
-  // GNU's base-256 and blank-padded sizes are other spellings of a number: refused.
+  // Other encodings of a size, such as GNU's base-256 or blank padding, are refused.
   const text = header.toString("latin1", 124, 136);
   const size = /^[0-7]{11}\0$/.test(text) ? Number.parseInt(text, 8) : -1;
   if (size < 1 || size > maxBytes) {
@@ -75,7 +74,7 @@ function isZero(bytes: Buffer): boolean {
   return bytes.every((byte) => byte === 0);
 }
 
-/** Outside bytes in a message: printable ASCII only, without the zero padding. */
+/** Formats untrusted bytes for a message: printable ASCII only, without the zero padding. */
 function show(bytes: Buffer | string): string {
   const text = typeof bytes === "string" ? bytes : bytes.toString("latin1");
   return JSON.stringify(text.replace(/\0+$/, "")).replace(/[^\x20-\x7e]/g, "?");

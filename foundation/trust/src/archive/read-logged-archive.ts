@@ -5,7 +5,7 @@ import { archiveDigest, contentDigest } from "./digests.ts";
 import { readArchive } from "./read-archive.ts";
 
 /**
- * The files of an archive that is exactly what a registry's log says.
+ * Reads an archive and checks it against its entry in a registry's log.
  *
  * @throws SondeError DIGEST_MISMATCH, or ARCHIVE_INVALID
  */

@@ -1,6 +1,6 @@
 import type { ArchiveFile } from "./archive-layout.ts";
 
-/** Markdown as the archive has it; what is no UTF-8 in it is replaced. */
+/** Returns the archive's README as Markdown. Replaces invalid UTF-8. */
 export function readReadme(files: readonly ArchiveFile[]): string {
   const file = files.find(({ path }) => path === "README.md");
   return file === undefined ? "" : new TextDecoder().decode(file.bytes);

@@ -1,6 +1,6 @@
 import { BLOCK_BYTES, FILE_MODE } from "./archive-layout.ts";
 
-/** The fields of a ustar header (POSIX.1-1988), which together cover all its 512 bytes. */
+/** The fields of a ustar header (POSIX.1-1988). Together they cover all 512 bytes. */
 export const HEADER_FIELDS = [
   { field: "name", start: 0, end: 100 },
   { field: "mode", start: 100, end: 108 },
@@ -22,9 +22,9 @@ export const HEADER_FIELDS = [
 ] as const;
 
 /**
- * The one header a file of this name and size can have in an archive: a regular
- * file, no owner, no time. Writer and reader both go through here, so the
- * reader can demand it byte for byte.
+ * Builds the only header that an archive may have for this name and size: a regular file
+ * without owner and time. Writer and reader both use this function, so the reader can
+ * compare byte for byte.
  */
 export function buildTarHeader(path: string, size: number): Buffer {
   const header = Buffer.alloc(BLOCK_BYTES);
@@ -38,7 +38,7 @@ export function buildTarHeader(path: string, size: number): Buffer {
   header.write("ustar\u000000", 257, "ascii");
   header.write(octal(0, 7), 329, "ascii");
   header.write(octal(0, 7), 337, "ascii");
-  // The checksum counts its own field as eight blanks.
+  // The checksum is computed with its own field as eight blanks.
   header.fill(0x20, 148, 156);
   const sum = header.reduce((total, byte) => total + byte, 0);
   header.write(`${octal(sum, 6)}\u0000 `, 148, "ascii");

@@ -4,11 +4,12 @@ import { buildGzipMember } from "./gzip-member.ts";
 import { buildTarHeader } from "./tar-header.ts";
 
 /**
- * Writes the archive of these files: the same files give the same bytes on any
+ * Writes an archive. The build is reproducible: the same files give the same bytes on any
  * day, in any folder, on any machine. Ordinary `tar` reads the result.
  *
  * @param files exactly those of ARCHIVE_LAYOUT, in any order
- * @throws SondeError ARCHIVE_INVALID when a file is missing, extra, empty or above its cap
+ * @throws SondeError ARCHIVE_INVALID when a file is missing, extra, empty or above its
+ *   cap
  */
 export function writeArchive(files: readonly ArchiveFile[]): Uint8Array {
   if (files.length !== ARCHIVE_LAYOUT.length) {

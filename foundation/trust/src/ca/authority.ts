@@ -19,7 +19,7 @@ import { keyIdOf } from "../envelope/keys.ts";
 const EC = { name: "ECDSA", namedCurve: "P-256", hash: "SHA-256" } as const;
 const HOUR_MS = 3_600_000;
 const DAY_MS = 24 * HOUR_MS;
-/** Certificates start a little in the past, so that a slow clock does not refuse them. */
+/** Certificates start a little in the past, so that peers with a slow clock accept them. */
 const BACKDATE_MS = 5 * 60_000;
 const AUTHORITY_LIFETIME_MS = 3650 * DAY_MS;
 const SERVER_LIFETIME_MS = 397 * DAY_MS;
@@ -27,7 +27,7 @@ const SERVER_LIFETIME_MS = 397 * DAY_MS;
 /** A certificate and its private key, both PEM. */
 export type KeyedCertificate = { certificate: string; privateKey: string };
 
-/** What the hub keeps about a certificate it gave to an agent. */
+/** What the hub keeps of an agent's certificate. */
 export type AgentCertificate = {
   certificate: string;
   /** Lower-case hex of 128 random bits. */
@@ -36,25 +36,28 @@ export type AgentCertificate = {
   expiresAt: Date;
 };
 
-/** Issues every certificate of one hub. Holds the CA key in memory; one per hub. */
+/** Issues every certificate of one hub. Holds the CA key in memory. One per hub. */
 export type Authority = {
   certificate: string;
-  /** SHA-256 of the CA certificate's DER, 64 hex digits: what enrolment tokens pin. */
+  /** SHA-256 of the CA certificate in DER, 64 hex digits. Enrolment tokens pin it. */
   fingerprint: string;
-  /** The key of a request, proven to be the requester's. @throws SondeError CSR_INVALID */
+  /**
+   * Returns the key of a request after checking its proof of possession. @throws
+   * SondeError CSR_INVALID
+   */
   readPublicKey(csr: string): Promise<KeyObject>;
-  /** For the hub's own listeners; `names` are DNS names and IP addresses. */
+  /** Issues a certificate for the hub's own listeners. `names` are DNS names and IP addresses. */
   issueServerCertificate(names: string[]): Promise<KeyedCertificate>;
   /**
-   * For one agent's ed25519 key, as `readPublicKey` proved it or an earlier
-   * certificate holds it. Subject and extensions are ours (attack 17).
+   * Issues a certificate for one agent's ed25519 key, which `readPublicKey` or an earlier
+   * certificate has proven. The hub chooses subject and extensions (attack 17).
    */
   issueAgentCertificate(request: AgentRequest): Promise<AgentCertificate>;
 };
 
 export type AgentRequest = { publicKey: KeyObject; hubId: string; agentId: string };
 
-/** Makes a new CA for a hub. */
+/** Creates a new CA for a hub. */
 export async function createAuthority(hubId: string, now: Date): Promise<KeyedCertificate> {
   const keys = await webcrypto.subtle.generateKey(EC, true, ["sign", "verify"]);
   const certificate = await X509CertificateGenerator.createSelfSigned({
@@ -151,8 +154,8 @@ export async function openAuthority(files: KeyedCertificate, now: () => Date): P
 }
 
 /**
- * Gives the key of a certificate request, after checking that the request is
- * signed by that key.
+ * Returns the key of a certificate request after checking that this key signed the
+ * request.
  *
  * @throws SondeError CSR_INVALID
  */
@@ -164,7 +167,7 @@ async function readPublicKey(csr: string): Promise<KeyObject> {
       format: "der",
       type: "spki",
     });
-    // The kind first: verifying a giant key is what an attacker would like us to do.
+    // Checks the kind of key first: an attacker could send a giant key that is slow to verify.
     if (publicKey.asymmetricKeyType === "ed25519" && (await request.verify())) return publicKey;
   } catch (cause) {
     throw new SondeError("CSR_INVALID", "expected a PKCS#10 request in PEM", { cause });
@@ -176,7 +179,10 @@ async function exportKey(key: webcrypto.CryptoKey): Promise<string> {
   return PemConverter.encode(await webcrypto.subtle.exportKey("pkcs8", key), "PRIVATE KEY");
 }
 
-/** 128 random bits without a leading zero byte or sign bit, so that every parser prints the same. */
+/**
+ * 128 random bits without a leading zero byte or sign bit, so that every parser prints
+ * them alike.
+ */
 function randomSerial(): string {
   const bytes = randomBytes(16);
   bytes[0] = ((bytes[0] ?? 0) & 0x7f) | 0x40;

@@ -54,7 +54,7 @@ test("attack 59: an edited, deleted, inserted, moved or doubled entry is named",
   }
 });
 
-/** Every file that importing `entry` loads, though nothing of it is used. */
+/** Lists every file that importing `entry` loads, even when none of its exports is used. */
 async function filesLoadedBy(entry: string): Promise<string[]> {
   const { metafile } = await build({
     absWorkingDir: join(import.meta.dirname, ".."),

@@ -5,13 +5,13 @@ import { type Digest } from "@sonde/schemas/names";
 import { type LogHead } from "@sonde/schemas/wire";
 import { canonicalJson } from "../canonical-json.ts";
 
-/** The head of a chain without entries. */
+/** The head of an empty chain. */
 export const EMPTY_HEAD: LogHead = { size: 0, hash: `sha256:${"0".repeat(64)}` };
 
 /**
- * Makes the entry that follows `head`. The hash covers the sequence number, the
- * previous hash and the record, so no entry can be edited, moved, inserted or
- * dropped without every later hash changing (attack 59).
+ * Builds the entry that follows `head`. Its hash covers the sequence number, the previous
+ * hash and the record. So whoever edits, moves, inserts or drops an entry changes every
+ * later hash (attack 59).
  */
 export function chainRecord(head: LogHead, record: AuditRecord): AuditEntry {
   const seq = head.size + 1;
@@ -24,7 +24,7 @@ export function headAfter(entry: AuditEntry): LogHead {
 }
 
 /**
- * Walks entries in order and checks each against the one before.
+ * Verifies that each entry follows the one before it.
  *
  * @param from head of the chain before the first entry given
  * @returns the head after the last entry

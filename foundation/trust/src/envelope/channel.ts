@@ -17,11 +17,11 @@ import {
 import { dssePae } from "./dsse.ts";
 import { keyIdOf, type SigningKey, isSignedBy } from "./keys.ts";
 
-/** Hard limit of the envelope part of a message, in bytes. */
+/** Hard limit of a message's envelope, in bytes. */
 const MAX_ENVELOPE_BYTES = 16_384;
-/** How long a message is valid; the design allows 60 s at most. */
+/** How long a message is valid; the threat model allows 60 s at most. */
 const LIFETIME_MS = 60_000;
-/** Tolerated difference of clocks, in both directions. */
+/** Tolerated difference between the two clocks, in both directions. */
 const MAX_SKEW_MS = 30_000;
 
 export type ChannelOptions = {
@@ -39,7 +39,7 @@ export type ChannelOptions = {
 
 export type Outgoing = {
   type: MessageType;
-  /** JSON in UTF-8; it is sent as it is. */
+  /** JSON in UTF-8; sent unchanged. */
   body: Uint8Array;
   callId?: string;
   principal?: string;
@@ -49,21 +49,21 @@ export type Outgoing = {
   peerHead?: LogHead;
 };
 
-/** `envelope` is kept for good as evidence; the body may be dropped later. */
+/** `envelope` is kept as evidence forever; the body may be dropped later. */
 export type Incoming = { header: EnvelopeHeader; body: unknown; envelope: DsseEnvelope };
 
 /**
- * One session's signed messages in both directions. Not durable, one owner.
- * After `open` has thrown once the channel refuses everything: the caller
+ * The signed messages of one session, in both directions. Has one owner and keeps nothing
+ * on disk. After `open` has thrown once, the channel refuses everything, and the caller
  * closes the session.
  */
 export type Channel = {
-  /** Signs a message into one binary frame; consumes a sequence number. */
+  /** Signs a message and returns it as one binary frame. Uses up a sequence number. */
   seal(message: Outgoing): Buffer;
   /**
-   * Checks a frame and gives its content. In this order: well-formed, signed
-   * by the peer, meant for this session and direction, next in sequence, in
-   * time, body as signed. The body is parsed last.
+   * Verifies a frame and returns its content. Checks, in this order: form, the peer's
+   * signature, session and direction, sequence number, time, digest of the body. Parses
+   * the body last.
    *
    * @throws SondeError with an ENVELOPE_* code
    */
@@ -163,7 +163,7 @@ function checkSignature(
   peerKey: KeyObject,
   peerKeyId: Digest,
 ): void {
-  // The domain is ours to say, not the message's (attack 3, reflection).
+  // The receiver chooses the payload type, not the message. This prevents reflection (attack 3).
   if (envelope.payloadType !== payloadType) {
     throw new SondeError(
       "ENVELOPE_MISDIRECTED",
@@ -182,7 +182,7 @@ function checkSignature(
   }
 }
 
-/** One signature has one text, so that a flipped bit in the text is always seen. */
+/** Only one base64 text is accepted per signature, so that any flipped bit in it is noticed. */
 function isCanonicalBase64(text: string): boolean {
   return Buffer.from(text, "base64").toString("base64") === text;
 }

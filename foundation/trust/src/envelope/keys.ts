@@ -2,14 +2,15 @@ import { createHash, createPublicKey, type KeyObject, sign, verify } from "node:
 import { SondeError } from "@sonde/schemas/errors";
 import { type Digest } from "@sonde/schemas/names";
 
-/** Holds a private key and signs with the one algorithm that belongs to it. */
+/** Holds a private key and signs with the one algorithm of its kind. */
 export type SigningKey = { readonly keyId: Digest; sign(bytes: Uint8Array): Buffer };
 
 const MIN_RSA_BITS = 2048;
 const MAX_RSA_BITS = 4096;
 
 /**
- * A key's name: SHA-256 of its public half's SubjectPublicKeyInfo in DER. Takes either half.
+ * Returns the id of a key: SHA-256 of its public half's SubjectPublicKeyInfo in DER.
+ * Takes either half.
  *
  * @returns `sha256:` and 64 hex digits
  */
@@ -19,7 +20,7 @@ export function keyIdOf(key: KeyObject): Digest {
   return `sha256:${createHash("sha256").update(der).digest("hex")}`;
 }
 
-/** The digest that goes with a key; never taken from a message (attack 7). */
+/** Returns the digest algorithm of a key. A message never chooses it (attack 7). */
 function hashFor(key: KeyObject): null | "sha256" {
   if (key.asymmetricKeyType === "ed25519") return null;
   const bits = key.asymmetricKeyDetails?.modulusLength ?? 0;
@@ -44,7 +45,7 @@ export function createSigningKey(privateKey: KeyObject, publicKey: KeyObject): S
   };
 }
 
-/** True when `signature` over `bytes` is by exactly this key, under its own algorithm. */
+/** True when exactly this key, with its own algorithm, made `signature` over `bytes`. */
 export function isSignedBy(
   publicKey: KeyObject,
   bytes: Uint8Array,

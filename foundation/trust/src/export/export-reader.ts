@@ -5,25 +5,25 @@ import { EXPORT_END } from "./encode-member.ts";
 import type { ExportMember } from "./layout.ts";
 
 /**
- * Reads an export from its first byte to its last, one member in memory at a
- * time. A member is there only under the name that is asked for, and every byte
- * of its header is as `encodeMember` makes it: which members there are and how
- * large they may be is the caller's to say, never the file's (attack class 42).
+ * Reads an export from start to end, with one member in memory at a time. The caller
+ * names each member and its size limit; the file cannot add others (attack class 42).
+ * Every header byte must be as `encodeMember` makes it.
  */
 export type ExportReader = {
   /**
-   * The next member, if it is that one; null leaves it for the next call.
+   * Returns the next member if it has that name. Otherwise returns null and leaves it for
+   * the next call.
    *
-   * @throws SondeError EXPORT_INVALID when it is larger than it may be, or cut off
+   * @throws SondeError EXPORT_INVALID when the member is too large or cut off
    */
   take(member: ExportMember): Promise<Buffer | null>;
   /** @throws SondeError EXPORT_INVALID unless that member comes next */
   demand(member: ExportMember): Promise<Buffer>;
-  /** @throws SondeError EXPORT_INVALID unless the file ends here, as an export ends */
+  /** @throws SondeError EXPORT_INVALID unless the file ends here with the end of an export */
   demandEnd(): Promise<void>;
 };
 
-/** @param chunks the file; is not read further than it is asked for */
+/** @param chunks the file; read on demand only */
 export function createExportReader(chunks: AsyncIterable<Uint8Array>): ExportReader {
   const read = createByteReader(chunks);
   let header: Buffer | null = null;
@@ -59,7 +59,7 @@ export function createExportReader(chunks: AsyncIterable<Uint8Array>): ExportRea
   };
 }
 
-/** @returns so many bytes, or the fewer that are left */
+/** @returns `count` bytes, or fewer at the end of the file */
 function createByteReader(chunks: AsyncIterable<Uint8Array>): (count: number) => Promise<Buffer> {
   const source = chunks[Symbol.asyncIterator]();
   let held: Uint8Array = new Uint8Array();
@@ -85,7 +85,7 @@ function readSize(header: Buffer): number | null {
   return /^[0-7]{11}\0$/.test(text) ? Number.parseInt(text, 8) : null;
 }
 
-/** What came in place of what was expected: its name in printable ASCII. */
+/** Describes what was found instead: its name in printable ASCII. */
 function describe(header: Buffer | null): string {
   if (header === null || header.length === 0) return "the end of the file";
   const name = header.toString("latin1", 0, 100).replace(/\0[^]*$/, "");

@@ -8,7 +8,7 @@ import { archiveMember, bundleMember, entriesMember } from "./layout.ts";
 const HELLO = { name: "hello", maxBytes: 1000 };
 const WORLD = { name: "world", maxBytes: 1000 };
 
-/** In pieces that fit no border. */
+/** Splits bytes at places that match no boundary of the format. */
 async function* inPieces(bytes: Uint8Array, size = 100): AsyncGenerator<Uint8Array> {
   for (let at = 0; at < bytes.length; at += size) yield bytes.subarray(at, at + size);
 }
@@ -24,7 +24,7 @@ const readWhole = async (...parts: Uint8Array[]): Promise<string> => {
 };
 const hi = Buffer.from("hi");
 const hello = encodeMember(HELLO, hi);
-/** The same member with other bytes in one field of its header, and a checksum that fits. */
+/** The same member with other bytes in one header field, and a correct checksum. */
 const withHeader = (change: (header: Buffer) => void): Buffer => {
   const bytes = Buffer.from(hello);
   change(bytes);
@@ -44,7 +44,7 @@ test("members are read in their order, and only by their names", async () => {
   await reader.demandEnd();
 });
 
-test("the longest names there can be fit a header", () => {
+test("the longest possible names fit a header", () => {
   const digest = `sha256:${"a".repeat(64)}`;
   const id = { level: null, index: Number.MAX_SAFE_INTEGER, width: 255 };
   for (const { name } of [archiveMember(digest), bundleMember(digest), entriesMember(id)]) {
@@ -52,7 +52,7 @@ test("the longest names there can be fit a header", () => {
   }
 });
 
-describe("attack class 42: nothing is an export but what this program writes", () => {
+describe("attack class 42: only files that this program could write are exports", () => {
   test.each<[string, Uint8Array[]]>([
     ["another name", [encodeMember(WORLD, hi), EXPORT_END]],
     ["a name that climbs", [encodeMember({ ...HELLO, name: "../hello" }, hi), EXPORT_END]],
@@ -81,11 +81,11 @@ describe("attack class 42: nothing is an export but what this program writes", (
     expect(await readWhole(...parts)).toBe("EXPORT_INVALID");
   });
 
-  test("a member that is cut off is not handed out", async () => {
+  test("a member that is cut off is not returned", async () => {
     expect(await codeOf(open(hello.subarray(0, 513)).demand(HELLO))).toBe("EXPORT_INVALID");
   });
 
-  test("and the honest one is", async () => {
+  test("a valid export is accepted", async () => {
     expect(await readWhole(hello, EXPORT_END)).toBe("accepted");
   });
 });

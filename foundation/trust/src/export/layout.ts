@@ -3,15 +3,15 @@ import { MAX_ARCHIVE_BYTES } from "../archive/index.ts";
 import { type TileId, maxTileBytes, tilePath } from "../log/index.ts";
 import { MAX_BUNDLE_BYTES } from "../pack/index.ts";
 
-// A registry in one file, as a plain tar. Its members, in this order and no other:
+// A registry in one file, as a plain tar. Its members, in this order and no others:
 //
 //   checkpoint               the log's signed head
-//   trusted-root.json        Sigstore's trusted root, where the exporter had one
+//   trusted-root.json        Sigstore's trusted root, if the exporter had one
 //   tile/entries/N           every entry of the log up to that head
-//   archives/HEX.tgz         for each version in the order of the log, but for those
-//   bundles/HEX.json         that were left out: its archive and the signature
+//   archives/HEX.tgz         the archive of each version, in the order of the log
+//   bundles/HEX.json         its signature; versions that were left out have neither
 
-/** What a member of an export is called, and the most that it has. */
+/** The name of an export's member, and its largest size. */
 export type ExportMember = { readonly name: string; readonly maxBytes: number };
 
 export const CHECKPOINT: ExportMember = { name: "checkpoint", maxBytes: 16 * 1024 };

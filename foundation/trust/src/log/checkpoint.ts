@@ -6,13 +6,13 @@ import { type NoteKey, openNote, signNote } from "./signed-note.ts";
 export type Checkpoint = {
   readonly size: number;
   readonly root: Buffer;
-  /** When the log's key last vouched for this head; to the second. */
+  /** When the log's key last signed this head, in whole seconds. */
   readonly at: Date;
   /** The signed note itself. */
   readonly note: string;
 };
 
-/** The origin line is the name of the log's key. */
+/** Signs a checkpoint. The origin line is the name of the log's key. */
 export function signCheckpoint(
   { size, root }: Pick<Checkpoint, "size" | "root">,
   key: NoteKey,
@@ -22,7 +22,10 @@ export function signCheckpoint(
   return signNote(`${key.name}\n${size}\n${root.toString("base64")}\n`, key, privateKey, at);
 }
 
-/** @throws SondeError REGISTRY_LOG_INCONSISTENT for anything but a checkpoint that this key signed */
+/**
+ * @throws SondeError REGISTRY_LOG_INCONSISTENT for anything but a checkpoint that this
+ *   key signed
+ */
 export function openCheckpoint(note: string, key: NoteKey): Checkpoint {
   const { text, at } = openNote(note, key);
   const [origin, sizeText, rootText, ...rest] = text.split("\n");
@@ -34,7 +37,7 @@ export function openCheckpoint(note: string, key: NoteKey): Checkpoint {
     Number.isSafeInteger(size) &&
     root.length === 32 &&
     root.toString("base64") === rootText &&
-    // Extension lines mean nothing here, and what means nothing is not accepted.
+    // Extension lines have no meaning here and are refused.
     rest.length === 1;
   if (sound) return { size, root, at, note };
   throw new SondeError(

@@ -73,14 +73,14 @@ describe("the version a range means", () => {
     ["", "1.10.0"],
   ])("%s is %s", (wanted, version) => expect(choose(all, wanted)).toBe(version));
 
-  test("a yanked version only by its number, until it is taken back", () => {
+  test("a yanked version is chosen only by its exact number, until the yank is undone", () => {
     const yanked = [...all, yank("1.10.0")];
     expect([choose(yanked, "^1"), choose(yanked, "1.10.0")]).toEqual(["1.2.0", "1.10.0"]);
     expect(choose([...yanked, yank("1.10.0", false)], "^1")).toBe("1.10.0");
     expect(choose([publish("1.0.0"), yank("1.0.0")], "^1")).toBe("NOT_FOUND");
   });
 
-  test("attack 44: a quarantined version not at all", () => {
+  test("attack 44: a quarantined version is never chosen", () => {
     const stopped = [...all, quarantine("1.10.0")];
     expect([choose(stopped, "^1"), choose(stopped, "1.10.0")]).toEqual([
       "1.2.0",
@@ -103,7 +103,7 @@ describe("what stops a version", () => {
   const why = (entries: RegistryEntry[], version: string, of = name) =>
     whyStopped(entries.filter(isStopEntry), of, version);
 
-  test("a grave advisory for its range, not a light one, nor one of another pack", () => {
+  test("an advisory of high severity stops its range; a low one or another pack's does not", () => {
     for (const severity of ["high", "critical"] as const) {
       expect(why([advisory("<1.2.0", severity)], "1.1.9")).toContain("ACME-1");
     }
@@ -115,7 +115,7 @@ describe("what stops a version", () => {
     expect(why([advisory("*", "critical")], "1.0.0", "acme/other")).toBeNull();
   });
 
-  test("of two entries about one thing the later counts", () => {
+  test("of two entries about the same thing the later counts", () => {
     expect(why([advisory("*", "high"), advisory("*", "high", true)], "1.0.0")).toBeNull();
     expect(why([advisory("*", "high"), advisory("<1.0.0", "high")], "1.0.0")).toBeNull();
     expect(why([quarantine("1.0.0", false), quarantine("1.0.0")], "1.0.0")).toContain("malware");

@@ -5,11 +5,10 @@ import semver from "semver";
 import { isStopEntry, whyStopped } from "./withdrawals.ts";
 
 /**
- * Chooses the version of one pack that a range means for an agent, from what
- * the registry's log says and nothing else: so no registry can hide a newer
- * version, nor that one was withdrawn. An exact version may be a yanked one; a
- * range only means versions that stand. Pre-releases by semver's rule: only
- * when the range names one of the same version.
+ * Chooses the version of one pack for a range and an agent, from the registry's log
+ * alone. So no registry can hide a newer version or a withdrawal. An exact version may be
+ * yanked; a range never selects a withdrawn one. Pre-releases follow semver: a range
+ * selects one only if it names a pre-release of the same version.
  *
  * @param entries of this pack, in the order of the log
  * @param wanted an exact version, or a range such as `^1`

@@ -6,42 +6,41 @@ import type { NoteKey } from "./signed-note.ts";
 import { type ReadTile, TILE_WIDTH, decodeEntries, tileAt } from "./tiles.ts";
 
 const HOUR_MS = 3_600_000;
-/** How far a head's timestamp may be from the reader's clock, so that a log cannot be frozen. */
+/** How old a head may be by the reader's clock. An attacker cannot freeze a log for longer. */
 const HEAD_HOURS = 24;
 
-/** The head of the tree with that frontier, as reports carry it. */
+/** Returns the head of the tree with that frontier, in the form of reports. */
 export function headOf(frontier: Frontier): LogHead {
   return { size: frontier.size, hash: `sha256:${rootOf(frontier).toString("hex")}` };
 }
 
 export type FollowLogRequest = {
   key: NoteKey;
-  /** Everything seen before; `EMPTY_FRONTIER` the first time. */
+  /** The entries seen before; `EMPTY_FRONTIER` the first time. */
   from: Frontier;
   readCheckpoint(): Promise<string>;
   readTile: ReadTile;
-  /** Heads that others saw, and that must be on the way to this one; none below `from`. */
+  /** Heads that others saw. The log must contain each of them. None is below `from`. */
   seen: readonly LogHead[];
   now: Date;
-  /** How old the head may be, where the usual 24 hours are not meant. */
+  /** Replaces the usual limit of 24 hours for the head's age. */
   maxHeadAgeHours?: number | undefined;
   /**
-   * Takes each entry since `from`, in order, and the head of the tree that ends
-   * with it. Provisional until the call resolves.
+   * Called with each entry since `from`, in order, and the head of the tree that ends
+   * with it. The entries are provisional until the call resolves.
    */
   onEntry(entry: Uint8Array, index: number, head: LogHead): void | Promise<void>;
 };
 
 /**
- * Follows a log from where the reader stands to its present head: fetches every
- * entry between, and accepts the head only if exactly those entries lead from
- * the one to the other. So nothing that was once seen can be changed or taken
- * away, nothing added can be hidden, and two readers of two histories differ in
- * a root. No proof is asked for that could be left out.
+ * Follows a log from `from` to its present head. Fetches every entry in between and
+ * accepts the head only if exactly these entries lead to it. So no seen entry can be
+ * changed or removed, no new entry can be hidden, and two readers of different histories
+ * get different roots. No consistency proof is requested, so the log cannot withhold one.
  *
  * @returns the new place, and the head that was reached
- * @throws SondeError REGISTRY_LOG_INCONSISTENT for a head that is not signed,
- *   too old, smaller than what was seen, or that the entries do not lead to
+ * @throws SondeError REGISTRY_LOG_INCONSISTENT for a head that is not signed, too old,
+ *   smaller than what was seen, or that the entries do not lead to
  */
 export async function followLog(
   request: FollowLogRequest,

@@ -1,6 +1,6 @@
 import { SondeError } from "@sonde/schemas/errors";
 
-/** What a registry's log should have been and is not. */
+/** Builds the error for a log that differs from what was expected. */
 export function inconsistent(sentence: string): SondeError {
   return new SondeError("REGISTRY_LOG_INCONSISTENT", `registry log: ${sentence}`);
 }

@@ -72,7 +72,7 @@ describe("merkle tree", () => {
     expect(roots.map((root) => root.toString("hex"))).toEqual(ROOTS);
   });
 
-  /** Section 2.1.1, word for word: slow, and written apart from the code under test. */
+  /** Section 2.1.1, word for word: slow, and written independently of the code under test. */
   function treeHash(leaves: readonly Buffer[]): Buffer {
     if (leaves.length <= 1) return leaves[0] ?? rootOf(EMPTY_FRONTIER);
     const split = 2 ** Math.floor(Math.log2(leaves.length - 1));
@@ -97,12 +97,12 @@ describe("merkle tree", () => {
     }
   });
 
-  test("a leaf is not a node: an entry that spells two hashes is no subtree", () => {
+  test("a leaf is not a node: an entry made of two hashes is not taken for a subtree", () => {
     const [a, b] = [hashLeaf(text("a")), hashLeaf(text("b"))];
     expect(hashLeaf(Buffer.concat([a, b]))).not.toEqual(hashNode(a, b));
   });
 
-  test("a proof of another length, place or size leads nowhere", () => {
+  test("a proof of another length, place or size does not verify", () => {
     const leaf = hashLeaf(text("a"));
     expect(rootFromInclusion(leaf, 0, 2, [])).toBeNull();
     expect(rootFromInclusion(leaf, 0, 1, [leaf])).toBeNull();
@@ -141,7 +141,7 @@ describe("tiles", () => {
     expect(tileAt(1, 0, 255)).toBeNull();
   });
 
-  test("entries survive the way there and back; anything but exactly those is refused", async () => {
+  test("entries are the same after encoding and decoding; other bytes are refused", async () => {
     const entries = [text(""), text("a"), Buffer.alloc(65_535, 1)];
     const bytes = encodeEntries(entries);
     expect(decodeEntries(bytes, 3).map((entry) => entry.length)).toEqual([0, 1, 65_535]);
@@ -190,7 +190,7 @@ describe("checkpoints", () => {
   const at = new Date("2026-01-02T03:04:05.000Z");
   const note = log.checkpoint({ at });
 
-  test("one that the key signed says size, root and when", () => {
+  test("a checkpoint that the key signed gives size, root and time", () => {
     const opened = openCheckpoint(note, log.key);
     expect(opened).toMatchObject({ size: 1, at, note });
     expect(opened.root).toEqual(rootOf(log.frontier));
@@ -211,7 +211,7 @@ describe("checkpoints", () => {
     for (const wrongKey of wrong) expect(() => parseNoteKey(wrongKey)).toThrowError(SondeError);
   });
 
-  // A vector of the note format: the key and note of the golang.org/x/mod/sumdb/note package's example.
+  // Test vector: key and note of the example in the package golang.org/x/mod/sumdb/note.
   test("a note of another implementation is read the same way", () => {
     const key = parseNoteKey("PeterNeumann+c74f20a3+ARpc2QcUPDhMQegwxbzhKqiBfsVkmqq/LDE4izWy10TW");
     expect(formatNoteKey(key)).toBe(
@@ -219,7 +219,7 @@ describe("checkpoints", () => {
     );
   });
 
-  test("signatures of others are ignored, and no substitute", async () => {
+  test("signatures of other keys are ignored and do not count", async () => {
     const other = createSampleLog("witness.example");
     const extra = other.checkpoint().split("\n\n")[1] ?? "";
     expect(openCheckpoint(note + extra, log.key).size).toBe(1);
@@ -231,14 +231,14 @@ describe("checkpoints", () => {
   test("any changed character, missing line or second origin is refused", async () => {
     const lines = note.split("\n");
     const without = (index: number): string => lines.toSpliced(index, 1).join("\n");
-    // Nor a plain signature nor a timestamp alone is enough.
+    // Neither the plain signature nor the timestamp is enough by itself.
     for (const index of [0, 1, 2, 4, 5]) {
       expect(await codeOf(() => openCheckpoint(without(index), log.key))).toBe(
         "REGISTRY_LOG_INCONSISTENT",
       );
     }
     for (let index = 0; index < note.length; index++) {
-      // The next character, so that the bits base64 does not use change too.
+      // Adding one also changes the trailing bits that base64 does not use.
       const next = String.fromCodePoint((note.codePointAt(index) ?? 0) + 1);
       const changed = `${note.slice(0, index)}${next}${note.slice(index + 1)}`;
       expect(await codeOf(() => openCheckpoint(changed, log.key))).toBe(
@@ -332,7 +332,7 @@ describe("following a log", () => {
     expect(await codeOf(() => follow(fork, { seen: [mine] }))).toBe("REGISTRY_LOG_INCONSISTENT");
     fork.append(text("longer"));
     expect(await codeOf(() => follow(fork, { seen: [mine] }))).toBe("REGISTRY_LOG_INCONSISTENT");
-    // What another saw and this log does not have yet is being withheld.
+    // A head that another reader saw and this log lacks means that the log withholds entries.
     const ahead = { ...mine, size: 9 };
     expect(await codeOf(() => follow(log, { seen: [ahead] }))).toBe("REGISTRY_LOG_INCONSISTENT");
   });
@@ -355,7 +355,7 @@ describe("following a log", () => {
       "REGISTRY_LOG_INCONSISTENT",
       "REGISTRY_LOG_INCONSISTENT",
     ]);
-    // Where logs come by hand they are older; none is ever from later.
+    // A host behind an air gap accepts an older head, but never one from the future.
     expect([await age(71, 72), await age(73, 72), await age(-25, 72)]).toEqual([
       "accepted",
       "REGISTRY_LOG_INCONSISTENT",

@@ -16,29 +16,29 @@ export function hashLeaf(entry: Uint8Array): Buffer {
   return createHash("sha256").update(LEAF).update(entry).digest();
 }
 
-/** Hash of the node above two (section 2.1.1). */
+/** Hash of the parent of two nodes (section 2.1.1). */
 export function hashNode(left: Uint8Array, right: Uint8Array): Buffer {
   return createHash("sha256").update(NODE).update(left).update(right).digest();
 }
 
 /**
- * A tree reduced to the roots of its perfect subtrees, largest (leftmost) first:
- * all that appending needs, at most 53 hashes. Whoever keeps one and appends the
- * entries that follow arrives at the root of every larger tree that contains
- * this one, and at no other.
+ * A tree reduced to the roots of its perfect subtrees, largest (leftmost) first.
+ * Appending needs no more than these: at most 53 hashes. A reader who keeps a frontier
+ * and appends the following entries gets the root of every larger tree that contains this
+ * one, and no other root.
  */
 export type Frontier = { readonly size: number; readonly hashes: readonly Buffer[] };
 
 export const EMPTY_FRONTIER: Frontier = { size: 0, hashes: [] };
 
-/** The frontier with one more leaf. */
+/** Returns the frontier with one more leaf. */
 export function appendLeaf(frontier: Frontier, leaf: Buffer): Frontier {
   return growTree(frontier, leaf).frontier;
 }
 
 /**
- * Appends a leaf and says which nodes are final from now on: the leaf itself,
- * then each perfect subtree it completes, by level.
+ * Appends a leaf. Returns the nodes that are now final: the leaf, then each perfect
+ * subtree that it completes, by level.
  */
 export function growTree(
   { size, hashes }: Frontier,
@@ -47,7 +47,8 @@ export function growTree(
   const next = [...hashes];
   const completed = [leaf];
   let node = leaf;
-  // Each trailing one bit of the old size is a perfect subtree that the new leaf completes.
+  // Each trailing one bit of the old size stands for a perfect subtree that the new leaf
+  // merges with.
   for (let rest = size; rest % 2 === 1; rest = (rest - 1) / 2) {
     const left = next.pop();
     if (left === undefined) throw new RangeError("a frontier has a hash for each bit of its size");
@@ -64,12 +65,12 @@ export function rootOf({ hashes }: Frontier): Buffer {
   return hashes.reduceRight((right, left) => hashNode(left, right));
 }
 
-/** A frontier as it is stored and sent. */
+/** Encodes a frontier for storage and messages. */
 export function encodeFrontier({ size, hashes }: Frontier): LogPlace {
   return { size, frontier: Buffer.concat(hashes).toString("base64") };
 }
 
-/** @throws SondeError REGISTRY_LOG_INCONSISTENT when it is no frontier of that size */
+/** @throws SondeError REGISTRY_LOG_INCONSISTENT when it is not a frontier of that size */
 export function decodeFrontier({ size, frontier }: LogPlace): Frontier {
   const bytes = Buffer.from(frontier, "base64");
   const count = frontierLength(size);
@@ -85,20 +86,23 @@ export function decodeFrontier({ size, frontier }: LogPlace): Frontier {
   return { size, hashes };
 }
 
-/** How many hashes a frontier of that size has: one for each bit that is set. */
+/** Number of hashes in a frontier of that size: one for each set bit. */
 function frontierLength(size: number): number {
   let bits = 0;
   for (let rest = size; rest > 0; rest = Math.floor(rest / 2)) bits += rest % 2;
   return bits;
 }
 
-/** Coordinates of a perfect subtree: it covers the leaves `[index << level, (index + 1) << level)`. */
+/**
+ * Coordinates of a perfect subtree: it covers the leaves `[index << level, (index + 1) <<
+ * level)`.
+ */
 export type NodeId = { readonly level: number; readonly index: number };
 
 /**
- * The perfect subtrees whose hashes, put together, make the hash of the leaves
- * `[start, end)`, left to right. `start` must be a multiple of the smallest
- * power of two that is no less than `end - start`, as every subtree of a tree is.
+ * Lists the perfect subtrees that cover the leaves `[start, end)`, left to right. `start`
+ * must be a multiple of the smallest power of two that is at least `end - start`, as for
+ * every subtree of a tree.
  */
 export function coverRange(start: number, end: number): NodeId[] {
   const nodes: NodeId[] = [];
@@ -111,7 +115,10 @@ export function coverRange(start: number, end: number): NodeId[] {
   return nodes;
 }
 
-/** The sibling subtrees on the way from leaf `index` to the root, leaf's end first (section 2.1.3.1). */
+/**
+ * Lists the sibling subtrees on the path from leaf `index` to the root, leaf first
+ * (section 2.1.3.1).
+ */
 export function inclusionPath(index: number, size: number): { start: number; end: number }[] {
   const path: { start: number; end: number }[] = [];
   let [start, end] = [0, size];
@@ -129,10 +136,10 @@ export function inclusionPath(index: number, size: number): { start: number; end
 }
 
 /**
- * The root that an inclusion proof leads to (section 2.1.3.2). The leaf is in
- * the tree if, and only if, that is the tree's root.
+ * Returns the root that an inclusion proof leads to (section 2.1.3.2). The leaf is in the
+ * tree if and only if this is the tree's root.
  *
- * @returns null when the proof is not as long as this place in this tree asks
+ * @returns null when the proof's length does not fit this leaf of this tree
  */
 export function rootFromInclusion(
   leaf: Buffer,
@@ -149,7 +156,7 @@ export function rootFromInclusion(
   );
 }
 
-/** Largest power of two smaller than `count`, for a count of two or more. */
+/** Largest power of two below `count`, for a count of two or more. */
 function largestPowerBelow(count: number): number {
   let power = 1;
   while (power * 2 < count) power *= 2;

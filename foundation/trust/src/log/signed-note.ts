@@ -1,28 +1,28 @@
 import { type KeyObject, createHash, createPublicKey, sign, verify } from "node:crypto";
 import { SondeError } from "@sonde/schemas/errors";
 
-// Signed notes (C2SP signed-note v1.0.0) with Ed25519: signatures of type 0x01
-// over the text, and timestamped cosignatures of type 0x04 (C2SP tlog-cosignature).
+// Signed notes (C2SP signed-note v1.0.0) with Ed25519. Signatures over the text have type 0x01,
+// timestamped cosignatures (C2SP tlog-cosignature) have type 0x04.
 
 const SIGNATURE = 0x01;
 const COSIGNATURE = 0x04;
 const MAX_NOTE_BYTES = 16 * 1024;
 const MAX_SIGNATURES = 32;
-/** What precedes the 32 bytes of an Ed25519 public key in its SubjectPublicKeyInfo (RFC 8410). */
+/** Precedes the 32 bytes of an Ed25519 public key in its SubjectPublicKeyInfo (RFC 8410). */
 const ED25519_SPKI = Buffer.from("302a300506032b6570032100", "hex");
 /** A URL without its scheme, as the format recommends. */
 const NAME = /^[a-zA-Z0-9][a-zA-Z0-9._:/-]{0,199}$/;
 
-/** Whose signatures count, and under which name. */
+/** A key whose signatures count, and its name. */
 export type NoteKey = { readonly name: string; readonly publicKey: KeyObject };
 
-/** A key as it is written in a policy: `NAME+KEYID+BASE64`, key ID in hex (a vkey). */
+/** Formats a key for a policy: `NAME+KEYID+BASE64`, with the key ID in hex (a vkey). */
 export function formatNoteKey(key: NoteKey): string {
   const material = Buffer.concat([Buffer.of(SIGNATURE), rawKey(key.publicKey)]);
   return `${key.name}+${keyId(key, SIGNATURE).toString("hex")}+${material.toString("base64")}`;
 }
 
-/** @throws SondeError CONFIG_INVALID for what is no vkey of an Ed25519 key */
+/** @throws SondeError CONFIG_INVALID for anything but a vkey with an Ed25519 key */
 export function parseNoteKey(text: string): NoteKey {
   const [, name, id, encoded] = /^([^+]+)\+([0-9a-f]{8})\+(.+)$/.exec(text) ?? [];
   const material = Buffer.from(encoded ?? "", "base64");
@@ -47,8 +47,8 @@ export function parseNoteKey(text: string): NoteKey {
 }
 
 /**
- * Signs a text that ends in a newline, and says when: one plain signature and
- * one timestamped cosignature by the same key.
+ * Signs a text that ends in a newline: one plain signature, and one timestamped
+ * cosignature by the same key.
  */
 export function signNote(text: string, key: NoteKey, privateKey: KeyObject, at: Date): string {
   const seconds = BigInt(Math.floor(at.getTime() / 1000));
@@ -65,11 +65,11 @@ export function signNote(text: string, key: NoteKey, privateKey: KeyObject, at: 
 }
 
 /**
- * Reads a note and checks both signatures of that key. Lines of other keys are
- * ignored, as the format asks.
+ * Reads a note and verifies both signatures of that key. Ignores lines of other keys, as
+ * the format requires.
  *
- * @returns the text, and when the key last vouched for it
- * @throws SondeError REGISTRY_LOG_INCONSISTENT for anything else
+ * @returns the text, and the time of the cosignature
+ * @throws SondeError REGISTRY_LOG_INCONSISTENT for any other note
  */
 export function openNote(note: string, key: NoteKey): { text: string; at: Date } {
   if (Buffer.byteLength(note, "utf8") > MAX_NOTE_BYTES) throw refused("a note of bounded size");
@@ -86,7 +86,7 @@ export function openNote(note: string, key: NoteKey): { text: string; at: Date }
   const sound =
     verify(null, Buffer.from(text, "utf8"), key.publicKey, plain) &&
     verify(null, cosignedMessage(text, seconds), key.publicKey, timed.subarray(8));
-  // Later than any Date can say is later than any clock.
+  // A JavaScript Date cannot hold a later time.
   if (!sound || seconds > 8_000_000_000_000n) throw refused(`signatures of ${key.name}`);
   return { text, at: new Date(Number(seconds) * 1000) };
 }
@@ -96,7 +96,7 @@ function findSignature(lines: readonly string[], key: NoteKey, type: number): Bu
   for (const line of lines) {
     const [, name, encoded] = /^— (\S+) ([A-Za-z0-9+/=]+)$/u.exec(line) ?? [];
     const bytes = Buffer.from(encoded ?? "", "base64");
-    // Base64 that decodes to the same bytes but is spelled otherwise is not this note.
+    // Refuses a second base64 spelling of the same bytes.
     const canonical = bytes.toString("base64") === encoded;
     if (canonical && name === key.name && bytes.subarray(0, 4).equals(id)) return bytes.subarray(4);
   }

@@ -8,25 +8,25 @@ import {
   rootFromInclusion,
 } from "./merkle.ts";
 
-// A log served as static files (C2SP tlog-tiles): `tile/L/N` holds 256 hashes,
-// `tile/entries/N` the 256 entries below a tile of level 0.
+// A log served as static files (C2SP tlog-tiles). `tile/L/N` holds 256 hashes,
+// `tile/entries/N` the 256 entries beneath a tile of level 0.
 
-/** Hashes, or entries, that one whole tile holds. */
+/** Number of hashes or entries in a full tile. */
 export const TILE_WIDTH = 256;
-/** Tree levels that one tile spans. */
+/** Number of tree levels in one tile. */
 export const TILE_LEVELS = 8;
 const HASH_BYTES = 32;
-/** Of one entry: the bundle's length prefix has two bytes. */
+/** Largest entry: the bundle's length prefix has two bytes. */
 const MAX_ENTRY_BYTES = 65_535;
 
-/** One file of the log: `level` null means entries. `width` is 256 for a whole tile. */
+/** One file of the log. `level` null means entries. `width` is 256 for a full tile. */
 export type TileId = {
   readonly level: number | null;
   readonly index: number;
   readonly width: number;
 };
 
-/** The most that an honest file of that name has. */
+/** Largest size of a valid file of that name. */
 export function maxTileBytes({ level, width }: TileId): number {
   return width * (level === null ? 2 + MAX_ENTRY_BYTES : HASH_BYTES);
 }
@@ -39,7 +39,7 @@ export function tilePath({ level, index, width }: TileId): string {
   return `tile/${level ?? "entries"}/${name}${width === TILE_WIDTH ? "" : `.p/${width}`}`;
 }
 
-/** The tile of that path, or null for what is no canonical path. */
+/** Returns the tile of that path, or null when the path is not canonical. */
 export function parseTilePath(path: string): TileId | null {
   const [, levelText, indexText, widthText] =
     /^tile\/(entries|[0-9]|[1-5][0-9]|6[0-3])\/((?:x[0-9]{3}\/){0,4}[0-9]{3})(?:\.p\/([1-9][0-9]{0,2}))?$/.exec(
@@ -54,7 +54,7 @@ export function parseTilePath(path: string): TileId | null {
   return tilePath(id) === path && id.width <= TILE_WIDTH ? id : null;
 }
 
-/** The tile as it stands in a log of `size` entries, whole or partial; null when it has nothing. */
+/** Returns the tile in a log of `size` entries, full or partial; null when it would be empty. */
 export function tileAt(level: number | null, index: number, size: number): TileId | null {
   const hashes = Math.floor(size / TILE_WIDTH ** (level ?? 0));
   const width = Math.min(TILE_WIDTH, hashes - index * TILE_WIDTH);
@@ -71,7 +71,7 @@ export function encodeEntries(entries: readonly Uint8Array[]): Buffer {
   );
 }
 
-/** @throws SondeError REGISTRY_LOG_INCONSISTENT unless it is exactly `width` entries */
+/** @throws SondeError REGISTRY_LOG_INCONSISTENT unless the bundle has exactly `width` entries */
 export function decodeEntries(bytes: Uint8Array, width: number): Uint8Array[] {
   const entries: Uint8Array[] = [];
   let at = 0;
@@ -84,15 +84,14 @@ export function decodeEntries(bytes: Uint8Array, width: number): Uint8Array[] {
   throw inconsistent(`expected ${width} whole entries, got others`);
 }
 
-/** Fetches one file of the log, or throws. What it gives is not believed. */
+/** Fetches one file of the log, or throws. The bytes are not verified. */
 export type ReadTile = (id: TileId) => Promise<Uint8Array>;
 
 /**
- * Reads the entry at `index` and proves that it is in the tree of that size and
- * root. Every hash used comes from the log and is believed only by the root it
- * leads to.
+ * Reads the entry at `index` and proves that it is in the tree of that size and root. The
+ * hashes come from the log and count only if they lead to the root.
  *
- * @throws SondeError REGISTRY_LOG_INCONSISTENT when it is not
+ * @throws SondeError REGISTRY_LOG_INCONSISTENT when the entry is not in the tree
  */
 export async function readProvenEntry(
   index: number,
@@ -118,7 +117,7 @@ export async function readProvenEntry(
   throw inconsistent(`expected entry ${index} to be in the log, got a proof of another tree`);
 }
 
-/** The hash of a perfect subtree, from the tile that holds it or its descendants. */
+/** Returns the hash of a perfect subtree, from the tile that holds it or its descendants. */
 async function readNode(
   { level, index }: NodeId,
   size: number,
@@ -138,7 +137,7 @@ async function readNode(
   return foldPerfect(hashes);
 }
 
-/** The root above a power of two of hashes. */
+/** Returns the root of a perfect tree over these hashes; their number is a power of two. */
 export function foldPerfect(hashes: readonly Buffer[]): Buffer {
   let row = hashes;
   while (row.length > 1) {

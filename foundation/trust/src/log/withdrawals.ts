@@ -2,7 +2,7 @@ import type { PackName, Version } from "@sonde/schemas/names";
 import type { RegistryEntry } from "@sonde/schemas/registry";
 import semver from "semver";
 
-/** An entry that may stop a version: a quarantine, or an advisory. */
+/** A log entry that may stop a version: a quarantine or an advisory. */
 export type StopEntry = Extract<RegistryEntry, { type: "quarantine" | "advisory" }>;
 
 export function isStopEntry(entry: RegistryEntry): entry is StopEntry {
@@ -10,9 +10,9 @@ export function isStopEntry(entry: RegistryEntry): entry is StopEntry {
 }
 
 /**
- * Why this version must not serve, by what a registry's log says of it: its
- * operator quarantined it, or an advisory of high or critical severity covers
- * it. Of two entries about the same thing the later one counts.
+ * Returns why the registry's log stops this version, or null. An operator's quarantine
+ * stops it, and so does an advisory of high or critical severity that covers it. Of two
+ * entries about the same thing the later one counts.
  *
  * @param entries in the order of the log
  * @returns one sentence, or null

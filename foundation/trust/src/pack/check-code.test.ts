@@ -51,7 +51,7 @@ test.each([
   const before = process.cpuUsage();
   expect(verdict(code)).toBe("accepted");
   const { user, system } = process.cpuUsage(before);
-  // Microseconds of this process, whatever else the machine does; a square of it is more.
+  // CPU time in microseconds, so that other load does not matter. Quadratic time would take longer.
   expect(user + system).toBeLessThan(3_000_000);
 });
 

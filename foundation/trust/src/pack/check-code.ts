@@ -3,14 +3,14 @@ import { createTriviaSkipper } from "./skip-trivia.ts";
 
 type SkipTrivia = ReturnType<typeof createTriviaSkipper>;
 
-/** What a pack's bundle never needs: ways to make code from text, and to reach beyond the isolate. */
+/** Words that a pack's bundle never needs: they make code from text or reach beyond the isolate. */
 const REFUSED_WORDS = [
   { what: "eval", pattern: /\beval\b/ },
   { what: "WebAssembly", pattern: /\bWebAssembly\b/ },
   { what: "shared memory", pattern: /\b(?:SharedArrayBuffer|Atomics)\b/ },
 ];
 
-/** Words that are refused where, after blanks and comments, one of these follows. */
+/** Words that are refused when one of these characters follows, after blanks and comments. */
 const REFUSED_USES = [
   { what: "the Function constructor", word: /\bFunction/g, followedBy: "(." },
   { what: "import", word: /\bimport/g, followedBy: "(." },
@@ -18,10 +18,9 @@ const REFUSED_USES = [
 ];
 
 /**
- * A static look at a pack's `index.js`. It finds the honest mistake and the
- * lazy attack, also when identifiers are spelt with Unicode escapes; it is no
- * wall. The wall is the isolate, which has none of these. The work grows with
- * the length of the code and no faster: it is a stranger's.
+ * Checks a pack's `index.js` statically. Finds mistakes and simple attacks, also in
+ * identifiers with Unicode escapes. It is no security boundary; the isolate is, and has
+ * none of these features. The code is untrusted, so the check takes linear time.
  *
  * @throws SondeError CODE_REFUSED
  */
@@ -57,7 +56,7 @@ function isUsed(
   return false;
 }
 
-/** `x.constructor(...)`; a class's own `constructor(...)` has no dot before it. */
+/** True for `x.constructor(...)`. A class's own `constructor(...)` has no dot before it. */
 function callsConstructor(text: string, skip: SkipTrivia): boolean {
   const word = "constructor";
   for (let dot = text.indexOf("."); dot !== -1; dot = text.indexOf(".", dot + 1)) {

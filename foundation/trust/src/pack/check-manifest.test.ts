@@ -20,7 +20,7 @@ const limits = { timeoutMs: 500, maxBytes: 4096 };
 const sample = buildSampleManifest();
 const probe = sample.probes["greet"] as Probe;
 
-/** A manifest with this one source, whose holes are filled from parameters of these types. */
+/** A manifest with this one source, whose holes are filled from these parameters. */
 function withSource(source: Source, params: object = {}, fill: object = {}): unknown {
   return {
     ...sample,
@@ -50,7 +50,7 @@ const file = (
   ...(holes !== undefined && { holes }),
 });
 
-test("what is right is accepted, and spelt in one way only", () => {
+test("a valid manifest is accepted, in one spelling only", () => {
   expect(verdict(sample)).toBe("accepted");
   const text = formatManifest(sample);
   expect(parseManifest(Buffer.from(text))).toEqual(sample);
@@ -327,7 +327,7 @@ test.each([
   expect(verdict({ ...sample, name, probes: { [probeName]: probe } })).toBe(code);
 });
 
-test("a parameter is not called as the hub's own argument", () => {
+test("a parameter may not have the name of the hub's own argument", () => {
   const params = (name: string): object => ({ [name]: { type: "integer" } });
   expect(verdict(withSource(holed, params("agent"), { x: { param: "agent" } }))).toBe(
     "MANIFEST_INVALID",
@@ -335,7 +335,7 @@ test("a parameter is not called as the hub's own argument", () => {
   expect(verdict(withSource(holed, params("agents"), { x: { param: "agents" } }))).toBe("accepted");
 });
 
-test("an optional parameter needs a stand-in of the hole's type", () => {
+test("an optional parameter needs an `otherwise` of the hole's type", () => {
   const optional = (fill: object): unknown => {
     const manifest = withSource(holed, { x: { type: "integer" } }, { x: fill }) as Manifest;
     const greet = manifest.probes["greet"] as Probe;

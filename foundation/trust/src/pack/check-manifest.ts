@@ -10,20 +10,20 @@ import semver from "semver";
 import { checkProbe } from "./check-probe.ts";
 import { checkSource, deriveRequires } from "@sonde/sources";
 
-// Deeper than any manifest (a result schema has at most MAX_VALUE_DEPTH levels)
-// and shallow enough that no check recurses far.
+// More than any manifest needs (a result schema has at most MAX_VALUE_DEPTH levels),
+// and few enough that no recursive check overflows the stack.
 const MAX_NESTING = 40;
 
-// A person approves what the manifest says: nothing in it may be unseen or
-// reorder what is seen (attack class 37). Private characters and lone halves too.
+// A person approves what the manifest shows. So no character may be invisible or reorder
+// the text (attack class 37). Private-use characters and lone surrogates are refused too.
 const INVISIBLE = /[\p{Cc}\p{Cf}\p{Co}\p{Cs}\u2028\u2029]/u;
 
 /**
- * Checks a manifest completely: its shape, and every rule that spans fields.
+ * Checks a manifest completely: its schema, and every rule that spans fields.
  *
  * @param value the parsed JSON of a pack.json
- * @throws SondeError MANIFEST_INVALID, REQUIRES_MISMATCH, or
- *   PACK_NEEDS_NEWER_AGENT for a manifest version or source kind not known here
+ * @throws SondeError MANIFEST_INVALID, REQUIRES_MISMATCH, or PACK_NEEDS_NEWER_AGENT for a
+ *   manifest version or source kind that is not known here
  */
 export function checkManifest(value: unknown): Manifest {
   checkNesting(value, 0);
@@ -41,15 +41,14 @@ export function checkManifest(value: unknown): Manifest {
   return manifest;
 }
 
-/** Bytes of a manifest as build writes them: two blanks of indentation, a newline at the end. */
+/** Formats a manifest as build writes it: indented by two blanks, with a newline at the end. */
 export function formatManifest(manifest: Manifest): string {
   return `${JSON.stringify(manifest, null, 2)}\n`;
 }
 
 /**
- * Reads the bytes of a pack.json. They must be exactly what `formatManifest`
- * makes of them: so no key is there twice, and what a person reads is what
- * every parser reads.
+ * Reads the bytes of a pack.json. They must be exactly what `formatManifest` writes. So
+ * no key occurs twice, and a person reads the same manifest as every parser.
  *
  * @throws SondeError as checkManifest
  */
@@ -93,7 +92,7 @@ function refuseNewerThings(value: unknown): void {
   }
 }
 
-/** Bounds the depth, and refuses unseen characters and names that every object already answers to. */
+/** Limits the depth. Refuses invisible characters and names that every object inherits. */
 function checkNesting(value: unknown, depth: number): void {
   if (depth > MAX_NESTING) throw invalid(`expected at most ${MAX_NESTING} levels, got more`);
   if (typeof value === "string" && INVISIBLE.test(value)) {

@@ -7,9 +7,9 @@ import { effectiveCapability, findMisfit } from "@sonde/sources";
 const MAX_TOOL_NAME = 64;
 
 /**
- * The rules for one probe that its shape cannot say: schemas within the
- * vocabulary, every read a real source with each hole filled, a global name
- * that fits and is free, and a label that is no lower than what the sources need.
+ * Checks one probe beyond its schema: its schemas use the vocabulary, every read names an
+ * existing source and fills each hole, its tool name is short enough and free, and its
+ * label is not below the level of its sources.
  *
  * @throws SondeError MANIFEST_INVALID
  */
@@ -36,7 +36,10 @@ function checkTool(pack: Manifest["name"], name: string, { params }: ProbeManife
   }
 }
 
-/** The label is what clients are shown and what keys are compared with: it never says too little. */
+/**
+ * Clients see the label, and keys are compared with it, so it must not be below the
+ * needed level.
+ */
 function checkLabel(manifest: Manifest, name: string, { capability }: ProbeManifest): void {
   const needed = effectiveCapability(manifest, name);
   if (needed !== capability) {

@@ -3,17 +3,17 @@ import { type Signer, type SignerPolicy, type TrustedIdentity } from "@sonde/sch
 import { keyIdOf } from "../envelope/index.ts";
 import { parsePublisherKey } from "./publisher-key.ts";
 
-// Loads no Sigstore: an agent asks this of what it stored long ago.
+// This file does not load Sigstore, so that an agent can check stored packs without it.
 
 type Keyless = Extract<Signer, { kind: "keyless" }>;
 
 /**
- * Whether the policy, as it is now, lets this signer sign for its publisher. A
- * key counts only among the publisher's keys and an identity only among its
- * identities; every comparison is of whole strings.
+ * Checks that the present policy lets this signer sign for its publisher. A key counts
+ * only among the publisher's keys, an identity only among its identities. Strings are
+ * compared whole.
  *
- * @throws SondeError SIGNER_UNTRUSTED, SIGNATURE_MISSING for an unsigned pack
- *   where none is allowed, CONFIG_INVALID for a policy with an unusable key
+ * @throws SondeError SIGNER_UNTRUSTED, SIGNATURE_MISSING for an unsigned pack where none
+ *   is allowed, CONFIG_INVALID for a policy with an unusable key
  */
 export function demandTrusted(policy: SignerPolicy, signer: Signer): void {
   switch (signer.kind) {
@@ -65,7 +65,7 @@ function describeRepository(
   return `${who}: expected repository ${numbers.join(" or ")}, got ${got ?? "a certificate that names none"}`;
 }
 
-/** Keyless signatures count only against a root that the host pinned. */
+/** Builds the error for a host without a pinned root, where no keyless signature counts. */
 export function noTrustedRoot(): SondeError {
   return new SondeError(
     "SIGNER_UNTRUSTED",

@@ -8,7 +8,7 @@ const NOTHING = { groups: [], commands: [], files: [], sockets: [] };
 const limits = { timeoutMs: 500, maxBytes: 4096 };
 const before = buildSampleManifest();
 const [greet] = Object.values(before.probes);
-/** The next version, with these sources and what they need. */
+/** The next version, with these sources and the requirements that follow from them. */
 const next = (sources: Manifest["sources"], probes = before.probes): Manifest =>
   buildSampleManifest({
     version: "1.1.0",
@@ -17,7 +17,7 @@ const next = (sources: Manifest["sources"], probes = before.probes): Manifest =>
     requires: { groups: [], ...deriveRequires(sources) },
   });
 
-test("the same asks for nothing more", () => {
+test("an equal version asks for nothing more", () => {
   const diff = diffPermissions(before, next(before.sources));
   expect(diff).toEqual({
     from: "1.0.0",
@@ -30,7 +30,7 @@ test("the same asks for nothing more", () => {
   });
 });
 
-test("of a first version everything is new", () => {
+test("everything in a first version is new", () => {
   const diff = diffPermissions(null, before);
   expect(diff).toMatchObject({ from: null, asksMore: true, added: before.requires });
   expect(diff.probes.added).toEqual(["greet"]);
@@ -66,7 +66,7 @@ test("a group is asked for", () => {
   });
 });
 
-test("a level counts by what the source needs, and a changed limit is a change that asks nothing", () => {
+test("the sources decide the level; a changed limit asks for nothing more", () => {
   if (greet === undefined) throw new Error("expected a probe");
   const stop = { load: { kind: "exec", command: "systemctl", argv: ["stop", "x"], ...limits } };
   const raised = diffPermissions(before, next(stop as Manifest["sources"]));
@@ -84,7 +84,7 @@ test("a level counts by what the source needs, and a changed limit is a change t
   });
 });
 
-test("the version before is the newest that is older, whenever it was published", () => {
+test("the previous version is the newest older one, whenever it was published", () => {
   const versions = ["1.0.0", "2.0.0", "1.10.0", "1.9.0", "1.10.1-beta.1"];
   expect(findPrevious(versions, "1.10.1")).toBe("1.10.1-beta.1");
   expect(findPrevious(versions, "1.10.0")).toBe("1.9.0");

@@ -3,9 +3,9 @@ import { type Capability, type Version, isAboveCeiling } from "@sonde/schemas/na
 import semver from "semver";
 import { effectiveCapability } from "@sonde/sources";
 
-/** What one version of a pack asks of a host, next to another. */
+/** What one version of a pack asks of a host, compared with another. */
 export type PermissionDiff = {
-  /** Null: there was none before, so everything is new. */
+  /** Null when there is no earlier version; then everything is new. */
   from: Version | null;
   to: Version;
   added: Requires;
@@ -17,13 +17,13 @@ export type PermissionDiff = {
     raised: { probe: string; from: Capability; to: Capability }[];
   };
   sources: { added: string[]; removed: string[]; changed: string[] };
-  /** True when whoever granted the one has not thereby granted the other. */
+  /** True when a grant for the earlier version does not cover the later one. */
   asksMore: boolean;
 };
 
 /**
- * The difference between what two versions ask for, by what their sources need
- * and not by their labels. Every list is sorted.
+ * Compares what two versions ask for, by the needs of their sources and not by their
+ * labels. Every list is sorted.
  */
 export function diffPermissions(before: Manifest | null, after: Manifest): PermissionDiff {
   const added = lessOf(after.requires, before?.requires);
@@ -43,13 +43,13 @@ export function diffPermissions(before: Manifest | null, after: Manifest): Permi
   };
 }
 
-/** The newest of these versions that is older than `version`; null when there is none. */
+/** Returns the newest of these versions that is older than `version`, or null. */
 export function findPrevious(versions: readonly Version[], version: Version): Version | null {
   const older = versions.filter((other) => semver.lt(other, version));
   return older.toSorted(semver.rcompare)[0] ?? null;
 }
 
-/** What of `some` is not in `others`. */
+/** Returns the requirements in `some` that `others` lacks. */
 function lessOf(some: Requires | undefined, others: Requires | undefined): Requires {
   const less = (kind: keyof Requires): string[] => missing(some?.[kind], others?.[kind]);
   return {

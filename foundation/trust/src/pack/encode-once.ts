@@ -1,9 +1,9 @@
 type Encodable = { toDER(): Buffer };
 
 /**
- * Lets a parsed certificate encode itself once. The library does so for every
- * comparison and every signature, which was most of a verification. What it
- * changes is always a clone, parsed anew from these bytes.
+ * Caches the DER encoding of a parsed certificate. The library encodes it for every
+ * comparison and every signature, which took most of a verification's time. The cache
+ * stays valid: the library changes only clones, which it parses again from these bytes.
  */
 export function encodeOnce(certificate: { root: Encodable; tbsCertificate: Encodable }): void {
   for (const part of [certificate.root, certificate.tbsCertificate]) {

@@ -10,7 +10,7 @@ const MAX_RSA_BITS = 4096;
  * @throws SondeError CONFIG_INVALID unless it is a public RSA key of 2048 to 4096 bits
  */
 export function parsePublisherKey(pem: string): KeyObject {
-  // A private key would also give its public half: it has no place in a policy.
+  // Node would also accept a private key, but a policy must not hold one.
   if (!pem.startsWith("-----BEGIN PUBLIC KEY-----\n")) {
     throw new SondeError("CONFIG_INVALID", "publisher key: expected a PUBLIC KEY in PEM");
   }

@@ -1,7 +1,7 @@
 import { SondeError } from "@sonde/schemas/errors";
 import type { Signer as VerifiedSigner } from "@sigstore/verify";
 
-/** Whom a signing certificate names. */
+/** The signer's identity in a signing certificate. */
 export type CertificateIdentity = {
   issuer: string;
   identity: string;
@@ -14,13 +14,13 @@ const REPOSITORY_ID = "1.3.6.1.4.1.57264.1.15";
 const SUBJECT_ALTERNATIVE_NAME = "2.5.29.17";
 const EXTENDED_KEY_USAGE = "2.5.29.37";
 
-// DER tags: what each extension must hold, and nothing beside it.
+// DER tags. Each extension must hold one value of its tag and nothing else.
 const SEQUENCE = 0x30;
 const UTF8_STRING = 0x0c;
 const EMAIL_NAME = 0x81;
 const URI_NAME = 0x86;
 
-/** SEQUENCE of the one purpose id-kp-codeSigning. */
+/** DER of the one purpose id-kp-codeSigning in a SEQUENCE. */
 const CODE_SIGNING = Buffer.from("300a06082b06010505070303", "hex");
 const PRINTABLE = /^[!-~]{1,300}$/;
 const NUMBER = /^[0-9]{1,20}$/;
@@ -28,12 +28,11 @@ const NUMBER = /^[0-9]{1,20}$/;
 type Extensions = ReadonlyMap<string, Buffer>;
 
 /**
- * Reads the identity from a verified certificate's extensions. The verifier's
- * own reading drops the high bit of each byte and takes the first of several
- * names, either of which could turn one identity into another; here there is
- * one name in plain ASCII, or a refusal.
+ * Reads the identity from a verified certificate's extensions. The library's own reading
+ * drops the high bit of each byte and takes the first of several names; either could turn
+ * one identity into another. This function demands one name in plain ASCII.
  *
- * @param signer as the verifier gave it: its certificate has passed
+ * @param signer the library's result for a certificate that it has verified
  * @throws SondeError SIGNATURE_INVALID
  */
 export function readCertificateIdentity(signer: VerifiedSigner): CertificateIdentity {
@@ -67,7 +66,7 @@ function demand(extensions: Extensions, id: string): Buffer {
   return value;
 }
 
-/** The content of one DER value that fills `bytes` to the last one. */
+/** Returns the content of one DER value, which must fill `bytes` exactly. */
 function readDer(bytes: Buffer, tags: readonly number[]): Buffer {
   const [tag = -1, first = 0xff] = bytes;
   const lengthBytes = first < 0x80 ? 0 : first - 0x80;

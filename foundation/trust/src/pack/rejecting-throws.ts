@@ -1,6 +1,9 @@
 import { SondeError } from "@sonde/schemas/errors";
 
-/** Libraries throw TypeError, SyntaxError and OpenSSL errors on bad input: each is a rejection. */
+/**
+ * Turns any error into a rejection: libraries throw TypeError, SyntaxError and OpenSSL
+ * errors for bad input.
+ */
 export function rejectingThrows<T>(step: () => T): T {
   try {
     return step();

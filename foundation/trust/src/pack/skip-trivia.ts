@@ -1,8 +1,7 @@
 /**
- * Gives a function from a place in a script to the next place that is neither
- * blank nor in a comment that begins on the way. A run of comments is walked
- * once, from however many places it is reached: asking for every word of a text
- * costs about as much as reading it.
+ * Returns a function that skips blanks and comments: from a place in a script to the next
+ * place in neither. Each run of comments is scanned once and cached, so that a skip at
+ * every word of a script takes linear time in all.
  */
 export function createTriviaSkipper(text: string): (from: number) => number {
   const blanks = /\s*/y;
@@ -41,7 +40,10 @@ function commentFinder(
   return text.startsWith("/*", at) ? endOfBlock : null;
 }
 
-/** Where the first match at or after a place ends; without one, the text's end. */
+/**
+ * Returns a function that finds the end of the first match at or after a place, else the
+ * end of the text.
+ */
 function createFinder(text: string, pattern: RegExp): Finder {
   const matches = Array.from(text.matchAll(pattern), ({ 0: match, index }) => ({
     index,

@@ -1,7 +1,7 @@
 import { type Digest } from "@sonde/schemas/names";
 import { PACK_PREDICATE_TYPE, type PackStatement } from "@sonde/schemas/trust";
 
-/** A bundle above this is refused unread. */
+/** A larger bundle is refused unread. */
 export const MAX_BUNDLE_BYTES = 64 * 1024;
 
 /** DSSE payload type of an in-toto statement. */
@@ -9,7 +9,7 @@ export const STATEMENT_PAYLOAD_TYPE = "application/vnd.in-toto+json";
 
 const PREFIX = "sha256:";
 
-/** What a publisher signs for an archive with these digests. */
+/** Builds the statement that a publisher signs for an archive with these digests. */
 export function buildStatement(archive: Digest, content: Digest): PackStatement {
   return {
     _type: "https://in-toto.io/Statement/v1",

@@ -18,7 +18,7 @@ import {
 import { type VerifiedPack, type VerifyPackRequest, verifyPack } from "./index.ts";
 import { buildStatement } from "./statement.ts";
 
-// Real certificates, logs and timestamps, made here; the verifier only meets their bytes.
+// Real certificates, logs and timestamps, generated here. The verifier gets only their bytes.
 const sigstore = await createTestSigstore();
 const stranger = await createTestSigstore();
 const archive = buildSampleArchive();
@@ -43,7 +43,7 @@ const bundle = await signKeylessSample(sigstore, archive, who);
 const verify = (changes: Partial<VerifyPackRequest>): Promise<VerifiedPack> =>
   verifyPack({ archive, bundle, policy, origin: "registry", ...changes });
 
-/** The code of the refusal, or "accepted". */
+/** Returns the code of the refusal, or "accepted". */
 async function verdict(changes: Partial<VerifyPackRequest>): Promise<string> {
   try {
     await verify(changes);
@@ -67,7 +67,7 @@ test.each(["v1", "v2"] as const)("a signature in a %s log says who and when", as
   expect(Date.parse(signer.signedAt)).toBeLessThanOrEqual(Date.now());
 });
 
-test("a person's address is an identity too, and its certificate names no repository", async () => {
+test("an e-mail address is an identity too, and its certificate names no repository", async () => {
   const ada = { issuer: "https://accounts.example", identity: "ada@acme.example" };
   const { signer } = await verify({
     bundle: await signKeylessSample(sigstore, archive, ada),
@@ -85,7 +85,7 @@ const NEAR_MISSES: [string, string, string][] = [
   ["what a pattern would match", "https://github.com/.*", "https://github.com/acme"],
   ["what an anchored pattern would match", "^https://github.com/acme$", "https://github.com/acme"],
 ];
-test.each(NEAR_MISSES)("an identity is that one alone, not %s", async (_what, listed, got) => {
+test.each(NEAR_MISSES)("an identity matches exactly, not %s", async (_what, listed, got) => {
   const { repositoryId: _none, ...plain } = who;
   const signed = await signKeylessSample(sigstore, archive, { ...plain, identity: got });
   expect(
@@ -101,7 +101,7 @@ test.each([
   [ISSUER.slice(0, -1)],
   [ISSUER.replace("token.", "tokenX")],
   [ISSUER.toUpperCase()],
-])("an issuer is that one alone, not %s", async (issuer) => {
+])("an issuer matches exactly, not %s", async (issuer) => {
   expect(await verdictOf({ issuer })).toBe("SIGNER_UNTRUSTED");
 });
 
@@ -114,11 +114,11 @@ test("issuer and identity of one entry belong together", async () => {
   expect(await verdict({ policy: mixed })).toBe("SIGNER_UNTRUSTED");
 });
 
-test("a repository is known by its number where there is one", async () => {
+test("a repository is identified by its number if there is one", async () => {
   const { repositoryId: _number, ...plain } = who;
   const unnumbered = await signKeylessSample(sigstore, archive, plain);
   expect(await verdictOf({ repositoryId: "1235" })).toBe("SIGNER_UNTRUSTED");
-  // Named here and not there, or there and not here.
+  // The repository number is in the policy alone, or in the certificate alone.
   expect(await verdict({ bundle: unnumbered })).toBe("SIGNER_UNTRUSTED");
   expect(await verdict({ policy: trusting([plain]) })).toBe("SIGNER_UNTRUSTED");
   await expect(verify({ policy: trusting([plain]) })).rejects.toThrow("add repositoryId 1234");
@@ -148,7 +148,7 @@ test("a key counts where keys are listed, and a certificate where identities are
   const both = only({ keys, identities: [who] });
   expect(await verdict({ policy: both })).toBe("accepted");
   expect(await verdict({ bundle: byKey, policy: both })).toBe("accepted");
-  // Neither lends the other its material: what a key signed is not proven by a certificate.
+  // The material of one kind of signature does not verify the other kind.
   const lend = (from: string, to: string): string => {
     const { verificationMaterial } = JSON.parse(from) as KeylessBundle;
     return JSON.stringify({ ...(JSON.parse(to) as KeylessBundle), verificationMaterial });
@@ -157,7 +157,7 @@ test("a key counts where keys are listed, and a certificate where identities are
   expect(await verdict({ bundle: lend(byKey, bundle), policy: both })).toBe("SIGNATURE_INVALID");
 });
 
-test("without a pinned root nothing keyless is believed", async () => {
+test("without a pinned root no keyless signature counts", async () => {
   const { trustedRoot: _root, ...bare } = policy;
   expect(await verdict({ policy: bare })).toBe("SIGNER_UNTRUSTED");
   await expect(verify({ policy: bare })).rejects.toThrow("sonde trust add --trusted-root");
@@ -187,7 +187,7 @@ test.each<[string, KeylessLies, Partial<CertificateRequest>?]>([
   expect(await verdictOf(request, lies)).toBe("SIGNATURE_INVALID");
 });
 
-test("what was signed must be this archive, and mean what we mean", async () => {
+test("the signed statement must be about this archive and of the expected type", async () => {
   const zero = `sha256:${"0".repeat(64)}`;
   const right = buildStatement(...digests);
   for (const [statement, code] of [
@@ -242,7 +242,7 @@ test("an authority counts from its start to its end", async () => {
   }
 });
 
-test("a root with an authority since ever, without one kind or with nonsense is no root", async () => {
+test("a root is refused with an authority without a start, with one kind missing or with nonsense", async () => {
   const root = sigstore.trustedRoot;
   const text = JSON.stringify(root);
   const start = JSON.stringify(root.tlogs[0]?.publicKey.validFor.start);
@@ -269,13 +269,13 @@ test("a root with an authority since ever, without one kind or with nonsense is 
   expect(await verdict({ policy: trusting([who], { trustedRoot }) })).toBe("CONFIG_INVALID");
 });
 
-// Nothing signs or proves these: they may say anything, and so nothing is known by them.
+// Fields that no signature or proof covers. The verifier must not use their values.
 const UNBOUND = new Set([
   "logIndex",
   "inclusionProof.treeSize",
   "inclusionProof.rootHash",
   "signatures.0.keyid",
-  // May be left out: what it promises is proven beside it.
+  // May be absent: the inclusion proof already covers what it promises.
   "inclusionPromise",
 ]);
 

@@ -11,15 +11,15 @@ import { rejectingThrows } from "./rejecting-throws.ts";
 /** Who signed, and when a timestamp authority saw the signature. */
 export type KeylessSignature = CertificateIdentity & { kind: "keyless"; signedAt: string };
 
-// The last root, parsed: policies come anew with each request, the root in them is the same.
+// Cache of the last parsed root. Each request brings its policy, and most policies have
+// the same root.
 let known: { text: string; material: TrustMaterial } | null = null;
 
 /**
- * Verifies a signature by a short-lived certificate, offline against the root
- * that the policy pins: the certificate's chain and its place in a certificate
- * transparency log, the signature's place in a transparency log, and the time
- * it was made by a timestamp authority, when the certificate was valid. Says
- * who signed, not whether that is anybody the policy lists.
+ * Verifies a signature by a short-lived certificate, offline, against the policy's pinned
+ * root. Verifies the certificate's chain, its entry in a certificate transparency log,
+ * the signature's entry in a transparency log, and an RFC 3161 timestamp within the
+ * certificate's lifetime. Says who signed, but not whether the policy lists that signer.
  *
  * @throws SondeError SIGNATURE_INVALID, SIGNER_UNTRUSTED without a pinned root
  */
@@ -31,13 +31,14 @@ export function verifyKeyless(bundle: Bundle, policy: SignerPolicy): KeylessSign
   const times = entity.timestamps.flatMap((timestamp) =>
     timestamp.$case === "timestamp-authority" ? [timestamp.timestamp] : [],
   );
-  // The verifier would count the time that a log of the first kind wrote beside its entry.
+  // Without this check the library would accept the time in a Rekor v1 entry instead of a
+  // timestamp.
   if (times.length === 0) {
     throw new SondeError("SIGNATURE_INVALID", "bundle: expected an RFC 3161 timestamp, got none");
   }
   const signed = rejectingThrows(() => times.map(({ signingTime }) => signingTime.getTime()));
   const verifier = new Verifier(
-    // It asks a log's key whether it is the right one, never whether it still was: we do.
+    // The library does not check a log key's validity period, so logs outside it are removed here.
     { ...trust, tlogs: trust.tlogs.filter(({ validFor }) => signed.every(isWithin(validFor))) },
     { tlogThreshold: 1, ctlogThreshold: 1, timestampThreshold: 1 },
   );
@@ -77,7 +78,7 @@ function parseRoot(root: TrustedRoot): TrustMaterial {
   }
 }
 
-/** This path takes certificates only: a managed key verifies in its own. */
+/** This function takes certificates only. verifyManagedKey handles managed keys. */
 function noManagedKey(): never {
   throw new SondeError("SIGNATURE_INVALID", "bundle: expected a certificate, got a managed key");
 }

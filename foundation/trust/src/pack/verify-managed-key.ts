@@ -8,12 +8,12 @@ import { keyIdOf } from "../envelope/index.ts";
 import { parsePublisherKey } from "./publisher-key.ts";
 import { rejectingThrows } from "./rejecting-throws.ts";
 
-/** Which key signed. */
+/** The key that signed. */
 export type ManagedKeySignature = { kind: "rsa-sha256"; keyId: Digest };
 
 /**
- * Verifies a signature by a key that the policy lists; the bundle's hint only
- * says which of them. For whom the key may sign is not asked here.
+ * Verifies a signature by a key of the policy. The bundle's hint only selects which key.
+ * Does not check for which publisher the key may sign.
  *
  * @throws SondeError SIGNATURE_INVALID, SIGNER_UNTRUSTED, CONFIG_INVALID
  */
@@ -35,8 +35,8 @@ export function verifyManagedKey(
       // OpenSSL's default digest for such a key is SHA-256, whatever the bundle says.
       publicKey: () => ({ publicKey: key, validFor: () => true }),
     },
-    // Log entries and timestamps are not asked of a managed key; any that are there must
-    // verify, and with no authorities above none can.
+    // A managed key needs no log entries and no timestamps. If some are present they must
+    // verify, which fails, since no authority is configured above.
     { tlogThreshold: 0, ctlogThreshold: 0, timestampThreshold: 0 },
   );
   rejectingThrows(() => verifier.verify(toSignedEntity(bundle)));

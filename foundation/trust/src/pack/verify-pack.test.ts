@@ -20,7 +20,7 @@ const archive = buildSampleArchive();
 const bundle = signSample(archive, acme);
 const digests = [archiveDigest(archive), contentDigest(readArchive(archive))] as const;
 
-/** The code of the refusal, or "accepted". */
+/** Returns the code of the refusal, or "accepted". */
 async function verdict(changes: Partial<VerifyPackRequest>): Promise<string> {
   try {
     await verifyPack({ archive, bundle, policy, origin: "registry", ...changes });
@@ -30,7 +30,7 @@ async function verdict(changes: Partial<VerifyPackRequest>): Promise<string> {
   }
 }
 
-test("a signed pack is verified, and says by whom and what it is", async () => {
+test("a signed pack verifies and gives its signer and content", async () => {
   const pack = await verifyPack({
     archive,
     bundle,
@@ -61,7 +61,7 @@ test("one flipped bit at any byte of the archive is refused", async () => {
   for (let at = 0; at < archive.length; at += 1) {
     const copy = Uint8Array.from(archive);
     copy[at] = copy[at]! ^ 1;
-    // Caught by the strict reader, or, had it been repacked, by the signature.
+    // The strict reader refuses the archive. For a repacked one the signature would fail.
     expect(await verdict({ archive: copy })).toMatch(/^(ARCHIVE_INVALID|DIGEST_MISMATCH)$/);
   }
 });
@@ -77,7 +77,7 @@ test("a swapped file in a well-formed archive is refused", async () => {
 });
 
 // Attack 43.
-test("a right signature counts only for its own archive", async () => {
+test("a valid signature counts only for its own archive", async () => {
   const later = buildSampleArchive({ manifest: { version: "1.0.1" } });
   expect(await verdict({ archive: later })).toBe("DIGEST_MISMATCH");
   expect(await verdict({ expected: { version: "1.0.1" } })).toBe("DIGEST_MISMATCH");
@@ -119,12 +119,12 @@ test.each<[string, unknown]>([
 });
 
 // Attack 43.
-test("a signature of somebody else is refused", async () => {
+test("a signature by anybody else is refused", async () => {
   const stranger = createSampleKey();
   expect(await verdict({ bundle: signSample(archive, stranger) })).toBe("SIGNER_UNTRUSTED");
-  // Another publisher's key, though the policy lists it for that publisher.
+  // The key is in the policy, but for another publisher.
   expect(await verdict({ bundle: signSample(archive, other) })).toBe("SIGNER_UNTRUSTED");
-  // A stranger's signature under the hint of the right key.
+  // A stranger signed, with the hint of the right key.
   const { hint } = JSON.parse(bundle).verificationMaterial.publicKey as { hint: string };
   expect(await verdict({ bundle: signSample(archive, stranger, { keyHint: hint }) })).toBe(
     "SIGNATURE_INVALID",
@@ -145,7 +145,7 @@ test("the policy decides, and a missing one is a refusal", async () => {
   ).toBe("CONFIG_INVALID");
 });
 
-test("the algorithm is the key's, not the signer's wish", async () => {
+test("the key determines the algorithm, not the signer", async () => {
   const sha512 = signSample(archive, acme, { digestAlgorithm: "sha512" });
   expect(await verdict({ bundle: sha512 })).toBe("SIGNATURE_INVALID");
   const sha1 = signSample(archive, acme, { digestAlgorithm: "sha1" });
@@ -249,13 +249,13 @@ test("an unsigned pack passes only from a local folder of a host that allows it"
   expect(await verdict({ bundle: null, origin: "local-folder" })).toBe("SIGNATURE_MISSING");
   const pack = await verifyPack({ archive, bundle: null, policy: open, origin: "local-folder" });
   expect(pack.signer).toEqual({ kind: "none", publisher: "acme" });
-  // A bundle that is there must be right, even where none is needed.
+  // A bundle that is present must verify, even where no signature is needed.
   expect(await verdict({ bundle: "{}", policy: open, origin: "local-folder" })).toBe(
     "SIGNATURE_INVALID",
   );
 });
 
-test("a signed pack is still refused for what it holds", async () => {
+test("a signed pack with invalid content is still refused", async () => {
   const refusalOf = (parts: Parameters<typeof buildSampleArchive>[0]): Promise<string> => {
     const bad = buildSampleArchive(parts);
     return verdict({ archive: bad, bundle: signSample(bad, acme), agentVersion: "0.1.0" });

@@ -24,13 +24,13 @@ export type VerifyPackRequest = {
   policy: SignerPolicy;
   /** Where the archive came from. Only a local folder may hold an unsigned one. */
   origin: "registry" | "local-folder";
-  /** When given, the manifest's `engines.agent` must accept it. */
+  /** If given, the manifest's `engines.agent` must accept this version. */
   agentVersion?: string;
-  /** What was asked for; anything else is refused though validly signed. */
+  /** The pack that was asked for. Any other is refused, even with a valid signature. */
   expected?: { name?: string; version?: string; digest?: Digest };
 };
 
-// Never leaves this module: whoever holds a VerifiedPack got it from verifyPack.
+// Private to this module, so that only verifyPack can make a VerifiedPack.
 const proof = Symbol("verifyPack");
 
 /** An archive that passed every check. Only `verifyPack` makes one. */
@@ -66,19 +66,19 @@ type VerifiedParts = Pick<
   "digest" | "contentDigest" | "codeSha256" | "manifest" | "signer" | "files"
 >;
 
-/** True for what `verifyPack` gave, false for any look-alike. */
+/** True for a result of `verifyPack`, false for an object that only looks like one. */
 export function isVerifiedPack(value: unknown): value is VerifiedPack {
   return VerifiedPack.isVerified(value);
 }
 
 /**
- * The one verifier, for registry, hub and agents. In order: archive (strict),
- * digests, signature, and only then the manifest, that the policy lets the
- * signer sign for its publisher, and the code. Any throw is a rejection.
+ * The only verifier, used by registry, hub and agents. Checks, in this order: the archive
+ * (strictly), its digests, its signature, the manifest, that the policy lets the signer
+ * sign for the publisher, and the code. Any throw is a rejection.
  *
  * @throws SondeError ARCHIVE_INVALID, DIGEST_MISMATCH, SIGNATURE_MISSING,
- *   SIGNATURE_INVALID, SIGNER_UNTRUSTED, MANIFEST_INVALID,
- *   REQUIRES_MISMATCH, PACK_NEEDS_NEWER_AGENT, CODE_REFUSED, CONFIG_INVALID
+ *   SIGNATURE_INVALID, SIGNER_UNTRUSTED, MANIFEST_INVALID, REQUIRES_MISMATCH,
+ *   PACK_NEEDS_NEWER_AGENT, CODE_REFUSED, CONFIG_INVALID
  */
 export async function verifyPack(request: VerifyPackRequest): Promise<VerifiedPack> {
   try {
@@ -141,7 +141,7 @@ export function checkEngine(manifest: Manifest, agentVersion: string | undefined
   }
 }
 
-/** The bytes of one file; an archive that was read has every path. */
+/** Returns the bytes of one file. Every archive that was read has all paths. */
 export function bytesOf(files: readonly ArchiveFile[], path: ArchivePath): Uint8Array {
   const file = files.find((candidate) => candidate.path === path);
   if (file === undefined) throw new SondeError("ARCHIVE_INVALID", `expected ${path}, got none`);

@@ -8,17 +8,18 @@ import { MAX_BUNDLE_BYTES, STATEMENT_PAYLOAD_TYPE, buildStatement } from "./stat
 import { type KeylessSignature, verifyKeyless } from "./verify-keyless.ts";
 import { type ManagedKeySignature, verifyManagedKey } from "./verify-managed-key.ts";
 
-/** A signature that verified, before it is known for which publisher it may count. */
+/** A verified signature. Whether it counts for the publisher is not known yet. */
 export type VerifiedSignature = ManagedKeySignature | KeylessSignature;
 
 /**
- * Verifies the bundle of an archive: a Sigstore bundle v0.3 with a DSSE
- * envelope over an in-toto statement whose two subjects are these digests.
- * Reads nothing of the archive itself. A key is only ever looked up among the
- * policy's keys and a certificate only ever judged by its pinned root; whether
- * that kind and that signer may sign for the publisher is for `demandTrusted`.
+ * Verifies the bundle of an archive: a Sigstore bundle v0.3 with a DSSE envelope over an
+ * in-toto statement, whose two subjects are these digests. Does not read the archive
+ * itself. A key must be one of the policy's, and a certificate must verify against the
+ * policy's pinned root. `demandTrusted` decides whether this signer may sign for the
+ * publisher.
  *
- * @throws SondeError SIGNATURE_INVALID, SIGNER_UNTRUSTED, DIGEST_MISMATCH or CONFIG_INVALID
+ * @throws SondeError SIGNATURE_INVALID, SIGNER_UNTRUSTED, DIGEST_MISMATCH or
+ *   CONFIG_INVALID
  */
 export function verifySignature(
   bundleText: string,
@@ -39,7 +40,7 @@ function readBundle(text: string): Bundle {
   const bundle = rejectingThrows(() =>
     bundleFromJSON(parseJson(text, "bundle", "SIGNATURE_INVALID")),
   );
-  // Older bundles may prove a log entry by a promise alone.
+  // Older bundle versions may prove a log entry by a promise alone.
   if (bundle.mediaType !== BUNDLE_V03_MEDIA_TYPE) {
     throw invalid(`expected ${BUNDLE_V03_MEDIA_TYPE}`);
   }
@@ -58,7 +59,7 @@ function verifyMaterial(bundle: Bundle, policy: SignerPolicy): VerifiedSignature
   }
 }
 
-/** DSSE says only that the payload was signed: what it means is checked here. */
+/** DSSE proves only who signed the payload. This function checks what the payload says. */
 function checkStatement(bundle: Bundle, archive: Digest, content: Digest): void {
   if (bundle.content.$case !== "dsseEnvelope") throw invalid("expected a DSSE envelope");
   const { payloadType, payload } = bundle.content.dsseEnvelope;

@@ -2,7 +2,7 @@ import { join } from "node:path";
 import { build } from "esbuild";
 
 /**
- * Bundles the admit program as the product has it.
+ * Bundles the admit program as a release does.
  *
  * @param path where to write it; ends in `.cjs`
  */

@@ -13,19 +13,19 @@ import {
   signCheckpoint,
 } from "../log/index.ts";
 
-/** A transparency log in memory, for tests of those who read one. */
+/** A transparency log in memory, for tests of log readers. */
 export type SampleLog = {
   readonly key: NoteKey;
   readonly frontier: Frontier;
   append(entry: Uint8Array): number;
-  /** The signed head, by default of now and of all entries. */
+  /** The signed head; by default with the present time and all entries. */
   checkpoint(lies?: { at?: Date; frontier?: Frontier }): string;
   readTile(id: TileId): Promise<Uint8Array>;
   /** The file at a path below the log's address, or null. */
   serve(path: string): Promise<Uint8Array | string | null>;
-  /** Another log with the same past and the same key: what a fork is. */
+  /** A fork: another log with the same past and the same key. */
   fork(): SampleLog;
-  /** As long a log by the same key, whose entries say another year. */
+  /** A log of the same length and key whose entries have another year. */
   rewrite(): SampleLog;
 };
 

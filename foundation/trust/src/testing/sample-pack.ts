@@ -10,13 +10,12 @@ import {
 } from "../archive/index.ts";
 import { STATEMENT_PAYLOAD_TYPE, buildStatement, formatManifest, keyIdOf } from "../pack/index.ts";
 
-// For tests of this workspace only: small valid packs and signatures, made with
-// keys of the moment. Signing here is written apart from pack-sdk/sign, so each
-// is a check of the other.
+// Small valid packs and signatures with generated keys, for tests of this workspace only.
+// The signing code here is independent of pack-sdk/sign, so that each checks the other.
 
 const NO_FIELDS = { type: "object", properties: {}, required: [], additionalProperties: false };
 
-/** A small valid manifest; `changes` replace whole fields. */
+/** Builds a small valid manifest. `changes` replace whole fields. */
 export function buildSampleManifest(changes: Partial<Manifest> = {}): Manifest {
   return {
     manifest: 1,
@@ -41,7 +40,7 @@ export function buildSampleManifest(changes: Partial<Manifest> = {}): Manifest {
   };
 }
 
-/** What can differ in a sample pack's archive. */
+/** Parts of a sample pack's archive that a test can change. */
 export type SampleParts = {
   manifest?: Partial<Manifest>;
   packJson?: string;
@@ -49,7 +48,7 @@ export type SampleParts = {
   readme?: string;
 };
 
-/** The archive of a small pack. */
+/** Builds the archive of a small pack. */
 export function buildSampleArchive(parts: SampleParts = {}): Uint8Array {
   const manifest = parts.packJson ?? formatManifest(buildSampleManifest(parts.manifest));
   const texts: [ArchiveFile["path"], string][] = [
@@ -71,10 +70,10 @@ export function createSampleKey(bits = 2048): SampleKey {
   return { privateKey, publicKeyPem: publicKey.export({ type: "spki", format: "pem" }).toString() };
 }
 
-/** Of a log that nobody writes; tests with a log name its own. */
+/** Key of a log that does not exist. Tests with a log use their own key. */
 const SAMPLE_LOG_KEY = "PeterNeumann+c74f20a3+ARpc2QcUPDhMQegwxbzhKqiBfsVkmqq/LDE4izWy10TW";
 
-/** A policy that trusts these keys, publisher -> keys. */
+/** Builds a policy that trusts these keys, publisher -> keys. */
 export function buildSamplePolicy(
   publishers: Record<string, SampleKey[]>,
   changes: Partial<TrustPolicy> = {},
@@ -95,7 +94,7 @@ export function buildSamplePolicy(
   };
 }
 
-/** What can be wrong in a sample signature; each is a different lie. */
+/** Faults of a sample signature; each is a different one. */
 export type SampleLies = {
   statement?: unknown;
   payloadType?: string;
@@ -114,7 +113,7 @@ type SampleBundle = {
   };
 };
 
-/** The bundle of an archive, by default a right one. */
+/** Builds the bundle of an archive; valid unless `lies` break it. */
 export function signSample(archive: Uint8Array, key: SampleKey, lies: SampleLies = {}): string {
   const statement =
     lies.statement ?? buildStatement(archiveDigest(archive), contentDigest(readArchive(archive)));

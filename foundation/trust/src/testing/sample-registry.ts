@@ -7,19 +7,19 @@ import { formatNoteKey } from "../log/index.ts";
 import { parseManifest } from "../pack/index.ts";
 import { type SampleLog, createSampleLog } from "./sample-log.ts";
 
-/** What a lying registry answers instead of the truth. */
+/** Answers a request falsely. */
 export type SampleLie = (request: IncomingMessage, response: ServerResponse) => boolean;
 
-/** A registry that is honest until told otherwise: HTTP, archives in memory, and a log. */
+/** A registry for tests: HTTP, archives in memory, and a log. Honest unless `lie` is set. */
 export type SampleRegistry = {
   readonly url: string;
   readonly logKey: string;
-  /** May be replaced, by a fork of it for instance. */
+  /** A test may replace it, for instance by a fork. */
   log: SampleLog;
   /** @returns the index of the entry */
   publish(archive: Uint8Array, bundle: string | null): number;
   append(entry: RegistryEntry): number;
-  /** Answers before the truth does; true when it answered. */
+  /** Runs before the honest answer. Returns true when it has answered. */
   lie: SampleLie;
   close(): Promise<void>;
 };

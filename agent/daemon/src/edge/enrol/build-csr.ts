@@ -5,8 +5,8 @@ import { Pkcs10CertificateRequestGenerator } from "@peculiar/x509";
 const ED25519 = { name: "Ed25519" } as const;
 
 /**
- * A PKCS#10 request in PEM by the agent's own key. Its subject is ours only for
- * people who read it: the hub uses nothing of it but the public key.
+ * Builds a PKCS#10 request in PEM, signed by the agent's key. Its subject is for people
+ * only: the hub uses nothing but the public key.
  */
 export async function buildCsr(privateKey: KeyObject, publicKey: KeyObject): Promise<string> {
   const keys = {
@@ -27,6 +27,6 @@ function importKey(
   usage: "sign" | "verify",
 ): Promise<webcrypto.CryptoKey> {
   const der = key.export({ type, format: "der" });
-  // Only the public half goes into the request.
+  // Only the public half is extractable: it goes into the request.
   return webcrypto.subtle.importKey(type, der, ED25519, usage === "verify", [usage]);
 }

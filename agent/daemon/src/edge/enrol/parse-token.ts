@@ -1,9 +1,9 @@
 import { SondeError } from "@sonde/schemas/errors";
 import { TOKEN_PREFIX } from "@sonde/schemas/wire";
 
-/** An enrolment token as a person hands it over. */
+/** An enrolment token. */
 export type EnrolToken = {
-  /** The whole text, for the hub. */
+  /** The whole token, to be sent to the hub. */
   text: string;
   /** SHA-256 of the DER of the hub's CA certificate, 64 hex digits. */
   fingerprint: string;

@@ -6,20 +6,19 @@ import { SondeError } from "@sonde/schemas/errors";
 export type HubAddress = { host: string; port: number };
 
 const CONNECT_MS = 10_000;
-/** A chain is leaf, CA, and nothing that a stranger could make long. */
+/** A chain is a leaf and its CA. The bound keeps a stranger from sending an endless one. */
 const MAX_CHAIN = 4;
 
 /**
- * Gets the CA certificate that a hub presents and gives it back only if the
- * token names exactly it (identity rule 2: no trust on first use). Nothing is
- * sent to the hub on this connection; the next one is verified in full against
- * this CA alone.
+ * Fetches the CA certificate that a hub presents. Returns it only if its fingerprint is
+ * the one in the token (identity rule 2: no trust on first use). Sends nothing to the hub
+ * on this connection. The next connection verifies the hub in full against this CA alone.
  *
  * @returns the CA certificate in PEM
  * @throws SondeError HUB_UNTRUSTED
  */
 export async function pinHub(address: HubAddress, fingerprint: string): Promise<string> {
-  // Not verified yet: the token is what there is to verify with.
+  // TLS verifies nothing here. The token's fingerprint is checked instead.
   const socket = connect({ ...tlsOptions(address), rejectUnauthorized: false });
   try {
     await waitForTls(socket);
@@ -36,8 +35,8 @@ export async function pinHub(address: HubAddress, fingerprint: string): Promise<
 }
 
 /**
- * Connects with the pinned CA as the only one trusted: chain, dates, purpose
- * and name of the hub's certificate are verified by TLS itself.
+ * Connects with the pinned CA as the only trusted one. TLS itself verifies chain, dates,
+ * purpose and name of the hub's certificate.
  *
  * @throws SondeError HUB_UNTRUSTED
  */
@@ -59,7 +58,7 @@ function tlsOptions({ host, port }: HubAddress): ConnectionOptions {
     port,
     minVersion: "TLSv1.3",
     ALPNProtocols: ["http/1.1"],
-    // RFC 6066: an IP address is never a server name.
+    // RFC 6066 does not allow an IP address as server name.
     ...(isAddress ? {} : { servername: host }),
   };
 }

@@ -11,7 +11,7 @@ import {
 } from "@sonde/schemas/wire";
 import type { EnrolToken } from "./parse-token.ts";
 
-/** A label of its own: this exporter proves a key, the channel's names a session. */
+/** Not the channel binding's label: that exporter names a session, this one proves a key. */
 const EXPORTER_LABEL = "EXPORTER-sonde-enrol";
 const EXPORTER_BYTES = 32;
 const ANSWER_MS = 15_000;
@@ -25,12 +25,13 @@ export type EnrolAsk = {
 };
 
 /**
- * Exchanges the token for a certificate on one verified connection. The proof
- * signs challenge, token and this very TLS session, so neither a captured
- * request nor a proxy in between can use it.
+ * Exchanges the token for a certificate, on one verified connection. The proof signs the
+ * challenge, the token and this TLS session. So a captured request cannot be replayed,
+ * and a proxy that ends TLS cannot use it.
  *
- * @param socket to the hub's enrol listener, verified against the pinned CA
- * @throws SondeError with the hub's code, or HUB_UNTRUSTED when it answers nonsense
+ * @param socket connection to the hub's enrol listener, verified against the pinned CA
+ * @throws SondeError with the hub's code, or HUB_UNTRUSTED for an answer that cannot be
+ *   parsed
  */
 export async function requestIdentity(socket: TLSSocket, ask: EnrolAsk): Promise<EnrolResponse> {
   const connection = openConnection(socket);
@@ -48,7 +49,7 @@ export async function requestIdentity(socket: TLSSocket, ask: EnrolAsk): Promise
   return parseEnrolResponse(await exchange(connection, "POST", "/enrol", body));
 }
 
-/** What the agent's new key signs; the hub builds the same. */
+/** The text that the agent's new key signs. The hub builds the same text to verify it. */
 export function buildProofText(challenge: string, token: string, exporter: Buffer): Buffer {
   const tokenHash = createHash("sha256").update(token).digest("hex");
   const lines = ["sonde-enrol-v1", challenge, tokenHash, exporter.toString("base64")];
@@ -56,16 +57,16 @@ export function buildProofText(challenge: string, token: string, exporter: Buffe
 }
 
 /**
- * Two requests on one socket. The agent gives it to the second only when the
- * first is wholly done with it: an answer can be here before the write that
- * asked for it is called back.
+ * An HTTP agent that sends two requests on one socket, one after the other. It hands the
+ * socket to the second request only when the first has finished with it: an answer can
+ * arrive before the write callback of its request.
  */
 function openConnection(socket: TLSSocket): Agent {
   const connection = new Agent({ keepAlive: true, maxSockets: 1 });
   let given = false;
   connection.createConnection = (_options, done) => {
     if (given) {
-      // Told, not thrown: Node may ask from an event of the socket.
+      // Passed to the callback, not thrown: Node may call this from an event of the socket.
       done?.(new Error("the hub ended the connection half-way"), socket);
       return undefined;
     }
@@ -111,7 +112,7 @@ async function exchange(
   throw refusalOf(answer, response.statusCode ?? 0);
 }
 
-/** The hub's own code when it has one; its text is not repeated. */
+/** Keeps the hub's error code when it is a known one. Does not repeat the hub's text. */
 function refusalOf(answer: unknown, status: number): SondeError {
   const error = typeof answer === "object" && answer !== null && "error" in answer && answer.error;
   const code = typeof error === "object" && error !== null && "code" in error && error.code;

@@ -96,7 +96,7 @@ function startLink(identity = hub.identity): void {
   });
 }
 
-/** A session after welcome and hello. */
+/** Starts a session and takes it past welcome and hello. */
 async function startSession(welcome: object = WELCOME): Promise<TestSession> {
   startLink();
   const session = await hub.session();
@@ -268,7 +268,7 @@ test("attack 13: a frame over the limit ends the connection before it is read", 
   expect(await session.closed).toBe(1009);
 });
 
-test("the agent comes back by itself after the connection is lost", async () => {
+test("the agent reconnects after the connection is lost", async () => {
   const session = await startSession();
   session.socket.terminate();
   const again = await hub.session();
@@ -292,7 +292,7 @@ test("attack 9: a hub whose certificate another CA issued gets no connection", a
 
 const OFFERING = { ...WELCOME, protocol: OWN_PROTOCOL };
 
-test("a hub that offers protocols is offered ours; the first release, which offers none, is not", async () => {
+test("a hub that offers protocols gets an offer back; the first release gets none", async () => {
   startLink();
   const session = await hub.session();
   session.socket.send(session.channel.seal({ type: "welcome", body: encodeBody(OFFERING) }));
@@ -305,14 +305,14 @@ test("a hub that offers protocols is offered ours; the first release, which offe
   expect((await first.next()).body).toEqual(hello);
 });
 
-test("a hub of a later release is understood as far as it goes", async () => {
+test("unknown parts of a later hub's statement are ignored", async () => {
   const later = { min: 2, max: 9, features: ["not-known-here"] };
   const session = await startSession({ ...OFFERING, protocol: later, moonPhase: "full" });
   session.socket.send(session.channel.seal(buildCall()));
   expect((await session.next()).header.type).toBe("result");
 });
 
-test("a hub without a protocol in common is told so in words, and gets nothing", async () => {
+test("a hub without a common protocol is told so in words and gets no hello", async () => {
   startLink();
   const session = await hub.session();
   const ended = new Promise<[number, string]>((resolve) =>
@@ -360,7 +360,7 @@ test.each(fromLater)(
   },
 );
 
-test("the first release is sent no refusal, which it would not know", async () => {
+test("the first release gets no refusal of a single message, since it would not know it", async () => {
   const session = await startSession(WELCOME);
   session.socket.send(
     session.channel.seal({ type: "horoscope" as MessageType, body: encodeBody({}) }),
@@ -382,7 +382,7 @@ test("an order with a long unknown member before the welcome ends the session an
   expect((await again.next()).header.type).toBe("hello");
 });
 
-test("what comes after a refusal is not looked at", async () => {
+test("frames after a refusal are ignored", async () => {
   startLink();
   const { socket, channel, closed } = await hub.session();
   const { max } = OWN_PROTOCOL;

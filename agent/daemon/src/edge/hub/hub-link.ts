@@ -15,29 +15,32 @@ import type { Log } from "../log.ts";
 import type { Identity } from "../store/identity.ts";
 import { type Session, type SessionHandlers, bindSession, createSession } from "./session.ts";
 
-/** The agent's one way to its hub; it reconnects by itself until closed. */
+/** The agent's connection to its hub. Reconnects until closed. */
 export type HubLink = {
-  /** Unix time in ms since which the hub has been connected; null while it is not. */
+  /** Unix time in ms at which the present connection was made; null while disconnected. */
   connectedSince(): number | null;
-  /** Tells a connected hub the packs' present states; an absent one learns them in the hello. */
+  /**
+   * Sends the packs' present states to a connected hub. A hub that connects later gets
+   * them in the hello.
+   */
   reportPacks(): void;
   close(): void;
 };
 
 export type HubLinkOptions = {
-  /** The present identity; its certificate changes while the agent runs. */
+  /** The present identity. Its certificate may be renewed while the agent runs. */
   identity: () => Identity;
   handlers: SessionHandlers;
-  /** A session was ended because of what the hub sent or is. */
+  /** Called when a session ended because the agent refused the hub or a message of the hub. */
   onRefused: (why: SondeError) => void;
   log: Log;
   now: () => number;
 };
 
 const HANDSHAKE_MS = 10_000;
-/** The hub pings every 15 s: three missed pings mean that the link is gone. */
+/** The hub pings every 15 s. After three missed pings the connection counts as lost. */
 const SILENCE_MS = 45_000;
-/** A desired state of 100 packs is 15 KiB; a call's parameters are smaller. */
+/** A desired state of 100 packs takes 15 KiB; a call takes less. */
 const MAX_FRAME_BYTES = 512 * 1024;
 
 export function createHubLink(options: HubLinkOptions): HubLink {
@@ -75,7 +78,7 @@ export function createHubLink(options: HubLinkOptions): HubLink {
 
 type Connection = { since(): number | null; reportPacks(): void; end(): void };
 
-/** One attempt: from the TLS handshake to the end of the connection, which is told exactly once. */
+/** Makes one connection attempt. Reports the end of the connection exactly once. */
 function openConnection(
   options: HubLinkOptions,
   tell: { onSession: () => void; onEnd: () => void },
@@ -92,7 +95,7 @@ function openConnection(
     refused = true;
     const error = toSondeError(thrown);
     options.onRefused(error);
-    // The one refusal that the hub's operator can do something about is told in words.
+    // The hub's operator can act on this refusal, so it is the only one sent in words.
     if (error.code === "PROTOCOL_UNSUPPORTED") {
       socket.close(PROTOCOL_CLOSE_CODE, cutCloseReason(error.message));
     } else socket.terminate();
@@ -125,7 +128,7 @@ function openConnection(
     }
   });
   socket.on("message", (data: Buffer, isBinary: boolean) => {
-    // What comes after a refusal is of a session that is over.
+    // The session ended with the refusal, so later frames are ignored.
     if (refused) return;
     silence.refresh();
     try {
@@ -160,7 +163,7 @@ function openSocket(identity: Identity, agentNonce: Buffer): WebSocket {
       "Sonde-Nonce": agentNonce.toString("base64url"),
       [PROTOCOL_HEADER]: `${OWN_PROTOCOL.min}-${OWN_PROTOCOL.max}`,
     },
-    // Only the CA pinned at enrolment, never the machine's list.
+    // Trusts the CA pinned at enrolment only, never the machine's CA list.
     ca: [identity.ca],
     cert: identity.certificate,
     key: identity.key.export({ format: "pem", type: "pkcs8" }),

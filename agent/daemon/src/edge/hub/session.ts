@@ -29,32 +29,38 @@ import {
 import type { Call } from "../../core/run-probe.ts";
 import type { Identity } from "../store/identity.ts";
 
-/** What a session asks of the agent. */
+/** What a session calls in the agent. */
 export type SessionHandlers = {
   onWelcome: (body: WelcomeBody, agreement: Agreement) => void;
   buildHello: () => HelloBody;
   buildPackReport: () => PackReportBody;
   onDesiredState: (body: DesiredStateBody) => void;
-  /** The hub's next certificate for this agent's key. @throws SondeError when it is no such thing */
+  /**
+   * Receives the hub's next certificate for this agent's key. @throws SondeError when it
+   * is unfit
+   */
   onCertificate: (certificate: string) => void;
-  /** Hears, in a sentence, what one side said and the other does not understand. */
+  /** Receives a sentence about a message that one of the two sides does not understand. */
   onUnsupported: (message: string) => void;
-  /** Answers every call, also a refused one, with the bytes of a ResultBody; never rejects. */
+  /** Answers every call, refused ones too, with the bytes of a ResultBody. Never rejects. */
   onCall: (call: Call) => Promise<Uint8Array>;
 };
 
-/** One authenticated connection; after anything is thrown it must be closed. */
+/** One authenticated connection. After any throw the caller must close it. */
 export type Session = {
-  /** @throws SondeError ENVELOPE_*; PROTOCOL_UNSUPPORTED when the hub speaks no protocol of ours */
+  /**
+   * @throws SondeError ENVELOPE_*; PROTOCOL_UNSUPPORTED when hub and agent have no common
+   *   protocol
+   */
   receive(frame: Buffer): void;
   sendPackReport(): void;
 };
 
 /**
- * Speaks the protocol over one TLS connection: the hub's welcome first, then
+ * Speaks the protocol over one TLS connection. The hub's welcome comes first, then
  * desired states and calls in any order.
  *
- * @param send puts one frame on the wire, or drops it when the connection is gone
+ * @param send sends one frame, or drops it when the connection is closed
  */
 export function createSession(
   identity: Identity,
@@ -92,13 +98,13 @@ export function createSession(
     agreement = agreeOnProtocol(OWN_PROTOCOL, body.protocol ?? FIRST_PROTOCOL);
     hubHead = body.auditHead;
     handlers.onWelcome(body, agreement);
-    // Release 0.1.0 offers nothing and would refuse a hello that does.
+    // A hub of release 0.1.0 offers no protocol and refuses a hello that does.
     const offer = body.protocol === undefined ? {} : { protocol: OWN_PROTOCOL };
     const hello = encodeBody({ ...handlers.buildHello(), ...offer });
     send(channel.seal({ type: "hello", body: hello, ...witness() }));
   };
 
-  /** What this release does not understand is refused alone: the session goes on. */
+  /** Refuses one message that this release does not understand. The session goes on. */
   const refuse = ({ seq, callId }: EnvelopeHeader, { code, message }: SondeError): void => {
     handlers.onUnsupported(message);
     if (agreement === null || agreement.protocol < 2) return;
@@ -140,7 +146,10 @@ export function createSession(
   };
 }
 
-/** The header is what was signed and kept as evidence: the body may not say anything else. */
+/**
+ * Builds a call from the header, since the header is signed and kept as evidence. The
+ * body must not contradict the header.
+ */
 function buildCall(header: EnvelopeHeader, { probe, params, timeoutMs }: CallBody): Call {
   const { callId, principal, packDigest, policyHash } = header;
   if (callId === null || header.probe !== probe) {
@@ -149,7 +158,7 @@ function buildCall(header: EnvelopeHeader, { probe, params, timeoutMs }: CallBod
   return { callId, principal, probe, packDigest, policyHash, params, timeoutMs };
 }
 
-/** @throws SondeError HUB_UNTRUSTED when the connection cannot be bound to a session */
+/** @throws SondeError HUB_UNTRUSTED when TLS gives the connection no channel binding */
 export function bindSession(socket: TLSSocket, hubNonce: unknown, agentNonce: Buffer): string {
   if (socket.getProtocol() !== "TLSv1.3" || !socket.authorized) {
     throw new SondeError("HUB_UNTRUSTED", "expected an authenticated TLS 1.3 connection");

@@ -5,8 +5,9 @@ import type { RunnerReply } from "./parse-runner-reply.ts";
 export type ReadsDone = { reads: Record<string, ReadOutcome>; traces: ReadTrace[] };
 
 /**
- * Keeps of a runner's reply exactly what was asked: one outcome for each read, of its kind,
- * and a trace for it. A runner cannot add a read, leave one out or dress one up as another.
+ * Checks that a runner's reply answers exactly what was asked: one outcome of the right
+ * kind and one trace for each read. A runner cannot add a read, omit one or change its
+ * kind.
  *
  * @throws SondeError RUNNER_UNAVAILABLE
  */

@@ -9,7 +9,7 @@ import {
 } from "@sonde/schemas/reads";
 import type { Frame } from "@sonde/schemas/wire";
 
-/** The result is what the pack's process gave, bytes that nobody has looked into. */
+/** `result` is the raw output of the pack's process; nothing has checked it. */
 export type RunDone =
   | { ok: true; result: Buffer; ms: number }
   | { ok: false; failure: Failure; ms: number };
@@ -19,7 +19,7 @@ export type RunnerReply =
   | { id: number; op: "run"; done: RunDone }
   | { id: number; op: "drop" };
 
-/** @throws SondeError RUNNER_UNAVAILABLE when head and body are no reply */
+/** @throws SondeError RUNNER_UNAVAILABLE when head and body are not a reply */
 export function parseRunnerReply(frame: Frame): RunnerReply {
   const head = parseRunnerReplyHead(frame.head);
   const { body } = frame;
@@ -27,7 +27,7 @@ export function parseRunnerReply(frame: Frame): RunnerReply {
     const reads = parseReadOutcomes(parseJson(body, "outcomes", "RUNNER_UNAVAILABLE"));
     return { ...head, reads };
   }
-  // Either a failure or a result, which as JSON is never empty.
+  // A reply holds either a failure or a result. A result is JSON, so it is never empty.
   const hasNoBody = head.op === "drop" || head.failure !== undefined;
   if (hasNoBody !== (body.length === 0)) {
     throw new SondeError("RUNNER_UNAVAILABLE", `expected a reply to ${head.op}, got half of one`);

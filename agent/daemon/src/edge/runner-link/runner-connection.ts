@@ -18,9 +18,9 @@ export type RunnerAsk = { head: WithoutId<RunnerRequest>; body?: Uint8Array };
 const HELLO_MS = 10_000;
 
 /**
- * One connected runner. It reads hostile files and is the parent of pack code, so it is
- * taken for hostile itself: every reply is parsed, must answer a question that was
- * asked, and anything else ends the connection and nothing more.
+ * One connected runner. A runner reads hostile files and is the parent of pack code, so
+ * the agent treats it as hostile. Every reply is parsed and must answer an open question.
+ * Anything else ends this connection and affects nothing else.
  */
 export class RunnerConnection {
   readonly #socket: Socket;
@@ -58,7 +58,7 @@ export class RunnerConnection {
     });
   }
 
-  /** Null until the runner has introduced itself; it gets no question before. */
+  /** Null until the runner has sent its hello; it is asked nothing before. */
   get hello(): RunnerHello | null {
     return this.#hello;
   }
@@ -68,9 +68,12 @@ export class RunnerConnection {
   }
 
   /**
-   * @param deadlineMs when it has not answered by then it counts as stuck: the
-   *   connection ends, and every other question on it is asked elsewhere
-   * @throws SondeError RUNNER_UNAVAILABLE; RESULT_TOO_LARGE when the question does not fit a frame
+   * Sends a question and resolves with its reply.
+   *
+   * @param deadlineMs without a reply by then the runner counts as stuck: the connection
+   *   ends, and every other question on it is asked of another runner
+   * @throws SondeError RUNNER_UNAVAILABLE; RESULT_TOO_LARGE when the question does not
+   *   fit a frame
    */
   ask({ head, body }: RunnerAsk, deadlineMs: number): Promise<RunnerReply> {
     const id = ++this.#asked;

@@ -7,7 +7,7 @@ import { afterEach, beforeEach, expect, test } from "vitest";
 import { FrameReader, MAX_BODY_BYTES, encodeStreamFrame } from "@sonde/schemas/wire";
 import { type RunAsk, type RunnerLink, createRunnerLink } from "./runner-link.ts";
 
-// A runner that was taken over: whatever it sends, at worst the call fails.
+// Each case is a runner that was taken over. Whatever it sends, at worst the call fails.
 let folder: string;
 let link: RunnerLink;
 let log: string[];
@@ -47,7 +47,7 @@ const read: FilledRead = {
 const data = (of: object) => ({ ok: true, samples: [{ at: 1, truncated: false, data: of }] });
 
 type Asked = { id: number; op: string };
-/** What a runner answers: bytes as they are, or the head and the body of a frame. */
+/** What a runner answers: raw bytes, or the head and body of a frame. */
 type Answer = (request: Asked) => Buffer | { head: object; body?: Buffer } | undefined;
 
 function fakeRunner(answer: Answer, greeting: object = hello) {
@@ -96,7 +96,7 @@ const lengths = (frame: number, head: number) => {
   return buffer;
 };
 
-test("a reply that keeps to the protocol is taken", async () => {
+test("a reply that follows the protocol is accepted", async () => {
   fakeRunner(answerAs("1"));
   expect((await link.read([read], 100, [])).reads).toEqual({ it: data({ text: "1" }) });
   expect(link.runners()).toEqual([hello]);
@@ -159,7 +159,7 @@ test.each<[string, Answer]>([
   expect(await running).toMatchObject({ ok: true, result: json("2") });
 });
 
-test("a guest's input and result pass as bytes that nobody looked into", async () => {
+test("a guest's input and result pass through as unparsed bytes", async () => {
   const bytes = Buffer.from([0xff, 0x00, 0x7b]);
   let passed: Buffer | undefined;
   const socket = fakeRunner(({ id }) => runReply(id, bytes));
@@ -169,14 +169,14 @@ test("a guest's input and result pass as bytes that nobody looked into", async (
   expect(passed).toEqual(bytes);
 });
 
-test("a runner that has nothing to do stays connected", async () => {
+test("an idle runner stays connected", async () => {
   fakeRunner(answerAs("1"));
   await expect.poll(() => link.runners()).toHaveLength(1);
   await new Promise((resolve) => setTimeout(resolve, 10_500));
   expect(log).toHaveLength(1);
 });
 
-test("who does not introduce itself properly gets no question", async () => {
+test("a connection without a valid hello gets no question", async () => {
   const asked: unknown[] = [];
   const note: Answer = (request) => void asked.push(request);
   const socket = fakeRunner(note, { ...hello, uid: "root" });
@@ -201,7 +201,7 @@ test("a read goes to a runner with exactly its groups, a guest to one with none"
   ]);
 });
 
-test("while its runner is away, nobody's request falls to a more powerful one", async () => {
+test("while its runner is away, a read does not go to a runner with more groups", async () => {
   const asked: string[] = [];
   fakeRunner(({ op }) => void asked.push(op), { ...hello, groups: ["adm", "docker"] });
   await expect.poll(() => link.runners()).toHaveLength(1);

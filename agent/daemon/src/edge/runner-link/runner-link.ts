@@ -8,52 +8,58 @@ import type { RunDone, RunnerReply } from "./parse-runner-reply.ts";
 import { type RunnerAsk, RunnerConnection } from "./runner-connection.ts";
 
 export type { RunDone } from "./parse-runner-reply.ts";
-/** `input` is a GuestInput, as JSON in UTF-8. */
+/** `input` is a GuestInput as JSON in UTF-8. */
 export type RunAsk = Omit<Extract<RunnerRequest, { op: "run" }>, "id" | "op"> & {
   input: Uint8Array;
 };
 
 /**
- * The agent's side of its runners. Questions are asked side by side. One whose runner
- * vanishes is asked once more of the replacement, if that comes soon: reads change nothing
- * and guests are pure functions.
+ * The agent's connections to its runners. Questions run concurrently. If a runner
+ * disconnects, its open questions are retried once on its replacement. A retry is safe:
+ * reads change nothing, and guests are pure functions.
  */
 export type RunnerLink = {
   /**
-   * Performs reads on a runner that is in exactly the `neededGroups`.
+   * Performs reads on a runner that is in exactly `neededGroups`.
    *
    * @throws SondeError RUNNER_UNAVAILABLE, RESULT_TOO_LARGE
    */
   read(reads: FilledRead[], timeoutMs: number, neededGroups: string[]): Promise<ReadsDone>;
-  /** Runs a guest on a runner that is in no group: it needs none. Throws as `read` does. */
+  /** Runs a guest on a runner without groups, since a guest needs none. Throws as `read` does. */
   run(request: RunAsk): Promise<RunDone>;
-  /** Ends the pack's host on every runner; does not wait. */
+  /** Ends the pack's hosts on every runner. Does not wait for it. */
   drop(packDigest: string): void;
-  /** True when a runner that could perform such reads is connected. */
+  /** True when a runner in exactly `neededGroups` is connected. */
   serves(neededGroups: readonly string[]): boolean;
-  /** Those connected now. */
+  /** The runners that are connected now. */
   runners(): RunnerHello[];
   close(): Promise<void>;
 };
 
 export type RunnerLinkOptions = {
   socketPath: string;
-  /** Mode of the socket. Its folder must keep everybody else out: who can connect is a runner. */
+  /**
+   * Mode of the socket. Its folder must keep all others out: any process that connects is
+   * taken for a runner.
+   */
   socketMode: number;
-  /** The agent's own groups where runners are of its user, else none. */
+  /** The agent's own groups if runners are its user, else none. */
   sharedGroups: readonly string[];
   log: (event: string, detail: string) => void;
 };
 
 /** How long a question waits for a runner that is starting or being replaced. */
 const APPEAR_MS = 5000;
-/** A runner answers reads at their deadline; later than this it is stuck. */
+/** A runner answers reads by their deadline. One that is later by more than this is stuck. */
 const READ_GRACE_MS = 1500;
-/** A call may wait for calls before it (runner.ts, QUEUE_LIMITS), a cold start and a crash. */
+/**
+ * Covers earlier calls in the pack's queue (QUEUE_LIMITS in agent/runner/src/main.ts), a
+ * cold start and a crash.
+ */
 const RUN_GRACE_MS = 15_000;
 const DROP_MS = 10_000;
 
-/** Listens for runners on a unix socket. A socket left over from a killed agent is replaced. */
+/** Listens for runners on a unix socket. Replaces a socket that a killed agent left behind. */
 export async function createRunnerLink(options: RunnerLinkOptions): Promise<RunnerLink> {
   const { socketPath, socketMode } = options;
   const fleet = new Fleet(options);
@@ -93,7 +99,7 @@ async function listen(server: Server, path: string, mode: number): Promise<void>
     server.once("error", reject);
     server.listen(path, resolve);
   });
-  // Until here nobody but the owner may connect: the umask leaves others no right to write.
+  // The umask kept others from connecting until here.
   chmodSync(path, mode);
 }
 
@@ -148,7 +154,7 @@ class Fleet {
     for (const connection of this.#connections) {
       if (connection.hello === null) continue;
       connection.ask(request, DROP_MS).catch((error: unknown) => {
-        // A runner that is gone took its pack hosts along.
+        // The runner is gone, and its pack hosts with it.
         this.#log("drop-unanswered", toSondeError(error).message);
       });
     }
@@ -162,14 +168,17 @@ class Fleet {
     for (const connection of this.#connections) connection.close("the agent ends");
   }
 
-  /** Never one with a group too many: what a pack was not granted it does not get for want of another. */
+  /**
+   * Runners in exactly these groups. A runner with an extra group would give the pack a
+   * right that it was not granted.
+   */
   fitting(groups: readonly string[]): RunnerConnection[] {
     return [...this.#connections].filter(
       ({ hello }) => hello !== null && fitsGroups(hello.groups, groups, this.#sharedGroups),
     );
   }
 
-  /** The least busy runner with exactly these groups. */
+  /** Picks the least busy runner in exactly these groups. */
   async #choose(groups: string[]): Promise<RunnerConnection> {
     const end = performance.now() + APPEAR_MS;
     for (;;) {

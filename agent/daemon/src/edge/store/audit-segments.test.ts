@@ -55,7 +55,7 @@ async function reopen(): Promise<{ head: LogHead; trimmedBytes: number }> {
   return { head, trimmedBytes };
 }
 
-test("a log spans segments and reopens where it ended", async () => {
+test("a log spans segments and reopens at its last entry", async () => {
   const head = await fill(200);
   expect(readdirSync(folder).filter((name) => name.endsWith(".jsonl")).length).toBeGreaterThan(2);
   expect(await reopen()).toEqual({ head, trimmedBytes: 0 });
@@ -70,7 +70,7 @@ test("attack 62: a torn last line is cut, whole entries stay", async () => {
   expect((await reopen()).head).toEqual(head);
 });
 
-test("attack 59: a whole last line that does not follow is not trimmed but refused", async () => {
+test("attack 59: a complete last line that breaks the chain is refused, not cut", async () => {
   await fill(5);
   appendFileSync(newestSegment(), '{"seq":6}\n');
   await expect(reopen()).rejects.toMatchObject({ code: "AUDIT_UNAVAILABLE" });
@@ -123,7 +123,8 @@ test("kill -9 while appending keeps every acknowledged entry", async () => {
 test("a full disk refuses entries, keeps the chain whole and recovers with space", async () => {
   const disk = mkdtempSync(join(tmpdir(), "sonde-disk-"));
   const mounted = spawnSync("mount", ["-t", "tmpfs", "-o", "size=32k", "tmpfs", disk]).status === 0;
-  // Without the right to mount, /dev/full's errno cannot be had on a growing file: use a file limit.
+  // Without the right to mount, a growing file cannot get ENOSPC. A file size limit gives
+  // EFBIG instead.
   if (!mounted) return expectFileLimitRefusal();
   try {
     const segments = openAuditSegments(join(disk, "audit"), 1024 * 1024);
@@ -148,7 +149,10 @@ test("a full disk refuses entries, keeps the chain whole and recovers with space
   }
 });
 
-/** `ulimit -f 8` (4 KiB of blocks of 512): writes past it fail with EFBIG and the process goes on. */
+/**
+ * `ulimit -f 8` means 4 KiB (blocks of 512). Writes past it fail with EFBIG, and the
+ * process goes on.
+ */
 async function expectFileLimitRefusal(): Promise<void> {
   const script = 'ulimit -f 8; exec "$0" --conditions=sonde:source "$1" "$2"';
   const writer = join(import.meta.dirname, "../../testing/audit-writer.ts");

@@ -22,17 +22,17 @@ import { syncDirectory } from "./sync-directory.ts";
 import { takeLock } from "./take-lock.ts";
 
 /**
- * The files of the audit log: one JSON entry per line, in segments named after
- * their first sequence number.
+ * The files of the audit log: one JSON entry per line, in segments named after their
+ * first sequence number.
  *
- * `write` is whole or nothing: bytes of a failed write are taken back. What it
- * wrote survives the end of the process; only `sync` makes it survive the end
- * of the machine. One writer at a time, held by a lock on the folder.
+ * `write` is atomic: a failed write is undone. A written entry survives the end of the
+ * process, and a crash of the machine after `sync`. One writer at a time, by a lock on
+ * the folder.
  */
 export type AuditSegments = {
-  /** Where the verified log ends at opening. */
+  /** The log's head at opening, after verification. */
   head: LogHead;
-  /** Bytes of an unacknowledged torn tail that were cut at opening. */
+  /** Size of the torn tail that was cut at opening. None of its bytes was acknowledged. */
   trimmedBytes: number;
   write(entry: AuditEntry): void;
   sync(): Promise<void>;
@@ -44,10 +44,10 @@ const NEWLINE = 0x0a;
 const fdatasyncAsync = promisify(fdatasync);
 
 /**
- * Opens the log in `folder`, creating it when absent, and verifies the chain of
- * the newest two segments; `sonde audit verify` walks them all.
+ * Opens the log in `folder`, or creates it, and verifies the chain of the newest two
+ * segments. `sonde audit verify` verifies all of them.
  *
- * @param segmentBytes size at which a new segment is begun
+ * @param segmentBytes size at which a new segment begins
  * @throws SondeError AUDIT_UNAVAILABLE when the chain is broken or unreadable,
  *   STARTING_FAILED when another process writes this log
  */
@@ -73,7 +73,7 @@ function openLocked(folder: string, segmentBytes: number, release: () => void): 
   let syncing: Promise<void> = Promise.resolve();
 
   const beginSegment = (firstSeq: number): void => {
-    // Older segments are durable before a newer one exists, so a crash can only tear the newest.
+    // Each segment is durable before the next one exists, so a crash can tear the newest one only.
     fdatasyncSync(fd);
     const previous = fd;
     fd = createSegment(folder, firstSeq);
@@ -87,7 +87,7 @@ function openLocked(folder: string, segmentBytes: number, release: () => void): 
     write(entry) {
       const line = Buffer.from(`${JSON.stringify(entry)}\n`);
       if (size > 0 && size + line.length > segmentBytes) beginSegment(entry.seq);
-      // A full disk may take part of a line before it says so; that part goes first.
+      // A full disk may write a part of a line before it fails. Remove that part first.
       if (torn) ftruncateSync(fd, size);
       torn = true;
       writeWhole(fd, line, size);
@@ -136,7 +136,10 @@ function verifyNewest(folder: string): {
   return { head: head ?? EMPTY_HEAD, trimmedBytes, newest };
 }
 
-/** The chain before the first segment that is verified: empty, or what its first entry names. */
+/**
+ * The chain's head before the first segment that is verified: empty, or what its first
+ * entry names.
+ */
 function headBefore(firstSeq: number, entries: AuditEntry[]): LogHead {
   const first = entries[0];
   if (firstSeq === 1 || first === undefined) return EMPTY_HEAD;
@@ -159,9 +162,9 @@ function readEntries(path: string): AuditEntry[] {
 }
 
 /**
- * Cuts a last line that a crash tore (attack 62). An entry is acknowledged
- * only after the sync that follows its newline, so a line without one never
- * was; a line with a NUL is a block the machine lost before any sync.
+ * Cuts a last line that a crash left torn (attack 62). An entry is acknowledged only
+ * after the sync that follows its newline, so a line without a newline was never
+ * acknowledged. A line with a NUL byte is a block that the machine lost before any sync.
  */
 function trimTornTail(path: string): number {
   const bytes = readFileSync(path);

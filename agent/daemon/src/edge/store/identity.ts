@@ -7,7 +7,7 @@ import { buildParser, parseJson } from "@sonde/schemas/parse";
 import { RegistryHeadReport } from "@sonde/schemas/wire";
 import { type Static, Type } from "typebox";
 
-/** identity.json: what enrolment gave, besides the key and the certificates. */
+/** identity.json: what enrolment returned, besides the key and the certificates. */
 export const IdentityFile = Type.Object(
   {
     hubId: Uuid,
@@ -17,20 +17,20 @@ export const IdentityFile = Type.Object(
     controlAddress: Type.String({ maxLength: 300 }),
     /** SubjectPublicKeyInfo in PEM of the key that signs the hub's envelopes. */
     hubKey: Type.String({ maxLength: 2000 }),
-    /** How far the hub had followed its registry's log then. */
+    /** The hub's head of its registry's log at enrolment. */
     registryHead: RegistryHeadReport,
   },
   { additionalProperties: false },
 );
 export type IdentityFile = Static<typeof IdentityFile>;
 
-/** Who this agent is to its hub, and which hub it listens to. */
+/** The agent's identity, and the hub that it trusts. */
 export type Identity = Omit<IdentityFile, "hubKey"> & {
   hubKey: KeyObject;
-  /** Never leaves this process; used to sign envelopes and in the TLS handshake. */
+  /** Never leaves this process. Signs envelopes and the TLS handshake. */
   key: KeyObject;
   certificate: string;
-  /** The one CA that the hub's certificate must come from. */
+  /** The only CA that may have issued the hub's certificate. */
   ca: string;
 };
 
@@ -43,7 +43,10 @@ export const IDENTITY_FILES = {
 
 const parseIdentityFile = buildParser(IdentityFile, "identity.json", "STARTING_FAILED");
 
-/** @throws SondeError STARTING_FAILED when this agent is not enrolled, RIGHT_MISSING when others can read its key */
+/**
+ * @throws SondeError STARTING_FAILED when this agent is not enrolled, RIGHT_MISSING when
+ *   others can read its key
+ */
 export function readIdentity(folder: string): Identity {
   const read = (name: string): Buffer => readFile(join(folder, name), name === IDENTITY_FILES.key);
   const { hubKey, ...file } = parseIdentityFile(

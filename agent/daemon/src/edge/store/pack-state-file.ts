@@ -11,11 +11,11 @@ const Archive = Type.Union([
   Type.Null(),
 ]);
 
-/** What an agent must not forget: states themselves follow from grants at every start. */
+/** What the agent must remember. The states of packs are computed from grants at every start. */
 export const PackStateFile = Type.Object(
   {
     hubId: Uuid,
-    /** Of the desired state that was applied last; never goes back. */
+    /** Revision of the desired state that was applied last. Never decreases. */
     revision: Type.Integer({ minimum: 0 }),
     floors: Type.Record(PackName, Version, { additionalProperties: false }),
     packs: Type.Array(
@@ -32,16 +32,16 @@ export type PackStateFile = Static<typeof PackStateFile>;
 const parsePackStateFile = buildParser(PackStateFile, "pack state", "STARTING_FAILED");
 
 /**
- * Reads the file; null when there is none yet.
+ * Reads the file. Returns null when there is none yet.
  *
- * @throws SondeError STARTING_FAILED when it is not what was written
+ * @throws SondeError STARTING_FAILED when its content is not valid
  */
 export function readPackState(path: string): PackStateFile | null {
   if (!existsSync(path)) return null;
   return parsePackStateFile(parseJson(readFileSync(path), path, "STARTING_FAILED"));
 }
 
-/** Replaces the file whole and durably: a crash leaves the old or the new one. */
+/** Replaces the file atomically and durably: after a crash it is either the old or the new one. */
 export function writePackState(path: string, state: PackStateFile): void {
   replaceFile(path, `${JSON.stringify(state, null, 1)}\n`, 0o600);
 }

@@ -18,9 +18,9 @@ const RegistryViewFile = Type.Object(
 const parseRegistryViewFile = buildParser(RegistryViewFile, "registry view", "STARTING_FAILED");
 
 /**
- * Reads the file; null when there is none yet.
+ * Reads the file. Returns null when there is none yet.
  *
- * @throws SondeError STARTING_FAILED when it is not what was written
+ * @throws SondeError STARTING_FAILED when its content is not valid
  */
 export function readRegistryView(path: string): SavedRegistryView | null {
   if (!existsSync(path)) return null;
@@ -28,7 +28,7 @@ export function readRegistryView(path: string): SavedRegistryView | null {
   return { ...file, stops: file.stops.filter(isStopEntry) };
 }
 
-/** Replaces the file whole and durably: a crash leaves the old or the new one. */
+/** Replaces the file atomically and durably: after a crash it is either the old or the new one. */
 export function writeRegistryView(path: string, view: SavedRegistryView): void {
   replaceFile(path, `${JSON.stringify(view)}\n`, 0o600);
 }

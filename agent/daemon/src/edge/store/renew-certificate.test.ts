@@ -39,7 +39,7 @@ async function setUp() {
   return { identity, issue };
 }
 
-test("the hub's next certificate for this key takes the place of the present one", async () => {
+test("the hub's next certificate for this key replaces the present one", async () => {
   const { identity, issue } = await setUp();
   const next = await issue(3);
   expect(renewCertificate(folder, identity, next).certificate).toBe(next);

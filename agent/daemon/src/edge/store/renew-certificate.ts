@@ -5,12 +5,12 @@ import { IDENTITY_FILES, type Identity } from "./identity.ts";
 import { replaceFile } from "./replace-file.ts";
 
 /**
- * Takes the hub's next certificate in place of the present one: it must be for
- * this agent's own key, from the CA pinned at enrolment, and last longer.
+ * Replaces the agent's certificate by the one that the hub sent. The new one must be for
+ * this agent's key, be issued by the pinned CA, and expire later.
  *
  * @param folder `<stateDir>/identity`
- * @returns the identity with the new certificate, which is stored durably
- * @throws SondeError CERTIFICATE_REFUSED; then nothing was changed
+ * @returns the identity with the new certificate, which is then durable
+ * @throws SondeError CERTIFICATE_REFUSED; nothing was changed
  */
 export function renewCertificate(folder: string, identity: Identity, pem: string): Identity {
   if (!isSuccessor(identity, pem)) {
@@ -34,7 +34,7 @@ function isSuccessor(identity: Identity, pem: string): boolean {
       next.validToDate > present.validToDate
     );
   } catch {
-    // Not a certificate at all.
+    // The text is not a certificate.
     return false;
   }
 }

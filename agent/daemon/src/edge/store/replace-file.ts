@@ -3,7 +3,7 @@ import { dirname } from "node:path";
 import { SondeError } from "@sonde/schemas/errors";
 import { syncDirectory } from "./sync-directory.ts";
 
-/** Replaces a file whole and durably: a crash leaves the old or the new one. */
+/** Replaces a file atomically and durably: after a crash it is either the old or the new one. */
 export function replaceFile(path: string, text: string, mode: number): void {
   const temporary = `${path}.new`;
   const flags = constants.O_WRONLY | constants.O_CREAT | constants.O_TRUNC | constants.O_NOFOLLOW;

@@ -3,12 +3,11 @@ import { closeSync, constants, openSync } from "node:fs";
 import { SondeError } from "@sonde/schemas/errors";
 
 /**
- * Takes an exclusive flock(2) on a file, held until `release` or the end of the
- * process, however it ends. Node has no flock of its own, so the `flock`
- * command takes it on an inherited descriptor: the lock belongs to the open
- * file description, which this process keeps.
+ * Takes an exclusive flock(2) on a file, held until `release` or the end of the process.
+ * Node has no flock, so the `flock` command takes it on an inherited descriptor. The lock
+ * belongs to the open file description, which this process keeps.
  *
- * @returns a function that gives the lock back
+ * @returns a function that releases the lock
  * @throws SondeError STARTING_FAILED when another process holds it
  */
 export function takeLock(path: string): () => void {

@@ -20,8 +20,8 @@ export type NewIdentity = {
 };
 
 /**
- * Puts a new identity in place whole and durably: a crash leaves the old one or
- * the new one, never parts of both. The old one is kept beside it once.
+ * Writes a new identity atomically and durably: a crash leaves the old one or the new
+ * one, never a mixture. Keeps one earlier identity beside it.
  *
  * @param folder `<stateDir>/identity`
  */

@@ -15,23 +15,23 @@ const EC = { name: "ECDSA", namedCurve: "P-256", hash: "SHA-256" } as const;
 const MINUTE_MS = 60_000;
 const LIFETIME_MS = 10 * MINUTE_MS;
 
-/** Whom to name in a certificate, and each way in which it can be a bad one. */
+/** The identity in a certificate, and the faults that it can have. */
 export type CertificateRequest = {
   issuer: string;
-  /** A URI, or an e-mail address. */
+  /** A URI or an e-mail address. */
   identity: string;
   repositoryId?: string;
-  /** When its ten minutes start; by default now. */
+  /** Start of the certificate's ten minutes; by default now. */
   from?: Date;
   withoutSct?: boolean;
   purpose?: string;
-  /** More names in the same certificate. */
+  /** Further names in the same certificate. */
   moreNames?: string[];
-  /** More extensions: object identifier and content. */
+  /** Further extensions: object identifier and content. */
   extensions?: [string, Uint8Array][];
 };
 
-/** Issues short-lived certificates that a log of its own has countersigned. */
+/** Issues short-lived certificates with an SCT of its own certificate transparency log. */
 export type TestCertificateAuthority = {
   /** DER. */
   certificate: Buffer;
@@ -112,7 +112,7 @@ function buildExtensions(request: CertificateRequest): Extension[] {
 
 const sha256 = (bytes: Buffer): Buffer => createHash("sha256").update(bytes).digest();
 
-/** One signed certificate timestamp, RFC 6962 section 3.2 and 3.3. */
+/** Builds one signed certificate timestamp (RFC 6962, sections 3.2 and 3.3). */
 function buildSct(
   tbs: Buffer,
   issuerKey: Buffer,

@@ -15,13 +15,13 @@ import {
 } from "./timestamp-authority.ts";
 import { createTestLog, type TestLog } from "./transparency-log.ts";
 
-/** Everything a keyless signature needs, in memory, with keys of the moment. */
+/** Everything that a keyless signature needs, in memory, with generated keys. */
 export type TestSigstore = {
   authority: TestCertificateAuthority;
   timestamps: TestTimestampAuthority;
-  /** By the major version of the log's interface. */
+  /** Logs by major version of their interface. */
   logs: { v1: TestLog; v2: TestLog };
-  /** What a host pins to accept its signatures. */
+  /** The root that a host pins to accept these signatures. */
   trustedRoot: TrustedRoot;
 };
 
@@ -67,14 +67,14 @@ function buildRoot(
   };
 }
 
-/** What can be wrong in a keyless sample signature; each is a different lie. */
+/** Faults of a keyless sample signature; each is a different one. */
 export type KeylessLies = {
   log?: "v1" | "v2";
   statement?: unknown;
   payloadType?: string;
   withoutTimestamp?: boolean;
   withoutEntry?: boolean;
-  /** Whose timestamp, certificate or log entry it is; by default all are this one's. */
+  /** Takes timestamp, certificate or log entry from another instance. */
   timestampsOf?: TestSigstore;
   authorityOf?: TestSigstore;
   logsOf?: TestSigstore;
@@ -91,7 +91,7 @@ export type KeylessBundle = {
   dsseEnvelope: SignedEntry["envelope"];
 };
 
-/** The keyless bundle of an archive, by default a right one, without any HTTP. */
+/** Builds the keyless bundle of an archive without HTTP; valid unless `lies` break it. */
 export async function signKeylessSample(
   sigstore: TestSigstore,
   archive: Uint8Array,

@@ -1,6 +1,6 @@
-// The few DER forms that the test authority writes by hand.
+// The few DER forms that the test authority encodes by hand.
 
-/** One value: a tag, its length, its content. */
+/** Encodes one value: tag, length, content. */
 export function encodeDer(tag: number, content: Uint8Array): Buffer {
   const { length } = content;
   const size =
@@ -8,7 +8,10 @@ export function encodeDer(tag: number, content: Uint8Array): Buffer {
   return Buffer.concat([Buffer.from([tag, ...size]), content]);
 }
 
-/** The bytes of the first value inside a SEQUENCE, header and all: of a certificate, what was signed. */
+/**
+ * Returns the bytes of the first value in a SEQUENCE, header included. In a certificate
+ * these are the bytes that were signed.
+ */
 export function firstOf(sequence: Uint8Array): Buffer {
   const bytes = Buffer.from(sequence);
   const inner = bytes.subarray(headerOf(bytes).header);

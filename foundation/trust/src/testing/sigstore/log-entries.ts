@@ -1,15 +1,15 @@
 import { createHash } from "node:crypto";
 import type { LoggedEntry, TestLog } from "./transparency-log.ts";
 
-// What Rekor keeps about a signed envelope, in the two generations of its interface.
+// Rekor's entry for a signed envelope, in both versions of its interface.
 
-/** A DSSE envelope in JSON with the certificate (DER) that verifies it. */
+/** A DSSE envelope in JSON, with the certificate (DER) that verifies it. */
 export type SignedEntry = {
   envelope: { payload: string; payloadType: string; signatures: { sig: string; keyid: string }[] };
   certificate: Buffer;
 };
 
-/** The canonical body that a log hashes. */
+/** Builds the canonical body that a log hashes. */
 export function entryBody(version: "v1" | "v2", entry: SignedEntry): Buffer {
   const { envelope, certificate } = entry;
   const hash = createHash("sha256").update(Buffer.from(envelope.payload, "base64"));
@@ -50,7 +50,7 @@ export function toPem(certificate: Buffer): Buffer {
   return Buffer.from(`-----BEGIN CERTIFICATE-----\n${text}\n-----END CERTIFICATE-----\n`);
 }
 
-/** The entry as a bundle holds it, which is also how a log of the second generation answers. */
+/** Converts an entry to the form of a bundle, which is also the answer of a v2 log. */
 export function entryToBundle(
   version: "v1" | "v2",
   log: TestLog,

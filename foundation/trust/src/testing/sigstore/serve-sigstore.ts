@@ -12,9 +12,9 @@ import type { AddressInfo } from "node:net";
 import type { TestSigstore } from "./create-sigstore.ts";
 import { entryBody, entryToBundle, type SignedEntry, toPem } from "./log-entries.ts";
 
-/** What an identity token says of whoever asks for it. */
+/** Claims of an identity token about its holder. */
 export type TestClaims = {
-  /** A URI, or with `email` anything. */
+  /** A URI; with `email` any text. */
   sub: string;
   email?: string;
   email_verified?: boolean;
@@ -23,7 +23,7 @@ export type TestClaims = {
   exp?: number;
 };
 
-/** The services over HTTP on loopback, with an OIDC issuer that two of them believe. */
+/** The services over HTTP on loopback, and an OIDC issuer that two of them trust. */
 export type ServedSigstore = {
   url: string;
   fulcio: string;
@@ -32,12 +32,15 @@ export type ServedSigstore = {
   timestamp: string;
   /** The `iss` of its tokens; also the issuer in the certificates. */
   issuer: string;
-  /** The public key of its tokens, for registries that believe it. */
+  /** The address of its keys, for registries that trust it. */
   jwksUri: string;
   issueToken(claims: TestClaims): string;
-  /** What GitHub gives a job so that it can ask for a token for any audience. */
+  /**
+   * The environment that GitHub gives a job, with which the job can request a token for
+   * any audience.
+   */
   ambient(claims: TestClaims): Record<string, string>;
-  /** The paths asked for, in order. */
+  /** The requested paths, in order. */
   requests: string[];
   close(): Promise<void>;
 };
@@ -60,7 +63,7 @@ export async function serveSigstore(sigstore: TestSigstore): Promise<ServedSigst
     return `${body}.${signature.toString("base64url")}`;
   }
 
-  /** @throws Error unless the token is ours, for us and still good */
+  /** @throws Error unless the token is from this issuer, for this audience and not expired */
   function readToken(token: string): TestClaims {
     const [head = "", body = "", signature = ""] = token.split(".");
     const key = { key: keys.publicKey, dsaEncoding: "ieee-p1363" as const };
@@ -229,7 +232,7 @@ function readRequest(text: string): SignedEntry {
   return { envelope: dsseRequestV002.envelope, certificate: Buffer.from(rawBytes, "base64") };
 }
 
-/** A log keeps nothing that its own certificate does not verify. */
+/** Refuses an envelope that its own certificate does not verify. */
 function demandSigned({ envelope, certificate }: SignedEntry): void {
   const payload = Buffer.from(envelope.payload, "base64");
   const { payloadType } = envelope;

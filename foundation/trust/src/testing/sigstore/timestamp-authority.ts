@@ -1,15 +1,15 @@
 import { createHash, generateKeyPairSync } from "node:crypto";
-// Not by its front door, which puts itself between Node and every HTTP request.
+// Not the package's main entry: that one intercepts every HTTP request of Node.
 import { initializeTSA } from "@sigstore/mock/dist/timestamp/tsa.js";
 
 const SHA_256 = "2.16.840.1.101.3.4.2.1";
 const POLICY = "1.3.6.1.4.1.57264.2";
 
-/** Says by RFC 3161 when it saw a hash. */
+/** Issues RFC 3161 timestamps. */
 export type TestTimestampAuthority = {
-  /** DER: its own certificate, then the one that signed it. */
+  /** DER: the authority's certificate, then the certificate of its issuer. */
   certificates: [Buffer, Buffer];
-  /** @param sha256 of what is stamped @returns the TimeStampResp in DER */
+  /** @param sha256 the digest to timestamp @returns the TimeStampResp in DER */
   stamp(sha256: Buffer): Promise<Buffer>;
 };
 
@@ -22,7 +22,7 @@ export async function createTestTimestampAuthority(): Promise<TestTimestampAutho
   return {
     certificates: [toBuffer(authority.intCertificate), toBuffer(authority.rootCertificate)],
     async stamp(sha256) {
-      // Whole seconds: it would write a fraction in a form that its own verifier refuses.
+      // Whole seconds: the library encodes a fraction in a form that its own verifier refuses.
       clock.setTime(Math.floor(Date.now() / 1000) * 1000);
       return toBuffer(
         await authority.timestamp({
@@ -36,7 +36,7 @@ export async function createTestTimestampAuthority(): Promise<TestTimestampAutho
   };
 }
 
-/** What a timestamp is made of: the SHA-256 of the signature. */
+/** The digest in a timestamp: SHA-256 of the signature. */
 export function hashOfSignature(signature: Buffer): Buffer {
   return createHash("sha256").update(signature).digest();
 }

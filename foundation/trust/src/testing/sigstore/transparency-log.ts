@@ -1,6 +1,6 @@
 import { createHash, generateKeyPairSync, randomInt, sign } from "node:crypto";
 
-/** A log's entry with the proof that it is in it; JSON as the log answers over HTTP. */
+/** A log entry with its inclusion proof, in the JSON that the log serves over HTTP. */
 export type LoggedEntry = {
   index: number;
   body: Buffer;
@@ -9,7 +9,7 @@ export type LoggedEntry = {
   root: Buffer;
   hashes: Buffer[];
   checkpoint: string;
-  /** The log's promise of inclusion, which names the time. */
+  /** The log's signed inclusion promise, which includes the time. */
   promise: Buffer;
 };
 
@@ -32,7 +32,7 @@ export function createTestLog(origin: string): TestLog {
   const keys = generateKeyPairSync("ec", { namedCurve: "P-256" });
   const publicKey = keys.publicKey.export({ type: "spki", format: "der" });
   const id = sha256(publicKey);
-  // Others were here before, so that every proof has something to prove.
+  // Earlier entries, so that inclusion proofs are not empty.
   const leaves = Array.from({ length: 5 + randomInt(5) }, (_, at) => sha256(Buffer.from([0, at])));
 
   function add(body: Buffer, at = new Date()): LoggedEntry {
@@ -42,7 +42,7 @@ export function createTestLog(origin: string): TestLog {
     const signature = sign("sha256", Buffer.from(note), keys.privateKey);
     const line = Buffer.concat([id.subarray(0, 4), signature]).toString("base64");
     const integratedTime = Math.floor(at.getTime() / 1000);
-    // Canonical JSON: these names are in order already.
+    // Canonical JSON: the names are already sorted.
     const promised = JSON.stringify({
       body: body.toString("base64"),
       integratedTime,
