@@ -5,7 +5,7 @@ import { findRunningSystem } from "./running-system.ts";
 
 type Options = { data?: string; json?: boolean };
 
-/** `npm run demo:attack`: real attacks on the running system, each with the code that refused it. */
+/** `npm run demo:attack`: attacks the running system and shows the error code that refused each. */
 export function addDemoCommand(program: Command, print: (text: string) => void): void {
   program
     .command("demo-attack")

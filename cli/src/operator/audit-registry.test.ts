@@ -14,7 +14,7 @@ afterEach(() => registry.close());
 
 const audit = (logKey = registry.logKey) =>
   auditRegistry({ registry: registry.url, logKey }, () => undefined);
-/** Other bytes, or none, in the place of one archive. */
+/** Replaces one archive with other bytes, or deletes it. */
 const serve = (version: string, body: Uint8Array | null) => {
   registry.lie = ({ url = "" }, response) => {
     if (!url.endsWith(`/${version}/archive`)) return false;

@@ -27,7 +27,10 @@ type ExportOptions = Options & {
   since: string;
 };
 
-/** `sonde registry export | import`: a registry's packs to where no network leads. */
+/**
+ * `sonde registry export | import`: carries a registry's packs to a site without a network
+ * connection to it.
+ */
 export function addCarryCommands(registry: Command, print: Print): void {
   startCommand(registry, "export <url>", "write a registry's log and archives into one file")
     .requiredOption("--to <file>", "where to; replaced when it is there")
@@ -82,7 +85,7 @@ function parseSize(text: string): number {
 
 type PutRoot = { file: string; digest: string };
 
-/** Beside what decides about trust, under a name that nothing reads: a person pins it, or nobody. */
+/** Stored beside trust.json under a name that no program reads. Only a person can pin it. */
 function putTrustedRoot(text: string, { data }: Options): PutRoot {
   const { importedTrustedRoot: file } = layoutOf(resolveDataFolder(data, process.env));
   mkdirSync(dirname(file), { recursive: true });

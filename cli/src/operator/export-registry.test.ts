@@ -66,7 +66,7 @@ const serve = (path: string, answer: (response: Parameters<SampleRegistry["lie"]
   };
 };
 
-/** Reads the file as a mirror does; these versions' archives must be all that it has. */
+/** Reads the export as a mirror does. It must hold the archives of exactly these versions. */
 async function expectMembers(size: number, versions: string[], root?: string): Promise<void> {
   const reader = createExportReader(
     (async function* () {

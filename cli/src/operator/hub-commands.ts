@@ -10,7 +10,7 @@ import { parsePackName, readPackSpec } from "./read-pack-spec.ts";
 
 type Options = { data?: string; json?: boolean; agent?: string };
 
-/** `sonde hub ...`: what the hub's operator decides: which agents have which packs. */
+/** `sonde hub ...`: decisions of the hub's operator, such as which agents have which packs. */
 export function addHubCommands(program: Command, print: (text: string) => void): void {
   const hub = program.command("hub").description("decide which packs an agent should have");
   const add = (usage: string, description: string) =>
@@ -86,7 +86,7 @@ export function addHubCommands(program: Command, print: (text: string) => void):
   });
 }
 
-/** `sonde hub registry` for a person. */
+/** Output of `sonde hub registry` for a person. */
 function describeLog({ registry, head, at, problem, forks, elsewhere }: RegistryLogStatus): string {
   return [
     head === null

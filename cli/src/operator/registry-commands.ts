@@ -33,7 +33,7 @@ type AddOptions = Options & SignerOptions & { tokenFile?: string; reserved?: tru
 type TrustOptions = Options & { issuer: string; identity: string; pack?: string };
 type QuarantineOptions = Options & { reason: string; release?: true };
 
-/** `sonde registry ...`: what the operator of the registry on this machine decides. */
+/** `sonde registry ...`: decisions of the operator of the registry on this machine. */
 export function addRegistryCommands(program: Command, print: Print): void {
   const registry = program
     .command("registry")
@@ -84,7 +84,7 @@ export function addRegistryCommands(program: Command, print: Print): void {
   });
 }
 
-/** By the identity of a CI's job, so that not even the first publish needs a secret. */
+/** Adds a publisher by a CI job's identity, so that even the first publish needs no secret. */
 function addTrust(publisher: Command, print: Print): void {
   startOrder(publisher, "trust <name>", "let a CI's job publish, by what its identity token says")
     .requiredOption("--issuer <url>", "an issuer of the registry's configuration")
@@ -115,7 +115,7 @@ function addQuarantine(registry: Command, print: Print): void {
     });
 }
 
-/** For anybody, and for display alone: hub and agents choose by the log. */
+/** Open to anybody and for display only: hub and agents choose versions by the log. */
 function addResolve(registry: Command, print: Print): void {
   startCommand(registry, "resolve <url> <pack@range>", "show which version a range means now")
     .option("--agent <version>", "for this version of the agent; by default for any")
@@ -131,7 +131,7 @@ function addResolve(registry: Command, print: Print): void {
     });
 }
 
-/** For anybody: needs no right, only the log's key. */
+/** Open to anybody: needs no right, only the log's key. */
 function addAudit(registry: Command, print: Print): void {
   startCommand(registry, "audit <url>", "walk a registry's whole log and check every archive")
     .option("--log-key <key>", "the key of its log; by default the one this host pins")
@@ -192,7 +192,10 @@ function addAdd(publisher: Command, print: Print): void {
     });
 }
 
-/** Its file is there before the token is made: what cannot be kept is not asked for. */
+/**
+ * Creates the file before the token is requested: a token that cannot be stored must not be
+ * created.
+ */
 async function keepToken<T extends { token: string }>(
   file: string | undefined,
   make: () => Promise<T>,

@@ -57,7 +57,8 @@ test("an identity needs a pinned root, and both are kept", async () => {
   const kept = { ...buildSamplePolicy({}), trustedRoot };
   expect(read()).toEqual({ ...kept, publishers: { acme: { keys: [], identities: [identity] } } });
 
-  // The root stays; the same again changes nothing, and another number is another identity.
+  // The root stays. Adding the same identity again changes nothing; another repository number is
+  // another identity.
   await run("add", "acme", ...who);
   await run("add", "acme", ...who, "--repository-id", "7");
   const both = [identity, { ...identity, repositoryId: "7" }];

@@ -26,7 +26,7 @@ type RootOptions = {
   from?: string;
 };
 
-/** `sonde trust ...`: whose packs this host verifies; no hub or registry has a say in it. */
+/** `sonde trust ...`: which publishers this host trusts. No hub or registry can change this. */
 export function addTrustCommands(program: Command, print: (text: string) => void): void {
   const trust = program.command("trust").description("decide whose packs this host accepts");
   trust
@@ -105,11 +105,11 @@ Each of their tools is titled UNSIGNED. To end it: sonde trust demand-signed`,
     });
 }
 
-/** Makes the folder where it is missing; hub and agent would refuse one that others can write to. */
+/** Creates the folder if missing. Hub and agent refuse a folder that other users can write to. */
 function openLocalPacks(folder: string): string {
   try {
     mkdirSync(folder, { recursive: true, mode: 0o755 });
-    // As it is checked whenever it is read, without links.
+    // Validated as on every later read; links are refused.
     const path = realpathSync(folder);
     checkOwner(statSync(path), [0, process.getuid?.() ?? 0], path);
     return path;

@@ -6,7 +6,7 @@ import { tmpdir } from "node:os";
 import path from "node:path";
 import { buildSamplePolicy } from "@sonde/trust/testing";
 import { createTestSigstore } from "@sonde/trust/testing/sigstore";
-// By file: the front door intercepts every HTTP request of the process.
+// Imported by its file: the package's main module intercepts every HTTP request of the process.
 import { tufHandlers } from "@tufjs/repo-mock/dist/handler.js";
 import { initializeTUFRepo } from "@tufjs/repo-mock/dist/repo.js";
 import { Command } from "commander";
@@ -14,7 +14,7 @@ import { afterAll, beforeAll, beforeEach, expect, test } from "vitest";
 import { layoutOf } from "../data-layout.ts";
 import { addTrustCommands } from "./trust-commands.ts";
 
-// A TUF repository over HTTP on loopback, with keys of the moment.
+// A TUF repository over HTTP on loopback, with temporary keys.
 const { trustedRoot } = await createTestSigstore();
 const folder = mkdtempSync(path.join(tmpdir(), "sonde-tuf-"));
 let served: Map<string, string | Buffer>;

@@ -4,7 +4,7 @@ import type { AddressInfo } from "node:net";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { runPackProgram } from "./program.ts";
 
-// Not the registry: an HTTP peer that keeps what arrived and answers as one would.
+// A stand-in for the registry: an HTTP server that records each request and answers like one.
 const LIFE = { deprecated: null, advisories: [], versions: [] };
 const arrived: unknown[] = [];
 const server = createServer((request, response) => {

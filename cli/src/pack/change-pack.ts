@@ -13,13 +13,13 @@ type Env = Parameters<AddCommand>[2];
 type Options = { registry: string; tokenFile?: string };
 type AdvisoryOptions = Options & { range: string; severity: string; text: string; withdraw?: true };
 
-// Parsed before they are part of a path.
+// Parsed before they become part of a path.
 const parsePack = buildParser(PackName, "pack", "BAD_REQUEST");
 const parseVersion = buildParser(Version, "version", "BAD_REQUEST");
 const parseId = buildParser(AdvisoryId, "advisory", "BAD_REQUEST");
 
-// What a publisher says about a pack after it was published. Each command says how it shall be,
-// so that again is the same.
+// What a publisher can change about a published pack. Each command states the wanted result, so it
+// is idempotent.
 
 export const addYank: AddCommand = (program, report, env) => {
   startChange(program, "yank <pack> <version>", "let a version be installed by its number alone")

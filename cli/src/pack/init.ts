@@ -25,7 +25,7 @@ export const addInit: AddCommand = (program, report) => {
         }
         const target = path.resolve(folder ?? full.slice(full.indexOf("/") + 1));
         await mkdir(path.dirname(target), { recursive: true });
-        // Fails when it exists: never writes into somebody's work.
+        // Fails when the folder exists, so existing work is never overwritten.
         await mkdir(target);
         for (const [file, text] of buildTemplate(full)) {
           await mkdir(path.dirname(path.join(target, file)), { recursive: true });

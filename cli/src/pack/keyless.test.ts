@@ -14,7 +14,7 @@ import { afterAll, beforeAll, expect, test } from "vitest";
 import { runPackProgram } from "./program.ts";
 
 // `sonde-pack` against a certificate authority, two transparency logs and a timestamp authority
-// that answer over HTTP; once as a process of its own.
+// over HTTP. One case runs it as a separate process.
 
 const root = await mkdtemp(path.join(tmpdir(), "sonde-keyless-"));
 const at = (name: string): string => path.join(root, name);
@@ -132,7 +132,7 @@ test("a person signs by a token in a file, as an address", async () => {
   await writeFile(at("token"), `${services.issueToken(claims)}\n`);
   const sign = ["sign", archive, ...by("2"), "--identity-token-file", at("token")];
   expect((await run(sign)).out).toContain("as ada@acme.example");
-  // What was said on the command line wins over a key in the environment.
+  // The command line wins over a key in the environment.
   expect(await run(sign, { SONDE_PACK_KEY: at("none.key") })).toMatchObject({ code: 0 });
   expect(await run(expecting("ada@acme.example"))).toMatchObject({ code: 0 });
   expect(await refusalOf([...sign, "--key", at("none.key")])).toBe("BAD_REQUEST");

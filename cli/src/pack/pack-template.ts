@@ -77,7 +77,7 @@ const FIXTURE = {
   expected: { result: { greeting: "Hello Ada, this is web-1.", uptimeHours: 2.5 } },
 };
 
-/** No Node and no DOM types: what the compiler knows is what the isolate has. */
+/** No Node and no DOM types: the compiler knows exactly what exists in the isolate. */
 function buildTsconfig() {
   return {
     compilerOptions: {
@@ -92,7 +92,7 @@ function buildTsconfig() {
       verbatimModuleSyntax: true,
       allowImportingTsExtensions: true,
       noEmit: true,
-      // Where this machine has the SDK; \`sonde-pack build\` finds it by itself.
+      // Where this machine has the SDK; \`sonde-pack build\` finds it without this.
       paths: Object.fromEntries([...GUEST_MODULES].map(([name, file]) => [name, [file]])),
     },
     include: ["src"],

@@ -40,7 +40,7 @@ async function run(
   return { code, out: out.join("\n"), err: err.join("\n") };
 }
 
-/** The code of the error that `--json` prints. */
+/** The error code that `--json` prints. */
 async function refusalOf(args: string[], env?: Record<string, string>): Promise<string> {
   const { code, out } = await run([...args, "--json"], env);
   expect(code).toBe(1);
@@ -197,11 +197,11 @@ describe("publish", () => {
   let registry: string;
   let answer: (request: IncomingMessage, response: ServerResponse) => void;
   let seen: { url: string; parts: string[]; authorization: string } | undefined;
-  /** What the registry has by its path; else it has nothing of that name. */
+  /** Answers of the registry by path; any other name is not found. */
   const known = new Map<string, object>();
   const nothing = new SondeError("NOT_FOUND", "expected a pack, got none").toBody();
 
-  // Not the registry: an HTTP peer that keeps what arrived and answers as told.
+  // A stand-in for the registry: an HTTP server that records each request and gives fixed answers.
   beforeAll(async () => {
     server = createServer((request, response) => {
       if (request.method !== "GET") return answer(request, response);
@@ -265,7 +265,7 @@ describe("publish", () => {
     };
   }
 
-  /** The version as a registry that has it would answer. */
+  /** The answer of a registry that has the version. */
   function sampleVersion(): PublishedVersion {
     const digest = `sha256:${"0".repeat(64)}` as const;
     const file = readArchive(readFileSync(archive)).find(({ path: name }) => name === "pack.json");
@@ -322,7 +322,7 @@ describe("publish", () => {
     expect(refused.out).toContain("+ files: /proc/sys/kernel/hostname");
     expect((await run(publish(), env, answering(true))).code).toBe(0);
     expect((await run(publish("--yes"), env, answering(false))).code).toBe(0);
-    // Nobody at a terminal: nobody is asked.
+    // Without a terminal, nobody is asked.
     expect((await run(publish(), env)).code).toBe(0);
     expect(asked.length).toBe(2);
     const { out } = await run(publish("--json"), env);
@@ -360,7 +360,7 @@ describe("publish", () => {
     const body = { pack: "acme/hello", identityToken: "a.b.c" };
     expect(exchanged).toEqual(["/api/v1/trusted-publishing/token", body]);
     expect(seen?.authorization).toBe("Bearer short");
-    // A token that is given counts, unless the CI's identity is demanded.
+    // A given token is used, unless the options demand the CI's identity.
     await run(publish(), { ...job, ...env });
     expect(seen?.authorization).toBe("Bearer t0ken");
     await run(publish("--trusted"), { ...job, ...env });

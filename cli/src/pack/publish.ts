@@ -53,7 +53,7 @@ export const addPublish: AddCommand = (program, report, env, io) => {
     );
 };
 
-/** Where nobody sits at a terminal nobody is asked: a CI's job was decided on before. */
+/** Asks only at a terminal: a CI job was approved when it was set up. */
 async function demandYes(ask: ((question: string) => Promise<boolean>) | undefined): Promise<void> {
   if (ask === undefined || (await ask("Publish it? [y/N] "))) return;
   throw new SondeError("BAD_REQUEST", "expected a yes, got none: nothing was published");

@@ -13,7 +13,7 @@ import { readSigningServices, type ServiceOptions } from "./read-signing-service
 
 type Options = ServiceOptions & { key?: string; identityTokenFile?: string };
 
-/** The bundle that belongs to an archive lies beside it under this name. */
+/** File name of an archive's bundle, which lies beside it. */
 export const bundleFileOf = (archive: string): string => `${archive}.sigstore.json`;
 
 export const addSign: AddCommand = (program, report, env) => {
