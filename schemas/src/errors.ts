@@ -1,10 +1,10 @@
 /**
- * The closed error table. One line per code; a code is never reused for
- * another meaning and never removed while a released client may meet it.
+ * The closed error table. One line per code. A code is never reused with another meaning, and never
+ * removed while a released client may meet it.
  *
- * `status`    HTTP status where the error leaves over REST
- * `retryable` whether the same request may succeed later without a change
- * `hint`      the next step, for a person or a model
+ * - `status`: HTTP status when the error leaves over REST
+ * - `retryable`: whether the same request may succeed later without a change
+ * - `hint`: the next step, for a person or a model
  */
 export const ERROR_TABLE = {
   // Input
@@ -25,7 +25,7 @@ export const ERROR_TABLE = {
     retryable: false,
     hint: "Correct the configuration file named in the message.",
   },
-  // Who may do what
+  // Authentication and authorization
   UNAUTHENTICATED: {
     status: 401,
     retryable: false,
@@ -83,7 +83,7 @@ export const ERROR_TABLE = {
     retryable: false,
     hint: "Ask for less; the pack should offer a narrower probe.",
   },
-  // Reads: could not look, as opposed to nothing there
+  // Reads: the agent could not look. An empty result means that nothing is there.
   PERMISSION_NEEDED: {
     status: 403,
     retryable: false,
@@ -382,12 +382,14 @@ export const ERROR_TABLE = {
 
 export type ErrorCode = keyof typeof ERROR_TABLE;
 
-/** The form in which every error crosses a boundary. */
+/** The shape of every error that crosses a boundary. */
 export type ErrorBody = {
   error: { code: ErrorCode; message: string; retryable: boolean; hint: string };
 };
 
-/** An error with a code from the table. The message says what was expected and what came. */
+/**
+ * An error with a code from the table. The message states what was expected and what came instead.
+ */
 export class SondeError extends Error {
   readonly code: ErrorCode;
 
@@ -411,7 +413,7 @@ export function isErrorCode(value: unknown): value is ErrorCode {
   return typeof value === "string" && Object.hasOwn(ERROR_TABLE, value);
 }
 
-/** What to do about a code, which may be of another release's table. */
+/** The next step for a code, which may belong to another release's table. */
 export function adviceOn(code: string): { retryable: boolean; hint: string } {
   if (isErrorCode(code)) {
     const { retryable, hint } = ERROR_TABLE[code];
@@ -423,13 +425,19 @@ export function adviceOn(code: string): { retryable: boolean; hint: string } {
   };
 }
 
-/** An error from a failure that another process stated; a code of another release stays in the message. */
+/**
+ * Builds a SondeError from a failure that another process sent. A code that this release does not
+ * know is kept in the message.
+ */
 export function fromStated({ code, message }: { code: string; message: string }): SondeError {
   if (isErrorCode(code)) return new SondeError(code, message);
   return new SondeError("INTERNAL", `${code}: ${message}`);
 }
 
-/** Narrows anything thrown to a SondeError; what has no code becomes INTERNAL without its text. */
+/**
+ * Converts anything thrown to a SondeError. An error without a code becomes INTERNAL, without its
+ * message.
+ */
 export function toSondeError(thrown: unknown): SondeError {
   if (thrown instanceof SondeError) return thrown;
   return new SondeError("INTERNAL", "An unexpected error happened.", { cause: thrown });

@@ -77,7 +77,7 @@ describe("a stream", () => {
       return user + system;
     };
     costOf(30_000);
-    // Sixteen times the bytes; their square would be 256 times.
+    // Linear: 16 times the bytes copied. Quadratic would be 256 times.
     expect(costOf(480_000)).toBeLessThan(100 * costOf(30_000));
   });
 
