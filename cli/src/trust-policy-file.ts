@@ -59,7 +59,6 @@ export function addTrustedIdentity(
 
 /**
  * @returns the fingerprint that `sonde agent explain` shows for this key
- *
  * @throws SondeError BAD_REQUEST for anything but an RSA public key in PEM
  */
 export function readKeyId(publicKey: string): string {

@@ -11,7 +11,6 @@ export type SignerOptions = {
 
 /**
  * @returns the exact identity, or null when a key was named instead
- *
  * @throws SondeError BAD_REQUEST for a key and an identity together, for neither, or for half an
  *   identity
  */

@@ -4,7 +4,6 @@ import { readKeyId } from "../trust-policy-file.ts";
 
 /**
  * @returns a publisher's public key in PEM, with the fingerprint that people compare
- *
  * @throws SondeError NOT_FOUND, or BAD_REQUEST for anything but an RSA public key
  */
 export function readPublicKey(file: string): { publicKey: string; keyId: string } {
