@@ -1,8 +1,8 @@
 import { afterEach, describe, expect, test } from "vitest";
 import { type GuestProcess, openGuestProcess } from "../guest-process/open-guest-process.ts";
 
-// Attack classes 46 to 48. Every guest runs in a child process: isolated-vm
-// needs a flag, and some of these attacks abort V8.
+// Attack classes 46 to 48. Every guest runs in a child process, because isolated-vm needs a flag
+// and some of these attacks abort V8.
 
 const opened: GuestProcess[] = [];
 afterEach(() => opened.splice(0).forEach((guest) => guest.close()));
