@@ -1,4 +1,4 @@
-// What `npm test` was asked for and how it says what came of it; scripts/test.mjs does the work.
+// Parses the arguments of `npm test` and renders its summary. scripts/test.mjs does the work.
 import { relative } from "node:path";
 import { parseArgs } from "node:util";
 
@@ -59,7 +59,7 @@ export function readWords(words) {
   return { ...rest, static: isStatic, paths, mutants: !noMutants, twoHubs };
 }
 
-/** Static check -> the files that it is about; of others it says the same as before. */
+/** Static check -> the files that can change its result. */
 const CONCERNS = new Map([
   ["types", /\.ts$|(^|\/)(package|tsconfig[^/]*)\.json$|^pnpm-/],
   ["types of packs", /^(packs|pack-sdk|schemas|foundation)\/|(^|\/)tsconfig[^/]*\.json$|^pnpm-/],
@@ -72,7 +72,7 @@ const CONCERNS = new Map([
 /**
  * @param {string} check name of a static check
  * @param {string[]} files
- * @returns {string[]} those of the files that it is about
+ * @returns {string[]} the files that can change the check's result
  */
 export function concerns(check, files) {
   const about = CONCERNS.get(check);
@@ -81,7 +81,7 @@ export function concerns(check, files) {
 }
 
 /**
- * The last thing a run says: the names of what failed, and the count of steps.
+ * The summary at the end of a run: the names of what failed, and the count of steps.
  *
  * @param {{
  *   root: string, steps: number, failed: string[],
