@@ -6,14 +6,14 @@ import { findPacks } from "../cli/src/pack/find-packs.ts";
 
 const root = resolve(import.meta.dirname, "..");
 
-/** Packs are found by their folder and listed nowhere. */
+/** Packs are found by their folders; no list names them. */
 function forEachPack(allowed: string[]): Record<string, string[]> {
   return Object.fromEntries(
     findPacks(join(root, "packs")).map((folder) => [relative(root, folder), allowed]),
   );
 }
 
-/** The table of docs/ARCHITECTURE.md: what each folder may import of ours. */
+/** The table of docs/ARCHITECTURE.md: what each folder may import from this workspace. */
 const MAY_IMPORT: Record<string, string[]> = {
   schemas: [],
   "foundation/scrub": ["@sonde/schemas"],
@@ -47,14 +47,14 @@ const MAY_IMPORT: Record<string, string[]> = {
   ],
   cli: ["@sonde/schemas", "@sonde/scrub", "@sonde/sources", "@sonde/trust", "@sonde/pack-sdk"],
 };
-/** Beyond the table, tests alone may also import these. */
+/** Imports that only tests may make, beyond the table. */
 const TESTS_MAY_IMPORT: Record<string, string[]> = {
   ...forEachPack(["@sonde/pack-sdk/testing"]),
   "agent/daemon": ["@sonde/pack-sdk/build", "@sonde/pack-sdk/author", "@sonde/pack-sdk/sign"],
   "agent/runner": ["@sonde/privileges/testing"],
   registry: ["@sonde/pack-sdk/sign"],
 };
-/** Only these files may import the packages named. */
+/** Packages that only the named files may import. */
 const ONLY: Record<string, string[]> = {
   "isolated-vm": ["pack-sdk/src/runtime/"],
   "@sonde/trust/ca": ["hub/src/", "foundation/trust/src/"],
@@ -158,7 +158,7 @@ test("the agent's one file has the chain and nothing of the Merkle tree", async 
     Object.keys(inputs).filter((file) => (inputs[file]?.bytesInOutput ?? 0) > 0),
   );
   expect(used).toContain("foundation/trust/src/chain/chain.ts");
-  // Whether a version was withdrawn is all that the daemon asks of a registry's log.
+  // Of a registry's log, the daemon needs only whether a version was withdrawn.
   const ofLog = used.filter((file) => file.startsWith("foundation/trust/src/log/"));
   expect(ofLog).toEqual(["foundation/trust/src/log/withdrawals.ts"]);
 });
@@ -171,7 +171,7 @@ test("what is for tests is imported by tests alone", () => {
     ({ file, specifier }) =>
       /\/testing(\/|$)/.test(specifier) &&
       !isTest(file) &&
-      // `sonde-pack test` is this one for people.
+      // `sonde-pack test` is the command-line interface of this module.
       specifier !== "@sonde/pack-sdk/testing",
   );
   expect(wrong).toEqual([]);
@@ -204,7 +204,7 @@ test("a feature of the hub reaches another through its index alone, and main ins
     const target = relative(root, resolve(root, file, "..", specifier));
     const to = featureOf(target);
     if (to === undefined || to === featureOf(file)) return false;
-    // The listener and the keys are of the house, not features.
+    // The listener and the keys belong to the hub itself and are not features.
     return !target.endsWith("/index.ts") && !["keys", "web"].includes(to);
   });
   expect(wrong).toEqual([]);
@@ -242,7 +242,7 @@ test("package.json names exactly the workspace packages that are imported", () =
         .map(({ specifier }) => specifier.split("/").slice(0, 2).join("/")),
     );
     const named = Object.keys(declared).filter((name) => name.startsWith("@sonde/"));
-    // A package may name itself to reach its own subpaths without listing itself.
+    // A package may import its own subpaths by name without listing itself.
     used.delete(`@sonde/${folder}`);
     expect(new Set(named), folder).toEqual(used);
     for (const version of Object.values(declared)) expect(version).toMatch(/^(workspace:\*|\d)/);

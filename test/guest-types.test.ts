@@ -5,7 +5,7 @@ import path from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterAll, expect, test } from "vitest";
 
-// Pack code sees the compiler's view of the isolate: no Node, no browser.
+// For the compiler, pack code sees only what the isolate has: no Node, no browser.
 
 const workspace = fileURLToPath(new URL("..", import.meta.url));
 const scratch = await mkdtemp(path.join(tmpdir(), "sonde-guest-types-"));

@@ -35,7 +35,7 @@ test.each(workflows)("$name has no right that a job does not name", ({ text }) =
     expect(job).toMatch(/^    permissions:\n      contents: read$/m);
     expect(job).toMatch(/^    timeout-minutes: \d+$/m);
   }
-  // What asks for a token of its own is the one that publishes.
+  // The job that requests an identity token is the job that publishes.
   expect(/: write\b/.test(text)).toBe(text.startsWith("# Publishes the official packs"));
 });
 

@@ -39,8 +39,8 @@ import {
   startTestHub,
 } from "../../agent/daemon/src/testing/test-hub.ts";
 
-// The bundled product as real processes: agent, runner, pack host and admit, as
-// another user when the tests run as root.
+// The bundled product as real processes: agent, runner, pack host and admit. When the tests run as
+// root, the processes run as another user.
 
 const text = { type: "string" } as const;
 const none: Manifest["probes"][string]["params"] = {
@@ -222,7 +222,7 @@ async function connect(): Promise<TestSession> {
   return session;
 }
 
-/** A session whose agent has the pack in service. */
+/** A session whose agent has the pack active. */
 async function serve(): Promise<TestSession> {
   write("grants/acme--hello.json", {
     pack: "acme/hello",

@@ -14,7 +14,7 @@ import type { PackHostLauncher } from "../../agent/runner/src/pack-hosts/pack-ho
 import { createPackLines, type PackLines } from "../../agent/runner/src/pack-hosts/pack-lines.ts";
 import { serveAgent } from "../../agent/runner/src/serve-agent.ts";
 
-// The runner's side of pack hosts that were taken over: real processes that speak the protocol.
+// The runner against hostile pack hosts: real processes that speak the protocol.
 let folder: string;
 let link: RunnerLink;
 let ask: RunAsk;
@@ -37,7 +37,7 @@ afterEach(async () => {
   rmSync(folder, { recursive: true });
 });
 
-/** Answers "load" with ready and each call with a result of so many bytes. */
+/** Answers "load" with ready, and each call with a result of this many bytes. */
 const hostProgram = (bytes: number) => `
   const send = (value, body = Buffer.alloc(0)) => {
     const head = Buffer.from(JSON.stringify(value));

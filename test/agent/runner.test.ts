@@ -6,7 +6,7 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import type { RunAsk, RunDone } from "../../agent/daemon/src/edge/runner-link/runner-link.ts";
 import { type TestBench, createTestBench } from "./start-runner.ts";
 
-// The bundled runner and pack host as real processes of another user, under a real link.
+// The bundled runner and pack host as real processes of another user, with a real link.
 let bench: TestBench;
 let runner: ChildProcess;
 let ask: (probe: string, params?: object) => RunAsk;
@@ -141,7 +141,7 @@ describe("a guest", () => {
     expect(codeOf(await bench.link.run(changed))).toBe("DIGEST_MISMATCH");
     const missing = { ...changed, codePath: `${changed.codePath}.none` };
     expect(codeOf(await bench.link.run(missing))).toBe("PACK_NOT_ACTIVE");
-    // A warm host is bound to the code it was started with.
+    // A warm host serves only the code that it was started with.
     const warm = ask("echo");
     await bench.link.run(warm);
     const other = { ...warm, codeSha256: changed.codeSha256 };
@@ -163,7 +163,7 @@ describe("a guest", () => {
       hold: "const end = Date.now() + 700; while (Date.now() < end);",
       quick: "return {};",
     });
-    // While the first runs, 64 may wait.
+    // While the first call runs, 64 may wait.
     const calls = ["hold", ...Array.from({ length: 79 }, () => "quick")].map((probe) =>
       bench.link.run(pack(probe)),
     );
@@ -236,7 +236,7 @@ function packHosts(): string[] {
   return stdout.split("\n").filter(Boolean);
 }
 
-/** Processor time that the pack hosts have used so far, in clock ticks of 10 ms. */
+/** CPU time that the pack hosts have used so far, in clock ticks of 10 ms. */
 function workedTicks(): number {
   const ticks = packHosts().map((pid) => {
     const fields = readFileSync(`/proc/${pid}/stat`, "utf8").split(") ")[1]?.split(" ");

@@ -40,7 +40,7 @@ test("a runner that stops answering is given up and its question asked elsewhere
   process.kill(first.pid ?? 0, "SIGKILL");
 });
 
-// A file server that never answers, made of the kernel's own FUSE; mounting needs root.
+// A FUSE file server that never answers. Mounting it needs root.
 const canMount = process.getuid?.() === 0;
 
 test.runIf(canMount)(
@@ -64,7 +64,7 @@ test.runIf(canMount)(
       );
       expect(stuck.reads["it"]).toMatchObject({ ok: false, failure: { code: "READ_TIMEOUT" } });
       expect(stuck.reads["fine"]).toMatchObject({ ok: true });
-      // The other mounts are still reported: the dead one is asked by a process of its own.
+      // The other mounts are still reported, because a separate process queries the dead one.
       const source = { kind: "filesystem" as const, timeoutMs: 2000, maxBytes: 1_000_000 };
       const { reads } = await bench.link.read([{ name: "df", source, values: {} }], 3000, []);
       const mounts = JSON.stringify(reads["df"]);

@@ -5,7 +5,7 @@ import { createAgentClient } from "../../cli/src/agent-client.ts";
 import { layoutOf } from "../../cli/src/data-layout.ts";
 import { type Product, startProduct, workspace } from "../product/start-product.ts";
 
-// `npm run demo:attack` as a person runs it, against the running product.
+// Runs `npm run demo:attack` as a person does, against the running product.
 
 let product: Product;
 beforeAll(async () => {

@@ -74,17 +74,17 @@ afterAll(async () => {
 });
 
 test.each([
-  // The first two run for seconds, so that several answers must come before they end.
+  // The first two run for seconds, so several answers must arrive before they end.
   ["loop", ["PACK_TIMEOUT"], 3],
   ["regex", ["PACK_TIMEOUT"], 3],
   ["memory", ["PACK_CRASHED", "PACK_TIMEOUT"], 0],
-  // On a slow machine the deadline comes before the memory is full.
+  // On a slow machine the deadline passes before the memory is full.
   ["abort", ["PACK_CRASHED", "PACK_TIMEOUT"], 0],
 ])("attack 46: %s costs its own call, nothing behind or beside it", async (probe, codes, least) => {
   let ended = false;
   const hostile = call(probe).finally(() => (ended = true));
   const behind = ["one", "two", "three"].map((text) => call("echo", { text }));
-  // As long as the hostile call runs, another pack answers and the hub and the agent are there.
+  // While the hostile call runs, another pack answers, and hub and agent stay available.
   let meanwhile = 0;
   do {
     const answer = await client.call("system_memory_usage", { agent: product.agent });

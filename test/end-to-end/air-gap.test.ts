@@ -20,8 +20,8 @@ import {
   type TestPublisher,
 } from "../product/test-packs.ts";
 
-// Two sides that no network joins: a registry with its publishers on one, a mirror with a hub and
-// an agent on the other. Between them goes one file.
+// Two sites without a network between them. One has a registry and its publishers, the other a
+// mirror, a hub and an agent. Only one file is carried across.
 
 const JOB = "https://ci.example/globex/uptime/release";
 const outside = createDataFolder();
@@ -62,7 +62,7 @@ const exportTo = (file: string, ...words: string[]) => {
 };
 const importFrom = (file: string) => sonde<Imported>("registry", "import", file, "--data", inside);
 
-/** What an author outside does. */
+/** Steps of an author at the outside site. */
 async function publish(version: string): Promise<void> {
   const pack = {
     name: "acme/hello",
@@ -117,7 +117,7 @@ test("outside, one pack is signed with a key and one by a CI's identity", async 
 test("one file carries all of it; the trusted root in it is put down, not trusted", async () => {
   const exported = await exportTo(stick, "--trusted-root", rootFile);
   expect(exported).toMatchObject({ archives: 2, earlier: 0, head: { size: 2 } });
-  // From here on the outside is out of reach.
+  // From here on, the outside site is unreachable.
   await upstream.stop();
   const policyFile = join(product.data, "config/trust.json");
   const before = readFileSync(policyFile, "utf8");
@@ -129,7 +129,7 @@ test("one file carries all of it; the trusted root in it is put down, not truste
     exported.trustedRootDigest,
   ]);
   expect(readFileSync(policyFile, "utf8")).toBe(before);
-  // A person pins it, having compared the digests.
+  // A person pins the root after comparing the digests.
   await sonde("trust", "update-root", "--from", file, "--data", product.data);
 });
 

@@ -23,7 +23,7 @@ afterAll(async () => {
   for (const client of clients ?? []) await client.close();
   await product?.stop();
 });
-/** Whatever was tried: the product still answers, and its log still verifies. */
+/** After all of it, the product still answers and its log still verifies. */
 afterEach(async () => {
   const [client] = clients;
   const answer = await client?.call("system_kernel_version", { agent: product.agent });
@@ -83,7 +83,7 @@ describe("at the MCP endpoint, in the words of JSON-RPC", () => {
   test("a parameter set through __proto__ has no effect", async () => {
     const plain = await post(call(`{"agent":"${product.agent}"}`));
     const odd = await post(call(`{"agent":"${product.agent}","__proto__":{"all":true}}`));
-    // With `all` it would list proc, sysfs and the like.
+    // With `all`, it would list proc, sysfs and the like.
     expect(plain.text).not.toContain('"type\\":\\"proc');
     expect(odd.text).not.toContain('"type\\":\\"proc');
     const [last] = (await readVerifiedAudit(product))
@@ -143,7 +143,7 @@ describe("over REST, in the one error shape", () => {
       ({ record }) => record.event === "key.created",
     );
     const keys = (body["keys"] as unknown[]).length;
-    // The log says of each key that it was made, and of nothing else.
+    // The log records that each key was made, and nothing else about it.
     expect(created.length).toBe(keys);
     return keys;
   }
@@ -176,7 +176,7 @@ describe("a publication", () => {
     ];
     ({ token } = await askProgram<{ token: string }>("sonde", added));
   });
-  /** Nothing of it is visible. */
+  /** A refused publish leaves nothing visible. */
   afterEach(async () => {
     const { text } = await sendRaw(`${product.registryUrl}/api/v1/packs`);
     const isThere = (await sendRaw(url())).status !== 404 || text.includes("acme/");
@@ -222,7 +222,7 @@ describe("a publication", () => {
     const forged = createHash("sha256").update(token).digest("base64url");
     const other = { authorization: `Bearer sonde_pt_${forged}` };
     expect(codeOf(await publish(body, other))).toBe("UNAUTHENTICATED");
-    // A key of the hub is no publisher's token.
+    // A key of the hub is not accepted as a publisher's token.
     expect(codeOf(await publish(body, { authorization: json["authorization"] ?? "" }))).toBe(
       "UNAUTHENTICATED",
     );

@@ -13,13 +13,13 @@ import {
 import { findPid } from "../product/processes.ts";
 import { type Product, startProduct, until } from "../product/start-product.ts";
 
-/** Other programs write to the disk between the two looks. */
+/** Allowed difference: other programs write to the disk between the two reads. */
 const TOLERANCE_BYTES = 512 * 1024 * 1024;
 const GENERATIONS = ["1.x", "current"] as const;
 
 let product: Product;
 const clients = new Map<string, McpClient>();
-/** Every call that was made, so that the audit log can be held against it. */
+/** Every call made, to be compared with the audit log. */
 const made = { allowed: new Set<string>(), denied: new Set<string>() };
 
 beforeAll(async () => {
@@ -111,7 +111,8 @@ describe.each(GENERATIONS)("the %s client", (generation) => {
   });
 
   test("gets answers of every tool that fit its output schema, the text being the same", async () => {
-    // What a client of either generation may hold an answer against: strict, without defaults.
+    // The strict schema, without defaults, by which a client of either generation may validate an
+    // answer.
     const ajv = new Ajv2020({ strict: true, allowUnionTypes: true });
     for (const tool of await clientOf(generation).listTools()) {
       const fixed = tool.name === "list_agents";
@@ -181,8 +182,8 @@ describe.each(GENERATIONS)("the %s client", (generation) => {
 
 describe("the audit log, held against what was asked", () => {
   test("has a request and a failed response for a call that no agent could answer", async () => {
-    // The supervisor starts it again; until then the hub has nobody to ask. On a busy machine
-    // it may be back before the call, which is then answered.
+    // The supervisor restarts it, and until then the hub has no agent to ask. On a busy machine it
+    // may be back before the call, which then succeeds.
     const { results, callId } = await until("a call while it is away", async () => {
       process.kill(await until("the agent", () => findPid(product, "agent")), "SIGKILL");
       await until("the hub to notice", async () => {
@@ -198,7 +199,7 @@ describe("the audit log, held against what was asked", () => {
       "call.request",
       "call.response AGENT_OFFLINE",
     ]);
-    // Its tools stay: to be away for a moment is not to be revoked.
+    // Its tools stay listed: a short absence is not a revocation.
     expect((await clientOf("1.x").listTools()).map(({ name }) => name)).toContain(
       "system_overview",
     );

@@ -15,7 +15,9 @@ import { type Product, startProduct, until } from "../product/start-product.ts";
 
 const SOCKET = "/var/run/docker.sock";
 
-/** The real path needs root, a Docker-compatible engine and its usual address to ourselves. */
+/**
+ * The real path needs root, a Docker-compatible engine, and exclusive use of its usual socket path.
+ */
 const missing = [
   process.getuid?.() === 0 ? null : "root",
   existsSync("/usr/bin/podman") || process.env["CI"] !== undefined ? null : "podman",

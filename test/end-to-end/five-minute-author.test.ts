@@ -28,7 +28,7 @@ afterAll(async () => {
 
 const data = () => ["--data", product.data];
 const sonde = <T>(...args: string[]) => askProgram<T>("sonde", [...args, ...data()]);
-/** As the hub has heard it from the agent. */
+/** As the agent reported it to the hub. */
 const reports = async () => {
   const { body } = await product.hub.send("GET", `/agents/${product.agent}`);
   return (body["packs"] as PackReport[]).filter(({ name }) => name === "acme/hello");
@@ -36,7 +36,7 @@ const reports = async () => {
 const stateOf = async (version: string) =>
   (await reports()).find((report) => report.version === version)?.state;
 
-/** Does `work` and waits until every client has heard that the list changed. */
+/** Does `work` and waits until every client was notified that the list changed. */
 async function untilTold(work: () => Promise<unknown>): Promise<void> {
   const before = clients.map((client) => client.changes());
   await work();
@@ -82,7 +82,7 @@ describe("a pack by somebody the product has never heard of", () => {
   test("is edited, built, tested and signed in the author's own folder", async () => {
     author.edit("src/greet.ts", "Hello $", "Good day $");
     archive = await author.build();
-    // The recorded call still expects the old words: the author is told before anybody else.
+    // The recorded call still expects the old words, so the author's own test fails first.
     expect((await runProgram("sonde-pack", ["test"], { cwd: author.folder })).code).toBe(1);
     author.edit("fixtures/greet.json", "Hello Ada", "Good day Ada");
     expect((await runProgram("sonde-pack", ["test"], { cwd: author.folder })).code).toBe(0);
@@ -116,7 +116,7 @@ describe("a pack by somebody the product has never heard of", () => {
     expect(shown.requires.files).toEqual(["/proc/sys/kernel/hostname", "/proc/uptime"]);
     expect(shown.signer).toMatchObject({ kind: "rsa-sha256", publisher: "acme" });
     expect(shown.state).toBe("pending");
-    // Without a terminal and without --yes nobody has said yes.
+    // Without a terminal and without --yes, nothing is approved.
     expect(await refusalOf("sonde", ["agent", "approve", "acme/hello", ...data()])).toBe(
       "FORBIDDEN",
     );
@@ -188,7 +188,8 @@ describe("a new version that describes itself otherwise", () => {
     author.edit("src/greet.ts", "Greets by name", "Greets you by name");
     await author.publish(await author.build());
 
-    // It asks for nothing more, so the host lets it serve; the hub has pinned other words.
+    // The upgrade asks for nothing more, so the host activates it. The hub withholds the tools,
+    // because their words differ from the pin.
     await untilTold(() => sonde("hub", "install", "acme/hello@0.3.0"));
     await until("the new version to serve", async () => (await stateOf("0.3.0")) === "active");
     await expectListed(false);

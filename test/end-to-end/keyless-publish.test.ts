@@ -17,8 +17,8 @@ import { afterAll, beforeAll, expect, test } from "vitest";
 import { findPacks } from "../../cli/src/pack/find-packs.ts";
 import { addIdentity } from "../../cli/src/registry-operator-client.ts";
 
-// What CI does on a release, whole: the script builds the official packs, signs them by a job's
-// identity and publishes them in a real registry, with every service on loopback.
+// The complete release step of CI: the script builds the official packs, signs them with a job's
+// identity and publishes them in a real registry. Every service is on loopback.
 const workspace = resolve(import.meta.dirname, "../..");
 const NOBODY = 65534;
 const asRoot = process.getuid?.() === 0;

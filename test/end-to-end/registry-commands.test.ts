@@ -6,7 +6,7 @@ import { afterAll, beforeAll, expect, test } from "vitest";
 import { TestRegistry, signUpload } from "../../registry/src/testing/test-registry.ts";
 import { runProgram } from "../product/run-program.ts";
 
-// The words of `sonde registry ...`: the program as a person starts it, against a running registry.
+// The commands `sonde registry ...`: the program as a person starts it, against a running registry.
 
 const ISSUER = "https://issuer.example";
 const ISO = String.raw`\d{4}-\d\d-\d\dT[\d:.]+Z`;
@@ -32,17 +32,17 @@ beforeAll(async () => {
 });
 afterAll(() => registry?.close());
 
-/** `sonde registry ...`, to this registry where a command is for its operator. */
+/** `sonde registry ...`, with this registry's operator socket for operator commands. */
 const run = (...words: string[]) => runProgram("sonde", ["registry", ...words]);
 const socket = () => ["--socket", join(registry.dataDir, "run/operator.sock")];
 const order = (...words: string[]) => run(...words, ...socket());
-/** What it says to a person, having ended well. */
+/** Its output for a person, after success. */
 async function say(...words: string[]): Promise<string> {
   const { code, out, err } = await order(...words);
   expect([code, err]).toEqual([0, ""]);
   return out.trimEnd();
 }
-/** What it says to a program: one line of JSON. */
+/** Its output for a program: one line of JSON. */
 async function tell<T>(...words: string[]): Promise<T> {
   const out = await say(...words, "--json");
   expect(out).not.toContain("\n");
@@ -112,7 +112,7 @@ test("publisher add keeps the token in a file of its own, and takes no other's",
   const before = await tokens();
   expect(await refusalOf(...add)).toBe("BAD_REQUEST");
   expect([readFileSync(file, "utf8"), await tokens()]).toEqual([kept, before]);
-  // A refused publisher leaves no empty file.
+  // A refused publisher leaves no empty token file.
   const other = join(registry.root, "none.token");
   const refused = ["publisher", "add", "sonde", "--key", keyFile, "--token-file", other];
   expect(await refusalOf(...refused)).toBe("NAME_REFUSED");
@@ -206,7 +206,7 @@ test("revoke-key says what it does not do", async () => {
   expect(again).toEqual({ name: "globex", keyId });
 });
 
-/** The code of the refusal it ends with, said to a program and to a person alike. */
+/** The code of the refusal, which must be the same for a program and for a person. */
 async function refusalOf(...words: string[]): Promise<string> {
   const { code, out, err } = await order(...words, "--json");
   const { error } = JSON.parse(out) as ErrorBody;

@@ -14,8 +14,8 @@ import { createDataFolder, type Product, startProduct, until } from "../product/
 import { findFreePort, type StartedRegistry, startRegistry } from "../product/start-registry.ts";
 import { changeTrust } from "../product/test-packs.ts";
 
-// The life of a pack in a registry that strangers use: published by a CI's job without any
-// secret, found, installed by range, held when it asks for more, and stopped by an advisory.
+// The life of a pack in a public registry. A CI job publishes it without any stored secret. It is
+// found, installed by range, held when it asks for more, and stopped by an advisory.
 
 const JOB = "https://ci.example/globex/uptime/release";
 const PACK = "globex/uptime";
@@ -61,7 +61,7 @@ afterAll(async () => {
   rmSync(home, { recursive: true, force: true });
 });
 
-/** What a CI's job does on a release: build, sign by its identity, publish by the same. */
+/** What a CI job does on a release: build, sign and publish with its identity. */
 async function release(): Promise<{
   version: string;
   warnings: string[];
@@ -151,7 +151,7 @@ test("an advisory takes the version out of service by itself", async () => {
   const words = ["--range", "<0.2.0", "--severity", "critical", "--text", "Install 0.2.0."];
   const right = ["--registry", url, "--token-file", at("owner.token")];
   await askProgram("sonde-pack", ["advisory", PACK, "GLOBEX-1", ...words, ...right]);
-  // The hub looks at the log every minute.
+  // The hub reads the log every minute.
   await untilPacks(
     "the advisory to count",
     [

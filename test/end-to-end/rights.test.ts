@@ -113,11 +113,11 @@ describe("a key", () => {
     const stream = await fetch(product.mcpUrl, { headers });
     expect(stream.status).toBe(200);
     expect((await product.hub.send("DELETE", `/api-keys/${id}`)).status).toBe(200);
-    // It ends by itself: nothing is told to a key that opens nothing any more.
+    // The stream ends: a revoked key receives nothing more.
     expect(await stream.text()).toContain(": open");
     await expect(client.listTools()).rejects.toThrow(/UNAUTHENTICATED|401/);
     expect((await product.hub.send("GET", "/agents", { key })).status).toBe(401);
-    // Twice is once: the log does not say that something happened that did not.
+    // Idempotent: a second revocation adds nothing to the log.
     expect((await product.hub.send("DELETE", `/api-keys/${id}`)).status).toBe(404);
     const revoked = (await readVerifiedAudit(product)).filter(
       ({ record }) => record.event === "key.revoked" && record.detail["id"] === id,

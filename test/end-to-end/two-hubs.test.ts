@@ -17,8 +17,8 @@ import { enrolRawAgent, knock, openSession, type RawSession } from "../product/r
 import { type SecondHub, startSecondHub } from "../product/second-hub.ts";
 import { type Product, startProduct, until } from "../product/start-product.ts";
 
-// Two hubs on one database. The host's own agent is at the first; a second agent, played by the
-// test over the real wire, is at the second unless a test says otherwise.
+// Two hubs on one database. The host's own agent is at the first. The test plays a second agent
+// over the real wire, at the second hub unless a test says otherwise.
 
 const HEAD = { size: 0, hash: `sha256:${"0".repeat(64)}` };
 const AWAY = "elsewhere";
@@ -64,7 +64,7 @@ type Played = {
   report: (state: "active" | "revoked") => void;
 };
 
-/** The agent's end at a hub: says hello and keeps what it is sent. */
+/** The agent's end of a session: sends hello and keeps every message. */
 async function play(controlAddress: string, answers = true): Promise<Played> {
   const session = await openSession({ ...identity, controlAddress });
   sessions.push(session);
@@ -137,7 +137,7 @@ test("a call reaches an agent whichever hub holds it, from clients of either", a
 
 test("a change of an agent's packs changes the lists at both hubs, and each client hears of it", async () => {
   const { report } = await play(second.controlAddress);
-  // For this key the tool is there as long as this one agent offers it.
+  // This key sees the tool only while this one agent offers it.
   const policy = { role: "client", agents: [AWAY], probes: "*" };
   const made = await product.hub.send("POST", "/api-keys", { body: { name: "narrow", policy } });
   const { key } = made.body as { key: string };
@@ -207,7 +207,7 @@ test("a key revoked at one hub is refused by the other at once", async () => {
   const ask = async () => (await second.hub.send("GET", "/agents", { key })).status;
   expect(await ask()).toBe(200);
   await product.hub.send("DELETE", `/api-keys/${id}`);
-  // Sooner than the 5 s for which a hub remembers a key by itself.
+  // Below the 5 s for which a hub caches a key.
   await until("the refusal", async () => (await ask()) === 401, 4000);
 });
 
