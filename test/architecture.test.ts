@@ -100,7 +100,7 @@ function readImports(): { imports: Import[]; files: string[] } {
 const { imports, files } = readImports();
 const isTest = (file: string) => /\.test\.ts$|\/testing\//.test(file);
 
-test("enough files were read for the other tests to mean something", () => {
+test("enough files were read for the other tests to be meaningful", () => {
   expect(files.length).toBeGreaterThan(150);
   expect(imports.length).toBeGreaterThan(600);
   for (const folder of Object.keys(MAY_IMPORT)) {
@@ -135,7 +135,7 @@ test("no relative import leaves its package", () => {
   expect(wrong).toEqual([]);
 });
 
-test("the packages with dangerous powers are imported in one place each", () => {
+test("each package with dangerous powers is imported in one place only", () => {
   const wrong = imports.filter(({ file, specifier }) => {
     const places = Object.entries(ONLY).find(([name]) => specifier === name)?.[1];
     return places !== undefined && !isTest(file) && !places.some((place) => file.startsWith(place));
@@ -143,7 +143,7 @@ test("the packages with dangerous powers are imported in one place each", () => 
   expect(wrong).toEqual([]);
 });
 
-test("the agent's one file has the chain and nothing of the Merkle tree", async () => {
+test("the agent's bundle contains the hash chain and nothing of the Merkle tree", async () => {
   const { metafile } = await build({
     absWorkingDir: root,
     entryPoints: ["agent/daemon/src/main.ts"],
@@ -166,7 +166,7 @@ test("the agent's one file has the chain and nothing of the Merkle tree", async 
 const isCore = (file: string): boolean =>
   !isTest(file) && /^(hub\/src\/[^/]+|(agent\/daemon|registry)\/src)\/core\//.test(file);
 
-test("what is for tests is imported by tests alone", () => {
+test("only tests import test code", () => {
   const wrong = imports.filter(
     ({ file, specifier }) =>
       /\/testing(\/|$)/.test(specifier) &&
@@ -177,7 +177,7 @@ test("what is for tests is imported by tests alone", () => {
   expect(wrong).toEqual([]);
 });
 
-test("core never reaches out: no I/O and no edge of its own", () => {
+test("core has no I/O and imports no edge", () => {
   const forbidden =
     /^(postgres|node:(fs|net|tls|http|https|http2|dgram|dns|child_process|worker_threads|process))/;
   const wrong = imports.filter(
@@ -188,7 +188,7 @@ test("core never reaches out: no I/O and no edge of its own", () => {
   expect(files.filter(isCore).length).toBeGreaterThan(40);
 });
 
-test("core has no clock, timer, randomness or environment of its own", () => {
+test("core uses no clock, timer, randomness or environment", () => {
   const own =
     /\b(setTimeout|setInterval|setImmediate)\(|\bDate\.now\b|\bnew Date\(\)|\bperformance\.now\b|\bMath\.random\b|\brandom(UUID|Bytes|Int)\(|\bprocess\.(env|argv|pid|exit|getuid)\b/;
   const wrong = files.filter(
@@ -197,7 +197,7 @@ test("core has no clock, timer, randomness or environment of its own", () => {
   expect(wrong).toEqual([]);
 });
 
-test("a feature of the hub reaches another through its index alone, and main installs them", () => {
+test("a feature of the hub imports another only through its index, and main installs the features", () => {
   const featureOf = (path: string) => /^hub\/src\/([a-z-]+)\//.exec(path)?.[1];
   const wrong = imports.filter(({ file, specifier }) => {
     if (!file.startsWith("hub/src/") || isTest(file) || !specifier.startsWith(".")) return false;
@@ -210,7 +210,7 @@ test("a feature of the hub reaches another through its index alone, and main ins
   expect(wrong).toEqual([]);
 });
 
-test("packs import what is made for guests, their own files and nothing else", () => {
+test("packs import only guest modules and their own files", () => {
   const wrong = imports.filter(
     ({ file, specifier }) =>
       file.startsWith("packs/") &&
@@ -221,7 +221,7 @@ test("packs import what is made for guests, their own files and nothing else", (
   expect(wrong).toEqual([]);
 });
 
-test("what is made for guests imports its own files and nothing else", () => {
+test("guest modules import only their own files", () => {
   const ofGuests = imports.filter(
     ({ file }) => /^pack-sdk\/src\/(author|parse)\//.test(file) && !isTest(file),
   );
@@ -249,7 +249,7 @@ test("package.json names exactly the workspace packages that are imported", () =
   }
 });
 
-test("folders and files have names that say something", () => {
+test("folders and files have meaningful names", () => {
   const wrong = files.filter((file) =>
     /(^|\/)(utils?|helpers?|common|misc|lib)(\/|\.ts$)/.test(file),
   );

@@ -68,13 +68,13 @@ function parseCommand(text: string): { path: string[]; flags: string[] } | null 
   return { path: [program, ...path], flags };
 }
 
-test("enough was read for the other tests to mean something", () => {
+test("the documents contain enough links and code for the other tests to be meaningful", () => {
   expect(documents.length).toBeGreaterThan(15);
   expect(code.length).toBeGreaterThan(400);
   expect(code.filter(({ text }) => parseCommand(text) !== null).length).toBeGreaterThan(15);
 });
 
-test("every relative link leads somewhere", () => {
+test("every relative link has a target", () => {
   const broken = documents.flatMap((document) =>
     [...read(document).matchAll(/\]\(([^)\s]+)\)/g)]
       .map(([, target]) => target ?? "")
@@ -492,7 +492,7 @@ describe("docs/threat-model.md", () => {
     }
   });
 
-  test("says what is expected of each attack", () => {
+  test("states the expected outcome of each attack", () => {
     const silent = [...defined.attack].filter(([, text]) => !text.includes(" *Expected:* "));
     expect(silent).toEqual([]);
   });
@@ -513,7 +513,7 @@ describe("docs/threat-model.md", () => {
   });
 });
 
-test("no document speaks of how or where it was written", () => {
+test("no document mentions how or where it was written", () => {
   const forbidden = [
     /\/work\//,
     /\/home\/(?!\.)/,

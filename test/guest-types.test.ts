@@ -24,7 +24,7 @@ test("the official packs compile without Node's types", async () => {
   expect(await compile("tsconfig.guest.json")).toEqual({ code: 0, complaints: "" });
 });
 
-test("code that reaches for the host does not compile", async () => {
+test("code that uses Node or the browser does not compile", async () => {
   const names = ["process", "fetch", "console", "Buffer", "setTimeout", "require", "document"];
   await writeFile(
     path.join(scratch, "reach.ts"),

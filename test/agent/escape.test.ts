@@ -71,7 +71,7 @@ test.each([
   await expect.poll(() => bench.link.runners()).toEqual([]);
 });
 
-test("a pack host that lies or says nothing costs its call and its life", async () => {
+test("a pack host that lies or is silent fails its call and is killed", async () => {
   const packHostPath = join(bench.workshop.folder, "escaped/escaped.mjs");
   const runner = bench.startRunner({ packHostPath });
   const pack = bench.buildPack({ any: "" });
@@ -102,7 +102,7 @@ test("a pack host that lies or says nothing costs its call and its life", async 
   await expect.poll(() => bench.link.runners()).toEqual([]);
 });
 
-test("bubblewrap works here, so the wall above is the full one", async () => {
+test("bubblewrap works here, so the tests above had both walls", async () => {
   const runner = bench.startRunner();
   await expect.poll(() => bench.link.runners()).toMatchObject([{ confinement: "bubblewrap" }]);
   runner.stdin?.end();

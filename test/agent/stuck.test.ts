@@ -17,7 +17,7 @@ const file = (path: string): FilledRead => ({
   values: {},
 });
 
-test("a fifo neither holds up a read nor costs the runner", async () => {
+test("a FIFO neither delays a read nor ends the runner", async () => {
   const fifo = join(bench.workshop.folder, "fifo");
   spawnSync("mkfifo", [fifo]);
   const runner = bench.startRunner();
@@ -27,7 +27,7 @@ test("a fifo neither holds up a read nor costs the runner", async () => {
   expect(runner.exitCode ?? runner.signalCode).toBe(null);
 });
 
-test("a runner that stops answering is given up and its question asked elsewhere", async () => {
+test("a runner that stops answering is abandoned and its question retried on another runner", async () => {
   const first = bench.startRunner();
   await bench.link.read([file("/proc/uptime")], 1000, []);
   process.kill(first.pid ?? 0, "SIGSTOP");
@@ -44,7 +44,7 @@ test("a runner that stops answering is given up and its question asked elsewhere
 const canMount = process.getuid?.() === 0;
 
 test.runIf(canMount)(
-  "a runner with a look stuck in the kernel answers, then ends itself",
+  "a runner with a read stuck in the kernel answers, then ends itself",
   async () => {
     const mountPoint = join(bench.workshop.folder, "dead");
     mkdirSync(mountPoint);

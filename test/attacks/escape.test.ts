@@ -186,7 +186,7 @@ test.each([
 });
 
 // Attack 49.
-test("the runner's own user alone keeps agent, hub, keys and root out of reach", async () => {
+test("a separate user for the runner alone protects agent, hub, keys and root", async () => {
   writeTargets();
   if (!asRoot) {
     warn("not root, so every process has one user: the wall between users was NOT checked");
@@ -200,7 +200,7 @@ test("the runner's own user alone keeps agent, hub, keys and root out of reach",
   expect(worked.filter((name) => !ONLY_BUBBLEWRAP_STOPS.includes(name))).toEqual([]);
 });
 
-test("without any wall the same script reaches everything, so the tests above can fail", async () => {
+test("without walls the same script reaches everything, so the tests above can fail", async () => {
   writeTargets();
   const worked = await workedBehind(process.execPath, [program]);
   rmSync(join(layoutOf(product.data).grants, "acme--written.json"), { force: true });
@@ -229,7 +229,7 @@ test("without any wall the same script reaches everything, so the tests above ca
   }
 });
 
-test("with the real pack host back in place the pack answers again", async () => {
+test("with the real pack host restored, the pack answers again", async () => {
   await replaceHost(honestHost, []);
   expect(await workedUnderProduct()).toEqual(["the real pack"]);
 });

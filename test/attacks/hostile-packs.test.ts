@@ -100,7 +100,7 @@ test.each([
   expect((await Promise.all(behind)).map(answerOf)).toEqual(["one", "two", "three"]);
 });
 
-test("attack 47: nothing is left for the next call, in the module, a global or a prototype", async () => {
+test("attack 47: a call leaves nothing for the next in the module, a global or a prototype", async () => {
   expect(answerOf(await call("count"))).toBe("1undefinedundefinedundefined");
   for (const probe of ["leave_global", "leave_prototype", "leave_object"]) {
     expect(codeOf(await call(probe))).toBe("PACK_FAILED");
@@ -108,7 +108,7 @@ test("attack 47: nothing is left for the next call, in the module, a global or a
   }
 });
 
-test("attack 53: a secret in what was read leaves as a marker, in results, errors, audit and logs", async () => {
+test("attack 53: a secret in the data read is a marker in results, errors, audit and logs", async () => {
   const read = await call("secrets");
   expect(codeOf(read)).toBe("ok");
   expect(String(answerOf(read))).toContain("DB_PASSWORD=[redacted:");
@@ -130,7 +130,7 @@ test("attack 53: a secret in what was read leaves as a marker, in results, error
   }
 });
 
-test("attack 51: a fifo in place of the declared file is refused at once and nothing is stuck", async () => {
+test("attack 51: a FIFO in place of the declared file is refused at once and nothing hangs", async () => {
   renameSync(declared, `${declared}.kept`);
   execFileSync("mkfifo", ["-m", "666", declared]);
   try {
@@ -142,7 +142,7 @@ test("attack 51: a fifo in place of the declared file is refused at once and not
   expect(codeOf(await call("secrets_fail"))).toBe("ok");
 });
 
-test("a runner that stands still is replaced, and calls go on", async () => {
+test("a runner that hangs is replaced, and calls continue", async () => {
   const stuck = findPid(product, "runner") ?? 0;
   expect(stuck).toBeGreaterThan(1);
   process.kill(stuck, "SIGSTOP");

@@ -153,7 +153,7 @@ async function connectAsRegistry(): Promise<{ sql: Sql; rival: Sql }> {
   }
 }
 
-test("a version is durable in the registry and its publisher not answered when it dies", async () => {
+test("the registry dies after a version is durable and before its publisher gets the answer", async () => {
   const wanted = { ...PACK, version: "1.1.0" };
   const built = await buildTestPack(wanted);
   const bundle = signArchive(built.archive, acme.privateKey);

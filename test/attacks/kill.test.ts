@@ -134,7 +134,7 @@ function startBurst(width: number): { count(): number; stop(): Promise<CallAnswe
   };
 }
 
-test("the agent dies while a probe runs: a code at once, AGENT_OFFLINE meanwhile, then it is back", async () => {
+test("the agent dies while a probe runs: an error code at once, then AGENT_OFFLINE, then recovery", async () => {
   const { answer: interrupted } = await startSlow();
   const killed = kill("agent");
   const answer = await interrupted;
@@ -153,7 +153,7 @@ test("the agent dies while a probe runs: a code at once, AGENT_OFFLINE meanwhile
   expect(agent.map(({ record }) => record.event)).toEqual(["call.request"]);
 });
 
-test("the hub dies while a probe runs: the call is unknown on record, the agent comes back by itself", async () => {
+test("the hub dies while a probe runs: the log records an unknown outcome, and the agent reconnects", async () => {
   const before = new Set((await readVerifiedAudit(product)).map(({ record }) => record.callId));
   const agentPid = findPid(product, "agent");
   const { answer: interrupted } = await startSlow();
@@ -193,14 +193,14 @@ test.each<Role>(["hub", "agent"])(
   },
 );
 
-test("the runner dies while it reads: its replacement answers the same call", async () => {
+test("the runner dies during a read: its replacement answers the same call", async () => {
   const { answer: interrupted } = await startSlow();
   const killed = kill("runner");
   expect(codeOf(await interrupted)).toBe("ok");
   expect(findPid(product, "runner")).not.toBe(killed);
 });
 
-test("the registry dies: packs keep serving, and publishing works again afterwards", async () => {
+test("the registry dies: packs stay active, and publishing works again afterwards", async () => {
   const killed = kill("registry");
   expect(codeOf(await quick())).toBe("ok");
   await untilWell("registry", killed);
@@ -221,7 +221,7 @@ test("the registry dies: packs keep serving, and publishing works again afterwar
   expect(pack.status).toBe(200);
 });
 
-test("attack 65: the hub's PostgreSQL dies: nothing runs unrecorded, and both come back", async () => {
+test("attack 65: the hub's PostgreSQL dies: nothing runs unrecorded, and both recover", async () => {
   const answered: CallAnswer[] = [];
   for (let index = 0; index < 3; index++) answered.push((await quick()) as CallAnswer);
   const hub = findPid(product, "hub") ?? 0;
@@ -237,7 +237,7 @@ test("attack 65: the hub's PostgreSQL dies: nothing runs unrecorded, and both co
   await expectOnRecord(answered);
 });
 
-test("the registry's PostgreSQL dies: it ends with a word and comes back", async () => {
+test("the registry's PostgreSQL dies: the registry ends with a message and restarts", async () => {
   const registry = findPid(product, "registry") ?? 0;
   process.kill(findPostgres(product, "registry"), "SIGKILL");
   await untilWell("registry", registry);

@@ -211,7 +211,7 @@ test.each(FORGERIES)(
   },
 );
 
-test("told the truth again, hub and agent take the next version, which waits for nobody", async () => {
+test("with an honest registry again, hub and agent accept the next version without a new approval", async () => {
   lying.lie(() => null);
   const pack = packOf("4.0.0");
   await publishPack(product, acme, pack);
@@ -262,7 +262,7 @@ function editManifest(
   });
 }
 
-test("what the forgeries change is real: each differs from the honest archive or bundle", async () => {
+test("every forgery differs from the honest archive or bundle", async () => {
   const honest = await buildTestPack(packOf("5.0.0"));
   const bundle = signArchive(honest.archive, acme.privateKey);
   for (const [name, , forge] of FORGERIES) {

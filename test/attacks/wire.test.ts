@@ -55,7 +55,7 @@ const openHubAuthority = (now: () => Date) => {
   return openAuthority({ certificate: at("ca.pem"), privateKey: at("ca-key.pem") }, now);
 };
 
-test("attack 9: without a certificate of this hub there is no connection", async () => {
+test("attack 9: a connection needs a certificate of this hub's CA", async () => {
   const none = await knock(raw, { cert: undefined, key: undefined });
   expect(none.kind).toBe("refused");
 
@@ -73,7 +73,7 @@ test("attack 9: without a certificate of this hub there is no connection", async
   );
 });
 
-test("attack 9: the right CA is not enough: expired, wrong purpose, not on the list", async () => {
+test("attack 9: a certificate of the right CA is refused if expired, for another purpose or not listed", async () => {
   const { hubId, agentId } = raw;
   const { key, publicKey } = await keyPair();
   const pem = key.export({ type: "pkcs8", format: "pem" });
@@ -209,7 +209,7 @@ test("attack 19: of two connections with one identity the first stays", async ()
   expect(body).toMatchObject({ online: true });
 });
 
-test("attack 14: of 20 enrolments at once with one token exactly one gets a certificate", async () => {
+test("attack 14: of 20 concurrent enrolments with one token exactly one gets a certificate", async () => {
   const answer = await product.hub.send("POST", "/enrolment-tokens", { body: {} });
   const { token, enrolAddress } = answer.body as { token: string; enrolAddress: string };
   const { port } = new URL(`https://${enrolAddress}`);
@@ -252,7 +252,7 @@ async function exchange(
   }
 }
 
-test("a later agent is understood as far as it goes; what nobody knows is refused alone and recorded", async () => {
+test("a later agent's known messages are accepted; an unknown one is refused and recorded, and the session continues", async () => {
   const session = await openSession(raw);
   const { channel, socket } = session;
   expect(channel.open(session.welcome).body).toMatchObject({ protocol: { min: 1, max: 2 } });

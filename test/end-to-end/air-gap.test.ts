@@ -114,7 +114,7 @@ test("outside, one pack is signed with a key and one by a CI's identity", async 
   expect(published).toMatchObject({ version: "0.1.0" });
 });
 
-test("one file carries all of it; the trusted root in it is put down, not trusted", async () => {
+test("one file carries everything; its trusted root is stored, but not trusted", async () => {
   const exported = await exportTo(stick, "--trusted-root", rootFile);
   expect(exported).toMatchObject({ archives: 2, earlier: 0, head: { size: 2 } });
   // From here on, the outside site is unreachable.
@@ -133,7 +133,7 @@ test("one file carries all of it; the trusted root in it is put down, not truste
   await sonde("trust", "update-root", "--from", file, "--data", product.data);
 });
 
-test("an agent installs both from the mirror, by the outside's log key and its own policy", async () => {
+test("an agent installs both from the mirror, by the outside log's key and its own policy", async () => {
   changeTrust(product, (policy) => ({
     ...policy,
     registry: mirror.url,
@@ -163,7 +163,7 @@ test("an agent installs both from the mirror, by the outside's log key and its o
   expect(audit).toMatchObject({ archives: 2, problems: [] });
 });
 
-test("nobody publishes in the mirror", async () => {
+test("nobody can publish in the mirror", async () => {
   const folder = join(outside, "uptime");
   const { file } = await askProgram<{ file: string }>("sonde-pack", ["build", folder]);
   const right = ["--registry", mirror.url, "--token-file", join(outside, "globex.token"), "--yes"];
@@ -172,7 +172,7 @@ test("nobody publishes in the mirror", async () => {
   expect(await refusalOf("sonde", stop)).toBe("REGISTRY_READ_ONLY");
 });
 
-test("the next file brings what is new, and an upgrade reaches the agent", async () => {
+test("the next file brings the new versions, and an upgrade reaches the agent", async () => {
   upstream = await startRegistry(product, outside, { trustedRootFile: rootFile });
   await publish("1.1.0");
   const next = join(outside, "next.tar");
@@ -182,7 +182,7 @@ test("the next file brings what is new, and an upgrade reaches the agent", async
   await untilStates("acme/hello", [["1.1.0", "active"]]);
 });
 
-test("an older file, a damaged one and none are refused, and nothing changes", async () => {
+test("an older, a damaged and a missing file are refused, and nothing changes", async () => {
   const head = async () => await (await fetch(`${mirror.url}/log/checkpoint`)).text();
   const before = await head();
   const importing = (file: string) => ["registry", "import", file, "--data", inside];

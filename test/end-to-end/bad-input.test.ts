@@ -49,7 +49,7 @@ describe("a call", () => {
   );
 });
 
-describe("at the MCP endpoint, in the words of JSON-RPC", () => {
+describe("at the MCP endpoint, as a JSON-RPC error", () => {
   const post = (body: string | Buffer, headers: Record<string, string> = {}) =>
     sendRaw(product.mcpUrl, {
       method: "POST",
@@ -72,7 +72,7 @@ describe("at the MCP endpoint, in the words of JSON-RPC", () => {
     expect((JSON.parse(answer.text) as { error: { code: number } }).error.code).toBe(code);
   });
 
-  test("arguments that are no object, and a method that does not exist", async () => {
+  test("arguments that are not an object, and a method that does not exist", async () => {
     expect((await post(call("[1]"))).text).toContain('"code":-32602');
     expect((await post('{"jsonrpc":"2.0","id":1,"method":"no/such"}')).text).toContain(
       '"code":-32601',
@@ -93,7 +93,7 @@ describe("at the MCP endpoint, in the words of JSON-RPC", () => {
   });
 });
 
-describe("over REST, in the one error shape", () => {
+describe("over REST, as an error body", () => {
   test.each(BAD_BODIES)("%s", async (_what, path, body, headers, code) => {
     const before = await countKeys();
     const answer = await sendRaw(api(path), {
@@ -124,7 +124,7 @@ describe("over REST, in the one error shape", () => {
     }
   });
 
-  test("bytes that are no request at all", async () => {
+  test("bytes that are not an HTTP request", async () => {
     const { port } = new URL(product.hubUrl);
     const text = await new Promise<string>((done, fail) => {
       let heard = "";

@@ -102,7 +102,7 @@ afterAll(async () => {
   rmSync(root, { recursive: true, force: true });
 });
 
-test("a job of another repository publishes nothing, whatever its name", async () => {
+test("a job of another repository cannot publish, whatever its name", async () => {
   const { code, out } = await publishPacks({ sub: JOB, repository_id: "78" });
   expect(code).toBe(1);
   expect(out).toContain("SIGNER_UNTRUSTED");
@@ -110,7 +110,7 @@ test("a job of another repository publishes nothing, whatever its name", async (
   expect(packs).toEqual([]);
 });
 
-test("the official packs are built, signed by the job, published, and verify as the job's", async () => {
+test("the official packs are built, signed by the job and published, and verify with the job's identity", async () => {
   const first = await publishPacks({ sub: JOB, repository_id: "77" });
   expect(first.code, first.out).toBe(0);
   expect(first.out).toMatch(/^sonde\/docker \S+ sha256:[0-9a-f]{64} signed by https:/m);

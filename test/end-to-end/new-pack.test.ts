@@ -52,7 +52,7 @@ test("npm start builds, publishes, installs and serves it", async () => {
   expect(results[0]?.data?.["greeting"]).toMatch(/^Hello Ada, /);
 });
 
-test("its types, its fixtures and the rules of the house are checked", async () => {
+test("its types, its fixtures and the architecture rules are checked", async () => {
   const bin = (name: string) => join(copy, "node_modules/.bin", name);
   const { stdout: files } = await run(
     bin("tsc"),

@@ -149,7 +149,7 @@ async function settle(line: string): Promise<void> {
   await until(`${installed} to be verified`, async () => (await stateOf(installed)) === "pending");
 }
 
-test("nothing in a command block is left out", () => {
+test("every line of a command block is typed", () => {
   expect(lines.length).toBeGreaterThan(14);
   expect(lines.filter((line) => line === START || line === TEST)).toEqual([START, TEST]);
   expect(lines.filter((line) => line.startsWith(CLAUDE))).toHaveLength(1);
@@ -173,7 +173,7 @@ describe("the command blocks, in their order", () => {
     await settle(line);
   });
 
-  test("lead to what the text after them promises", async () => {
+  test("have the results that the documents promise", async () => {
     expect(await stateOf("acme/hello")).toBe("active");
     // The advisory at the end of docs/publish-a-pack.md withdrew the pack.
     await until(
@@ -225,7 +225,7 @@ describe("commands in the running text", () => {
     expect(code, said).toBe(0);
   });
 
-  test("did what the text says", async () => {
+  test("have the results that the text promises", async () => {
     expect(await stateOf("acme/hello")).toBeUndefined();
   });
 

@@ -52,7 +52,7 @@ const lines = (...patterns: string[]): RegExp => new RegExp(`^${patterns.join("\
 const DIGEST = "sha256:[0-9a-f]{64}";
 const TOKEN = "sonde_pt_[A-Za-z0-9_-]{43}";
 
-test("the help names every command, and each its arguments", async () => {
+test("the help names every command, and each command its arguments", async () => {
   const { code, out } = await run("--help");
   expect(code).toBe(0);
   for (const command of ["publisher", "quarantine", "resolve", "audit"]) {
@@ -78,7 +78,7 @@ test("the help names every command, and each its arguments", async () => {
   );
 });
 
-test("publisher add tells of the key and shows the token once", async () => {
+test("publisher add shows the key's fingerprint, and the token once", async () => {
   expect(await say("publisher", "add", "globex", "--key", keyFile)).toMatch(
     lines(
       `globex may publish what ${DIGEST} signed.`,
@@ -94,7 +94,7 @@ test("publisher add tells of the key and shows the token once", async () => {
   });
 });
 
-test("publisher add keeps the token in a file of its own, and takes no other's", async () => {
+test("publisher add writes the token to a new file, and never to an existing one", async () => {
   const file = join(registry.root, "globex.token");
   const add = ["publisher", "add", "globex", "--key", keyFile, "--token-file", file];
   expect(await say(...add)).toMatch(
@@ -119,7 +119,7 @@ test("publisher add keeps the token in a file of its own, and takes no other's",
   expect(() => statSync(other)).toThrow("ENOENT");
 });
 
-test("publisher add takes an exact identity in the place of a key", async () => {
+test("publisher add accepts an exact identity in place of a key", async () => {
   const identity = ["--issuer", ISSUER, "--identity", "https://example.com/robot"];
   const said = await say("publisher", "add", "robot", ...identity, "--repository-id", "7");
   expect(said).toContain(`robot may publish what https://example.com/robot of ${ISSUER} signed.\n`);
@@ -192,7 +192,7 @@ test("quarantine stops a version, and releases it; resolve sees both", async () 
   expect(await resolve()).toContain("is acme/hello 1.1.0,");
 });
 
-test("revoke-key says what it does not do", async () => {
+test("revoke-key says what it does not revoke", async () => {
   const { publishers } = await tell<{ publishers: { name: string; keyIds: string[] }[] }>(
     ...["publisher", "list"],
   );
@@ -254,7 +254,7 @@ test.concurrent.each<[string, string[], string]>([
   expect(await refusalOf(...words)).toBe(code);
 });
 
-test("wrong usage, and a registry that is not there, say so and end with 1", async () => {
+test("wrong usage and an unreachable registry are reported with exit code 1", async () => {
   for (const [words, said] of [
     [QUARANTINE, "required option '--reason <text>'"],
     [["publisher", "add"], "missing required argument 'name'"],

@@ -94,7 +94,7 @@ describe.runIf(isRoot)("started as root, from a clone that only root can enter",
     }
   });
 
-  test("gives each further runner exactly its groups, and a pack the one that fits", async () => {
+  test("gives each extra runner exactly its groups, and each pack the matching runner", async () => {
     const gidOf = (group: string) =>
       execFileSync("getent", ["group", group], { encoding: "utf8" }).split(":")[2];
     const groupsOf = (role: string) =>
@@ -167,7 +167,7 @@ describe("started by an ordinary user", () => {
     rmSync(data, { recursive: true, force: true });
   });
 
-  test("answers, runs as that one user and says what this weakens", async () => {
+  test("answers, runs as that user and says what this weakens", async () => {
     chmodSync(closed, 0o755);
     if (isRoot) chownSync(data, NOBODY, NOBODY);
     const start = runStart(["--yes", "--data", data, "--port", "0"], {

@@ -35,7 +35,7 @@ function readAll(transcript: Transcript, from: "hub" | "agent") {
   return framesOf(transcript, from).map((frame) => channel.open(frame));
 }
 
-test("the transcripts of the first release and of the first that says what it speaks are there", () => {
+test("there are transcripts of the first release and of the first one with protocol negotiation", () => {
   expect(transcripts.map(({ release }) => release)).toEqual(["0.1.0", "0.2.0"]);
   for (const transcript of transcripts) {
     const said = (from: "hub" | "agent") =>

@@ -96,7 +96,7 @@ test.each(["1", "2"] as const)(
   },
 );
 
-test("all of it by the program's own process", async () => {
+test("the whole sequence with the program as a separate process", async () => {
   const env = services.ambient({ sub: JOB });
   expect(await runProcess(["sign", archive, ...by("2")], env)).toMatchObject({ code: 0, err: "" });
   expect(await runProcess(expecting(JOB))).toMatchObject({ code: 0, err: "" });
@@ -127,7 +127,7 @@ test("a signing config names the services, and GitLab's token is taken from its 
   expect(await refusalOf(sign, env)).toBe("CONFIG_INVALID");
 });
 
-test("a person signs by a token in a file, as an address", async () => {
+test("a person signs with a token in a file, by e-mail address", async () => {
   const claims = { sub: "1", email: "ada@acme.example", email_verified: true };
   await writeFile(at("token"), `${services.issueToken(claims)}\n`);
   const sign = ["sign", archive, ...by("2"), "--identity-token-file", at("token")];
@@ -138,7 +138,7 @@ test("a person signs by a token in a file, as an address", async () => {
   expect(await refusalOf([...sign, "--key", at("none.key")])).toBe("BAD_REQUEST");
 });
 
-test("a token that is refused signs nothing, and is not repeated in the answer", async () => {
+test("a refused token signs nothing, and the output does not contain it", async () => {
   const before = "what was here before";
   await writeFile(bundle, before);
   const sub = "https://example.com/x";
@@ -165,7 +165,7 @@ test("a token that is refused signs nothing, and is not repeated in the answer",
   expect(await readFile(bundle, "utf8")).toBe(before);
 });
 
-test("a token goes to no other service than the ones that were named", async () => {
+test("a token goes only to the named services", async () => {
   const env = { SIGSTORE_ID_TOKEN: services.issueToken({ sub: "https://example.com/x" }) };
   expect(await refusalOf(["sign", archive, "--fulcio", services.fulcio], env)).toBe("BAD_REQUEST");
   const plain = ["--fulcio", "http://fulcio.example", ...by("2").slice(2)];

@@ -121,7 +121,7 @@ test("a wrong result does not compile", () => {
   expect(probes).toHaveLength(8);
 });
 
-test("a source declares its holes where they stand", () => {
+test("a source declares its holes in place", () => {
   expect(logs.declaration).toEqual({
     kind: "exec",
     command: "journalctl",
@@ -236,7 +236,7 @@ test("an unknown probe fails the call", () => {
   expect(() => made.run("constructor", { params: {}, reads: {}, now: 7 })).toThrow(/probe/);
 });
 
-test("an author can declare every kind of source and sees what the agent gives for it", () => {
+test("every kind of source can be declared, and its data has the agent's types", () => {
   expect(Object.keys(source).toSorted()).toEqual(SOURCE_KINDS.toSorted());
   expectTypeOf<keyof DataByKind>().toEqualTypeOf<SourceKind>();
   expectTypeOf<ReadDataByKind>().toExtend<DataByKind>();

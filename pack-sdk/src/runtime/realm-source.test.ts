@@ -196,13 +196,13 @@ test("everything that can be reached is frozen", async () => {
   expect(await outcomeOf(UNFROZEN)).toEqual([]);
 });
 
-test("a dynamic import gives no module", async () => {
+test("a dynamic import never loads a module", async () => {
   // If the promise had resolved, its endless callback would give PACK_TIMEOUT.
   expect(await outcomeOf(IMPORTS)).toBe(1);
 });
 
 // Attack 48.
-test("a result is copied as text, so a prototype in it is only a name", async () => {
+test("a result is copied as text, so it cannot pollute a prototype", async () => {
   await outcomeOf(POLLUTES);
   expect(Object.hasOwn(Object.prototype, "polluted")).toBe(false);
 });

@@ -94,7 +94,7 @@ describe.runIf(hasPodman)("the engine's real answers", () => {
     });
   }
 
-  test("a container that does not run is listed only when all are asked for", async () => {
+  test("a stopped container is listed only when all containers are requested", async () => {
     expect(
       await ask("containers.list", { all: true }, { list: "/containers/json?all=true" }),
     ).toEqual({
@@ -123,7 +123,7 @@ describe.runIf(hasPodman)("the engine's real answers", () => {
     expect(text).not.toContain("hunter2");
   });
 
-  test("an unknown name is not found, which is no failure", async () => {
+  test("an unknown name is reported as not found, without a failure", async () => {
     expect(await inspect("x")).toEqual({
       result: { found: false, container: null },
     });

@@ -186,7 +186,7 @@ const SHAPES = Object.entries({
     typeof entry[1] === "object" && Object.hasOwn(entry[1], "~kind") && isWhole(entry[1]),
 );
 
-test("every shape of the project is checked as Ajv checks it", () => {
+test("for every shape of the project, our check agrees with Ajv", () => {
   expect(SHAPES.length).toBeGreaterThan(40);
   const counted = SHAPES.map(([name, schema]) => ({ name, ...compare(schema, 300) }));
   // A shape that nothing or everything fits would prove nothing.
@@ -236,7 +236,7 @@ function anyObjectSchema(depth: number): manifest.ValueSchema {
   };
 }
 
-test("any schema a pack may declare is checked as Ajv checks it", () => {
+test("for any schema that a pack may declare, our check agrees with Ajv", () => {
   const total = { fits: 0, misfits: 0 };
   for (let index = 0; index < 200; index++) {
     const schema = anyObjectSchema(4);
@@ -264,7 +264,7 @@ test.each([
   expect(() => buildCheck(schema)).toThrowError(/^schema: /);
 });
 
-test("a member that only the prototype has is not there", () => {
+test("an inherited member counts as absent", () => {
   const type = "string";
   const properties = { constructor: { type } };
   const check = buildCheck({ type: "object", properties, required: ["constructor"] });
@@ -272,7 +272,7 @@ test("a member that only the prototype has is not there", () => {
   expect(check({ constructor: "x" })).toBeNull();
 });
 
-test("a misfit names the place, what was expected and what came", () => {
+test("a refusal names the place, the expected value and the actual one", () => {
   const item = { type: "object", properties: { at: { type: "integer" } }, required: [] };
   const check = buildCheck({ type: "array", items: { ...item, additionalProperties: false } });
   expect(check([{ at: 1 }, { at: "1" }])).toEqual({
