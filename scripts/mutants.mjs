@@ -26,13 +26,13 @@ import {
 } from "./choose-mutants.mjs";
 
 const HELP = `npm run mutants [-- OPTION... NAME...]
-  NAME...          only those whose name begins so
-  --shard 1/4      the first of four shares that take about equally long
-  --record         keeps in test/mutant-seconds.json how long each took
-  --changed        as npm test does: those whose file, test or self changed since the last
-                   release or within a day, and an eighth of the rest
-  --package PATH   of a folder of the workspace those whose file, test or self changed
-  --report FILE    writes the names of those that failed to it, as JSON
+  NAME...          only the mutants whose name starts with NAME
+  --shard 1/4      the first of four shares of about equal duration
+  --record         stores the duration of each in test/mutant-seconds.json
+  --changed        as npm test does: those that changed, or whose file or test changed, since the
+                   last release or within a day, and an eighth of the rest
+  --package PATH   those of one package that changed, or whose file or test changed
+  --report FILE    writes the names of the failed ones to FILE, as JSON
   --help           this text`;
 
 const root = resolve(dirname(fileURLToPath(import.meta.url)), "..");
@@ -84,7 +84,7 @@ function choose(all) {
   const [release, day] = [git.lastRelease(), git.dayAgo()];
   const say = (text) => process.stdout.write(`${text}\n`);
   if (commit === null || (release === null && day === null)) {
-    say(`all ${all.length} mutants: git knows no release and no commit of more than a day ago`);
+    say(`all ${all.length} mutants: git has no release tag and no commit older than a day`);
     return all;
   }
   const changed = new Set();
@@ -107,10 +107,10 @@ function choose(all) {
   const touched = chosen.filter(({ why }) => why === "changed").length;
   const since =
     release === null ? "within a day (no release is tagged)" : `since ${release} or within a day`;
-  say(`${touched} mutants whose file, test or self changed ${since}`);
+  say(`${touched} mutants that changed, or whose file or test changed, ${since}`);
   if (inside === "") {
     say(
-      `${chosen.length - touched} of the other ${all.length - touched}: the one in ${PARTS} that ${commit.slice(0, 9)} chooses`,
+      `${chosen.length - touched} of the other ${all.length - touched}: one in ${PARTS}, chosen by the commit ${commit.slice(0, 9)}`,
     );
   }
   return chosen.map(({ name }) => byName.get(name));
@@ -251,7 +251,7 @@ const recorded = JSON.parse(readFileSync(secondsFile, "utf8"));
 const all = loadMutants();
 for (const word of wanted) {
   if (!all.some(({ name }) => name.startsWith(word)))
-    refuse(`No mutant's name begins with ${word}.`);
+    refuse(`No mutant's name starts with ${word}.`);
 }
 const named = isChoice
   ? choose(all)

@@ -3,14 +3,14 @@ import { relative } from "node:path";
 import { parseArgs } from "node:util";
 
 export const HELP = `npm test [-- OPTION... PATH...]
-  PATH...          the tests of these files or folders alone
+  PATH...          only the tests of these files or folders
   --package NAME   static checks, the tests of one package (hub, trust, agent/daemon, ...) and
-                   those of its mutants that changed
-  --no-mutants     all but the mutants
-  --two-hubs       the end-to-end tests alone, their agents at one hub and their clients at another
-  --static         the static checks alone, as npm run check does
-  --changed        with --static: those that concern files which differ from main
-  --base REF       with --changed: from this commit, branch or tag instead
+                   its changed mutants
+  --no-mutants     everything except the mutants
+  --two-hubs       only the end-to-end tests, with agents at one hub and clients at another
+  --static         only the static checks, as npm run check does
+  --changed        with --static: only checks that concern files which differ from main
+  --base REF       with --changed: compare with this commit, branch or tag instead
   --help           this text`;
 
 /**
