@@ -71,18 +71,19 @@ const program = new Command("sonde")
   .exitOverride();
 program
   .command("start")
-  .description("registry, hub and one agent on this machine, to a first real answer")
-  .option("--yes", "approve what the official packs ask for without asking")
+  .description("start registry, hub and one agent on this machine, and ask a first question")
+  .option("--yes", "approve the requirements of the official packs without asking")
   .option("--json", "print one JSON line when ready")
-  .option("--data <folder>", "where everything is kept")
+  .option("--data <folder>", "the data folder")
   .addOption(
-    new Option("--port <n>", "the hub's port; the next three are used too; 0: free ones").default(
-      "4310",
-    ),
+    new Option(
+      "--port <n>",
+      "the hub's port; the next three are used too; 0 chooses free ports",
+    ).default("4310"),
   )
   .option(
     "--runner-groups <names>",
-    "a further runner for each: docker,adm is two, docker+adm is one in both groups (root only)",
+    "extra runners with groups (root only): docker,adm is two runners, docker+adm is one in both groups",
   )
   .action(start);
 addAgentCommands(program, print);

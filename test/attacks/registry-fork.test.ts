@@ -222,5 +222,5 @@ test("attack 69: two histories under one log key always raise an alarm", async (
   expect(refused.body).toMatchObject({ error: { code: "REGISTRY_LOG_INCONSISTENT" } });
   const told = await runProgram("sonde", asked);
   expect(told.code).toBe(1);
-  expect(told.out).toContain(`ALARM: ${SECOND} was shown another history`);
+  expect(told.out).toContain(`ALARM: ${SECOND} was shown a different log`);
 });

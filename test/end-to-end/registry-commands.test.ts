@@ -81,9 +81,9 @@ test("the help names every command, and each command its arguments", async () =>
 test("publisher add shows the key's fingerprint, and the token once", async () => {
   expect(await say("publisher", "add", "globex", "--key", keyFile)).toMatch(
     lines(
-      `globex may publish what ${DIGEST} signed.`,
-      `Its token, shown this once: ${TOKEN}`,
-      `The token ends at ${ISO}.`,
+      `globex may publish archives signed by ${DIGEST}.`,
+      `Its token, shown only once: ${TOKEN}`,
+      `The token expires at ${ISO}.`,
     ),
   );
   expect(await tell("publisher", "add", "globex", "--key", keyFile)).toEqual({
@@ -99,9 +99,9 @@ test("publisher add writes the token to a new file, and never to an existing one
   const add = ["publisher", "add", "globex", "--key", keyFile, "--token-file", file];
   expect(await say(...add)).toMatch(
     lines(
-      `globex may publish what ${DIGEST} signed.`,
+      `globex may publish archives signed by ${DIGEST}.`,
       `Its token is in ${file}.`,
-      `The token ends at ${ISO}.`,
+      `The token expires at ${ISO}.`,
     ),
   );
   const kept = readFileSync(file, "utf8");
@@ -122,7 +122,9 @@ test("publisher add writes the token to a new file, and never to an existing one
 test("publisher add accepts an exact identity in place of a key", async () => {
   const identity = ["--issuer", ISSUER, "--identity", "https://example.com/robot"];
   const said = await say("publisher", "add", "robot", ...identity, "--repository-id", "7");
-  expect(said).toContain(`robot may publish what https://example.com/robot of ${ISSUER} signed.\n`);
+  expect(said).toContain(
+    `robot may publish archives signed by https://example.com/robot of ${ISSUER}.\n`,
+  );
   expect(await tell("publisher", "add", "robot", ...identity)).toMatchObject({
     publisher: "robot",
     issuer: ISSUER,
@@ -160,7 +162,7 @@ test("publisher list and tokens name everything but secrets; revoke-token ends o
 test("publisher trust says whose jobs may publish what", async () => {
   const identity = ["--issuer", ISSUER, "--identity", '{"kind":"generic","sub":"robot"}'];
   expect(await say("publisher", "trust", "acme", ...identity)).toMatch(
-    lines(`[0-9a-f-]{36}: jobs of ${ISSUER} that are exactly this may publish packs of acme.`),
+    lines(`[0-9a-f-]{36}: jobs of ${ISSUER} with exactly this identity may publish packs of acme.`),
   );
   const one = ["publisher", "trust", "acme", ...identity, "--pack", "acme/hello"];
   expect(await say(...one)).toContain("may publish acme/hello.");
@@ -198,8 +200,8 @@ test("revoke-key says what it does not revoke", async () => {
   );
   const keyId = publishers.find(({ name }) => name === "globex")?.keyIds[0] ?? "";
   expect(await say("publisher", "revoke-key", "globex", keyId)).toBe(
-    `Nothing more of globex is published under ${keyId}.\n` +
-      "Agents go by their own trust.json: strike the key out there too.",
+    `Signatures of globex by ${keyId} are refused from now on.\n` +
+      "Agents use their own trust.json: remove the key there too.",
   );
   await say("publisher", "add", "globex", "--key", keyFile);
   const again = await tell("publisher", "revoke-key", "globex", keyId);

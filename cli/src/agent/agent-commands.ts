@@ -14,7 +14,7 @@ type Options = { data?: string; json?: boolean; yes?: boolean };
 export function addAgentCommands(program: Command, print: (text: string) => void): void {
   const agent = program
     .command("agent")
-    .description("look at and decide about the agent on this machine");
+    .description("inspect the agent on this machine and approve its packs");
   const add = (name: string, description: string) =>
     agent
       .command(name)
@@ -32,7 +32,7 @@ export function addAgentCommands(program: Command, print: (text: string) => void
     print(options.json ? JSON.stringify({ packs }) : packs.map(describeReport).join("\n"));
   });
 
-  add("explain <pack>", "exactly what a pack would read, before it ever runs").action(
+  add("explain <pack>", "exactly what a pack would read; works before it ever runs").action(
     async (pack: string, options: Options) => {
       const shown = await connect(options).client.explain(qualify(pack));
       print(options.json ? JSON.stringify(shown) : describePack(shown));
@@ -52,11 +52,11 @@ export function addAgentCommands(program: Command, print: (text: string) => void
       const packs = await client.reload();
       const report = packs.find(({ name }) => name === shown.name);
       if (report === undefined)
-        throw new SondeError("NOT_FOUND", `${shown.name} is gone meanwhile`);
+        throw new SondeError("NOT_FOUND", `${shown.name} was removed meanwhile`);
       print(options.json ? JSON.stringify(report) : describeReport(report));
     });
 
-  add("revoke <pack>", "take a pack's grant back; its probes vanish at once").action(
+  add("revoke <pack>", "delete a pack's grant; its probes disappear at once").action(
     async (pack: string, options: Options) => {
       const { client, layout } = connect(options);
       removeGrant(layout.grants, qualify(pack));

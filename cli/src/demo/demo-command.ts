@@ -9,7 +9,7 @@ type Options = { data?: string; json?: boolean };
 export function addDemoCommand(program: Command, print: (text: string) => void): void {
   program
     .command("demo-attack")
-    .description("attack the running system and show what refuses each attempt")
+    .description("attack the running system and show the error code of each refusal")
     .option("--data <folder>", "the data folder that `npm start` used")
     .option("--json", "print one JSON line")
     .action(async (options: Options) => {

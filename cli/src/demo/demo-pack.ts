@@ -44,13 +44,13 @@ import * as sources from "./sources.ts";
 export default pack({
   name: "${DEMO_PACK}",
   version: "${version}",
-  description: "What npm run demo:attack attacks with; it is removed afterwards.",
+  description: "The attacking pack of npm run demo:attack. It is removed afterwards.",
   license: "Apache-2.0",
   repository: "https://example.com/attack-demo",
   sources,
   probes: {
   loop: probe({
-    description: "Never comes to an end.",
+    description: "Loops without an end.",
     result: t.object({ text: t.string() }),
     run: () => { for (;;); },
   }),
