@@ -17,7 +17,7 @@ export const ERROR_TABLE = {
   RANGE_INVALID: {
     status: 416,
     retryable: false,
-    hint: "Ask for bytes that the archive has; Content-Range says how many there are.",
+    hint: "Request bytes that the archive has; Content-Range states its size.",
   },
   NOT_FOUND: { status: 404, retryable: false, hint: "Check the name; list what exists first." },
   CONFIG_INVALID: {
@@ -76,7 +76,7 @@ export const ERROR_TABLE = {
   RESULT_INVALID: {
     status: 502,
     retryable: false,
-    hint: "The pack returned something its manifest does not promise; tell its author.",
+    hint: "The pack's result does not fit its manifest; tell its author.",
   },
   RESULT_TOO_LARGE: {
     status: 502,
@@ -149,7 +149,7 @@ export const ERROR_TABLE = {
   CAPABILITY_ABOVE_CEILING: {
     status: 403,
     retryable: false,
-    hint: "The host's maxCapability forbids this; only its administrator can raise it.",
+    hint: "The host's maxCapability forbids this; only the host's administrator can raise it.",
   },
   RUNNER_UNAVAILABLE: {
     status: 503,
@@ -210,7 +210,7 @@ export const ERROR_TABLE = {
   ROOT_UPDATE_FAILED: {
     status: 502,
     retryable: true,
-    hint: "Check the mirror and its first root.json; the root that is pinned stays.",
+    hint: "Check the mirror and its first root.json; the pinned root stays.",
   },
   CODE_REFUSED: {
     status: 422,
@@ -241,12 +241,12 @@ export const ERROR_TABLE = {
   ISSUER_UNAVAILABLE: {
     status: 503,
     retryable: true,
-    hint: "The issuer of the identity token did not show its keys; try again shortly.",
+    hint: "The issuer of the identity token did not return its keys; try again shortly.",
   },
   NAME_REFUSED: {
     status: 409,
     retryable: false,
-    hint: "Choose a name that cannot be taken for another's.",
+    hint: "Choose a name that does not resemble another publisher's or pack's name.",
   },
   VERSION_QUARANTINED: {
     status: 410,
@@ -266,12 +266,12 @@ export const ERROR_TABLE = {
   EXPORT_INVALID: {
     status: 422,
     retryable: false,
-    hint: "The file is damaged or was not made by sonde registry export; make it and carry it again.",
+    hint: "The file is damaged or is not an export; run sonde registry export again.",
   },
   REGISTRY_LOG_INCONSISTENT: {
     status: 502,
     retryable: false,
-    hint: "The registry's log is not the one it was; install nothing and compare with sonde registry audit.",
+    hint: "The registry's log was rewritten or forked; install nothing and run sonde registry audit.",
   },
   REGISTRY_UNAVAILABLE: {
     status: 503,
@@ -421,7 +421,7 @@ export function adviceOn(code: string): { retryable: boolean; hint: string } {
   }
   return {
     retryable: false,
-    hint: "A newer release made this code; its documentation explains it.",
+    hint: "A newer release sent this code; see its documentation.",
   };
 }
 
