@@ -1,6 +1,5 @@
-// Bundles every service of the product into one file in dist/, when a source is
-// newer than the last bundles. One file starts fast, is small in memory and is
-// one thing to hash for attestation.
+// Bundles every service into one file in dist/, when a source is newer than the last bundles. One
+// file starts fast, needs little memory, and has one hash for attestation.
 import { createHash } from "node:crypto";
 import {
   cpSync,
@@ -58,11 +57,11 @@ function stampOfSources() {
   return hash.digest("hex");
 }
 
-/** Packages with native parts stay outside the bundles and lie beside them. */
+/** Packages with native parts stay outside the bundles, in dist/node_modules. */
 function placeNativePackages() {
   const modules = join(dist, "node_modules");
   rmSync(modules, { recursive: true, force: true });
-  // Copied, so that a pack host's sandbox needs to show it this one folder only.
+  // Copied, so that a pack host's sandbox exposes this one folder only.
   const isolate = realpathSync(join(root, "pack-sdk/node_modules/isolated-vm"));
   const other = new RegExp(
     `/prebuilds/(?!linux-${process.arch}(/|$))|/(src|native-example|tests)(/|$)`,

@@ -1,13 +1,11 @@
-// What git says has changed, the working tree with it.
+// Asks git what has changed, including the working tree.
 import { spawnSync } from "node:child_process";
 import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 
-/**
- * @param {string} root a git work tree
- */
+/** @param {string} root a git work tree */
 export function openChanges(root) {
-  /** @returns {string | null} what git prints; null when it refuses */
+  /** @returns {string | null} git's output; null when git fails */
   const git = (...args) => {
     const { status, stdout } = spawnSync("git", args, {
       cwd: root,
@@ -18,20 +16,20 @@ export function openChanges(root) {
   };
   const line = (...args) => git(...args)?.trim() || null;
   return {
-    /** @returns {string | null} the commit that is checked out; null where there is no git */
+    /** @returns {string | null} the commit that is checked out; null without git */
     head: () => line("rev-parse", "HEAD"),
-    /** @returns {string | null} the newest release that this is built on */
+    /** @returns {string | null} the newest release that precedes this commit */
     lastRelease: () => line("describe", "--tags", "--match", "v*", "--abbrev=0"),
     /** @returns {string | null} the last commit that is older than a day */
     dayAgo: () => line("rev-list", "-1", "--before=1 day ago", "HEAD"),
     /**
      * @param {string} ref
-     * @returns {string | null} the last commit that is in both; null for a name that is none
+     * @returns {string | null} the newest common ancestor with HEAD; null for an unknown name
      */
     forkPoint: (ref) => line("merge-base", ref, "HEAD"),
     /**
-     * Files that differ from a commit, by the path they have now, with the path they had then: null
-     * for a new one. A file that was moved and not changed is not among them, nor one that is gone.
+     * Files that differ from a commit: present path -> path in that commit, null for a new file.
+     * Deleted files, and files that were moved without a change, are left out.
      *
      * @param {string} base
      * @returns {Map<string, string | null>}

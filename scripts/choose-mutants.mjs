@@ -1,5 +1,5 @@
-// Which mutants a run takes, and how they are spread: decided here on what git and the records
-// say, so that a test can ask the same.
+// Chooses the mutants of a run and distributes them. It depends only on git and the recorded times,
+// so that a test can compute the same.
 import { createHash } from "node:crypto";
 import { transformSync } from "esbuild";
 
@@ -8,32 +8,35 @@ import { transformSync } from "esbuild";
  * @typedef {{ name: string, why: string }} Chosen
  */
 
-/** One of so many of the mutants that nothing touched runs with each commit. */
+/** Each commit runs one of this many parts of the mutants that no change touched. */
 export const PARTS = 8;
 
-/** A static import says where something is; a move of packages rewrites it and changes nothing else. */
+/** Static imports are ignored, because moving a package rewrites them without another effect. */
 const withoutImports = (text) => text.replaceAll(/^import\s[^;]*;\n?/gm, "");
 
-/** What a file of TypeScript or JavaScript does: without comments, types and layout. */
+/** The code of a TypeScript or JavaScript file, without comments, types and layout. */
 function codeOf(text) {
   try {
     const { code } = transformSync(text, { loader: "ts", legalComments: "none" });
     return withoutImports(code);
   } catch {
-    // Not TypeScript: every character counts.
+    // Another kind of file is compared as text.
     return text;
   }
 }
 
 /**
- * Whether a version of a source file behaves differently from the version before.
+ * Whether two versions of a source file differ in what they do: beyond imports, types, comments
+ * and layout.
+ *
  * @param {string} before
  * @param {string} after
  */
 export const isChanged = (before, after) => codeOf(before) !== codeOf(after);
 
 /**
- * Whether a mutant is another one than before: where its file and its test lie is not part of it.
+ * Whether a mutant has changed. The paths of its file and its test are ignored.
+ *
  * @param {string | null} before the JSON of the earlier version
  * @param {Mutant} after
  */
@@ -43,17 +46,19 @@ export function isOther(before, after) {
   return ["find", "replace", "case"].some((member) => earlier[member] !== after[member]);
 }
 
-/** @returns {number} the part of the mutants, from 0 to PARTS - 1, in which a commit puts one */
+/** @returns {number} the part of the mutants, from 0 to PARTS - 1, that a commit's hash chooses */
 export function partOf(commit, name) {
   return createHash("sha256").update(`${commit} ${name}`).digest().readUInt32BE() % PARTS;
 }
 
 /**
- * Those whose file, test or self changed, and of the rest the part that the commit's hash chooses.
+ * Chooses the mutants that changed, or whose file or test changed, and the part of the rest that
+ * the commit's hash chooses.
  *
  * @param {Mutant[]} mutants
- * @param {{ changed: Set<string>, changedMutants: Set<string>, commit: string }} state files that
- *   changed, mutants that did, and the commit; `commit` "" chooses none of the rest
+ * @param {{ changed: Set<string>, changedMutants: Set<string>, commit: string }} state changed
+ *   files,
+ *   changed mutants, and the commit; `commit` "" chooses none of the rest
  * @returns {{ name: string, why: "changed" | "part" }[]}
  */
 export function chooseMutants(mutants, { changed, changedMutants, commit }) {
@@ -66,12 +71,12 @@ export function chooseMutants(mutants, { changed, changedMutants, commit }) {
 }
 
 /**
- * Groups of one test file each, so that what it needs is transformed once for all of them;
- * a group that takes long is cut. The longest comes first.
+ * Groups mutants by test file, so that a worker transforms its modules once. A group that takes too
+ * long is split. The longest group comes first.
  *
  * @param {Mutant[]} mutants
  * @param {(name: string) => number} secondsOf
- * @param {number} longest seconds from which a group is cut
+ * @param {number} longest a group of more seconds is split
  * @returns {{ mutants: Mutant[], seconds: number }[]}
  */
 export function groupMutants(mutants, secondsOf, longest) {
@@ -94,7 +99,7 @@ export function groupMutants(mutants, secondsOf, longest) {
 }
 
 /**
- * One of `count` shares that take about equally long; together they are all, and none is in two.
+ * One of `count` disjoint shares that take about equally long. Together they contain every group.
  *
  * @param {{ mutants: Mutant[], seconds: number }[]} groups the longest first
  * @param {{ index: number, count: number }} shard `index` from 1

@@ -1,6 +1,6 @@
-// Writes schemas/json/, the JSON Schema of every shape that outsiders meet, and
-// docs/threat-model-tests.md, which links each attack to the tests that cite it.
-// With --check it only compares, and fails when the committed files are old.
+// Writes schemas/json/, the JSON Schema of every public shape, and docs/threat-model-tests.md,
+// which links each attack to the tests that cite it. With --check it only compares, and fails when
+// the committed files are out of date.
 import { existsSync, mkdirSync, readFileSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { dirname, join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -45,7 +45,7 @@ const PUBLISHED = {
   "tool-results": schemas.ToolResults,
   "call-provenance": schemas.CallProvenance,
 };
-/** Bodies of requests and answers over HTTP, by service; each file is named after its schema. */
+/** Bodies of HTTP requests and answers, by service. Each file is named after its schema. */
 const HTTP_BODIES = {
   hub: {
     AgentDetail: schemas.AgentDetail,

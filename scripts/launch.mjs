@@ -1,6 +1,5 @@
-// The one door of every `npm run` command. Plain JavaScript that runs on Node 20:
-// installs the frozen workspace when the lockfile changed, finds a Node >= 24,
-// starts the task and passes signals on.
+// The entry of every `npm run` command. Plain JavaScript for Node 20. It installs the frozen
+// workspace when the lockfile changed, finds a Node >= 24, starts the task and forwards signals.
 import { spawn, spawnSync } from "node:child_process";
 import { createHash } from "node:crypto";
 import { existsSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
@@ -12,7 +11,7 @@ const OLDEST_NODE = 24;
 const root = resolve(dirname(fileURLToPath(import.meta.url)), "..");
 const [task, ...args] = process.argv.slice(2);
 
-/** Task -> the file to run and whether the bundles must be fresh first. */
+/** Task -> the file to run, and whether the bundles must be up to date. */
 const TASKS = new Map([
   ["start", { file: "cli/src/sonde.ts", first: ["start"], bundles: true }],
   ["sonde", { file: "cli/src/sonde.ts", first: [], bundles: false }],
@@ -70,7 +69,7 @@ if (chosen.bundles) {
   if (status !== 0) fail("Expected the sources to bundle; see the errors above.");
 }
 
-// The pipe on descriptor 3 tells the task when this launcher is gone, however it ended.
+// The pipe on descriptor 3 closes when this launcher dies, which tells the task to end.
 const child = spawn(
   node,
   [

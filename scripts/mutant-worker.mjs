@@ -1,5 +1,5 @@
-// A process of mutants.mjs: keeps one vitest ready in a copy of the workspace, since starting
-// it costs more than most tests, and runs the files it is asked for, each in a fresh fork.
+// A worker process of mutants.mjs. It keeps one vitest ready in a copy of the workspace, because
+// starting vitest costs more than most tests, and runs each requested file in a fresh fork.
 //   fork("mutant-worker.mjs", { cwd: copy })   <- { test, case, changed }   -> { tests, errors, testSeconds }
 import { join } from "node:path";
 import { createVitest } from "vitest/node";
@@ -11,17 +11,17 @@ const vitest = await createVitest("test", {
   watch: false,
   reporters: [{}],
   maxWorkers: 1,
-  // What never comes is waited for by most mutants: so long, and each case is also shown to be green
-  // within it.
+  // Most mutants are noticed when something does not happen. These limits bound that wait; each
+  // case is also shown to pass within them.
   testTimeout: 15_000,
   expect: { poll: { timeout: 5_000 } },
   fsModuleCache: false,
 });
 
-/** Every file that ever differed: what was restored must be read again too. */
+/** Every file that a mutant ever changed. A restored file must be read again too. */
 const touched = new Set();
 
-/** Runs a test file, or the one `name`d case of it, on the sources as they are now. */
+/** Runs a test file, or its one case `name`, on the present sources. */
 async function run({ test, case: name, changed }) {
   touched.add(join(copy, changed));
   for (const file of touched) vitest.invalidateFile(file);
@@ -50,6 +50,6 @@ async function run({ test, case: name, changed }) {
   };
 }
 
-// A run that throws ends this process, which mutants.mjs reports.
+// An error ends this process, which mutants.mjs reports.
 process.on("message", (asked) => void run(asked).then((answer) => process.send(answer)));
 process.on("disconnect", () => process.exit());

@@ -1,5 +1,5 @@
-// Applies mutants of test/mutants/ to copies of the sources, one at a time in each, and fails
-// when the named test stays green: a check nobody would miss is no check.
+// Applies each mutant of test/mutants/ to a copy of the sources, one at a time per copy, and fails
+// when the named test still passes: that check is then untested.
 import { fork } from "node:child_process";
 import {
   chmodSync,
@@ -26,24 +26,24 @@ import {
 } from "./choose-mutants.mjs";
 
 const HELP = `npm run mutants [-- OPTION... NAME...]
-  NAME...          only those whose name begins so
-  --shard 1/4      the first of four shares that take about equally long
-  --record         keeps in test/mutant-seconds.json how long each took
-  --changed        as npm test does: those whose file, test or self changed since the last
-                   release or within a day, and an eighth of the rest
-  --package PATH   of a folder of the workspace those whose file, test or self changed
-  --report FILE    writes the names of those that failed to it, as JSON
+  NAME...          only the mutants whose name starts with NAME
+  --shard 1/4      the first of four shares of about equal duration
+  --record         stores the duration of each in test/mutant-seconds.json
+  --changed        as npm test does: those that changed, or whose file or test changed, since the
+                   last release or within a day, and an eighth of the rest
+  --package PATH   those of one package that changed, or whose file or test changed
+  --report FILE    writes the names of the failed ones to FILE, as JSON
   --help           this text`;
 
 const root = resolve(dirname(fileURLToPath(import.meta.url)), "..");
 const folder = join(root, "test/mutants");
 const secondsFile = join(root, "test/mutant-seconds.json");
 const LIMIT_MS = 60_000;
-/** Runs mostly wait: for processes, databases and deadlines. */
+/** More than the cores, because runs mostly wait for processes, databases and deadlines. */
 const WORKERS = 2 * availableParallelism();
-/** What one takes that is not recorded yet. */
+/** Assumed time of a mutant without a recorded time. */
 const USUAL_SECONDS = 2;
-/** No group is longer than this, so that no worker is still busy long after the others. */
+/** Maximal time of a group, so that no worker runs long after the others have finished. */
 const LONGEST_SECONDS = 30;
 
 const { values: options, positionals: wanted } = readOptions();
@@ -77,14 +77,14 @@ function loadMutants() {
     }));
 }
 
-/** What `npm test` takes, said on the screen with its reason. */
+/** The choice of `npm test`, printed with the reason for each. */
 function choose(all) {
   const git = openChanges(root);
   const commit = git.head();
   const [release, day] = [git.lastRelease(), git.dayAgo()];
   const say = (text) => process.stdout.write(`${text}\n`);
   if (commit === null || (release === null && day === null)) {
-    say(`all ${all.length} mutants: git knows no release and no commit of more than a day ago`);
+    say(`all ${all.length} mutants: git has no release tag and no commit older than a day`);
     return all;
   }
   const changed = new Set();
@@ -107,19 +107,19 @@ function choose(all) {
   const touched = chosen.filter(({ why }) => why === "changed").length;
   const since =
     release === null ? "within a day (no release is tagged)" : `since ${release} or within a day`;
-  say(`${touched} mutants whose file, test or self changed ${since}`);
+  say(`${touched} mutants that changed, or whose file or test changed, ${since}`);
   if (inside === "") {
     say(
-      `${chosen.length - touched} of the other ${all.length - touched}: the one in ${PARTS} that ${commit.slice(0, 9)} chooses`,
+      `${chosen.length - touched} of the other ${all.length - touched}: one in ${PARTS}, chosen by the commit ${commit.slice(0, 9)}`,
     );
   }
   return chosen.map(({ name }) => byName.get(name));
 }
 
-/** A copy that shares node_modules, so that the working tree is never touched. */
+/** A copy that shares node_modules, so that the working tree is never changed. */
 function copyWorkspace() {
   const copy = mkdtempSync(join(tmpdir(), "sonde-mutants-"));
-  // As root, tests run services as users of their own, who must be able to enter.
+  // Running as root, tests start services as other users, who must be able to enter.
   chmodSync(copy, 0o755);
   cpSync(root, copy, {
     recursive: true,
@@ -138,12 +138,12 @@ function openWorkplace() {
     if (worker === undefined) return;
     const { pid } = worker;
     worker = undefined;
-    // With all that its tests have started.
+    // Also kills every process that its tests have started.
     process.kill(-pid, "SIGKILL");
   };
   return {
     copy,
-    /** @returns what the worker says of the run; null when it had to be ended at the limit */
+    /** @returns the worker's report of the run; null when the run was killed at the limit */
     ask(question) {
       worker ??= fork(join(root, "scripts/mutant-worker.mjs"), { cwd: copy, detached: true });
       const { promise, resolve: done, reject } = Promise.withResolvers();
@@ -163,7 +163,7 @@ function openWorkplace() {
         asked.off("message", done).off("exit", died);
       });
     },
-    /** The next question meets a process that has seen nothing yet. */
+    /** Gives the next run a fresh process. */
     restart: end,
     close() {
       end();
@@ -178,7 +178,7 @@ async function askTest(workplace, mutant) {
     case: mutant.case,
     changed: mutant.file,
   });
-  // Ended at the limit: without the check the test does not come to an end, which is not green.
+  // Killed at the limit: without the check the test never ends. This counts as noticed.
   if (answer === null)
     return { verdict: "red", by: "did not come to an end", testSeconds: LIMIT_MS / 1000 };
   const { tests, errors, testSeconds } = answer;
@@ -187,11 +187,11 @@ async function askTest(workplace, mutant) {
   const isNamed = mutant.case === undefined || tests.some(({ name }) => name === mutant.case);
   if (tests.length > 0 && !isNamed) return { verdict: `has no case "${mutant.case}"` };
   if (tests.some(({ state }) => state === "passed")) return { verdict: "green", testSeconds };
-  // A test file that no longer loads proves nothing about the check.
+  // A test file that does not load proves nothing about the check.
   return { verdict: `did not run: ${errors.join("; ")}` };
 }
 
-/** The same, asked again of a fresh process when the answer is not the one that must be. */
+/** Repeats a run in a fresh process when the result is not the expected one. */
 async function askTwice(workplace, mutant, expected) {
   const first = await askTest(workplace, mutant);
   if (first.verdict === expected) return first;
@@ -199,7 +199,7 @@ async function askTwice(workplace, mutant, expected) {
   return await askTest(workplace, mutant);
 }
 
-/** @returns the case that missed the check; throws an Error that says what is wrong */
+/** @returns the case that failed on the mutant; throws an Error that states the problem */
 async function judge(workplace, mutant) {
   const path = join(workplace.copy, mutant.file);
   const original = readFileSync(path, "utf8");
@@ -216,7 +216,7 @@ async function judge(workplace, mutant) {
     original.replace(mutant.find, () => mutant.replace),
   );
   try {
-    // One that is red the second time only is for a run of all to find out about.
+    // A test that fails only on the second run is left to a run of all mutants to find.
     const { verdict, by } = isChoice
       ? await askTest(workplace, mutant)
       : await askTwice(workplace, mutant, "red");
@@ -227,7 +227,7 @@ async function judge(workplace, mutant) {
   }
 }
 
-/** Red on a mutant means something only where the same is green on the sources as they are. */
+/** A failure on a mutant proves something only if the same test passes without it. */
 async function requireGreen(workplace, mutant) {
   const { verdict, by, testSeconds } = await askTwice(workplace, mutant, "green");
   if (verdict !== "green") {
@@ -251,7 +251,7 @@ const recorded = JSON.parse(readFileSync(secondsFile, "utf8"));
 const all = loadMutants();
 for (const word of wanted) {
   if (!all.some(({ name }) => name.startsWith(word)))
-    refuse(`No mutant's name begins with ${word}.`);
+    refuse(`No mutant's name starts with ${word}.`);
 }
 const named = isChoice
   ? choose(all)
@@ -261,7 +261,7 @@ const groups = shareOf(
   { index: Number(shard[1]), count: Number(shard[2]) },
 );
 const survivors = new Map();
-/** What has been, or is being, shown to be green without a mutant. */
+/** Tests that passed, or are being run, without a mutant. */
 const controlled = new Set();
 const mutants = groups.flatMap((group) => group.mutants);
 

@@ -1,9 +1,9 @@
-// Builds the official packs, signs them by the identity of whoever runs this and
-// publishes what a registry does not have yet. CI runs it on a release; a test runs
-// the same file against services on loopback.
+// Builds the official packs, signs them with the identity of the job or person that runs this, and
+// publishes the versions that the registry lacks. CI runs it on a release; a test runs the same
+// file against services on loopback.
 //   npm run -s publish-packs -- --registry URL [--packs DIR] [signing options of sonde-pack sign]
-// The right to publish comes from the same identity (trusted publishing), or from a
-// token in SONDE_PUBLISH_TOKEN.
+// The right to publish comes from the same identity (trusted publishing), or from a token in
+// SONDE_PUBLISH_TOKEN.
 import { spawnSync } from "node:child_process";
 import { createHash } from "node:crypto";
 import { mkdtempSync, readFileSync, rmSync } from "node:fs";
@@ -14,7 +14,7 @@ import { findPacks } from "../cli/src/pack/find-packs.ts";
 const root = resolve(import.meta.dirname, "..");
 const program = join(root, "cli/src/sonde-pack.ts");
 
-/** What `sonde-pack` says in JSON; its refusals are ours. */
+/** Runs `sonde-pack` and returns its JSON. A refusal fails this script with the same code. */
 function sondePack(args, env) {
   const { status, stdout, stderr } = spawnSync(
     process.execPath,
@@ -25,7 +25,7 @@ function sondePack(args, env) {
   return JSON.parse(stdout);
 }
 
-/** Two builds in two folders must give the same bytes: others will build it again. */
+/** Builds in two folders must give the same bytes, so that anybody can reproduce them. */
 function buildTwice(folder, out, env) {
   const [first, second] = ["first", "second"].map((name) =>
     sondePack(["build", folder, "--out", join(out, name)], env),
@@ -54,7 +54,7 @@ function readArguments(words) {
 
 function publishAll(out) {
   const { registry, packs, signing } = readArguments(process.argv.slice(2));
-  // Each step gets what it needs and no more: what builds has neither identity nor token.
+  // Least privilege: the build gets neither identity nor token.
   const { SONDE_PUBLISH_TOKEN: token = "", ...identityEnv } = process.env;
   const plainEnv = { PATH: process.env.PATH };
   const [right, publishEnv] =

@@ -1,16 +1,16 @@
-// What `npm test` was asked for and how it says what came of it; scripts/test.mjs does the work.
+// Parses the arguments of `npm test` and renders its summary. scripts/test.mjs does the work.
 import { relative } from "node:path";
 import { parseArgs } from "node:util";
 
 export const HELP = `npm test [-- OPTION... PATH...]
-  PATH...          the tests of these files or folders alone
+  PATH...          only the tests of these files or folders
   --package NAME   static checks, the tests of one package (hub, trust, agent/daemon, ...) and
-                   those of its mutants that changed
-  --no-mutants     all but the mutants
-  --two-hubs       the end-to-end tests alone, their agents at one hub and their clients at another
-  --static         the static checks alone, as npm run check does
-  --changed        with --static: those that concern files which differ from main
-  --base REF       with --changed: from this commit, branch or tag instead
+                   its changed mutants
+  --no-mutants     everything except the mutants
+  --two-hubs       only the end-to-end tests, with agents at one hub and clients at another
+  --static         only the static checks, as npm run check does
+  --changed        with --static: only checks that concern files which differ from main
+  --base REF       with --changed: compare with this commit, branch or tag instead
   --help           this text`;
 
 /**
@@ -59,7 +59,7 @@ export function readWords(words) {
   return { ...rest, static: isStatic, paths, mutants: !noMutants, twoHubs };
 }
 
-/** Static check -> the files that it is about; of others it says the same as before. */
+/** Static check -> the files that can change its result. */
 const CONCERNS = new Map([
   ["types", /\.ts$|(^|\/)(package|tsconfig[^/]*)\.json$|^pnpm-/],
   ["types of packs", /^(packs|pack-sdk|schemas|foundation)\/|(^|\/)tsconfig[^/]*\.json$|^pnpm-/],
@@ -72,7 +72,7 @@ const CONCERNS = new Map([
 /**
  * @param {string} check name of a static check
  * @param {string[]} files
- * @returns {string[]} those of the files that it is about
+ * @returns {string[]} the files that can change the check's result
  */
 export function concerns(check, files) {
   const about = CONCERNS.get(check);
@@ -81,7 +81,7 @@ export function concerns(check, files) {
 }
 
 /**
- * The last thing a run says: the names of what failed, and the count of steps.
+ * The summary at the end of a run: the names of what failed, and the count of steps.
  *
  * @param {{
  *   root: string, steps: number, failed: string[],

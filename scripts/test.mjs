@@ -1,4 +1,4 @@
-// `npm test` and `npm run check`: what must hold, in the order in which it fails fastest.
+// `npm test` and `npm run check`: runs all checks, the fastest first.
 import { spawnSync } from "node:child_process";
 import { existsSync, mkdtempSync, readFileSync, rmSync, statSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -22,14 +22,14 @@ if (words.help) {
   process.exit(0);
 }
 
-/** Where a package of that name, or with such a path, lies. */
+/** Folder of the package with that name or path. */
 function findPackage(name) {
   const places = [name, `foundation/${name}`, `agent/${name}`, `packs/${name}`];
   const found = places.find((place) => existsSync(join(root, place, "package.json")));
   return found ?? refuse(`Expected --package to name a package of this workspace, got ${name}.`);
 }
 
-/** A path as it is typed, from the folder where it is typed. */
+/** Resolves a path relative to the folder in which it was typed. */
 function findPath(path) {
   const from = process.env.INIT_CWD ?? process.cwd();
   const found = [from, root].map((base) => resolve(base, path)).find((place) => existsSync(place));
@@ -62,7 +62,7 @@ const temporary = mkdtempSync(join(tmpdir(), "sonde-test-run-"));
 const testReport = join(temporary, "tests.json");
 const mutantReport = join(temporary, "mutants.json");
 
-/** @param {string[]} paths nothing for all */
+/** @param {string[]} paths empty: all */
 const tests = (...paths) => [
   "tests",
   node(
@@ -79,7 +79,7 @@ const mutants = (...which) => [
   "mutants",
   node("scripts/mutants.mjs", "--report", mutantReport, ...which),
 ];
-/** @param {string[]} files nothing for all */
+/** @param {string[]} files empty: all */
 const checks = (files = []) => [
   ["types", [bin("tsc"), "-p", "tsconfig.json"]],
   ["types of packs", [bin("tsc"), "-p", "tsconfig.guest.json"]],
@@ -115,7 +115,7 @@ function planSteps() {
 }
 
 const steps = planSteps();
-// The bin scripts of some tools find node on the PATH; it must be the one we run on.
+// The bin scripts of some tools find node on the PATH; it must be the one that runs this.
 const env = {
   ...process.env,
   PATH: `${dirname(process.execPath)}:${process.env.PATH}`,
@@ -123,7 +123,8 @@ const env = {
 };
 const failed = [];
 for (const [name, [command, ...args]] of steps) {
-  // A mutant's red says nothing where the sources themselves are red; and what failed stays the last thing said.
+  // Mutants run only when the tests pass: a failure on a mutant proves nothing when the sources
+  // fail too, and the failure must stay the last output.
   if (name === "mutants" && failed.length > 0) {
     process.stdout.write(`\n== ${name}: not run, since something before them failed\n`);
     failed.push(name);

@@ -1,10 +1,11 @@
-// Finds what cites docs/threat-model.md by number, and renders docs/threat-model-tests.md from it.
+// Finds tests and files that cite docs/threat-model.md by number, and renders
+// docs/threat-model-tests.md.
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 
 type Kind = "layer" | "identity rule" | "attack";
 type Citation = { kind: Kind; number: number };
-/** What a test cites, with its title where it has one. */
+/** What a test cites, with its title if it has one. */
 type TestCitation = Citation & { title: string | undefined };
 
 type Mutant = { why: string; test: string; case?: string };
@@ -27,7 +28,7 @@ export function readCitations(text: string): Citation[] {
   );
 }
 
-/** Paths, relative to the root, of all that may cite. */
+/** Paths, relative to the root, of all files that may cite. */
 export function* citingFiles(root: string, folder = ""): Generator<string> {
   const entries = readdirSync(join(root, folder), { withFileTypes: true });
   for (const entry of entries.toSorted((a, b) => (a.name < b.name ? -1 : 1))) {
@@ -38,7 +39,7 @@ export function* citingFiles(root: string, folder = ""): Generator<string> {
   }
 }
 
-/** The texts that the document gives to the numbers of one kind. */
+/** The document's texts for the numbers of one kind. */
 export function readDefined(document: string, kind: Kind): Map<number, string> {
   const [, after = ""] = document.split(`\n## ${HEADINGS[kind]}\n`);
   const [section = ""] = after.split("\n## ");
@@ -58,19 +59,19 @@ function citationsOfTest(text: string): TestCitation[] {
       return readCitations(line).map((cited) => ({ ...cited, title }));
     }
     return [...line.matchAll(/"((?:[^"\\]|\\.)*)"/g)].flatMap(([, title = ""]) =>
-      // The number alone is a value that a test looks at, not the name of one.
+      // A bare number is a value in the test's data, not a citation.
       /\d$/.test(title) ? [] : readCitations(title).map((cited) => ({ ...cited, title })),
     );
   });
 }
 
-/** A comment speaks of the test beneath it, or else of the file. */
+/** A comment cites for the test below it, else for the file. */
 function titleBeneath(lines: string[], index: number): string | undefined {
   const next = lines.slice(index + 1).find((line) => !COMMENT.test(line)) ?? "";
   return /^\s*(?:test|describe)\b.*?"([^"]+)", /.exec(next)?.[1];
 }
 
-/** A test may call itself anything; here that is text and no markup. */
+/** Escapes Markdown: a test's name is plain text here. */
 const escapeMarkdown = (text: string) => text.replaceAll(/[\\`*_<>[\]|]/g, String.raw`\$&`);
 
 /** The text of docs/threat-model-tests.md. */

@@ -6,14 +6,14 @@ import { findPacks } from "../cli/src/pack/find-packs.ts";
 
 const root = resolve(import.meta.dirname, "..");
 
-/** Packs are found by their folder and listed nowhere. */
+/** Packs are found by their folders; no list names them. */
 function forEachPack(allowed: string[]): Record<string, string[]> {
   return Object.fromEntries(
     findPacks(join(root, "packs")).map((folder) => [relative(root, folder), allowed]),
   );
 }
 
-/** The table of docs/ARCHITECTURE.md: what each folder may import of ours. */
+/** The table of docs/ARCHITECTURE.md: what each folder may import from this workspace. */
 const MAY_IMPORT: Record<string, string[]> = {
   schemas: [],
   "foundation/scrub": ["@sonde/schemas"],
@@ -47,14 +47,14 @@ const MAY_IMPORT: Record<string, string[]> = {
   ],
   cli: ["@sonde/schemas", "@sonde/scrub", "@sonde/sources", "@sonde/trust", "@sonde/pack-sdk"],
 };
-/** Beyond the table, tests alone may also import these. */
+/** Imports that only tests may make, beyond the table. */
 const TESTS_MAY_IMPORT: Record<string, string[]> = {
   ...forEachPack(["@sonde/pack-sdk/testing"]),
   "agent/daemon": ["@sonde/pack-sdk/build", "@sonde/pack-sdk/author", "@sonde/pack-sdk/sign"],
   "agent/runner": ["@sonde/privileges/testing"],
   registry: ["@sonde/pack-sdk/sign"],
 };
-/** Only these files may import the packages named. */
+/** Packages that only the named files may import. */
 const ONLY: Record<string, string[]> = {
   "isolated-vm": ["pack-sdk/src/runtime/"],
   "@sonde/trust/ca": ["hub/src/", "foundation/trust/src/"],
@@ -100,7 +100,7 @@ function readImports(): { imports: Import[]; files: string[] } {
 const { imports, files } = readImports();
 const isTest = (file: string) => /\.test\.ts$|\/testing\//.test(file);
 
-test("enough files were read for the other tests to mean something", () => {
+test("enough files were read for the other tests to be meaningful", () => {
   expect(files.length).toBeGreaterThan(150);
   expect(imports.length).toBeGreaterThan(600);
   for (const folder of Object.keys(MAY_IMPORT)) {
@@ -135,7 +135,7 @@ test("no relative import leaves its package", () => {
   expect(wrong).toEqual([]);
 });
 
-test("the packages with dangerous powers are imported in one place each", () => {
+test("each package with dangerous powers is imported in one place only", () => {
   const wrong = imports.filter(({ file, specifier }) => {
     const places = Object.entries(ONLY).find(([name]) => specifier === name)?.[1];
     return places !== undefined && !isTest(file) && !places.some((place) => file.startsWith(place));
@@ -143,7 +143,7 @@ test("the packages with dangerous powers are imported in one place each", () => 
   expect(wrong).toEqual([]);
 });
 
-test("the agent's one file has the chain and nothing of the Merkle tree", async () => {
+test("the agent's bundle contains the hash chain and nothing of the Merkle tree", async () => {
   const { metafile } = await build({
     absWorkingDir: root,
     entryPoints: ["agent/daemon/src/main.ts"],
@@ -158,7 +158,7 @@ test("the agent's one file has the chain and nothing of the Merkle tree", async 
     Object.keys(inputs).filter((file) => (inputs[file]?.bytesInOutput ?? 0) > 0),
   );
   expect(used).toContain("foundation/trust/src/chain/chain.ts");
-  // Whether a version was withdrawn is all that the daemon asks of a registry's log.
+  // Of a registry's log, the daemon needs only whether a version was withdrawn.
   const ofLog = used.filter((file) => file.startsWith("foundation/trust/src/log/"));
   expect(ofLog).toEqual(["foundation/trust/src/log/withdrawals.ts"]);
 });
@@ -166,18 +166,18 @@ test("the agent's one file has the chain and nothing of the Merkle tree", async 
 const isCore = (file: string): boolean =>
   !isTest(file) && /^(hub\/src\/[^/]+|(agent\/daemon|registry)\/src)\/core\//.test(file);
 
-test("what is for tests is imported by tests alone", () => {
+test("only tests import test code", () => {
   const wrong = imports.filter(
     ({ file, specifier }) =>
       /\/testing(\/|$)/.test(specifier) &&
       !isTest(file) &&
-      // `sonde-pack test` is this one for people.
+      // `sonde-pack test` is the command-line interface of this module.
       specifier !== "@sonde/pack-sdk/testing",
   );
   expect(wrong).toEqual([]);
 });
 
-test("core never reaches out: no I/O and no edge of its own", () => {
+test("core has no I/O and imports no edge", () => {
   const forbidden =
     /^(postgres|node:(fs|net|tls|http|https|http2|dgram|dns|child_process|worker_threads|process))/;
   const wrong = imports.filter(
@@ -188,7 +188,7 @@ test("core never reaches out: no I/O and no edge of its own", () => {
   expect(files.filter(isCore).length).toBeGreaterThan(40);
 });
 
-test("core has no clock, timer, randomness or environment of its own", () => {
+test("core uses no clock, timer, randomness or environment", () => {
   const own =
     /\b(setTimeout|setInterval|setImmediate)\(|\bDate\.now\b|\bnew Date\(\)|\bperformance\.now\b|\bMath\.random\b|\brandom(UUID|Bytes|Int)\(|\bprocess\.(env|argv|pid|exit|getuid)\b/;
   const wrong = files.filter(
@@ -197,20 +197,20 @@ test("core has no clock, timer, randomness or environment of its own", () => {
   expect(wrong).toEqual([]);
 });
 
-test("a feature of the hub reaches another through its index alone, and main installs them", () => {
+test("a feature of the hub imports another only through its index, and main installs the features", () => {
   const featureOf = (path: string) => /^hub\/src\/([a-z-]+)\//.exec(path)?.[1];
   const wrong = imports.filter(({ file, specifier }) => {
     if (!file.startsWith("hub/src/") || isTest(file) || !specifier.startsWith(".")) return false;
     const target = relative(root, resolve(root, file, "..", specifier));
     const to = featureOf(target);
     if (to === undefined || to === featureOf(file)) return false;
-    // The listener and the keys are of the house, not features.
+    // The listener and the keys belong to the hub itself and are not features.
     return !target.endsWith("/index.ts") && !["keys", "web"].includes(to);
   });
   expect(wrong).toEqual([]);
 });
 
-test("packs import what is made for guests, their own files and nothing else", () => {
+test("packs import only guest modules and their own files", () => {
   const wrong = imports.filter(
     ({ file, specifier }) =>
       file.startsWith("packs/") &&
@@ -221,7 +221,7 @@ test("packs import what is made for guests, their own files and nothing else", (
   expect(wrong).toEqual([]);
 });
 
-test("what is made for guests imports its own files and nothing else", () => {
+test("guest modules import only their own files", () => {
   const ofGuests = imports.filter(
     ({ file }) => /^pack-sdk\/src\/(author|parse)\//.test(file) && !isTest(file),
   );
@@ -242,14 +242,14 @@ test("package.json names exactly the workspace packages that are imported", () =
         .map(({ specifier }) => specifier.split("/").slice(0, 2).join("/")),
     );
     const named = Object.keys(declared).filter((name) => name.startsWith("@sonde/"));
-    // A package may name itself to reach its own subpaths without listing itself.
+    // A package may import its own subpaths by name without listing itself.
     used.delete(`@sonde/${folder}`);
     expect(new Set(named), folder).toEqual(used);
     for (const version of Object.values(declared)) expect(version).toMatch(/^(workspace:\*|\d)/);
   }
 });
 
-test("folders and files have names that say something", () => {
+test("folders and files have meaningful names", () => {
   const wrong = files.filter((file) =>
     /(^|\/)(utils?|helpers?|common|misc|lib)(\/|\.ts$)/.test(file),
   );

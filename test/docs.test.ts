@@ -18,7 +18,7 @@ const documents = [
   .filter((path) => !path.includes("node_modules"))
   .toSorted();
 
-/** Fenced blocks and code spans: where a document names something exact. */
+/** Fenced blocks and code spans, in which a document names something exact. */
 function codeOf(text: string): string[] {
   const fences = [...text.matchAll(/^```\w*\n([\s\S]*?)^```$/gm)].map(([, body]) => body ?? "");
   const spans = [...text.replaceAll(/^```[\s\S]*?^```$/gm, "").matchAll(/`([^`\n]+)`/g)];
@@ -29,7 +29,7 @@ const code = documents.flatMap((document) =>
   codeOf(read(document)).map((text) => ({ document, text })),
 );
 
-/** What the programs say about themselves, by `program subcommand ...`. */
+/** Help texts of the programs, by `program subcommand ...`. */
 const helps = new Map<string, Promise<string>>();
 
 function helpOf(words: string[]): Promise<string> {
@@ -42,7 +42,7 @@ function helpOf(words: string[]): Promise<string> {
   return known;
 }
 
-/** How many words name a subcommand, where it is not one. */
+/** How many words name a subcommand; one word where nothing is listed. */
 const DEPTH = new Map([
   ["sonde agent", 2],
   ["sonde hub", 2],
@@ -50,7 +50,10 @@ const DEPTH = new Map([
   ["sonde registry", 3],
 ]);
 
-/** `npm start -- --yes` and `sonde-pack sign FILE --key K` alike: the program's path and its flags. */
+/**
+ * Splits a command line such as `npm start -- --yes` or `sonde-pack sign FILE --key K` into the
+ * program's path and its flags.
+ */
 function parseCommand(text: string): { path: string[]; flags: string[] } | null {
   const line = text
     .replace(/^npm start\b( --)?/, "sonde start")
@@ -65,13 +68,13 @@ function parseCommand(text: string): { path: string[]; flags: string[] } | null 
   return { path: [program, ...path], flags };
 }
 
-test("enough was read for the other tests to mean something", () => {
+test("the documents contain enough links and code for the other tests to be meaningful", () => {
   expect(documents.length).toBeGreaterThan(15);
   expect(code.length).toBeGreaterThan(400);
   expect(code.filter(({ text }) => parseCommand(text) !== null).length).toBeGreaterThan(15);
 });
 
-test("every relative link leads somewhere", () => {
+test("every relative link has a target", () => {
   const broken = documents.flatMap((document) =>
     [...read(document).matchAll(/\]\(([^)\s]+)\)/g)]
       .map(([, target]) => target ?? "")
@@ -104,7 +107,7 @@ test("every file that is named exists", () => {
       path,
     })),
   );
-  // Folders of a data folder look the same and are no files of ours.
+  // Folders of a data folder look like paths but are not files of this repository.
   const ours =
     /^(schemas|foundation|pack-sdk|packs|agent\/(daemon|runner)|hub\/src|registry\/src|cli|test|scripts)\//;
   const missing = named.filter(({ path }) => ours.test(path) && !existsSync(join(root, path)));
@@ -152,7 +155,7 @@ test("every command of sonde and sonde-pack that is named exists, with its optio
     const command = parseCommand(text);
     if (command === null) continue;
     const help = await helpOf(command.path).catch(() => "");
-    // Asked for an unknown subcommand, the program prints the help of its parent.
+    // For an unknown subcommand, the program prints the help of its parent.
     const fits = help.startsWith(`Usage: ${command.path.join(" ")} `);
     const unknown = command.flags.filter((flag) => !new RegExp(`${flag}\\b`).test(help));
     if (!fits || unknown.length > 0) wrong.push(`${document}: ${text} ${unknown.join(" ")}`);
@@ -160,7 +163,7 @@ test("every command of sonde and sonde-pack that is named exists, with its optio
   expect(wrong).toEqual([]);
 }, 180_000);
 
-// Every command that is shown is typed in test/end-to-end/readme.test.ts.
+// test/end-to-end/readme.test.ts types every command that a document shows.
 test("the README connects Claude with the line that npm start prints", () => {
   const line = read("README.md").match(/^claude .*$/m)?.[0] ?? "";
   const printed = line
@@ -209,7 +212,7 @@ const DAY = 24 * HOUR;
 const KIB = 1024;
 const MIB = 1024 * KIB;
 
-/** What a document says, in which unit, and the constant that makes it true. */
+/** A number in a document, with its unit, and the constant that it must equal. */
 const NUMBERS: [document: string, says: RegExp, unit: number, file: string, constant: string][] = [
   ["ARCHITECTURE", /first use to (\d+) minutes idle/, MINUTE, "agent/runner/src/main.ts", "idleMs"],
   [
@@ -471,7 +474,7 @@ test("docs/SECURITY.md names mutants that exist, for every layer", () => {
     .filter((name) => !existsSync(join(root, `test/mutants/${name}.json`)));
   expect(missing).toEqual([]);
   const bare = layers.filter((_, index) => (named[index] ?? []).length === 0);
-  // A layer that only states something has nothing yet that a mutant could disable.
+  // A layer without a check has nothing for a mutant to disable yet.
   expect(bare.map((layer) => layer.split("\n")[0])).toEqual(["Attestation"]);
 });
 
@@ -489,7 +492,7 @@ describe("docs/threat-model.md", () => {
     }
   });
 
-  test("says what is expected of each attack", () => {
+  test("states the expected outcome of each attack", () => {
     const silent = [...defined.attack].filter(([, text]) => !text.includes(" *Expected:* "));
     expect(silent).toEqual([]);
   });
@@ -510,7 +513,7 @@ describe("docs/threat-model.md", () => {
   });
 });
 
-test("no document speaks of how or where it was written", () => {
+test("no document mentions how or where it was written", () => {
   const forbidden = [
     /\/work\//,
     /\/home\/(?!\.)/,

@@ -5,7 +5,7 @@ import path from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterAll, expect, test } from "vitest";
 
-// Pack code sees the compiler's view of the isolate: no Node, no browser.
+// For the compiler, pack code sees only what the isolate has: no Node, no browser.
 
 const workspace = fileURLToPath(new URL("..", import.meta.url));
 const scratch = await mkdtemp(path.join(tmpdir(), "sonde-guest-types-"));
@@ -24,7 +24,7 @@ test("the official packs compile without Node's types", async () => {
   expect(await compile("tsconfig.guest.json")).toEqual({ code: 0, complaints: "" });
 });
 
-test("code that reaches for the host does not compile", async () => {
+test("code that uses Node or the browser does not compile", async () => {
   const names = ["process", "fetch", "console", "Buffer", "setTimeout", "require", "document"];
   await writeFile(
     path.join(scratch, "reach.ts"),

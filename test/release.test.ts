@@ -18,7 +18,7 @@ const packageFiles = [
   .flatMap((folder) => globSync(`${folder}/package.json`, { cwd: root }))
   .toSorted();
 
-test("the version is that of package.json, and no other package has one", () => {
+test("the version equals that of package.json, and no other package has a version", () => {
   expect((JSON.parse(read("package.json")) as { version: string }).version).toBe(RELEASE);
   expect(packageFiles.length).toBeGreaterThan(12);
   expect(packageFiles.filter((path) => Object.hasOwn(JSON.parse(read(path)), "version"))).toEqual(
@@ -26,7 +26,7 @@ test("the version is that of package.json, and no other package has one", () => 
   );
 });
 
-test("the changelog begins with what is unreleased, then with this version", () => {
+test("the changelog begins with Unreleased, followed by this version", () => {
   const headings = [...read("CHANGELOG.md").matchAll(/^## (.+)$/gm)].map(([, heading]) => heading);
   expect(headings[0]).toBe("[Unreleased]");
   expect(headings[1]).toMatch(/^\[\d+\.\d+\.\d+\] - \d{4}-\d{2}-\d{2}$/);

@@ -9,7 +9,7 @@ const workflows = readdirSync(folder).map((name) => ({
   text: readFileSync(join(folder, name), "utf8"),
 }));
 
-test("there is one for pushes, one for each night, one for releases and one for packs", () => {
+test("there are workflows for pushes, nights, releases and packs", () => {
   expect(workflows.map(({ name }) => name).toSorted()).toEqual([
     "ci.yml",
     "nightly.yml",
@@ -35,7 +35,7 @@ test.each(workflows)("$name has no right that a job does not name", ({ text }) =
     expect(job).toMatch(/^    permissions:\n      contents: read$/m);
     expect(job).toMatch(/^    timeout-minutes: \d+$/m);
   }
-  // What asks for a token of its own is the one that publishes.
+  // The job that requests an identity token is the job that publishes.
   expect(/: write\b/.test(text)).toBe(text.startsWith("# Publishes the official packs"));
 });
 
@@ -59,7 +59,7 @@ test.each(workflows)("$name runs scripts that exist", ({ text }) => {
   expect(named.filter((script) => !Object.hasOwn(scripts, script))).toEqual([]);
 });
 
-test("every kind of update waits some days", () => {
+test("every kind of dependency update waits some days", () => {
   const updates = readFileSync(join(root, ".github/dependabot.yml"), "utf8")
     .split("  - package-ecosystem: ")
     .slice(1);

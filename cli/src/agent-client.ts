@@ -8,12 +8,12 @@ import {
 } from "@sonde/schemas/agent";
 import { type JsonRequest, requestJson } from "./http-json.ts";
 
-/** The agent's own API over its unix socket; who may open the socket may ask. */
+/** Client of the agent's local API over its unix socket. The socket's mode decides who may ask. */
 export type AgentClient = {
   status(): Promise<AgentStatus>;
   packs(): Promise<AgentPacks["packs"]>;
   explain(pack: string): Promise<PackExplanation>;
-  /** Reads the grant files again. */
+  /** Tells the agent to read its grant files again. */
   reload(): Promise<AgentPacks["packs"]>;
 };
 

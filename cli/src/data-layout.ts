@@ -2,14 +2,16 @@ import { homedir } from "node:os";
 import { join, resolve } from "node:path";
 
 /**
- * Every path in a data folder. Each service owns its own folder and nothing
- * else; what decides about trust and grants is the administrator's.
+ * Every path in a data folder. Each service owns its own folder and nothing else. Files that decide
+ * about trust and grants belong to the administrator.
  */
 export type DataLayout = {
   root: string;
   /** Root-owned copies of the programs, one folder per build. */
   runtime: string;
-  /** Administrator's: configuration of each service, trust.json, grants, publisher keys. */
+  /**
+   * The administrator's files: configuration of each service, trust.json, grants, publisher keys.
+   */
   config: string;
   grants: string;
   publishers: string;
@@ -17,18 +19,18 @@ export type DataLayout = {
   hub: string;
   registry: string;
   agent: string;
-  /** Holds the socket between agent and runners; the only folder both may enter. */
+  /** Holds the socket between agent and runners. It is the only folder that both may enter. */
   runnerSockets: string;
   trustPolicy: string;
-  /** Where there, what the registry verifies keyless signatures against. */
+  /** Optional Sigstore root against which the registry verifies keyless signatures. */
   trustedRoot: string;
-  /** Where an import puts the one it brought; nothing reads it before a person pins it. */
+  /** Trusted root that an import brought. Nothing reads it until a person pins it. */
   importedTrustedRoot: string;
   operatorKey: string;
-  /** Where the registry hears its operator; its own user and root can open it. */
+  /** The registry's operator socket. Only the registry's user and root can open it. */
   registrySocket: string;
   agentSocket: string;
-  /** What the last start answered with, for the other commands. */
+  /** Result of the last start, read by the other commands. */
   endpoints: string;
 };
 
@@ -55,7 +57,7 @@ export function layoutOf(root: string): DataLayout {
   };
 }
 
-/** `--data`, else /var/lib/sonde for root and a folder in the home for anybody else. */
+/** `--data` if given; else /var/lib/sonde for root, and a folder in the home for other users. */
 export function resolveDataFolder(given: string | undefined, env: NodeJS.ProcessEnv): string {
   if (given !== undefined) return resolve(given);
   if (process.getuid?.() === 0) return "/var/lib/sonde";

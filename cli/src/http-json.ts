@@ -5,7 +5,10 @@ import { type ErrorCode, isErrorCode, SondeError } from "@sonde/schemas/errors";
 import { parseJson, readCapped } from "@sonde/schemas/parse";
 
 const TIMEOUT_MS = 60_000;
-/** Between two pieces of an upload: what was sent is being worked on. */
+/**
+ * Longest pause between two chunks of an upload, in ms. The server may be working on earlier
+ * chunks.
+ */
 const UPLOAD_TIMEOUT_MS = 600_000;
 const MAX_ANSWER_BYTES = 16 * 1024 * 1024;
 
@@ -16,16 +19,16 @@ export type JsonRequest = {
   path: string;
   bearer?: string;
   body?: unknown;
-  /** Sent as it comes, in place of a body. */
+  /** Request body as a stream, in place of `body`. */
   upload?: { content: Readable; type: string };
-  /** The code when nothing answers at all. */
+  /** Error code when the service does not answer. */
   unavailable: ErrorCode;
   what: string;
 };
 
 /**
- * One JSON request to a service of ours. An error body becomes the SondeError
- * it describes, so the code a user sees is the service's own.
+ * Sends one JSON request to a Sonde service. An error body becomes the SondeError that it
+ * describes, so the user sees the service's own code.
  */
 export async function requestJson(options: JsonRequest): Promise<unknown> {
   const { status, bytes } = await send(options);
@@ -53,7 +56,7 @@ async function send(options: JsonRequest): Promise<{ status: number; bytes: Buff
     if (cause instanceof SondeError) throw cause;
     throw new SondeError(options.unavailable, `the ${options.what} does not answer`, { cause });
   } finally {
-    // An answer may come before all was sent: the rest is not wanted.
+    // The service may answer before the upload ends. The rest of the upload is then not needed.
     options.upload?.content.destroy();
   }
 }

@@ -15,7 +15,7 @@ import {
 } from "@sonde/schemas/hub";
 import { type JsonRequest, requestJson } from "./http-json.ts";
 
-/** The hub's REST API for one API key; errors are SondeErrors with the hub's code. */
+/** Client of the hub's REST API for one API key. Throws SondeErrors with the hub's code. */
 export type HubClient = {
   listAgents(): Promise<AgentDetail[]>;
   assignPack(agent: string, pack: string, version: string): Promise<AgentDetail>;

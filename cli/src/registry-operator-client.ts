@@ -23,8 +23,8 @@ import {
 import { type JsonRequest, requestJson } from "./http-json.ts";
 
 /**
- * Asks the registry on this machine over its operator socket: who may open the
- * socket may ask. The answer is not parsed yet.
+ * Sends a request to the registry on this machine over its operator socket. The socket's mode
+ * decides who may ask. The answer is not parsed yet.
  */
 async function askRegistry(
   socket: string,
@@ -45,8 +45,8 @@ async function askRegistry(
 /**
  * Lets a key publish as `name`.
  *
- * @param takesReserved a name that promises much, such as `sonde`, is meant
- * @returns the publisher with its token, which is shown this once
+ * @param takesReserved allows a reserved name such as `sonde`
+ * @returns the publisher with its token, which is shown only once
  */
 export async function addPublisher(
   socket: string,
@@ -59,7 +59,7 @@ export async function addPublisher(
   return parseAddedPublisher(answer);
 }
 
-/** Lets whom a certificate names exactly so publish, with a token shown this once. */
+/** Lets the exact identity of a certificate publish. The token is shown only once. */
 export async function addIdentity(
   socket: string,
   added: AddIdentity,
@@ -73,7 +73,7 @@ export async function listPublishers(socket: string): Promise<PublisherList["pub
   return parsePublisherList(await askRegistry(socket, "GET", "/publishers")).publishers;
 }
 
-/** From then on nothing is published under that key. */
+/** Removes a key. Nothing signed by it is published any longer. */
 export async function removeKey(socket: string, name: string, keyId: string): Promise<void> {
   const path = `/publishers/${encodeURIComponent(name)}/keys/${encodeURIComponent(keyId)}`;
   parsePublisherList(await askRegistry(socket, "DELETE", path));
@@ -110,9 +110,9 @@ export async function quarantine(
 }
 
 /**
- * Sends an export to a mirror, which takes all of it in or nothing.
+ * Sends an export to a mirror, which imports all of it or nothing.
  *
- * @param onBytes told how much was sent, which is how far the mirror is
+ * @param onBytes called with the number of bytes sent; the mirror reads at the same pace
  */
 export async function importExport(
   socket: string,

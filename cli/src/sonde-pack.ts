@@ -1,4 +1,4 @@
-// Entry of `sonde-pack`. Alone in touching argv, the environment and the exit code.
+// Entry of `sonde-pack`. Only this file touches argv, the environment and the exit code.
 import { createInterface } from "node:readline/promises";
 import { runPackProgram } from "./pack/program.ts";
 

@@ -1,4 +1,4 @@
-// Entry of `sonde`. Alone in touching argv, the environment and the exit code.
+// Entry of `sonde`. Only this file touches argv, the environment and the exit code.
 import { Socket } from "node:net";
 import { dirname, join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -21,14 +21,14 @@ function parsePort(text: string): number {
   throw new SondeError("BAD_REQUEST", `expected --port 0 to 65532, got ${text}`);
 }
 
-/** Resolves when the person, a signal or the death of the launcher says so. */
+/** Resolves on Ctrl-C, on a signal, or when the launcher dies. */
 function untilStopped(): Promise<void> {
   return new Promise((done) => {
     for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.on(signal, () => done());
     const parent = process.env["SONDE_PARENT_FD"];
     if (parent === undefined) return;
-    // The launcher holds the other end; it closes when the launcher is gone, however it ended.
-    // A socket, not a file stream: a read in libuv's thread pool would block our own exit.
+    // The launcher holds the other end, which closes when the launcher dies. This is a socket, not
+    // a file stream: a blocking read in libuv's thread pool would delay the exit.
     new Socket({ fd: Number(parent) })
       .on("error", () => done())
       .on("close", () => done())
@@ -43,7 +43,8 @@ async function start(flags: StartFlags): Promise<void> {
   const stopped = untilStopped();
   const quiet = flags.json === true && !process.stderr.isTTY;
   const progress = createProgress(quiet ? () => undefined : (text) => process.stderr.write(text));
-  // Loaded here alone: building packs and asking over MCP weigh much, and no other command does it.
+  // Imported lazily: the build tools and the MCP client are large, and only this command needs
+  // them.
   const { runStart } = await import("./start/run-start.ts");
   const running = runStart({
     yes: flags.yes === true,
@@ -58,7 +59,7 @@ async function start(flags: StartFlags): Promise<void> {
     print,
   });
   const first = await Promise.race([running, stopped]);
-  // Stopped while starting: what was started by then still has to end.
+  // A signal during the start: services that already run must still be stopped.
   const services = first ?? (await running);
   await stopped;
   await services.stop();
@@ -70,18 +71,19 @@ const program = new Command("sonde")
   .exitOverride();
 program
   .command("start")
-  .description("registry, hub and one agent on this machine, to a first real answer")
-  .option("--yes", "approve what the official packs ask for without asking")
+  .description("start registry, hub and one agent on this machine, and ask a first question")
+  .option("--yes", "approve the requirements of the official packs without asking")
   .option("--json", "print one JSON line when ready")
-  .option("--data <folder>", "where everything is kept")
+  .option("--data <folder>", "the data folder")
   .addOption(
-    new Option("--port <n>", "the hub's port; the next three are used too; 0: free ones").default(
-      "4310",
-    ),
+    new Option(
+      "--port <n>",
+      "the hub's port; the next three are used too; 0 chooses free ports",
+    ).default("4310"),
   )
   .option(
     "--runner-groups <names>",
-    "a further runner for each: docker,adm is two, docker+adm is one in both groups (root only)",
+    "extra runners with groups (root only): docker,adm is two runners, docker+adm is one in both groups",
   )
   .action(start);
 addAgentCommands(program, print);
@@ -92,7 +94,7 @@ addDemoCommand(program, print);
 
 try {
   await program.parseAsync();
-  // 0, or what a command left in process.exitCode.
+  // 0, or the code that a command left in process.exitCode.
   process.exit();
 } catch (thrown) {
   if (thrown instanceof Error && "exitCode" in thrown) process.exit(Number(thrown.exitCode));

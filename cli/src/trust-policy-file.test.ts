@@ -5,7 +5,7 @@ import { aimAtOwnRegistry } from "./trust-policy-file.ts";
 
 const own = { registry: "http://127.0.0.1:4311", logKey: formatNoteKey(createSampleLog().key) };
 
-test("a host without a policy believes the registry beside it, and trusts nobody yet", () => {
+test("a host without a policy pins the log key of the registry beside it, and trusts no publisher", () => {
   expect(aimAtOwnRegistry(null, own)).toEqual({
     ...own,
     publishers: {},
@@ -13,13 +13,13 @@ test("a host without a policy believes the registry beside it, and trusts nobody
   });
 });
 
-test("the registry beside it is followed to another port; all else stays", () => {
+test("a new port of the registry beside it is adopted; the rest of the policy stays", () => {
   const known = { ...buildSamplePolicy({}), ...own, allowUnsignedPacks: true };
   const moved = { ...own, registry: "http://127.0.0.1:9" };
   expect(aimAtOwnRegistry(known, moved)).toEqual({ ...known, registry: moved.registry });
 });
 
-test("a host that its administrator aimed at another log stays aimed there", () => {
+test("a host that its administrator pointed at another log stays unchanged", () => {
   const mirror = {
     registry: "https://mirror.example",
     logKey: formatNoteKey(createSampleLog().key),

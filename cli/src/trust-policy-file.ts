@@ -12,15 +12,17 @@ export function readTrustPolicy(path: string): TrustPolicy | null {
   return parseTrustPolicy(parseJson(readFileSync(path), path, "CONFIG_INVALID"));
 }
 
-/** Hub and agent read it anew for every archive they verify, so it counts from now on. */
+/**
+ * Hub and agent read the file again for every archive that they verify, so a change counts at once.
+ */
 export function writeTrustPolicy(path: string, policy: TrustPolicy): void {
   writeAtomically(path, `${JSON.stringify(parseTrustPolicy(policy), null, 2)}\n`);
 }
 
 /**
- * Has this host get its packs from the registry that was started beside it, at
- * the address that it has now. The log's key is believed once and pinned; a host
- * that pins another log's has been aimed elsewhere by its administrator, and stays so.
+ * Points this host at the registry that was started beside it, at its present address. The log's
+ * key is trusted on first use and pinned. A host that pins another log's key was configured so by
+ * its administrator and is left unchanged.
  */
 export function aimAtOwnRegistry(
   known: TrustPolicy | null,
@@ -30,7 +32,7 @@ export function aimAtOwnRegistry(
   return known.logKey === own.logKey ? { ...known, registry: own.registry } : known;
 }
 
-/** Lets a key sign for a publisher beside the keys that may already. */
+/** Lets one more key sign for a publisher. */
 export function addTrustedKey(
   policy: TrustPolicy,
   publisher: string,
@@ -43,7 +45,7 @@ export function addTrustedKey(
   return { ...policy, publishers: { ...policy.publishers, [publisher]: { ...known, keys } } };
 }
 
-/** Lets an exact identity sign for a publisher beside the signers that may already. */
+/** Lets one more exact identity sign for a publisher. */
 export function addTrustedIdentity(
   policy: TrustPolicy,
   publisher: string,

@@ -14,7 +14,7 @@ import { afterAll, beforeEach, expect, test } from "vitest";
 import { exportRegistry } from "./operator/export-registry.ts";
 import { writeAtomically } from "./write-atomically.ts";
 
-// Attack class 51: in a folder where others may write, a link lies where the new file will be.
+// Attack class 51: another user of a shared folder puts a link at the temporary file's path.
 
 const folder = realpathSync(mkdtempSync(join(tmpdir(), "sonde-atomically-")));
 const path = join(folder, "file");

@@ -1,10 +1,10 @@
 import { closeSync, fchmodSync, openSync, renameSync, rmSync, writeFileSync } from "node:fs";
 
 /**
- * Replaces a file at once: a reader sees the old text or the new, never a part.
+ * Replaces a file atomically: a reader sees the old text or the new, never a part.
  *
- * @param mode what the file has then, whatever the umask
- * @param prepare changes owner and mode of the new file before it takes its place
+ * @param mode the file's mode, whatever the umask
+ * @param prepare changes owner and mode of the new file before the rename
  */
 export function writeAtomically(
   path: string,
@@ -12,7 +12,7 @@ export function writeAtomically(
   mode = 0o644,
   prepare: (file: string) => void = () => undefined,
 ): void {
-  // Made anew: what somebody put there, such as a link, is neither followed nor written to.
+  // Exclusive creation: a link that somebody put at this path is not followed.
   rmSync(`${path}.new`, { force: true });
   const file = openSync(`${path}.new`, "wx", mode);
   try {

@@ -31,7 +31,10 @@ export const AgentStatus = Type.Object(
       ),
     ),
     audit: Type.Object({ size: Type.Integer(), hash: Digest }, closed),
-    /** How far the registry's log was followed and when its key vouched for that; or why not. */
+    /**
+     * How far the agent follows the registry's log and when the log's key last signed that head, or
+     * why it cannot follow.
+     */
     registry: Type.Object(
       {
         head: Type.Union([LogHead, Type.Null()]),
@@ -48,7 +51,7 @@ export type AgentStatus = Static<typeof AgentStatus>;
 export const AgentPacks = Type.Object({ packs: Type.Array(PackReport) }, closed);
 export type AgentPacks = Static<typeof AgentPacks>;
 
-/** What a pack would do on this host, before it ever runs. */
+/** What a pack would do on this host. Available before the pack ever runs. */
 export const PackExplanation = Type.Object(
   {
     name: PackName,
@@ -57,7 +60,7 @@ export const PackExplanation = Type.Object(
     signer: Signer,
     state: PackReport.properties.state,
     requires: Requires,
-    /** What is asked beyond the present grant. */
+    /** What the pack asks for beyond the present grant. */
     missing: Requires,
     /** One entry per probe and read: the exact file, argv or request. */
     probes: Type.Array(
@@ -76,7 +79,7 @@ export const PackExplanation = Type.Object(
         closed,
       ),
     ),
-    /** Commands to run first, such as starting a runner with a group. */
+    /** Commands to run before the approval, such as starting a runner with a group. */
     before: Type.Array(Type.String()),
   },
   closed,
@@ -84,13 +87,13 @@ export const PackExplanation = Type.Object(
 export type PackExplanation = Static<typeof PackExplanation>;
 
 /**
- * A grant file, `<publisher>--<pack>.json` in the host's grants folder, owned by
- * root (or, without root, by the agent's user).
+ * A grant file, `<publisher>--<pack>.json` in the host's grants folder. Owned by root; without
+ * root, by the agent's user.
  */
 export const GrantFile = Type.Object(
   {
     pack: PackName,
-    /** The archive that was on screen when the person approved. */
+    /** Digest of the archive that was shown when the person approved. */
     digest: Digest,
     requires: Requires,
     approvedBy: Type.String({ minLength: 1, maxLength: 200 }),

@@ -33,8 +33,8 @@ export const AuditEvent = Type.Enum([
 export type AuditEvent = Static<typeof AuditEvent>;
 
 /**
- * What is recorded, on hub and agent alike. The chain (seq, previous hash,
- * hash) is added when the entry is appended; see trust/chain.
+ * The content of an audit entry, the same on hub and agent. The chain's fields (seq, previous hash,
+ * hash) are added when the entry is appended; see trust/chain.
  */
 export const AuditRecord = Type.Object(
   {
@@ -48,7 +48,7 @@ export const AuditRecord = Type.Object(
     status: Type.Enum(["ok", "failure", "denied", "info"]),
     code: Type.Union([CodeText, Type.Null()]),
     durationMs: Type.Union([Type.Number({ minimum: 0 }), Type.Null()]),
-    /** What else the event needs, small and free of results: params, digests, addresses. */
+    /** Further details of the event: params, digests, addresses. Never results. */
     detail: Type.Record(Type.String({ maxLength: 60 }), Type.Unknown(), { maxProperties: 30 }),
   },
   closed,

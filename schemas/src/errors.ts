@@ -1,10 +1,10 @@
 /**
- * The closed error table. One line per code; a code is never reused for
- * another meaning and never removed while a released client may meet it.
+ * The closed error table. One line per code. A code is never reused with another meaning, and never
+ * removed while a released client may meet it.
  *
- * `status`    HTTP status where the error leaves over REST
- * `retryable` whether the same request may succeed later without a change
- * `hint`      the next step, for a person or a model
+ * - `status`: HTTP status when the error leaves over REST
+ * - `retryable`: whether the same request may succeed later without a change
+ * - `hint`: the next step, for a person or a model
  */
 export const ERROR_TABLE = {
   // Input
@@ -17,7 +17,7 @@ export const ERROR_TABLE = {
   RANGE_INVALID: {
     status: 416,
     retryable: false,
-    hint: "Ask for bytes that the archive has; Content-Range says how many there are.",
+    hint: "Request bytes that the archive has; Content-Range states its size.",
   },
   NOT_FOUND: { status: 404, retryable: false, hint: "Check the name; list what exists first." },
   CONFIG_INVALID: {
@@ -25,7 +25,7 @@ export const ERROR_TABLE = {
     retryable: false,
     hint: "Correct the configuration file named in the message.",
   },
-  // Who may do what
+  // Authentication and authorization
   UNAUTHENTICATED: {
     status: 401,
     retryable: false,
@@ -76,14 +76,14 @@ export const ERROR_TABLE = {
   RESULT_INVALID: {
     status: 502,
     retryable: false,
-    hint: "The pack returned something its manifest does not promise; tell its author.",
+    hint: "The pack's result does not fit its manifest; tell its author.",
   },
   RESULT_TOO_LARGE: {
     status: 502,
     retryable: false,
     hint: "Ask for less; the pack should offer a narrower probe.",
   },
-  // Reads: could not look, as opposed to nothing there
+  // Reads: the agent could not look. An empty result means that nothing is there.
   PERMISSION_NEEDED: {
     status: 403,
     retryable: false,
@@ -149,7 +149,7 @@ export const ERROR_TABLE = {
   CAPABILITY_ABOVE_CEILING: {
     status: 403,
     retryable: false,
-    hint: "The host's maxCapability forbids this; only its administrator can raise it.",
+    hint: "The host's maxCapability forbids this; only the host's administrator can raise it.",
   },
   RUNNER_UNAVAILABLE: {
     status: 503,
@@ -210,7 +210,7 @@ export const ERROR_TABLE = {
   ROOT_UPDATE_FAILED: {
     status: 502,
     retryable: true,
-    hint: "Check the mirror and its first root.json; the root that is pinned stays.",
+    hint: "Check the mirror and its first root.json; the pinned root stays.",
   },
   CODE_REFUSED: {
     status: 422,
@@ -241,12 +241,12 @@ export const ERROR_TABLE = {
   ISSUER_UNAVAILABLE: {
     status: 503,
     retryable: true,
-    hint: "The issuer of the identity token did not show its keys; try again shortly.",
+    hint: "The issuer of the identity token did not return its keys; try again shortly.",
   },
   NAME_REFUSED: {
     status: 409,
     retryable: false,
-    hint: "Choose a name that cannot be taken for another's.",
+    hint: "Choose a name that does not resemble another publisher's or pack's name.",
   },
   VERSION_QUARANTINED: {
     status: 410,
@@ -266,12 +266,12 @@ export const ERROR_TABLE = {
   EXPORT_INVALID: {
     status: 422,
     retryable: false,
-    hint: "The file is damaged or was not made by sonde registry export; make it and carry it again.",
+    hint: "The file is damaged or is not an export; run sonde registry export again.",
   },
   REGISTRY_LOG_INCONSISTENT: {
     status: 502,
     retryable: false,
-    hint: "The registry's log is not the one it was; install nothing and compare with sonde registry audit.",
+    hint: "The registry's log was rewritten or forked; install nothing and run sonde registry audit.",
   },
   REGISTRY_UNAVAILABLE: {
     status: 503,
@@ -382,12 +382,14 @@ export const ERROR_TABLE = {
 
 export type ErrorCode = keyof typeof ERROR_TABLE;
 
-/** The form in which every error crosses a boundary. */
+/** The shape of every error that crosses a boundary. */
 export type ErrorBody = {
   error: { code: ErrorCode; message: string; retryable: boolean; hint: string };
 };
 
-/** An error with a code from the table. The message says what was expected and what came. */
+/**
+ * An error with a code from the table. The message states what was expected and what came instead.
+ */
 export class SondeError extends Error {
   readonly code: ErrorCode;
 
@@ -411,7 +413,7 @@ export function isErrorCode(value: unknown): value is ErrorCode {
   return typeof value === "string" && Object.hasOwn(ERROR_TABLE, value);
 }
 
-/** What to do about a code, which may be of another release's table. */
+/** The next step for a code, which may belong to another release's table. */
 export function adviceOn(code: string): { retryable: boolean; hint: string } {
   if (isErrorCode(code)) {
     const { retryable, hint } = ERROR_TABLE[code];
@@ -419,17 +421,23 @@ export function adviceOn(code: string): { retryable: boolean; hint: string } {
   }
   return {
     retryable: false,
-    hint: "A newer release made this code; its documentation explains it.",
+    hint: "A newer release sent this code; see its documentation.",
   };
 }
 
-/** An error from a failure that another process stated; a code of another release stays in the message. */
+/**
+ * Builds a SondeError from a failure that another process sent. A code that this release does not
+ * know is kept in the message.
+ */
 export function fromStated({ code, message }: { code: string; message: string }): SondeError {
   if (isErrorCode(code)) return new SondeError(code, message);
   return new SondeError("INTERNAL", `${code}: ${message}`);
 }
 
-/** Narrows anything thrown to a SondeError; what has no code becomes INTERNAL without its text. */
+/**
+ * Converts anything thrown to a SondeError. An error without a code becomes INTERNAL, without its
+ * message.
+ */
 export function toSondeError(thrown: unknown): SondeError {
   if (thrown instanceof SondeError) return thrown;
   return new SondeError("INTERNAL", "An unexpected error happened.", { cause: thrown });

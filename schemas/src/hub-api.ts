@@ -42,23 +42,28 @@ export type AgentDetail = Static<typeof AgentDetail>;
 export const AgentList = Type.Object({ agents: Type.Array(AgentDetail) }, closed);
 export type AgentList = Static<typeof AgentList>;
 
-/** `version` is one, or a range such as `^1`: the newest it means, by the registry's log. */
+/**
+ * `version` is an exact version, or a range such as `^1`. A range means its newest version in the
+ * registry's log.
+ */
 export const AssignPack = Type.Object(
   { version: Type.String({ minLength: 1, maxLength: 100 }) },
   closed,
 );
 
-/** How far the hub followed its registry's log, and who was shown another one. */
+/** How far the hub follows its registry's log, and which agents were shown a different log. */
 export const RegistryLogStatus = Type.Object(
   {
     registry: Type.String(),
     logKey: Type.String(),
     head: Type.Union([LogHead, Type.Null()]),
-    /** When the log's key vouched for that head. */
+    /** When the log's key last signed that head. */
     at: Type.Union([Timestamp, Type.Null()]),
     problem: Type.Union([Failure, Type.Null()]),
     forks: Type.Array(Type.Object({ agent: AgentName, head: LogHead }, closed)),
-    /** Agents that follow the log of another registry, of which nothing is compared here. */
+    /**
+     * Agents that follow another registry's log. The hub cannot compare their heads with its own.
+     */
     elsewhere: Type.Array(Type.Object({ agent: AgentName, logKey: Type.String() }, closed)),
   },
   closed,
@@ -68,7 +73,7 @@ export const parseRegistryLogStatus = buildParser(RegistryLogStatus, "hub answer
 
 export const CreateToken = Type.Object(
   {
-    /** When given, the token enrols this name only. */
+    /** If given, the token enrols only an agent of this name. */
     agentName: Type.Optional(AgentName),
   },
   closed,
@@ -76,7 +81,7 @@ export const CreateToken = Type.Object(
 
 export const CreatedToken = Type.Object(
   {
-    /** `sonde_et_<secret>.<CA fingerprint>`; shown once. */
+    /** `sonde_et_<secret>.<CA fingerprint>`; shown only once. */
     token: Type.String(),
     expiresAt: Timestamp,
     /** host:port of the enrol listener. */
@@ -100,7 +105,7 @@ export const ToolPin = Type.Object(
 export const ToolPinList = Type.Object(
   {
     pins: Type.Array(ToolPin),
-    /** Definitions that differ from their pin and are therefore not served. */
+    /** Tool definitions that differ from their pin and are therefore not served. */
     held: Type.Array(
       Type.Object({ probe: ProbeId, definitionSha256: Digest, packDigest: Digest }, closed),
     ),
@@ -112,7 +117,7 @@ export type ToolPinList = Static<typeof ToolPinList>;
 /** Approves the tool definitions of exactly this archive. */
 export const ApproveTools = Type.Object({ packDigest: Digest }, closed);
 
-/** What a key may do; agents and probes by exact name, or `*` for all. */
+/** What a key may do. Agents and probes are exact names, or `*` for all. */
 export const KeyPolicy = Type.Object(
   {
     role: Type.Union([Type.Literal("operator"), Type.Literal("client"), Type.Literal("auditor")]),
@@ -125,7 +130,7 @@ export type KeyPolicy = Static<typeof KeyPolicy>;
 
 export const CreateApiKey = Type.Object(
   {
-    /** Shown to people; no control characters. */
+    /** A label for people, without control characters. */
     name: Type.String({ pattern: "^[^\\u0000-\\u001f\\u007f]{1,80}$" }),
     policy: KeyPolicy,
   },
@@ -145,13 +150,13 @@ export const ApiKeyList = Type.Object({ keys: Type.Array(ApiKeySummary) }, close
 export const CreatedApiKey = Type.Object(
   {
     id: Uuid,
-    /** `sonde_ak_...`; shown once, stored as a hash. */
+    /** `sonde_ak_...`; shown only once, stored as a hash. */
     key: Type.String(),
   },
   closed,
 );
 
-/** Everything that is known about how one answer came to be. */
+/** The complete provenance of one answer. */
 export const CallProvenance = Type.Object(
   {
     callId: Uuid,
@@ -164,7 +169,7 @@ export const CallProvenance = Type.Object(
     ),
     approved: Type.Union([Type.Object({ by: Type.String(), at: Timestamp }, closed), Type.Null()]),
     reads: Type.Array(ReadTrace),
-    /** Milliseconds by hop, in the order of the walk. */
+    /** Milliseconds by hop, in the order of the hops. */
     hops: Type.Array(Type.Object({ hop: Type.String(), ms: Type.Number() }, closed)),
     audit: Type.Object(
       {
@@ -210,7 +215,7 @@ export const ToolResult = Type.Object(
 );
 export type ToolResult = Static<typeof ToolResult>;
 
-/** The one result shape of every tool. */
+/** The single result shape of all tools. */
 export const ToolResults = Type.Object(
   { results: Type.Array(ToolResult), cursor: Type.Optional(Type.String()) },
   closed,

@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
 import { buildProbeId, splitProbeId, toolNameOf } from "./names.ts";
 
-test("only the official publisher's probes lose their prefix, and the way back is exact", () => {
+test("only the official publisher's probe ids drop the prefix, and parsing restores the exact name", () => {
   expect(buildProbeId("sonde/system", "disk.usage")).toBe("system.disk.usage");
   expect(buildProbeId("acme/hello", "greet")).toBe("acme/hello.greet");
   for (const [pack, probe] of [
@@ -13,7 +13,7 @@ test("only the official publisher's probes lose their prefix, and the way back i
   }
 });
 
-test("tool names keep publishers apart", () => {
+test("tool names of different publishers never collide", () => {
   expect(toolNameOf("system.disk.usage")).toBe("system_disk_usage");
   expect(toolNameOf("acme/hello.greet")).toBe("acme__hello_greet");
 });

@@ -1,6 +1,6 @@
 import { type Static, Type } from "typebox";
 
-// Every pattern here is anchored and bounded; none comes from outside.
+// Every pattern here is anchored and bounded. No pattern comes from outside.
 
 /** `publisher/pack`, each part lower case. */
 export const PackName = Type.String({
@@ -41,11 +41,11 @@ export const Uuid = Type.String({
 });
 export type Uuid = Static<typeof Uuid>;
 
-/** What people call an agent; a lower-case host name. */
+/** An agent's name: a lower-case host name. */
 export const AgentName = Type.String({ pattern: "^[a-z0-9]([a-z0-9.-]{0,61}[a-z0-9])?$" });
 export type AgentName = Static<typeof AgentName>;
 
-/** ISO 8601 in UTC with milliseconds, as Date.prototype.toISOString gives it. */
+/** ISO 8601 in UTC with milliseconds, as Date.prototype.toISOString formats it. */
 export const Timestamp = Type.String({
   pattern: "^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}\\.[0-9]{3}Z$",
 });
@@ -82,15 +82,15 @@ export function buildProbeId(pack: PackName, probe: ProbeName): ProbeId {
 }
 
 /**
- * `system.disk.usage` -> `system_disk_usage`, `acme/hello.greet` -> `acme__hello_greet`. No two
- * probes share a tool name, since no segment of a probe's id has an underscore. The way back is the
- * hub's catalog, whose entries are by tool name.
+ * `system.disk.usage` -> `system_disk_usage`, `acme/hello.greet` -> `acme__hello_greet`. Tool names
+ * are unique, because no segment of a probe's id contains an underscore. The hub's catalog maps a
+ * tool name back to its probe.
  */
 export function toolNameOf(probe: ProbeId): string {
   return probe.replace("/", "__").replaceAll(".", "_");
 }
 
-/** Names kept free for tools of the hub itself, of which it has `list_agents` so far. */
+/** Names reserved for tools of the hub itself. `list_agents` is the only one that exists. */
 export const RESERVED_TOOLS: ReadonlySet<string> = new Set([
   "list_agents",
   "search_tools",
@@ -103,7 +103,7 @@ export const RESERVED_TOOLS: ReadonlySet<string> = new Set([
   "agent_overview",
 ]);
 
-/** The argument that the hub adds to every tool: no probe may have a parameter of that name. */
+/** The argument that the hub adds to every tool. No probe may have a parameter of this name. */
 export const AGENT_ARGUMENT = "agent";
 
 /** The inverse of buildProbeId. */

@@ -2,7 +2,7 @@ import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect, test } from "vitest";
 
-/** Requests and answers named in a file's table of routes: `Request -> Answer`. */
+/** Requests and answers that a file's table of routes names: `Request -> Answer`. */
 function bodiesOf(file: string): string[] {
   const text = readFileSync(join(import.meta.dirname, file), "utf8");
   const routes = text.split("\n").filter((line) => /^\/\/ +(GET|PUT|POST|DELETE) +\//.test(line));

@@ -8,30 +8,35 @@ const closed = { additionalProperties: false } as const;
 
 /** Any code of the error table. */
 export const Code = Type.Enum(Object.keys(ERROR_TABLE) as ErrorCode[]);
-/** A code of this release's table or of another's: what is not known is carried as it is. */
+/**
+ * A code of this release's table, or of another release's table. An unknown code is passed on
+ * unchanged.
+ */
 export const CodeText = Type.String({ pattern: "^[A-Z][A-Z0-9_]{1,59}$" });
 
 export const Failure = Type.Object(
   {
     code: Code,
-    /** One sentence; scrubbed like any other text that leaves the agent. */
+    /** One sentence. It is scrubbed like any other text that leaves the agent. */
     message: Type.String({ maxLength: 2000 }),
   },
   closed,
 );
 export type Failure = { code: ErrorCode; message: string };
 
-/** A failure as the other end of the wire says it, which may be of another release. */
+/** A failure as received over the wire; the sender may be of another release. */
 export const StatedFailure = Type.Object({
   code: CodeText,
   message: Type.String({ maxLength: 2000 }),
 });
 export type StatedFailure = Static<typeof StatedFailure>;
 
-/** What reading a file gives. */
+/** Data of a file read. */
 export const FileData = Type.Object({ text: Type.String() }, closed);
 
-/** What listing a directory gives; `text` or `failure` only when the source names a `child`. */
+/**
+ * Data of a directory read. `text` or `failure` is present only when the source names a `child`.
+ */
 export const DirectoryData = Type.Object(
   {
     entries: Type.Array(
@@ -48,7 +53,10 @@ export const DirectoryData = Type.Object(
   closed,
 );
 
-/** What statfs of every mount gives; sizes in bytes. A mount that could not be asked has `failure`. */
+/**
+ * Data of a statfs read of every mount; sizes in bytes. A mount that could not be queried has
+ * `failure`.
+ */
 export const FilesystemData = Type.Object(
   {
     mounts: Type.Array(
@@ -72,13 +80,13 @@ export const FilesystemData = Type.Object(
   closed,
 );
 
-/** What a command gives. */
+/** Data of a command. */
 export const ExecData = Type.Object(
   { stdout: Type.String(), stderr: Type.String(), exitCode: Type.Integer() },
   closed,
 );
 
-/** What a GET gives. */
+/** Data of a GET. */
 export const HttpData = Type.Object({ status: Type.Integer(), body: Type.String() }, closed);
 
 export type FileData = Static<typeof FileData>;
@@ -87,7 +95,7 @@ export type FilesystemData = Static<typeof FilesystemData>;
 export type ExecData = Static<typeof ExecData>;
 export type HttpData = Static<typeof HttpData>;
 
-/** The data of each source kind. No two kinds have a member in common. */
+/** The data of each source kind. No two kinds share a member. */
 export const READ_DATA = {
   file: FileData,
   directory: DirectoryData,
@@ -99,7 +107,9 @@ export type ReadDataByKind = { [K in SourceKind]: Static<(typeof READ_DATA)[K]> 
 
 const Data = Type.Union([FileData, DirectoryData, FilesystemData, ExecData, HttpData]);
 
-/** One look: `at` is Unix time in ms, `truncated` says the byte or entry cap cut it. */
+/**
+ * One sample. `at` is Unix time in ms. `truncated` is true when the byte or entry cap cut the data.
+ */
 export const Sample = Type.Object(
   { at: Type.Number(), truncated: Type.Boolean(), data: Data },
   closed,
@@ -107,8 +117,8 @@ export const Sample = Type.Object(
 export type Sample = Static<typeof Sample>;
 
 /**
- * The outcome of one read: one sample, or as many as the source declares.
- * A failure is never an empty list.
+ * The outcome of one read: one sample, or as many as the source declares. A failure is never an
+ * empty list.
  */
 export const ReadOutcome = Type.Union([
   Type.Object(
@@ -119,7 +129,7 @@ export const ReadOutcome = Type.Union([
 ]);
 export type ReadOutcome = { ok: true; samples: Sample[] } | { ok: false; failure: Failure };
 
-/** A read with every hole filled: what exactly will happen on the host. */
+/** A read with every hole filled: exactly what will happen on the host. */
 export const FilledRead = Type.Object(
   {
     name: Identifier,
@@ -130,7 +140,7 @@ export const FilledRead = Type.Object(
 );
 export type FilledRead = Static<typeof FilledRead>;
 
-/** What was really done for one read, for provenance and audit. */
+/** What was actually done for one read, for provenance and audit. */
 export const ReadTrace = Type.Object(
   {
     name: Identifier,
@@ -151,10 +161,13 @@ export type GuestInput = {
   now: number;
 };
 
-// The protocol between agent and runner: frames on a unix socket (wire/frames.ts), whose heads
-// have these shapes. The agent treats every reply as hostile; hence schemas for both ways.
-// Three kinds of frame have a body, JSON in UTF-8: the request `run` a GuestInput, its reply the
-// guest's return value when there is no failure, and the reply to `read` the outcomes by name.
+// The protocol between agent and runner: frames on a unix socket (wire/frames.ts) whose heads have
+// these shapes. The agent treats every reply as hostile, so both directions have schemas. Three
+// kinds of frame have a body of JSON in UTF-8:
+//
+// - the request `run` has a GuestInput
+// - the reply to `run` has the guest's return value, unless it has a failure
+// - the reply to `read` has the outcomes by read name
 
 export const RunnerRequest = Type.Union([
   Type.Object(
@@ -162,7 +175,7 @@ export const RunnerRequest = Type.Union([
       id: Type.Integer({ minimum: 1 }),
       op: Type.Literal("read"),
       reads: Type.Array(FilledRead, { maxItems: 20 }),
-      /** Time left for all reads together. */
+      /** Time left for all reads together, in ms. */
       timeoutMs: Type.Integer({ minimum: 1 }),
     },
     closed,
@@ -182,7 +195,7 @@ export const RunnerRequest = Type.Union([
     },
     closed,
   ),
-  /** The pack was revoked or replaced: its pack host ends. */
+  /** The pack was revoked or replaced, so its pack host must end. */
   Type.Object(
     { id: Type.Integer({ minimum: 1 }), op: Type.Literal("drop"), packDigest: Digest },
     closed,
@@ -215,7 +228,10 @@ export type RunnerReplyHead = Static<typeof RunnerReplyHead>;
 
 const ReadOutcomes = Type.Record(Type.String(), ReadOutcome);
 
-/** First frame of a runner: which groups it has besides its primary one, so the agent can choose. */
+/**
+ * First frame of a runner. It names the runner's supplementary groups, so that the agent can choose
+ * a runner for a pack.
+ */
 export const RunnerHello = Type.Object(
   {
     op: Type.Literal("hello"),

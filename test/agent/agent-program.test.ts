@@ -39,8 +39,8 @@ import {
   startTestHub,
 } from "../../agent/daemon/src/testing/test-hub.ts";
 
-// The bundled product as real processes: agent, runner, pack host and admit, as
-// another user when the tests run as root.
+// The bundled product as real processes: agent, runner, pack host and admit. When the tests run as
+// root, the processes run as another user.
 
 const text = { type: "string" } as const;
 const none: Manifest["probes"][string]["params"] = {
@@ -222,7 +222,7 @@ async function connect(): Promise<TestSession> {
   return session;
 }
 
-/** A session whose agent has the pack in service. */
+/** A session whose agent has the pack active. */
 async function serve(): Promise<TestSession> {
   write("grants/acme--hello.json", {
     pack: "acme/hello",
@@ -284,7 +284,7 @@ function readLog(): AuditEntry[] {
     .map((line) => JSON.parse(line) as AuditEntry);
 }
 
-test("a call is answered through runner and pack host, scrubbed and on record", async () => {
+test("a call is answered through runner and pack host, scrubbed and recorded", async () => {
   const session = await serve();
   const load = await call(session, "load");
   expect(load.failure).toBeUndefined();
@@ -316,7 +316,7 @@ test("a call is answered through runner and pack host, scrubbed and on record", 
   expect(await status()).toMatchObject({ connected: true, wall: "same-uid" });
 });
 
-test("attack 46: a pack that loops or eats memory costs its call, the next one is answered", async () => {
+test("attack 46: a pack that loops or exhausts memory fails its call, and the next call is answered", async () => {
   const session = await serve();
   expect((await call(session, "loops", 20_000)).failure?.code).toBe("PACK_TIMEOUT");
   expect((await call(session, "load")).status).toBe("ok");
@@ -346,7 +346,7 @@ test("attack 62: killed in the middle of calls, the agent comes back with every 
   expect(log[first.auditHead.size - 1]?.hash).toBe(first.auditHead.hash);
 });
 
-test("without a runner a call is refused in time, and answered when one is there again", async () => {
+test("without a runner a call is refused in time; with a new runner it is answered", async () => {
   const session = await serve();
   const runner = children[1];
   runner?.kill("SIGKILL");
@@ -373,7 +373,7 @@ test.each([
   await expect(startAgent(changes)).rejects.toThrow(code);
 });
 
-test("layer 1: as root, or with rights to gain, it does not start", () => {
+test("layer 1: as root, or able to gain rights, it does not start", () => {
   const config = write("agent.json", agentConfig());
   const { status: exit, stderr } = spawnSync(process.execPath, [programs.agent, config]);
   expect(exit).toBe(1);

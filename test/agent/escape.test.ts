@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { type TestBench, createTestBench } from "./start-runner.ts";
 
-// Attack class 49: an escaped script in place of the guest, under the product's own launcher.
+// Attack class 49: a hostile script in place of the guest, under the product's own launcher.
 let bench: TestBench;
 const unixServer = createServer((socket) => socket.end());
 const tcpServer = createServer((socket) => socket.end());
@@ -37,8 +37,7 @@ afterAll(async () => {
   await bench.close();
 });
 
-// What only a different user for the agent stops (the test runs as root then), and what
-// nothing stops where bubblewrap does not work: stated in SECURITY.md.
+// Targets that an escaped script may reach where bubblewrap does not work. SECURITY.md states this.
 const WITHOUT_BUBBLEWRAP = [
   "readable",
   "passwd",
@@ -61,7 +60,7 @@ test.each([
   const packHostPath = join(bench.workshop.folder, "escaped/escaped.mjs");
   const runner = bench.startRunner({ packHostPath, nodeArgs });
   const pack = bench.buildPack({ any: "" });
-  // The first call is answered by a runner with a warm-up of its own.
+  // The script needs the runner's pid, which the runner's first frame states.
   await expect.poll(() => bench.link.runners()).toHaveLength(1);
   const [hello] = bench.link.runners();
   const done = await bench.link.run(pack("any", { ...params, runnerPid: hello?.pid }));
@@ -72,7 +71,7 @@ test.each([
   await expect.poll(() => bench.link.runners()).toEqual([]);
 });
 
-test("a pack host that lies or says nothing costs its call and its life", async () => {
+test("a pack host that lies or is silent fails its call and is killed", async () => {
   const packHostPath = join(bench.workshop.folder, "escaped/escaped.mjs");
   const runner = bench.startRunner({ packHostPath });
   const pack = bench.buildPack({ any: "" });
@@ -103,7 +102,7 @@ test("a pack host that lies or says nothing costs its call and its life", async 
   await expect.poll(() => bench.link.runners()).toEqual([]);
 });
 
-test("bubblewrap works here, so the wall above is the full one", async () => {
+test("bubblewrap works here, so the tests above had both walls", async () => {
   const runner = bench.startRunner();
   await expect.poll(() => bench.link.runners()).toMatchObject([{ confinement: "bubblewrap" }]);
   runner.stdin?.end();

@@ -1,6 +1,6 @@
-// Stands in the place of a pack host, as if pack code had taken the process over: tries
-// everything the wall is there for and tells what worked, or lies. Argument of `run`: the
-// targets, or `lie`: members of the head and the body to answer with, "silence" for none.
+// Replaces a pack host, as if pack code had taken over its process. It either tries everything that
+// the wall should prevent and reports what worked, or it lies. The argument of `run` is the list of
+// targets, or `lie`: head members and a body to answer with; "silence" means no answer.
 import { spawnSync } from "node:child_process";
 import { readFileSync, readdirSync, writeFileSync } from "node:fs";
 import { connect } from "node:net";

@@ -17,7 +17,7 @@ import {
 } from "../../agent/runner/src/pack-host-pool/pack-queues.ts";
 import { serveAgent } from "../../agent/runner/src/serve-agent.ts";
 
-// The runner's side of pack hosts that were taken over: real processes that speak the protocol.
+// The runner against hostile pack hosts: real processes that speak the protocol.
 let folder: string;
 let link: RunnerLink;
 let ask: RunAsk;
@@ -40,7 +40,7 @@ afterEach(async () => {
   rmSync(folder, { recursive: true });
 });
 
-/** Answers "load" with ready and each call with a result of so many bytes. */
+/** Answers "load" with ready, and each call with a result of this many bytes. */
 const hostProgram = (bytes: number) => `
   const send = (value, body = Buffer.alloc(0)) => {
     const head = Buffer.from(JSON.stringify(value));
@@ -93,19 +93,19 @@ async function outcomeOf(launcher: PackHostLauncher) {
 
 const MAX_RESULT = 4 * 1024 * 1024;
 
-test("a result as long as a guest may give is taken", async () => {
+test("a result of the maximal length is accepted", async () => {
   expect(await outcomeOf(launcherOf(MAX_RESULT))).toBe("ok");
 });
 
-test("a result longer than a guest may give costs the call", async () => {
+test("a result above the maximal length fails the call", async () => {
   expect(await outcomeOf(launcherOf(MAX_RESULT + 1))).toBe("PACK_CRASHED");
 });
 
-test("a host whose memory nobody could watch does not run", async () => {
+test("a pack host whose memory cannot be monitored does not run", async () => {
   expect(await outcomeOf(launcherOf(2, false))).toBe("PACK_CRASHED");
 });
 
-test("a host that cannot be started costs the call, and the next is asked anew", async () => {
+test("a pack host that cannot be started fails the call, and the next call starts another", async () => {
   let starts = 0;
   const working = launcherOf(2);
   const queues = createPackQueues(
@@ -126,7 +126,7 @@ test("a host that cannot be started costs the call, and the next is asked anew",
   queues.drop(ask.packDigest);
 });
 
-test("whatever goes wrong with a question is its answer, and the runner lives", async () => {
+test("any error of a question is answered, and the runner survives", async () => {
   serve({
     run: () => Promise.reject(new RangeError("Invalid string length")),
     drop: () => undefined,

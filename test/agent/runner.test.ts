@@ -6,7 +6,7 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import type { RunAsk, RunDone } from "../../agent/daemon/src/edge/runner-link/runner-link.ts";
 import { type TestBench, createTestBench } from "./start-runner.ts";
 
-// The bundled runner and pack host as real processes of another user, under a real link.
+// The bundled runner and pack host as real processes of another user, with a real link.
 let bench: TestBench;
 let runner: ChildProcess;
 let ask: (probe: string, params?: object) => RunAsk;
@@ -40,7 +40,7 @@ const file = (path: string): FilledRead => ({
 });
 
 describe("the runner", () => {
-  test("introduces itself as a process without rights", async () => {
+  test("reports itself as a process without rights", async () => {
     await bench.link.read([file("/proc/uptime")], 1000, []);
     const [hello] = bench.link.runners();
     expect(hello).toMatchObject({ uid: bench.workshop.uid });
@@ -49,7 +49,7 @@ describe("the runner", () => {
     expect(status).toMatch(/^NoNewPrivs:\s+1$/m);
   });
 
-  test("reads side by side and says what it did", async () => {
+  test("reads concurrently and reports what it did", async () => {
     const { reads, traces } = await bench.link.read([file("/proc/uptime")], 1000, []);
     expect(reads["it"]).toMatchObject({ ok: true });
     expect(traces).toMatchObject([{ name: "it", what: "file /proc/uptime" }]);
@@ -62,7 +62,7 @@ describe("the runner", () => {
     expect(reads["it"]).toMatchObject({ ok: false, failure: { code: "READ_NOT_GRANTED" } });
   });
 
-  test("a group no runner has is waited for, then named", async () => {
+  test("a call waits for a runner with its group, then fails with the group's name", async () => {
     const read = bench.link.read([file("/proc/uptime")], 1000, ["no-such-group"]);
     await expect(read).rejects.toMatchObject({ code: "RUNNER_UNAVAILABLE" });
   });
@@ -93,7 +93,7 @@ describe("a guest", () => {
     expect(runner.exitCode).toBe(null);
   });
 
-  test("the memory of a pack host is bounded from outside", async () => {
+  test("the memory of a pack host is limited from outside", async () => {
     let peak = 0;
     const meter = setInterval(() => {
       for (const pid of packHosts()) peak = Math.max(peak, residentMb(pid));
@@ -104,7 +104,7 @@ describe("a guest", () => {
     expect(peak).toBeLessThan(500);
   });
 
-  test("a host that dies costs the call it was on", async () => {
+  test("a pack host that dies fails only its current call", async () => {
     await bench.link.run(ask("echo"));
     const before = workedTicks();
     const looping = bench.link.run({ ...ask("loop"), timeoutMs: 10_000 });
@@ -115,7 +115,7 @@ describe("a guest", () => {
     expect(codeOf(await behind)).toBe("ok");
   });
 
-  test("nothing a call leaves behind is there at the next", async () => {
+  test("a call sees nothing of an earlier call", async () => {
     const fresh = Buffer.from(
       '{"module":0,"global":"undefined","array":"undefined","object":"undefined"}',
     );
@@ -123,7 +123,7 @@ describe("a guest", () => {
     expect(await bench.link.run(ask("look"))).toMatchObject({ ok: true, result: fresh });
   });
 
-  test("another pack does not wait for one that loops", async () => {
+  test("a pack that loops does not delay another pack", async () => {
     const other = bench.buildPack({ echo: "return { other: true };" });
     await bench.link.run(other("echo"));
     let ended = false;
@@ -135,20 +135,20 @@ describe("a guest", () => {
     expect(codeOf(await looping)).toBe("PACK_TIMEOUT");
   });
 
-  test("code that is not the verified one never runs", async () => {
+  test("unverified code never runs", async () => {
     const changed = bench.buildPack({ echo: "return { ok: true };" })("echo");
     appendFileSync(changed.codePath, "\n");
     expect(codeOf(await bench.link.run(changed))).toBe("DIGEST_MISMATCH");
     const missing = { ...changed, codePath: `${changed.codePath}.none` };
     expect(codeOf(await bench.link.run(missing))).toBe("PACK_NOT_ACTIVE");
-    // A warm host is bound to the code it was started with.
+    // A warm host serves only the code that it was started with.
     const warm = ask("echo");
     await bench.link.run(warm);
     const other = { ...warm, codeSha256: changed.codeSha256 };
     expect(codeOf(await bench.link.run(other))).toBe("DIGEST_MISMATCH");
   });
 
-  test("a dropped pack's host is gone, its call refused", async () => {
+  test("a dropped pack's host is killed and its call refused", async () => {
     const pack = bench.buildPack({ loop: "for (;;);" })("loop");
     const before = packHosts();
     const looping = bench.link.run({ ...pack, timeoutMs: 10_000 });
@@ -158,12 +158,12 @@ describe("a guest", () => {
     await expect.poll(() => packHosts()).toEqual(before);
   });
 
-  test("a line of calls has an end", async () => {
+  test("the queue of calls is bounded", async () => {
     const pack = bench.buildPack({
       hold: "const end = Date.now() + 700; while (Date.now() < end);",
       quick: "return {};",
     });
-    // While the first runs, 64 may wait.
+    // While the first call runs, 64 may wait.
     const calls = ["hold", ...Array.from({ length: 79 }, () => "quick")].map((probe) =>
       bench.link.run(pack(probe)),
     );
@@ -174,7 +174,7 @@ describe("a guest", () => {
 });
 
 describe("losing a runner", () => {
-  test("a call whose runner dies is asked again of the replacement", async () => {
+  test("a call whose runner dies is retried on the replacement", async () => {
     const pack = bench.buildPack({
       slow: "const end = Date.now() + 400; while (Date.now() < end);",
     });
@@ -213,7 +213,7 @@ describe("losing a runner", () => {
 });
 
 describe("starting", () => {
-  test("with any right left, or a config it does not know, it does not start", () => {
+  test("with any right, or with an unknown configuration, it does not start", () => {
     const config = join(bench.workshop.folder, "bad.json");
     writeFileSync(
       config,
@@ -236,7 +236,7 @@ function packHosts(): string[] {
   return stdout.split("\n").filter(Boolean);
 }
 
-/** Processor time that the pack hosts have used so far, in clock ticks of 10 ms. */
+/** CPU time that the pack hosts have used so far, in clock ticks of 10 ms. */
 function workedTicks(): number {
   const ticks = packHosts().map((pid) => {
     const fields = readFileSync(`/proc/${pid}/stat`, "utf8").split(") ")[1]?.split(" ");

@@ -15,14 +15,14 @@ export type TestBench = {
   link: RunnerLink;
   log: string[];
   denied: string;
-  /** Starts a runner as the product does: another user, no rights, a pipe on stdin. */
+  /** Starts a runner as the product does: as another user, without rights, with a pipe on stdin. */
   startRunner(changes?: Partial<RunnerConfig>): ChildProcess;
-  /** Writes a pack whose probes are the given methods; gives what a `run` needs. */
+  /** Writes a pack whose probes are the given methods. Returns the members that a `run` needs. */
   buildPack(probes: Record<string, string>): (probe: string, params?: object) => RunAsk;
   close(): Promise<void>;
 };
 
-/** The bundled runner and pack host under a real link, laid out where any user can run them. */
+/** The bundled runner and pack host with a real link, in a folder that any user can enter. */
 export async function createTestBench(): Promise<TestBench> {
   const workshop = await createWorkshop();
   const runnerPath = await workshop.bundle("runner", `import "./agent/runner/src/main.ts";`);
@@ -65,7 +65,10 @@ export async function createTestBench(): Promise<TestBench> {
   };
 }
 
-/** What `sonde-pack build` makes of a pack, written by hand: it may do what no build would let through. */
+/**
+ * A pack's bundle, written by hand as `sonde-pack build` would format it. It may contain code that
+ * no build accepts.
+ */
 function buildPack(folder: string, count: number, probes: Record<string, string>) {
   const methods = Object.entries(probes).map(
     ([name, body]) => `${JSON.stringify(name)}(input) { ${body} }`,

@@ -17,7 +17,7 @@ const file = (path: string): FilledRead => ({
   values: {},
 });
 
-test("a fifo neither holds up a read nor costs the runner", async () => {
+test("a FIFO neither delays a read nor ends the runner", async () => {
   const fifo = join(bench.workshop.folder, "fifo");
   spawnSync("mkfifo", [fifo]);
   const runner = bench.startRunner();
@@ -27,7 +27,7 @@ test("a fifo neither holds up a read nor costs the runner", async () => {
   expect(runner.exitCode ?? runner.signalCode).toBe(null);
 });
 
-test("a runner that stops answering is given up and its question asked elsewhere", async () => {
+test("a runner that stops answering is abandoned and its question retried on another runner", async () => {
   const first = bench.startRunner();
   await bench.link.read([file("/proc/uptime")], 1000, []);
   process.kill(first.pid ?? 0, "SIGSTOP");
@@ -40,11 +40,11 @@ test("a runner that stops answering is given up and its question asked elsewhere
   process.kill(first.pid ?? 0, "SIGKILL");
 });
 
-// A file server that never answers, made of the kernel's own FUSE; mounting needs root.
+// A FUSE file server that never answers. Mounting it needs root.
 const canMount = process.getuid?.() === 0;
 
 test.runIf(canMount)(
-  "a runner with a look stuck in the kernel answers, then ends itself",
+  "a runner with a read stuck in the kernel answers, then ends itself",
   async () => {
     const mountPoint = join(bench.workshop.folder, "dead");
     mkdirSync(mountPoint);
@@ -64,7 +64,7 @@ test.runIf(canMount)(
       );
       expect(stuck.reads["it"]).toMatchObject({ ok: false, failure: { code: "READ_TIMEOUT" } });
       expect(stuck.reads["fine"]).toMatchObject({ ok: true });
-      // The other mounts are still reported: the dead one is asked by a process of its own.
+      // The other mounts are still reported, because a separate process queries the dead one.
       const source = { kind: "filesystem" as const, timeoutMs: 2000, maxBytes: 1_000_000 };
       const { reads } = await bench.link.read([{ name: "df", source, values: {} }], 3000, []);
       const mounts = JSON.stringify(reads["df"]);

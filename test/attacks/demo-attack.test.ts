@@ -5,7 +5,7 @@ import { createAgentClient } from "../../cli/src/agent-client.ts";
 import { layoutOf } from "../../cli/src/data-layout.ts";
 import { type Product, startProduct, workspace } from "../product/start-product.ts";
 
-// `npm run demo:attack` as a person runs it, against the running product.
+// Runs `npm run demo:attack` as a person does, against the running product.
 
 let product: Product;
 beforeAll(async () => {
@@ -34,7 +34,7 @@ async function readState() {
   };
 }
 
-test("every attack is refused with its code, twice, and nothing is left behind", async () => {
+test("every attack is refused with its code, in two runs, and nothing is left behind", async () => {
   const before = await readState();
   for (let run = 0; run < 2; run++) {
     const { code, out } = await runDemo("--data", product.data, "--json");
@@ -52,13 +52,13 @@ test("every attack is refused with its code, twice, and nothing is left behind",
   }
 });
 
-test("a person reads a line for each attack", async () => {
+test("the output for a person has a line for each attack", async () => {
   const { code, out } = await runDemo("--data", product.data);
   expect(code).toBe(0);
   expect(out.match(/^refused /gm)).toHaveLength(5);
 });
 
-test("where nothing runs it says so", async () => {
+test("without a running product it says so", async () => {
   const data = mkdtempSync("/tmp/sonde-nothing-");
   try {
     const { code, out } = await runDemo("--data", data, "--json");

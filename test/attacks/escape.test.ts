@@ -20,8 +20,8 @@ import { findPid, findPostgres } from "../product/processes.ts";
 import { type Product, startProduct, until } from "../product/start-product.ts";
 import { addPublisher, findProgram, installPack, trustPublisher } from "../product/test-packs.ts";
 
-// Attack class 49: an escaped script in the place of the pack host, under the product's own
-// launcher and its real processes. Each wall is also tried alone.
+// Attack class 49: a hostile script in place of the pack host, under the product's own launcher and
+// its real processes. Each wall is also tested alone.
 
 const asRoot = process.getuid?.() === 0;
 const folder = mkdtempSync("/tmp/sonde-escaped-");
@@ -45,7 +45,7 @@ beforeAll(async () => {
   await new Promise<void>((done) => unixServer.listen(join(folder, "socket"), done));
   chmodSync(join(folder, "socket"), 0o666);
   await new Promise<void>((done) => tcpServer.listen(0, "127.0.0.1", done));
-  // A program that makes whoever runs it root, where nothing forbids it.
+  // A setuid program that makes its caller root unless a wall forbids it.
   if (asRoot) {
     copyFileSync("/usr/bin/id", join(folder, "id"));
     chmodSync(join(folder, "id"), 0o4755);
@@ -64,7 +64,7 @@ const configFile = () => join(product.data, "config", "runner.json");
 const runnerConfig = () =>
   JSON.parse(readFileSync(configFile(), "utf8")) as Record<string, unknown>;
 
-/** Everything worth having on this machine: what the walls protect. */
+/** The assets that the walls protect on this machine. */
 function writeTargets(): void {
   const at = (...parts: string[]) => join(product.data, ...parts);
   const layout = layoutOf(product.data);
@@ -107,7 +107,7 @@ function writeTargets(): void {
   writeFileSync(join(folder, "host", "targets.json"), JSON.stringify(targets));
 }
 
-/** Puts a program in the pack host's place and has the supervisor start the runner anew. */
+/** Replaces the pack host by a program and makes the supervisor restart the runner. */
 async function replaceHost(packHostPath: string, nodeArgs: string[]): Promise<string> {
   writeFileSync(configFile(), JSON.stringify({ ...runnerConfig(), packHostPath, nodeArgs }));
   const before = findPid(product, "runner") ?? 0;
@@ -131,7 +131,7 @@ async function workedUnderProduct(): Promise<string[]> {
   }
 }
 
-/** The script as a plain child, behind nothing but what `command` puts in front of it. */
+/** Runs the script as a plain child process, behind only the walls that `command` adds. */
 async function workedBehind(command: string, args: string[]): Promise<string[]> {
   const child = spawn(command, args, { cwd: "/", env: {}, stdio: ["pipe", "pipe", "inherit"] });
   try {
@@ -153,8 +153,8 @@ async function workedBehind(command: string, args: string[]): Promise<string[]> 
 
 const ALLOW_ALL = ["--allow-fs-read=*", "--allow-fs-write=*", "--allow-child-process"];
 
-// What a user of its own does not stop by itself: bubblewrap is for these. An escaped script
-// without bubblewrap is still the runner's user, so what the runner may do it may do.
+// A separate user alone does not prevent these; bubblewrap does. Without bubblewrap, an escaped
+// script has all rights of the runner's user.
 const ONLY_BUBBLEWRAP_STOPS = [
   "read /etc/passwd",
   "read trust.json",
@@ -186,7 +186,7 @@ test.each([
 });
 
 // Attack 49.
-test("the runner's own user alone keeps agent, hub, keys and root out of reach", async () => {
+test("a separate user for the runner alone protects agent, hub, keys and root", async () => {
   writeTargets();
   if (!asRoot) {
     warn("not root, so every process has one user: the wall between users was NOT checked");
@@ -200,7 +200,7 @@ test("the runner's own user alone keeps agent, hub, keys and root out of reach",
   expect(worked.filter((name) => !ONLY_BUBBLEWRAP_STOPS.includes(name))).toEqual([]);
 });
 
-test("without any wall the same script reaches everything, so the tests above can fail", async () => {
+test("without walls the same script reaches everything, so the tests above can fail", async () => {
   writeTargets();
   const worked = await workedBehind(process.execPath, [program]);
   rmSync(join(layoutOf(product.data).grants, "acme--written.json"), { force: true });
@@ -229,7 +229,7 @@ test("without any wall the same script reaches everything, so the tests above ca
   }
 });
 
-test("with the real pack host back in place the pack answers again", async () => {
+test("with the real pack host restored, the pack answers again", async () => {
   await replaceHost(honestHost, []);
   expect(await workedUnderProduct()).toEqual(["the real pack"]);
 });

@@ -1,6 +1,6 @@
-// Stands in the place of a pack host, as if pack code had taken the process over, and tries
-// everything the walls are there for. What to try is in targets.json beside it; its answer
-// to every call is the list of what worked.
+// Replaces a pack host, as if pack code had taken over its process, and tries everything that the
+// walls should prevent. targets.json beside it lists the targets. Its answer to every call is the
+// list of what worked.
 import { spawnSync } from "node:child_process";
 import { closeSync, openSync, readFileSync, readdirSync, writeFileSync } from "node:fs";
 import { connect } from "node:net";
@@ -59,7 +59,7 @@ async function tryEverything(targets) {
       `environment of ${name}`,
       works(() => readFileSync(`/proc/${pid}/environ`)),
     );
-    // What ptrace(2) asks of the kernel, asked by opening.
+    // Opening this file needs the same kernel permission as ptrace(2).
     note(
       `memory of ${name}`,
       works(() => closeSync(openSync(`/proc/${pid}/mem`, "r+"))),

@@ -74,17 +74,17 @@ afterAll(async () => {
 });
 
 test.each([
-  // The first two run for seconds, so that several answers must come before they end.
+  // The first two run for seconds, so several answers must arrive before they end.
   ["loop", ["PACK_TIMEOUT"], 3],
   ["regex", ["PACK_TIMEOUT"], 3],
   ["memory", ["PACK_CRASHED", "PACK_TIMEOUT"], 0],
-  // On a slow machine the deadline comes before the memory is full.
+  // On a slow machine the deadline passes before the memory is full.
   ["abort", ["PACK_CRASHED", "PACK_TIMEOUT"], 0],
 ])("attack 46: %s costs its own call, nothing behind or beside it", async (probe, codes, least) => {
   let ended = false;
   const hostile = call(probe).finally(() => (ended = true));
   const behind = ["one", "two", "three"].map((text) => call("echo", { text }));
-  // As long as the hostile call runs, another pack answers and the hub and the agent are there.
+  // While the hostile call runs, another pack answers, and hub and agent stay available.
   let meanwhile = 0;
   do {
     const answer = await client.call("system_memory_usage", { agent: product.agent });
@@ -100,7 +100,7 @@ test.each([
   expect((await Promise.all(behind)).map(answerOf)).toEqual(["one", "two", "three"]);
 });
 
-test("attack 47: nothing is left for the next call, in the module, a global or a prototype", async () => {
+test("attack 47: a call leaves nothing for the next in the module, a global or a prototype", async () => {
   expect(answerOf(await call("count"))).toBe("1undefinedundefinedundefined");
   for (const probe of ["leave_global", "leave_prototype", "leave_object"]) {
     expect(codeOf(await call(probe))).toBe("PACK_FAILED");
@@ -108,7 +108,7 @@ test("attack 47: nothing is left for the next call, in the module, a global or a
   }
 });
 
-test("attack 53: a secret in what was read leaves as a marker, in results, errors, audit and logs", async () => {
+test("attack 53: a secret in the data read is a marker in results, errors, audit and logs", async () => {
   const read = await call("secrets");
   expect(codeOf(read)).toBe("ok");
   expect(String(answerOf(read))).toContain("DB_PASSWORD=[redacted:");
@@ -130,7 +130,7 @@ test("attack 53: a secret in what was read leaves as a marker, in results, error
   }
 });
 
-test("attack 51: a fifo in place of the declared file is refused at once and nothing is stuck", async () => {
+test("attack 51: a FIFO in place of the declared file is refused at once and nothing hangs", async () => {
   renameSync(declared, `${declared}.kept`);
   execFileSync("mkfifo", ["-m", "666", declared]);
   try {
@@ -142,7 +142,7 @@ test("attack 51: a fifo in place of the declared file is refused at once and not
   expect(codeOf(await call("secrets_fail"))).toBe("ok");
 });
 
-test("a runner that stands still is replaced, and calls go on", async () => {
+test("a runner that hangs is replaced, and calls continue", async () => {
   const stuck = findPid(product, "runner") ?? 0;
   expect(stuck).toBeGreaterThan(1);
   process.kill(stuck, "SIGSTOP");

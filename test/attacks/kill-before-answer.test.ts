@@ -18,8 +18,8 @@ import {
   trustPublisher,
 } from "../product/test-packs.ts";
 
-// Attack classes 61 to 63: a process dies after the work is durable and before its answer is out.
-// The moment is held open from outside, by stopping the process that would go on.
+// Attack classes 61 to 63: a process dies after its work is durable and before its answer is sent.
+// The test stops a process (SIGSTOP) or holds a lock to keep that moment open.
 
 const PROBE = "acme/slow.look";
 const PACK = {
@@ -52,7 +52,7 @@ async function ask(tool: string): Promise<CallAnswer | "no answer"> {
       await client.close();
     }
   } catch {
-    // Whatever the transport says about a peer that was killed.
+    // Any error that the transport raises for a killed peer.
     return "no answer";
   }
 }
@@ -70,7 +70,7 @@ async function untilReplaced(role: Role, killed: number): Promise<void> {
   await until(`a new ${role}`, () => ![undefined, killed].includes(findPid(product, role)), 60_000);
 }
 
-/** The call of the slow probe that the agent has begun and not ended, once it is on record. */
+/** The call of the slow probe, once the agent has recorded it; it has not ended. */
 function findBegun(): string | undefined {
   const entries = readVerifiedAgentAudit(product);
   const ofProbe = entries.filter(({ record }) => record.probe === PROBE);
@@ -85,7 +85,7 @@ function expectKept(before: AuditEntry[], after: AuditEntry[]): void {
 
 test.each<{ dies: Role[]; ends: string[] }>([
   { dies: ["hub"], ends: ["no answer"] },
-  // What the agent had handed to the kernel by then still arrives.
+  // Bytes that the agent had already handed to the kernel still arrive.
   { dies: ["agent"], ends: ["ok", "CALL_OUTCOME_UNKNOWN"] },
   { dies: ["agent", "hub"], ends: ["no answer"] },
 ])("an answer is durable on the agent and unread by the hub when $dies dies", async (row) => {
@@ -93,7 +93,7 @@ test.each<{ dies: Role[]; ends: string[] }>([
   const callId = await until("the agent to begin", findBegun);
   const hubBefore = await readVerifiedAudit(product);
   const agentPid = findPid(product, "agent");
-  // From here on nothing that the agent says is read.
+  // From here on, nothing from the agent is read.
   signal("hub", "SIGSTOP");
   const response = await until("the response on the agent's record", () =>
     readVerifiedAgentAudit(product).find(
@@ -127,10 +127,10 @@ test.each<{ dies: Role[]; ends: string[] }>([
   expect(codeOf(await ask("acme__slow_look"))).toBe("ok");
 });
 
-/** Names the advisory lock that holds a commit. */
+/** Names the advisory lock that delays a commit. */
 const HELD = 61;
 
-/** Two connections to the registry's own PostgreSQL, which admits nobody but its own user. */
+/** Two connections to the registry's own PostgreSQL, which admits only its own user. */
 async function connectAsRegistry(): Promise<{ sql: Sql; rival: Sql }> {
   const folder = join(product.data, "registry");
   const own = process.geteuid?.() ?? -1;
@@ -145,7 +145,7 @@ async function connectAsRegistry(): Promise<{ sql: Sql; rival: Sql }> {
       connection: { search_path: "registry" },
     };
     const [sql, rival] = [postgres(options), postgres(options)];
-    // Connected now, as that user; later statements go over the same socket.
+    // Connects now, as that user. Later statements use the same socket.
     await Promise.all([sql`select 1`, rival`select 1`]);
     return { sql, rival };
   } finally {
@@ -153,14 +153,14 @@ async function connectAsRegistry(): Promise<{ sql: Sql; rival: Sql }> {
   }
 }
 
-test("a version is durable in the registry and its publisher not answered when it dies", async () => {
+test("the registry dies after a version is durable and before its publisher gets the answer", async () => {
   const wanted = { ...PACK, version: "1.1.0" };
   const built = await buildTestPack(wanted);
   const bundle = signArchive(built.archive, acme.privateKey);
   const publish = () => publishBytes(product, acme, wanted, built.archive, bundle);
   const { sql, rival } = await connectAsRegistry();
 
-  // A trigger of this test's holds the registry's commit back, inside PostgreSQL.
+  // A trigger of this test delays the registry's commit inside PostgreSQL.
   await rival`select pg_advisory_lock(${HELD})`;
   await sql.unsafe(`
     create function hold() returns trigger language plpgsql as
@@ -195,8 +195,7 @@ test("a version is durable in the registry and its publisher not answered when i
     return response?.status === 200 && Buffer.from(await response.arrayBuffer());
   });
   expect(archive.equals(built.archive)).toBe(true);
-  // Asked again, the publisher gets the answer it missed and nothing is logged twice; other bytes
-  // are refused.
+  // A repeated publish gets the missing answer and logs nothing twice. Other bytes are refused.
   const read = async () => (await fetch(url)).json();
   const first: unknown = await read();
   await publish();

@@ -12,7 +12,7 @@ import {
   trustPublisher,
 } from "../product/test-packs.ts";
 
-// Attack classes 61 to 63 and 65: every process dies at the worst moment, and nothing that was
+// Attack classes 61 to 63 and 65: every process is killed at the worst moment, and nothing
 // acknowledged is lost.
 
 const SOURCES = `export const load = source.file({ path: "/proc/loadavg", samples: { count: 3, intervalMs: 1000 } });`;
@@ -37,7 +37,7 @@ afterAll(async () => {
   await product?.stop();
 });
 
-/** One call on a connection of its own; a hub that dies under it gives "no answer". */
+/** One call on its own connection. If the hub dies during the call, the result is "no answer". */
 async function ask(tool: string): Promise<CallAnswer | "no answer"> {
   try {
     const client = await connectOlderClient(product.mcpUrl, product.apiKey);
@@ -47,7 +47,7 @@ async function ask(tool: string): Promise<CallAnswer | "no answer"> {
       await client.close();
     }
   } catch {
-    // Whatever the transport says about a peer that was killed.
+    // Any error that the transport raises for a killed peer.
     return "no answer";
   }
 }
@@ -56,7 +56,7 @@ const codeOf = (answer: CallAnswer | "no answer") =>
 const slow = () => ask("acme__slow_look");
 const quick = () => ask("system_memory_usage");
 
-/** Makes a slow call and resolves when the agent has it on record: the probe runs from then on. */
+/** Makes a slow call and resolves when the agent has recorded it. The probe is then running. */
 async function startSlow(): Promise<{ answer: ReturnType<typeof slow> }> {
   const begun = () =>
     readVerifiedAgentAudit(product).filter(
@@ -75,7 +75,7 @@ function kill(role: Role): number {
   return pid;
 }
 
-/** Everything works again by itself: another process, connected, answering. */
+/** Everything recovers without help: a new process is connected and answers. */
 async function untilWell(role: Role, killed: number): Promise<void> {
   await until(
     `a new ${role}`,
@@ -88,7 +88,7 @@ async function untilWell(role: Role, killed: number): Promise<void> {
   await until("an answer", async () => codeOf(await quick()) === "ok", 60_000);
 }
 
-/** The hub's log verifies and has every call; the agent's too, with its answer. */
+/** The hub's log verifies and contains every call. So does the agent's log, with the answers. */
 async function expectOnRecord(answered: CallAnswer[]): Promise<AuditEntry[]> {
   const hub = await readVerifiedAudit(product);
   const agent = readVerifiedAgentAudit(product);
@@ -103,17 +103,17 @@ async function expectOnRecord(answered: CallAnswer[]): Promise<AuditEntry[]> {
   const onAgent = eventsOf(agent);
   for (const { callId } of answered) {
     expect(onHub.get(callId)?.[0]).toBe("call.request");
-    // A response row may be cut off by a crash; then the next start says so.
+    // A crash may lose the last response entry. The next start then records this.
     expect(["call.response", "call.unknown"]).toContain(onHub.get(callId)?.[1]);
     expect(onAgent.get(callId)).toEqual(["call.request", "call.response"]);
   }
-  // Nothing ever ran that the hub had not recorded first.
+  // The hub recorded every call before it ran.
   const ran = [...onAgent.keys()].filter((callId) => callId !== null);
   expect(ran.filter((callId) => onHub.get(callId)?.[0] !== "call.request")).toEqual([]);
   return hub;
 }
 
-/** Calls without a pause until told to stop; gives those that were answered well. */
+/** Calls without a pause until told to stop. Returns the successful calls. */
 function startBurst(width: number): { count(): number; stop(): Promise<CallAnswer[]> } {
   let stopped = false;
   const answered: CallAnswer[] = [];
@@ -134,7 +134,7 @@ function startBurst(width: number): { count(): number; stop(): Promise<CallAnswe
   };
 }
 
-test("the agent dies while a probe runs: a code at once, AGENT_OFFLINE meanwhile, then it is back", async () => {
+test("the agent dies while a probe runs: an error code at once, then AGENT_OFFLINE, then recovery", async () => {
   const { answer: interrupted } = await startSlow();
   const killed = kill("agent");
   const answer = await interrupted;
@@ -148,12 +148,12 @@ test("the agent dies while a probe runs: a code at once, AGENT_OFFLINE meanwhile
     ["call.request", null],
     ["call.response", "CALL_OUTCOME_UNKNOWN"],
   ]);
-  // What it had begun is on the agent's record, although its answer never came to be.
+  // The agent's log contains the call that it had begun, although no answer was produced.
   const agent = readVerifiedAgentAudit(product).filter(({ record }) => record.callId === callId);
   expect(agent.map(({ record }) => record.event)).toEqual(["call.request"]);
 });
 
-test("the hub dies while a probe runs: the call is unknown on record, the agent comes back by itself", async () => {
+test("the hub dies while a probe runs: the log records an unknown outcome, and the agent reconnects", async () => {
   const before = new Set((await readVerifiedAudit(product)).map(({ record }) => record.callId));
   const agentPid = findPid(product, "agent");
   const { answer: interrupted } = await startSlow();
@@ -180,7 +180,7 @@ test.each<Role>(["hub", "agent"])(
     const answered = await burst.stop();
     await untilWell(role, killed);
     const hub = await expectOnRecord(answered);
-    // No request stays open: each has an end, known or unknown.
+    // No request stays open: each has an outcome, known or unknown.
     const ended = new Set(
       hub
         .filter(({ record }) => record.event !== "call.request")
@@ -193,14 +193,14 @@ test.each<Role>(["hub", "agent"])(
   },
 );
 
-test("the runner dies while it reads: its replacement answers the same call", async () => {
+test("the runner dies during a read: its replacement answers the same call", async () => {
   const { answer: interrupted } = await startSlow();
   const killed = kill("runner");
   expect(codeOf(await interrupted)).toBe("ok");
   expect(findPid(product, "runner")).not.toBe(killed);
 });
 
-test("the registry dies: packs keep serving, and publishing works again afterwards", async () => {
+test("the registry dies: packs stay active, and publishing works again afterwards", async () => {
   const killed = kill("registry");
   expect(codeOf(await quick())).toBe("ok");
   await untilWell("registry", killed);
@@ -221,7 +221,7 @@ test("the registry dies: packs keep serving, and publishing works again afterwar
   expect(pack.status).toBe(200);
 });
 
-test("attack 65: the hub's PostgreSQL dies: nothing runs unrecorded, and both come back", async () => {
+test("attack 65: the hub's PostgreSQL dies: nothing runs unrecorded, and both recover", async () => {
   const answered: CallAnswer[] = [];
   for (let index = 0; index < 3; index++) answered.push((await quick()) as CallAnswer);
   const hub = findPid(product, "hub") ?? 0;
@@ -230,14 +230,14 @@ test("attack 65: the hub's PostgreSQL dies: nothing runs unrecorded, and both co
   expect(["AUDIT_UNAVAILABLE", "UNAUTHENTICATED", "INTERNAL", "no answer", "ok"]).toContain(
     codeOf(during),
   );
-  // Its processes outlive the postmaster for a moment, and what they commit is durable.
+  // PostgreSQL's backends outlive the postmaster for a moment, and their commits are durable.
   if (during !== "no answer" && codeOf(during) === "ok") answered.push(during);
   await untilWell("hub", hub);
   expect(readLog(product, "hub")).toContain("the PostgreSQL server of");
   await expectOnRecord(answered);
 });
 
-test("the registry's PostgreSQL dies: it ends with a word and comes back", async () => {
+test("the registry's PostgreSQL dies: the registry ends with a message and restarts", async () => {
   const registry = findPid(product, "registry") ?? 0;
   process.kill(findPostgres(product, "registry"), "SIGKILL");
   await untilWell("registry", registry);

@@ -30,8 +30,8 @@ import {
   trustPublisher,
 } from "../product/test-packs.ts";
 
-// Attack 69: whoever has the registry's data has its log key too, and can write
-// two histories. One copy serves the hub and its agent, the other a second agent.
+// Attack 69: an attacker with the registry's data also has its log key and can write two histories.
+// One copy serves the hub and its agent, the other a second agent.
 
 const data = createDataFolder();
 const copy = mkdtempSync("/tmp/sonde-fork-");
@@ -49,7 +49,7 @@ beforeAll(async () => {
   acme = await addPublisher(first, "acme");
   trustPublisher(first, acme);
   await first.stop();
-  // A registry that is stopped has its whole state in its folder: database, archives, key.
+  // The folder of a stopped registry holds its whole state: database, archives, key.
   cpSync(join(data, "registry"), at("registry"), {
     recursive: true,
     preserveTimestamps: true,
@@ -65,7 +65,7 @@ afterAll(async () => {
   for (const folder of [data, copy]) rmSync(folder, { recursive: true, force: true });
 });
 
-/** As root, a copied folder is root's until it is given to the service. */
+/** Running as root, the copied folder belongs to root until it is given to the service. */
 function giveTo(path: string, { uid, gid }: Account): void {
   if (!accounts.separate) return;
   chownSync(path, uid, gid);
@@ -76,7 +76,7 @@ function giveTo(path: string, { uid, gid }: Account): void {
   }
 }
 
-/** Starts one of the product's programs as its user; resolves with its first line. */
+/** Starts one of the product's programs as its user. Resolves with its first line. */
 async function run(
   account: Account,
   file: string,
@@ -126,7 +126,7 @@ function readPolicy(): TrustPolicy {
   return policy;
 }
 
-/** An agent of the same hub, whose registry is the copy. */
+/** An agent of the same hub that uses the copy as its registry. */
 async function startSecondAgent(): Promise<void> {
   for (const [name, mode, own] of [
     ["state", 0o711, true],
@@ -170,7 +170,7 @@ async function startSecondAgent(): Promise<void> {
 const readStatus = async () =>
   parseRegistryLogStatus((await product.hub.send("GET", "/registry")).body);
 
-/** Publishes a version whose code differs with `word`, as its publisher would. */
+/** Publishes a version whose code differs by `word`, as its publisher would. */
 async function publish(registryUrl: string, word: string): Promise<void> {
   const pack = {
     name: "acme/said",
@@ -184,9 +184,9 @@ async function publish(registryUrl: string, word: string): Promise<void> {
   await publishBytes({ ...product, registryUrl }, acme, pack, archive, bundle);
 }
 
-test("attack 69: two histories under one log key are never both quiet", async () => {
+test("attack 69: two histories under one log key always raise an alarm", async () => {
   await startSecondAgent();
-  // While both copies say the same, nobody is alarmed.
+  // While both copies have the same log, there is no alarm.
   await until("the second agent to have looked", async () => {
     const rows = await readVerifiedAudit(product);
     return rows.some(({ record }) => record.event === "agent.connected" && record.agent === SECOND);
@@ -214,7 +214,7 @@ test("attack 69: two histories under one log key are never both quiet", async ()
     ({ record }) => record.event === "registry.inconsistent",
   );
   expect(alarms.map(({ record }) => record.agent)).toEqual([SECOND]);
-  // The special version is nowhere, and until a person looks nothing more is installed.
+  // The forked version is not installed anywhere. Nothing more is installed until a person acts.
   expect(
     readdirSync(at("state")).includes("packs") ? readdirSync(at("state", "packs")) : [],
   ).toEqual([]);
@@ -222,5 +222,5 @@ test("attack 69: two histories under one log key are never both quiet", async ()
   expect(refused.body).toMatchObject({ error: { code: "REGISTRY_LOG_INCONSISTENT" } });
   const told = await runProgram("sonde", asked);
   expect(told.code).toBe(1);
-  expect(told.out).toContain(`ALARM: ${SECOND} was shown another history`);
+  expect(told.out).toContain(`ALARM: ${SECOND} was shown a different log`);
 });

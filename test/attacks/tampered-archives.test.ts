@@ -22,8 +22,8 @@ import {
   untilState,
 } from "../product/test-packs.ts";
 
-// Attack classes 41, 43 and 69: an archive that is not what its publisher signed, sent to the
-// registry, and served by a registry that lies to hub and agent.
+// Attack classes 41, 43 and 69: an archive that its publisher did not sign, uploaded to the
+// registry, and served to hub and agent by a lying registry.
 
 const LOAD = `export const load = source.file({ path: "/proc/loadavg", maxBytes: 4096 });`;
 const SAY = (word: string) => `say: probe({ description: "Says what it is asked to say.",
@@ -36,7 +36,7 @@ const packOf = (version: string) => ({
 });
 
 type Forgery = { archive: Uint8Array; bundle: string };
-/** Each makes something else of a version that acme signed. */
+/** Each alters a version that acme signed. */
 const FORGERIES: [string, string, (honest: BuiltPack, bundle: string) => Forgery][] = [
   [
     "one flipped byte",
@@ -115,7 +115,7 @@ let acme: TestPublisher;
 let foreignKey: TestPublisher["privateKey"];
 let other: BuiltPack;
 let minor = 1;
-/** Honest archives, by name in the store, of which the agent was told a lie. */
+/** Honest archives, by name in the store, about which the registry lied to the agent. */
 const refusedBefore = new Set<string>();
 
 beforeAll(async () => {
@@ -182,7 +182,7 @@ test.each(FORGERIES)(
     const pack = packOf(`3.${minor}.0`);
     const honest = await publishPack(product, acme, pack);
     const forged = forge(honest, signArchive(honest.archive, acme.privateKey));
-    // The hub asks first and gets the truth; the second time an archive is fetched it is a lie.
+    // The registry tells the hub the truth on the first fetch and lies on the second.
     const swap = substitute(pack.version, forged, false);
     let archives = 0;
     lying.lie((path, body) => {
@@ -198,8 +198,8 @@ test.each(FORGERIES)(
       code: expectedByLog(what, code),
       packDigest: honest.digest,
     });
-    // An archive refused before may be taken meanwhile, now that the truth is told of it;
-    // of this one there is nothing, nor anything that no publisher ever made.
+    // A previously refused archive may be accepted now that the registry is honest. This one must
+    // be absent, like everything that no publisher signed.
     const [stored = []] = await until("no admission to be under way", () => {
       const present = listings();
       return present[0]?.every((name) => !name.startsWith(".admit-")) && present;
@@ -211,7 +211,7 @@ test.each(FORGERIES)(
   },
 );
 
-test("told the truth again, hub and agent take the next version, which waits for nobody", async () => {
+test("with an honest registry again, hub and agent accept the next version without a new approval", async () => {
   lying.lie(() => null);
   const pack = packOf("4.0.0");
   await publishPack(product, acme, pack);
@@ -219,7 +219,9 @@ test("told the truth again, hub and agent take the next version, which waits for
   await until("the next version to serve", async () => (await serves()) === "4.0.0");
 });
 
-/** Hub and agent know the digest from the log: other bytes than those are that before anything else. */
+/**
+ * Hub and agent know the digest from the log, so other bytes are refused before any further check.
+ */
 function expectedByLog(what: string, code: string): string {
   return what === "a foreign signature" ? code : "DIGEST_MISMATCH";
 }
@@ -260,7 +262,7 @@ function editManifest(
   });
 }
 
-test("what the forgeries change is real: each differs from the honest archive or bundle", async () => {
+test("every forgery differs from the honest archive or bundle", async () => {
   const honest = await buildTestPack(packOf("5.0.0"));
   const bundle = signArchive(honest.archive, acme.privateKey);
   for (const [name, , forge] of FORGERIES) {

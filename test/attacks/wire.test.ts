@@ -25,7 +25,7 @@ let database: TestDatabase;
 let raw: Identity;
 
 beforeAll(async () => {
-  // A database the test can open too, so that it can revoke a certificate.
+  // A database that the test can also open, to revoke a certificate.
   database = await startTestDatabase();
   product = await startProduct({ env: { DATABASE_URL: database.url } });
   raw = await enrolRawAgent(product, "raw-agent");
@@ -49,31 +49,31 @@ async function keyPair() {
   return { key: privateKey, publicKey, csr: await buildCsr(privateKey, publicKey) };
 }
 
-/** The hub's own CA key, as a thief of it or a careless operator would use it. */
+/** The hub's own CA key, as a thief or a careless operator would use it. */
 const openHubAuthority = (now: () => Date) => {
   const at = (name: string) => readFileSync(join(product.data, "hub", "keys", name), "utf8");
   return openAuthority({ certificate: at("ca.pem"), privateKey: at("ca-key.pem") }, now);
 };
 
-test("attack 9: without a certificate of this hub there is no connection", async () => {
+test("attack 9: a connection needs a certificate of this hub's CA", async () => {
   const none = await knock(raw, { cert: undefined, key: undefined });
   expect(none.kind).toBe("refused");
 
   const { hubId, agentId } = raw;
   const files = await createAuthority(hubId, new Date());
-  // Another CA of the very same name.
+  // A different CA with the same name.
   const other = await openAuthority(files, () => new Date());
   const { key, publicKey } = await keyPair();
   const pem = key.export({ type: "pkcs8", format: "pem" });
   const foreign = await other.issueAgentCertificate({ publicKey, hubId, agentId });
   expect((await knock(raw, { cert: foreign.certificate, key: pem })).kind).toBe("refused");
-  // Self-signed: the CA's own certificate as a client's.
+  // The CA's own self-signed certificate, used as a client certificate.
   expect((await knock(raw, { cert: files.certificate, key: files.privateKey })).kind).toBe(
     "refused",
   );
 });
 
-test("attack 9: the right CA is not enough: expired, wrong purpose, not on the list", async () => {
+test("attack 9: a certificate of the right CA is refused if expired, for another purpose or not listed", async () => {
   const { hubId, agentId } = raw;
   const { key, publicKey } = await keyPair();
   const pem = key.export({ type: "pkcs8", format: "pem" });
@@ -138,7 +138,7 @@ test.each<[string, string, (session: RawSession) => (Buffer | string)[]]>([
     "ENVELOPE_SIGNATURE",
     (s) => {
       const frame = sealHello(s);
-      // A digit of the agent's version, so the body stays well-formed.
+      // Changes a digit of the agent's version, so that the body stays well-formed.
       return [flip(frame, frame.indexOf('"0.1.0"') + 1)];
     },
   ],
@@ -186,7 +186,7 @@ test.each<[string, string, (session: RawSession) => (Buffer | string)[]]>([
     return found.length > before && found;
   });
   expect(rows.at(-1)?.record).toMatchObject({ code, status: "denied" });
-  // Nobody else's session suffered.
+  // Other sessions are unaffected.
   const { body } = await product.hub.send("GET", `/agents/${product.agent}`);
   expect(body).toMatchObject({ online: true, desired: [{}, {}] });
 });
@@ -202,18 +202,18 @@ test("attack 19: of two connections with one identity the first stays", async ()
   expect(session.isOpen()).toBe(true);
   session.socket.terminate();
 
-  // A copied state folder of the real agent, while the real agent is there.
+  // A copy of the real agent's state folder, while the real agent is connected.
   const copied = readIdentity(join(product.data, "agent", "identity"));
   expect(await knock(copied)).toEqual({ kind: "status", status: 401 });
   const { body } = await product.hub.send("GET", `/agents/${product.agent}`);
   expect(body).toMatchObject({ online: true });
 });
 
-test("attack 14: of 20 enrolments at once with one token exactly one gets a certificate", async () => {
+test("attack 14: of 20 concurrent enrolments with one token exactly one gets a certificate", async () => {
   const answer = await product.hub.send("POST", "/enrolment-tokens", { body: {} });
   const { token, enrolAddress } = answer.body as { token: string; enrolAddress: string };
   const { port } = new URL(`https://${enrolAddress}`);
-  // From 20 addresses, so that the limit of attempts per address is not what decides.
+  // From 20 addresses, so that the rate limit per address does not interfere.
   const enrol = async (index: number) => {
     const socket = connectTls({
       socket: connectTcp({
@@ -252,7 +252,7 @@ async function exchange(
   }
 }
 
-test("a later agent is understood as far as it goes; what nobody knows is refused alone and recorded", async () => {
+test("a later agent's known messages are accepted; an unknown one is refused and recorded, and the session continues", async () => {
   const session = await openSession(raw);
   const { channel, socket } = session;
   expect(channel.open(session.welcome).body).toMatchObject({ protocol: { min: 1, max: 2 } });

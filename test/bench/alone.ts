@@ -10,8 +10,8 @@ const SETTLE_MS = 3_000;
 export type Alone = { coldStartMs: number; idlePssMb: number };
 
 /**
- * Starts one service of a stopped product by itself, as its own user, and
- * measures start and idle memory with nothing else of ours running.
+ * Starts one service of a stopped product alone, as its own user. Measures its start and its idle
+ * memory while nothing else of the product runs.
  */
 export async function measureAlone(
   data: string,

@@ -1,4 +1,4 @@
-// The floor of an HTTP answer: a bare Fastify that gives a JSON body, or takes one and gives it back.
+// Baseline for an HTTP answer: a bare Fastify that returns a JSON body, or echoes one.
 import type { AddressInfo } from "node:net";
 import Fastify from "fastify";
 

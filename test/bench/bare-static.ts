@@ -1,4 +1,4 @@
-// The floor of a download: a file sent by node:http and nothing else.
+// Baseline for a download: node:http sends a file.
 import { createReadStream, statSync } from "node:fs";
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";

@@ -17,7 +17,7 @@ export type Floors = {
   fastifyPost: Summary & { perSecondAt16: number };
 };
 
-/** What the machine itself costs, measured in the same run as the product. */
+/** Baselines of the machine, measured in the same run as the product. */
 export async function measureFloors(rounds: number): Promise<Floors> {
   return {
     spawn: await measureSpawn(rounds),

@@ -1,8 +1,8 @@
 import { type Socket, connect } from "node:net";
 
 /**
- * Asks for one page again and again over kept connections and only looks at
- * status and length: Node's own client would cost more than the servers measured.
+ * Requests one page repeatedly over keep-alive connections and checks only status and length.
+ * Node's own client would cost more than the servers under test.
  *
  * @returns a function that gets the page once; several may run at once
  */

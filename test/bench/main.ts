@@ -1,5 +1,6 @@
-// `npm run bench [-- --quick]`, `npm run bench -- registry [--quick]`: starts everything real, measures, prints one JSON
-// on standard output. Never part of the tests: a shared machine makes no promises.
+// `npm run bench [-- --quick]`, `npm run bench -- registry [--quick]`: starts everything for real,
+// measures, and prints one JSON on standard output. Never part of the tests, because timings on a
+// shared machine are not reliable.
 import { execFileSync } from "node:child_process";
 import { mkdtempSync, rmSync, statSync } from "node:fs";
 import { cpus, release, totalmem } from "node:os";
@@ -15,17 +16,25 @@ import { ratePerSecond, round, summarize, timeEach } from "./statistics.ts";
 
 const quick = process.argv.includes("--quick");
 const ROUNDS = quick ? 100 : 500;
-/** The first calls, a figure of their own; then more, until the compilers of every process are done. */
+/**
+ * The first calls are reported separately. Further calls warm up the JIT compilers of every
+ * process.
+ */
 const COLD_CALLS = 100;
 const WARM_UP_CALLS = quick ? 500 : 2_000;
 const say = (text: string) => process.stderr.write(`${text}\n`);
 
-/** The nearest peer on such a machine: calls per second at concurrency 16, one `df` per call. */
+/**
+ * The comparison: a comparable product on such a machine, in calls per second at concurrency 16,
+ * with one `df` per call.
+ */
 const PEER_PER_SECOND = 233;
 
 type Product = Awaited<ReturnType<typeof startProduct>>;
 
-/** Roles to process ids, with everything each started (PostgreSQL of the hub, pack hosts). */
+/**
+ * Role -> its process ids, with every process that it started (PostgreSQL of the hub, pack hosts).
+ */
 function processesOf(product: Product): Map<string, number[]> {
   const roles = new Map<string, number[]>();
   for (const [role, pid] of Object.entries(product.pids)) {
@@ -35,7 +44,10 @@ function processesOf(product: Product): Map<string, number[]> {
   return roles;
 }
 
-/** The embedded server runs detached: its postmaster names the data folder, its backends do not. */
+/**
+ * The embedded server runs detached. Its postmaster's command line names the data folder; its
+ * backends' command lines do not.
+ */
 function postgresOf(folder: string): number[] {
   const [postmaster] = pidsNaming(join(folder, "postgres"));
   return postmaster === undefined ? [] : descendants(postmaster);
@@ -43,7 +55,7 @@ function postgresOf(folder: string): number[] {
 
 async function measureProbe(product: Product, tool: string) {
   const caller = createToolCaller(product.mcpUrl, product.apiKey, tool, { agent: product.agent });
-  // Starts the pack's process, which is measured from then on.
+  // Starts the pack's process, which is measured from here on.
   await caller.call();
   const cold = await measureWindow(product, COLD_CALLS, () => caller.call());
   await timeEach(WARM_UP_CALLS, () => caller.call());
@@ -53,7 +65,7 @@ async function measureProbe(product: Product, tool: string) {
   return { tool, cold, ...warm, perSecondAt16 };
 }
 
-/** Calls one after the other, with the CPU that each role spent on one. */
+/** Sequential calls, with the CPU time that each role spent per call. */
 async function measureWindow(product: Product, count: number, call: () => Promise<void>) {
   const before = new Map(
     [...processesOf(product)].map(([role, pids]) => [
@@ -72,7 +84,7 @@ async function measureWindow(product: Product, count: number, call: () => Promis
   return { sequential, cpuPerCallMs, totalCpuPerCallMs };
 }
 
-/** Calls made against rows written: an audit log that drops one is worth nothing. */
+/** Compares the number of calls with the rows in the audit log, which must not lose any. */
 async function countAuditRows(product: Product): Promise<number> {
   let count = 0;
   for (let afterSeq = 0; ; ) {
@@ -85,7 +97,10 @@ async function countAuditRows(product: Product): Promise<number> {
   }
 }
 
-/** A fresh clone to the line that says everything runs, dependencies from the package cache. */
+/**
+ * From a fresh clone to the line that says everything runs, with dependencies from the package
+ * cache.
+ */
 async function measureFirstAnswer(): Promise<number> {
   const folder = mkdtempSync("/tmp/sonde-clone-");
   const data = createDataFolder();
@@ -116,7 +131,7 @@ function print(result: object): void {
 }
 
 async function main(): Promise<void> {
-  // Parts of the product that are also measured by themselves.
+  // Parts of the product that are also measured separately.
   if (process.argv.includes("registry")) return print(await measureRegistry(quick, say));
   if (process.argv.includes("verify")) return print(await measureVerify(quick ? 100 : 500));
   const data = createDataFolder();

@@ -3,10 +3,10 @@ import { Agent, request } from "node:http";
 const REVISION = "2026-07-28";
 
 /**
- * Calls one tool over one keep-alive connection per caller, with as little of
- * our own work as possible, so that the figure is the product's.
+ * Calls one tool over one keep-alive connection per caller. The client does as little work as
+ * possible, so that the figure is the product's.
  *
- * @returns a function that makes one call and throws unless the answer is good
+ * @returns a function that makes one call and throws unless it succeeded
  */
 export function createToolCaller(
   mcpUrl: string,

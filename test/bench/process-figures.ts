@@ -2,7 +2,7 @@ import { readdirSync, readFileSync } from "node:fs";
 
 const TICKS_PER_SECOND = 100;
 
-/** CPU a process and those it has waited for have used, in ms. */
+/** CPU time in ms of a process and of the children that it has waited for. */
 export function cpuMs(pid: number): number {
   const stat = readFileSync(`/proc/${pid}/stat`, "utf8");
   const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
@@ -10,13 +10,13 @@ export function cpuMs(pid: number): number {
   return (ticks * 1000) / TICKS_PER_SECOND;
 }
 
-/** Proportional memory of a process, in MB. */
+/** Proportional set size (PSS) of a process, in MB. */
 export function pssMb(pid: number): number {
   const text = readFileSync(`/proc/${pid}/smaps_rollup`, "utf8");
   return Math.round((Number(/^Pss:\s+(\d+) kB/m.exec(text)?.[1]) / 1024) * 10) / 10;
 }
 
-/** The process and everything it started, by command name. */
+/** The process and all its descendants, by command name. */
 export function descendants(root: number): number[] {
   const children = new Map<number, number[]>();
   for (const name of readdirSync("/proc")) {
@@ -34,13 +34,13 @@ function parentOf(pid: number): number | null {
     const stat = readFileSync(`/proc/${pid}/stat`, "utf8");
     return Number(stat.slice(stat.lastIndexOf(")") + 2).split(" ")[1]);
   } catch (thrown) {
-    // It ended between the listing and the look.
+    // The process ended between listing and reading.
     if (thrown instanceof Error && "code" in thrown) return null;
     throw thrown;
   }
 }
 
-/** Processes whose command line names `text`, such as a data folder. */
+/** Processes whose command line contains `text`, such as a data folder. */
 export function pidsNaming(text: string): number[] {
   return readdirSync("/proc")
     .filter((name) => /^\d+$/.test(name))

@@ -4,8 +4,8 @@ const WORDS =
   "container disk usage memory process network socket web database replica queue log journal unit timer backup raid mount inode load thermal sensor fan battery kernel module firewall tunnel resolver mail spam directory ticket shell audit user group package runtime proxy cache balancer discovery vault scheduler cluster node storage share time certificate expiry object bucket worker job batch graphics edge gateway frobnicator";
 
 /**
- * Fills a registry's database with packs nobody published, by SQL: 5 versions
- * each, words of a README of 120 words that follow the usual long tail.
+ * Fills a registry's database with unpublished packs by SQL: 5 versions each, with a README of 120
+ * words in a long-tail distribution.
  */
 export async function seedPacks(sql: Sql, packs: number): Promise<void> {
   const index = ["names", "spelling", "title", "words"].map((name) => `registry.packs_${name}`);
@@ -47,7 +47,10 @@ export async function seedPacks(sql: Sql, packs: number): Promise<void> {
   await sql.unsafe("vacuum analyze registry.versions");
 }
 
-/** Searches as people type them: common, rare, several, begun, misspelt, and without any match. */
+/**
+ * Searches as people type them: common, rare, several words, a prefix, misspelt, and without a
+ * match.
+ */
 export const SEARCHES = [
   "container",
   "disk usage",

@@ -18,11 +18,14 @@ const NOBODY = 65534;
 const account: SpawnOptions = process.getuid?.() === 0 ? { uid: NOBODY, gid: NOBODY } : {};
 const UNLIMITED = 100_000_000;
 const MB = 1024 * 1024;
-/** About as large as an archive may be, and far above it. */
+/** Two sizes: near the maximum of an archive, and far above it. */
 const LARGE_UPLOADS = [2 * MB - 64, 5 * MB];
 const CONCURRENCY = 16;
 
-/** The registry alone, over a PostgreSQL that syncs, each figure beside its floor of the same run. */
+/**
+ * The registry alone, over a PostgreSQL that syncs. Each figure is beside its baseline of the same
+ * run.
+ */
 export async function measureRegistry(quick: boolean, say: (text: string) => void) {
   const scale = quick ? 0.1 : 1;
   const database = await startTestServer();
@@ -129,7 +132,7 @@ export async function measureRegistry(quick: boolean, say: (text: string) => voi
   }
 }
 
-/** Of a process while it is asked 200 times, 50 at once. */
+/** Figures of a process during 200 requests, 50 at once. */
 async function measureMemory(pid: number, ask: () => Promise<number>) {
   const statuses = new Set<number>();
   const beforeMb = pssMb(pid);
@@ -172,7 +175,7 @@ function writeConfig(folder: string, databaseUrl: string): string {
 
 type Server = { child: ChildProcess; port: number };
 
-/** A server as a process of its own, which says its port first. */
+/** A server in a separate process, which first prints its port. */
 async function startServer(
   args: string[],
   readPort: (line: string) => number = Number,
@@ -191,7 +194,7 @@ function readReadyPort(line: string): number {
 
 type Upload = { path: string; body: Buffer; archive: Uint8Array };
 
-/** A small pack whose code does not shrink: about 60 kB of archive. */
+/** A small pack with incompressible code: about 60 kB of archive. */
 function buildUpload(version: string, key: ReturnType<typeof createSampleKey>): Upload {
   const code = `// ${randomBytes(45_000).toString("base64")}\nvar pack = {};\n`;
   const archive = buildSampleArchive({ manifest: { version }, code });

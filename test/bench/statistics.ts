@@ -1,4 +1,4 @@
-/** Milliseconds of many runs of one thing. */
+/** Durations of many runs of the same work, in ms. */
 export type Summary = { count: number; p50Ms: number; p99Ms: number; meanMs: number };
 
 export function summarize(samples: number[]): Summary {
@@ -18,7 +18,7 @@ export function round(value: number): number {
   return Math.round(value * 1000) / 1000;
 }
 
-/** Runs `work` `count` times, one after the other; gives each duration in ms. */
+/** Runs `work` `count` times in sequence. Returns each duration in ms. */
 export async function timeEach(count: number, work: () => Promise<unknown>): Promise<number[]> {
   const samples: number[] = [];
   for (let index = 0; index < count; index++) {
@@ -29,7 +29,7 @@ export async function timeEach(count: number, work: () => Promise<unknown>): Pro
   return samples;
 }
 
-/** Keeps `concurrency` runs of `work` going until `count` are done; gives runs per second. */
+/** Keeps `concurrency` runs of `work` going until `count` are done. Returns runs per second. */
 export async function ratePerSecond(
   count: number,
   concurrency: number,

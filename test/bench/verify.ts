@@ -11,13 +11,15 @@ import { createTestSigstore, signKeylessSample } from "@sonde/trust/testing/sigs
 import { round } from "./statistics.ts";
 
 const LIMIT_MS = 10;
-/** Of a keyless bundle: envelope, certificate, its log's promise, log entry, timestamp and its certificate. */
+/**
+ * Signatures in a keyless bundle: envelope, certificate, its SCT, log entry, timestamp and the
+ * timestamp's certificate.
+ */
 const KEYLESS_SIGNATURES = 6;
 
 /**
- * The CPU of one verification in a warm process: a keyless signature, a
- * publisher's RSA key, and bare node:crypto over as many signatures as a keyless
- * one has.
+ * CPU time of one verification in a warm process: of a keyless signature, of a publisher's RSA key,
+ * and of bare node:crypto over as many signatures as a keyless bundle has.
  */
 export async function measureVerify(rounds: number) {
   const code = `// ${randomBytes(45_000).toString("base64")}\nvar pack = {};\n`;
@@ -61,7 +63,7 @@ export async function measureVerify(rounds: number) {
   return { figures, ambitions: [ambition] };
 }
 
-/** User and system time of the whole process, so its compilers and collector too. */
+/** User and system time of the whole process, including its compilers and garbage collector. */
 async function cpuMsEach(rounds: number, work: () => unknown): Promise<number> {
   for (let warm = 0; warm < rounds / 3; warm++) await work();
   const before = process.cpuUsage();

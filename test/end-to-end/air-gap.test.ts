@@ -20,8 +20,8 @@ import {
   type TestPublisher,
 } from "../product/test-packs.ts";
 
-// Two sides that no network joins: a registry with its publishers on one, a mirror with a hub and
-// an agent on the other. Between them goes one file.
+// Two sites without a network between them. One has a registry and its publishers, the other a
+// mirror, a hub and an agent. Only one file is carried across.
 
 const JOB = "https://ci.example/globex/uptime/release";
 const outside = createDataFolder();
@@ -62,7 +62,7 @@ const exportTo = (file: string, ...words: string[]) => {
 };
 const importFrom = (file: string) => sonde<Imported>("registry", "import", file, "--data", inside);
 
-/** What an author outside does. */
+/** Steps of an author at the outside site. */
 async function publish(version: string): Promise<void> {
   const pack = {
     name: "acme/hello",
@@ -114,10 +114,10 @@ test("outside, one pack is signed with a key and one by a CI's identity", async 
   expect(published).toMatchObject({ version: "0.1.0" });
 });
 
-test("one file carries all of it; the trusted root in it is put down, not trusted", async () => {
+test("one file carries everything; its trusted root is stored, but not trusted", async () => {
   const exported = await exportTo(stick, "--trusted-root", rootFile);
   expect(exported).toMatchObject({ archives: 2, earlier: 0, head: { size: 2 } });
-  // From here on the outside is out of reach.
+  // From here on, the outside site is unreachable.
   await upstream.stop();
   const policyFile = join(product.data, "config/trust.json");
   const before = readFileSync(policyFile, "utf8");
@@ -129,11 +129,11 @@ test("one file carries all of it; the trusted root in it is put down, not truste
     exported.trustedRootDigest,
   ]);
   expect(readFileSync(policyFile, "utf8")).toBe(before);
-  // A person pins it, having compared the digests.
+  // A person pins the root after comparing the digests.
   await sonde("trust", "update-root", "--from", file, "--data", product.data);
 });
 
-test("an agent installs both from the mirror, by the outside's log key and its own policy", async () => {
+test("an agent installs both from the mirror, by the outside log's key and its own policy", async () => {
   changeTrust(product, (policy) => ({
     ...policy,
     registry: mirror.url,
@@ -163,7 +163,7 @@ test("an agent installs both from the mirror, by the outside's log key and its o
   expect(audit).toMatchObject({ archives: 2, problems: [] });
 });
 
-test("nobody publishes in the mirror", async () => {
+test("nobody can publish in the mirror", async () => {
   const folder = join(outside, "uptime");
   const { file } = await askProgram<{ file: string }>("sonde-pack", ["build", folder]);
   const right = ["--registry", mirror.url, "--token-file", join(outside, "globex.token"), "--yes"];
@@ -172,7 +172,7 @@ test("nobody publishes in the mirror", async () => {
   expect(await refusalOf("sonde", stop)).toBe("REGISTRY_READ_ONLY");
 });
 
-test("the next file brings what is new, and an upgrade reaches the agent", async () => {
+test("the next file brings the new versions, and an upgrade reaches the agent", async () => {
   upstream = await startRegistry(product, outside, { trustedRootFile: rootFile });
   await publish("1.1.0");
   const next = join(outside, "next.tar");
@@ -182,7 +182,7 @@ test("the next file brings what is new, and an upgrade reaches the agent", async
   await untilStates("acme/hello", [["1.1.0", "active"]]);
 });
 
-test("an older file, a damaged one and none are refused, and nothing changes", async () => {
+test("an older, a damaged and a missing file are refused, and nothing changes", async () => {
   const head = async () => await (await fetch(`${mirror.url}/log/checkpoint`)).text();
   const before = await head();
   const importing = (file: string) => ["registry", "import", file, "--data", inside];

@@ -1,4 +1,4 @@
-/** [what, tool, arguments by the agent's name, code] */
+/** [description, tool, arguments by the agent's name, code] */
 export const BAD_CALLS: [string, string, (agent: string) => Record<string, unknown>, string][] = [
   ["of an unknown tool", "no_such_tool", (agent) => ({ agent: agent }), "PROBE_UNKNOWN"],
   ["of an inherited name", "__proto__", (agent) => ({ agent: agent }), "PROBE_UNKNOWN"],
@@ -61,7 +61,7 @@ const ok = { name: "x", policy: { role: "client", agents: "*", probes: "*" } };
 const NEW_KEY = "/api-keys";
 const nested = `${'{"a":'.repeat(20_000)}1${"}".repeat(20_000)}`;
 
-/** [what, path, body of a POST, headers, code] */
+/** [description, path, body of a POST, headers, code] */
 export const BAD_BODIES: [string, string, string, Record<string, string>, string][] = [
   ["malformed JSON", NEW_KEY, "{bad", {}, "BAD_REQUEST"],
   ["no body", NEW_KEY, "", {}, "BAD_REQUEST"],
@@ -84,7 +84,7 @@ export const BAD_BODIES: [string, string, string, Record<string, string>, string
   ["an agent's name that is none", "/enrolment-tokens", '{"agentName":"../x"}', {}, "BAD_REQUEST"],
 ];
 
-/** [what, path of a GET, headers, code] */
+/** [description, path of a GET, headers, code] */
 export const BAD_PATHS: [string, string, Record<string, string>, string][] = [
   ["an unknown route", "/nowhere", {}, "NOT_FOUND"],
   ["a path that cannot be decoded", "/agents/%zz", {}, "BAD_REQUEST"],

@@ -23,7 +23,7 @@ afterAll(async () => {
   for (const client of clients ?? []) await client.close();
   await product?.stop();
 });
-/** Whatever was tried: the product still answers, and its log still verifies. */
+/** After all of it, the product still answers and its log still verifies. */
 afterEach(async () => {
   const [client] = clients;
   const answer = await client?.call("system_kernel_version", { agent: product.agent });
@@ -49,7 +49,7 @@ describe("a call", () => {
   );
 });
 
-describe("at the MCP endpoint, in the words of JSON-RPC", () => {
+describe("at the MCP endpoint, as a JSON-RPC error", () => {
   const post = (body: string | Buffer, headers: Record<string, string> = {}) =>
     sendRaw(product.mcpUrl, {
       method: "POST",
@@ -72,7 +72,7 @@ describe("at the MCP endpoint, in the words of JSON-RPC", () => {
     expect((JSON.parse(answer.text) as { error: { code: number } }).error.code).toBe(code);
   });
 
-  test("arguments that are no object, and a method that does not exist", async () => {
+  test("arguments that are not an object, and a method that does not exist", async () => {
     expect((await post(call("[1]"))).text).toContain('"code":-32602');
     expect((await post('{"jsonrpc":"2.0","id":1,"method":"no/such"}')).text).toContain(
       '"code":-32601',
@@ -83,7 +83,7 @@ describe("at the MCP endpoint, in the words of JSON-RPC", () => {
   test("a parameter set through __proto__ has no effect", async () => {
     const plain = await post(call(`{"agent":"${product.agent}"}`));
     const odd = await post(call(`{"agent":"${product.agent}","__proto__":{"all":true}}`));
-    // With `all` it would list proc, sysfs and the like.
+    // With `all`, it would list proc, sysfs and the like.
     expect(plain.text).not.toContain('"type\\":\\"proc');
     expect(odd.text).not.toContain('"type\\":\\"proc');
     const [last] = (await readVerifiedAudit(product))
@@ -93,7 +93,7 @@ describe("at the MCP endpoint, in the words of JSON-RPC", () => {
   });
 });
 
-describe("over REST, in the one error shape", () => {
+describe("over REST, as an error body", () => {
   test.each(BAD_BODIES)("%s", async (_what, path, body, headers, code) => {
     const before = await countKeys();
     const answer = await sendRaw(api(path), {
@@ -124,7 +124,7 @@ describe("over REST, in the one error shape", () => {
     }
   });
 
-  test("bytes that are no request at all", async () => {
+  test("bytes that are not an HTTP request", async () => {
     const { port } = new URL(product.hubUrl);
     const text = await new Promise<string>((done, fail) => {
       let heard = "";
@@ -143,7 +143,7 @@ describe("over REST, in the one error shape", () => {
       ({ record }) => record.event === "key.created",
     );
     const keys = (body["keys"] as unknown[]).length;
-    // The log says of each key that it was made, and of nothing else.
+    // The log records that each key was made, and nothing else about it.
     expect(created.length).toBe(keys);
     return keys;
   }
@@ -176,7 +176,7 @@ describe("a publication", () => {
     ];
     ({ token } = await askProgram<{ token: string }>("sonde", added));
   });
-  /** Nothing of it is visible. */
+  /** A refused publish leaves nothing visible. */
   afterEach(async () => {
     const { text } = await sendRaw(`${product.registryUrl}/api/v1/packs`);
     const isThere = (await sendRaw(url())).status !== 404 || text.includes("acme/");
@@ -222,7 +222,7 @@ describe("a publication", () => {
     const forged = createHash("sha256").update(token).digest("base64url");
     const other = { authorization: `Bearer sonde_pt_${forged}` };
     expect(codeOf(await publish(body, other))).toBe("UNAUTHENTICATED");
-    // A key of the hub is no publisher's token.
+    // A key of the hub is not accepted as a publisher's token.
     expect(codeOf(await publish(body, { authorization: json["authorization"] ?? "" }))).toBe(
       "UNAUTHENTICATED",
     );

@@ -13,13 +13,13 @@ import {
 import { findPid } from "../product/processes.ts";
 import { type Product, startProduct, until } from "../product/start-product.ts";
 
-/** Other programs write to the disk between the two looks. */
+/** Allowed difference: other programs write to the disk between the two reads. */
 const TOLERANCE_BYTES = 512 * 1024 * 1024;
 const GENERATIONS = ["1.x", "current"] as const;
 
 let product: Product;
 const clients = new Map<string, McpClient>();
-/** Every call that was made, so that the audit log can be held against it. */
+/** Every call made, to be compared with the audit log. */
 const made = { allowed: new Set<string>(), denied: new Set<string>() };
 
 beforeAll(async () => {
@@ -88,7 +88,7 @@ describe.each(GENERATIONS)("the %s client", (generation) => {
     }
   });
 
-  test("gets disk figures equal to an independent reading", async () => {
+  test("gets disk figures that agree with df", async () => {
     const { results, isError } = await call(
       generation,
       "system_disk_usage",
@@ -110,8 +110,9 @@ describe.each(GENERATIONS)("the %s client", (generation) => {
     }
   });
 
-  test("gets answers of every tool that fit its output schema, the text being the same", async () => {
-    // What a client of either generation may hold an answer against: strict, without defaults.
+  test("gets from every tool an answer that fits its output schema, with the same JSON as text", async () => {
+    // The strict schema, without defaults, by which a client of either generation may validate an
+    // answer.
     const ajv = new Ajv2020({ strict: true, allowUnionTypes: true });
     for (const tool of await clientOf(generation).listTools()) {
       const fixed = tool.name === "list_agents";
@@ -125,14 +126,14 @@ describe.each(GENERATIONS)("the %s client", (generation) => {
     }
   });
 
-  test("is told which agents there are", async () => {
+  test("can list the agents", async () => {
     const { results } = await clientOf(generation).call("list_agents", {});
     expect(results).toMatchObject([{ agent: product.agent, status: "ok", data: { online: true } }]);
     const pack = product.packs.find(({ name }) => name === "sonde/system");
     expect(results[0]?.data?.["packs"]).toContain(`sonde/system ${pack?.version} active`);
   });
 
-  test("can have every answer traced to signer, reads, hops and audit entries", async () => {
+  test("can trace every answer to signer, reads, hops and audit entries", async () => {
     const { callId } = await call(
       generation,
       "system_disk_usage",
@@ -179,10 +180,10 @@ describe.each(GENERATIONS)("the %s client", (generation) => {
   });
 });
 
-describe("the audit log, held against what was asked", () => {
+describe("the audit log, compared with the calls made", () => {
   test("has a request and a failed response for a call that no agent could answer", async () => {
-    // The supervisor starts it again; until then the hub has nobody to ask. On a busy machine
-    // it may be back before the call, which is then answered.
+    // The supervisor restarts it, and until then the hub has no agent to ask. On a busy machine it
+    // may be back before the call, which then succeeds.
     const { results, callId } = await until("a call while it is away", async () => {
       process.kill(await until("the agent", () => findPid(product, "agent")), "SIGKILL");
       await until("the hub to notice", async () => {
@@ -198,7 +199,7 @@ describe("the audit log, held against what was asked", () => {
       "call.request",
       "call.response AGENT_OFFLINE",
     ]);
-    // Its tools stay: to be away for a moment is not to be revoked.
+    // Its tools stay listed: a short absence is not a revocation.
     expect((await clientOf("1.x").listTools()).map(({ name }) => name)).toContain(
       "system_overview",
     );
@@ -208,7 +209,7 @@ describe("the audit log, held against what was asked", () => {
     });
   });
 
-  test("has one request for each call that was let through, and nothing that nobody asked", async () => {
+  test("has one request for each allowed call, and no other", async () => {
     const entries = await until("the last responses to be written", async () => {
       const read = await readVerifiedAudit(product);
       const answered = read.filter(({ record }) => record.event === "call.response");

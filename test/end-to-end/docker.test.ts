@@ -15,7 +15,9 @@ import { type Product, startProduct, until } from "../product/start-product.ts";
 
 const SOCKET = "/var/run/docker.sock";
 
-/** The real path needs root, a Docker-compatible engine and its usual address to ourselves. */
+/**
+ * The real path needs root, a Docker-compatible engine, and exclusive use of its usual socket path.
+ */
 const missing = [
   process.getuid?.() === 0 ? null : "root",
   existsSync("/usr/bin/podman") || process.env["CI"] !== undefined ? null : "podman",
@@ -96,7 +98,7 @@ describe.runIf(missing.length === 0)(
       expect(none.results).toMatchObject([{ status: "ok", data: { found: false } }]);
     });
 
-    test("only the runner that was given the group has it", () => {
+    test("only the runner with the granted group has it", () => {
       const groupsOf = (role: string) =>
         /^Groups:[ \t]*(.*)$/m
           .exec(readFileSync(`/proc/${product.pids[role]}/status`, "utf8"))?.[1]
@@ -106,7 +108,7 @@ describe.runIf(missing.length === 0)(
       expect(groupsOf("runner-docker")).toMatch(/^\d+$/);
     });
 
-    test("an engine that is gone is a failure with a code, not an empty list", async () => {
+    test("a stopped engine is a failure with a code, not an empty list", async () => {
       engine.kill("SIGKILL");
       rmSync(SOCKET, { force: true });
       const list = await client.call("docker_containers_list", { agent: product.agent });

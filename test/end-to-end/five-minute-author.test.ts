@@ -28,7 +28,7 @@ afterAll(async () => {
 
 const data = () => ["--data", product.data];
 const sonde = <T>(...args: string[]) => askProgram<T>("sonde", [...args, ...data()]);
-/** As the hub has heard it from the agent. */
+/** As the agent reported it to the hub. */
 const reports = async () => {
   const { body } = await product.hub.send("GET", `/agents/${product.agent}`);
   return (body["packs"] as PackReport[]).filter(({ name }) => name === "acme/hello");
@@ -36,7 +36,7 @@ const reports = async () => {
 const stateOf = async (version: string) =>
   (await reports()).find((report) => report.version === version)?.state;
 
-/** Does `work` and waits until every client has heard that the list changed. */
+/** Does `work` and waits until every client was notified that the list changed. */
 async function untilTold(work: () => Promise<unknown>): Promise<void> {
   const before = clients.map((client) => client.changes());
   await work();
@@ -76,19 +76,19 @@ async function expectUnknown(): Promise<void> {
   }
 }
 
-describe("a pack by somebody the product has never heard of", () => {
+describe("a pack by an unknown author", () => {
   let archive: string;
 
   test("is edited, built, tested and signed in the author's own folder", async () => {
     author.edit("src/greet.ts", "Hello $", "Good day $");
     archive = await author.build();
-    // The recorded call still expects the old words: the author is told before anybody else.
+    // The recorded call still expects the old words, so the author's own test fails first.
     expect((await runProgram("sonde-pack", ["test"], { cwd: author.folder })).code).toBe(1);
     author.edit("fixtures/greet.json", "Hello Ada", "Good day Ada");
     expect((await runProgram("sonde-pack", ["test"], { cwd: author.folder })).code).toBe(0);
   });
 
-  test("is published once the registry's operator lets the publisher in", async () => {
+  test("is published once the registry's operator adds the publisher", async () => {
     const publish = ["publish", archive, "--registry", product.registryUrl];
     const stranger = { env: { SONDE_PUBLISH_TOKEN: "sonde_pt_a-token-nobody-gave" } };
     expect(await refusalOf("sonde-pack", publish, stranger)).toBe("UNAUTHENTICATED");
@@ -111,26 +111,26 @@ describe("a pack by somebody the product has never heard of", () => {
     await expectUnknown();
   });
 
-  test("shows a person exactly what it would read before it is approved", async () => {
+  test("shows a person its exact reads before it is approved", async () => {
     const shown = await sonde<PackExplanation>("agent", "explain", "acme/hello");
     expect(shown.requires.files).toEqual(["/proc/sys/kernel/hostname", "/proc/uptime"]);
     expect(shown.signer).toMatchObject({ kind: "rsa-sha256", publisher: "acme" });
     expect(shown.state).toBe("pending");
-    // Without a terminal and without --yes nobody has said yes.
+    // Without a terminal and without --yes, nothing is approved.
     expect(await refusalOf("sonde", ["agent", "approve", "acme/hello", ...data()])).toBe(
       "FORBIDDEN",
     );
     expect(await stateOf("0.1.0")).toBe("pending");
   });
 
-  test("appears on approval in clients that were connected all along, and answers", async () => {
+  test("appears on approval in clients that are already connected, and answers", async () => {
     await untilTold(() => sonde("agent", "approve", "acme/hello", "--yes"));
     expect(await stateOf("0.1.0")).toBe("active");
     await expectListed(true);
     await expectAnswers(`Good day Ada, this is ${hostname()}.`);
   });
 
-  test("vanishes on revoke, and comes back on a new approval", async () => {
+  test("disappears on revoke, and returns on a new approval", async () => {
     await untilTold(() => sonde("agent", "revoke", "acme/hello"));
     await until("the hub to know", async () => (await stateOf("0.1.0")) === "revoked");
     await expectListed(false);
@@ -140,7 +140,7 @@ describe("a pack by somebody the product has never heard of", () => {
     await expectListed(true);
   });
 
-  test("vanishes when the hub no longer wants it; approved beforehand, it serves at once", async () => {
+  test("disappears when the hub removes it; installed again under the old approval, it is active at once", async () => {
     await untilTold(() => sonde("hub", "remove", "acme/hello"));
     await until("the agent to have dropped it", async () => (await reports()).length === 0);
     await expectListed(false);
@@ -154,7 +154,7 @@ describe("a pack by somebody the product has never heard of", () => {
 });
 
 describe("a new version that asks for more", () => {
-  test("is held, says what it asks for, and the old one serves on", async () => {
+  test("is held, shows what it asks for, and the old version stays active", async () => {
     author.edit("src/pack.ts", "0.1.0", "0.2.0");
     author.edit(
       "src/sources.ts",
@@ -174,7 +174,7 @@ describe("a new version that asks for more", () => {
     await expectAnswers(`Good day Ada, this is ${hostname()}.`);
   });
 
-  test("takes over when it is approved", async () => {
+  test("becomes active when it is approved", async () => {
     await sonde("agent", "approve", "acme/hello", "--yes");
     await until("the new version to serve", async () => (await stateOf("0.2.0")) === "active");
     expect((await reports()).map(({ version }) => version)).toEqual(["0.2.0"]);
@@ -182,13 +182,14 @@ describe("a new version that asks for more", () => {
   });
 });
 
-describe("a new version that describes itself otherwise", () => {
-  test("is not shown until its words are approved on the hub", async () => {
+describe("a new version with another description", () => {
+  test("is not listed until its description is approved on the hub", async () => {
     author.edit("src/pack.ts", "0.2.0", "0.3.0");
     author.edit("src/greet.ts", "Greets by name", "Greets you by name");
     await author.publish(await author.build());
 
-    // It asks for nothing more, so the host lets it serve; the hub has pinned other words.
+    // The upgrade asks for nothing more, so the host activates it. The hub withholds the tools,
+    // because their words differ from the pin.
     await untilTold(() => sonde("hub", "install", "acme/hello@0.3.0"));
     await until("the new version to serve", async () => (await stateOf("0.3.0")) === "active");
     await expectListed(false);
@@ -201,7 +202,7 @@ describe("a new version that describes itself otherwise", () => {
   });
 });
 
-describe("a version that nobody has signed", () => {
+describe("an unsigned version", () => {
   const install = () => ["hub", "install", "acme/hello@0.4.0", ...data()];
   let folder: string;
 
@@ -222,7 +223,7 @@ describe("a version that nobody has signed", () => {
     expect((await reports())[0]?.signer).toEqual({ kind: "none", publisher: "acme" });
   });
 
-  test("is marked in its tool's title, which needs an approval of its own, and in the evidence", async () => {
+  test("is marked in its tool's title, which needs a separate approval, and in the audit log", async () => {
     await expectListed(false);
     await sonde("hub", "approve-tools", "acme/hello");
     await expectListed(true);
@@ -241,7 +242,7 @@ describe("a version that nobody has signed", () => {
     expect(body["pack"]).toMatchObject({ signer: expect.stringContaining("NOBODY") });
   });
 
-  test("is loaded no more once signatures are demanded again", async () => {
+  test("is not loaded once signatures are required again", async () => {
     await sonde("trust", "demand-signed");
     expect(await refusalOf("sonde", install())).toBe("NOT_FOUND");
   });

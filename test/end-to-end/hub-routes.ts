@@ -2,7 +2,7 @@ import { globSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { workspace } from "../product/start-product.ts";
 
-/** Status by who asks. `operator` is what a harmless, well-formed request gets. */
+/** Status by caller. `operator` is the status of a harmless, well-formed request. */
 export type RouteRights = {
   route: string;
   path: string;
@@ -18,7 +18,7 @@ const everyone = { none: 401, client: 200, auditor: 200, operator: 200 };
 const reader = { none: 401, client: 403, auditor: 200 };
 const operatorOnly = { none: 401, client: 403, auditor: 403 };
 
-/** Every route of the hub's REST API, by schemas/src/hub-api.ts. */
+/** Every route of the hub's REST API, as schemas/src/hub-api.ts lists them. */
 export function listRouteRights(agent: string): RouteRights[] {
   const pack = `/agents/${agent}/packs/acme/none`;
   const packRoute = "/agents/:agent/packs/:publisher/:pack";

@@ -17,8 +17,8 @@ import { afterAll, beforeAll, expect, test } from "vitest";
 import { findPacks } from "../../cli/src/pack/find-packs.ts";
 import { addIdentity } from "../../cli/src/registry-operator-client.ts";
 
-// What CI does on a release, whole: the script builds the official packs, signs them by a job's
-// identity and publishes them in a real registry, with every service on loopback.
+// The complete release step of CI: the script builds the official packs, signs them with a job's
+// identity and publishes them in a real registry. Every service is on loopback.
 const workspace = resolve(import.meta.dirname, "../..");
 const NOBODY = 65534;
 const asRoot = process.getuid?.() === 0;
@@ -102,7 +102,7 @@ afterAll(async () => {
   rmSync(root, { recursive: true, force: true });
 });
 
-test("a job of another repository publishes nothing, whatever its name", async () => {
+test("a job of another repository cannot publish, whatever its name", async () => {
   const { code, out } = await publishPacks({ sub: JOB, repository_id: "78" });
   expect(code).toBe(1);
   expect(out).toContain("SIGNER_UNTRUSTED");
@@ -110,7 +110,7 @@ test("a job of another repository publishes nothing, whatever its name", async (
   expect(packs).toEqual([]);
 });
 
-test("the official packs are built, signed by the job, published, and verify as the job's", async () => {
+test("the official packs are built, signed by the job and published, and verify with the job's identity", async () => {
   const first = await publishPacks({ sub: JOB, repository_id: "77" });
   expect(first.code, first.out).toBe(0);
   expect(first.out).toMatch(/^sonde\/docker \S+ sha256:[0-9a-f]{64} signed by https:/m);

@@ -7,8 +7,8 @@ import { connectOlderClient } from "../product/mcp-clients.ts";
 import { askProgram } from "../product/run-program.ts";
 import { createDataFolder, startProduct, workspace } from "../product/start-product.ts";
 
-// What CONTRIBUTING says of a pack: its folder is all there is to write. So a copy of the
-// workspace gets one more folder, and no other file of it is touched.
+// CONTRIBUTING promises that a pack needs only its own folder. So this test adds one folder to a
+// copy of the workspace and changes no other file.
 
 const run = promisify(execFile);
 const home = createDataFolder();
@@ -16,7 +16,7 @@ const copy = join(home, "sonde");
 const folder = join(copy, "packs/hello");
 
 beforeAll(async () => {
-  // As root, services run as users of their own, who must be able to enter.
+  // Running as root, services run as other users, who must be able to enter.
   chmodSync(home, 0o755);
   const left = new Set(["node_modules", ".git", ".sonde", "dist"].map((n) => join(workspace, n)));
   cpSync(workspace, copy, {
@@ -52,7 +52,7 @@ test("npm start builds, publishes, installs and serves it", async () => {
   expect(results[0]?.data?.["greeting"]).toMatch(/^Hello Ada, /);
 });
 
-test("its types, its fixtures and the rules of the house are checked", async () => {
+test("its types, its fixtures and the architecture rules are checked", async () => {
   const bin = (name: string) => join(copy, "node_modules/.bin", name);
   const { stdout: files } = await run(
     bin("tsc"),
@@ -61,7 +61,7 @@ test("its types, its fixtures and the rules of the house are checked", async () 
   );
   expect(files).toContain(join(folder, "src/greet.ts"));
   const checks = ["packs/hello", "test/architecture.test.ts"];
-  // Ends with another code than 0, and so fails here, when a test is red or none was found.
+  // Exits with another code than 0, which fails this test, when a test fails or none is found.
   const { stdout } = await run(bin("vitest"), ["run", "--reporter=verbose", ...checks], {
     cwd: copy,
     env: { PATH: process.env["PATH"], NO_COLOR: "1" },

@@ -14,7 +14,7 @@ import {
 } from "../product/start-product.ts";
 import { type StartedRegistry, startRegistry } from "../product/start-registry.ts";
 
-// Every command that the documents show is typed here as it stands, in their order, in the clone.
+// Types every command that the documents show, unchanged and in order, in the clone.
 
 const readText = (path: string) => readFileSync(path, "utf8");
 const read = (path: string) => readText(join(workspace, path));
@@ -29,7 +29,7 @@ const linesOf = (path: string) =>
     body.split("\n").filter((line) => line !== ""),
   );
 const lines = documents.flatMap(linesOf);
-/** Commands in running text: each names a program of package.json. */
+/** Commands in running text: each starts with a program of package.json. */
 const spans = new Set(
   documents.flatMap((path) =>
     [
@@ -40,11 +40,11 @@ const spans = new Set(
   ),
 );
 
-/** Lines that cannot be typed as they stand, and what is done in their place. */
+/** Lines that cannot be typed as they are, and their replacements. */
 const START = "npm start";
 const TEST = "npm test";
 const CLAUDE = "claude mcp add ";
-/** Commands in running text that this file does not type, and why. */
+/** Commands in running text that this file does not type, with the reason. */
 const NOT_TYPED = new Map([
   [START, "is the product that everything here runs against"],
   [TEST, "runs this very file"],
@@ -65,12 +65,13 @@ let mirrorHome: string;
 let mirror: StartedRegistry;
 
 beforeAll(async () => {
-  // `npm start`, with a folder and ports of its own.
+  // `npm start`, with a temporary folder and free ports.
   product = await startProduct();
   home = createDataFolder();
-  // As the documents' /tmp is: hub and agent, users of their own, read a pack from there.
+  // Stands for /tmp in the documents: hub and agent, which run as other users, read a pack from
+  // here.
   chmodSync(home, 0o755);
-  // What docs/air-gap.md has on its other side.
+  // The other site of docs/air-gap.md.
   mirrorHome = createDataFolder();
   const { logKey } = parseTrustPolicy(
     JSON.parse(readText(join(product.data, "config/trust.json"))),
@@ -85,7 +86,7 @@ afterAll(async () => {
   }
 });
 
-/** What the documents take for granted, and what it is here. */
+/** Placeholders and addresses in the documents, and their values in this test. */
 const SUBSTITUTIONS: { shown: string; here: () => string }[] = [
   { shown: "/tmp/hello", here: () => join(home, "hello") },
   { shown: "/tmp/acme", here: () => join(home, "acme") },
@@ -98,7 +99,7 @@ const SUBSTITUTIONS: { shown: string; here: () => string }[] = [
   { shown: "/var/lib/sonde", here: () => product.data },
   { shown: "FOLDER", here: () => product.data },
 ];
-/** Programs that look for the data folder where `npm start` puts it without `--data`. */
+/** Programs that find the data folder of `npm start` without `--data`. */
 const TAKES_DATA = /^npm run -s sonde -- (agent|hub|registry|trust) /;
 
 function place(line: string): string {
@@ -112,7 +113,7 @@ function place(line: string): string {
 
 type Typed = { code: number | null; said: string };
 
-/** Types a line at a terminal, where a question is answered with yes. */
+/** Types a line at a terminal, and answers a question with yes. */
 function type(line: string): Promise<Typed> {
   const child = spawn("script", ["-qefc", line, "/dev/null"], {
     cwd: workspace,
@@ -141,18 +142,18 @@ async function stateOf(pack: string): Promise<string | undefined> {
   return (body as AgentDetail).packs.find(({ name }) => name === pack)?.state;
 }
 
-/** What has to have happened before a person types the next line. */
+/** What must have happened before a person types the next line. */
 async function settle(line: string): Promise<void> {
   const [, installed] = /hub install ([\w/-]+)@/.exec(line) ?? [];
   if (installed === undefined) return;
   await until(`${installed} to be verified`, async () => (await stateOf(installed)) === "pending");
 }
 
-test("nothing in a command block is left out", () => {
+test("every line of a command block is typed", () => {
   expect(lines.length).toBeGreaterThan(14);
   expect(lines.filter((line) => line === START || line === TEST)).toEqual([START, TEST]);
   expect(lines.filter((line) => line.startsWith(CLAUDE))).toHaveLength(1);
-  // Everything else is a program of this clone, which `type` runs.
+  // Any other program belongs to this clone, and `type` runs it.
   const others = lines.filter((line) => !NOT_TYPED.has(line) && !line.startsWith(CLAUDE));
   expect(others.filter((line) => !/^npm run -s sonde(-pack)? -- [a-z]/.test(line))).toEqual([]);
   const text = [...lines, ...spans].join("\n");
@@ -163,7 +164,7 @@ describe("the command blocks, in their order", () => {
   const typed = lines.filter((line) => !NOT_TYPED.has(line));
 
   test.each(typed.map((line) => [line]))("%s", async (line) => {
-    // Claude itself is not here: a stand-in of that name notes its arguments.
+    // Claude itself is not installed: a stand-in of that name records its arguments.
     const standIn = `claude() { printf '%s\\n' "$@"; }\n`;
     const isClaude = line.startsWith(CLAUDE);
     const { code, said } = await type(isClaude ? standIn + place(line) : place(line));
@@ -172,14 +173,14 @@ describe("the command blocks, in their order", () => {
     await settle(line);
   });
 
-  test("lead to what the text after them promises", async () => {
+  test("have the results that the documents promise", async () => {
     expect(await stateOf("acme/hello")).toBe("active");
-    // The advisory at the end of docs/publish-a-pack.md took it out of service.
+    // The advisory at the end of docs/publish-a-pack.md withdrew the pack.
     await until(
       "the advisory to count",
       async () => {
         return (await stateOf("globex/uptime")) === "quarantined";
-        // The hub looks at the log every minute.
+        // The hub reads the log every minute.
       },
       90_000,
     );
@@ -224,7 +225,7 @@ describe("commands in the running text", () => {
     expect(code, said).toBe(0);
   });
 
-  test("did what the text says", async () => {
+  test("have the results that the text promises", async () => {
     expect(await stateOf("acme/hello")).toBeUndefined();
   });
 

@@ -6,7 +6,7 @@ import { afterAll, beforeAll, expect, test } from "vitest";
 import { TestRegistry, signUpload } from "../../registry/src/testing/test-registry.ts";
 import { runProgram } from "../product/run-program.ts";
 
-// The words of `sonde registry ...`: the program as a person starts it, against a running registry.
+// The commands `sonde registry ...`: the program as a person starts it, against a running registry.
 
 const ISSUER = "https://issuer.example";
 const ISO = String.raw`\d{4}-\d\d-\d\dT[\d:.]+Z`;
@@ -32,17 +32,17 @@ beforeAll(async () => {
 });
 afterAll(() => registry?.close());
 
-/** `sonde registry ...`, to this registry where a command is for its operator. */
+/** `sonde registry ...`, with this registry's operator socket for operator commands. */
 const run = (...words: string[]) => runProgram("sonde", ["registry", ...words]);
 const socket = () => ["--socket", join(registry.dataDir, "run/operator.sock")];
 const order = (...words: string[]) => run(...words, ...socket());
-/** What it says to a person, having ended well. */
+/** Its output for a person, after success. */
 async function say(...words: string[]): Promise<string> {
   const { code, out, err } = await order(...words);
   expect([code, err]).toEqual([0, ""]);
   return out.trimEnd();
 }
-/** What it says to a program: one line of JSON. */
+/** Its output for a program: one line of JSON. */
 async function tell<T>(...words: string[]): Promise<T> {
   const out = await say(...words, "--json");
   expect(out).not.toContain("\n");
@@ -52,7 +52,7 @@ const lines = (...patterns: string[]): RegExp => new RegExp(`^${patterns.join("\
 const DIGEST = "sha256:[0-9a-f]{64}";
 const TOKEN = "sonde_pt_[A-Za-z0-9_-]{43}";
 
-test("the help names every command, and each its arguments", async () => {
+test("the help names every command, and each command its arguments", async () => {
   const { code, out } = await run("--help");
   expect(code).toBe(0);
   for (const command of ["publisher", "quarantine", "resolve", "audit"]) {
@@ -78,12 +78,12 @@ test("the help names every command, and each its arguments", async () => {
   );
 });
 
-test("publisher add tells of the key and shows the token once", async () => {
+test("publisher add shows the key's fingerprint, and the token once", async () => {
   expect(await say("publisher", "add", "globex", "--key", keyFile)).toMatch(
     lines(
-      `globex may publish what ${DIGEST} signed.`,
-      `Its token, shown this once: ${TOKEN}`,
-      `The token ends at ${ISO}.`,
+      `globex may publish archives signed by ${DIGEST}.`,
+      `Its token, shown only once: ${TOKEN}`,
+      `The token expires at ${ISO}.`,
     ),
   );
   expect(await tell("publisher", "add", "globex", "--key", keyFile)).toEqual({
@@ -94,14 +94,14 @@ test("publisher add tells of the key and shows the token once", async () => {
   });
 });
 
-test("publisher add keeps the token in a file of its own, and takes no other's", async () => {
+test("publisher add writes the token to a new file, and never to an existing one", async () => {
   const file = join(registry.root, "globex.token");
   const add = ["publisher", "add", "globex", "--key", keyFile, "--token-file", file];
   expect(await say(...add)).toMatch(
     lines(
-      `globex may publish what ${DIGEST} signed.`,
+      `globex may publish archives signed by ${DIGEST}.`,
       `Its token is in ${file}.`,
-      `The token ends at ${ISO}.`,
+      `The token expires at ${ISO}.`,
     ),
   );
   const kept = readFileSync(file, "utf8");
@@ -112,17 +112,19 @@ test("publisher add keeps the token in a file of its own, and takes no other's",
   const before = await tokens();
   expect(await refusalOf(...add)).toBe("BAD_REQUEST");
   expect([readFileSync(file, "utf8"), await tokens()]).toEqual([kept, before]);
-  // A refused publisher leaves no empty file.
+  // A refused publisher leaves no empty token file.
   const other = join(registry.root, "none.token");
   const refused = ["publisher", "add", "sonde", "--key", keyFile, "--token-file", other];
   expect(await refusalOf(...refused)).toBe("NAME_REFUSED");
   expect(() => statSync(other)).toThrow("ENOENT");
 });
 
-test("publisher add takes an exact identity in the place of a key", async () => {
+test("publisher add accepts an exact identity in place of a key", async () => {
   const identity = ["--issuer", ISSUER, "--identity", "https://example.com/robot"];
   const said = await say("publisher", "add", "robot", ...identity, "--repository-id", "7");
-  expect(said).toContain(`robot may publish what https://example.com/robot of ${ISSUER} signed.\n`);
+  expect(said).toContain(
+    `robot may publish archives signed by https://example.com/robot of ${ISSUER}.\n`,
+  );
   expect(await tell("publisher", "add", "robot", ...identity)).toMatchObject({
     publisher: "robot",
     issuer: ISSUER,
@@ -160,7 +162,7 @@ test("publisher list and tokens name everything but secrets; revoke-token ends o
 test("publisher trust says whose jobs may publish what", async () => {
   const identity = ["--issuer", ISSUER, "--identity", '{"kind":"generic","sub":"robot"}'];
   expect(await say("publisher", "trust", "acme", ...identity)).toMatch(
-    lines(`[0-9a-f-]{36}: jobs of ${ISSUER} that are exactly this may publish packs of acme.`),
+    lines(`[0-9a-f-]{36}: jobs of ${ISSUER} with exactly this identity may publish packs of acme.`),
   );
   const one = ["publisher", "trust", "acme", ...identity, "--pack", "acme/hello"];
   expect(await say(...one)).toContain("may publish acme/hello.");
@@ -192,21 +194,21 @@ test("quarantine stops a version, and releases it; resolve sees both", async () 
   expect(await resolve()).toContain("is acme/hello 1.1.0,");
 });
 
-test("revoke-key says what it does not do", async () => {
+test("revoke-key says what it does not revoke", async () => {
   const { publishers } = await tell<{ publishers: { name: string; keyIds: string[] }[] }>(
     ...["publisher", "list"],
   );
   const keyId = publishers.find(({ name }) => name === "globex")?.keyIds[0] ?? "";
   expect(await say("publisher", "revoke-key", "globex", keyId)).toBe(
-    `Nothing more of globex is published under ${keyId}.\n` +
-      "Agents go by their own trust.json: strike the key out there too.",
+    `Signatures of globex by ${keyId} are refused from now on.\n` +
+      "Agents use their own trust.json: remove the key there too.",
   );
   await say("publisher", "add", "globex", "--key", keyFile);
   const again = await tell("publisher", "revoke-key", "globex", keyId);
   expect(again).toEqual({ name: "globex", keyId });
 });
 
-/** The code of the refusal it ends with, said to a program and to a person alike. */
+/** The code of the refusal, which must be the same for a program and for a person. */
 async function refusalOf(...words: string[]): Promise<string> {
   const { code, out, err } = await order(...words, "--json");
   const { error } = JSON.parse(out) as ErrorBody;
@@ -254,7 +256,7 @@ test.concurrent.each<[string, string[], string]>([
   expect(await refusalOf(...words)).toBe(code);
 });
 
-test("wrong usage, and a registry that is not there, say so and end with 1", async () => {
+test("wrong usage and an unreachable registry are reported with exit code 1", async () => {
   for (const [words, said] of [
     [QUARANTINE, "required option '--reason <text>'"],
     [["publisher", "add"], "missing required argument 'name'"],

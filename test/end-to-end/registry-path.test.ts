@@ -14,8 +14,8 @@ import { createDataFolder, type Product, startProduct, until } from "../product/
 import { findFreePort, type StartedRegistry, startRegistry } from "../product/start-registry.ts";
 import { changeTrust } from "../product/test-packs.ts";
 
-// The life of a pack in a registry that strangers use: published by a CI's job without any
-// secret, found, installed by range, held when it asks for more, and stopped by an advisory.
+// The life of a pack in a public registry. A CI job publishes it without any stored secret. It is
+// found, installed by range, held when it asks for more, and stopped by an advisory.
 
 const JOB = "https://ci.example/globex/uptime/release";
 const PACK = "globex/uptime";
@@ -61,7 +61,7 @@ afterAll(async () => {
   rmSync(home, { recursive: true, force: true });
 });
 
-/** What a CI's job does on a release: build, sign by its identity, publish by the same. */
+/** What a CI job does on a release: build, sign and publish with its identity. */
 async function release(): Promise<{
   version: string;
   warnings: string[];
@@ -99,7 +99,7 @@ async function offersTool(): Promise<boolean> {
   }
 }
 
-test("the operator trusts a job before there is anything, and no secret is handed out", async () => {
+test("the operator trusts a job before the pack exists, without handing out a secret", async () => {
   const operator = ["--data", home];
   const identity = ["--issuer", services.issuer, "--identity", JOB];
   const owner = ["--token-file", at("owner.token"), ...operator];
@@ -122,7 +122,7 @@ test("the job signs without a key, publishes without a token, and the pack is fo
   expect(found.packs.map(({ name }) => name)).toEqual([PACK]);
 });
 
-test("a host installs it by range, once a person approved it", async () => {
+test("a host installs it by range, and a person approves it", async () => {
   expect(await install("^0.1")).toBe(200);
   await untilPacks("the pack to wait for approval", [["0.1.0", "pending"]]);
   const approved = ["agent", "approve", PACK, "--yes", "--data", product.data];
@@ -131,7 +131,7 @@ test("a host installs it by range, once a person approved it", async () => {
   await until("its tool", offersTool);
 });
 
-test("an upgrade that asks for more is held while the old version serves", async () => {
+test("an upgrade that asks for more is held while the old version stays active", async () => {
   const packFile = at("uptime", "src/pack.ts");
   writeFileSync(packFile, readFileSync(packFile, "utf8").replace("0.1.0", "0.2.0"));
   appendFileSync(
@@ -147,11 +147,11 @@ test("an upgrade that asks for more is held while the old version serves", async
   ]);
 });
 
-test("an advisory takes the version out of service by itself", async () => {
+test("an advisory stops the version on the agent", async () => {
   const words = ["--range", "<0.2.0", "--severity", "critical", "--text", "Install 0.2.0."];
   const right = ["--registry", url, "--token-file", at("owner.token")];
   await askProgram("sonde-pack", ["advisory", PACK, "GLOBEX-1", ...words, ...right]);
-  // The hub looks at the log every minute.
+  // The hub reads the log every minute.
   await untilPacks(
     "the advisory to count",
     [

@@ -80,7 +80,7 @@ describe("every route and every role", () => {
     if (expected >= 400) codeOf(answer);
   });
 
-  test("anybody may ask whether the hub lives, and learns nothing else", async () => {
+  test("the health check is open to anybody and reveals nothing else", async () => {
     const { status, text } = await sendRaw(`${product.hubUrl}/health`);
     expect([status, JSON.parse(text)]).toEqual([200, { status: "ok" }]);
   });
@@ -105,7 +105,7 @@ describe("a key", () => {
     expect(codeOf(await sendRaw(url))).toBe("UNAUTHENTICATED");
   });
 
-  test("that was revoked is refused at once, also while it was in use", async () => {
+  test("that is revoked is refused at once, also while it is in use", async () => {
     const { id, key } = await createKey({ role: "client", agents: "*", probes: "*" });
     const client = await connect(key);
     expect((await client.listTools()).length).toBeGreaterThan(1);
@@ -113,11 +113,11 @@ describe("a key", () => {
     const stream = await fetch(product.mcpUrl, { headers });
     expect(stream.status).toBe(200);
     expect((await product.hub.send("DELETE", `/api-keys/${id}`)).status).toBe(200);
-    // It ends by itself: nothing is told to a key that opens nothing any more.
+    // The stream ends: a revoked key receives nothing more.
     expect(await stream.text()).toContain(": open");
     await expect(client.listTools()).rejects.toThrow(/UNAUTHENTICATED|401/);
     expect((await product.hub.send("GET", "/agents", { key })).status).toBe(401);
-    // Twice is once: the log does not say that something happened that did not.
+    // Idempotent: a second revocation adds nothing to the log.
     expect((await product.hub.send("DELETE", `/api-keys/${id}`)).status).toBe(404);
     const revoked = (await readVerifiedAudit(product)).filter(
       ({ record }) => record.event === "key.revoked" && record.detail["id"] === id,
@@ -126,7 +126,7 @@ describe("a key", () => {
   });
 
   // Attack 39.
-  test("for one probe sees and calls that one; everything else is denied and recorded", async () => {
+  test("for one probe sees and calls only that probe; everything else is denied and recorded", async () => {
     const { id, key } = await createKey({
       role: "client",
       agents: "*",
@@ -145,7 +145,7 @@ describe("a key", () => {
     expect((await recordsOf(id)).filter(({ event }) => event === "call.request").length).toBe(1);
   });
 
-  test("for another agent learns nothing of this one; the attempts are recorded", async () => {
+  test("for another agent learns nothing about this one; the attempts are recorded", async () => {
     const { id, key } = await createKey({ role: "client", agents: ["elsewhere"], probes: "*" });
     const client = await connect(key);
     expect((await client.listTools()).map(({ name }) => name)).toEqual(["list_agents"]);

@@ -31,7 +31,7 @@ const USERS = { hub: "sonde-hub", registry: "sonde-registry", agent: "sonde", ru
 const NOBODY = 65_534;
 const isRoot = process.getuid?.() === 0;
 
-/** A clone where service users cannot go: its parent is closed to them. */
+/** A clone that service users cannot enter, because its parent is closed to them. */
 const closed = mkdtempSync("/tmp/sonde-clone-");
 const clone = join(closed, "sonde");
 
@@ -61,7 +61,7 @@ function canRead(user: string, file: string): boolean {
   return spawnSync("setpriv", [...drop, "cat", file], { stdio: "ignore" }).status === 0;
 }
 
-/** The one line of a start that fails, as an error of the table. */
+/** The single line of a failed start, as an error of the table. */
 function errorOf(output: string): ErrorBody["error"] {
   return (JSON.parse(output.trim()) as ErrorBody).error;
 }
@@ -94,7 +94,7 @@ describe.runIf(isRoot)("started as root, from a clone that only root can enter",
     }
   });
 
-  test("gives each further runner exactly its groups, and a pack the one that fits", async () => {
+  test("gives each extra runner exactly its groups, and each pack the matching runner", async () => {
     const gidOf = (group: string) =>
       execFileSync("getent", ["group", group], { encoding: "utf8" }).split(":")[2];
     const groupsOf = (role: string) =>
@@ -106,7 +106,7 @@ describe.runIf(isRoot)("started as root, from a clone that only root can enter",
 
     const acme = await addPublisher(product, "acme");
     trustPublisher(product, acme);
-    // Active means that a runner in both groups, and in no other, is there.
+    // Active means that there is a runner with both groups and no other.
     await installPack(product, acme, {
       name: "acme/both",
       version: "1.0.0",
@@ -144,7 +144,7 @@ describe.runIf(isRoot)("started as root, from a clone that only root can enter",
         expect(readers, file).toEqual([owner]);
       }
     }
-    // Nobody but root has the publisher's key.
+    // Only root has the publisher's key.
     const key = at("config", "publishers", "sonde.key");
     expect(Object.values(USERS).filter((user) => canRead(user, key))).toEqual([]);
   });
@@ -167,7 +167,7 @@ describe("started by an ordinary user", () => {
     rmSync(data, { recursive: true, force: true });
   });
 
-  test("answers, runs as that one user and says what this weakens", async () => {
+  test("answers, runs as that user and says what this weakens", async () => {
     chmodSync(closed, 0o755);
     if (isRoot) chownSync(data, NOBODY, NOBODY);
     const start = runStart(["--yes", "--data", data, "--port", "0"], {
@@ -205,7 +205,7 @@ describe("the hub's listener", () => {
     const program = join(workshop.folder, "hub.mjs");
     copyFileSync(join(workspace, "dist", "hub.js"), program);
     mkdirSync(folder);
-    // The hub could make its data folder here, so that it is missing for one reason alone.
+    // The hub could create its data folder here, so the folder is missing for one reason only.
     chmodSync(folder, 0o777);
     writeFileSync(
       config,

@@ -56,7 +56,7 @@ async function answerInTerminal(command: string, answer: string): Promise<string
   return seen;
 }
 
-test("with nobody to ask, packs wait, and the command that approves them is printed", async () => {
+test("without a terminal, packs stay pending, and the command that approves them is printed", async () => {
   const startedAt = performance.now();
   const start = runStart(["--data", data, "--port", "0"]);
   running.push(start);
@@ -93,7 +93,7 @@ test("SIGTERM to npm ends every process", async () => {
   await nothingRuns();
 });
 
-test("a second start has the same key, agent and approvals, and is quick", async ({ annotate }) => {
+test("a second start keeps the key, agent and approvals, and is quick", async ({ annotate }) => {
   const startedAt = performance.now();
   const product = await startProduct({ data });
   const seconds = (ms: number) => (ms / 1000).toFixed(1);
@@ -105,15 +105,15 @@ test("a second start has the same key, agent and approvals, and is quick", async
   const system = product.packs.find(({ name }) => name === "sonde/system");
   expect(system?.state).toBe("active");
 
-  // However the launcher ends, nothing outlives it.
+  // However the launcher ends, no process outlives it.
   process.kill(findLauncher(product.npmPid), "SIGKILL");
   await nothingRuns();
   await product.stop();
 });
 
-test("a port in use is one clear sentence, and nothing is left running", async () => {
-  // The hub's port is the first of four; the registry has started by then. Below those that
-  // the system gives out, the other three are free.
+test("a port in use is reported in one sentence, and nothing is left running", async () => {
+  // The hub's port is the first of four, and the registry has started by then. The ports are below
+  // the ephemeral range, so the other three are free.
   const port = 20_000 + (process.pid % 2000) * 4;
   const taken = createServer().listen(port, "127.0.0.1");
   await once(taken, "listening");

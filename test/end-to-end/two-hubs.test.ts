@@ -17,8 +17,8 @@ import { enrolRawAgent, knock, openSession, type RawSession } from "../product/r
 import { type SecondHub, startSecondHub } from "../product/second-hub.ts";
 import { type Product, startProduct, until } from "../product/start-product.ts";
 
-// Two hubs on one database. The host's own agent is at the first; a second agent, played by the
-// test over the real wire, is at the second unless a test says otherwise.
+// Two hubs on one database. The host's own agent is at the first. The test plays a second agent
+// over the real wire, at the second hub unless a test says otherwise.
 
 const HEAD = { size: 0, hash: `sha256:${"0".repeat(64)}` };
 const AWAY = "elsewhere";
@@ -64,7 +64,7 @@ type Played = {
   report: (state: "active" | "revoked") => void;
 };
 
-/** The agent's end at a hub: says hello and keeps what it is sent. */
+/** The agent's end of a session: sends hello and keeps every message. */
 async function play(controlAddress: string, answers = true): Promise<Played> {
   const session = await openSession({ ...identity, controlAddress });
   sessions.push(session);
@@ -117,7 +117,7 @@ async function isOnline({ hub }: Pick<Product, "hub">): Promise<boolean> {
   return (await hub.send("GET", `/agents/${AWAY}`)).body["online"] === true;
 }
 
-test("a call reaches an agent whichever hub holds it, from clients of either", async () => {
+test("a client of either hub can call agents of both hubs", async () => {
   const { calls } = await play(second.controlAddress);
   for (const client of [...atFirst, ...atSecond]) {
     const own = await client.call(TOOL, { agent: product.agent });
@@ -135,9 +135,9 @@ test("a call reaches an agent whichever hub holds it, from clients of either", a
   expect(calls.length).toBe(4);
 });
 
-test("a change of an agent's packs changes the lists at both hubs, and each client hears of it", async () => {
+test("a change of an agent's packs changes the tools at both hubs, and each client is notified", async () => {
   const { report } = await play(second.controlAddress);
-  // For this key the tool is there as long as this one agent offers it.
+  // This key sees the tool only while this one agent offers it.
   const policy = { role: "client", agents: [AWAY], probes: "*" };
   const made = await product.hub.send("POST", "/api-keys", { body: { name: "narrow", policy } });
   const { key } = made.body as { key: string };
@@ -163,7 +163,7 @@ test("a change of an agent's packs changes the lists at both hubs, and each clie
   }
 });
 
-test("an order given at one hub reaches the agent that is at the other", async () => {
+test("an assignment at one hub reaches an agent at the other", async () => {
   const { desired } = await play(second.controlAddress);
   const before = desired.at(-1)?.revision ?? 0;
   const [pack] = product.packs.filter(({ name }) => name === "sonde/system");
@@ -180,7 +180,7 @@ test("attack 19: of two live connections at two hubs the first stays", async () 
   expect(sessions[0]?.isOpen()).toBe(true);
 });
 
-test("an agent that comes to the other hub is found there", async () => {
+test("an agent that reconnects at the other hub is reachable there", async () => {
   const first = await play(second.controlAddress);
   first.session.socket.terminate();
   await first.session.closed;
@@ -191,7 +191,7 @@ test("an agent that comes to the other hub is found there", async () => {
   expect(moved.calls.length).toBe(1);
 });
 
-test("an agent enrolled anew at one hub loses its old connection at the other", async () => {
+test("an agent that enrols again at one hub loses its old connection at the other", async () => {
   const { session } = await play(second.controlAddress);
   identity = await enrolRawAgent(product, AWAY);
   await session.closed;
@@ -207,11 +207,11 @@ test("a key revoked at one hub is refused by the other at once", async () => {
   const ask = async () => (await second.hub.send("GET", "/agents", { key })).status;
   expect(await ask()).toBe(200);
   await product.hub.send("DELETE", `/api-keys/${id}`);
-  // Sooner than the 5 s for which a hub remembers a key by itself.
+  // Below the 5 s for which a hub caches a key.
   await until("the refusal", async () => (await ask()) === 401, 4000);
 });
 
-test("a hub that is killed and starts again closes its own open calls and no other's", async () => {
+test("a hub that restarts after a kill closes its own open calls only", async () => {
   const { calls, answer } = await play(identity.controlAddress, false);
   const [first] = atFirst;
   const [other] = await connectBoth(second.mcpUrl, product.apiKey);
@@ -229,7 +229,7 @@ test("a hub that is killed and starts again closes its own open calls and no oth
   expect((await ofFirst)?.results[0]?.status).toBe("ok");
 });
 
-test("a hub that is killed takes its agents with it: they are said to be away, not asked in vain", async () => {
+test("agents of a killed hub are reported offline and are not called", async () => {
   const { session } = await play(second.controlAddress);
   await second.killAndRestart();
   await session.closed;

@@ -5,7 +5,7 @@ import { parseAuditPage } from "@sonde/schemas/hub";
 import { EMPTY_HEAD, verifyChain } from "@sonde/trust/chain";
 import type { Product } from "./start-product.ts";
 
-/** The hub's whole audit log over REST, its chain verified from the first entry to the head. */
+/** The hub's whole audit log over REST. Its chain is verified from the first entry to the head. */
 export async function readVerifiedAudit(product: Product): Promise<AuditEntry[]> {
   const entries: AuditEntry[] = [];
   for (;;) {
@@ -16,14 +16,14 @@ export async function readVerifiedAudit(product: Product): Promise<AuditEntry[]>
     if (status !== 200) throw new Error(`the audit log answered ${status}`);
     const page = parseAuditPage(body);
     entries.push(...page.entries);
-    // Reading is recorded as well, so a page always ends behind the head it was read at.
+    // Each read is recorded too, so the head is always beyond the last page.
     if (page.entries.length < 1000) break;
   }
   verifyChain(entries, EMPTY_HEAD);
   return entries;
 }
 
-/** What the log says of one call, in the order in which it happened. */
+/** The log's entries about one call, in order. */
 export function eventsOf(entries: AuditEntry[], callId: string): string[] {
   return entries
     .filter(({ record }) => record.callId === callId)

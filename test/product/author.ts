@@ -3,12 +3,12 @@ import { join } from "node:path";
 import { askProgram } from "./run-program.ts";
 import { createDataFolder, type Product } from "./start-product.ts";
 
-/** A community author at work: a folder of their own, their key, and `sonde-pack`. */
+/** A community author at work, with their own folder and key, and `sonde-pack`. */
 export type Author = {
   folder: string;
   keyFile: string;
   tokenFile: string;
-  /** Changes a file of the pack; fails when there is nothing to change. */
+  /** Changes a file of the pack. Fails when there is nothing to change. */
   edit(file: string, find: string, replacement: string): void;
   /** Builds and signs. @returns the archive */
   build(): Promise<string>;

@@ -1,6 +1,6 @@
 export type Answer = { status: number; body: Record<string, unknown> };
 
-/** The hub's REST API as a stranger meets it: raw status and body. `key: null` sends none. */
+/** A raw client of the hub's REST API: returns status and body. `key: null` sends no key. */
 export type HubClient = {
   send(
     method: string,

@@ -1,17 +1,17 @@
 import { createServer, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
 
-/** Makes another answer of an honest one; null leaves it as it is. */
+/** Alters an honest answer; null leaves it unchanged. */
 export type Lie = (path: string, body: Buffer) => Buffer | null;
 
 export type LyingRegistry = {
   url: string;
-  /** What it answers from now on. */
+  /** Sets how answers are altered from now on. */
   lie(lie: Lie): void;
   close(): Promise<void>;
 };
 
-/** A registry that passes everything through to the real one but what the test swaps. */
+/** A proxy in front of the real registry that forwards everything except what the test swaps. */
 export async function startLyingRegistry(registryUrl: string): Promise<LyingRegistry> {
   let current: Lie = () => null;
   const answer = async (path: string, response: ServerResponse) => {

@@ -9,7 +9,7 @@ import type { ToolResults } from "@sonde/schemas/hub";
 
 export type CallAnswer = {
   results: ToolResults["results"];
-  /** The whole structured answer, as it came. */
+  /** The whole structured answer, unchanged. */
   structured: unknown;
   isError: boolean;
   text: string;
@@ -29,7 +29,7 @@ export type McpClient = {
   generation: "current" | "1.x";
   listTools(): Promise<ListedTool[]>;
   call(name: string, args: Record<string, unknown>): Promise<CallAnswer>;
-  /** How often the server has said that the list changed. */
+  /** How many list-changed notifications have arrived. */
   changes(): number;
   close(): Promise<void>;
 };
@@ -57,7 +57,7 @@ const headersFor = (apiKey: string) => ({
   requestInit: { headers: { authorization: `Bearer ${apiKey}` } },
 });
 
-/** `@modelcontextprotocol/sdk` 1.x, the client most people run. */
+/** `@modelcontextprotocol/sdk` 1.x, the most used client. */
 export async function connectOlderClient(mcpUrl: string, apiKey: string): Promise<McpClient> {
   const client = new OlderClient({ name: "older", version: "1.0.0" });
   let changes = 0;

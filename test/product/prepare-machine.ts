@@ -5,8 +5,8 @@ const root = resolve(import.meta.dirname, "../..");
 const CREATE_USERS = `import { ensureAccounts } from "${root}/cli/src/start/system-users.ts"; ensureAccounts();`;
 
 /**
- * Vitest's global set-up of the end-to-end files, two of which run side by side: what every
- * start of the product would make once for the whole machine is there before the first.
+ * Vitest's global set-up of the end-to-end files, two of which run in parallel. It creates, before
+ * the first start, what every start would otherwise create once per machine.
  */
 export function setup(): void {
   execFileSync(process.execPath, [join(root, "scripts/bundle.mjs")]);

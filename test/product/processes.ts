@@ -5,8 +5,8 @@ import type { Product } from "./start-product.ts";
 export type Role = "hub" | "registry" | "agent" | "runner";
 
 /**
- * The present process of a service, which is another one after a restart: the
- * process whose arguments end in that service's configuration file.
+ * The current process of a service: the one whose arguments end in that service's configuration
+ * file. It changes when the service restarts.
  */
 export function findPid(product: Product, role: Role): number | undefined {
   const config = join(product.data, "config", `${role}.json`);
@@ -19,7 +19,7 @@ export function findPostgres(product: Product, role: "hub" | "registry"): number
   return Number(readFileSync(file, "utf8").split("\n")[0]);
 }
 
-/** Every process that has the data folder in its arguments. */
+/** Every process with the data folder in its arguments. */
 export function findLeftovers(data: string): { pid: number; argv: string[] }[] {
   return allProcesses().filter(({ argv }) => argv.some((argument) => argument.includes(data)));
 }
@@ -35,7 +35,7 @@ function readArguments(pid: string): string[] {
   try {
     return readFileSync(`/proc/${pid}/cmdline`, "utf8").split("\0").slice(0, -1);
   } catch (thrown) {
-    // It ended between the listing and this look.
+    // The process ended between listing and reading.
     if (thrown instanceof Error && "code" in thrown) return [];
     throw thrown;
   }

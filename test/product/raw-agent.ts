@@ -12,7 +12,7 @@ import { type Identity, readIdentity } from "../../agent/daemon/src/edge/store/i
 import type { Product } from "./start-product.ts";
 import { findProgram } from "./test-packs.ts";
 
-/** Enrols a new agent with the product's own program and gives its identity, keys and all. */
+/** Enrols a new agent with the product's own program. Returns its identity, keys included. */
 export async function enrolRawAgent(product: Product, agentName: string): Promise<Identity> {
   const answer = await product.hub.send("POST", "/enrolment-tokens", { body: { agentName } });
   const { token, enrolAddress } = answer.body as { token: string; enrolAddress: string };
@@ -37,16 +37,16 @@ export async function enrolRawAgent(product: Product, agentName: string): Promis
   }
 }
 
-/** How the control listener received somebody. */
+/** The control listener's answer to a connection. */
 export type Reception =
   | { kind: "refused"; reason: string }
   | { kind: "status"; status: number }
   | { kind: "session"; session: RawSession };
 
-/** An authenticated session whose frames the test makes and sends as it likes. */
+/** An authenticated session in which the test builds and sends every frame. */
 export type RawSession = {
   channel: Channel;
-  /** The hub's first message, unopened. */
+  /** The hub's first message, not verified. */
   welcome: Buffer;
   socket: WebSocket;
   /** Resolves when the hub has ended the session. */
@@ -54,7 +54,7 @@ export type RawSession = {
   isOpen(): boolean;
 };
 
-/** Knocks at the control listener with any TLS identity. */
+/** Connects to the control listener with any TLS identity. */
 export function knock(identity: Identity, tls: ClientOptions = {}): Promise<Reception> {
   const nonce = randomBytes(32);
   const socket = new WebSocket(`wss://${identity.controlAddress}/control`, {
@@ -96,7 +96,7 @@ export function knock(identity: Identity, tls: ClientOptions = {}): Promise<Rece
   });
 }
 
-/** @throws when the hub did not let it in */
+/** @throws when the hub refused the connection */
 export async function openSession(identity: Identity): Promise<RawSession> {
   const reception = await knock(identity);
   if (reception.kind === "session") return reception.session;

@@ -3,7 +3,7 @@ import { type ErrorBody, ERROR_TABLE, isErrorCode } from "@sonde/schemas/errors"
 
 export type RawAnswer = { status: number; text: string };
 
-/** A request exactly as given: any Host, any header, any bytes. */
+/** Sends a request exactly as given: any Host, any header, any bytes. */
 export function sendRaw(
   url: string,
   options: { method?: string; headers?: Record<string, string>; body?: string | Buffer } = {},
@@ -24,8 +24,8 @@ export function sendRaw(
 }
 
 /**
- * The code of a refusal in the one error shape. Throws when the answer has
- * another shape, or a status or hint that the error table does not give.
+ * The code of a refusal. Throws when the answer has not the shape of an error body, or has another
+ * status or hint than the error table.
  */
 export function codeOf({ status, text }: RawAnswer): string {
   const { error, ...rest } = JSON.parse(text) as Partial<ErrorBody>;

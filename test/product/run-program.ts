@@ -5,7 +5,10 @@ import { workspace } from "./start-product.ts";
 
 export type Ended = { code: number | null; out: string; err: string };
 
-/** Runs `sonde` or `sonde-pack` as a person does: a process of its own, its answer and exit code. */
+/**
+ * Runs `sonde` or `sonde-pack` in a separate process, as a person does. Returns its output and exit
+ * code.
+ */
 export function runProgram(
   program: "sonde" | "sonde-pack",
   args: string[],
@@ -28,7 +31,7 @@ export function runProgram(
   });
 }
 
-/** The program's `--json` answer. Throws, with everything it said, unless it ended well. */
+/** The program's `--json` answer. If the program fails, throws with its whole output. */
 export async function askProgram<T>(...args: Parameters<typeof runProgram>): Promise<T> {
   const [program, words, options] = args;
   const ended = await runProgram(program, [...words, "--json"], options);

@@ -2,14 +2,14 @@ import { spawn } from "node:child_process";
 import { readdirSync, readFileSync } from "node:fs";
 import { workspace } from "./start-product.ts";
 
-/** `npm start` as it is typed, whatever comes of it. */
+/** `npm start` as a person types it, whether it succeeds or not. */
 export type Start = {
   pid: number;
   out(): string;
   err(): string;
-  /** Exit code of npm; a start that runs does not end by itself. */
+  /** Exit code of npm. A successful start does not end until it is stopped. */
   ended: Promise<number | null>;
-  /** Ctrl-C's elder sister: SIGTERM to npm alone. */
+  /** Sends SIGTERM to npm alone, as a process manager does. */
   terminate(): Promise<number | null>;
 };
 
@@ -44,7 +44,7 @@ export function runStart(
   };
 }
 
-/** The launcher below an `npm start`: what a user would meet in a process list. */
+/** The launcher process below an `npm start`, as a process list shows it. */
 export function findLauncher(npmPid: number): number {
   const pids = readdirSync("/proc").filter((name) => /^[0-9]+$/.test(name));
   const found = pids.find((pid) => {
@@ -59,7 +59,7 @@ function readFile(path: string): string {
   try {
     return readFileSync(path, "utf8");
   } catch (thrown) {
-    // It ended between the listing and this look.
+    // The process ended between listing and reading.
     if (thrown instanceof Error && "code" in thrown) return "";
     throw thrown;
   }

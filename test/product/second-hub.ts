@@ -5,14 +5,16 @@ import { type HubClient, createHubClient } from "./hub-client.ts";
 import type { Product } from "./start-product.ts";
 import { findProgram } from "./test-packs.ts";
 
-/** Another hub on the database of a running product, with the same keys and a data folder of its own. */
+/**
+ * Another hub on the database of a running product, with the same keys and a separate data folder.
+ */
 export type SecondHub = {
   hub: HubClient;
   hubUrl: string;
   mcpUrl: string;
   /** host:port of its control listener. */
   controlAddress: string;
-  /** Ends it without a word and starts it again, as the same hub. */
+  /** Kills it and starts it again, as the same hub. */
   killAndRestart(): Promise<void>;
   stop(): Promise<void>;
 };
@@ -86,7 +88,9 @@ export async function startSecondHub(
   };
 }
 
-/** As root the keys belong to the hub's own user, so the second hub is that user too. */
+/**
+ * Running as root, the keys belong to the hub's own user, so the second hub runs as that user too.
+ */
 function findHubAccount(): { uid: number; gid: number } | { uid?: undefined; gid?: undefined } {
   if (process.getuid?.() !== 0) return {};
   const id = (flag: string) =>

@@ -6,17 +6,17 @@ import { serveTestDatabases } from "../../foundation/database/src/testing/index.
 const CACHE = "NODE_COMPILE_CACHE";
 
 /**
- * Vitest's global set-up of every run: what its test files share. One PostgreSQL gives each
- * its databases, and the programs that tests start on their sources are compiled once.
+ * Vitest's global set-up of every run. One PostgreSQL serves the databases of all test files, and
+ * the programs that tests start from source are compiled once.
  *
- * @returns ends it
+ * @returns a function that ends it
  */
 export async function setup(): Promise<() => Promise<void>> {
   const stop = await serveTestDatabases();
   const cache =
     process.env[CACHE] === undefined ? mkdtempSync(join(tmpdir(), "sonde-code-")) : null;
   if (cache !== null) {
-    // As root, tests run services as users of their own, who keep what they compiled here too.
+    // Running as root, tests start services as other users, who store their compiled code here too.
     chmodSync(cache, 0o1777);
     process.env[CACHE] = cache;
   }

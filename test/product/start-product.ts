@@ -22,9 +22,9 @@ export type Product = Endpoints & {
   /** The process of `npm start` itself. */
   npmPid: number;
   hub: HubClient;
-  /** What the supervisor said on standard error. */
+  /** The supervisor's output on standard error. */
   messages(): string;
-  /** The present process ids, by role; they change when a service is restarted. */
+  /** The current process ids, by role. They change when a service restarts. */
   stop(): Promise<number | null>;
   [Symbol.asyncDispose](): Promise<void>;
 };
@@ -32,7 +32,7 @@ export type Product = Endpoints & {
 export const workspace = resolve(import.meta.dirname, "../..");
 const READY_TIMEOUT_MS = 180_000;
 
-/** A data folder that service users can enter, removed by the caller. */
+/** A data folder that service users can enter. The caller removes it. */
 export function createDataFolder(): string {
   return mkdtempSync("/tmp/sonde-e2e-");
 }
@@ -42,18 +42,18 @@ type StartOptions = {
   workspace?: string;
   args?: string[];
   env?: NodeJS.ProcessEnv;
-  /** For a test that ends or searches the hub's own processes, files or database. */
+  /** For a test that kills or searches the hub's own processes, files or database. */
   hubs?: 1;
 };
 
 /**
- * Starts the product exactly as a user does, `npm start`, with every port free.
- * Nothing of it runs in this process.
+ * Starts the product exactly as a user does, with `npm start`, on free ports. None of it runs in
+ * this process.
  *
- * With SONDE_TEST_HUBS=2 a second hub runs on the same database, and what the test talks to is that
- * one, while the agents are at the first: each call and each change of the list goes from hub to
- * hub. A test that brings a data folder or a database of its own has one hub all the same, and so has
- * one that asks for it.
+ * With SONDE_TEST_HUBS=2, a second hub runs on the same database. The test talks to it, while the
+ * agents are at the first hub, so each call and each change of the list passes between hubs. There
+ * is one hub all the same for a test that asks for it or that brings its own data folder or
+ * database.
  */
 export async function startProduct(options: StartOptions = {}): Promise<Product> {
   const isSplit =
@@ -150,7 +150,7 @@ export function readLog(product: Product, role: string): string {
   return readFileSync(join(product.data, "logs", `${role}.log`), "utf8");
 }
 
-/** Asks until `look` gives something, and fails loudly naming what never came. */
+/** Polls until `look` returns a value. On timeout, throws with the name of what is missing. */
 export async function until<T>(
   what: string,
   look: () => Promise<T | undefined | false> | T | undefined | false,

@@ -25,8 +25,8 @@ export function findFreePort(): Promise<number> {
 }
 
 /**
- * Starts the installed registry program with a PostgreSQL of its own, as the
- * registry's user where there is one; again on the same data after a stop.
+ * Starts the installed registry program with its own PostgreSQL, as the registry's user if there is
+ * one. After a stop, starts it again on the same data.
  *
  * @param data a folder that service users can enter
  * @param settings further members of its configuration

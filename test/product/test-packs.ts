@@ -17,7 +17,7 @@ import {
 } from "../../cli/src/trust-policy-file.ts";
 import { type Product, until, workspace } from "./start-product.ts";
 
-/** A stranger who signs packs: known to the registry, trusted by nobody yet. */
+/** A stranger who signs packs. The registry knows this publisher; no host trusts it yet. */
 export type TestPublisher = {
   name: string;
   privateKey: KeyObject;
@@ -41,7 +41,7 @@ export async function addPublisher(product: Product, name: string): Promise<Test
   return { name, privateKey, publicKey: publicKeyPem, token };
 }
 
-/** The installed copy of a program and the Node it runs on; without root, those of the clone. */
+/** The installed copy of a program and its Node. Without root, those of the clone. */
 export function findProgram(
   product: Pick<Product, "data">,
   file: string,
@@ -127,7 +127,7 @@ export async function publishBytes(
   throw new SondeError(isErrorCode(code) ? code : "INTERNAL", message);
 }
 
-/** Builds, signs and publishes: what an honest author does. */
+/** Builds, signs and publishes, as an honest author does. */
 export async function publishPack(
   product: Product,
   publisher: TestPublisher,
@@ -139,12 +139,14 @@ export async function publishPack(
   return built;
 }
 
-/** Asks the hub to have a version on the agent; the raw answer, with its code when refused. */
+/**
+ * Assigns a version to the agent at the hub. Returns the raw answer, with its code when refused.
+ */
 export function assignPack(product: Product, name: string, version: string) {
   return product.hub.send("PUT", `/agents/${product.agent}/packs/${name}`, { body: { version } });
 }
 
-/** Publishes a pack, orders it and approves it; resolves when the hub offers its tools. */
+/** Publishes, assigns and approves a pack. Resolves when the hub offers its tools. */
 export async function installPack(
   product: Product,
   publisher: TestPublisher,
@@ -162,7 +164,10 @@ export async function installPack(
   return built;
 }
 
-/** Waits until the hub has heard of that state; the failure names the one it has instead. */
+/**
+ * Waits until the agent has reported that state to the hub. On timeout, the error names the present
+ * state.
+ */
 export async function untilState(
   product: Product,
   name: string,

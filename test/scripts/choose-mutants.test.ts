@@ -31,7 +31,7 @@ const mutant = (name: string, file = "a.ts", of = "a.test.ts") => ({
 });
 const none = { changed: new Set<string>(), changedMutants: new Set<string>(), commit: "" };
 
-test("a mutant runs when its file, its test or it itself changed", () => {
+test("a mutant runs when its file, its test or the mutant itself changed", () => {
   const all = [
     mutant("one", "b.ts"),
     mutant("two", "c.ts", "b.test.ts"),
@@ -46,7 +46,7 @@ test("a mutant runs when its file, its test or it itself changed", () => {
   expect(chooseMutants(all, state).map(({ name }) => name)).toEqual(["one", "two", "three"]);
 });
 
-test("of the rest a commit chooses about an eighth, the same each time, another commit another", () => {
+test("a commit chooses about an eighth of the rest, deterministically, and another commit another eighth", () => {
   const all = Array.from({ length: 800 }, (_, n) => mutant(`m${n}`));
   const choose = (commit: string) =>
     chooseMutants(all, { ...none, commit }).map(({ name }) => name);
@@ -59,7 +59,7 @@ test("of the rest a commit chooses about an eighth, the same each time, another 
   expect(new Set(all.map(({ name }) => partOf("one", name))).size).toBe(PARTS);
 });
 
-test("what is imported from where is no content, all else is", () => {
+test("a change of static imports does not count, any other change does", () => {
   const before = 'import { a } from "./a.ts";\nexport const b = a + 1;\n';
   const moved = 'import {\n  a,\n} from "@sonde/a/sub";\nexport const b = a + 1;\n';
   expect(isChanged(before, moved)).toBe(false);
@@ -68,14 +68,14 @@ test("what is imported from where is no content, all else is", () => {
   expect(isChanged("{ not code", "{ not code either")).toBe(true);
 });
 
-test("a mutant whose file was moved is the same, one that finds or replaces something else is not", () => {
+test("a mutant whose file was moved is unchanged, one with another find or replace is changed", () => {
   const before = JSON.stringify({ ...mutant("one"), file: "old.ts" });
   expect(isOther(before, mutant("one"))).toBe(false);
   expect(isOther(before, { ...mutant("one"), find: "z" })).toBe(true);
   expect(isOther(null, mutant("one"))).toBe(true);
 });
 
-test("shares are all of the mutants, none twice, and take about equally long", () => {
+test("shares contain every mutant exactly once and take about equally long", () => {
   const all = Array.from({ length: 100 }, (_, n) => mutant(`m${n}`, "a.ts", `${n % 7}.test.ts`));
   const secondsOf = (name: string) => 1 + (Number(name.slice(1)) % 5);
   const groups = groupMutants(all, secondsOf, 20);
@@ -92,7 +92,7 @@ test("shares are all of the mutants, none twice, and take about equally long", (
   expect(Math.max(...seconds) - Math.min(...seconds)).toBeLessThanOrEqual(20);
 });
 
-test("git says what differs, uncommitted and untracked too, and not what was only moved", () => {
+test("changes include uncommitted and untracked files, but not files that were only moved", () => {
   const root = mkdtempSync(join(tmpdir(), "sonde-changes-"));
   onTestFinished(() => rmSync(root, { recursive: true, force: true }));
   const git = (...args: string[]) =>

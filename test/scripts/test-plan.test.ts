@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
 import { concerns, readWords, sayEnd } from "../../scripts/test-plan.mjs";
 
-test("what is not understood is refused in words", () => {
+test("unknown arguments are refused with a message", () => {
   expect(readWords(["--foo"])).toEqual({ refusal: "There is no option --foo." });
   expect(readWords(["--base", "main"])).toEqual({
     refusal: "Expected --base together with --changed.",
@@ -12,7 +12,7 @@ test("what is not understood is refused in words", () => {
   expect(readWords(["--package"])).toMatchObject({ refusal: expect.stringContaining("--package") });
 });
 
-test("nothing asked for is everything", () => {
+test("without arguments everything runs", () => {
   expect(readWords([])).toMatchObject({ paths: [], static: false, mutants: true, changed: false });
   expect(readWords(["--no-mutants"])).toMatchObject({ static: false, mutants: false });
   expect(readWords(["--two-hubs"])).toMatchObject({ twoHubs: true, paths: [] });
@@ -20,7 +20,7 @@ test("nothing asked for is everything", () => {
   expect(readWords(["--changed", "--base", "v1"])).toMatchObject({ static: true, base: "v1" });
 });
 
-test("a static check is about files of its kind alone", () => {
+test("a static check concerns only files of its kind", () => {
   const files = ["README.md", "hub/src/main.ts", "packs/docker/src/pack.ts", "knip.json"];
   expect(concerns("lint", files)).toEqual(["hub/src/main.ts", "packs/docker/src/pack.ts"]);
   expect(concerns("types of packs", files)).toEqual(["packs/docker/src/pack.ts"]);

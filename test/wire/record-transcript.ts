@@ -1,6 +1,6 @@
-// Records one session between this release's hub and agent, signed frames and all:
+// Records one session between this release's hub and agent, with its signed frames:
 //   npm run record-transcript -- 0.2.0        writes test/wire/transcripts/0.2.0.json
-// Run it once for each release; a file is never made again (see replay.test.ts).
+// Run it once for each release. An existing file is never replaced (see replay.test.ts).
 import { generateKeyPairSync, randomUUID } from "node:crypto";
 import { writeFileSync } from "node:fs";
 import type { AddressInfo } from "node:net";

@@ -11,8 +11,8 @@ import { createSession } from "../../agent/daemon/src/edge/hub/session.ts";
 import { createAgentLink } from "../../hub/src/links/edge/agent-link.ts";
 import type { Transcript } from "./transcript.ts";
 
-// What hubs and agents of earlier releases said is said again to this release's agent and hub.
-// A transcript is never changed: when one fails here, the code no longer speaks to that release.
+// Replays to this release's agent and hub what hubs and agents of earlier releases sent. A
+// transcript is never changed: when it fails here, the code no longer works with that release.
 
 const folder = join(import.meta.dirname, "transcripts");
 const transcripts = readdirSync(folder).map(
@@ -20,10 +20,10 @@ const transcripts = readdirSync(folder).map(
 );
 const framesOf = ({ frames }: Transcript, from: "hub" | "agent"): Buffer[] =>
   frames.filter((one) => one.from === from).map(({ frame }) => Buffer.from(frame, "base64"));
-/** Our own key in the session: only the other side's signatures are of then. */
+/** A new key for our side of the session: only the other side's signatures are recorded ones. */
 const own = generateKeyPairSync("ed25519");
 
-/** What a side said, as the envelope code reads it. */
+/** A side's messages, in the form that the envelope code reads. */
 function readAll(transcript: Transcript, from: "hub" | "agent") {
   const channel = createChannel({
     ...transcript,
@@ -35,7 +35,7 @@ function readAll(transcript: Transcript, from: "hub" | "agent") {
   return framesOf(transcript, from).map((frame) => channel.open(frame));
 }
 
-test("the transcripts of the first release and of the first that says what it speaks are there", () => {
+test("there are transcripts of the first release and of the first one with protocol negotiation", () => {
   expect(transcripts.map(({ release }) => release)).toEqual(["0.1.0", "0.2.0"]);
   for (const transcript of transcripts) {
     const said = (from: "hub" | "agent") =>

@@ -1,6 +1,6 @@
 /** One session as it went over the wire: public keys and signed frames, no secret. */
 export type Transcript = {
-  /** Of hub and agent. */
+  /** Releases of hub and agent. */
   release: string;
   /** SubjectPublicKeyInfo in PEM. */
   hubKey: string;
@@ -8,8 +8,8 @@ export type Transcript = {
   hubId: string;
   agentId: string;
   sessionId: string;
-  /** Unix time in ms; every envelope was valid then. */
+  /** Unix time in ms at which every envelope was valid. */
   startedAt: number;
-  /** In the order in which they arrived; `frame` in base64. */
+  /** In order of arrival; `frame` in base64. */
   frames: { from: "hub" | "agent"; frame: string }[];
 };

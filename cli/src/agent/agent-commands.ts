@@ -10,11 +10,11 @@ import { removeGrant, writeGrant } from "./grant-files.ts";
 
 type Options = { data?: string; json?: boolean; yes?: boolean };
 
-/** `sonde agent ...`: what a host's administrator says to the agent of this machine. */
+/** `sonde agent ...`: commands of a host's administrator to the agent on this machine. */
 export function addAgentCommands(program: Command, print: (text: string) => void): void {
   const agent = program
     .command("agent")
-    .description("look at and decide about the agent on this machine");
+    .description("inspect the agent on this machine and approve its packs");
   const add = (name: string, description: string) =>
     agent
       .command(name)
@@ -32,7 +32,7 @@ export function addAgentCommands(program: Command, print: (text: string) => void
     print(options.json ? JSON.stringify({ packs }) : packs.map(describeReport).join("\n"));
   });
 
-  add("explain <pack>", "exactly what a pack would read, before it ever runs").action(
+  add("explain <pack>", "exactly what a pack would read; works before it ever runs").action(
     async (pack: string, options: Options) => {
       const shown = await connect(options).client.explain(qualify(pack));
       print(options.json ? JSON.stringify(shown) : describePack(shown));
@@ -52,11 +52,11 @@ export function addAgentCommands(program: Command, print: (text: string) => void
       const packs = await client.reload();
       const report = packs.find(({ name }) => name === shown.name);
       if (report === undefined)
-        throw new SondeError("NOT_FOUND", `${shown.name} is gone meanwhile`);
+        throw new SondeError("NOT_FOUND", `${shown.name} was removed meanwhile`);
       print(options.json ? JSON.stringify(report) : describeReport(report));
     });
 
-  add("revoke <pack>", "take a pack's grant back; its probes vanish at once").action(
+  add("revoke <pack>", "delete a pack's grant; its probes disappear at once").action(
     async (pack: string, options: Options) => {
       const { client, layout } = connect(options);
       removeGrant(layout.grants, qualify(pack));
@@ -74,14 +74,14 @@ function connect(options: Options): { client: AgentClient; layout: ReturnType<ty
   return { client: createAgentClient(layout.agentSocket), layout };
 }
 
-/** `docker` means the official `sonde/docker`. */
+/** Expands a bare name: `docker` means the official pack `sonde/docker`. */
 function qualify(pack: string): string {
   const name = pack.includes("/") ? pack : `sonde/${pack}`;
   if (/^[a-z][a-z0-9-]{0,38}\/[a-z][a-z0-9-]{0,38}$/.test(name)) return name;
   throw new SondeError("BAD_REQUEST", `expected publisher/pack, got ${JSON.stringify(pack)}`);
 }
 
-/** Asks on the terminal; without one the answer is no. */
+/** Asks a yes/no question on the terminal. Without a terminal the answer is no. */
 export async function confirm(question: string): Promise<boolean> {
   if (!process.stdin.isTTY || !process.stdout.isTTY) return false;
   const terminal = createInterface({ input: process.stdin, output: process.stdout });
@@ -92,7 +92,7 @@ export async function confirm(question: string): Promise<boolean> {
   }
 }
 
-/** The person behind sudo, as well as it can be told. */
+/** The best guess at the person who runs this command, also behind sudo. */
 export function personOf(env: NodeJS.ProcessEnv): string {
   const login = readLoginName();
   const account = userInfo().username;
@@ -100,7 +100,7 @@ export function personOf(env: NodeJS.ProcessEnv): string {
   return person === account ? account : `${person} as ${account}`;
 }
 
-/** The audit login uid survives su and sudo where the kernel keeps it. */
+/** The user of the kernel's audit login uid, which survives su and sudo; undefined without one. */
 function readLoginName(): string | undefined {
   try {
     const uid = readFileSync("/proc/self/loginuid", "utf8").trim();

@@ -3,7 +3,7 @@ import { type Requires } from "@sonde/schemas/manifest";
 import { describeSigner, markUnsigned } from "@sonde/schemas/trust";
 import { type PackReport } from "@sonde/schemas/wire";
 
-/** What a person reads before approving: the signer, what is asked, every exact read. */
+/** The text that a person reads before approving: signer, requirements and every exact read. */
 export function describePack(pack: PackExplanation): string {
   const lines = [
     `${pack.name} ${pack.version}  (${pack.state})`,

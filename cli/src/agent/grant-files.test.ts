@@ -19,7 +19,7 @@ afterEach(() => {
 
 const modeOf = (path: string) => statSync(path).mode & 0o777;
 
-test("an approval can be read by the agent, whatever the umask of whoever gives it", () => {
+test("the agent can read a grant, whatever the umask of the approving person", () => {
   const grants = join(folder, "grants");
   const requires = { groups: [], commands: [], files: [], sockets: [] };
   const shown = {
@@ -32,7 +32,7 @@ test("an approval can be read by the agent, whatever the umask of whoever gives 
   expect(modeOf(join(grants, "acme--hello.json"))).toBe(0o644);
 });
 
-test("a file replaced at once has the mode asked for, whatever the umask", () => {
+test("an atomically replaced file has the requested mode, whatever the umask", () => {
   const path = join(folder, "file");
   writeAtomically(path, "one");
   expect([modeOf(path), readFileSync(path, "utf8")]).toEqual([0o644, "one"]);

@@ -13,9 +13,9 @@ import { join } from "node:path";
 import type { GrantFile, PackExplanation } from "@sonde/schemas/agent";
 
 /**
- * Writes the grant of what is on screen: exactly this archive's requirements.
- * Durable and never half written. The file belongs to whoever runs this; the
- * agent accepts only root's (or, without root, its own user's).
+ * Writes a grant with exactly the requirements of the archive that was shown. The write is atomic
+ * and durable. The file belongs to the user who runs this command; the agent accepts only files of
+ * root (without root: of its own user).
  */
 export function writeGrant(
   folder: string,
@@ -34,7 +34,7 @@ export function writeGrant(
   const path = grantPath(folder, shown.name);
   const file = openSync(`${path}.new`, "w", 0o644);
   try {
-    // Whatever the umask of whoever approves: the agent is another user and must read it.
+    // Independent of the umask: the agent runs as another user and must be able to read the file.
     fchmodSync(file, 0o644);
     writeSync(file, `${JSON.stringify(grant, null, 2)}\n`);
     fsyncSync(file);
@@ -44,7 +44,7 @@ export function writeGrant(
   renameSync(`${path}.new`, path);
 }
 
-/** Takes the grant back; the agent drops the pack at its next reload. */
+/** Deletes the grant. The agent stops the pack at its next reload. */
 export function removeGrant(folder: string, pack: string): void {
   rmSync(grantPath(folder, pack), { force: true });
 }

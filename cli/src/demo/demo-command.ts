@@ -5,11 +5,11 @@ import { findRunningSystem } from "./running-system.ts";
 
 type Options = { data?: string; json?: boolean };
 
-/** `npm run demo:attack`: real attacks on the running system, each with the code that refused it. */
+/** `npm run demo:attack`: attacks the running system and shows the error code that refused each. */
 export function addDemoCommand(program: Command, print: (text: string) => void): void {
   program
     .command("demo-attack")
-    .description("attack the running system and show what refuses each attempt")
+    .description("attack the running system and show the error code of each refusal")
     .option("--data <folder>", "the data folder that `npm start` used")
     .option("--json", "print one JSON line")
     .action(async (options: Options) => {

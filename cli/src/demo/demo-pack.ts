@@ -3,16 +3,16 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { buildPack, type BuiltPack } from "@sonde/pack-sdk/build";
 
-/** The publisher that the demonstration makes up; nothing else may use this name. */
+/** Publisher name reserved for the demonstration. */
 export const DEMO_PUBLISHER = "attack-demo";
 export const DEMO_PACK = `${DEMO_PUBLISHER}/visitor`;
 
-/** What the pack was approved for, and what it would like to read besides. */
+/** The path that the pack was approved for, and the path that its greedy version also asks for. */
 const GRANTED_ROOT = "/usr/share";
 export const FORBIDDEN_FILE = "/etc/shadow";
 export const ESCAPING_PATH = `../..${FORBIDDEN_FILE}`;
 
-/** @param greedy also declares a read of what nobody approved */
+/** @param greedy declares one more read, which nobody approved */
 export async function buildDemoPack(version: string, greedy: boolean): Promise<BuiltPack> {
   const folder = mkdtempSync(join(tmpdir(), "sonde-attack-demo-"));
   try {
@@ -44,13 +44,13 @@ import * as sources from "./sources.ts";
 export default pack({
   name: "${DEMO_PACK}",
   version: "${version}",
-  description: "What npm run demo:attack attacks with; it is removed afterwards.",
+  description: "The attacking pack of npm run demo:attack. It is removed afterwards.",
   license: "Apache-2.0",
   repository: "https://example.com/attack-demo",
   sources,
   probes: {
   loop: probe({
-    description: "Never comes to an end.",
+    description: "Loops without an end.",
     result: t.object({ text: t.string() }),
     run: () => { for (;;); },
   }),

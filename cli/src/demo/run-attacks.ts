@@ -7,12 +7,15 @@ import { buildDemoPack, ESCAPING_PATH, FORBIDDEN_FILE } from "./demo-pack.ts";
 import type { RunningSystem } from "./running-system.ts";
 import { clearStage, type Stage, setStage } from "./stage.ts";
 
-/** How one attack went. `code` is null when nothing refused it. */
+/** Outcome of one attack. `code` is null when nothing refused it. */
 export type AttackOutcome = {
   attack: string;
   code: ErrorCode | null;
   message: string;
-  /** Refused with the code that the design promises; anything else counts as a success of the attack. */
+  /**
+   * True when the attack was refused with the documented code. Any other outcome is a success of
+   * the attack.
+   */
   refused: boolean;
 };
 
@@ -21,8 +24,8 @@ type Attack = { attack: string; expected: ErrorCode; act: () => Promise<unknown>
 const LISTED_MS = 15_000;
 
 /**
- * Attacks the running system for real and tells how each attempt ended. What it
- * needs (a publisher, a pack, a grant) it makes, and takes back at the end.
+ * Runs real attacks against the running system and reports each outcome. Creates the publisher,
+ * pack and grant that it needs, and removes them at the end.
  */
 export async function runAttacks(
   system: RunningSystem,
@@ -32,7 +35,7 @@ export async function runAttacks(
   await clearStage(system);
   try {
     const stage = await setStage(system);
-    // Versions never change, so each run publishes its own.
+    // A published version never changes, so each run publishes a new one.
     const run = Math.floor(Date.now() / 1000) % 1_000_000_000;
     const honest = await buildDemoPack(`1.${run}.0`, false);
     for (const attack of [
@@ -49,7 +52,7 @@ export async function runAttacks(
   return outcomes;
 }
 
-/** What somebody tries who is in the middle, or holds the publisher's token but not its key. */
+/** Attacks by a man in the middle, or by a holder of the publisher's token but not its key. */
 function attacksOnSupply(stage: Stage, honest: BuiltPack): Attack[] {
   const { archive, manifest } = honest;
   const publish = (bytes: Uint8Array, bundle: string) =>
@@ -69,7 +72,7 @@ function attacksOnSupply(stage: Stage, honest: BuiltPack): Attack[] {
   ];
 }
 
-/** What an approved pack, or whoever calls it, tries on the host. */
+/** Attacks on the host by an approved pack or by a caller of its tools. */
 async function attacksOnHost(
   system: RunningSystem,
   stage: Stage,
@@ -101,7 +104,10 @@ async function attacksOnHost(
   ];
 }
 
-/** The registry takes it, since it is what its publisher signed; the host holds it. */
+/**
+ * The registry accepts the upgrade, since its publisher signed it. The host holds it until a person
+ * approves.
+ */
 async function upgrade(system: RunningSystem, stage: Stage, version: string): Promise<void> {
   const greedy = await buildDemoPack(version, true);
   const bundle = signArchive(greedy.archive, stage.privateKey);
@@ -113,7 +119,7 @@ async function upgrade(system: RunningSystem, stage: Stage, version: string): Pr
   }
 }
 
-/** The hub lists a tool a moment after the agent has reported the pack. */
+/** The hub lists a tool shortly after the agent reports the pack. */
 async function askWhenListed(
   { mcpUrl, apiKey, agentName }: RunningSystem,
   tool: string,

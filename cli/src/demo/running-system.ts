@@ -5,7 +5,7 @@ import { type AgentClient, createAgentClient } from "../agent-client.ts";
 import type { DataLayout } from "../data-layout.ts";
 import { createHubClient, type HubClient } from "../hub-client.ts";
 
-/** The product as it runs on this machine, with its operator's rights. */
+/** Access to the product that runs on this machine, with its operator's rights. */
 export type RunningSystem = {
   layout: DataLayout;
   agentName: string;
@@ -16,7 +16,10 @@ export type RunningSystem = {
   agent: AgentClient;
 };
 
-/** @throws SondeError STARTING_FAILED when nothing runs there, saying how to start it */
+/**
+ * @throws SondeError STARTING_FAILED when the product does not run; the message says how to start
+ *   it
+ */
 export async function findRunningSystem(layout: DataLayout): Promise<RunningSystem> {
   const nothing = new SondeError(
     "STARTING_FAILED",

@@ -12,14 +12,14 @@ import type { RunningSystem } from "./running-system.ts";
 
 const WAIT_MS = 60_000;
 
-/** A publisher that registry and host know for as long as the demonstration lasts. */
+/** A temporary publisher that the registry knows and the host trusts during the demonstration. */
 export type Stage = {
   privateKey: KeyObject;
-  /** Sends these very bytes to the registry, as anybody with the publisher's token could. */
+  /** Uploads exactly these bytes, as anybody with the publisher's token could. */
   publish(version: string, archive: Uint8Array, bundle: string): Promise<void>;
-  /** Has the hub order the version; resolves when the agent has it in that state. */
+  /** Tells the hub to assign the version. Resolves when the agent reports it in that state. */
   order(pack: BuiltPack, state: PackState): Promise<void>;
-  /** A person on the host grants exactly what the present version asks for. */
+  /** Grants what the present version asks for, as a person on the host would. */
   approve(): Promise<void>;
 };
 
@@ -55,7 +55,7 @@ export async function setStage(system: RunningSystem): Promise<Stage> {
   };
 }
 
-/** Without the checks of `sonde-pack publish`, which would not let a broken archive leave. */
+/** Uploads without the checks of `sonde-pack publish`, which would refuse a broken archive. */
 async function putVersion(
   address: string,
   token: string,
@@ -74,9 +74,8 @@ async function putVersion(
 }
 
 /**
- * Takes everything back that a demonstration may have left, also one that was
- * cut off: pack, grant and trust. Only the registry keeps what was published: versions
- * never change, and nobody trusts the publisher any more.
+ * Removes the pack, grant and trust of a demonstration, also of one that was interrupted. Published
+ * versions stay in the registry, because versions never change; no host trusts their publisher.
  */
 export async function clearStage(system: RunningSystem): Promise<void> {
   const { layout, hub, agent, agentName } = system;

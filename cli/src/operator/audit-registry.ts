@@ -3,24 +3,26 @@ import { type FollowedRegistry } from "@sonde/schemas/trust";
 import { type LogHead } from "@sonde/schemas/wire";
 import { describePack, fetchLogged, walkLog } from "./walk-registry.ts";
 
-/** What a walk over a whole registry found. */
+/** Result of an audit of a whole registry. */
 export type RegistryAudit = {
-  /** Of the log that was walked, as its key signed it. */
+  /** Size and root of the audited log, as its key signed them. */
   head: LogHead;
   at: string;
   archives: number;
-  /** Versions that the log itself says are not served; their bytes cannot be compared. */
+  /**
+   * Versions that the log withdraws. The registry does not serve them, so their bytes cannot be
+   * compared.
+   */
   withheld: string[];
-  /** Each is a version whose archive is not what the log says. */
+  /** Versions whose archive differs from the log. */
   problems: { pack: string; code: string; message: string }[];
 };
 
 /**
- * Walks a registry's log from its first entry to its signed head, and downloads
- * and reads every archive that was ever published: so anybody can check that
- * what is served is what was logged, without trusting the registry.
+ * Audits a registry without trusting it: reads its log from the first entry to the signed head,
+ * then downloads every archive and compares it with the log.
  *
- * @param onArchive told of each archive before it is fetched
+ * @param onArchive called before each archive is fetched
  * @throws SondeError REGISTRY_LOG_INCONSISTENT, REGISTRY_UNAVAILABLE, CONFIG_INVALID
  */
 export async function auditRegistry(

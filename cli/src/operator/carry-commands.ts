@@ -27,15 +27,18 @@ type ExportOptions = Options & {
   since: string;
 };
 
-/** `sonde registry export | import`: a registry's packs to where no network leads. */
+/**
+ * `sonde registry export | import`: carries a registry's packs to a site without a network
+ * connection to it.
+ */
 export function addCarryCommands(registry: Command, print: Print): void {
   startCommand(registry, "export <url>", "write a registry's log and archives into one file")
-    .requiredOption("--to <file>", "where to; replaced when it is there")
+    .requiredOption("--to <file>", "the file to write; an existing one is replaced")
     .option("--log-key <key>", "the key of its log; by default the one this host pins")
-    .option("--trusted-root <file>", "carry this root of Sigstore; by default the pinned one")
+    .option("--trusted-root <file>", "include this root of Sigstore; by default the pinned one")
     .option(
       "--since <size>",
-      "leave out archives that were logged before it had so many entries",
+      "leave out archives that were logged before the log had this many entries",
       "0",
     )
     .action(async (url: string, options: ExportOptions) => {
@@ -55,7 +58,7 @@ export function addCarryCommands(registry: Command, print: Print): void {
   startOrder(
     registry,
     "import <file>",
-    "take an export into the mirror of this data folder",
+    "import an export into the mirror of this data folder",
   ).action(async (file: string, options: Options) => {
     const report = await importExport(socketOf(options), file, (done, total) =>
       showProgress(`${Math.floor((100 * done) / Math.max(total, 1))} % of ${file}`),
@@ -82,7 +85,7 @@ function parseSize(text: string): number {
 
 type PutRoot = { file: string; digest: string };
 
-/** Beside what decides about trust, under a name that nothing reads: a person pins it, or nobody. */
+/** Stored beside trust.json under a name that no program reads. Only a person can pin it. */
 function putTrustedRoot(text: string, { data }: Options): PutRoot {
   const { importedTrustedRoot: file } = layoutOf(resolveDataFolder(data, process.env));
   mkdirSync(dirname(file), { recursive: true });
@@ -100,8 +103,8 @@ function describeExport(
     ...(quarantined > 0 ? [`  ${quarantined} quarantined versions are without an archive`] : []),
     ...(earlier > 0 ? [`  ${earlier} versions from before --since are without an archive`] : []),
     trustedRootDigest === null
-      ? "It carries no trusted root of Sigstore: none is pinned here and none was given."
-      : `It carries the trusted root ${trustedRootDigest}; tell whoever imports it, by another way.`,
+      ? "It contains no trusted root of Sigstore: none is pinned here and none was given."
+      : `It contains the trusted root ${trustedRootDigest}; give this digest to the importing person by another channel.`,
   ].join("\n");
 }
 
@@ -110,14 +113,14 @@ function describeImport(report: ImportReport, root: PutRoot | null): string {
   return [
     `The mirror serves a log of ${head.size} entries, signed ${at}.`,
     `  ${head.hash}`,
-    `${imported} versions are new, ${present} were there, ${quarantined} are quarantined and not here.`,
+    `${imported} versions are new, ${present} were present, ${quarantined} are quarantined and left out.`,
     "Agents refuse this head when it is older than their trust.json allows: 24 hours, or logHeadMaxAgeHours.",
     ...(root === null
       ? []
       : [
-          `A trusted root came with it, which nothing trusts yet: ${root.file}`,
+          `The export contains a trusted root, which nothing trusts yet: ${root.file}`,
           `  ${root.digest}`,
-          "Compare that with what the export said. To pin it on a host: sonde trust update-root --from FILE",
+          "Compare this digest with the one that the export printed. To pin the root on a host: sonde trust update-root --from FILE",
         ]),
   ].join("\n");
 }

@@ -66,7 +66,7 @@ const serve = (path: string, answer: (response: Parameters<SampleRegistry["lie"]
   };
 };
 
-/** Reads the file as a mirror does; these versions' archives must be all that it has. */
+/** Reads the export as a mirror does. It must hold the archives of exactly these versions. */
 async function expectMembers(size: number, versions: string[], root?: string): Promise<void> {
   const reader = createExportReader(
     (async function* () {
@@ -85,7 +85,7 @@ async function expectMembers(size: number, versions: string[], root?: string): P
   await reader.demandEnd();
 }
 
-test("an export has the log, and every archive with its bundle", async () => {
+test("an export contains the log, and every archive with its bundle", async () => {
   const exported = await run();
   expect(exported).toMatchObject({ archives: 3, quarantined: 0, earlier: 0, head: { size: 3 } });
   await expectMembers(3, VERSIONS);
@@ -94,7 +94,7 @@ test("an export has the log, and every archive with its bundle", async () => {
   expect(readdirSync(folder)).toEqual(["packs.tar"]);
 });
 
-test("what nobody gets is left out, and what was left out once is in a later one", async () => {
+test("a quarantined version is left out, and a later export contains it after its release", async () => {
   quarantine("1.1.0");
   serve("/1.1.0/archive", (response) => response.writeHead(410).end("{}"));
   expect(await run()).toMatchObject({ archives: 2, quarantined: 1 });
@@ -106,7 +106,7 @@ test("what nobody gets is left out, and what was left out once is in a later one
   await expectMembers(6, ["1.1.0", "1.3.0"]);
 });
 
-test("other bytes than were logged are not carried, and leave no file", async () => {
+test("an archive that differs from the log is not exported, and no file is left", async () => {
   serve("/1.1.0/archive", (response) => response.end(archiveOf("1.2.0")));
   expect(await refusalOf()).toBe("DIGEST_MISMATCH");
   serve("/1.1.0/bundle", (response) => response.writeHead(404).end("{}"));
@@ -120,7 +120,7 @@ test("other bytes than were logged are not carried, and leave no file", async ()
   expect(readdirSync(folder)).toEqual([]);
 });
 
-test("a registry that asks for patience gets it", async () => {
+test("the exporter waits when the registry limits its rate", async () => {
   let refusals = 1;
   registry.lie = (_request, response) => {
     if (refusals === 0) return false;
@@ -131,6 +131,6 @@ test("a registry that asks for patience gets it", async () => {
   expect(await run()).toMatchObject({ archives: 3 });
 });
 
-test("a place that cannot be written is said", async () => {
+test("a path that cannot be written is reported", async () => {
   expect(await refusalOf({ to: join(folder, "none/packs.tar") })).toBe("RIGHT_MISSING");
 });

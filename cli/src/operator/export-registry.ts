@@ -17,29 +17,28 @@ import { fetchLogged, logFilesOf, walkLog } from "./walk-registry.ts";
 
 export type ExportRequest = {
   source: FollowedRegistry;
-  /** Sigstore's trusted root (JSON) to be carried too. */
+  /** Sigstore's trusted root (JSON), to be included. */
   trustedRoot: string | null;
-  /** Leaves out archives of versions that the log published before it had so many entries. */
+  /** Log size: archives of versions that were published below this size are left out. */
   since: number;
   to: string;
-  /** Told of each version before its archive is fetched. */
+  /** Called before each archive is fetched. */
   onVersion: (done: number, total: number) => void;
 };
 
-/** What went into an export. */
+/** What an export contains. */
 export type RegistryExport = {
   head: LogHead;
   at: string;
   archives: number;
-  /** Versions without their archive: nobody gets them, or `since` left them out. */
+  /** Versions without their archive: quarantined ones, and those that `since` left out. */
   quarantined: number;
   earlier: number;
 };
 
 /**
- * Writes a registry into one file: its whole log, and every archive with its
- * bundle, each compared with the log first. One archive at a time is in memory. The
- * file is there whole, and on the disk, or not at all.
+ * Writes a registry into one file: its whole log, and every archive with its bundle, each compared
+ * with the log first. Holds one archive in memory at a time. The write is atomic and durable.
  *
  * @throws SondeError REGISTRY_LOG_INCONSISTENT, REGISTRY_UNAVAILABLE, CONFIG_INVALID,
  *   DIGEST_MISMATCH, ARCHIVE_INVALID, NOT_FOUND, RIGHT_MISSING
@@ -48,7 +47,7 @@ export async function exportRegistry(request: ExportRequest): Promise<RegistryEx
   const { to } = request;
   const temporary = `${to}.new`;
   try {
-    // Made anew: what somebody put there, such as a link, is neither followed nor written to.
+    // Exclusive creation: a link that somebody put at this path is not followed.
     await rm(temporary, { force: true });
     const file = await open(temporary, "wx", 0o644);
     try {
@@ -88,7 +87,7 @@ async function writeExport(file: FileHandle, request: ExportRequest): Promise<Re
   for (const [index, entry] of log.published.entries()) {
     onVersion(index, log.published.length);
     if (log.isQuarantined(entry)) exported.quarantined += 1;
-    // What was quarantined once may have been left out before.
+    // An earlier export may have left out a version that was quarantined at that time.
     else if (entry.logIndex < since && !log.wasQuarantined(entry)) exported.earlier += 1;
     else {
       await put(archiveMember(entry.digest), await fetchLogged(source.registry, entry));

@@ -7,26 +7,26 @@ const TIMEOUT_MS = 20_000;
 const RETRIES = 2;
 const LOOPBACK = new Set(["localhost", "127.0.0.1", "[::1]"]);
 
-/** Where Sigstore's public root comes from; its first metadata come with the client. */
+/** URL of Sigstore's public TUF repository. The client contains its first metadata. */
 export const PUBLIC_MIRROR = "https://tuf-repo-cdn.sigstore.dev";
 
 export type RootSource = {
   mirror: string;
-  /** The repository's first `root.json`, for a mirror that is not Sigstore's own. */
+  /** The repository's first `root.json`, for a mirror other than Sigstore's own. */
   rootFile?: string;
-  /** Keeps what was seen, so that nothing older is believed later. */
+  /** Folder of the TUF cache. It prevents a rollback to older metadata. */
   cacheDir: string;
 };
 
 /**
- * Fetches Sigstore's trusted root by TUF: signed by the keys that the first
- * root names or their successors, not expired, and not older than the last.
+ * Fetches Sigstore's trusted root by TUF. The metadata must be signed by the keys of the first root
+ * or their successors, must not have expired, and must not be older than the cached ones.
  *
- * @throws SondeError ROOT_UPDATE_FAILED, CONFIG_INVALID for what is no trusted root
+ * @throws SondeError ROOT_UPDATE_FAILED, CONFIG_INVALID for content that is not a trusted root
  */
 export async function fetchTrustedRoot(source: RootSource): Promise<TrustedRoot> {
   requireSafe(source.mirror);
-  // Loaded here alone: no other command needs a TUF client.
+  // Imported lazily: no other command needs a TUF client.
   const { initTUF } = await import("@sigstore/tuf");
   let text: string;
   try {

@@ -10,7 +10,7 @@ import { parsePackName, readPackSpec } from "./read-pack-spec.ts";
 
 type Options = { data?: string; json?: boolean; agent?: string };
 
-/** `sonde hub ...`: what the hub's operator decides: which agents have which packs. */
+/** `sonde hub ...`: decisions of the hub's operator, such as which agents have which packs. */
 export function addHubCommands(program: Command, print: (text: string) => void): void {
   const hub = program.command("hub").description("decide which packs an agent should have");
   const add = (usage: string, description: string) =>
@@ -34,7 +34,7 @@ export function addHubCommands(program: Command, print: (text: string) => void):
 
   add(
     "install <pack@version>",
-    "have an agent fetch and verify a version or the newest of a range; its host then approves it",
+    "make an agent fetch and verify a version, or the newest of a range; a person on its host then approves it",
   )
     .option("--agent <name>", "which agent; by default the only one")
     .action(async (spec: string, options: Options) => {
@@ -44,7 +44,7 @@ export function addHubCommands(program: Command, print: (text: string) => void):
       show(await client.assignPack(agent, pack, version), pack, options);
     });
 
-  add("remove <pack>", "take a pack from an agent; its tools vanish")
+  add("remove <pack>", "remove a pack from an agent; its tools disappear")
     .option("--agent <name>", "which agent; by default the only one")
     .action(async (pack: string, options: Options) => {
       parsePackName(pack);
@@ -55,7 +55,7 @@ export function addHubCommands(program: Command, print: (text: string) => void):
 
   add(
     "registry",
-    "how far the registry's log was followed, and who was shown another; fails when not all is well",
+    "the hub's position in the registry's log, and agents that were shown another log; fails on any problem",
   ).action(async (options: Options) => {
     const status = await connect(options).readRegistry();
     print(options.json ? JSON.stringify(status) : describeLog(status));
@@ -64,7 +64,7 @@ export function addHubCommands(program: Command, print: (text: string) => void):
 
   add(
     "approve-tools <pack>",
-    "serve what changed in a pack's tool descriptions or parameters",
+    "approve what changed in a pack's tool descriptions or parameters",
   ).action(async (pack: string, options: Options) => {
     parsePackName(pack);
     const client = connect(options);
@@ -86,18 +86,19 @@ export function addHubCommands(program: Command, print: (text: string) => void):
   });
 }
 
-/** `sonde hub registry` for a person. */
+/** Output of `sonde hub registry` for a person. */
 function describeLog({ registry, head, at, problem, forks, elsewhere }: RegistryLogStatus): string {
   return [
     head === null
-      ? `The log of ${registry} was not followed yet.`
-      : `The log of ${registry} was followed to entry ${head.size}, for which its key vouched at ${at ?? "-"}.`,
-    ...(problem === null ? [] : [`The last look failed: ${problem.code}: ${problem.message}`]),
+      ? `The log of ${registry} was not read yet.`
+      : `The log of ${registry} was read up to entry ${head.size}, which its key signed at ${at ?? "-"}.`,
+    ...(problem === null ? [] : [`The last reading failed: ${problem.code}: ${problem.message}`]),
     ...forks.map(
-      (fork) => `ALARM: ${fork.agent} was shown another history, of ${fork.head.size} entries.`,
+      (fork) => `ALARM: ${fork.agent} was shown a different log, of ${fork.head.size} entries.`,
     ),
     ...elsewhere.map(
-      ({ agent, logKey }) => `${agent} follows another log, which is not compared: ${logKey}`,
+      ({ agent, logKey }) =>
+        `${agent} follows another registry's log, which cannot be compared: ${logKey}`,
     ),
   ].join("\n");
 }

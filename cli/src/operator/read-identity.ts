@@ -1,7 +1,7 @@
 import { SondeError } from "@sonde/schemas/errors";
 import { parseTrustedIdentity, type TrustedIdentity } from "@sonde/schemas/trust";
 
-/** How `sonde trust add` and `sonde registry publisher add` name a signer. */
+/** Options by which `sonde trust add` and `sonde registry publisher add` name a signer. */
 export type SignerOptions = {
   key?: string;
   issuer?: string;
@@ -11,7 +11,8 @@ export type SignerOptions = {
 
 /**
  * @returns the exact identity, or null when a key was named instead
- * @throws SondeError BAD_REQUEST for both, neither or half of one
+ * @throws SondeError BAD_REQUEST for a key and an identity together, for neither, or for half an
+ *   identity
  */
 export function readIdentity(options: SignerOptions): TrustedIdentity | null {
   const { key, issuer, identity, repositoryId } = options;

@@ -13,7 +13,7 @@ export const parsePackName = buildParser(PackName, "publisher/pack", "BAD_REQUES
 export function readPackSpec(spec: string): { pack: string; version: string } {
   const [name = "", version = "", ...rest] = spec.split("@");
   const pack = parsePackName(name);
-  // Whoever is asked says what is a version or a range.
+  // The service that gets it decides whether it is a version or a range.
   if (rest.length === 0 && /^[0-9A-Za-z.^~<>=*| -]{1,100}$/.test(version)) return { pack, version };
   throw new SondeError(
     "BAD_REQUEST",

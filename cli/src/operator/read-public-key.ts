@@ -3,7 +3,7 @@ import { SondeError } from "@sonde/schemas/errors";
 import { readKeyId } from "../trust-policy-file.ts";
 
 /**
- * @returns a publisher's public key in PEM, with the fingerprint people compare
+ * @returns a publisher's public key in PEM, with the fingerprint that people compare
  * @throws SondeError NOT_FOUND, or BAD_REQUEST for anything but an RSA public key
  */
 export function readPublicKey(file: string): { publicKey: string; keyId: string } {

@@ -3,7 +3,7 @@ import { SondeError } from "@sonde/schemas/errors";
 import { parseJson } from "@sonde/schemas/parse";
 import { parseTrustedRoot, type TrustedRoot } from "@sonde/schemas/trust";
 
-/** @throws SondeError NOT_FOUND, or CONFIG_INVALID for what is no trusted root */
+/** @throws SondeError NOT_FOUND, or CONFIG_INVALID for content that is not a trusted root */
 export function readTrustedRoot(file: string): TrustedRoot {
   let text: string;
   try {

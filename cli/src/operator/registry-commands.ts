@@ -33,7 +33,7 @@ type AddOptions = Options & SignerOptions & { tokenFile?: string; reserved?: tru
 type TrustOptions = Options & { issuer: string; identity: string; pack?: string };
 type QuarantineOptions = Options & { reason: string; release?: true };
 
-/** `sonde registry ...`: what the operator of the registry on this machine decides. */
+/** `sonde registry ...`: decisions of the operator of the registry on this machine. */
 export function addRegistryCommands(program: Command, print: Print): void {
   const registry = program
     .command("registry")
@@ -63,7 +63,7 @@ export function addRegistryCommands(program: Command, print: Print): void {
       print(options.json ? JSON.stringify({ tokens }) : tokens.map(describeToken).join("\n"));
     },
   );
-  startOrder(publisher, "revoke-token <name> <id>", "make a token worthless").action(
+  startOrder(publisher, "revoke-token <name> <id>", "revoke a token").action(
     async (name: string, id: string, options: Options) => {
       const token = await revokeToken(socketOf(options), name, id);
       print(options.json ? JSON.stringify(token) : describeToken(token));
@@ -72,24 +72,27 @@ export function addRegistryCommands(program: Command, print: Print): void {
   startOrder(
     publisher,
     "revoke-key <name> <key-id>",
-    "publish nothing more that this key signed",
+    "remove a key: its signatures are refused from now on",
   ).action(async (name: string, keyId: string, options: Options) => {
     await removeKey(socketOf(options), name, keyId);
     print(
       options.json
         ? JSON.stringify({ name, keyId })
-        : `Nothing more of ${name} is published under ${keyId}.\n` +
-            "Agents go by their own trust.json: strike the key out there too.",
+        : `Signatures of ${name} by ${keyId} are refused from now on.\n` +
+            "Agents use their own trust.json: remove the key there too.",
     );
   });
 }
 
-/** By the identity of a CI's job, so that not even the first publish needs a secret. */
+/** Adds a publisher by a CI job's identity, so that even the first publish needs no secret. */
 function addTrust(publisher: Command, print: Print): void {
-  startOrder(publisher, "trust <name>", "let a CI's job publish, by what its identity token says")
+  startOrder(publisher, "trust <name>", "let a CI job publish with its identity token")
     .requiredOption("--issuer <url>", "an issuer of the registry's configuration")
-    .requiredOption("--identity <json>", "what the token must say, exactly; see docs/PROTOCOL.md")
-    .option("--pack <publisher/pack>", "for this pack alone, which need not exist yet")
+    .requiredOption(
+      "--identity <json>",
+      "the claims that the token must have, exactly; see docs/PROTOCOL.md",
+    )
+    .option("--pack <publisher/pack>", "only for this pack, which need not exist yet")
     .action(async (name: string, options: TrustOptions) => {
       const { issuer, pack } = options;
       const identity = parseJson(options.identity, "--identity", "BAD_REQUEST");
@@ -98,14 +101,14 @@ function addTrust(publisher: Command, print: Print): void {
       print(
         options.json
           ? JSON.stringify(added)
-          : `${added.id}: jobs of ${issuer} that are exactly this may publish ${pack ?? `packs of ${name}`}.`,
+          : `${added.id}: jobs of ${issuer} with exactly this identity may publish ${pack ?? `packs of ${name}`}.`,
       );
     });
 }
 
 function addQuarantine(registry: Command, print: Print): void {
-  startOrder(registry, "quarantine <pack> <version>", "serve a version to nobody any more")
-    .requiredOption("--reason <text>", "why, for everybody to read")
+  startOrder(registry, "quarantine <pack> <version>", "stop serving a version")
+    .requiredOption("--reason <text>", "the public reason")
     .option("--release", "serve it again")
     .action(async (pack: string, version: string, options: QuarantineOptions) => {
       const body = { quarantined: options.release !== true, reason: options.reason };
@@ -115,10 +118,10 @@ function addQuarantine(registry: Command, print: Print): void {
     });
 }
 
-/** For anybody, and for display alone: hub and agents choose by the log. */
+/** Open to anybody and for display only: hub and agents choose versions by the log. */
 function addResolve(registry: Command, print: Print): void {
-  startCommand(registry, "resolve <url> <pack@range>", "show which version a range means now")
-    .option("--agent <version>", "for this version of the agent; by default for any")
+  startCommand(registry, "resolve <url> <pack@range>", "show the version that a range resolves to")
+    .option("--agent <version>", "for this agent version; by default for any")
     .action(async (url: string, spec: string, options: Options & { agent?: string }) => {
       const { pack, version: range } = readPackSpec(spec);
       const { agent } = options;
@@ -131,9 +134,9 @@ function addResolve(registry: Command, print: Print): void {
     });
 }
 
-/** For anybody: needs no right, only the log's key. */
+/** Open to anybody: needs no right, only the log's key. */
 function addAudit(registry: Command, print: Print): void {
-  startCommand(registry, "audit <url>", "walk a registry's whole log and check every archive")
+  startCommand(registry, "audit <url>", "compare every archive of a registry with its log")
     .option("--log-key <key>", "the key of its log; by default the one this host pins")
     .action(async (url: string, options: Options & { logKey?: string }) => {
       const audit = await auditRegistry(readSource(url, options), (at, of) =>
@@ -145,7 +148,7 @@ function addAudit(registry: Command, print: Print): void {
       if (first === undefined) return;
       throw new SondeError(
         "REGISTRY_LOG_INCONSISTENT",
-        `expected every archive as it was logged, got ${audit.problems.length} others: ${first.pack}`,
+        `expected every archive to equal the log, got ${audit.problems.length} that differ, such as ${first.pack}`,
       );
     });
 }
@@ -155,7 +158,7 @@ function describeAudit(url: string, audit: RegistryAudit): string {
   return [
     `The log of ${url} has ${head.size} entries, signed ${at}.`,
     `  ${head.hash}`,
-    `${archives - problems.length} of ${archives} archives are what was logged.`,
+    `${archives - problems.length} of ${archives} archives equal the log.`,
     ...withheld.map((pack) => `  ${pack} is quarantined and not served`),
     ...problems.map(({ pack, code, message }) => `  ${pack}: ${code}: ${message}`),
   ].join("\n");
@@ -165,14 +168,17 @@ function addAdd(publisher: Command, print: Print): void {
   startOrder(
     publisher,
     "add <name>",
-    "let a key or an identity publish under a name; makes a new token for it",
+    "let a key or an identity publish under a name, with a new token",
   )
     .option("--key <file>", "the publisher's public key in PEM")
-    .option("--issuer <url>", "or, for keyless signatures, who vouches for the signer")
-    .option("--identity <name>", "with --issuer: whom the certificate must name, exactly")
+    .option("--issuer <url>", "for keyless signatures: the issuer of the signer's identity")
+    .option("--identity <name>", "with --issuer: the exact identity in the certificate")
     .option("--repository-id <number>", "with --issuer: the source repository's number")
-    .option("--reserved", "take a name that is kept for Sonde or the system")
-    .option("--token-file <file>", "keep the token in a new 0600 file instead of printing it")
+    .option("--reserved", "allow a name that is reserved for Sonde or the system")
+    .option(
+      "--token-file <file>",
+      "write the token to a new file (mode 0600) instead of printing it",
+    )
     .action(async (name: string, options: AddOptions) => {
       const { tokenFile } = options;
       const { token, ...shown } = await keepToken(tokenFile, () =>
@@ -183,16 +189,19 @@ function addAdd(publisher: Command, print: Print): void {
       print(
         options.json
           ? JSON.stringify({ ...shown, ...kept })
-          : `${name} may publish what ${who} signed.\n` +
+          : `${name} may publish archives signed by ${who}.\n` +
               (tokenFile === undefined
-                ? `Its token, shown this once: ${token}`
+                ? `Its token, shown only once: ${token}`
                 : `Its token is in ${tokenFile}.`) +
-              `\nThe token ends at ${shown.expiresAt}.`,
+              `\nThe token expires at ${shown.expiresAt}.`,
       );
     });
 }
 
-/** Its file is there before the token is made: what cannot be kept is not asked for. */
+/**
+ * Creates the file before the token is requested: a token that cannot be stored must not be
+ * created.
+ */
 async function keepToken<T extends { token: string }>(
   file: string | undefined,
   make: () => Promise<T>,

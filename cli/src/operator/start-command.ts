@@ -7,7 +7,7 @@ import { readTrustPolicy } from "../trust-policy-file.ts";
 export type Options = { data?: string; json?: boolean; socket?: string };
 export type Print = (text: string) => void;
 
-/** What all commands about a registry have in common. */
+/** Options that all commands about a registry share. */
 export function startCommand(parent: Command, usage: string, description: string): Command {
   return parent
     .command(usage)
@@ -16,7 +16,7 @@ export function startCommand(parent: Command, usage: string, description: string
     .option("--json", "print JSON");
 }
 
-/** A command that the operator of a running registry gives it. */
+/** Starts a subcommand that only the operator of a running registry can use. */
 export function startOrder(parent: Command, usage: string, description: string): Command {
   return startCommand(parent, usage, description).option(
     "--socket <path>",
@@ -28,7 +28,10 @@ export function socketOf({ data, socket }: Options): string {
   return socket ?? layoutOf(resolveDataFolder(data, process.env)).registrySocket;
 }
 
-/** A registry to be read: by the key that is given, or as this host's policy follows its own. */
+/**
+ * Starts a subcommand that reads a registry, by a given log key or as this host's policy follows
+ * its own registry.
+ */
 export function readSource(
   registry: string,
   { data, logKey }: Options & { logKey?: string },
@@ -40,7 +43,7 @@ export function readSource(
   throw new SondeError("BAD_REQUEST", `expected --log-key, or a policy in ${trustPolicy}`);
 }
 
-/** Says how far long work is, on a terminal alone; null ends the line. */
+/** Shows the progress of a long task, on a terminal only. null ends the line. */
 export function showProgress(text: string | null): void {
   if (process.stderr.isTTY) process.stderr.write(text === null ? "\n" : `\r${text}`);
 }

@@ -44,7 +44,7 @@ const read = (): TrustPolicy => parseTrustPolicy(JSON.parse(readFileSync(trustPo
 
 const who = ["--issuer", "https://issuer.example", "--identity", "https://example.com/acme"];
 
-test("an identity needs a pinned root, and both are kept", async () => {
+test("an identity needs a pinned root, and both are stored", async () => {
   expect(await refusalOf("add", "acme", ...who)).toBe("BAD_REQUEST");
   writeFileSync(path.join(data, "bad.json"), JSON.stringify({ ...trustedRoot, tlogs: [] }));
   const bad = ["--trusted-root", path.join(data, "bad.json")];
@@ -57,14 +57,15 @@ test("an identity needs a pinned root, and both are kept", async () => {
   const kept = { ...buildSamplePolicy({}), trustedRoot };
   expect(read()).toEqual({ ...kept, publishers: { acme: { keys: [], identities: [identity] } } });
 
-  // The root stays; the same again changes nothing, and another number is another identity.
+  // The root stays. Adding the same identity again changes nothing; another repository number is
+  // another identity.
   await run("add", "acme", ...who);
   await run("add", "acme", ...who, "--repository-id", "7");
   const both = [identity, { ...identity, repositoryId: "7" }];
   expect(read()).toEqual({ ...kept, publishers: { acme: { keys: [], identities: both } } });
 });
 
-test("unsigned packs are allowed from one folder, which nobody else may write to, and no more", async () => {
+test("unsigned packs are allowed only from one folder that no other user can write to", async () => {
   const folder = path.join(data, "own packs");
   const said = await run("allow-unsigned", folder);
   expect(said).toContain(folder);
@@ -92,7 +93,7 @@ test.each([
   expect(await refusalOf("add", "acme", ...args)).toBe("BAD_REQUEST");
 });
 
-test("a root that came as a file is pinned by hand, and only if it is one", async () => {
+test("a root from a file can be pinned, if it is valid", async () => {
   const { trustedRoot: other } = await createTestSigstore();
   const file = path.join(data, "imported.json");
   writeFileSync(file, JSON.stringify(other));

@@ -26,15 +26,15 @@ type RootOptions = {
   from?: string;
 };
 
-/** `sonde trust ...`: whose packs this host verifies; no hub or registry has a say in it. */
+/** `sonde trust ...`: which publishers this host trusts. No hub or registry can change this. */
 export function addTrustCommands(program: Command, print: (text: string) => void): void {
-  const trust = program.command("trust").description("decide whose packs this host accepts");
+  const trust = program.command("trust").description("decide which publishers this host trusts");
   trust
     .command("add <publisher>")
-    .description("let a key or an identity sign for a publisher, from now on")
+    .description("let a key or an identity sign for a publisher")
     .option("--key <file>", "the publisher's public key in PEM")
-    .option("--issuer <url>", "or, for keyless signatures, who vouches for the signer")
-    .option("--identity <name>", "with --issuer: whom the certificate must name, exactly")
+    .option("--issuer <url>", "for keyless signatures: the issuer of the signer's identity")
+    .option("--identity <name>", "with --issuer: the exact identity in the certificate")
     .option("--repository-id <number>", "with --issuer: the source repository's number")
     .option("--trusted-root <file>", "with --issuer: pin this trusted root (JSON) of Sigstore")
     .option("--data <folder>", "the data folder that `npm start` used")
@@ -52,9 +52,7 @@ export function addTrustCommands(program: Command, print: (text: string) => void
     });
   trust
     .command("allow-unsigned <folder>")
-    .description(
-      "for development: let this host load packs from a folder of its own, signed or not",
-    )
+    .description("for development: let this host load unsigned packs from one local folder")
     .option("--data <folder>", "the data folder that `npm start` used")
     .option("--json", "print JSON")
     .action((folder: string, options: { data?: string; json?: boolean }) => {
@@ -71,7 +69,7 @@ Each of their tools is titled UNSIGNED. To end it: sonde trust demand-signed`,
     });
   trust
     .command("demand-signed")
-    .description("take allow-unsigned back: every pack needs a signature again")
+    .description("undo allow-unsigned: every pack needs a signature again")
     .option("--data <folder>", "the data folder that `npm start` used")
     .option("--json", "print JSON")
     .action((options: { data?: string; json?: boolean }) => {
@@ -81,15 +79,15 @@ Each of their tools is titled UNSIGNED. To end it: sonde trust demand-signed`,
       print(
         options.json
           ? JSON.stringify({ policy: trustPolicy })
-          : `Every pack needs a trusted signature on this host (${trustPolicy}). An unsigned one that is in service stays until it is removed or its agent starts again.`,
+          : `Every pack needs a trusted signature on this host (${trustPolicy}). An active unsigned pack stays until it is removed or its agent restarts.`,
       );
     });
   trust
     .command("update-root")
-    .description("pin Sigstore's newest trusted root, fetched and verified by TUF")
+    .description("fetch Sigstore's newest trusted root by TUF, verify it and pin it")
     .option("--mirror <url>", "where from", PUBLIC_MIRROR)
     .option("--root <file>", "the first root.json of a mirror that is not Sigstore's own")
-    .option("--from <file>", "pin the trusted root in this file instead, without any network")
+    .option("--from <file>", "pin the trusted root in this file instead, without a network")
     .option("--data <folder>", "the data folder that `npm start` used")
     .option("--json", "print JSON")
     .action(async (options: RootOptions) => {
@@ -105,11 +103,11 @@ Each of their tools is titled UNSIGNED. To end it: sonde trust demand-signed`,
     });
 }
 
-/** Makes the folder where it is missing; hub and agent would refuse one that others can write to. */
+/** Creates the folder if missing. Hub and agent refuse a folder that other users can write to. */
 function openLocalPacks(folder: string): string {
   try {
     mkdirSync(folder, { recursive: true, mode: 0o755 });
-    // As it is checked whenever it is read, without links.
+    // Validated as on every later read; links are refused.
     const path = realpathSync(folder);
     checkOwner(statSync(path), [0, process.getuid?.() ?? 0], path);
     return path;

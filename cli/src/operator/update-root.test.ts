@@ -6,7 +6,7 @@ import { tmpdir } from "node:os";
 import path from "node:path";
 import { buildSamplePolicy } from "@sonde/trust/testing";
 import { createTestSigstore } from "@sonde/trust/testing/sigstore";
-// By file: the front door intercepts every HTTP request of the process.
+// Imported by its file: the package's main module intercepts every HTTP request of the process.
 import { tufHandlers } from "@tufjs/repo-mock/dist/handler.js";
 import { initializeTUFRepo } from "@tufjs/repo-mock/dist/repo.js";
 import { Command } from "commander";
@@ -14,7 +14,7 @@ import { afterAll, beforeAll, beforeEach, expect, test } from "vitest";
 import { layoutOf } from "../data-layout.ts";
 import { addTrustCommands } from "./trust-commands.ts";
 
-// A TUF repository over HTTP on loopback, with keys of the moment.
+// A TUF repository over HTTP on loopback, with temporary keys.
 const { trustedRoot } = await createTestSigstore();
 const folder = mkdtempSync(path.join(tmpdir(), "sonde-tuf-"));
 let served: Map<string, string | Buffer>;
@@ -77,20 +77,20 @@ const pinned = (): unknown =>
   (JSON.parse(readFileSync(layoutOf(data).trustPolicy, "utf8")) as { trustedRoot?: unknown })
     .trustedRoot;
 
-test("the newest root is pinned, and again", async () => {
+test("the newest root is pinned, and a second update works", async () => {
   expect(await update()).toBe("pinned");
   expect(pinned()).toEqual(trustedRoot);
   expect(await update()).toBe("pinned");
 });
 
-test("what the first root's keys did not sign is refused, and what is pinned stays", async () => {
+test("a root that the first root's keys did not sign is refused, and the pinned one stays", async () => {
   const other = (await createTestSigstore()).trustedRoot;
   serve(JSON.stringify(other));
   expect(await update()).toBe("ROOT_UPDATE_FAILED");
   expect(pinned()).toBeUndefined();
 });
 
-test("a changed target, an absent mirror and a plain one are refused", async () => {
+test("a changed target, an absent mirror and a mirror over plain HTTP are refused", async () => {
   served.set("/targets/trusted_root.json", JSON.stringify({ ...trustedRoot, tlogs: [] }));
   expect(await update()).toBe("ROOT_UPDATE_FAILED");
   served = new Map();
@@ -99,7 +99,7 @@ test("a changed target, an absent mirror and a plain one are refused", async () 
   expect(pinned()).toBeUndefined();
 });
 
-test("what is rightly signed and still no trusted root is refused", async () => {
+test("a correctly signed file that is not a trusted root is refused", async () => {
   writeFileSync(rootFile, serve("{}"));
   expect(await update()).toBe("CONFIG_INVALID");
   expect(pinned()).toBeUndefined();

@@ -23,12 +23,12 @@ export type WalkedLog = {
   at: string;
   /** In the order of the log. */
   published: LoggedVersion[];
-  /** The log itself says that nobody gets this version, or once said so. */
+  /** True when the log says now, or said earlier, that nobody gets this version. */
   isQuarantined: (entry: PublishEntry) => boolean;
   wasQuarantined: (entry: PublishEntry) => boolean;
 };
 
-/** What is fetched of a log. */
+/** What was read of one log. */
 export type LogFiles = Pick<FollowLogRequest, "readCheckpoint" | "readTile">;
 
 export function logFilesOf(registry: string): LogFiles {
@@ -39,7 +39,7 @@ export function logFilesOf(registry: string): LogFiles {
 }
 
 /**
- * Follows a registry's log from its first entry to its signed head.
+ * Reads a registry's log from its first entry to its signed head.
  *
  * @throws SondeError REGISTRY_LOG_INCONSISTENT, REGISTRY_UNAVAILABLE, CONFIG_INVALID
  */
@@ -80,7 +80,7 @@ export function describePack({ name, version }: Pick<PublishEntry, "name" | "ver
 }
 
 /**
- * Fetches the archive of a version, which is exactly what the log says.
+ * Fetches the archive of a version and compares it with the log.
  *
  * @throws SondeError NOT_FOUND, DIGEST_MISMATCH, ARCHIVE_INVALID, REGISTRY_UNAVAILABLE
  */

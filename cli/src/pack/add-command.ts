@@ -3,7 +3,7 @@ import type { Outcome, ProgramIo } from "./outcome.ts";
 
 export type Report = (command: Command, work: () => Promise<Outcome>) => Promise<void>;
 
-/** How a command joins the program. */
+/** Adds a command to the program. */
 export type AddCommand = (
   program: Command,
   report: Report,
@@ -11,7 +11,7 @@ export type AddCommand = (
   io: ProgramIo,
 ) => void;
 
-/** Starts a subcommand with what all have in common. */
+/** Starts a subcommand with the options that all of them share. */
 export function startCommand(program: Command, usage: string, summary: string): Command {
   return program
     .command(usage)

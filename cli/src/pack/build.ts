@@ -52,7 +52,7 @@ function explain(built: BuiltPack, file: string): string {
   ].join("\n");
 }
 
-/** One line per kind of requirement, or that nothing is needed. */
+/** One line per kind of requirement, or one line that says nothing is needed. */
 export function explainRequires(requires: Requires): string[] {
   const lines = Object.entries(requires)
     .filter(([, names]) => names.length > 0)

@@ -4,7 +4,7 @@ import type { AddressInfo } from "node:net";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { runPackProgram } from "./program.ts";
 
-// Not the registry: an HTTP peer that keeps what arrived and answers as one would.
+// A stand-in for the registry: an HTTP server that records each request and answers like one.
 const LIFE = { deprecated: null, advisories: [], versions: [] };
 const arrived: unknown[] = [];
 const server = createServer((request, response) => {
@@ -67,7 +67,7 @@ test.each<[string[], string, object]>([
   expect([code, arrived]).toEqual([0, [request, "Bearer t0ken", body]]);
 });
 
-test("without a token, or with half a wish, nothing is sent", async () => {
+test("without a token, or with incomplete options, nothing is sent", async () => {
   const yank = ["yank", "acme/hello", "1.0.0", "--reason", "x", "--json"];
   const { code, out } = await run(yank, {} as never);
   expect([code, (JSON.parse(out) as { error: { code: string } }).error.code]).toEqual([

@@ -13,17 +13,21 @@ type Env = Parameters<AddCommand>[2];
 type Options = { registry: string; tokenFile?: string };
 type AdvisoryOptions = Options & { range: string; severity: string; text: string; withdraw?: true };
 
-// Parsed before they are part of a path.
+// Parsed before they become part of a path.
 const parsePack = buildParser(PackName, "pack", "BAD_REQUEST");
 const parseVersion = buildParser(Version, "version", "BAD_REQUEST");
 const parseId = buildParser(AdvisoryId, "advisory", "BAD_REQUEST");
 
-// What a publisher says about a pack after it was published. Each command says how it shall be,
-// so that again is the same.
+// What a publisher can change about a published pack. Each command states the wanted result, so it
+// is idempotent.
 
 export const addYank: AddCommand = (program, report, env) => {
-  startChange(program, "yank <pack> <version>", "let a version be installed by its number alone")
-    .requiredOption("--reason <text>", "why, for everybody to read")
+  startChange(
+    program,
+    "yank <pack> <version>",
+    "let a version be installed only by its exact number",
+  )
+    .requiredOption("--reason <text>", "the public reason")
     .option("--undo", "take it back")
     .action((pack: string, version: string, options: Options & YankOptions, command: Command) =>
       report(command, async () => {
@@ -42,7 +46,7 @@ type YankOptions = { reason: string; undo?: true };
 
 export const addDeprecate: AddCommand = (program, report, env) => {
   startChange(program, "deprecate <pack>", "advise against a whole pack")
-    .option("--message <text>", "what to use instead, for everybody to read")
+    .option("--message <text>", "what to use instead; public")
     .option("--undo", "take it back")
     .action((pack: string, options: Options & DeprecateOptions, command: Command) =>
       report(command, async () => {
@@ -61,10 +65,10 @@ type DeprecateOptions = { message?: string; undo?: true };
 
 export const addAdvisory: AddCommand = (program, report, env) => {
   const severities = ChangeAdvisory.properties.severity.anyOf.map((one) => one.const).join(", ");
-  startChange(program, "advisory <pack> <id>", "tell of a fault in a range of versions")
-    .requiredOption("--range <range>", "the versions that have it, such as '<1.2.0'")
+  startChange(program, "advisory <pack> <id>", "publish a fault of a range of versions")
+    .requiredOption("--range <range>", "the versions with the fault, such as '<1.2.0'")
     .requiredOption("--severity <severity>", severities)
-    .requiredOption("--text <text>", "what it is and what to do, for everybody to read")
+    .requiredOption("--text <text>", "the fault and the remedy; public")
     .option("--withdraw", "take it back")
     .action((pack: string, id: string, options: AdvisoryOptions, command: Command) =>
       report(command, async () => {
@@ -79,7 +83,7 @@ export const addAdvisory: AddCommand = (program, report, env) => {
 function startChange(program: Command, usage: string, summary: string): Command {
   return startCommand(program, usage, summary)
     .requiredOption("--registry <url>", "https://..., or http:// on loopback")
-    .option("--token-file <file>", "the publisher's token; else SONDE_PUBLISH_TOKEN holds it");
+    .option("--token-file <file>", "the publisher's token; by default SONDE_PUBLISH_TOKEN");
 }
 
 async function change(options: Options, env: Env, path: string, json: object): Promise<PackLife> {

@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { expect, test } from "vitest";
 import { findPacks } from "./find-packs.ts";
 
-test("a pack is a folder with a src/pack.ts, whatever its name; nothing else is", () => {
+test("only folders with a src/pack.ts are packs, whatever their names", () => {
   const folder = mkdtempSync(join(tmpdir(), "sonde-packs-"));
   for (const name of ["zoo", "apt", "left/node_modules"]) {
     mkdirSync(join(folder, name, "src"), { recursive: true });

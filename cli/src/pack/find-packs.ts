@@ -2,10 +2,10 @@ import { existsSync, readdirSync } from "node:fs";
 import { join } from "node:path";
 
 /**
- * The packs in a folder of packs: each folder that has a `src/pack.ts`. Any
- * other is what an earlier install or another branch has left.
+ * Finds the packs in a folder: each subfolder with a `src/pack.ts`. Other subfolders are left-overs
+ * of an earlier install or another branch.
  *
- * @returns paths of their folders, sorted
+ * @returns paths of the packs' folders, sorted
  */
 export function findPacks(folder: string): string[] {
   return readdirSync(folder)

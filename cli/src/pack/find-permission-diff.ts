@@ -4,7 +4,7 @@ import { parsePackVersions, parsePublishedVersion } from "@sonde/schemas/registr
 import { diffPermissions, findPrevious, type PermissionDiff } from "@sonde/trust/pack";
 import { requestRegistry } from "./registry-request.ts";
 
-/** What a version, not published yet, asks for beyond the one before it in the registry. */
+/** What an unpublished version asks for beyond the version before it in the registry. */
 export async function findPermissionDiff(
   registry: string,
   manifest: Manifest,
@@ -30,7 +30,7 @@ async function findPreviousManifest(
   return parseManifestShape(parsePublishedVersion(answer).manifest);
 }
 
-/** In words, one line for each thing. */
+/** The difference in words, one line for each addition. */
 export function describePermissionDiff(diff: PermissionDiff): string {
   const { from, to, added, removed, probes, sources } = diff;
   const list = (what: string, names: readonly string[]): string[] =>

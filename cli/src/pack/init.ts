@@ -8,8 +8,12 @@ import { buildTemplate } from "./pack-template.ts";
 const NAME = /^[a-z][a-z0-9-]{0,38}\/[a-z][a-z0-9-]{0,38}$/;
 
 export const addInit: AddCommand = (program, report) => {
-  startCommand(program, "init <name>", "make a folder with a pack that builds and tests at once")
-    .argument("[folder]", "where to make it; by default the pack's own name")
+  startCommand(
+    program,
+    "init <name>",
+    "create a folder with a pack that builds and passes its test",
+  )
+    .argument("[folder]", "the folder; by default the pack's name")
     .addHelpText(
       "after",
       "\nNAME is publisher/pack, such as acme/hello. A name without a publisher gets `local`.",
@@ -25,7 +29,7 @@ export const addInit: AddCommand = (program, report) => {
         }
         const target = path.resolve(folder ?? full.slice(full.indexOf("/") + 1));
         await mkdir(path.dirname(target), { recursive: true });
-        // Fails when it exists: never writes into somebody's work.
+        // Fails when the folder exists, so existing work is never overwritten.
         await mkdir(target);
         for (const [file, text] of buildTemplate(full)) {
           await mkdir(path.dirname(path.join(target, file)), { recursive: true });

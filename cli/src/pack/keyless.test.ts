@@ -14,7 +14,7 @@ import { afterAll, beforeAll, expect, test } from "vitest";
 import { runPackProgram } from "./program.ts";
 
 // `sonde-pack` against a certificate authority, two transparency logs and a timestamp authority
-// that answer over HTTP; once as a process of its own.
+// over HTTP. One case runs it as a separate process.
 
 const root = await mkdtemp(path.join(tmpdir(), "sonde-keyless-"));
 const at = (name: string): string => path.join(root, name);
@@ -96,7 +96,7 @@ test.each(["1", "2"] as const)(
   },
 );
 
-test("all of it by the program's own process", async () => {
+test("the whole sequence with the program as a separate process", async () => {
   const env = services.ambient({ sub: JOB });
   expect(await runProcess(["sign", archive, ...by("2")], env)).toMatchObject({ code: 0, err: "" });
   expect(await runProcess(expecting(JOB))).toMatchObject({ code: 0, err: "" });
@@ -127,18 +127,18 @@ test("a signing config names the services, and GitLab's token is taken from its 
   expect(await refusalOf(sign, env)).toBe("CONFIG_INVALID");
 });
 
-test("a person signs by a token in a file, as an address", async () => {
+test("a person signs with a token in a file, by e-mail address", async () => {
   const claims = { sub: "1", email: "ada@acme.example", email_verified: true };
   await writeFile(at("token"), `${services.issueToken(claims)}\n`);
   const sign = ["sign", archive, ...by("2"), "--identity-token-file", at("token")];
   expect((await run(sign)).out).toContain("as ada@acme.example");
-  // What was said on the command line wins over a key in the environment.
+  // The command line wins over a key in the environment.
   expect(await run(sign, { SONDE_PACK_KEY: at("none.key") })).toMatchObject({ code: 0 });
   expect(await run(expecting("ada@acme.example"))).toMatchObject({ code: 0 });
   expect(await refusalOf([...sign, "--key", at("none.key")])).toBe("BAD_REQUEST");
 });
 
-test("a token that is refused signs nothing, and is not repeated in the answer", async () => {
+test("a refused token signs nothing, and the output does not contain it", async () => {
   const before = "what was here before";
   await writeFile(bundle, before);
   const sub = "https://example.com/x";
@@ -165,7 +165,7 @@ test("a token that is refused signs nothing, and is not repeated in the answer",
   expect(await readFile(bundle, "utf8")).toBe(before);
 });
 
-test("a token goes to no other service than the ones that were named", async () => {
+test("a token goes only to the named services", async () => {
   const env = { SIGSTORE_ID_TOKEN: services.issueToken({ sub: "https://example.com/x" }) };
   expect(await refusalOf(["sign", archive, "--fulcio", services.fulcio], env)).toBe("BAD_REQUEST");
   const plain = ["--fulcio", "http://fulcio.example", ...by("2").slice(2)];

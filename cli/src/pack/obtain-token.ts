@@ -8,15 +8,15 @@ export type TokenWish = {
   registry: string;
   pack: string;
   tokenFile: string | undefined;
-  /** True: the CI's identity or nothing. */
+  /** True: use the CI's identity and nothing else. */
   trusted: boolean;
 };
 
 /**
- * A token that may publish: from a file or `SONDE_PUBLISH_TOKEN`, else bought
- * with the identity token of the CI that runs this. Never from an argument.
+ * A token that may publish: from a file, from `SONDE_PUBLISH_TOKEN`, or exchanged for the identity
+ * token of the CI job that runs this. Never from an argument, which other users can see.
  *
- * @throws SondeError UNAUTHENTICATED without any, or the registry's own refusal
+ * @throws SondeError UNAUTHENTICATED without any of these, or the registry's own refusal
  */
 export async function obtainToken(
   wish: TokenWish,
@@ -25,7 +25,8 @@ export async function obtainToken(
   const { registry, pack, tokenFile, trusted } = wish;
   const given = trusted ? null : await readToken(tokenFile, env);
   if (given !== null) return given;
-  // The audience is the address we were given: a registry cannot ask for a token for elsewhere.
+  // The audience is the configured address, so a registry cannot obtain a token for another
+  // service.
   const identityToken = await readIdentityToken(
     { file: undefined, variable: "SONDE_ID_TOKEN", audience: registry },
     env,
@@ -48,7 +49,7 @@ export async function obtainToken(
 /**
  * The token that a person or a job was given, from a file or `SONDE_PUBLISH_TOKEN`.
  *
- * @returns null when none was
+ * @returns null when there is none
  */
 export async function readToken(
   tokenFile: string | undefined,

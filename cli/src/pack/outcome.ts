@@ -1,24 +1,24 @@
 import { ERROR_TABLE, SondeError, toSondeError } from "@sonde/schemas/errors";
 import type { Command } from "commander";
 
-/** Where a program writes lines, and the environment it was started with. */
+/** Output streams of a program, and the environment that it was started with. */
 export type ProgramIo = {
   out(text: string): void;
   err(text: string): void;
   env: ReadonlyMap<string, string | undefined>;
-  /** Asks whoever sits at the terminal; absent where nobody does. */
+  /** Asks the person at the terminal; absent without a terminal. */
   ask?: (question: string) => Promise<boolean>;
 };
 
-/** What a command has to say: to a program, and to a person. */
+/** Result of a command: `data` for programs, `text` for people. */
 export type Outcome = { data: object; text: string; failed?: boolean };
 
-/** The exit codes: done, refused or failed, wrong usage. */
+/** Exit codes: 0 done, 1 refused or failed, 2 wrong usage. */
 export const EXIT = { done: 0, refused: 1, usage: 2 } as const;
 
 /**
- * Wraps a command's work: prints its outcome, or the error with its code and
- * the next step, and says through `finish` how the program must end.
+ * Wraps a command's work. Prints its outcome, or the error with its code and next step, and passes
+ * the exit code to `finish`.
  */
 export function reportTo(
   io: ProgramIo,
@@ -39,7 +39,7 @@ export function reportTo(
   };
 }
 
-/** A file that cannot be read or written is the user's to mend, not a defect. */
+/** A file that cannot be read or written is the user's error, not a defect of the program. */
 function describeThrown(thrown: unknown): SondeError {
   const { code, path } = thrown as Partial<NodeJS.ErrnoException>;
   if (typeof code === "string" && typeof path === "string") {

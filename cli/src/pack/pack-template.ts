@@ -31,7 +31,7 @@ export default pack({
 
 const SOURCES = `import { source } from "@sonde/pack-sdk/author";
 
-// Everything this pack will ever read. Whoever installs it sees exactly this list.
+// Everything that this pack can read. Users see exactly this list before they approve it.
 export const hostName = source.file({ path: "/proc/sys/kernel/hostname", maxBytes: 256 });
 export const uptime = source.file({ path: "/proc/uptime", maxBytes: 256 });
 `;
@@ -41,7 +41,7 @@ import { parseNumber, splitWords } from "@sonde/pack-sdk/parse";
 import * as sources from "./sources.ts";
 
 export const greet = probe({
-  // For an AI reader: what it answers, and when to ask. It ends in a period.
+  // For an AI reader: what the probe answers and when to call it. It must end with a period.
   description: "Greets by name and says how long the host has been up.",
   params: t.object({
     name: t.optional(t.string({ maxLength: 40, description: "whom to greet" })),
@@ -51,7 +51,7 @@ export const greet = probe({
     uptimeHours: t.number(),
   }),
   reads: { hostName: sources.hostName, uptime: sources.uptime },
-  // A pure function: the agent has done the reads, and there is nothing else to reach.
+  // A pure function of the data that the agent has read. It can reach nothing else.
   run({ params, reads }) {
     const seconds = parseNumber(splitWords(reads.uptime.text)[0], "uptime");
     return {
@@ -77,7 +77,7 @@ const FIXTURE = {
   expected: { result: { greeting: "Hello Ada, this is web-1.", uptimeHours: 2.5 } },
 };
 
-/** No Node and no DOM types: what the compiler knows is what the isolate has. */
+/** No Node and no DOM types: the compiler knows exactly what exists in the isolate. */
 function buildTsconfig() {
   return {
     compilerOptions: {
@@ -92,7 +92,7 @@ function buildTsconfig() {
       verbatimModuleSyntax: true,
       allowImportingTsExtensions: true,
       noEmit: true,
-      // Where this machine has the SDK; \`sonde-pack build\` finds it by itself.
+      // Where this machine has the SDK; \`sonde-pack build\` finds it without this.
       paths: Object.fromEntries([...GUEST_MODULES].map(([name, file]) => [name, [file]])),
     },
     include: ["src"],

@@ -40,7 +40,7 @@ async function run(
   return { code, out: out.join("\n"), err: err.join("\n") };
 }
 
-/** The code of the error that `--json` prints. */
+/** The error code that `--json` prints. */
 async function refusalOf(args: string[], env?: Record<string, string>): Promise<string> {
   const { code, out } = await run([...args, "--json"], env);
   expect(code).toBe(1);
@@ -61,7 +61,7 @@ beforeAll(async () => {
 }, 60_000);
 
 describe("init, build, test", () => {
-  test("a new folder's types fit, and know neither Node nor the browser", async () => {
+  test("a new folder compiles, without Node's or the browser's types", async () => {
     const tsc = fileURLToPath(new URL("../../../node_modules/.bin/tsc", import.meta.url));
     const check = async (): Promise<string> =>
       new Promise((resolve) => {
@@ -99,13 +99,13 @@ describe("init, build, test", () => {
     expect(await readFile(fixture, "utf8")).toBe(before);
   });
 
-  test("a folder that exists is left alone", async () => {
+  test("an existing folder is not changed", async () => {
     expect(await refusalOf(["init", "acme/hello", folder])).toBe("BAD_REQUEST");
     expect(await refusalOf(["init", "Acme/../x", at("x")])).toBe("BAD_REQUEST");
     expect((await readdir(root)).includes("x")).toBe(false);
   });
 
-  test("an error names its code, its place and the next step", async () => {
+  test("an error names its code, its position and the next step", async () => {
     const { code, err } = await run(["build", at("nowhere")]);
     expect(code).toBe(1);
     expect(err).toMatch(/^error BUILD_FAILED: .*README\.md.*\n {2}next: /);
@@ -113,7 +113,7 @@ describe("init, build, test", () => {
 });
 
 describe("create-key and sign", () => {
-  test("a key is readable by its owner alone and never overwritten", async () => {
+  test("only its owner can read a key, and it is never overwritten", async () => {
     expect((await stat(at("acme.key"))).mode & 0o777).toBe(0o600);
     const before = await readFile(at("acme.key"), "utf8");
     expect(await refusalOf(["create-key", at("acme.key")])).toBe("BAD_REQUEST");
@@ -158,7 +158,7 @@ describe("verify", () => {
     return at("trust.json");
   }
 
-  test("says in words what was proven and by whom", async () => {
+  test("says in words what was verified and who signed it", async () => {
     const policy = await writePolicy("acme", "acme.key.pub");
     const { code, out } = await run(["verify", archive, "--policy", policy]);
     expect(code).toBe(0);
@@ -185,7 +185,7 @@ describe("verify", () => {
     expect(["ARCHIVE_INVALID", "DIGEST_MISMATCH"]).toContain(await refusalOf(changed));
   });
 
-  test("neither a policy nor a key, or both, is a wrong request", async () => {
+  test("a policy and a key together, or neither, are a wrong request", async () => {
     expect(await refusalOf(["verify", archive])).toBe("BAD_REQUEST");
     const both = ["--policy", at("trust.json"), "--key", at("acme.key.pub")];
     expect(await refusalOf(["verify", archive, ...both])).toBe("BAD_REQUEST");
@@ -197,11 +197,11 @@ describe("publish", () => {
   let registry: string;
   let answer: (request: IncomingMessage, response: ServerResponse) => void;
   let seen: { url: string; parts: string[]; authorization: string } | undefined;
-  /** What the registry has by its path; else it has nothing of that name. */
+  /** Answers of the registry by path; any other name is not found. */
   const known = new Map<string, object>();
   const nothing = new SondeError("NOT_FOUND", "expected a pack, got none").toBody();
 
-  // Not the registry: an HTTP peer that keeps what arrived and answers as told.
+  // A stand-in for the registry: an HTTP server that records each request and gives fixed answers.
   beforeAll(async () => {
     server = createServer((request, response) => {
       if (request.method !== "GET") return answer(request, response);
@@ -265,7 +265,7 @@ describe("publish", () => {
     };
   }
 
-  /** The version as a registry that has it would answer. */
+  /** The answer of a registry that has the version. */
   function sampleVersion(): PublishedVersion {
     const digest = `sha256:${"0".repeat(64)}` as const;
     const file = readArchive(readFileSync(archive)).find(({ path: name }) => name === "pack.json");
@@ -298,7 +298,7 @@ describe("publish", () => {
     expect(out).toContain("warning: acme/hello is easily taken for acne/hello");
   });
 
-  test("what it asks for is shown before anything is sent, and a no sends nothing", async () => {
+  test("new requirements are shown before anything is sent, and the answer no sends nothing", async () => {
     const { manifest, ...before } = sampleVersion();
     const older = { ...before, version: "0.0.9", manifest: { ...manifest, version: "0.0.9" } };
     const fewer = { ...manifest.requires, files: ["/proc/uptime"] };
@@ -322,7 +322,7 @@ describe("publish", () => {
     expect(refused.out).toContain("+ files: /proc/sys/kernel/hostname");
     expect((await run(publish(), env, answering(true))).code).toBe(0);
     expect((await run(publish("--yes"), env, answering(false))).code).toBe(0);
-    // Nobody at a terminal: nobody is asked.
+    // Without a terminal, nobody is asked.
     expect((await run(publish(), env)).code).toBe(0);
     expect(asked.length).toBe(2);
     const { out } = await run(publish("--json"), env);
@@ -333,7 +333,7 @@ describe("publish", () => {
     known.clear();
   });
 
-  test("with the identity of a CI no token is needed: it is made for this registry and exchanged", async () => {
+  test("a CI's identity token is requested for this registry and exchanged, so no stored token is needed", async () => {
     const exchanged: unknown[] = [];
     let audience: string | null = null;
     const github = createServer((request, response) => {
@@ -360,7 +360,7 @@ describe("publish", () => {
     const body = { pack: "acme/hello", identityToken: "a.b.c" };
     expect(exchanged).toEqual(["/api/v1/trusted-publishing/token", body]);
     expect(seen?.authorization).toBe("Bearer short");
-    // A token that is given counts, unless the CI's identity is demanded.
+    // A given token is used, unless the options demand the CI's identity.
     await run(publish(), { ...job, ...env });
     expect(seen?.authorization).toBe("Bearer t0ken");
     await run(publish("--trusted"), { ...job, ...env });
@@ -373,7 +373,7 @@ describe("publish", () => {
     github.close();
   });
 
-  test("the registry's own refusal comes through with its code", async () => {
+  test("the registry's own refusal is passed on with its code", async () => {
     const body = new SondeError("VERSION_EXISTS", "expected a new version, got 0.1.0").toBody();
     answer = (request, response) => {
       request.resume();
@@ -395,7 +395,7 @@ describe("publish", () => {
     expect(await refusalOf(publish(), env)).toBe("REGISTRY_UNAVAILABLE");
   });
 
-  test("a registry that kept other bytes is noticed", async () => {
+  test("a registry that stored other bytes is detected", async () => {
     answer = (request, response) => {
       request.resume();
       const digest = `sha256:${"0".repeat(64)}` as const;
@@ -408,7 +408,7 @@ describe("publish", () => {
     expect(await refusalOf(publish(), env)).toBe("DIGEST_MISMATCH");
   });
 
-  test("a token never goes over plain HTTP to another host, and a missing one nowhere", async () => {
+  test("a token never goes over plain HTTP to another host, and without a token nothing is sent", async () => {
     const plain = ["publish", archive, "--registry", "http://registry.example"];
     expect(await refusalOf(plain, env)).toBe("BAD_REQUEST");
     expect(await refusalOf(publish())).toBe("UNAUTHENTICATED");
@@ -428,7 +428,7 @@ describe("usage", () => {
     expect((await run(["build", "--nonsense"])).code).toBe(2);
   });
 
-  test("the program's own process ends with the same codes", async () => {
+  test("the program as a separate process exits with the same codes", async () => {
     const entry = fileURLToPath(new URL("../sonde-pack.ts", import.meta.url));
     const end = (args: string[]): Promise<number | string | null | undefined> =>
       new Promise((resolve) => {

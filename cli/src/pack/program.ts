@@ -45,7 +45,7 @@ export async function runPackProgram(args: readonly string[], io: ProgramIo): Pr
     await program.parseAsync(args, { from: "user" });
   } catch (error) {
     if (!(error instanceof CommanderError)) throw error;
-    // Asked-for help ends with 0; anything else is wrong usage.
+    // Requested help ends with 0; anything else is wrong usage.
     return error.exitCode === 0 ? EXIT.done : EXIT.usage;
   }
   return exitCode;

@@ -6,9 +6,9 @@ import { parseManifest } from "@sonde/trust/pack";
 import { parseRegistry, requestRegistry } from "./registry-request.ts";
 
 /**
- * Publishes a signed archive under the name and version that it carries itself.
+ * Publishes a signed archive under the name and version in its manifest.
  *
- * @param registry `https://...`, or `http://` on loopback: the token goes along
+ * @param registry `https://...`, or `http://` on loopback, because the token is sent along
  * @throws SondeError with the registry's code, REGISTRY_UNAVAILABLE or DIGEST_MISMATCH
  */
 export async function publishArchive(
@@ -19,7 +19,7 @@ export async function publishArchive(
 ): Promise<PublishedVersion> {
   const { name, version } = readArchiveManifest(archive);
   const form = new FormData();
-  // The order is part of the interface: the signature is known before the archive arrives.
+  // The interface fixes this order: the registry needs the signature before the archive arrives.
   form.append("bundle", new Blob([bundle], { type: "application/json" }), "bundle.json");
   form.append("archive", new Blob([archive], { type: "application/gzip" }), "archive.tgz");
   const answer = await requestRegistry(parseRegistry(registry), `/packs/${name}/${version}`, {
@@ -33,7 +33,7 @@ export async function publishArchive(
   );
 }
 
-/** What an archive says about itself; nothing of it is verified. */
+/** What an archive says about itself. Nothing of it is verified. */
 export function readArchiveManifest(archive: Uint8Array): Manifest {
   const file = readArchive(archive).find(({ path }) => path === "pack.json");
   if (file === undefined) throw new SondeError("ARCHIVE_INVALID", "expected a pack.json, got none");

@@ -21,9 +21,9 @@ export const addPublish: AddCommand = (program, report, env, io) => {
   startCommand(program, "publish <archive>", "publish a signed archive to a registry")
     .requiredOption("--registry <url>", "https://..., or http:// on loopback")
     .option("--bundle <file>", "the signature; by default ARCHIVE.sigstore.json")
-    .option("--token-file <file>", "the publisher's token; else SONDE_PUBLISH_TOKEN holds it")
-    .option("--trusted", "by the identity of the CI that runs this, and no token")
-    .option("--yes", "publish without asking what asks for more than the version before")
+    .option("--token-file <file>", "the publisher's token; by default SONDE_PUBLISH_TOKEN")
+    .option("--trusted", "with the CI job's identity, without a stored token")
+    .option("--yes", "do not ask, even if the version asks for more than the one before")
     .addHelpText(
       "after",
       "\nWithout a token the CI's identity is used where there is one: GitHub's (the job needs\n" +
@@ -53,7 +53,7 @@ export const addPublish: AddCommand = (program, report, env, io) => {
     );
 };
 
-/** Where nobody sits at a terminal nobody is asked: a CI's job was decided on before. */
+/** Asks only at a terminal: a CI job was approved when it was set up. */
 async function demandYes(ask: ((question: string) => Promise<boolean>) | undefined): Promise<void> {
   if (ask === undefined || (await ask("Publish it? [y/N] "))) return;
   throw new SondeError("BAD_REQUEST", "expected a yes, got none: nothing was published");

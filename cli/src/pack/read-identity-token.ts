@@ -6,9 +6,11 @@ type Env = ReadonlyMap<string, string | undefined>;
 
 export type IdentityTokenWish = {
   file: string | undefined;
-  /** Where a CI puts a token that it made for this purpose, such as GitLab's `id_tokens`. */
+  /**
+   * Environment variable in which a CI puts an identity token, such as one of GitLab's `id_tokens`.
+   */
   variable: string;
-  /** Whom the token is for; asked of GitHub, which makes one for any. */
+  /** Audience to request from GitHub, which issues tokens for any audience. */
   audience: string;
 };
 
@@ -18,12 +20,12 @@ const JWT = /^[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+$/;
 const LOOPBACK = new Set(["localhost", "127.0.0.1", "[::1]"]);
 
 /**
- * The identity token of whoever runs this: from a file, from an environment
- * variable (GitLab's `id_tokens`, or any issuer's), or from GitHub, which makes one for a
- * job that has `id-token: write`. Never an argument, which other users can see.
+ * The identity token of the job or person that runs this. It comes from a file, from an environment
+ * variable (such as GitLab's `id_tokens`), or from GitHub for a job with `id-token: write`. Never
+ * from an argument, which other users can see.
  *
- * @returns null when there is none to be had
- * @throws SondeError UNAUTHENTICATED when there should be one and it is none
+ * @returns null when none of these is available
+ * @throws SondeError UNAUTHENTICATED when a named token is missing or malformed
  */
 export async function readIdentityToken(
   { file, variable, audience }: IdentityTokenWish,

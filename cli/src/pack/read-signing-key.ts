@@ -3,8 +3,8 @@ import { readFile, stat } from "node:fs/promises";
 import { SondeError } from "@sonde/schemas/errors";
 
 /**
- * A publisher's private key from a file that only its owner can read, or from
- * text that is a PEM or such a file's name.
+ * Reads a publisher's private key from a file that only its owner can read, or from text that is a
+ * PEM or such a file's name.
  *
  * @throws SondeError CONFIG_INVALID for anything but an RSA key of 2048 to 4096 bits
  */
@@ -30,7 +30,7 @@ function parseKey(pem: string, where: string): KeyObject {
   try {
     key = createPrivateKey(pem);
   } catch {
-    // OpenSSL's own message may quote the key; none of it is kept.
+    // OpenSSL's message may quote the key, so it is dropped.
     throw new SondeError(
       "CONFIG_INVALID",
       `${where}: expected a private key in PEM without a passphrase`,

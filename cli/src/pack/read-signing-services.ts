@@ -17,9 +17,9 @@ export type ServiceOptions = {
 };
 
 /**
- * Which services sign: a signing config, three addresses, or Sigstore's public
- * ones. Never some of each: what is meant for a private log must not reach a
- * public one because an option was forgotten.
+ * The services that sign: from a signing config, from three addresses, or Sigstore's public ones.
+ * Sources are never mixed: a signature for a private log must not reach a public one because an
+ * option was forgotten.
  *
  * @throws SondeError BAD_REQUEST, CONFIG_INVALID
  */

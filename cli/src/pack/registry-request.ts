@@ -6,8 +6,8 @@ const MAX_ANSWER_BYTES = 4 * 1024 * 1024;
 const LOOPBACK = new Set(["localhost", "127.0.0.1", "[::1]"]);
 
 /**
- * The address of a registry as it was given: `https://...`, or `http://` on
- * loopback, for secrets go along. Without a slash at its end.
+ * Parses a registry's address: `https://...`, or `http://` on loopback, because requests carry
+ * secrets. Removes a trailing slash.
  *
  * @throws SondeError BAD_REQUEST
  */
@@ -26,9 +26,9 @@ export function parseRegistry(registry: string): string {
 }
 
 /**
- * One request to a registry, and its answer, not parsed beyond JSON.
+ * Sends one request to a registry. The answer is JSON whose shape is not checked yet.
  *
- * @param registry as `parseRegistry` gave it
+ * @param registry as `parseRegistry` returned it
  * @throws SondeError with the registry's own code, or REGISTRY_UNAVAILABLE
  */
 export async function requestRegistry(
@@ -76,7 +76,7 @@ async function readBounded(response: Response): Promise<string> {
   return Buffer.concat(chunks).toString("utf8");
 }
 
-/** The registry's own refusal, when it has the form of one. */
+/** The registry's own refusal, when the body is an error body. */
 function readRefusal(answer: unknown, status: number): SondeError {
   const { error } = (answer ?? {}) as { error?: { code?: unknown; message?: unknown } };
   const message = typeof error?.message === "string" ? error.message.slice(0, 1000) : "";

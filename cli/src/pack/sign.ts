@@ -13,23 +13,23 @@ import { readSigningServices, type ServiceOptions } from "./read-signing-service
 
 type Options = ServiceOptions & { key?: string; identityTokenFile?: string };
 
-/** The bundle that belongs to an archive lies beside it under this name. */
+/** File name of an archive's bundle, which lies beside it. */
 export const bundleFileOf = (archive: string): string => `${archive}.sigstore.json`;
 
 export const addSign: AddCommand = (program, report, env) => {
-  startCommand(program, "sign <archive>", "sign an archive by the publisher's key or identity")
+  startCommand(program, "sign <archive>", "sign an archive with the publisher's key or identity")
     .option(
       "--key <file>",
-      "private RSA key in PEM; else SONDE_PACK_KEY holds the PEM or a file's name",
+      "private RSA key in PEM; by default SONDE_PACK_KEY, which holds the PEM or a file's name",
     )
     .option(
       "--identity-token-file <file>",
-      "sign without a key, as whom this OIDC token names; in CI it is found by itself",
+      "sign keyless, with the identity in this OIDC token; not needed in CI",
     )
     .option("--signing-config <file>", "the keyless services, as Sigstore's signing config")
-    .option("--fulcio <url>", "or each by its address: the certificate authority")
+    .option("--fulcio <url>", "the certificate authority's address")
     .option("--rekor <url>", "the transparency log")
-    .option("--rekor-version <n>", "the log's interface, 1 or 2; by default 2")
+    .option("--rekor-version <n>", "the version of the log's interface, 1 or 2; by default 2")
     .option("--timestamp <url>", "the timestamp authority")
     .addHelpText(
       "after",

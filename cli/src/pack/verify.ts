@@ -30,8 +30,8 @@ export const addVerify: AddCommand = (program, report) => {
   startCommand(program, "verify <archive>", "check an archive as a registry or an agent would")
     .option("--policy <file>", "trust.json: who may sign for which publisher")
     .option("--key <file>", "in place of a policy: the publisher's public key in PEM")
-    .option("--issuer <url>", "in place of a policy: who vouches for the signer")
-    .option("--identity <name>", "with --issuer: whom the certificate must name, exactly")
+    .option("--issuer <url>", "in place of a policy: the issuer of the signer's identity")
+    .option("--identity <name>", "with --issuer: the exact identity in the certificate")
     .option("--repository-id <number>", "with --issuer: the source repository's number")
     .option("--trusted-root <file>", "with --issuer: Sigstore's trusted root to verify against")
     .option("--bundle <file>", "the signature; by default ARCHIVE.sigstore.json")
@@ -40,7 +40,7 @@ export const addVerify: AddCommand = (program, report) => {
         const archive = await readFile(file);
         const policy = await readPolicy(options, archive);
         const bundle = await readOptional(options.bundle ?? bundleFileOf(file));
-        // As from a registry: what is unsigned is never called verified.
+        // Treated as if from a registry, so an unsigned archive is never called verified.
         const pack = await verifyPack({ archive, bundle, policy, origin: "registry" });
         const { digest, contentDigest, signer, manifest } = pack;
         const { name, version, requires } = manifest;
@@ -52,7 +52,7 @@ export const addVerify: AddCommand = (program, report) => {
     );
 };
 
-/** The policy's file, or one that trusts just the signer that the caller vouches for. */
+/** The policy in the file, or one that trusts only the signer that the caller names. */
 async function readPolicy(options: Options, archive: Uint8Array): Promise<SignerPolicy> {
   const { policy, key, issuer, identity, trustedRoot } = options;
   if ([policy, key, issuer].filter((way) => way !== undefined).length !== 1) {
@@ -65,8 +65,8 @@ async function readPolicy(options: Options, archive: Uint8Array): Promise<Signer
     return parseTrustPolicy(parseJson(await readFile(policy), policy, "CONFIG_INVALID"));
   }
   const alone = (signers: Partial<TrustPolicy["publishers"][string]>, more: object = {}) => ({
-    // The claim of a name is enough here: the caller vouches for the signer, and the
-    // signature must be by that signer whatever the name.
+    // The unverified name in the archive is enough here: the caller named the signer, and the
+    // signature must be by that signer for any name.
     publishers: { [claimedPublisher(archive)]: { keys: [], identities: [], ...signers } },
     allowUnsignedPacks: false,
     ...more,
@@ -127,7 +127,7 @@ function explain(pack: VerifiedPack, basis: string): string {
   ].join("\n");
 }
 
-/** What stands behind a signature without a key. */
+/** Describes the evidence behind a keyless signature. */
 function explainProof({ signer }: VerifiedPack): string[] {
   if (signer.kind !== "keyless") return [];
   return [

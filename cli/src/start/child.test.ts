@@ -25,7 +25,7 @@ async function start(role: string, script: string): Promise<Child> {
   return child;
 }
 
-test("a process that falls silent is replaced, one that beats is left alone", async () => {
+test("a process that stops beating is replaced, one that beats is not", async () => {
   const silent = await start("silent", "setTimeout(() => {}, 1e6)");
   const beating = await start("beating", `setInterval(() => process.stdout.write("\\n"), 500)`);
   const first = { silent: silent.pid(), beating: beating.pid() };

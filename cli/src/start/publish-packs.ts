@@ -24,9 +24,9 @@ import type { Services } from "./start-services.ts";
 const PUBLISHER = "sonde";
 
 /**
- * Builds the official packs, which are the folders in `packs/` of this clone,
- * signs them with this machine's own publisher key and publishes what the
- * registry does not have yet, all as any author would.
+ * Builds the official packs (the folders in `packs/` of this clone), signs them with this machine's
+ * own publisher key, and publishes the versions that the registry lacks. It uses the interface that
+ * every author uses.
  *
  * @returns pack name -> version
  */
@@ -55,7 +55,7 @@ export async function publishOfficialPacks(
       );
       if (published === archiveDigest(archive)) return;
       await publish(new Uint8Array(archive), key.token).catch(async (thrown: unknown) => {
-        // Tokens end; the operator's socket is there to ask for the next one.
+        // Tokens expire; a new one comes from the operator's socket.
         if (!(thrown instanceof SondeError) || thrown.code !== "UNAUTHENTICATED") throw thrown;
         key.token = await renewToken(layout, key.publicKey);
         await publish(new Uint8Array(archive), key.token);
@@ -67,7 +67,7 @@ export async function publishOfficialPacks(
 
 type Publisher = { privateKey: string; publicKey: string; token: string };
 
-/** On first use: a key, its entry in the registry, and this machine's trust in it. */
+/** On first use, creates a key, registers it, and trusts it on this machine. */
 async function ensurePublisher(layout: DataLayout, services: Services): Promise<Publisher> {
   const keyFile = join(layout.publishers, `${PUBLISHER}.key`);
   const publicKeyFile = `${keyFile}.pub`;
@@ -95,7 +95,7 @@ async function renewToken(layout: DataLayout, publicKey: string): Promise<string
   return token;
 }
 
-/** What the administrator decided stays; see docs/SECURITY.md. */
+/** Keeps a decision of the administrator; see docs/SECURITY.md. */
 function trustPublisher(layout: DataLayout, services: Services, publicKey: string): void {
   const known = readTrustPolicy(layout.trustPolicy);
   const { logKey, urls } = services;

@@ -21,7 +21,7 @@ export type StartOptions = {
   json: boolean;
   data?: string;
   port: number;
-  /** Each a runner of its own: `docker`, or `adm+docker` for one in both groups. */
+  /** One runner per item: `docker`, or `adm+docker` for a runner in both groups. */
   runnerGroups: string[];
   /** Folder of the bundled programs. */
   dist: string;
@@ -35,8 +35,8 @@ export type StartOptions = {
 const STATE_TIMEOUT_MS = 60_000;
 
 /**
- * `npm start`: everything from an empty machine to one real answer. Gives back
- * the running services; the caller stops them.
+ * `npm start`: sets up an empty machine up to one real answer. Returns the running services; the
+ * caller stops them.
  */
 export async function runStart(options: StartOptions): Promise<Services> {
   const layout = layoutOf(resolveDataFolder(options.data, options.env));
@@ -92,7 +92,7 @@ async function assignPacks(
   });
 }
 
-/** True once the agent is connected and the hub has its packs' present states. */
+/** True once the agent is connected and the hub knows the present states of its packs. */
 async function hubKnowsPacks(
   hub: HubClient,
   agent: AgentClient,
@@ -104,7 +104,7 @@ async function hubKnowsPacks(
   return known?.online === true && packs.every(({ name, state }) => stateAtHub.get(name) === state);
 }
 
-/** Shows what each pending pack asks for; grants it when a person, or `--yes`, says so. */
+/** Shows what each pending pack asks for, and grants it when a person, or `--yes`, agrees. */
 async function approvePacks(
   layout: DataLayout,
   agent: AgentClient,

@@ -3,14 +3,14 @@ import { parseRunnerGroups } from "./runner-groups.ts";
 
 const GROUPS = "root:x:0:\nadm:x:4:syslog\ndocker:x:991:\nsystemd-journal:x:101:\n";
 
-test("commas part runners, + joins the groups of one", () => {
+test("commas separate runners, + joins the groups of one runner", () => {
   expect(parseRunnerGroups(["docker", "docker+adm"], GROUPS)).toEqual([
     { name: "docker", gids: [991] },
     { name: "adm+docker", gids: [4, 991] },
   ]);
 });
 
-test("the same groups in another order are one runner", () => {
+test("the same groups in another order mean the same runner", () => {
   const runners = parseRunnerGroups(["adm+docker", "docker+adm", "docker+adm+docker"], GROUPS);
   expect(runners.map(({ name }) => name)).toEqual(["adm+docker"]);
 });

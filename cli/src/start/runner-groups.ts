@@ -4,17 +4,17 @@ import { SondeError } from "@sonde/schemas/errors";
 import type { DataLayout } from "../data-layout.ts";
 import { writeAtomically } from "../write-atomically.ts";
 
-/** A runner beside the plain one, in exactly these groups. */
+/** An extra runner with exactly these groups. */
 export type RunnerGroups = {
-  /** `docker`, or `adm+docker` for a runner that is in both. */
+  /** `docker`, or `adm+docker` for a runner in both groups. */
   name: string;
   gids: number[];
 };
 
 /**
- * What `--runner-groups docker,adm+docker` asks for: commas part runners, `+` joins the groups of
- * one. No runner gets a group that was not written beside it, since an agent gives a pack only a
- * runner that has the granted groups and no other.
+ * Parses `--runner-groups docker,adm+docker`: commas separate runners, `+` joins the groups of one
+ * runner. Groups are never merged across runners, since an agent gives a pack only a runner with
+ * exactly the granted groups.
  *
  * @param specs the parts between the commas
  * @param groupFile text of /etc/group
@@ -43,9 +43,9 @@ export function parseRunnerGroups(specs: readonly string[], groupFile: string): 
 }
 
 /**
- * The runners that are wanted, or those of the last start when none are named; remembered.
+ * The named runners, or those of the last start when none are named. Stores the result.
  *
- * @param separate whether services have users of their own, which only root can give groups
+ * @param separate whether each service has its own user; only root can give them groups
  */
 export function resolveRunnerGroups(
   layout: DataLayout,

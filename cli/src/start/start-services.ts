@@ -46,7 +46,7 @@ type Options = {
   progress: Progress;
 };
 
-/** Prepares the data folder and starts the registry; hub and agent follow when asked. */
+/** Prepares the data folder and starts the registry. The caller starts hub and agent. */
 export async function startServices(layout: DataLayout, options: Options): Promise<Services> {
   const { progress, env } = options;
   for (const user of missingUsers()) progress.say(`  Creating the system user ${user} ...`);
@@ -86,7 +86,7 @@ export async function startServices(layout: DataLayout, options: Options): Promi
       logFile: join(layout.logs, `${role}.log`),
       env: accounts.separate ? { PATH: "/usr/sbin:/usr/bin:/sbin:/bin" } : serviceEnvironment(env),
       announces,
-      // Only runners do what a pack asks, and they do not announce themselves either.
+      // Runners print no ready line. They perform the reads of packs, which can hang, so they beat.
       beats: !announces,
     });
     children.push(child);
@@ -108,7 +108,7 @@ export async function startServices(layout: DataLayout, options: Options): Promi
       const child = await progress.step("Hub", () => run("hub", accounts.hub, "hub", configs.hub));
       urls.hub = `http://127.0.0.1:${String(child.ready["http"])}`;
       urls.mcp = `${urls.hub}/mcp`;
-      // A copy anybody may read: the hub's own file and its folder are closed to others.
+      // A copy that every user may read: the hub's own file and its folder are closed to others.
       writeAtomically(
         join(layout.config, "hub-ca.pem"),
         readFileSync(join(layout.hub, "keys", "ca.pem"), "utf8"),
@@ -127,7 +127,7 @@ export async function startServices(layout: DataLayout, options: Options): Promi
       });
     },
     async stop() {
-      // The newest first, so that nothing loses what it depends on while it ends.
+      // Newest first, so no service loses a dependency while it stops.
       for (const child of children.toReversed()) await child.stop();
     },
   };
@@ -144,7 +144,7 @@ export async function startServices(layout: DataLayout, options: Options): Promi
   }
 }
 
-/** A small young generation: services hold little, and it is most of what an idle one costs. */
+/** A small young generation: services hold little, and it is most of an idle service's memory. */
 export const SERVICE_FLAGS = ["--max-semi-space-size=2"];
 
 const SAME_UID_WARNING =

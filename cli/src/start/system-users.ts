@@ -4,7 +4,7 @@ import { SondeError } from "@sonde/schemas/errors";
 
 export type Account = { user: string; uid: number; gid: number };
 
-/** Who each process runs as. Without root everything is the one user. */
+/** The user of each process. Without root, all run as the present user. */
 export type Accounts = {
   separate: boolean;
   hub: Account;
@@ -22,8 +22,8 @@ export function missingUsers(): string[] {
 }
 
 /**
- * As root: a system user without shell or home for each service, made when it
- * is missing. Otherwise: the present user for all.
+ * Running as root, creates a system user without shell or home for each service that lacks one.
+ * Without root, returns the present user for all.
  */
 export function ensureAccounts(): Accounts {
   if (process.getuid?.() !== 0) {
@@ -83,8 +83,8 @@ function findName(uid: number): string | undefined {
 }
 
 /**
- * The command line that becomes `command` as `account` with nothing left:
- * no capability, no way to gain one, no inherited environment or group.
+ * The command line that runs `command` as `account` without capabilities, without a way to gain
+ * any, and without inherited environment or groups.
  */
 export function asAccount(
   accounts: Accounts,

@@ -87,11 +87,11 @@ test("params, reads and result of a probe are inferred", () => {
       expectTypeOf(reads.stat.samples.length).toEqualTypeOf<2>();
       expectTypeOf(reads.stat.samples[1].text).toEqualTypeOf<string>();
       expectTypeOf(reads.box.status).toEqualTypeOf<number>();
-      // @ts-expect-error an optional read must be asked whether it succeeded
+      // @ts-expect-error an optional read must be checked for success first
       expectTypeOf(reads.maybe.text).toEqualTypeOf<string>();
       if (reads.maybe.ok) expectTypeOf(reads.maybe.text).toEqualTypeOf<string>();
       else expectTypeOf(reads.maybe.failure.code).toEqualTypeOf<string>();
-      // @ts-expect-error a read that was not declared
+      // @ts-expect-error the read is not declared
       expectTypeOf(reads.other).toEqualTypeOf<undefined>();
       return { total: now };
     },
@@ -109,19 +109,19 @@ test("a wrong result does not compile", () => {
     probe({ ...anything, result, run: () => ({ total: "1", disks: [] }) }),
     // @ts-expect-error a nested property has another type
     probe({ ...anything, result, run: () => ({ total: 1, disks: [{ name: 1 }] }) }),
-    // @ts-expect-error a property more than promised
+    // @ts-expect-error a property that was not promised
     probe({ ...anything, result, run: () => ({ total: 1, disks: [], more: 1 }) }),
-    // @ts-expect-error a nested property more than promised
+    // @ts-expect-error a nested property that was not promised
     probe({ ...anything, result, run: () => ({ total: 1, disks: [{ name: "a", more: 1 }] }) }),
-    // @ts-expect-error a promise is no result
+    // @ts-expect-error a Promise is not a result
     probe({ ...anything, result, run: async () => ({ total: 1, disks: [] }) }),
-    // @ts-expect-error nothing is no result
+    // @ts-expect-error undefined is not a result
     probe({ ...anything, result, run: () => {} }),
   ];
   expect(probes).toHaveLength(8);
 });
 
-test("a source declares its holes where they stand", () => {
+test("a source declares its holes in place", () => {
   expect(logs.declaration).toEqual({
     kind: "exec",
     command: "journalctl",
@@ -236,7 +236,7 @@ test("an unknown probe fails the call", () => {
   expect(() => made.run("constructor", { params: {}, reads: {}, now: 7 })).toThrow(/probe/);
 });
 
-test("an author can declare every kind of source and sees what the agent gives for it", () => {
+test("every kind of source can be declared, and its data has the agent's types", () => {
   expect(Object.keys(source).toSorted()).toEqual(SOURCE_KINDS.toSorted());
   expectTypeOf<keyof DataByKind>().toEqualTypeOf<SourceKind>();
   expectTypeOf<ReadDataByKind>().toExtend<DataByKind>();

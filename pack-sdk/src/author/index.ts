@@ -1,4 +1,4 @@
-// What a pack imports. No dependency and no Node types: it runs inside the guest.
+// What a pack imports. It has no dependency and no Node types, because it runs inside the guest.
 export { pack, type Pack, type PackDefinition } from "./pack.ts";
 export { probe, type GuestInput, type Probe, type RunInput } from "./probe.ts";
 export { param, read, type Failure, type HoleFill, type Look, type Read } from "./read.ts";

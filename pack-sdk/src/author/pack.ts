@@ -2,7 +2,7 @@ import type { GuestInput, Probe } from "./probe.ts";
 import { isRead, type Read } from "./read.ts";
 import type { Source } from "./source.ts";
 
-/** What a pack says about itself; build turns it into the manifest. */
+/** A pack's description of itself. The build turns it into the manifest. */
 export type PackDefinition = {
   name: string;
   version: string;
@@ -18,7 +18,7 @@ export type PackDefinition = {
 /** The default export of a `pack.ts`. */
 export type Pack = {
   readonly definition: PackDefinition;
-  /** Runs one probe over what was read. */
+  /** Runs one probe over the data that was read. */
   run(probe: string, input: GuestInput): unknown;
 };
 
@@ -28,7 +28,7 @@ export type Pack = {
  * @param spec.name `publisher/pack`
  * @param spec.groups system groups whose rights the reads need, such as `docker`
  * @param spec.agent range of agent versions, by default the present one
- * @param spec.sources every source that a probe reads, by name; `import * as sources` does it
+ * @param spec.sources every source that a probe reads, by name, as `import * as sources` gives them
  * @param spec.probes each probe by its name inside the pack, such as `disk.usage`
  */
 export function pack(spec: {

@@ -6,11 +6,11 @@ import { type Infer, t, type TypedSchema, type ValueSchema } from "./t.ts";
 export type RunInput<P, Rd> = {
   params: Infer<P>;
   reads: { [K in keyof Rd]: View<Rd[K]> };
-  /** Unix time in ms at which the reads began; a pack has no other clock. */
+  /** Unix time in ms at which the reads began. A pack has no other clock. */
   now: number;
 };
 
-/** What the agent hands to a guest; see schemas/reads. */
+/** The input of a guest; see schemas/reads. */
 export type GuestInput = { params: unknown; reads: Record<string, ReadOutcome>; now: number };
 
 /** One question that a pack answers. */
@@ -25,8 +25,8 @@ export type Probe = {
 };
 
 /**
- * Out, with every property that Promised does not have turned to `never`: a
- * surplus property would be refused by the agent, so it must not compile.
+ * `Out`, with every property that `Promised` lacks typed as `never`. The agent refuses surplus
+ * properties, so they must not compile.
  */
 type NoMore<Promised, Out> = Promised extends readonly (infer P)[]
   ? Out extends readonly (infer O)[]
@@ -37,8 +37,8 @@ type NoMore<Promised, Out> = Promised extends readonly (infer P)[]
     : Out;
 
 /**
- * Declares a probe. The agent performs the reads first; `run` is a pure
- * function of what they gave, and what it returns must fit `result`.
+ * Declares a probe. The agent performs the reads first. `run` is a pure function of their data, and
+ * its return value must fit `result`.
  *
  * @param spec.description one or more sentences for an AI reader, ending in a period
  */
@@ -62,7 +62,7 @@ export function probe<
       name,
       buildView(use, Object.hasOwn(input.reads, name) ? input.reads[name] : undefined),
     ]);
-    // The agent checked the params against their schema; the views follow the declared reads.
+    // The agent checked the params against their schema. The views follow the declared reads.
     return spec.run({
       params: input.params,
       reads: Object.fromEntries(views),

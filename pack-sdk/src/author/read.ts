@@ -12,14 +12,14 @@ export type Read<S extends Source = Source, Optional extends boolean = boolean> 
   readonly optional: Optional;
 };
 
-/** Fills a hole from a parameter; `otherwise` stands in when an optional one is absent. */
+/** Fills a hole from a parameter. `otherwise` replaces an absent optional parameter. */
 export function param(name: string, otherwise?: string | number | boolean): HoleFill {
   return otherwise === undefined ? { param: name } : { param: name, otherwise };
 }
 
 /**
- * Uses a source with its holes filled. With `optional: true` a failed look
- * reaches `run` as `{ ok: false, failure }`; otherwise it fails the call.
+ * Uses a source with its holes filled. With `optional: true`, a failed read reaches `run` as `{ ok:
+ * false, failure }`; otherwise it fails the call.
  */
 export function read<S extends Source>(
   source: S,
@@ -34,18 +34,18 @@ export function read(source: Source, options: { with?: HoleFills; optional?: boo
   return { source, with: Object.fromEntries(fills), optional: options.optional ?? false };
 }
 
-/** By the hole's name; a plain value is a constant. */
+/** Keyed by the hole's name. A plain value is a constant. */
 type HoleFills = Record<string, HoleFill | string | number | boolean>;
 
-/** Why a look failed: a code such as PERMISSION_NEEDED and one sentence. */
+/** Why a read failed: a code such as PERMISSION_NEEDED and one sentence. */
 export type Failure = { code: string; message: string };
 
-/** What each kind of source gives. */
+/** The data of each source kind. */
 export type DataByKind = {
   file: { text: string };
-  /** `text` or `failure` only when the source names a child. */
+  /** `text` or `failure` is present only when the source names a child. */
   directory: { entries: { name: string; text?: string; failure?: Failure }[] };
-  /** Sizes in bytes; a mount that could not be asked has `failure` instead. */
+  /** Sizes in bytes. A mount that could not be queried has `failure` instead. */
   filesystem: {
     mounts: {
       mountPoint: string;
@@ -64,7 +64,7 @@ export type DataByKind = {
   http: { status: number; body: string };
 };
 
-/** One look: the data, when (Unix time in ms), and whether a cap cut it. */
+/** One sample: the data, its time (Unix time in ms), and whether a cap cut it. */
 export type Look<K extends SourceKind> = DataByKind[K] & { at: number; truncated: boolean };
 
 type Times<T, N extends number, Done extends T[] = []> = number extends N
@@ -88,7 +88,7 @@ export type View<R> =
       : Looks<S>
     : Looks<R>;
 
-/** The outcome of one read as the agent hands it in; see schemas/reads. */
+/** The outcome of one read as the agent passes it in; see schemas/reads. */
 export type ReadOutcome =
   | { ok: true; samples: { at: number; truncated: boolean; data: object }[] }
   | { ok: false; failure: Failure };

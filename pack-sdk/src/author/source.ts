@@ -1,4 +1,4 @@
-/** The type of a hole, from the closed vocabulary; none is a pattern. */
+/** The type of a hole, from a closed vocabulary without patterns. */
 export type HoleType =
   | { type: "integer"; minimum: number; maximum: number }
   | { type: "enum"; values: string[] }
@@ -8,10 +8,10 @@ export type HoleType =
   | { type: "container-name" }
   | { type: "path-beneath"; root: string };
 
-/** A typed gap in a source, written where its value goes. */
+/** A typed gap in a source, written in place of a value. */
 export type Hole = { readonly hole: string; readonly holeType: HoleType };
 
-/** Each takes the hole's name, by which a read fills it. */
+/** Each function takes the hole's name, by which a read fills it. */
 export const hole = {
   integer: (name: string, range: { minimum: number; maximum: number }): Hole =>
     gap(name, { type: "integer", ...range }),
@@ -31,8 +31,8 @@ function gap(name: string, holeType: HoleType): Hole {
 export type SourceKind = "file" | "directory" | "filesystem" | "exec" | "http";
 
 /**
- * A declared way to read. `Kind` and `Count` (samples per read) decide what a
- * probe's `run` receives; `declaration` is what the manifest says.
+ * A declared way to read. `Kind` and `Count` (samples per read) decide what a probe's `run`
+ * receives; `declaration` is the source's entry in the manifest.
  */
 export type Source<Kind extends SourceKind = SourceKind, Count extends number = number> = {
   readonly kind: Kind;
@@ -43,7 +43,7 @@ export type Source<Kind extends SourceKind = SourceKind, Count extends number = 
 /** Text, or text with holes in between. */
 export type Parts = string | readonly (string | Hole)[];
 
-/** `count` looks, `intervalMs` apart (50 to 5000 ms). */
+/** `count` samples, `intervalMs` apart (50 to 5000 ms). */
 type Samples = { count: number; intervalMs: number };
 
 type Limits<S extends Samples | undefined> = {
@@ -56,14 +56,14 @@ type CountOf<S> = S extends { count: infer N extends number } ? N : 1;
 
 type NoSamples = undefined;
 
-/** Declares sources. Times in ms, sizes in bytes; a limit left out gets a modest default. */
+/** Declares sources. Times are in ms, sizes in bytes. An omitted limit gets a modest default. */
 export const source = {
   /** One file, or its last `tailBytes`. */
   file: <const S extends Samples | undefined = NoSamples>(
     options: { path: Parts; tailBytes?: number } & Limits<S>,
   ): Source<"file", CountOf<S>> => declare("file", { timeoutMs: 1000, maxBytes: 65536 }, options),
 
-  /** The names in a directory; `child` is one file to read in each entry. */
+  /** The names in a directory. `child` is one file to read in each entry. */
   directory: <const S extends Samples | undefined = NoSamples>(
     options: {
       path: Parts;
@@ -84,7 +84,7 @@ export const source = {
   ): Source<"filesystem", CountOf<S>> =>
     declare("filesystem", { timeoutMs: 3000, maxBytes: 1048576 }, options),
 
-  /** A fixed command; a hole fills one whole argument. No shell is involved. */
+  /** A fixed command. A hole fills one whole argument. No shell is involved. */
   exec: <const S extends Samples | undefined = NoSamples>(
     options: {
       command: string;
@@ -107,7 +107,7 @@ function declare<K extends SourceKind, N extends number>(
 ): Source<K, N> {
   const holes: Record<string, HoleType> = {};
   const given = collectHoles(options, holes) as Record<string, unknown>;
-  // What the author wrote comes first in the manifest, then what was left out.
+  // In the manifest, the author's values come first, then the defaults.
   const declaration = {
     kind,
     ...given,
@@ -119,7 +119,7 @@ function declare<K extends SourceKind, N extends number>(
   return { kind, count: (samples?.count ?? 1) as N, declaration };
 }
 
-/** Copies a declaration with each hole replaced by its name, gathering the holes' types. */
+/** Copies a declaration, replaces each hole by its name, and collects the holes' types. */
 function collectHoles(value: unknown, holes: Record<string, HoleType>): unknown {
   if (Array.isArray(value)) return value.map((item) => collectHoles(item, holes));
   if (typeof value !== "object" || value === null) return value;

@@ -36,7 +36,7 @@ type OptionalKeys<S extends Shape> = {
   [K in keyof S]: S[K] extends OptionalSchema<unknown> ? K : never;
 }[keyof S];
 
-/** The object type of a shape, flattened so that editors show it plainly. */
+/** The object type of a shape, flattened so that editors show it in full. */
 export type InferShape<S extends Shape> = {
   [K in Exclude<keyof S, OptionalKeys<S>>]: Infer<S[K]>;
 } & {
@@ -58,8 +58,8 @@ function isOptional(
 }
 
 /**
- * The closed vocabulary for params and results. In a result, strings carry
- * neither `enum` nor `maxLength`: a redaction marker must always fit.
+ * The closed vocabulary for params and results. In a result, strings have neither `enum` nor
+ * `maxLength`, so that a redaction marker always fits.
  */
 export const t = {
   /** `maxLength` only in params. */
@@ -97,7 +97,7 @@ export const t = {
     return typed({ type: "object", properties, required, additionalProperties: false, ...options });
   },
 
-  /** An object with names of the pack's choosing, such as one per mount point. */
+  /** An object whose member names the pack chooses at run time, such as one per mount point. */
   record: <T>(
     values: TypedSchema<T>,
     options: Described & { maxProperties: number },

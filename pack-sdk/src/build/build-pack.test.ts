@@ -45,7 +45,7 @@ async function failureOf(folder: string): Promise<{ code: ErrorCode; message: st
 }
 
 describe("the archive", () => {
-  test("is the same in another folder, on another day, elsewhere on earth, in another process", async () => {
+  test("is the same in another folder, on another day, in another time zone, in another process", async () => {
     const here = await buildPack(SYSTEM);
     const copy = path.join(root, "a longer folder, with blanks");
     await cp(SYSTEM, copy, { recursive: true, filter: (file) => !file.includes("node_modules") });
@@ -63,7 +63,7 @@ describe("the archive", () => {
     expect(stdout).toBe(here.digest);
   });
 
-  test("holds the four files, and the code names no place on this machine", async () => {
+  test("contains the four files, and its code contains no path of this machine", async () => {
     const { archive, fileName, manifest } = await buildPack(SYSTEM);
     const files = readArchive(archive);
     expect(fileName).toBe(`system-${manifest.version}.tgz`);
@@ -80,7 +80,7 @@ describe("the archive", () => {
     expect(code).not.toContain(path.dirname(path.dirname(SYSTEM)));
   });
 
-  test("declares what its sources need, and a level by what they do", async () => {
+  test("declares the requirements and the level of its sources", async () => {
     const built = await buildPack(
       await writePack(
         packWith(`groups: ["adm"], sources: { load, kill }, probes: { greet: ${GREET},

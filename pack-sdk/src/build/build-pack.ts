@@ -15,30 +15,29 @@ import { openGuestProcess } from "../guest-process/open-guest-process.ts";
 import { bundlePack, type PackBundle } from "./bundle-pack.ts";
 
 export type BuiltPack = {
-  /** Bytes of the .tgz; the same for the same sources. */
+  /** Bytes of the .tgz. The same sources always give the same bytes. */
   archive: Uint8Array;
   digest: Digest;
   /** `PACK-VERSION.tgz` */
   fileName: string;
   manifest: Manifest;
   files: readonly ArchiveFile[];
-  /** Probe name -> the level it needs, as classified, not as labelled. */
+  /** Probe name -> the level that its sources need, whatever its label says. */
   capabilities: ReadonlyMap<string, Capability>;
 };
 
 const DESCRIBE_TIMEOUT_MS = 5000;
 
 /**
- * Builds the archive of a pack's folder: `src/pack.ts`, `README.md`, `LICENSE`.
- * The manifest is what the code itself declares, evaluated in the isolate, plus
- * `requires` derived from its sources. What comes out has passed every check of
- * a verifier but the signature.
+ * Builds the archive of a pack's folder: `src/pack.ts`, `README.md`, `LICENSE`. The manifest holds
+ * what the code declares when evaluated in the isolate, plus `requires`, derived from its sources.
+ * The archive has passed every check of a verifier except the signature.
  *
- * @throws SondeError BUILD_FAILED (with file and line), MANIFEST_INVALID,
- *   CODE_REFUSED, ARCHIVE_INVALID
+ * @throws SondeError BUILD_FAILED (with file and line), MANIFEST_INVALID, CODE_REFUSED,
+ *   ARCHIVE_INVALID
  */
 export async function buildPack(folder: string): Promise<BuiltPack> {
-  // One after the other, so that the same folder always gives the same first error.
+  // Sequential, so that a folder with several errors always reports the same one first.
   const readme = await readMandatory(folder, "README.md");
   const license = await readMandatory(folder, "LICENSE");
   const bundle = await bundlePack(folder);
@@ -92,7 +91,7 @@ async function describePack(bundle: PackBundle): Promise<PackDefinition> {
   }
 }
 
-/** Replaces the place in the bundle by the place in the author's file. */
+/** Replaces a position in the bundle by the position in the author's file. */
 function locate({ message }: Failure, sourceMap: string): string {
   const found = /^(.*) \(index\.js:(\d+):(\d+)\)$/s.exec(message);
   if (found === null) return `src/pack.ts: ${message}`;
@@ -103,13 +102,13 @@ function locate({ message }: Failure, sourceMap: string): string {
   return `${entry.originalSource}:${entry.originalLine + 1}: ${said}`;
 }
 
-/** In the order that a person reads. */
+/** Sorted for a human reader. */
 function buildManifest(definition: PackDefinition): Manifest {
   const { name, version, description, license, repository, engines } = definition;
   const { groups, sources, probes } = definition;
   const identity = { manifest: 1, name, version, description, license, repository, engines };
   const nothing = { groups, commands: [], files: [], sockets: [] };
-  // The shape first: only sources of a known form can be asked what they need.
+  // The shape first: requirements can be derived only from sources of a known form.
   const shaped = parseManifestShape({ ...identity, sources, requires: nothing, probes });
   const requires = { groups, ...deriveRequires(shaped.sources) };
   return checkManifest({ ...identity, sources, requires, probes });

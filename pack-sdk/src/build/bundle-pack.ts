@@ -4,12 +4,12 @@ import { fileURLToPath } from "node:url";
 import { SondeError } from "@sonde/schemas/errors";
 import { build as bundle, type BuildFailure, type OutputFile, type Plugin } from "esbuild";
 
-/** A pack's sources as one script, and the map back to them. */
+/** A pack's sources as one script, with the source map. */
 export type PackBundle = { code: string; sourceMap: string };
 
 const SDK = fileURLToPath(new URL("../", import.meta.url));
 
-/** What a pack may import beside its own files, and the TypeScript it stands for. */
+/** Modules that a pack may import besides its own files -> their TypeScript files. */
 export const GUEST_MODULES: ReadonlyMap<string, string> = new Map(
   ["author", "parse"].map((name) => [`@sonde/pack-sdk/${name}`, path.join(SDK, name, "index.ts")]),
 );
@@ -17,8 +17,8 @@ export const GUEST_MODULES: ReadonlyMap<string, string> = new Map(
 const ENTRY = "src/pack.ts";
 
 /**
- * Bundles `src/pack.ts` of a pack's folder. The text depends on the sources
- * alone: not on the folder's place, the day, or the user.
+ * Bundles `src/pack.ts` of a pack's folder. The text depends only on the sources, not on the
+ * folder's path, the date or the user.
  *
  * @throws SondeError BUILD_FAILED naming file and line
  */
@@ -39,7 +39,7 @@ export async function bundlePack(folder: string): Promise<PackBundle> {
       legalComments: "none",
       sourcemap: "external",
       logLevel: "silent",
-      // What the author's compiler options say must not change the bytes.
+      // The author's compiler options must not change the bytes.
       tsconfigRaw: "{}",
       plugins: [sdkPlugin],
     });
@@ -49,8 +49,8 @@ export async function bundlePack(folder: string): Promise<PackBundle> {
   }
 }
 
-// A namespace of its own keeps the SDK's place on this machine out of the
-// bundle, which names the file of each part in a comment.
+// esbuild writes each file's path into a comment. A separate namespace keeps the SDK's path on this
+// machine out of the bundle.
 const sdkPlugin: Plugin = {
   name: "sonde-pack-sdk",
   setup(build) {

@@ -1,4 +1,4 @@
-// Entry of the process that `openGuestProcess` forks: one guest, then it ends.
+// Entry of the process that `openGuestProcess` forks. It holds one guest.
 import { createGuest, type Guest } from "@sonde/pack-sdk/runtime";
 import type { GuestChildRequest } from "./open-guest-process.ts";
 

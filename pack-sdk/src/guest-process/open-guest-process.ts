@@ -6,13 +6,12 @@ export type GuestChildRequest =
   | { op: "load"; code: string; memoryMb: number }
   | { op: "call"; id: number; probe: string | null; input: string; timeoutMs: number };
 
-/** A Guest in a process of its own; when that process dies, its calls answer PACK_CRASHED. */
+/** A Guest in its own process. When the process dies, its calls answer PACK_CRASHED. */
 export type GuestProcess = Omit<Guest, "dispose"> & { close(): void };
 
 /**
- * Runs a pack's code in the real isolate from a program that must survive it:
- * `sonde-pack` and tests. No confinement beyond the isolate itself; on a host
- * the agent's pack host does that.
+ * Runs a pack's code in a real isolate, in a child process that may crash: for `sonde-pack` and
+ * tests. The isolate is the only confinement; on a host, the agent's pack host adds more.
  *
  * @param code,memoryMb as for createGuest
  */
@@ -47,7 +46,7 @@ export function openGuestProcess(options: { code: string; memoryMb?: number }): 
     new Promise((settle) => {
       if (ended) return settle(CRASHED);
       const id = nextId++;
-      // A guest can hold its isolate far beyond the limit when memory is short.
+      // A guest short of memory can block its isolate long after its deadline.
       const killer = setTimeout(() => child.kill("SIGKILL"), timeoutMs + KILL_AFTER_MS);
       waiting.set(id, (answer) => {
         clearTimeout(killer);

@@ -1,4 +1,5 @@
-// What packs share to read what was read. No dependency and no Node types: it runs inside the guest.
+// Parsers that packs share. They have no dependency and no Node types, because they run inside the
+// guest.
 export { compareText } from "./compare-text.ts";
 export { items, members, parseJson, type Members } from "./json.ts";
 export { parseCounters, parseFields, splitLines, splitWords } from "./lines.ts";

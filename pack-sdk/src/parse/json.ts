@@ -1,11 +1,11 @@
-/** A JSON object that is asked for names from outside; it has no inherited ones. */
+/** A JSON object without inherited members, safe to index with a name from outside. */
 export type Members = ReadonlyMap<string, unknown>;
 
 /**
- * Parses JSON of another program.
+ * Parses JSON that another program wrote.
  *
- * @param what whose JSON it should be, for the message
- * @throws Error for any other text; its message quotes none of it
+ * @param what what wrote the JSON, for the error message
+ * @throws Error when the text is not JSON; the message quotes none of the text
  */
 export function parseJson(text: string, what: string): unknown {
   try {
@@ -15,13 +15,13 @@ export function parseJson(text: string, what: string): unknown {
   }
 }
 
-/** The members of a JSON object; of anything else, none. */
+/** The members of a JSON object; no members for any other value. */
 export function members(value: unknown): Members {
   const isObject = typeof value === "object" && value !== null && !Array.isArray(value);
   return new Map(isObject ? Object.entries(value) : []);
 }
 
-/** The items of a JSON array; of anything else, none. */
+/** The items of a JSON array; no items for any other value. */
 export function items(value: unknown): readonly unknown[] {
   return Array.isArray(value) ? value : [];
 }

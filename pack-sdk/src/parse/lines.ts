@@ -1,19 +1,22 @@
-/** The lines of a text without their ends; what follows the last line end counts if it is not empty. */
+/**
+ * The lines of a text without their line ends. A last line without a line end counts if it is not
+ * empty.
+ */
 export function splitLines(text: string): string[] {
   const lines = text.split(/\r?\n/);
   return lines.at(-1) === "" ? lines.slice(0, -1) : lines;
 }
 
-/** The words of a line, whatever blanks are between and around them; none of an empty line. */
+/** The words of a line, separated by any number of blanks. An empty line has no words. */
 export function splitWords(line: string): string[] {
   return line.split(/\s+/).filter((word) => word !== "");
 }
 
 /**
- * Lines of `NAME=VALUE` (os-release(5), `systemctl show`) or `NAME: VALUE`
- * (`/proc/PID/status`). Blanks around name and value are cut off, quotes stay.
- * A value may hold the separator. Lines without it, and comments with `#`, are
- * passed over. Of a name that repeats, the last value counts.
+ * Parses lines of `NAME=VALUE` (os-release(5), `systemctl show`) or `NAME: VALUE`
+ * (`/proc/PID/status`). Blanks around name and value are trimmed; quotes are kept. A value may
+ * contain the separator. Lines without the separator and comments (`#`) are skipped. When a name
+ * repeats, the last value wins.
  */
 export function parseFields(text: string, separator: "=" | ":"): ReadonlyMap<string, string> {
   const fields = new Map<string, string>();
@@ -26,9 +29,9 @@ export function parseFields(text: string, separator: "=" | ":"): ReadonlyMap<str
 }
 
 /**
- * Lines of a name and a whole number, as in `/proc/meminfo`, `/proc/vmstat` and
- * a cgroup's `memory.stat`. The number is as written: a unit behind it, such as
- * the kB of meminfo, is not applied. Other lines are passed over.
+ * Parses lines of a name and a whole number, as in `/proc/meminfo`, `/proc/vmstat` and a cgroup's
+ * `memory.stat`. A unit after the number, such as the kB of meminfo, is not applied. Other lines
+ * are skipped.
  */
 export function parseCounters(text: string): ReadonlyMap<string, number> {
   const counters = new Map<string, number>();

@@ -20,7 +20,7 @@ test.each([
   expect(splitLines(text)).toEqual(lines);
 });
 
-test("words have any blanks between and around them", () => {
+test("words may have any blanks between and around them", () => {
   expect(splitWords("  0.20\t0.18   1/80\n")).toEqual(["0.20", "0.18", "1/80"]);
   expect(splitWords(" \n")).toEqual([]);
 });
@@ -43,7 +43,7 @@ test("fields with a colon, as in /proc/PID/status", () => {
   ]);
 });
 
-test("counters with and without a colon and a unit; other lines are no counters", () => {
+test("counters with and without a colon and a unit; other lines are skipped", () => {
   const text = "MemTotal:       16311284 kB\nActive(anon):  12 kB\nnr_free_pages 97\nHead: x\n\n";
   expect([...parseCounters(text)]).toEqual([
     ["MemTotal", 16311284],
@@ -67,14 +67,14 @@ test.each([undefined, "", " ", "0x10", "1 2", "Infinity", "1e999", "kB", "1."])(
   },
 );
 
-test("other text than JSON is named by whose it is, and not quoted", () => {
+test("the error for text that is not JSON names its origin and does not quote it", () => {
   expect(parseJson('{"a":[1]}', "the engine")).toEqual({ a: [1] });
   expect(() => parseJson("<secret>", "the engine")).toThrow(
     /^expected JSON from the engine, got other text$/,
   );
 });
 
-test("members and items of what has none are none, and no member is inherited", () => {
+test("other values have no members and no items, and no member is inherited", () => {
   expect(members({ a: 1 }).get("a")).toBe(1);
   expect(members(JSON.parse('{"__proto__":1}')).get("__proto__")).toBe(1);
   expect(members({}).get("constructor")).toBeUndefined();
@@ -83,6 +83,6 @@ test("members and items of what has none are none, and no member is inherited", 
   for (const value of [null, undefined, "x", { length: 1 }]) expect(items(value)).toEqual([]);
 });
 
-test("texts are in the order of their code units", () => {
+test("texts are sorted by code units", () => {
   expect(["b", "a", "Z", "ä", "a"].sort(compareText)).toEqual(["Z", "a", "a", "b", "ä"]);
 });

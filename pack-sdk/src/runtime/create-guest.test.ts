@@ -1,8 +1,8 @@
 import { afterEach, describe, expect, test } from "vitest";
 import { type GuestProcess, openGuestProcess } from "../guest-process/open-guest-process.ts";
 
-// Attack classes 46 to 48. Every guest runs in a child process: isolated-vm
-// needs a flag, and some of these attacks abort V8.
+// Attack classes 46 to 48. Every guest runs in a child process, because isolated-vm needs a flag
+// and some of these attacks abort V8.
 
 const opened: GuestProcess[] = [];
 afterEach(() => opened.splice(0).forEach((guest) => guest.close()));
@@ -20,7 +20,7 @@ async function failureOf(run: string, timeoutMs = 300): Promise<string> {
   return answer.ok ? `answered ${answer.result}` : answer.failure.code;
 }
 
-test("a call gets its probe and input and gives JSON text back", async () => {
+test("a call passes the probe and its input, and returns JSON text", async () => {
   const guest = openPack("return { probe, twice: input.x * 2 };");
   expect(await guest.run("disk.usage", '{"x":21}', 1000)).toEqual({
     ok: true,
@@ -66,7 +66,7 @@ describe("a guest that misbehaves costs one call", () => {
     expect(await failureOf(code, 15_000)).toBe("PACK_CRASHED");
   });
 
-  test("what V8 neither survives nor interrupts ends with its process", async () => {
+  test("code that V8 can neither survive nor interrupt ends its process only", async () => {
     expect(await failureOf("return new Array(1e8).fill(1.5).length;", 1000)).toBe("PACK_CRASHED");
   });
 

@@ -2,36 +2,35 @@ import type { Failure } from "@sonde/schemas/reads";
 import ivm from "isolated-vm";
 import { REALM_SOURCE } from "./realm-source.ts";
 
-/** Longest result text a guest may give back, in UTF-16 units. */
+/** Maximal length of a guest's result text, in UTF-16 units. */
 export const MAX_RESULT_CHARS = 4 * 1024 * 1024;
 
 /** `result` is JSON text; `failure.code` is PACK_FAILED, PACK_TIMEOUT or PACK_CRASHED. */
 export type GuestAnswer = { ok: true; result: string } | { ok: false; failure: Failure };
 
 /**
- * One pack's code in one isolate. Calls run one after the other, each over the
- * whole bundle evaluated afresh in a frozen realm, so no call sees anything of
- * another. Never rejects. Some memory patterns abort the whole process, which
- * no setting prevents: run it in a process that may die.
+ * One pack's code in one isolate. Calls run one at a time. Each evaluates the whole bundle again in
+ * a frozen realm, so no call sees anything of another. A call never rejects. Some memory patterns
+ * abort the whole process and no setting prevents this, so run a guest in a process that may die.
  */
 export type Guest = {
-  /** Calls a probe's `run`. `inputJson` is a GuestInput; the deadline covers loading too. */
+  /** Calls a probe's `run`. `inputJson` is a GuestInput. The deadline includes loading. */
   run(probe: string, inputJson: string, timeoutMs: number): Promise<GuestAnswer>;
-  /** What the pack declares about itself, before build turns it into a manifest. */
+  /** The pack's declaration, before the build turns it into a manifest. */
   describe(timeoutMs: number): Promise<GuestAnswer>;
-  /** Ends the isolate; a call under way answers PACK_CRASHED. */
+  /** Disposes of the isolate. A call in progress answers PACK_CRASHED. */
   dispose(): void;
 };
 
 type Enter = ivm.Reference<(probe: string, input: string, maxChars: number) => string>;
 
 /**
- * Starts a guest. Runs nothing of the pack's code yet; code that does not
- * compile gives a guest whose every answer is PACK_FAILED.
+ * Creates a guest without running any of the pack's code. If the code does not compile, every
+ * answer of the guest is PACK_FAILED.
  *
  * @param code one esbuild bundle, `iife` with `globalName: "pack"`, whose
  *   `pack.default` is what `pack({ ... })` returned
- * @param memoryMb a guideline that V8 may overshoot; at least 8
+ * @param memoryMb at least 8; a guideline that V8 may exceed
  */
 export async function createGuest(options: { code: string; memoryMb: number }): Promise<Guest> {
   const isolate = new ivm.Isolate({ memoryLimit: options.memoryMb });
@@ -66,14 +65,14 @@ export async function createGuest(options: { code: string; memoryMb: number }): 
 }
 
 async function openRealm(isolate: ivm.Isolate, code: string): Promise<Enter> {
-  // The bundle must be a whole script by itself: text that closes the wrapper
-  // below and goes on behind it could keep values from call to call.
+  // The bundle must be a complete script. Text that closes the wrapper below and continues after it
+  // could keep values between calls.
   const alone = await isolate.compileScript(`"use strict";\n${code}`, { filename: FILE });
   alone.release();
   const context = await isolate.createContext();
   const realm = await isolate.compileScript(REALM_SOURCE, { filename: "realm" });
-  // The global is `undefined` in `this`, and the parameter list is empty: inside
-  // there is nothing but the frozen realm.
+  // `this` is undefined and the function has no parameters, so the code reaches nothing but the
+  // frozen realm.
   const wrapped = await isolate.compileScript(
     `(function(){"use strict";\n${code}\nreturn pack;})`,
     {

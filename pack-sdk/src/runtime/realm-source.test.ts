@@ -1,8 +1,8 @@
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { type GuestProcess, openGuestProcess } from "../guest-process/open-guest-process.ts";
 
-// Attack classes 47 and 48: what a guest finds in its realm. Each case is the
-// body of a function; all live in one pack, since calls see nothing of each other.
+// Attack classes 47 and 48: what a guest finds in its realm. Each case is the body of a function.
+// All cases share one pack, since calls see nothing of each other.
 
 const WRITES = {
   "a global": "globalThis.kept = 1;",
@@ -158,7 +158,7 @@ beforeAll(() => {
 });
 afterAll(() => guest.close());
 
-/** The value a case gives, or the code of its failure. */
+/** The value that a case returns, or the code of its failure. */
 async function outcomeOf(body: string): Promise<unknown> {
   const answer = await guest.run(String(bodies.indexOf(body)), '{"__proto__":{"x":1}}', 2000);
   return answer.ok ? JSON.parse(answer.result) : answer.failure.code;
@@ -196,13 +196,13 @@ test("everything that can be reached is frozen", async () => {
   expect(await outcomeOf(UNFROZEN)).toEqual([]);
 });
 
-test("a dynamic import gives no module", async () => {
-  // Had it resolved, its endless callback would be PACK_TIMEOUT.
+test("a dynamic import never loads a module", async () => {
+  // If the promise had resolved, its endless callback would give PACK_TIMEOUT.
   expect(await outcomeOf(IMPORTS)).toBe(1);
 });
 
 // Attack 48.
-test("a result is copied as text, so a prototype in it is only a name", async () => {
+test("a result is copied as text, so it cannot pollute a prototype", async () => {
   await outcomeOf(POLLUTES);
   expect(Object.hasOwn(Object.prototype, "polluted")).toBe(false);
 });

@@ -1,12 +1,12 @@
 /**
- * What runs first in a guest's realm, as script text: it takes away every
- * global that is not listed, freezes all that is left, and answers a function
- * that is the only way in and out, text to text.
+ * The script that runs first in a guest's realm. It removes every global that is not listed,
+ * freezes the rest, and returns a function. That function is the only way in and out, and it takes
+ * and returns text.
  *
- * Listing what stays, not what goes: whatever the next V8 adds stays out.
- * Clock, time zone, randomness and locale go too, so that a recorded call gives the same
- * answer wherever it is computed again. `eval` and every Function constructor
- * go, so that the archive's text is all the code there is.
+ * It uses an allow list, so globals that a later V8 adds stay out. Clock, time zone, randomness and
+ * locale are removed too, so that a recorded call gives the same answer wherever it is repeated.
+ * `eval` and every Function constructor are removed, so that the archive's text is all the code
+ * there is.
  */
 export const REALM_SOURCE = `(() => {
 "use strict";

@@ -8,7 +8,7 @@ const MODULUS_BITS = 3072;
 /** A publisher's new key: the private half to keep, the public half (PEM) to hand out. */
 export type PublisherKey = { privateKey: KeyObject; publicKeyPem: string; keyId: Digest };
 
-/** Makes an RSA key of 3072 bits; nothing is stored. Takes up to a few seconds. */
+/** Creates an RSA key of 3072 bits and stores nothing. Takes up to a few seconds. */
 export async function createPublisherKey(): Promise<PublisherKey> {
   const { privateKey, publicKey } = await promisify(generateKeyPair)("rsa", {
     modulusLength: MODULUS_BITS,

@@ -5,7 +5,7 @@ import { buildSampleArchive, buildSamplePolicy } from "@sonde/trust/testing";
 import { expect, test } from "vitest";
 import { createPublisherKey, signArchive } from "./index.ts";
 
-test("what is signed here is verified there, and only that", async () => {
+test("the verifier accepts a signed archive and no other", async () => {
   const key = await createPublisherKey();
   expect(createPublicKey(key.publicKeyPem).asymmetricKeyDetails?.modulusLength).toBe(3072);
   expect(keyIdOf(key.privateKey)).toBe(key.keyId);
@@ -29,7 +29,7 @@ test("what is signed here is verified there, and only that", async () => {
   ).rejects.toMatchObject({ code: "DIGEST_MISMATCH" });
 });
 
-test("what is no archive is not signed", async () => {
+test("a file that is not an archive is not signed", async () => {
   const { privateKey } = await createPublisherKey();
   expect(() => signArchive(Buffer.from("hello"), privateKey)).toThrowError(
     expect.objectContaining({ code: "ARCHIVE_INVALID" }),

@@ -7,8 +7,8 @@ import { STATEMENT_PAYLOAD_TYPE, buildStatement, keyIdOf } from "@sonde/trust/pa
 /**
  * Signs an archive with a publisher's RSA key.
  *
- * @param archive bytes of the .tgz, which must be a valid archive
- * @param key private RSA key, as `createPublisherKey` gives it
+ * @param archive bytes of a valid .tgz archive
+ * @param key private RSA key, as `createPublisherKey` returns it
  * @returns the Sigstore bundle v0.3 as JSON text, to be published beside the archive
  * @throws SondeError ARCHIVE_INVALID
  */

@@ -9,15 +9,18 @@ import type { SigningServices } from "./signing-services.ts";
 const TIMEOUT_MS = 20_000;
 const RETRIES = 2;
 
-/** The bundle (v0.3, JSON text) to be published beside the archive, and whom its certificate names. */
+/**
+ * The bundle (v0.3, JSON text) to be published beside the archive, and the identity in its
+ * certificate.
+ */
 export type KeylessSigned = { bundle: string; identity: string };
 
 /**
- * Signs an archive with a key of the moment, which a certificate authority
- * binds to whom the identity token names. Archive and signature stay here; the
- * services learn the identity and two digests, and a public log keeps them.
+ * Signs an archive with an ephemeral key, which a certificate authority binds to the identity in
+ * the token. Archive and signature stay on this machine. The services learn the identity and two
+ * digests, and a public log keeps them.
  *
- * @param token an OIDC token with the audience `sigstore`; used once, kept nowhere
+ * @param token an OIDC token with the audience `sigstore`; used once and not stored
  * @throws SondeError ARCHIVE_INVALID, SIGNING_FAILED
  */
 export async function signKeyless(
@@ -26,7 +29,7 @@ export async function signKeyless(
   services: SigningServices,
 ): Promise<KeylessSigned> {
   const statement = buildStatement(archiveDigest(archive), contentDigest(readArchive(archive)));
-  // A quarter of a second to load, which no other command should pay for.
+  // Imported lazily: loading takes a quarter of a second, and only this command needs it.
   const { bundleBuilderFromSigningConfig } = await import("@sigstore/sign");
   const builder = bundleBuilderFromSigningConfig({
     signingConfig: SigningConfig.fromJSON(services),
@@ -51,7 +54,7 @@ export async function signKeyless(
   }
 }
 
-/** The library's own words may quote the token: only its codes are kept. */
+/** The library's messages may quote the token, so only its codes are kept. */
 function describeFailure(thrown: unknown): SondeError {
   const { code, cause } = thrown as { code?: unknown; cause?: { statusCode?: unknown } };
   const step = typeof code === "string" && /^[A-Z_]{1,60}$/.test(code) ? code : "an unknown step";

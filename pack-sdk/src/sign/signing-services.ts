@@ -17,16 +17,15 @@ const Service = Type.Object(
   { additionalProperties: false },
 );
 const Services = Type.Array(Service, { minItems: 1, maxItems: 16 });
-// One of each is what a bundle carries; more would only be slower.
+// A bundle carries one of each. More would only be slower.
 const AnyOne = Type.Object(
   { selector: Type.Literal("ANY"), count: Type.Optional(Type.Integer()) },
   { additionalProperties: false },
 );
 
 /**
- * Who takes part in a keyless signature: the `SigningConfig` of
- * sigstore/protobuf-specs in JSON. All three kinds are needed, because
- * verifying demands what each of them gives.
+ * The services of a keyless signature: the `SigningConfig` of sigstore/protobuf-specs in JSON. All
+ * three kinds are needed, because verification demands the result of each.
  */
 export const SigningServices = Type.Object(
   {
@@ -48,12 +47,12 @@ const parseShape = buildParser(SigningServices, "signing config", "CONFIG_INVALI
 export type ServiceAddresses = {
   fulcio: string;
   rekor: string;
-  /** Of the log's interface. */
+  /** Version of the log's interface. */
   rekorVersion: 1 | 2;
   timestamp: string;
 };
 
-/** Sigstore's public services: what they log stays public for good. */
+/** Sigstore's public services. Their logs are public for good. */
 export const PUBLIC_SERVICES: ServiceAddresses = {
   fulcio: "https://fulcio.sigstore.dev",
   rekor: "https://rekor.sigstore.dev",
@@ -74,7 +73,10 @@ export function buildSigningServices(addresses: ServiceAddresses): SigningServic
 
 const LOOPBACK = new Set(["localhost", "127.0.0.1", "[::1]"]);
 
-/** @throws SondeError CONFIG_INVALID unless every address is https, or http on loopback: a token goes there */
+/**
+ * @throws SondeError CONFIG_INVALID unless every address is https, or http on loopback, because a
+ *   token is sent there
+ */
 export function parseSigningServices(value: unknown): SigningServices {
   const services = parseShape(value);
   for (const { url } of [...services.caUrls, ...services.rekorTlogUrls, ...services.tsaUrls]) {

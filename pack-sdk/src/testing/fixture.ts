@@ -7,10 +7,10 @@ import { type Static, Type } from "typebox";
 
 const closed = { additionalProperties: false } as const;
 
-/** One recorded call of a probe: what was read, and what it must answer. */
+/** One recorded call of a probe: the data that was read, and the expected answer. */
 export const Fixture = Type.Object(
   {
-    /** Where the reads come from, such as "podman 4.3.1" on "Debian 12". */
+    /** Where the data was recorded, such as "podman 4.3.1" on "Debian 12". */
     captured: Type.Object(
       {
         tool: Type.String({ minLength: 1, maxLength: 100 }),
@@ -40,10 +40,10 @@ export type NamedFixture = { name: string; file: string; fixture: Fixture };
 export const parseFixture = buildParser(Fixture, "fixture", "BAD_REQUEST");
 
 /**
- * Reads every `fixtures/*.json` of a pack's folder, sorted by name; none when
- * there is no such folder.
+ * Reads every `fixtures/*.json` of a pack's folder, sorted by name. Without such a folder there are
+ * none.
  *
- * @throws SondeError BAD_REQUEST for a file that is no fixture
+ * @throws SondeError BAD_REQUEST for a file that is not a fixture
  */
 export async function readFixtures(folder: string): Promise<NamedFixture[]> {
   const files = await listFixtures(path.join(folder, "fixtures"));

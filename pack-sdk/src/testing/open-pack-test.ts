@@ -9,14 +9,14 @@ import type { Fixture } from "./fixture.ts";
 
 export type FixtureOutcome = { result: unknown } | { failure: ErrorCode; message: string };
 
-/** A built pack and a real isolate to ask; `close` ends its process. */
+/** A built pack in a real isolate. `close` ends its process. */
 export type PackTest = {
   built: BuiltPack;
   /**
    * Runs a probe over a fixture's reads.
    *
-   * @throws SondeError PROBE_UNKNOWN, PARAMS_INVALID, BAD_REQUEST when the
-   *   fixture's reads are not the probe's, RESULT_INVALID when the answer does
+   * @throws SondeError PROBE_UNKNOWN; PARAMS_INVALID; BAD_REQUEST when the
+   *   fixture's reads are not the probe's; RESULT_INVALID when the answer does
    *   not fit the result schema
    */
   run(fixture: Fixture): Promise<FixtureOutcome>;
@@ -25,7 +25,7 @@ export type PackTest = {
 
 const TIMEOUT_MS = 2000;
 
-/** Builds a pack's folder and starts its code as an agent would, without reads. */
+/** Builds a pack's folder and loads its code as an agent would. No read is performed. */
 export async function openPackTest(folder: string): Promise<PackTest> {
   const built = await buildPack(folder);
   const guest = openGuestProcess({ code: codeOf(built) });
@@ -36,13 +36,13 @@ export async function openPackTest(folder: string): Promise<PackTest> {
   };
 }
 
-/** Runs the pack's code in this process: for a debugger, and to compare with the isolate. */
+/** Runs the pack's code in this process: for a debugger, and for comparison with the isolate. */
 export function runDirectly(pack: Pack, manifest: Manifest, fixture: Fixture): FixtureOutcome {
   const probe = checkFixture(manifest, fixture);
   const { params, reads, now } = fixture;
   let result: unknown;
   try {
-    // Through JSON, as every result travels.
+    // Serialised to JSON and parsed again, like every result.
     result = JSON.parse(JSON.stringify(pack.run(fixture.probe, { params, reads, now })));
   } catch (error) {
     const message = error instanceof Error ? error.message : "unknown failure";

@@ -48,7 +48,7 @@ export const containerInspect = probe({
   }),
   result: t.object({ found: t.boolean(), container: t.nullable(details) }),
   reads: {
-    // Mandatory: without an engine that answers, nothing is known of any container.
+    // Mandatory: without an answer from the engine, nothing is known about any container.
     engine: sources.engine,
     answer: read(sources.container, { with: { name: param("name") }, optional: true }),
   },

@@ -45,7 +45,7 @@ export const containersList = probe({
   },
 });
 
-// An engine that listens on IPv4 and IPv6 names each port twice.
+// An engine that listens on both IPv4 and IPv6 reports each port twice.
 function describePorts(ports: readonly unknown[]): string[] {
   const described = ports.map(members).map((port) => {
     const inside = `${integer(port.get("PrivatePort"))}/${text(port.get("Type"))}`;

@@ -18,11 +18,11 @@ test.each([
   expect(() => containersList.call(input("list", status, body))).toThrow(message);
 });
 
-test("a list that was cut is a failure", () => {
+test("a truncated list is a failure", () => {
   expect(() => containersList.call(input("list", 200, "[]", true))).toThrow(/cut/);
 });
 
-test("members that are missing or of another type are empty", () => {
+test("missing members and members of the wrong type are empty", () => {
   const body = JSON.stringify([null, { Id: 7, Names: "x", Ports: [{ PublicPort: "y" }] }]);
   expect(containersList.call(input("list", 200, body))).toMatchObject({
     containers: [
@@ -41,14 +41,14 @@ test.each(["PERMISSION_NEEDED", "READ_FAILED", "READ_TIMEOUT"])(
   },
 );
 
-test("a container is not found only by an engine that answers", () => {
+test("a container counts as missing only when the engine answers", () => {
   const none = { ok: false as const, failure: { code: "SOURCE_NOT_FOUND", message: "none" } };
   const ask = (reads: GuestInput["reads"]) => containerInspect.call({ params: {}, now: 0, reads });
   expect(ask({ ...engine, answer: none })).toEqual({ found: false, container: null });
   expect(() => ask({ engine: none, answer: none })).toThrow("SOURCE_NOT_FOUND");
 });
 
-test("no value of the environment and no argument is in a result", () => {
+test("a result contains no environment value and no argument", () => {
   const body = JSON.stringify({
     Path: "/app",
     Args: ["--token=s3cret"],

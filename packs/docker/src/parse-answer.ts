@@ -1,4 +1,5 @@
-// Of what the Engine API answers only what is asked for is believed; the rest is empty.
+// Reads only the needed fields of the Engine API's answers. A field of the wrong type becomes
+// empty.
 
 export function text(value: unknown): string {
   return typeof value === "string" ? value : "";
@@ -8,13 +9,13 @@ export function integer(value: unknown): number {
   return typeof value === "number" && Number.isSafeInteger(value) ? value : 0;
 }
 
-/** The engine writes the year 1 for "never". */
+/** The engine writes a date in the year 1 for "never". */
 export function time(value: unknown): string | null {
   const written = text(value);
   return written === "" || written.startsWith("0001-") ? null : written;
 }
 
-/** Names come with a leading slash. */
+/** Names have a leading slash. */
 export function bareName(value: unknown): string {
   return text(value).replace(/^\//, "");
 }

@@ -9,8 +9,8 @@ import { promisify } from "node:util";
 import { type Fixture, openPackTest, type PackTest } from "@sonde/pack-sdk/testing";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 
-// A real Docker-compatible API: Podman's service over its own storage. CI has
-// it; elsewhere the recorded fixtures stand for it.
+// Runs against a real Docker-compatible API: Podman's service over its own storage. CI has Podman;
+// without it, only the recorded fixtures are tested.
 const hasPodman = existsSync("/usr/bin/podman") || process.env["CI"] !== undefined;
 
 describe.runIf(hasPodman)("the engine's real answers", () => {
@@ -73,7 +73,7 @@ describe.runIf(hasPodman)("the engine's real answers", () => {
   const inspect = (name: string) =>
     ask("container.inspect", { name }, { engine: "/_ping", answer: `/containers/${name}/json` });
 
-  /** As the agent's http power: any other status than a 2xx is a failed read. */
+  /** Like the agent's http power: a status other than 2xx is a failed read. */
   async function look(target: string): Promise<Fixture["reads"][string]> {
     const data = await request(target);
     if (data.status === 200) {
@@ -94,7 +94,7 @@ describe.runIf(hasPodman)("the engine's real answers", () => {
     });
   }
 
-  test("a container that does not run is listed only when all are asked for", async () => {
+  test("a stopped container is listed only when all containers are requested", async () => {
     expect(
       await ask("containers.list", { all: true }, { list: "/containers/json?all=true" }),
     ).toEqual({
@@ -123,7 +123,7 @@ describe.runIf(hasPodman)("the engine's real answers", () => {
     expect(text).not.toContain("hunter2");
   });
 
-  test("an unknown name is not found, which is no failure", async () => {
+  test("an unknown name is reported as not found, without a failure", async () => {
     expect(await inspect("x")).toEqual({
       result: { found: false, container: null },
     });

@@ -8,7 +8,7 @@ export const containers = source.http({
   query: { all: hole.boolean("all") },
   maxBytes: 4194304,
 });
-/** Says only that an engine answers here. */
+/** Shows only whether an engine answers. */
 export const engine = source.http({ socket, path: "/_ping", maxBytes: 1024 });
 export const container = source.http({
   socket,

@@ -23,7 +23,7 @@ function ask(mounts: object[], params: object = {}, truncated = false): unknown 
   return diskUsage.call(input);
 }
 
-test("the fullest comes first, and used is of what an ordinary user could have", () => {
+test("the fullest filesystem comes first, as a share of what an ordinary user can use", () => {
   const empty = { ...space, freeBytes: 1000, availableBytes: 800 };
   expect(ask([disk("/a", "/dev/a", empty), disk("/b", "/dev/b")])).toMatchObject({
     filesystems: [
@@ -33,7 +33,7 @@ test("the fullest comes first, and used is of what an ordinary user could have",
   });
 });
 
-test("a device mounted again is listed once; what has no device is not mistaken for another", () => {
+test("a device with two mounts is listed once; mounts without a device are never merged", () => {
   const mounts = [
     disk("/", "/dev/a"),
     disk("/var/lib/docker", "/dev/a"),
@@ -44,7 +44,7 @@ test("a device mounted again is listed once; what has no device is not mistaken 
   expect(filesystems.map(({ mountPoint }) => mountPoint)).toEqual(["/", "/run", "/tmp"]);
 });
 
-test("a mount that could not be asked is no empty mount", () => {
+test("a mount that could not be queried is not reported as empty", () => {
   const failure = { code: "READ_TIMEOUT", message: "no answer" };
   expect(ask([disk("/nfs", "server:/x", { failure })], {}, true)).toEqual({
     filesystems: [],

@@ -53,8 +53,8 @@ export const diskUsage = probe({
   },
 });
 
-// Bind mounts show the same storage again; a later mount on the same point hides
-// the earlier one. Only real devices have a name that says two are the same.
+// Bind mounts show the same storage again, and a later mount on the same point hides the earlier
+// one. Only the names of real devices identify duplicates.
 function onePerDevice(mounts: readonly Mount[]): Mount[] {
   const kept = new Map<string, Mount>();
   for (const mount of mounts) {

@@ -15,16 +15,16 @@ export type ProcessStat = {
 };
 
 /**
- * Parses one stat line. The name stands in parentheses and may itself hold
- * blanks, parentheses and line breaks, so it ends at the last `)`.
+ * Parses one stat line. The name is in parentheses and may contain blanks, parentheses and line
+ * breaks, so it ends at the last `)`.
  *
- * @returns undefined for what is no stat line, such as a process just gone
+ * @returns undefined for text that is not a stat line, such as that of a process that just ended
  */
 export function parseProcessStat(text: string): ProcessStat | undefined {
   const open = text.indexOf("(");
   const close = text.lastIndexOf(")");
   if (open < 1 || close < open) return undefined;
-  // The first field here is the third of the line.
+  // The first element here is the third field of the line.
   const fields = splitWords(text.slice(close + 1));
   const number = (field: number): number => Number(fields[field - 3]);
   const stat = {

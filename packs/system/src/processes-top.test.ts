@@ -32,7 +32,7 @@ function ask(before: Entry[], after: Entry[], params: object = {}, cut = false):
   return processesTop.call(input);
 }
 
-test("CPU is what was used between the looks, of one CPU", () => {
+test("CPU use is measured between the two samples, as a percentage of one CPU", () => {
   expect(ask([stat(1, 100, 1), stat(2, 900, 1)], [stat(1, 150, 1), stat(2, 905, 1)])).toMatchObject(
     {
       measuredMs: 500,
@@ -44,13 +44,13 @@ test("CPU is what was used between the looks, of one CPU", () => {
   );
 });
 
-test("a pid given again is another process", () => {
+test("a reused pid is another process", () => {
   expect(ask([stat(1, 100, 1, 5)], [stat(1, 20, 1, 77)])).toMatchObject({
     processes: [{ cpuPercent: 40 }],
   });
 });
 
-test("a process that a cut look may have missed gets no share of its whole life", () => {
+test("a process that a truncated sample may have missed gets no CPU share", () => {
   expect(ask([], [stat(1, 90_000, 1)], {}, true)).toMatchObject({
     processes: [{ cpuPercent: 0 }],
     incomplete: true,
@@ -63,7 +63,7 @@ test("the page size follows the kernel: 64 KiB here", () => {
   });
 });
 
-test("gone is not unreadable", () => {
+test("a process that has ended is not reported as unreadable", () => {
   expect(ask([], [stat(1, 0, 1), gone, hidden])).toMatchObject({
     processCount: 1,
     unreadableCount: 1,

@@ -4,7 +4,7 @@ import { memoryBytes, percent, roundTenth } from "./parse-proc.ts";
 import { parseProcessStat, type ProcessStat } from "./parse-process-stat.ts";
 import * as sources from "./sources.ts";
 
-/** USER_HZ: the unit of times in /proc on every Linux architecture but two long gone. */
+/** USER_HZ: the unit of times in /proc, 100 on every current Linux architecture. */
 const TICKS_PER_SECOND = 100;
 const DEFAULT_LIMIT = 10;
 
@@ -47,7 +47,7 @@ export const processesTop = probe({
     const now = parseAll(after);
     const measuredMs = Math.max(1, Math.round(after.at - before.at));
     const described = now.map((stat) => {
-      // Not there before: it started since, unless the first look was cut.
+      // Absent from the first sample: the process started since, unless that sample was cut.
       const unknown = before.truncated ? stat.cpuTicks : 0;
       const ticks = stat.cpuTicks - (earlier.get(identify(stat))?.cpuTicks ?? unknown);
       const residentBytes = stat.residentPages * pageBytes;
@@ -81,7 +81,7 @@ function parseAll(look: Look<"directory">): ProcessStat[] {
     .filter((stat) => stat !== undefined);
 }
 
-/** A pid can be given again between the looks; the start time tells them apart. */
+/** A pid can be reused between the samples. The start time tells the processes apart. */
 function identify({ pid, startTicks }: ProcessStat): string {
   return `${pid} ${startTicks}`;
 }
@@ -92,7 +92,7 @@ function countStates(stats: readonly ProcessStat[]): Record<string, number> {
   return Object.fromEntries([...counts].sort(([a], [b]) => compareText(a, b)));
 }
 
-/** A process that ended between listing and reading is gone, not unreadable. */
+/** A process that ended between listing and reading counts as ended, not as unreadable. */
 function countUnreadable(look: Look<"directory">): number {
   return look.entries.filter(
     ({ failure }) => failure !== undefined && failure.code !== "SOURCE_NOT_FOUND",
@@ -100,9 +100,8 @@ function countUnreadable(look: Look<"directory">): number {
 }
 
 /**
- * The page size, which /proc does not state: free memory is there both in kB
- * and in pages. The two are read at slightly different times, so the quotient
- * is rounded to a power of two.
+ * The page size, which /proc does not state. Free memory is reported both in kB and in pages. The
+ * two are read at slightly different times, so the quotient is rounded to a power of two.
  */
 function findPageBytes(
   meminfo: ReadonlyMap<string, number>,

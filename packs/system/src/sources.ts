@@ -7,7 +7,7 @@ export const vmstat = source.file({ path: "/proc/vmstat", maxBytes: 32768 });
 export const cpu = source.file({ path: "/proc/stat", maxBytes: 262144 });
 export const hostName = source.file({ path: "/proc/sys/kernel/hostname", maxBytes: 256 });
 export const kernelRelease = source.file({ path: "/proc/sys/kernel/osrelease", maxBytes: 256 });
-// `/etc/os-release` is a link to this one, and links are not followed.
+// The target of the link `/etc/os-release`, because reads do not follow links.
 export const osRelease = source.file({ path: "/usr/lib/os-release", maxBytes: 16384 });
 export const cpuPressure = source.file({ path: "/proc/pressure/cpu", maxBytes: 1024 });
 export const memoryPressure = source.file({ path: "/proc/pressure/memory", maxBytes: 1024 });

@@ -6,8 +6,8 @@ import { type ValueSchema, ValueSchemaDefinition, ValueSchemaRef } from "./value
 const closed = { additionalProperties: false } as const;
 
 /**
- * A typed gap in a source that a caller's value fills. The vocabulary is
- * closed and no member is a pattern; no rendered value can start an option.
+ * A typed gap in a source that a caller's value fills. The vocabulary is closed and contains no
+ * patterns. No rendered value can start an option.
  */
 export const Hole = Type.Union([
   Type.Object(
@@ -50,7 +50,7 @@ const Holes = Type.Optional(
   }),
 );
 
-/** A string, or fixed parts with holes between them, concatenated when rendered. */
+/** A string, or fixed parts and holes that are concatenated when rendered. */
 export const Template = Type.Union([
   Type.String({ minLength: 1, maxLength: 300 }),
   Type.Array(Type.Union([Type.String({ minLength: 1, maxLength: 300 }), HoleRef]), {
@@ -75,7 +75,10 @@ const limits = {
   holes: Holes,
 };
 
-/** One file; `tailBytes` reads only the lines at its end. Size-0 files (`/proc`) are read to the end. */
+/**
+ * One file. `tailBytes` reads only its last lines, up to that size. Files that report size 0
+ * (`/proc`) are read to the end.
+ */
 export const FileSource = Type.Object(
   {
     kind: Type.Literal("file"),
@@ -86,7 +89,7 @@ export const FileSource = Type.Object(
   closed,
 );
 
-/** The names in a directory; `child` names one file to read in each entry (`/proc/<pid>/stat`). */
+/** The names in a directory. `child` names one file to read in each entry (`/proc/<pid>/stat`). */
 export const DirectorySource = Type.Object(
   {
     kind: Type.Literal("directory"),
@@ -99,13 +102,13 @@ export const DirectorySource = Type.Object(
   closed,
 );
 
-/** statfs of every mount of the host. */
+/** statfs(2) of every mount of the host. */
 export const FilesystemSource = Type.Object(
   { kind: Type.Literal("filesystem"), ...limits },
   closed,
 );
 
-/** A fixed command with a fixed argv; a hole fills one whole argument. */
+/** A fixed command with a fixed argv. A hole fills one whole argument. */
 export const ExecSource = Type.Object(
   {
     kind: Type.Literal("exec"),
@@ -154,14 +157,14 @@ export type HttpSource = Static<typeof HttpSource>;
 export type Source = Static<typeof Source>;
 export type SourceKind = Source["kind"];
 
-/** The kinds this version can perform; any other is PACK_NEEDS_NEWER_AGENT. */
+/** The source kinds that this release can perform. Any other kind is PACK_NEEDS_NEWER_AGENT. */
 export const SOURCE_KINDS = Source.anyOf.map(({ properties }) => properties.kind.const);
 
-/** What a person grants, derived from the sources (`groups` alone is declared). */
+/** What a person grants. Derived from the sources, except `groups`, which the manifest declares. */
 export const Requires = Type.Object(
   {
     groups: Type.Array(Type.String({ pattern: "^[a-z_][a-z0-9_-]{0,31}$" }), { maxItems: 10 }),
-    /** `COMMAND ARGUMENTS`, one for each call. */
+    /** `COMMAND ARGUMENTS`, one for each command. */
     commands: Type.Array(Type.String({ maxLength: 600 }), { maxItems: 100 }),
     files: Type.Array(Type.String({ maxLength: 400 }), { maxItems: 400 }),
     /** `SOCKET GET PATH?QUERY`, one for each request. */
@@ -171,7 +174,7 @@ export const Requires = Type.Object(
 );
 export type Requires = Static<typeof Requires>;
 
-/** Where the value of a hole comes from; `otherwise` stands in for an absent optional parameter. */
+/** Where a hole's value comes from. `otherwise` replaces an absent optional parameter. */
 export const HoleValue = Type.Union([
   Type.Object(
     {
@@ -252,5 +255,5 @@ export type Manifest = Omit<Static<typeof Manifest>, "probes"> & {
 
 const parseShape = buildParser(Manifest, "pack.json", "MANIFEST_INVALID");
 
-/** Shape only. `checkManifest` of trust/pack adds the rules that span fields. */
+/** Checks the shape only. `checkManifest` of trust/pack adds the rules that span fields. */
 export const parseManifestShape = (value: unknown): Manifest => parseShape(value);

@@ -2,9 +2,9 @@ import { Type } from "typebox";
 import { SondeError } from "../errors.ts";
 
 /**
- * The closed vocabulary that `t` of the author API emits for params and
- * results. A subset of JSON Schema without references and patterns, so a
- * stranger can read it and no schema can be made expensive to check.
+ * The closed vocabulary that the author API's `t` emits for params and results. It is a subset of
+ * JSON Schema without references and patterns, so a stranger can read it, and no schema can make
+ * its own check expensive.
  */
 export type ValueSchema =
   | { type: "string"; maxLength?: number; enum?: string[]; description?: string }
@@ -26,7 +26,7 @@ export type ValueSchema =
     }
   | { anyOf: [ValueSchema, { type: "null" }]; description?: string };
 
-/** Depth at which a params or result schema is refused. */
+/** A params or result schema that nests deeper is refused. */
 export const MAX_VALUE_DEPTH = 8;
 
 const description = Type.Optional(Type.String({ maxLength: 400 }));
@@ -34,8 +34,8 @@ const closed = { additionalProperties: false } as const;
 const Ref = Type.Ref("#/$defs/ValueSchema");
 
 /**
- * TypeBox form of ValueSchema, for the `$defs` of the manifest's schema: it
- * refers to itself there. The depth is checked by `checkValueSchema`.
+ * TypeBox form of ValueSchema for the `$defs` of the manifest's schema, where it refers to itself.
+ * `checkValueSchema` checks the depth.
  */
 export const ValueSchemaDefinition = Type.Union([
   Type.Object(
@@ -105,13 +105,13 @@ export const ValueSchemaDefinition = Type.Union([
   ),
 ]);
 
-/** Stands for a ValueSchema inside a schema whose `$defs` hold ValueSchemaDefinition. */
+/** Represents a ValueSchema in a schema whose `$defs` hold ValueSchemaDefinition. */
 export const ValueSchemaRef = Type.Unsafe<ValueSchema>(Ref);
 
 /**
- * Checks what the shape alone cannot say: bounded depth, an object at the top,
- * `required` naming real properties, and, for results, free strings, so that a
- * redaction marker always fits.
+ * Checks what the shape cannot express: bounded depth, an object at the top, `required` naming
+ * declared properties, and, for results, unrestricted strings, so that a redaction marker always
+ * fits.
  */
 export function checkValueSchema(schema: ValueSchema, role: "params" | "result"): void {
   if (!("type" in schema) || schema.type !== "object" || !("properties" in schema)) {

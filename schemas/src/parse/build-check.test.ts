@@ -12,13 +12,13 @@ import * as trust from "../trust/index.ts";
 import * as wire from "../wire/index.ts";
 import { checkValueSchema } from "../manifest/value-schema.ts";
 
-// The check of every boundary, held against Ajv in strict mode: our own shapes and
-// thousands of pack-made ones, each over values that fit, nearly fit and do not.
+// Compares our check with Ajv in strict mode: on our own shapes and on thousands of generated pack
+// schemas, each with values that fit, nearly fit and do not fit.
 
 type Schema = Record<string, unknown>;
 const SEED = 20261121;
 
-/** Mulberry32: the same numbers in every run. */
+/** Mulberry32, a seeded generator: the same numbers in every run. */
 function createDice(seed: number) {
   let state = seed;
   const next = (): number => {
@@ -57,7 +57,7 @@ const TEXTS = [
 const NUMBERS = [0, 1, -1, 2, 3, 0.5, 7, 40, 100, 65536, 1e-7, 1e21, Number.MAX_SAFE_INTEGER];
 const NAMES = ["a", "b", "name", "type", "kind", "a\nb", "__proto__", "x".repeat(41)];
 
-/** Any JSON value, small. */
+/** A random small JSON value. */
 function anyValue(depth = 2): unknown {
   const kind = dice.below(depth === 0 ? 5 : 7);
   if (kind === 0) return null;
@@ -70,10 +70,10 @@ function anyValue(depth = 2): unknown {
   );
 }
 
-/** The share of parts that are made wrong; another for each value. */
+/** The probability that a part is made wrong. It differs between values. */
 let noise = 0;
 
-/** A value that fits but for the noise in it. */
+/** A value that fits, except for the parts that the noise made wrong. */
 function valueFor(schema: Schema, root: Schema, depth = 0): unknown {
   if (dice.chance(noise) || depth > 12) return anyValue();
   if ("const" in schema) return schema["const"];
@@ -119,7 +119,7 @@ function textFor(schema: Schema): string {
     (text) => pattern.test(text) && text.length >= minLength && text.length <= maxLength,
   );
   if (fitting.length > 0 && !dice.chance(noise)) return dice.pick(fitting);
-  // At a limit and one beyond it, in characters of one and of two units.
+  // Lengths at a limit and one above it, with characters of one and of two UTF-16 units.
   const length = dice.pick([minLength, Math.min(maxLength, 70_000)]) + dice.below(3) - 1;
   return dice.pick(["x", "𝒳"]).repeat(Math.max(0, length));
 }
@@ -146,7 +146,7 @@ function objectFor(schema: Schema, root: Schema, depth: number): unknown {
     members.push([dice.pick(names), valueFor(open as Schema, root, depth + 1)]);
   }
   if (dice.chance(noise)) members.push([dice.pick(NAMES), anyValue()]);
-  // As it comes from the wire: a member called __proto__ is an ordinary one.
+  // Parsed from text, as on the wire: a member called __proto__ is then an ordinary own member.
   return JSON.parse(
     `{${members.map(([name, member]) => `${JSON.stringify(name)}:${JSON.stringify(member)}`).join(",")}}`,
   );
@@ -154,7 +154,9 @@ function objectFor(schema: Schema, root: Schema, depth: number): unknown {
 
 const strict = () => new Ajv2020({ strict: true, allowUnionTypes: true });
 
-/** How many values each said yes and no to; throws at the first they disagree on. */
+/**
+ * Counts accepted and refused values. Throws at the first value on which the two checks disagree.
+ */
 function compare(schema: Schema, values: number): { fits: number; misfits: number } {
   const reference = strict().compile(schema);
   const check = buildCheck(schema);
@@ -173,7 +175,7 @@ function compare(schema: Schema, values: number): { fits: number; misfits: numbe
   return counted;
 }
 
-/** Parts of the manifest refer to its `$defs`, and are looked at with it. */
+/** Parts of the manifest refer to its `$defs`, so they are checked together with it. */
 const isWhole = (schema: object): boolean =>
   Object.hasOwn(schema, "$defs") || !JSON.stringify(schema).includes('"$ref"');
 const SHAPES = Object.entries({
@@ -184,10 +186,10 @@ const SHAPES = Object.entries({
     typeof entry[1] === "object" && Object.hasOwn(entry[1], "~kind") && isWhole(entry[1]),
 );
 
-test("every shape of the project is checked as Ajv checks it", () => {
+test("for every shape of the project, our check agrees with Ajv", () => {
   expect(SHAPES.length).toBeGreaterThan(40);
   const counted = SHAPES.map(([name, schema]) => ({ name, ...compare(schema, 300) }));
-  // A shape for which nothing or everything fitted would prove nothing.
+  // A shape that nothing or everything fits would prove nothing.
   expect(counted.filter(({ fits }) => fits < 5)).toEqual([]);
   expect(counted.filter(({ misfits }) => misfits < 5)).toEqual([]);
 }, 60_000);
@@ -234,12 +236,12 @@ function anyObjectSchema(depth: number): manifest.ValueSchema {
   };
 }
 
-test("any schema a pack may declare is checked as Ajv checks it", () => {
+test("for any schema that a pack may declare, our check agrees with Ajv", () => {
   const total = { fits: 0, misfits: 0 };
   for (let index = 0; index < 200; index++) {
     const schema = anyObjectSchema(4);
     checkValueSchema(schema, "params");
-    // Ajv refuses an enum that says a thing twice; the closed vocabulary does not care.
+    // Ajv refuses an enum with duplicates; our closed vocabulary allows them.
     const distinct = JSON.parse(JSON.stringify(schema), (key, member: unknown) =>
       key === "enum" ? [...new Set(member as string[])] : member,
     ) as Schema;
@@ -262,7 +264,7 @@ test.each([
   expect(() => buildCheck(schema)).toThrowError(/^schema: /);
 });
 
-test("a member that only the prototype has is not there", () => {
+test("an inherited member counts as absent", () => {
   const type = "string";
   const properties = { constructor: { type } };
   const check = buildCheck({ type: "object", properties, required: ["constructor"] });
@@ -270,7 +272,7 @@ test("a member that only the prototype has is not there", () => {
   expect(check({ constructor: "x" })).toBeNull();
 });
 
-test("a misfit names the place, what was expected and what came", () => {
+test("a refusal names the place, the expected value and the actual one", () => {
   const item = { type: "object", properties: { at: { type: "integer" } }, required: [] };
   const check = buildCheck({ type: "array", items: { ...item, additionalProperties: false } });
   expect(check([{ at: 1 }, { at: "1" }])).toEqual({

@@ -1,6 +1,6 @@
 /**
- * Where a value does not fit its schema, from the outside in, and one sentence about it.
- * `isUnknownMember`: the value is well-formed but says more than the schema knows.
+ * The outermost place at which a value does not fit its schema, with one sentence.
+ * `isUnknownMember`: the value is well-formed but has a member that the schema does not know.
  */
 export type Misfit = { path: string[]; sentence: string; isUnknownMember?: true };
 
@@ -9,7 +9,7 @@ export type Check = (value: unknown) => Misfit | null;
 
 type Schema = Readonly<Record<string, unknown>>;
 
-/** Keywords that any schema may have, and those that go with one type alone. */
+/** Keywords that any schema may have, and keywords of one type. */
 const ANYWHERE = ["type", "enum", "const", "anyOf", "$ref", "$defs", "description"];
 const BY_TYPE: ReadonlyMap<string | undefined, readonly string[]> = new Map([
   ["string", ["minLength", "maxLength", "pattern"]],
@@ -31,12 +31,11 @@ const DEFINITION = "#/$defs/";
 const MAX_QUOTED = 100;
 
 /**
- * Turns a JSON Schema in the part of draft 2020-12 that this project writes
- * into a check. Nothing is coerced, stripped, defaulted or compiled from text:
- * a process that only checks needs no right to make code. Looks at a value's
- * own members alone.
+ * Builds a check from a JSON Schema in the subset of draft 2020-12 that this project writes. The
+ * check never coerces, strips or fills in defaults, and reads only own members of the value. No
+ * code is compiled from text, so a process needs no right to generate code.
  *
- * @throws Error when the schema says anything that this function does not know
+ * @throws Error when the schema has a keyword or form outside the subset
  */
 export function buildCheck(schema: object): Check {
   const root = schema as Schema;
@@ -74,7 +73,7 @@ function buildPart(schema: Schema, build: Build, find: (name: string) => Check):
   if ("$ref" in schema) {
     const ref = String(schema["$ref"]);
     if (!ref.startsWith(DEFINITION)) throw new Error(`schema: unknown reference ${ref}`);
-    // Found when used: a definition may name itself.
+    // Resolved on use, because a definition may refer to itself.
     checks.push((value) => find(ref.slice(DEFINITION.length))(value));
   }
   const [only] = checks;
@@ -125,7 +124,10 @@ function buildText(schema: Schema): Check[] {
   return checks;
 }
 
-/** Unicode characters, as JSON Schema counts; more than `enough` UTF-16 units at twice as many. */
+/**
+ * Counts Unicode characters, as JSON Schema does. A text of over twice `enough` UTF-16 units is too
+ * long without counting.
+ */
 function countCharacters(text: string, enough: number): number {
   if (text.length > 2 * enough) return text.length;
   let count = 0;
@@ -183,7 +185,7 @@ function buildMembers(schema: Schema, build: Build): Check[] {
   const checkMember = (name: string, member: unknown): Misfit | null => {
     const own = named.get(name);
     let isKnown = own !== undefined;
-    // A declared member that is undefined is one that is not there.
+    // A declared member with the value undefined counts as absent.
     let found = member === undefined && isKnown ? null : (own?.(member) ?? null);
     for (const [pattern, check] of patterns) {
       if (found !== null || !pattern.test(name)) continue;
@@ -222,7 +224,7 @@ function buildChoice(choices: unknown[]): Check {
   return (value) => (allowed.has(value) ? null : misfit(`expected one of ${list}`));
 }
 
-/** Says what the first alternative expected: the others are as a rule further away. */
+/** Reports the first alternative's expectation, which is usually the closest. */
 function buildAlternatives(alternatives: Check[]): Check {
   return (value) => {
     let first: Misfit | null = null;

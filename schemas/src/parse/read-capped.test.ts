@@ -13,7 +13,7 @@ test("a body up to the cap arrives whole, however it is cut", async () => {
   expect(await readCapped(null, 10, tooLarge)).toHaveLength(0);
 });
 
-test("a long body is let go of as soon as it is too large", async () => {
+test("reading stops as soon as a body exceeds the cap", async () => {
   let given = 0;
   const long = Readable.from(
     (function* () {

@@ -1,12 +1,11 @@
 import type { SondeError } from "../errors.ts";
 
 /**
- * Collects a body that came from outside. Counts while it reads: neither a
- * length header nor an encoding is believed, and a body that is too large is
- * let go of at the chunk that shows it.
+ * Collects a body that came from outside. It counts bytes as they arrive and trusts no length
+ * header. It stops at the first chunk that exceeds the cap.
  *
  * @param chunks bytes as they arrive; null is an answer without a body
- * @throws what `tooLarge` gives when there are more than `maxBytes`
+ * @throws what `tooLarge` returns, when there are more than `maxBytes`
  */
 export async function readCapped(
   chunks: AsyncIterable<Uint8Array> | null,

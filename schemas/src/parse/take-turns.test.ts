@@ -2,7 +2,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { expect, test } from "vitest";
 import { createTurns } from "./take-turns.ts";
 
-test("work runs within its places, in the order it came, and a failure gives its place back", async () => {
+test("work runs within its limit, in FIFO order, and a failed task frees its place", async () => {
   const takeTurn = createTurns(3);
   const started: number[] = [];
   let running = 0;

@@ -1,4 +1,4 @@
-/** Lets so many pieces of work run at once; the others wait in the order they came. */
+/** Limits how many tasks run at once. Further tasks wait in the order in which they came (FIFO). */
 export function createTurns(places: number): <T>(work: () => Promise<T>) => Promise<T> {
   let taken = 0;
   const waiting: (() => void)[] = [];
@@ -8,7 +8,8 @@ export function createTurns(places: number): <T>(work: () => Promise<T>) => Prom
     try {
       return await work();
     } finally {
-      // The place is handed on here, so that nobody who comes now is before the next in line.
+      // The place goes directly to the next waiting task, so a task that arrives now cannot
+      // overtake it.
       const next = waiting.shift();
       if (next === undefined) taken -= 1;
       else next();

@@ -6,10 +6,10 @@ import { type ErrorCode, SondeError } from "../errors.ts";
  * Builds the parser of one boundary shape.
  *
  * @param schema TypeBox definition of the shape
- * @param what name of the shape, used in the error sentence
+ * @param what name of the shape, used in the error message
  * @param code error code thrown when the value does not fit
- * @param codeForUnknown the same for a value that only has a member too many
- * @returns a function that gives the value back, narrowed, or throws SondeError
+ * @param codeForUnknown error code thrown when the value's only fault is an unknown member
+ * @returns a function that returns the value with its narrow type, or throws SondeError
  */
 export function buildParser<S extends TSchema>(
   schema: S,
@@ -19,7 +19,7 @@ export function buildParser<S extends TSchema>(
 ): (value: unknown) => Static<S> {
   let check: Check | undefined;
   return (value) => {
-    // Built on first use: a process only pays for the shapes it meets.
+    // Built on first use, so that a process pays only for the shapes that it uses.
     check ??= buildCheck(schema);
     const misfit = check(value);
     if (misfit !== null) {
@@ -28,15 +28,16 @@ export function buildParser<S extends TSchema>(
         describeMisfit(what, misfit),
       );
     }
-    // Nothing is coerced, stripped or defaulted: what was checked is what is used.
+    // Never coerced, stripped or defaulted, so the value that was checked is the value that is
+    // used.
     return value as Static<S>;
   };
 }
 
 /**
- * Builds the checker of a JSON Schema that came from a verified manifest.
+ * Builds the check of a JSON Schema from a verified manifest.
  *
- * @returns a function that answers null when the value fits, else one sentence
+ * @returns a function that returns null when the value fits, else one sentence
  */
 export function buildValueChecker(schema: object): (value: unknown) => string | null {
   const check = buildCheck(schema);
@@ -46,7 +47,7 @@ export function buildValueChecker(schema: object): (value: unknown) => string | 
   };
 }
 
-/** Parses JSON bytes or text that came from outside; any syntax error gets `code`. */
+/** Parses JSON bytes or text from outside. A syntax error throws `code`. */
 export function parseJson(text: string | Uint8Array, what: string, code: ErrorCode): unknown {
   try {
     const source = typeof text === "string" ? text : utf8.decode(text);

@@ -3,8 +3,8 @@ import { Timestamp, Version } from "../names.ts";
 import { AdvisoryId, LogRange, LogText, Severity } from "./registry-log.ts";
 import { buildParser } from "../parse/validator.ts";
 
-// What happens to a pack after it was published. Paths, below /api/v1/packs/:publisher/:pack;
-// each says how it shall be, so that twice is as once, and answers with PackLife:
+// Changes to a pack after it was published. Paths are below /api/v1/packs/:publisher/:pack. Each
+// request states the wanted result, so it is idempotent, and its answer is PackLife:
 //   PUT  /:version/yank             ChangeYank           maintainers and owners
 //   PUT  /deprecation               ChangeDeprecation    maintainers and owners
 //   PUT  /advisories/:id            ChangeAdvisory       owners, and the operator
@@ -14,9 +14,9 @@ const closed = { additionalProperties: false } as const;
 
 export const VersionState = Type.Object(
   {
-    /** Why it is installed only by its exact number; null when it is not yanked. */
+    /** Why the version is installed only by its exact number; null when it is not yanked. */
     yanked: Type.Union([LogText, Type.Null()]),
-    /** Why nobody gets it; null when anybody may. */
+    /** Why nobody gets the version; null when it is not quarantined. */
     quarantined: Type.Union([LogText, Type.Null()]),
   },
   closed,
@@ -32,8 +32,8 @@ export const Advisory = Type.Object(
     text: LogText,
     at: Timestamp,
     /**
-     * Who said so: only the operator takes back what the operator said. The log
-     * does not say it, so a mirror does not know.
+     * Who published the advisory: only the operator can withdraw the operator's. The log does not
+     * contain this, so a mirror does not know it.
      */
     by: Type.Enum(["publisher", "operator", "unknown"]),
   },
@@ -41,12 +41,12 @@ export const Advisory = Type.Object(
 );
 export type Advisory = Static<typeof Advisory>;
 
-/** Everything that was said about a pack and is not taken back. */
+/** All present statements about a pack, without withdrawn ones. */
 export const PackLife = Type.Object(
   {
     deprecated: Type.Union([LogText, Type.Null()]),
     advisories: Type.Array(Advisory),
-    /** Of the versions about which something was said. */
+    /** Only versions with a statement. */
     versions: Type.Array(Type.Object({ version: Version, state: VersionState }, closed)),
   },
   closed,

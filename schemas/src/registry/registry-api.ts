@@ -26,20 +26,20 @@ import { buildParser } from "../parse/validator.ts";
 //   GET  /packs/:publisher/:pack/:version/details   -> VersionDetails
 //   GET  /openapi.json                              all of this as OpenAPI
 //   PUT  /packs/:publisher/:pack/:version        multipart: files `bundle` then `archive`, bearer token
-// What resolvers read, one JSON line (IndexLine) for each version, in the order of the log:
+// For resolvers, one JSON line (IndexLine) for each version, in the order of the log:
 //   GET  /index/PUBLISHER/PACK
 // The transparency log (C2SP tlog-tiles):
 //   GET  /log/key                                the key that signs its heads (vkey)
 //   GET  /log/checkpoint                         its signed head
 //   GET  /log/tile/LEVEL/N[.p/W], /log/tile/entries/N[.p/W]
-// And for the registry's operator, on the unix socket `<dataDir>/run/operator.sock`:
+// For the registry's operator, on the unix socket `<dataDir>/run/operator.sock`:
 //   POST /publishers                                AddPublisher -> AddedPublisher
 //   POST /identities                                AddIdentity -> AddedIdentity
 //   POST /import                                    an export (tar) -> ImportReport, on a mirror
 
 const closed = { additionalProperties: false } as const;
 
-/** The steps that every published version went through, in their order. */
+/** The steps that every published version passed, in order. */
 export const PUBLISH_STEPS = [
   "size",
   "archive",
@@ -52,7 +52,7 @@ export const PUBLISH_STEPS = [
   "name",
 ] as const;
 
-/** A refused version is never recorded: a step passed, or had nothing to look at. */
+/** Only published versions are recorded, so a step has either passed or did not apply. */
 export const PublishCheck = Type.Object(
   {
     step: Type.Enum([...PUBLISH_STEPS]),
@@ -64,7 +64,10 @@ export type PublishCheck = Static<typeof PublishCheck>;
 
 const Deprecated = Type.Union([Type.String(), Type.Null()]);
 
-/** The highest release neither yanked nor quarantined, else pre-release; null when all are withdrawn. */
+/**
+ * The highest release that is neither yanked nor quarantined, else such a pre-release; null when
+ * every version is withdrawn.
+ */
 const Latest = Type.Union([Version, Type.Null()]);
 
 export const PublishedVersion = Type.Object(
@@ -79,14 +82,16 @@ export const PublishedVersion = Type.Object(
     /** Of its entry in the transparency log. */
     logIndex: Type.Integer({ minimum: 0 }),
     checks: Type.Array(PublishCheck),
-    /** What its publisher was told when it was published, such as a name near to a known one. */
+    /** Warnings that the publisher got at publishing, such as a name similar to a known one. */
     warnings: Type.Array(Type.String({ maxLength: 300 })),
     state: VersionState,
-    /** Why its publisher advises against the whole pack. */
+    /** Why the publisher advises against the whole pack. */
     deprecated: Deprecated,
-    /** Those whose range has this version. */
+    /** Advisories whose range contains this version. */
     advisories: Type.Array(Advisory),
-    /** Checked by `parseManifestShape` where it is used; verifiers read the archive's own. */
+    /**
+     * `parseManifestShape` checks it where it is used; verifiers read the manifest in the archive.
+     */
     manifest: Type.Unsafe<Manifest>({ type: "object" }),
   },
   closed,
@@ -98,16 +103,16 @@ export const PackSummary = Type.Object(
     name: PackName,
     latest: Latest,
     description: Type.String(),
-    /** When the latest version was published; where there is none, the newest. */
+    /** When the latest version was published; without a latest version, when the newest was. */
     publishedAt: Timestamp,
-    /** Of all versions together; counted a few seconds late. */
+    /** Of all versions together. The count lags a few seconds. */
     downloads: Type.Integer({ minimum: 0 }),
   },
   closed,
 );
 export type PackSummary = Static<typeof PackSummary>;
 
-/** One page; `cursor` asks for the next one, null says that there is none. */
+/** One page. `cursor` requests the next page; null means the last page. */
 export const PackList = Type.Object(
   {
     packs: Type.Array(PackSummary),
@@ -140,7 +145,7 @@ export const PackVersions = Type.Object(
 );
 export type PackVersions = Static<typeof PackVersions>;
 
-/** What a person wants to know of a version before they choose it. */
+/** What a person wants to know about a version before choosing it. */
 export const VersionDetails = Type.Object(
   {
     name: PackName,
@@ -157,20 +162,20 @@ export const VersionDetails = Type.Object(
     description: Type.String(),
     license: Type.String(),
     repository: Type.String(),
-    /** The agents it runs on, a range of semantic versions. */
+    /** The range of agent versions that the pack runs on. */
     agents: Type.String(),
     signer: Signer,
-    /** Who signed it and with what, in a sentence. */
+    /** Who signed the version and with what, in a sentence. */
     signedBy: Type.String(),
-    /** What the signature tells of how the archive was built, in a sentence. */
+    /** What the signature says about the build, in a sentence. */
     provenance: Type.String(),
-    /** All it could ever do on a host, in words. */
+    /** Everything that the version could do on a host, in words. */
     permissions: Type.Object(
       {
         /** The highest level that any probe or source needs. */
         capability: Capability,
         groups: Type.Array(Type.String()),
-        /** Each declared read: in words, and exactly as `sonde agent explain` shows it. */
+        /** Each declared read, in words and exactly as `sonde agent explain` shows it. */
         reads: Type.Array(
           Type.Object(
             { words: Type.String(), exact: Type.String(), capability: Capability },
@@ -191,7 +196,7 @@ export const VersionDetails = Type.Object(
         closed,
       ),
     ),
-    /** The README as HTML of a few harmless elements, without images, styles or scripts. */
+    /** The README as HTML with a few harmless elements, without images, styles or scripts. */
     readmeHtml: Type.String(),
     downloads: Type.Object(
       { version: Type.Integer({ minimum: 0 }), pack: Type.Integer({ minimum: 0 }) },
@@ -216,7 +221,7 @@ export const IndexLine = Type.Object(
 );
 export type IndexLine = Static<typeof IndexLine>;
 
-/** What a range of versions means. */
+/** The version that a range resolves to. */
 export const ResolvedVersion = Type.Object(
   {
     name: PackName,
@@ -228,13 +233,13 @@ export const ResolvedVersion = Type.Object(
 );
 export type ResolvedVersion = Static<typeof ResolvedVersion>;
 
-/** Adds a key and a new token to a publisher, who is created when new. */
+/** Adds a key and a new token to a publisher. Creates the publisher if it does not exist. */
 export const AddPublisher = Type.Object(
   {
     name: PublisherName,
     /** SubjectPublicKeyInfo in PEM, RSA of 2048 to 4096 bits. */
     publicKey: Type.String({ maxLength: 2000 }),
-    /** A reserved name is meant, and not somebody's try. */
+    /** Confirms that a reserved name is intended. */
     takesReserved: Type.Optional(Type.Boolean()),
   },
   closed,
@@ -245,7 +250,7 @@ export const AddedPublisher = Type.Object(
   {
     name: PublisherName,
     keyId: Digest,
-    /** `sonde_pt_...`, of role owner; shown once, stored as a hash. */
+    /** `sonde_pt_...`, of role owner; shown only once, stored as a hash. */
     token: Type.String({ maxLength: 100 }),
     expiresAt: Timestamp,
   },
@@ -253,12 +258,15 @@ export const AddedPublisher = Type.Object(
 );
 export type AddedPublisher = Static<typeof AddedPublisher>;
 
-/** Adds an exact keyless identity and a new token to a publisher, who is created when new. */
+/**
+ * Adds an exact keyless identity and a new token to a publisher. Creates the publisher if it does
+ * not exist.
+ */
 export const AddIdentity = Type.Object(
   {
     publisher: PublisherName,
     ...TrustedIdentity.properties,
-    /** A name that is kept for Sonde or the system is meant. */
+    /** Confirms that a reserved name is intended. */
     takesReserved: Type.Optional(Type.Boolean()),
   },
   closed,
@@ -269,7 +277,7 @@ export const AddedIdentity = Type.Object(
   {
     publisher: PublisherName,
     ...TrustedIdentity.properties,
-    /** `sonde_pt_...`; shown once, stored as a hash. */
+    /** `sonde_pt_...`; shown only once, stored as a hash. */
     token: Type.String({ maxLength: 100 }),
     expiresAt: Timestamp,
   },
@@ -310,18 +318,18 @@ export const parseResolvedVersion = buildParser(
 );
 export const parseIndexLine = buildParser(IndexLine, "registry answer", "REGISTRY_UNAVAILABLE");
 
-/** What a mirror took in. */
+/** What a mirror imported. */
 export const ImportReport = Type.Object(
   {
-    /** Of the log that it serves now. */
+    /** Of the log that the mirror serves now. */
     head: LogHead,
     /** When the log's key signed that head. */
     at: Timestamp,
-    /** Versions that are new here, that were here, and that nobody gets. */
+    /** Versions that are new on this mirror, that it had before, and that nobody gets. */
     imported: Type.Integer({ minimum: 0 }),
     present: Type.Integer({ minimum: 0 }),
     quarantined: Type.Integer({ minimum: 0 }),
-    /** Sigstore's trusted root as the export has it, trusted by nothing yet. */
+    /** Sigstore's trusted root from the export. Nothing trusts it yet. */
     trustedRoot: Type.Union([Type.String(), Type.Null()]),
   },
   closed,

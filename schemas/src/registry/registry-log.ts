@@ -3,15 +3,15 @@ import { Signer } from "../trust/signer.ts";
 import { Digest, PackName, Timestamp, Version } from "../names.ts";
 import { buildParser } from "../parse/validator.ts";
 
-// The entries of a registry's transparency log: everything that ever happened
-// to a version. An entry's bytes are its canonical JSON (sorted members).
+// The entries of a registry's transparency log: every event of a version. An entry's bytes are its
+// canonical JSON (sorted members).
 
 const closed = { additionalProperties: false } as const;
 /** A reason or a message, for people. */
 export const LogText = Type.String({ minLength: 1, maxLength: 2000 });
 /** A range of semantic versions. */
 export const LogRange = Type.String({ minLength: 1, maxLength: 200 });
-/** Names an advisory within its pack. */
+/** Identifies an advisory within its pack. */
 export const AdvisoryId = Type.String({ pattern: "^[A-Z0-9][A-Z0-9-]{2,59}$" });
 
 const PublishEntry = Type.Object(
@@ -22,7 +22,7 @@ const PublishEntry = Type.Object(
     version: Version,
     digest: Digest,
     contentDigest: Digest,
-    /** As the manifest says it, so that a reader of the log can choose a version by it. */
+    /** Copied from the manifest, so that a reader of the log can choose a version by it. */
     engines: Type.Object({ agent: LogRange }, closed),
     signer: Signer,
   },
@@ -30,7 +30,7 @@ const PublishEntry = Type.Object(
 );
 export type PublishEntry = Static<typeof PublishEntry>;
 
-/** A version that is yanked is installed only by its exact number; the publisher says so. */
+/** The publisher yanks a version: it is installed only by its exact number. */
 const YankEntry = Type.Object(
   {
     type: Type.Literal("yank"),
@@ -43,7 +43,7 @@ const YankEntry = Type.Object(
   closed,
 );
 
-/** The publisher advises against a whole pack; null takes it back. */
+/** The publisher advises against a whole pack; null withdraws the advice. */
 const DeprecateEntry = Type.Object(
   {
     type: Type.Literal("deprecate"),
@@ -62,7 +62,7 @@ export const Severity = Type.Union([
 ]);
 export type Severity = Static<typeof Severity>;
 
-/** A known fault of the versions in a range. The same id again replaces what was said before. */
+/** A known fault of the versions in a range. An entry with the same id replaces the earlier one. */
 const AdvisoryEntry = Type.Object(
   {
     type: Type.Literal("advisory"),
@@ -100,10 +100,10 @@ export const RegistryEntry = Type.Union([
 ]);
 export type RegistryEntry = Static<typeof RegistryEntry>;
 
-/** What can happen to a pack after a publish. */
+/** Events of a pack after a publish. */
 export type PackChange = Exclude<RegistryEntry, PublishEntry>;
 
-/** What a registry's own log may be read as. */
+/** The shape for reading a registry's own log. */
 export const parseRegistryEntry = buildParser(
   RegistryEntry,
   "registry log entry",

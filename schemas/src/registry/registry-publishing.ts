@@ -2,24 +2,24 @@ import { type Static, Type } from "typebox";
 import { Digest, PackName, PublisherName, Timestamp, Uuid } from "../names.ts";
 import { buildParser } from "../parse/validator.ts";
 
-// Who may publish in a registry, and how they prove it. Paths, below /api/v1, for a publisher's
-// token over HTTP and for the operator on the unix socket alike:
+// Who may publish in a registry, and the tokens that prove it. Paths are below /api/v1. Both a
+// publisher's token over HTTP and the operator on the unix socket may use these:
 //   GET    /publishers/:publisher/tokens                  -> PublishTokenList
 //   POST   /publishers/:publisher/tokens                  CreatePublishToken -> CreatedPublishToken
 //   DELETE /publishers/:publisher/tokens/:id              -> PublishToken
-// For the operator alone:
+// Only the operator may use these:
 //   GET    /publishers                                    -> PublisherList
 //   DELETE /publishers/:publisher/keys/:keyId             -> PublisherList
 
 const closed = { additionalProperties: false } as const;
 
-/** Publishers' tokens start so, to be found by secret scanners. */
+/** Prefix of publishers' tokens, by which secret scanners find them. */
 export const PUBLISH_TOKEN_PREFIX = "sonde_pt_";
 
-/** How long a token lives, in days. */
+/** Lifetime of a token in days. */
 export const TOKEN_DAYS = { default: 90, maximum: 365 } as const;
 
-/** What is done in a publisher's name. */
+/** Actions in a publisher's name. */
 export const PUBLISH_ACTIONS = ["publish", "yank", "deprecate", "advisory", "tokens"] as const;
 export const PublishAction = Type.Enum([...PUBLISH_ACTIONS]);
 export type PublishAction = (typeof PUBLISH_ACTIONS)[number];
@@ -34,12 +34,12 @@ export const PublishToken = Type.Object(
     id: Uuid,
     publisher: PublisherName,
     role: PublisherRole,
-    /** The one pack it is good for; null for all of the publisher's. */
+    /** The one pack for which the token is valid; null for all packs of the publisher. */
     pack: Type.Union([PackName, Type.Null()]),
     actions: Type.Array(PublishAction),
     label: Label,
     createdAt: Timestamp,
-    /** `operator`, or the id of what it was made with: a token, or a trusted publisher. */
+    /** What created the token: `operator`, or the id of a token or trusted publisher. */
     createdBy: Type.String({ maxLength: 60 }),
     expiresAt: Timestamp,
     revokedAt: Type.Union([Timestamp, Type.Null()]),
@@ -55,7 +55,7 @@ export const CreatePublishToken = Type.Object(
   {
     role: PublisherRole,
     pack: Type.Optional(PackName),
-    /** By default all that its role may do. */
+    /** Defaults to every action of its role. */
     actions: Type.Optional(Type.Array(PublishAction, { minItems: 1, maxItems: 10 })),
     days: Type.Optional(Type.Integer({ minimum: 1, maximum: TOKEN_DAYS.maximum })),
     label: Label,
@@ -66,7 +66,7 @@ export type CreatePublishToken = Static<typeof CreatePublishToken>;
 
 export const CreatedPublishToken = Type.Object(
   {
-    /** `sonde_pt_...`; shown once, stored as a hash. */
+    /** `sonde_pt_...`; shown only once, stored as a hash. */
     token: Type.String({ maxLength: 100 }),
     about: PublishToken,
   },
@@ -82,7 +82,7 @@ export const PublisherList = Type.Object(
           name: PublisherName,
           createdAt: Timestamp,
           keyIds: Type.Array(Digest),
-          /** How many of its tokens are good now. */
+          /** How many of its tokens are valid now. */
           liveTokens: Type.Integer({ minimum: 0 }),
         },
         closed,

@@ -2,8 +2,8 @@ import { type Static, Type } from "typebox";
 import { PackName, PublisherName, Timestamp, Uuid } from "../names.ts";
 import { buildParser } from "../parse/validator.ts";
 
-// Publishing without a standing secret: a job of a known CI proves what it is with an identity
-// token (OIDC) and gets a short token for one pack. Paths, below /api/v1:
+// Publishing without a stored secret: a job of a known CI exchanges its identity token (OIDC) for a
+// short-lived token for one pack. Paths, below /api/v1:
 //   POST   /trusted-publishing/token                          ExchangeIdentity -> ExchangedToken
 //   GET    /publishers/:publisher/trusted-publishers          -> TrustedPublisherList
 //   POST   /publishers/:publisher/trusted-publishers          CreateTrustedPublisher -> TrustedPublisher
@@ -11,14 +11,14 @@ import { buildParser } from "../parse/validator.ts";
 
 const closed = { additionalProperties: false } as const;
 
-/** A claim's value: whatever an issuer may write, compared letter by letter. */
+/** A claim's value. An issuer may write anything; it is compared for equality. */
 const Claim = Type.String({ minLength: 1, maxLength: 500 });
 const NumericId = Type.String({ pattern: "^[1-9][0-9]{0,19}$" });
 
 /**
- * What an identity token must say. Every member is compared for equality; the
- * number of the repository or project is among them, so that whoever makes it
- * anew under the same name does not inherit.
+ * What an identity token must contain. Every member is compared for equality. The repository's or
+ * project's number is included, so that a new repository under the old name does not inherit the
+ * right.
  */
 export const JobIdentity = Type.Union([
   Type.Object(
@@ -29,7 +29,7 @@ export const JobIdentity = Type.Union([
       repositoryId: NumericId,
       /** `OWNER/NAME/.github/workflows/FILE@refs/heads/BRANCH` */
       workflowRef: Claim,
-      /** Null: the job has none. */
+      /** null: the job has no environment. */
       environment: Type.Union([Claim, Type.Null()]),
     },
     closed,
@@ -39,7 +39,7 @@ export const JobIdentity = Type.Union([
       kind: Type.Literal("gitlab"),
       projectPath: Claim,
       projectId: NumericId,
-      /** With the name, so that a tag called as the branch is another thing. */
+      /** Checked with the ref's name, so that a tag with the branch's name does not match. */
       refType: Type.Enum(["branch", "tag"]),
       ref: Claim,
     },
@@ -52,7 +52,10 @@ export const parseJobIdentity = buildParser(JobIdentity, "identity token", "IDEN
 
 export const CreateTrustedPublisher = Type.Object(
   {
-    /** The one pack it is good for, which need not exist yet; without it any of the publisher's. */
+    /**
+     * The one pack for which it is valid, which need not exist yet. Without it, any pack of the
+     * publisher.
+     */
     pack: Type.Optional(PackName),
     issuer: Type.String({ maxLength: 300 }),
     identity: JobIdentity,
@@ -95,7 +98,7 @@ export type ExchangeIdentity = Static<typeof ExchangeIdentity>;
 
 export const ExchangedToken = Type.Object(
   {
-    /** `sonde_pt_...`, good for publishing that pack, for a quarter of an hour. */
+    /** `sonde_pt_...`, valid for publishing that pack for 15 minutes. */
     token: Type.String({ maxLength: 100 }),
     pack: PackName,
     expiresAt: Timestamp,

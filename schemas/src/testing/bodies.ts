@@ -3,7 +3,7 @@ import { type HelloBody, type ResultBody } from "../wire/index.ts";
 const DIGEST = `sha256:${"a".repeat(64)}`;
 const EMPTY_LOG = { size: 0, hash: `sha256:${"0".repeat(64)}` };
 
-/** What an agent without packs states about itself, in the words of release 0.1.0. */
+/** The hello of an agent without packs, in the form of release 0.1.0. */
 export function buildHello(change: Partial<HelloBody> = {}): HelloBody {
   return {
     name: "web-1",
@@ -23,7 +23,7 @@ export function buildHello(change: Partial<HelloBody> = {}): HelloBody {
   };
 }
 
-/** The answer to a call that went well and found nothing. */
+/** The result of a successful call that found nothing. */
 export function buildResult(callId: string, change: Partial<ResultBody> = {}): ResultBody {
   return {
     callId,

@@ -8,14 +8,15 @@ import { RegistryEntry } from "../registry/registry-log.ts";
 import { LogHeadMaxAgeHours, LogKeyText, SignerPolicy, TrustPolicy } from "./trust-policy.ts";
 import { buildParser } from "../parse/validator.ts";
 
-// The protocol of the admit program: JSON requests on stdin, each a line; for each, JSON lines on
-// stdout of which the last is the reply. It ends when its input does.
+// The protocol of the admit program: JSON lines. Each line on stdin is a request. Its answer on
+// stdout is one or more lines, of which the last is the reply. The program ends when its input
+// ends.
 
 const closed = { additionalProperties: false } as const;
 
 const RegistryUrl = Type.String({ pattern: "^https?://", maxLength: 300 });
 
-/** How far a reader has followed a registry's log: the frontier's hashes, in base64. */
+/** A reader's position in a registry's log: the frontier's hashes, in base64. */
 export const LogPlace = Type.Object(
   {
     size: Type.Integer({ minimum: 0 }),
@@ -33,14 +34,14 @@ export const FollowRequest = Type.Object(
     logKey: LogKeyText,
     logHeadMaxAgeHours: Type.Optional(LogHeadMaxAgeHours),
     from: LogPlace,
-    /** Heads that others saw, and that must be on the way; none below `from`. */
+    /** Heads that others saw, which this log must contain; none below `from`. */
     seen: Type.Array(LogHead, { maxItems: 20 }),
   },
   closed,
 );
 export type FollowRequest = Static<typeof FollowRequest>;
 
-/** A line before the reply: one entry, provisional until the reply says ok. */
+/** A line before the reply: one entry. It is provisional until the reply says ok. */
 export const FollowedEntry = Type.Object(
   {
     index: Type.Integer({ minimum: 0 }),
@@ -52,25 +53,33 @@ export const FollowedEntry = Type.Object(
 );
 export type FollowedEntry = Static<typeof FollowedEntry>;
 
-/** Where the reader stands now, and when the log's key last vouched for that head. */
+/** The reader's new position, and when the log's key last signed that head. */
 export const FollowedLog = Type.Object({ place: LogPlace, head: LogHead, at: Timestamp }, closed);
 export type FollowedLog = Static<typeof FollowedLog>;
 
-/** Fetch, verify and store one archive: from the folder that `policy` allows, or else the registry. */
+/**
+ * Fetch, verify and store one archive: from the folder that `policy` allows, else from the
+ * registry.
+ */
 export const AdmitRequest = Type.Object(
   {
     op: Type.Literal("admit"),
-    /** Where to fetch from; may be a mirror, since only `policy` is trusted. */
+    /** Address to fetch from. It may be a mirror, since only `policy` is trusted. */
     registry: RegistryUrl,
     name: PackName,
     version: Version,
-    /** Null asks for what lies in the host's own folder: a developer's build has no agreed digest. */
+    /**
+     * null asks for the archive in the host's own folder: a developer's build has no agreed digest.
+     */
     digest: Type.Union([Digest, Type.Null()]),
     policy: TrustPolicy,
-    /** What comes from the registry must be published in its log up to here. Null only without a digest. */
+    /**
+     * Log position up to which an archive from the registry must have been published. null only
+     * without a digest.
+     */
     log: Type.Union([LogPlace, Type.Null()]),
     agentVersion: Version,
-    /** Absolute path; what was verified goes to `<storeDir>/<hex of digest>/`. */
+    /** Absolute path. A verified archive is stored in `<storeDir>/<hex of digest>/`. */
     storeDir: Type.String({ pattern: "^/", maxLength: 1000 }),
   },
   closed,
@@ -83,7 +92,7 @@ const FilePath = Type.String({ pattern: "^/", maxLength: 1000 });
 export const CheckRequest = Type.Object(
   {
     op: Type.Literal("check"),
-    /** Absolute paths of the two files, which belong to whoever asks. */
+    /** Absolute paths of the two files, which belong to the requester. */
     archive: FilePath,
     bundle: FilePath,
     policy: SignerPolicy,
@@ -92,7 +101,7 @@ export const CheckRequest = Type.Object(
 );
 export type CheckRequest = Static<typeof CheckRequest>;
 
-/** Kept beside the stored files; only the admit program writes it. */
+/** Kept beside the stored files. Only the admit program writes it. */
 export const VerifiedRecord = Type.Object(
   { name: PackName, version: Version, digest: Digest, contentDigest: Digest, signer: Signer },
   closed,
@@ -104,22 +113,22 @@ export const AdmittedPack = Type.Object(
   {
     ...VerifiedRecord.properties,
     codeSha256: Digest,
-    /** Checked by `parseManifest` before it was stored. */
+    /** `parseManifest` checked it before it was stored. */
     manifest: Type.Unsafe<Manifest>({ type: "object" }),
   },
   closed,
 );
 export type AdmittedPack = Static<typeof AdmittedPack>;
 
-/** What an upload is that passed every check. */
+/** Describes an upload that passed every check. */
 export const CheckedPack = Type.Object(
   {
     digest: Digest,
     contentDigest: Digest,
     signer: Signer,
-    /** Its shape is for the reader to check. */
+    /** The reader must check its shape. */
     manifest: Type.Unsafe<Manifest>({ type: "object" }),
-    /** Markdown; what is no UTF-8 in it is replaced. */
+    /** Markdown. Bytes that are not UTF-8 are replaced. */
     readme: Type.String(),
   },
   closed,

@@ -3,7 +3,7 @@ import { buildParser } from "../parse/validator.ts";
 
 const closed = { additionalProperties: false } as const;
 
-/** Says what a signature on a pack means; a new meaning gets a new type. */
+/** States what a signature on a pack means. A new meaning gets a new type. */
 export const PACK_PREDICATE_TYPE = "urn:sonde:predicate:pack:v1";
 
 const buildSubject = (name: string) =>
@@ -18,14 +18,14 @@ const buildSubject = (name: string) =>
 type Subject = Static<ReturnType<typeof buildSubject>>;
 
 /**
- * What a publisher signs (in-toto Statement v1): the archive as it is
- * downloaded, and its content as it is loaded. Name and version are inside the
- * content, in the manifest.
+ * What a publisher signs (in-toto Statement v1): the digest of the archive as downloaded, and the
+ * digest of its content as loaded. Name and version are in the manifest, which is part of the
+ * content.
  */
 export const PackStatement = Type.Object(
   {
     _type: Type.Literal("https://in-toto.io/Statement/v1"),
-    // TypeBox's Tuple speaks an older dialect than our validator.
+    // TypeBox's Tuple emits an older JSON Schema dialect than our validator reads.
     subject: Type.Unsafe<[Subject, Subject]>({
       type: "array",
       prefixItems: [buildSubject("archive"), buildSubject("content")],

@@ -3,7 +3,7 @@ import { Digest, Timestamp } from "../names.ts";
 
 const closed = { additionalProperties: false } as const;
 
-/** Who signed an archive, as the verifier found it. */
+/** Who signed an archive, as the verifier determined. */
 export const Signer = Type.Union([
   Type.Object(
     { kind: Type.Literal("rsa-sha256"), publisher: Type.String(), keyId: Digest },
@@ -15,7 +15,7 @@ export const Signer = Type.Union([
       publisher: Type.String(),
       issuer: Type.String(),
       identity: Type.String(),
-      /** The source repository's number, where the certificate names one. */
+      /** The source repository's number, if the certificate names one. */
       repositoryId: Type.Union([Type.String(), Type.Null()]),
       /** When a timestamp authority saw the signature. */
       signedAt: Timestamp,
@@ -27,19 +27,19 @@ export const Signer = Type.Union([
 ]);
 export type Signer = Static<typeof Signer>;
 
-/** A signer as an agent states it, which may be of a kind that this release does not know. */
+/** A signer as an agent reports it, which may be of a kind that this release does not know. */
 export const StatedSigner = Type.Object({
   kind: Type.String({ pattern: "^[a-z0-9-]{1,40}$" }),
   publisher: Type.String(),
 });
 export type StatedSigner = Static<typeof StatedSigner>;
 
-/** Stands behind the name of whatever nobody has signed, wherever it is shown. */
+/** Suffix of an unsigned pack's name wherever the name is shown. */
 export function markUnsigned(signer: StatedSigner | null): string {
   return signer?.kind === "none" ? " (UNSIGNED)" : "";
 }
 
-/** The signer in words, the same wherever a person or a model reads it. */
+/** The signer in words, the same for people and models. */
 export function describeSigner(signer: Signer): string {
   switch (signer.kind) {
     case "rsa-sha256":

@@ -16,12 +16,12 @@ const accepts = (logHeadMaxAgeHours: unknown): boolean => {
   }
 };
 
-test("how old a log's head may be is a number of whole hours, from a day to ninety", () => {
+test("the age limit of a log's head is a whole number of hours, from one day to 90 days", () => {
   const got = [23, 24, 24.5, 2160, 2161, -1, "48", null].map(accepts);
   expect(got).toEqual([false, true, false, true, false, false, false, false]);
 });
 
-test("a policy that says nothing of it hands on nothing", () => {
+test("a policy without the age limit leaves it undefined", () => {
   expect(pickRegistry(policy)).toEqual({ registry: policy.registry, logKey: policy.logKey });
   expect(pickRegistry({ ...policy, logHeadMaxAgeHours: 72 }).logHeadMaxAgeHours).toBe(72);
 });

@@ -11,8 +11,8 @@ export const LogKeyText = Type.String({
 });
 
 /**
- * How old the log's signed head may be, in hours: 24 without it. More is for hosts
- * that get the log by hand, and is for how long a log that stands still is not noticed.
+ * The highest accepted age of the log's signed head, in hours; by default 24. A higher value is for
+ * hosts that get the log by hand. A frozen log is noticed only after this time.
  */
 export const LogHeadMaxAgeHours = Type.Integer({ minimum: 24, maximum: 2160 });
 
@@ -23,11 +23,9 @@ const TrustedKey = Type.Object(
 );
 
 /**
- * An exact keyless identity, nothing here is a pattern: the issuer and the
- * subject alternative name of the signing certificate. `repositoryId` is the
- * source repository's number, demanded of the certificate when it is here and
- * here when it is in the certificate: a name can be given to another
- * repository, a number cannot.
+ * An exact keyless identity, without patterns: the issuer and the subject alternative name of the
+ * signing certificate. `repositoryId` is the source repository's number. Policy and certificate
+ * must both have it or both lack it: a name can pass to another repository, a number cannot.
  */
 export const TrustedIdentity = Type.Object(
   {
@@ -51,20 +49,24 @@ const signers = {
     ),
     { additionalProperties: false },
   ),
-  /** Against what keyless signatures are verified, pinned; without it none is. */
+  /**
+   * Pinned root against which keyless signatures are verified. Without it, no keyless signature is
+   * accepted.
+   */
   trustedRoot: Type.Optional(TrustedRoot),
-  /** A pack in the host's own folder may be unsigned; nothing from a registry ever. */
+  /**
+   * Allows unsigned packs in the host's own folder. A pack from a registry must always be signed.
+   */
   allowUnsignedPacks: Type.Boolean(),
 };
 
-/** Who may sign for which publisher: what a verifier needs of a policy. */
+/** Who may sign for which publisher: the part of a policy that a verifier needs. */
 export const SignerPolicy = Type.Object(signers);
 export type SignerPolicy = Static<typeof SignerPolicy>;
 
 /**
- * `trust.json`: where packs come from and who may sign for which publisher.
- * Owned by the host's administrator; what a registry or hub says about
- * publishers is display only.
+ * `trust.json`: where packs come from and who may sign for which publisher. The host's
+ * administrator owns it. What a registry or hub says about publishers is for display only.
  */
 export const TrustPolicy = Type.Object(
   {
@@ -74,9 +76,8 @@ export const TrustPolicy = Type.Object(
     logHeadMaxAgeHours: Type.Optional(LogHeadMaxAgeHours),
     ...signers,
     /**
-     * Absolute path of a folder for packs that their author built on this host:
-     * `PACK-VERSION.tgz` and, if signed, `PACK-VERSION.tgz.sigstore.json`. It
-     * counts only with `allowUnsignedPacks`.
+     * Absolute path of a folder for packs that their author built on this host: `PACK-VERSION.tgz`
+     * and, if signed, `PACK-VERSION.tgz.sigstore.json`. Used only with `allowUnsignedPacks`.
      */
     localPacks: Type.Optional(Type.String({ pattern: "^/", maxLength: 1000 })),
   },
@@ -84,7 +85,7 @@ export const TrustPolicy = Type.Object(
 );
 export type TrustPolicy = Static<typeof TrustPolicy>;
 
-/** What of a policy says which log is followed, and where. */
+/** The part of a policy that says which log is followed, and where. */
 export type FollowedRegistry = Pick<TrustPolicy, "registry" | "logKey" | "logHeadMaxAgeHours">;
 
 export function pickRegistry(policy: FollowedRegistry): FollowedRegistry {

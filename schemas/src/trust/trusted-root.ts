@@ -10,7 +10,7 @@ const EnumName = Type.String({ pattern: "^[A-Z][A-Z0-9_]{0,60}$" });
 const Text = Type.String({ maxLength: 300 });
 const LogId = Type.Object({ keyId: Bytes }, closed);
 
-/** Without a start an authority would count since the beginning of time: one is demanded. */
+/** The start is mandatory: without one, an authority would be valid since the beginning of time. */
 const Period = Type.Object({ start: Instant, end: Type.Optional(Instant) }, closed);
 
 const Log = Type.Object(
@@ -48,9 +48,9 @@ const logs = Type.Array(Log, { minItems: 1, maxItems: 16 });
 const authorities = Type.Array(Authority, { minItems: 1, maxItems: 16 });
 
 /**
- * Whose certificates, log entries and timestamps count in a keyless signature:
- * the `TrustedRoot` of sigstore/protobuf-specs in JSON, at most 16 of each. One
- * of every kind is needed, because every signature must show all of them.
+ * Whose certificates, log entries and timestamps count in a keyless signature: the `TrustedRoot` of
+ * sigstore/protobuf-specs in JSON, at most 16 of each kind. Each kind needs at least one, because
+ * every signature must show all of them.
  */
 export const TrustedRoot = Type.Object(
   {

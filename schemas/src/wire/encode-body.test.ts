@@ -13,7 +13,7 @@ const rest = {
 };
 const callId = "00000000-0000-4000-8000-000000000001";
 
-test("a result around data that was serialised before has the bytes of one serialised whole", () => {
+test("a result with serialised data has the same bytes as one that is serialised whole", () => {
   const data = { é: ["\ud800", 1e21, { __proto__: null }] };
   const whole: ResultBody = { callId, status: "ok", data, ...rest };
   const bytes = encodeResult({ callId, status: "ok", ...rest }, encodeBody(data));

@@ -6,8 +6,7 @@ export function encodeBody(body: object): Buffer {
 }
 
 /**
- * The same for a result whose data was serialised before: measured, hashed and sent are then
- * the same bytes.
+ * Encodes a result whose data was serialised before. The same bytes are measured, hashed and sent.
  *
  * @param data JSON in UTF-8; null for a failure
  */

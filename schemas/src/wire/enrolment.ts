@@ -9,7 +9,7 @@ import { buildParser } from "../parse/validator.ts";
 
 const closed = { additionalProperties: false } as const;
 
-/** Enrolment tokens and API keys start so, to be found by secret scanners. */
+/** Prefixes of enrolment tokens and API keys, by which secret scanners find them. */
 export const TOKEN_PREFIX = "sonde_et_";
 export const API_KEY_PREFIX = "sonde_ak_";
 
@@ -40,7 +40,7 @@ export const EnrolResponse = Type.Object(
     controlAddress: Type.String({ maxLength: 300 }),
     /** SubjectPublicKeyInfo in PEM of the key that signs the hub's envelopes. */
     hubKey: Type.String({ maxLength: 2000 }),
-    /** How far the hub has followed its registry's log: what the agent is shown must contain it. */
+    /** The hub's position in its registry's log. The log that the agent sees must contain it. */
     registryHead: RegistryHeadReport,
   },
   closed,
@@ -50,10 +50,10 @@ export type EnrolResponse = Static<typeof EnrolResponse>;
 export const parseEnrolChallenge = buildParser(EnrolChallenge, "challenge", "HUB_UNTRUSTED");
 export const parseEnrolResponse = buildParser(EnrolResponse, "enrolment answer", "HUB_UNTRUSTED");
 
-/** How long an agent's certificate lives; the hub sends the next one after half of it. */
+/** Lifetime of an agent's certificate. The hub sends the next one after half of it. */
 export const AGENT_CERTIFICATE_MS = 7 * 24 * 3_600_000;
 
-/** The identity in an agent certificate's subject alternative name (identity rule 4). */
+/** The identity in the subject alternative name of an agent's certificate (identity rule 4). */
 export function agentUri(hubId: Uuid, agentId: Uuid): string {
   return `sonde://${hubId}/agent/${agentId}`;
 }

@@ -5,8 +5,8 @@ import { buildParser } from "../parse/validator.ts";
 const closed = { additionalProperties: false } as const;
 
 /**
- * DSSE payload types. One per direction, so a message of one side can never
- * pass as a message of the other even under the same key (DSSE v1.0.2, PAE).
+ * DSSE payload types, one per direction. A message of one side can then never pass as a message of
+ * the other, even under the same key (DSSE v1.0.2, PAE).
  */
 export const PAYLOAD_TYPES = {
   "hub-to-agent": "application/vnd.sonde.hub-to-agent.v1+json",
@@ -15,30 +15,30 @@ export const PAYLOAD_TYPES = {
 
 export type Direction = keyof typeof PAYLOAD_TYPES;
 
-/** Position of a hash-chained log: number of entries and the hash of the last one. */
+/** Head of a hash chain: number of entries and the hash of the last one. */
 export const LogHead = Type.Object({ size: Type.Integer({ minimum: 0 }), hash: Digest }, closed);
 export type LogHead = Static<typeof LogHead>;
 
 /**
- * What is signed. The body follows the envelope and is bound by `bodySha256`,
- * so headers and signatures can be kept for good after bodies are gone.
+ * The signed header. The body follows the envelope and is bound by `bodySha256`, so header and
+ * signature can be kept for good after the body is deleted.
  */
 export const EnvelopeHeader = Type.Object(
   {
-    /** Of a message that this release knows or of another; see read-message. */
+    /** Type of a message, which this release may not know; see read-message. */
     type: Type.String({ pattern: "^[a-z][a-z0-9-]{0,39}$" }),
     hubId: Uuid,
     agentId: Uuid,
     /** HKDF over this TLS session's exporter and both nonces, base64url. */
     sessionId: Type.String({ pattern: "^[A-Za-z0-9_-]{43}$" }),
     dir: Type.Union([Type.Literal("hub-to-agent"), Type.Literal("agent-to-hub")]),
-    /** Strictly increasing by one per direction and session, from 1. */
+    /** Starts at 1 and grows by exactly one per message, direction and session. */
     seq: Type.Integer({ minimum: 1, maximum: Number.MAX_SAFE_INTEGER }),
     /** Unix time in ms. */
     iat: Type.Integer({ minimum: 0 }),
     exp: Type.Integer({ minimum: 0 }),
     callId: Type.Union([Uuid, Type.Null()]),
-    /** Who asks, as the hub authenticated it: `key:<id>`. */
+    /** The principal as the hub authenticated it: `key:<id>`. */
     principal: Type.Union([Type.String({ maxLength: 200 }), Type.Null()]),
     probe: Type.Union([ProbeId, Type.Null()]),
     packDigest: Type.Union([Digest, Type.Null()]),

@@ -27,7 +27,7 @@ function codeOf(run: () => unknown): string {
 describe("a message", () => {
   const decode = (message: Buffer) => decodeFrame(message, 16, "ENVELOPE_INVALID");
 
-  test("is the head's length, the head, and the body as it is", () => {
+  test("is the head's length, the head, and the unchanged body", () => {
     const message = encodeFrame({ a: "é" }, bytes("\xff\x00"));
     expect(message).toEqual(
       Buffer.concat([header(10), Buffer.from('{"a":"é"}'), bytes("\xff\x00")]),
@@ -56,7 +56,7 @@ describe("a stream", () => {
     return seen;
   }
 
-  test("survives any cut", () => {
+  test("gives the same frames however it is cut", () => {
     const frames: [unknown, Buffer][] = [
       [{ a: "é" }, bytes("")],
       [[1], bytes("\xff\x00\xfe")],
@@ -68,7 +68,7 @@ describe("a stream", () => {
     }
   });
 
-  test("of single bytes costs as much as its bytes, not their square", () => {
+  test("of single bytes takes linear time", () => {
     const costOf = (length: number) => {
       const stream = encodeStreamFrame({}, Buffer.alloc(length));
       const begun = process.cpuUsage();
@@ -77,7 +77,7 @@ describe("a stream", () => {
       return user + system;
     };
     costOf(30_000);
-    // Sixteen times the bytes; their square would be 256 times.
+    // Linear: 16 times the bytes copied. Quadratic would be 256 times.
     expect(costOf(480_000)).toBeLessThan(100 * costOf(30_000));
   });
 
@@ -85,7 +85,7 @@ describe("a stream", () => {
   const takes = (frame: number, head: number) =>
     codeOf(() => new FrameReader(() => undefined, limits).push(header(frame, head)));
 
-  test("is refused at the lengths, before anything else has come", () => {
+  test("with a length above a cap is refused before any more bytes arrive", () => {
     expect(takes(4 + 10 + 20, 10)).toBe("taken");
     expect(takes(4 + 11, 11)).toBe("BAD_REQUEST");
     expect(takes(4 + 10 + 21, 10)).toBe("BAD_REQUEST");
@@ -95,7 +95,7 @@ describe("a stream", () => {
     expect(takes(0xffffffff, 0xffffffff)).toBe("BAD_REQUEST");
   });
 
-  test("gets no frame that its reader would refuse", () => {
+  test("never gets a frame above the reader's caps", () => {
     const sent = (head: unknown, body: number) =>
       codeOf(() =>
         new FrameReader(() => undefined).push(encodeStreamFrame(head, Buffer.alloc(body))),

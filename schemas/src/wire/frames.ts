@@ -1,21 +1,24 @@
 import { type ErrorCode, SondeError } from "../errors.ts";
 import { parseJson } from "../parse/validator.ts";
 
-// One format for every message of this project's own: what it is as JSON in the head, and what it
-// carries as bytes in the body, so that who only passes it on need not look into it.
+// The one format of all our messages. The head is JSON that says what the message is; the body is
+// opaque bytes, so that a process that only forwards a message need not parse the body.
 //
 //   4 bytes   length of the head, big-endian
 //   head      JSON in UTF-8
 //   body      bytes, to the end of the frame
 //
-// A WebSocket message is a frame. On a byte stream 4 bytes with the frame's length go before it.
+// A WebSocket message is one frame. On a byte stream, the frame's length in 4 bytes precedes it.
 
 export type Frame = { head: unknown; body: Buffer };
 
-/** The most that a reader takes of one frame; no frame is longer than both and a length. */
+/**
+ * Caps of one frame for a reader. A frame is never longer than head, body and length field
+ * together.
+ */
 export type FrameLimits = { maxHeadBytes: number; maxBodyBytes: number };
 
-/** Between agent, runner and pack host. */
+/** Caps between agent, runner and pack host. */
 const MAX_HEAD_BYTES = 1024 * 1024;
 export const MAX_BODY_BYTES = 32 * 1024 * 1024;
 const STREAM_LIMITS: FrameLimits = { maxHeadBytes: MAX_HEAD_BYTES, maxBodyBytes: MAX_BODY_BYTES };
@@ -23,13 +26,13 @@ const STREAM_LIMITS: FrameLimits = { maxHeadBytes: MAX_HEAD_BYTES, maxBodyBytes:
 const LENGTH = 4;
 const NOTHING = new Uint8Array(0);
 
-/** One frame as a message of its own. */
+/** One frame as one message, without a length before it. */
 export function encodeFrame(head: unknown, body: Uint8Array = NOTHING): Buffer {
   return layOut(0, encodeHead(head), body);
 }
 
 /**
- * The frame of a message that came whole.
+ * Parses a message that is one whole frame.
  *
  * @throws SondeError with `code`
  */
@@ -45,9 +48,9 @@ export function decodeFrame(message: Buffer, maxHeadBytes: number, code: ErrorCo
 }
 
 /**
- * One frame with its length before it, for a byte stream.
+ * One frame preceded by its length, for a byte stream.
  *
- * @throws SondeError RESULT_TOO_LARGE when no reader would take it
+ * @throws SondeError RESULT_TOO_LARGE when it exceeds every reader's caps
  */
 export function encodeStreamFrame(head: unknown, body: Uint8Array = NOTHING): Buffer {
   const bytes = encodeHead(head);
@@ -63,16 +66,16 @@ export function encodeStreamFrame(head: unknown, body: Uint8Array = NOTHING): Bu
 }
 
 /**
- * Cuts a byte stream into frames; each byte is copied once, however it comes. The other side may
- * be hostile: lengths over a cap are refused before anything is kept for them.
+ * Cuts a byte stream into frames. Each byte is copied once, whatever the chunk sizes. The peer may
+ * be hostile, so a length above a cap is refused before memory is allocated for it.
  */
 export class FrameReader {
   readonly #onFrame: (frame: Frame) => void;
   readonly #limits: FrameLimits;
-  /** That of the frame and that of its head. */
+  /** The lengths of the frame and of its head. */
   readonly #lengths = Buffer.alloc(2 * LENGTH);
   #headBytes = 0;
-  /** Head and body of the frame that is coming; null while its lengths are. */
+  /** Head and body of the present frame; null until its lengths are known. */
   #content: Buffer | null = null;
   #filled = 0;
 
@@ -81,7 +84,10 @@ export class FrameReader {
     this.#limits = limits;
   }
 
-  /** @throws SondeError BAD_REQUEST: the stream is of no use afterwards. Passes on what `onFrame` throws. */
+  /**
+   * @throws SondeError BAD_REQUEST, after which the stream is unusable. Passes on what `onFrame`
+   *   throws.
+   */
   push(chunk: Buffer): void {
     let at = 0;
     while (at < chunk.length) {

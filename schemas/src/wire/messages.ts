@@ -16,21 +16,25 @@ import { StatedSigner } from "../trust/signer.ts";
 import { ProtocolOffer } from "./protocol.ts";
 import { buildParser } from "../parse/validator.ts";
 
-// Bodies of the envelopes, by header.type. There are two kinds of them.
-// - What a side states (welcome, hello, pack report, result, refused) is open: a member that this
-//   release does not know is carried as it is, and so is a name such as a code or a state.
-// - What a hub orders (desired state, call, certificate) is closed: an order that says more than
-//   this release understands is refused alone, as PROTOCOL_UNSUPPORTED.
+// Bodies of the envelopes, by header.type. There are two kinds:
+//
+// - A statement (welcome, hello, pack report, result, refused) is open. Members and names (such as
+//   a code or a state) that this release does not know are kept unchanged.
+// - An order of the hub (desired state, call, certificate) is closed. An order with an unknown
+//   member is refused alone, as PROTOCOL_UNSUPPORTED.
 
 const closed = { additionalProperties: false } as const;
-/** A name from a list that may grow with a release. */
+/** A name from a list that later releases may extend. */
 const Name = Type.String({ pattern: "^[a-z][a-z0-9-]{0,39}$" });
 
-/** Packs one agent may have. Each may report two versions: the one in service and its candidate. */
+/**
+ * How many packs one agent may have. Each may report two versions: the active one and its
+ * candidate.
+ */
 export const MAX_PACKS = 100;
 const MAX_REPORTS = 2 * MAX_PACKS;
 
-/** Life of a (pack, version) on an agent. */
+/** States of a (pack, version) on an agent. */
 export const PackState = Type.Enum([
   "fetched",
   "verified",
@@ -43,28 +47,28 @@ export const PackState = Type.Enum([
 ]);
 export type PackState = Static<typeof PackState>;
 
-/** One pack on an agent as the agent reports it; `state` is a PackState of the agent's release. */
+/** One pack as the agent reports it. `state` is a PackState of the agent's release. */
 export const PackReport = Type.Object({
   name: PackName,
   version: Version,
   digest: Type.Union([Digest, Type.Null()]),
   state: Name,
   signer: Type.Union([StatedSigner, Type.Null()]),
-  /** Names of the probes that exist on this host: every source granted and under the ceiling. */
+  /** Names of the probes that exist on this host: every source is granted and below the ceiling. */
   probes: Type.Array(Type.String({ maxLength: 160 }), { maxItems: 60 }),
   /** Who gave the grant and when; null until then. */
   approved: Type.Union([
     Type.Object({ by: Type.String({ maxLength: 200 }), at: Timestamp }),
     Type.Null(),
   ]),
-  /** Why it is not active, and the next step. */
+  /** Why the pack is not active, and the next step. */
   reason: Type.Union([StatedFailure, Type.Null()]),
 });
 export type PackReport = Static<typeof PackReport>;
 
 /**
- * How far the agent has followed its registry's log, so that the hub can compare
- * what all agents were shown; null before the first time.
+ * The agent's position in its registry's log, so that the hub can compare what all agents were
+ * shown. null before the log was read for the first time.
  */
 export const RegistryHeadReport = Type.Union([
   Type.Object({ logKey: LogKeyText, head: LogHead }),
@@ -74,7 +78,7 @@ export type RegistryHeadReport = Static<typeof RegistryHeadReport>;
 
 /** First message of an agent on a connection: its statement about itself. */
 export const HelloBody = Type.Object({
-  /** Absent in release 0.1.0, and towards it. */
+  /** Absent in release 0.1.0, and in messages to it. */
   protocol: Type.Optional(ProtocolOffer),
   name: AgentName,
   agentVersion: Version,
@@ -96,7 +100,7 @@ export type HelloBody = Static<typeof HelloBody>;
 
 /** First message of the hub on a connection. */
 export const WelcomeBody = Type.Object({
-  /** Absent in release 0.1.0, and towards it. */
+  /** Absent in release 0.1.0, and in messages to it. */
   protocol: Type.Optional(ProtocolOffer),
   hubTime: Type.Integer(),
   hubVersion: Version,
@@ -104,10 +108,10 @@ export const WelcomeBody = Type.Object({
 });
 export type WelcomeBody = Static<typeof WelcomeBody>;
 
-/** The packs an agent should have; what is not listed is removed. */
+/** The packs that an agent should have. The agent removes packs that are not listed. */
 export const DesiredStateBody = Type.Object(
   {
-    /** Grows with every change; an agent ignores an older one. */
+    /** Grows with every change. An agent ignores a lower revision than its own. */
     revision: Type.Integer({ minimum: 0 }),
     packs: Type.Array(Type.Object({ name: PackName, version: Version, digest: Digest }, closed), {
       maxItems: MAX_PACKS,
@@ -117,7 +121,10 @@ export const DesiredStateBody = Type.Object(
 );
 export type DesiredStateBody = Static<typeof DesiredStateBody>;
 
-/** The agent's next certificate, for the key it has; sent by the hub before the present one ends. */
+/**
+ * The agent's next certificate for its present key. The hub sends it before the present one
+ * expires.
+ */
 export const CertificateBody = Type.Object(
   { certificate: Type.String({ maxLength: 8000 }) },
   closed,
@@ -131,7 +138,7 @@ export const PackReportBody = Type.Object({
 });
 export type PackReportBody = Static<typeof PackReportBody>;
 
-/** The structured descriptor and how long the hub will wait. */
+/** The structured descriptor, and how long the hub waits. */
 export const CallBody = Type.Object(
   {
     probe: ProbeId,
@@ -171,14 +178,14 @@ export const ResultBody = Type.Object({
     },
     { additionalProperties: Type.Number() },
   ),
-  /** The agent's audit entry of this response, durable before the message left. */
+  /** The agent's audit entry of this response, durable before the message was sent. */
   auditHead: LogHead,
 });
 export type ResultBody = Static<typeof ResultBody>;
 
-/** One message of the other side that this release does not understand; only since protocol 2. */
+/** Refuses one message that this release does not understand. Exists since protocol 2. */
 export const RefusedBody = Type.Object({
-  /** The sequence number of the message that was refused; a call's id is in the header. */
+  /** The sequence number of the refused message. A call's id is in the header. */
   seq: Type.Integer({ minimum: 1, maximum: Number.MAX_SAFE_INTEGER }),
   failure: StatedFailure,
 });

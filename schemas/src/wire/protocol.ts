@@ -3,48 +3,51 @@ import { SondeError } from "../errors.ts";
 
 const Protocol = Type.Integer({ minimum: 1, maximum: 9999 });
 
-/** What one end of the wire speaks. */
+/** What one end of a session offers. */
 export const ProtocolOffer = Type.Object({
   min: Protocol,
   max: Protocol,
-  /** What it can do beyond its protocol; a name that the other end does not know is passed over. */
+  /** Features beyond the protocol. The other end ignores names that it does not know. */
   features: Type.Array(Type.String({ pattern: "^[a-z][a-z0-9-]{0,39}$" }), { maxItems: 100 }),
 });
 export type ProtocolOffer = Static<typeof ProtocolOffer>;
 
 /**
- * What this code speaks. Protocol 1 is that of release 0.1.0, which says nothing of protocols and
- * ends a session over a message that it does not know. Protocol 2 adds `refused`.
+ * What this release supports. Protocol 1 is that of release 0.1.0: it negotiates nothing and ends
+ * the session on an unknown message. Protocol 2 adds `refused`.
  */
 export const OWN_PROTOCOL: ProtocolOffer = { min: 1, max: 2, features: [] };
 
-/** What an end speaks that says nothing of it. */
+/** The assumed offer of an end that sends none. */
 export const FIRST_PROTOCOL: ProtocolOffer = { min: 1, max: 1, features: [] };
 
 /**
- * The upgrade request's header by which an agent says that it understands a welcome with an offer:
- * release 0.1.0 sends none and would refuse such a welcome.
+ * Header of the upgrade request by which an agent says that it understands a welcome with an offer.
+ * Release 0.1.0 does not send it and would refuse such a welcome.
  */
 export const PROTOCOL_HEADER = "Sonde-Protocol";
 
-/** The WebSocket close code of an end that has no protocol in common; the reason says which it speaks. */
+/**
+ * WebSocket close code for ends without a common protocol. The reason names the protocols that the
+ * sender supports.
+ */
 export const PROTOCOL_CLOSE_CODE = 4001;
 
-/** RFC 6455, 5.5.1: the reason of a close has at most 125 bytes less the two of the code. */
+/** RFC 6455, 5.5.1: a close frame has 125 bytes, of which the code takes two. */
 const MAX_CLOSE_REASON_BYTES = 123;
 
-/** So much of a sentence as the reason of a WebSocket close can hold. */
+/** Shortens a sentence to what the reason of a WebSocket close can hold. */
 export function cutCloseReason(sentence: string): string {
   const bytes = new TextEncoder().encode(sentence).subarray(0, MAX_CLOSE_REASON_BYTES);
-  // A character that the cut went through is left out.
+  // Drops a character that the cut split.
   return new TextDecoder().decode(bytes, { stream: true });
 }
 
-/** What both ends of a session speak. */
+/** What the two ends of a session agreed on. */
 export type Agreement = { protocol: number; features: ReadonlySet<string> };
 
 /**
- * The newest protocol that both ends know, and the features that both have.
+ * The newest protocol and the features that both ends support.
  *
  * @throws SondeError PROTOCOL_UNSUPPORTED when they have no protocol in common
  */

@@ -29,24 +29,24 @@ type MessageOf<P extends Parsers> = {
   [Type in keyof P]: { type: Type; body: ReturnType<P[Type]> };
 }[keyof P];
 
-/** Every message that a hub sends, by type: whoever receives one switches over all of them. */
+/** Every message that a hub sends, by type. The receiver switches over all of them. */
 export type HubMessage = MessageOf<typeof FROM_HUB>;
 /** Every message that an agent sends. */
 export type AgentMessage = MessageOf<typeof FROM_AGENT>;
 export type MessageType = (HubMessage | AgentMessage)["type"];
 
 /**
- * Parses what a hub sent, whose header has been verified.
+ * Parses a hub's message, whose header has been verified.
  *
- * @throws SondeError ENVELOPE_INVALID for what no release may send: it ends the session.
- *   PROTOCOL_UNSUPPORTED for a type of message, or a member of an order, that another release
- *   may know: that one message is refused and the session goes on
+ * @throws SondeError ENVELOPE_INVALID for a message that no release may send; it ends the session.
+ *   PROTOCOL_UNSUPPORTED for a type, or an order's member, of another release; only this
+ *   message is refused, and the session continues.
  */
 export function readHubMessage(type: string, body: unknown): HubMessage {
   return readMessage(FROM_HUB, FROM_AGENT, type, body) as HubMessage;
 }
 
-/** Parses what an agent sent; see readHubMessage. */
+/** Parses an agent's message; see readHubMessage. */
 export function readAgentMessage(type: string, body: unknown): AgentMessage {
   return readMessage(FROM_AGENT, FROM_HUB, type, body) as AgentMessage;
 }
