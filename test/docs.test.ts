@@ -209,6 +209,8 @@ const SECOND = 1_000;
 const MINUTE = 60 * SECOND;
 const HOUR = 60 * MINUTE;
 const DAY = 24 * HOUR;
+/** Where the code counts hours and the document days. */
+const HOURS_OF_DAY = 24;
 const KIB = 1024;
 const MIB = 1024 * KIB;
 
@@ -433,6 +435,26 @@ const NUMBERS: [document: string, says: RegExp, unit: number, file: string, cons
     "HEAD_HOURS",
   ],
   ["air-gap", /counts for (\d+) hours/, 1, "foundation/trust/src/log/follow-log.ts", "HEAD_HOURS"],
+  ["air-gap", /up to (\d+) days/, HOURS_OF_DAY, "schemas/src/trust/trust-policy.ts", "maximum"],
+  ["SECURITY", /it, at most (\d+) \(/, 1, "schemas/src/trust/trust-policy.ts", "maximum"],
+  ["SECURITY", /2160 \((\d+) days/, HOURS_OF_DAY, "schemas/src/trust/trust-policy.ts", "maximum"],
+  ["PROTOCOL", /\| reads \| ([\d,]+)/, 1, "registry/src/config.ts", "readsPerMinute"],
+  ["PROTOCOL", /\| writes \| ([\d,]+)/, 1, "registry/src/config.ts", "writesPerMinute"],
+  ["PROTOCOL", /\| refused tokens \| ([\d,]+)/, 1, "registry/src/config.ts", "refusalsPerMinute"],
+  [
+    "PROTOCOL",
+    /expiry \((\d+) days by default/,
+    1,
+    "schemas/src/registry/registry-publishing.ts",
+    "default",
+  ],
+  [
+    "PROTOCOL",
+    /by default, at most (\d+)\)/,
+    1,
+    "schemas/src/registry/registry-publishing.ts",
+    "maximum",
+  ],
   [
     "threat-model",
     /works once and for (\d+) minutes/,
@@ -451,7 +473,7 @@ const NUMBERS: [document: string, says: RegExp, unit: number, file: string, cons
 
 test.each(NUMBERS)("docs/%s.md, %s is what the code has", (name, says, unit, file, constant) => {
   const said = [...read(`docs/${name}.md`).matchAll(new RegExp(says, "g"))].map(([, number]) =>
-    Number(number),
+    Number(number?.replaceAll(",", "")),
   );
   const [, value = ""] =
     new RegExp(`\\b${constant}(?: =|:) ([\\d_ *]+)[;, ]`).exec(read(file)) ?? [];
@@ -460,6 +482,36 @@ test.each(NUMBERS)("docs/%s.md, %s is what the code has", (name, says, unit, fil
     factors.reduce((product, factor) => product * factor, 1),
   ]);
 });
+
+/** Quantities in documents that no constant has: parts of a format, a standard, a measurement. */
+const NOT_FROM_CODE = [
+  / 4 bytes /,
+  /IPv6 network of 64 bits/,
+  /0\.14 ms of CPU/,
+  /RSA of 2048 bits and more/,
+];
+
+test.each(["ARCHITECTURE", "PROTOCOL", "SECURITY", "air-gap", "publish-a-pack"])(
+  "docs/%s.md, each quantity is compared with the code",
+  (name) => {
+    const text = read(`docs/${name}.md`).replaceAll(/```[\s\S]*?```/g, "");
+    const compared = NUMBERS.filter(([document]) => document === name).map(([, says]) => says);
+    const covered = [...compared, ...NOT_FROM_CODE].flatMap((says) =>
+      [...text.matchAll(new RegExp(says, "g"))].map(({ index, 0: found }) => ({
+        from: index,
+        to: index + found.length,
+      })),
+    );
+    const unit = /\b\d[\d,.]* (?:ms|s|seconds|minutes|hours|days|KiB|MiB|bits|bytes)\b/g;
+    const loose = [...text.matchAll(unit)].filter(
+      // The unit may stand behind what is compared.
+      ({ index }) => !covered.some(({ from, to }) => from <= index && index < to),
+    );
+    expect(
+      loose.map(({ index, 0: found }) => text.slice(index - 40, index + found.length)),
+    ).toEqual([]);
+  },
+);
 
 test("docs/SECURITY.md names mutants that exist, for every layer", () => {
   const security = read("docs/SECURITY.md");
