@@ -353,7 +353,7 @@ const NUMBERS: [document: string, says: RegExp, unit: number, file: string, cons
     /results of at most (\d+) MiB/,
     MIB,
     "agent/runner/src/pack-host/pack-host-protocol.ts",
-    "MAX_RESULT_BYTES",
+    "MAX_GUEST_RESULT_BYTES",
   ],
   [
     "PROTOCOL",

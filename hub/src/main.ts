@@ -140,13 +140,13 @@ async function stopAll(endings: readonly Ending[]): Promise<void> {
   if (failures.length > 0) throw failures[0];
 }
 
-type Ports = { enrol: number; control: number; http: number };
+type PortNumbers = { enrol: number; control: number; http: number };
 
 async function listen(
   config: HubConfig,
   { app, addresses }: Hub,
   { enrol, control }: AgentListeners,
-): Promise<Ports> {
+): Promise<PortNumbers> {
   const file = join(config.dataDir, "ports.json");
   const kept = readKeptPorts(file, ["enrol", "control", "http"]);
   const { host, enrolPort, controlPort, names } = config.agents;

@@ -64,13 +64,13 @@ export type Capability = Static<typeof Capability>;
 const CAPABILITY_RANK: Record<Capability, number> = { observe: 0, interact: 1, manage: 2 };
 
 /** True when `level` is above what `ceiling` allows. */
-export function isAboveCeiling(level: Capability, ceiling: Capability): boolean {
+export function isHigherCapability(level: Capability, ceiling: Capability): boolean {
   return CAPABILITY_RANK[level] > CAPABILITY_RANK[ceiling];
 }
 
 /** The higher of two levels. */
 export function higherCapability(a: Capability, b: Capability): Capability {
-  return isAboveCeiling(a, b) ? a : b;
+  return isHigherCapability(a, b) ? a : b;
 }
 
 const OFFICIAL_PUBLISHER = "sonde";

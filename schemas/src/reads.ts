@@ -105,7 +105,7 @@ export const READ_DATA = {
 } satisfies Record<SourceKind, TSchema>;
 export type ReadDataByKind = { [K in SourceKind]: Static<(typeof READ_DATA)[K]> };
 
-const Data = Type.Union([FileData, DirectoryData, FilesystemData, ExecData, HttpData]);
+const Data = Type.Unsafe<ReadDataByKind[SourceKind]>(Type.Union(Object.values(READ_DATA)));
 
 /**
  * One sample. `at` is Unix time in ms. `truncated` is true when the byte or entry cap cut the data.

@@ -41,7 +41,7 @@ const file = (path: string): FilledRead => ({
 
 describe("the runner", () => {
   test("reports itself as a process without rights", async () => {
-    await bench.link.read([file("/proc/uptime")], 1000, []);
+    await bench.link.read([file("/proc/uptime")], 1000, [], true);
     const [hello] = bench.link.runners();
     expect(hello).toMatchObject({ uid: bench.workshop.uid });
     const status = readFileSync(`/proc/${hello?.pid}/status`, "utf8");
@@ -50,7 +50,7 @@ describe("the runner", () => {
   });
 
   test("reads concurrently and reports what it did", async () => {
-    const { reads, traces } = await bench.link.read([file("/proc/uptime")], 1000, []);
+    const { reads, traces } = await bench.link.read([file("/proc/uptime")], 1000, [], true);
     expect(reads["it"]).toMatchObject({ ok: true });
     expect(traces).toMatchObject([{ name: "it", what: "file /proc/uptime" }]);
   });
@@ -58,12 +58,12 @@ describe("the runner", () => {
   test("never reads the agent's own files", async () => {
     mkdirSync(bench.denied, { recursive: true });
     writeFileSync(join(bench.denied, "key"), "private", { mode: 0o644 });
-    const { reads } = await bench.link.read([file(join(bench.denied, "key"))], 1000, []);
+    const { reads } = await bench.link.read([file(join(bench.denied, "key"))], 1000, [], true);
     expect(reads["it"]).toMatchObject({ ok: false, failure: { code: "READ_NOT_GRANTED" } });
   });
 
   test("a call waits for a runner with its group, then fails with the group's name", async () => {
-    const read = bench.link.read([file("/proc/uptime")], 1000, ["no-such-group"]);
+    const read = bench.link.read([file("/proc/uptime")], 1000, ["no-such-group"], true);
     await expect(read).rejects.toMatchObject({ code: "RUNNER_UNAVAILABLE" });
   });
 });
@@ -192,6 +192,7 @@ describe("losing a runner", () => {
       ],
       3000,
       [],
+      true,
     );
     await new Promise((resolve) => setTimeout(resolve, 100));
     process.kill(hello?.pid ?? 0, "SIGKILL");

@@ -26,13 +26,7 @@ export function describeReport(pack: PackReport): string {
 }
 
 function describeRequires(requires: Requires): string[] {
-  const named: [string, string[]][] = [
-    ["groups", requires.groups],
-    ["commands", requires.commands],
-    ["files", requires.files],
-    ["sockets", requires.sockets],
-  ];
-  const lines = named
+  const lines = Object.entries(requires)
     .filter(([, names]) => names.length > 0)
     .map(([what, names]) => `${what}: ${names.join(", ")}`);
   return lines.length === 0 ? ["nothing"] : lines;

@@ -1,5 +1,5 @@
 import type { Source, Template } from "@sonde/schemas/manifest";
-import { reachesPrivatePath } from "./private-paths.ts";
+import { reachesPrivatePath } from "./declared-private-paths.ts";
 import type { Refuse } from "./source-rules.ts";
 import { asParts, pathPattern } from "./template.ts";
 

@@ -2,7 +2,7 @@ import { SondeError } from "@sonde/schemas/errors";
 import { type Source } from "@sonde/schemas/manifest";
 import { checkPath } from "./check-path.ts";
 import { rulesOf } from "./kinds.ts";
-import { reachesPrivatePath } from "./private-paths.ts";
+import { reachesPrivatePath } from "./declared-private-paths.ts";
 import type { Refuse } from "./source-rules.ts";
 
 /**

@@ -1,6 +1,6 @@
 import type { Server } from "node:https";
 import type { HttpServer } from "@sonde/service";
-import type { InstallablePacks } from "../catalog/index.ts";
+import type { AssignablePacks } from "../catalog/index.ts";
 import type { Hub } from "../hub.ts";
 import type { RegistryFollower } from "../registry-log/index.ts";
 import { addAgentRoutes } from "./edge/agent-routes.ts";
@@ -16,7 +16,7 @@ export type AgentListeners = { enrol: HttpServer; control: Server };
 /** Installs enrolment, the control listener and the desired state of agents. */
 export function installAgents(
   hub: Hub,
-  uses: { packs: InstallablePacks; registry: RegistryFollower },
+  uses: { packs: AssignablePacks; registry: RegistryFollower },
 ): AgentListeners {
   const { sql, directory } = hub;
   const agents = createAgentChanges(directory);

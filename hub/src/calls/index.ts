@@ -3,7 +3,7 @@ import type { AuditStore } from "../audit/index.ts";
 import type { Catalog } from "../catalog/index.ts";
 import type { Hub } from "../hub.ts";
 import type { CallPorts } from "./core/call-probe.ts";
-import { addCallRoutes } from "./edge/call-routes.ts";
+import { addProvenanceRoutes } from "./edge/provenance-routes.ts";
 
 export { callProbe, type CallOutcome, type CallPorts } from "./core/call-probe.ts";
 export { renderError } from "./core/render.ts";
@@ -13,7 +13,7 @@ export function installCalls(
   hub: Hub,
   uses: { catalog: Catalog; auditStore: AuditStore },
 ): CallPorts {
-  addCallRoutes(hub, uses.auditStore);
+  addProvenanceRoutes(hub, uses.auditStore);
   return {
     ...hub,
     catalog: uses.catalog,

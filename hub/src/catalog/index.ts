@@ -3,7 +3,7 @@ import type { TrustPolicy } from "@sonde/schemas/trust";
 import type { Hub } from "../hub.ts";
 import type { RegistryFollower } from "../registry-log/index.ts";
 import type { Catalog } from "./core/catalog.ts";
-import { createInstallablePacks, type InstallablePacks } from "./edge/installable-packs.ts";
+import { createAssignablePacks, type AssignablePacks } from "./edge/assignable-packs.ts";
 import { obtainPack } from "./edge/obtain-pack.ts";
 import { createPackStore } from "./edge/pack-store.ts";
 import { addPinRoutes } from "./edge/pin-routes.ts";
@@ -17,17 +17,17 @@ export {
   type ToolDefinition,
 } from "./core/tool-definition.ts";
 export { hashTools, listVisibleTools } from "./core/visible-tools.ts";
-export type { InstallablePacks } from "./edge/installable-packs.ts";
+export type { AssignablePacks } from "./edge/assignable-packs.ts";
 
 /** Installs the catalog: verified packs, pins of their tools, and which agents offer them. */
 export function installCatalog(
   hub: Hub,
   uses: { registry: RegistryFollower; readPolicy: () => TrustPolicy },
-): { catalog: Catalog; packs: InstallablePacks } {
+): { catalog: Catalog; packs: AssignablePacks } {
   const { config, directory, now, sql } = hub;
   const catalog = openCatalog(directory);
   const store = createPackStore(sql, directory);
-  const packs = createInstallablePacks(
+  const packs = createAssignablePacks(
     catalog,
     store,
     () => directory.pins(),

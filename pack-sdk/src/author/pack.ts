@@ -78,11 +78,11 @@ function describeProbe(probe: Probe, names: Map<Source, string>): unknown {
     capability,
     params,
     result,
-    reads: mapValues(probe.reads, (use, read) => describeRead(use, read, names)),
+    reads: mapValues(probe.reads, (use, read) => declareRead(use, read, names)),
   };
 }
 
-function describeRead(use: Source | Read, read: string, names: Map<Source, string>): unknown {
+function declareRead(use: Source | Read, read: string, names: Map<Source, string>): unknown {
   const source = names.get(isRead(use) ? use.source : use);
   if (source === undefined) {
     throw new Error(`expected the source of read ${read} among the pack's sources, got another`);

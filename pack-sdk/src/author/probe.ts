@@ -37,7 +37,7 @@ type NoMore<Promised, Out> = Promised extends readonly (infer P)[]
     : Out;
 
 /**
- * Declares a probe. The agent performs the reads first. `run` is a pure function of their data, and
+ * Declares a probe. The host performs the reads first. `run` is a pure function of their data, and
  * its return value must fit `result`.
  *
  * @param spec.description one or more sentences for an AI reader, ending in a period

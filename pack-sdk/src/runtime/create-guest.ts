@@ -15,7 +15,7 @@ export type GuestAnswer = { ok: true; result: string } | { ok: false; failure: F
  */
 export type Guest = {
   /** Calls a probe's `run`. `inputJson` is a GuestInput. The deadline includes loading. */
-  run(probe: string, inputJson: string, timeoutMs: number): Promise<GuestAnswer>;
+  run(probeName: string, inputJson: string, timeoutMs: number): Promise<GuestAnswer>;
   /** The pack's declaration, before the build turns it into a manifest. */
   describe(timeoutMs: number): Promise<GuestAnswer>;
   /** Disposes of the isolate. A call in progress answers PACK_CRASHED. */
@@ -41,10 +41,14 @@ export async function createGuest(options: { code: string; memoryMb: number }): 
   } catch (error) {
     unusable = describeError(error);
   }
-  const call = async (probe: string, input: string, timeoutMs: number): Promise<GuestAnswer> => {
+  const call = async (
+    probeName: string,
+    input: string,
+    timeoutMs: number,
+  ): Promise<GuestAnswer> => {
     if (enter === undefined) return fail("PACK_FAILED", `the code does not load: ${unusable}`);
     try {
-      const answer: unknown = await enter.apply(undefined, [probe, input, MAX_RESULT_CHARS], {
+      const answer: unknown = await enter.apply(undefined, [probeName, input, MAX_RESULT_CHARS], {
         timeout: timeoutMs,
       });
       return readAnswer(answer);
@@ -53,10 +57,10 @@ export async function createGuest(options: { code: string; memoryMb: number }): 
     }
   };
   return {
-    run: (probe, input, timeoutMs) =>
-      probe === ""
+    run: (probeName, input, timeoutMs) =>
+      probeName === ""
         ? Promise.resolve(fail("PACK_FAILED", "expected the name of a probe, got nothing"))
-        : call(probe, input, timeoutMs),
+        : call(probeName, input, timeoutMs),
     describe: (timeoutMs) => call("", "null", timeoutMs),
     dispose: () => {
       if (!isolate.isDisposed) isolate.dispose();

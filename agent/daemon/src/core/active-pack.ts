@@ -4,12 +4,12 @@ import { type ProbeManifest } from "@sonde/schemas/manifest";
 import { type Capability } from "@sonde/schemas/names";
 import { buildValueChecker } from "@sonde/schemas/parse";
 import { type AdmittedPack } from "@sonde/schemas/trust";
-import { existingProbes, isUnderCeiling } from "./grants.ts";
+import { callableProbes, isWithinCeiling } from "./grants.ts";
 
 type Checker = (value: unknown) => string | null;
 
 /** A probe that may be called on this host. */
-export type LoadedProbe = {
+export type CallableProbe = {
   name: string;
   manifest: ProbeManifest;
   /**
@@ -25,7 +25,7 @@ export type ActivePack = {
   admitted: AdmittedPack;
   /** Absolute path of the verified `index.js`. */
   codePath: string;
-  probes: ReadonlyMap<string, LoadedProbe>;
+  probes: ReadonlyMap<string, CallableProbe>;
   maxCapability: Capability;
 };
 
@@ -40,8 +40,8 @@ export function buildActivePack(
   maxCapability: Capability,
 ): ActivePack {
   const { manifest } = admitted;
-  const probes = new Map<string, LoadedProbe>();
-  for (const name of existingProbes(manifest, grant.requires, maxCapability)) {
+  const probes = new Map<string, CallableProbe>();
+  for (const name of callableProbes(manifest, grant.requires, maxCapability)) {
     const probe = manifest.probes[name];
     if (probe === undefined) continue;
     probes.set(name, {
@@ -59,14 +59,14 @@ export function buildActivePack(
  *
  * @throws SondeError PROBE_UNKNOWN, CAPABILITY_ABOVE_CEILING or READ_NOT_GRANTED
  */
-export function requireProbe(pack: ActivePack, name: string): LoadedProbe {
+export function requireProbe(pack: ActivePack, name: string): CallableProbe {
   const probe = pack.probes.get(name);
   if (probe !== undefined) return probe;
   const { manifest } = pack.admitted;
   if (!Object.hasOwn(manifest.probes, name)) {
     throw new SondeError("PROBE_UNKNOWN", `expected a probe of ${manifest.name}, got ${name}`);
   }
-  if (!isUnderCeiling(manifest, name, pack.maxCapability)) {
+  if (!isWithinCeiling(manifest, name, pack.maxCapability)) {
     const most = pack.maxCapability;
     throw new SondeError(
       "CAPABILITY_ABOVE_CEILING",

@@ -1,6 +1,6 @@
 import { type GrantFile } from "@sonde/schemas/agent";
 import { type Manifest, type Requires } from "@sonde/schemas/manifest";
-import { type Capability, isAboveCeiling } from "@sonde/schemas/names";
+import { type Capability, isHigherCapability } from "@sonde/schemas/names";
 import { deriveRequires, effectiveCapability } from "@sonde/sources";
 
 /** What people approved on this host. */
@@ -29,27 +29,33 @@ export function isNothing(requires: Requires): boolean {
 
 /** Formats requirements as one line for a person: `group docker, file /proc/meminfo`. */
 export function listRequirements(requires: Requires): string {
-  return [
-    ...requires.groups.map((name) => `group ${name}`),
-    ...requires.commands.map((name) => `command ${name}`),
-    ...requires.files.map((path) => `file ${path}`),
-    ...requires.sockets.map((path) => `socket ${path}`),
-  ].join(", ");
+  return LISTS.flatMap(([list, word]) => requires[list].map((item) => `${word} ${item}`)).join(
+    ", ",
+  );
 }
+
+const WORDS: Record<keyof Requires, string> = {
+  groups: "group",
+  commands: "command",
+  files: "file",
+  sockets: "socket",
+};
+const LISTS = Object.entries(WORDS) as [keyof Requires, string][];
 
 /**
  * Lists the probes that exist on this host: every source they read is granted, and their
  * effective capability is within the host's ceiling. No other probe has a code path here
  * (layer 3).
  */
-export function existingProbes(
+export function callableProbes(
   manifest: Manifest,
   granted: Requires | null,
   maxCapability: Capability,
 ): string[] {
   return Object.keys(manifest.probes).filter(
-    (probe) =>
-      isUnderCeiling(manifest, probe, maxCapability) && isProbeGranted(manifest, probe, granted),
+    (probeName) =>
+      isWithinCeiling(manifest, probeName, maxCapability) &&
+      isProbeGranted(manifest, probeName, granted),
   );
 }
 
@@ -57,12 +63,12 @@ export function existingProbes(
  * True when the probe's effective capability, which the author cannot lower, is within
  * the host's ceiling.
  */
-export function isUnderCeiling(
+export function isWithinCeiling(
   manifest: Manifest,
-  probe: string,
+  probeName: string,
   maxCapability: Capability,
 ): boolean {
-  return !isAboveCeiling(effectiveCapability(manifest, probe), maxCapability);
+  return !isHigherCapability(effectiveCapability(manifest, probeName), maxCapability);
 }
 
 /**
@@ -71,11 +77,11 @@ export function isUnderCeiling(
  */
 export function isProbeGranted(
   manifest: Manifest,
-  probe: string,
+  probeName: string,
   granted: Requires | null,
 ): boolean {
-  if (granted === null || !Object.hasOwn(manifest.probes, probe)) return false;
-  const reads = Object.values(manifest.probes[probe]?.reads ?? {});
+  if (granted === null || !Object.hasOwn(manifest.probes, probeName)) return false;
+  const reads = Object.values(manifest.probes[probeName]?.reads ?? {});
   const used = new Set(reads.map(({ source }) => source));
   const sources = Object.entries(manifest.sources).filter(([name]) => used.has(name));
   const needs = {

@@ -1,12 +1,15 @@
 import { SondeError } from "@sonde/schemas/errors";
 import { CallTrail } from "./call-trail.ts";
-import { type Call, type ProbeHost, runProbe } from "./run-probe.ts";
+import { type Call, type ProbePorts, runProbe } from "./run-probe.ts";
 
 /**
  * Runs at most `maxCalls` calls at once and refuses further calls with AGENT_BUSY. A
  * flood of calls then uses neither memory nor processes.
  */
-export function limitCalls(host: ProbeHost, maxCalls: number): (call: Call) => Promise<Uint8Array> {
+export function limitCalls(
+  host: ProbePorts,
+  maxCalls: number,
+): (call: Call) => Promise<Uint8Array> {
   let running = 0;
   return async (call) => {
     if (running >= maxCalls) {

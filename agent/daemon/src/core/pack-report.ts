@@ -3,7 +3,7 @@ import { type Capability, buildProbeId } from "@sonde/schemas/names";
 import { type PackReport } from "@sonde/schemas/wire";
 import { describeRead, effectiveCapability } from "@sonde/sources";
 import { scrubSentence } from "@sonde/scrub";
-import { existingProbes, missingRequirements } from "./grants.ts";
+import { callableProbes, missingRequirements } from "./grants.ts";
 import { type HostRules, type Pack, type PackVersion, hasRunnerFor } from "./pack-state.ts";
 
 /**
@@ -32,7 +32,7 @@ function buildPackReport(
 ): PackReport {
   const { admitted, state, digest, reason } = version;
   const active = state === "active" && admitted !== null && grant !== null;
-  const probes = active ? existingProbes(admitted.manifest, grant.requires, maxCapability) : [];
+  const probes = active ? callableProbes(admitted.manifest, grant.requires, maxCapability) : [];
   return {
     name,
     version: version.version,

@@ -4,7 +4,7 @@ import type { Failure } from "@sonde/schemas/reads";
 import type { AdmittedPack } from "@sonde/schemas/trust";
 import type { PackState } from "@sonde/schemas/wire";
 import semver from "semver";
-import { existingProbes, isNothing, listRequirements, missingRequirements } from "./grants.ts";
+import { callableProbes, isNothing, listRequirements, missingRequirements } from "./grants.ts";
 
 /** One version of a pack on this host, and its state. */
 export type PackVersion = {
@@ -91,7 +91,7 @@ function judge(
       `asks for more than was approved: ${asked}; run: ${approve}`,
     );
   }
-  if (existingProbes(admitted.manifest, grant.requires, host.maxCapability).length === 0) {
+  if (callableProbes(admitted.manifest, grant.requires, host.maxCapability).length === 0) {
     const why = `every probe is above this host's ceiling, ${host.maxCapability}`;
     return become(version, "failed", "CAPABILITY_ABOVE_CEILING", why);
   }

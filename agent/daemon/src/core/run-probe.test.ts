@@ -3,6 +3,7 @@ import { type GrantFile } from "@sonde/schemas/agent";
 import { type AuditEntry } from "@sonde/schemas/audit";
 import { SondeError } from "@sonde/schemas/errors";
 import { type Manifest } from "@sonde/schemas/manifest";
+import type { Capability } from "@sonde/schemas/names";
 import { type ReadOutcome } from "@sonde/schemas/reads";
 import { type AdmittedPack } from "@sonde/schemas/trust";
 import { type ResultBody, parseResultBody } from "@sonde/schemas/wire";
@@ -14,7 +15,7 @@ import { type ActivePack, buildActivePack } from "./active-pack.ts";
 import { createAuditLog } from "./audit-log.ts";
 import { within } from "../edge/within.ts";
 import { limitCalls } from "./limit-calls.ts";
-import { type Call, type ProbeHost, runProbe } from "./run-probe.ts";
+import { type Call, type ProbePorts, runProbe } from "./run-probe.ts";
 
 const DIGEST = `sha256:${"a".repeat(64)}`;
 const OTHER_DIGEST = `sha256:${"b".repeat(64)}`;
@@ -112,6 +113,7 @@ function buildHost(
     readTakesMs?: number;
   } = {},
   disk: { full?: boolean; syncFails?: boolean } = {},
+  ceiling: Capability = "observe",
 ) {
   const steps: string[] = [];
   const entries: AuditEntry[] = [];
@@ -131,13 +133,15 @@ function buildHost(
     },
     EMPTY_HEAD,
   );
-  const pack = buildActivePack(admitted, "/store/index.js", grant, "observe");
-  const host: ProbeHost = {
+  const pack = buildActivePack(admitted, "/store/index.js", grant, ceiling);
+  const retries: boolean[] = [];
+  const host: ProbePorts = {
     agentName: "web-1",
     audit,
     runner: {
-      async read(reads) {
+      async read(reads, _timeoutMs, _groups, mayRetry) {
         steps.push("read");
+        retries.push(mayRetry);
         time += answers.readTakesMs ?? 0;
         const outcomes = reads.map(({ name }) => [name, answers.read ?? seen("0.1 0.2")]);
         return { reads: Object.fromEntries(outcomes), traces: [] };
@@ -159,7 +163,7 @@ function buildHost(
     clock: () => time,
     within,
   };
-  return { host, steps, entries, inputs };
+  return { host, steps, entries, inputs, retries };
 }
 
 const call = (changes: Partial<Call> = {}): Call => ({
@@ -176,7 +180,7 @@ const call = (changes: Partial<Call> = {}): Call => ({
 /** Parses the answer as the hub does. */
 const readAnswer = (bytes: Uint8Array): ResultBody =>
   parseResultBody(JSON.parse(Buffer.from(bytes).toString("utf8")));
-const answerOf = async (asked: Call, host: ProbeHost) => readAnswer(await runProbe(asked, host));
+const answerOf = async (asked: Call, host: ProbePorts) => readAnswer(await runProbe(asked, host));
 
 test("a good call: request written, read, guest, response durable, then the answer", async () => {
   const { host, steps, entries } = buildHost();
@@ -337,6 +341,13 @@ test("a runner's reply that omits a read or answers another is refused", async (
   host.runner.read = () => Promise.resolve({ reads: { other: seen("x") }, traces: [] });
   expect((await answerOf(call(), host)).failure?.code).toBe("RUNNER_UNAVAILABLE");
   expect(steps).not.toContain("guest");
+});
+
+test("only reads that observe may be repeated", async () => {
+  const { host, retries } = buildHost({ result: "{}" }, {}, "manage");
+  await answerOf(call(), host);
+  await answerOf(call({ probe: "acme/hello.restart", params: {} }), host);
+  expect(retries).toEqual([true, false]);
 });
 
 test("the caller's time bounds every stage", async () => {

@@ -9,10 +9,10 @@ import {
   type ReadTrace,
 } from "@sonde/schemas/reads";
 import { encodeBody } from "@sonde/schemas/wire";
-import { type ActivePack, type LoadedProbe, requireProbe } from "./active-pack.ts";
+import { type ActivePack, type CallableProbe, requireProbe } from "./active-pack.ts";
 import type { AuditLog } from "./audit-log.ts";
 import { CallTrail } from "./call-trail.ts";
-import { describeRead } from "@sonde/sources";
+import { describeRead, effectiveCapability } from "@sonde/sources";
 import { fillReads } from "./fill-reads.ts";
 
 /** A call from an envelope that was checked. */
@@ -32,6 +32,7 @@ export type ProbeRunner = {
     reads: FilledRead[],
     timeoutMs: number,
     groups: string[],
+    mayRetry: boolean,
   ): Promise<{ reads: Record<string, ReadOutcome>; traces: ReadTrace[] }>;
   run(guest: {
     packDigest: Digest;
@@ -52,7 +53,7 @@ export type ProbeRunner = {
 };
 
 /** What a call needs of this host. */
-export type ProbeHost = {
+export type ProbePorts = {
   agentName: string;
   audit: AuditLog;
   runner: ProbeRunner;
@@ -85,7 +86,7 @@ const RUNNER_ANSWER_MS = 250;
  *
  * @returns the body of the result message
  */
-export async function runProbe(call: Call, host: ProbeHost): Promise<Uint8Array> {
+export async function runProbe(call: Call, host: ProbePorts): Promise<Uint8Array> {
   const trail = new CallTrail(call, host);
   try {
     const { pack, probe } = checkCall(call, host);
@@ -108,7 +109,7 @@ export async function runProbe(call: Call, host: ProbeHost): Promise<Uint8Array>
  * this host, the parameters fit. Grants and the ceiling are part of "exists":
  * `buildActivePack` leaves out every other probe.
  */
-function checkCall(call: Call, host: ProbeHost): { pack: ActivePack; probe: LoadedProbe } {
+function checkCall(call: Call, host: ProbePorts): { pack: ActivePack; probe: CallableProbe } {
   const broken = host.audit.unavailable();
   if (broken !== null) throw broken;
   const { pack: packName, probe: probeName } = splitProbeId(call.probe);
@@ -134,14 +135,16 @@ function checkCall(call: Call, host: ProbeHost): { pack: ActivePack; probe: Load
 async function askRunner(
   reads: FilledRead[],
   pack: ActivePack,
-  probe: LoadedProbe,
-  host: ProbeHost,
+  probe: CallableProbe,
+  host: ProbePorts,
   trail: CallTrail,
 ): Promise<Record<string, ReadOutcome>> {
   if (reads.length === 0) return {};
-  const groups = pack.admitted.manifest.requires.groups;
+  const { manifest } = pack.admitted;
+  const { groups } = manifest.requires;
+  const mayRetry = effectiveCapability(manifest, probe.name) === "observe";
   const reply = await trail.time("reads", () =>
-    host.within(trail.timeLeft(), host.runner.read(reads, workTime(trail), groups)),
+    host.within(trail.timeLeft(), host.runner.read(reads, workTime(trail), groups, mayRetry)),
   );
   trail.timeLeft();
   const outcomes = new Map(Object.entries(reply.reads));
@@ -170,8 +173,8 @@ async function runGuest(
   reads: GuestInput["reads"],
   call: Call,
   pack: ActivePack,
-  probe: LoadedProbe,
-  host: ProbeHost,
+  probe: CallableProbe,
+  host: ProbePorts,
   trail: CallTrail,
 ): Promise<Uint8Array> {
   const input: GuestInput = { params: call.params, reads, now: trail.collectedAt };
@@ -206,7 +209,7 @@ function workTime(trail: CallTrail): number {
  * Scrubs the result, then checks its size and its schema. The bytes returned are hashed
  * and sent. The guest's own bytes are not used: JSON may repeat a member name.
  */
-function finishResult(raw: Uint8Array, probe: LoadedProbe, trail: CallTrail): Uint8Array {
+function finishResult(raw: Uint8Array, probe: CallableProbe, trail: CallTrail): Uint8Array {
   requireSize(raw.length, MAX_RAW_RESULT);
   const data = trail.scrub(parseJson(raw, "the guest's result", "RESULT_INVALID"));
   const bytes = Buffer.from(JSON.stringify(data), "utf8");

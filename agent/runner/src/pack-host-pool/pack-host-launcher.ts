@@ -28,7 +28,7 @@ export type PackHostLauncher = {
   start(): PackHostChild;
 };
 
-const PROBE_MS = 10_000;
+const TRIAL_MS = 10_000;
 
 /**
  * node-gyp-build, which loads isolated-vm, checks for this file. The answer must be
@@ -118,7 +118,7 @@ function sharedLibraries(): string[] {
 
 function works(bubblewrap: string, program: PackHostProgram): Promise<boolean> {
   const argv = [...confine(program), program.nodePath, "--eval", "0"];
-  const child = spawn(bubblewrap, argv, { env: {}, stdio: "ignore", timeout: PROBE_MS });
+  const child = spawn(bubblewrap, argv, { env: {}, stdio: "ignore", timeout: TRIAL_MS });
   return new Promise((resolve) => {
     child.on("error", () => resolve(false));
     child.on("exit", (code) => resolve(code === 0));

@@ -2,7 +2,7 @@ import { readFileSync } from "node:fs";
 import { killGroup } from "../powers/kill-group.ts";
 import { type Frame, FrameReader, encodeStreamFrame } from "@sonde/schemas/wire";
 import {
-  type GuestAnswer,
+  type PackHostAnswer,
   type PackHostRequest,
   REPLY_LIMITS,
   parsePackHostReply,
@@ -15,7 +15,7 @@ export type GuestCall = { probeName: string; input: Buffer; timeoutMs: number };
  * `lost` means that the host ended before the call began, so the call may be retried on
  * another host.
  */
-export type GuestOutcome = GuestAnswer | { lost: string };
+export type GuestOutcome = PackHostAnswer | { lost: string };
 
 const START_MS = 10_000;
 /**
@@ -49,7 +49,7 @@ export class PackHostProcess {
   #stderr = "";
   #hasEnded = false;
   /** Why the runner ended the host; null when it ended by itself. */
-  #verdict: GuestAnswer | null = null;
+  #verdict: PackHostAnswer | null = null;
 
   constructor(launcher: PackHostLauncher, code: Buffer, memoryMb: number, onEnd: () => void) {
     this.#maxBytes = (BASE_MB + 2 * memoryMb) * 1024 * 1024;
@@ -88,7 +88,7 @@ export class PackHostProcess {
     return outcome;
   }
 
-  kill(verdict: GuestAnswer | null = null): void {
+  kill(verdict: PackHostAnswer | null = null): void {
     this.#verdict ??= verdict;
     this.#hasEnded = true;
     this.#setReady(false);
@@ -194,6 +194,6 @@ function residentBytes(pid: number | null): number {
   }
 }
 
-function fail(code: "PACK_TIMEOUT" | "PACK_CRASHED", message: string): GuestAnswer {
+function fail(code: "PACK_TIMEOUT" | "PACK_CRASHED", message: string): PackHostAnswer {
   return { ok: false, failure: { code, message } };
 }

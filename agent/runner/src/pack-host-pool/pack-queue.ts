@@ -1,6 +1,6 @@
 import { SondeError, toSondeError } from "@sonde/schemas/errors";
 import { type Failure, type RunnerRequest } from "@sonde/schemas/reads";
-import type { GuestAnswer } from "../pack-host/pack-host-protocol.ts";
+import type { PackHostAnswer } from "../pack-host/pack-host-protocol.ts";
 import type { PackHostLauncher } from "./pack-host-launcher.ts";
 import { PackHostProcess } from "./pack-host-process.ts";
 import { readCode } from "./read-code.ts";
@@ -35,7 +35,7 @@ export class PackQueue {
   }
 
   /** Never rejects. */
-  run(request: RunRequest): Promise<GuestAnswer> {
+  run(request: RunRequest): Promise<PackHostAnswer> {
     if (this.#waiting >= this.#limits.maxWaiting) {
       return Promise.resolve(fail("AGENT_BUSY", "too many calls are waiting for this pack"));
     }
@@ -57,7 +57,7 @@ export class PackQueue {
     this.#host?.kill(fail("PACK_NOT_ACTIVE", "the pack was withdrawn"));
   }
 
-  async #runNext(request: RunRequest, joined: number): Promise<GuestAnswer> {
+  async #runNext(request: RunRequest, joined: number): Promise<PackHostAnswer> {
     if (performance.now() - joined > this.#limits.maxWaitMs) {
       return fail("AGENT_BUSY", "the calls before this one took too long");
     }
@@ -98,6 +98,6 @@ export class PackQueue {
   }
 }
 
-function fail(code: Failure["code"], message: string): GuestAnswer {
+function fail(code: Failure["code"], message: string): PackHostAnswer {
   return { ok: false, failure: { code, message } };
 }

@@ -1,10 +1,10 @@
-import type { GuestAnswer } from "../pack-host/pack-host-protocol.ts";
+import type { PackHostAnswer } from "../pack-host/pack-host-protocol.ts";
 import type { PackHostLauncher } from "./pack-host-launcher.ts";
 import { type QueueLimits, PackQueue, type RunRequest } from "./pack-queue.ts";
 
 export type PackQueues = {
   /** Never rejects. */
-  run(request: RunRequest): Promise<GuestAnswer>;
+  run(request: RunRequest): Promise<PackHostAnswer>;
   /** Ends the pack's host at once. A running call answers PACK_NOT_ACTIVE. */
   drop(packDigest: string): void;
   close(): void;

@@ -19,19 +19,19 @@ export type PackHostReply =
   | { op: "done"; id: number; failure?: Failure };
 
 /** `result` is raw bytes; the runner passes them on unparsed. */
-export type GuestAnswer = { ok: true; result: Buffer } | { ok: false; failure: Failure };
+export type PackHostAnswer = { ok: true; result: Buffer } | { ok: false; failure: Failure };
 
 const MAX_HEAD_BYTES = 16 * 1024;
-export const MAX_RESULT_BYTES = 4 * 1024 * 1024;
+export const MAX_GUEST_RESULT_BYTES = 4 * 1024 * 1024;
 /** Limits of a pack host's reply. */
-export const REPLY_LIMITS = { maxHeadBytes: MAX_HEAD_BYTES, maxBodyBytes: MAX_RESULT_BYTES };
+export const REPLY_LIMITS = { maxHeadBytes: MAX_HEAD_BYTES, maxBodyBytes: MAX_GUEST_RESULT_BYTES };
 
 const CODES = new Set<unknown>(["PACK_FAILED", "PACK_TIMEOUT", "PACK_CRASHED"]);
 const MAX_MESSAGE = 2000;
 
 export type PackHostNews =
   | Exclude<PackHostReply, { op: "done" }>
-  | { op: "done"; id: number; answer: GuestAnswer };
+  | { op: "done"; id: number; answer: PackHostAnswer };
 
 /** @throws SondeError PACK_CRASHED when the frame is none of the replies above */
 export function parsePackHostReply({ head, body }: Frame): PackHostNews {
@@ -46,7 +46,7 @@ export function parsePackHostReply({ head, body }: Frame): PackHostNews {
   throw misfit();
 }
 
-function parseAnswer(failure: unknown, body: Buffer): GuestAnswer {
+function parseAnswer(failure: unknown, body: Buffer): PackHostAnswer {
   // A result is JSON, so it is never empty.
   const hasResult = body.length > 0;
   if (hasResult === (failure !== undefined)) throw misfit();

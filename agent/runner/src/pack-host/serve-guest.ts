@@ -2,7 +2,7 @@ import type { Readable, Writable } from "node:stream";
 import { type Guest, createGuest } from "@sonde/pack-sdk/runtime";
 import { type Frame, FrameReader, encodeStreamFrame } from "@sonde/schemas/wire";
 import {
-  MAX_RESULT_BYTES,
+  MAX_GUEST_RESULT_BYTES,
   type PackHostReply,
   type PackHostRequest,
 } from "./pack-host-protocol.ts";
@@ -31,8 +31,8 @@ export function serveGuest(input: Readable, output: Writable): void {
     if (outcome === undefined) throw new Error("expected a load request first");
     if (!outcome.ok) return reply({ op: "done", id, failure: outcome.failure });
     const result = Buffer.from(outcome.result, "utf8");
-    if (result.length <= MAX_RESULT_BYTES) return reply({ op: "done", id }, result);
-    const message = `expected a result of at most ${MAX_RESULT_BYTES} bytes`;
+    if (result.length <= MAX_GUEST_RESULT_BYTES) return reply({ op: "done", id }, result);
+    const message = `expected a result of at most ${MAX_GUEST_RESULT_BYTES} bytes`;
     reply({ op: "done", id, failure: { code: "PACK_FAILED", message } });
   }
 }

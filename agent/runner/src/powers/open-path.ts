@@ -10,7 +10,7 @@ import {
   O_RDONLY,
   callsFor,
 } from "./file-calls.ts";
-import { whyPrivate } from "./private-path.ts";
+import { whyPrivate } from "./why-private.ts";
 import { readFailure } from "./read-failure.ts";
 
 export type Kind = "file" | "directory" | "socket";

@@ -16,7 +16,7 @@ export type PowerContext = {
 };
 
 /**
- * The agent's code for one source kind. It reads from the host once and changes nothing.
+ * The runner's code for one source kind. It reads from the host once.
  *
  * Reads run concurrently, so a power keeps no state. It throws SondeError with
  * PERMISSION_NEEDED, SOURCE_NOT_FOUND, READ_NOT_GRANTED, READ_TIMEOUT or READ_FAILED.

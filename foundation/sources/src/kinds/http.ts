@@ -1,6 +1,6 @@
 import type { HttpSource } from "@sonde/schemas/manifest";
 import { checkPath, hasWholePathHole } from "../check-path.ts";
-import { reachesPrivatePath } from "../private-paths.ts";
+import { reachesPrivatePath } from "../declared-private-paths.ts";
 import { quote } from "../quote.ts";
 import { type HoleText, renderTemplate } from "../render-template.ts";
 import type { SourceRules } from "../source-rules.ts";

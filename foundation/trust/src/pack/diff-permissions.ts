@@ -1,5 +1,5 @@
 import { type Manifest, type Requires } from "@sonde/schemas/manifest";
-import { type Capability, type Version, isAboveCeiling } from "@sonde/schemas/names";
+import { type Capability, type Version, isHigherCapability } from "@sonde/schemas/names";
 import semver from "semver";
 import { effectiveCapability } from "@sonde/sources";
 
@@ -69,7 +69,7 @@ function diffProbes(before: Manifest | null, after: Manifest): PermissionDiff["p
     .flatMap((probe) => {
       const from = before === null ? "observe" : effectiveCapability(before, probe);
       const to = effectiveCapability(after, probe);
-      return isAboveCeiling(to, from) ? [{ probe, from, to }] : [];
+      return isHigherCapability(to, from) ? [{ probe, from, to }] : [];
     });
   return { added: missing(now, old), removed: missing(old, now), raised };
 }

@@ -4,7 +4,7 @@ import { AgentName, PublisherName } from "@sonde/schemas/names";
 import { MAX_PACKS } from "@sonde/schemas/wire";
 import { type Static, Type } from "typebox";
 import { buildAuditRecord } from "../../audit/index.ts";
-import type { InstallablePacks } from "../../catalog/index.ts";
+import type { AssignablePacks } from "../../catalog/index.ts";
 import type { KnownAgent } from "../../directory/index.ts";
 import type { Hub } from "../../hub.ts";
 import { maySeeAgent, type Principal } from "../../identity/index.ts";
@@ -14,7 +14,7 @@ const AgentParams = Type.Object({ agent: AgentName });
 const PackParams = Type.Object({ agent: AgentName, publisher: PublisherName, pack: PublisherName });
 
 /** Adds the routes that list agents and change their desired packs. */
-export function addAgentRoutes(hub: Hub, agents: AgentChanges, packs: InstallablePacks): void {
+export function addAgentRoutes(hub: Hub, agents: AgentChanges, packs: AssignablePacks): void {
   const { app, directory, now } = hub;
 
   app.get(

@@ -3,20 +3,17 @@ import { once } from "node:events";
 import { type IncomingMessage } from "node:http";
 import { request } from "node:https";
 import type { AddressInfo } from "node:net";
-import { type Database, openDatabase } from "@sonde/database";
-import { type TestDatabase, startTestDatabase } from "@sonde/database/testing";
 import type { HttpServer } from "@sonde/service";
 import { type KeyedCertificate, createAuthority, openAuthority } from "@sonde/trust/ca";
 import { createSigningKey } from "@sonde/trust/envelope";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { type AuditLog, createAuditStore, openAudit } from "../../audit/index.ts";
 import { type Directory, openDirectory } from "../../directory/index.ts";
-import { migrations } from "../../migrations.ts";
+import { type HubDatabase, openHubDatabase } from "../../testing/open-hub-database.ts";
 import { createEnrolListener } from "./enrol-listener.ts";
 import { createEnrolmentStore } from "./enrolment-store.ts";
 
-let server: TestDatabase;
-let database: Database;
+let database: HubDatabase;
 let auditLog: AuditLog;
 let directory: Directory;
 let authority: KeyedCertificate;
@@ -28,15 +25,7 @@ const fail = (error: Error) => {
 };
 
 beforeAll(async () => {
-  server = await startTestDatabase();
-  database = await openDatabase({
-    dataDir: "/nonexistent",
-    url: server.url,
-    schema: "hub",
-    migrations,
-    maxConnections: 2,
-    onLost: fail,
-  });
+  database = await openHubDatabase();
   directory = await openDirectory(database.sql, fail);
   auditLog = await openAudit(createAuditStore(database.sql, randomUUID()), now);
   const hubId = randomUUID();
@@ -64,7 +53,6 @@ afterAll(async () => {
   await app?.close();
   await directory?.close();
   await database?.close();
-  await server?.close();
 });
 
 /** @param localAddress the client's address; all of 127.0.0.0/8 is this machine */

@@ -1,30 +1,17 @@
 import { randomUUID } from "node:crypto";
-import { type Database, openDatabase } from "@sonde/database";
-import { startTestDatabase, type TestDatabase } from "@sonde/database/testing";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { type Directory, openDirectory } from "../../directory/index.ts";
-import { migrations } from "../../migrations.ts";
+import { type HubDatabase, openHubDatabase } from "../../testing/open-hub-database.ts";
 import { createEnrolmentStore, type EnrolmentStore } from "./enrolment-store.ts";
 
-let server: TestDatabase;
-let database: Database;
+let database: HubDatabase;
 let directory: Directory;
 let store: EnrolmentStore;
 const at = new Date("2026-01-01T12:00:00Z");
 const later = (minutes: number) => new Date(at.getTime() + minutes * 60_000);
 
 beforeAll(async () => {
-  server = await startTestDatabase();
-  database = await openDatabase({
-    dataDir: "/nonexistent",
-    url: server.url,
-    schema: "hub",
-    migrations,
-    maxConnections: 8,
-    onLost(error) {
-      throw error;
-    },
-  });
+  database = await openHubDatabase();
   directory = await openDirectory(database.sql, (error) => {
     throw error;
   });
@@ -33,7 +20,6 @@ beforeAll(async () => {
 afterAll(async () => {
   await directory.close();
   await database.close();
-  await server.close();
 });
 
 async function addToken(agentName: string | null = null): Promise<string> {

@@ -77,15 +77,15 @@ test("a note shares the next record's commit in order, and is written soon witho
     },
   };
   const log = await openAudit(counting, now);
-  const noted = log.note(note({ first: true }));
+  const noted = log.appendSoon(note({ first: true }));
   const appended = await log.append(note({ second: true }));
   expect((await noted).seq).toBe(appended.seq - 1);
   expect(batches).toEqual([2]);
 
-  const alone = await log.note(note({ third: true }));
+  const alone = await log.appendSoon(note({ third: true }));
   expect(await store.readHead()).toEqual({ size: alone.seq, hash: alone.hash });
 
-  const flushed = log.note(note({ fourth: true }));
+  const flushed = log.appendSoon(note({ fourth: true }));
   await log.flush();
   expect(await store.readHead()).toMatchObject({ size: (await flushed).seq });
 });

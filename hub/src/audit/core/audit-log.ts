@@ -27,7 +27,7 @@ export type AuditLog = {
    * Like `append`, but waits up to NOTE_MS for another record to share its commit. Records keep the
    * order in which they were given.
    */
-  note(record: AuditRecord): Promise<AuditEntry>;
+  appendSoon(record: AuditRecord): Promise<AuditEntry>;
   /** The head as this process last saw it. */
   head(): LogHead;
   /** Writes all waiting records. Resolves when each is durable or has failed. */
@@ -111,7 +111,7 @@ export async function openAuditLog(port: AuditPort, later: Later): Promise<Audit
       write();
       return written;
     },
-    note(record) {
+    appendSoon(record) {
       const written = enqueue(record);
       callOff ??= later(NOTE_MS, write);
       return written;

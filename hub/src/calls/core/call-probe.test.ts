@@ -74,7 +74,7 @@ function setUp(
   };
   const auditLog: AuditLog = {
     append: write("audit"),
-    note: write("note"),
+    appendSoon: write("note"),
     head: () => head,
     flush: () => Promise.resolve(),
   };

@@ -11,7 +11,7 @@ import type { AgentAnswer, Links } from "../../links/index.ts";
 import { checkAnswer, checkerOf } from "./check-answer.ts";
 import { type Rendered, renderError, renderResult } from "./render.ts";
 
-/** A call as an MCP client or the REST API makes it. */
+/** A call as an MCP client makes it. */
 export type CallRequest = { tool: string; agent: string; params: Record<string, unknown> };
 
 export type CallPorts = {
@@ -238,8 +238,8 @@ function recordResponse(
  * Queues a response record for the next group commit; the answer does not wait for it. When the
  * write fails, the request stays open, and the next start records its outcome as unknown.
  */
-function appendLater(ports: CallPorts, record: Parameters<AuditLog["note"]>[0]): void {
-  ports.auditLog.note(record).catch((thrown: unknown) => {
+function appendLater(ports: CallPorts, record: Parameters<AuditLog["appendSoon"]>[0]): void {
+  ports.auditLog.appendSoon(record).catch((thrown: unknown) => {
     ports.report(toSondeError(thrown));
   });
 }

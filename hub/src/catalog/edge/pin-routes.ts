@@ -5,14 +5,14 @@ import { buildAuditRecord } from "../../audit/index.ts";
 import type { Hub } from "../../hub.ts";
 import type { Catalog } from "../core/catalog.ts";
 import type { NewPin, PackStore } from "./pack-store.ts";
-import type { InstallablePacks } from "./installable-packs.ts";
+import type { AssignablePacks } from "./assignable-packs.ts";
 
 /** Adds the routes that list pins and held tools, and approve them. */
 export function addPinRoutes(
   hub: Hub,
   catalog: Catalog,
   store: PackStore,
-  packs: InstallablePacks,
+  packs: AssignablePacks,
 ): void {
   const { app, directory, auditLog, now } = hub;
 

@@ -1,24 +1,18 @@
 import { randomUUID } from "node:crypto";
-import { type Database, openDatabase } from "@sonde/database";
-import { startTestDatabase, type TestDatabase } from "@sonde/database/testing";
+import type { Database } from "@sonde/database";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { migrations } from "../../migrations.ts";
+import { type HubDatabase, openHubDatabase } from "../../testing/open-hub-database.ts";
 import type { Change } from "../core/facts.ts";
 import { type Directory, openDirectory } from "./open-directory.ts";
 
-let server: TestDatabase;
+let first: HubDatabase;
 let databases: [Database, Database];
 let directories: [Directory, Directory];
 const problems: Error[] = [];
 
 beforeAll(async () => {
-  server = await startTestDatabase();
-  const open = () =>
-    openDatabase({
-      ...{ dataDir: "/nonexistent", url: server.url, schema: "hub", migrations },
-      ...{ maxConnections: 4, onLost: (error) => problems.push(error) },
-    });
-  databases = [await open(), await open()];
+  first = await openHubDatabase();
+  databases = [first, await first.openAgain()];
   const report = (error: Error) => problems.push(error);
   directories = [
     await openDirectory(databases[0].sql, report),
@@ -27,8 +21,7 @@ beforeAll(async () => {
 });
 afterAll(async () => {
   for (const directory of directories) await directory.close();
-  for (const database of databases) await database.close();
-  await server.close();
+  await first.close();
 });
 
 const addAgent = (directory: Directory, id: string, name: string) =>

@@ -1,6 +1,6 @@
 import type { ErrorCode } from "@sonde/schemas/errors";
 import type { KeyPolicy } from "@sonde/schemas/hub";
-import { type Capability, type Digest, isAboveCeiling } from "@sonde/schemas/names";
+import { type Capability, type Digest, isHigherCapability } from "@sonde/schemas/names";
 
 /** An authenticated subject, the same for API key, OAuth token and browser session. */
 export type Principal = {
@@ -58,7 +58,7 @@ const ROLES: Record<AccessGrant["role"], ReadonlySet<Right["kind"]>> = {
 
 /**
  * Decides whether a principal has a right. Pure. MCP and REST call it for every request, before
- * anything is looked up for the caller.
+ * anything about an agent is looked up for the caller.
  *
  * A call passes two more checks. `Catalog.entries` decides whether the tool exists and on which
  * agents. The agent decides whether the probe runs on its host: `checkCall` in
@@ -81,7 +81,7 @@ function decide(grant: AccessGrant, right: Right): Decision {
   if (right.kind !== "probe.call") return ALLOWED;
   if (!names(grant.agents, right.agent)) return refuse(`this key may not ask agent ${right.agent}`);
   if (!names(grant.probes, right.probe)) return refuse(`this key may not ask probe ${right.probe}`);
-  if (isAboveCeiling(right.capability, grant.capability)) {
+  if (isHigherCapability(right.capability, grant.capability)) {
     return refuse(`this key may only ${grant.capability}, the probe is ${right.capability}`);
   }
   return ALLOWED;

@@ -1,12 +1,11 @@
 import { randomUUID } from "node:crypto";
-import { type Database, openDatabase } from "@sonde/database";
-import { startTestDatabase, type TestDatabase } from "@sonde/database/testing";
+import type { Database } from "@sonde/database";
 import { SondeError } from "@sonde/schemas/errors";
 import { buildResult } from "@sonde/schemas/testing";
 import type { DesiredStateBody } from "@sonde/schemas/wire";
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from "vitest";
 import { type Directory, openDirectory } from "../../directory/index.ts";
-import { migrations } from "../../migrations.ts";
+import { type HubDatabase, openHubDatabase } from "../../testing/open-hub-database.ts";
 import type { AgentCall, AgentLink } from "../core/agent-link-port.ts";
 import { type Lease, type Links, openLinks } from "./open-links.ts";
 
@@ -18,16 +17,16 @@ const DIGEST = `sha256:${"a".repeat(64)}`;
 const ENVELOPE = { payloadType: "x", payload: "", signatures: [{ keyid: DIGEST, sig: "" }] };
 
 type TestHub = { database: Database; directory: Directory; links: Links };
-let server: TestDatabase;
+let installation: HubDatabase;
 let hubs: [TestHub, TestHub];
 let names: [string, string];
 const problems: Error[] = [];
 let replaced: string[];
 
 beforeAll(async () => {
-  server = await startTestDatabase();
+  installation = await openHubDatabase();
 });
-afterAll(() => server.close());
+afterAll(() => installation.close());
 beforeEach(async () => {
   names = [randomUUID(), randomUUID()];
   replaced = [];
@@ -44,10 +43,7 @@ afterEach(async () => {
 
 /** @param unheard true hides the start of this hub from the others */
 async function openHub(self: string, unheard = false): Promise<TestHub> {
-  const database = await openDatabase({
-    ...{ dataDir: "/nonexistent", url: server.url, schema: "hub", migrations },
-    ...{ maxConnections: 4, onLost: (error) => problems.push(error) },
-  });
+  const database = await installation.openAgain();
   const { sql } = database;
   const report = (error: Error) => problems.push(error);
   const directory = await openDirectory(sql, report);

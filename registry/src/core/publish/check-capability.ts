@@ -1,6 +1,6 @@
 import { SondeError } from "@sonde/schemas/errors";
 import { type Manifest } from "@sonde/schemas/manifest";
-import { type Capability, isAboveCeiling } from "@sonde/schemas/names";
+import { type Capability, isHigherCapability } from "@sonde/schemas/names";
 import { classifySource, effectiveCapability } from "@sonde/sources";
 
 /** Step 8: refuses a probe or source, used or not, above the registry's ceiling. */
@@ -14,7 +14,7 @@ export function checkCapability(manifest: Manifest, ceiling: Capability): void {
     ),
   ];
   for (const [what, level] of levels) {
-    if (isAboveCeiling(level, ceiling)) {
+    if (isHigherCapability(level, ceiling)) {
       throw new SondeError("CAPABILITY_REFUSED", `${what}: expected ${ceiling}, got ${level}`);
     }
   }

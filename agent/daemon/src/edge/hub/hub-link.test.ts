@@ -1,10 +1,9 @@
 import { createPublicKey, randomUUID } from "node:crypto";
 import type { SondeError } from "@sonde/schemas/errors";
+import { buildHello, buildResult } from "@sonde/schemas/testing";
 import {
   type DesiredStateBody,
-  type HelloBody,
   type PackReportBody,
-  type ResultBody,
   type MessageType,
   OWN_PROTOCOL,
   PROTOCOL_CLOSE_CODE,
@@ -24,36 +23,8 @@ import {
 } from "../../testing/test-hub.ts";
 
 const DIGEST = `sha256:${"a".repeat(64)}`;
-const hello: HelloBody = {
-  name: "web-1",
-  agentVersion: "0.1.0",
-  bootId: "b",
-  os: "o",
-  kernel: "k",
-  arch: "x64",
-  binarySha256: DIGEST,
-  configSha256: DIGEST,
-  maxCapability: "observe",
-  wall: "same-uid",
-  packs: [],
-  auditHead: EMPTY_HEAD,
-  registryHead: null,
-};
+const hello = buildHello();
 const report: PackReportBody = { packs: [], auditHead: EMPTY_HEAD, registryHead: null };
-
-function buildResult(call: Call): ResultBody {
-  return {
-    callId: call.callId,
-    status: "ok",
-    data: {},
-    truncated: false,
-    redactions: { count: 0, rules: {} },
-    collectedAt: "2026-01-01T00:00:00.000Z",
-    reads: [],
-    timings: { checks: 0, reads: 0, scrub: 0, guest: 0, audit: 0, total: 0 },
-    auditHead: EMPTY_HEAD,
-  };
-}
 
 let hub: TestHub;
 let link: HubLink | undefined;
@@ -87,7 +58,7 @@ function startLink(identity = hub.identity): void {
       onDesiredState: (body) => desired.push(body),
       onCall(call) {
         calls.push(call);
-        return Promise.resolve(encodeBody(buildResult(call)));
+        return Promise.resolve(encodeBody(buildResult(call.callId)));
       },
     },
     onRefused: (why) => refused.resolve(why),

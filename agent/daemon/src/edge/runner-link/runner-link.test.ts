@@ -98,7 +98,7 @@ const lengths = (frame: number, head: number) => {
 
 test("a reply that follows the protocol is accepted", async () => {
   fakeRunner(answerAs("1"));
-  expect((await link.read([read], 100, [])).reads).toEqual({ it: data({ text: "1" }) });
+  expect((await link.read([read], 100, [], true)).reads).toEqual({ it: data({ text: "1" }) });
   expect(link.runners()).toEqual([hello]);
   expect(statSync(socketPath()).mode & 0o777).toBe(0o600);
 });
@@ -113,7 +113,9 @@ test.each<[string, Answer]>([
   ],
 ])("%s fails the call and nothing else", async (_, answer) => {
   fakeRunner(answer);
-  await expect(link.read([read], 100, [])).rejects.toMatchObject({ code: "RUNNER_UNAVAILABLE" });
+  await expect(link.read([read], 100, [], true)).rejects.toMatchObject({
+    code: "RUNNER_UNAVAILABLE",
+  });
   expect(link.runners()).toHaveLength(1);
 });
 
@@ -136,12 +138,22 @@ test.each<[string, Answer]>([
 ])("%s ends the connection; the question goes to the next runner", async (_, answer) => {
   const taken = fakeRunner(answer);
   await expect.poll(() => link.runners()).toHaveLength(1);
-  const reading = link.read([read], 100, []);
+  const reading = link.read([read], 100, [], true);
   await new Promise((resolve) => taken.on("close", resolve));
   await expect.poll(() => log.join()).toContain("runner-gone");
   expect(log.join()).not.toContain("did not answer in time");
   fakeRunner(answerAs("2"));
   expect((await reading).reads).toEqual({ it: data({ text: "2" }) });
+});
+
+test("a read that may change the host is not performed a second time", async () => {
+  const taken = fakeRunner(({ id }) => ({ head: { id: id + 1, op: "drop" } }));
+  await expect.poll(() => link.runners()).toHaveLength(1);
+  const reading = link.read([read], 100, [], false);
+  const refused = expect(reading).rejects.toMatchObject({ code: "RUNNER_UNAVAILABLE" });
+  await new Promise((resolve) => taken.on("close", resolve));
+  fakeRunner(answerAs("2"));
+  await refused;
 });
 
 test.each<[string, Answer]>([
@@ -190,10 +202,10 @@ test("a read goes to a runner with exactly its groups, a guest to one with none"
   fakeRunner(answerAs("plain"), { ...hello, pid: 2 });
   await expect.poll(() => link.runners()).toHaveLength(2);
   expect(await link.run(guest)).toMatchObject({ ok: true, result: json("plain") });
-  expect((await link.read([read], 100, ["docker"])).reads).toEqual({
+  expect((await link.read([read], 100, ["docker"], true)).reads).toEqual({
     it: data({ text: "powerful" }),
   });
-  expect((await link.read([read], 100, [])).reads).toEqual({ it: data({ text: "plain" }) });
+  expect((await link.read([read], 100, [], true)).reads).toEqual({ it: data({ text: "plain" }) });
   expect([[], ["docker"], ["adm"]].map((groups) => link.serves(groups))).toEqual([
     true,
     true,
@@ -207,8 +219,8 @@ test("while its runner is away, a read does not go to a runner with more groups"
   await expect.poll(() => link.runners()).toHaveLength(1);
   const refused = { code: "RUNNER_UNAVAILABLE" };
   await Promise.all([
-    expect(link.read([read], 100, [])).rejects.toMatchObject(refused),
-    expect(link.read([read], 100, ["docker"])).rejects.toMatchObject(refused),
+    expect(link.read([read], 100, [], true)).rejects.toMatchObject(refused),
+    expect(link.read([read], 100, ["docker"], true)).rejects.toMatchObject(refused),
     expect(link.run(guest)).rejects.toMatchObject(refused),
   ]);
   expect(asked).toEqual([]);

@@ -15,16 +15,23 @@ export type RunAsk = Omit<Extract<RunnerRequest, { op: "run" }>, "id" | "op"> & 
 
 /**
  * The agent's connections to its runners. Questions run concurrently. If a runner
- * disconnects, its open questions are retried once on its replacement. A retry is safe:
- * reads change nothing, and guests are pure functions.
+ * disconnects, its open questions are retried once on its replacement: guests, which are pure
+ * functions, and reads that only observe. A read above `observe` may change the host, and is not
+ * retried.
  */
 export type RunnerLink = {
   /**
-   * Performs reads on a runner that is in exactly `neededGroups`.
+   * Performs reads on a runner that is in exactly `neededGroups`. `mayRetry` says whether they may
+   * be performed twice.
    *
    * @throws SondeError RUNNER_UNAVAILABLE, RESULT_TOO_LARGE
    */
-  read(reads: FilledRead[], timeoutMs: number, neededGroups: string[]): Promise<ReadsDone>;
+  read(
+    reads: FilledRead[],
+    timeoutMs: number,
+    neededGroups: string[],
+    mayRetry: boolean,
+  ): Promise<ReadsDone>;
   /** Runs a guest on a runner without groups, since a guest needs none. Throws as `read` does. */
   run(request: RunAsk): Promise<RunDone>;
   /** Ends the pack's hosts on every runner. Does not wait for it. */
@@ -68,18 +75,18 @@ export async function createRunnerLink(options: RunnerLinkOptions): Promise<Runn
   );
   await listen(server, socketPath, socketMode);
   return {
-    read: (reads, timeoutMs, neededGroups) =>
+    read: (reads, timeoutMs, neededGroups, mayRetry) =>
       fleet.ask(
         { head: { op: "read", reads, timeoutMs } },
         timeoutMs + READ_GRACE_MS,
-        neededGroups,
+        { groups: neededGroups, mayRetry },
         (reply) => checkReads(reads, reply),
       ),
     run: ({ input, ...guest }) =>
       fleet.ask(
         { head: { op: "run", ...guest }, body: input },
         guest.timeoutMs + RUN_GRACE_MS,
-        [],
+        { groups: [], mayRetry: true },
         takeRun,
       ),
     drop: (packDigest) => fleet.tellAll({ head: { op: "drop", packDigest } }),
@@ -136,7 +143,7 @@ class Fleet {
   async ask<T>(
     request: RunnerAsk,
     deadlineMs: number,
-    groups: string[],
+    { groups, mayRetry }: { groups: string[]; mayRetry: boolean },
     check: (reply: RunnerReply) => T,
   ): Promise<T> {
     for (let attempt = 0; ; attempt++) {
@@ -145,7 +152,7 @@ class Fleet {
         return check(await connection.ask(request, deadlineMs));
       } catch (thrown) {
         const error = toSondeError(thrown);
-        if (error.code !== "RUNNER_UNAVAILABLE" || attempt > 0) throw error;
+        if (error.code !== "RUNNER_UNAVAILABLE" || attempt > 0 || !mayRetry) throw error;
       }
     }
   }

@@ -4,7 +4,7 @@ import type { Catalog } from "../core/catalog.ts";
 import type { PackStore } from "./pack-store.ts";
 
 /** Packs that can be assigned to agents. */
-export type InstallablePacks = {
+export type AssignablePacks = {
   /**
    * Fetches the version that `wanted` resolves to, verifies it by this hub's policy and stores it.
    *
@@ -19,12 +19,12 @@ export type InstallablePacks = {
   approveTools(pack: HubPack, by: string, at: Date): Promise<void>;
 };
 
-export function createInstallablePacks(
+export function createAssignablePacks(
   catalog: Catalog,
   store: PackStore,
   pins: () => ReadonlyMap<string, unknown>,
-  obtain: InstallablePacks["obtain"],
-): InstallablePacks {
+  obtain: AssignablePacks["obtain"],
+): AssignablePacks {
   const approve = async (pack: HubPack, by: string, at: Date, replace: boolean) => {
     const wanted = catalog
       .definitionsOf(pack)

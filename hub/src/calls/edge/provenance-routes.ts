@@ -9,7 +9,7 @@ import type { AuditStore } from "../../audit/index.ts";
 import type { Hub } from "../../hub.ts";
 
 /** Adds the route that tells the provenance of one answer. */
-export function addCallRoutes(hub: Hub, store: AuditStore): void {
+export function addProvenanceRoutes(hub: Hub, store: AuditStore): void {
   const { app, auditLog } = hub;
 
   app.get(
