@@ -67,5 +67,5 @@ test("its types, its fixtures and the architecture rules are checked", async () 
     env: { PATH: process.env["PATH"], NO_COLOR: "1" },
   });
   expect(stdout).toMatch(/✓ .*packs\/hello\/src\/pack\.test\.ts > greet: in the isolate/);
-  expect(stdout).toMatch(/✓ .*test\/architecture\.test\.ts > packs import what is made for guests/);
+  expect(stdout).toMatch(/✓ .*test\/architecture\.test\.ts > packs import only guest modules/);
 });
