@@ -13,7 +13,7 @@ function forEachPack(allowed: string[]): Record<string, string[]> {
   );
 }
 
-/** The table of docs/ARCHITECTURE.md: what each folder may import from this workspace. */
+/** What each folder may import from this workspace; docs/ARCHITECTURE.md has the same table. */
 const MAY_IMPORT: Record<string, string[]> = {
   schemas: [],
   "foundation/scrub": ["@sonde/schemas"],
@@ -127,6 +127,28 @@ test("every folder imports only what the table allows", () => {
   expect(wrong).toEqual([]);
 });
 
+test("docs/ARCHITECTURE.md has the same table", () => {
+  const text = readFileSync(join(root, "docs/ARCHITECTURE.md"), "utf8");
+  const [, table = ""] = /\| may import \|\n\|---\|---\|---\|\n((?:\|.*\n)+)/.exec(text) ?? [];
+  const rows = [...table.matchAll(/^\| `([^`]+)\/` \|.*\| ([^|]+) \|$/gm)].map(
+    ([, folder = "", allowed = ""]) => {
+      const [always = ""] = allowed.split(/; tests also|\(never/);
+      const rest = /\(never [^)]*\)(.*)/.exec(allowed)?.[1] ?? "";
+      return [
+        folder,
+        [...`${always}${rest}`.matchAll(/`([^`]+)`/g)].map(([, name]) => name).sort(),
+      ];
+    },
+  );
+  const said = new Map(rows as [string, string[]][]);
+  said.delete("test");
+  const checked = Object.entries(MAY_IMPORT).map(([folder, allowed]): [string, string[]] => [
+    folder.replace(/^packs\/.*/, "packs/*"),
+    allowed.map((name) => name.replace("@sonde/", "")).sort(),
+  ]);
+  expect(said).toEqual(new Map(checked));
+});
+
 test("no relative import leaves its package", () => {
   const wrong = imports.filter(({ file, from, specifier }) => {
     if (!specifier.startsWith(".")) return false;
@@ -197,7 +219,7 @@ test("core uses no clock, timer, randomness or environment", () => {
   expect(wrong).toEqual([]);
 });
 
-test("a feature of the hub imports another only through its index, and main installs the features", () => {
+test("a feature of the hub imports another only through its index, and main wires the features", () => {
   const featureOf = (path: string) => /^hub\/src\/([a-z-]+)\//.exec(path)?.[1];
   const wrong = imports.filter(({ file, specifier }) => {
     if (!file.startsWith("hub/src/") || isTest(file) || !specifier.startsWith(".")) return false;

@@ -12,6 +12,12 @@ const PRIVATE_FOLDERS = [
   ["var", "lib", "sonde"],
 ];
 
+/** True for a real path in one of those folders. Declared patterns are for `reachesPrivatePath`. */
+export function isInPrivateFolder(path: string): boolean {
+  const segments = path.split("/").slice(1);
+  return PRIVATE_FOLDERS.some((folder) => folder.every((name, index) => segments[index] === name));
+}
+
 /**
  * True when a path that fits the pattern may be private: beneath one of those folders, or
  * a file of a process or of the kernel that `process-files` does not allow.

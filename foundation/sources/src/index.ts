@@ -3,6 +3,7 @@
 // use it.
 export { checkSource } from "./check-source.ts";
 export { classifySource, effectiveCapability } from "./classify-source.ts";
+export { isInPrivateFolder } from "./declared-private-paths.ts";
 export { deriveRequires } from "./derive-requires.ts";
 export { describeRead, titleOf } from "./describe-read.ts";
 export { findMisfit } from "./hole-value.ts";

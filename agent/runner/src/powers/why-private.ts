@@ -1,4 +1,4 @@
-import { UNREADABLE_OF_PROC, isReadableOfProcess } from "@sonde/sources";
+import { UNREADABLE_OF_PROC, isInPrivateFolder, isReadableOfProcess } from "@sonde/sources";
 
 const PROCESS = /^([0-9]+|self|thread-self)$/;
 
@@ -13,6 +13,8 @@ export function whyPrivate(path: string, denyPaths: string[]): string | null {
   if (denyPaths.some((denied) => path === denied || path.startsWith(`${denied}/`))) {
     return "it belongs to the agent";
   }
+  // A hole with a root, such as /etc, can lead here though the manifest names no such folder.
+  if (isInPrivateFolder(path)) return "it is a device or belongs to Sonde";
   const parts = path.split("/");
   for (const [index, part] of parts.entries()) {
     if (part !== "proc") continue;

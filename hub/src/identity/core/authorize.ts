@@ -60,9 +60,8 @@ const ROLES: Record<AccessGrant["role"], ReadonlySet<Right["kind"]>> = {
  * Decides whether a principal has a right. Pure. MCP and REST call it for every request, before
  * anything about an agent is looked up for the caller.
  *
- * A call passes two more checks. `Catalog.entries` decides whether the tool exists and on which
- * agents. The agent decides whether the probe runs on its host: `checkCall` in
- * `agent/daemon/src/core/run-probe.ts`.
+ * Rights are one check of a call among others. `planCall` in `call-probe.ts` has all of the hub's.
+ * `agent/daemon/src/core/run-probe.ts` has the agent's, which decides whether a probe runs on its host.
  */
 export function authorize({ grants }: Principal, right: Right): Decision {
   let refusal: Decision = refuse(`this key may not do ${right.kind}`);
