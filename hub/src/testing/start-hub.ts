@@ -12,6 +12,7 @@ import {
   chownSync,
   mkdirSync,
   mkdtempSync,
+  readdirSync,
   readFileSync,
   rmSync,
   writeFileSync,
@@ -46,6 +47,7 @@ import {
 import { WebSocket } from "ws";
 import { createEnrolmentStore } from "../agents/edge/enrolment-store.ts";
 import { openDirectory } from "../directory/index.ts";
+import { openHubKeys } from "../keys/open-hub-keys.ts";
 import { migrations } from "../migrations.ts";
 
 const NOBODY = 65_534;
@@ -101,8 +103,6 @@ export async function startHub(
   const at = (...parts: string[]) => join(root, ...parts);
   chmodSync(root, 0o755);
   mkdirSync(at("data"));
-  if (account.uid !== undefined) chownSync(at("data"), account.uid, account.gid);
-
   const acme = createSampleKey();
   const archive = buildSampleArchive();
   const registry = await startSampleRegistry();
@@ -143,16 +143,19 @@ export async function startHub(
     }),
   );
 
-  // The first start makes the keys; the agent is one that enrolled four days ago.
-  let running = await startProcess(root, account);
-  await stopProcess(running.child);
+  // The keys are there before the first start, so that an agent can have enrolled four days ago.
+  const keys = await openHubKeys(at("data", "keys"), ["localhost"], () => new Date());
   const readKey = (name: string) => readFileSync(at("data", "keys", name), "utf8");
   const files = { certificate: readKey("ca.pem"), privateKey: readKey("ca-key.pem") };
   const database = await open();
-  const agent = await enrolFourDaysAgo(database, files, running.ready.hubId);
+  const agent = await enrolFourDaysAgo(database, files, keys.hubId);
   await seed(database);
   await database.close();
-  running = await startProcess(root, account);
+  if (account.uid !== undefined) {
+    const made = readdirSync(at("data"), { recursive: true, encoding: "utf8" });
+    for (const path of ["", ...made]) chownSync(at("data", path), account.uid, account.gid);
+  }
+  let running = await startProcess(root, account);
 
   const operatorKey = readFileSync(at("data", "operator-key"), "utf8").trim();
   const ca = Buffer.from(files.certificate);
