@@ -1,3 +1,6 @@
+import { anyCase } from "./any-case.ts";
+import { TOKEN_FORMS } from "./token-forms.ts";
+
 /**
  * The built-in scrub rules as data. Every pattern takes linear time by construction: a
  * run of characters is either consumed by the match or bounded, and no match starts again
@@ -11,42 +14,10 @@ type TextRule = {
   secret: string;
 };
 
-/** Endings of a secret's name, as in `NAME=value`, `"name": "value"` and `--name value`. */
-const SECRET_NAME = [
-  "password",
-  "passwd",
-  "passphrase",
-  "(?<=[_-])pass",
-  "(?<=[_;-])pwd",
-  "secret",
-  "token",
-  "credentials?",
-  "authorization",
-  "connection[_-]?string",
-  "api[_-]?key",
-  "(?:access|private|secret|signing|encryption|master|account|shared)[_-]?key",
-  "(?<!public)(?<!primary)(?<!foreign)[_-]key",
-  "(?<=[:/_-])_?auth(?<=_auth)",
-  "phpsessid",
-  "jsessionid",
-].join("|");
+/** A token begins where a word does, or after an escape of a string or an address. */
+const START = "(?<!(?<!\\\\|%[0-9A-F])[A-Za-z0-9])";
 
-/** A value: quoted, quoted inside a JSON string, or bare. Excludes markers of an earlier pass. */
-const VALUE = [
-  '"(?!\\[redacted:)(?:[^"\\\\\\r\\n]|\\\\.)+"?',
-  '\\\\"(?!\\[redacted:)(?:[^"\\\\\\r\\n]|\\\\[^"])+(?:\\\\")?',
-  "'(?!\\[redacted:)[^'\\r\\n]+'?",
-  // Also excludes the start of an object or list, and words that mean "no secret".
-  "(?!\\[redacted:|[{[]\\s{0,4}[\"'{[}\\]\\\\]|[{[]\\s|(?:null|true|false)(?:[\\s\"'\\\\,;&}\\]]|$))[^\\s\\0\"'\\\\,;&]+",
-].join("|");
-
-export const TEXT_RULES: readonly TextRule[] = [
-  {
-    // A key without its end marker was cut short, so everything after its start is dropped.
-    name: "private-key",
-    secret:
-      "-----BEGIN [A-Z0-9 ]{0,40}PRIVATE KEY(?: BLOCK)?-----[^]*?(?:-----END [A-Z0-9 ]{0,40}PRIVATE KEY(?: BLOCK)?-----|$)",
-  },
+const RULES: readonly TextRule[] = [
   {
     name: "jwt",
     secret:
@@ -59,96 +30,71 @@ export const TEXT_RULES: readonly TextRule[] = [
   },
   { name: "url-credentials", keep: "://", secret: "[^\\s:@/\"'<>\\\\[]{16,256}(?=@)" },
   {
-    name: "authorization",
-    keep: "(?i:authorization[\"'\\\\]{0,2}\\s{0,4}[:=]\\s{0,4}[\"'\\\\]{0,2})",
-    secret: "(?!\\[redacted:)(?:[A-Za-z]{3,12}[ \\t]{1,4})?[^\\s\"'\\\\,;]+",
-  },
-  {
-    name: "cookie",
-    keep: "(?i:(?<![\\w-])(?:set-)?cookie:\\s{0,4})",
-    secret: "(?!\\[redacted:)[^\\s\"'\\\\][^\\r\\n\"'\\\\]*",
-  },
-  {
     name: "bearer",
-    keep: "(?i:(?<![A-Za-z])bearer[ \\t]{1,4})",
+    keep: `(?<![A-Za-z])${anyCase("bearer")}[ \\t]{1,4}`,
     secret: "[A-Za-z0-9._~+/=-]{16,}",
-  },
-  {
-    // A line of an .env file, an environment or a container's Env. The rest of the line
-    // is the value.
-    name: "named",
-    keep: `(?i:${SECRET_NAME})(?<=(?:^|[\\n\\0])(?:export )?[A-Z0-9_]{1,80})=`,
-    secret: "(?![\"']?\\[redacted:)[^\\r\\n\\0]+",
-  },
-  {
-    name: "named",
-    keep: `(?i:${SECRET_NAME})(?<="[A-Z0-9_]{1,80})=`,
-    secret: '(?!\\[redacted:)[^"\\\\\\r\\n]+',
-  },
-  {
-    name: "named",
-    keep: `(?i:(?:${SECRET_NAME})["'\\\\]{0,2}\\s{0,4}(?:=>|[:=](?!>))\\s{0,4})`,
-    secret: `(?:${VALUE})`,
-  },
-  {
-    name: "named",
-    keep: `(?i:(?:${SECRET_NAME})(?<=--[a-z0-9_-]{0,60})[\\s\\0]{1,4})`,
-    secret: `(?!-)(?:${VALUE})`,
   },
   {
     name: "password",
     keep: "(?<![\\w-])(?:-u|--user|--proxy-user)[\\s\\0=][^\\s\\0:\"']{0,64}:",
     secret: "(?!\\d{1,10}(?:[\\s\\0\"']|$))(?!\\[redacted:)[^\\s\\0\"']+",
   },
-  { name: "aws-key", secret: "(?<![A-Z0-9])A(?:KIA|SIA)[A-Z0-9]{16}(?![A-Z0-9])" },
-  { name: "github-token", secret: "gh[pousr]_[A-Za-z0-9]{36,}|github_pat_[A-Za-z0-9_]{22,}" },
-  { name: "gitlab-token", secret: "gl(?:pat|rt|dt|cbt)-[A-Za-z0-9_-]{20,}" },
   {
-    name: "slack-token",
-    secret: "xox[abeoprs]-[A-Za-z0-9-]{10,}|hooks\\.slack\\.com/services/[A-Za-z0-9/_+-]{20,}",
+    name: "signature",
+    keep: "[?&;](?:sig|key|X-(?:Amz|Goog)-Signature)=",
+    secret: "[A-Za-z0-9%+/=_-]{16,}",
   },
   {
-    name: "google-key",
-    secret: "AIza[A-Za-z0-9_-]{35}|ya29\\.[A-Za-z0-9_-]{20,}|GOCSPX-[A-Za-z0-9_-]{20,}",
+    // The password in a .pgpass file: host, port, database, user, password.
+    name: "password",
+    keep: ":(?<=(?:^|\\n)[A-Za-z0-9_.*/-]{1,100}:)(?:\\d{1,5}|\\*):[^:\\s]{1,63}:[^:\\s]{1,63}:(?!\\[redacted:)",
+    secret: "[^\\s:]{1,256}(?=[\\r\\n]|$)",
   },
-  { name: "stripe-key", secret: "[sr]k_(?:live|test)_[A-Za-z0-9]{16,}|whsec_[A-Za-z0-9+/=]{16,}" },
-  { name: "ai-key", secret: "(?<![A-Za-z0-9_-])sk-(?:ant-|proj-)?[A-Za-z0-9_-]{32,}" },
-  { name: "npm-token", secret: "npm_[A-Za-z0-9]{36}" },
-  { name: "pypi-token", secret: "pypi-AgE[A-Za-z0-9_-]{50,}" },
-  { name: "sendgrid-key", secret: "SG\\.[A-Za-z0-9_-]{16,64}\\.[A-Za-z0-9_-]{16,}" },
-  { name: "vault-token", secret: "hv[sbr]\\.[A-Za-z0-9_-]{20,}" },
-  { name: "docker-token", secret: "dckr_pat_[A-Za-z0-9_-]{20,}" },
-  { name: "digitalocean-token", secret: "do[opr]_v1_[a-f0-9]{64}" },
-  { name: "age-key", secret: "AGE-SECRET-KEY-1[0-9A-Z]{58}" },
+  {
+    name: "password",
+    keep: `(?:${anyCase("identified by")}(?: ${anyCase("password")})?|${anyCase("password")}(?: FOR [^\\s]{1,80} =)?) (?=["'])`,
+    secret: "[\"'](?!\\[redacted:)[^\"'\\r\\n]{1,256}[\"']",
+  },
+  {
+    // In prose only what has a digit. "The password is required" stays.
+    name: "password",
+    keep: `${anyCase("password")}(?: for [^\\s]{1,80})? is `,
+    secret: "(?=[^\\s]{0,80}[0-9])[^\\s\"',;]{4,}",
+  },
+  {
+    name: "password",
+    keep: "(?<![A-Za-z0-9])(?:password|ENV [A-Z0-9_]{0,60}(?:PASSWORD|TOKEN|SECRET|_KEY|PASS)) (?<=machine [^\\n]{1,200}|ENV [^\\n]{1,80})",
+    secret: "(?!\\[redacted:)[^\\s]{1,256}",
+  },
+  {
+    name: "password",
+    keep: "(?<![A-Za-z0-9-])(?:sshpass -p ?|redis-cli [^\\n]{0,100}-a |mysql(?:dump|admin)? [^\\n]{0,100}-p(?=[^\\s]))",
+    secret: "(?!\\[redacted:)[^\\s\\0]+",
+  },
+  // The rest of these tokens marks them, so their first characters stay.
+  {
+    name: "discord-token",
+    secret:
+      "\\.[A-Za-z0-9_-]{6}\\.[A-Za-z0-9_-]{27,40}(?<=[MNO][A-Za-z0-9_-]{23,25}\\.[A-Za-z0-9_-]{6}\\.[A-Za-z0-9_-]{27,40})",
+  },
+  { name: "telegram-token", secret: ":AA[A-Za-z0-9_-]{33}(?<=[0-9]{8,10}:AA[A-Za-z0-9_-]{33})" },
+  { name: "azure-secret", secret: "[78]Q~[A-Za-z0-9_~.-]{31,34}" },
+  { name: "terraform-token", secret: "\\.atlasv1\\.[A-Za-z0-9_=-]{60,}" },
+  { name: "google-key", secret: "//0(?<=(?<![A-Za-z0-9])1//0)[A-Za-z0-9_-]{30,}" },
   {
     name: "password-hash",
-    secret: "\\$(?:1|2[abxy]|5|6|y|argon2(?:id|i|d)|scrypt)\\$[./A-Za-z0-9$=,+]{8,}",
+    secret: "\\$(?:1|2[abxy]|5|6|y|7|apr1|argon2(?:id|i|d)|scrypt)\\$[./A-Za-z0-9$=,+]{8,}",
   },
-  { name: "sonde-key", secret: "sonde_(?:ak|et)_[A-Za-z0-9_-]{20,}(?:\\.[0-9a-f]{64})?" },
 ];
 
-const SECRET_KEY = new RegExp(`(?:${SECRET_NAME})$`, "i");
-const SECRET_OPTION = new RegExp(`^--?[a-z0-9_-]{0,60}(?:${SECRET_NAME})$`, "i");
+/** The rules' names in the order of the pattern. Each has two groups: what stays, and the secret. */
+export const RULE_NAMES = [...RULES.map(({ name }) => name), ...TOKEN_FORMS.map(([name]) => name)];
 
-/** True when a member of this name holds a secret, whatever its value looks like. */
-export function isSecretKey(name: string): boolean {
-  return name.length <= 200 && SECRET_KEY.test(name);
-}
-
-/** True when a command's next argument is a secret. */
-export function isSecretOption(argument: string): boolean {
-  return argument.length <= 100 && SECRET_OPTION.test(argument);
-}
-
-/** Returns the marker's kind for a value that only its name gives away. */
-export function kindOfName(name: string): string {
-  const kinds = [
-    ["password", /pass|pwd/i],
-    ["token", /token|sessid|sessionid/i],
-    ["authorization", /auth/i],
-    ["connection-string", /connection/i],
-    ["credential", /credential/i],
-    ["key", /key/i],
-  ] as const;
-  return kinds.find(([, pattern]) => pattern.test(name))?.[0] ?? "secret";
-}
+/** All rules as one pattern. */
+export const RULES_PATTERN = new RegExp(
+  [
+    ...RULES.map(({ keep, secret }) => `(${keep ?? ""})(${secret})`),
+    `${START}(?:${TOKEN_FORMS.map(([, form]) => `()(${form})`).join("|")})`,
+  ].join("|"),
+  "g",
+);

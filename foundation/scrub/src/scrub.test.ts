@@ -62,6 +62,7 @@ const planted: [string, string, string][] = [
   ["age-key", `AGE-SECRET-KEY-1${"Q".repeat(58)}`, "QQQQ"],
   ["password-hash", "root:$6$salt$abcdefgh/123:19000", "abcdefgh"],
   ["sonde-key", `sonde_ak_${"k".repeat(43)}`, "kkkk"],
+  ["sonde-key", `sonde_pt_${"k".repeat(43)}`, "kkkk"],
   ["sonde-key", `sonde_et_${"l".repeat(43)}.${"0".repeat(64)}`, "llll"],
 ];
 
@@ -108,6 +109,49 @@ test("a member is replaced by its name, whatever its value looks like", () => {
     tokenCount: 4,
     public_key: "ssh-ed25519 AAAA",
   });
+});
+
+test("a member's value that is none stays", () => {
+  const innocent = {
+    tokens: 4,
+    pass: 12,
+    pwd: "/root",
+    auth: { method: "ldap", enabled: true },
+    auths: { "registry.example": {} },
+    cookies: 3,
+    token: "none",
+    apiKey: "${API_KEY}",
+    kty: "OKP",
+    x: "public",
+  };
+  expect(clean(innocent)).toEqual(innocent);
+});
+
+test("members that are secrets by a word, in the plural, or by their neighbour", () => {
+  const secrets = {
+    pass: "x1",
+    pwd: "x1",
+    cookie: "x1",
+    auth: "x1=",
+    auths: { r: { auth: "x1=" } },
+    tokens: ["x1", "x2"],
+    privateKeys: { a: "x1" },
+    jwk: { kty: "OKP", d: "x1", x: "public" },
+  };
+  const text = JSON.stringify(clean(secrets));
+  expect(text).not.toMatch(/x[12]/);
+  expect(text).toContain("public");
+});
+
+test("a private key in a list of lines is replaced, also without its first or last lines", () => {
+  const lines = pem.trim().split("\n");
+  const wide = [lines[0], "A".repeat(64), "B".repeat(20), lines.at(-1)];
+  for (const part of [wide, wide.slice(1), wide.slice(0, -1)]) {
+    const text = JSON.stringify(clean(["before this", ...part, "after that"]));
+    expect(text).not.toMatch(/AAAA|BBBB/);
+    expect(text).toContain("before this");
+    expect(text).toContain("after that");
+  }
 });
 
 test("JSON text stays JSON, also when it is one object per line", () => {
@@ -211,6 +255,30 @@ test("hostile text costs time in proportion to its length", () => {
     "\\",
     "-",
     "A",
+    "_key=",
+    "token:",
+    "<token>",
+    "<token ",
+    "name=token ",
+    "%3D",
+    "token%3D",
+    "token\n  ",
+    "\na1_secret ",
+    "token: |\n",
+    "token: |\n ",
+    "token:\n- ",
+    "password: a ",
+    "authorization: a a=b,",
+    "-----END PRIVATE KEY-----",
+    "a\n-----END PRIVATE KEY-----",
+    "A=\n",
+    "\\n",
+    "PRIVATE KEY",
+    ":1:a:a:",
+    "a:1:",
+    "sk-",
+    "secret_",
+    "password is ",
   ];
   for (const seed of seeds) {
     const text = seed.repeat(Math.ceil(1_000_000 / seed.length));

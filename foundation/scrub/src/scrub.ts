@@ -1,9 +1,14 @@
 import { SondeError } from "@sonde/schemas/errors";
 import { type Redactions } from "@sonde/schemas/wire";
-import { TEXT_RULES, isSecretKey, isSecretOption, kindOfName } from "./scrub-rules.ts";
+import { scrubNamed } from "./named-secrets.ts";
+import { linesOfPrivateKeys, scrubPrivateKeys } from "./private-keys.ts";
+import { RULES_PATTERN, RULE_NAMES } from "./scrub-rules.ts";
+import { isNoSecret, isSecretName, isSecretOption, kindOfName } from "./secret-names.ts";
 
 /** A deeper value is refused, since no part may go unchecked. */
 const MAX_DEPTH = 64;
+/** The private members of a JSON Web Key (RFC 7518, section 6). */
+const JWK_SECRET = /^(?:d|p|q|dp|dq|qi|k)$/;
 const MARKER = /^\[redacted:[a-z-]+\]$/;
 
 /** The time limit of one scrub run and what it has replaced so far. One per call. */
@@ -57,29 +62,34 @@ function scrubAt(value: unknown, run: ScrubRun, depth: number): unknown {
 }
 
 function scrubList(list: unknown[], run: ScrubRun, depth: number): unknown[] {
+  const keyLines = linesOfPrivateKeys(list);
   return list.map((item, index) => {
+    if (keyLines.has(index)) {
+      return item === "" ? item : mark("private-key", run);
+    }
     const before: unknown = index === 0 ? undefined : list[index - 1];
     // A secret in an argv, as in ["--password", "hunter2"].
     const follows = typeof before === "string" && isSecretOption(before);
-    return follows
-      ? redactLeaves(item, kindOfName(before), run, depth)
-      : scrubAt(item, run, depth + 1);
+    return follows ? redactLeaves(item, before, run, depth) : scrubAt(item, run, depth + 1);
   });
 }
 
 function scrubMembers(value: object, run: ScrubRun, depth: number): object {
   const members = new Map<string, unknown>();
   const named = nameOfPair(value);
+  const isJwk = "kty" in value;
   for (const [key, member] of Object.entries(value)) {
-    const secretName = isSecretKey(key)
+    const secretName = isSecretName(key)
       ? key
       : named !== null && /^value$/i.test(key)
         ? named
-        : null;
+        : isJwk && JWK_SECRET.test(key)
+          ? "key"
+          : null;
     const clean =
-      secretName === null
+      secretName === null || isSettings(secretName, member)
         ? scrubAt(member, run, depth + 1)
-        : redactLeaves(member, kindOfName(secretName), run, depth + 1);
+        : redactLeaves(member, secretName, run, depth + 1);
     members.set(freeKey(scrubText(key, run, MAX_DEPTH), members), clean);
   }
   // Object.fromEntries defines members, so a member named __proto__ stays an ordinary one.
@@ -92,7 +102,7 @@ function scrubMembers(value: object, run: ScrubRun, depth: number): object {
  */
 function nameOfPair(value: object): string | null {
   for (const [key, member] of Object.entries(value)) {
-    if (/^(?:name|key)$/i.test(key) && typeof member === "string" && isSecretKey(member)) {
+    if (/^(?:name|key)$/i.test(key) && typeof member === "string" && isSecretName(member)) {
       return member;
     }
   }
@@ -106,23 +116,28 @@ function freeKey(key: string, members: Map<string, unknown>): string {
   return free;
 }
 
-/** Replaces every value beneath a secret's name, except words that mean "no secret". */
-function redactLeaves(value: unknown, kind: string, run: ScrubRun, depth: number): unknown {
+/** True for an `auth` with members. Each of them then counts by its own name. */
+function isSettings(name: string, value: unknown): boolean {
+  return /auth$|auths$/i.test(name) && typeof value === "object" && !Array.isArray(value);
+}
+
+/** Replaces every value beneath a secret's name, except those that are no secret. */
+function redactLeaves(value: unknown, name: string, run: ScrubRun, depth: number): unknown {
   if (depth > MAX_DEPTH) {
     throw new SondeError("SCRUB_FAILED", `expected at most ${MAX_DEPTH} levels, got more`);
   }
-  if (Array.isArray(value)) return value.map((item) => redactLeaves(item, kind, run, depth + 1));
+  if (Array.isArray(value)) return value.map((item) => redactLeaves(item, name, run, depth + 1));
   if (typeof value === "object" && value !== null) {
     return Object.fromEntries(
       Object.entries(value).map(([key, member]) => [
         scrubText(key, run, MAX_DEPTH),
-        redactLeaves(member, kind, run, depth + 1),
+        redactLeaves(member, name, run, depth + 1),
       ]),
     );
   }
   if (typeof value === "string" && (value === "" || MARKER.test(value))) return value;
   if (typeof value !== "string" && typeof value !== "number") return value;
-  return mark(kind, run);
+  return isNoSecret(name, String(value)) ? value : mark(kindOfName(name), run);
 }
 
 function scrubText(text: string, run: ScrubRun, depth: number): string {
@@ -179,31 +194,15 @@ function parseInnerJson(text: string): unknown {
   }
 }
 
-const pattern = new RegExp(
-  TEXT_RULES.map(({ keep, secret }) => `(${keep ?? ""})(${secret})`).join("|"),
-  "g",
-);
-
 function scrubPlainText(text: string, run: ScrubRun): string {
   // Every rule's match is longer.
   if (text.length < 5) return text;
-  return text.replace(pattern, (...found: (string | undefined)[]) => {
-    const index = TEXT_RULES.findIndex((_, rule) => found[2 + rule * 2] !== undefined);
-    const rule = TEXT_RULES[index];
-    const kept = found[1 + index * 2] ?? "";
-    const secret = found[2 + index * 2] ?? "";
-    if (rule?.name !== "named") return kept + mark(rule?.name ?? "secret", run);
-    return kept + requote(kept, secret, mark(kindOfName(kept), run));
+  const marker = (kind: string) => mark(kind, run);
+  const named = scrubNamed(scrubPrivateKeys(text, marker), marker);
+  return named.replace(RULES_PATTERN, (...found: (string | undefined)[]) => {
+    const index = RULE_NAMES.findIndex((_, rule) => found[2 + rule * 2] !== undefined);
+    return (found[1 + index * 2] ?? "") + marker(RULE_NAMES[index] ?? "secret");
   });
-}
-
-/** Keeps a quoted value quoted, and a JSON member with a bare number valid JSON. */
-function requote(kept: string, secret: string, marker: string): string {
-  const quote = /^\\?["']/.exec(secret)?.[0];
-  if (quote !== undefined) {
-    return quote + marker + (secret.length > quote.length && secret.endsWith(quote) ? quote : "");
-  }
-  return /"\s{0,4}:\s{0,4}$/.test(kept) ? `"${marker}"` : marker;
 }
 
 function mark(kind: string, run: ScrubRun): string {
