@@ -17,7 +17,10 @@ function report(title: string, tried: { family: string; text: string; isRight: b
   const wrong = tried.filter(({ isRight }) => !isRight);
   const lines = wrong.map(({ family, text }) => `  ${family}: ${JSON.stringify(text)}`);
   console.log([`${title} ${right}/${tried.length}: ${families.join(", ")}`, ...lines].join("\n"));
-  return right / tried.length;
+  const groups = [...Map.groupBy(tried, ({ family }) => family).values()];
+  const shares = groups.map((own) => own.filter(({ isRight }) => isRight).length / own.length);
+  const lowest = Math.min(...shares);
+  return { whole: right / tried.length, lowest };
 }
 
 test("attack 53: secrets of every family are replaced in the texts that they stand in", () => {
@@ -27,7 +30,9 @@ test("attack 53: secrets of every family are replaced in the texts that they sta
     const result = clean(text);
     return { family, text, isRight: parts.every((part) => !result.includes(part)) };
   });
-  expect(report("caught", tried)).toBeGreaterThanOrEqual(0.9);
+  const { whole, lowest } = report("caught", tried);
+  expect(whole).toBeGreaterThanOrEqual(0.9);
+  expect(lowest).toBeGreaterThanOrEqual(0.95);
 });
 
 test("attack 55: texts that only resemble a secret stay as they are", () => {
@@ -36,5 +41,7 @@ test("attack 55: texts that only resemble a secret stay as they are", () => {
     text,
     isRight: clean(text) === text,
   }));
-  expect(report("kept", tried)).toBeGreaterThanOrEqual(0.99);
+  const { whole, lowest } = report("kept", tried);
+  expect(whole).toBeGreaterThanOrEqual(0.99);
+  expect(lowest).toBeGreaterThanOrEqual(0.98);
 });

@@ -237,6 +237,7 @@ function written(chars: Chars): Record<string, Parts[]> {
       [`-----BEGIN ${kind}PRIVATE KEY-----\n`, body, `-----END ${kind}PRIVATE KEY-----`],
       [`cut\n-----BEGIN ${kind}PRIVATE KEY-----\n`, body],
       [`${base64(20)}\n`, body, `-----END ${kind}PRIVATE KEY-----\nnext`],
+      [`privateKey: -----BEGIN ${kind}PRIVATE KEY-----\n`, body],
       [`key: "`, body.replaceAll("\n", "\\n"), `-----END ${kind}PRIVATE KEY-----\\n"`],
       [
         `privateKey: -----BEGIN ${kind}PRIVATE KEY-----\n`,
