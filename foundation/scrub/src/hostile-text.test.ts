@@ -8,6 +8,7 @@ test("hostile text costs time in proportion to its length", () => {
   const seeds = [
     "eyJ",
     "eyJaaaaaaaa.",
+    "eyJaaaaaaaa-",
     "-----BEGIN ",
     "-----BEGIN PRIVATE KEY-----",
     "://a:",

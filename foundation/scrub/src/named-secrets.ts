@@ -26,7 +26,7 @@ const CANDIDATES = new RegExp(
 const QUOTED =
   /"(?:[^"\\\r\n]|\\.)+"?|\\"(?:[^"\\\r\n]|\\[^"])+(?:\\")?|'[^'\r\n]+'?|`[^`\r\n]+`?/y;
 /** Excludes the start of an object or a list. */
-const BARE = /(?![{[]\s{0,4}["'{[}\]\\]|[{[]\s)[^\s\0"'\\,;&]+/y;
+const BARE = /(?!\$\{\{|[{[]\s{0,4}["'{[}\]\\]|[{[]\s)[^\s\0"'\\,;&]+/y;
 const TAG_END = /["']\s{0,4}>/y;
 const PAIR_VALUE = /["'\\]{0,2}([\w.-]{1,100})/y;
 const AUTHORIZATION =
@@ -104,6 +104,8 @@ function readSecret(text: string, found: Candidate, pair: Pair): Secret | undefi
     const line = readVariable(text, start, candidate);
     if (line !== undefined) return line;
   }
+  // The line of a test's report.
+  if (text.slice(start - 4, start) === "--- ") return undefined;
   if (separator === "--" || separator === " ") return readValue(text, candidate, valueAt);
   return (
     readBlock(text, candidate) ??

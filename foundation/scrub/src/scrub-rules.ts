@@ -19,11 +19,6 @@ const START = "(?<!(?<!\\\\|%[0-9A-F])[A-Za-z0-9])";
 
 const RULES: readonly TextRule[] = [
   {
-    name: "jwt",
-    secret:
-      "(?:(?<![A-Za-z0-9_-])|(?<=%[0-9A-F]{2}))eyJ[A-Za-z0-9_-]{8,}\\.[A-Za-z0-9_-]*\\.[A-Za-z0-9_-]*(?:\\.[A-Za-z0-9_-]*){0,2}",
-  },
-  {
     name: "url-credentials",
     keep: "://(?!\\[redacted:)[^\\s:@/\"'<>]{0,256}:",
     secret: "(?!\\[redacted:)[^\\s/\"'<>\\\\]{1,512}(?=@)",

@@ -49,7 +49,7 @@ const PUBLIC_WORDS = new Set(
     "public primary foreign sort partition cache routing row index unique composite natural candidate " +
     "group range hash lookup search hot arrow map dict metric label event bucket shard host known " +
     "authorized registry config translation message i18n object idempotency page nextpage stop eos " +
-    "bos pad unk mask cls sep unexpected"
+    "bos pad unk mask cls sep unexpected gpg socket"
   ).split(" "),
 );
 /** First words of a question about a secret, as in `has_password` or `--ask-pass`. */
@@ -126,7 +126,7 @@ export function kindOfName(name: string): string {
 const STATES = new Set(
   (
     "null nil none true false undefined yes no on off enabled disabled required optional missing " +
-    "expired invalid valid unset empty hidden masked redacted string str number boolean bool"
+    "inherit expired invalid valid unset empty hidden masked redacted string str number boolean bool"
   ).split(" "),
 );
 const MASK = /^(?:[*•.]{3,}|[xX]{3,}|[<[(](?:[a-z]+ ){0,2}[a-z]+[>\])])$/;

@@ -3,6 +3,10 @@
  * prefixes are in the issuers' documents. Each run of characters is bounded or ends the match.
  */
 export const TOKEN_FORMS: readonly (readonly [kind: string, form: string])[] = [
+  [
+    "jwt",
+    "(?<![_-])eyJ[A-Za-z0-9_-]{8,}\\.[A-Za-z0-9_-]*\\.[A-Za-z0-9_-]*(?:\\.[A-Za-z0-9_-]*){0,2}",
+  ],
   ["aws-key", "A(?:KIA|SIA|BIA|CCA)[A-Z0-9]{16}(?![A-Z0-9])|ABSK[A-Za-z0-9+/]{100,}={0,2}"],
   ["github-token", "gh[pousr]_[A-Za-z0-9]{36,}|github_pat_[A-Za-z0-9_]{22,}"],
   [
