@@ -40,7 +40,7 @@ test("a pack with a look-alike name is refused, and nothing of it is kept", asyn
 test("of concurrent look-alikes exactly one wins, and only its archive is kept", async () => {
   const lookAlikes = (word: string) => [
     ...[word, word.replace("o", "0"), `${word.slice(0, 2)}-${word.slice(2)}`],
-    ...[`${word.slice(0, 3)}-${word.slice(3)}`, [...word].join("-")],
+    ...[`${word.slice(0, 3)}-${word.slice(3)}`, word.split("").join("-")],
   ];
   // Several rounds, since the publishes of one may happen to come one after the other.
   for (const word of ["modern", "modest", "polite", "common", "border"]) {
