@@ -56,7 +56,7 @@ export const processesTop = probe({
         name: stat.name,
         state: stat.state,
         parentPid: stat.parentPid,
-        cpuPercent: roundTenth((ticks / TICKS_PER_SECOND / (measuredMs / 1000)) * 100),
+        cpuPercent: roundTenth((Math.max(0, ticks) / TICKS_PER_SECOND / (measuredMs / 1000)) * 100),
         residentBytes,
         memoryPercent: percent(residentBytes, memoryBytes(meminfo, "MemTotal")),
         threadCount: stat.threadCount,
