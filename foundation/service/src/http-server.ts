@@ -143,6 +143,8 @@ function sendError(
   page?: (error: SondeError) => string,
 ): FastifyReply {
   reply.code(error.status).headers(NOT_CACHED);
+  // RFC 9110, 15.5.2: a 401 names how to authenticate.
+  if (error.code === "UNAUTHENTICATED") reply.header("www-authenticate", 'Bearer realm="sonde"');
   return page === undefined ? reply.send(error.toBody()) : sendPage(reply, page(error));
 }
 

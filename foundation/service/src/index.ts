@@ -1,3 +1,4 @@
+export { readBearer } from "./bearer.ts";
 export { makeDataFolder, writePrivateFile } from "./private-file.ts";
 export { readConfiguredJson, readConfiguredText } from "./configured-file.ts";
 export type { Guard } from "./guard.ts";

@@ -85,12 +85,23 @@ function describeContainer(container: Members) {
     privileged: host.get("Privileged") === true,
     readOnlyRoot: host.get("ReadonlyRootfs") === true,
     memoryLimitBytes: integer(host.get("Memory")) || null,
-    cpuLimit: integer(host.get("NanoCpus")) / 1e9 || null,
+    cpuLimit: cpuLimitOf(host),
     networkMode: text(host.get("NetworkMode")),
     networks: describeNetworks(members(container.get("NetworkSettings"))),
     mounts: items(container.get("Mounts")).map(describeMount).sort(byDestination),
     environmentNames: items(config.get("Env")).map(environmentName).sort(compareText),
   };
+}
+
+/**
+ * The limit in CPUs. Engines write it as `NanoCpus` or as a quota of a period, in microseconds; a
+ * quota of 0 or -1 is no limit, a period of 0 the kernel's default (cgroups, cpu.cfs_period_us).
+ */
+function cpuLimitOf(host: Members): number | null {
+  const cpus = integer(host.get("NanoCpus")) / 1e9;
+  const quota = integer(host.get("CpuQuota"));
+  const period = integer(host.get("CpuPeriod")) || 100_000;
+  return cpus || (quota > 0 && period > 0 ? quota / period : null);
 }
 
 function describeState(state: Members) {

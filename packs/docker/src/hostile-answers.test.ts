@@ -59,3 +59,18 @@ test("a result contains no environment value and no argument", () => {
   expect(JSON.stringify(result)).not.toContain("s3cret");
   expect(result).toMatchObject({ container: { environmentNames: ["", "A", "B", "C"] } });
 });
+
+// Docker writes --cpus as NanoCpus; Podman and --cpu-quota write a quota of a period.
+test.each([
+  [{ NanoCpus: 1_500_000_000, CpuQuota: 0, CpuPeriod: 0 }, 1.5],
+  [{ NanoCpus: 0, CpuQuota: 150_000, CpuPeriod: 100_000 }, 1.5],
+  [{ CpuQuota: 25_000, CpuPeriod: 50_000 }, 0.5],
+  [{ CpuQuota: 50_000, CpuPeriod: 0 }, 0.5],
+  [{ CpuQuota: -1, CpuPeriod: 100_000 }, null],
+  [{ NanoCpus: 0, CpuQuota: 0, CpuPeriod: 0 }, null],
+  [{}, null],
+])("a CPU limit of %j is %s", (HostConfig, cpuLimit) => {
+  const { reads } = input("answer", 200, JSON.stringify({ HostConfig }));
+  const result = containerInspect.call({ params: {}, now: 0, reads: { ...engine, ...reads } });
+  expect(result).toMatchObject({ container: { cpuLimit } });
+});

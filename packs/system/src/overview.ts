@@ -1,6 +1,6 @@
 import { probe, read, t } from "@sonde/pack-sdk/author";
-import { parseCounters, parseFields, parseNumber, splitWords } from "@sonde/pack-sdk/parse";
-import { memoryBytes } from "./parse-proc.ts";
+import { parseFields, parseNumber, splitWords } from "@sonde/pack-sdk/parse";
+import { difference, parseMemory } from "./parse-proc.ts";
 import * as sources from "./sources.ts";
 
 const pressure = t.nullable(
@@ -31,8 +31,10 @@ export const overview = probe({
     totalTaskCount: t.integer({ description: "processes and threads" }),
     memoryTotalBytes: t.integer(),
     memoryAvailableBytes: t.integer(),
-    swapTotalBytes: t.integer(),
-    swapUsedBytes: t.integer(),
+    swapTotalBytes: t.nullable(t.integer(), {
+      description: "null when the kernel does not report it",
+    }),
+    swapUsedBytes: t.nullable(t.integer()),
     cpuPressure: pressure,
     memoryPressure: pressure,
     ioPressure: pressure,
@@ -50,7 +52,7 @@ export const overview = probe({
     ioPressure: read(sources.ioPressure, { optional: true }),
   },
   run({ reads, now }) {
-    const memory = parseCounters(reads.memory.text);
+    const memory = parseMemory(reads.memory.text);
     const uptimeSeconds = Math.floor(parseNumber(splitWords(reads.uptime.text)[0], "uptime"));
     const load = parseLoad(reads.load.text);
     return {
@@ -61,10 +63,10 @@ export const overview = probe({
       bootedAt: new Date(parseBootTime(reads.cpu.text) ?? now - uptimeSeconds * 1000).toISOString(),
       cpuCount: reads.cpu.text.match(/^cpu\d+ /gm)?.length ?? 1,
       ...load,
-      memoryTotalBytes: memoryBytes(memory, "MemTotal"),
-      memoryAvailableBytes: memoryBytes(memory, "MemAvailable"),
-      swapTotalBytes: memoryBytes(memory, "SwapTotal"),
-      swapUsedBytes: memoryBytes(memory, "SwapTotal") - memoryBytes(memory, "SwapFree"),
+      memoryTotalBytes: memory.totalBytes,
+      memoryAvailableBytes: memory.availableBytes,
+      swapTotalBytes: memory.bytes("SwapTotal"),
+      swapUsedBytes: difference(memory.bytes("SwapTotal"), memory.bytes("SwapFree")),
       cpuPressure: reads.cpuPressure.ok ? parsePressure(reads.cpuPressure.text) : null,
       memoryPressure: reads.memoryPressure.ok ? parsePressure(reads.memoryPressure.text) : null,
       ioPressure: reads.ioPressure.ok ? parsePressure(reads.ioPressure.text) : null,

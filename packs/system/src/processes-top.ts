@@ -1,6 +1,6 @@
 import { type Look, probe, t } from "@sonde/pack-sdk/author";
 import { compareText, parseCounters } from "@sonde/pack-sdk/parse";
-import { memoryBytes, percent, roundTenth } from "./parse-proc.ts";
+import { parseMemory, percent, roundTenth } from "./parse-proc.ts";
 import { parseProcessStat, type ProcessStat } from "./parse-process-stat.ts";
 import * as sources from "./sources.ts";
 
@@ -41,8 +41,8 @@ export const processesTop = probe({
   reads: { processes: sources.processes, memory: sources.meminfo, pages: sources.vmstat },
   run({ params, reads }) {
     const [before, after] = reads.processes.samples;
-    const meminfo = parseCounters(reads.memory.text);
-    const pageBytes = findPageBytes(meminfo, parseCounters(reads.pages.text));
+    const memory = parseMemory(reads.memory.text);
+    const pageBytes = findPageBytes(memory.bytes("MemFree") ?? 0, parseCounters(reads.pages.text));
     const earlier = new Map(parseAll(before).map((stat) => [identify(stat), stat]));
     const now = parseAll(after);
     const measuredMs = Math.max(1, Math.round(after.at - before.at));
@@ -56,9 +56,9 @@ export const processesTop = probe({
         name: stat.name,
         state: stat.state,
         parentPid: stat.parentPid,
-        cpuPercent: roundTenth((ticks / TICKS_PER_SECOND / (measuredMs / 1000)) * 100),
+        cpuPercent: roundTenth((Math.max(0, ticks) / TICKS_PER_SECOND / (measuredMs / 1000)) * 100),
         residentBytes,
-        memoryPercent: percent(residentBytes, memoryBytes(meminfo, "MemTotal")),
+        memoryPercent: percent(residentBytes, memory.totalBytes),
         threadCount: stat.threadCount,
       };
     });
@@ -103,11 +103,8 @@ function countUnreadable(look: Look<"directory">): number {
  * The page size, which /proc does not state. Free memory is reported both in kB and in pages. The
  * two are read at slightly different times, so the quotient is rounded to a power of two.
  */
-function findPageBytes(
-  meminfo: ReadonlyMap<string, number>,
-  vmstat: ReadonlyMap<string, number>,
-): number {
+function findPageBytes(freeBytes: number, vmstat: ReadonlyMap<string, number>): number {
   const pages = vmstat.get("nr_free_pages");
   if (pages === undefined || pages === 0) return 4096;
-  return 2 ** Math.round(Math.log2(memoryBytes(meminfo, "MemFree") / pages));
+  return 2 ** Math.round(Math.log2(freeBytes / pages));
 }

@@ -279,6 +279,22 @@ describe("file", () => {
     expect((at[2] ?? 0) - (at[0] ?? 0)).toBeGreaterThanOrEqual(115);
     expect(codeOf((await read(source, {}, 100)).outcome)).toBe("READ_TIMEOUT");
   });
+
+  test("a clock that is set between two samples does not move them apart", async () => {
+    const samples = { count: 2, intervalMs: 60 };
+    const source: Source = { kind: "file", path: "/proc/uptime", samples, ...limits };
+    const now = Date.now();
+    const clock = vi
+      .spyOn(Date, "now")
+      .mockReturnValue(now + 3_600_000)
+      .mockReturnValueOnce(now);
+    const { outcome } = await read(source);
+    clock.mockRestore();
+    const [first = 0, second = 0] = outcome.ok ? outcome.samples.map((sample) => sample.at) : [];
+    expect(first).toBeGreaterThanOrEqual(now);
+    expect(second - first).toBeGreaterThanOrEqual(50);
+    expect(second - first).toBeLessThan(10_000);
+  });
 });
 
 describe("directory", () => {

@@ -87,13 +87,15 @@ async function performRead(read: FilledRead, budget: Budget, limits: ReadLimits)
 async function* takeSamples(read: FilledRead, budget: Budget, limits: ReadLimits) {
   const { count, intervalMs } = read.source.samples ?? { count: 1, intervalMs: 0 };
   const started = performance.now();
+  const startedAt = Date.now();
   for (let index = 0; index < count; index++) {
     const wait = started + index * intervalMs - performance.now();
     if (wait > 0) {
       if (performance.now() + wait >= budget.end) throw timeout(read);
       await sleep(wait);
     }
-    const at = Date.now();
+    // The wall clock may be set between two samples, and rates are taken over their distance.
+    const at = startedAt + Math.round(performance.now() - started);
     const look = await lookBefore(
       read,
       Math.min(read.source.timeoutMs, budget.end - performance.now()),

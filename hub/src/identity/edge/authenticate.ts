@@ -2,6 +2,7 @@ import { createHash } from "node:crypto";
 import type { AuditRecord } from "@sonde/schemas/audit";
 import { SondeError } from "@sonde/schemas/errors";
 import { API_KEY_PREFIX } from "@sonde/schemas/wire";
+import { readBearer } from "@sonde/service";
 import { canonicalJson } from "@sonde/trust/canonical-json";
 import { createRefusalCounts } from "../../audit/index.ts";
 import { hashSecret } from "../../directory/index.ts";
@@ -11,7 +12,6 @@ import type { KeyStore } from "./key-store.ts";
 /** How long a key stays cached, in ms. `forget` removes a revoked key at once. */
 const CACHE_MS = 5_000;
 const MAX_CACHED = 1_000;
-const BEARER = /^Bearer ([A-Za-z0-9_-]{20,200})$/;
 
 /**
  * Converts an Authorization header to a principal, with a short cache. `close` records the pending
@@ -42,8 +42,8 @@ export function createAuthenticator(options: {
 
   return {
     async authenticate(authorization, address) {
-      const secret = BEARER.exec(authorization ?? "")?.[1];
-      if (secret === undefined || !secret.startsWith(API_KEY_PREFIX)) throw refuse(address);
+      const secret = readBearer(authorization);
+      if (secret === null || !secret.startsWith(API_KEY_PREFIX)) throw refuse(address);
       const hash = hashSecret(secret);
       const now = options.now().getTime();
       const cached = cache.get(hash);

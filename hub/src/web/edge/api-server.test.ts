@@ -121,6 +121,18 @@ test.each([
   expect(await ask("/agents", headers)).toBe("UNAUTHENTICATED");
 });
 
+test("the scheme of a bearer token has no case, and a refusal names it", async () => {
+  const { secret } = await addKey("operator");
+  for (const scheme of ["bearer", "BEARER"]) {
+    expect(await ask("/agents", { authorization: `${scheme} ${secret}` })).toBe("reached");
+  }
+  const refused = await app.inject({ url: "/agents", headers: { host: "localhost" } });
+  expect([refused.statusCode, refused.headers["www-authenticate"]]).toEqual([
+    401,
+    'Bearer realm="sonde"',
+  ]);
+});
+
 test("a revoked key is refused at once", async () => {
   const { id, secret } = await addKey("client");
   expect(await ask("/agents", bearer(secret))).toBe("reached");

@@ -1,8 +1,9 @@
 import { SondeError } from "@sonde/schemas/errors";
 import { PUBLISH_TOKEN_PREFIX } from "@sonde/schemas/registry";
+import { readBearer } from "@sonde/service";
 import type { Principal } from "../../core/authorize.ts";
 
-const TOKEN = new RegExp(`^Bearer (${PUBLISH_TOKEN_PREFIX}[A-Za-z0-9_-]{43})$`);
+const TOKEN = new RegExp(`^${PUBLISH_TOKEN_PREFIX}[A-Za-z0-9_-]{43}$`);
 
 /**
  * Returns the holder of the token in an Authorization header. A malformed, unknown, revoked or
@@ -14,8 +15,8 @@ export async function authenticate(
   header: string | undefined,
   findHolder: (token: string) => Promise<Principal | null>,
 ): Promise<Principal> {
-  const token = TOKEN.exec(header ?? "")?.[1];
-  const holder = token === undefined ? null : await findHolder(token);
+  const token = readBearer(header) ?? "";
+  const holder = TOKEN.test(token) ? await findHolder(token) : null;
   if (holder === null) {
     throw new SondeError("UNAUTHENTICATED", "expected a publisher's bearer token, got none valid");
   }
