@@ -43,17 +43,16 @@ export const SECRET_ENDINGS = [
 /** Last words that make a name a secret's. `monkey` and `author` have other last words. */
 export const SECRET_WORDS = ["auth", "cookie", "key", "psk", "pw"] as const;
 
-/** Words that say what a key or a token is, none of them a secret. */
-const PUBLIC_WORDS = new Set(
+/** Words that say what a key is for, none of them a secret. They excuse no password and no token. */
+const PUBLIC_KEYS = new Set(
   (
     "public primary foreign sort partition cache routing row index unique composite natural candidate " +
-    "group range hash lookup search hot arrow map dict metric label event bucket shard host known " +
-    "authorized registry config translation message i18n object idempotency page nextpage stop eos " +
-    "bos pad unk mask cls sep unexpected gpg socket"
+    "range hash lookup hot arrow map dict metric label i18n translation idempotency authorized known " +
+    "gpg socket"
   ).split(" "),
 );
-/** First words of a question about a secret, as in `has_password` or `--ask-pass`. */
-const QUESTIONS = new Set("no ask has is use uses needs require requires without show".split(" "));
+/** Words before `token` that name a place in a list, or a token of a language model. */
+const PUBLIC_TOKENS = new Set("page nextpage stop eos bos pad unk cls sep unexpected".split(" "));
 /** English words and test words that end with `pass`. */
 const OTHER_PASS =
   /(?:by|com|tres|sur|over|under|encom|low|high|band|all|kee|first|second|multi|single|render)pass$/;
@@ -83,9 +82,8 @@ export function isSecretName(name: string): boolean {
   const words = wordsOf(single);
   const last = words.at(-1) ?? "";
   const before = words.at(-2);
-  if (words.length > 1 && QUESTIONS.has(words[0] ?? "")) return false;
-  if (before !== undefined && PUBLIC_WORDS.has(before)) return false;
-  if (last === "key") return words.length > 1;
+  if (last === "key") return before !== undefined && !PUBLIC_KEYS.has(before);
+  if (last === "token" && before !== undefined && PUBLIC_TOKENS.has(before)) return false;
   if (SECRET_WORDS.some((word) => word === last)) return true;
   const folded = words.join("");
   if (OTHER_PASS.test(folded)) return false;
@@ -134,16 +132,20 @@ const REFERENCE = /^(?:\$\{[A-Za-z_][\w.]{0,80}\}|\$?\{\{[^{}]{0,100}\}\})$/;
 /** A file with the secret. The key's form needs an ending, since Base64 has slashes too. */
 const SECRET_FILE =
   /^(?:\/(?:var\/)?run\/secrets\/[\w./-]+|(?:~|\.{1,2})?\/[\w./-]+(?:\.(?:pem|key|crt|cer|pub|p12|pfx|jks|txt|json|ya?ml)|\/id_[a-z0-9]+))$/;
+/** The kind that a public key of OpenSSH begins with; sshd(8), AUTHORIZED_KEYS FILE FORMAT. */
+const PUBLIC_KEY =
+  /^(?:sk-)?(?:ssh-(?:rsa|dss|ed25519)|ecdsa-sha2-nistp[0-9]{3})(?:@openssh\.com)?$/;
 const METHOD =
   /^(?:[A-Z]?[a-z-]{1,16}|[A-Z-]{1,16}|oauth-?[12]?|md5|scram-sha-(?:1|256)|sha-?(?:1|256|512)|x509|https?:.*|\/.*)$/;
 
 /** True when the value under a secret's name is none: a state, a mask, a reference, a count. */
 export function isNoSecret(name: string, value: string): boolean {
   if (STATES.has(value.toLowerCase()) || MASK.test(value) || REFERENCE.test(value)) return true;
-  if (SECRET_FILE.test(value)) return true;
+  if (SECRET_FILE.test(value) || PUBLIC_KEY.test(value)) return true;
   const folded = name.toLowerCase();
   const isNumber = /^[0-9]{1,9}(?:\.[0-9]{1,6})?[%sm)]{0,2}$/.test(value);
-  if (folded.endsWith("s") && !folded.endsWith("pass") && isNumber) return true;
+  // A count, as in `tokens: 4`. Nobody counts credentials.
+  if (/(?:token|key|secret|cookie|auth|password)s$/.test(folded) && isNumber) return true;
   if (/session_?id$/.test(folded) && !/jsession_?id$/.test(folded)) return value.length < 16;
   if (folded === "pass") return isNumber || value.length === 1;
   if (folded === "pwd" || folded === "oldpwd") return /^(?:[/~]|[A-Za-z]:[\\/])/.test(value);

@@ -91,3 +91,33 @@ test("no rule has a group with flags of its own, which the engine loses", () => 
   }
   expect([RULES_PATTERN.flags, anyCase("k-y")]).toEqual(["g", "[kK]-[yY]"]);
 });
+
+// A word that excuses a key, as in `primary key`, excuses nothing else.
+test.each(
+  [
+    "primary",
+    "public",
+    "registry",
+    "host",
+    "config",
+    "hash",
+    "map",
+    "page",
+    "use",
+    "has",
+    "no",
+  ].flatMap((word) =>
+    ["password", "passwd", "passphrase", "secret", "api_key"].map((end) => `${word}_${end}`),
+  ),
+)("%s is the name of a secret", (name) => {
+  for (const written of [name, name.toUpperCase(), name.replaceAll("_", "-")]) {
+    expect(isSecretName(written), written).toBe(true);
+  }
+});
+
+test.each(["registry_token", "host_token", "group_token", "use_token", "HOST_KEY", "REGISTRY_KEY"])(
+  "%s is the name of a secret too",
+  (name) => {
+    expect(isSecretName(name)).toBe(true);
+  },
+);

@@ -96,7 +96,6 @@ export function buildInnocents(seed: number): { family: string; text: string }[]
       "authority: ca.example.com",
       "auth_method: scram",
       "api_key_id: 12",
-      "hasPassword: yes-always",
       "secretary: ada",
       "keyring: default",
       "keymap=us",
