@@ -82,11 +82,20 @@ test("an agent with a half-expired certificate is sent the next one, which conne
 });
 
 /** An upgrade request as it is written, with the agent's certificate or none. */
-async function knock(change: { path?: string; headers?: object; withCertificate?: boolean } = {}) {
+async function knock(
+  change: {
+    path?: string;
+    headers?: object;
+    withCertificate?: boolean;
+    localAddress?: string;
+  } = {},
+) {
   const { path = "/control", headers = {}, withCertificate = true } = change;
+  const { localAddress = "127.0.0.1" } = change;
   const { certificate, key } = hub.agent;
   const request = httpsRequest({
-    ...{ host: "localhost", port: hub.ready.control, path, agent: false, ca: hub.ca },
+    ...{ host: "127.0.0.1", servername: "localhost", port: hub.ready.control, localAddress },
+    ...{ path, agent: false, ca: hub.ca },
     ...(withCertificate && {
       cert: certificate,
       key: key.privateKey.export({ format: "pem", type: "pkcs8" }),
@@ -189,4 +198,7 @@ test("a certificate above its limit of refusals is dropped unread", async () => 
   // Those before this test were refused some times too.
   expect(answers[0]).toBe(401);
   expect(answers.at(-1)).toBe("ended");
+  expect(await codesOfRefusals()).toContain("TOO_MANY_ATTEMPTS");
+  // Whoever stole it, elsewhere, locks nobody out here.
+  expect(await knock({ path: "/nowhere", localAddress: "127.0.0.2" })).toBe(401);
 });

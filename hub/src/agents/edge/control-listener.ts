@@ -31,6 +31,7 @@ import { type Lease, createAgentLink } from "../../links/index.ts";
 import type { AgentChanges } from "./agent-changes.ts";
 import { createRenewal } from "./certificate-renewal.ts";
 import type { EnrolmentStore } from "./enrolment-store.ts";
+import { createNewest } from "./keep-newest.ts";
 
 /** A result has at most 1 MiB. A report of two versions of every pack has at most 2.5 MiB. */
 const MAX_MESSAGE_BYTES = 4 * 1024 * 1024;
@@ -41,7 +42,7 @@ const REFUSALS = { perMinute: 10, atOnce: 20 };
 
 export type ControlOptions = Pick<
   Hub,
-  "auditLog" | "directory" | "keys" | "links" | "now" | "report"
+  "auditLog" | "directory" | "elapsed" | "keys" | "links" | "now" | "report"
 > & {
   agents: AgentChanges;
   enrolments: EnrolmentStore;
@@ -89,12 +90,12 @@ export function createControlListener(options: ControlOptions): ControlListener 
     response.writeHead(404).end();
   });
   const refusals = createRefusalCounts({ event: "agent.refused", ...options });
-  const patience = createRateLimit(REFUSALS, () => options.now().getTime());
+  const patience = createRateLimit(REFUSALS, options.elapsed);
   const refuse = (thrown: unknown, socket: TLSSocket): void => {
     const error = toSondeError(thrown);
     if (error.code === "INTERNAL") options.report(error);
-    refusals.add(socket.remoteAddress ?? "unknown", error.code);
-    patience.take(showingOf(socket));
+    refusals.add(addressOf(socket), error.code);
+    patience.take(limitKeyOf(socket));
     const status = error.code === "INTERNAL" ? "500 Internal Server Error" : "401 Unauthorized";
     // The peer may keep its half of the connection open, so close both halves.
     socket.end(`HTTP/1.1 ${status}\r\nConnection: close\r\nContent-Length: 0\r\n\r\n`, () =>
@@ -104,8 +105,11 @@ export function createControlListener(options: ControlOptions): ControlListener 
   server.on("upgrade", (request: IncomingMessage, duplex: Duplex, head: Buffer) => {
     const socket = duplex as TLSSocket;
     socket.on("error", options.report);
-    // Drop a rate-limited certificate before any work.
-    if (patience.waitMs(showingOf(socket)) > 0) return socket.destroy();
+    // Drop a rate-limited client before any work.
+    if (patience.waitMs(limitKeyOf(socket)) > 0) {
+      refusals.add(addressOf(socket), "TOO_MANY_ATTEMPTS");
+      return socket.destroy();
+    }
     admit(options, request, socket)
       .then((admitted) => {
         nonces.set(request, admitted.hubNonce);
@@ -118,9 +122,16 @@ export function createControlListener(options: ControlOptions): ControlListener 
   return { server, close: () => refusals.close() };
 }
 
-/** Returns the rate limit's key: the serial number of the client certificate. */
-function showingOf(socket: TLSSocket): string {
-  return socket.getPeerX509Certificate()?.serialNumber ?? "none";
+function addressOf(socket: TLSSocket): string {
+  return socket.remoteAddress ?? "unknown";
+}
+
+/**
+ * The rate limit counts a certificate at an address. A stolen certificate that is used elsewhere must
+ * not lock out the agent that it belongs to.
+ */
+function limitKeyOf(socket: TLSSocket): string {
+  return `${socket.getPeerX509Certificate()?.serialNumber ?? "none"} ${addressOf(socket)}`;
 }
 
 type Admitted = Identified & {
@@ -203,31 +214,26 @@ function startSession(options: ControlOptions, admitted: Admitted, socket: WebSo
       .append(buildAuditRecord(now(), event, { agent: agent.name, ...known }))
       .catch(options.report);
   };
-  // Save an agent's statements in their order. When pack reports arrive faster than they are saved,
-  // the newest replaces the waiting one, so that no queue grows.
+  // Saves an agent's statements in their order. The registry may take long to answer, so the
+  // comparison of heads waits for nobody and holds up no save.
   const inTurn = createTurns(1);
-  const keep = (save: () => Promise<void>) => void inTurn(save).catch(options.report);
-  let newest: PackReportBody | null = null;
+  const saveReport = createNewest<PackReportBody>(({ packs }) =>
+    inTurn(() => agents.savePacks(agentId, packs, now())).catch(options.report),
+  );
+  const compareHead = createNewest<RegistryHeadReport>((head) =>
+    options.onRegistryHead(agent.name, head).catch(options.report),
+  );
   const link = createAgentLink(socket, channel, {
     onHello(hello, { protocol }) {
       audit("agent.connected", { detail: { kernel: hello.kernel, wall: hello.wall, protocol } });
-      keep(async () => {
-        await agents.saveHello(agentId, hello, now());
-        await options.onRegistryHead(agent.name, hello.registryHead);
-      });
+      inTurn(() => agents.saveHello(agentId, hello, now())).catch(options.report);
+      compareHead(hello.registryHead);
       lease.ready();
       renewal.renewWhenDue().catch(options.report);
     },
     onPackReport(report) {
-      const isWaiting = newest !== null;
-      newest = report;
-      if (isWaiting) return;
-      keep(async () => {
-        const { packs, registryHead } = newest ?? report;
-        newest = null;
-        await agents.savePacks(agentId, packs, now());
-        await options.onRegistryHead(agent.name, registryHead);
-      });
+      saveReport(report);
+      compareHead(report.registryHead);
     },
     onUnsupported(message) {
       audit("envelope.refused", {
