@@ -25,6 +25,7 @@ let agent: WebSocket;
 let channel: Channel;
 let link: AgentLink;
 let hellos: [HelloBody, Agreement][];
+let reports: number[];
 let unsupported: string[];
 let closed: Promise<SondeError | null>;
 let received: ReturnType<Channel["open"]>[];
@@ -46,6 +47,7 @@ beforeEach(async () => {
     });
   channel = end("agent", agentKeys, hubKeys);
   hellos = [];
+  reports = [];
   unsupported = [];
   received = [];
   const ended = Promise.withResolvers<SondeError | null>();
@@ -58,7 +60,7 @@ beforeEach(async () => {
   const opened = new Promise((resolve) => agent.once("open", resolve));
   link = createAgentLink(await accepted, end("hub", hubKeys, agentKeys), {
     onHello: (body, agreement) => hellos.push([body, agreement]),
-    onPackReport: () => undefined,
+    onPackReport: ({ packs }) => reports.push(packs.length),
     onUnsupported: (message) => unsupported.push(message),
     onClose: ended.resolve,
   });
@@ -95,10 +97,14 @@ test.each([
 });
 
 test("a second hello ends the session", async () => {
+  const { auditHead, registryHead, packs } = HELLO;
   send("hello", HELLO);
   send("hello", HELLO);
+  send("pack-report", { packs, auditHead, registryHead });
   expect(await closed).toMatchObject({ code: "ENVELOPE_INVALID" });
   expect(hellos.length).toBe(1);
+  // The report arrived after the end of the session.
+  expect(reports).toEqual([]);
 });
 
 test("an ending session takes no calls", async () => {

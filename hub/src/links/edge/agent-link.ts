@@ -84,6 +84,7 @@ export function createAgentLink(
       receive(channel.open(toBuffer(data)));
     } catch (thrown) {
       refusal = toSondeError(thrown);
+      closing = true;
       if (refusal.code === "PROTOCOL_UNSUPPORTED") end(PROTOCOL_CLOSE_CODE, refusal.message);
       else socket.terminate();
     }
