@@ -165,9 +165,9 @@ test("a range resolves by the hub's rule to the highest version that is not with
 });
 
 test("the index changes with each entry about its pack, and with no other", async () => {
-  await publish("farm", "1.0.0");
-  await publish("farm", "1.1.0");
-  const path = registry.at("/index/acme/farm");
+  await publish("barn", "1.0.0");
+  await publish("barn", "1.1.0");
+  const path = registry.at("/index/acme/barn");
   const read = async () => {
     const response = await fetch(path);
     const lines = (await response.text()).trimEnd().split("\n");
@@ -181,16 +181,16 @@ test("the index changes with each entry about its pack, and with no other", asyn
   expect(before.states).toEqual([still, still]);
   await publish("field", "1.0.0");
   expect(await read()).toEqual(before);
-  await yank("farm", "1.0.0");
-  await quarantine("farm", "1.1.0");
+  await yank("barn", "1.0.0");
+  await quarantine("barn", "1.1.0");
   const after = await read();
   expect(after.states).toEqual([
     { yanked: "wrong numbers", quarantined: null },
     { yanked: null, quarantined: "reads too much" },
   ]);
   expect(after.etag).not.toBe(before.etag);
-  await yank("farm", "1.0.0", false);
-  await quarantine("farm", "1.1.0", false);
+  await yank("barn", "1.0.0", false);
+  await quarantine("barn", "1.1.0", false);
   // The same bytes have the same ETag.
   expect(await read()).toEqual(before);
 });

@@ -31,7 +31,7 @@ beforeAll(async () => {
   await publish("turbine", "1.2.0", { readme: "# Turbine\n\nSee also the windmill.\n" });
   await publish("turbine", "2.0.0-beta.1");
   await publish("windmill", "1.0.0", { manifest: { description: "How a mill turns." } });
-  await publish("farm", "1.0.0", {
+  await publish("barn", "1.0.0", {
     manifest: { probes: buildSampleProbes("rotor.speed", "How fast each windmill turns.") },
     readme:
       "# Farm\n\n<script>alert(1)</script> **bold** [x](javascript:alert(1)) [y](https://e.org/)\n\n![p](https://e.org/p.png)\n",
@@ -58,9 +58,9 @@ const walk = async (path: string): Promise<PackSummary[]> => {
 };
 
 test("a search finds by name, description, probe and README, in that order", async () => {
-  expect(await search("windmill")).toEqual(["acme/windmill", "acme/farm", "acme/turbine"]);
+  expect(await search("windmill")).toEqual(["acme/windmill", "acme/barn", "acme/turbine"]);
   expect(await search("mill turns")).toContain("acme/windmill");
-  expect(await search("rotor speed")).toEqual(["acme/farm"]);
+  expect(await search("rotor speed")).toEqual(["acme/barn"]);
 });
 
 test("a prefix and a misspelt word find the pack", async () => {
@@ -89,7 +89,7 @@ test.each([
 test("pages are bounded and ordered, and have every pack once", async () => {
   const byName = await walk("/api/v1/packs?limit=3");
   expect(byName.map(({ name }) => name)).toEqual(
-    [...["farm", "gauge-0", "gauge-1", "gauge-2", "gauge-3", "gauge-4", "turbine", "windmill"]].map(
+    [...["barn", "gauge-0", "gauge-1", "gauge-2", "gauge-3", "gauge-4", "turbine", "windmill"]].map(
       (name) => `acme/${name}`,
     ),
   );
@@ -115,7 +115,7 @@ test.each([
 
 test("details say in words what a version may do, who signed it and what its README says", async () => {
   const details = parseVersionDetails(
-    (await registry.read("/api/v1/packs/acme/farm/1.0.0/details")).body,
+    (await registry.read("/api/v1/packs/acme/barn/1.0.0/details")).body,
   );
   expect(details.permissions).toEqual({
     capability: "observe",
@@ -123,14 +123,14 @@ test("details say in words what a version may do, who signed it and what its REA
     reads: [{ words: "Reads a file", exact: "file /proc/loadavg", capability: "observe" }],
   });
   expect(details.probes[0]).toMatchObject({
-    id: "acme/farm.rotor.speed",
+    id: "acme/barn.rotor.speed",
     reads: ["file /proc/loadavg"],
   });
   expect(details.signedBy).toMatch(/^acme \(RSA key sha256:/);
   expect(details.readmeHtml).toContain("<strong>bold</strong>");
   expect(details.readmeHtml).toContain('href="https://e.org/"');
   expect(details.readmeHtml).not.toMatch(/<script|<img|javascript:[^<]*"/);
-  const missing = await registry.read("/api/v1/packs/acme/farm/9.0.0/details");
+  const missing = await registry.read("/api/v1/packs/acme/barn/9.0.0/details");
   expect([missing.status, codeOf(missing)]).toEqual([404, "NOT_FOUND"]);
 });
 
@@ -270,10 +270,10 @@ test.each([
 ])(
   "a %s archive that changes on disk after a download is no longer served",
   async (_what, version, codeBytes) => {
-    await publish("farm", version, {
+    await publish("barn", version, {
       code: `// ${randomBytes(codeBytes).toString("base64")}\nvar pack = {};\n`,
     });
-    const path = `/api/v1/packs/acme/farm/${version}/archive`;
+    const path = `/api/v1/packs/acme/barn/${version}/archive`;
     const before = await fetch(registry.at(path));
     const bytes = Buffer.from(await before.arrayBuffer());
     const digest = before.headers.get("sonde-digest") ?? "";

@@ -226,6 +226,8 @@ describe("commands in the running text", () => {
   });
 
   test("have the results that the text promises", async () => {
+    // The agent removes the pack and reports it after the command has been answered.
+    await until("acme/hello to be gone", async () => (await stateOf("acme/hello")) === undefined);
     expect(await stateOf("acme/hello")).toBeUndefined();
   });
 
