@@ -5,8 +5,10 @@ import { defineConfig } from "vitest/config";
 const conditions = ["sonde:source", "node", "import", "default"];
 const packages = [
   "schemas",
+  "foundation/files",
   "foundation/trust",
   "foundation/sources",
+  "foundation/runbooks",
   "foundation/scrub",
   "foundation/database",
   "foundation/privileges",
@@ -18,7 +20,9 @@ const packages = [
   "registry",
   "cli",
   "test/agent",
+  "test/services",
   "test/wire",
+  "test/hosts",
 ];
 // What a test waits for comes soon, or late on a busy machine: the wait ends when it is there.
 const patience = {
@@ -70,12 +74,12 @@ export default defineConfig({
       {
         ...shared,
         test: {
-          // Starts the bundled product as real processes, of which two fit side by side.
+          // Starts the bundled product as real processes, of which three fit side by side.
           name: "end-to-end",
           include: ["test/end-to-end/**/*.test.ts", "test/attacks/**/*.test.ts"],
           globalSetup: "test/product/prepare-machine.ts",
           pool: "forks" as const,
-          maxWorkers: 2,
+          maxWorkers: 3,
           sequence: { groupOrder: 1 },
           ...patience,
           testTimeout: 240_000,

@@ -1,5 +1,5 @@
-// Writes schemas/json/, the JSON Schema of every public shape, and docs/threat-model-tests.md,
-// which links each attack to the tests that cite it. With --check it only compares, and fails when
+// Writes schemas/json/, the JSON Schema of every public shape; docs/threat-model-tests.md, which
+// links each attack to the tests that cite it; and docs/pack-reference.md for authors. With --check it only compares, and fails when
 // the committed files are out of date.
 import { existsSync, mkdirSync, readFileSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { dirname, join, resolve } from "node:path";
@@ -12,6 +12,7 @@ import * as manifest from "../schemas/src/manifest/index.ts";
 import * as registry from "../schemas/src/registry/index.ts";
 import * as trust from "../schemas/src/trust/index.ts";
 import * as wire from "../schemas/src/wire/index.ts";
+import { renderPackReference } from "./pack-reference.ts";
 import { renderThreatLinks } from "./threat-links.ts";
 
 const schemas = {
@@ -31,6 +32,9 @@ const PUBLISHED = {
   manifest: schemas.Manifest,
   "dsse-envelope": schemas.DsseEnvelope,
   "envelope-header": schemas.EnvelopeHeader,
+  "key-set": schemas.KeySet,
+  "signed-head": schemas.StatedHead,
+  "message-key-set": schemas.KeySetBody,
   "message-welcome": schemas.WelcomeBody,
   "message-hello": schemas.HelloBody,
   "message-desired-state": schemas.DesiredStateBody,
@@ -48,12 +52,21 @@ const PUBLISHED = {
 /** Bodies of HTTP requests and answers, by service. Each file is named after its schema. */
 const HTTP_BODIES = {
   hub: {
+    AcceptDrift: schemas.AcceptDrift,
+    AgentAttestation: schemas.AgentAttestation,
     AgentDetail: schemas.AgentDetail,
     AgentList: schemas.AgentList,
     ApiKeyList: schemas.ApiKeyList,
+    RevokedApiKey: schemas.RevokedApiKey,
+    SigningKeyList: schemas.SigningKeyList,
+    RotateKey: schemas.RotateKey,
     ApproveTools: schemas.ApproveTools,
     AssignPack: schemas.AssignPack,
     AuditPage: schemas.AuditPage,
+    ChangeTags: schemas.ChangeTags,
+    DriftPolicy: schemas.DriftPolicy,
+    QuarantineAgent: schemas.QuarantineAgent,
+    SetDriftRule: schemas.SetDriftRule,
     CreateApiKey: schemas.CreateApiKey,
     CreateToken: schemas.CreateToken,
     CreatedApiKey: schemas.CreatedApiKey,
@@ -61,6 +74,8 @@ const HTTP_BODIES = {
     EnrolChallenge: schemas.EnrolChallenge,
     EnrolRequest: schemas.EnrolRequest,
     EnrolResponse: schemas.EnrolResponse,
+    RecoverRequest: schemas.RecoverRequest,
+    RecoverResponse: schemas.RecoverResponse,
     RegistryLogStatus: schemas.RegistryLogStatus,
     ToolPinList: schemas.ToolPinList,
   },
@@ -98,7 +113,10 @@ const wanted = new Map(
 );
 wanted.set("errors.json", `${JSON.stringify(schemas.ERROR_TABLE, null, 2)}\n`);
 
-const links = { path: join(root, "docs/threat-model-tests.md"), text: renderThreatLinks(root) };
+const documents = new Map([
+  ["docs/threat-model-tests.md", renderThreatLinks(root)],
+  ["docs/pack-reference.md", renderPackReference(root)],
+]);
 
 if (process.argv.includes("--check")) {
   const isOld = (path, text) => !existsSync(path) || readFileSync(path, "utf8") !== text;
@@ -106,14 +124,17 @@ if (process.argv.includes("--check")) {
     .filter(([name, text]) => isOld(join(folder, name), text))
     .map(([name]) => `schemas/json/${name}`);
   const extra = readdirSync(folder).filter((name) => !wanted.has(name));
-  const oldLinks = isOld(links.path, links.text) ? ["docs/threat-model-tests.md"] : [];
-  if (old.length + extra.length + oldLinks.length > 0) {
-    process.stderr.write(`old: ${[...old, ...extra, ...oldLinks].join(", ")}: npm run generate\n`);
+  const oldDocuments = [...documents]
+    .filter(([path, text]) => isOld(join(root, path), text))
+    .map(([path]) => path);
+  const all = [...old, ...extra, ...oldDocuments];
+  if (all.length > 0) {
+    process.stderr.write(`old: ${all.join(", ")}: npm run generate\n`);
     process.exit(1);
   }
 } else {
   rmSync(folder, { recursive: true, force: true });
   mkdirSync(folder, { recursive: true });
   for (const [name, text] of wanted) writeFileSync(join(folder, name), text);
-  writeFileSync(links.path, links.text);
+  for (const [path, text] of documents) writeFileSync(join(root, path), text);
 }

@@ -216,10 +216,7 @@ async function judge(workplace, mutant) {
     original.replace(mutant.find, () => mutant.replace),
   );
   try {
-    // A test that fails only on the second run is left to a run of all mutants to find.
-    const { verdict, by } = isChoice
-      ? await askTest(workplace, mutant)
-      : await askTwice(workplace, mutant, "red");
+    const { verdict, by } = await askTwice(workplace, mutant, "red");
     if (verdict === "red") return by;
     throw new Error(`${mutant.test} ${verdict === "green" ? "stayed green" : verdict}`);
   } finally {

@@ -8,6 +8,7 @@ export const HELP = `npm test [-- OPTION... PATH...]
                    its changed mutants
   --no-mutants     everything except the mutants
   --two-hubs       only the end-to-end tests, with agents at one hub and clients at another
+  --hosts          only the tests on booted hosts, whole, as npm run test:hosts does
   --static         only the static checks, as npm run check does
   --changed        with --static: only checks that concern files which differ from main
   --base REF       with --changed: compare with this commit, branch or tag instead
@@ -17,7 +18,7 @@ export const HELP = `npm test [-- OPTION... PATH...]
  * @param {string[]} words
  * @returns {{ refusal: string } | {
  *   paths: string[], package?: string, base?: string,
- *   mutants: boolean, twoHubs: boolean, static: boolean, changed: boolean, help: boolean
+ *   mutants: boolean, twoHubs: boolean, hosts: boolean, static: boolean, changed: boolean, help: boolean
  * }}
  */
 export function readWords(words) {
@@ -31,6 +32,7 @@ export function readWords(words) {
       options: {
         "no-mutants": flag,
         "two-hubs": flag,
+        hosts: flag,
         static: flag,
         changed: flag,
         help: flag,
@@ -50,6 +52,7 @@ export function readWords(words) {
     isStatic && "--static",
     values["no-mutants"] && "--no-mutants",
     values["two-hubs"] && "--two-hubs",
+    values.hosts && "--hosts",
   ].filter((part) => part !== false);
   if (parts.length > 1) return { refusal: `Expected one of ${parts.join(" and ")}, got both.` };
   if (values.base !== undefined && !values.changed) {
@@ -65,7 +68,7 @@ const CONCERNS = new Map([
   ["types of packs", /^(packs|pack-sdk|schemas|foundation)\/|(^|\/)tsconfig[^/]*\.json$|^pnpm-/],
   ["lint", /\.(ts|mjs)$/],
   ["format", /\.(ts|mjs|json|jsonc|css)$/],
-  ["generated schemas", /^(schemas|docs|hub|registry|scripts)\//],
+  ["generated schemas", /^(schemas|docs|hub|registry|scripts|pack-sdk|cli|foundation\/sources)\//],
   ["unused code", /\.(ts|mjs)$|(^|\/)(package|knip)\.json$|^pnpm-/],
 ]);
 

@@ -110,6 +110,7 @@ function planSteps() {
     return checks(files).filter(([name]) => concerns(name, files).length > 0);
   }
   if (words.twoHubs) return [tests("test/end-to-end/", "test/attacks/")];
+  if (words.hosts) return [tests("test/hosts/")];
   if (words.static) return checks();
   return [...checks(), tests(), ...(words.mutants ? [mutants("--changed")] : [])];
 }
@@ -120,6 +121,7 @@ const env = {
   ...process.env,
   PATH: `${dirname(process.execPath)}:${process.env.PATH}`,
   ...(words.twoHubs && { SONDE_TEST_HUBS: "2" }),
+  ...(words.hosts && { SONDE_TEST_HOSTS: "all" }),
 };
 const failed = [];
 for (const [name, [command, ...args]] of steps) {

@@ -18,11 +18,19 @@ const MAY_IMPORT: Record<string, string[]> = {
   schemas: [],
   "foundation/scrub": ["@sonde/schemas"],
   "foundation/sources": ["@sonde/schemas"],
-  "foundation/trust": ["@sonde/schemas", "@sonde/sources"],
-  "foundation/database": [],
-  "foundation/service": ["@sonde/schemas", "@sonde/database"],
+  "foundation/files": ["@sonde/schemas"],
+  "foundation/runbooks": ["@sonde/schemas"],
+  "foundation/trust": [
+    "@sonde/schemas",
+    "@sonde/sources",
+    "@sonde/runbooks",
+    "@sonde/files",
+    "@sonde/privileges",
+  ],
+  "foundation/database": ["@sonde/files"],
+  "foundation/service": ["@sonde/schemas", "@sonde/database", "@sonde/files", "@sonde/privileges"],
   "foundation/privileges": ["@sonde/schemas"],
-  "pack-sdk": ["@sonde/schemas", "@sonde/sources", "@sonde/trust"],
+  "pack-sdk": ["@sonde/schemas", "@sonde/sources", "@sonde/runbooks", "@sonde/trust"],
   ...forEachPack(["@sonde/pack-sdk/author", "@sonde/pack-sdk/parse"]),
   "agent/daemon": [
     "@sonde/schemas",
@@ -30,14 +38,25 @@ const MAY_IMPORT: Record<string, string[]> = {
     "@sonde/sources",
     "@sonde/trust",
     "@sonde/privileges",
+    "@sonde/files",
   ],
   "agent/runner": [
     "@sonde/schemas",
     "@sonde/sources",
     "@sonde/privileges",
+    "@sonde/files",
     "@sonde/pack-sdk/runtime",
   ],
-  hub: ["@sonde/schemas", "@sonde/scrub", "@sonde/trust", "@sonde/database", "@sonde/service"],
+  hub: [
+    "@sonde/schemas",
+    "@sonde/scrub",
+    "@sonde/sources",
+    "@sonde/runbooks",
+    "@sonde/trust",
+    "@sonde/database",
+    "@sonde/files",
+    "@sonde/service",
+  ],
   registry: [
     "@sonde/schemas",
     "@sonde/sources",
@@ -45,7 +64,14 @@ const MAY_IMPORT: Record<string, string[]> = {
     "@sonde/database",
     "@sonde/service",
   ],
-  cli: ["@sonde/schemas", "@sonde/scrub", "@sonde/sources", "@sonde/trust", "@sonde/pack-sdk"],
+  cli: [
+    "@sonde/schemas",
+    "@sonde/scrub",
+    "@sonde/sources",
+    "@sonde/trust",
+    "@sonde/pack-sdk",
+    "@sonde/files",
+  ],
 };
 /** Imports that only tests may make, beyond the table. */
 const TESTS_MAY_IMPORT: Record<string, string[]> = {
@@ -57,7 +83,7 @@ const TESTS_MAY_IMPORT: Record<string, string[]> = {
 /** Packages that only the named files may import. */
 const ONLY: Record<string, string[]> = {
   "isolated-vm": ["pack-sdk/src/runtime/"],
-  "@sonde/trust/ca": ["hub/src/", "foundation/trust/src/"],
+  "@sonde/trust/ca": ["hub/src/", "registry/src/edge/own-certificate.ts", "foundation/trust/src/"],
   "@peculiar/x509": [
     "foundation/trust/src/ca/",
     "agent/daemon/src/enrol.ts",
@@ -65,6 +91,7 @@ const ONLY: Record<string, string[]> = {
   ],
   postgres: ["foundation/database/src/", "hub/src/", "registry/src/edge/store/"],
   jose: ["foundation/service/src/oidc/"],
+  re2js: ["foundation/scrub/src/own-patterns.ts"],
   "@modelcontextprotocol/server": ["hub/src/mcp/", "hub/src/web/"],
 };
 

@@ -3,7 +3,6 @@
 const SECOND = 1_000;
 const MINUTE = 60 * SECOND;
 const HOUR = 60 * MINUTE;
-const DAY = 24 * HOUR;
 /** Where the code counts hours and the document days. */
 const HOURS_OF_DAY = 24;
 const KIB = 1024;
@@ -55,17 +54,38 @@ export const NUMBERS: [
   ],
   [
     "PROTOCOL",
-    /client certificate \((\d+) days/,
-    DAY,
+    /client certificate \((\d+) hours/,
+    HOUR,
     "schemas/src/wire/enrolment.ts",
     "AGENT_CERTIFICATE_MS",
   ],
   [
     "PROTOCOL",
-    /half of the current one's (\d+) days/,
-    DAY,
+    /half of the current one's (\d+) hours/,
+    HOUR,
     "schemas/src/wire/enrolment.ts",
     "AGENT_CERTIFICATE_MS",
+  ],
+  [
+    "PROTOCOL",
+    /until (\d+) days after the end/,
+    24 * HOUR,
+    "schemas/src/wire/enrolment.ts",
+    "RECOVERABLE_MS",
+  ],
+  [
+    "PROTOCOL",
+    /At most (\d+) refused attempts a minute/,
+    1,
+    "hub/src/agents/edge/recover-agent.ts",
+    "PER_MINUTE",
+  ],
+  [
+    "PROTOCOL",
+    /(\d+) recoveries of one certificate/,
+    1,
+    "hub/src/agents/edge/recover-agent.ts",
+    "PER_MINUTE",
   ],
   [
     "PROTOCOL",
@@ -74,7 +94,13 @@ export const NUMBERS: [
     "hub/src/agents/edge/enrol-listener.ts",
     "PER_ADDRESS",
   ],
-  ["PROTOCOL", /and (\d+) in all/, 1, "hub/src/agents/edge/enrol-listener.ts", "IN_ALL"],
+  [
+    "PROTOCOL",
+    /refusals, (\d+) rows a minute/,
+    1,
+    "hub/src/agents/edge/enrol-listener.ts",
+    "RECORDED",
+  ],
   [
     "PROTOCOL",
     /to the hub are at most (\d+) MiB/,
@@ -111,7 +137,14 @@ export const NUMBERS: [
     "foundation/trust/src/envelope/channel.ts",
     "MAX_ENVELOPE_BYTES",
   ],
-  ["PROTOCOL", /RSA of (\d+) bits/, 1, "foundation/trust/src/envelope/keys.ts", "MIN_RSA_BITS"],
+  ["PROTOCOL", /RSA key of (\d+) to/, 1, "foundation/trust/src/envelope/keys.ts", "MIN_RSA_BITS"],
+  [
+    "PROTOCOL",
+    /RSA key of \d+ to (\d+) bits/,
+    1,
+    "foundation/trust/src/envelope/keys.ts",
+    "MAX_RSA_BITS",
+  ],
   [
     "PROTOCOL",
     /lifetime at most (\d+) s/,
@@ -119,13 +152,7 @@ export const NUMBERS: [
     "foundation/trust/src/envelope/channel.ts",
     "LIFETIME_MS",
   ],
-  [
-    "PROTOCOL",
-    /clocks at most (\d+) s/,
-    SECOND,
-    "foundation/trust/src/envelope/channel.ts",
-    "MAX_SKEW_MS",
-  ],
+  ["PROTOCOL", /clocks at most (\d+) s/, SECOND, "schemas/src/wire/envelope.ts", "MAX_SKEW_MS"],
   [
     "PROTOCOL",
     /takes (\d+) such messages/,
@@ -133,7 +160,14 @@ export const NUMBERS: [
     "hub/src/links/edge/agent-link.ts",
     "MAX_UNSUPPORTED",
   ],
-  ["PROTOCOL", /close code (\d+)/, 1, "schemas/src/wire/protocol.ts", "PROTOCOL_CLOSE_CODE"],
+  [
+    "PROTOCOL",
+    /ends with close code (\d+)/,
+    1,
+    "schemas/src/wire/protocol.ts",
+    "PROTOCOL_CLOSE_CODE",
+  ],
+  ["PROTOCOL", /and close code (\d+)/, 1, "schemas/src/wire/protocol.ts", "REFUSED_CLOSE_CODE"],
   ["PROTOCOL", /as JSON of at most (\d+) MiB/, MIB, "schemas/src/wire/frames.ts", "MAX_HEAD_BYTES"],
   [
     "PROTOCOL",
@@ -163,7 +197,20 @@ export const NUMBERS: [
     "agent/daemon/src/edge/runner-link/runner-connection.ts",
     "HELLO_MS",
   ],
-  ["PROTOCOL", /body at most (\d+) KiB/, KIB, "hub/src/mcp/edge/mcp-endpoint.ts", "MAX_BODY_BYTES"],
+  [
+    "PROTOCOL",
+    /After (\d+) seconds the answer/,
+    SECOND,
+    "hub/src/calls/index.ts",
+    "ANSWER_WITHIN_MS",
+  ],
+  ["PROTOCOL", /`maxAgentsPerCall` agents, (\d+) by/, 1, "hub/src/calls/index.ts", "MAX_AGENTS"],
+  ["PROTOCOL", /above (\d+),000 characters/, 1_000, "hub/src/mcp/core/pages.ts", "MAX_CHARACTERS"],
+  ["PROTOCOL", /at most (\d+) answers/, 1, "hub/src/mcp/edge/kept-pages.ts", "MAX_KEPT"],
+  ["PROTOCOL", /answers and (\d+) MiB for/, MIB, "hub/src/mcp/edge/kept-pages.ts", "MAX_BYTES"],
+  ["PROTOCOL", /`maxListedTools` tools, (\d+) by/, 1, "hub/src/mcp/index.ts", "MAX_LISTED"],
+  ["PROTOCOL", /on the last (\d+) days/, 1, "hub/src/mcp/edge/pack-uses.ts", "COUNTED_DAYS"],
+  ["PROTOCOL", /body at most (\d+) KiB/, KIB, "hub/src/mcp/edge/read-message.ts", "MAX_BODY_BYTES"],
   [
     "PROTOCOL",
     /looks at the (\d+) most downloaded/,
@@ -215,8 +262,8 @@ export const NUMBERS: [
   ],
   [
     "SECURITY",
-    /certificate lasts \((\d+) days/,
-    DAY,
+    /certificate lasts \((\d+) hours/,
+    HOUR,
     "schemas/src/wire/enrolment.ts",
     "AGENT_CERTIFICATE_MS",
   ],
@@ -238,10 +285,58 @@ export const NUMBERS: [
   ["air-gap", /counts for (\d+) hours/, 1, "foundation/trust/src/log/follow-log.ts", "HEAD_HOURS"],
   ["air-gap", /up to (\d+) days/, HOURS_OF_DAY, "schemas/src/trust/trust-policy.ts", "maximum"],
   ["SECURITY", /it, at most (\d+) \(/, 1, "schemas/src/trust/trust-policy.ts", "maximum"],
+  [
+    "PROTOCOL",
+    /after `hello`, every (\d+) minutes/,
+    MINUTE,
+    "hub/src/attestation/edge/attestation-session.ts",
+    "everyMs",
+  ],
+  [
+    "PROTOCOL",
+    /later than (\d+) minutes after the order/,
+    MINUTE,
+    "hub/src/attestation/edge/attestation-session.ts",
+    "freshMs",
+  ],
+  [
+    "PROTOCOL",
+    /Without one within (\d+) s/,
+    SECOND,
+    "hub/src/attestation/edge/attestation-session.ts",
+    "answerMs",
+  ],
+  [
+    "SECURITY",
+    /session begins, every (\d+) minutes/,
+    MINUTE,
+    "hub/src/attestation/edge/attestation-session.ts",
+    "everyMs",
+  ],
+  [
+    "SECURITY",
+    /within (\d+) seconds after a change/,
+    SECOND,
+    "agent/daemon/src/start-agent.ts",
+    "RETRY_MS",
+  ],
+  [
+    "SECURITY",
+    /keeps its log for (\d+) days/,
+    1,
+    "agent/daemon/src/edge/open-audit.ts",
+    "KEEP_DAYS",
+  ],
   ["SECURITY", /2160 \((\d+) days/, HOURS_OF_DAY, "schemas/src/trust/trust-policy.ts", "maximum"],
   ["PROTOCOL", /\| reads \| ([\d,]+)/, 1, "registry/src/config.ts", "readsPerMinute"],
   ["PROTOCOL", /\| writes \| ([\d,]+)/, 1, "registry/src/config.ts", "writesPerMinute"],
-  ["PROTOCOL", /\| refused tokens \| ([\d,]+)/, 1, "registry/src/config.ts", "refusalsPerMinute"],
+  [
+    "PROTOCOL",
+    /\| refused tokens and rights \| ([\d,]+)/,
+    1,
+    "registry/src/config.ts",
+    "refusalsPerMinute",
+  ],
   [
     "PROTOCOL",
     /expiry \((\d+) days by default/,

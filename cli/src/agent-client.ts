@@ -15,6 +15,8 @@ export type AgentClient = {
   explain(pack: string): Promise<PackExplanation>;
   /** Tells the agent to read its grant files again. */
   reload(): Promise<AgentPacks["packs"]>;
+  /** Tells the agent to forget the later state of its hub that it saw. */
+  acceptHub(): Promise<AgentStatus>;
 };
 
 export function createAgentClient(socket: string): AgentClient {
@@ -30,6 +32,7 @@ export function createAgentClient(socket: string): AgentClient {
     status: async () => parseAgentStatus(await call("GET", "/status")),
     packs: async () => parseAgentPacks(await call("GET", "/packs")).packs,
     explain: async (pack) => parsePackExplanation(await call("GET", `/packs/${pack}`)),
+    acceptHub: async () => parseAgentStatus(await call("POST", "/accept-hub")),
     reload: async () => parseAgentPacks(await call("POST", "/reload")).packs,
   };
 }

@@ -1,36 +1,75 @@
+import { type AuditPage, parseAuditPage } from "@sonde/schemas/audit";
 import {
+  type AgentAttestation,
   type AgentDetail,
-  type AuditPage,
+  type ApiKeySummary,
   type CallProvenance,
+  type ChangeTags,
+  type CreatedApiKey,
   type CreatedToken,
+  type DriftAction,
+  type DriftPolicy,
+  type DriftSelector,
+  type KeyPolicy,
+  parseAgentAttestation,
   parseAgentDetail,
   parseAgentList,
-  parseAuditPage,
+  parseApiKeyList,
   parseCallProvenance,
+  parseCreatedApiKey,
   parseCreatedToken,
+  parseDriftPolicy,
   parseRegistryLogStatus,
+  parseRevokedApiKey,
+  parseSigningKeyList,
   parseToolPinList,
   type RegistryLogStatus,
+  type RevokedApiKey,
+  type SigningKeyList,
   type ToolPinList,
 } from "@sonde/schemas/hub";
+import type { KeyUse } from "@sonde/schemas/wire";
 import { type JsonRequest, requestJson } from "./http-json.ts";
+import { requireListener } from "./require-listener.ts";
+import { findServiceUid } from "./start/system-users.ts";
 
 /** Client of the hub's REST API for one API key. Throws SondeErrors with the hub's code. */
 export type HubClient = {
   listAgents(): Promise<AgentDetail[]>;
+  readAgent(agent: string): Promise<AgentDetail>;
+  /** Revokes an agent for good and returns those that are left. */
+  revokeAgent(agent: string): Promise<AgentDetail[]>;
+  changeTags(agent: string, change: ChangeTags): Promise<AgentDetail>;
+  /** Lets no probe of the agent run until it is released. */
+  quarantineAgent(agent: string, reason: string): Promise<AgentDetail>;
+  releaseAgent(agent: string): Promise<AgentDetail>;
   assignPack(agent: string, pack: string, version: string): Promise<AgentDetail>;
   removePack(agent: string, pack: string): Promise<AgentDetail>;
-  createToken(agentName: string): Promise<CreatedToken>;
+  /** @param approvesFirst whether the first statement of the agent counts as approved; by default yes */
+  createToken(agentName: string, tags?: string[], approvesFirst?: boolean): Promise<CreatedToken>;
+  readAttestation(agent: string): Promise<AgentAttestation>;
+  /** Approves exactly that statement. */
+  acceptDrift(agent: string, statementSha256: string): Promise<AgentAttestation>;
+  readDriftPolicy(): Promise<DriftPolicy>;
+  setDriftRule(on: DriftSelector, action: DriftAction): Promise<DriftPolicy>;
+  removeDriftRule(on: DriftSelector): Promise<DriftPolicy>;
   listPins(): Promise<ToolPinList>;
   approveTools(packDigest: string): Promise<void>;
+  listKeys(): Promise<ApiKeySummary[]>;
+  createKey(name: string, policy: KeyPolicy): Promise<CreatedApiKey>;
+  revokeKey(id: string): Promise<RevokedApiKey>;
+  listSigningKeys(): Promise<SigningKeyList>;
+  rotateSigningKey(key: KeyUse, overlapDays: number): Promise<SigningKeyList>;
   readRegistry(): Promise<RegistryLogStatus>;
   readCall(callId: string): Promise<CallProvenance>;
   readAudit(afterSeq: number, limit: number): Promise<AuditPage>;
 };
 
+/** The hub of this machine. Its key is sent to the hub's own user only. */
 export function createHubClient(url: string, apiKey: string): HubClient {
-  const call = (method: JsonRequest["method"], path: string, body?: unknown) =>
-    requestJson({
+  const call = async (method: JsonRequest["method"], path: string, body?: unknown) => {
+    requireListener(url, findServiceUid("hub"));
+    return requestJson({
       method,
       target: { url },
       path: `/api/v1${path}`,
@@ -39,21 +78,53 @@ export function createHubClient(url: string, apiKey: string): HubClient {
       what: "hub",
       ...(body !== undefined && { body }),
     });
+  };
   return {
     listAgents: async () => parseAgentList(await call("GET", "/agents")).agents,
+    readAgent: async (agent) => parseAgentDetail(await call("GET", pathOf(agent))),
+    revokeAgent: async (agent) => parseAgentList(await call("DELETE", pathOf(agent))).agents,
+    changeTags: async (agent, change) =>
+      parseAgentDetail(await call("POST", `${pathOf(agent)}/tags`, change)),
+    quarantineAgent: async (agent, reason) =>
+      parseAgentDetail(await call("POST", `${pathOf(agent)}/quarantine`, { reason })),
+    releaseAgent: async (agent) => parseAgentDetail(await call("POST", `${pathOf(agent)}/release`)),
     assignPack: async (agent, pack, version) =>
       parseAgentDetail(await call("PUT", `/agents/${agent}/packs/${pack}`, { version })),
     removePack: async (agent, pack) =>
       parseAgentDetail(await call("DELETE", `/agents/${agent}/packs/${pack}`)),
-    createToken: async (agentName) =>
-      parseCreatedToken(await call("POST", "/enrolment-tokens", { agentName })),
+    createToken: async (agentName, tags = [], approvesFirst = true) =>
+      parseCreatedToken(
+        await call("POST", "/enrolment-tokens", { agentName, tags, approvesFirst }),
+      ),
+    readAttestation: async (agent) =>
+      parseAgentAttestation(await call("GET", `${pathOf(agent)}/attestation`)),
+    acceptDrift: async (agent, statementSha256) =>
+      parseAgentAttestation(
+        await call("POST", `${pathOf(agent)}/accept-drift`, { statementSha256 }),
+      ),
+    readDriftPolicy: async () => parseDriftPolicy(await call("GET", "/drift-policy")),
+    setDriftRule: async (on, action) =>
+      parseDriftPolicy(await call("PUT", `/drift-policy/${encodeURIComponent(on)}`, { action })),
+    removeDriftRule: async (on) =>
+      parseDriftPolicy(await call("DELETE", `/drift-policy/${encodeURIComponent(on)}`)),
     listPins: async () => parseToolPinList(await call("GET", "/tool-pins")),
     approveTools: async (packDigest) => {
       await call("POST", "/tool-pins", { packDigest });
     },
+    listKeys: async () => parseApiKeyList(await call("GET", "/api-keys")).keys,
+    createKey: async (name, policy) =>
+      parseCreatedApiKey(await call("POST", "/api-keys", { name, policy })),
+    revokeKey: async (id) => parseRevokedApiKey(await call("DELETE", `/api-keys/${id}`)),
+    listSigningKeys: async () => parseSigningKeyList(await call("GET", "/signing-keys")),
+    rotateSigningKey: async (key, overlapDays) =>
+      parseSigningKeyList(await call("POST", "/signing-keys/rotations", { key, overlapDays })),
     readRegistry: async () => parseRegistryLogStatus(await call("GET", "/registry")),
     readCall: async (callId) => parseCallProvenance(await call("GET", `/calls/${callId}`)),
     readAudit: async (afterSeq, limit) =>
       parseAuditPage(await call("GET", `/audit?afterSeq=${afterSeq}&limit=${limit}`)),
   };
+}
+
+function pathOf(agent: string): string {
+  return `/agents/${encodeURIComponent(agent)}`;
 }

@@ -1,6 +1,7 @@
 import { createReadStream } from "node:fs";
 import { stat } from "node:fs/promises";
 import { Readable } from "node:stream";
+import { type AuditPage, parseAuditPage } from "@sonde/schemas/audit";
 import { SondeError } from "@sonde/schemas/errors";
 import {
   type AddIdentity,
@@ -20,6 +21,7 @@ import {
   parsePublisherList,
   parseTrustedPublisher,
 } from "@sonde/schemas/registry";
+import type { TrustedIdentity } from "@sonde/schemas/trust";
 import { type JsonRequest, requestJson } from "./http-json.ts";
 
 /**
@@ -77,6 +79,27 @@ export async function listPublishers(socket: string): Promise<PublisherList["pub
 export async function removeKey(socket: string, name: string, keyId: string): Promise<void> {
   const path = `/publishers/${encodeURIComponent(name)}/keys/${encodeURIComponent(keyId)}`;
   parsePublisherList(await askRegistry(socket, "DELETE", path));
+}
+
+/** Removes an identity. Nothing signed by it is published any longer. */
+export async function removeIdentity(
+  socket: string,
+  name: string,
+  removed: TrustedIdentity,
+): Promise<void> {
+  const query = new URLSearchParams(Object.entries(removed)).toString();
+  const path = `/publishers/${encodeURIComponent(name)}/identities?${query}`;
+  parsePublisherList(await askRegistry(socket, "DELETE", path));
+}
+
+/** Reads entries of the record of who changed rights, in their order. The chain is not verified. */
+export async function readRightsLog(
+  socket: string,
+  afterSeq: number,
+  limit: number,
+): Promise<AuditPage> {
+  const path = `/audit?afterSeq=${afterSeq}&limit=${limit}`;
+  return parseAuditPage(await askRegistry(socket, "GET", path));
 }
 
 export async function listTokens(socket: string, name: string): Promise<PublishToken[]> {

@@ -1,22 +1,65 @@
-import { existsSync, readFileSync } from "node:fs";
 import { isDeepStrictEqual } from "node:util";
 import { SondeError } from "@sonde/schemas/errors";
 import { parseJson } from "@sonde/schemas/parse";
 import { parseTrustPolicy, type TrustedIdentity, type TrustPolicy } from "@sonde/schemas/trust";
 import { keyIdOf, parsePublisherKey } from "@sonde/trust/pack";
-import { writeAtomically } from "./write-atomically.ts";
+import { replaceFile, takeLock } from "@sonde/files";
+import { readOwn } from "./read-back.ts";
+
+/** As the agent reads it at most. */
+export const MAX_POLICY_BYTES = 1024 * 1024;
+/** A change takes milliseconds, also behind a hundred others. */
+const LOCK_SECONDS = 30;
 
 /** @returns this host's trust.json, or null before the first start */
 export function readTrustPolicy(path: string): TrustPolicy | null {
-  if (!existsSync(path)) return null;
-  return parseTrustPolicy(parseJson(readFileSync(path), path, "CONFIG_INVALID"));
+  const text = readOwn(path, MAX_POLICY_BYTES);
+  return text === null ? null : parseTrustPolicy(parseJson(text, path, "CONFIG_INVALID"));
+}
+
+/** @throws SondeError NOT_FOUND before the first start */
+export function requireTrustPolicy(path: string): TrustPolicy {
+  const policy = readTrustPolicy(path);
+  if (policy !== null) return policy;
+  throw new SondeError("NOT_FOUND", `expected a policy at ${path}; start Sonde once`);
 }
 
 /**
- * Hub and agent read the file again for every archive that they verify, so a change counts at once.
+ * Changes the file as one of possibly many writers: each change is made to what the one before
+ * left, and is durable when this returns. Hub and agent read the file again for every archive that
+ * they verify, so a change counts at once.
+ *
+ * @throws SondeError NOT_FOUND before the first start, STARTING_FAILED when another writer keeps
+ *   the file too long
  */
-export function writeTrustPolicy(path: string, policy: TrustPolicy): void {
-  writeAtomically(path, `${JSON.stringify(parseTrustPolicy(policy), null, 2)}\n`);
+export function changeTrustPolicy(path: string, change: (known: TrustPolicy) => TrustPolicy): void {
+  // Asked before the lock too: a folder that is no data folder gets no lock file.
+  requireTrustPolicy(path);
+  writeLocked(path, () => change(requireTrustPolicy(path)));
+}
+
+/** As changeTrustPolicy, for the start, which also writes the first policy. */
+export function setTrustPolicy(
+  path: string,
+  change: (known: TrustPolicy | null) => TrustPolicy,
+): void {
+  writeLocked(path, () => change(readTrustPolicy(path)));
+}
+
+function writeLocked(path: string, make: () => TrustPolicy): void {
+  const release = takeLock(`${path}.lock`, LOCK_SECONDS);
+  if (release === null) {
+    throw new SondeError(
+      "STARTING_FAILED",
+      `${path}: expected other changes to end within ${LOCK_SECONDS} s; nothing was changed`,
+    );
+  }
+  try {
+    const policy = parseTrustPolicy(make());
+    replaceFile(path, `${JSON.stringify(policy, null, 2)}\n`);
+  } finally {
+    release();
+  }
 }
 
 /**

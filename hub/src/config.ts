@@ -1,4 +1,6 @@
 import { buildParser } from "@sonde/schemas/parse";
+import { TlsFiles } from "@sonde/service";
+import { KeyAlgorithm } from "@sonde/schemas/wire";
 import { type Static, Type } from "typebox";
 
 const closed = { additionalProperties: false } as const;
@@ -14,6 +16,8 @@ export const HubConfig = Type.Object(
      * share these keys, since agents see them as one hub.
      */
     keysDir: Type.Optional(Type.String({ minLength: 1 })),
+    /** Of the command keys that this hub makes; ed25519 by default. One that exists stays. */
+    keyAlgorithm: Type.Optional(KeyAlgorithm),
     /** `postgres://...`. By default the hub runs its own PostgreSQL in dataDir. */
     databaseUrl: Type.Optional(Type.String()),
     http: Type.Object(
@@ -21,13 +25,29 @@ export const HubConfig = Type.Object(
         host: Type.String({ minLength: 1 }),
         port: Port,
         /** PEM files. Required beyond loopback unless behindProxy. */
-        tls: Type.Optional(
-          Type.Object({ certificatePath: Type.String(), privateKeyPath: Type.String() }, closed),
-        ),
+        tls: Type.Optional(TlsFiles),
         /** True when a proxy on a trusted network terminates TLS in front of this listener. */
         behindProxy: Type.Boolean(),
-        /** Host names that clients use, besides the loopback names. */
+        /**
+         * Addresses and networks of that proxy. Only their `X-Forwarded-For` is believed; by default
+         * nobody's. Without it, limits and records name the proxy and not its clients.
+         */
+        trustedProxies: Type.Optional(Type.Array(Type.String(), { maxItems: 50 })),
+        /**
+         * Host names that clients use, an IPv6 address in brackets. A connection that comes to a
+         * loopback address may use the loopback names too.
+         */
         publicHosts: Type.Array(Type.String()),
+        /**
+         * A second listener of the same routes for other machines, always with TLS: with the
+         * operator's own certificate, or with one of the hub's CA for `agents.names`.
+         */
+        public: Type.Optional(
+          Type.Object(
+            { host: Type.String({ minLength: 1 }), port: Port, tls: Type.Optional(TlsFiles) },
+            closed,
+          ),
+        ),
       },
       closed,
     ),
@@ -36,7 +56,10 @@ export const HubConfig = Type.Object(
         host: Type.String({ minLength: 1 }),
         enrolPort: Port,
         controlPort: Port,
-        /** DNS names and addresses by which agents reach this hub. Agents are given the first. */
+        /**
+         * DNS names and addresses by which agents reach this hub. An agent keeps the one by which it
+         * came to enrol; invitations have the first.
+         */
         names: Type.Array(Type.String(), { minItems: 1 }),
       },
       closed,
@@ -47,11 +70,28 @@ export const HubConfig = Type.Object(
     admitPath: Type.String({ minLength: 1 }),
     /** Time limit of a call, in ms. Clients give up after about 45 s. */
     callTimeoutMs: Type.Integer({ minimum: 100, maximum: 58_000 }),
+    /** How many agents one call may ask; 50 by default. */
+    maxAgentsPerCall: Type.Optional(Type.Integer({ minimum: 1, maximum: 5_000 })),
+    /**
+     * How many tools the list of a key has; 40 by default. Of more, whole packs are found by
+     * `search_tools` only, those that were used least.
+     */
+    maxListedTools: Type.Optional(Type.Integer({ minimum: 6, maximum: 1_000 })),
     /** End when standard input closes, so that no hub outlives its supervisor. */
     supervised: Type.Boolean(),
   },
   closed,
 );
 export type HubConfig = Static<typeof HubConfig>;
+
+/** What a running hub takes over from its configuration file. */
+export const LIVE_SETTINGS = [
+  "callTimeoutMs",
+  "http.publicHosts",
+  "http.trustedProxies",
+  "maxAgentsPerCall",
+  "maxListedTools",
+  "trustPolicyPath",
+];
 
 export const parseHubConfig = buildParser(HubConfig, "hub configuration", "CONFIG_INVALID");

@@ -6,12 +6,21 @@ import type { Directory } from "./directory/index.ts";
 import type { HubKeys } from "./keys/open-hub-keys.ts";
 import type { Links } from "./links/index.ts";
 
+/** Where agents find this hub, as host:port. */
+export type HubAddresses = {
+  enrol: string;
+  enrolPort: number;
+  /** @param name by which an agent reached the hub; null when it is unknown */
+  controlOf: (name: string | null) => string;
+};
+
 /**
  * What every feature receives when it is installed. `directory`, `links` and `auditLog` are safe
  * with several hubs on one database. A feature keeps other facts in its own tables.
  */
 export type Hub = {
-  config: HubConfig;
+  /** As it is in force now: its live settings may be others at the next look. */
+  readonly config: HubConfig;
   keys: HubKeys;
   sql: Sql;
   /** The listener for people and MCP clients. Each route names its right. */
@@ -23,8 +32,8 @@ export type Hub = {
   /** Monotonic milliseconds. */
   elapsed: () => number;
   report: Report;
-  /** host:port of the agents' listeners. Empty until they listen. */
-  addresses: { enrol: string; control: string };
+  /** Where agents find this hub. Empty until it listens. */
+  addresses: HubAddresses;
   /**
    * Registers work for the stop, before audit log and database close. The work that was registered
    * last runs first.

@@ -38,3 +38,16 @@ test("refused keys are in the audit log: the first at once, the rest by count, a
     { address: "127.0.0.1", count: 2 },
   ]);
 });
+
+test("a hub without an operator's key in force makes one at its next start, and only then", async () => {
+  const first = hub.operatorKey;
+  await hub.restart();
+  expect(hub.operatorKey).toBe(first);
+  const { answer } = await hub.ask("GET", "/api-keys");
+  const [own] = answer["keys"] as { id: string }[];
+  expect((await hub.ask("DELETE", `/api-keys/${own?.id}`)).code).toBe(200);
+  await hub.restart();
+  expect(hub.operatorKey).not.toBe(first);
+  expect((await hub.ask("GET", "/agents")).code).toBe(200);
+  expect((await hub.ask("GET", "/agents", undefined, first)).code).toBe("UNAUTHENTICATED");
+});

@@ -1,27 +1,36 @@
 import { randomUUID } from "node:crypto";
 import { existsSync, readFileSync } from "node:fs";
+import type { Server } from "node:https";
 import { join } from "node:path";
 import { type Database, openDatabase } from "@sonde/database";
+import { DEFAULT_KEY_ALGORITHM, formatAddress } from "@sonde/schemas/wire";
 import { parseTrustPolicy, type TrustPolicy } from "@sonde/schemas/trust";
 import {
+  type Report,
   type Running,
   type ServicePorts,
+  type HttpServer,
+  type ServerTls,
+  createPublicListener,
   listenOnPort,
   makeDataFolder,
   readConfiguredJson,
-  readConfiguredText,
   readKeptPorts,
+  followTlsFiles,
+  readTlsFiles,
+  requireProxyAddresses,
   requireSafeListener,
   runService,
   writePrivateFile,
 } from "@sonde/service";
 import { type AgentListeners, installAgents } from "./agents/index.ts";
-import { addAuditRoutes, createAuditStore, openAudit } from "./audit/index.ts";
+import { addAuditRoutes, createAuditStore, createOpenCalls, openAudit } from "./audit/index.ts";
+import { installAttestation } from "./attestation/index.ts";
 import { installCalls } from "./calls/index.ts";
-import { installCatalog } from "./catalog/index.ts";
-import { type HubConfig, parseHubConfig } from "./config.ts";
+import { installCatalog, watchPolicy } from "./catalog/index.ts";
+import { type HubConfig, LIVE_SETTINGS, parseHubConfig } from "./config.ts";
 import { openDirectory } from "./directory/index.ts";
-import type { Hub } from "./hub.ts";
+import type { Hub, HubAddresses } from "./hub.ts";
 import {
   createAuthenticator,
   createKeyStore,
@@ -29,6 +38,7 @@ import {
   installIdentity,
 } from "./identity/index.ts";
 import { type HubKeys, openHubKeys } from "./keys/open-hub-keys.ts";
+import { addSigningKeyRoutes } from "./keys/signing-key-routes.ts";
 import { openLinks } from "./links/index.ts";
 import { installMcp } from "./mcp/index.ts";
 import { migrations } from "./migrations.ts";
@@ -36,16 +46,20 @@ import { installRegistryLog } from "./registry-log/index.ts";
 import { createApiServer } from "./web/edge/api-server.ts";
 
 const MAX_DATABASE_CONNECTIONS = 8;
+const NO_PROXIES: readonly string[] = [];
 
-async function start(config: HubConfig, ports: ServicePorts): Promise<Running> {
-  requireSafeListener(config.http);
+async function start(config: HubConfig, ports: ServicePorts): Promise<Running<HubConfig>> {
+  const live = { config };
   makeDataFolder(config.dataDir);
   const keysDir = config.keysDir ?? join(config.dataDir, "keys");
-  const keys = await openHubKeys(keysDir, config.agents.names, ports.now);
+  const keys = await openHubKeys({
+    folder: keysDir,
+    names: config.agents.names,
+    keyAlgorithm: config.keyAlgorithm ?? DEFAULT_KEY_ALGORITHM,
+    ...ports,
+  });
   // Read again for each archive, so that the administrator's change takes effect without a restart.
-  const readPolicy = () =>
-    parseTrustPolicy(readConfiguredJson(config.trustPolicyPath, "trust policy"));
-  readPolicy();
+  const readPolicy = () => readPolicyOf(live.config);
   const database = await openDatabase({
     dataDir: config.dataDir,
     // Nothing may be served without the audit log. The supervisor restarts hub and database.
@@ -56,12 +70,22 @@ async function start(config: HubConfig, ports: ServicePorts): Promise<Running> {
     maxConnections: MAX_DATABASE_CONNECTIONS,
   });
   try {
-    return await serve(config, { ...ports, keys, readPolicy, database });
+    return await serve(live, { ...ports, keys, readPolicy, database });
   } catch (thrown) {
     // A hub that cannot serve, for example on a port in use, stops its database.
     await database.close();
     throw thrown;
   }
+}
+
+function readPolicyOf({ trustPolicyPath }: HubConfig): TrustPolicy {
+  return parseTrustPolicy(readConfiguredJson(trustPolicyPath, "trust policy"));
+}
+
+function requireSound(config: HubConfig): void {
+  requireSafeListener(config.http);
+  requireProxyAddresses(config.http.trustedProxies ?? []);
+  readPolicyOf(config);
 }
 
 type Opened = ServicePorts & {
@@ -72,57 +96,79 @@ type Opened = ServicePorts & {
 
 type Ending = () => Promise<void> | void;
 
-async function serve(config: HubConfig, opened: Opened): Promise<Running> {
+/** @param live the configuration in force; what is read of it later, is read through it */
+async function serve(live: { config: HubConfig }, opened: Opened): Promise<Running<HubConfig>> {
+  const { config } = live;
   const { keys, readPolicy, database, report, now } = opened;
   const { sql } = database;
   const self = readHubName(config.dataDir);
   const auditStore = createAuditStore(sql, self);
-  const auditLog = await openAudit(auditStore, now);
+  const auditLog = await openAudit(auditStore);
   const directory = await openDirectory(sql, report);
   const links = await openLinks({
     ...{ sql, directory, self, now, report },
     onReplaced: opened.endFor,
   });
+  const openCalls = createOpenCalls({
+    ...{ store: auditStore, auditLog, now, self, report },
+    running: () => links.hubs.running(),
+  });
+  await openCalls.closeOwn();
+  openCalls.closeLater();
+  links.hubs.onGone(() => openCalls.closeLater());
   const apiKeys = createKeyStore(sql, directory);
   await ensureOperatorKey(config.dataDir, apiKeys, auditLog, now);
   const authenticator = createAuthenticator({ keys: apiKeys, auditLog, now, report });
   const app = createApiServer({
-    ...(config.http.tls !== undefined && { tls: readTls(config.http.tls) }),
-    behindProxy: config.http.behindProxy,
-    publicHosts: config.http.publicHosts,
+    ...(config.http.tls !== undefined && { tls: readTlsFiles(config.http.tls) }),
+    trustedProxies: () => live.config.http.trustedProxies ?? NO_PROXIES,
+    publicHosts: () => live.config.http.publicHosts,
     authenticator,
     auditLog,
     now,
     report,
   });
+  const publicListener = openPublicListener(config, app, keys);
   const endings: Ending[] = [];
-  const addresses = { enrol: "", control: "" };
+  const addresses: HubAddresses = { enrol: "", enrolPort: 0, controlOf: () => "" };
   const hub: Hub = {
-    ...{ config, keys, sql, app, directory, links, auditLog, now, report, addresses },
+    get config() {
+      return live.config;
+    },
+    ...{ keys, sql, app, directory, links, auditLog, now, report, addresses },
     elapsed: () => performance.now(),
     onStop: (work) => void endings.unshift(work),
   };
   hub.onStop(() => database.close());
+  for (const stop of followCertificates(config, app, publicListener, report)) hub.onStop(stop);
   hub.onStop(() => directory.close());
+  hub.onStop(() => keys.signing.close());
   hub.onStop(() => auditLog.flush());
+  hub.onStop(() => openCalls.stop());
   hub.onStop(() => app.close());
 
   // The hub's features, each with the features that it uses.
   addAuditRoutes(hub, auditStore);
+  addSigningKeyRoutes(hub);
   const registry = installRegistryLog(hub, { readPolicy });
+  hub.onStop(await watchPolicy(hub, auditStore));
   const { catalog, packs } = installCatalog(hub, { registry, readPolicy });
   const calls = installCalls(hub, { catalog, auditStore });
-  const mcp = installMcp(hub, { calls, catalog });
+  const mcp = await installMcp(hub, { calls, catalog, auditStore });
   installIdentity(hub, { keys: apiKeys, authenticator, dismiss: (id) => mcp.dismiss(id) });
-  const listeners = installAgents(hub, { packs, registry });
+  const watchAgent = installAttestation(hub);
+  const listeners = installAgents(hub, { packs, registry, watchAgent });
 
   // Stop order: accept no agent, then end the open calls, so that each client gets an answer.
   hub.onStop(() => links.close());
   hub.onStop(() => void listeners.control.close());
 
-  const ports = await listen(config, hub, listeners);
+  const ports = await listen(config, hub, { ...listeners, public: publicListener });
   return {
     ready: { hubId: keys.hubId, ...ports },
+    reload(inForce) {
+      live.config = inForce;
+    },
     stop: () => stopAll(endings),
   };
 }
@@ -140,17 +186,16 @@ async function stopAll(endings: readonly Ending[]): Promise<void> {
   if (failures.length > 0) throw failures[0];
 }
 
-type PortNumbers = { enrol: number; control: number; http: number };
+type PortNumbers = { enrol: number; control: number; http: number; public: number };
 
 async function listen(
   config: HubConfig,
   { app, addresses }: Hub,
-  { enrol, control }: AgentListeners,
+  { enrol, control, public: publicListener }: AgentListeners & { public: Server | null },
 ): Promise<PortNumbers> {
   const file = join(config.dataDir, "ports.json");
-  const kept = readKeptPorts(file, ["enrol", "control", "http"]);
+  const kept = readKeptPorts(file, ["enrol", "control", "http", "public"]);
   const { host, enrolPort, controlPort, names } = config.agents;
-  const publicName = names[0] ?? host;
   const ports = { ...kept };
   const keep = (): void => writePrivateFile(file, JSON.stringify(ports));
   ports.control = await listenOnPort(control, {
@@ -160,16 +205,26 @@ async function listen(
     // Enrolled agents connect to this port only, so it must not change.
     isKnown: kept.control !== 0,
   });
-  addresses.control = `${publicName}:${ports.control}`;
+  addresses.controlOf = (name) => {
+    const reached = names.find((own) => own === name) ?? names[0] ?? host;
+    return formatAddress(reached, ports.control);
+  };
   // Kept before anybody enrols: an enrolled agent stores the control address.
   keep();
   ports.enrol = await listenOnPort(enrol, { host, port: enrolPort, kept: kept.enrol });
-  addresses.enrol = `${publicName}:${ports.enrol}`;
+  addresses.enrol = formatAddress(names[0] ?? host, ports.enrol);
+  addresses.enrolPort = ports.enrol;
   ports.http = await listenOnPort(app, {
     host: config.http.host,
     port: config.http.port,
     kept: kept.http,
   });
+  if (publicListener !== null && config.http.public !== undefined) {
+    ports.public = await listenOnPort(publicListener, {
+      ...{ host: config.http.public.host, port: config.http.public.port },
+      kept: kept.public,
+    });
+  }
   keep();
   return ports;
 }
@@ -184,12 +239,40 @@ function readHubName(dataDir: string): string {
   return readFileSync(file, "utf8").trim();
 }
 
-function readTls(files: { certificatePath: string; privateKeyPath: string }) {
-  return {
-    certificate: readConfiguredText(files.certificatePath, "certificate"),
-    privateKey: readConfiguredText(files.privateKeyPath, "private key"),
+/** For clients on other machines; null when there is none. */
+function openPublicListener({ http }: HubConfig, app: HttpServer, keys: HubKeys): Server | null {
+  if (http.public === undefined) return null;
+  const { tls } = http.public;
+  const { certificate, privateKey } = keys.server;
+  const own: ServerTls = {
+    certificate: `${certificate}\n${keys.authority}`,
+    privateKey,
     minVersion: "TLSv1.2",
-  } as const;
+  };
+  return createPublicListener(app, tls === undefined ? own : readTlsFiles(tls));
 }
 
-runService({ what: "hub configuration", parseConfig: parseHubConfig, start });
+/** Certificates of the operator's own are read anew when their files change. */
+function followCertificates(
+  { http }: HubConfig,
+  app: HttpServer,
+  publicListener: Server | null,
+  report: Report,
+): (() => void)[] {
+  const own = http.public?.tls;
+  return [
+    // With `tls` the first listener is one of TLS too.
+    ...(http.tls === undefined ? [] : [followTlsFiles(app.server as Server, http.tls, report)]),
+    ...(own === undefined || publicListener === null
+      ? []
+      : [followTlsFiles(publicListener, own, report)]),
+  ];
+}
+
+runService({
+  what: "hub configuration",
+  parseConfig: parseHubConfig,
+  check: requireSound,
+  live: LIVE_SETTINGS,
+  start,
+});

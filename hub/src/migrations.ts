@@ -1,8 +1,21 @@
 import type { Migration } from "@sonde/database";
+import { migrations as agents } from "./agents/index.ts";
+import { migrations as attestation } from "./attestation/index.ts";
 import { migrations as audit } from "./audit/index.ts";
 import { migrations as directory } from "./directory/index.ts";
 import { firstRelease } from "./first-release.ts";
+import { migrations as identity } from "./identity/index.ts";
 import { migrations as links } from "./links/index.ts";
+import { migrations as mcp } from "./mcp/index.ts";
 
 /** The hub's schema. A released migration never changes. A feature adds to its own list. */
-export const migrations: Migration[] = [...firstRelease, ...directory, ...links, ...audit];
+export const migrations: Migration[] = [
+  ...firstRelease,
+  ...directory,
+  ...links,
+  ...audit,
+  ...identity,
+  ...agents,
+  ...attestation,
+  ...mcp,
+];

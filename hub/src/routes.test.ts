@@ -1,4 +1,6 @@
 import { randomUUID } from "node:crypto";
+import { once } from "node:events";
+import { type IncomingMessage, request } from "node:http";
 import type { Database } from "@sonde/database";
 import { MAX_PACKS } from "@sonde/schemas/wire";
 import { digestOf } from "@sonde/trust/archive";
@@ -28,16 +30,25 @@ async function fillAgent({ sql }: Database): Promise<void> {
   });
   const store = createEnrolmentStore(sql, directory);
   const packs = createPackStore(sql, directory);
-  const agents = createAgentChanges(directory);
+  const agents = createAgentChanges(sql, directory);
   const secret = "sonde_et_full";
   const id = randomUUID();
   const expiresAt = new Date(then.getTime() + DAY_MS);
-  await store.addToken({ secret, agentName: FULL_AGENT, at: then, expiresAt });
+  await store.addToken({
+    secret,
+    agentName: FULL_AGENT,
+    tags: [],
+    approvesFirst: true,
+    createdBy: "key:test",
+    at: then,
+    expiresAt,
+  });
   await store.enrol({
     ...{
       secret,
       id,
       name: FULL_AGENT,
+      isKnown: false,
       at: then,
       publicKey: id,
       serial: id,
@@ -97,10 +108,41 @@ test("agents are listed and described to a key that may see them, and to no othe
   expect((await hub.ask("GET", "/agents/web-9")).code).toBe("AGENT_UNKNOWN");
 });
 
+test("a key for a tag sees the agents that have it now, and no other", async () => {
+  const { key } = await hub.addKey({ role: "client", agents: ["role=db"], probes: "*" });
+  const seen = async () => {
+    const { answer } = await hub.ask("GET", "/agents", undefined, key);
+    return (answer["agents"] as { name: string }[]).map(({ name }) => name);
+  };
+  const one = async () => (await hub.ask("GET", "/agents/web-1", undefined, key)).code;
+  const tag = (set: string[], remove: string[]) =>
+    hub.ask("POST", "/agents/web-1/tags", { set, remove });
+  expect([await seen(), await one()]).toEqual([[], "FORBIDDEN"]);
+  await tag(["role=db"], []);
+  expect([await seen(), await one()]).toEqual([["web-1"], 200]);
+  await tag(["role=db2"], []);
+  expect([await seen(), await one()]).toEqual([[], "FORBIDDEN"]);
+  await tag([], ["role"]);
+  // Whether there is such an agent is not told.
+  expect((await hub.ask("GET", "/agents/web-9", undefined, key)).code).toBe("FORBIDDEN");
+});
+
+test.each([["role=*"], ["role="], ["Role=web"], ["role=web=x"]])(
+  "a key for agents of %j is refused",
+  async (selector) => {
+    const policy = { role: "client", agents: [selector], probes: "*" };
+    const { code } = await hub.ask("POST", "/api-keys", { name: "x", policy });
+    expect(code).toBe("BAD_REQUEST");
+  },
+);
+
 test.each([
   ["a member too many", { agentName: "web-4", admin: true }],
   ["a name that no agent can have", { agentName: "Web 4" }],
   ["a list", []],
+  ["a tag that is none", { tags: ["role=web", "Role=Web"] }],
+  ["tags that have a key twice", { tags: ["role=web", "role=db"] }],
+  ["more tags than an agent may have", { tags: Array.from({ length: 17 }, (_, n) => `k${n}=v`) }],
 ])("a body with %s is refused", async (_what, body) => {
   expect((await hub.ask("POST", "/enrolment-tokens", body)).code).toBe("BAD_REQUEST");
 });
@@ -113,6 +155,60 @@ test("a token is for the hub's own CA and for a quarter of an hour", async () =>
   const lasts = Date.parse(String(answer["expiresAt"])) - Date.now();
   expect(lasts).toBeGreaterThan(14 * 60_000);
   expect(lasts).toBeLessThanOrEqual(15 * 60_000);
+});
+
+test("a key ends with all that was made with it, and nothing is made with an ended one", async () => {
+  const operator = { role: "operator", agents: "*", probes: "*" };
+  const make = async (name: string, key?: string) => {
+    const policy = { ...operator, role: name.startsWith("client") ? "client" : "operator" };
+    const { answer } = await hub.ask("POST", "/api-keys", { name, policy }, key);
+    return answer as { id: string; key: string };
+  };
+  const stolen = await make("stolen");
+  const made = [await make("client of the stolen", stolen.key), await make("another", stolen.key)];
+  made.push(await make("client of another", made[1]?.key));
+  const other = await make("client of none");
+  const { answer, code } = await hub.ask("DELETE", `/api-keys/${stolen.id}`);
+  expect([code, answer["ended"]]).toEqual([
+    200,
+    [
+      { id: made[0]?.id, name: "client of the stolen" },
+      { id: made[1]?.id, name: "another" },
+      { id: made[2]?.id, name: "client of another" },
+    ],
+  ]);
+  const opens = async (key?: string) => (await hub.ask("GET", "/agents", undefined, key)).code;
+  for (const { key } of [stolen, ...made]) expect(await opens(key)).toBe("UNAUTHENTICATED");
+  expect(await opens(other.key)).toBe(200);
+  const keys = answer["keys"] as { id: string; createdBy: string | null }[];
+  expect(keys.find(({ id }) => id === made[2]?.id)?.createdBy).toBe(`key:${made[1]?.id}`);
+  const { answer: page } = await hub.ask("GET", "/audit?afterSeq=0&limit=1000");
+  const entries = page["entries"] as {
+    record: { event: string; detail: { id: string; endedWith?: string } };
+  }[];
+  const revoked = entries.flatMap(({ record }) =>
+    record.event === "key.revoked" ? [record.detail] : [],
+  );
+  expect(revoked.slice(-4)).toEqual([
+    { id: stolen.id },
+    ...made.map(({ id }) => ({ id, endedWith: stolen.id })),
+  ]);
+});
+
+test("a key that its maker makes while that is being revoked ends too, or is not made", async () => {
+  const maker = await hub.addKey({ role: "operator", agents: "*", probes: "*" });
+  const policy = { role: "client", agents: "*", probes: "*" };
+  const making = Array.from({ length: 40 }, (_, index) =>
+    hub.ask("POST", "/api-keys", { name: `of the maker ${index}`, policy }, maker.key),
+  );
+  await making[0];
+  expect((await hub.ask("DELETE", `/api-keys/${maker.id}`)).code).toBe(200);
+  const made = (await Promise.all(making)).filter(({ code }) => code === 201);
+  const { answer } = await hub.ask("GET", "/api-keys");
+  const keys = answer["keys"] as { createdBy: string | null; revokedAt: string | null }[];
+  const ofMaker = keys.filter(({ createdBy }) => createdBy === `key:${maker.id}`);
+  expect(ofMaker).toHaveLength(made.length);
+  expect(ofMaker.filter(({ revokedAt }) => revokedAt === null)).toEqual([]);
 });
 
 test("a key is shown once, is revoked once, and opens nothing from then on", async () => {
@@ -173,4 +269,41 @@ test("the audit log is read in pages, in its order", async () => {
     [1, 2],
     [3, 4],
   ]);
+});
+
+/** Begins a request whose headers arrive now, and returns what sends its body. */
+async function beginSlowly(path: string, key: string, body: string) {
+  const asked = request(`http://127.0.0.1:${hub.ready.http}${path}`, {
+    method: "POST",
+    headers: {
+      authorization: `Bearer ${key}`,
+      "content-type": "application/json",
+      "content-length": Buffer.byteLength(body),
+      expect: "100-continue",
+    },
+  });
+  asked.flushHeaders();
+  // The hub took the headers when it says that the body may follow.
+  await once(asked, "continue");
+  return async (): Promise<number> => {
+    const answered = once(asked, "response") as Promise<[IncomingMessage]>;
+    asked.end(body);
+    const [response] = await answered;
+    response.resume();
+    return response.statusCode ?? 0;
+  };
+}
+
+const everything = { role: "operator", agents: "*", probes: "*" };
+test.each([
+  ["makes another key", "/api/v1/api-keys", { name: "back door", policy: everything }, 201],
+  ["asks a tool", "/mcp", { jsonrpc: "2.0", id: 1, method: "tools/list", params: {} }, 200],
+])("attack 39: a key that is revoked before the body arrives no longer %s", async (...of) => {
+  const [, path, body, taken] = of;
+  const { id, key } = await hub.addKey(everything);
+  const inTime = await beginSlowly(path, key, JSON.stringify(body));
+  expect(await inTime()).toBe(taken);
+  const tooLate = await beginSlowly(path, key, JSON.stringify(body));
+  expect((await hub.ask("DELETE", `/api-keys/${id}`)).code).toBe(200);
+  expect(await tooLate()).toBe(401);
 });

@@ -1,6 +1,7 @@
 import { Capability } from "@sonde/schemas/names";
 import { buildParser } from "@sonde/schemas/parse";
 import { LogKeyText } from "@sonde/schemas/trust";
+import { TlsFiles } from "@sonde/service";
 import { type Static, Type } from "typebox";
 
 const closed = { additionalProperties: false } as const;
@@ -38,6 +39,27 @@ export const RegistryConfig = Type.Object(
         port: Type.Integer({ minimum: 0, maximum: 65535 }),
         /** True when a proxy on a trusted network terminates TLS in front of this listener. */
         behindProxy: Type.Boolean(),
+        /**
+         * Addresses and networks of that proxy. Only their `X-Forwarded-For` is believed; by default
+         * nobody's. Without it, limits and records name the proxy and not its clients.
+         */
+        trustedProxies: Type.Optional(Type.Array(Type.String(), { maxItems: 50 })),
+        /**
+         * A second listener of the same routes for other machines, always with TLS: with the
+         * operator's own certificate, or with one of the registry's own authority for `names`.
+         */
+        public: Type.Optional(
+          Type.Object(
+            {
+              host: Type.String({ minLength: 1 }),
+              port: Type.Integer({ minimum: 0, maximum: 65535 }),
+              /** DNS names and addresses by which other machines reach this registry. */
+              names: Type.Array(Type.String({ minLength: 1 }), { minItems: 1, maxItems: 40 }),
+              tls: Type.Optional(TlsFiles),
+            },
+            closed,
+          ),
+        ),
       },
       closed,
     ),
@@ -82,7 +104,7 @@ export const RegistryConfig = Type.Object(
     maxCapability: Capability,
     /**
      * Sigstore's trusted root (JSON), pinned, for verifying keyless signatures. Without it only
-     * publishers' keys are accepted. Read once, at the start.
+     * publishers' keys are accepted. Read at the start and at each reload.
      */
     trustedRootFile: Type.Optional(Type.String({ pattern: "^/", maxLength: 400 })),
     /** Rate limits for each client address, with bursts of twice the limit. */
@@ -91,7 +113,7 @@ export const RegistryConfig = Type.Object(
         {
           readsPerMinute: Type.Integer({ minimum: 1 }),
           writesPerMinute: Type.Integer({ minimum: 1 }),
-          /** Requests whose token was refused. */
+          /** Requests whose token was refused, or has not the right. */
           refusalsPerMinute: Type.Integer({ minimum: 1 }),
         },
         closed,
@@ -112,6 +134,14 @@ export const DEFAULT_RATE_LIMITS = {
   writesPerMinute: 60,
   refusalsPerMinute: 20,
 } as const;
+
+/** What a running registry takes over from its configuration file. */
+export const LIVE_SETTINGS = [
+  "http.trustedProxies",
+  "maxCapability",
+  "rateLimits",
+  "trustedRootFile",
+];
 
 export const parseRegistryConfig = buildParser(
   RegistryConfig,

@@ -1,5 +1,5 @@
-import { readFileSync, readdirSync } from "node:fs";
-import { connect } from "node:net";
+import { readFileSync, readdirSync, statSync } from "node:fs";
+import { type Socket, connect } from "node:net";
 import { join } from "node:path";
 import type { ErrorBody } from "@sonde/schemas/errors";
 import { MAX_ARCHIVE_BYTES } from "@sonde/trust/archive";
@@ -9,6 +9,7 @@ import { afterAll, beforeAll, expect, test, vi } from "vitest";
 import {
   type Answer,
   TestRegistry,
+  type Upload,
   codeOf,
   signUpload,
   uploadForm,
@@ -37,18 +38,25 @@ const peakBytes = (): number => {
   const status = readFileSync(`/proc/${registry.child?.pid}/status`, "utf8");
   return Number(/^VmHWM:\s+([0-9]+) kB$/m.exec(status)?.[1]) * 1024;
 };
-/** Publishes a version with the largest code that is allowed. */
-const publishLarge = (version: string): Promise<Answer> => {
+/** Builds a version with the largest code that is allowed. */
+const buildLarge = (version: string): Upload => {
   const line = `// ${"x".repeat(120)}\n`;
   const code = `var pack = {};\n${line.repeat(Math.floor((MB - 100) / line.length))}`;
   const archive = buildSampleArchive({ manifest: { version }, code });
-  return registry.publish(signUpload(archive, `acme/hello/${version}`, key, token));
+  return signUpload(archive, `acme/hello/${version}`, key, token);
 };
+const publishLarge = (version: string): Promise<Answer> => registry.publish(buildLarge(version));
 /** Builds the head of a publish request. The test sends the body itself. */
-const openUpload = (contentLength: number): string =>
-  `PUT /api/v1/packs/acme/hello/9.0.0 HTTP/1.1\r\nhost: x\r\nauthorization: Bearer ${token}\r\n` +
+const openUpload = (contentLength: number, publisher = "acme", bearer = token): string =>
+  `PUT /api/v1/packs/${publisher}/hello/9.0.0 HTTP/1.1\r\nhost: x\r\nauthorization: Bearer ${bearer}\r\n` +
   `content-type: multipart/form-data; boundary=b\r\ncontent-length: ${contentLength}\r\n\r\n`;
 const spooled = (): string[] => readdirSync(join(registry.dataDir, "uploads"));
+/** The bytes that are stored of each archive, the smallest first; 0 before its first byte. */
+const spooledSizes = (): number[] =>
+  spooled()
+    .map((name) => join(registry.dataDir, "uploads", name, "archive"))
+    .map((path) => statSync(path, { throwIfNoEntry: false })?.size ?? 0)
+    .toSorted((a, b) => a - b);
 
 test("memory stays flat under 50 uploads at once, and all are published", async () => {
   const before = peakBytes();
@@ -87,23 +95,74 @@ test("a part above its cap is refused at the cap, before the body ends", async (
   await vi.waitFor(() => expect(spooled()).toEqual([]), { timeout: 30_000 });
 });
 
-test("uploads beyond the queue get Retry-After", async () => {
-  const sockets = Array.from({ length: 200 }, () => {
+/** Begins 100 uploads that do not end. */
+async function beginUploads(publisher: string, bearer: string): Promise<Socket[]> {
+  const before = spooled().length;
+  const sockets = Array.from({ length: 100 }, () => {
     const socket = connect(registry.port, "127.0.0.1").on("error", () => undefined);
-    socket.write(`${openUpload(5000)}--b\r\n`);
+    socket.write(`${openUpload(5000, publisher, bearer)}--b\r\n`);
     return socket;
   });
-  await vi.waitFor(() => expect(spooled().length).toBe(200), { timeout: 30_000 });
-  const response = await fetch(registry.at("/api/v1/packs/acme/hello/9.0.0"), {
+  await vi.waitFor(() => expect(spooled().length).toBe(before + 100), { timeout: 30_000 });
+  return sockets;
+}
+
+async function demandBusy(publisher: string, bearer: string): Promise<void> {
+  const response = await fetch(registry.at(`/api/v1/packs/${publisher}/hello/9.0.0`), {
     method: "PUT",
-    headers: { authorization: `Bearer ${token}` },
+    headers: { authorization: `Bearer ${bearer}` },
     body: uploadForm({ archive: Buffer.from("x"), bundle: "{}" }),
   });
   expect([response.status, response.headers.get("retry-after")]).toEqual([503, "5"]);
   expect(((await response.json()) as ErrorBody).error.code).toBe("REGISTRY_BUSY");
+}
+
+test("uploads beyond the queue get Retry-After, and one publisher's never fill it", async () => {
+  const other = await registry.addPublisher("other", createSampleKey());
+  const third = await registry.addPublisher("third", createSampleKey());
+  const sockets = await beginUploads("other", other);
+  await demandBusy("other", other);
+  expect((await publishLarge("3.1.0")).status).toBe(201);
+  sockets.push(...(await beginUploads("acme", token)));
+  await demandBusy("third", third);
   for (const socket of sockets) socket.destroy();
   await vi.waitFor(() => expect(spooled()).toEqual([]), { timeout: 30_000 });
   expect((await publishLarge("4.0.0")).status).toBe(201);
+});
+
+/** Leaves two idle checking processes, and stops them. The next two checks hang. */
+async function stopTwoCheckers(): Promise<number[]> {
+  for (let minor = 0; registry.checkers().length < 2; minor += 1) {
+    // A publisher has two turns.
+    await Promise.all([0, 1, 2, 3].map((patch) => publishLarge(`7.${minor}.${patch}`)));
+  }
+  for (const pid of registry.checkers().slice(2)) process.kill(pid, "SIGKILL");
+  await vi.waitFor(() => expect(registry.checkers().length).toBe(2));
+  const stopped = registry.checkers();
+  for (const pid of stopped) process.kill(pid, "SIGSTOP");
+  return stopped;
+}
+
+test("archives of one publisher that take long to check leave a turn to the others", async () => {
+  const otherKey = createSampleKey();
+  const other = await registry.addPublisher("slow", otherKey);
+  const slow = Array.from({ length: 4 }, (_, patch) => {
+    const path = `slow/hello/1.0.${patch}`;
+    const archive = buildSampleArchive({
+      manifest: { name: "slow/hello", version: `1.0.${patch}` },
+    });
+    return signUpload(archive, path, otherKey, other);
+  });
+  const large = buildLarge("8.0.0");
+  const stopped = await stopTwoCheckers();
+  let answered = 0;
+  const waiting = slow.map((upload) => registry.publish(upload).finally(() => (answered += 1)));
+  const sizes = slow.map(({ archive }) => archive.length).toSorted((a, b) => a - b);
+  await vi.waitFor(() => expect(spooledSizes()).toEqual(sizes), { timeout: 30_000 });
+  expect((await registry.publish(large)).status).toBe(201);
+  expect(answered).toBe(0);
+  for (const pid of stopped) process.kill(pid, "SIGCONT");
+  await Promise.all(waiting);
 });
 
 test("a checking process that hangs or is killed costs only its upload", async () => {
@@ -143,10 +202,14 @@ test("uploads that never end hold no memory, block nobody and leave no file", as
     ),
     Buffer.alloc(MAX_ARCHIVE_BYTES - 100, 1),
   ]);
-  const head = openUpload(body.length + 50);
-  const sockets = Array.from({ length: 150 }, () => {
+  const second = await registry.addPublisher("second", createSampleKey());
+  const heads = [
+    openUpload(body.length + 50),
+    openUpload(body.length + 50, "second", second),
+  ] as const;
+  const sockets = Array.from({ length: 150 }, (_, index) => {
     const socket = connect(registry.port, "127.0.0.1").on("error", () => undefined);
-    socket.write(head);
+    socket.write(heads[index % 2 === 0 ? 0 : 1]);
     socket.write(body);
     return socket;
   });

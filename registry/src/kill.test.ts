@@ -1,5 +1,5 @@
 import { execFileSync } from "node:child_process";
-import { closeSync, constants, openSync, readFileSync, readdirSync, renameSync } from "node:fs";
+import { readFileSync, readdirSync, renameSync } from "node:fs";
 import { connect } from "node:net";
 import { join } from "node:path";
 import { type RegistryEntry, parsePublishedVersion } from "@sonde/schemas/registry";
@@ -120,32 +120,21 @@ const whileReceived: Hold = async (upload, kill) => {
 };
 
 /** Replaces a file by a FIFO. A process that opens it blocks until the file is put back. */
-function putFifo(path: string): {
-  /** @param atOnce runs before the process that opened the FIFO can go on */
-  untilOpened: (atOnce?: () => void) => Promise<void>;
-  putBack: () => void;
-} {
+function putFifo(path: string): { untilOpened: () => Promise<unknown>; putBack: () => void } {
   renameSync(path, `${path}.kept`);
   execFileSync("mkfifo", ["-m", "666", path]);
-  let end: number | null = null;
   return {
-    untilOpened: async (atOnce = () => undefined) => {
-      await waitFor(() => {
-        try {
-          end = openSync(path, constants.O_WRONLY | constants.O_NONBLOCK);
-          atOnce();
-          return true;
-        } catch {
-          // ENXIO: no process has opened it for reading yet.
-          return false;
-        }
-      });
-    },
-    putBack() {
-      if (end !== null) closeSync(end);
-      renameSync(`${path}.kept`, path);
-    },
+    untilOpened: () => waitFor(isOpeningFifo),
+    putBack: () => renameSync(`${path}.kept`, path),
   };
+}
+
+/** Tells whether a thread of the registry waits in the kernel for the other end of a FIFO. */
+function isOpeningFifo(): boolean {
+  const threads = `/proc/${registry.child?.pid}/task`;
+  return readdirSync(threads).some(
+    (thread) => readFileSync(join(threads, thread, "wchan"), "utf8") === "wait_for_partner",
+  );
 }
 
 /** The bundle is the first file that is read, for the check of its size. */
@@ -184,8 +173,7 @@ const atBlob: Hold = async (upload, kill) => {
       fifo = putFifo(join(registry.dataDir, "uploads", place, "archive"));
     }),
   );
-  // A FIFO cannot be synced. Without the stop the registry would refuse the upload and clean up.
-  await fifo?.untilOpened(() => registry.child?.kill("SIGSTOP"));
+  await fifo?.untilOpened();
   await kill();
   fifo?.putBack();
 };

@@ -184,3 +184,16 @@ test("acknowledged changes survive a kill, in the log and in the answers", async
   expect((await version()).state.yanked).toBe("before the kill");
   expect((await readEntries()).at(-1)).toMatchObject({ type: "yank", reason: "before the kill" });
 });
+
+test.each(["two\nlines", "\u001b[2J", "\u202eback", "zero\u200bwidth", "\0"])(
+  "a statement with text that does not show is refused: %j",
+  async (text) => {
+    const wishes = [
+      put("/1.0.0/yank", { yanked: true, reason: text }),
+      put("/deprecation", { message: text }),
+      put("/advisories/ACME-9", { ...FAULT, text }),
+      operate("/1.0.0/quarantine", { quarantined: true, reason: text }),
+    ];
+    for (const answer of await Promise.all(wishes)) expect(codeOf(answer)).toBe("BAD_REQUEST");
+  },
+);

@@ -1,23 +1,31 @@
 import { extname, join } from "node:path";
 import { type Database, openDatabase } from "@sonde/database";
-import { type Digest } from "@sonde/schemas/names";
+import { type Capability, type Digest } from "@sonde/schemas/names";
 import { RELEASE } from "@sonde/schemas/release";
 import { type TrustedRoot, parseTrustedRoot } from "@sonde/schemas/trust";
 import {
+  type RateLimits,
   type Running,
   type ServicePorts,
   createHttpServer,
+  createRefusalCounts,
   listenOnPort,
   listenOnSocket,
   makeDataFolder,
   readConfiguredJson,
   readKeptPorts,
+  requireProxyAddresses,
   requireSafeListener,
   runService,
   writePrivateFile,
 } from "@sonde/service";
 import { formatNoteKey, parseNoteKey } from "@sonde/trust/log";
-import { DEFAULT_RATE_LIMITS, type RegistryConfig, parseRegistryConfig } from "./config.ts";
+import {
+  DEFAULT_RATE_LIMITS,
+  LIVE_SETTINGS,
+  type RegistryConfig,
+  parseRegistryConfig,
+} from "./config.ts";
 import { createChecker } from "./edge/checker.ts";
 import { createDownloadCounter } from "./edge/download-counter.ts";
 import { addArchiveRoutes } from "./edge/http/archive-routes.ts";
@@ -44,6 +52,7 @@ import { addImportRoute } from "./edge/operator/import-route.ts";
 import { addOperatorRoutes } from "./edge/operator/operator-routes.ts";
 import { createReadmeReader, readStoredReadme } from "./edge/readme/read-readme.ts";
 import { createReadmeRenderer } from "./edge/readme/readme-renderer.ts";
+import { openPublicDoor } from "./edge/public-door.ts";
 import { openBlobStore } from "./edge/store/blob-store.ts";
 import { createImportStore } from "./edge/store/import-store.ts";
 import { createLifeStore } from "./edge/store/life-store.ts";
@@ -55,6 +64,7 @@ import { createPackStore } from "./edge/store/pack-store.ts";
 import { createPublisherStore } from "./edge/store/publisher-store.ts";
 import { createTokenStore } from "./edge/store/token-store.ts";
 import { createTrustedPublisherStore } from "./edge/store/trusted-publisher-store.ts";
+import { createRightsLog } from "./edge/store/rights-log.ts";
 import { createReadmeStore } from "./edge/store/readme-store.ts";
 import { createVersionStore } from "./edge/store/version-store.ts";
 import { addPageRoutes } from "./edge/web/page-routes.ts";
@@ -65,9 +75,11 @@ const MAX_DATABASE_CONNECTIONS = 6;
 /** Each publish has its own process that verifies the archive. */
 const PUBLISHES_AT_ONCE = 3;
 
-async function start(config: RegistryConfig, ports: ServicePorts): Promise<Running> {
-  requireSafeListener(config.http);
-  const trustedRoot = readTrustedRoot(config.trustedRootFile);
+async function start(
+  config: RegistryConfig,
+  ports: ServicePorts,
+): Promise<Running<RegistryConfig>> {
+  const settings = readSettings(config);
   makeDataFolder(config.dataDir);
   const database = await openDatabase({
     dataDir: config.dataDir,
@@ -78,7 +90,7 @@ async function start(config: RegistryConfig, ports: ServicePorts): Promise<Runni
     maxConnections: MAX_DATABASE_CONNECTIONS,
   });
   try {
-    return await serve(config, { ...ports, database, trustedRoot });
+    return await serve(config, { ...ports, database, settings });
   } catch (thrown) {
     // A registry that cannot serve, for example on a port in use, stops its database.
     await database.close();
@@ -86,10 +98,32 @@ async function start(config: RegistryConfig, ports: ServicePorts): Promise<Runni
   }
 }
 
-type Opened = ServicePorts & { database: Database; trustedRoot: TrustedRoot | undefined };
+/** What may be another while the registry runs. */
+type Settings = {
+  maxCapability: Capability;
+  trustedRoot: TrustedRoot | undefined;
+  rateLimits: RateLimits;
+  trustedProxies: readonly string[];
+};
 
-async function serve(config: RegistryConfig, opened: Opened): Promise<Running> {
-  const { database, trustedRoot, report, now } = opened;
+/** @throws SondeError for a configuration that no registry may have */
+function readSettings(config: RegistryConfig): Settings {
+  requireSafeListener(config.http);
+  const trustedProxies = config.http.trustedProxies ?? [];
+  requireProxyAddresses(trustedProxies);
+  return {
+    maxCapability: config.maxCapability,
+    trustedRoot: readTrustedRoot(config.trustedRootFile),
+    rateLimits: config.rateLimits ?? DEFAULT_RATE_LIMITS,
+    trustedProxies,
+  };
+}
+
+type Opened = ServicePorts & { database: Database; settings: Settings };
+
+async function serve(config: RegistryConfig, opened: Opened): Promise<Running<RegistryConfig>> {
+  const { database, report, now } = opened;
+  let { settings } = opened;
   const blobs = await openBlobStore(join(config.dataDir, "archives"));
   const log = createLogStore(database.sql);
   const mirrored = config.mirror === undefined ? null : parseNoteKey(config.mirror.logKey);
@@ -100,7 +134,8 @@ async function serve(config: RegistryConfig, opened: Opened): Promise<Running> {
   const packs = createPackStore(database.sql, (digest) => readStoredReadme(blobs, digest));
   const versions = createVersionStore(database.sql, log, names, packs);
   const lives = createLifeStore(database.sql, log, packs);
-  const publishers = createPublisherStore(database.sql);
+  const rights = createRightsLog(database.sql, now);
+  const publishers = createPublisherStore(database.sql, rights);
   const downloads = createDownloadCounter(packs, report);
   const renderer = createReadmeRenderer(siblingProgram("render-readme"));
   const readReadme = createReadmeReader(createReadmeStore(database.sql), blobs, renderer);
@@ -121,13 +156,16 @@ async function serve(config: RegistryConfig, opened: Opened): Promise<Running> {
     onLeft: dropUnpublished,
   });
 
-  const tokens = createTokenStore(database.sql);
+  const tokens = createTokenStore(database.sql, rights);
+  const tokenRefusals = createRefusalCounts({
+    ...{ event: "token.refused", auditLog: rights, now, report },
+  });
   const findHolder = (token: string) => tokens.findHolder(token, now());
 
   const refusals = isMirror ? (["REGISTRY_READ_ONLY"] as const) : [];
   const operator = createHttpServer({
     report,
-    guard: buildGuard(async () => ({ role: "operator" }), isMirror),
+    guard: buildGuard(async () => ({ role: "operator" }), isMirror, rights, now),
     // An import may take any time.
     requestTimeoutMs: 0,
   });
@@ -137,7 +175,7 @@ async function serve(config: RegistryConfig, opened: Opened): Promise<Running> {
     errors: ["INTERNAL", ...refusals],
   });
   addTokenRoutes(operator, { publishers, tokens, now });
-  addOperatorRoutes(operator, publishers, now);
+  addOperatorRoutes(operator, { publishers, rights, now });
   const imports = createImportStore(database.sql, {
     log,
     names,
@@ -151,12 +189,17 @@ async function serve(config: RegistryConfig, opened: Opened): Promise<Running> {
   addImportRoute(operator, { imports, mirrored, now });
   const app = createHttpServer({
     report,
-    guard: buildGuard(({ headers }) => authenticate(headers.authorization, findHolder), isMirror),
-    rateLimits: {
-      ...(config.rateLimits ?? DEFAULT_RATE_LIMITS),
-      nowMs: () => performance.now(),
-    },
-    behindProxy: config.http.behindProxy,
+    guard: buildGuard(
+      ({ headers, ip }) =>
+        authenticate(headers.authorization, findHolder, () =>
+          tokenRefusals.add(ip, "UNAUTHENTICATED"),
+        ),
+      isMirror,
+      rights,
+      now,
+    ),
+    rateLimits: { read: () => settings.rateLimits, nowMs: () => performance.now() },
+    trustedProxies: () => settings.trustedProxies,
   });
   installConditionalAnswers(app);
   await installOpenApi(app, {
@@ -176,14 +219,18 @@ async function serve(config: RegistryConfig, opened: Opened): Promise<Running> {
     lives,
     uploads,
     checkUpload: checker.checkUpload,
-    maxCapability: config.maxCapability,
-    trustedRoot,
+    get maxCapability() {
+      return settings.maxCapability;
+    },
+    get trustedRoot() {
+      return settings.trustedRoot;
+    },
     now,
   });
   if (config.trustedPublishing !== undefined) {
     const identities = createJobIdentities(config.trustedPublishing, now);
-    const trusted = createTrustedPublisherStore(database.sql);
-    const ports = { publishers, trusted, identities, now };
+    const trusted = createTrustedPublisherStore(database.sql, rights);
+    const ports = { publishers, trusted, identities, refusals: tokenRefusals, now };
     addTrustedRoutes(operator, ports);
     addTrustedRoutes(app, ports);
     addExchangeRoute(app, ports);
@@ -197,17 +244,29 @@ async function serve(config: RegistryConfig, opened: Opened): Promise<Running> {
   addResolveRoutes(app, readPackLog);
   addLogRoutes(app, { log, key: logKey.key, readCheckpoint });
   addPageRoutes(app, { versions, lives, packs, readDetails, readCheckpoint });
+  const publicDoor =
+    config.http.public === undefined
+      ? null
+      : await openPublicDoor(app, config.http.public, join(config.dataDir, "tls"), now(), report);
   const operatorSocket = join(config.dataDir, "run/operator.sock");
   await listenOnSocket(operator, operatorSocket);
   const portsFile = join(config.dataDir, "run/registry.json");
-  const kept = readKeptPorts(portsFile, ["port"]).port;
-  const port = await listenOnPort(app, { ...config.http, kept });
-  writePrivateFile(portsFile, JSON.stringify({ pid: process.pid, port }));
+  const kept = readKeptPorts(portsFile, ["port", "publicPort"]);
+  const port = await listenOnPort(app, { ...config.http, kept: kept.port });
+  const publicPort = (await publicDoor?.listen(kept.publicPort)) ?? kept.publicPort;
+  writePrivateFile(portsFile, JSON.stringify({ pid: process.pid, port, publicPort }));
   return {
-    ready: { port, operatorSocket, logKey: formatNoteKey(logKey.key) },
+    ready: {
+      ...{ port, operatorSocket, logKey: formatNoteKey(logKey.key) },
+      ...(publicDoor !== null && { publicPort, authority: publicDoor.authority }),
+    },
+    reload(inForce) {
+      settings = readSettings(inForce);
+    },
     async stop() {
       await Promise.all([app.close(), operator.close()]);
       checker.close();
+      await tokenRefusals.close();
       await Promise.all([downloads.close(), renderer.close()]);
       await database.close();
     },
@@ -225,4 +284,10 @@ function readTrustedRoot(path: string | undefined): TrustedRoot | undefined {
     : parseTrustedRoot(readConfiguredJson(path, "trusted root"));
 }
 
-runService({ what: "registry configuration", parseConfig: parseRegistryConfig, start });
+runService({
+  what: "registry configuration",
+  parseConfig: parseRegistryConfig,
+  check: readSettings,
+  live: LIVE_SETTINGS,
+  start,
+});

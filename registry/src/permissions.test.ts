@@ -38,6 +38,17 @@ test("attack 45: a version's new permissions are listed against the previous ver
   });
 });
 
+test("the page of a version says what is new and what is gone since the version before", async () => {
+  const page = async (version: string) =>
+    (await fetch(registry.at(`/packs/acme/hello/${version}`))).text();
+  const second = await page("1.1.0");
+  expect(second).toContain("<h3>Beside 1.0.0</h3>");
+  expect(second).toContain('<li>New: <code class="exact">/proc/uptime</code></li>');
+  expect(second).toContain('<li>Gone: <code class="exact">/proc/loadavg</code></li>');
+  expect(await page("2.0.0")).toContain("<h3>Beside 1.1.0</h3>");
+  expect(await page("1.0.0")).not.toContain("Beside");
+});
+
 test("permissions compare with any version, itself included", async () => {
   const against = async (version: string) =>
     (await registry.read(`${PACK}/2.0.0/permissions?against=${version}`)).body;

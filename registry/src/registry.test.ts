@@ -1,5 +1,5 @@
 import { spawn } from "node:child_process";
-import { existsSync, readdirSync, statSync, writeFileSync } from "node:fs";
+import { existsSync, readFileSync, readdirSync, statSync, writeFileSync } from "node:fs";
 import { request as httpRequest } from "node:http";
 import { connect } from "node:net";
 import { join } from "node:path";
@@ -11,7 +11,7 @@ import {
   parsePackVersions,
   parsePublishedVersion,
 } from "@sonde/schemas/registry";
-import { MAX_ARCHIVE_BYTES, archiveDigest } from "@sonde/trust/archive";
+import { MAX_ARCHIVE_BYTES, UNWRITTEN_README, archiveDigest } from "@sonde/trust/archive";
 import {
   type SampleKey,
   buildSampleArchive,
@@ -95,6 +95,18 @@ test("versions are in order of version, and the latest is no pre-release", async
   ]);
   const { packs } = parsePackList((await read("/api/v1/packs")).body);
   expect(packs).toMatchObject([{ name: "acme/hello", latest: "1.10.0" }]);
+});
+
+test("a README that is still the template's is refused, and nothing of it is kept", async () => {
+  const kept = blobs();
+  const archive = buildSampleArchive({
+    manifest: { version: "1.5.0" },
+    readme: `# Hello\n\n${UNWRITTEN_README}\n`,
+  });
+  const answer = await publish({ archive, path: "acme/hello/1.5.0" });
+  expect([answer.status, codeOf(answer)]).toEqual([400, "BAD_REQUEST"]);
+  expect((answer.body as ErrorBody).error.message).toContain("README.md: expected your own words");
+  expect(blobs()).toEqual(kept);
 });
 
 test("a version never changes: the same bytes give the same answer, others are refused", async () => {
@@ -521,6 +533,15 @@ test.each<[string, object, string]>([
   const { code: exit, out } = await registry.runToEnd([other]);
   expect(exit).toBe(1);
   expect(out).toContain(`"code":"${code}"`);
+});
+
+test("attack 8: with a member twice in its configuration it does not start", async () => {
+  const other = join(registry.root, "other.json");
+  registry.writeConfig(other, {});
+  const text = readFileSync(other, "utf8").replace("{", '{"dataDir":"/nonexistent",');
+  writeFileSync(other, text);
+  const { code, out } = await registry.runToEnd([other]);
+  expect([code, out]).toEqual([1, expect.stringContaining('"code":"CONFIG_INVALID"')]);
 });
 
 test("a port in use is reported in one sentence", async () => {

@@ -100,12 +100,20 @@ test("pages are bounded and ordered, and have every pack once", async () => {
   expect(turbine?.latest).toBe("1.2.0");
 });
 
+function encodeCursor(wrong: object): string {
+  const cursor = { score: "1.00", downloads: 1, name: "acme/barn", ...wrong };
+  return Buffer.from(JSON.stringify(cursor)).toString("base64url");
+}
+
 test.each([
   "/api/v1/search?limit=0",
   "/api/v1/search?limit=101",
   "/api/v1/packs?limit=1e1",
   "/api/v1/search?q=a&cursor=e30",
   "/api/v1/search?q=a&cursor=xx",
+  ...[{ downloads: 1e300 }, { downloads: 2 ** 63 }, { name: "a/\0" }, { name: "a" }].map(
+    (wrong) => `/api/v1/search?q=a&cursor=${encodeCursor(wrong)}`,
+  ),
   "/api/v1/search?other=1",
   `/api/v1/search?q=${"a".repeat(201)}`,
 ])("%s is refused", async (path) => {

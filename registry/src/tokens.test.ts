@@ -73,9 +73,49 @@ test("a revoked token is refused at once, and revoking is idempotent", async () 
   expect((await revoke()).body).toEqual(first.body);
   const refused = await publish(token);
   expect([refused.status, codeOf(refused)]).toEqual([401, "UNAUTHENTICATED"]);
+  // A look is refused as well, though it changes nothing.
+  expect(codeOf(await registry.send("GET", TOKENS, token))).toBe("UNAUTHENTICATED");
   const foreign = `/api/v1/publishers/other/tokens/${about.id}`;
   expect(codeOf(await registry.send("DELETE", foreign, owner))).toBe("FORBIDDEN");
   expect(codeOf(await registry.operate("DELETE", foreign))).toBe("NOT_FOUND");
+});
+
+test("a revoked token ends with all that was made with it", async () => {
+  const wish = { role: "owner", actions: ["publish", "tokens"], days: 5 };
+  const parent = await made(wish);
+  const child = await made({ ...wish, days: 4 }, parent.token);
+  const grandchild = await made({ role: "ci" }, child.token);
+  const unrelated = await made({ role: "ci" });
+  const identity = {
+    ...{ kind: "github", repository: "acme/x", repositoryId: "1" },
+    ...{ workflowRef: "acme/x/.github/workflows/a.yml@refs/heads/main", environment: null },
+  };
+  const trust = { issuer: "http://127.0.0.1:1", identity };
+  const path = "/api/v1/publishers/acme/trusted-publishers";
+  const added = await registry.send("POST", path, child.token, trust);
+  expect(added.status).toBe(201);
+  await registry.send("DELETE", `${TOKENS}/${parent.about.id}`, owner);
+  for (const { token } of [parent, child, grandchild]) {
+    expect(codeOf(await publish(token))).toBe("UNAUTHENTICATED");
+  }
+  expect((await registry.send("GET", path, owner)).body).toEqual({ trustedPublishers: [] });
+  expect((await publish(unrelated.token)).status).toBe(201);
+  const after = (await list()).find(({ id }) => id === grandchild.about.id);
+  expect(after?.revokedAt).not.toBeNull();
+});
+
+test("no token is made by one that is revoked at the same moment", async () => {
+  const parent = await made({ role: "owner", actions: ["publish", "tokens"], days: 5 });
+  const [, ...answers] = await Promise.all([
+    registry.send("DELETE", `${TOKENS}/${parent.about.id}`, owner),
+    ...Array.from({ length: 20 }, () => make({ role: "ci", days: 1 }, parent.token)),
+  ]);
+  for (const { status, body } of answers) {
+    if (status !== 201) continue;
+    expect(codeOf(await publish((body as CreatedPublishToken).token))).toBe("UNAUTHENTICATED");
+  }
+  const children = (await list()).filter(({ createdBy }) => createdBy === parent.about.id);
+  expect(children.filter(({ revokedAt }) => revokedAt === null)).toEqual([]);
 });
 
 test("an expired token is refused", async () => {
@@ -87,6 +127,7 @@ test("an expired token is refused", async () => {
   );
   const refused = await publish(token);
   expect([refused.status, codeOf(refused)]).toEqual([401, "UNAUTHENTICATED"]);
+  expect(codeOf(await registry.send("GET", TOKENS, token))).toBe("UNAUTHENTICATED");
 });
 
 test("no token makes one with more rights or a later end", async () => {
@@ -187,9 +228,11 @@ const OPERATOR_RIGHTS: Record<string, Right | null> = {
         (right !== null && right !== "publish") || route.endsWith("/openapi.json"),
     ),
   ),
+  "GET /audit": "publishers",
   "GET /publishers": "publishers",
   "POST /publishers": "publishers",
   "POST /identities": "publishers",
+  "DELETE /publishers/{publisher}/identities": "publishers",
   "DELETE /publishers/{publisher}/keys/{keyId}": "publishers",
   "POST /import": "import",
 };
@@ -281,7 +324,12 @@ test.each(Object.entries(OPERATOR_RIGHTS))(
 test.each(["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"])(
   "a route of %s that names no right does not start",
   (method) => {
-    const guard = buildGuard(() => Promise.resolve({ role: "operator" }), false);
+    const guard = buildGuard(
+      () => Promise.resolve({ role: "operator" }),
+      false,
+      { append: () => Promise.resolve() },
+      () => new Date(),
+    );
     const app = createHttpServer({ report: () => undefined, guard });
     const handler = () => "";
     expect(() => app.route({ method, url: "/x", handler })).toThrow("names no right");

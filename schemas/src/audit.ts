@@ -2,6 +2,7 @@ import { type Static, Type } from "typebox";
 import { Digest, ProbeId, Timestamp, Uuid } from "./names.ts";
 import { CodeText } from "./reads.ts";
 import { buildParser } from "./parse/validator.ts";
+import { LogHead } from "./wire/envelope.ts";
 
 const closed = { additionalProperties: false } as const;
 
@@ -10,18 +11,48 @@ export const AuditEvent = Type.Enum([
   "call.response",
   "call.denied",
   "request.denied",
+  "request.refused",
   "call.unknown",
+  "agent.enrolling",
   "agent.enrolled",
+  "agent.renewed",
+  "agent.recovered",
+  "agent.changed",
   "agent.connected",
   "agent.disconnected",
+  "ceiling.changed",
+  "trust.changed",
   "agent.refused",
+  "agent.revoked",
+  "agent.tagged",
+  "agent.held",
+  "agent.released",
+  "agent.attested",
+  "agent.drifted",
+  "agent.unattested",
+  "drift.accepted",
+  "drift-policy.changed",
   "token.created",
   "token.refused",
+  "token.revoked",
+  "publisher.added",
+  "publisher-key.added",
+  "publisher-key.removed",
+  "publisher-identity.added",
+  "publisher-identity.removed",
+  "trusted-publisher.added",
+  "trusted-publisher.removed",
   "key.created",
   "key.revoked",
   "key.refused",
+  "command-key.changed",
+  "audit-key.changed",
+  "hub.accepted",
+  "hub.backed-up",
+  "hub.restored",
   "desired-state.changed",
   "tools.approved",
+  "policy.changed",
   "pack.state",
   "pack.refused",
   "registry.inconsistent",
@@ -29,11 +60,12 @@ export const AuditEvent = Type.Enum([
   "envelope.refused",
   "log.read",
   "log.opened",
+  "log.dropped",
 ]);
 export type AuditEvent = Static<typeof AuditEvent>;
 
 /**
- * The content of an audit entry, the same on hub and agent. The chain's fields (seq, previous hash,
+ * The content of an audit entry, the same on hub, agent and registry. The chain's fields (seq, previous hash,
  * hash) are added when the entry is appended; see trust/chain.
  */
 export const AuditRecord = Type.Object(
@@ -55,6 +87,27 @@ export const AuditRecord = Type.Object(
 );
 export type AuditRecord = Static<typeof AuditRecord>;
 
+const BLANK = {
+  callId: null,
+  principal: null,
+  agent: null,
+  probe: null,
+  packDigest: null,
+  status: "info" as const,
+  code: null,
+  durationMs: null,
+  detail: {},
+};
+
+/** Builds a record of `event` at `now`. Members that are not in `known` are null. */
+export function buildAuditRecord(
+  now: Date,
+  event: AuditRecord["event"],
+  known: Partial<Omit<AuditRecord, "at" | "event">>,
+): AuditRecord {
+  return { at: now.toISOString(), event, ...BLANK, ...known };
+}
+
 export const AuditEntry = Type.Object(
   {
     seq: Type.Integer({ minimum: 1 }),
@@ -66,4 +119,53 @@ export const AuditEntry = Type.Object(
 );
 export type AuditEntry = Static<typeof AuditEntry>;
 
+/**
+ * The detail of a record `log.dropped`: the oldest entries of an agent's log, which it no longer
+ * keeps. The record is durable before the first of them goes.
+ */
+export const DroppedEntries = Type.Object(
+  {
+    /** The last entry that is dropped. The log that stays begins after it. */
+    head: LogHead,
+    /** The time of the first entry that was there, and of the first one that stays. */
+    from: Timestamp,
+    until: Timestamp,
+    /** Beyond which of the limits in the configuration the log was. */
+    because: Type.Enum(["age", "size"]),
+    bytes: Type.Integer({ minimum: 0 }),
+  },
+  closed,
+);
+export type DroppedEntries = Static<typeof DroppedEntries>;
+export const parseDroppedEntries = buildParser(DroppedEntries, "log.dropped", "AUDIT_UNAVAILABLE");
+
 export const parseAuditEntry = buildParser(AuditEntry, "audit entry", "AUDIT_UNAVAILABLE");
+
+/** Some entries in their order, and the head of the whole log. */
+export const AuditPage = Type.Object({ entries: Type.Array(AuditEntry), head: LogHead }, closed);
+export type AuditPage = Static<typeof AuditPage>;
+
+/** The most entries of a page. */
+export const MAX_AUDIT_PAGE = 1_000;
+
+/** Query values are strings and the schema coerces nothing, so patterns check the digits. */
+export const AuditQuery = Type.Object(
+  {
+    afterSeq: Type.Optional(Type.String({ pattern: "^[0-9]{1,15}$" })),
+    limit: Type.Optional(Type.String({ pattern: "^[0-9]{1,4}$" })),
+  },
+  closed,
+);
+
+/** The page that a query asks for; by default the first 100 entries. */
+export function readAuditQuery(query: Static<typeof AuditQuery>): {
+  afterSeq: number;
+  limit: number;
+} {
+  return {
+    afterSeq: Number(query.afterSeq ?? 0),
+    limit: Math.min(Number(query.limit ?? 100), MAX_AUDIT_PAGE),
+  };
+}
+
+export const parseAuditPage = buildParser(AuditPage, "audit page", "INTERNAL");

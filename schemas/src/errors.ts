@@ -1,3 +1,5 @@
+import { toPlainLine } from "./plain-text.ts";
+
 /**
  * The closed error table. One line per code. A code is never reused with another meaning, and never
  * removed while a released client may meet it.
@@ -53,6 +55,31 @@ export const ERROR_TABLE = {
     retryable: true,
     hint: "Too many calls are waiting on this agent; try again shortly.",
   },
+  AGENT_LOCKED: {
+    status: 409,
+    retryable: false,
+    hint: "Two copies of the agent's identity were seen; an operator enrols the right host again.",
+  },
+  AGENT_QUARANTINED: {
+    status: 409,
+    retryable: false,
+    hint: "An operator looks at sonde agents and releases the agent; ask another agent meanwhile.",
+  },
+  AGENT_ROLLED_BACK: {
+    status: 409,
+    retryable: false,
+    hint: "The agent's host went back in time; an operator looks at it and releases the agent.",
+  },
+  AGENT_RESTRICTED: {
+    status: 409,
+    retryable: false,
+    hint: "An operator looks at sonde agents and releases the agent; ask another agent meanwhile.",
+  },
+  ATTESTATION_STALE: {
+    status: 400,
+    retryable: false,
+    hint: "The agent answered an order that was not the last one; its session ended, and it connects again.",
+  },
   PROBE_UNKNOWN: {
     status: 404,
     retryable: false,
@@ -68,6 +95,11 @@ export const ERROR_TABLE = {
     retryable: true,
     hint: "The agent did not answer in time; it may be busy.",
   },
+  CALL_CANCELLED: {
+    status: 409,
+    retryable: false,
+    hint: "The hub ended the call, because the agent is held; sonde agents says why.",
+  },
   CALL_OUTCOME_UNKNOWN: {
     status: 504,
     retryable: true,
@@ -82,6 +114,11 @@ export const ERROR_TABLE = {
     status: 502,
     retryable: false,
     hint: "Ask for less; the pack should offer a narrower probe.",
+  },
+  RESULT_GONE: {
+    status: 404,
+    retryable: false,
+    hint: "Call the tool again; a long answer is kept for an hour, for who asked.",
   },
   // Reads: the agent could not look. An empty result means that nothing is there.
   PERMISSION_NEEDED: {
@@ -187,6 +224,11 @@ export const ERROR_TABLE = {
     retryable: false,
     hint: "The bytes are not the ones that were signed; fetch them again.",
   },
+  RELEASE_MISMATCH: {
+    status: 422,
+    retryable: false,
+    hint: "Do not install it. Fetch the whole release again from its publisher.",
+  },
   SIGNATURE_MISSING: {
     status: 422,
     retryable: false,
@@ -200,7 +242,7 @@ export const ERROR_TABLE = {
   SIGNER_UNTRUSTED: {
     status: 403,
     retryable: false,
-    hint: "The signer is not one that the policy lists for this publisher.",
+    hint: "If you know the signer, let it sign on this host: sonde trust add PUBLISHER.",
   },
   SIGNING_FAILED: {
     status: 502,
@@ -278,6 +320,11 @@ export const ERROR_TABLE = {
     retryable: true,
     hint: "The registry did not answer; verified packs keep working.",
   },
+  REGISTRY_UNTRUSTED: {
+    status: 502,
+    retryable: false,
+    hint: "Another user has the registry's port; stop and investigate. Another user's registry needs https.",
+  },
   REGISTRY_BUSY: {
     status: 503,
     retryable: true,
@@ -288,7 +335,23 @@ export const ERROR_TABLE = {
     retryable: true,
     hint: "The registry could not finish its checks and published nothing; send it again.",
   },
+  // Backup of a hub
+  BACKUP_INVALID: {
+    status: 422,
+    retryable: false,
+    hint: "The file is damaged, is no backup of a hub, or the pass phrase is another. Nothing was changed.",
+  },
+  BACKUP_FAILED: {
+    status: 500,
+    retryable: false,
+    hint: "Nothing was changed; the message says why, such as a full disk.",
+  },
   // Wire
+  HUB_ROLLED_BACK: {
+    status: 409,
+    retryable: false,
+    hint: "The agent saw a later state of this hub: stop the older copy, or restore a backup (docs/backup.md). On the agent's host, sonde agent accept-hub accepts the hub as it is.",
+  },
   PROTOCOL_UNSUPPORTED: {
     status: 400,
     retryable: false,
@@ -340,9 +403,24 @@ export const ERROR_TABLE = {
   HUB_UNTRUSTED: {
     status: 502,
     retryable: false,
-    hint: "The hub's certificate is not the one the token pins; stop and investigate.",
+    hint: "What answers is not the hub that was expected; stop and investigate.",
+  },
+  HUB_UNREACHABLE: {
+    status: 503,
+    retryable: true,
+    hint: "Check the hub's name, and the firewalls between here and its ports; nothing was changed.",
+  },
+  CLOCK_WRONG: {
+    status: 500,
+    retryable: false,
+    hint: "Set this host's clock, for example by timedatectl set-ntp true, and try again.",
   },
   // Running the product
+  ALREADY_RUNNING: {
+    status: 409,
+    retryable: false,
+    hint: "Use the Sonde that runs, or end it first; another one needs a data folder of its own.",
+  },
   PORT_IN_USE: {
     status: 500,
     retryable: false,
@@ -371,12 +449,12 @@ export const ERROR_TABLE = {
   STARTING_FAILED: {
     status: 500,
     retryable: false,
-    hint: "See the log file named in the message.",
+    hint: "Correct what the message names; a log file named in it says more.",
   },
   INTERNAL: {
     status: 500,
     retryable: true,
-    hint: "This is a defect; the log has the details under the request id.",
+    hint: "This is a defect; the log has the details under the id of the request or call.",
   },
 } as const satisfies Record<string, { status: number; retryable: boolean; hint: string }>;
 
@@ -389,12 +467,13 @@ export type ErrorBody = {
 
 /**
  * An error with a code from the table. The message states what was expected and what came instead.
+ * It may quote strangers, so it is one line in which everything shows.
  */
 export class SondeError extends Error {
   readonly code: ErrorCode;
 
   constructor(code: ErrorCode, message: string, options?: { cause?: unknown }) {
-    super(message, options);
+    super(toPlainLine(message), options);
     this.name = "SondeError";
     this.code = code;
   }
@@ -441,4 +520,15 @@ export function fromStated({ code, message }: { code: string; message: string })
 export function toSondeError(thrown: unknown): SondeError {
   if (thrown instanceof SondeError) return thrown;
   return new SondeError("INTERNAL", "An unexpected error happened.", { cause: thrown });
+}
+
+/**
+ * Names in an INTERNAL error the id under which the log has its details. Other errors stay as they
+ * are.
+ */
+export function nameLogId(error: SondeError, id: string): SondeError {
+  if (error.code !== "INTERNAL") return error;
+  return new SondeError("INTERNAL", `${error.message} Its id in the log is ${id}.`, {
+    cause: error.cause,
+  });
 }

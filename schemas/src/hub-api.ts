@@ -1,35 +1,103 @@
 import { type Static, Type } from "typebox";
-import { AuditEntry } from "./audit.ts";
+import { AgentStatement } from "./wire/attestation.ts";
 import { LogHead } from "./wire/envelope.ts";
 import { PackReport, Redactions } from "./wire/messages.ts";
 import { AgentName, Digest, PackName, ProbeId, Timestamp, Uuid, Version } from "./names.ts";
+import { INVISIBLE } from "./plain-text.ts";
 import { Failure, ReadTrace, StatedFailure } from "./reads.ts";
 import { buildParser } from "./parse/validator.ts";
+import { AgentSelector, Tag, Tags, TagKey, MAX_TAGS } from "./tags.ts";
 
 // REST bodies of the hub. Paths, all below /api/v1, bearer API key:
 //   GET    /agents                               -> AgentList
 //   GET    /agents/:agent                        -> AgentDetail
+//   DELETE /agents/:agent                        -> AgentList
+//   POST   /agents/:agent/tags                      ChangeTags -> AgentDetail
+//   POST   /agents/:agent/quarantine                QuarantineAgent -> AgentDetail
+//   POST   /agents/:agent/release                -> AgentDetail
 //   PUT    /agents/:agent/packs/:publisher/:pack    AssignPack -> AgentDetail
 //   DELETE /agents/:agent/packs/:publisher/:pack -> AgentDetail
+//   GET    /agents/:agent/attestation            -> AgentAttestation
+//   POST   /agents/:agent/accept-drift              AcceptDrift -> AgentAttestation
+//   GET    /drift-policy                         -> DriftPolicy
+//   PUT    /drift-policy/:on                        SetDriftRule -> DriftPolicy
+//   DELETE /drift-policy/:on                     -> DriftPolicy
 //   POST   /enrolment-tokens                        CreateToken -> CreatedToken
 //   GET    /registry                             -> RegistryLogStatus
 //   GET    /tool-pins                            -> ToolPinList
 //   POST   /tool-pins                               ApproveTools -> ToolPinList
 //   GET    /api-keys                             -> ApiKeyList
 //   POST   /api-keys                                CreateApiKey -> CreatedApiKey
-//   DELETE /api-keys/:id                         -> ApiKeyList
+//   DELETE /api-keys/:id                         -> RevokedApiKey
+//   GET    /signing-keys                         -> SigningKeyList
+//   POST   /signing-keys/rotations                  RotateKey -> SigningKeyList
 //   GET    /calls/:callId                        -> CallProvenance
 //   GET    /audit?afterSeq=&limit=               -> AuditPage
 
 const closed = { additionalProperties: false } as const;
 
+/**
+ * `locked`: two copies of its identity were seen. `rolled-back`: its host went back in time.
+ * `quarantined`, `restricted`: by a person, or by the policy for drift.
+ */
+export const HoldKind = Type.Enum(["locked", "quarantined", "rolled-back", "restricted"]);
+export type HoldKind = Static<typeof HoldKind>;
+
+/** Why no probe of an agent runs until a person releases it. */
+export const AgentHold = Type.Object(
+  {
+    kind: HoldKind,
+    /** One line that shows all that it has. Terminals and clients print it. */
+    reason: Type.String({ minLength: 1, maxLength: 300, pattern: `^[^${INVISIBLE}]+$` }),
+    since: Timestamp,
+    /** `key:<id>`, or `hub` when no person did it. */
+    by: Type.String({ maxLength: 200 }),
+  },
+  closed,
+);
+export type AgentHold = Static<typeof AgentHold>;
+
+/**
+ * What the hub makes of an agent's statement. `approved`: as a person approved it. `expected` and
+ * `review`: it differs. `unapproved`: nobody approved any. `not-attested`: it did not answer, or its
+ * release cannot.
+ */
+export const AttestationState = Type.Enum([
+  "approved",
+  "expected",
+  "review",
+  "unapproved",
+  "not-attested",
+]);
+export type AttestationState = Static<typeof AttestationState>;
+
+/** In short: the differences are for those who may read the statement. */
+export const AttestationSummary = Type.Object(
+  { state: AttestationState, expected: Type.Integer(), review: Type.Integer() },
+  closed,
+);
+export type AttestationSummary = Static<typeof AttestationSummary>;
+
 export const AgentDetail = Type.Object(
   {
     id: Uuid,
     name: AgentName,
+    tags: Tags,
     online: Type.Boolean(),
     enrolledAt: Timestamp,
+    /** The end of its newest certificate; null when all are revoked. */
+    certificateExpiresAt: Type.Union([Timestamp, Type.Null()]),
+    /** Its last statement, or the end of its last session. */
     lastSeenAt: Type.Union([Timestamp, Type.Null()]),
+    /** Its clock minus the hub's at its last message, in ms; null before its first one. */
+    clockSkewMs: Type.Union([Type.Number(), Type.Null()]),
+    /** When it last refused this hub, having seen a later state of it; null since its hello. */
+    refusedHubAt: Type.Union([Timestamp, Type.Null()]),
+    /** At most one of each kind. */
+    holds: Type.Array(AgentHold),
+    attestation: AttestationSummary,
+    /** The release that it runs; null before its first session. */
+    agentVersion: Type.Union([Version, Type.Null()]),
     os: Type.Union([Type.String(), Type.Null()]),
     wall: Type.Union([Type.String(), Type.Null()]),
     desired: Type.Array(Type.Object({ name: PackName, version: Version, digest: Digest }, closed)),
@@ -42,6 +110,16 @@ export type AgentDetail = Static<typeof AgentDetail>;
 export const AgentList = Type.Object({ agents: Type.Array(AgentDetail) }, closed);
 export type AgentList = Static<typeof AgentList>;
 
+/** Sets tags, each in place of the one with its key, and removes others by key. */
+export const ChangeTags = Type.Object(
+  { set: Tags, remove: Type.Array(TagKey, { maxItems: MAX_TAGS }) },
+  closed,
+);
+export type ChangeTags = Static<typeof ChangeTags>;
+
+/** Why a person quarantines an agent. */
+export const QuarantineAgent = Type.Object({ reason: AgentHold.properties.reason }, closed);
+
 /**
  * `version` is an exact version, or a range such as `^1`. A range means its newest version in the
  * registry's log.
@@ -50,6 +128,66 @@ export const AssignPack = Type.Object(
   { version: Type.String({ minLength: 1, maxLength: 100 }) },
   closed,
 );
+
+/** One way in which an agent's statement differs from what a person approved. */
+export const Difference = Type.Object(
+  {
+    /** Such as `kernel`, or `configuration /etc/sonde-agent/agent.json`. */
+    what: Type.String(),
+    drift: Type.Enum(["expected", "review"]),
+    /** Null for what is new. */
+    approved: Type.Union([Type.String(), Type.Null()]),
+    /** Null for what is gone. */
+    stated: Type.Union([Type.String(), Type.Null()]),
+  },
+  closed,
+);
+export type Difference = Static<typeof Difference>;
+
+/** An agent's last statement, beside the one that was approved. */
+export const AgentAttestation = Type.Object(
+  {
+    agent: AgentName,
+    state: AttestationState,
+    /** When the last statement came; null before the first one. */
+    attestedAt: Type.Union([Timestamp, Type.Null()]),
+    approvedAt: Type.Union([Timestamp, Type.Null()]),
+    /** `key:<id>` of the person who accepted it, or who invited the agent. */
+    approvedBy: Type.Union([Type.String(), Type.Null()]),
+    differences: Type.Array(Difference),
+    statementSha256: Type.Union([Digest, Type.Null()]),
+    statement: Type.Union([AgentStatement, Type.Null()]),
+  },
+  closed,
+);
+export type AgentAttestation = Static<typeof AgentAttestation>;
+
+/** Approves exactly this statement. */
+export const AcceptDrift = Type.Object({ statementSha256: Digest }, closed);
+
+/** What the hub does to an agent with drift to review. */
+export const DriftAction = Type.Enum(["flag", "restrict", "quarantine"]);
+export type DriftAction = Static<typeof DriftAction>;
+
+/** A tag, or `all` for every agent. */
+export const DriftSelector = Type.Union([Type.Literal("all"), Tag]);
+export type DriftSelector = Static<typeof DriftSelector>;
+
+/** Of the rules that fit an agent the strictest counts; without one it is `flag`. */
+export const DriftPolicy = Type.Object(
+  {
+    rules: Type.Array(
+      Type.Object(
+        { on: DriftSelector, action: DriftAction, setBy: Type.String(), setAt: Timestamp },
+        closed,
+      ),
+    ),
+  },
+  closed,
+);
+export type DriftPolicy = Static<typeof DriftPolicy>;
+
+export const SetDriftRule = Type.Object({ action: DriftAction }, closed);
 
 /** How far the hub follows its registry's log, and which agents were shown a different log. */
 export const RegistryLogStatus = Type.Object(
@@ -75,6 +213,13 @@ export const CreateToken = Type.Object(
   {
     /** If given, the token enrols only an agent of this name. */
     agentName: Type.Optional(AgentName),
+    /** Tags of the agent that it enrols. Without any, an agent that is known keeps its own. */
+    tags: Type.Optional(Tags),
+    /**
+     * Whether the first statement of the agent that enrols counts as approved by the key that makes
+     * the token. Without it, it does.
+     */
+    approvesFirst: Type.Optional(Type.Boolean()),
   },
   closed,
 );
@@ -117,11 +262,14 @@ export type ToolPinList = Static<typeof ToolPinList>;
 /** Approves the tool definitions of exactly this archive. */
 export const ApproveTools = Type.Object({ packDigest: Digest }, closed);
 
-/** What a key may do. Agents and probes are exact names, or `*` for all. */
+/**
+ * What a key may do. Agents are exact names and tags, of which one must fit; probes are exact names.
+ * `*` means all.
+ */
 export const KeyPolicy = Type.Object(
   {
     role: Type.Union([Type.Literal("operator"), Type.Literal("client"), Type.Literal("auditor")]),
-    agents: Type.Union([Type.Literal("*"), Type.Array(AgentName, { maxItems: 200 })]),
+    agents: Type.Union([Type.Literal("*"), Type.Array(AgentSelector, { maxItems: 200 })]),
     probes: Type.Union([Type.Literal("*"), Type.Array(ProbeId, { maxItems: 500 })]),
   },
   closed,
@@ -142,16 +290,66 @@ export const ApiKeySummary = Type.Object(
     name: Type.String(),
     policy: KeyPolicy,
     createdAt: Timestamp,
+    /** The key that made it, as `key:ID`; null for one that the hub made. */
+    createdBy: Type.Union([Type.String({ maxLength: 200 }), Type.Null()]),
     revokedAt: Type.Union([Timestamp, Type.Null()]),
   },
   closed,
 );
+export type ApiKeySummary = Static<typeof ApiKeySummary>;
 export const ApiKeyList = Type.Object({ keys: Type.Array(ApiKeySummary) }, closed);
+export type ApiKeyList = Static<typeof ApiKeyList>;
+/** `ended` are the keys that were made with the revoked one, and ended with it. */
+export const RevokedApiKey = Type.Object(
+  {
+    keys: Type.Array(ApiKeySummary),
+    ended: Type.Array(Type.Object({ id: Uuid, name: Type.String() }, closed)),
+  },
+  closed,
+);
+export type RevokedApiKey = Static<typeof RevokedApiKey>;
 export const CreatedApiKey = Type.Object(
   {
     id: Uuid,
     /** `sonde_ak_...`; shown only once, stored as a hash. */
     key: Type.String(),
+  },
+  closed,
+);
+export type CreatedApiKey = Static<typeof CreatedApiKey>;
+
+/** The keys by which a hub proves itself to agents. Never a private half. */
+export const SigningKeyList = Type.Object(
+  {
+    keys: Type.Array(
+      Type.Object(
+        {
+          use: Type.Enum(["ca", "tls", "command", "audit"]),
+          /** A KeyAlgorithm for a command or an audit key, else the curve of an ECDSA key. */
+          algorithm: Type.String(),
+          /** SHA-256 of its SubjectPublicKeyInfo. */
+          keyId: Digest,
+          since: Timestamp,
+          /** null for the command or audit key that signs now: it has no end of its own. */
+          until: Type.Union([Timestamp, Type.Null()]),
+        },
+        closed,
+      ),
+    ),
+    /** The set by which agents follow the command and audit keys. */
+    keySet: Type.Object(
+      { epoch: Type.Integer(), version: Type.Integer(), expiresAt: Timestamp },
+      closed,
+    ),
+  },
+  closed,
+);
+export type SigningKeyList = Static<typeof SigningKeyList>;
+export const RotateKey = Type.Object(
+  {
+    key: Type.Enum(["command", "audit"]),
+    /** How long the present key stays, for agents that follow no key set; 0 ends it at once. */
+    overlapDays: Type.Integer({ minimum: 0, maximum: 30 }),
   },
   closed,
 );
@@ -167,7 +365,15 @@ export const CallProvenance = Type.Object(
       { name: PackName, version: Version, digest: Digest, signer: Type.String() },
       closed,
     ),
-    approved: Type.Union([Type.Object({ by: Type.String(), at: Timestamp }, closed), Type.Null()]),
+    /**
+     * Who approved the pack on the host, at the time of the call; null when nobody had to.
+     * `unrecorded` for a call of release 0.1.0, whose record does not say.
+     */
+    approved: Type.Union([
+      Type.Object({ by: Type.String(), at: Timestamp }, closed),
+      Type.Null(),
+      Type.Literal("unrecorded"),
+    ]),
     reads: Type.Array(ReadTrace),
     /** Milliseconds by hop, in the order of the hops. */
     hops: Type.Array(Type.Object({ hop: Type.String(), ms: Type.Number() }, closed)),
@@ -185,15 +391,6 @@ export const CallProvenance = Type.Object(
   closed,
 );
 export type CallProvenance = Static<typeof CallProvenance>;
-
-export const AuditPage = Type.Object(
-  {
-    entries: Type.Array(AuditEntry),
-    head: Type.Object({ size: Type.Integer(), hash: Digest }, closed),
-  },
-  closed,
-);
-export type AuditPage = Static<typeof AuditPage>;
 
 /** One agent's part of an answer. */
 export const ToolResult = Type.Object(
@@ -223,8 +420,13 @@ export const ToolResults = Type.Object(
 export type ToolResults = Static<typeof ToolResults>;
 
 export const parseAgentDetail = buildParser(AgentDetail, "hub answer", "INTERNAL");
+export const parseAgentAttestation = buildParser(AgentAttestation, "hub answer", "INTERNAL");
+export const parseDriftPolicy = buildParser(DriftPolicy, "hub answer", "INTERNAL");
 export const parseAgentList = buildParser(AgentList, "hub answer", "INTERNAL");
+export const parseApiKeyList = buildParser(ApiKeyList, "hub answer", "INTERNAL");
+export const parseSigningKeyList = buildParser(SigningKeyList, "hub answer", "INTERNAL");
+export const parseRevokedApiKey = buildParser(RevokedApiKey, "hub answer", "INTERNAL");
+export const parseCreatedApiKey = buildParser(CreatedApiKey, "hub answer", "INTERNAL");
 export const parseCreatedToken = buildParser(CreatedToken, "hub answer", "INTERNAL");
 export const parseCallProvenance = buildParser(CallProvenance, "hub answer", "INTERNAL");
 export const parseToolPinList = buildParser(ToolPinList, "hub answer", "INTERNAL");
-export const parseAuditPage = buildParser(AuditPage, "hub answer", "INTERNAL");

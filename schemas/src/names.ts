@@ -81,6 +81,11 @@ export function buildProbeId(pack: PackName, probe: ProbeName): ProbeId {
   return publisher === OFFICIAL_PUBLISHER ? `${name}.${probe}` : `${pack}.${probe}`;
 }
 
+/** Expands a bare name: `docker` means the official pack `sonde/docker`. */
+export function expandPackName(text: string): string {
+  return text.includes("/") ? text : `${OFFICIAL_PUBLISHER}/${text}`;
+}
+
 /**
  * `system.disk.usage` -> `system_disk_usage`, `acme/hello.greet` -> `acme__hello_greet`. Tool names
  * are unique, because no segment of a probe's id contains an underscore. The hub's catalog maps a
@@ -90,12 +95,13 @@ export function toolNameOf(probe: ProbeId): string {
   return probe.replace("/", "__").replaceAll(".", "_");
 }
 
-/** Names reserved for tools of the hub itself. `list_agents` is the only one that exists. */
+/** Names reserved for tools of the hub itself, also for some that do not exist yet. */
 export const RESERVED_TOOLS: ReadonlySet<string> = new Set([
   "list_agents",
   "search_tools",
   "describe_tool",
   "call_tool",
+  "explain",
   "read_result",
   "diagnose",
   "health_check",
@@ -105,6 +111,9 @@ export const RESERVED_TOOLS: ReadonlySet<string> = new Set([
 
 /** The argument that the hub adds to every tool. No probe may have a parameter of this name. */
 export const AGENT_ARGUMENT = "agent";
+
+/** A pack's runbook where a probe is named, as in an approval. No pack with a runbook has such a probe. */
+export const RUNBOOK_NAME: ProbeName = "diagnose";
 
 /** The inverse of buildProbeId. */
 export function splitProbeId(id: ProbeId): { pack: PackName; probe: ProbeName } {

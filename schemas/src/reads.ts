@@ -3,6 +3,7 @@ import { ERROR_TABLE, type ErrorCode } from "./errors.ts";
 import { Source, type SourceKind } from "./manifest/manifest.ts";
 import { Digest, Identifier, ProbeName, Timestamp } from "./names.ts";
 import { buildParser } from "./parse/validator.ts";
+import { OwnRights } from "./process-rights.ts";
 
 const closed = { additionalProperties: false } as const;
 
@@ -35,6 +36,52 @@ export type StatedFailure = Static<typeof StatedFailure>;
 export const FileData = Type.Object({ text: Type.String() }, closed);
 
 /**
+ * Data of a read of lines. Each part is one or more whole lines that stand together in the file,
+ * each with its line end; the newest part is the last.
+ */
+export const LinesData = Type.Object(
+  {
+    parts: Type.Array(Type.Object({ text: Type.String() }, closed)),
+    /** The lines that fit, in all that was searched; without `contains` those that are given. */
+    matchCount: Type.Integer({ minimum: 0 }),
+    /** Counted from the end of the file. */
+    searchedBytes: Type.Integer({ minimum: 0 }),
+    fileBytes: Type.Integer({ minimum: 0 }),
+    /** The time for the read ended before the search did. */
+    cutByDeadline: Type.Boolean(),
+  },
+  closed,
+);
+
+/**
+ * Data of a read of a tree: what lies beneath the folder, by its path from there. A folder that may
+ * not be listed has `failure`.
+ */
+export const TreeData = Type.Object(
+  {
+    found: Type.Array(
+      Type.Object(
+        {
+          path: Type.String(),
+          type: Type.Union([
+            Type.Literal("file"),
+            Type.Literal("directory"),
+            Type.Literal("link"),
+            Type.Literal("other"),
+          ]),
+          sizeBytes: Type.Number(),
+          /** Unix time in ms. */
+          modifiedAt: Type.Number(),
+          failure: Type.Optional(Failure),
+        },
+        closed,
+      ),
+    ),
+  },
+  closed,
+);
+
+/**
  * Data of a directory read. `text` or `failure` is present only when the source names a `child`.
  */
 export const DirectoryData = Type.Object(
@@ -49,13 +96,15 @@ export const DirectoryData = Type.Object(
         closed,
       ),
     ),
+    /** Of `/proc`: the kernel leaves out the processes of other users (hidepid). */
+    othersHidden: Type.Optional(Type.Boolean()),
   },
   closed,
 );
 
 /**
  * Data of a statfs read of every mount; sizes in bytes. A mount that could not be queried has
- * `failure`.
+ * `failure`. Release 0.1.0 states no `deviceNumber`, `hidden` and `leftOut`.
  */
 export const FilesystemData = Type.Object(
   {
@@ -64,6 +113,8 @@ export const FilesystemData = Type.Object(
         {
           mountPoint: Type.String(),
           device: Type.String(),
+          /** `MAJOR:MINOR`: the same of all mounts of one filesystem. */
+          deviceNumber: Type.Optional(Type.String()),
           type: Type.String(),
           options: Type.String(),
           totalBytes: Type.Optional(Type.Number()),
@@ -76,6 +127,22 @@ export const FilesystemData = Type.Object(
         closed,
       ),
     ),
+    /** Mounts to which no path leads any more, because a later one lies over it. */
+    hidden: Type.Optional(
+      Type.Array(
+        Type.Object(
+          {
+            mountPoint: Type.String(),
+            device: Type.String(),
+            deviceNumber: Type.String(),
+            type: Type.String(),
+          },
+          closed,
+        ),
+      ),
+    ),
+    /** Mounts that the caps cut: first hidden ones, then those without storage of their own. */
+    leftOut: Type.Optional(Type.Integer({ minimum: 0 })),
   },
   closed,
 );
@@ -89,19 +156,185 @@ export const ExecData = Type.Object(
 /** Data of a GET. */
 export const HttpData = Type.Object({ status: Type.Integer(), body: Type.String() }, closed);
 
+/**
+ * Data of the journal. Which of rows, boots and disk usage it has, the source says.
+ */
+export const JournalData = Type.Object(
+  {
+    /** The newest is the first. */
+    rows: Type.Array(
+      Type.Object(
+        {
+          /** Unix time in ms. */
+          at: Type.Number(),
+          /** What an older read takes, to give the rows before this one. */
+          cursor: Type.String(),
+          bootId: Type.String(),
+          /** 0 is the most urgent, 7 is debug. */
+          priority: Type.Optional(Type.Integer({ minimum: 0, maximum: 7 })),
+          /** The unit that wrote it, or about which systemd wrote it. */
+          unit: Type.Optional(Type.String()),
+          identifier: Type.Optional(Type.String()),
+          pid: Type.Optional(Type.Integer()),
+          message: Type.String(),
+        },
+        closed,
+      ),
+    ),
+    /** Rows that could not be understood. */
+    unreadableRows: Type.Integer({ minimum: 0 }),
+    /** The newest is the first. Times are Unix time in ms, to the second. */
+    boots: Type.Array(
+      Type.Object(
+        {
+          bootsAgo: Type.Integer({ minimum: 0 }),
+          bootId: Type.String(),
+          firstAt: Type.Number(),
+          lastAt: Type.Number(),
+        },
+        closed,
+      ),
+    ),
+    /** As rounded by `journalctl`. */
+    diskBytes: Type.Optional(Type.Number()),
+    /** What `journalctl` said besides, such as of a damaged file. */
+    warnings: Type.String(),
+  },
+  closed,
+);
+
+/**
+ * Data of a question to name servers. They are asked in their order, and again after a timeout;
+ * the last of `tried` with an `rcode` gave the answer.
+ */
+export const DnsData = Type.Object(
+  {
+    /** The name that was asked for. */
+    question: Type.String(),
+    tried: Type.Array(
+      Type.Object(
+        {
+          /** Address and port. */
+          server: Type.String(),
+          outcome: Type.Union([
+            Type.Literal("answered"),
+            Type.Literal("timeout"),
+            Type.Literal("connection-refused"),
+            Type.Literal("unreachable"),
+            Type.Literal("not-permitted"),
+            Type.Literal("malformed"),
+          ]),
+          /** Such as `NOERROR`, `NXDOMAIN`, `SERVFAIL`, `REFUSED`. */
+          rcode: Type.Optional(Type.String()),
+          ms: Type.Number(),
+        },
+        closed,
+      ),
+    ),
+    /** As zone files spell them, without a dot at the end of a name. */
+    answers: Type.Array(
+      Type.Object(
+        {
+          name: Type.String(),
+          type: Type.String(),
+          ttlSeconds: Type.Integer(),
+          value: Type.String(),
+        },
+        closed,
+      ),
+    ),
+  },
+  closed,
+);
+
+const ConnectOutcome = Type.Union([
+  Type.Literal("connected"),
+  Type.Literal("timeout"),
+  Type.Literal("connection-refused"),
+  Type.Literal("unreachable"),
+]);
+
+/**
+ * Data of a connection. A name without an address has no `addresses`. Hands are shaken with the first
+ * address that could be connected to.
+ */
+export const TlsData = Type.Object(
+  {
+    endpoint: Type.String(),
+    lookupMs: Type.Number(),
+    addresses: Type.Array(
+      Type.Object({ address: Type.String(), outcome: ConnectOutcome, ms: Type.Number() }, closed),
+    ),
+    handshake: Type.Optional(
+      Type.Object(
+        {
+          address: Type.String(),
+          ms: Type.Number(),
+          /** Why there was none: `timeout`, or a word of OpenSSL. */
+          failure: Type.Optional(Type.String()),
+          protocol: Type.Optional(Type.String()),
+          cipher: Type.Optional(Type.String()),
+          /** By the certificates that this host trusts. */
+          problems: Type.Array(
+            Type.Union([
+              Type.Literal("expired"),
+              Type.Literal("not-yet-valid"),
+              Type.Literal("name-mismatch"),
+              Type.Literal("self-signed"),
+              Type.Literal("unknown-issuer"),
+              Type.Literal("not-trusted"),
+            ]),
+          ),
+          /** OpenSSL's word for the first problem of the chain. */
+          verifyCode: Type.Optional(Type.String()),
+        },
+        closed,
+      ),
+    ),
+    /** As the server sent it, its own certificate first. */
+    chain: Type.Array(
+      Type.Object(
+        {
+          subject: Type.String(),
+          issuer: Type.String(),
+          names: Type.Array(Type.String()),
+          /** Unix time in ms. */
+          notBefore: Type.Number(),
+          notAfter: Type.Number(),
+          serial: Type.String(),
+          /** Hexadecimal, of the SubjectPublicKeyInfo. */
+          publicKeySha256: Type.String(),
+        },
+        closed,
+      ),
+    ),
+  },
+  closed,
+);
+
 export type FileData = Static<typeof FileData>;
+export type LinesData = Static<typeof LinesData>;
+export type TreeData = Static<typeof TreeData>;
 export type DirectoryData = Static<typeof DirectoryData>;
 export type FilesystemData = Static<typeof FilesystemData>;
 export type ExecData = Static<typeof ExecData>;
 export type HttpData = Static<typeof HttpData>;
+export type JournalData = Static<typeof JournalData>;
+export type DnsData = Static<typeof DnsData>;
+export type TlsData = Static<typeof TlsData>;
 
 /** The data of each source kind. No two kinds share a member. */
 export const READ_DATA = {
   file: FileData,
+  lines: LinesData,
   directory: DirectoryData,
+  tree: TreeData,
   filesystem: FilesystemData,
   exec: ExecData,
   http: HttpData,
+  journal: JournalData,
+  dns: DnsData,
+  tls: TlsData,
 } satisfies Record<SourceKind, TSchema>;
 export type ReadDataByKind = { [K in SourceKind]: Static<(typeof READ_DATA)[K]> };
 
@@ -116,6 +349,20 @@ export const Sample = Type.Object(
 );
 export type Sample = Static<typeof Sample>;
 
+/** What stands before and after a text that was cut. It is for the scrubber only. */
+export const Margin = Type.Object({ before: Type.String(), after: Type.String() }, closed);
+export type Margin = Static<typeof Margin>;
+
+/**
+ * A sample as a runner sends it. `margins` has the margin of each text that was cut, by its member
+ * or, for the file of a directory's entry, by the entry's index.
+ */
+export const RunnerSample = Type.Object(
+  { ...Sample.properties, margins: Type.Optional(Type.Record(Type.String(), Margin)) },
+  closed,
+);
+export type RunnerSample = Static<typeof RunnerSample>;
+
 /**
  * The outcome of one read: one sample, or as many as the source declares. A failure is never an
  * empty list.
@@ -128,6 +375,16 @@ export const ReadOutcome = Type.Union([
   Type.Object({ ok: Type.Literal(false), failure: Failure }, closed),
 ]);
 export type ReadOutcome = { ok: true; samples: Sample[] } | { ok: false; failure: Failure };
+
+/** An outcome as a runner sends it. The agent scrubs it and drops the margins. */
+export const RunnerOutcome = Type.Union([
+  Type.Object(
+    { ok: Type.Literal(true), samples: Type.Array(RunnerSample, { minItems: 1, maxItems: 10 }) },
+    closed,
+  ),
+  ReadOutcome.anyOf[1],
+]);
+export type RunnerOutcome = { ok: true; samples: RunnerSample[] } | { ok: false; failure: Failure };
 
 /** A read with every hole filled: exactly what will happen on the host. */
 export const FilledRead = Type.Object(
@@ -195,6 +452,8 @@ export const RunnerRequest = Type.Union([
     },
     closed,
   ),
+  /** The reads of that request must end. They are answered all the same, as far as they came. */
+  Type.Object({ id: Type.Integer({ minimum: 1 }), op: Type.Literal("cancel") }, closed),
   /** The pack was revoked or replaced, so its pack host must end. */
   Type.Object(
     { id: Type.Integer({ minimum: 1 }), op: Type.Literal("drop"), packDigest: Digest },
@@ -226,7 +485,7 @@ export const RunnerReplyHead = Type.Union([
 ]);
 export type RunnerReplyHead = Static<typeof RunnerReplyHead>;
 
-const ReadOutcomes = Type.Record(Type.String(), ReadOutcome);
+const RunnerOutcomes = Type.Record(Type.String(), RunnerOutcome);
 
 /**
  * First frame of a runner. It names the runner's supplementary groups, so that the agent can choose
@@ -239,7 +498,13 @@ export const RunnerHello = Type.Object(
     uid: Type.Integer(),
     groups: Type.Array(Type.String({ maxLength: 64 })),
     /** How pack hosts are confined on this machine. */
-    confinement: Type.Union([Type.Literal("bubblewrap"), Type.Literal("process")]),
+    confinement: Type.Union([
+      Type.Literal("bubblewrap"),
+      Type.Literal("process"),
+      Type.Literal("unit"),
+    ]),
+    /** Its own rights, for the attestation. */
+    rights: OwnRights,
     startedAt: Timestamp,
   },
   closed,
@@ -252,5 +517,5 @@ export const parseRunnerReplyHead = buildParser(
   "runner reply",
   "RUNNER_UNAVAILABLE",
 );
-export const parseReadOutcomes = buildParser(ReadOutcomes, "outcomes", "RUNNER_UNAVAILABLE");
+export const parseRunnerOutcomes = buildParser(RunnerOutcomes, "outcomes", "RUNNER_UNAVAILABLE");
 export const parseRunnerHello = buildParser(RunnerHello, "runner hello", "RUNNER_UNAVAILABLE");

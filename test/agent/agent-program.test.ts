@@ -5,18 +5,18 @@ import {
   chmodSync,
   chownSync,
   mkdirSync,
-  readFileSync,
   readdirSync,
+  readFileSync,
   rmSync,
   writeFileSync,
 } from "node:fs";
-import { request } from "node:http";
+import { createServer, request } from "node:http";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { type AgentStatus, parseAgentStatus } from "@sonde/schemas/agent";
 import { type AuditEntry } from "@sonde/schemas/audit";
 import { type Manifest } from "@sonde/schemas/manifest";
-import { type ResultBody, parseHelloBody, parseResultBody, encodeBody } from "@sonde/schemas/wire";
+import { encodeBody, parseHelloBody, parseResultBody, type ResultBody } from "@sonde/schemas/wire";
 import { archiveDigest } from "@sonde/trust/archive";
 import { verifyChain } from "@sonde/trust/chain";
 import {
@@ -25,19 +25,20 @@ import {
   buildSampleManifest,
   buildSamplePolicy,
   createSampleKey,
-  signSample,
   type SampleRegistry,
+  signSample,
   startSampleRegistry,
 } from "@sonde/trust/testing";
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test, vi } from "vitest";
 import { writeIdentity } from "../../agent/daemon/src/edge/store/write-identity.ts";
-import { type Workshop, createWorkshop } from "../../foundation/privileges/src/testing/workshop.ts";
 import {
+  startTestHub,
   type TestHub,
   type TestSession,
   WELCOME,
-  startTestHub,
 } from "../../agent/daemon/src/testing/test-hub.ts";
+import { withListeningSocket } from "../../cli/src/start/listening-socket.ts";
+import { createWorkshop, type Workshop } from "../../foundation/privileges/src/testing/workshop.ts";
 
 // The bundled product as real processes: agent, runner, pack host and admit. When the tests run as
 // root, the processes run as another user.
@@ -64,7 +65,7 @@ const probe = (read: string, capability: "observe" | "manage" = "observe") => ({
 const guestCode = `var pack = { default: { run(name, { reads }) {
   if (name === "loops") for (;;);
   if (name === "greedy") { const all = []; for (;;) all.push(new Array(1e7).fill(1.5)); }
-  return { text: reads.it.samples[0].data.text };
+  return { text: reads.it.samples.map(({ data }) => data.text ?? data.stdout ?? data.body ?? data.parts.map((part) => part.text).join("")).join("\\n") };
 } } };\n`;
 
 let workshop: Workshop;
@@ -90,23 +91,56 @@ beforeAll(async () => {
   await buildAdmitProgram(programs.admit);
   secretFile = join(workshop.folder, "app.conf");
   writeFileSync(secretFile, "user=app\nDB_PASSWORD=hunter2\n", { mode: 0o644 });
-  const file = (path: string) => ({ kind: "file", path, timeoutMs: 500, maxBytes: 4096 }) as const;
+  const file = (path: string, maxBytes = 4096) =>
+    ({ kind: "file", path, timeoutMs: 500, maxBytes }) as const;
+  const windows = writeWindows();
   manifest = buildSampleManifest({
     sources: {
       load: file("/proc/loadavg"),
       absent: file("/proc/nothing"),
       leaky: file(secretFile),
+      tailed: { ...file(windows.file), tailBytes: windows.lastLines },
+      capped: file(windows.file, windows.untilToken),
+      searched: {
+        ...{ kind: "lines", path: windows.file, newest: 9, contains: "second", searchBytes: 1e9 },
+        ...{ timeoutMs: 2000, maxBytes: 4096 },
+      },
+      acting: {
+        kind: "http",
+        socket: join(workshop.folder, "acting.sock"),
+        path: "/status",
+        timeoutMs: 500,
+        maxBytes: 4096,
+      },
+      sampled: {
+        ...file(windows.file),
+        tailBytes: windows.lastLines,
+        samples: { count: 2, intervalMs: 50 },
+      },
+      printed: {
+        kind: "exec",
+        command: "cat",
+        argv: [windows.file],
+        timeoutMs: 2000,
+        maxBytes: windows.untilToken,
+      },
     },
     requires: {
       groups: [],
-      commands: [],
-      files: ["/proc/loadavg", "/proc/nothing", secretFile].sort(),
-      sockets: [],
+      commands: [`cat ${windows.file}`],
+      files: ["/proc/loadavg", "/proc/nothing", secretFile, windows.file].sort(),
+      sockets: [`${join(workshop.folder, "acting.sock")} GET /status`],
     },
     probes: {
       load: probe("load"),
       absent: probe("absent"),
       leaky: probe("leaky"),
+      tailed: probe("tailed"),
+      capped: probe("capped"),
+      sampled: probe("sampled"),
+      searched: probe("searched"),
+      printed: probe("printed", "manage"),
+      acting: probe("acting", "manage"),
       loops: probe("load"),
       greedy: probe("load"),
       above: probe("load", "manage"),
@@ -166,7 +200,7 @@ function agentConfig(changes: object = {}): object {
     grantsDir: join(folder, "grants"),
     trustPolicyPath: join(folder, "trust.json"),
     admitPath: programs.admit,
-    runnerSocketPath: join(folder, "sockets", "runner.sock"),
+    runners: [{ socketPath: runnerSocket(), groups: [] }],
     maxCapability: "observe",
     sameUid: true,
     supervised: true,
@@ -174,11 +208,15 @@ function agentConfig(changes: object = {}): object {
   };
 }
 
-function launch(program: string, config: string): ChildProcessWithoutNullStreams {
+const runnerSocket = () => join(folder, "sockets", "runner.sock");
+
+/** @param handedOver a listening socket, which becomes descriptor 3 */
+function launch(program: string, config: string, ...handedOver: number[]) {
   const [command = "", ...args] = workshop.unprivileged(["--no-node-snapshot", program, config]);
-  const child = spawn(command, args, { cwd: "/" });
-  children.push(child);
-  return child;
+  const stdio = ["pipe", "pipe", "pipe", ...handedOver] as const;
+  const child = spawn(command, args, { cwd: "/", stdio: [...stdio] });
+  children.push(child as ChildProcessWithoutNullStreams);
+  return child as ChildProcessWithoutNullStreams;
 }
 
 async function stop(child: ChildProcessWithoutNullStreams): Promise<number | null> {
@@ -200,19 +238,41 @@ async function startAgent(changes: object = {}): Promise<ChildProcessWithoutNull
   const lines = createInterface({ input: child.stdout });
   const first = await Promise.race([once(lines, "line"), once(child, "exit")]);
   if (typeof first[0] !== "string") throw new Error(`the agent ended: ${errors}`);
-  expect(JSON.parse(first[0])).toMatchObject({ ready: true, name: "web-1" });
+  const said = JSON.parse(first[0]) as { error?: { code: string; message: string } };
+  if (said.error !== undefined) throw new Error(`${said.error.code} ${said.error.message}`);
+  expect(said).toMatchObject({ ready: true, name: "web-1" });
   return child;
 }
 
 function startRunner(): ChildProcessWithoutNullStreams {
   const config = write("runner.json", {
-    socketPath: join(folder, "sockets", "runner.sock"),
     packHostPath: programs.packHost,
     denyPaths: [join(folder, "state")],
+    grantsDir: join(folder, "grants"),
+    sameUid: true,
+    supervised: true,
   });
-  const runner = launch(programs.runner, config);
+  const owner = process.getuid?.() === 0 ? { uid: workshop.uid, gid: workshop.uid } : null;
+  const runner = withListeningSocket({ path: runnerSocket(), owner }, (fd) =>
+    launch(programs.runner, config, fd),
+  );
   runner.stderr.resume();
   return runner;
+}
+
+/** @returns what the agent logs about the configuration that it then finds */
+async function hangUp(
+  agent: ChildProcessWithoutNullStreams | undefined,
+  changes: object,
+): Promise<unknown> {
+  if (agent === undefined) throw new Error("no agent");
+  write("agent.json", agentConfig(changes));
+  const lines = createInterface({ input: agent.stderr });
+  agent.kill("SIGHUP");
+  for await (const line of lines) {
+    if (line.includes('"config.')) return JSON.parse(line);
+  }
+  throw new Error("the agent ended");
 }
 
 async function connect(): Promise<TestSession> {
@@ -223,15 +283,16 @@ async function connect(): Promise<TestSession> {
 }
 
 /** A session whose agent has the pack active. */
-async function serve(): Promise<TestSession> {
+async function serve(changes: object = {}, grant: object = {}): Promise<TestSession> {
   write("grants/acme--hello.json", {
     pack: "acme/hello",
     digest: archiveDigest(archive),
     requires: manifest.requires,
     approvedBy: "root",
     approvedAt: "2026-01-01T00:00:00.000Z",
+    ...grant,
   });
-  await startAgent();
+  await startAgent(changes);
   startRunner();
   const session = await connect();
   const packs = [{ name: "acme/hello", version: "1.0.0", digest: archiveDigest(archive) }];
@@ -259,7 +320,15 @@ function send(session: TestSession, name: string, timeoutMs = 8000): void {
 
 async function call(session: TestSession, name: string, timeoutMs?: number): Promise<ResultBody> {
   send(session, name, timeoutMs);
-  return parseResultBody((await session.next()).body);
+  return await nextResult(session);
+}
+
+/** A report of packs may come before the answer. */
+async function nextResult(session: TestSession): Promise<ResultBody> {
+  for (;;) {
+    const message = await session.next();
+    if (message.header.type === "result") return parseResultBody(message.body);
+  }
 }
 
 function status(): Promise<AgentStatus> {
@@ -293,7 +362,7 @@ test("a call is answered through runner and pack host, scrubbed and recorded", a
   expect(load.reads[0]?.bytes).toBeGreaterThan(10);
 
   const leaky = await call(session, "leaky");
-  expect(leaky.data).toEqual({ text: "user=app\nDB_PASSWORD=[redacted:password]\n" });
+  expect(leaky.data).toEqual({ text: "user=app\nDB_PASSWORD=[redacted:password#1]\n" });
   expect(leaky.redactions).toEqual({ count: 1, rules: { password: 1 } });
   expect((await call(session, "absent")).failure?.code).toBe("SOURCE_NOT_FOUND");
   expect((await call(session, "above")).failure?.code).toBe("CAPABILITY_ABOVE_CEILING");
@@ -314,6 +383,137 @@ test("a call is answered through runner and pack host, scrubbed and recorded", a
     ["call.denied", "CAPABILITY_ABOVE_CEILING"],
   ]);
   expect(await status()).toMatchObject({ connected: true, wall: "same-uid" });
+});
+
+test("what was withheld is refused with the command that grants it, and the rest is answered", async () => {
+  const only = { groups: [], commands: [], sockets: [], files: ["/proc/loadavg"] };
+  const { files, commands, sockets } = manifest.requires;
+  const rest = files.filter((path) => path !== "/proc/loadavg");
+  const session = await serve(
+    {},
+    { requires: only, withheld: { ...only, files: rest, commands, sockets } },
+  );
+  expect((await call(session, "load")).status).toBe("ok");
+  const { failure } = await call(session, "leaky");
+  expect(failure?.code).toBe("READ_NOT_GRANTED");
+  expect(failure?.message).toContain(
+    `file ${join(workshop.folder, "app.conf")} was not granted; run: sonde agent approve acme/hello --ask-each`,
+  );
+});
+
+test("a grant that is gone counts at the runner at once, whatever the agent still holds", async () => {
+  const session = await serve();
+  expect((await call(session, "load")).status).toBe("ok");
+  rmSync(join(folder, "grants/acme--hello.json"));
+  const { failure } = await call(session, "load");
+  expect(failure).toMatchObject({
+    code: "READ_NOT_GRANTED",
+    message: expect.stringContaining("expected a grant of this host for file /proc/loadavg"),
+  });
+});
+
+// Attack 25: a service may act on a GET, so a request counts as a look only by a table.
+test("a GET that no table lists is above the ceiling, unless root on the host lists it", async () => {
+  let requests = 0;
+  const server = createServer((_, response) => {
+    requests += 1;
+    response.end("acted");
+  });
+  const socket = join(workshop.folder, "acting.sock");
+  await new Promise<void>((done) => server.listen(socket, done));
+  chmodSync(socket, 0o666);
+  try {
+    const refused = await call(await serve(), "acting");
+    expect([refused.failure?.code, requests]).toEqual(["CAPABILITY_ABOVE_CEILING", 0]);
+    await Promise.all(children.splice(0).map(stop));
+    await startAgent({ alsoReadOnly: [`socket ${socket} GET /status`] });
+    startRunner();
+    const session = await connect();
+    await vi.waitFor(async () => {
+      expect((await call(session, "acting")).data).toEqual({ text: "acted" });
+    }, 10_000);
+  } finally {
+    server.close();
+  }
+});
+
+test("what a pattern of the configuration matches leaves the host as its marker", async () => {
+  const user = { name: "user", pattern: "(?i)USER=[a-z]+", example: "user=ada" };
+  const session = await serve({ scrub: { patterns: [user] } });
+  const leaky = await call(session, "leaky");
+  expect(leaky.data).toEqual({
+    text: "[redacted:own-user#2]\nDB_PASSWORD=[redacted:password#1]\n",
+  });
+  expect(leaky.redactions.rules).toEqual({ "own-user": 1, password: 1 });
+});
+
+const TOKEN = `ghp_${"a1B2".repeat(9)}`;
+
+/** A file with secrets at the edges of the windows in which a pack reads it. */
+function writeWindows() {
+  const file = join(workshop.folder, "edges.conf");
+  const start = `# token ${TOKEN} of the deployment\n`;
+  const end = "    second-half-7d6c\nport: 1\n";
+  writeFileSync(file, `${start}vault:\n  password: |\n    first-half-9f8e\n${end}`, {
+    mode: 0o644,
+  });
+  return { file, lastLines: end.length, untilToken: "# token ghp_a1B2a1B2a1".length };
+}
+
+// Attack 53.
+test("a window that begins or ends inside a secret shows nothing of it", async () => {
+  const session = await serve({ maxCapability: "manage" });
+  const password = "[redacted:password#1]\nport: 1\n";
+  const token = "# token [redacted:github-token#1]";
+  for (const [name, shown] of [
+    ["tailed", password],
+    ["sampled", `${password}\n${password}`],
+    ["capped", token],
+    ["printed", token],
+  ] as const) {
+    const { data, failure, redactions } = await call(session, name);
+    expect([name, failure, data]).toEqual([name, undefined, { text: shown }]);
+    expect(redactions?.count).toBeGreaterThan(0);
+  }
+  // What was searched for stands in the secret, and is not found.
+  const { data, redactions } = await call(session, "searched");
+  expect([data, redactions?.count]).toEqual([{ text: "" }, 0]);
+});
+
+test("SIGHUP takes over patterns and ceiling while calls run, and names what waits for a restart", async () => {
+  const session = await serve();
+  const [agent] = children;
+  const running = call(session, "loops", 20_000);
+  const user = { name: "user", pattern: "(?i)USER=[a-z]+", example: "user=ada" };
+  const next = { scrub: { patterns: [user] }, maxCapability: "manage", agentName: "other" };
+  expect(await hangUp(agent, next)).toMatchObject({
+    event: "config.reloaded",
+    message: "taken over: maxCapability, scrub.patterns; restart to apply: agentName",
+  });
+  expect((await running).failure?.code).toBe("PACK_TIMEOUT");
+  expect((await call(session, "leaky")).redactions.rules).toEqual({ "own-user": 1, password: 1 });
+  expect((await call(session, "above")).status).toBe("ok");
+  expect(await status()).toMatchObject({ connected: true, maxCapability: "manage" });
+  expect(agent?.exitCode).toBeNull();
+});
+
+test.each([
+  ["has an unknown key", { extra: 1 }],
+  [
+    "has a pattern that its example does not fit",
+    { scrub: { patterns: [{ name: "a", pattern: "b", example: "c" }] } },
+  ],
+  ["names no trust policy", { trustPolicyPath: "/nonexistent" }],
+])("a file that %s changes nothing at SIGHUP, and the log says why", async (_what, wrong) => {
+  const session = await serve();
+  const [agent] = children;
+  expect(await hangUp(agent, { maxCapability: "manage", ...wrong })).toMatchObject({
+    event: "config.not-reloaded",
+    code: "CONFIG_INVALID",
+    message: expect.stringMatching(/^nothing was changed: /),
+  });
+  expect((await call(session, "above")).failure?.code).toBe("CAPABILITY_ABOVE_CEILING");
+  expect((await call(session, "load")).status).toBe("ok");
 });
 
 test("attack 46: a pack that loops or exhausts memory fails its call, and the next call is answered", async () => {
@@ -346,6 +546,44 @@ test("attack 62: killed in the middle of calls, the agent comes back with every 
   expect(log[first.auditHead.size - 1]?.hash).toBe(first.auditHead.hash);
 });
 
+test("what root allows is recorded, each change of it once, and at each connection with the digests", async () => {
+  const eventsOf = (...names: string[]) =>
+    readLog().flatMap(({ record }) => (names.includes(record.event) ? [record.detail] : []));
+  const observe = { maxCapability: "observe", alsoReadOnly: [] };
+  const listed = { maxCapability: "manage", alsoReadOnly: ["socket /a GET /b"] };
+  const session = await serve();
+  expect(eventsOf("ceiling.changed")).toEqual([{ from: null, to: observe }]);
+  const [connected] = eventsOf("agent.connected");
+  expect(connected).toMatchObject({
+    maxCapability: "observe",
+    binarySha256: expect.stringMatching(/^sha256:/),
+    configSha256: expect.stringMatching(/^sha256:/),
+    packs: [],
+  });
+  const [first] = eventsOf("trust.changed") as [{ from: null; to: { sha256: string } }];
+  const policy = { ...buildSamplePolicy({}), registry: registry.url, logKey: registry.logKey };
+  write("trust.json", policy);
+  await vi.waitFor(() => expect(eventsOf("trust.changed")).toHaveLength(2), 15_000);
+  expect(eventsOf("trust.changed")[1]).toMatchObject({ from: first.to });
+
+  let [agent] = children;
+  let last = session;
+  for (const times of [2, 3]) {
+    await stop(agent as ChildProcessWithoutNullStreams);
+    await last.closed;
+    agent = await startAgent(listed);
+    last = await connect();
+    await vi.waitFor(() => expect(eventsOf("agent.connected")).toHaveLength(times));
+    expect(eventsOf("agent.connected").at(-1)).toMatchObject({
+      maxCapability: "manage",
+      packs: [{ name: "acme/hello", digest: archiveDigest(archive) }],
+    });
+  }
+  expect(eventsOf("ceiling.changed").slice(1)).toEqual([{ from: observe, to: listed }]);
+  expect(eventsOf("trust.changed")).toHaveLength(2);
+  last.socket.close();
+});
+
 test("without a runner a call is refused in time; with a new runner it is answered", async () => {
   const session = await serve();
   const runner = children[1];
@@ -368,9 +606,14 @@ test("the agent ends on SIGTERM, and with its supervisor", async () => {
 test.each([
   ["an unknown key", { extra: 1 }, "CONFIG_INVALID"],
   ["a relative path", { stateDir: "state" }, "CONFIG_INVALID"],
+  [
+    "a pattern that its example does not fit",
+    { scrub: { patterns: [{ name: "badge", pattern: "BADGE-[0-9]+", example: "BADGE" }] } },
+    "CONFIG_INVALID.*scrub pattern badge: expected the pattern to match its example",
+  ],
   ["no identity", { stateDir: "/tmp" }, "STARTING_FAILED"],
 ])("with %s it does not start and says why", async (_, changes, code) => {
-  await expect(startAgent(changes)).rejects.toThrow(code);
+  await expect(startAgent(changes)).rejects.toThrow(new RegExp(code));
 });
 
 test("layer 1: as root, or able to gain rights, it does not start", () => {

@@ -91,7 +91,7 @@ test("a pack host that lies or is silent fails its call and is killed", async ()
   expect(await fails({ code: "toString", message: "" })).toBe("PACK_CRASHED");
   expect(await fails({ code: "PACK_FAILED" })).toBe("PACK_CRASHED");
   expect(await fails(null)).toBe("PACK_CRASHED");
-  expect(await failureOf({ head: { op: "begun" }, body: "{}" })).toBe("PACK_CRASHED");
+  expect(await failureOf({ head: { op: "other" }, body: "{}" })).toBe("PACK_CRASHED");
   expect(await failureOf({ head: { id: "1" }, body: "{}" })).toBe("PACK_CRASHED");
   expect(await failureOf({ head: { more: "x".repeat(16 * 1024) }, body: "{}" })).toBe(
     "PACK_CRASHED",

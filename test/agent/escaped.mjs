@@ -1,8 +1,9 @@
 // Replaces a pack host, as if pack code had taken over its process. It either tries everything that
 // the wall should prevent and reports what worked, or it lies. The argument of `run` is the list of
-// targets, or `lie`: head members and a body to answer with; "silence" means no answer.
+// targets, or `lie`: head members and a body to answer with; "silence" means no answer, "deaf"
+// neither an answer nor an end, and "feign" that it lives on though it seems to have ended.
 import { spawnSync } from "node:child_process";
-import { readFileSync, readdirSync, writeFileSync } from "node:fs";
+import { closeSync, readFileSync, readdirSync, writeFileSync } from "node:fs";
 import { connect } from "node:net";
 
 function send(value, body = "") {
@@ -52,6 +53,20 @@ async function attempt(targets) {
   return Object.keys(tried).filter((name) => tried[name]);
 }
 
+function ignoreEnd() {
+  process.on("uncaughtException", () => undefined);
+  process.stdin.removeAllListeners("end");
+  setInterval(() => undefined, 1000);
+}
+
+/** Ends the streams by which the runner would notice that it lives. */
+function feignEnd() {
+  process.stdout.end();
+  setTimeout(() => {
+    for (const descriptor of [0, 1]) closeSync(descriptor);
+  }, 100);
+}
+
 let held = Buffer.alloc(0);
 process.stdin.on("end", () => process.exit());
 process.stdin.on("data", (chunk) => void take(chunk));
@@ -65,17 +80,18 @@ async function take(chunk) {
     const input = held.subarray(headEnd, end);
     held = held.subarray(end);
     if (request.op === "load") {
-      send({ op: "ready" });
+      send({ op: "ready", pid: process.pid });
       continue;
     }
     const { lie, ...targets } = JSON.parse(input).params;
-    if (lie === "silence") continue;
+    if (lie === "deaf" || lie === "feign") ignoreEnd();
+    if (lie === "feign") feignEnd();
+    if (["silence", "deaf", "feign"].includes(lie)) continue;
     if (lie !== undefined) {
       send({ op: "done", id: request.id, ...lie.head }, lie.body);
       continue;
     }
     const result = JSON.stringify(await attempt(targets));
-    send({ op: "begun", id: request.id });
     send({ op: "done", id: request.id }, result);
   }
 }

@@ -1,7 +1,6 @@
-import { spawn } from "node:child_process";
 import { createHash } from "node:crypto";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
-import { connect } from "node:net";
+import { type Server, createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
@@ -10,16 +9,19 @@ import {
   type RunnerLink,
   createRunnerLink,
 } from "../../agent/daemon/src/edge/runner-link/runner-link.ts";
+import { startChild } from "../../agent/runner/src/pack-host-pool/launch-child.ts";
 import type { PackHostLauncher } from "../../agent/runner/src/pack-host-pool/pack-host-launcher.ts";
 import {
   createPackQueues,
   type PackQueues,
 } from "../../agent/runner/src/pack-host-pool/pack-queues.ts";
 import { serveAgent } from "../../agent/runner/src/serve-agent.ts";
+import { buildRights } from "@sonde/schemas/testing";
 
 // The runner against hostile pack hosts: real processes that speak the protocol.
 let folder: string;
 let link: RunnerLink;
+let server: Server | undefined;
 let ask: RunAsk;
 
 beforeEach(async () => {
@@ -32,11 +34,12 @@ beforeEach(async () => {
     ...{ packDigest: digest, codePath, codeSha256: digest, probeName: "a" },
     ...{ input: Buffer.from("{}"), timeoutMs: 5000, memoryMb: 32 },
   };
-  const options = { socketPath: join(folder, "s"), socketMode: 0o600, sharedGroups: [] };
-  link = await createRunnerLink({ ...options, log: () => undefined });
+  const runners = [{ socketPath: join(folder, "s"), groups: [] }];
+  link = createRunnerLink({ runners, sharedGroups: [], log: () => undefined });
 });
 afterEach(async () => {
-  await link.close();
+  link.close();
+  server?.close();
   rmSync(folder, { recursive: true });
 });
 
@@ -63,20 +66,22 @@ const hostProgram = (bytes: number) => `
 
 const launcherOf = (bytes: number, isKnown = true): PackHostLauncher => ({
   confinement: "process",
-  start() {
-    const child = spawn(process.execPath, ["-e", hostProgram(bytes)], { detached: true });
-    return { child, nodePid: Promise.resolve(isKnown ? (child.pid ?? null) : null) };
-  },
+  start: async () =>
+    startChild([process.execPath, "-e", hostProgram(bytes)], [], async ({ pid }) =>
+      isKnown ? (pid ?? null) : null,
+    ),
 });
 
 function serve(queues: PackQueues): void {
   const hello = {
     ...{ op: "hello" as const, pid: 1, uid: 1, groups: [], confinement: "process" as const },
+    rights: buildRights(),
     startedAt: "2026-01-01T00:00:00.000Z",
   };
   const limits = { denyPaths: [], onOverdue: () => undefined };
-  const socket = connect(join(folder, "s"));
-  serveAgent(socket, { hello, queues, limits });
+  const requireGranted = (): void => undefined;
+  server = createServer((socket) => serveAgent(socket, { hello, queues, limits, requireGranted }));
+  server.listen(join(folder, "s"));
 }
 
 async function outcomeOf(launcher: PackHostLauncher) {
@@ -111,10 +116,10 @@ test("a pack host that cannot be started fails the call, and the next call start
   const queues = createPackQueues(
     {
       confinement: "process",
-      start() {
+      async start() {
         starts += 1;
         if (starts === 1) throw new Error("spawn ENOMEM");
-        return working.start();
+        return await working.start();
       },
     },
     { maxWaiting: 2, maxWaitMs: 1000, idleMs: 50 },

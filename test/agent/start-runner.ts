@@ -8,15 +8,28 @@ import {
   createRunnerLink,
 } from "../../agent/daemon/src/edge/runner-link/runner-link.ts";
 import type { RunnerConfig } from "../../agent/runner/src/parse-runner-config.ts";
+import { withListeningSocket } from "../../cli/src/start/listening-socket.ts";
 import { type Workshop, createWorkshop } from "../../foundation/privileges/src/testing/workshop.ts";
 
 export type TestBench = {
   workshop: Workshop;
   link: RunnerLink;
   log: string[];
+  /** The bundled pack host. */
+  packHostPath: string;
   denied: string;
   /** Starts a runner as the product does: as another user, without rights, with a pipe on stdin. */
-  startRunner(changes?: Partial<RunnerConfig>): ChildProcess;
+  startRunner(
+    changes?: Partial<RunnerConfig>,
+    environment?: Readonly<Record<string, string>>,
+  ): ChildProcess;
+  /**
+   * Starts a runner that sees a mount table of its own, prepared by a shell script as root. The
+   * mounts end with the runner. Descriptor 3 of the script is `device`.
+   */
+  startRunnerAmongMounts(script: string, device?: number): ChildProcess;
+  /** Starts a runner that sees the mounts of another. */
+  startRunnerBeside(other: ChildProcess): ChildProcess;
   /** Writes a pack whose probes are the given methods. Returns the members that a `run` needs. */
   buildPack(probes: Record<string, string>): (probe: string, params?: object) => RunAsk;
   close(): Promise<void>;
@@ -32,34 +45,62 @@ export async function createTestBench(): Promise<TestBench> {
   );
   const log: string[] = [];
   const socketPath = join(workshop.folder, "link");
-  const link = await createRunnerLink({
-    socketPath,
-    socketMode: 0o666,
+  const besidePath = join(workshop.folder, "link-beside");
+  const link = createRunnerLink({
+    runners: [socketPath, besidePath].map((path) => ({ socketPath: path, groups: [] })),
     sharedGroups: workshop.groups,
     log: (event, detail) => log.push(`${event} ${detail}`),
   });
   const denied = join(workshop.folder, "agent-state");
   const runners: ChildProcess[] = [];
   let count = 0;
+  const start = (
+    changes: Partial<RunnerConfig>,
+    before: string[],
+    {
+      path = socketPath,
+      device,
+      environment,
+    }: { path?: string; device?: number | undefined; environment?: Record<string, string> } = {},
+  ) => {
+    const configPath = join(workshop.folder, `runner-${++count}.json`);
+    const config: RunnerConfig = {
+      packHostPath,
+      denyPaths: [denied],
+      supervised: true,
+      ...changes,
+    };
+    writeFileSync(configPath, JSON.stringify(config), { mode: 0o644 });
+    const runnerArgv = workshop.unprivileged([runnerPath, configPath], environment);
+    const [command = "", ...argv] = [...before, ...runnerArgv];
+    const runner = withListeningSocket({ path, owner: null }, (fd) =>
+      spawn(command, argv, { stdio: ["pipe", "ignore", "pipe", fd, device ?? "ignore"] }),
+    );
+    runner.stderr?.on("data", (chunk: Buffer) => log.push(chunk.toString("utf8").trim()));
+    runners.push(runner);
+    return runner;
+  };
   return {
     workshop,
     link,
     log,
+    packHostPath,
     denied,
-    startRunner: (changes) => {
-      const configPath = join(workshop.folder, `runner-${++count}.json`);
-      const config: RunnerConfig = { socketPath, packHostPath, denyPaths: [denied], ...changes };
-      writeFileSync(configPath, JSON.stringify(config), { mode: 0o644 });
-      const [command = "", ...argv] = workshop.unprivileged([runnerPath, configPath]);
-      const runner = spawn(command, argv, { stdio: ["pipe", "ignore", "pipe"] });
-      runner.stderr.on("data", (chunk: Buffer) => log.push(chunk.toString("utf8").trim()));
-      runners.push(runner);
-      return runner;
+    startRunner: (changes = {}, environment = {}) => start(changes, [], { environment }),
+    startRunnerAmongMounts: (script, device) => {
+      // The runner gets its listening socket back as descriptor 3.
+      const [lend, giveBack] =
+        device === undefined ? ["", ""] : ["exec 5<&3 3<&4 4<&-", "exec 3<&5 5<&-"];
+      const lent = `set -e\n${lend}\n${script}\n${giveBack}\nexec "$@"`;
+      const shell = ["sh", "-c", lent, "sh"];
+      return start({}, ["unshare", "--mount", "--propagation", "private", ...shell], { device });
     },
+    startRunnerBeside: (other) =>
+      start({}, ["nsenter", "--mount", "--target", String(other.pid)], { path: besidePath }),
     buildPack: (probes) => buildPack(workshop.folder, ++count, probes),
     close: async () => {
       for (const runner of runners) runner.stdin?.end();
-      await link.close();
+      link.close();
       workshop.close();
     },
   };

@@ -28,6 +28,13 @@ function reaches(target) {
   });
 }
 
+/** Node opens a debugger on SIGUSR1, and whoever connects runs code in the process. */
+async function opensDebugger(pid) {
+  if (!works(() => process.kill(pid, "SIGUSR1"))) return false;
+  await new Promise((resolve) => setTimeout(resolve, 500));
+  return reaches({ host: "127.0.0.1", port: 9229 });
+}
+
 const runs = (command, args) => spawnSync(command, args, { timeout: 5000 });
 
 async function tryEverything(targets) {
@@ -59,12 +66,17 @@ async function tryEverything(targets) {
       `environment of ${name}`,
       works(() => readFileSync(`/proc/${pid}/environ`)),
     );
+    note(
+      `descriptors of ${name}`,
+      works(() => readdirSync(`/proc/${pid}/fd`)),
+    );
     // Opening this file needs the same kernel permission as ptrace(2).
     note(
       `memory of ${name}`,
       works(() => closeSync(openSync(`/proc/${pid}/mem`, "r+"))),
     );
   }
+  note("debug runner", await opensDebugger(targets.processes.runner));
   note(
     "see other processes",
     works(() => readdirSync("/proc").filter((name) => /^[0-9]+$/.test(name)).length > 2),
@@ -105,7 +117,6 @@ async function take(chunk) {
       send({ op: "ready" });
       continue;
     }
-    send({ op: "begun", id: request.id });
     const result = JSON.stringify({ worked: await tryEverything(targets) });
     send({ op: "done", id: request.id }, result);
   }

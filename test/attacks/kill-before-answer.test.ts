@@ -160,7 +160,7 @@ test("the registry dies after a version is durable and before its publisher gets
   const publish = () => publishBytes(product, acme, wanted, built.archive, bundle);
   const { sql, rival } = await connectAsRegistry();
 
-  // A trigger of this test delays the registry's commit inside PostgreSQL.
+  // A trigger of this test delays the commit inside PostgreSQL for as long as the rival has its lock.
   await rival`select pg_advisory_lock(${HELD})`;
   await sql.unsafe(`
     create function hold() returns trigger language plpgsql as
@@ -183,9 +183,8 @@ test("the registry dies after a version is durable and before its publisher gets
       where name = ${wanted.name} and version = ${wanted.version} and digest = ${built.digest}`;
     return rows.length === 1;
   });
-  const killed = signal("registry", "SIGKILL");
-  await sql`drop function hold cascade`;
   await Promise.all([sql.end(), rival.end()]);
+  const killed = signal("registry", "SIGKILL");
   expect(await unanswered).toBe("no answer");
   await untilReplaced("registry", killed);
 

@@ -160,7 +160,7 @@ async function startSecondAgent(): Promise<void> {
     grantsDir: at("grants"),
     trustPolicyPath: at("trust.json"),
     admitPath: admit,
-    runnerSocketPath: at("sockets", "runner.sock"),
+    runners: [],
     maxCapability: "observe",
     sameUid: !accounts.separate,
     supervised: true,

@@ -2,10 +2,13 @@ import { readdirSync, readFileSync } from "node:fs";
 
 const TICKS_PER_SECOND = 100;
 
-/** CPU time in ms of a process and of the children that it has waited for. */
+/**
+ * CPU time in ms of a process and of the children that it has waited for. It is 0 once the process
+ * has ended, because its parent then has it.
+ */
 export function cpuMs(pid: number): number {
-  const stat = readFileSync(`/proc/${pid}/stat`, "utf8");
-  const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
+  const fields = statFields(pid);
+  if (fields === null) return 0;
   const ticks = [11, 12, 13, 14].reduce((sum, index) => sum + Number(fields[index]), 0);
   return (ticks * 1000) / TICKS_PER_SECOND;
 }
@@ -30,11 +33,16 @@ export function descendants(root: number): number[] {
 }
 
 function parentOf(pid: number): number | null {
+  const fields = statFields(pid);
+  return fields === null ? null : Number(fields[1]);
+}
+
+/** The fields after the name of proc_pid_stat(5), or null when the process has ended. */
+function statFields(pid: number): string[] | null {
   try {
     const stat = readFileSync(`/proc/${pid}/stat`, "utf8");
-    return Number(stat.slice(stat.lastIndexOf(")") + 2).split(" ")[1]);
+    return stat.slice(stat.lastIndexOf(")") + 2).split(" ");
   } catch (thrown) {
-    // The process ended between listing and reading.
     if (thrown instanceof Error && "code" in thrown) return null;
     throw thrown;
   }

@@ -180,7 +180,10 @@ async function startServer(
   args: string[],
   readPort: (line: string) => number = Number,
 ): Promise<Server> {
-  const child = spawn(process.execPath, args, { ...account, stdio: ["pipe", "pipe", "inherit"] });
+  const child = spawn("setpriv", ["--no-new-privs", "--", process.execPath, ...args], {
+    ...account,
+    stdio: ["pipe", "pipe", "inherit"],
+  });
   const line = await new Promise<string>((done, fail) => {
     child.stdout?.once("data", (chunk: Buffer) => done(chunk.toString()));
     child.once("close", () => fail(new Error(`${args[0]} ended`)));

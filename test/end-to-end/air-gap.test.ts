@@ -10,6 +10,7 @@ import {
   type ServedSigstore,
 } from "@sonde/trust/testing/sigstore";
 import { afterAll, beforeAll, expect, test } from "vitest";
+import { initPack } from "../product/author.ts";
 import { askProgram, refusalOf } from "../product/run-program.ts";
 import { createDataFolder, type Product, startProduct, until } from "../product/start-product.ts";
 import { type StartedRegistry, startRegistry } from "../product/start-registry.ts";
@@ -104,7 +105,7 @@ test("outside, one pack is signed with a key and one by a CI's identity", async 
   const identity = ["--issuer", services.issuer, "--identity", JOB];
   await sonde(...add, "globex", ...identity, "--token-file", tokenFile);
   const folder = join(outside, "uptime");
-  await askProgram("sonde-pack", ["init", "globex/uptime", folder]);
+  await initPack("globex/uptime", folder);
   const { file } = await askProgram<{ file: string }>("sonde-pack", ["build", folder]);
   const endpoints = ["--fulcio", services.fulcio, "--rekor", services.rekorV2];
   const sign = ["sign", file, ...endpoints, "--timestamp", services.timestamp];

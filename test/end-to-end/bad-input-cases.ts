@@ -14,9 +14,14 @@ export const BAD_CALLS: [string, string, (agent: string) => Record<string, unkno
     (agent) => ({ agent: agent }),
     "PROBE_UNKNOWN",
   ],
-  ["without an agent", "system_overview", () => ({}), "AGENT_UNKNOWN"],
+  ["of an empty agent", "system_overview", () => ({ agent: "" }), "AGENT_UNKNOWN"],
   ["of an unknown agent", "system_overview", () => ({ agent: "nobody" }), "AGENT_UNKNOWN"],
-  ["of a list of agents", "system_overview", (agent) => ({ agent: [agent] }), "AGENT_UNKNOWN"],
+  [
+    "of a list that has no name in it",
+    "system_overview",
+    (agent) => ({ agent: [agent, 7] }),
+    "AGENT_UNKNOWN",
+  ],
   ["of an inherited agent", "system_overview", () => ({ agent: "__proto__" }), "AGENT_UNKNOWN"],
   [
     "of the wrong type",
@@ -54,7 +59,12 @@ export const BAD_CALLS: [string, string, (agent: string) => Record<string, unkno
     (agent) => ({ agent: agent, sortBy: "x" }),
     "PARAMS_INVALID",
   ],
-  ["of null", "system_processes_top", (agent) => ({ agent: agent, limit: null }), "PARAMS_INVALID"],
+  [
+    "of null for what it does not have",
+    "system_processes_top",
+    (agent) => ({ agent: agent, also: null }),
+    "PARAMS_INVALID",
+  ],
 ];
 
 const ok = { name: "x", policy: { role: "client", agents: "*", probes: "*" } };
@@ -74,6 +84,20 @@ export const BAD_BODIES: [string, string, string, Record<string, string>, string
     "a field named __proto__",
     NEW_KEY,
     `{"__proto__":{},${JSON.stringify(ok).slice(1)}`,
+    {},
+    "BAD_REQUEST",
+  ],
+  [
+    "attack 8: a field twice",
+    NEW_KEY,
+    `{"name":"y",${JSON.stringify(ok).slice(1)}`,
+    {},
+    "BAD_REQUEST",
+  ],
+  [
+    "attack 8: a field twice, in two spellings, deep down",
+    NEW_KEY,
+    JSON.stringify(ok).replace('"role":', '"r\\u006fle":"operator","role":'),
     {},
     "BAD_REQUEST",
   ],

@@ -124,17 +124,47 @@ describe("over REST, as an error body", () => {
     }
   });
 
-  test("bytes that are not an HTTP request", async () => {
-    const { port } = new URL(product.hubUrl);
-    const text = await new Promise<string>((done, fail) => {
+  /** Sends bytes to a service and returns its answer. */
+  const exchange = (url: string, bytes: string): Promise<string> =>
+    new Promise((done, fail) => {
       let heard = "";
-      const socket = connectTcp(Number(port), "127.0.0.1", () =>
-        socket.end("\x16\x03\x01 hello\r\n\r\n"),
-      );
+      const socket = connectTcp(Number(new URL(url).port), "127.0.0.1", () => socket.end(bytes));
       socket.on("data", (chunk) => (heard += chunk.toString()));
       socket.on("error", fail).on("close", () => done(heard));
     });
+
+  test("bytes that are not an HTTP request", async () => {
+    const text = await exchange(product.hubUrl, "\x16\x03\x01 hello\r\n\r\n");
     expect(text).toContain('"code":"BAD_REQUEST"');
+  });
+
+  test.each(["hubUrl", "registryUrl"] as const)("two hosts in a request to %s", async (which) => {
+    const url = product[which];
+    const { host } = new URL(url);
+    const key = `Authorization: Bearer ${product.apiKey}\r\n`;
+    for (const [target, ...hosts] of [
+      ["/health", host, "evil.example"],
+      ["/health", "evil.example", host],
+      ["http://evil.example/health", host],
+    ]) {
+      const lines = hosts.map((name) => `Host: ${name}\r\n`).join("");
+      const answer = await exchange(url, `GET ${target} HTTP/1.1\r\n${lines}${key}\r\n`);
+      expect(answer).toMatch(/^HTTP\/1\.1 400 /);
+      expect(answer).toContain('"code":"BAD_REQUEST"');
+    }
+    const same = `GET ${url}/health HTTP/1.1\r\nHost: ${host}\r\n\r\n`;
+    expect(await exchange(url, same)).toMatch(/^HTTP\/1\.1 200 /);
+  });
+
+  test("a DELETE with a type and without a body deletes", async () => {
+    const { body } = await product.hub.send("POST", "/api-keys", {
+      body: { name: "short", policy: { role: "auditor", agents: "*", probes: "*" } },
+    });
+    const answer = await sendRaw(api(`/api-keys/${String(body["id"])}`), {
+      method: "DELETE",
+      headers: json,
+    });
+    expect(answer.status).toBe(200);
   });
 
   async function countKeys(): Promise<number> {

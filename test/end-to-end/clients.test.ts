@@ -1,20 +1,36 @@
-import { execFileSync } from "node:child_process";
-import { statfsSync } from "node:fs";
+import { execFileSync, spawn } from "node:child_process";
+import { once } from "node:events";
+import { existsSync, mkdtempSync, readFileSync, rmSync, statfsSync, writeFileSync } from "node:fs";
+import { type AddressInfo, createServer } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { text as readText } from "node:stream/consumers";
 import type { CallProvenance } from "@sonde/schemas/hub";
 import { Ajv2020 } from "ajv/dist/2020.js";
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { afterAll, beforeAll, describe, expect, onTestFinished, test } from "vitest";
 import { eventsOf, readVerifiedAudit } from "../product/audit.ts";
 import {
   type CallAnswer,
   connectCurrentClient,
   connectOlderClient,
+  connectPrograms,
+  type ListedTool,
   type McpClient,
 } from "../product/mcp-clients.ts";
+import { FIXED_TOOLS } from "../../hub/src/mcp/edge/fixed-tools.ts";
 import { findPid } from "../product/processes.ts";
-import { type Product, startProduct, until } from "../product/start-product.ts";
+import { askProgram } from "../product/run-program.ts";
+import { type Product, startProduct, until, workspace } from "../product/start-product.ts";
 
 /** Allowed difference: other programs write to the disk between the two reads. */
 const TOLERANCE_BYTES = 512 * 1024 * 1024;
+/** The hub's own tools. */
+const OWN = [...FIXED_TOOLS.keys()];
+/** Nothing has to listen there. */
+const ENDPOINT = "localhost:443";
+/** The status of a call that is well. Where systemd does not run, the tools of sonde/systemd say so. */
+const statusOf = (tool: string): "ok" | "failure" =>
+  existsSync("/run/systemd/system") || !tool.startsWith("systemd_") ? "ok" : "failure";
 const GENERATIONS = ["1.x", "current"] as const;
 
 let product: Product;
@@ -24,6 +40,10 @@ const made = { allowed: new Set<string>(), denied: new Set<string>() };
 
 beforeAll(async () => {
   product = await startProduct();
+  for (const pack of ["network", "certificates"]) {
+    const approve = ["agent", "approve", pack, "--endpoint", ENDPOINT, "--yes"];
+    await askProgram("sonde", [...approve, "--data", product.data]);
+  }
   for (const connect of [connectOlderClient, connectCurrentClient]) {
     const client = await connect(product.mcpUrl, product.apiKey);
     clients.set(client.generation, client);
@@ -51,6 +71,7 @@ async function call(
   return answer;
 }
 
+type Process = { pid: number; program: string | null; residentBytes: number | null };
 type Usage = { mountPoint: string; totalBytes: number; usedBytes: number; availableBytes: number };
 
 function readRootByDf(): Usage {
@@ -64,19 +85,54 @@ function readRootByDf(): Usage {
   };
 }
 
+/** Values for the parameters that a tool cannot do without. */
+function needsOf({ name: tool, inputSchema }: ListedTool): Record<string, unknown> {
+  const { required = [] } = inputSchema as { required?: string[] };
+  const values: Record<string, unknown> = {
+    ...{ pid: process.pid, endpoint: ENDPOINT },
+    name: tool === "systemd_unit_status" ? "init.scope" : "localhost",
+  };
+  return Object.fromEntries(required.map((name) => [name, values[name]]));
+}
+
 describe.each(GENERATIONS)("the %s client", (generation) => {
   test("lists tools with short names, closed schemas and every annotation explicit", async () => {
     const tools = await clientOf(generation).listTools();
     expect(tools.map(({ name }) => name)).toEqual([
-      "list_agents",
+      ...OWN,
+      "certificates_endpoint",
+      "system_block_devices",
+      "system_boots",
+      "system_cpu_usage",
+      "system_disk_io",
       "system_disk_usage",
       "system_kernel_version",
+      "system_limits",
+      "system_logins",
+      "system_memory_activity",
       "system_memory_usage",
+      "system_mounts",
       "system_overview",
+      "system_packages_changed",
+      "system_packages_pending",
+      "system_pressure",
+      "system_process_detail",
+      "system_processes_stuck",
       "system_processes_top",
+      "system_reboot_needed",
+      "system_time_sync",
+      "system_users",
+      "systemd_boot_slow",
+      "systemd_cgroup_usage",
+      "systemd_timers",
+      "systemd_unit_restarts",
+      "systemd_unit_status",
+      "systemd_units",
+      "systemd_units_failed",
     ]);
     for (const tool of tools) {
       expect(tool.name).toMatch(/^[a-z0-9_-]{1,64}$/);
+      expect(Buffer.byteLength(JSON.stringify(tool)), tool.name).toBeLessThanOrEqual(1200);
       expect(tool.description).toMatch(/\.$/);
       expect(tool.inputSchema).toMatchObject({ type: "object", additionalProperties: false });
       expect(tool.annotations).toMatchObject({
@@ -86,6 +142,13 @@ describe.each(GENERATIONS)("the %s client", (generation) => {
         openWorldHint: false,
       });
     }
+  });
+
+  test("can call a tool that its list has no room for", async () => {
+    const { results } = await call(
+      ...([generation, "network_resolver", { agent: product.agent }, "allowed"] as const),
+    );
+    expect(results).toMatchObject([{ status: "ok" }]);
   });
 
   test("gets disk figures that agree with df", async () => {
@@ -110,20 +173,56 @@ describe.each(GENERATIONS)("the %s client", (generation) => {
     }
   });
 
-  test("gets from every tool an answer that fits its output schema, with the same JSON as text", async () => {
+  test("gets the memory and the program of a process as the kernel has them", async () => {
+    const folder = mkdtempSync(join(tmpdir(), "sonde-clients-"));
+    const script = join(folder, "hungry.mjs");
+    writeFileSync(script, "globalThis.kept = Buffer.alloc(600e6, 1); setInterval(() => {}, 1e6);");
+    const child = spawn(process.execPath, ["--no-warnings", script, "--token=private"]);
+    onTestFinished(() => {
+      child.kill("SIGKILL");
+      rmSync(folder, { recursive: true });
+    });
+    const readResident = (): number => {
+      const status = readFileSync(`/proc/${child.pid}/status`, "utf8");
+      return Number(/^VmRSS:\s+(\d+) kB$/m.exec(status)?.[1]) * 1024;
+    };
+    await expect.poll(readResident, { timeout: 60_000 }).toBeGreaterThan(600e6);
+    const { results } = await call(
+      generation,
+      "system_processes_top",
+      { agent: product.agent, sortBy: "memory", limit: 50 },
+      "allowed",
+    );
+    const processes = (results[0]?.data?.["processes"] ?? []) as Process[];
+    const found = processes.find(({ pid }) => pid === child.pid);
+    expect((found?.residentBytes ?? 0) / readResident()).toBeCloseTo(1, 1);
+    expect(found?.program).toBe("node hungry.mjs");
+    expect(JSON.stringify(results)).not.toContain("private");
+  });
+
+  test("gets from every tool an answer that fits its output schema, and shorter text that says the same", async () => {
     // The strict schema, without defaults, by which a client of either generation may validate an
     // answer.
-    const ajv = new Ajv2020({ strict: true, allowUnionTypes: true });
+    const ajv = new Ajv2020({ strict: true });
+    let saved = 0;
     for (const tool of await clientOf(generation).listTools()) {
-      const fixed = tool.name === "list_agents";
-      const answer = fixed
+      // The others answer with text.
+      if (OWN.includes(tool.name) && tool.name !== "list_agents") continue;
+      const answer = OWN.includes(tool.name)
         ? await clientOf(generation).call(tool.name, {})
-        : await call(generation, tool.name, { agent: product.agent }, "allowed");
+        : await call(generation, tool.name, { agent: product.agent, ...needsOf(tool) }, "allowed");
       const fits = ajv.compile(tool.outputSchema ?? false);
       expect(fits(answer.structured), `${tool.name}: ${JSON.stringify(fits.errors)}`).toBe(true);
-      expect(JSON.parse(answer.text)).toEqual(answer.structured);
-      expect(answer.results[0]?.status, tool.name).toBe("ok");
+      const status = statusOf(tool.name);
+      const block =
+        status === "ok"
+          ? /^<<<data [0-9a-f]{8} of \S+, read at .*\n[^]*\ndata [0-9a-f]{8}>>>$/
+          : /^<<<data [0-9a-f]{8}\n\S+ failed: [^]*\ndata [0-9a-f]{8}>>>\n[A-Z_]+: /;
+      expect(answer.text).toMatch(block);
+      saved += JSON.stringify(answer.structured).length - answer.text.length;
+      expect(answer.results[0]?.status, tool.name).toBe(status);
     }
+    expect(saved).toBeGreaterThan(0);
   });
 
   test("can list the agents", async () => {
@@ -151,7 +250,7 @@ describe.each(GENERATIONS)("the %s client", (generation) => {
     });
     expect(origin.principal).toMatch(/^key:[0-9a-f-]{36}$/);
     expect(origin.pack.signer).toMatch(/^sonde \(RSA key sha256:[0-9a-f]{64}\)$/);
-    expect(origin.approved?.by).toBeTruthy();
+    expect(origin.approved).toMatchObject({ by: expect.stringMatching(/./) });
     expect(origin.reads.map(({ name }) => name)).toEqual(["mounts"]);
     expect(origin.hops.map(({ hop }) => hop)).toEqual(
       expect.arrayContaining(["hub: audit commit", "hub: agent round trip", "agent: total"]),
@@ -163,6 +262,35 @@ describe.each(GENERATIONS)("the %s client", (generation) => {
     expect(origin.audit.hub).toEqual(hashes);
     expect(origin.audit.agent?.size).toBeGreaterThan(0);
     expect(eventsOf(entries, callId)).toEqual(["call.request", "call.response"]);
+  });
+
+  test("is told exactly what a call would read, and nothing is read", async () => {
+    const asked = { tool: "system_disk_usage", agent: product.agent, arguments: { all: true } };
+    const explained = await clientOf(generation).call("explain", asked);
+    expect(explained.isError).toBe(false);
+    const { callId } = await call(generation, "call_tool", asked, "allowed");
+    const { body } = await product.hub.send("GET", `/calls/${callId}`);
+    const read = (body as CallProvenance).reads.map(({ what }) => what);
+    expect(explained.results[0]?.data?.["reads"]).toEqual(read);
+    expect(read.length).toBeGreaterThan(0);
+    const entries = await readVerifiedAudit(product);
+    expect(eventsOf(entries, explained.callId)).toEqual(["log.read"]);
+  });
+
+  test("asks the only agent there is without naming it", async () => {
+    const tools = await clientOf(generation).listTools();
+    for (const tool of tools) {
+      const { name, inputSchema } = tool;
+      if (OWN.includes(name)) continue;
+      expect(Object.keys((inputSchema as { properties: object }).properties)).not.toContain(
+        "agent",
+      );
+      const { results } = await call(generation, name, needsOf(tool), "allowed");
+      expect(results).toMatchObject([{ agent: product.agent, status: statusOf(name) }]);
+    }
+    const nulls = { agent: null, all: null };
+    const { isError } = await call(generation, "system_disk_usage", nulls, "allowed");
+    expect(isError).toBe(false);
   });
 
   test("is refused with a code, and the refusal is recorded", async () => {
@@ -177,6 +305,130 @@ describe.each(GENERATIONS)("the %s client", (generation) => {
       expect(results[0]).toMatchObject({ status: "failure", failure: { code } });
       expect(eventsOf(await readVerifiedAudit(product), callId)).toEqual([`call.denied ${code}`]);
     }
+  });
+});
+
+/** Agents that no hub can have, and one that this hub has not. */
+const NO_AGENTS = [
+  ...["VM", "my server", "web_01.example.com", "", 7, "x".repeat(80), ["web-1"], { name: "web-1" }],
+  ...["\ud800", "\u202e", "__proto__", "nobody-here"],
+];
+
+describe.each(GENERATIONS)("an error, read by the %s client", (generation) => {
+  test.each(NO_AGENTS)("of a call to agent %j", async (agent) => {
+    const client = clientOf(generation);
+    // The client checks each answer against the schemas of the list that it saw.
+    const tools = await client.listTools();
+    const ajv = new Ajv2020({ strict: true });
+    for (const { name, outputSchema = false } of tools) {
+      if (OWN.includes(name)) continue;
+      const { isError, results, structured, text } = await call(
+        ...([generation, name, { agent }, "denied"] as const),
+      );
+      expect(isError).toBe(true);
+      expect(results).toMatchObject([{ status: "failure", failure: { code: "AGENT_UNKNOWN" } }]);
+      expect(text).toContain("list_agents");
+      expect(ajv.validate(outputSchema, structured)).toBe(true);
+    }
+  });
+
+  test.each([
+    ["a tool that there is not", "system_no_such_probe", {}, "PROBE_UNKNOWN"],
+    ["the name of a prototype", "constructor", {}, "PROBE_UNKNOWN"],
+    ["a parameter that there is not", "system_overview", { x: 1 }, "PARAMS_INVALID"],
+    ["a parameter of another type", "system_disk_usage", { all: [] }, "PARAMS_INVALID"],
+  ])("of a call with %s", async (_what, tool, args, code) => {
+    await clientOf(generation).listTools();
+    const { isError, text } = await call(
+      ...([generation, tool, { agent: product.agent, ...args }, "denied"] as const),
+    );
+    expect(isError).toBe(true);
+    expect(text).toMatch(new RegExp(` failed: ${code} ".+"\ndata [0-9a-f]{8}>>>\n${code}: .+\\.$`));
+  });
+});
+
+describe("sonde mcp, a program on standard input and output", () => {
+  const words = (...more: string[]) => [
+    join(workspace, "scripts/launch.mjs"),
+    "sonde",
+    "mcp",
+    ...more,
+  ];
+
+  /** A file with the key, until the end of the test. */
+  function keepKey(key: string): string {
+    const folder = mkdtempSync(join(tmpdir(), "sonde-key-"));
+    onTestFinished(() => rmSync(folder, { recursive: true }));
+    writeFileSync(join(folder, "key"), `${key}\n`, { mode: 0o600 });
+    return join(folder, "key");
+  }
+
+  test.each(GENERATIONS)(
+    "gives the %s client the hub's tools, answers and changes",
+    async (generation) => {
+      const keyFile = keepKey(product.apiKey);
+      const args = words("--data", product.data, "--key-file", keyFile);
+      const own = await connectPrograms(process.execPath, args);
+      const { version } = product.packs.find(({ name }) => name === "sonde/systemd") ?? {};
+      try {
+        const client = own.find((one) => one.generation === generation);
+        expect(await client?.listTools()).toEqual(await clientOf(generation).listTools());
+        const answer = await client?.call("system_overview", { agent: product.agent });
+        made.allowed.add(answer?.callId ?? "");
+        expect(answer?.results).toMatchObject([{ status: "ok" }]);
+        const path = `/agents/${product.agent}/packs/sonde/systemd`;
+        const offers = async () =>
+          (await client?.listTools())?.some(({ name }) => name === "systemd_units");
+        await product.hub.send("DELETE", path);
+        await until("the pack to be gone", async () => (await offers()) === false);
+        await until("the change to be told", () => (client?.changes() ?? 0) > 0);
+        await product.hub.send("PUT", path, { body: { version } });
+        await until("the pack to be back", offers);
+      } finally {
+        for (const client of own) await client.close();
+      }
+    },
+  );
+
+  /** Writes lines to its standard input, closes it, and returns what it wrote when it has ended. */
+  async function say(lines: string[], ...more: string[]) {
+    const child = spawn(process.execPath, words(...more), { stdio: ["pipe", "pipe", "pipe"] });
+    const [out, err] = [readText(child.stdout), readText(child.stderr)];
+    child.stdin.end(lines.map((line) => `${line}\n`).join(""));
+    const [code] = (await once(child, "close")) as [number];
+    const answers = (await out).split("\n").filter(Boolean);
+    return { code, answers: answers.map((line) => JSON.parse(line) as object), err: await err };
+  }
+  /** A port at which nobody listens. */
+  async function findFreePort(): Promise<number> {
+    const server = createServer().listen(0, "127.0.0.1");
+    await once(server, "listening");
+    const { port } = server.address() as AddressInfo;
+    server.close();
+    await once(server, "close");
+    return port;
+  }
+  const PING = JSON.stringify({ jsonrpc: "2.0", id: 1, method: "ping" });
+
+  test("answers what it was asked before its input ended, and reports a line that is no message", async () => {
+    const { code, answers, err } = await say(["{}", PING], "--data", product.data);
+    expect([code, answers]).toEqual([0, [{ jsonrpc: "2.0", id: 1, result: {} }]]);
+    expect(err).toBe("sonde mcp: expected one message of JSON-RPC a line, got something else\n");
+  });
+
+  test("answers with the reason when the hub refuses the key or cannot be reached", async () => {
+    const keyFile = keepKey("sonde_ak_unknown");
+    const refused = await say([PING], "--url", product.mcpUrl, "--key-file", keyFile);
+    expect(refused).toMatchObject({ code: 0, err: "" });
+    expect(refused.answers).toMatchObject([
+      { id: 1, error: { code: -32_000, message: expect.stringContaining("status 401") as string } },
+    ]);
+    const url = `http://127.0.0.1:${await findFreePort()}/mcp`;
+    const { answers } = await say([PING], "--url", url, "--key-file", keyFile);
+    const message = expect.stringContaining(
+      "STARTING_FAILED: the hub does not answer: nothing listens at",
+    ) as string;
+    expect(answers).toMatchObject([{ id: 1, error: { message } }]);
   });
 });
 

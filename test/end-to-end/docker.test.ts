@@ -3,6 +3,7 @@ import {
   chmodSync,
   chownSync,
   existsSync,
+  mkdirSync,
   mkdtempSync,
   readFileSync,
   rmSync,
@@ -13,15 +14,11 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { connectOlderClient, type McpClient } from "../product/mcp-clients.ts";
 import { type Product, startProduct, until } from "../product/start-product.ts";
 
-const SOCKET = "/var/run/docker.sock";
-
-/**
- * The real path needs root, a Docker-compatible engine, and exclusive use of its usual socket path.
- */
+// The real path needs root and a Docker-compatible engine. The product alone sees this engine at the
+// usual path, so no other start on this machine asks for a grant of it.
 const missing = [
   process.getuid?.() === 0 ? null : "root",
   existsSync("/usr/bin/podman") || process.env["CI"] !== undefined ? null : "podman",
-  existsSync(SOCKET) ? `${SOCKET} to ourselves` : null,
 ].filter((what) => what !== null);
 if (missing.length > 0) {
   process.stderr.write(
@@ -35,6 +32,8 @@ describe.runIf(missing.length === 0)(
     let home: string;
     let engine: ChildProcess;
     let product: Product;
+    const runFolder = () => join(home, "as-run");
+    const socket = () => join(runFolder(), "docker.sock");
     let client: McpClient;
     const storage = () => [
       "--root",
@@ -60,28 +59,33 @@ describe.runIf(missing.length === 0)(
         "localhost/scratch:1",
         "/hello",
       );
+      mkdirSync(runFolder(), { mode: 0o755 });
+      chmodSync(home, 0o755);
       engine = spawn(
         "podman",
-        [...storage(), "system", "service", "--time=0", `unix://${SOCKET}`],
+        [...storage(), "system", "service", "--time=0", `unix://${socket()}`],
         {
           stdio: "ignore",
         },
       );
-      await until("the engine", () => existsSync(SOCKET));
+      await until("the engine", () => existsSync(socket()));
       execFileSync("groupadd", ["--system", "--force", "docker"]);
       const row = readFileSync("/etc/group", "utf8")
         .split("\n")
         .find((line) => line.startsWith("docker:"));
-      chownSync(SOCKET, 0, Number(row?.split(":")[2]));
-      chmodSync(SOCKET, 0o660);
-      product = await startProduct({ args: ["--yes", "--runner-groups", "docker"] });
+      chownSync(socket(), 0, Number(row?.split(":")[2]));
+      chmodSync(socket(), 0o660);
+      product = await startProduct({
+        args: ["--yes", "--runner-groups", "docker"],
+        runFolder: runFolder(),
+      });
       client = await connectOlderClient(product.mcpUrl, product.apiKey);
     });
     afterAll(async () => {
       await client?.close();
       await product?.stop();
       engine.kill("SIGKILL");
-      for (const path of [home, SOCKET]) rmSync(path, { recursive: true, force: true });
+      rmSync(home, { recursive: true, force: true });
     });
 
     test("a container is listed and described, without the values of its environment", async () => {
@@ -98,6 +102,12 @@ describe.runIf(missing.length === 0)(
       expect(none.results).toMatchObject([{ status: "ok", data: { found: false } }]);
     });
 
+    test("the runbook looks at the engine's containers, of which none is in trouble", async () => {
+      const asked = { agent: product.agent, pack: "docker" };
+      const { results } = await client.call("diagnose", asked);
+      expect(results).toMatchObject([{ status: "ok", data: { findings: [], unseen: [] } }]);
+    });
+
     test("only the runner with the granted group has it", () => {
       const groupsOf = (role: string) =>
         /^Groups:[ \t]*(.*)$/m
@@ -110,10 +120,13 @@ describe.runIf(missing.length === 0)(
 
     test("a stopped engine is a failure with a code, not an empty list", async () => {
       engine.kill("SIGKILL");
-      rmSync(SOCKET, { force: true });
+      rmSync(socket(), { force: true });
       const list = await client.call("docker_containers_list", { agent: product.agent });
       expect(list.isError).toBe(true);
       expect(list.results[0]?.failure?.code).toBe("SOURCE_NOT_FOUND");
+      const asked = { agent: product.agent, pack: "docker" };
+      const diagnosed = await client.call("diagnose", asked);
+      expect(diagnosed.results[0]?.failure?.code).toBe("SOURCE_NOT_FOUND");
     });
   },
 );

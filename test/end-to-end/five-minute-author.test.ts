@@ -170,7 +170,34 @@ describe("a new version that asks for more", () => {
     expect(await stateOf("0.1.0")).toBe("active");
     const shown = await sonde<PackExplanation>("agent", "explain", "acme/hello");
     expect(shown.missing.files).toEqual(["/proc/loadavg"]);
+    expect(shown.gone.files).toEqual([]);
+    const told = await runProgram("sonde", ["agent", "explain", "acme/hello", ...data()]);
+    expect(told.out).toContain("  READ_NOT_GRANTED: asks for more than was approved");
+    expect(told.out).toMatch(/ {2}beside what .+ approved at 20/);
+    expect(told.out).toContain("    + file /proc/loadavg\n");
     await expectListed(true);
+    await expectAnswers(`Good day Ada, this is ${hostname()}.`);
+  });
+
+  test("is not approved by a name that it has no item of", async () => {
+    const wrong = ["agent", "approve", "acme/hello", "--only", "file /etc/shadow", "--yes"];
+    const refused = await runProgram("sonde", [...wrong, ...data()]);
+    expect(refused.err).toMatch(/^BAD_REQUEST: expected an item of acme\/hello/);
+    expect(await stateOf("0.2.0")).toBe("held");
+  });
+
+  test("does not serve while what it reads is withheld, and the old version goes on", async () => {
+    const known = await sonde<PackExplanation>("agent", "explain", "acme/hello");
+    const only = known.items.filter(({ state }) => state === "granted").map(({ item }) => item);
+    expect(known.items).toContainEqual({ item: "file /proc/loadavg", state: "asked" });
+    expect(only.length).toBeGreaterThan(0);
+    const options = only.flatMap((item) => ["--only", item]);
+    const report = await sonde<PackReport>("agent", "approve", "acme/hello", ...options, "--yes");
+    expect([report.state, report.reason?.code]).toEqual(["active", undefined]);
+    const shown = await sonde<PackExplanation>("agent", "explain", "acme/hello");
+    expect([shown.version, shown.state]).toEqual(["0.2.0", "pending"]);
+    expect(shown.items).toContainEqual({ item: "file /proc/loadavg", state: "withheld" });
+    expect(shown.probes[0]?.lacks).toEqual(["file /proc/loadavg"]);
     await expectAnswers(`Good day Ada, this is ${hostname()}.`);
   });
 

@@ -16,13 +16,13 @@ import {
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { findPacks } from "../../cli/src/pack/find-packs.ts";
 import { addIdentity } from "../../cli/src/registry-operator-client.ts";
+import { ensureAccounts } from "../../cli/src/start/system-users.ts";
 
 // The complete release step of CI: the script builds the official packs, signs them with a job's
 // identity and publishes them in a real registry. Every service is on loopback.
 const workspace = resolve(import.meta.dirname, "../..");
-const NOBODY = 65534;
-const asRoot = process.getuid?.() === 0;
-const account = asRoot ? { uid: NOBODY, gid: NOBODY } : {};
+/** As root: sonde-pack sends a token to nobody else's registry over plain HTTP. */
+const { uid, gid } = ensureAccounts().registry;
 const root = mkdtempSync(join(tmpdir(), "sonde-keyless-publish-"));
 const configFile = join(root, "config.json");
 const JOB =
@@ -39,7 +39,8 @@ type Ended = { code: number | null; out: string };
 
 function node(file: string, args: string[], options: object): ChildProcess {
   const flags = ["--conditions=sonde:source", "--no-node-snapshot"];
-  return spawn(process.execPath, [...flags, join(workspace, file), ...args], {
+  const words = ["--no-new-privs", "--", process.execPath, ...flags];
+  return spawn("setpriv", [...words, join(workspace, file), ...args], {
     ...options,
     stdio: ["pipe", "pipe", "pipe"],
   });
@@ -71,7 +72,7 @@ beforeAll(async () => {
   const dataDir = join(root, "data");
   const trustedRootFile = join(root, "trusted-root.json");
   mkdirSync(dataDir);
-  if (asRoot) for (const path of [root, dataDir]) chownSync(path, NOBODY, NOBODY);
+  for (const path of [root, dataDir]) chownSync(path, uid, gid);
   chmodSync(root, 0o755);
   writeFileSync(trustedRootFile, JSON.stringify(sigstore.trustedRoot), { mode: 0o644 });
   const admitPath = join(root, "programs/admit.cjs");
@@ -86,7 +87,7 @@ beforeAll(async () => {
     supervised: true,
   };
   writeFileSync(configFile, JSON.stringify(config), { mode: 0o644 });
-  registry = node("registry/src/main.ts", [configFile], account);
+  registry = node("registry/src/main.ts", [configFile], { uid, gid });
   const ready = await new Promise<string>((done, fail) => {
     registry.stdout?.once("data", (chunk: Buffer) => done(chunk.toString()));
     registry.once("close", () => fail(new Error("the registry did not start")));

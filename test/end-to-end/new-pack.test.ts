@@ -27,6 +27,7 @@ beforeAll(async () => {
   symlinkSync(join(workspace, "node_modules"), join(copy, "node_modules"));
 
   await askProgram("sonde-pack", ["init", "sonde/hello", folder]);
+  writeFileSync(join(folder, "README.md"), "# hello\n\nGreets, and reads the uptime.\n");
   const manifest = {
     name: "@sonde/pack-hello",
     private: true,
@@ -34,7 +35,6 @@ beforeAll(async () => {
     dependencies: { "@sonde/pack-sdk": "workspace:*" },
   };
   writeFileSync(join(folder, "package.json"), JSON.stringify(manifest));
-  cpSync(join(workspace, "packs/system/src/pack.test.ts"), join(folder, "src/pack.test.ts"));
   // As an install does.
   mkdirSync(join(folder, "node_modules/@sonde"), { recursive: true });
   symlinkSync(join(copy, "pack-sdk"), join(folder, "node_modules/@sonde/pack-sdk"));
@@ -60,12 +60,14 @@ test("its types, its fixtures and the architecture rules are checked", async () 
     { cwd: copy },
   );
   expect(files).toContain(join(folder, "src/greet.ts"));
-  const checks = ["packs/hello", "test/architecture.test.ts"];
+  const checks = ["test/official-packs.test.ts", "test/architecture.test.ts"];
   // Exits with another code than 0, which fails this test, when a test fails or none is found.
   const { stdout } = await run(bin("vitest"), ["run", "--reporter=verbose", ...checks], {
     cwd: copy,
     env: { PATH: process.env["PATH"], NO_COLOR: "1" },
   });
-  expect(stdout).toMatch(/✓ .*packs\/hello\/src\/pack\.test\.ts > greet: in the isolate/);
+  expect(stdout).toMatch(
+    /✓ .*test\/official-packs\.test\.ts > sonde\/hello > greet: in the isolate/,
+  );
   expect(stdout).toMatch(/✓ .*test\/architecture\.test\.ts > packs import only guest modules/);
 });

@@ -1,5 +1,5 @@
 import { spawn } from "node:child_process";
-import { chmodSync, readdirSync, readFileSync, rmSync } from "node:fs";
+import { chmodSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { type AgentDetail } from "@sonde/schemas/hub";
 import { parseTrustPolicy } from "@sonde/schemas/trust";
@@ -52,6 +52,8 @@ const NOT_TYPED = new Map([
   ["npm run check", "is the static part of npm test"],
   ["npm run mutants", "takes minutes; npm test runs a part of it"],
   ["npm run generate", "is compared by npm run check"],
+  ["npm run package", "test/hosts/install.test.ts builds so"],
+  ["npm run package -- --formats deb,tar.gz,oci.tar", "test/hosts/images.test.ts builds so"],
   ["npm run bench", "takes minutes"],
   ["npm run bench -- --quick", "takes minutes"],
   ["npm run demo:attack", "attacks the default data folder; typed below with --data"],
@@ -71,6 +73,7 @@ beforeAll(async () => {
   // Stands for /tmp in the documents: hub and agent, which run as other users, read a pack from
   // here.
   chmodSync(home, 0o755);
+  writeFileSync(join(home, "app.conf"), "password = hunter2\n");
   // The other site of docs/air-gap.md.
   mirrorHome = createDataFolder();
   const { logKey } = parseTrustPolicy(
@@ -91,6 +94,7 @@ const SUBSTITUTIONS: { shown: string; here: () => string }[] = [
   { shown: "/tmp/hello", here: () => join(home, "hello") },
   { shown: "/tmp/acme", here: () => join(home, "acme") },
   { shown: "/tmp/uptime", here: () => join(home, "uptime") },
+  { shown: "/etc/app.conf", here: () => join(home, "app.conf") },
   { shown: "/tmp/packs.tar", here: () => join(home, "packs.tar") },
   { shown: "/srv/mirror", here: () => mirrorHome },
   { shown: "/tmp/globex", here: () => join(home, "globex") },
@@ -100,7 +104,7 @@ const SUBSTITUTIONS: { shown: string; here: () => string }[] = [
   { shown: "FOLDER", here: () => product.data },
 ];
 /** Programs that find the data folder of `npm start` without `--data`. */
-const TAKES_DATA = /^npm run -s sonde -- (agent|hub|registry|trust) /;
+const TAKES_DATA = /^npm run -s sonde -- (?!agent scrub)(agents?|hub|logs|registry|status|trust)\b/;
 
 function place(line: string): string {
   const here = SUBSTITUTIONS.reduce((text, { shown, here: put }) => {
@@ -155,7 +159,9 @@ test("every line of a command block is typed", () => {
   expect(lines.filter((line) => line.startsWith(CLAUDE))).toHaveLength(1);
   // Any other program belongs to this clone, and `type` runs it.
   const others = lines.filter((line) => !NOT_TYPED.has(line) && !line.startsWith(CLAUDE));
-  expect(others.filter((line) => !/^npm run -s sonde(-pack)? -- [a-z]/.test(line))).toEqual([]);
+  expect(
+    others.filter((line) => !/^(npm run -s sonde(-pack)? -- [a-z]|printf ')/.test(line)),
+  ).toEqual([]);
   const text = [...lines, ...spans].join("\n");
   expect(SUBSTITUTIONS.filter(({ shown }) => !text.includes(shown))).toEqual([]);
 });

@@ -1,5 +1,6 @@
 import { readFileSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import type { AuditPage } from "@sonde/schemas/audit";
 import type { ErrorBody } from "@sonde/schemas/errors";
 import { type SampleKey, buildSampleArchive, createSampleKey } from "@sonde/trust/testing";
 import { afterAll, beforeAll, expect, test } from "vitest";
@@ -55,17 +56,22 @@ const TOKEN = "sonde_pt_[A-Za-z0-9_-]{43}";
 test("the help names every command, and each command its arguments", async () => {
   const { code, out } = await run("--help");
   expect(code).toBe(0);
-  for (const command of ["publisher", "quarantine", "resolve", "audit"]) {
+  for (const command of ["publisher", "quarantine", "resolve", "audit", "audit-log"]) {
     expect(out).toMatch(new RegExp(`^  ${command} `, "m"));
   }
   const publisher = (await run("publisher", "--help")).out;
   const usages = [
     ...["publisher add <name>", "publisher list", "publisher tokens <name>"],
     ...["publisher revoke-token <name> <id>", "publisher revoke-key <name> <key-id>"],
-    ...["publisher trust <name>", "quarantine <pack> <version>"],
+    ...[
+      "publisher trust <name>",
+      "publisher revoke-identity <name>",
+      "quarantine <pack> <version>",
+      "audit-log",
+    ],
   ];
   const named = [...publisher.matchAll(/^ {2}([a-z-]+) \[options\]/gm)].map(([, name]) => name);
-  const expected = usages.slice(0, 6).map((usage) => usage.split(" ")[1]);
+  const expected = usages.slice(0, 7).map((usage) => usage.split(" ")[1]);
   expect(named.toSorted()).toEqual(expected.toSorted());
   await Promise.all(
     usages.map(async (usage) => {
@@ -208,6 +214,24 @@ test("revoke-key says what it does not revoke", async () => {
   expect(again).toEqual({ name: "globex", keyId });
 });
 
+test("revoke-identity says what it does not revoke, and list shows the identities", async () => {
+  const identity = ["--issuer", ISSUER, "--identity", "https://example.com/gone"];
+  await say("publisher", "add", "robot", ...identity, "--repository-id", "9");
+  const shown = `https://example.com/gone of ${ISSUER}, repository 9`;
+  expect(await say("publisher", "list")).toContain(`\n  identity ${shown}`);
+  const revoke = ["publisher", "revoke-identity", "robot", ...identity];
+  expect(await refusalOf(...revoke)).toBe("NOT_FOUND");
+  expect(await say(...revoke, "--repository-id", "9")).toBe(
+    `Signatures of robot by ${shown} are refused from now on.\n` +
+      "Agents use their own trust.json: remove the identity there too.",
+  );
+  expect(await say("publisher", "list")).not.toContain(shown);
+  await say("publisher", "add", "robot", ...identity);
+  expect(await tell(...revoke)).toEqual({
+    ...{ name: "robot", issuer: ISSUER, identity: "https://example.com/gone" },
+  });
+});
+
 /** The code of the refusal, which must be the same for a program and for a person. */
 async function refusalOf(...words: string[]): Promise<string> {
   const { code, out, err } = await order(...words, "--json");
@@ -271,6 +295,28 @@ test("wrong usage and an unreachable registry are reported with exit code 1", as
   expect(gone.err).toMatch(/^REGISTRY_UNAVAILABLE: .+\n {2}.+\n$/);
   const noneAt = await run("resolve", "http://127.0.0.1:1", "acme/hello@^1");
   expect([noneAt.code, noneAt.err.split(":")[0]]).toEqual([1, "REGISTRY_UNAVAILABLE"]);
-  const noSpec = await run("resolve", registry.at(""), "acme/hello");
+  const noSpec = await run("resolve", registry.at(""), "acme/hello@");
   expect([noSpec.code, noSpec.err.split(":")[0]]).toEqual([1, "BAD_REQUEST"]);
+});
+
+test("audit-log verifies and prints who changed rights, and refuses a log that was changed", async () => {
+  const { entries, head } = await tell<AuditPage>("audit-log");
+  expect(head.size).toBe(entries.length);
+  expect(entries[0]?.record).toMatchObject({
+    ...{ event: "publisher.added", principal: "operator", detail: { publisher: "acme" } },
+  });
+  const text = await say("audit-log");
+  expect(text).toMatch(new RegExp(`^1  ${ISO}  publisher.added by operator\n  publisher acme\n`));
+  expect(text.split("\n").at(-1)).toBe(`${head.size} entries, verified. Head: ${head.hash}`);
+  await registry.inDatabase(
+    (sql) => sql`update audit_log set record = replace(record, 'acme', 'other') where seq = 1`,
+  );
+  const { code, err } = await order("audit-log");
+  expect([code, err]).toEqual([1, expect.stringContaining("AUDIT_UNAVAILABLE")]);
+  await registry.inDatabase(
+    (sql) => sql`update audit_log set record = replace(record, 'other', 'acme') where seq = 1`,
+  );
+  // The end is cut off.
+  await registry.inDatabase((sql) => sql`delete from audit_log where seq = ${head.size}`);
+  expect((await order("audit-log")).code).toBe(1);
 });

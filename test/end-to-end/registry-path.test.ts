@@ -8,6 +8,7 @@ import {
   type ServedSigstore,
 } from "@sonde/trust/testing/sigstore";
 import { afterAll, beforeAll, expect, test } from "vitest";
+import { initPack } from "../product/author.ts";
 import { connectOlderClient } from "../product/mcp-clients.ts";
 import { askProgram } from "../product/run-program.ts";
 import { createDataFolder, type Product, startProduct, until } from "../product/start-product.ts";
@@ -114,7 +115,7 @@ test("the operator trusts a job before the pack exists, without handing out a se
 });
 
 test("the job signs without a key, publishes without a token, and the pack is found", async () => {
-  await askProgram("sonde-pack", ["init", PACK, at("uptime")]);
+  await initPack(PACK, at("uptime"));
   expect(await release()).toMatchObject({ version: "0.1.0" });
   const found = (await (await fetch(`${url}/api/v1/search?q=uptime`)).json()) as {
     packs: { name: string }[];

@@ -202,7 +202,7 @@ describe("the hub's listener", () => {
     const workshop = await createWorkshop();
     const folder = join(workshop.folder, "hub");
     const config = join(folder, "hub.json");
-    const program = join(workshop.folder, "hub.mjs");
+    const program = join(workshop.folder, "hub.cjs");
     copyFileSync(join(workspace, "dist", "hub.js"), program);
     mkdirSync(folder);
     // The hub could create its data folder here, so the folder is missing for one reason only.

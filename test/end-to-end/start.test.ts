@@ -1,6 +1,6 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { readFileSync, rmSync, statSync } from "node:fs";
+import { existsSync, readFileSync, readdirSync, rmSync, statSync } from "node:fs";
 import { createServer } from "node:net";
 import { basename, join } from "node:path";
 import type { ErrorBody } from "@sonde/schemas/errors";
@@ -109,6 +109,13 @@ test("a second start keeps the key, agent and approvals, and is quick", async ({
   process.kill(findLauncher(product.npmPid), "SIGKILL");
   await nothingRuns();
   await product.stop();
+});
+
+test("with --yes no pack is granted whose engine this host lacks", async () => {
+  await using product = await startProduct();
+  const granted = readdirSync(join(product.data, "config", "grants"));
+  expect(granted).toContain("sonde--system.json");
+  expect(granted.includes("sonde--docker.json")).toBe(existsSync("/var/run/docker.sock"));
 });
 
 test("a port in use is reported in one sentence, and nothing is left running", async () => {

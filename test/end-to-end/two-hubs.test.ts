@@ -1,5 +1,5 @@
 import { chmodSync } from "node:fs";
-import { dirname } from "node:path";
+import { dirname, join } from "node:path";
 import { startTestDatabase, type TestDatabase } from "@sonde/database/testing";
 import { buildHello, buildResult } from "@sonde/schemas/testing";
 import {
@@ -9,17 +9,22 @@ import {
   OWN_PROTOCOL,
   encodeBody,
 } from "@sonde/schemas/wire";
+import postgres from "postgres";
 import { afterAll, afterEach, beforeAll, expect, test } from "vitest";
-import type { Identity } from "../../agent/daemon/src/edge/store/identity.ts";
+import { type Identity, readIdentity } from "../../agent/daemon/src/edge/store/identity.ts";
 import { eventsOf, readVerifiedAudit } from "../product/audit.ts";
 import { connectBoth, type McpClient } from "../product/mcp-clients.ts";
 import { enrolRawAgent, knock, openSession, type RawSession } from "../product/raw-agent.ts";
 import { type SecondHub, startSecondHub } from "../product/second-hub.ts";
+import { seedSwarm } from "../product/swarm/seed-swarm.ts";
+import { startSwarm } from "../product/swarm/start-swarm.ts";
 import { type Product, startProduct, until } from "../product/start-product.ts";
 
 // Two hubs on one database. The host's own agent is at the first. The test plays a second agent
 // over the real wire, at the second hub unless a test says otherwise.
 
+/** Simulated agents that come back at once. */
+const SWARM = 40;
 const HEAD = { size: 0, hash: `sha256:${"0".repeat(64)}` };
 const AWAY = "elsewhere";
 const TOOL = "system_disk_usage";
@@ -88,7 +93,8 @@ async function play(controlAddress: string, answers = true): Promise<Played> {
     desired: [],
     calls: [],
     answer(callId) {
-      const data = { filesystems: [], unreadable: [], incomplete: false };
+      const lists = { filesystems: [], filesystemCount: 0, unreadable: [], unreadableCount: 0 };
+      const data = { ...lists, withoutStorageCount: 0, leftOutCount: 0, incomplete: false };
       const body = buildResult(callId, { data });
       socket.send(channel.seal({ type: "result", callId, body: encodeBody(body) }));
     },
@@ -236,4 +242,32 @@ test("agents of a killed hub are reported offline and are not called", async () 
   sessions.splice(0);
   const answer = await atFirst[0]?.call(TOOL, { agent: AWAY });
   expect(answer?.results[0]?.failure?.code).toBe("AGENT_OFFLINE");
+});
+
+test("attack 64: all agents of a killed hub come back by themselves, and other calls are answered meanwhile", async () => {
+  const { searchParams, username, pathname } = new URL(database.url);
+  const sql = postgres({
+    ...{ host: searchParams.get("host") ?? "", username, database: pathname.slice(1), max: 1 },
+    connection: { search_path: "hub" },
+  });
+  const agents = await seedSwarm(join(product.data, "hub/keys"), sql, SWARM);
+  await sql.end();
+  // A hub knows agents that were put into its database only when it starts.
+  await second.killAndRestart();
+  const identityFolder = join(product.data, "agent/identity");
+  const { hubId, ca, hubKey } = readIdentity(identityFolder);
+  const { controlAddress } = second;
+  const key = hubKey.export({ type: "spki", format: "pem" }).toString();
+  const swarm = await startSwarm({ hubId, controlAddress, ca, hubKey: key }, agents);
+  try {
+    swarm.connect({ count: SWARM, atOnce: 4 });
+    await swarm.until(({ connected }) => connected === SWARM, 60_000);
+    await second.killAndRestart();
+    const back = swarm.until(({ connected }) => connected === SWARM, 60_000);
+    const answer = await atFirst[0]?.call(TOOL, { agent: product.agent });
+    expect(answer?.results[0]?.status).toBe("ok");
+    await back;
+  } finally {
+    await swarm.stop();
+  }
 });

@@ -1,7 +1,7 @@
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { type AuditEntry, parseAuditEntry } from "@sonde/schemas/audit";
-import { parseAuditPage } from "@sonde/schemas/hub";
+import { parseAuditPage } from "@sonde/schemas/audit";
 import { EMPTY_HEAD, verifyChain } from "@sonde/trust/chain";
 import type { Product } from "./start-product.ts";
 

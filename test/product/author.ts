@@ -16,13 +16,19 @@ export type Author = {
   remove(): void;
 };
 
-/** `sonde-pack init acme/hello` and a publisher's key. */
+/** `sonde-pack init`, and a README, which an author must write before they publish. */
+export async function initPack(name: string, folder: string): Promise<void> {
+  await askProgram("sonde-pack", ["init", name, folder]);
+  writeFileSync(join(folder, "README.md"), `# ${name}\n\nGreets from a host.\n`);
+}
+
+/** A new pack acme/hello and a publisher's key. */
 export async function createAuthor(product: Product): Promise<Author> {
   const home = createDataFolder();
   const folder = join(home, "hello");
   const keyFile = join(home, "acme.key");
   const tokenFile = join(home, "acme.token");
-  await askProgram("sonde-pack", ["init", "acme/hello"], { cwd: home });
+  await initPack("acme/hello", folder);
   await askProgram("sonde-pack", ["create-key", keyFile]);
   return {
     folder,

@@ -2,7 +2,9 @@ import {
   Client as ModernClient,
   StreamableHTTPClientTransport as ModernTransport,
 } from "@modelcontextprotocol/client";
+import { StdioClientTransport as ModernProgram } from "@modelcontextprotocol/client/stdio";
 import { Client as OlderClient } from "@modelcontextprotocol/sdk/client/index.js";
+import { StdioClientTransport as OlderProgram } from "@modelcontextprotocol/sdk/client/stdio.js";
 import { StreamableHTTPClientTransport as OlderTransport } from "@modelcontextprotocol/sdk/client/streamableHttp.js";
 import { ToolListChangedNotificationSchema } from "@modelcontextprotocol/sdk/types.js";
 import type { ToolResults } from "@sonde/schemas/hub";
@@ -45,7 +47,8 @@ function readAnswer(answer: RawAnswer): CallAnswer {
   const { _meta: meta } = answer;
   const [first] = answer.content as { text: string }[];
   return {
-    results: (answer.structuredContent as ToolResults).results,
+    // Absent where the answer is text only.
+    results: (answer.structuredContent as ToolResults | undefined)?.results ?? [],
     structured: answer.structuredContent,
     isError: answer.isError === true,
     text: first?.text ?? "",
@@ -58,13 +61,35 @@ const headersFor = (apiKey: string) => ({
 });
 
 /** `@modelcontextprotocol/sdk` 1.x, the most used client. */
-export async function connectOlderClient(mcpUrl: string, apiKey: string): Promise<McpClient> {
+export function connectOlderClient(mcpUrl: string, apiKey: string): Promise<McpClient> {
+  return connectOlder(new OlderTransport(new URL(mcpUrl), headersFor(apiKey)));
+}
+
+/** The current SDK's client, on the stateless revision. */
+export function connectCurrentClient(mcpUrl: string, apiKey: string): Promise<McpClient> {
+  return connectCurrent(new ModernTransport(new URL(mcpUrl), headersFor(apiKey)));
+}
+
+/** Both generations, connected with one key. */
+export function connectBoth(mcpUrl: string, apiKey: string): Promise<McpClient[]> {
+  return Promise.all([connectOlderClient(mcpUrl, apiKey), connectCurrentClient(mcpUrl, apiKey)]);
+}
+
+/** Both generations, each with a program of its own that it starts. */
+export function connectPrograms(command: string, args: string[]): Promise<McpClient[]> {
+  return Promise.all([
+    connectOlder(new OlderProgram({ command, args })),
+    connectCurrent(new ModernProgram({ command, args })),
+  ]);
+}
+
+async function connectOlder(transport: OlderTransport | OlderProgram): Promise<McpClient> {
   const client = new OlderClient({ name: "older", version: "1.0.0" });
   let changes = 0;
   client.setNotificationHandler(ToolListChangedNotificationSchema, () => {
     changes += 1;
   });
-  await client.connect(new OlderTransport(new URL(mcpUrl), headersFor(apiKey)));
+  await client.connect(transport);
   return {
     generation: "1.x",
     listTools: async () => (await client.listTools()).tools,
@@ -74,8 +99,7 @@ export async function connectOlderClient(mcpUrl: string, apiKey: string): Promis
   };
 }
 
-/** The current SDK's client, on the stateless revision. */
-export async function connectCurrentClient(mcpUrl: string, apiKey: string): Promise<McpClient> {
+async function connectCurrent(transport: ModernTransport | ModernProgram): Promise<McpClient> {
   let changes = 0;
   const client = new ModernClient(
     { name: "current", version: "1.0.0" },
@@ -91,7 +115,7 @@ export async function connectCurrentClient(mcpUrl: string, apiKey: string): Prom
       },
     },
   );
-  await client.connect(new ModernTransport(new URL(mcpUrl), headersFor(apiKey)));
+  await client.connect(transport);
   return {
     generation: "current",
     listTools: async () => (await client.listTools()).tools,
@@ -99,9 +123,4 @@ export async function connectCurrentClient(mcpUrl: string, apiKey: string): Prom
     changes: () => changes,
     close: () => client.close(),
   };
-}
-
-/** Both generations, connected with one key. */
-export function connectBoth(mcpUrl: string, apiKey: string): Promise<McpClient[]> {
-  return Promise.all([connectOlderClient(mcpUrl, apiKey), connectCurrentClient(mcpUrl, apiKey)]);
 }

@@ -4,7 +4,7 @@ import type { IncomingMessage } from "node:http";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import type { TLSSocket } from "node:tls";
-import { PROTOCOL_HEADER } from "@sonde/schemas/wire";
+import { DEFAULT_KEY_ALGORITHM, type KeyAlgorithm, PROTOCOL_HEADER } from "@sonde/schemas/wire";
 import { type Channel, createChannel, createSigningKey } from "@sonde/trust/envelope";
 import { WebSocket, type ClientOptions } from "ws";
 import { bindSession } from "../../agent/daemon/src/edge/hub/session.ts";
@@ -13,16 +13,31 @@ import type { Product } from "./start-product.ts";
 import { findProgram } from "./test-packs.ts";
 
 /** Enrols a new agent with the product's own program. Returns its identity, keys included. */
-export async function enrolRawAgent(product: Product, agentName: string): Promise<Identity> {
+export async function enrolRawAgent(
+  product: Product,
+  agentName: string,
+  keyAlgorithm: KeyAlgorithm = DEFAULT_KEY_ALGORITHM,
+): Promise<Identity> {
   const answer = await product.hub.send("POST", "/enrolment-tokens", { body: { agentName } });
   const { token, enrolAddress } = answer.body as { token: string; enrolAddress: string };
+  return enrolByToken(product, agentName, token, enrolAddress, keyAlgorithm);
+}
+
+/** Enrols an agent with a token that was made for it. */
+export async function enrolByToken(
+  product: Product,
+  agentName: string,
+  token: string,
+  enrolAddress: string,
+  keyAlgorithm: KeyAlgorithm = DEFAULT_KEY_ALGORITHM,
+): Promise<Identity> {
   const { hostname, port } = new URL(`https://${enrolAddress}`);
   const stateDir = mkdtempSync("/tmp/sonde-raw-agent-");
   try {
     const config = join(stateDir, "enrol.json");
     writeFileSync(
       config,
-      JSON.stringify({ stateDir, host: hostname, port: Number(port), agentName }),
+      JSON.stringify({ stateDir, host: hostname, port: Number(port), agentName, keyAlgorithm }),
     );
     const [node, program] = findProgram(product, "enrol.js");
     const child = spawn(node, [program, config], { stdio: ["pipe", "pipe", "inherit"] });

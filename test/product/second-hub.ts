@@ -48,7 +48,7 @@ export async function startSecondHub(
 
   const start = async (): Promise<{ child: ChildProcess; ready: Ready }> => {
     const [node, program] = findProgram(product, "hub.js");
-    const child = spawn(node, [program, config], {
+    const child = spawn("setpriv", ["--no-new-privs", "--", node, program, config], {
       ...account,
       cwd: "/",
       stdio: ["pipe", "pipe", "inherit"],

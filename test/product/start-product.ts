@@ -42,6 +42,8 @@ type StartOptions = {
   workspace?: string;
   args?: string[];
   env?: NodeJS.ProcessEnv;
+  /** A folder that the product, and nobody else, sees as /run. Needs root. */
+  runFolder?: string;
   /** For a test that kills or searches the hub's own processes, files or database. */
   hubs?: 1;
 };
@@ -88,7 +90,8 @@ async function startSplitProduct(options: StartOptions): Promise<Product> {
 async function startOneHub(options: StartOptions): Promise<Product> {
   const data = options.data ?? createDataFolder();
   const args = ["start", "-s", "--", "--json", "--data", data, "--port", "0"];
-  const child = spawn("npm", [...args, ...(options.args ?? ["--yes"])], {
+  const words = ["npm", ...args, ...(options.args ?? ["--yes"])];
+  const child = spawn("env", [...enterRunFolder(options.runFolder), ...words], {
     cwd: options.workspace ?? workspace,
     stdio: ["ignore", "pipe", "pipe"],
     env: { ...process.env, ...options.env },
@@ -114,6 +117,11 @@ async function startOneHub(options: StartOptions): Promise<Product> {
       await stop();
     },
   };
+}
+
+function enterRunFolder(folder: string | undefined): string[] {
+  if (folder === undefined) return [];
+  return ["unshare", "--mount", "sh", "-c", 'mount --bind "$0" /run && exec "$@"', folder];
 }
 
 function readFirstLine(child: ChildProcess, messages: () => string): Promise<string> {

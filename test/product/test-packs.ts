@@ -6,15 +6,12 @@ import { createPublisherKey, signArchive } from "@sonde/pack-sdk/sign";
 import { isErrorCode, SondeError } from "@sonde/schemas/errors";
 import { type TrustPolicy } from "@sonde/schemas/trust";
 import { type PackState } from "@sonde/schemas/wire";
-import { createAgentClient } from "../../cli/src/agent-client.ts";
+import { everyItem } from "../../cli/src/agent/choose-items.ts";
 import { writeGrant } from "../../cli/src/agent/grant-files.ts";
+import { createAgentClient } from "../../cli/src/agent-client.ts";
 import { layoutOf } from "../../cli/src/data-layout.ts";
 import { addPublisher as addToRegistry } from "../../cli/src/registry-operator-client.ts";
-import {
-  addTrustedKey,
-  readTrustPolicy,
-  writeTrustPolicy,
-} from "../../cli/src/trust-policy-file.ts";
+import { addTrustedKey, changeTrustPolicy } from "../../cli/src/trust-policy-file.ts";
 import { type Product, until, workspace } from "./start-product.ts";
 
 /** A stranger who signs packs. The registry knows this publisher; no host trusts it yet. */
@@ -55,9 +52,7 @@ export function findProgram(
 /** Rewrites the host's trust.json as its administrator would. */
 export function changeTrust(product: Product, change: (policy: TrustPolicy) => TrustPolicy): void {
   const { trustPolicy } = layoutOf(product.data);
-  const policy = readTrustPolicy(trustPolicy);
-  if (policy === null) throw new Error(`expected a policy at ${trustPolicy}`);
-  writeTrustPolicy(trustPolicy, change(policy));
+  changeTrustPolicy(trustPolicy, change);
 }
 
 export function trustPublisher(product: Product, { name, publicKey }: TestPublisher): void {
@@ -158,7 +153,8 @@ export async function installPack(
   await untilState(product, pack.name, built.digest, "pending");
   const layout = layoutOf(product.data);
   const agent = createAgentClient(layout.agentSocket);
-  writeGrant(layout.grants, await agent.explain(pack.name), "the test", new Date());
+  const shown = await agent.explain(pack.name);
+  writeGrant(layout.grants, shown, { items: everyItem(shown) }, "the test", new Date());
   await agent.reload();
   await untilState(product, pack.name, built.digest, "active");
   return built;

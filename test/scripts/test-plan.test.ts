@@ -16,6 +16,7 @@ test("without arguments everything runs", () => {
   expect(readWords([])).toMatchObject({ paths: [], static: false, mutants: true, changed: false });
   expect(readWords(["--no-mutants"])).toMatchObject({ static: false, mutants: false });
   expect(readWords(["--two-hubs"])).toMatchObject({ twoHubs: true, paths: [] });
+  expect(readWords(["--hosts"])).toMatchObject({ hosts: true, paths: [] });
   expect(readWords(["a.test.ts", "b/"])).toMatchObject({ paths: ["a.test.ts", "b/"] });
   expect(readWords(["--changed", "--base", "v1"])).toMatchObject({ static: true, base: "v1" });
 });

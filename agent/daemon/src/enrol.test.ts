@@ -1,5 +1,5 @@
 import { spawn } from "node:child_process";
-import { X509Certificate, generateKeyPairSync, randomBytes, randomUUID, verify } from "node:crypto";
+import { X509Certificate, generateKeyPairSync, randomBytes, randomUUID } from "node:crypto";
 import { once } from "node:events";
 import {
   mkdirSync,
@@ -15,8 +15,9 @@ import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type TLSSocket, connect } from "node:tls";
-import { type EnrolRequest, TOKEN_PREFIX } from "@sonde/schemas/wire";
+import { type EnrolRequest, KEY_ALGORITHMS, TOKEN_PREFIX } from "@sonde/schemas/wire";
 import { type Authority, createAuthority, openAuthority } from "@sonde/trust/ca";
+import { algorithmOf, isSignedBy } from "@sonde/trust/envelope";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { buildCsr } from "./edge/enrol/build-csr.ts";
 import { parseToken } from "./edge/enrol/parse-token.ts";
@@ -32,6 +33,8 @@ let asked: { path: string; body: EnrolRequest | null; exporter: Buffer; socket: 
 let refusal: { status: number; body: object } | null;
 /** When true, the hub closes the connection after its first answer. */
 let isHalfWay: boolean;
+/** How far the hub's clock is ahead. */
+let aheadMs: number;
 const hubKeys = createHubKeys();
 const cleanups: (() => void)[] = [];
 
@@ -42,6 +45,7 @@ beforeEach(async () => {
   asked = [];
   refusal = null;
   isHalfWay = false;
+  aheadMs = 0;
 });
 afterEach(() => {
   for (const clean of cleanups.splice(0)) clean();
@@ -66,7 +70,8 @@ async function startHub(issuer: Authority, names = ["127.0.0.1"]): Promise<numbe
       const body = text === "" ? null : (JSON.parse(text) as EnrolRequest);
       asked.push({ path: request.url ?? "", body, exporter, socket });
       void answer(issuer, body).then(({ status, body: answerBody }) => {
-        response.writeHead(status, { "content-type": "application/json" });
+        const date = new Date(Date.now() + aheadMs).toUTCString();
+        response.writeHead(status, { "content-type": "application/json", date });
         response.end(JSON.stringify(answerBody));
         if (isHalfWay) socket.destroySoon();
       });
@@ -106,11 +111,11 @@ async function answer(issuer: Authority, body: EnrolRequest | null) {
 const buildToken = (fingerprint: string) =>
   `${TOKEN_PREFIX}${randomBytes(32).toString("base64url")}.${fingerprint}`;
 
-async function runEnrol(port: number, token: string, tokenFile?: string) {
+async function runEnrol(port: number, token: string, more: object = {}) {
   const config = join(folder, "enrol.json");
   const stateDir = join(folder, "state");
-  const options = { stateDir, host: "127.0.0.1", port, agentName: "web-1" };
-  writeFileSync(config, JSON.stringify(tokenFile ? { ...options, tokenFile } : options));
+  const options = { stateDir, host: "127.0.0.1", port, agentName: "web-1", ...more };
+  writeFileSync(config, JSON.stringify(options));
   const program = join(import.meta.dirname, "enrol.ts");
   const child = spawn(process.execPath, ["--conditions=sonde:source", program, config]);
   let output = "";
@@ -125,37 +130,43 @@ async function runEnrol(port: number, token: string, tokenFile?: string) {
   return { code, output };
 }
 
-test("a token becomes an identity: key proven on this connection, files whole and private", async () => {
-  const token = buildToken(authority.fingerprint);
-  const { code, output } = await runEnrol(await startHub(authority), `${token}\n`);
-  expect(output).toContain('"enrolled":true');
-  expect(code).toBe(0);
-  expect(output).not.toContain(token);
+test.each(KEY_ALGORITHMS)(
+  "a token becomes an identity: %s key proven on this connection, files whole and private",
+  async (keyAlgorithm) => {
+    const token = buildToken(authority.fingerprint);
+    const { code, output } = await runEnrol(await startHub(authority), `${token}\n`, {
+      keyAlgorithm,
+    });
+    expect(output).toContain('"enrolled":true');
+    expect(code).toBe(0);
+    expect(output).not.toContain(token);
 
-  const [first, second] = asked;
-  expect([first?.path, second?.path]).toEqual(["/enrol/challenge", "/enrol"]);
-  expect(first?.socket).toBe(second?.socket);
-  const body = second?.body as EnrolRequest;
-  expect(body).toMatchObject({ token, agentName: "web-1" });
-  const key = await authority.readPublicKey(body.csr);
-  const proofText = buildProofText(challenge, token, second?.exporter as Buffer);
-  expect(verify(null, proofText, key, Buffer.from(body.proof, "base64"))).toBe(true);
+    const [first, second] = asked;
+    expect([first?.path, second?.path]).toEqual(["/enrol/challenge", "/enrol"]);
+    expect(first?.socket).toBe(second?.socket);
+    const body = second?.body as EnrolRequest;
+    expect(body).toMatchObject({ token, agentName: "web-1" });
+    const key = await authority.readPublicKey(body.csr);
+    const proofText = buildProofText(challenge, token, second?.exporter as Buffer);
+    expect(algorithmOf(key)).toBe(keyAlgorithm);
+    expect(isSignedBy(key, proofText, Buffer.from(body.proof, "base64"))).toBe(true);
 
-  const path = join(folder, "state", "identity");
-  const identity = readIdentity(path);
-  expect(identity).toMatchObject({ hubId, agentName: "web-1", controlAddress: "127.0.0.1:1" });
-  expect(new X509Certificate(identity.certificate).checkPrivateKey(identity.key)).toBe(true);
-  expect(statSync(join(path, "key.pem")).mode & 0o777).toBe(0o600);
-  expect(readFileSync(join(path, "key.pem"), "utf8")).toContain("PRIVATE KEY");
-});
+    const path = join(folder, "state", "identity");
+    const identity = readIdentity(path);
+    expect(identity).toMatchObject({ hubId, agentName: "web-1", controlAddress: "127.0.0.1:1" });
+    expect(new X509Certificate(identity.certificate).checkPrivateKey(identity.key)).toBe(true);
+    expect(statSync(join(path, "key.pem")).mode & 0o777).toBe(0o600);
+    expect(readFileSync(join(path, "key.pem"), "utf8")).toContain("PRIVATE KEY");
+  },
+);
 
 test("the token can come from a file, and a second enrolment replaces the first whole", async () => {
   const port = await startHub(authority);
   const tokenFile = join(folder, "token");
   writeFileSync(tokenFile, buildToken(authority.fingerprint));
-  expect((await runEnrol(port, "", tokenFile)).code).toBe(0);
+  expect((await runEnrol(port, "", { tokenFile })).code).toBe(0);
   const before = readIdentity(join(folder, "state", "identity"));
-  expect((await runEnrol(port, "", tokenFile)).code).toBe(0);
+  expect((await runEnrol(port, "", { tokenFile })).code).toBe(0);
   const after = readIdentity(join(folder, "state", "identity"));
   expect(after.agentId).not.toBe(before.agentId);
   expect(readdirSync(join(folder, "state")).sort()).toEqual(["identity", "identity.previous"]);
@@ -231,4 +242,31 @@ test("a malformed token is refused, and the message does not repeat it", async (
   expect(code).toBe(1);
   expect(output).toContain("TOKEN_REFUSED");
   expect(output).not.toContain("sonde_et_abc");
+});
+
+test.each([3_600_000, -3_600_000])("a hub whose clock is %i ms ahead gets no token", async (ms) => {
+  aheadMs = ms;
+  const { output } = await runEnrol(await startHub(authority), buildToken(authority.fingerprint));
+  expect(output).toContain("CLOCK_WRONG");
+  expect(output).toMatch(ms > 0 ? /3[56]\d\d s behind/ : /3[56]\d\d s ahead/);
+  expect(asked.map(({ path }) => path)).toEqual(["/enrol/challenge"]);
+});
+
+test("a hub whose certificate is of another year shows that a clock is wrong", async () => {
+  const files = await createAuthority(hubId, new Date());
+  const later = await openAuthority(files, () => new Date(Date.now() + 3 * 365 * 86_400_000));
+  const { output } = await runEnrol(await startHub(later), buildToken(later.fingerprint));
+  expect(output).toContain("CLOCK_WRONG");
+  expect(asked).toEqual([]);
+});
+
+test("a port where nobody listens, and a name without an address, are called so", async () => {
+  const free = createServer();
+  await new Promise<void>((resolve) => free.listen(0, "127.0.0.1", resolve));
+  const { port } = free.address() as AddressInfo;
+  await new Promise((resolve) => free.close(resolve));
+  const token = buildToken(authority.fingerprint);
+  expect((await runEnrol(port, token)).output).toMatch(/HUB_UNREACHABLE.*ECONNREFUSED/);
+  const nowhere = await runEnrol(port, token, { host: "hub.invalid" });
+  expect(nowhere.output).toMatch(/HUB_UNREACHABLE.*the name hub\.invalid/);
 });

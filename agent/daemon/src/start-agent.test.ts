@@ -1,4 +1,5 @@
-import { randomUUID } from "node:crypto";
+import { spawnSync } from "node:child_process";
+import { createHash, createPublicKey, randomBytes, randomUUID } from "node:crypto";
 import {
   appendFileSync,
   chmodSync,
@@ -20,15 +21,21 @@ import {
 } from "@sonde/schemas/agent";
 import { type AuditEntry } from "@sonde/schemas/audit";
 import {
+  type AgentStatement,
+  type AttestationBody,
+  OWN_PROTOCOL,
+  type ProtocolOffer,
   type ResultBody,
   parseHelloBody,
   parsePackReportBody,
   parseResultBody,
   encodeBody,
 } from "@sonde/schemas/wire";
+import { buildRights } from "@sonde/schemas/testing";
 import { admitPack, admittedFolder, followRegistry, readAdmitted } from "@sonde/trust/admit";
 import { archiveDigest } from "@sonde/trust/archive";
 import { verifyChain } from "@sonde/trust/chain";
+import { verifySegments } from "@sonde/trust/segments";
 import {
   buildAdmitProgram,
   buildSampleArchive,
@@ -41,6 +48,7 @@ import {
 } from "@sonde/trust/testing";
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test, vi } from "vitest";
 import { describeHost } from "./edge/describe-host.ts";
+import type { Log } from "./edge/log.ts";
 import { WELCOME, type TestHub, type TestSession, startTestHub } from "./testing/test-hub.ts";
 import { writeIdentity } from "./edge/store/write-identity.ts";
 import { type Agent, startAgent } from "./start-agent.ts";
@@ -90,7 +98,10 @@ afterEach(async () => {
   await registry.close();
 });
 
-async function start(changes: { logHeadMaxAgeHours?: number } = {}): Promise<void> {
+async function start(
+  changes: { logHeadMaxAgeHours?: number } = {},
+  noteEvent: Log = () => undefined,
+): Promise<void> {
   const storeDir = join(folder, "state", "packs");
   const policy = {
     ...buildSamplePolicy({ acme: [key] }),
@@ -104,11 +115,21 @@ async function start(changes: { logHeadMaxAgeHours?: number } = {}): Promise<voi
       grantsDir: join(folder, "grants"),
       trustPolicyPath: "/unused",
       admitPath: admitProgram,
-      runnerSocketPath: "/unused",
+      runners: [],
       maxCapability: "observe",
       sameUid: true,
     },
     host: describeHost(import.meta.filename, `sha256:${"0".repeat(64)}`),
+    places: {
+      program: join(folder, "program.js"),
+      runtime: join(folder, "node"),
+      configuration: join(folder, "agent.json"),
+      admitPath: admitProgram,
+      trustPolicyPath: join(folder, "trust.json"),
+      unitFolders: [join(folder, "units")],
+    },
+    groups: [],
+    ownRules: [],
     uid,
     runner: {
       read: (reads) =>
@@ -124,8 +145,9 @@ async function start(changes: { logHeadMaxAgeHours?: number } = {}): Promise<voi
       run: () => Promise.resolve({ ok: true, result: Buffer.from("{}"), ms: 1 }),
       drop: () => undefined,
       serves: () => true,
-      runners: () => [{ pid: 1, uid, groups: [], confinement: "process" }],
-      close: () => Promise.resolve(),
+      runners: () => [{ pid: 1, uid, groups: [], confinement: "process", rights: buildRights() }],
+      onChange: () => undefined,
+      close: () => undefined,
     },
     admission: {
       readPolicy: () => policy,
@@ -142,13 +164,15 @@ async function start(changes: { logHeadMaxAgeHours?: number } = {}): Promise<voi
       readAdmitted: (wanted) => readAdmitted(storeDir, wanted, buildSamplePolicy({ acme: [key] })),
       codePathOf: (wanted) => join(admittedFolder(storeDir, wanted), "index.js"),
     },
-    log: () => undefined,
+    log: noteEvent,
   });
 }
 
-async function connect(): Promise<TestSession> {
+/** @param protocol what the hub offers; nothing by default, as release 0.1.0 */
+async function connect(protocol?: ProtocolOffer): Promise<TestSession> {
   const session = await hub.session();
-  session.socket.send(session.channel.seal({ type: "welcome", body: encodeBody(WELCOME) }));
+  const welcome = encodeBody({ ...WELCOME, protocol });
+  session.socket.send(session.channel.seal({ type: "welcome", body: welcome }));
   parseHelloBody((await session.next()).body);
   return session;
 }
@@ -176,6 +200,18 @@ function ask(method: string, path: string): Promise<unknown> {
     });
     asked.on("error", reject).end();
   });
+}
+
+/** Orders a statement and returns it. */
+async function attest(session: TestSession): Promise<AgentStatement> {
+  const nonce = randomBytes(32).toString("base64url");
+  session.socket.send(session.channel.seal({ type: "attest", body: encodeBody({ nonce }) }));
+  for (;;) {
+    const { header, body } = await session.next();
+    if (header.type !== "attestation") continue;
+    expect(body).toMatchObject({ nonce });
+    return (body as AttestationBody).statement;
+  }
 }
 
 const desire = (revision: number, wanted = true) => ({
@@ -217,7 +253,9 @@ async function call(session: TestSession): Promise<ResultBody> {
       principal: "key:a",
       probe: "acme/hello.greet",
       packDigest: digest,
-      body: encodeBody({ probe: "acme/hello.greet", params: {}, timeoutMs: 5000 }),
+      body: encodeBody({
+        ...{ probe: "acme/hello.greet", params: {}, timeoutMs: 5000, askedBy: "laptop" },
+      }),
     }),
   );
   const { header, body } = await nextAnswer(session);
@@ -261,6 +299,7 @@ test("a desired pack is approved by a person, answers calls, and is revoked", as
   expect(answer).toMatchObject({ status: "ok", data: {} });
   const log = readLog();
   expect(verifyChain(log)).toEqual(answer.auditHead);
+  expect(log.at(-1)?.record).toMatchObject({ principal: "key:a", detail: { askedBy: "laptop" } });
   expect(parseAgentStatus(await ask("GET", "/status"))).toMatchObject({
     connected: true,
     wall: "same-uid",
@@ -271,6 +310,49 @@ test("a desired pack is approved by a person, answers calls, and is revoked", as
   await ask("POST", "/reload");
   expect(await nextState(session)).toBe("revoked");
   expect(await call(session)).toMatchObject({ failure: { code: "PACK_NOT_ACTIVE" } });
+});
+
+test("attack 62: on a full disk calls are refused with the reason, and answered again once there is room", async () => {
+  const disk = join(folder, "state", "audit");
+  mkdirSync(disk, { mode: 0o700 });
+  const mount = spawnSync("mount", ["-t", "tmpfs", "-o", "size=128k,mode=700", "tmpfs", disk]);
+  // Mounting needs root.
+  if (mount.status !== 0) return;
+  try {
+    const told: [string, unknown][] = [];
+    approve();
+    await start({}, (event, detail) => void told.push([event, detail]));
+    const session = await connect();
+    session.socket.send(session.channel.seal(desire(1)));
+    await vi.waitUntil(async () => (await nextState(session)) === "active", { timeout: 30_000 });
+    expect(await call(session)).toMatchObject({ status: "ok" });
+
+    const ballast = join(disk, "ballast");
+    expect(() => {
+      for (;;) appendFileSync(ballast, Buffer.alloc(4096));
+    }).toThrowError(/ENOSPC/);
+    // What is left of the log's last block.
+    await vi.waitUntil(async () => (await call(session)).status === "failure");
+    const failure = {
+      code: "AUDIT_UNAVAILABLE",
+      message: "the audit log could not be written: ENOSPC",
+    };
+    expect(await call(session)).toMatchObject({ status: "failure", failure });
+    expect(parseAgentStatus(await ask("GET", "/status")).audit.problem).toEqual(failure);
+
+    rmSync(ballast);
+    expect(await call(session)).toMatchObject({ status: "ok" });
+    expect(parseAgentStatus(await ask("GET", "/status")).audit.problem).toBeNull();
+    expect(told.filter(([event]) => event.startsWith("audit."))).toEqual([
+      ["audit.unavailable", { message: failure.message }],
+      ["audit.available", {}],
+    ]);
+    expect(verifySegments(disk).bad).toBeNull();
+  } finally {
+    await agent?.close();
+    agent = undefined;
+    spawnSync("umount", ["--lazy", disk]);
+  }
 });
 
 test("a quarantine in the registry's log stops the pack, also after a restart", async () => {
@@ -444,9 +526,94 @@ test("attack 1: a replayed call closes the session and is recorded, and the agen
   ]);
 });
 
+test("identity rule 5: a new certificate is kept before the agent says that it has it", async () => {
+  await start();
+  const { hubId, agentId, key: agentKey } = hub.identity;
+  const issued = await hub.authority.issueAgentCertificate({
+    ...{ publicKey: createPublicKey(agentKey), hubId, agentId },
+  });
+  const body = encodeBody({ certificate: issued.certificate });
+  const first = await connect();
+  first.socket.send(first.channel.seal({ type: "certificate", body }));
+  // A hub of release 0.1.0 would refuse a report with the serial number.
+  const told = parsePackReportBody((await first.next()).body);
+  expect(told.certificateSerial).toBeUndefined();
+  first.socket.terminate();
+
+  const session = await connect(OWN_PROTOCOL);
+  session.socket.send(session.channel.seal({ type: "certificate", body }));
+  const { certificateSerial } = parsePackReportBody((await session.next()).body);
+  expect(certificateSerial).toBe(issued.serial);
+  const kept = join(folder, "state", "identity", "certificate.pem");
+  expect(readFileSync(kept, "utf8")).toBe(issued.certificate);
+});
+
 test("a second agent on the same state does not start", async () => {
   await start();
   const first = agent;
   await expect(start()).rejects.toMatchObject({ code: "STARTING_FAILED" });
   agent = first;
 });
+
+/** Connects to an agent whose hub knows attestation. */
+async function connectAttesting(): Promise<TestSession> {
+  const session = await hub.session();
+  const welcome = { ...WELCOME, protocol: OWN_PROTOCOL };
+  session.socket.send(session.channel.seal({ type: "welcome", body: encodeBody(welcome) }));
+  parseHelloBody((await session.next()).body);
+  return session;
+}
+
+const digestOfText = (text: string) => `sha256:${createHash("sha256").update(text).digest("hex")}`;
+const fileOf = ({ files }: AgentStatement, path: string) =>
+  files.find((file) => file.path === join(folder, path));
+
+test("attack 23: what changed on disk is in the next statement, and the hub is told of it", async () => {
+  approve();
+  writeFileSync(join(folder, "program.js"), "first");
+  writeFileSync(join(folder, "runner.js"), "runner");
+  writeFileSync(join(folder, "agent.json"), "{}");
+  await start();
+  const session = await connectAttesting();
+  session.socket.send(session.channel.seal(desire(1)));
+  while ((await nextState(session)) !== "active");
+  const first = await attest(session);
+  expect(fileOf(first, "program.js")).toMatchObject({
+    ...{ kind: "program", sha256: digestOfText("first") },
+  });
+  expect(fileOf(first, "runner.js")).toMatchObject({ sha256: digestOfText("runner") });
+  expect(fileOf(first, "trust.json")).toBeUndefined();
+  expect(first.grants).toMatchObject([{ pack: "acme/hello", digest }]);
+  expect(first.packs).toMatchObject([{ name: "acme/hello", digest }]);
+  expect(first.packs[0]?.content).toBe(first.packs[0]?.verified);
+  expect(first.processes).toMatchObject([
+    { role: "agent", rights: { uids: [uid, uid, uid, uid] } },
+    { role: "runner", rights: { noNewPrivs: true } },
+  ]);
+
+  mkdirSync(join(folder, "units/sonde-agent.service.d"), { recursive: true });
+  mkdirSync(join(folder, "units/sonde-pack-.service.d"));
+  const units = [
+    "sonde-agent.service.d/x.conf",
+    "sonde-pack-.service.d/x.conf",
+    "sonde-pack-host@.service",
+  ];
+  for (const unit of units) writeFileSync(join(folder, "units", unit), "[Service]");
+  writeFileSync(join(folder, "program.js"), "other");
+  writeFileSync(join(folder, "trust.json"), "{}");
+  rmSync(join(folder, "agent.json"));
+  rmSync(join(folder, "grants/acme--hello.json"));
+  const store = join(folder, "state/packs", digest.slice("sha256:".length));
+  appendFileSync(join(store, "index.js"), "//");
+  // Within the agent's own interval, and without being asked.
+  for (let type = ""; type !== "host-changed"; type = (await session.next()).header.type);
+  const second = await attest(session);
+  expect(fileOf(second, "program.js")).toMatchObject({ sha256: digestOfText("other") });
+  expect(fileOf(second, "trust.json")).toMatchObject({ kind: "trust" });
+  for (const unit of units) {
+    expect(fileOf(second, `units/${unit}`), unit).toMatchObject({ kind: "unit" });
+  }
+  expect(fileOf(second, "agent.json")).toBeUndefined();
+  expect(second.grants).toEqual([]);
+  expect(second.packs).toMatchObject([{ verified: first.packs[0]?.verified, content: null }]);
+}, 30_000);

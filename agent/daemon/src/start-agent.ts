@@ -1,23 +1,34 @@
 import { join } from "node:path";
-import { SondeError, toSondeError } from "@sonde/schemas/errors";
+import { toSondeError } from "@sonde/schemas/errors";
 import { type Digest, type Version } from "@sonde/schemas/names";
-import { type AdmittedPack, type LogPlace } from "@sonde/schemas/trust";
+import type { Failure } from "@sonde/schemas/reads";
+import { type AdmittedPack, type LogPlace, type TrustPolicy } from "@sonde/schemas/trust";
 import { type RegistryHeadReport } from "@sonde/schemas/wire";
-import { EMPTY_HEAD } from "@sonde/trust/chain";
-import { type AuditLog, buildClosedAuditLog, createAuditLog } from "./core/audit-log.ts";
-import { type HostStatement, describeAgent } from "./core/describe-agent.ts";
+import { readGrants } from "@sonde/files";
+import { readOwnRights } from "@sonde/privileges";
+import type { OwnRules } from "@sonde/scrub";
+import { createConfirmedTime } from "./core/confirmed-time.ts";
+import { type HostStatement, describeAgent, describeConnection } from "./core/describe-agent.ts";
+import type { Ceiling } from "./core/ceiling.ts";
+import { Attestor } from "./core/attestor.ts";
 import { limitCalls } from "./core/limit-calls.ts";
 import { Packs } from "./core/packs.ts";
 import { type AgentEvent, createEventRecorder } from "./core/record-event.ts";
 import { RegistryView, type RegistryViewPorts } from "./core/registry-view.ts";
 import type { RunnerPort } from "./core/runner-port.ts";
+import type { OwnPlaces } from "./edge/attest/own-files.ts";
+import { createStatementReader } from "./edge/attest/state-agent.ts";
 import { createHubLink } from "./edge/hub/hub-link.ts";
+import { openAudit } from "./edge/open-audit.ts";
 import { openLocalApi } from "./edge/local-api.ts";
 import type { Log } from "./edge/log.ts";
 import type { AgentConfig } from "./edge/read-config.ts";
-import { readGrants } from "./edge/read-grants.ts";
-import { type AuditSegments, openAuditSegments } from "./edge/store/audit-segments.ts";
-import { readIdentity } from "./edge/store/identity.ts";
+import { createRecovery } from "./edge/hub/recover-identity.ts";
+import { openHubView } from "./edge/store/hub-view-file.ts";
+import { createAttestedHeadFile } from "./edge/store/attested-head-file.ts";
+import { readEnrolPort, writeEnrolPort } from "./edge/store/enrol-port.ts";
+import { describeCertificate, readIdentity } from "./edge/store/identity.ts";
+import { watchRootRules } from "./edge/watch-root-rules.ts";
 import { within } from "./edge/within.ts";
 import { renewCertificate } from "./edge/store/renew-certificate.ts";
 import { readRegistryView, writeRegistryView } from "./edge/store/registry-view-file.ts";
@@ -25,7 +36,7 @@ import { readPackState, writePackState } from "./edge/store/pack-state-file.ts";
 
 /** Installs packs on this host; see trust/admit. Rejects with a SondeError. */
 export type Admission = {
-  readPolicy: RegistryViewPorts["readPolicy"];
+  readPolicy: () => TrustPolicy;
   follow: RegistryViewPorts["follow"];
   /** @param log how far the registry's log was followed */
   admit: (
@@ -39,19 +50,40 @@ export type Admission = {
 export type AgentParts = {
   config: AgentConfig;
   host: HostStatement;
-  /** The agent's own user id. */
+  /** The files that the agent states of itself. */
+  places: OwnPlaces;
+  /** The agent's own user id, and the names of its supplementary groups. */
   uid: number;
+  groups: readonly string[];
+  /** The operator's own patterns of secrets. */
+  ownRules: OwnRules;
   runner: RunnerPort;
   admission: Admission;
   log: Log;
 };
 
-export type Agent = { agentId: string; name: string; socketPath: string; close(): Promise<void> };
+/** What a reload may bring. */
+export type AgentSettings = {
+  config: AgentConfig;
+  /** The operator's own patterns of secrets. */
+  ownRules: OwnRules;
+  /** Of the configuration's bytes, for the attestation. */
+  configSha256: Digest;
+};
 
-const SEGMENT_BYTES = 4 * 1024 * 1024;
+export type Agent = {
+  agentId: string;
+  name: string;
+  socketPath: string;
+  /** Takes over the live settings. Calls that run are not disturbed, and no connection ends. */
+  reload(settings: AgentSettings): void;
+  close(): Promise<void>;
+};
+
 const MAX_CALLS = 32;
 const RETRY_MS = 10_000;
-const RUNNER_CHECK_MS = 1000;
+/** A runner that ends is replaced within this time, and its packs stay as they are. */
+const RUNNER_SETTLE_MS = 1000;
 /** How often the registry's log is followed when nothing else triggers it. */
 const FOLLOW_MS = 5 * 60_000;
 /** Desired states that arrive within this time share one read of the log. */
@@ -65,39 +97,124 @@ const RECENT_MS = 2000;
  */
 export async function startAgent(parts: AgentParts): Promise<Agent> {
   const { config, runner, log } = parts;
+  const live = { ceiling: ceilingOf(config), ownRules: parts.ownRules, host: parts.host };
   const identityFolder = join(config.stateDir, "identity");
   let identity = readIdentity(identityFolder);
   const name = config.agentName ?? identity.agentName;
-  const { audit, segments } = openAudit(join(config.stateDir, "audit"), log);
+  const auditFolder = join(config.stateDir, "audit");
+  const opened = openAudit(auditFolder, config.audit ?? {}, log);
+  const { audit } = opened;
   const record = createEventRecorder(audit, name, Date.now, (code) =>
     log("audit.failed", { code }),
   );
-  recordOpening(segments, record);
+  const { found } = opened;
+  if (found !== null) record({ event: "log.opened", status: "info", code: null, detail: found });
+  const time = createConfirmedTime(Date.now, () => performance.now());
+  opened.keep(name, () => time.now());
   const registry = openRegistryView(parts, identity.registryHead, record);
-  const packs = await openPacks(parts, identity.hubId, registry, record);
-  const says = describeAgent({ ...parts, ...config, ...identity, name, packs, audit, registry });
+  const noteRules = watchRootRules(
+    {
+      path: join(config.stateDir, "root-rules.json"),
+      ceiling: () => live.ceiling,
+      readPolicy: parts.admission.readPolicy,
+    },
+    record,
+    log,
+  );
+  noteRules();
+  const packs = await openPacks(parts, live, identity.hubId, registry, record);
+  const says = describeAgent({
+    ...{ ...parts, ...config, ...identity, name, packs, audit, registry },
+    get ceiling() {
+      return live.ceiling;
+    },
+    get host() {
+      return live.host;
+    },
+    certificate: () => describeCertificate(identity),
+  });
+  const takeCertificate = (certificate: string): void => {
+    identity = renewCertificate(identityFolder, identity, certificate);
+    log("certificate.renewed", {});
+  };
+  const recovery = createRecovery({
+    identity: () => identity,
+    enrolPort: () => readEnrolPort(identityFolder),
+    recovered: takeCertificate,
+    now: Date.now,
+  });
+  /** Why the agent refused its hub last; null while it accepts it. */
+  let problem: Failure | null = null;
+  const hub = openHubView(identityFolder, identity, record);
+  const attested = createAttestedHeadFile(
+    join(auditFolder, "attested.json"),
+    () => hub.commandKey(),
+    (thrown) => log("audit.word-unsaved", { message: toSondeError(thrown).message }),
+  );
+  const attestor = new Attestor({
+    read: createStatementReader({
+      ...{ ...parts, ...parts.admission, name, packs },
+      get ceiling() {
+        return live.ceiling;
+      },
+      get host() {
+        return live.host;
+      },
+      grantsDir: config.grantsDir,
+      readGrants: () => readGrants(config.grantsDir, ownersOf(parts)),
+      readRights: readOwnRights,
+      groupNames: parts.groups,
+      now: Date.now,
+    }),
+    tellChanged: () => link.tellChanged(),
+  });
+  const calls = limitCalls(
+    {
+      agentName: name,
+      audit,
+      get ownRules() {
+        return live.ownRules;
+      },
+      runner,
+      findPack: (pack) => packs.find(pack),
+      now: Date.now,
+      clock: () => performance.now(),
+      within,
+    },
+    MAX_CALLS,
+  );
   const link = createHubLink({
     identity: () => identity,
+    hub,
+    ensureCertificate: () => recovery.ensureCertificate(),
+    onRejected: () => recovery.rejected(),
     handlers: {
-      onCall: limitCalls(
-        {
-          agentName: name,
-          audit,
-          runner,
-          findPack: (pack) => packs.find(pack),
-          now: Date.now,
-          clock: () => performance.now(),
-          within,
-        },
-        MAX_CALLS,
-      ),
-      onWelcome: ({ hubVersion }, { protocol }) => log("hub.connected", { hubVersion, protocol }),
+      onCall: (call) => calls.run(call),
+      onCancel: (callId) => calls.cancel(callId),
+      onWelcome(welcome, { protocol }, sessionId) {
+        const { hubVersion, hubTime, enrolPort } = welcome;
+        time.heard(hubTime);
+        hub.takeHead(welcome, sessionId);
+        problem = null;
+        log("hub.connected", { hubVersion, protocol });
+        recovery.accepted();
+        if (enrolPort !== undefined) keepEnrolPort(identityFolder, enrolPort, log);
+        record(describeConnection(says.hello(), hubVersion, protocol));
+      },
+      onHeadRepeated: (message) => attested.heard(message),
       onUnsupported: (message) => log("message.unsupported", { message }),
+      onAttest: (nonce) => attestor.attest(nonce),
+      onUnattested: ({ code, message }) => log("attestation.failed", { code, message }),
       buildHello: says.hello,
       buildPackReport: says.packReport,
       onCertificate(certificate) {
-        identity = renewCertificate(identityFolder, identity, certificate);
-        log("certificate.renewed", {});
+        takeCertificate(certificate);
+        // Only now the hub may hold the one before for stale: this one is durable.
+        link.reportPacks();
+      },
+      onKeySet(keySet) {
+        hub.takeKeySet(keySet);
+        return hub.commandKey();
       },
       onDesiredState(desired) {
         logFailure(registry.follow(RECENT_MS), "registry.not-followed", log);
@@ -105,6 +222,7 @@ export async function startAgent(parts: AgentParts): Promise<Agent> {
       },
     },
     onRefused: ({ code, message }) => {
+      problem = { code, message };
       log("hub.refused", { code, message });
       record({ event: "envelope.refused", status: "denied", code, detail: { message } });
     },
@@ -116,71 +234,89 @@ export async function startAgent(parts: AgentParts): Promise<Agent> {
     packs.judgeAgain();
     link.reportPacks();
   });
+  const status = () =>
+    says.status(link.connectedSince(), recovery.problem(), {
+      ...{ keySet: hub.place(), auditHead: hub.seenHead(), problem },
+    });
   const socketPath = join(config.stateDir, "run", "agent.sock");
   const api = await openLocalApi(socketPath, {
-    status: () => says.status(link.connectedSince()),
+    status,
     packs: () => ({ packs: packs.reports() }),
     explain: says.explain,
+    acceptHub() {
+      hub.forget();
+      return status();
+    },
     reload() {
       packs.reload();
       return { packs: packs.reports() };
     },
   });
-  const stopWatching = watch(packs, registry, runner, log);
+  const stopWatching = watch(packs, registry, runner, log, () => {
+    noteRules();
+    logFailure(attestor.look(), "attestation.failed", log);
+  });
   return {
     agentId: identity.agentId,
     name,
     socketPath,
+    reload(settings) {
+      live.ceiling = ceilingOf(settings.config);
+      live.ownRules = settings.ownRules;
+      live.host = { ...live.host, configSha256: settings.configSha256 };
+      opened.setLimits(settings.config.audit ?? {});
+      noteRules();
+      packs.reload();
+      // By the ceiling other probes may exist now.
+      link.reportPacks();
+      logFailure(attestor.look(), "attestation.failed", log);
+    },
     async close() {
       stopWatching();
       link.close();
+      attested.close();
       await api.close();
-      await runner.close();
-      await segments?.close();
+      runner.close();
+      await opened.close();
     },
   };
 }
 
-/**
- * Opens the audit log. With a broken log the agent still starts, but refuses every call
- * and says why.
- */
-function openAudit(folder: string, log: Log): { audit: AuditLog; segments: AuditSegments | null } {
-  try {
-    const segments = openAuditSegments(folder, SEGMENT_BYTES);
-    return { audit: createAuditLog(segments, segments.head), segments };
-  } catch (thrown) {
-    if (!(thrown instanceof SondeError) || thrown.code !== "AUDIT_UNAVAILABLE") throw thrown;
-    log("audit.unavailable", { message: thrown.message });
-    return { audit: buildClosedAuditLog(thrown, EMPTY_HEAD), segments: null };
-  }
+function ceilingOf({ maxCapability, alsoReadOnly = [] }: AgentConfig): Ceiling {
+  return { maxCapability, alsoReadOnly: new Set(alsoReadOnly) };
 }
 
-function recordOpening(segments: AuditSegments | null, record: (event: AgentEvent) => void): void {
-  if (segments === null) return;
-  const { head, trimmedBytes } = segments;
-  const detail = { size: head.size, trimmedBytes };
-  record({ event: "log.opened", status: "info", code: null, detail });
+/** Whose files count as root's. */
+function ownersOf({ config, uid }: AgentParts): number[] {
+  return config.sameUid ? [0, uid] : [0];
 }
 
 async function openPacks(
-  { config, uid, runner, admission, log }: AgentParts,
+  parts: AgentParts,
+  live: Readonly<{ ceiling: Ceiling; ownRules: OwnRules }>,
   hubId: string,
   registry: RegistryView,
   record: (event: AgentEvent) => void,
 ): Promise<Packs> {
+  const { config, runner, admission, log } = parts;
   const statePath = join(config.stateDir, "packs.json");
-  const owners = config.sameUid ? [0, uid] : [0];
   const packs = new Packs({
     ...admission,
     admit: async (archive) => await admission.admit(archive, await registry.place()),
     whyStopped: (name, version) => registry.whyStopped(name, version),
-    maxCapability: config.maxCapability,
+    get ceiling() {
+      return live.ceiling;
+    },
+    get ownRules() {
+      return live.ownRules;
+    },
     readGrants() {
-      const grants = readGrants(config.grantsDir, owners);
+      const grants = readGrants(config.grantsDir, ownersOf(parts));
       for (const { file, reason } of grants.refused) log("grant.refused", { file, reason });
       return grants;
     },
+    // Only a package's agent has its runners by sockets of systemd.
+    program: config.runnerSockets === undefined ? "sonde agent" : "sonde-agent",
     hasRunner: (groups) => runner.serves(groups),
     drop: (digest) => runner.drop(digest),
     save: (state) => writePackState(statePath, { hubId, ...state }),
@@ -212,15 +348,29 @@ function openRegistryView(
   );
 }
 
-/** Retries temporary failures, and judges the packs again when the runners have changed. */
-function watch(packs: Packs, registry: RegistryView, runner: RunnerPort, log: Log): () => void {
-  let seen = "";
-  const retry = setInterval(() => logFailure(packs.retry(), "retry.failed", log), RETRY_MS);
+/**
+ * Retries temporary failures, looks at what root may have changed, and judges the packs again when
+ * the runners have changed.
+ */
+function watch(
+  packs: Packs,
+  registry: RegistryView,
+  runner: RunnerPort,
+  log: Log,
+  lookAtHost: () => void,
+): () => void {
+  const retry = setInterval(() => {
+    logFailure(packs.retry(), "retry.failed", log);
+    lookAtHost();
+  }, RETRY_MS);
   const follow = setInterval(
     () => logFailure(registry.follow(FOLLOW_MS / 2), "registry.not-followed", log),
     FOLLOW_MS,
   );
-  const look = setInterval(() => {
+  let seen = "";
+  let looking: NodeJS.Timeout | undefined;
+  const look = (): void => {
+    looking = undefined;
     const now = runner
       .runners()
       .map(({ groups }) => groups.join(","))
@@ -229,12 +379,27 @@ function watch(packs: Packs, registry: RegistryView, runner: RunnerPort, log: Lo
     if (now === seen) return;
     seen = now;
     packs.judgeAgain();
-  }, RUNNER_CHECK_MS);
+  };
+  const lookSoon = (): void => {
+    looking ??= setTimeout(look, RUNNER_SETTLE_MS);
+  };
+  runner.onChange(lookSoon);
+  lookSoon();
   return () => {
     clearInterval(retry);
     clearInterval(follow);
-    clearInterval(look);
+    runner.onChange(() => undefined);
+    clearTimeout(looking);
   };
+}
+
+/** A full disk ends no session: the port is only needed when the certificate opens nothing. */
+function keepEnrolPort(folder: string, port: number, log: Log): void {
+  try {
+    writeEnrolPort(folder, port);
+  } catch (thrown) {
+    log("enrol-port.unsaved", { cause: String(thrown) });
+  }
 }
 
 function logFailure(work: Promise<void>, event: string, log: Log): void {

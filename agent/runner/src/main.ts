@@ -1,15 +1,21 @@
 // The runner program: performs declared reads and runs guests in pack hosts, for the agent only.
 // argv: the path of its configuration (parse-runner-config.ts).
-// It ends when its stdin closes; the supervisor holds the other end of that pipe.
+// SONDE_PACK_HOST_SOCKET: where systemd starts the pack hosts (pack-host-pool/launch-unit.ts).
+// SONDE_RUNNER_REACH: `loopback` where systemd lets the runner reach no other host.
+// Descriptor 3: the listening socket on which the agent connects (listen-for-agent.ts).
 import { readFileSync } from "node:fs";
 import { toSondeError } from "@sonde/schemas/errors";
+import type { Reach } from "./powers/power.ts";
 import { stopCommands } from "./powers/run-command.ts";
-import { requireUnprivileged } from "@sonde/privileges";
-import { createPackHostLauncher } from "./pack-host-pool/pack-host-launcher.ts";
-import { keepConnected } from "./keep-connected.ts";
+import { readOwnRights, requireUnprivileged } from "@sonde/privileges";
+import { createChildLauncher } from "./pack-host-pool/launch-child.ts";
+import { createUnitLauncher } from "./pack-host-pool/launch-unit.ts";
+import type { PackHostLauncher } from "./pack-host-pool/pack-host-launcher.ts";
+import { listenForAgent } from "./listen-for-agent.ts";
 import { createOverdueWatch } from "./overdue.ts";
 import { createPackQueues } from "./pack-host-pool/pack-queues.ts";
-import { parseRunnerConfig } from "./parse-runner-config.ts";
+import { parseRunnerConfig, type RunnerConfig } from "./parse-runner-config.ts";
+import { createGrantCheck } from "./require-granted.ts";
 import { resolveDenyPaths } from "./resolve-deny-paths.ts";
 import { serveAgent } from "./serve-agent.ts";
 
@@ -31,38 +37,67 @@ function end(): void {
   process.kill(process.pid, "SIGKILL");
 }
 
-async function main(): Promise<void> {
+async function run(): Promise<void> {
   const identity = requireUnprivileged();
   const config = parseRunnerConfig(readFileSync(process.argv[2] ?? "", "utf8"));
-  const launcher = await createPackHostLauncher({
-    nodePath: config.nodePath ?? process.execPath,
-    packHostPath: config.packHostPath,
-    nodeArgs: config.nodeArgs ?? [],
-    readOnlyPaths: config.readOnlyPaths ?? [],
-  });
+  if (config.supervised === true) endWithSupervisor();
+  const launcher = await createLauncher(config, process.env["SONDE_PACK_HOST_SOCKET"]);
   const hello = {
     op: "hello" as const,
     pid: process.pid,
     ...identity,
     confinement: launcher.confinement,
+    rights: readOwnRights(),
     startedAt: new Date().toISOString(),
   };
+  const reach: Reach = process.env["SONDE_RUNNER_REACH"] === "loopback" ? "loopback" : "anywhere";
   const denyPaths = resolveDenyPaths(config.denyPaths);
   const onOverdue = createOverdueWatch(OVERDUE_GRACE_MS, (what) => {
     log("runner-stuck", what);
     end();
   });
   const queues = createPackQueues(launcher, QUEUE_LIMITS, log);
-  const serving = { hello, queues, limits: { denyPaths, onOverdue } };
+  const requireGranted = createGrantCheck(
+    config.grantsDir,
+    config.sameUid === true ? [0, identity.uid] : [0],
+  );
+  const serving = { hello, queues, limits: { denyPaths, reach, onOverdue }, requireGranted };
   if (config.heartbeat === true) setInterval(() => process.stdout.write("\n"), HEARTBEAT_MS);
-  keepConnected(config.socketPath, Math.random, (socket) => serveAgent(socket, serving), log);
+  const onAlone = config.endWithAgent === true ? end : () => undefined;
+  await listenForAgent((socket) => serveAgent(socket, serving), onAlone, log);
 }
 
-process.stdin.on("end", end).on("error", end).resume();
-try {
-  await main();
-} catch (error) {
+/**
+ * The unit of the runner says who starts pack hosts, since it takes from the runner what bubblewrap
+ * needs. A configuration that an administrator has changed may be older than the unit.
+ */
+async function createLauncher(
+  { nodePath = process.execPath, packHostPath, nodeArgs = [], readOnlyPaths = [] }: RunnerConfig,
+  packHostSocket: string | undefined,
+): Promise<PackHostLauncher> {
+  if (packHostSocket === undefined) {
+    return await createChildLauncher({ nodePath, packHostPath, nodeArgs, readOnlyPaths });
+  }
+  return createUnitLauncher(packHostSocket, (what) => {
+    log("pack-host-stuck", `${what}; the runner ends, and its pack hosts with it`);
+    end();
+  });
+}
+
+/** The supervisor holds the other end of standard input, so that it ends when the supervisor does. */
+function endWithSupervisor(): void {
+  const onEnd = (why: string): void => {
+    log("supervisor-gone", `${why}, which is the pipe of the supervisor; the runner ends`);
+    end();
+  };
+  process.stdin
+    .on("end", () => onEnd("standard input has ended"))
+    .on("error", (error) => onEnd(`standard input failed with ${error.message}`))
+    .resume();
+}
+
+run().catch((error: unknown) => {
   const { code, message } = toSondeError(error);
   log(code, message);
   process.exit(1);
-}
+});

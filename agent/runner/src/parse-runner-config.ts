@@ -2,12 +2,18 @@ import { SondeError } from "@sonde/schemas/errors";
 import { parseJson } from "@sonde/schemas/parse";
 
 export type RunnerConfig = {
-  /** The agent's unix socket. */
-  socketPath: string;
   /** The bundled pack-host.js. */
   packHostPath: string;
   /** Absolute paths that no pack may read, with everything beneath them. */
   denyPaths: string[];
+  /** The grants of this host. A read that none of them covers is refused, whatever the agent asks. */
+  grantsDir?: string;
+  /** Agent, runner and administrator are the same user, so grants may belong to that user. */
+  sameUid?: boolean;
+  /** Ends when standard input ends, since the supervisor is then gone. */
+  supervised?: boolean;
+  /** Ends when the agent has left, since the socket starts a runner again. */
+  endWithAgent?: boolean;
   /** Writes a line to stdout each second. A supervisor ends a runner that falls silent. */
   heartbeat?: boolean;
   /** Path of Node; by default the Node of this process. */
@@ -19,10 +25,13 @@ export type RunnerConfig = {
 };
 
 const FIELDS: { [K in keyof Required<RunnerConfig>]: (value: unknown) => boolean } = {
-  socketPath: isPath,
   packHostPath: isPath,
   denyPaths: (value) => Array.isArray(value) && value.every(isPath),
-  heartbeat: (value) => value === undefined || typeof value === "boolean",
+  grantsDir: (value) => value === undefined || isPath(value),
+  sameUid: isOptionalFlag,
+  supervised: isOptionalFlag,
+  endWithAgent: isOptionalFlag,
+  heartbeat: isOptionalFlag,
   nodePath: (value) => value === undefined || isPath(value),
   nodeArgs: (value) => value === undefined || (Array.isArray(value) && value.every(isFlag)),
   readOnlyPaths: (value) => value === undefined || (Array.isArray(value) && value.every(isPath)),
@@ -49,6 +58,10 @@ export function parseRunnerConfig(text: string): RunnerConfig {
 
 function isPath(value: unknown): boolean {
   return typeof value === "string" && /^\/[^\0]{1,1000}$/.test(value) && !value.endsWith("/");
+}
+
+function isOptionalFlag(value: unknown): boolean {
+  return value === undefined || typeof value === "boolean";
 }
 
 function isFlag(value: unknown): boolean {

@@ -2,7 +2,7 @@ import { mkdirSync, mkdtempSync, realpathSync, rmSync, symlinkSync, writeFileSyn
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, expect, test } from "vitest";
-import { parseReadOutcomes } from "@sonde/schemas/reads";
+import { parseRunnerOutcomes } from "@sonde/schemas/reads";
 import { performReads } from "./powers/powers.ts";
 import { resolveDenyPaths } from "./resolve-deny-paths.ts";
 
@@ -18,7 +18,7 @@ test("a data folder that is a link denies the folder behind it", async () => {
   const source = { kind: "file", path, timeoutMs: 1000, maxBytes: 100 } as const;
   const reads = [{ name: "it", source, values: {} }];
   const { outcomes } = await performReads(reads, 2000, { denyPaths, onOverdue() {} });
-  const done = parseReadOutcomes(JSON.parse(outcomes.toString("utf8")));
+  const done = parseRunnerOutcomes(JSON.parse(outcomes.toString("utf8")));
   expect(done["it"]).toMatchObject({ ok: false, failure: { code: "READ_NOT_GRANTED" } });
 });
 

@@ -2,6 +2,7 @@ import type { Socket } from "node:net";
 import { toSondeError } from "@sonde/schemas/errors";
 import {
   type Failure,
+  type FilledRead,
   type ReadOutcome,
   type RunnerHello,
   type RunnerReplyHead,
@@ -12,7 +13,13 @@ import { type ReadLimits, performReads } from "./powers/powers.ts";
 import { FrameReader, encodeBody, encodeStreamFrame } from "@sonde/schemas/wire";
 import type { PackQueues } from "./pack-host-pool/pack-queues.ts";
 
-export type Serving = { hello: RunnerHello; queues: PackQueues; limits: ReadLimits };
+export type Serving = {
+  hello: RunnerHello;
+  queues: PackQueues;
+  limits: ReadLimits;
+  /** @throws SondeError READ_NOT_GRANTED for reads that no grant of this host covers */
+  requireGranted: (reads: readonly FilledRead[]) => void;
+};
 
 type Reply = { head: RunnerHello | RunnerReplyHead; body?: Uint8Array };
 type ReadRequest = Extract<RunnerRequest, { op: "read" }>;
@@ -21,11 +28,15 @@ type ReadRequest = Extract<RunnerRequest, { op: "read" }>;
 const MAX_READING = 64;
 
 /**
- * Serves the agent on one connection until that ends. The agent is trusted. A broken
- * frame ends the connection.
+ * Serves the agent on one connection until that ends. The agent decides which calls are answered;
+ * what may be read at all, the grants of root decide here once more. A broken frame ends the
+ * connection.
  */
-export function serveAgent(socket: Socket, { hello, queues, limits }: Serving): void {
-  let reading = 0;
+export function serveAgent(
+  socket: Socket,
+  { hello, queues, limits, requireGranted }: Serving,
+): void {
+  const reading = new Map<number, AbortController>();
   const send = ({ head, body }: Reply): void => {
     if (socket.writable) socket.write(encodeStreamFrame(head, body));
   };
@@ -39,20 +50,27 @@ export function serveAgent(socket: Socket, { hello, queues, limits }: Serving): 
       else send(refusal);
     }
   };
+  const read = async ({ id, reads, timeoutMs }: ReadRequest): Promise<void> => {
+    requireGranted(reads);
+    const ending = new AbortController();
+    reading.set(id, ending);
+    try {
+      const { signal } = ending;
+      const { outcomes, traces } = await performReads(reads, timeoutMs, { ...limits, signal });
+      send({ head: { id, op: "read", traces }, body: outcomes });
+    } finally {
+      reading.delete(id);
+    }
+  };
   const perform = async (request: RunnerRequest, input: Buffer): Promise<void> => {
     const { id } = request;
     switch (request.op) {
       case "read":
-        if (reading >= MAX_READING) return send(refuseReads(request, BUSY));
-        reading++;
-        try {
-          const { reads, timeoutMs } = request;
-          const { outcomes, traces } = await performReads(reads, timeoutMs, limits);
-          send({ head: { id, op: "read", traces }, body: outcomes });
-        } finally {
-          reading--;
-        }
+        if (reading.size >= MAX_READING) return send(refuseReads(request, BUSY));
+        await read(request);
         return;
+      case "cancel":
+        return reading.get(id)?.abort();
       case "run": {
         const started = performance.now();
         const outcome = await queues.run({ ...request, input });
@@ -86,6 +104,7 @@ function refuse(request: RunnerRequest, failure: Failure): Reply | null {
       return refuseReads(request, failure);
     case "run":
       return { head: { id: request.id, op: "run", failure, ms: 0 } };
+    case "cancel":
     case "drop":
       return null;
   }

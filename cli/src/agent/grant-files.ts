@@ -1,52 +1,82 @@
-import {
-  chmodSync,
-  closeSync,
-  fchmodSync,
-  fsyncSync,
-  mkdirSync,
-  openSync,
-  renameSync,
-  rmSync,
-  writeSync,
-} from "node:fs";
+import { chmodSync, mkdirSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { join } from "node:path";
-import type { GrantFile, PackExplanation } from "@sonde/schemas/agent";
+import { replaceFile } from "@sonde/files";
+import { type GrantFile, type PackExplanation, parseGrantFile } from "@sonde/schemas/agent";
+import type { Requires } from "@sonde/schemas/manifest";
+import { parseJson } from "@sonde/schemas/parse";
+import { listItems, pickItems } from "@sonde/sources";
 
 /**
- * Writes a grant with exactly the requirements of the archive that was shown. The write is atomic
- * and durable. The file belongs to the user who runs this command; the agent accepts only files of
+ * Writes a grant of these items of the archive that was shown, and that the others were withheld. Its
+ * holes for endpoints take these. The
+ * write is atomic and durable. The file belongs to the user who runs this command; the agent accepts only files of
  * root (without root: of its own user).
  */
 export function writeGrant(
   folder: string,
   shown: PackExplanation,
+  { items, endpoints = [] }: { items: ReadonlySet<string>; endpoints?: readonly string[] },
   approvedBy: string,
   now: Date,
 ): void {
+  const withheld = pickItems(shown.requires, (item) => !items.has(item));
   const grant: GrantFile = {
     pack: shown.name,
     digest: shown.digest,
-    requires: shown.requires,
+    requires: pickItems(shown.requires, (item) => items.has(item)),
+    ...(listItems(withheld).length > 0 && { withheld }),
+    windows: shown.windows.filter(({ of }) => items.has(of)),
+    ...(endpoints.length > 0 && { endpoints: [...endpoints] }),
     approvedBy,
     approvedAt: now.toISOString(),
   };
   if (mkdirSync(folder, { recursive: true }) !== undefined) chmodSync(folder, 0o755);
-  const path = grantPath(folder, shown.name);
-  const file = openSync(`${path}.new`, "w", 0o644);
-  try {
-    // Independent of the umask: the agent runs as another user and must be able to read the file.
-    fchmodSync(file, 0o644);
-    writeSync(file, `${JSON.stringify(grant, null, 2)}\n`);
-    fsyncSync(file);
-  } finally {
-    closeSync(file);
-  }
-  renameSync(`${path}.new`, path);
+  replaceFile(grantPath(folder, shown.name), `${JSON.stringify(grant, null, 2)}\n`);
 }
 
 /** Deletes the grant. The agent stops the pack at its next reload. */
 export function removeGrant(folder: string, pack: string): void {
   rmSync(grantPath(folder, pack), { force: true });
+}
+
+/**
+ * The groups of each grant that has any.
+ *
+ * @throws SondeError CONFIG_INVALID for a file that is no grant
+ */
+export function listGrantedGroups(folder: string): string[][] {
+  return readRequires(folder)
+    .map(({ groups }) => groups)
+    .filter((groups) => groups.length > 0);
+}
+
+/** A runner besides the one that every agent has: its groups, and whether it may reach other hosts. */
+export type RunnerNeed = { groups: readonly string[]; reachesHosts: boolean };
+
+/**
+ * The runners that the grants need, as `listGrantedGroups`. A pack with groups that asks other hosts
+ * needs two.
+ *
+ * @throws SondeError CONFIG_INVALID for a file that is no grant
+ */
+export function listGrantedRunners(folder: string): RunnerNeed[] {
+  return readRequires(folder).flatMap(needsOf);
+}
+
+/** The runners that these requirements need. */
+export function needsOf({ groups, hosts = [] }: Pick<Requires, "groups" | "hosts">): RunnerNeed[] {
+  return [
+    ...(groups.length > 0 ? [{ groups, reachesHosts: false }] : []),
+    ...(hosts.length > 0 ? [{ groups, reachesHosts: true }] : []),
+  ];
+}
+
+function readRequires(folder: string): Requires[] {
+  const files = readdirSync(folder).filter((name) => name.endsWith(".json"));
+  return files.map((name) => {
+    const bytes = readFileSync(join(folder, name));
+    return parseGrantFile(parseJson(bytes, name, "CONFIG_INVALID")).requires;
+  });
 }
 
 function grantPath(folder: string, pack: string): string {

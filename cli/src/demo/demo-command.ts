@@ -1,12 +1,20 @@
+import { join } from "node:path";
 import type { Command } from "commander";
 import { layoutOf, resolveDataFolder } from "../data-layout.ts";
-import { runAttacks } from "./run-attacks.ts";
-import { findRunningSystem } from "./running-system.ts";
+import { findRunningSystem } from "../running-system.ts";
 
 type Options = { data?: string; json?: boolean };
 
-/** `npm run demo:attack`: attacks the running system and shows the error code that refused each. */
-export function addDemoCommand(program: Command, print: (text: string) => void): void {
+/**
+ * `npm run demo:attack`: attacks the running system and shows the error code that refused each.
+ *
+ * @param workspace the clone, from whose sources the attacks run, because they build packs
+ */
+export function addDemoCommand(
+  program: Command,
+  print: (text: string) => void,
+  workspace: string,
+): void {
   program
     .command("demo-attack")
     .description("attack the running system and show the error code of each refusal")
@@ -14,6 +22,9 @@ export function addDemoCommand(program: Command, print: (text: string) => void):
     .option("--json", "print one JSON line")
     .action(async (options: Options) => {
       const layout = layoutOf(resolveDataFolder(options.data, process.env));
+      const { runAttacks } = (await import(
+        join(workspace, "cli/src/demo/run-attacks.ts")
+      )) as typeof import("./run-attacks.ts");
       const system = await findRunningSystem(layout);
       const outcomes = await runAttacks(system, ({ attack, code, message, refused }) => {
         if (options.json) return;

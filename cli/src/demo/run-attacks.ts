@@ -4,7 +4,7 @@ import { createPublisherKey, signArchive } from "@sonde/pack-sdk/sign";
 import { SondeError, type ErrorCode, fromStated, toSondeError } from "@sonde/schemas/errors";
 import { askTool } from "../start/first-question.ts";
 import { buildDemoPack, ESCAPING_PATH, FORBIDDEN_FILE } from "./demo-pack.ts";
-import type { RunningSystem } from "./running-system.ts";
+import type { RunningSystem } from "../running-system.ts";
 import { clearStage, type Stage, setStage } from "./stage.ts";
 
 /** Outcome of one attack. `code` is null when nothing refused it. */

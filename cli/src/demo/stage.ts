@@ -1,14 +1,16 @@
+import type { KeyObject } from "node:crypto";
 import { setTimeout as sleep } from "node:timers/promises";
-import { createPublisherKey } from "@sonde/pack-sdk/sign";
 import type { BuiltPack } from "@sonde/pack-sdk/build";
+import { createPublisherKey } from "@sonde/pack-sdk/sign";
 import { isErrorCode, SondeError } from "@sonde/schemas/errors";
 import { type PackState } from "@sonde/schemas/wire";
-import type { KeyObject } from "node:crypto";
+import { everyItem } from "../agent/choose-items.ts";
 import { removeGrant, writeGrant } from "../agent/grant-files.ts";
 import { addPublisher } from "../registry-operator-client.ts";
-import { addTrustedKey, readTrustPolicy, writeTrustPolicy } from "../trust-policy-file.ts";
+import { requireRegistryListener } from "../require-listener.ts";
+import type { RunningSystem } from "../running-system.ts";
+import { addTrustedKey, changeTrustPolicy, readTrustPolicy } from "../trust-policy-file.ts";
 import { DEMO_PACK, DEMO_PUBLISHER } from "./demo-pack.ts";
-import type { RunningSystem } from "./running-system.ts";
 
 const WAIT_MS = 60_000;
 
@@ -27,9 +29,9 @@ export async function setStage(system: RunningSystem): Promise<Stage> {
   const { layout, registryUrl, hub, agent, agentName } = system;
   const key = await createPublisherKey();
   const { token } = await addPublisher(layout.registrySocket, DEMO_PUBLISHER, key.publicKeyPem);
-  const policy = readTrustPolicy(layout.trustPolicy);
-  if (policy === null) throw new SondeError("NOT_FOUND", `expected ${layout.trustPolicy}`);
-  writeTrustPolicy(layout.trustPolicy, addTrustedKey(policy, DEMO_PUBLISHER, key.publicKeyPem));
+  changeTrustPolicy(layout.trustPolicy, (policy) =>
+    addTrustedKey(policy, DEMO_PUBLISHER, key.publicKeyPem),
+  );
   const untilState = async (version: string, state: PackState) => {
     for (const end = Date.now() + WAIT_MS; Date.now() < end; await sleep(100)) {
       const packs = await agent.packs();
@@ -48,7 +50,13 @@ export async function setStage(system: RunningSystem): Promise<Stage> {
     },
     async approve() {
       const shown = await agent.explain(DEMO_PACK);
-      writeGrant(layout.grants, shown, "npm run demo:attack", new Date());
+      writeGrant(
+        layout.grants,
+        shown,
+        { items: everyItem(shown) },
+        "npm run demo:attack",
+        new Date(),
+      );
       await agent.reload();
       await untilState(shown.version, "active");
     },
@@ -66,6 +74,7 @@ async function putVersion(
   form.append("bundle", new Blob([bundle]), "bundle.json");
   form.append("archive", new Blob([Uint8Array.from(archive)]), "archive.tgz");
   const headers = { authorization: `Bearer ${token}` };
+  requireRegistryListener(address);
   const response = await fetch(address, { method: "PUT", headers, body: form });
   if (response.ok) return;
   const { error } = (await response.json()) as { error?: { code?: unknown; message?: unknown } };
@@ -83,8 +92,9 @@ export async function clearStage(system: RunningSystem): Promise<void> {
   if (ordered.some(({ name }) => name === DEMO_PACK)) await hub.removePack(agentName, DEMO_PACK);
   removeGrant(layout.grants, DEMO_PACK);
   await agent.reload();
-  const policy = readTrustPolicy(layout.trustPolicy);
-  if (policy === null || policy.publishers[DEMO_PUBLISHER] === undefined) return;
-  const { [DEMO_PUBLISHER]: _gone, ...publishers } = policy.publishers;
-  writeTrustPolicy(layout.trustPolicy, { ...policy, publishers });
+  if (readTrustPolicy(layout.trustPolicy)?.publishers[DEMO_PUBLISHER] === undefined) return;
+  changeTrustPolicy(layout.trustPolicy, (policy) => {
+    const { [DEMO_PUBLISHER]: _gone, ...publishers } = policy.publishers;
+    return { ...policy, publishers };
+  });
 }

@@ -40,7 +40,7 @@ export async function auditRegistry(
     }
     audit.archives += 1;
     try {
-      await fetchLogged(source.registry, entry);
+      await fetchLogged(source, entry);
     } catch (thrown) {
       if (!(thrown instanceof SondeError)) throw thrown;
       audit.problems.push({ pack, code: thrown.code, message: thrown.message });

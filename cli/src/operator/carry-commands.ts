@@ -4,21 +4,14 @@ import { SondeError } from "@sonde/schemas/errors";
 import { type ImportReport } from "@sonde/schemas/registry";
 import { digestOf } from "@sonde/trust/archive";
 import type { Command } from "commander";
+import { type Print, startDataCommand } from "../data-command.ts";
 import { layoutOf, resolveDataFolder } from "../data-layout.ts";
 import { importExport } from "../registry-operator-client.ts";
 import { readTrustPolicy } from "../trust-policy-file.ts";
-import { writeAtomically } from "../write-atomically.ts";
+import { replaceFile } from "@sonde/files";
 import { exportRegistry, type RegistryExport } from "./export-registry.ts";
 import { readTrustedRoot } from "./read-trusted-root.ts";
-import {
-  type Options,
-  type Print,
-  readSource,
-  showProgress,
-  socketOf,
-  startCommand,
-  startOrder,
-} from "./start-command.ts";
+import { type Options, readSource, showProgress, socketOf, startOrder } from "./start-command.ts";
 
 type ExportOptions = Options & {
   to: string;
@@ -32,7 +25,7 @@ type ExportOptions = Options & {
  * connection to it.
  */
 export function addCarryCommands(registry: Command, print: Print): void {
-  startCommand(registry, "export <url>", "write a registry's log and archives into one file")
+  startDataCommand(registry, "export <url>", "write a registry's log and archives into one file")
     .requiredOption("--to <file>", "the file to write; an existing one is replaced")
     .option("--log-key <key>", "the key of its log; by default the one this host pins")
     .option("--trusted-root <file>", "include this root of Sigstore; by default the pinned one")
@@ -89,7 +82,7 @@ type PutRoot = { file: string; digest: string };
 function putTrustedRoot(text: string, { data }: Options): PutRoot {
   const { importedTrustedRoot: file } = layoutOf(resolveDataFolder(data, process.env));
   mkdirSync(dirname(file), { recursive: true });
-  writeAtomically(file, text);
+  replaceFile(file, text);
   return { file, digest: digestOf(Buffer.from(text)) };
 }
 

@@ -1,4 +1,12 @@
-import { existsSync, mkdtempSync, readFileSync, readdirSync, rmSync } from "node:fs";
+import {
+  existsSync,
+  mkdtempSync,
+  readFileSync,
+  readdirSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { SondeError } from "@sonde/schemas/errors";
@@ -133,4 +141,14 @@ test("the exporter waits when the registry limits its rate", async () => {
 
 test("a path that cannot be written is reported", async () => {
   expect(await refusalOf({ to: join(folder, "none/packs.tar") })).toBe("RIGHT_MISSING");
+});
+
+// Attack class 51: another user of a shared folder puts a link at the temporary file's path.
+test("an export is not written through a link", async () => {
+  const victim = join(folder, "victim");
+  writeFileSync(victim, "untouched");
+  symlinkSync(victim, `${file}.new`);
+  await run();
+  expect(readFileSync(victim, "utf8")).toBe("untouched");
+  expect(existsSync(`${file}.new`)).toBe(false);
 });

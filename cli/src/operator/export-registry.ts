@@ -72,13 +72,13 @@ async function writeExport(file: FileHandle, request: ExportRequest): Promise<Re
     file.writeFile(encodeMember(member, bytes));
   const log = await walkLog(source, {
     async readCheckpoint() {
-      const note = await logFilesOf(source.registry).readCheckpoint();
+      const note = await logFilesOf(source).readCheckpoint();
       await put(CHECKPOINT, Buffer.from(note));
       if (trustedRoot !== null) await put(TRUSTED_ROOT, Buffer.from(trustedRoot));
       return note;
     },
     async readTile(id) {
-      const bytes = await logFilesOf(source.registry).readTile(id);
+      const bytes = await logFilesOf(source).readTile(id);
       await put(entriesMember(id), bytes);
       return bytes;
     },
@@ -90,10 +90,10 @@ async function writeExport(file: FileHandle, request: ExportRequest): Promise<Re
     // An earlier export may have left out a version that was quarantined at that time.
     else if (entry.logIndex < since && !log.wasQuarantined(entry)) exported.earlier += 1;
     else {
-      await put(archiveMember(entry.digest), await fetchLogged(source.registry, entry));
+      await put(archiveMember(entry.digest), await fetchLogged(source, entry));
       const member = bundleMember(entry.digest);
       const path = `api/v1/packs/${entry.name}/${entry.version}/bundle`;
-      const bundle = await fetchFile(source.registry, path, member.maxBytes);
+      const bundle = await fetchFile(source, path, member.maxBytes);
       if (bundle === null) throw new SondeError("NOT_FOUND", `expected ${path}, got none`);
       await put(member, bundle);
       exported.archives += 1;

@@ -1,63 +1,33 @@
-import { readFileSync } from "node:fs";
-import { SondeError } from "@sonde/schemas/errors";
-import { type AgentDetail, type RegistryLogStatus } from "@sonde/schemas/hub";
-import { parseJson } from "@sonde/schemas/parse";
+import type { RegistryLogStatus } from "@sonde/schemas/hub";
 import type { Command } from "commander";
-import { describeReport } from "../agent/describe-pack.ts";
-import { type DataLayout, layoutOf, resolveDataFolder } from "../data-layout.ts";
-import { createHubClient, type HubClient } from "../hub-client.ts";
-import { parsePackName, readPackSpec } from "./read-pack-spec.ts";
+import { startDataCommand } from "../data-command.ts";
+import { connectHub, type HubOptions } from "./connect-hub.ts";
+import { addHubAuditCommand } from "./hub-audit-command.ts";
+import { addHubKeyCommands } from "./hub-key-commands.ts";
+import { addHubPackCommands } from "./hub-pack-commands.ts";
+import { parsePackName } from "./read-pack-spec.ts";
+import { addSigningKeyCommands } from "./signing-key-commands.ts";
 
-type Options = { data?: string; json?: boolean; agent?: string };
-
-/** `sonde hub ...`: decisions of the hub's operator, such as which agents have which packs. */
-export function addHubCommands(program: Command, print: (text: string) => void): void {
-  const hub = program.command("hub").description("decide which packs an agent should have");
-  const add = (usage: string, description: string) =>
-    hub
-      .command(usage)
-      .description(description)
-      .option("--data <folder>", "the data folder that `npm start` used")
-      .option("--json", "print JSON");
-  const show = (agent: AgentDetail, pack: string, options: Options) => {
-    if (options.json) return print(JSON.stringify(agent));
-    const wanted = agent.desired.find(({ name }) => name === pack);
-    const present = agent.packs.filter(({ name }) => name === pack).map(describeReport);
-    print(
-      [
-        `${agent.name} should have ${wanted === undefined ? `no ${pack}` : `${pack} ${wanted.version}`}.`,
-        ...present,
-        ...(wanted === undefined ? [] : [`On that host: sonde agent approve ${pack}`]),
-      ].join("\n"),
-    );
-  };
-
-  add(
-    "install <pack@version>",
-    "make an agent fetch and verify a version, or the newest of a range; a person on its host then approves it",
-  )
-    .option("--agent <name>", "which agent; by default the only one")
-    .action(async (spec: string, options: Options) => {
-      const { pack, version } = readPackSpec(spec);
-      const client = connect(options);
-      const agent = await chooseAgent(client, options.agent);
-      show(await client.assignPack(agent, pack, version), pack, options);
-    });
-
-  add("remove <pack>", "remove a pack from an agent; its tools disappear")
-    .option("--agent <name>", "which agent; by default the only one")
-    .action(async (pack: string, options: Options) => {
-      parsePackName(pack);
-      const client = connect(options);
-      const agent = await chooseAgent(client, options.agent);
-      show(await client.removePack(agent, pack), pack, options);
-    });
+/**
+ * `sonde hub ...`: decisions of the hub's operator, such as which agents have which packs.
+ *
+ * @returns the command
+ */
+export function addHubCommands(program: Command, print: (text: string) => void): Command {
+  const hub = program
+    .command("hub")
+    .description("the packs of the hub's agents, its keys and its audit log");
+  const add = (usage: string, description: string) => startDataCommand(hub, usage, description);
+  addHubKeyCommands(hub, print);
+  addSigningKeyCommands(hub, print);
+  addHubAuditCommand(hub, print);
+  addHubPackCommands(hub, print);
 
   add(
     "registry",
     "the hub's position in the registry's log, and agents that were shown another log; fails on any problem",
-  ).action(async (options: Options) => {
-    const status = await connect(options).readRegistry();
+  ).action(async (options: HubOptions) => {
+    const status = await connectHub(options).client.readRegistry();
     print(options.json ? JSON.stringify(status) : describeLog(status));
     if (status.problem !== null || status.forks.length > 0) process.exitCode = 1;
   });
@@ -65,9 +35,9 @@ export function addHubCommands(program: Command, print: (text: string) => void):
   add(
     "approve-tools <pack>",
     "approve what changed in a pack's tool descriptions or parameters",
-  ).action(async (pack: string, options: Options) => {
+  ).action(async (pack: string, options: HubOptions) => {
     parsePackName(pack);
-    const client = connect(options);
+    const { client } = connectHub(options);
     const wanted = (await client.listAgents()).flatMap(({ desired }) =>
       desired.filter(({ name }) => name === pack).map(({ digest }) => digest),
     );
@@ -84,6 +54,7 @@ export function addHubCommands(program: Command, print: (text: string) => void):
         : probes.map((probe) => `approved ${probe}`).join("\n") || "nothing was held",
     );
   });
+  return hub;
 }
 
 /** Output of `sonde hub registry` for a person. */
@@ -101,36 +72,4 @@ function describeLog({ registry, head, at, problem, forks, elsewhere }: Registry
         `${agent} follows another registry's log, which cannot be compared: ${logKey}`,
     ),
   ].join("\n");
-}
-
-function connect(options: Options): HubClient {
-  const layout = layoutOf(resolveDataFolder(options.data, process.env));
-  const endpoints = parseJson(
-    readOwn(layout, layout.endpoints),
-    layout.endpoints,
-    "CONFIG_INVALID",
-  );
-  const { hubUrl } = endpoints as { hubUrl: string };
-  return createHubClient(hubUrl, readOwn(layout, layout.operatorKey).trim());
-}
-
-function readOwn(layout: DataLayout, file: string): string {
-  try {
-    return readFileSync(file, "utf8");
-  } catch (cause) {
-    throw new SondeError(
-      "RIGHT_MISSING",
-      `cannot read ${file}: expected the user who started Sonde with --data ${layout.root}`,
-      { cause },
-    );
-  }
-}
-
-async function chooseAgent(client: HubClient, wanted: string | undefined): Promise<string> {
-  if (wanted !== undefined) return wanted;
-  const agents = await client.listAgents();
-  const [only] = agents;
-  if (only !== undefined && agents.length === 1) return only.name;
-  const names = agents.map(({ name }) => name).join(", ");
-  throw new SondeError("BAD_REQUEST", `expected --agent with one of: ${names}`);
 }

@@ -1,24 +1,14 @@
 import { SondeError } from "@sonde/schemas/errors";
 import { type FollowedRegistry, pickRegistry } from "@sonde/schemas/trust";
 import type { Command } from "commander";
+import { startDataCommand } from "../data-command.ts";
 import { layoutOf, resolveDataFolder } from "../data-layout.ts";
 import { readTrustPolicy } from "../trust-policy-file.ts";
 
 export type Options = { data?: string; json?: boolean; socket?: string };
-export type Print = (text: string) => void;
-
-/** Options that all commands about a registry share. */
-export function startCommand(parent: Command, usage: string, description: string): Command {
-  return parent
-    .command(usage)
-    .description(description)
-    .option("--data <folder>", "the data folder that `npm start` used")
-    .option("--json", "print JSON");
-}
-
 /** Starts a subcommand that only the operator of a running registry can use. */
 export function startOrder(parent: Command, usage: string, description: string): Command {
-  return startCommand(parent, usage, description).option(
+  return startDataCommand(parent, usage, description).option(
     "--socket <path>",
     "the operator's socket of a registry that `npm start` did not start",
   );

@@ -1,7 +1,10 @@
+import { execFile } from "node:child_process";
+import { generateKeyPairSync } from "node:crypto";
 import {
   chmodSync,
   mkdirSync,
   mkdtempSync,
+  readdirSync,
   readFileSync,
   rmSync,
   symlinkSync,
@@ -9,6 +12,7 @@ import {
 } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
+import { promisify } from "node:util";
 import { parseTrustPolicy, type TrustPolicy } from "@sonde/schemas/trust";
 import { buildSamplePolicy } from "@sonde/trust/testing";
 import { createTestSigstore } from "@sonde/trust/testing/sigstore";
@@ -17,6 +21,7 @@ import { afterAll, expect, test } from "vitest";
 import { layoutOf } from "../data-layout.ts";
 import { addTrustCommands } from "./trust-commands.ts";
 
+const execFileAsync = promisify(execFile);
 const data = mkdtempSync(path.join(tmpdir(), "sonde-trust-"));
 const { trustPolicy } = layoutOf(data);
 const rootFile = path.join(data, "trusted-root.json");
@@ -43,6 +48,15 @@ const refusalOf = (...args: string[]): Promise<string> =>
 const read = (): TrustPolicy => parseTrustPolicy(JSON.parse(readFileSync(trustPolicy, "utf8")));
 
 const who = ["--issuer", "https://issuer.example", "--identity", "https://example.com/acme"];
+
+test("attack 8: a policy that has a publisher twice is refused and not written", async () => {
+  const kept = readFileSync(trustPolicy, "utf8");
+  const twice = kept.replace("{", '{"publishers":{},');
+  writeFileSync(trustPolicy, twice);
+  expect(await refusalOf("add", "acme", ...who, "--trusted-root", rootFile)).toBe("CONFIG_INVALID");
+  expect(readFileSync(trustPolicy, "utf8")).toBe(twice);
+  writeFileSync(trustPolicy, kept);
+});
 
 test("an identity needs a pinned root, and both are stored", async () => {
   expect(await refusalOf("add", "acme", ...who)).toBe("BAD_REQUEST");
@@ -104,4 +118,28 @@ test("a root from a file can be pinned, if it is valid", async () => {
   expect(await refusalOf("update-root", "--from", file)).toBe("CONFIG_INVALID");
   expect(await refusalOf("update-root", "--from", `${file}.none`)).toBe("NOT_FOUND");
   expect(read().trustedRoot).toEqual(other);
+});
+
+test("attack 74: six commands at once keep all six keys, each having said so", async () => {
+  const names = ["one", "two", "three", "four", "five", "six"];
+  writeFileSync(trustPolicy, JSON.stringify(buildSamplePolicy({})));
+  const program = path.resolve(import.meta.dirname, "../sonde.ts");
+  const said = await Promise.all(
+    names.map(async (name) => {
+      const { publicKey } = generateKeyPairSync("rsa", { modulusLength: 3072 });
+      const keyFile = path.join(data, `${name}.pub`);
+      writeFileSync(keyFile, publicKey.export({ type: "spki", format: "pem" }));
+      const args = ["--conditions=sonde:source", program, "trust", "add", name, "--key", keyFile];
+      const { stdout } = await execFileAsync(process.execPath, [...args, "--data", data]);
+      // Durable once it is said: whatever ends this command's machine now, the key is there.
+      expect(read().publishers[name]?.keys).toHaveLength(1);
+      return stdout;
+    }),
+  );
+  expect(said.filter((text) => text.includes("are accepted"))).toHaveLength(6);
+  expect(Object.keys(read().publishers).toSorted()).toEqual(names.toSorted());
+  expect(readdirSync(path.dirname(trustPolicy)).toSorted()).toEqual([
+    "trust.json",
+    "trust.json.lock",
+  ]);
 });

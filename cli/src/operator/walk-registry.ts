@@ -1,7 +1,7 @@
 import { SondeError } from "@sonde/schemas/errors";
 import { parseJson } from "@sonde/schemas/parse";
 import { type PublishEntry, parseRegistryEntry } from "@sonde/schemas/registry";
-import { type FollowedRegistry } from "@sonde/schemas/trust";
+import type { FollowedRegistry, RegistryPlace } from "@sonde/schemas/trust";
 import { type LogHead } from "@sonde/schemas/wire";
 import { createTileReader, fetchCheckpoint, fetchFile } from "@sonde/trust/admit";
 import { MAX_ARCHIVE_BYTES, readLoggedArchive } from "@sonde/trust/archive";
@@ -31,7 +31,7 @@ export type WalkedLog = {
 /** What was read of one log. */
 export type LogFiles = Pick<FollowLogRequest, "readCheckpoint" | "readTile">;
 
-export function logFilesOf(registry: string): LogFiles {
+export function logFilesOf(registry: RegistryPlace): LogFiles {
   return {
     readCheckpoint: () => fetchCheckpoint(registry),
     readTile: createTileReader(registry),
@@ -44,18 +44,18 @@ export function logFilesOf(registry: string): LogFiles {
  * @throws SondeError REGISTRY_LOG_INCONSISTENT, REGISTRY_UNAVAILABLE, CONFIG_INVALID
  */
 export async function walkLog(
-  { registry, logKey, logHeadMaxAgeHours }: FollowedRegistry,
-  files: LogFiles = logFilesOf(registry),
+  source: FollowedRegistry,
+  files: LogFiles = logFilesOf(source),
 ): Promise<WalkedLog> {
   const published: LoggedVersion[] = [];
   const quarantines: Extract<StopEntry, { type: "quarantine" }>[] = [];
   const { frontier, checkpoint } = await followLog({
-    key: parseNoteKey(logKey),
+    key: parseNoteKey(source.logKey),
     from: EMPTY_FRONTIER,
     ...files,
     seen: [],
     now: new Date(),
-    maxHeadAgeHours: logHeadMaxAgeHours,
+    maxHeadAgeHours: source.logHeadMaxAgeHours,
     onEntry(bytes, logIndex) {
       const value = parseJson(bytes, "registry log entry", "REGISTRY_LOG_INCONSISTENT");
       const entry = parseRegistryEntry(value);
@@ -84,7 +84,7 @@ export function describePack({ name, version }: Pick<PublishEntry, "name" | "ver
  *
  * @throws SondeError NOT_FOUND, DIGEST_MISMATCH, ARCHIVE_INVALID, REGISTRY_UNAVAILABLE
  */
-export async function fetchLogged(registry: string, entry: PublishEntry): Promise<Buffer> {
+export async function fetchLogged(registry: RegistryPlace, entry: PublishEntry): Promise<Buffer> {
   const path = `api/v1/packs/${entry.name}/${entry.version}/archive`;
   const archive = await fetchFile(registry, path, MAX_ARCHIVE_BYTES);
   if (archive === null) throw new SondeError("NOT_FOUND", "expected the archive, got none");

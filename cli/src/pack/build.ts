@@ -2,6 +2,7 @@ import { mkdir, writeFile } from "node:fs/promises";
 import path from "node:path";
 import { type BuiltPack, buildPack } from "@sonde/pack-sdk/build";
 import type { Requires } from "@sonde/schemas/manifest";
+import { describeSecrets } from "@sonde/sources";
 import type { AddCommand } from "./add-command.ts";
 import { startCommand } from "./add-command.ts";
 
@@ -32,7 +33,16 @@ function describe(built: BuiltPack, file: string): object {
     version,
     requires,
     probes,
+    warnings: findSecrets(built),
   };
+}
+
+/** Sources that can read what is usually secret. Administrators will ask why. */
+function findSecrets({ manifest }: BuiltPack): string[] {
+  return Object.entries(manifest.sources).flatMap(([name, source]) => {
+    const secrets = describeSecrets(source);
+    return secrets === null ? [] : [`source ${name}: ${secrets}`];
+  });
 }
 
 function explain(built: BuiltPack, file: string): string {
@@ -43,6 +53,7 @@ function explain(built: BuiltPack, file: string): string {
     `  ${built.digest}, ${built.archive.length} bytes`,
     "Whoever installs it will be asked to grant:",
     ...explainRequires(requires),
+    ...findSecrets(built).map((secret) => `  warning: ${secret}`),
     `Probes: ${[...built.capabilities.keys()].join(", ")}`,
     ...above.map(
       ([probe, capability]) =>

@@ -31,6 +31,7 @@ async function run(args: string[], env = { SONDE_PUBLISH_TOKEN: "t0ken" }) {
     out: (text) => out.push(text),
     err: (text) => out.push(text),
     env: new Map(Object.entries(env)),
+    untilStopped: () => AbortSignal.abort(),
   });
   return { code, out: out.join("\n") };
 }

@@ -1,6 +1,7 @@
 import { SondeError } from "@sonde/schemas/errors";
 import { type Manifest, parseManifestShape } from "@sonde/schemas/manifest";
 import { parsePackVersions, parsePublishedVersion } from "@sonde/schemas/registry";
+import { describeWindow } from "@sonde/sources";
 import { diffPermissions, findPrevious, type PermissionDiff } from "@sonde/trust/pack";
 import { requestRegistry } from "./registry-request.ts";
 
@@ -38,6 +39,7 @@ export function describePermissionDiff(diff: PermissionDiff): string {
   const lines = [
     ...Object.entries(added).flatMap(([kind, names]) => list(`+ ${kind}`, names)),
     ...Object.entries(removed).flatMap(([kind, names]) => list(`- ${kind}`, names)),
+    ...list("+ reads", diff.wider.map(describeWindow)),
     ...list("+ probes", probes.added),
     ...list("- probes", probes.removed),
     ...probes.raised.map(({ probe, ...level }) => `  ! ${probe}: ${level.from} -> ${level.to}`),

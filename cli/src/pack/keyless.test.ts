@@ -44,6 +44,7 @@ async function run(args: string[], env: Record<string, string> = {}): Promise<En
     out: (text) => out.push(text),
     err: (text) => err.push(text),
     env: new Map(Object.entries(env)),
+    untilStopped: () => AbortSignal.abort(),
   });
   return { code, out: out.join("\n"), err: err.join("\n") };
 }
@@ -86,6 +87,8 @@ test.each(["1", "2"] as const)(
     expect(out).toContain("acme/hello 1.0.0 is genuine");
     expect(out).toContain(`signed by acme (${JOB} by ${services.issuer}, repository 1234, 20`);
     expect(out).toContain("a timestamp authority saw it at 20");
+    const claimed = await run(["verify", archive]);
+    expect(claimed.out).toContain(`says that ${JOB} by ${services.issuer} signed it;`);
     for (const wrong of [
       expecting(`${JOB}x`, "--repository-id", "1234"),
       expecting(JOB, "--repository-id", "1235"),

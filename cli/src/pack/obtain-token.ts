@@ -36,7 +36,7 @@ export async function obtainToken(
       "UNAUTHENTICATED",
       trusted
         ? "expected the identity token of a CI, got none"
-        : "expected a token in SONDE_PUBLISH_TOKEN or --token-file, or the identity of a CI, got none",
+        : "expected a token in SONDE_PUBLISH_TOKEN or --token-file, or the identity of a CI, got none; the registry's operator makes one with sonde registry publisher add",
     );
   }
   const answer = await requestRegistry(registry, "/trusted-publishing/token", {
@@ -62,6 +62,6 @@ export async function readToken(
   if (/^[\x21-\x7e]{1,500}$/.test(token)) return token;
   throw new SondeError(
     "UNAUTHENTICATED",
-    "expected a token in SONDE_PUBLISH_TOKEN or --token-file, got none that fits",
+    "expected a token in SONDE_PUBLISH_TOKEN or --token-file, got none that fits; the registry's operator makes one with sonde registry publisher add",
   );
 }

@@ -1,4 +1,4 @@
-import { ERROR_TABLE, SondeError, toSondeError } from "@sonde/schemas/errors";
+import { type ErrorBody, SondeError, toSondeError } from "@sonde/schemas/errors";
 import type { Command } from "commander";
 
 /** Output streams of a program, and the environment that it was started with. */
@@ -8,6 +8,8 @@ export type ProgramIo = {
   env: ReadonlyMap<string, string | undefined>;
   /** Asks the person at the terminal; absent without a terminal. */
   ask?: (question: string) => Promise<boolean>;
+  /** Aborts on Ctrl-C, on a signal or when the launcher dies, which then no longer end the program. */
+  untilStopped(): AbortSignal;
 };
 
 /** Result of a command: `data` for programs, `text` for people. */
@@ -31,16 +33,21 @@ export function reportTo(
       io.out(json ? JSON.stringify(data) : text);
       finish(failed === true ? EXIT.refused : EXIT.done);
     } catch (thrown) {
-      const error = describeThrown(thrown);
-      if (json) io.out(JSON.stringify(error.toBody()));
-      else io.err(`error ${error.code}: ${error.message}\n  next: ${ERROR_TABLE[error.code].hint}`);
+      const body = describeThrown(thrown).toBody();
+      if (json) io.out(JSON.stringify(body));
+      else io.err(explainError(body.error));
       finish(EXIT.refused);
     }
   };
 }
 
+/** An error for a person, with its code and the next step. */
+export function explainError({ code, message, hint }: ErrorBody["error"]): string {
+  return `error ${code}: ${message}\n  next: ${hint}`;
+}
+
 /** A file that cannot be read or written is the user's error, not a defect of the program. */
-function describeThrown(thrown: unknown): SondeError {
+export function describeThrown(thrown: unknown): SondeError {
   const { code, path } = thrown as Partial<NodeJS.ErrnoException>;
   if (typeof code === "string" && typeof path === "string") {
     if (code === "ENOENT") return new SondeError("NOT_FOUND", `expected a file ${path}, got none`);

@@ -1,4 +1,5 @@
 import { GUEST_MODULES } from "@sonde/pack-sdk/build";
+import { UNWRITTEN_README } from "@sonde/trust/archive";
 
 /** The files of a new pack, by path: one probe that reads two small files. */
 export function buildTemplate(name: string): ReadonlyMap<string, string> {
@@ -101,7 +102,7 @@ function buildTsconfig() {
 
 const README = `# NAME
 
-Says hello from a host and how long it has been up.
+${UNWRITTEN_README}
 
     sonde-pack build      # dist/*.tgz, the same bytes for the same sources
     sonde-pack test       # every fixtures/*.json in the real isolate

@@ -1,7 +1,17 @@
 import { execFile } from "node:child_process";
 import { once } from "node:events";
 import { readFileSync } from "node:fs";
-import { chmod, mkdtemp, readdir, readFile, rm, stat, writeFile } from "node:fs/promises";
+import {
+  chmod,
+  copyFile,
+  mkdir,
+  mkdtemp,
+  readdir,
+  readFile,
+  rm,
+  stat,
+  writeFile,
+} from "node:fs/promises";
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
@@ -35,6 +45,7 @@ async function run(
     out: (text) => out.push(text),
     err: (text) => err.push(text),
     env: new Map(Object.entries(env)),
+    untilStopped: () => AbortSignal.abort(),
     ...(ask !== undefined && { ask }),
   });
   return { code, out: out.join("\n"), err: err.join("\n") };
@@ -57,6 +68,10 @@ beforeAll(async () => {
   ]) {
     const { code, err } = await run(args);
     if (code !== 0) throw new Error(err);
+    if (args[0] === "init") {
+      await copyFile(path.join(folder, "README.md"), at("template.md"));
+      await writeFile(path.join(folder, "README.md"), "# acme/hello\n\nGreets from a host.\n");
+    }
   }
 }, 60_000);
 
@@ -97,6 +112,56 @@ describe("init, build, test", () => {
     expect(await run(["test", folder, "--json"])).toMatchObject({ code: 1 });
     expect(await run(["test", folder, "--record"])).toMatchObject({ code: 0 });
     expect(await readFile(fixture, "utf8")).toBe(before);
+  });
+
+  test("a bad fixture is named, and the others still run", async () => {
+    const fixtures = path.join(folder, "fixtures");
+    const good = await readFile(path.join(fixtures, "greet.json"), "utf8");
+    const probe = path.join(folder, "src", "greet.ts");
+    const source = await readFile(probe, "utf8");
+    await writeFile(
+      probe,
+      source.replace(
+        "const seconds",
+        `if (params.name === "loop") for (;;);
+        if (params.name === "fill") for (const kept: unknown[] = []; ; ) kept.push(new Array(1e6).fill(1));
+        const seconds`,
+      ),
+    );
+    const named = (name: string): string => good.replace('"Ada"', JSON.stringify(name));
+    await writeFile(path.join(fixtures, "a-text.json"), "not JSON");
+    await writeFile(path.join(fixtures, "b-kind.json"), good.replace('"params"', '"parameters"'));
+    await writeFile(path.join(fixtures, "c-reads.json"), good.replace('"hostName"', '"host"'));
+    await writeFile(path.join(fixtures, "d-loop.json"), named("loop"));
+    await writeFile(path.join(fixtures, "e-fill.json"), named("fill"));
+    await mkdir(path.join(fixtures, "f-folder.json"));
+    const { code, out } = await run(["test", folder]);
+    await writeFile(probe, source);
+    for (const name of await readdir(fixtures)) {
+      if (name !== "greet.json") await rm(path.join(fixtures, name), { recursive: true });
+    }
+    expect(code).toBe(1);
+    expect(out).toContain("FAIL a-text (no fixture)\n     BAD_REQUEST: a-text.json: fixture: ");
+    expect(out).toContain("BAD_REQUEST: b-kind.json: fixture: expected a member params");
+    expect(out).toContain("FAIL c-reads (greet, ");
+    expect(out).toContain("FAIL d-loop (greet, ");
+    expect(out).toMatch(/FAIL e-fill \(greet, .*\n.*\n.*"failure":"PACK_CRASHED"/);
+    expect(out).toContain("BAD_REQUEST: f-folder.json: EISDIR");
+    expect(out).toContain("ok   greet (greet, ");
+    expect(out).toContain("1 passed, 6 failed");
+  }, 30_000);
+
+  test("a source of what is usually secret is a warning at build", async () => {
+    const sources = path.join(folder, "src", "sources.ts");
+    const before = await readFile(sources, "utf8");
+    expect((await run(["build", folder])).out).not.toContain("warning");
+    await writeFile(sources, before.replace("/proc/uptime", "/etc/shadow"));
+    const { code, out } = await run(["build", folder, "--out", at("secret")]);
+    await writeFile(sources, before);
+    expect(code).toBe(0);
+    expect(out).toContain(
+      "warning: source uptime: /etc/shadow can be /etc/shadow: password hashes",
+    );
   });
 
   test("an existing folder is not changed", async () => {
@@ -144,6 +209,15 @@ describe("create-key and sign", () => {
 });
 
 describe("verify", () => {
+  /** A second version of the pack in another folder. */
+  async function buildOther(): Promise<void> {
+    const source = path.join(folder, "src", "pack.ts");
+    const text = await readFile(source, "utf8");
+    await writeFile(source, text.replace("0.1.0", "0.1.1"));
+    expect(await run(["build", folder, "--out", at("elsewhere")])).toMatchObject({ code: 0 });
+    await writeFile(source, text);
+  }
+
   async function writePolicy(publisher: string, key: string): Promise<string> {
     const publicKey = await readFile(at(key), "utf8");
     const policy: TrustPolicy = {
@@ -185,10 +259,51 @@ describe("verify", () => {
     expect(["ARCHIVE_INVALID", "DIGEST_MISMATCH"]).toContain(await refusalOf(changed));
   });
 
-  test("a policy and a key together, or neither, are a wrong request", async () => {
-    expect(await refusalOf(["verify", archive])).toBe("BAD_REQUEST");
-    const both = ["--policy", at("trust.json"), "--key", at("acme.key.pub")];
-    expect(await refusalOf(["verify", archive, ...both])).toBe("BAD_REQUEST");
+  test("without a policy it says what an archive holds, and that nobody's trust was asked", async () => {
+    const { code, out } = await run(["verify", archive]);
+    expect(code).toBe(0);
+    expect(out).toContain("acme/hello 0.1.0 is well formed. Nobody's trust was asked");
+    expect(out).toMatch(/says that RSA key sha256:[0-9a-f]{64} signed it/);
+    expect(out).toContain("neither that signature nor a right to sign for acme/hello was checked");
+    expect(out).toContain("    file /proc/uptime");
+    expect(out).not.toContain("genuine");
+    const unsigned = await run(["verify", archive, "--bundle", at("none.json")]);
+    expect(unsigned.out).toContain("UNSIGNED");
+    const { out: json } = await run(["verify", archive, "--json"]);
+    expect(JSON.parse(json)).toMatchObject({ trusted: false, claim: { kind: "rsa-sha256" } });
+  });
+
+  test.each([[[]], [["--policy", "trust.json", "--key", "acme.key.pub"]], [["--issuer", "x"]]])(
+    "with options %j the archive's fault is named, not the options'",
+    async (options) => {
+      await writeFile(at("text.tgz"), "not an archive");
+      await writeFile(at("large.tgz"), Buffer.alloc(3 * 1024 * 1024));
+      await copyFile(archive, at("broken.tgz"));
+      await writeFile(`${at("broken.tgz")}.sigstore.json`, "{}");
+      await buildOther();
+      await copyFile(bundle, `${at("elsewhere", "hello-0.1.1.tgz")}.sigstore.json`);
+      for (const [file, code] of [
+        [at("text.tgz"), "ARCHIVE_INVALID"],
+        [at("large.tgz"), "ARCHIVE_INVALID"],
+        [folder, "ARCHIVE_INVALID"],
+        ["/dev/zero", "ARCHIVE_INVALID"],
+        [at("none.tgz"), "NOT_FOUND"],
+        [at("broken.tgz"), "SIGNATURE_INVALID"],
+        [at("elsewhere", "hello-0.1.1.tgz"), "DIGEST_MISMATCH"],
+      ] as const) {
+        expect([file, await refusalOf(["verify", file, ...options])]).toEqual([file, code]);
+      }
+    },
+  );
+
+  test("two policies, or half of one, are a wrong request", async () => {
+    for (const options of [
+      ["--policy", at("trust.json"), "--key", at("acme.key.pub")],
+      ["--identity", "someone"],
+      ["--issuer", "https://issuer.example"],
+    ]) {
+      expect(await refusalOf(["verify", archive, ...options])).toBe("BAD_REQUEST");
+    }
   });
 });
 
@@ -282,6 +397,23 @@ describe("publish", () => {
     ...more,
   ];
   const env = { SONDE_PUBLISH_TOKEN: "t0ken" };
+
+  test("the template's README is refused before anything is sent", async () => {
+    const own = path.join(folder, "README.md");
+    const before = await readFile(own);
+    const template = await readFile(at("template.md"), "utf8");
+    await writeFile(own, template.replace("# acme/hello", "# Hello\n\nMore."));
+    expect(await run(["build", folder, "--out", at("unwritten")])).toMatchObject({ code: 0 });
+    await writeFile(own, before);
+    const unwritten = at("unwritten", "hello-0.1.0.tgz");
+    await run(["sign", unwritten, "--key", at("acme.key")]);
+    const { code, err } = await run(["publish", unwritten, "--registry", registry], {
+      SONDE_PUBLISH_TOKEN: "sonde_t",
+    });
+    expect(code).toBe(1);
+    expect(err).toContain("README.md: expected your own words, got the template's");
+    expect(seen).toBeUndefined();
+  });
 
   test("sends the bundle, then the archive, with the token as bearer", async () => {
     answer = (request, response) => void accept(request, response);
@@ -422,6 +554,7 @@ describe("publish", () => {
 describe("usage", () => {
   test("help is 0, wrong usage is 2", async () => {
     expect(await run(["--help"])).toMatchObject({ code: 0, err: "" });
+    expect((await run(["--help"])).out).toContain("docs/pack-reference.md");
     expect((await run(["publish", "--help"])).out).toContain("SONDE_PUBLISH_TOKEN");
     expect((await run(["nonsense"])).code).toBe(2);
     expect((await run(["publish", archive])).code).toBe(2);

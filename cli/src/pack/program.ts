@@ -3,6 +3,7 @@ import { RELEASE } from "@sonde/schemas/release";
 import { addBuild } from "./build.ts";
 import { addAdvisory, addDeprecate, addYank } from "./change-pack.ts";
 import { addCreateKey } from "./create-key.ts";
+import { addDev } from "./dev.ts";
 import { addInit } from "./init.ts";
 import { EXIT, type ProgramIo, reportTo } from "./outcome.ts";
 import { addPublish } from "./publish.ts";
@@ -35,9 +36,19 @@ export async function runPackProgram(args: readonly string[], io: ProgramIo): Pr
         "  sonde-pack build && sonde-pack test\n" +
         "  sonde-pack create-key acme.key        (once; give acme.key.pub to the operators)\n" +
         "  sonde-pack sign dist/hello-0.1.0.tgz --key acme.key\n" +
-        "  sonde-pack publish dist/hello-0.1.0.tgz --registry https://registry.example",
+        "  sonde-pack publish dist/hello-0.1.0.tgz --registry https://registry.example\n" +
+        "\nSources, holes, t, fixtures and the commands that only read: docs/pack-reference.md",
     );
-  const commands = [addInit, addBuild, addTest, addCreateKey, addSign, addPublish, addVerify];
+  const commands = [
+    addInit,
+    addBuild,
+    addTest,
+    addDev,
+    addCreateKey,
+    addSign,
+    addPublish,
+    addVerify,
+  ];
   for (const add of [...commands, addYank, addDeprecate, addAdvisory]) {
     add(program, report, io.env, io);
   }

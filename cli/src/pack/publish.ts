@@ -1,12 +1,12 @@
-import { readFile } from "node:fs/promises";
 import { SondeError } from "@sonde/schemas/errors";
+import { demandOwnReadme, readArchive, readReadme } from "@sonde/trust/archive";
 import type { AddCommand } from "./add-command.ts";
 import { startCommand } from "./add-command.ts";
 import { describePermissionDiff, findPermissionDiff } from "./find-permission-diff.ts";
 import { obtainToken } from "./obtain-token.ts";
 import { publishArchive, readArchiveManifest } from "./publish-archive.ts";
+import { readArchiveFile, readBundleFile } from "./read-archive-file.ts";
 import { parseRegistry } from "./registry-request.ts";
-import { bundleFileOf } from "./sign.ts";
 
 type Options = {
   registry: string;
@@ -33,8 +33,12 @@ export const addPublish: AddCommand = (program, report, env, io) => {
     .action((file: string, options: Options, command) =>
       report(command, async () => {
         const registry = parseRegistry(options.registry);
-        const archive = await readFile(file);
-        const bundle = await readFile(options.bundle ?? bundleFileOf(file));
+        const archive = await readArchiveFile(file);
+        const bundle = await readBundleFile(file, options.bundle);
+        if (bundle === null) {
+          throw new SondeError("SIGNATURE_MISSING", `expected a bundle beside ${file}, got none`);
+        }
+        demandOwnReadme(readReadme(readArchive(archive)));
         const manifest = readArchiveManifest(archive);
         const permissions = await findPermissionDiff(registry, manifest);
         if (options.json !== true) io.out(describePermissionDiff(permissions));

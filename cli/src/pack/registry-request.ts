@@ -1,5 +1,6 @@
 import { isErrorCode, SondeError } from "@sonde/schemas/errors";
 import { parseJson } from "@sonde/schemas/parse";
+import { requireRegistryListener } from "../require-listener.ts";
 
 const TIMEOUT_MS = 60_000;
 const MAX_ANSWER_BYTES = 4 * 1024 * 1024;
@@ -29,7 +30,7 @@ export function parseRegistry(registry: string): string {
  * Sends one request to a registry. The answer is JSON whose shape is not checked yet.
  *
  * @param registry as `parseRegistry` returned it
- * @throws SondeError with the registry's own code, or REGISTRY_UNAVAILABLE
+ * @throws SondeError with the registry's own code, REGISTRY_UNAVAILABLE or REGISTRY_UNTRUSTED
  */
 export async function requestRegistry(
   registry: string,
@@ -37,6 +38,8 @@ export async function requestRegistry(
   init: { method?: string; token?: string; json?: object; form?: FormData } = {},
 ): Promise<unknown> {
   const { method = "GET", token, json, form } = init;
+  // What is written has a token, as bearer or in its body.
+  if (method !== "GET") requireRegistryListener(registry);
   let response: Response;
   let text: string;
   try {

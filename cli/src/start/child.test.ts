@@ -6,6 +6,7 @@ import { type Child, startChild } from "./child.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "sonde-child-"));
 const children: Child[] = [];
+const said: string[] = [];
 afterAll(async () => {
   await Promise.all(children.map((child) => child.stop()));
   rmSync(folder, { recursive: true, force: true });
@@ -20,6 +21,7 @@ async function start(role: string, script: string): Promise<Child> {
     env: {},
     announces: false,
     beats: true,
+    say: (text) => said.push(text),
   });
   children.push(child);
   return child;
@@ -33,4 +35,7 @@ test("a process that stops beating is replaced, one that beats is not", async ()
   // Long enough for one that was ended at the same time to be started again.
   await new Promise((done) => setTimeout(done, 2_000));
   expect(beating.pid()).toBe(first.beating);
+  expect(said).toEqual([
+    expect.stringMatching(/^The silent ended with SIGKILL and is started again/),
+  ]);
 }, 30_000);

@@ -1,6 +1,7 @@
 import { type ChildProcess, spawn } from "node:child_process";
-import { openSync } from "node:fs";
+import { closeSync, openSync } from "node:fs";
 import { isErrorCode, SondeError } from "@sonde/schemas/errors";
+import { type SocketPlace, withListeningSocket } from "./listening-socket.ts";
 
 const FIRST_RESTART_MS = 200;
 const MAX_RESTART_MS = 5_000;
@@ -15,7 +16,8 @@ export type ChildOptions = {
   role: string;
   command: string;
   args: string[];
-  logFile: string;
+  /** Null where it writes to this process's standard error. */
+  logFile: string | null;
   env: NodeJS.ProcessEnv;
   /**
    * Whether the process prints one JSON line when it is ready. That line is the result of the
@@ -26,6 +28,10 @@ export type ChildOptions = {
    * Whether the process writes to standard output each second. It is killed when it stops writing.
    */
   beats: boolean;
+  /** Tells a person that the process ended by itself and is started again. */
+  say: (text: string) => void;
+  /** A socket on which the process listens. It gets the socket as descriptor 3. */
+  listensAt?: SocketPlace;
 };
 
 /**
@@ -49,8 +55,11 @@ export async function startChild(options: ChildOptions): Promise<Child> {
 
   function superviseCurrent(): void {
     const startedAt = Date.now();
-    current.process.once("exit", () => {
+    current.process.once("exit", (code, signal) => {
       if (stopping) return;
+      options.say(
+        `The ${options.role} ended with ${signal ?? code} and is started again${seeLog(options)}`,
+      );
       if (Date.now() - startedAt > SETTLED_MS) delayMs = FIRST_RESTART_MS;
       setTimeout(() => {
         if (stopping) return;
@@ -78,12 +87,21 @@ export async function startChild(options: ChildOptions): Promise<Child> {
 type Launched = { process: ChildProcess; ready: Promise<Record<string, unknown>> };
 
 function launch(options: ChildOptions): Launched {
-  const log = openSync(options.logFile, "a", 0o600);
-  const child = spawn(options.command, options.args, {
-    stdio: ["pipe", options.announces || options.beats ? "pipe" : log, log],
-    env: options.env,
-    cwd: "/",
-  });
+  const log = options.logFile === null ? 2 : openSync(options.logFile, "a", 0o600);
+  const start = (handedOver: number[]): ChildProcess =>
+    spawn(options.command, options.args, {
+      stdio: ["pipe", options.announces || options.beats ? "pipe" : log, log, ...handedOver],
+      env: options.env,
+      cwd: "/",
+      // A signal of the terminal is for the supervisor, which ends its services in order.
+      detached: true,
+    });
+  const child =
+    options.listensAt === undefined
+      ? start([])
+      : withListeningSocket(options.listensAt, (fd) => start([fd]));
+  // The child has its own.
+  if (log !== 2) closeSync(log);
   // Kept open for the supervisor's lifetime. Nothing is ever written to it.
   child.stdin?.on("error", () => undefined);
   const ready = options.announces ? readReadyLine(child, options) : Promise.resolve({});
@@ -105,7 +123,7 @@ function readReadyLine(
   return new Promise((resolve, reject) => {
     let text = "";
     const fail = (message: string) =>
-      reject(new SondeError("STARTING_FAILED", `${message}; see ${options.logFile}`));
+      reject(new SondeError("STARTING_FAILED", `${message}${seeLog(options)}`));
     const timer = setTimeout(
       () => fail(`the ${options.role} was not ready in time`),
       READY_TIMEOUT_MS,
@@ -117,7 +135,7 @@ function readReadyLine(
         readError(text) ??
           new SondeError(
             "STARTING_FAILED",
-            `the ${options.role} ended with ${code}; see ${options.logFile}`,
+            `the ${options.role} ended with ${code}${seeLog(options)}`,
           ),
       );
     });
@@ -131,6 +149,10 @@ function readReadyLine(
       resolve(line);
     });
   });
+}
+
+function seeLog({ logFile }: ChildOptions): string {
+  return logFile === null ? "" : `; see ${logFile}`;
 }
 
 function parseLine(line: string): Record<string, unknown> | null {

@@ -3,13 +3,15 @@ import { StreamableHTTPClientTransport } from "@modelcontextprotocol/sdk/client/
 import { fromStated } from "@sonde/schemas/errors";
 import { type ToolResults } from "@sonde/schemas/hub";
 import { RELEASE } from "@sonde/schemas/release";
+import { requireListener } from "../require-listener.ts";
+import { findServiceUid } from "./system-users.ts";
 
 /** An answer as an MCP client gets it. */
 export type Answer = { tool: string; callId: string; results: ToolResults["results"] };
 
 /**
  * Asks one question as an MCP client would, with the most used client (`@modelcontextprotocol/sdk`
- * 1.x).
+ * 1.x). The key is sent to the hub's own user only.
  *
  * @throws SondeError with the answer's own code when the tool could not look
  */
@@ -19,6 +21,7 @@ export async function askTool(
   tool: string,
   args: Record<string, unknown>,
 ): Promise<Answer> {
+  requireListener(mcpUrl, findServiceUid("hub"));
   const client = new Client({ name: "sonde-cli", version: RELEASE });
   const transport = new StreamableHTTPClientTransport(new URL(mcpUrl), {
     requestInit: { headers: { authorization: `Bearer ${apiKey}` } },

@@ -1,24 +1,27 @@
 import { randomUUID } from "node:crypto";
-import { chmodSync, chownSync, existsSync, mkdirSync, readFileSync, statSync } from "node:fs";
+import { existsSync, statSync } from "node:fs";
 import { hostname } from "node:os";
 import { dirname, join } from "node:path";
 import { SondeError } from "@sonde/schemas/errors";
+import { parseJson } from "@sonde/schemas/parse";
+import type { KeyAlgorithm } from "@sonde/schemas/wire";
 import type { DataLayout } from "../data-layout.ts";
-import type { Account, Accounts } from "./system-users.ts";
+import { readOwn } from "../read-back.ts";
+import type { Accounts } from "./system-users.ts";
+import { temporaryPath } from "./listening-socket.ts";
+import { makeFolder, presentOwner } from "./make-folder.ts";
+import { type RunnerGroups, runnerSocket } from "./runner-groups.ts";
+import { publicBindAddress, toUrlHost } from "./public-names.ts";
 import type { Runtime } from "./install-runtime.ts";
-import { writeAtomically } from "../write-atomically.ts";
+import { replaceFile } from "@sonde/files";
 
 /**
  * Creates every folder with its owner and mode. What a service must not change (its configuration,
  * trust, grants) stays with the user that runs this.
  */
 export function prepareFolders(layout: DataLayout, accounts: Accounts): void {
-  const own = { uid: process.getuid?.() ?? -1, gid: process.getgid?.() ?? -1 };
-  const make = (path: string, mode: number, owner: Pick<Account, "uid" | "gid"> = own) => {
-    mkdirSync(path, { recursive: true });
-    chmodSync(path, mode);
-    if (accounts.separate) chownSync(path, owner.uid, owner.gid);
-  };
+  const own = presentOwner();
+  const make = (path: string, mode: number, owner = own) => makeFolder(path, mode, owner);
   try {
     make(layout.root, 0o755);
     make(layout.config, 0o755);
@@ -29,9 +32,11 @@ export function prepareFolders(layout: DataLayout, accounts: Accounts): void {
     make(layout.registry, 0o700, accounts.registry);
     // The runner reads verified packs below this folder. Nothing else in it is readable to others.
     make(layout.agent, 0o711, accounts.agent);
-    make(layout.runnerSockets, 0o710, { uid: accounts.agent.uid, gid: accounts.runner.gid });
+    // Only root makes sockets here, and only the agent can reach them.
+    make(layout.runnerSockets, 0o710, { uid: own.uid, gid: accounts.agent.gid });
     if (accounts.separate) make(layout.runtime, 0o755);
   } catch (cause) {
+    if (cause instanceof SondeError) throw cause;
     throw new SondeError("RIGHT_MISSING", `cannot prepare the data folder ${layout.root}`, {
       cause,
     });
@@ -52,8 +57,9 @@ function requireReachable(path: string): void {
 }
 
 /** A unix socket's path holds at most 107 bytes (unix(7)). */
-export function requireShortSockets(layout: DataLayout): void {
-  for (const path of [layout.agentSocket, join(layout.runnerSockets, "runner.sock")]) {
+export function requireShortSockets(layout: DataLayout, runners: readonly RunnerGroups[]): void {
+  const sockets = runners.map(({ name }) => temporaryPath(runnerSocket(layout, name)));
+  for (const path of [layout.agentSocket, ...sockets]) {
     if (Buffer.byteLength(path) > 107) {
       throw new SondeError(
         "RIGHT_MISSING",
@@ -63,15 +69,29 @@ export function requireShortSockets(layout: DataLayout): void {
   }
 }
 
-export type Ports = { http: number; registry: number; enrol: number; control: number };
+/** `publicHttp` and `publicRegistry` are for other machines. */
+export type Ports = Record<
+  "http" | "registry" | "enrol" | "control" | "publicHttp" | "publicRegistry",
+  number
+>;
 
-/** `--port N` uses N to N+3. With 0, each service chooses a free port and keeps it. */
+/** `--port N` uses N to N+5. With 0, each service chooses a free port and keeps it. */
 export function choosePorts(base: number): Ports {
-  if (base === 0) return { http: 0, registry: 0, enrol: 0, control: 0 };
-  return { http: base, registry: base + 1, enrol: base + 2, control: base + 3 };
+  const portAt = (offset: number) => (base === 0 ? 0 : base + offset);
+  return {
+    ...{ http: portAt(0), registry: portAt(1), enrol: portAt(2), control: portAt(3) },
+    ...{ publicHttp: portAt(4), publicRegistry: portAt(5) },
+  };
 }
 
 export type ServiceConfigs = { hub: string; registry: string; agent: string; runner: string };
+
+export type ServiceSettings = {
+  ports: Ports;
+  runners: readonly RunnerGroups[];
+  publicNames: string[];
+  keyAlgorithm: KeyAlgorithm;
+};
 
 /**
  * Writes each service's configuration. Only that service's group can read it, because a database's
@@ -81,32 +101,40 @@ export function writeConfigs(
   layout: DataLayout,
   accounts: Accounts,
   runtime: Runtime,
-  ports: Ports,
+  { ports, runners, publicNames, keyAlgorithm }: ServiceSettings,
   env: NodeJS.ProcessEnv,
 ): ServiceConfigs {
   const write = (name: keyof ServiceConfigs, content: object) => {
     const path = join(layout.config, `${name}.json`);
-    // Created unreadable and renamed once its group is set. Until then the old file stays in place.
-    writeAtomically(path, `${JSON.stringify(content, null, 2)}\n`, 0o600, (file) => {
-      if (!accounts.separate) return;
-      chownSync(file, 0, accounts[name].gid);
-      chmodSync(file, 0o640);
-    });
+    const text = `${JSON.stringify(content, null, 2)}\n`;
+    if (accounts.separate) replaceFile(path, text, 0o640, accounts[name].gid);
+    else replaceFile(path, text, 0o600);
     return path;
   };
   const admitPath = join(runtime.folder, "admit.js");
-  const runnerSocketPath = join(layout.runnerSockets, "runner.sock");
-  const databaseUrl = env["DATABASE_URL"];
+  const databaseOf = (service: "HUB" | "REGISTRY"): { databaseUrl?: string } => {
+    const databaseUrl = env[`${service}_DATABASE_URL`] ?? env["DATABASE_URL"];
+    return databaseUrl === undefined ? {} : { databaseUrl };
+  };
+  const alsoReadOnly = readOwn(layout.alsoReadOnly);
+  const scrub = readOwn(layout.scrub);
+  const isPublic = publicNames.length > 0;
+  const host = publicBindAddress(publicNames);
   return {
     hub: write("hub", {
       dataDir: layout.hub,
-      ...(databaseUrl !== undefined && { databaseUrl }),
-      http: { host: "127.0.0.1", port: ports.http, behindProxy: false, publicHosts: [] },
+      keyAlgorithm,
+      ...databaseOf("HUB"),
+      http: {
+        ...{ host: "127.0.0.1", port: ports.http, behindProxy: false },
+        publicHosts: publicNames.map(toUrlHost),
+        ...(isPublic && { public: { host, port: ports.publicHttp } }),
+      },
       agents: {
-        host: "127.0.0.1",
+        host: isPublic ? host : "127.0.0.1",
         enrolPort: ports.enrol,
         controlPort: ports.control,
-        names: ["localhost", "127.0.0.1"],
+        names: [...publicNames, "localhost", "127.0.0.1"],
       },
       trustPolicyPath: layout.trustPolicy,
       admitPath,
@@ -115,8 +143,11 @@ export function writeConfigs(
     }),
     registry: write("registry", {
       dataDir: layout.registry,
-      ...(databaseUrl !== undefined && { databaseUrl }),
-      http: { host: "127.0.0.1", port: ports.registry, behindProxy: false },
+      ...databaseOf("REGISTRY"),
+      http: {
+        ...{ host: "127.0.0.1", port: ports.registry, behindProxy: false },
+        ...(isPublic && { public: { host, port: ports.publicRegistry, names: publicNames } }),
+      },
       admitPath,
       maxCapability: "observe",
       ...(existsSync(layout.trustedRoot) && { trustedRootFile: layout.trustedRoot }),
@@ -127,15 +158,24 @@ export function writeConfigs(
       grantsDir: layout.grants,
       trustPolicyPath: layout.trustPolicy,
       admitPath,
-      runnerSocketPath,
+      runners: runners.map(({ name, groups }) => ({
+        socketPath: runnerSocket(layout, name),
+        groups,
+      })),
       maxCapability: "observe",
+      ...(alsoReadOnly !== null && {
+        alsoReadOnly: parseJson(alsoReadOnly, layout.alsoReadOnly, "CONFIG_INVALID"),
+      }),
+      ...(scrub !== null && { scrub: parseJson(scrub, layout.scrub, "CONFIG_INVALID") }),
       sameUid: !accounts.separate,
       supervised: true,
     }),
     runner: write("runner", {
-      socketPath: runnerSocketPath,
       packHostPath: join(runtime.folder, "pack-host.js"),
       denyPaths: [layout.root],
+      grantsDir: layout.grants,
+      sameUid: !accounts.separate,
+      supervised: true,
       heartbeat: true,
     }),
   };
@@ -144,9 +184,10 @@ export function writeConfigs(
 /** This machine's agent name: the host name as far as it fits. It is kept once chosen. */
 export function chooseAgentName(layout: DataLayout): string {
   const file = join(layout.config, "agent-name");
-  if (existsSync(file)) return readFileSync(file, "utf8").trim();
+  const kept = readOwn(file);
+  if (kept !== null) return kept.trim();
   const name = fitAgentName(hostname()) ?? `host-${randomUUID().slice(0, 8)}`;
-  writeAtomically(file, `${name}\n`);
+  replaceFile(file, `${name}\n`);
   return name;
 }
 

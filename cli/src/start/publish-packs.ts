@@ -1,5 +1,5 @@
 import { createPrivateKey } from "node:crypto";
-import { existsSync, readFileSync } from "node:fs";
+import { existsSync } from "node:fs";
 import { basename, join } from "node:path";
 import { SondeError } from "@sonde/schemas/errors";
 import { parsePublishedVersion } from "@sonde/schemas/registry";
@@ -10,16 +10,14 @@ import type { DataLayout } from "../data-layout.ts";
 import { requestJson } from "../http-json.ts";
 import { findPacks } from "../pack/find-packs.ts";
 import { publishArchive } from "../pack/publish-archive.ts";
-import { writeAtomically } from "../write-atomically.ts";
+import { readOwn } from "../read-back.ts";
+import { replaceFile } from "@sonde/files";
 import { addPublisher } from "../registry-operator-client.ts";
-import {
-  addTrustedKey,
-  aimAtOwnRegistry,
-  readTrustPolicy,
-  writeTrustPolicy,
-} from "../trust-policy-file.ts";
+import { addTrustedKey, aimAtOwnRegistry, setTrustPolicy } from "../trust-policy-file.ts";
 import type { Progress } from "./progress.ts";
 import type { Services } from "./start-services.ts";
+
+type Registry = Pick<Services, "urls" | "logKey">;
 
 const PUBLISHER = "sonde";
 
@@ -32,7 +30,7 @@ const PUBLISHER = "sonde";
  */
 export async function publishOfficialPacks(
   layout: DataLayout,
-  services: Services,
+  services: Registry,
   options: { workspace: string; progress: Progress },
 ): Promise<Map<string, string>> {
   const key = await ensurePublisher(layout, services);
@@ -68,39 +66,44 @@ export async function publishOfficialPacks(
 type Publisher = { privateKey: string; publicKey: string; token: string };
 
 /** On first use, creates a key, registers it, and trusts it on this machine. */
-async function ensurePublisher(layout: DataLayout, services: Services): Promise<Publisher> {
+async function ensurePublisher(layout: DataLayout, services: Registry): Promise<Publisher> {
   const keyFile = join(layout.publishers, `${PUBLISHER}.key`);
   const publicKeyFile = `${keyFile}.pub`;
   const tokenFile = join(layout.publishers, `${PUBLISHER}.token`);
   if (!existsSync(keyFile)) {
     const made = await createPublisherKey();
-    writeAtomically(publicKeyFile, made.publicKeyPem);
-    writeAtomically(
+    replaceFile(publicKeyFile, made.publicKeyPem);
+    replaceFile(
       keyFile,
       made.privateKey.export({ type: "pkcs8", format: "pem" }).toString(),
       0o600,
     );
   }
-  const publicKey = readFileSync(publicKeyFile, "utf8");
+  const publicKey = readRequired(publicKeyFile);
   trustPublisher(layout, services, publicKey);
-  const token = existsSync(tokenFile)
-    ? readFileSync(tokenFile, "utf8").trim()
-    : await renewToken(layout, publicKey);
-  return { privateKey: readFileSync(keyFile, "utf8"), publicKey, token };
+  const token = readOwn(tokenFile)?.trim() ?? (await renewToken(layout, publicKey));
+  return { privateKey: readRequired(keyFile), publicKey, token };
+}
+
+function readRequired(file: string): string {
+  const text = readOwn(file);
+  if (text !== null) return text;
+  throw new SondeError("CONFIG_INVALID", `expected a key at ${file}, got nothing`);
 }
 
 async function renewToken(layout: DataLayout, publicKey: string): Promise<string> {
   const { token } = await addPublisher(layout.registrySocket, PUBLISHER, publicKey, true);
-  writeAtomically(join(layout.publishers, `${PUBLISHER}.token`), token, 0o600);
+  replaceFile(join(layout.publishers, `${PUBLISHER}.token`), token, 0o600);
   return token;
 }
 
 /** Keeps a decision of the administrator; see docs/SECURITY.md. */
-function trustPublisher(layout: DataLayout, services: Services, publicKey: string): void {
-  const known = readTrustPolicy(layout.trustPolicy);
+function trustPublisher(layout: DataLayout, services: Registry, publicKey: string): void {
   const { logKey, urls } = services;
-  const policy = aimAtOwnRegistry(known, { registry: urls.registry, logKey });
-  writeTrustPolicy(layout.trustPolicy, addTrustedKey(policy, PUBLISHER, publicKey));
+  setTrustPolicy(layout.trustPolicy, (known) => {
+    const policy = aimAtOwnRegistry(known, { registry: urls.registry, logKey });
+    return addTrustedKey(policy, PUBLISHER, publicKey);
+  });
 }
 
 async function findPublished(

@@ -5,8 +5,8 @@ const GROUPS = "root:x:0:\nadm:x:4:syslog\ndocker:x:991:\nsystemd-journal:x:101:
 
 test("commas separate runners, + joins the groups of one runner", () => {
   expect(parseRunnerGroups(["docker", "docker+adm"], GROUPS)).toEqual([
-    { name: "docker", gids: [991] },
-    { name: "adm+docker", gids: [4, 991] },
+    { name: "docker", groups: ["docker"], gids: [991] },
+    { name: "adm+docker", groups: ["adm", "docker"], gids: [4, 991] },
   ]);
 });
 

@@ -1,15 +1,29 @@
-import { existsSync, readFileSync } from "node:fs";
+import { readFileSync } from "node:fs";
 import { join } from "node:path";
+import { replaceFile } from "@sonde/files";
 import { SondeError } from "@sonde/schemas/errors";
+import { parseJson } from "@sonde/schemas/parse";
 import type { DataLayout } from "../data-layout.ts";
-import { writeAtomically } from "../write-atomically.ts";
+import { findGids } from "../group-file.ts";
+import { readOwn } from "../read-back.ts";
 
-/** An extra runner with exactly these groups. */
+/** A runner with exactly these groups. */
 export type RunnerGroups = {
-  /** `docker`, or `adm+docker` for a runner in both groups. */
+  /** `docker`, `adm+docker` for a runner in both groups, or empty for the one without groups. */
   name: string;
+  groups: string[];
   gids: number[];
 };
+
+/** Where the agent reaches a runner. */
+export function runnerSocket(layout: DataLayout, name: string): string {
+  return join(layout.runnerSockets, `${roleOf(name)}.sock`);
+}
+
+/** The name of a runner's process and log. */
+export function roleOf(name: string): string {
+  return name === "" ? "runner" : `runner-${name}`;
+}
 
 /**
  * Parses `--runner-groups docker,adm+docker`: commas separate runners, `+` joins the groups of one
@@ -21,29 +35,18 @@ export type RunnerGroups = {
  * @throws SondeError RIGHT_MISSING when this host has no such group
  */
 export function parseRunnerGroups(specs: readonly string[], groupFile: string): RunnerGroups[] {
-  const rows = groupFile
-    .split("\n")
-    .filter((line) => line !== "")
-    .map((line) => line.split(":"));
-  const gidOf = (group: string): number => {
-    const row = rows.find(([known]) => known === group);
-    if (row !== undefined) return Number(row[2]);
-    throw new SondeError(
-      "RIGHT_MISSING",
-      `there is no group ${JSON.stringify(group)} on this host`,
-    );
-  };
   const runners = new Map<string, RunnerGroups>();
   for (const spec of specs) {
     const groups = [...new Set(spec.split("+"))].toSorted();
     const name = groups.join("+");
-    runners.set(name, { name, gids: groups.map(gidOf) });
+    runners.set(name, { name, groups, gids: findGids(groups, groupFile) });
   }
   return [...runners.values()];
 }
 
 /**
- * The named runners, or those of the last start when none are named. Stores the result.
+ * The runner without groups and the named ones, or those of the last start when none are
+ * named. Stores the result.
  *
  * @param separate whether each service has its own user; only root can give them groups
  */
@@ -53,7 +56,7 @@ export function resolveRunnerGroups(
   wanted: readonly string[],
 ): RunnerGroups[] {
   const file = join(layout.config, "runner-groups.json");
-  const kept = existsSync(file) ? (JSON.parse(readFileSync(file, "utf8")) as string[]) : [];
+  const kept = parseJson(readOwn(file) ?? "[]", file, "CONFIG_INVALID") as string[];
   const specs = wanted.length > 0 ? wanted : kept;
   if (specs.length > 0 && !separate) {
     throw new SondeError(
@@ -62,6 +65,6 @@ export function resolveRunnerGroups(
     );
   }
   const runners = parseRunnerGroups(specs, readFileSync("/etc/group", "utf8"));
-  if (wanted.length > 0) writeAtomically(file, JSON.stringify(runners.map(({ name }) => name)));
-  return runners;
+  if (wanted.length > 0) replaceFile(file, JSON.stringify(runners.map(({ name }) => name)));
+  return [{ name: "", groups: [], gids: [] }, ...runners];
 }

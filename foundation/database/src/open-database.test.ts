@@ -1,5 +1,5 @@
 import { spawn } from "node:child_process";
-import { chownSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { chownSync, existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, expect, test } from "vitest";
@@ -17,18 +17,22 @@ function runChild(dataDir: string, body: string): Promise<{ code: number | null;
     import { openDatabase } from ${JSON.stringify(join(import.meta.dirname, "index.ts"))};
     import { startCluster } from ${JSON.stringify(join(import.meta.dirname, "cluster.ts"))};
     import { findPackagedBinaries } from ${JSON.stringify(join(import.meta.dirname, "find-binaries.ts"))};
-    import { mkdirSync, readFileSync } from "node:fs";
+    import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
     const dataDir = ${JSON.stringify(dataDir)};
     mkdirSync(dataDir, { recursive: true });
     const first = [{ name: "first", sql: "create table notes (text text not null)" }];
     const print = (value) => console.log(JSON.stringify(value));
     ${body}`;
   return new Promise((done) => {
-    const child = spawn(process.execPath, ["--input-type=module", "-e", script], {
-      ...account,
-      cwd: root,
-      stdio: ["ignore", "pipe", "pipe"],
-    });
+    const child = spawn(
+      process.execPath,
+      ["--conditions=sonde:source", "--input-type=module", "-e", script],
+      {
+        ...account,
+        cwd: root,
+        stdio: ["ignore", "pipe", "pipe"],
+      },
+    );
     let out = "";
     child.stdout.on("data", (chunk: Buffer) => (out += chunk.toString()));
     child.stderr.on("data", (chunk: Buffer) => (out += chunk.toString()));
@@ -38,49 +42,115 @@ function runChild(dataDir: string, body: string): Promise<{ code: number | null;
 
 const dataDir = join(root, "service");
 
-test("a first start creates the cluster, a killed owner's server is adopted with its data", async () => {
+/** Makes a cluster with one note in it. */
+async function keepNote(folder: string): Promise<void> {
+  const { code, out } = await runChild(
+    folder,
+    `const db = await openDatabase({ dataDir, schema: "hub", migrations: first, maxConnections: 2 });
+     await db.sql\`insert into notes values ('kept')\`;
+     await db.close();`,
+  );
+  expect(code, out).toBe(0);
+}
+
+test("a server ends with its killed owner, and the next start has the data", async () => {
   const killed = await runChild(
     dataDir,
     `const db = await openDatabase({ dataDir, schema: "hub", migrations: first, maxConnections: 2 });
      await db.sql\`insert into notes values ('kept')\`;
+     print(readFileSync(dataDir + "/postgres/postmaster.pid", "utf8").split("\\n")[0]);
      process.kill(process.pid, "SIGKILL");`,
   );
   expect(killed.code, killed.out).toBe(null);
-  const pid = readFileSync(join(dataDir, "postgres/postmaster.pid"), "utf8").split("\n")[0];
+  const pid = String(JSON.parse(killed.out));
+  await expect.poll(() => existsSync(`/proc/${pid}`)).toBe(false);
 
-  const adopted = await runChild(
+  const next = await runChild(
     dataDir,
-    `const before = readFileSync(dataDir + "/postgres/postmaster.pid", "utf8").split("\\n")[0];
-     const db = await openDatabase({ dataDir, schema: "hub", migrations: first, maxConnections: 2 });
+    `const db = await openDatabase({ dataDir, schema: "hub", migrations: first, maxConnections: 2 });
      const rows = await db.sql\`select text from notes\`;
      const [fsync] = await db.sql\`show fsync\`;
      const [commit] = await db.sql\`show synchronous_commit\`;
      await db.close();
-     print({ before, rows, ...fsync, ...commit });`,
+     print({ rows, ...fsync, ...commit });`,
   );
-  expect(JSON.parse(adopted.out)).toEqual({
-    before: pid,
+  expect(JSON.parse(next.out)).toEqual({
     rows: [{ text: "kept" }],
     fsync: "on",
     synchronous_commit: "on",
   });
-});
+}, 60_000);
+
+test("a server whose owner died before it could say so is ended by the next start", async () => {
+  const folder = join(root, "left");
+  await keepNote(folder);
+  const clusterDir = join(folder, "postgres");
+  const left = await runChild(
+    folder,
+    `import { spawn } from "node:child_process";
+     import { findBinaries } from ${JSON.stringify(join(import.meta.dirname, "find-binaries.ts"))};
+     const major = Number(readFileSync(${JSON.stringify(clusterDir)} + "/PG_VERSION", "utf8"));
+     const { binDir } = findBinaries().find((one) => one.major === major);
+     spawn(binDir + "/postgres", ["-D", ${JSON.stringify(clusterDir)}, "-c", "listen_addresses=", "-c",
+       "unix_socket_directories=" + dataDir], { stdio: "ignore", detached: true }).unref();`,
+  );
+  expect(left.code, left.out).toBe(0);
+  const pidFile = join(clusterDir, "postmaster.pid");
+  await expect
+    .poll(() => (existsSync(pidFile) ? readFileSync(pidFile, "utf8") : ""))
+    .toMatch(/^[0-9]+\n/);
+  const [former] = readFileSync(pidFile, "utf8").split("\n");
+  const next = await runChild(
+    folder,
+    `const db = await openDatabase({ dataDir, schema: "hub", migrations: first, maxConnections: 2 });
+     print(await db.sql\`select text from notes\`);
+     await db.close();`,
+  );
+  expect(JSON.parse(next.out)).toEqual([{ text: "kept" }]);
+  await expect.poll(() => existsSync(`/proc/${former}`)).toBe(false);
+}, 60_000);
+
+test("a second process neither gets a cluster that is in use nor ends it", async () => {
+  const folder = join(root, "shared");
+  await keepNote(folder);
+  const owner = runChild(
+    folder,
+    `const db = await openDatabase({ dataDir, schema: "hub", migrations: first, maxConnections: 2 });
+     writeFileSync(dataDir + "/opened", "");
+     while (existsSync(dataDir + "/opened")) await new Promise((done) => setTimeout(done, 100));
+     print(await db.sql\`select text from notes\`);
+     await db.close();`,
+  );
+  await expect.poll(() => existsSync(join(folder, "opened")), { timeout: 20_000 }).toBe(true);
+  const second = await runChild(
+    folder,
+    `try { await openDatabase({ dataDir, schema: "hub", migrations: first, maxConnections: 2 }); print("opened"); }
+     catch (error) { print({ code: error.code, message: error.message }); }`,
+  );
+  rmSync(join(folder, "opened"));
+  expect(JSON.parse((await owner).out)).toEqual([{ text: "kept" }]);
+  expect(JSON.parse(second.out)).toEqual({
+    code: "DATABASE_UNAVAILABLE",
+    message: `the database of ${folder} is in use by another process`,
+  });
+}, 60_000);
 
 test("two processes that migrate at once apply each step once", async () => {
-  const body = `
-    const db = await openDatabase({ dataDir, schema: "hub", url: undefined, migrations: [...first,
-      { name: "second", sql: "create table once (id integer primary key); insert into once values (1)" }],
-      maxConnections: 2 });
-    print(await db.sql\`select count(*)::int as n from once\`);
-    await new Promise((done) => setTimeout(done, 1500));
-    await db.sql.end();`;
-  const keeper = await runChild(
+  const { out } = await runChild(
     dataDir,
-    `const db = await openDatabase({ dataDir, schema: "hub", migrations: first, maxConnections: 2 }); await db.sql.end();`,
+    `import { userInfo } from "node:os";
+     const db = await openDatabase({ dataDir, schema: "hub", migrations: first, maxConnections: 2 });
+     const url = "postgres://" + userInfo().username + "@localhost/postgres?host=" +
+       encodeURIComponent(dataDir + "/run");
+     const open = () => openDatabase({ dataDir, schema: "hub", url, migrations: [...first,
+       { name: "second", sql: "create table once (id integer primary key); insert into once values (1)" }],
+       maxConnections: 2 });
+     const both = await Promise.all([open(), open()]);
+     for (const one of both) print(await one.sql\`select count(*)::int as n from once\`);
+     for (const one of both) await one.close();
+     await db.close();`,
   );
-  expect(keeper.code, keeper.out).toBe(0);
-  const both = await Promise.all([runChild(dataDir, body), runChild(dataDir, body)]);
-  expect(both.map(({ out }) => out.trim())).toEqual(['[{"n":1}]', '[{"n":1}]']);
+  expect(out.trim().split("\n")).toEqual(['[{"n":1}]', '[{"n":1}]']);
 });
 
 test("a changed migration and a newer database are refused", async () => {

@@ -1,6 +1,6 @@
 import { userInfo } from "node:os";
 import postgres, { type Sql } from "postgres";
-import { startCluster } from "./cluster.ts";
+import { socketDirOf, startCluster } from "./cluster.ts";
 import { DatabaseError } from "./database-error.ts";
 import { findBinaries } from "./find-binaries.ts";
 import { type Migration, migrate } from "./migrate.ts";
@@ -34,17 +34,7 @@ export async function openDatabase(options: DatabaseOptions): Promise<Database> 
     options.url === undefined
       ? await startCluster(options.dataDir, findBinaries(), options.onLost)
       : null;
-  const shared = {
-    max: options.maxConnections,
-    onnotice: () => undefined,
-    connect_timeout: 10,
-    connection: { application_name: `sonde-${options.schema}`, search_path: options.schema },
-  };
-  const server =
-    cluster === null
-      ? readServer(options.url ?? "")
-      : { host: cluster.socketDir, database: "postgres", username: userInfo().username };
-  const sql = postgres({ ...shared, ...server });
+  const sql = connect(options);
   const close = async () => {
     await sql.end({ timeout: 5 });
     await cluster?.stop();
@@ -59,6 +49,41 @@ export async function openDatabase(options: DatabaseOptions): Promise<Database> 
     });
   }
   return { sql, close };
+}
+
+/**
+ * Connects to a database that a service is using: the server at `url`, or that of the data folder.
+ * Starts and migrates nothing.
+ *
+ * @throws DatabaseError when no server answers there
+ */
+export async function joinDatabase(options: Location): Promise<Database> {
+  const sql = connect(options);
+  try {
+    await sql`select 1`;
+  } catch (cause) {
+    await sql.end({ timeout: 5 });
+    throw new DatabaseError("expected a service that runs, its database does not answer", {
+      cause,
+    });
+  }
+  return { sql, close: () => sql.end({ timeout: 5 }) };
+}
+
+type Location = Pick<DatabaseOptions, "dataDir" | "url" | "schema" | "maxConnections">;
+
+function connect({ dataDir, url, schema, maxConnections }: Location): Sql {
+  const server =
+    url === undefined
+      ? { host: socketDirOf(dataDir), database: "postgres", username: userInfo().username }
+      : readServer(url);
+  return postgres({
+    ...server,
+    max: maxConnections,
+    onnotice: () => undefined,
+    connect_timeout: 10,
+    connection: { application_name: `sonde-${schema}`, search_path: schema },
+  });
 }
 
 type Server = {

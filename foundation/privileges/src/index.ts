@@ -1,2 +1,3 @@
 export { readGroupNames } from "./group-names.ts";
-export { requireUnprivileged } from "./require-unprivileged.ts";
+export { residentBytes } from "./resident-bytes.ts";
+export { readOwnRights, requireUnprivileged } from "./require-unprivileged.ts";

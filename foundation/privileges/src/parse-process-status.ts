@@ -1,24 +1,12 @@
 import { SondeError } from "@sonde/schemas/errors";
-
-export type ProcessStatus = {
-  /** Real, effective, saved and file-system ids. */
-  uids: number[];
-  gids: number[];
-  groups: number[];
-  /**
-   * True when the effective, permitted or ambient set is not empty. A permitted
-   * capability can become effective.
-   */
-  hasCapabilities: boolean;
-  noNewPrivs: boolean;
-};
+import type { ProcessRights } from "@sonde/schemas/wire";
 
 /**
  * Parses `/proc/<pid>/status` (proc_pid_status(5)).
  *
  * @throws SondeError PRIVILEGE_REFUSED for a missing line
  */
-export function parseProcessStatus(text: string): ProcessStatus {
+export function parseProcessStatus(text: string): ProcessRights {
   const fields = new Map(
     text.split("\n").map((line) => {
       const colon = line.indexOf(":");
@@ -30,14 +18,31 @@ export function parseProcessStatus(text: string): ProcessStatus {
     if (value !== undefined) return value;
     throw new SondeError("PRIVILEGE_REFUSED", `expected a line ${name} in the process status`);
   };
-  const capabilities = ["CapEff", "CapPrm", "CapAmb"].map(field);
+  // Absent from a kernel without seccomp.
+  const seccomp = fields.get("Seccomp");
   return {
     uids: parseIds(field("Uid")),
     gids: parseIds(field("Gid")),
     groups: parseIds(field("Groups")),
-    hasCapabilities: capabilities.some((set) => !/^0+$/.test(set)),
+    capabilities: {
+      inheritable: field("CapInh"),
+      permitted: field("CapPrm"),
+      effective: field("CapEff"),
+      bounding: field("CapBnd"),
+      ambient: field("CapAmb"),
+    },
     noNewPrivs: field("NoNewPrivs") === "1",
+    seccomp: seccomp === undefined ? null : Number(seccomp),
   };
+}
+
+/**
+ * True when the effective, permitted or ambient set is not empty. A permitted capability can become
+ * effective.
+ */
+export function hasCapabilities({ capabilities }: ProcessRights): boolean {
+  const { effective, permitted, ambient } = capabilities;
+  return [effective, permitted, ambient].some((set) => !/^0+$/.test(set));
 }
 
 function parseIds(field: string): number[] {

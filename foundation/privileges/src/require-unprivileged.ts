@@ -1,7 +1,8 @@
 import { readFileSync } from "node:fs";
 import { SondeError } from "@sonde/schemas/errors";
+import type { ProcessRights } from "@sonde/schemas/wire";
 import { readGroupNames } from "./group-names.ts";
-import { type ProcessStatus, parseProcessStatus } from "./parse-process-status.ts";
+import { hasCapabilities, parseProcessStatus } from "./parse-process-status.ts";
 
 export type ProcessIds = {
   uid: number;
@@ -16,19 +17,24 @@ export type ProcessIds = {
  * @throws SondeError PRIVILEGE_REFUSED
  */
 export function requireUnprivileged(): ProcessIds {
-  const status = parseProcessStatus(readFileSync("/proc/self/status", "utf8"));
-  const reason = refusalReason(status);
+  const rights = readOwnRights();
+  const reason = refusalReason(rights);
   if (reason !== null) throw new SondeError("PRIVILEGE_REFUSED", reason);
-  const gids = [...new Set(status.groups)].filter((gid) => gid !== status.gids[0]);
-  return { uid: status.uids[0] ?? -1, groups: readGroupNames(gids).sort() };
+  const gids = [...new Set(rights.groups)].filter((gid) => gid !== rights.gids[0]);
+  return { uid: rights.uids[0] ?? -1, groups: readGroupNames(gids).sort() };
 }
 
-/** Why a process with this status may not start, or null. */
-export function refusalReason(status: ProcessStatus): string | null {
-  if (status.uids.length === 0 || status.uids.includes(0)) return "expected a user other than root";
-  const gids = [...status.gids, ...status.groups];
-  if (status.gids.length === 0 || gids.includes(0)) return "expected no group of root";
-  if (status.hasCapabilities) return "expected no capabilities";
-  if (!status.noNewPrivs) return "expected no_new_privs to be set";
+/** What the kernel says of this process now. */
+export function readOwnRights(): ProcessRights {
+  return parseProcessStatus(readFileSync("/proc/self/status", "utf8"));
+}
+
+/** Why a process with these rights may not start, or null. */
+export function refusalReason(rights: ProcessRights): string | null {
+  if (rights.uids.length === 0 || rights.uids.includes(0)) return "expected a user other than root";
+  const gids = [...rights.gids, ...rights.groups];
+  if (rights.gids.length === 0 || gids.includes(0)) return "expected no group of root";
+  if (hasCapabilities(rights)) return "expected no capabilities";
+  if (!rights.noNewPrivs) return "expected no_new_privs to be set";
   return null;
 }

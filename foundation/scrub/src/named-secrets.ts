@@ -1,36 +1,23 @@
 import { anyCase } from "./any-case.ts";
-import { NAME_END, isNoSecret, isSecretName, kindOfName } from "./secret-names.ts";
-
-/** A part of a text that is replaced, and the text in its place around the marker. */
-type Secret = { start: number; end: number; kind: string; before: string; after: string };
-/** A name in the text with the end of what separates it from its value. */
-type Candidate = { name: string; start: number; valueAt: number; separator: string };
-
-/**
- * Finds `NAME=`, `"name":`, `name =>`, `--name `, `<name>`, and a line such as `requirepass x1`
- * of a configuration. The name is matched backwards
- * from its separator and at most 100 characters long, so the time is linear.
- */
-const CANDIDATES = new RegExp(
-  [
-    `[:=](?<=([\\w.-]{0,100}${NAME_END})["'\\\\\\]]{0,3}[ \\t]{0,4}[:=])(?:(?<=:)=|(?<==)(?:>|==?))?[ \\t]{0,40}`,
-    `%3[ADad](?<=([\\w.-]{0,100}${NAME_END})%3[ADad])`,
-    `(?<![\\w.-])--([A-Za-z][\\w.-]{0,79})(?![\\w.-])(?<=${NAME_END})[\\s\\0]{1,4}(?!-)`,
-    `(?:^|\\n)[ \\t]{0,40}([\\w.-]{1,80})[ \\t]{1,20}(?<=${NAME_END}[ \\t]{1,20})(?:[0-9] )?(?=\\S{6,200}[ \\t]*(?:[\\r\\n]|$))(?=\\S*[0-9])(?=\\S*[A-Za-z])(?![:=])`,
-    `<([\\w.:-]{1,100})(?<=${NAME_END})(?:\\s[^<>]{0,300})?(?<!/)>`,
-  ].join("|"),
-  "g",
-);
+import { CANDIDATES, type Candidate, readCandidate, readOption } from "./candidates.ts";
+import { isExpression, isSentence } from "./expressions.ts";
+import { isNoSecret } from "./no-secrets.ts";
+import type { Secret } from "./replace-secrets.ts";
+import { isSecretName, kindOfName } from "./secret-names.ts";
+import { isNoName, isVariable } from "./surroundings.ts";
 
 /** A value: quoted, quoted inside a JSON string, or bare. */
 const QUOTED =
-  /"(?:[^"\\\r\n]|\\.)+"?|\\"(?:[^"\\\r\n]|\\[^"])+(?:\\")?|'[^'\r\n]+'?|`[^`\r\n]+`?/y;
-/** Excludes the start of an object or a list. */
-const BARE = /(?!\$\{\{|[{[]\s{0,4}["'{[}\]\\]|[{[]\s)[^\s\0"'\\,;&]+/y;
+  /&(?:quot|apos|#34|#39);[^&\r\n]+(?:&(?:quot|apos|#34|#39);)?|"(?:[^"\\\r\n]|\\.)+"?|\\"(?:[^"\\\r\n]|\\[^"])+(?:\\")?|''[^'\r\n]+''|'[^'\r\n]+'?|`[^`\r\n]+`?/y;
+const QUOTE = /^(?:\\"|''|&[a-z0-9#]{2,4};|.)/;
+/** The letters before a quote in SQL, Python and C#, as in `N'...'`. */
+const STRING_PREFIX = /[bBrRuUfFN@$]{1,2}(?=["'])/y;
+/** Excludes the start of an object or a list. What `sops` has encrypted is one value. */
+const BARE = /ENC\[[^\]\s"']{1,4000}\]|(?!\$\{\{|[{[]\s{0,4}["'{[}\]\\]|[{[]\s)[^\s\0"'\\,;&]+/y;
 const TAG_END = /["']\s{0,4}>/y;
 const PAIR_VALUE = /["'\\]{0,2}([\w.-]{1,100})/y;
 const AUTHORIZATION =
-  /["'`\\]{0,2}((?:[A-Za-z][A-Za-z0-9-]{2,23}[ \t]{1,4})?[^\s"'\\,;]+(?:,?[ \t]{0,4}[A-Za-z]{1,20}=(?:"[^"\r\n]{0,500}"|[^\s"'\\,]+))*)/y;
+  /(?:[fFbBrR$](?=["'`]))?["'`\\]{0,2}((?:[A-Za-z][A-Za-z0-9-]{2,23}[ \t]{1,4})?(?:[A-Za-z]{1,20}="[^"\r\n]{0,500}"|[^\s"'`\\,;]+)(?:,?[ \t]{0,4}[A-Za-z]{1,20}=(?:"[^"\r\n]{0,500}"|[^\s"'\\,]+))*)/y;
 const COOKIE = /["'\\]{0,2}([^\s"'\\][^\r\n"'\\]*)/y;
 const BLOCK = /[|>][+-]?\d?[+-]?[ \t]*\r?\n/y;
 const NEXT_LINE = /\r?\n([ \t]*)(?=\S)(-[ \t]+)?/y;
@@ -39,42 +26,35 @@ const ELEMENT = /\s{0,20}(?:<!\[CDATA\[)?([^<\]]{1,4000})/y;
 const REST_OF_LINE = /[^\r\n\0]+/y;
 const REST_OF_STRING = /[^"\\\r\n]+/y;
 const PAIR_NAME = new RegExp(`^(?:${anyCase("name")}|${anyCase("key")})$`);
-const PAIR_MEMBER = new RegExp(`^${anyCase("value")}$`);
+const PAIR_MEMBER = new RegExp(`^(?:${anyCase("value")}|default)$`);
+const PAIR_ELEMENT = /^(?:value|string)$/;
+const MORE_ITEMS = /(?:\r?\n[ \t]{0,40}- [^\s:#]{1,200}[ \t]{0,20}(?=\r?\n|$)){1,200}/y;
 
-/** Replaces the values that a name in the text marks as secrets. */
-export function scrubNamed(text: string, mark: (kind: string) => string): string {
-  let clean = "";
-  let copied = 0;
+/** Finds the values that a name in the text marks as secrets. */
+export function findNamed(unbroken: string): Secret[] {
+  // A line break before the first line lets the pattern find each line by its break, which is faster.
+  const text = `\n${unbroken}`;
+  const secrets: Secret[] = [];
   let pair: Pair;
   CANDIDATES.lastIndex = 0;
   for (let found = CANDIDATES.exec(text); found !== null; found = CANDIDATES.exec(text)) {
     const candidate = readCandidate(found);
     if (PAIR_NAME.test(candidate.name)) pair = readPair(text, candidate);
-    const secret = readSecret(text, candidate, pair);
-    if (secret === undefined) continue;
-    clean += text.slice(copied, secret.start) + secret.before + mark(secret.kind) + secret.after;
-    copied = secret.end;
-    CANDIDATES.lastIndex = copied;
+    else if (opensObject(text, candidate)) pair = readObject(candidate);
+    const secret = readOption(text, found) ?? readSecret(text, candidate, pair);
+    if (secret === undefined) {
+      // An attribute of the element may be the name of a pair.
+      if (candidate.separator === "<") CANDIDATES.lastIndex = found.index + 1;
+      continue;
+    }
+    CANDIDATES.lastIndex = secret.end;
+    secrets.push({ ...secret, start: secret.start - 1, end: secret.end - 1 });
   }
-  return clean + text.slice(copied);
-}
-
-function readCandidate(found: RegExpExecArray): Candidate {
-  const [whole, assigned, encoded, option, directive, element] = found;
-  const valueAt = found.index + whole.length;
-  const toCandidate = (name: string, separator: string): Candidate => {
-    const isBefore = assigned !== undefined || encoded !== undefined;
-    const from = isBefore ? found.index - name.length : found.index + whole.indexOf(name);
-    return { name, start: found.input.lastIndexOf(name, from), valueAt, separator };
-  };
-  if (element !== undefined) return toCandidate(element.slice(element.indexOf(":") + 1), "<");
-  if (option !== undefined) return toCandidate(option, "--");
-  if (directive !== undefined) return toCandidate(directive, " ");
-  return toCandidate(assigned ?? encoded ?? "", whole.trim());
+  return secrets;
 }
 
 /** Reads `name: DB_PASSWORD`. The member `value` or the element's text that follows is the secret. */
-function readPair(text: string, { valueAt }: Candidate) {
+function readPair(text: string, { valueAt }: Candidate): Pair {
   const found = matchAt(PAIR_VALUE, text, valueAt);
   const name = found?.[1];
   if (found === undefined || name === undefined || !isSecretName(name)) return undefined;
@@ -83,18 +63,31 @@ function readPair(text: string, { valueAt }: Candidate) {
   return { name, until: end + 60, elementAt: tag === undefined ? undefined : end + tag.length };
 }
 
-type Pair = ReturnType<typeof readPair>;
+/** True before the members of a secret's name, as in `variable "db_password" {`. */
+function opensObject(text: string, { name, valueAt, separator }: Candidate): boolean {
+  return (separator === "{" || text[valueAt] === "{") && isSecretName(name);
+}
+
+/** Reads no further than an object's first members. One named `value` or `default` is the secret. */
+function readObject({ name, valueAt }: Candidate): Pair {
+  return { name, until: valueAt + 80, elementAt: undefined };
+}
+
+type Pair = { name: string; until: number; elementAt: number | undefined } | undefined;
 
 function readSecret(text: string, found: Candidate, pair: Pair): Secret | undefined {
   if (pair?.elementAt !== undefined && PAIR_NAME.test(found.name)) {
     return readElement(text, { ...found, name: pair.name, valueAt: pair.elementAt });
   }
-  const isPair = pair !== undefined && PAIR_MEMBER.test(found.name) && found.start < pair.until;
+  const member = found.separator === "<" ? PAIR_ELEMENT : PAIR_MEMBER;
+  const isPair = pair !== undefined && member.test(found.name) && found.start < pair.until;
   const candidate = isPair ? { ...found, name: pair.name } : found;
   const { name, start, valueAt, separator } = candidate;
   // The name of a marker is none.
   if (!isSecretName(name) || text.slice(start - 10, start) === "[redacted:") return undefined;
+  if (isNoName(text, candidate)) return undefined;
   if (separator === "<") return readElement(text, candidate);
+  if (separator === "{") return undefined;
   // A scheme, as in `auth://`, or a scope, as in `Token::new`.
   if (separator === ":" && /^(?:\/\/|:)/.test(text.slice(valueAt, valueAt + 2))) return undefined;
   const folded = name.toLowerCase();
@@ -107,11 +100,9 @@ function readSecret(text: string, found: Candidate, pair: Pair): Secret | undefi
   // The line of a test's report.
   if (text.slice(start - 4, start) === "--- ") return undefined;
   if (separator === "--" || separator === " ") return readValue(text, candidate, valueAt);
-  return (
-    readBlock(text, candidate) ??
-    readValue(text, candidate, valueAt) ??
-    readNextLine(text, candidate)
-  );
+  if (separator === ",") return readArgument(text, candidate);
+  if (matchAt(BLOCK, text, valueAt) !== undefined) return readBlock(text, candidate);
+  return readValue(text, candidate, valueAt) ?? readNextLine(text, candidate);
 }
 
 /** Reads a line of an .env file, an environment or a container's Env. The rest is the value. */
@@ -133,10 +124,12 @@ function readPart(pattern: RegExp, text: string, candidate: Candidate): Secret |
   return toSecret(candidate, candidate.valueAt + found[0].length - value.length, value);
 }
 
-function readValue(text: string, candidate: Candidate, at: number): Secret | undefined {
+function readValue(text: string, candidate: Candidate, from: number): Secret | undefined {
+  if (candidate.separator !== "--" && isExpression(text, from)) return undefined;
+  const at = from + (matchAt(STRING_PREFIX, text, from)?.[0].length ?? 0);
   const quoted = matchAt(QUOTED, text, at)?.[0];
   if (quoted !== undefined) {
-    const quote = quoted.startsWith("\\") ? quoted.slice(0, 2) : quoted.slice(0, 1);
+    const quote = QUOTE.exec(quoted)?.[0] ?? "";
     const isClosed = quoted.length > quote.length && quoted.endsWith(quote);
     const inner = quoted.slice(quote.length, isClosed ? -quote.length : undefined);
     return toSecret(candidate, at + quote.length, inner);
@@ -145,14 +138,26 @@ function readValue(text: string, candidate: Candidate, at: number): Secret | und
   if (value === undefined) return undefined;
   // The brackets that close what the name stands in.
   if (!/[([{]/.test(value)) value = value.replace(/[)\]}]{1,20}$/, "");
-  if (isNoSecret(candidate.name, value)) return undefined;
-  if (isLineStart(text, candidate) && kindOfName(candidate.name) === "password") {
+  // What ends a statement or a clause, as in `token=None):`.
+  const judged = value.replace(/[)\]}]{0,20}[:;.]$/, "");
+  if (isNoSecret(candidate.name, judged) || isVariable(text, candidate, value)) return undefined;
+  const kind = kindOfName(candidate.name);
+  const mayBePhrase = kind === "password" || kind === "secret";
+  if (candidate.separator === ":" && isSentence(text, at, mayBePhrase)) return undefined;
+  if (kind === "password" && isLineStart(text, candidate)) {
     value += matchAt(WORDS, text, at + value.length)?.[0] ?? "";
   }
   const secret = toSecret(candidate, at, value);
   // A bare number of a JSON member becomes a string, so that the text stays JSON.
   const isMember = /"\s{0,4}:\s{0,40}$/.test(text.slice(Math.max(0, at - 48), at));
   return secret && isMember ? { ...secret, before: '"', after: '"' } : secret;
+}
+
+/** Reads `define('DB_PASSWORD', 'x1')`. A list of names has only words. */
+function readArgument(text: string, candidate: Candidate): Secret | undefined {
+  const secret = readValue(text, candidate, candidate.valueAt);
+  if (secret === undefined) return undefined;
+  return /^[A-Za-z_. -]*$/.test(text.slice(secret.start, secret.end)) ? undefined : secret;
 }
 
 function isLineStart(text: string, { start, separator }: Candidate): boolean {
@@ -189,7 +194,14 @@ function readNextLine(text: string, candidate: Candidate): Secret | undefined {
   const rest = text.slice(at, at + 500);
   if (/^["']/.test(rest)) return readValue(text, candidate, at);
   if (!/^[^\s:=#<>-][^\s:=]*=*[ \t]*(?:[\r\n]|$)/.test(rest)) return undefined;
-  return readValue(text, candidate, at);
+  const first = readValue(text, candidate, at);
+  const isItem = found[2] !== undefined && first !== undefined;
+  return isItem ? { ...first, end: endOfItems(text, first.end) } : first;
+}
+
+/** The further items of a list become part of the same secret. */
+function endOfItems(text: string, end: number): number {
+  return end + (matchAt(MORE_ITEMS, text, end)?.[0].length ?? 0);
 }
 
 /** Reads the text of an element. A usage line such as `login <token> now` has no end tag. */
@@ -198,6 +210,7 @@ function readElement(text: string, candidate: Candidate): Secret | undefined {
   const value = found?.[1]?.trim();
   if (found === undefined || value === undefined || value === "") return undefined;
   const after = candidate.valueAt + found[0].length;
+  if (value.startsWith("@")) return undefined;
   const isClosed = text.startsWith("</", after) || text.startsWith("]]>", after);
   if (!isClosed && !(after === text.length && !/\s/.test(value))) return undefined;
   const at = text.indexOf(value, candidate.valueAt + found[0].length - (found[1]?.length ?? 0));

@@ -1,3 +1,5 @@
+import type { Secret } from "./replace-secrets.ts";
+
 const LABEL = "[A-Z0-9 ]{0,40}PRIVATE KEY(?: BLOCK)?";
 /** A key without its end marker was cut short, so everything after its start is dropped. */
 const KEY = new RegExp(
@@ -6,33 +8,56 @@ const KEY = new RegExp(
 );
 const END = new RegExp(`-{4,5} ?END ${LABEL} ?-{4,5}`, "g");
 const PUTTY = /(Private-Lines: [0-9]{1,4}\r?\n)[A-Za-z0-9+/=\r\n]+/g;
-/** The last part of a key's body: Base64, a header of an encrypted key, or a line break. */
-const BODY =
-  /(?:(?:Proc-Type|DEK-Info|Comment|Version): [^\r\n\\]{1,100}|(?<!\\)[A-Za-z0-9+/=]{1,128}|["',]{0,3}[ \t]{0,16}(?:\r?\n|\\r?\\n|\\n)[ \t>|"']{0,16})$/;
+/** A part of a key's body: Base64, a header of an encrypted key, or a line break. */
+const BODY_PART =
+  /(?:Proc-Type|DEK-Info|Comment|Version): [^\r\n\\]{1,100}|(?<!\\)[A-Za-z0-9+/=]{1,128}|["',]{0,3}[ \t]{0,16}(?:\r?\n|\\r?\\n|\\n)[ \t>|"']{0,16}/;
+/** Looks back from the end, since a search would try each character before it. */
+const BODY = new RegExp(`(?<=((?:${BODY_PART.source}){1,64}))`, "y");
 
-/** Replaces private keys in text form, also those whose start or end was cut off. */
-export function scrubPrivateKeys(text: string, mark: (kind: string) => string): string {
-  if (!text.includes("PRIVATE KEY") && !text.includes("Private-Lines")) return text;
-  const whole = text
-    .replace(KEY, () => mark("private-key"))
-    .replace(PUTTY, (_, head: string) => head + mark("private-key"));
-  let clean = "";
+const key = (start: number, end: number): Secret => ({
+  start,
+  end,
+  kind: "private-key",
+  before: "",
+  after: "",
+});
+
+/** Finds private keys from their first marker on. */
+export function findKeys(text: string): Secret[] {
+  if (!text.includes("PRIVATE KEY")) return [];
+  return [...text.matchAll(KEY)].map(({ index, 0: found }) => key(index, index + found.length));
+}
+
+/** Finds the private lines of PuTTY's keys. */
+export function findPuttyKeys(text: string): Secret[] {
+  if (!text.includes("Private-Lines")) return [];
+  return [...text.matchAll(PUTTY)].map(({ index, 0: found, 1: head = "" }) =>
+    key(index + head.length, index + found.length),
+  );
+}
+
+/** Finds private keys whose first part was cut off. Whole keys must be gone. */
+export function findHeadlessKeys(text: string): Secret[] {
+  if (!text.includes("PRIVATE KEY")) return [];
+  const found: Secret[] = [];
   let copied = 0;
-  for (const { index, 0: end } of whole.matchAll(END)) {
-    clean += whole.slice(copied, startOfBody(whole, index, copied)) + mark("private-key");
-    copied = index + end.length;
+  for (const { index, 0: marker } of text.matchAll(END)) {
+    const end = index + marker.length;
+    found.push(key(startOfBody(text, index, copied), end));
+    copied = end;
   }
-  return clean + whole.slice(copied);
+  return found;
 }
 
 /** Finds where the body of a key begins whose first part was cut off. */
 function startOfBody(text: string, end: number, from: number): number {
-  let start = end;
+  const before = text.slice(from, end);
+  let start = before.length;
   for (;;) {
-    const tail = text.slice(Math.max(from, start - 200), start);
-    const found = BODY.exec(tail);
-    if (found === null) return start;
-    start -= found[0].length;
+    BODY.lastIndex = start;
+    const body = BODY.exec(before)?.[1];
+    if (body === undefined) return from + start;
+    start -= body.length;
   }
 }
 

@@ -64,6 +64,15 @@ const planted: [string, string, string][] = [
   ["sonde-key", `sonde_ak_${"k".repeat(43)}`, "kkkk"],
   ["sonde-key", `sonde_pt_${"k".repeat(43)}`, "kkkk"],
   ["sonde-key", `sonde_et_${"l".repeat(43)}.${"0".repeat(64)}`, "llll"],
+  ["google-key", `refresh 1//0${"m".repeat(40)}`, "mmmm"],
+  ["private-key", `Private-Lines: 1\n${"n".repeat(40)}`, "nnnn"],
+  ["token", "next=%2Fcb%3Faccess_token%3Dabcdef", "abcdef"],
+  ["password", "&lt;password&gt;hunter2&lt;/password&gt;", "hunter2"],
+  ["password", "the initial password is hunter2", "hunter2"],
+  ["password", "mysql -uroot -phunter2 shop", "hunter2"],
+  ["password", "machine h login a password hunter account x", "hunter"],
+  ["password", "user bob password abcdefghij-12", "abcdefghij-12"],
+  ["password", "stats auth admin:hunter2", "hunter2"],
 ];
 
 // Attack 53.
@@ -185,11 +194,18 @@ test("a member hidden by a later one of the same name is not returned", () => {
   expect(clean(whole)).toBe(whole);
 });
 
+test("of an encoded address only the secret is replaced", () => {
+  expect(clean("next=%2Fcb%3Faccess_token%3Dabcdef")).toBe(
+    "next=%2Fcb%3Faccess_token%3D[redacted:token]",
+  );
+});
+
 test("a second pass changes and counts nothing", () => {
   const once = clean(planted.map(([, text]) => text));
   const run = startRun();
   expect(scrub(once, run)).toEqual(once);
   expect(buildRedactions(run)).toEqual({ count: 0, rules: {} });
+  expect(clean("x [redacted:password]=abc123")).toBe("x [redacted:password]=abc123");
 });
 
 test("attack 55: identifiers and ordinary words survive", () => {
@@ -206,6 +222,7 @@ test("attack 55: identifiers and ordinary words survive", () => {
     "http://localhost:8080/path?x=1",
     "monkey=1 bypass=2 tokens=3 key=4",
     "password authentication failed for user app",
+    "the default method of a password sha512",
     "git@github.com:a/b.git",
     "/etc/ssl/private/key.pem 2026-01-01T00:00:00.000Z",
   ];

@@ -1,15 +1,17 @@
 import { SondeError } from "@sonde/schemas/errors";
 import { type Redactions } from "@sonde/schemas/wire";
-import { scrubNamed } from "./named-secrets.ts";
-import { linesOfPrivateKeys, scrubPrivateKeys } from "./private-keys.ts";
-import { RULES_PATTERN, RULE_NAMES } from "./scrub-rules.ts";
-import { isNoSecret, isSecretName, isSecretOption, kindOfName } from "./secret-names.ts";
+import { isNoSecret } from "./no-secrets.ts";
+import { type OwnRules, type OwnRun, findOwn } from "./own-patterns.ts";
+import { scrubPlainText } from "./plain-text.ts";
+import { linesOfPrivateKeys } from "./private-keys.ts";
+import { MARKER, type Secret, type Shown, type Window, markerOf } from "./replace-secrets.ts";
+import type { SecretNumbers } from "./secret-numbers.ts";
+import { isSecretName, isSecretOption, kindOfName } from "./secret-names.ts";
 
 /** A deeper value is refused, since no part may go unchecked. */
 const MAX_DEPTH = 64;
 /** The private members of a JSON Web Key (RFC 7518, section 6). */
 const JWK_SECRET = /^(?:d|p|q|dp|dq|qi|k)$/;
-const MARKER = /^\[redacted:[a-z-]+\]$/;
 
 /** The time limit of one scrub run and what it has replaced so far. One per call. */
 export type ScrubRun = {
@@ -17,6 +19,12 @@ export type ScrubRun = {
   deadline: number;
   now: () => number;
   counts: Map<string, number>;
+  /** The operator's own patterns. Without them only the built-in rules apply. */
+  own?: OwnRun | undefined;
+  /** Numbers equal secrets alike. Without it markers have no number. */
+  numbers?: SecretNumbers | undefined;
+  /** Called with each secret of a text that is no JSON, and where it stands in that text. */
+  onPlace?: ((secret: Secret) => void) | undefined;
 };
 
 /**
@@ -33,16 +41,59 @@ export function scrub(value: unknown, run: ScrubRun): unknown {
 }
 
 /**
- * Scrubs one sentence, such as an error message, for a record or a report. Drops a text
- * that cannot be scrubbed. Meant for short texts, so there is no time limit.
+ * Scrubs a whole text and returns the part in the window. So a secret is recognised whose
+ * name, head or end stands outside of the window. Counts what is in the window only, but
+ * all of a text that is JSON.
+ *
+ * @throws SondeError SCRUB_FAILED, as `scrub` does
  */
-export function scrubSentence(text: string): string {
+export function scrubWindow(text: string, window: Window, run: ScrubRun): string {
+  const { from, to } = window;
+  if (parseInnerJson(text) === undefined) {
+    requireTime(run);
+    const shown = scrubPlain(text, window, run);
+    return shown.text.slice(shown.window.from, shown.window.to);
+  }
+  const clean = scrubText(text, run, 0);
+  // A JSON text that was written anew has other places. It is scrubbed as a whole, so any part may be shown.
+  const start = from === 0 ? 0 : Math.max(0, clean.length - (text.length - from));
+  return clean.slice(start, start + to - from);
+}
+
+/** How much text behind a cut is looked at, so that a secret at the cut is recognised. */
+export const REACH_AFTER = 16_384;
+
+/**
+ * Scrubs one sentence, such as an error message, for a record or a report, and cuts it.
+ * Drops a text that cannot be scrubbed. Looks at little text, so there is no time limit.
+ *
+ * @param most its longest form, in characters
+ * @param own the operator's own patterns
+ */
+export function scrubSentence(text: string, most: number, own: OwnRules = []): string {
   try {
-    return String(scrub(text, { deadline: 0, now: () => 0, counts: new Map() }));
+    const run = {
+      deadline: 0,
+      now: () => 0,
+      counts: new Map<string, number>(),
+      own: startOwn(own),
+    };
+    return cutSentence(text, most, run);
   } catch (thrown) {
     if (!(thrown instanceof SondeError)) throw thrown;
     return "The text could not be scrubbed and was dropped.";
   }
+}
+
+/** Scrubs the beginning of a text. @throws SondeError SCRUB_FAILED, as `scrub` does */
+export function cutSentence(text: string, most: number, run: ScrubRun): string {
+  const looked = text.slice(0, most + REACH_AFTER);
+  return scrubWindow(looked, { from: 0, to: most }, run).slice(0, most);
+}
+
+/** Begins to count the time that one call spends on the operator's patterns. */
+export function startOwn(rules: OwnRules): OwnRun | undefined {
+  return rules.length === 0 ? undefined : { rules, spentMs: 0 };
 }
 
 /** Counts what was replaced so far, by rule. */
@@ -58,14 +109,21 @@ function scrubAt(value: unknown, run: ScrubRun, depth: number): unknown {
   if (typeof value === "string") return scrubText(value, run, depth);
   if (Array.isArray(value)) return scrubList(value, run, depth);
   if (typeof value === "object" && value !== null) return scrubMembers(value, run, depth);
+  if (typeof value === "number") return scrubNumber(value, run);
   return value;
+}
+
+/** A number becomes a marker only by a pattern of the operator's. */
+function scrubNumber(value: number, run: ScrubRun): unknown {
+  const [found] = run.own === undefined ? [] : findOwn(String(value), run.own, run.now);
+  return found === undefined ? value : mark(found.kind, String(value), run);
 }
 
 function scrubList(list: unknown[], run: ScrubRun, depth: number): unknown[] {
   const keyLines = linesOfPrivateKeys(list);
   return list.map((item, index) => {
-    if (keyLines.has(index)) {
-      return item === "" ? item : mark("private-key", run);
+    if (typeof item === "string" && keyLines.has(index)) {
+      return item === "" ? item : mark("private-key", item, run);
     }
     const before: unknown = index === 0 ? undefined : list[index - 1];
     // A secret in an argv, as in ["--password", "hunter2"].
@@ -121,6 +179,10 @@ function isSettings(name: string, value: unknown): boolean {
   return /auth$|auths$/i.test(name) && typeof value === "object" && !Array.isArray(value);
 }
 
+/** Members that describe a secret: `{"token": {"expires": 3600}}`. */
+const ABOUT =
+  /^(?:type|format|alg|algorithm|role|scheme|enabled|version|ttl|(?:created|updated|expires)(?:_?(?:at|in))?|(?:min|max)_?length)$/i;
+
 /** Replaces every value beneath a secret's name, except those that are no secret. */
 function redactLeaves(value: unknown, name: string, run: ScrubRun, depth: number): unknown {
   if (depth > MAX_DEPTH) {
@@ -131,26 +193,44 @@ function redactLeaves(value: unknown, name: string, run: ScrubRun, depth: number
     return Object.fromEntries(
       Object.entries(value).map(([key, member]) => [
         scrubText(key, run, MAX_DEPTH),
-        redactLeaves(member, name, run, depth + 1),
+        ABOUT.test(key)
+          ? scrubAt(member, run, depth + 1)
+          : redactLeaves(member, name, run, depth + 1),
       ]),
     );
   }
   if (typeof value === "string" && (value === "" || MARKER.test(value))) return value;
   if (typeof value !== "string" && typeof value !== "number") return value;
-  return isNoSecret(name, String(value)) ? value : mark(kindOfName(name), run);
+  return isNoSecret(name, String(value)) ? value : mark(kindOfName(name), String(value), run);
 }
 
-function scrubText(text: string, run: ScrubRun, depth: number): string {
+function requireTime(run: ScrubRun): void {
   if (run.now() > run.deadline) {
     throw new SondeError("SCRUB_FAILED", "expected to finish in the time left, got more text");
   }
+}
+
+function scrubText(text: string, run: ScrubRun, depth: number): string {
+  requireTime(run);
   const inner = depth < MAX_DEPTH ? parseInnerJson(text) : undefined;
-  if (inner === undefined) return scrubPlainText(text, run);
+  if (inner === undefined) {
+    return scrubPlain(text, { from: 0, to: text.length }, run).text;
+  }
   const before = countAll(run);
   const clean = scrubAt(inner, run, depth + 1);
   // Keeps a text without findings byte for byte, provided that all of it was checked.
   const isWhole = countNamesInText(text) === countNames(inner);
   return isWhole && countAll(run) === before ? text : JSON.stringify(clean);
+}
+
+function scrubPlain(text: string, window: Window, run: ScrubRun): Shown {
+  const { own, now, onPlace } = run;
+  return scrubPlainText(text, window, {
+    own,
+    now,
+    onPlace,
+    onShown: (kind, value) => note(kind, value, run),
+  });
 }
 
 /**
@@ -182,10 +262,15 @@ function countAll(run: ScrubRun): number {
   return sum;
 }
 
-/** Parses a text as a JSON object or list. Returns undefined for any other text. */
-function parseInnerJson(text: string): unknown {
-  const first = /^\s{0,8}([{[])/.exec(text)?.[1];
-  if (first === undefined) return undefined;
+/** How a JSON object or list begins. A kernel's thread is called `[kworker/0:1]`. */
+const JSON_START = /^\s{0,8}(?:\{\s*["}]|\[\s*(?:["[{\]\d-]|true|false|null))/;
+
+/**
+ * Parses a text as a JSON object or list. Returns undefined for any other text, and for most of
+ * them without the cost of an exception.
+ */
+export function parseInnerJson(text: string): unknown {
+  if (!JSON_START.test(text) || !/[\]}]/.test(text.trimEnd().at(-1) ?? "")) return undefined;
   try {
     const value: unknown = JSON.parse(text);
     return value;
@@ -194,18 +279,12 @@ function parseInnerJson(text: string): unknown {
   }
 }
 
-function scrubPlainText(text: string, run: ScrubRun): string {
-  // Every rule's match is longer.
-  if (text.length < 5) return text;
-  const marker = (kind: string) => mark(kind, run);
-  const named = scrubNamed(scrubPrivateKeys(text, marker), marker);
-  return named.replace(RULES_PATTERN, (...found: (string | undefined)[]) => {
-    const index = RULE_NAMES.findIndex((_, rule) => found[2 + rule * 2] !== undefined);
-    return (found[1 + index * 2] ?? "") + marker(RULE_NAMES[index] ?? "secret");
-  });
+function mark(kind: string, value: string, run: ScrubRun): string {
+  return markerOf(kind, note(kind, value, run));
 }
 
-function mark(kind: string, run: ScrubRun): string {
+/** Returns the number of the secret's marker. */
+function note(kind: string, value: string, run: ScrubRun): number | undefined {
   run.counts.set(kind, (run.counts.get(kind) ?? 0) + 1);
-  return `[redacted:${kind}]`;
+  return run.numbers?.numberOf(value);
 }

@@ -64,6 +64,13 @@ export const TOKEN_FORMS: readonly (readonly [kind: string, form: string])[] = [
     "work-token",
     "lin_api_[A-Za-z0-9]{40}|(?:secret|ntn)_[A-Za-z0-9]{40,50}(?![A-Za-z0-9])|PMAK-[a-f0-9]{24}-[a-f0-9]{34}|fig[dor]_[A-Za-z0-9_-]{40,}|pat[A-Za-z0-9]{14}\\.[a-f0-9]{64}|[ps]k\\.eyJ[A-Za-z0-9_-]{40,}\\.[A-Za-z0-9_-]{20,}|EAA[A-Za-z0-9]{80,}|apify_api_[A-Za-z0-9]{36}|ops_eyJ[A-Za-z0-9_=-]{100,}|A3-[A-Z0-9]{6}-[A-Z0-9-]{20,40}",
   ],
+  [
+    "service-token",
+    "sl\\.(?:u\\.)?[A-Za-z0-9_-]{100,}|CFPAT-[A-Za-z0-9_-]{40,}|ico-[A-Za-z0-9]{32}(?![A-Za-z0-9])|pn[ub]_[A-Za-z0-9]{36}|EZ[AT]K[A-Za-z0-9]{54}|duffel_(?:test|live)_[A-Za-z0-9_=-]{40,}|shippo_(?:live|test)_[a-f0-9]{40}|(?:live|test)_[A-Za-z0-9]{30,}|tfp_[A-Za-z0-9_.=-]{50,}|rdme_[a-z0-9]{60,}|sha256~[A-Za-z0-9_-]{43}|t1\\.[A-Za-z0-9_-]{60,}\\.[A-Za-z0-9_-]{60,}|mdb_sa_sk_[A-Za-z0-9_-]{32,}|p8e-[A-Za-z0-9]{32}|fio-u-[A-Za-z0-9_=-]{60,}|tk-us-[A-Za-z0-9_-]{48}|s-s4t2(?:ud|af)-[a-f0-9]{60,}|dnkey-[A-Za-z0-9_=-]{20,}|api_org_[A-Za-z0-9]{34}|API-[A-Z0-9]{26}(?![A-Z0-9])|syt_[A-Za-z0-9_]{20,}",
+  ],
+  // The tickets of CAS; its protocol, section 3.
+  ["session-ticket", "(?:[SP]T|PGT|TGT)-[0-9]{1,10}-[A-Za-z0-9-]{20,256}"],
+  ["password-hash", "grub\\.pbkdf2\\.sha512\\.[0-9]{1,8}\\.[0-9A-Fa-f.]{64,1024}"],
   ["age-key", "AGE-SECRET-KEY-1[0-9A-Z]{58}"],
   ["sonde-key", "sonde_[a-z]{2}_[A-Za-z0-9_-]{20,}(?:\\.[0-9a-f]{64})?"],
 ];

@@ -108,6 +108,8 @@ test("the guard's functions run in order, and none runs after a refusal", async 
     "screen",
     "authenticate",
     "authorize Bob sample.read",
+    "authenticate",
+    "authorize Bob sample.read",
     "admitted Bob sample.read",
   ]);
 });

@@ -18,7 +18,9 @@ declare module "fastify" {
 
 /**
  * How a service decides who may do what. The functions run in the order of the members.
- * An error that one throws is the answer, and no later one runs.
+ * An error that one throws is the answer, and no later one runs. A body may take a minute to
+ * arrive, so `authenticate` and `authorize` run a second time when it is there: a key that was
+ * revoked meanwhile does nothing.
  */
 export type Guard<Principal, Right extends string> = {
   /** The request's member that gives routes the authenticated principal. */
@@ -67,6 +69,12 @@ export function installGuard<Principal, Right extends string>(
   app.decorateRequest(guard.as, null);
   const principalOf = (request: FastifyRequest): Principal | null =>
     request.getDecorator<Principal | null>(guard.as);
+  const decide = async (request: FastifyRequest, demanded: Right): Promise<Principal> => {
+    const principal = await guard.authenticate(request);
+    request.setDecorator(guard.as, principal);
+    guard.authorize(principal, demanded, request);
+    return principal;
+  };
   app.addHook("onRequest", async (request) => {
     guard.screen?.(request);
     const { right } = request.routeOptions.config;
@@ -74,14 +82,12 @@ export function installGuard<Principal, Right extends string>(
     const demanded = rights.get(right);
     // Refuses a route that was added without running the onRoute hook.
     if (demanded === undefined) throw new SondeError("FORBIDDEN", "this route names no right");
-    const principal = await guard.authenticate(request);
-    request.setDecorator(guard.as, principal);
-    guard.authorize(principal, demanded, request);
+    await decide(request, demanded);
   });
   app.addHook("preHandler", async (request) => {
-    const principal = principalOf(request);
     const demanded = rights.get(request.routeOptions.config.right);
-    if (principal === null || demanded === undefined) return;
+    if (principalOf(request) === null || demanded === undefined) return;
+    const principal = await decide(request, demanded);
     await guard.onAdmitted?.(principal, demanded, request);
   });
   return async (request, { code, message }) => {

@@ -23,6 +23,7 @@ async function start(options: Partial<HttpServerOptions> = {}): Promise<string> 
   });
   app.post("/echo", { config, schema: { body } }, (request) => request.body);
   app.post("/any", { config }, () => ({ reached: true }));
+  app.delete("/gone", { config }, () => ({ reached: true }));
   app.get("/ip", { config }, (request) => ({ ip: request.ip }));
   app.get("/defect", { config }, () => {
     throw new Error("a secret detail");
@@ -37,7 +38,7 @@ async function start(options: Partial<HttpServerOptions> = {}): Promise<string> 
   return await serve(app);
 }
 
-const post = (type: string, text: string): RequestInit => ({
+const post = (type: string, text: NonNullable<RequestInit["body"]>): RequestInit => ({
   method: "POST",
   headers: { "content-type": type },
   body: text,
@@ -68,6 +69,7 @@ test.each([
   ["a member too many", post("application/json", '{"size":1,"more":1}'), 400, "BAD_REQUEST"],
   ["a member too few", post("application/json", "{}"), 400, "BAD_REQUEST"],
   ["no JSON", post("application/json", "{"), 400, "BAD_REQUEST"],
+  ["a member twice", post("application/json", '{"size":1,"size":1}'), 400, "BAD_REQUEST"],
   ["a prototype", post("application/json", '{"size":1,"__proto__":{}}'), 400, "BAD_REQUEST"],
   ["plain text", post("text/plain", '{"size":1}'), 400, "BAD_REQUEST"],
   ["a long body", post("application/json", " ".repeat(20_000)), 413, "BODY_TOO_LARGE"],
@@ -77,8 +79,12 @@ test.each([
   expect(reported).toEqual([]);
 });
 
-test("a body that is not JSON is not read, even by a route without a body schema", async () => {
-  const response = await fetch(`${await start()}/any`, post("text/plain", "hello"));
+test.each([
+  ["not JSON", post("text/plain", "hello")],
+  ["not UTF-8", post("application/json", Buffer.from([0x22, 0xff, 0x22]))],
+  ["read differently by different parsers", post("application/json", '{"a":1,"\\u0061":2}')],
+])("a body that is %s is not read, even by a route without a body schema", async (_what, init) => {
+  const response = await fetch(`${await start()}/any`, init);
   expect([response.status, await codeOf(response)]).toEqual([400, "BAD_REQUEST"]);
 });
 
@@ -107,26 +113,82 @@ test("the log has every failure of the service, and no fault of a client", async
   expect(reported.map(([code]) => code)).toEqual(["REGISTRY_BUSY"]);
 });
 
-test.each([
-  ["no HTTP", "hello\r\n\r\n"],
-  ["a header too large", `GET /ip HTTP/1.1\r\nHost: a\r\nX: ${"x".repeat(20_000)}\r\n\r\n`],
-])("%s is answered with an error body", async (_what, bytes) => {
+test("a DELETE needs no body, whatever type it names; one that it has is read", async () => {
+  const url = `${await start()}/gone`;
+  const headers = { "content-type": "application/json" };
+  expect((await fetch(url, { method: "DELETE", headers })).status).toBe(200);
+  const broken = await fetch(url, { method: "DELETE", headers, body: "{" });
+  expect([broken.status, await codeOf(broken)]).toEqual([400, "BAD_REQUEST"]);
+});
+
+/** Sends bytes and returns the answer. */
+async function exchange(bytes: string): Promise<string> {
   const socket = connect({ port: Number(new URL(await start()).port), host: "127.0.0.1" });
   let answer = "";
   socket.on("data", (chunk: Buffer) => (answer += chunk.toString()));
   socket.write(bytes);
   await once(socket, "close");
+  return answer;
+}
+
+test.each([
+  ["two hosts", "/ip", ["a.example", "b.example"]],
+  ["a host twice", "/ip", ["a.example", "a.example"]],
+  ["a target of another host", "http://b.example/ip", ["a.example"]],
+  ["a target of another port", "http://a.example:81/ip", ["a.example"]],
+  ["a target with a user", "http://a@a.example/ip", ["a.example"]],
+  ["a target without a host", "http:///ip", ["a.example"]],
+  ["a target of two hosts", "http://b.example/nowhere", ["a.example", "b.example"]],
+])("a request that names %s is refused", async (_what, target, hosts) => {
+  const lines = hosts.map((host) => `Host: ${host}\r\n`).join("");
+  const answer = await exchange(`GET ${target} HTTP/1.1\r\n${lines}Connection: close\r\n\r\n`);
+  expect(answer).toMatch(/^HTTP\/1\.1 400 /);
+  expect(answer).toContain('"code":"BAD_REQUEST"');
+});
+
+test.each(["http://a.example/ip", "HTTP://A.example:80/ip?x=1"])(
+  "%s is a target of the host that it names",
+  async (target) => {
+    const answer = await exchange(
+      `GET ${target} HTTP/1.1\r\nHost: a.example\r\nConnection: close\r\n\r\n`,
+    );
+    expect(answer).toMatch(/^HTTP\/1\.1 200 /);
+    expect(answer).toContain('{"ip":"127.0.0.1"}');
+  },
+);
+
+test.each([
+  ["no HTTP", "hello\r\n\r\n"],
+  ["a header too large", `GET /ip HTTP/1.1\r\nHost: a\r\nX: ${"x".repeat(20_000)}\r\n\r\n`],
+])("%s is answered with an error body", async (_what, bytes) => {
+  const answer = await exchange(bytes);
   expect(answer).toMatch(/^HTTP\/1\.1 400 Bad Request\r\n/);
   expect(await codeOf(new Response(answer.slice(answer.indexOf("\r\n\r\n") + 4)))).toBe(
     "BAD_REQUEST",
   );
 });
 
-test("the proxy's header names the client, but only behind a proxy", async () => {
+test("the header of a trusted proxy names the client, and that of nobody else", async () => {
   const forwarded = { headers: { "x-forwarded-for": "198.51.100.1, 192.0.2.1" } };
-  const direct = await fetch(`${await start()}/ip`, forwarded);
-  expect(await direct.json()).toEqual({ ip: "127.0.0.1" });
-  await app.close();
-  const behind = await fetch(`${await start({ behindProxy: true })}/ip`, forwarded);
-  expect(await behind.json()).toEqual({ ip: "192.0.2.1" });
+  const ipBehind = async (...trustedProxies: string[]) => {
+    const { ip } = (await (
+      await fetch(`${await start({ trustedProxies: () => trustedProxies })}/ip`, forwarded)
+    ).json()) as { ip: string };
+    await app.close();
+    return ip;
+  };
+  expect(await ipBehind()).toBe("127.0.0.1");
+  expect(await ipBehind("10.0.0.1", "192.0.2.1")).toBe("127.0.0.1");
+  expect(await ipBehind("127.0.0.0/8")).toBe("192.0.2.1");
+  // A second proxy in front of the first.
+  expect(await ipBehind("127.0.0.1", "192.0.2.0/24")).toBe("198.51.100.1");
 });
+
+test.each(["proxy.example", "10.0.0.0/0", "::/0", "10.0.0.1/33", "10.0.0.1/8/8", "10.0.0.1/", ""])(
+  "%j is no address of a proxy",
+  (proxy) => {
+    expect(() =>
+      createHttpServer({ report: () => undefined, trustedProxies: () => [proxy] }),
+    ).toThrow(expect.objectContaining({ code: "CONFIG_INVALID" }));
+  },
+);

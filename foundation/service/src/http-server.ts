@@ -2,7 +2,8 @@ import { randomUUID } from "node:crypto";
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { Socket } from "node:net";
 import type { TypeBoxTypeProvider } from "@fastify/type-provider-typebox";
-import { SondeError, toSondeError } from "@sonde/schemas/errors";
+import { SondeError, nameLogId, toSondeError } from "@sonde/schemas/errors";
+import { parseJson } from "@sonde/schemas/parse";
 import Fastify, {
   type FastifyBaseLogger,
   type FastifyError,
@@ -11,9 +12,12 @@ import Fastify, {
   type FastifyRequest,
   type RawServerDefault,
 } from "fastify";
+import { endConnectionsOf } from "./end-connections.ts";
 import { type Guard, type RecordDenial, installGuard } from "./guard.ts";
 import type { Report } from "./logger.ts";
 import { type RateLimits, installRateLimits } from "./rate-limit.ts";
+import { refuseSecondHost, toOriginForm } from "./request-target.ts";
+import { createProxyTrust, requireProxyAddresses } from "./trusted-proxies.ts";
 import { sendPage } from "./web/page.ts";
 
 declare module "fastify" {
@@ -31,16 +35,27 @@ export type HttpServer = FastifyInstance<
   TypeBoxTypeProvider
 >;
 
+/** Certificate, with those between it and its authority, and key in PEM. */
+export type ServerTls = {
+  certificate: string;
+  privateKey: string;
+  minVersion: "TLSv1.2" | "TLSv1.3";
+};
+
 export type HttpServerOptions<Principal = never, Right extends string = never> = {
   report: Report;
   /** Decides who may do what. Without it only routes for anybody start. */
   guard?: Guard<Principal, Right>;
-  /** Certificate and key in PEM. Without it the listener is plain HTTP. */
-  tls?: { certificate: string; privateKey: string; minVersion: "TLSv1.2" | "TLSv1.3" };
-  /** True when a reverse proxy sends the client's address. */
-  behindProxy?: boolean;
-  /** Rate limits per client address, and a monotonic clock in ms. */
-  rateLimits?: RateLimits & { nowMs: () => number };
+  /** Without it the listener is plain HTTP. */
+  tls?: ServerTls;
+  /**
+   * Addresses and networks of the reverse proxies in front of this server. Only their
+   * `X-Forwarded-For` is believed. By default there is none. Read at each request, and checked by
+   * `requireProxyAddresses`, also here.
+   */
+  trustedProxies?: () => readonly string[];
+  /** Rate limits per client address, read at each request, and a monotonic clock in ms. */
+  rateLimits?: { read: () => RateLimits; nowMs: () => number };
   maxBodyBytes?: number;
   /** How long one request may take to arrive; 0 for no limit. */
   requestTimeoutMs?: number;
@@ -48,8 +63,9 @@ export type HttpServerOptions<Principal = never, Right extends string = never> =
   idleTimeoutMs?: number;
 };
 
-const HANDSHAKE_TIMEOUT_MS = 10_000;
+export const HANDSHAKE_TIMEOUT_MS = 10_000;
 const MAX_BODY_BYTES = 16 * 1024;
+const NONE: readonly string[] = [];
 /** Sent with every answer, also with errors. */
 const NO_SNIFFING = { "x-content-type-options": "nosniff" };
 /**
@@ -66,11 +82,12 @@ const NOT_CACHED = { "cache-control": "no-store" };
 export function createHttpServer<Principal = never, Right extends string = never>(
   options: HttpServerOptions<Principal, Right>,
 ): HttpServer {
-  const { report, tls } = options;
+  const { report, tls, trustedProxies = () => NONE } = options;
+  requireProxyAddresses(trustedProxies());
   const settings = {
-    // Trusts only the last address of X-Forwarded-For, which the proxy adds. A client can
-    // send the others.
-    trustProxy: options.behindProxy === true ? (_by: string, hop: number) => hop === 0 : false,
+    // The client is the last address in X-Forwarded-For that is no trusted proxy: each proxy
+    // appends the address that it saw, and a client can send the others.
+    trustProxy: createProxyTrust(trustedProxies),
     bodyLimit: options.maxBodyBytes ?? MAX_BODY_BYTES,
     requestTimeout: options.requestTimeoutMs ?? 60_000,
     connectionTimeout: options.idleTimeoutMs ?? 0,
@@ -78,6 +95,7 @@ export function createHttpServer<Principal = never, Right extends string = never
     forceCloseConnections: true,
     genReqId: () => randomUUID(),
     routerOptions: { maxParamLength: 100 },
+    rewriteUrl: ({ url = "/" }: { url?: string | undefined }) => toOriginForm(url),
     frameworkErrors: answerUnroutable,
     clientErrorHandler: answerBrokenRequest,
     ajv: {
@@ -103,19 +121,48 @@ export function createHttpServer<Principal = never, Right extends string = never
           },
         })
   ) as HttpServer;
-  app.removeContentTypeParser("text/plain");
+  if (tls !== undefined) {
+    const endConnections = endConnectionsOf(app.server);
+    app.addHook("preClose", (done) => {
+      endConnections();
+      done();
+    });
+  }
+  acceptJson(app);
   // A response's schema is documentation only. It removes nothing from an answer.
   app.setSerializerCompiler(() => (answer) => JSON.stringify(answer));
   app.addHook("onRequest", async (request, reply) => {
     // Set on the raw response, so that they are also sent when a handler writes the
     // response itself.
     reply.raw.setHeaders(new Map(Object.entries(headersOf(request))));
+    refuseSecondHost(request.raw, request.originalUrl);
   });
   const { rateLimits } = options;
-  if (rateLimits !== undefined) installRateLimits(app, rateLimits, rateLimits.nowMs);
+  if (rateLimits !== undefined) installRateLimits(app, rateLimits.read, rateLimits.nowMs);
   const recordDenial = installGuard(app, options.guard ?? null);
   answerErrors(app, report, recordDenial);
   return app;
+}
+
+/** Makes JSON in UTF-8 the only kind of body, and each body one that all parsers read alike. */
+function acceptJson(app: HttpServer): void {
+  const refusePrototypes = app.getDefaultJsonParser("error", "error");
+  app.removeContentTypeParser(["application/json", "text/plain"]);
+  app.addContentTypeParser<Buffer>(
+    "application/json",
+    { parseAs: "buffer" },
+    (request, bytes, done) => {
+      // A DELETE needs no body. Many clients send the type with every request all the same.
+      if (request.method === "DELETE" && bytes.length === 0) return done(null);
+      let body: unknown;
+      try {
+        body = parseJson(bytes, "the body", "BAD_REQUEST");
+      } catch (thrown) {
+        return done(toSondeError(thrown));
+      }
+      void refusePrototypes(request, bytes.toString("utf8"), (error) => done(error, body));
+    },
+  );
 }
 
 function headersOf({ id }: FastifyRequest): Record<string, string> {
@@ -128,7 +175,7 @@ function answerErrors(app: HttpServer, report: Report, recordDenial: RecordDenia
     const refused = narrow(thrown);
     const error = await recordDenial(request, refused).then(() => refused, toSondeError);
     if (error.status >= 500) report(error, request.id);
-    return sendError(reply, error, request.routeOptions.config.errorPage);
+    return sendError(reply, nameLogId(error, request.id), request.routeOptions.config.errorPage);
   });
   app.setNotFoundHandler((request, reply) => {
     const [path] = request.url.split("?");

@@ -1,12 +1,4 @@
-import {
-  mkdtempSync,
-  readFileSync,
-  readdirSync,
-  rmSync,
-  statSync,
-  symlinkSync,
-  writeFileSync,
-} from "node:fs";
+import { mkdtempSync, readFileSync, readdirSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
@@ -24,19 +16,6 @@ test("a file is replaced whole, and is this user's alone", () => {
   expect(readFileSync(path, "utf8")).toBe("two");
   expect(statSync(path).mode & 0o777).toBe(0o600);
   expect(readdirSync(folder)).toEqual(["key"]);
-});
-
-test("a file or link at the temporary path is neither followed nor reused", () => {
-  const path = join(folder, "key");
-  const other = join(folder, "other");
-  writeFileSync(other, "theirs");
-  symlinkSync(other, `${path}.new`);
-  writePrivateFile(path, "mine");
-  expect([readFileSync(other, "utf8"), readFileSync(path, "utf8")]).toEqual(["theirs", "mine"]);
-  // A half-written temporary file that everybody may read.
-  writeFileSync(`${path}.new`, "half", { mode: 0o644 });
-  writePrivateFile(path, "mine");
-  expect(statSync(path).mode & 0o777).toBe(0o600);
 });
 
 test("a file or folder that cannot be written gives RIGHT_MISSING", () => {

@@ -1,13 +1,5 @@
-import {
-  closeSync,
-  fsyncSync,
-  mkdirSync,
-  openSync,
-  renameSync,
-  rmSync,
-  writeFileSync,
-} from "node:fs";
-import { dirname } from "node:path";
+import { mkdirSync } from "node:fs";
+import { replaceFile } from "@sonde/files";
 import { SondeError } from "@sonde/schemas/errors";
 
 /**
@@ -17,20 +9,8 @@ import { SondeError } from "@sonde/schemas/errors";
  * @throws SondeError RIGHT_MISSING
  */
 export function writePrivateFile(path: string, text: string): void {
-  const temporary = `${path}.new`;
   try {
-    // Removed first and then created exclusively, so that a planted link is neither
-    // followed nor written to.
-    rmSync(temporary, { force: true });
-    const file = openSync(temporary, "wx", 0o600);
-    try {
-      writeFileSync(file, text);
-      fsyncSync(file);
-    } finally {
-      closeSync(file);
-    }
-    renameSync(temporary, path);
-    syncFolder(dirname(path));
+    replaceFile(path, text, 0o600);
   } catch (cause) {
     throw new SondeError("RIGHT_MISSING", `cannot write ${path}`, { cause });
   }
@@ -46,14 +26,5 @@ export function makeDataFolder(path: string): void {
     mkdirSync(path, { recursive: true, mode: 0o750 });
   } catch (cause) {
     throw new SondeError("RIGHT_MISSING", `cannot create ${path}`, { cause });
-  }
-}
-
-function syncFolder(path: string): void {
-  const folder = openSync(path, "r");
-  try {
-    fsyncSync(folder);
-  } finally {
-    closeSync(folder);
   }
 }

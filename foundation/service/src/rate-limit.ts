@@ -6,31 +6,43 @@ import type { FastifyInstance, FastifyReply } from "fastify";
 export type RateLimits = {
   readsPerMinute: number;
   writesPerMinute: number;
-  /** Requests with a refused token. */
+  /** Requests with a refused token, or with one that has not the right. */
   refusalsPerMinute: number;
 };
 
 /** The least recently seen addresses above this number are forgotten. */
 const MAX_ADDRESSES = 20_000;
 const BURST_MINUTES = 2;
+/** 401 and 403. */
+const REFUSED: ReadonlySet<number> = new Set([401, 403]);
 const MINUTE_MS = 60_000;
 
 /**
  * Rate limits per client address, each by a token bucket: one for reads, one for writes,
- * one for refused tokens. A request is refused before any of its body is read.
+ * one for refused tokens and rights. A request is refused before any of its body is read.
  *
+ * @param readLimits gives the limits that are in force at a request
  * @param nowMs a monotonic clock in ms
  */
 export function installRateLimits(
   app: Pick<FastifyInstance, "addHook">,
-  limits: RateLimits,
+  readLimits: () => RateLimits,
   nowMs: () => number,
 ): void {
-  const limitOf = (perMinute: number): RateLimit =>
-    createRateLimit({ perMinute, atOnce: perMinute * BURST_MINUTES }, nowMs);
-  const reads = limitOf(limits.readsPerMinute);
-  const writes = limitOf(limits.writesPerMinute);
-  const refusals = limitOf(limits.refusalsPerMinute);
+  const limitOf = (name: keyof RateLimits): RateLimit => {
+    const limit = {
+      get perMinute() {
+        return readLimits()[name];
+      },
+      get atOnce() {
+        return this.perMinute * BURST_MINUTES;
+      },
+    };
+    return createRateLimit(limit, nowMs);
+  };
+  const reads = limitOf("readsPerMinute");
+  const writes = limitOf("writesPerMinute");
+  const refusals = limitOf("refusalsPerMinute");
   app.addHook("onRequest", async (request, reply) => {
     const isWrite = request.method !== "GET" && request.method !== "HEAD";
     if (isWrite || request.headers.authorization !== undefined) {
@@ -39,7 +51,8 @@ export function installRateLimits(
     demand((isWrite ? writes : reads).take(request.ip), reply);
   });
   app.addHook("onResponse", async (request, reply) => {
-    if (reply.statusCode === 401) refusals.take(request.ip);
+    // Each refused right is a record, so a flood of them would be a flood of rows.
+    if (REFUSED.has(reply.statusCode)) refusals.take(request.ip);
   });
 }
 
@@ -58,20 +71,23 @@ export type RateLimit = {
   waitMs(address: string): number;
 };
 
-/** @param limit `atOnce`: size of the bucket; `perMinute`: tokens added per minute */
+/**
+ * @param limit `atOnce`: size of the bucket; `perMinute`: tokens added per minute. Read at each use
+ */
 export function createRateLimit(
-  limit: { perMinute: number; atOnce: number },
+  limit: Readonly<{ perMinute: number; atOnce: number }>,
   nowMs: () => number,
 ): RateLimit {
-  const perMs = limit.perMinute / MINUTE_MS;
   // An LRU cache: a Map iterates in insertion order, and each use inserts the address again.
   const levels = new Map<string, { level: number; atMs: number }>();
   const levelOf = (group: string, now: number): number => {
+    const { perMinute, atOnce } = limit;
     const kept = levels.get(group);
-    if (kept === undefined) return limit.atOnce;
-    return Math.min(limit.atOnce, kept.level + Math.max(0, now - kept.atMs) * perMs);
+    if (kept === undefined) return atOnce;
+    return Math.min(atOnce, kept.level + (Math.max(0, now - kept.atMs) * perMinute) / MINUTE_MS);
   };
-  const waitFor = (level: number): number => (level >= 1 ? 0 : (1 - level) / perMs);
+  const waitFor = (level: number): number =>
+    level >= 1 ? 0 : ((1 - level) * MINUTE_MS) / limit.perMinute;
   return {
     take(address) {
       const group = groupAddress(address);
@@ -95,7 +111,7 @@ const MAPPED = /^::ffff:(\d+\.\d+\.\d+\.\d+)$/i;
  * Maps an address to its bucket. One household has a whole /64 of IPv6 addresses, so
  * these share one.
  */
-function groupAddress(address: string): string {
+export function groupAddress(address: string): string {
   const mapped = MAPPED.exec(address)?.[1];
   if (mapped !== undefined || !isIPv6(address)) return mapped ?? address;
   const [head = "", tail] = address.split("::");

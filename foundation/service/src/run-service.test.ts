@@ -30,7 +30,7 @@ afterEach(async () => {
 });
 
 function run(args: string[], options: SpawnOptions = account): void {
-  start(process.execPath, [...PROGRAM, ...args], options);
+  start("setpriv", ["--no-new-privs", "--", process.execPath, ...PROGRAM, ...args], options);
 }
 function start(command: string, args: string[], options: SpawnOptions): void {
   child = spawn(command, args, { ...options, stdio: ["pipe", "pipe", "pipe"] });
@@ -136,11 +136,59 @@ test.each<[string, () => string[]]>([
   expect(lines(out)).toMatchObject([{ error: { code: "CONFIG_INVALID" } }]);
 });
 
+test("SIGHUP takes over what it can, names what waits for a restart, and ends nothing", async () => {
+  await runUntilReady({ supervised: true, greeting: "a" });
+  configure({ supervised: false, greeting: "b" });
+  child.kill("SIGHUP");
+  await expect.poll(() => err).toContain("\n");
+  expect(lines(err)).toMatchObject([
+    {
+      level: "info",
+      message: "configuration reloaded; taken over: greeting; restart to apply: supervised",
+    },
+  ]);
+  expect(lines(out).at(-1)).toEqual({ greeting: "b" });
+  // Its supervisor counts as at the start.
+  child.stdin?.end();
+  expect(await ended).toBe(0);
+});
+
+test.each([
+  ["is no JSON", "{", "CONFIG_INVALID"],
+  ["has an unknown member", { supervised: true, greeting: "b", more: 1 }, "CONFIG_INVALID"],
+  ["is unsound", { supervised: true, greeting: "b", fails: "check" }, "INSECURE_LISTENER"],
+])("a file that %s changes nothing at SIGHUP, and the log says why", async (_what, file, code) => {
+  await runUntilReady({ supervised: true, greeting: "a" });
+  configure(file);
+  child.kill("SIGHUP");
+  await expect.poll(() => err).toContain("\n");
+  const message = expect.stringMatching(
+    `^configuration not reloaded, nothing was changed: ${code}: `,
+  );
+  expect(lines(err)).toMatchObject([{ level: "error", message }]);
+  expect(lines(out)).toHaveLength(1);
+  expect(child.exitCode).toBeNull();
+});
+
+test("a SIGHUP during the start counts after it", async () => {
+  run([configure({ supervised: true, fails: "slow" })]);
+  await expect.poll(() => err).toContain("starting");
+  child.kill("SIGHUP");
+  await expect.poll(() => err).toContain("configuration reloaded; nothing to take over");
+  expect(lines(out)[0]).toMatchObject({ ready: true });
+});
+
 test("root is refused", async () => {
   const config = configure({ supervised: true });
   // Without root a user namespace gives the process uid 0.
   if (asRoot) run([config], {});
   else start("unshare", ["-r", process.execPath, ...PROGRAM, config], {});
+  expect(await ended).toBe(1);
+  expect(lines(out)).toMatchObject([{ error: { code: "PRIVILEGE_REFUSED" } }]);
+});
+
+test("a process that could gain rights is refused", async () => {
+  start(process.execPath, [...PROGRAM, configure({ supervised: true })], account);
   expect(await ended).toBe(1);
   expect(lines(out)).toMatchObject([{ error: { code: "PRIVILEGE_REFUSED" } }]);
 });

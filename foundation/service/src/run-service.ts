@@ -1,4 +1,6 @@
 import { DatabaseError } from "@sonde/database";
+import { createLiveSettings, holdHangUps } from "@sonde/files";
+import { requireUnprivileged } from "@sonde/privileges";
 import { SondeError, toSondeError } from "@sonde/schemas/errors";
 import { readConfiguredJson } from "./configured-file.ts";
 import { type Logger, type Report, createLogger } from "./logger.ts";
@@ -12,9 +14,14 @@ export type ServicePorts = {
 };
 
 /** A service that is ready. */
-export type Running = {
+export type Running<Config> = {
   /** Further members of the JSON line that says "ready". */
   ready: object;
+  /**
+   * Takes over a configuration that differs in live settings only, and that `check` accepts. When
+   * it throws, it has changed nothing.
+   */
+  reload(inForce: Config): void;
   /** Called once. */
   stop(): Promise<void>;
 };
@@ -24,8 +31,16 @@ export type ServiceOptions<Config> = {
   what: string;
   /** @throws SondeError CONFIG_INVALID */
   parseConfig: (value: unknown) => Config;
+  /**
+   * Looks at what the shape does not say, and changes nothing.
+   *
+   * @throws SondeError
+   */
+  check: (config: Config) => void;
+  /** The settings that `reload` takes over, such as `callTimeoutMs`; with all beneath them. */
+  live: readonly string[];
   /** When it throws, it leaves nothing running. */
-  start: (config: Config, ports: ServicePorts) => Promise<Running>;
+  start: (config: Config, ports: ServicePorts) => Promise<Running<Config>>;
   /** How long `stop` may take. */
   stopDeadlineMs?: number;
 };
@@ -36,8 +51,9 @@ const STOP_DEADLINE_MS = 12_000;
 /**
  * Runs a service as this process. The only argument is the path of its configuration
  * file. One JSON line on standard output says that the service is ready, or why it is
- * not. The process ends on SIGTERM, on SIGINT and, if the configuration says
- * `supervised`, with its supervisor.
+ * not. It does not start with any right that could lead to root. The process ends on SIGTERM, on
+ * SIGINT and, if the configuration says `supervised`, with its supervisor. On SIGHUP it reads its
+ * configuration anew.
  */
 export function runService<Config extends { supervised: boolean }>(
   options: ServiceOptions<Config>,
@@ -54,20 +70,49 @@ export function runService<Config extends { supervised: boolean }>(
     print(error.toBody());
     process.exit(1);
   };
+  const hangUps = holdHangUps();
   const run = async (): Promise<void> => {
-    if (process.getuid?.() === 0) {
-      throw new SondeError("PRIVILEGE_REFUSED", "expected an unprivileged user, got root");
-    }
+    requireUnprivileged();
     const [file, ...more] = process.argv.slice(2);
     if (file === undefined || more.length > 0) {
       throw new SondeError("CONFIG_INVALID", `expected a ${options.what} as the only argument`);
     }
-    const config = options.parseConfig(readConfiguredJson(file, options.what));
+    const config = readConfig(file, options);
     const running = await options.start(config, { report: logger.report, now, endFor });
     stopOnRequest(running, { supervised: config.supervised, deadlineMs, logger, endFor });
     print({ ready: true, pid: process.pid, ...running.ready });
+    const take = createLiveSettings(config, options.live);
+    hangUps.use(() => reload({ options, file, running, take, logger }));
   };
   run().catch(endFor);
+}
+
+function readConfig<Config>(file: string, options: ServiceOptions<Config>): Config {
+  const config = options.parseConfig(readConfiguredJson(file, options.what));
+  options.check(config);
+  return config;
+}
+
+type Reloading<Config extends object> = {
+  options: ServiceOptions<Config>;
+  file: string;
+  running: Running<Config>;
+  take: ReturnType<typeof createLiveSettings<Config>>;
+  logger: Logger;
+};
+
+/** Takes over a configuration that is sound in whole, and says what of it waits for a restart. */
+function reload<Config extends object>(reloading: Reloading<Config>): void {
+  const { options, file, running, take, logger } = reloading;
+  try {
+    const { inForce, said } = take(readConfig(file, options));
+    running.reload(inForce);
+    logger.info(`configuration reloaded; ${said}`);
+  } catch (thrown) {
+    const { code, message } = toSondeError(thrown);
+    const why = `configuration not reloaded, nothing was changed: ${code}: ${message}`;
+    logger.report(new Error(why, { cause: thrown }));
+  }
 }
 
 type Ending = {
@@ -77,7 +122,7 @@ type Ending = {
   endFor: (thrown: unknown) => void;
 };
 
-function stopOnRequest(running: Running, ending: Ending): void {
+function stopOnRequest(running: Pick<Running<never>, "stop">, ending: Ending): void {
   const { supervised, deadlineMs, logger, endFor } = ending;
   const asked = new Set<string>();
   const stop = (reason: string): void => {

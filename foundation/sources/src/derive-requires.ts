@@ -1,4 +1,5 @@
 import type { Requires, Source } from "@sonde/schemas/manifest";
+import { buildRequires } from "./items.ts";
 import { rulesOf } from "./kinds.ts";
 
 /**
@@ -8,18 +9,17 @@ import { rulesOf } from "./kinds.ts";
  *
  * - Files are patterns made by `pathPattern`. If a directory's entries are read too, the
  * list has `DIRECTORY`, any entry, `CHILD`.
- * - A command is listed with its arguments, a socket with each request over it. A changed
- * argument, or a hole that accepts more, therefore needs a new grant.
+ * - A command is listed with its arguments, a socket with each request over it, a host with
+ * each question. A changed argument, or a hole that accepts more, therefore needs a new grant.
  */
 export function deriveRequires(
   sources: Readonly<Record<string, Source>>,
 ): Omit<Requires, "groups"> {
   const needs = Object.values(sources).map((source) => rulesOf(source).needs(source));
-  return {
-    commands: sortedUnique(needs.map(({ commands }) => commands)),
-    files: sortedUnique(needs.map(({ files }) => files)),
-    sockets: sortedUnique(needs.map(({ sockets }) => sockets)),
-  };
+  const { groups: _, ...derived } = buildRequires((list) =>
+    list === "groups" ? [] : sortedUnique(needs.map((need) => need[list])),
+  );
+  return derived;
 }
 
 function sortedUnique(values: readonly (string | undefined)[]): string[] {

@@ -18,13 +18,23 @@ export function literalFits(hole: Hole, value: string | number | boolean): boole
     case "unit-name":
     case "container-name":
     case "path-beneath":
-      return typeof value === "string" && /^[A-Za-z0-9/][\x21-\x7e]*$/.test(value);
+    case "dns-name":
+    case "endpoint":
+    case "journal-cursor":
+      return typeof value === "string" && /^[A-Za-z0-9_:/[][\x21-\x7e]*$/.test(value);
+    case "text":
+      return typeof value === "string" && value.length > 0 && value.length <= hole.maxLength;
   }
+}
+
+/** True for a hole that no value has to fill. */
+export function isOptionalHole(hole: Hole): boolean {
+  return "optional" in hole && hole.optional;
 }
 
 /**
  * Returns why this value cannot always fill the hole, or null. A parameter must exist,
- * have a fitting type, and be required or have an `otherwise`.
+ * have a fitting type, and be required or have an `otherwise`, unless the hole is optional.
  */
 export function findMisfit(hole: Hole, value: HoleValue, params: ParamSchema): string | null {
   if ("value" in value) {
@@ -37,7 +47,7 @@ export function findMisfit(hole: Hole, value: HoleValue, params: ParamSchema): s
   if (value.otherwise !== undefined) {
     return literalFits(hole, value.otherwise) ? null : `expected otherwise of type ${hole.type}`;
   }
-  return params.required.includes(value.param)
+  return params.required.includes(value.param) || isOptionalHole(hole)
     ? null
     : `expected otherwise, since ${value.param} is optional`;
 }

@@ -44,6 +44,36 @@ const FINDMNT_COLUMNS = ["SOURCE", "TARGET", "FSTYPE", "OPTIONS", "SIZE", "USED"
 ]);
 
 /**
+ * Without those that hold secrets or others' arguments: `Environment`, `ExecStart`, `StatusText`.
+ */
+const SYSTEMD_PROPERTIES = [
+  "Id",
+  "Description",
+  "LoadState",
+  "LoadError",
+  "ActiveState",
+  "SubState",
+].concat(
+  ["UnitFileState", "FragmentPath", "DropInPaths", "NeedDaemonReload", "ConditionResult", "Type"],
+  ["Result", "NRestarts", "Restart", "MainPID", "ExecMainCode", "ExecMainStatus", "User", "After"],
+  ["ExecMainStartTimestamp", "ExecMainExitTimestamp", "StateChangeTimestamp"],
+  [
+    "ConditionTimestamp",
+    "ActiveEnterTimestamp",
+    "InactiveExitTimestampMonotonic",
+    "ActiveEnterTimestampMonotonic",
+  ],
+  ["InactiveEnterTimestampMonotonic", "ControlGroup", "Triggers", "TriggeredBy", "TasksCurrent"],
+  ["TasksMax", "MemoryCurrent", "MemoryMax", "CPUUsageNSec"],
+  // Of the manager itself.
+  ["Version", "SystemState", "NJobs", "Virtualization", "FirmwareTimestampMonotonic"],
+  ["LoaderTimestampMonotonic", "InitRDTimestampMonotonic", "UserspaceTimestampMonotonic"],
+  ["FinishTimestampMonotonic"],
+);
+const PROPERTIES = { columns: SYSTEMD_PROPERTIES, prefix: "--property=" };
+const SHOW = ["show", "--no-pager", "--timestamp=utc", PROPERTIES];
+
+/**
  * Commands that only read, with every argv that is allowed. No listed form can write, run
  * another program, open a network connection or read a file that the caller chose. Every
  * other command is `manage`.
@@ -138,5 +168,31 @@ export const READ_ONLY_COMMANDS: ReadonlyMap<string, readonly (readonly AllowedA
       ],
     ],
     ["vmstat", [[], ["-s"]]],
-    ["systemctl", [["is-system-running"], ["list-units", "--all", "--no-pager", "--output=json"]]],
+    [
+      "timedatectl",
+      [
+        ["show", "--no-pager"],
+        ["show-timesync", "--no-pager"],
+      ],
+    ],
+    // Asks the daemon of this host only, and resolves no name.
+    ["chronyc", [["-n", "-c", "tracking"]]],
+    // A simulation computes what would change, and locks and writes nothing.
+    ["apt-get", [["--simulate", "--quiet", "dist-upgrade"]]],
+    ["last", [["--time-format=iso", "-x", "-w", "-a", "-n", "1000"]]],
+    [
+      "systemctl",
+      [
+        ["is-system-running"],
+        ["list-units", "--all", "--no-pager", "--output=json"],
+        ["list-timers", "--all", "--no-pager", "--output=json"],
+        SHOW,
+        [...SHOW, "--", { hole: "unit-name" }],
+        // An argument has at most 200 characters.
+        [...SHOW, PROPERTIES, PROPERTIES, "--", { hole: "unit-name" }],
+        [...SHOW, "--all", "--", "*"],
+        [...SHOW, "--all", "--", "*.service"],
+        [...SHOW, "--state=failed", "--", "*"],
+      ],
+    ],
   ]);

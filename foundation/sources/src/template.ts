@@ -36,8 +36,15 @@ export function queryPattern(value: Word, holes: Source["holes"]): string {
   return typeof value === "object" ? holePattern(value.hole, holes) : encodeURIComponent(value);
 }
 
+/** Formats a path with the type of each hole, as `/containers/<container-name>/json`. */
+export function typedPath(template: Template, holes: Source["holes"]): string {
+  return asParts(template)
+    .map((part) => (typeof part === "string" ? part : holePattern(part.hole, holes)))
+    .join("");
+}
+
 /** Shows all that a hole accepts: `<1..9>`, `<up|down>`, `<hostname>`, `/srv/**`. */
-function holePattern(name: string, holes: Source["holes"]): string {
+export function holePattern(name: string, holes: Source["holes"]): string {
   const hole = new Map(Object.entries(holes ?? {})).get(name);
   if (hole === undefined) return ANY;
   switch (hole.type) {
@@ -51,6 +58,10 @@ function holePattern(name: string, holes: Source["holes"]): string {
     case "hostname":
     case "unit-name":
     case "container-name":
+    case "text":
+    case "dns-name":
+    case "endpoint":
+    case "journal-cursor":
       return `<${hole.type}>`;
   }
 }

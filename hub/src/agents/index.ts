@@ -5,10 +5,19 @@ import type { Hub } from "../hub.ts";
 import type { RegistryFollower } from "../registry-log/index.ts";
 import { addAgentRoutes } from "./edge/agent-routes.ts";
 import { createAgentChanges } from "./edge/agent-changes.ts";
+import { createAgentCopies } from "./edge/agent-copies.ts";
+import { createAgentHolds } from "./edge/agent-holds.ts";
+import type { WatchAgent } from "./edge/agent-session.ts";
+import { createAuditWitnesses } from "./edge/audit-witness.ts";
 import { createControlListener } from "./edge/control-listener.ts";
 import { createEnrolListener } from "./edge/enrol-listener.ts";
 import { createEnrolmentStore } from "./edge/enrolment-store.ts";
 import { addTokenRoutes } from "./edge/token-routes.ts";
+
+export { migrations } from "./migrations.ts";
+export { listVisiblePacks } from "./core/visible-packs.ts";
+export { type AgentHolds, createAgentHolds } from "./edge/agent-holds.ts";
+export type { AttestationSession, WatchAgent } from "./edge/agent-session.ts";
 
 /** The agents' two listeners. They do not listen yet. */
 export type AgentListeners = { enrol: HttpServer; control: Server };
@@ -16,22 +25,28 @@ export type AgentListeners = { enrol: HttpServer; control: Server };
 /** Installs enrolment, the control listener and the desired state of agents. */
 export function installAgents(
   hub: Hub,
-  uses: { packs: AssignablePacks; registry: RegistryFollower },
+  uses: { packs: AssignablePacks; registry: RegistryFollower; watchAgent: WatchAgent },
 ): AgentListeners {
   const { sql, directory } = hub;
-  const agents = createAgentChanges(directory);
+  const agents = createAgentChanges(sql, directory);
   const enrolments = createEnrolmentStore(sql, directory);
-  addAgentRoutes(hub, agents, uses.packs);
+  const holds = createAgentHolds(hub);
+  addAgentRoutes(hub, agents, holds, enrolments, uses.packs);
   addTokenRoutes(hub, enrolments);
+  const copies = createAgentCopies({ ...hub, holds, enrolments });
   const enrol = createEnrolListener({
     ...hub,
     enrolments,
+    ...{ copies, holds },
     registryHead: () => uses.registry.report(),
   });
   const control = createControlListener({
     ...hub,
     agents,
     enrolments,
+    copies,
+    witnesses: createAuditWitnesses(hub),
+    watchAgent: uses.watchAgent,
     onRegistryHead: (agent, head) => uses.registry.compare(agent, head),
   });
   hub.onStop(() => enrol.close());

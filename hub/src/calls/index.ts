@@ -5,8 +5,23 @@ import type { Hub } from "../hub.ts";
 import type { CallPorts } from "./core/call-probe.ts";
 import { addProvenanceRoutes } from "./edge/provenance-routes.ts";
 
-export { callProbe, type CallOutcome, type CallPorts } from "./core/call-probe.ts";
+export {
+  type AgentOutcome,
+  type CallOutcome,
+  type CallPorts,
+  type CallRequest,
+  callProbe,
+} from "./core/call-probe.ts";
+export { chooseAgents, findAgent, findOnlyAgent } from "./core/choose-agents.ts";
+export { refuseAgent } from "./core/decide-each.ts";
+export { explainCall } from "./core/explain-call.ts";
+export { explainThrown, recordRefusal } from "./core/record-call.ts";
 export { renderError } from "./core/render.ts";
+
+/** Clients give up after about 45 s. */
+const ANSWER_WITHIN_MS = 40_000;
+/** How many agents a call may ask, unless the configuration says otherwise. */
+const MAX_AGENTS = 50;
 
 /** Installs the calls' provenance route. The result is what `callProbe` needs. */
 export function installCalls(
@@ -18,6 +33,10 @@ export function installCalls(
     ...hub,
     catalog: uses.catalog,
     newCallId: randomUUID,
-    timeoutMs: hub.config.callTimeoutMs,
+    limits: () => ({
+      timeoutMs: hub.config.callTimeoutMs,
+      answerWithinMs: ANSWER_WITHIN_MS,
+      maxAgents: hub.config.maxAgentsPerCall ?? MAX_AGENTS,
+    }),
   };
 }

@@ -12,11 +12,17 @@ import { openCatalog } from "./open-catalog.ts";
 export { Catalog, type CatalogEntry } from "./core/catalog.ts";
 export {
   buildDefinitions,
-  buildOutputSchema,
-  hashDefinition,
+  OUTPUT_SCHEMA,
   type ToolDefinition,
+  withoutAgent,
 } from "./core/tool-definition.ts";
-export { hashTools, listVisibleTools } from "./core/visible-tools.ts";
+export {
+  findOfferedTool,
+  findVisibleTool,
+  hashTools,
+  listVisibleTools,
+} from "./core/visible-tools.ts";
+export { watchPolicy } from "./edge/watch-policy.ts";
 export type { AssignablePacks } from "./edge/assignable-packs.ts";
 
 /** Installs the catalog: verified packs, pins of their tools, and which agents offer them. */

@@ -10,8 +10,10 @@ export function openCatalog(
   directory.onChange(({ kind, id }) => {
     if (kind === "pack") catalog.setPack(id);
     if (kind === "pin") catalog.setPin(id);
-    const agent = kind === "agent" ? directory.agentById(id) : undefined;
-    if (agent !== undefined) catalog.setAgent(agent);
+    if (kind !== "agent") return;
+    const agent = directory.agentById(id);
+    if (agent === undefined) catalog.removeAgent(id);
+    else catalog.setAgent(agent);
   });
   return catalog;
 }

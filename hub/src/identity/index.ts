@@ -6,8 +6,12 @@ import type { KeyStore } from "./edge/key-store.ts";
 export {
   type AccessGrant,
   authorize,
+  type Decision,
   grantsOf,
   maySeeAgent,
+  maySeePack,
+  maySeeProbe,
+  onlyObserving,
   type Principal,
   ROUTE_RIGHTS,
   type RouteRight,
@@ -15,6 +19,7 @@ export {
 export { type Authenticator, createAuthenticator } from "./edge/authenticate.ts";
 export { createKeyStore, type KeyStore } from "./edge/key-store.ts";
 export { ensureOperatorKey } from "./edge/operator-key.ts";
+export { migrations } from "./migrations.ts";
 
 /**
  * Installs API keys. A key that any hub revoked is refused by all.

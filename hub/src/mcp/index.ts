@@ -1,19 +1,42 @@
 import { RELEASE } from "@sonde/schemas/release";
+import type { AuditStore } from "../audit/index.ts";
 import type { CallPorts } from "../calls/index.ts";
 import type { Catalog } from "../catalog/index.ts";
 import type { Hub } from "../hub.ts";
+import { createKeptPages } from "./edge/kept-pages.ts";
 import { type McpEndpoint, addMcpEndpoint } from "./edge/mcp-endpoint.ts";
+import { openPackUses } from "./edge/pack-uses.ts";
+
+export { migrations } from "./migrations.ts";
 
 /** Debounce: changes that come together, such as a fleet that starts, are announced once. */
 const ANNOUNCE_AFTER_MS = 50;
+/** Deletes old pages, and counts uses. */
+const TEND_EVERY_MS = 60_000;
+/** Tools in the list of a key, unless the configuration says otherwise. */
+const MAX_LISTED = 40;
 
 /** Installs `/mcp`, which offers the catalog as tools. */
-export function installMcp(hub: Hub, uses: { calls: CallPorts; catalog: Catalog }): McpEndpoint {
+export async function installMcp(
+  hub: Hub,
+  uses: { calls: CallPorts; catalog: Catalog; auditStore: AuditStore },
+): Promise<McpEndpoint> {
+  const keptPages = createKeptPages(hub.sql, hub.now);
+  const packUses = await openPackUses(hub.sql, hub.now);
   const mcp = addMcpEndpoint(
     hub.app,
-    { ...uses.calls, directory: hub.directory, links: hub.links },
+    {
+      ...uses.calls,
+      ...{ directory: hub.directory, links: hub.links, auditStore: uses.auditStore },
+      ...{ keptPages, packUses },
+      maxListed: () => hub.config.maxListedTools ?? MAX_LISTED,
+    },
     RELEASE,
   );
+  const tending = setInterval(() => {
+    keptPages.expire().catch(hub.report);
+    packUses.refresh().then(() => mcp.announceChanges(), hub.report);
+  }, TEND_EVERY_MS);
   let announcing: NodeJS.Timeout | null = null;
   uses.catalog.onChange(() => {
     announcing ??= setTimeout(() => {
@@ -22,8 +45,10 @@ export function installMcp(hub: Hub, uses: { calls: CallPorts; catalog: Catalog 
     }, ANNOUNCE_AFTER_MS);
   });
   hub.onStop(async () => {
+    clearInterval(tending);
     if (announcing !== null) clearTimeout(announcing);
     await mcp.close();
+    await packUses.refresh().catch(hub.report);
   });
   return mcp;
 }

@@ -16,12 +16,13 @@ export function installRegistryLog(
   hub: Hub,
   uses: { readPolicy: () => TrustPolicy },
 ): RegistryFollower {
-  const { config, sql, links, auditLog, now, elapsed, report } = hub;
+  const { config, sql, directory, links, auditLog, now, elapsed, report } = hub;
   const registry = new RegistryFollower({
     readPolicy: uses.readPolicy,
     follow: (request, onEntry) => followRegistry(config.admitPath, request, onEntry),
     store: createRegistryLogStore(sql),
     auditLog,
+    isEnrolled: (agent) => directory.agents().some(({ name }) => name === agent),
     now,
     elapsed,
     // Sending the desired state again makes agents look at the log too.

@@ -1,11 +1,5 @@
 import { type ChildProcess, spawn } from "node:child_process";
-import {
-  createPublicKey,
-  generateKeyPairSync,
-  type KeyPairKeyObjectResult,
-  randomBytes,
-  randomUUID,
-} from "node:crypto";
+import { type KeyObject, type KeyPairKeyObjectResult, randomBytes, randomUUID } from "node:crypto";
 import { once } from "node:events";
 import {
   chmodSync,
@@ -25,6 +19,8 @@ import { type Database, openDatabase } from "@sonde/database";
 import { startTestDatabase } from "@sonde/database/testing";
 import type { Digest } from "@sonde/schemas/names";
 import type { TrustPolicy } from "@sonde/schemas/trust";
+import { AGENT_CERTIFICATE_MS, type KeyAlgorithm } from "@sonde/schemas/wire";
+import { hangUp } from "@sonde/service/testing";
 import { archiveDigest } from "@sonde/trust/archive";
 import { openAuthority } from "@sonde/trust/ca";
 import {
@@ -32,6 +28,7 @@ import {
   CHANNEL_BINDING_LABEL,
   type Channel,
   createChannel,
+  createKeyPair,
   createSigningKey,
   deriveSessionId,
   type Incoming,
@@ -51,13 +48,12 @@ import { openHubKeys } from "../keys/open-hub-keys.ts";
 import { migrations } from "../migrations.ts";
 
 const NOBODY = 65_534;
-const DAY_MS = 24 * 3_600_000;
 const workspace = resolve(import.meta.dirname, "../../..");
 
 /** The agent's end of a session, after the hub's welcome. */
 export type AgentSession = { socket: WebSocket; channel: Channel; welcome: Incoming };
 
-/** The agent's key pair and a certificate of which more than half is over. */
+/** The agent's key pair and a certificate of which more than half is over, and hours are left. */
 export type EnrolledAgent = {
   id: string;
   name: string;
@@ -69,11 +65,17 @@ type Answer = Record<string, unknown> & { error?: { code: string } };
 
 /** A hub as a process of its own, over a real PostgreSQL, with one enrolled agent and a registry. */
 export type TestHub = {
-  ready: { hubId: string; http: number; control: number };
+  ready: { hubId: string; http: number; enrol: number; control: number; public: number };
   operatorKey: string;
   agent: EnrolledAgent;
   /** PEM of the hub's CA. */
   ca: Buffer;
+  /** PEM of the key that verifies the hub's envelopes. */
+  hubKey: string;
+  keysDir: string;
+  /** Its configuration, and the user that runs it. */
+  configPath: string;
+  account: { uid?: number; gid?: number };
   /** Of version 1.0.0 of `acme/hello`, which is published and whose signer is trusted. */
   digest: Digest;
   /** Rewrites the hub's trust policy. */
@@ -87,15 +89,37 @@ export type TestHub = {
   ): Promise<{ answer: Answer; code: string | number }>;
   /** Makes a key with that policy. */
   addKey(policy?: object): Promise<{ id: string; key: string }>;
-  connect(certificate?: string): Promise<AgentSession>;
+  /** @param aheadMs how far the agent's clock is ahead of the hub's */
+  connect(certificate?: string, aheadMs?: number): Promise<AgentSession>;
   openDatabase(): Promise<Database>;
-  restart(): Promise<void>;
+  /** @param meanwhile runs while the hub is stopped */
+  restart(meanwhile?: () => void | Promise<void>, signal?: "SIGTERM" | "SIGKILL"): Promise<void>;
+  /**
+   * Sends SIGHUP while members of its configuration file are others.
+   *
+   * @returns the line that the hub logs about it
+   */
+  reload(changes: object): Promise<string>;
+  /**
+   * A certificate of the agent that is on the allow list and expires in `leftMs`.
+   *
+   * @param above its generation above the newest that the agent has shown
+   */
+  issueCertificate(leftMs: number, above?: number): Promise<string>;
   close(): Promise<void>;
 };
 
-/** @param seed fills the database before the hub that is tested starts */
+type HubSettings = { names?: string[]; keyAlgorithm?: KeyAlgorithm };
+
+/**
+ * @param seed fills the database before the hub that is tested starts
+ * @param http members of the configuration's `http` that differ from the defaults
+ * @param more `names` by which agents reach it; `keyAlgorithm` of its command key and the agent's key
+ */
 export async function startHub(
   seed: (database: Database) => Promise<void> = () => Promise.resolve(),
+  http: object = {},
+  { names = ["localhost"], keyAlgorithm = "ed25519" }: HubSettings = {},
 ): Promise<TestHub> {
   // As root the hub runs as nobody, who must be able to enter.
   const account = process.getuid?.() === 0 ? { uid: NOBODY, gid: NOBODY } : {};
@@ -133,9 +157,10 @@ export async function startHub(
     at("hub.json"),
     JSON.stringify({
       dataDir: at("data"),
+      keyAlgorithm,
       databaseUrl: server.url,
-      http: { host: "127.0.0.1", port: 0, behindProxy: false, publicHosts: [] },
-      agents: { host: "127.0.0.1", enrolPort: 0, controlPort: 0, names: ["localhost"] },
+      http: { host: "127.0.0.1", port: 0, behindProxy: false, publicHosts: [], ...http },
+      agents: { host: "127.0.0.1", enrolPort: 0, controlPort: 0, names },
       trustPolicyPath: at("trust.json"),
       admitPath: at("admit.mjs"),
       callTimeoutMs: 1000,
@@ -143,12 +168,20 @@ export async function startHub(
     }),
   );
 
-  // The keys are there before the first start, so that an agent can have enrolled four days ago.
-  const keys = await openHubKeys(at("data", "keys"), ["localhost"], () => new Date());
+  // The keys are there before the first start, so that an agent can have enrolled long ago.
+  const keys = await openHubKeys({
+    folder: at("data", "keys"),
+    names,
+    keyAlgorithm,
+    now: () => new Date(),
+    report: fail,
+  });
+  keys.signing.close();
+  const { publicKey: hubKey } = keys.signing.held().keys.command[0];
   const readKey = (name: string) => readFileSync(at("data", "keys", name), "utf8");
   const files = { certificate: readKey("ca.pem"), privateKey: readKey("ca-key.pem") };
   const database = await open();
-  const agent = await enrolFourDaysAgo(database, files, keys.hubId);
+  const agent = await enrolLongAgo(database, files, keys.hubId, createKeyPair(keyAlgorithm));
   await seed(database);
   await database.close();
   if (account.uid !== undefined) {
@@ -157,9 +190,9 @@ export async function startHub(
   }
   let running = await startProcess(root, account);
 
-  const operatorKey = readFileSync(at("data", "operator-key"), "utf8").trim();
+  const operatorKey = () => readFileSync(at("data", "operator-key"), "utf8").trim();
   const ca = Buffer.from(files.certificate);
-  const ask: TestHub["ask"] = async (method, path, body, key = operatorKey) => {
+  const ask: TestHub["ask"] = async (method, path, body, key = operatorKey()) => {
     const response = await fetch(`http://127.0.0.1:${running.ready.http}/api/v1${path}`, {
       method,
       headers: {
@@ -175,16 +208,52 @@ export async function startHub(
     get ready() {
       return running.ready;
     },
-    ...{ operatorKey, agent, ca, digest: archiveDigest(archive), setTrusted, ask },
+    get operatorKey() {
+      return operatorKey();
+    },
+    ...{
+      agent,
+      ca,
+      keysDir: at("data", "keys"),
+      configPath: at("hub.json"),
+      account,
+      digest: archiveDigest(archive),
+      setTrusted,
+      ask,
+    },
+    hubKey: hubKey.export({ type: "spki", format: "pem" }).toString(),
     async addKey(policy = { role: "client", agents: "*", probes: "*" }) {
       const { answer } = await ask("POST", "/api-keys", { name: "Claude", policy });
       return answer as { id: string; key: string };
     },
-    connect: (certificate = agent.certificate) =>
-      connect(running.ready, { ...agent, certificate }, ca, readKey("command-key.pem")),
+    connect: (certificate = agent.certificate, aheadMs = 0) =>
+      connect(running.ready, { ...agent, certificate }, ca, {
+        ...{ hubKey, now: () => Date.now() + aheadMs },
+      }),
     openDatabase: open,
-    async restart() {
-      await stopProcess(running.child);
+    async issueCertificate(leftMs, above = 0) {
+      const then = new Date(Date.now() + leftMs - AGENT_CERTIFICATE_MS);
+      const authority = await openAuthority(files, () => then);
+      const issued = await authority.issueAgentCertificate({
+        ...{ publicKey: agent.key.publicKey, hubId: keys.hubId, agentId: agent.id },
+      });
+      const { sql, ...opened } = await open();
+      await sql`insert into agent_certificates (serial, agent_id, key_id, expires_at, generation)
+        select ${issued.serial}, id, ${issued.keyId}, ${issued.expiresAt}, generation + ${above}
+        from agents where id = ${agent.id}`;
+      await opened.close();
+      return issued.certificate;
+    },
+    async reload(changes) {
+      const config = JSON.parse(readFileSync(at("hub.json"), "utf8")) as object;
+      writeFileSync(at("hub.json"), JSON.stringify({ ...config, ...changes }));
+      return await hangUp(running.child).finally(() => {
+        writeFileSync(at("hub.json"), JSON.stringify(config));
+      });
+    },
+    async restart(meanwhile = () => undefined, signal = "SIGTERM") {
+      await stopProcess(running.child, signal);
+      await meanwhile();
       running = await startProcess(root, account);
     },
     async close() {
@@ -203,8 +272,11 @@ async function startProcess(
   account: { uid?: number; gid?: number },
 ): Promise<HubProcess> {
   const child = spawn(
-    process.execPath,
-    ["--conditions=sonde:source", join(workspace, "hub/src/main.ts"), join(root, "hub.json")],
+    "setpriv",
+    [
+      ...["--no-new-privs", "--", process.execPath, "--conditions=sonde:source"],
+      ...[join(workspace, "hub/src/main.ts"), join(root, "hub.json")],
+    ],
     { ...account, cwd: root, stdio: ["pipe", "pipe", "pipe"] },
   );
   let said = "";
@@ -220,20 +292,23 @@ async function startProcess(
   return { child, ready };
 }
 
-async function stopProcess(child: ChildProcess): Promise<void> {
+async function stopProcess(
+  child: ChildProcess,
+  signal: "SIGTERM" | "SIGKILL" = "SIGTERM",
+): Promise<void> {
   if (child.exitCode !== null || child.signalCode !== null) return;
   const ended = new Promise((done) => child.once("close", done));
-  child.kill("SIGTERM");
+  child.kill(signal);
   await ended;
 }
 
-async function enrolFourDaysAgo(
+async function enrolLongAgo(
   { sql }: Database,
   files: { certificate: string; privateKey: string },
   hubId: string,
+  key: EnrolledAgent["key"],
 ): Promise<EnrolledAgent> {
-  const then = new Date(Date.now() - 4 * DAY_MS);
-  const key = generateKeyPairSync("ed25519");
+  const then = new Date(Date.now() - 0.6 * AGENT_CERTIFICATE_MS);
   const agent = { id: randomUUID(), name: "web-1" };
   const authority = await openAuthority(files, () => then);
   const { certificate, serial, keyId, expiresAt } = await authority.issueAgentCertificate({
@@ -242,10 +317,25 @@ async function enrolFourDaysAgo(
   const directory = await openDirectory(sql, fail);
   const store = createEnrolmentStore(sql, directory);
   const secret = "sonde_et_test";
-  const day = new Date(then.getTime() + DAY_MS);
-  await store.addToken({ secret, agentName: agent.name, at: then, expiresAt: day });
+  await store.addToken({
+    createdBy: "key:test",
+    secret,
+    agentName: agent.name,
+    tags: [],
+    approvesFirst: true,
+    at: then,
+    expiresAt: new Date(then.getTime() + 60_000),
+  });
   await store.enrol({
-    ...{ ...agent, secret, at: then, serial, keyId, certificateExpiresAt: expiresAt },
+    ...{
+      ...agent,
+      isKnown: false,
+      secret,
+      at: then,
+      serial,
+      keyId,
+      certificateExpiresAt: expiresAt,
+    },
     publicKey: key.publicKey.export({ type: "spki", format: "pem" }).toString(),
   });
   await directory.close();
@@ -256,7 +346,7 @@ async function connect(
   { hubId, control }: TestHub["ready"],
   { id, key, certificate }: EnrolledAgent,
   ca: Buffer,
-  hubKey: string,
+  { hubKey, now }: { hubKey: KeyObject; now: () => number },
 ): Promise<AgentSession> {
   const nonce = randomBytes(NONCE_BYTES);
   const socket = new WebSocket(`wss://localhost:${control}/control`, {
@@ -282,8 +372,8 @@ async function connect(
     agentId: id,
     sessionId: deriveSessionId(exporter, hubNonce, nonce),
     signer: createSigningKey(key.privateKey, key.publicKey),
-    peerKey: createPublicKey(hubKey),
-    now: Date.now,
+    peerKey: hubKey,
+    now,
   });
   return { socket, channel, welcome: channel.open(first) };
 }

@@ -1,5 +1,6 @@
 import type { GuestInput, Probe } from "./probe.ts";
 import { isRead, type Read } from "./read.ts";
+import type { Runbook } from "./runbook.ts";
 import type { Source } from "./source.ts";
 
 /** A pack's description of itself. The build turns it into the manifest. */
@@ -13,6 +14,8 @@ export type PackDefinition = {
   groups: string[];
   sources: Record<string, unknown>;
   probes: Record<string, unknown>;
+  /** Absent when the pack has none. */
+  runbook?: Runbook;
 };
 
 /** The default export of a `pack.ts`. */
@@ -30,6 +33,7 @@ export type Pack = {
  * @param spec.agent range of agent versions, by default the present one
  * @param spec.sources every source that a probe reads, by name, as `import * as sources` gives them
  * @param spec.probes each probe by its name inside the pack, such as `disk.usage`
+ * @param spec.runbook which of them to ask together, and what their answers mean
  */
 export function pack(spec: {
   name: string;
@@ -41,6 +45,7 @@ export function pack(spec: {
   agent?: string;
   sources: Readonly<Record<string, Source>>;
   probes: Readonly<Record<string, Probe>>;
+  runbook?: Runbook;
 }): Pack {
   const probes = new Map(Object.entries(spec.probes));
   return {
@@ -56,6 +61,7 @@ export function pack(spec: {
         groups: [...(spec.groups ?? [])],
         sources: mapValues(spec.sources, (source) => source.declaration),
         probes: mapValues(spec.probes, (probe) => describeProbe(probe, nameSources(spec.sources))),
+        ...(spec.runbook === undefined ? {} : { runbook: spec.runbook }),
       };
     },
     run(name, input) {
@@ -71,10 +77,9 @@ function nameSources(sources: Readonly<Record<string, Source>>): Map<Source, str
 }
 
 function describeProbe(probe: Probe, names: Map<Source, string>): unknown {
-  const { description, kind, capability, params, result } = probe;
+  const { description, capability, params, result } = probe;
   return {
     description,
-    ...(kind === undefined ? {} : { kind }),
     capability,
     params,
     result,

@@ -16,7 +16,6 @@ export type GuestInput = { params: unknown; reads: Record<string, ReadOutcome>; 
 /** One question that a pack answers. */
 export type Probe = {
   readonly description: string;
-  readonly kind: "diagnose" | undefined;
   readonly capability: "observe" | "interact" | "manage";
   readonly params: ValueSchema;
   readonly result: ValueSchema;
@@ -49,7 +48,6 @@ export function probe<
   const Rd extends Record<string, Source | Read> = Record<string, never>,
 >(spec: {
   description: string;
-  kind?: "diagnose";
   capability?: "observe" | "interact" | "manage";
   params?: P;
   result: R;
@@ -71,7 +69,6 @@ export function probe<
   };
   return {
     description: spec.description,
-    kind: spec.kind,
     capability: spec.capability ?? "observe",
     params: (spec.params ?? t.object({})).schema,
     result: spec.result.schema,

@@ -43,13 +43,47 @@ export type Failure = { code: string; message: string };
 /** The data of each source kind. */
 export type DataByKind = {
   file: { text: string };
-  /** `text` or `failure` is present only when the source names a child. */
-  directory: { entries: { name: string; text?: string; failure?: Failure }[] };
-  /** Sizes in bytes. A mount that could not be queried has `failure` instead. */
+  /**
+   * Each part is one or more whole lines that stand together in the file, with their line ends; the
+   * newest is the last. `matchCount` counts what fits in the `searchedBytes` at the file's end.
+   */
+  lines: {
+    parts: { text: string }[];
+    matchCount: number;
+    searchedBytes: number;
+    fileBytes: number;
+    cutByDeadline: boolean;
+  };
+  /**
+   * `text` or `failure` is present only when the source names a child. `othersHidden`: the kernel
+   * leaves other users' processes out of this `/proc`.
+   */
+  directory: {
+    entries: { name: string; text?: string; failure?: Failure }[];
+    othersHidden?: boolean;
+  };
+  /** `modifiedAt` is Unix time in ms. A folder that may not be listed has `failure`. */
+  tree: {
+    found: {
+      path: string;
+      type: "file" | "directory" | "link" | "other";
+      sizeBytes: number;
+      modifiedAt: number;
+      failure?: Failure;
+    }[];
+  };
+  /**
+   * Sizes in bytes. A mount that could not be queried has `failure` instead. Mounts with the same
+   * `deviceNumber` show one filesystem; `device` is a mere name. No path leads to the `hidden`
+   * mounts. `leftOut` counts the mounts that the read's caps cut.
+   */
   filesystem: {
+    leftOut?: number;
+    hidden?: { mountPoint: string; device: string; deviceNumber: string; type: string }[];
     mounts: {
       mountPoint: string;
       device: string;
+      deviceNumber?: string;
       type: string;
       options: string;
       totalBytes?: number;
@@ -62,6 +96,81 @@ export type DataByKind = {
   };
   exec: { stdout: string; stderr: string; exitCode: number };
   http: { status: number; body: string };
+  /** Rows and boots begin with the newest. Times are Unix time in ms. */
+  journal: {
+    rows: {
+      at: number;
+      cursor: string;
+      bootId: string;
+      priority?: number;
+      unit?: string;
+      identifier?: string;
+      pid?: number;
+      message: string;
+    }[];
+    unreadableRows: number;
+    boots: { bootsAgo: number; bootId: string; firstAt: number; lastAt: number }[];
+    diskBytes?: number;
+    warnings: string;
+  };
+  /**
+   * Servers were asked in this order, and again after a timeout; the last one with an `rcode`, such as
+   * `NXDOMAIN`, gave the answer. A value is spelled as in a zone file.
+   */
+  dns: {
+    question: string;
+    tried: {
+      server: string;
+      outcome:
+        | "answered"
+        | "timeout"
+        | "connection-refused"
+        | "unreachable"
+        | "not-permitted"
+        | "malformed";
+      rcode?: string;
+      ms: number;
+    }[];
+    answers: { name: string; type: string; ttlSeconds: number; value: string }[];
+  };
+  /**
+   * A name without an address has no `addresses`. Hands are shaken with the first that was connected
+   * to. `problems` are by the certificates that the host trusts; `chain` is as the server sent it.
+   */
+  tls: {
+    endpoint: string;
+    lookupMs: number;
+    addresses: {
+      address: string;
+      outcome: "connected" | "timeout" | "connection-refused" | "unreachable";
+      ms: number;
+    }[];
+    handshake?: {
+      address: string;
+      ms: number;
+      failure?: string;
+      protocol?: string;
+      cipher?: string;
+      problems: (
+        | "expired"
+        | "not-yet-valid"
+        | "name-mismatch"
+        | "self-signed"
+        | "unknown-issuer"
+        | "not-trusted"
+      )[];
+      verifyCode?: string;
+    };
+    chain: {
+      subject: string;
+      issuer: string;
+      names: string[];
+      notBefore: number;
+      notAfter: number;
+      serial: string;
+      publicKeySha256: string;
+    }[];
+  };
 };
 
 /** One sample: the data, its time (Unix time in ms), and whether a cap cut it. */

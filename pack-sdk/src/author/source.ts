@@ -1,34 +1,72 @@
 /** The type of a hole, from a closed vocabulary without patterns. */
 export type HoleType =
-  | { type: "integer"; minimum: number; maximum: number }
-  | { type: "enum"; values: string[] }
+  | { type: "integer"; minimum: number; maximum: number; optional?: true }
+  | { type: "enum"; values: string[]; optional?: true }
   | { type: "boolean" }
   | { type: "hostname" }
-  | { type: "unit-name" }
+  | { type: "unit-name"; optional?: true }
   | { type: "container-name" }
-  | { type: "path-beneath"; root: string };
+  | { type: "path-beneath"; root: string }
+  | { type: "text"; maxLength: number; optional?: true }
+  | { type: "dns-name" }
+  | { type: "endpoint" }
+  | { type: "journal-cursor"; optional?: true };
 
 /** A typed gap in a source, written in place of a value. */
 export type Hole = { readonly hole: string; readonly holeType: HoleType };
 
+/**
+ * Without a value for an optional hole, that part of the source is left out. Only `lines` and
+ * `journal` have such parts.
+ */
+type CanBeAbsent = { optional?: true };
+
 /** Each function takes the hole's name, by which a read fills it. */
 export const hole = {
-  integer: (name: string, range: { minimum: number; maximum: number }): Hole =>
+  /** A whole number of the range; neither limit is below 0. */
+  integer: (name: string, range: { minimum: number; maximum: number; optional?: true }): Hole =>
     gap(name, { type: "integer", ...range }),
-  enumOf: (name: string, values: readonly string[]): Hole =>
-    gap(name, { type: "enum", values: [...values] }),
+  /** One of the given words. */
+  enumOf: (name: string, values: readonly string[], options: CanBeAbsent = {}): Hole =>
+    gap(name, { type: "enum", values: [...values], ...options }),
+  /** `true` or `false`. */
   boolean: (name: string): Hole => gap(name, { type: "boolean" }),
+  /** The name of a host, such as `db-1.example.com`. */
   hostname: (name: string): Hole => gap(name, { type: "hostname" }),
-  unitName: (name: string): Hole => gap(name, { type: "unit-name" }),
+  /** The name of a systemd unit, such as `ssh.service`. */
+  unitName: (name: string, options: CanBeAbsent = {}): Hole =>
+    gap(name, { type: "unit-name", ...options }),
+  /** The name or id of a container. */
   containerName: (name: string): Hole => gap(name, { type: "container-name" }),
+  /** A normalised path beneath `root`. It stands alone: it is the whole path of a source. */
   pathBeneath: (name: string, root: string): Hole => gap(name, { type: "path-beneath", root }),
+  /** A text to search for. Without a value everything fits. */
+  text: (name: string, options: { maxLength: number; optional?: true }): Hole =>
+    gap(name, { type: "text", ...options }),
+  /** A name to ask a name server for, such as `_ldap._tcp.example.com`, or an address. */
+  dnsName: (name: string): Hole => gap(name, { type: "dns-name" }),
+  /** A host and port, such as `shop.example:443`, of those that the host's administrator named. */
+  endpoint: (name: string): Hole => gap(name, { type: "endpoint" }),
+  /** The cursor of a row of the journal, to read on from there. */
+  journalCursor: (name: string, options: CanBeAbsent = {}): Hole =>
+    gap(name, { type: "journal-cursor", ...options }),
 };
 
 function gap(name: string, holeType: HoleType): Hole {
   return { hole: name, holeType };
 }
 
-export type SourceKind = "file" | "directory" | "filesystem" | "exec" | "http";
+export type SourceKind =
+  | "file"
+  | "lines"
+  | "directory"
+  | "tree"
+  | "filesystem"
+  | "exec"
+  | "http"
+  | "journal"
+  | "dns"
+  | "tls";
 
 /**
  * A declared way to read. `Kind` and `Count` (samples per read) decide what a probe's `run`
@@ -63,6 +101,25 @@ export const source = {
     options: { path: Parts; tailBytes?: number } & Limits<S>,
   ): Source<"file", CountOf<S>> => declare("file", { timeoutMs: 1000, maxBytes: 65536 }, options),
 
+  /**
+   * The `newest` lines of a file, or of those that contain a text. The search begins at the file's
+   * end and goes `searchBytes` far.
+   */
+  lines: <const S extends Samples | undefined = NoSamples>(
+    options: {
+      path: Parts;
+      newest?: number | Hole;
+      contains?: string | Hole;
+      ignoreCase?: true | Hole;
+      searchBytes?: number;
+    } & Limits<S>,
+  ): Source<"lines", CountOf<S>> =>
+    declare(
+      "lines",
+      { newest: 100, searchBytes: 16777216, timeoutMs: 5000, maxBytes: 65536 },
+      options,
+    ),
+
   /** The names in a directory. `child` is one file to read in each entry. */
   directory: <const S extends Samples | undefined = NoSamples>(
     options: {
@@ -77,6 +134,12 @@ export const source = {
       { names: "all", maxEntries: 1000, timeoutMs: 3000, maxBytes: 1048576 },
       options,
     ),
+
+  /** The files beneath a directory, `depth` levels down, with their sizes and times. */
+  tree: <const S extends Samples | undefined = NoSamples>(
+    options: { path: Parts; depth?: number; maxEntries?: number } & Limits<S>,
+  ): Source<"tree", CountOf<S>> =>
+    declare("tree", { depth: 3, maxEntries: 1000, timeoutMs: 3000, maxBytes: 1048576 }, options),
 
   /** Size and use of every mount. */
   filesystem: <const S extends Samples | undefined = NoSamples>(
@@ -98,6 +161,41 @@ export const source = {
   http: <const S extends Samples | undefined = NoSamples>(
     options: { socket: string; path: Parts; query?: Record<string, string | Hole> } & Limits<S>,
   ): Source<"http", CountOf<S>> => declare("http", { timeoutMs: 5000, maxBytes: 1048576 }, options),
+
+  /** The host's journal. The pack declares the group `systemd-journal`. */
+  journal: <const S extends Samples | undefined = NoSamples>(
+    options: {
+      show?: "rows" | "boots" | "disk-usage";
+      newest?: number | Hole;
+      unit?: Hole;
+      priority?: string | Hole;
+      sinceMinutesAgo?: number | Hole;
+      untilMinutesAgo?: number | Hole;
+      bootsAgo?: number | Hole;
+      contains?: string | Hole;
+      ignoreCase?: true | Hole;
+      before?: Hole;
+      kernelOnly?: true;
+    } & Limits<S>,
+  ): Source<"journal", CountOf<S>> =>
+    declare("journal", { show: "rows", timeoutMs: 10000, maxBytes: 262144 }, options),
+
+  /**
+   * One question to the host's name servers, or to the server at an address. A hole for `type` is
+   * one of words, for `name` a `dnsName`.
+   */
+  dns: <const S extends Samples | undefined = NoSamples>(
+    options: { server?: string; name: string | Hole; type: string | Hole } & Limits<S>,
+  ): Source<"dns", CountOf<S>> =>
+    declare("dns", { server: "resolver", timeoutMs: 8000, maxBytes: 65536 }, options),
+
+  /**
+   * A connection to a host and port, and the certificates that a TLS server shows. Nothing is sent
+   * above TLS. `only: "connect"` shakes no hands.
+   */
+  tls: <const S extends Samples | undefined = NoSamples>(
+    options: { endpoint: string | Hole; only?: "connect" } & Limits<S>,
+  ): Source<"tls", CountOf<S>> => declare("tls", { timeoutMs: 8000, maxBytes: 65536 }, options),
 };
 
 function declare<K extends SourceKind, N extends number>(

@@ -66,13 +66,16 @@ export const t = {
   string: (options: Described & { maxLength?: number } = {}): TypedSchema<string> =>
     typed({ type: "string", ...options }),
 
+  /** A whole number. */
   integer: (
     options: Described & { minimum?: number; maximum?: number } = {},
   ): TypedSchema<number> => typed({ type: "integer", ...options }),
 
+  /** Any number. */
   number: (options: Described & { minimum?: number; maximum?: number } = {}): TypedSchema<number> =>
     typed({ type: "number", ...options }),
 
+  /** `true` or `false`. */
   boolean: (options: Described = {}): TypedSchema<boolean> =>
     typed({ type: "boolean", ...options }),
 
@@ -82,11 +85,13 @@ export const t = {
     options: Described = {},
   ): TypedSchema<V[number]> => typed({ type: "string", enum: [...values], ...options }),
 
+  /** A list of values of one form. */
   array: <T>(
     items: TypedSchema<T>,
     options: Described & { maxItems?: number } = {},
   ): TypedSchema<T[]> => typed({ type: "array", items: items.schema, ...options }),
 
+  /** An object with these members. What is not `t.optional` is required. */
   object: <S extends Shape>(shape: S, options: Described = {}): TypedSchema<InferShape<S>> => {
     const properties: Record<string, ValueSchema> = {};
     const required: string[] = [];
@@ -104,8 +109,10 @@ export const t = {
   ): TypedSchema<Record<string, T>> =>
     typed({ type: "object", additionalProperties: values.schema, ...options }),
 
+  /** A value of this form, or null. */
   nullable: <T>(inner: TypedSchema<T>, options: Described = {}): TypedSchema<T | null> =>
     typed({ anyOf: [inner.schema, { type: "null" }], ...options }),
 
+  /** A member of `t.object` that may be absent. */
   optional: <T>(inner: TypedSchema<T>): OptionalSchema<T> => ({ optional: inner }),
 };

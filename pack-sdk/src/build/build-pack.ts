@@ -105,11 +105,12 @@ function locate({ message }: Failure, sourceMap: string): string {
 /** Sorted for a human reader. */
 function buildManifest(definition: PackDefinition): Manifest {
   const { name, version, description, license, repository, engines } = definition;
-  const { groups, sources, probes } = definition;
+  const { groups, sources, probes, runbook } = definition;
   const identity = { manifest: 1, name, version, description, license, repository, engines };
+  const asked = { probes, ...(runbook === undefined ? {} : { runbook }) };
   const nothing = { groups, commands: [], files: [], sockets: [] };
   // The shape first: requirements can be derived only from sources of a known form.
-  const shaped = parseManifestShape({ ...identity, sources, requires: nothing, probes });
+  const shaped = parseManifestShape({ ...identity, sources, requires: nothing, ...asked });
   const requires = { groups, ...deriveRequires(shaped.sources) };
-  return checkManifest({ ...identity, sources, requires, probes });
+  return checkManifest({ ...identity, sources, requires, ...asked });
 }

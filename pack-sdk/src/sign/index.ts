@@ -1,6 +1,7 @@
 export { createPublisherKey, type PublisherKey } from "./create-publisher-key.ts";
-export { signArchive } from "./sign-archive.ts";
+export { signArchive, statementOf } from "./sign-archive.ts";
 export { signKeyless, type KeylessSigned } from "./sign-keyless.ts";
+export { signStatement, type Statement } from "./sign-statement.ts";
 export {
   buildSigningServices,
   parseSigningServices,

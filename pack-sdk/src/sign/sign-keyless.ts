@@ -2,33 +2,29 @@ import { X509Certificate } from "node:crypto";
 import { bundleToJSON } from "@sigstore/bundle";
 import { SigningConfig } from "@sigstore/protobuf-specs";
 import { SondeError } from "@sonde/schemas/errors";
-import { archiveDigest, contentDigest, readArchive } from "@sonde/trust/archive";
-import { STATEMENT_PAYLOAD_TYPE, buildStatement } from "@sonde/trust/pack";
+import { STATEMENT_PAYLOAD_TYPE } from "@sonde/trust/pack";
+import type { Statement } from "./sign-statement.ts";
 import type { SigningServices } from "./signing-services.ts";
 
 const TIMEOUT_MS = 20_000;
 const RETRIES = 2;
 
-/**
- * The bundle (v0.3, JSON text) to be published beside the archive, and the identity in its
- * certificate.
- */
+/** The bundle (v0.3, JSON text), and the identity in its certificate. */
 export type KeylessSigned = { bundle: string; identity: string };
 
 /**
- * Signs an archive with an ephemeral key, which a certificate authority binds to the identity in
- * the token. Archive and signature stay on this machine. The services learn the identity and two
- * digests, and a public log keeps them.
+ * Signs a statement with an ephemeral key, which a certificate authority binds to the identity in
+ * the token. What the statement is about stays on this machine. The services learn the identity and
+ * the statement's digests, and a public log keeps them.
  *
  * @param token an OIDC token with the audience `sigstore`; used once and not stored
- * @throws SondeError ARCHIVE_INVALID, SIGNING_FAILED
+ * @throws SondeError SIGNING_FAILED
  */
 export async function signKeyless(
-  archive: Uint8Array,
+  statement: Statement,
   token: string,
   services: SigningServices,
 ): Promise<KeylessSigned> {
-  const statement = buildStatement(archiveDigest(archive), contentDigest(readArchive(archive)));
   // Imported lazily: loading takes a quarter of a second, and only this command needs it.
   const { bundleBuilderFromSigningConfig } = await import("@sigstore/sign");
   const builder = bundleBuilderFromSigningConfig({

@@ -1,5 +1,6 @@
 import { readdir, readFile } from "node:fs/promises";
 import path from "node:path";
+import { SondeError } from "@sonde/schemas/errors";
 import { ProbeName } from "@sonde/schemas/names";
 import { buildParser, parseJson } from "@sonde/schemas/parse";
 import { Code, ReadOutcome } from "@sonde/schemas/reads";
@@ -43,26 +44,32 @@ export const parseFixture = buildParser(Fixture, "fixture", "BAD_REQUEST");
  * Reads every `fixtures/*.json` of a pack's folder, sorted by name. Without such a folder there are
  * none.
  *
- * @throws SondeError BAD_REQUEST for a file that is not a fixture
+ * @throws SondeError BAD_REQUEST naming a file that is not a fixture
  */
 export async function readFixtures(folder: string): Promise<NamedFixture[]> {
-  const files = await listFixtures(path.join(folder, "fixtures"));
-  return Promise.all(
-    files.map(async (file) => ({
-      name: path.basename(file, ".json"),
-      file,
-      fixture: parseFixture(parseJson(await readFile(file), path.basename(file), "BAD_REQUEST")),
-    })),
-  );
+  return Promise.all((await listFixtures(folder)).map(readFixture));
 }
 
-async function listFixtures(folder: string): Promise<string[]> {
+/** @throws SondeError BAD_REQUEST naming the file when it is not a fixture */
+export async function readFixture(file: string): Promise<NamedFixture> {
   try {
-    const names = await readdir(folder);
+    const fixture = parseFixture(parseJson(await readFile(file), "fixture", "BAD_REQUEST"));
+    return { name: path.basename(file, ".json"), file, fixture };
+  } catch (cause) {
+    const why = cause instanceof Error ? cause.message : String(cause);
+    throw new SondeError("BAD_REQUEST", `${path.basename(file)}: ${why}`, { cause });
+  }
+}
+
+/** Lists the files of a pack's fixtures, sorted by name. */
+export async function listFixtures(folder: string): Promise<string[]> {
+  try {
+    const fixtures = path.join(folder, "fixtures");
+    const names = await readdir(fixtures);
     return names
       .filter((name) => name.endsWith(".json"))
       .sort()
-      .map((name) => path.join(folder, name));
+      .map((name) => path.join(fixtures, name));
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === "ENOENT") return [];
     throw error;

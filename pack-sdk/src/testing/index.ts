@@ -1,5 +1,13 @@
 // For an author's tests, under any test runner, and for `sonde-pack test`.
-export { type Fixture, type NamedFixture, parseFixture, readFixtures } from "./fixture.ts";
+export {
+  type Fixture,
+  listFixtures,
+  type NamedFixture,
+  parseFixture,
+  readFixture,
+  readFixtures,
+} from "./fixture.ts";
+export { openRunbookTest, type RunbookTest } from "./open-runbook-test.ts";
 export {
   type FixtureOutcome,
   type PackTest,

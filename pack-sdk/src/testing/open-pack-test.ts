@@ -28,10 +28,19 @@ const TIMEOUT_MS = 2000;
 /** Builds a pack's folder and loads its code as an agent would. No read is performed. */
 export async function openPackTest(folder: string): Promise<PackTest> {
   const built = await buildPack(folder);
-  const guest = openGuestProcess({ code: codeOf(built) });
+  const open = (): GuestProcess => openGuestProcess({ code: codeOf(built) });
+  let guest = open();
   return {
     built,
-    run: (fixture) => runInIsolate(built.manifest, guest, fixture),
+    async run(fixture) {
+      const outcome = await runInIsolate(built.manifest, guest, fixture);
+      if ("failure" in outcome && outcome.failure === "PACK_CRASHED") {
+        // As on a host, where one call's crash is not the next one's.
+        guest.close();
+        guest = open();
+      }
+      return outcome;
+    },
     close: () => guest.close(),
   };
 }

@@ -44,7 +44,10 @@ export const containerInspect = probe({
     "One container in detail: how it last ended, restarts, health, limits, mounts, networks, and the names " +
     "(never the values) of its environment variables. found is false when no container has that name.",
   params: t.object({
-    name: t.string({ maxLength: 128, description: "name or id, as containers.list gives it" }),
+    name: t.string({
+      maxLength: 128,
+      description: "name or id, as docker_containers_list gives it",
+    }),
   }),
   result: t.object({ found: t.boolean(), container: t.nullable(details) }),
   reads: {

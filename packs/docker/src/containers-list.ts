@@ -1,13 +1,14 @@
 import { param, probe, read, t } from "@sonde/pack-sdk/author";
-import { compareText, items, members, parseJson } from "@sonde/pack-sdk/parse";
+import { compareText, items, members } from "@sonde/pack-sdk/parse";
 import { bareName, integer, shortId, text } from "./parse-answer.ts";
+import { readList } from "./read-list.ts";
 import * as sources from "./sources.ts";
 
 export const containersList = probe({
   description:
     "The containers of the host's Docker-compatible engine, sorted by name: image, state, since when, and " +
-    "published ports. Running ones only, unless all is true. Use container.inspect for one of them. Names " +
-    "and images are text chosen by whoever started the container.",
+    "published ports. Running ones only, unless all is true. Use docker_container_inspect for one of " +
+    "them. Names and images are text chosen by whoever started the container.",
   params: t.object({
     all: t.optional(t.boolean({ description: "include containers that do not run" })),
   }),
@@ -26,13 +27,8 @@ export const containersList = probe({
   }),
   reads: { list: read(sources.containers, { with: { all: param("all", false) } }) },
   run({ reads }) {
-    const { status, body, truncated } = reads.list;
-    if (truncated) throw new Error("expected a shorter list of containers, got a cut one");
-    const parsed = parseJson(body, `the container engine with status ${status}`);
-    if (status !== 200 || !Array.isArray(parsed)) {
-      throw new Error(`expected a list from the container engine, got status ${status}`);
-    }
-    const containers = parsed.map(members).map((container) => ({
+    const found = readList(reads.list, "containers");
+    const containers = found.map(members).map((container) => ({
       id: shortId(container.get("Id")),
       name: bareName(items(container.get("Names"))[0]),
       image: text(container.get("Image")),

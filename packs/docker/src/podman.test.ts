@@ -123,6 +123,23 @@ describe.runIf(hasPodman)("the engine's real answers", () => {
     expect(text).not.toContain("hunter2");
   });
 
+  test("images, what is on disk, and that nothing is wrong", async () => {
+    const all = "/containers/json?all=true";
+    expect(await ask("images", {}, { images: "/images/json", containers: all })).toMatchObject({
+      result: { imageCount: 1, images: [{ names: ["localhost/scratch:1"], containerCount: 1 }] },
+    });
+    expect(await ask("disk.usage", {}, { usage: "/system/df" })).toMatchObject({
+      result: {
+        kinds: expect.arrayContaining([
+          expect.objectContaining({ kind: "image", count: 1, usedCount: 1 }),
+        ]) as unknown,
+      },
+    });
+    expect(await ask("health", {}, { list: all })).toMatchObject({
+      result: { containerCount: 1, countByState: { created: 1 }, containers: [] },
+    });
+  });
+
   test("an unknown name is reported as not found, without a failure", async () => {
     expect(await inspect("x")).toEqual({
       result: { found: false, container: null },

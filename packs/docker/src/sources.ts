@@ -14,3 +14,27 @@ export const container = source.http({
   socket,
   path: ["/containers/", hole.containerName("name"), "/json"],
 });
+/** Those that do not run as well. */
+export const allContainers = source.http({
+  socket,
+  path: "/containers/json",
+  query: { all: "true" },
+  maxBytes: 4194304,
+});
+export const images = source.http({ socket, path: "/images/json", maxBytes: 4194304 });
+// The engine walks the files of all containers and volumes.
+export const diskUsage = source.http({
+  socket,
+  path: "/system/df",
+  maxBytes: 4194304,
+  timeoutMs: 20000,
+});
+export const stats = source.http({
+  socket,
+  path: ["/containers/", hole.containerName("name"), "/stats"],
+  // Docker takes a second or two for each look.
+  query: { stream: "false" },
+  timeoutMs: 10000,
+  maxBytes: 262144,
+  samples: { count: 2, intervalMs: 1000 },
+});

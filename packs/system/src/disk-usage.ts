@@ -4,9 +4,19 @@ import { percent } from "./parse-proc.ts";
 import * as sources from "./sources.ts";
 
 type Mount = Look<"filesystem">["mounts"][number];
+type Hidden = NonNullable<Look<"filesystem">["hidden"]>[number];
+type Usage = ReturnType<typeof describeUsage>;
+
+const DEFAULT_LIMIT = 30;
+
+/** Their space is memory, that of the layers beneath them, or an image that is always full. */
+const WITHOUT_OWN_STORAGE = new Set(
+  "tmpfs devtmpfs ramfs rootfs hugetlbfs overlay squashfs erofs iso9660 udf".split(" "),
+);
 
 const usage = t.object({
   mountPoint: t.string(),
+  mountCount: t.integer({ description: "places where it is mounted" }),
   device: t.string(),
   type: t.string(),
   readOnly: t.boolean(),
@@ -21,53 +31,78 @@ const usage = t.object({
 
 export const diskUsage = probe({
   description:
-    "Space and inodes used on each mounted filesystem, fullest first. Filesystems without storage " +
-    "(proc, sysfs, cgroup and the like) are left out unless all is true. A filesystem mounted in several " +
-    "places is listed once, at its shortest mount point. Mounts that could not be asked are listed under " +
-    "unreadable with the reason: they are not empty.",
+    "Space and inodes used on each filesystem, fullest first, tmpfs, overlay and squashfs last. One " +
+    "mounted in several places is listed once. Those without storage (proc, sysfs) are only counted " +
+    "unless all is true. Those that could not be asked are under unreadable with the reason: they are " +
+    "not empty. The counts include what limit leaves out.",
   params: t.object({
     all: t.optional(t.boolean({ description: "include filesystems without storage" })),
+    limit: t.optional(
+      t.integer({ minimum: 1, maximum: 1000, description: `${DEFAULT_LIMIT} when left out` }),
+    ),
   }),
   result: t.object({
+    filesystemCount: t.integer(),
     filesystems: t.array(usage),
+    unreadableCount: t.integer(),
     unreadable: t.array(
       t.object({ mountPoint: t.string(), type: t.string(), code: t.string(), reason: t.string() }),
     ),
+    withoutStorageCount: t.integer({ description: "filesystems left out because all is not true" }),
+    leftOutCount: t.integer({ description: "mounts beyond what the read allows; none is known" }),
     incomplete: t.boolean({ description: "the mount table was longer than the read allows" }),
   }),
   reads: { mounts: sources.mounts },
   run({ params, reads }) {
-    const { mounts, truncated } = reads.mounts;
-    const filesystems = onePerDevice(mounts.filter((mount) => mount.failure === undefined))
-      .filter((mount) => params.all === true || (mount.totalBytes ?? 0) > 0)
-      .map(describeUsage)
-      .sort((a, b) => b.usedPercent - a.usedPercent || compareText(a.mountPoint, b.mountPoint));
-    const unreadable = mounts
-      .flatMap(({ mountPoint, type, failure }) =>
-        failure === undefined
-          ? []
-          : [{ mountPoint, type, code: failure.code, reason: failure.message }],
-      )
-      .sort((a, b) => compareText(a.mountPoint, b.mountPoint));
-    return { filesystems, unreadable, incomplete: truncated };
+    const { mounts, hidden = [], leftOut = 0, truncated } = reads.mounts;
+    const limit = params.limit ?? DEFAULT_LIMIT;
+    const places = [...mounts.toSorted(compareMountPoints), ...hidden.map(describeHidden)];
+    const groups = [...Map.groupBy(places, identify).values()];
+    const measured = groups.flatMap((group) => {
+      const mount = group.find(isMeasured);
+      return mount === undefined ? [] : describeUsage(mount, group.length);
+    });
+    const filesystems = measured
+      .filter(({ totalBytes }) => params.all === true || totalBytes > 0)
+      .sort(compareUse);
+    const unreadable = groups.filter((group) => !group.some(isMeasured)).flatMap(describeFailure);
+    return {
+      filesystemCount: filesystems.length,
+      filesystems: filesystems.slice(0, limit),
+      unreadableCount: unreadable.length,
+      unreadable: unreadable.slice(0, limit),
+      withoutStorageCount: measured.length - filesystems.length,
+      leftOutCount: leftOut,
+      incomplete: truncated,
+    };
   },
 });
 
-// Bind mounts show the same storage again, and a later mount on the same point hides the earlier
-// one. Only the names of real devices identify duplicates.
-function onePerDevice(mounts: readonly Mount[]): Mount[] {
-  const kept = new Map<string, Mount>();
-  for (const mount of mounts) {
-    const key = mount.device.startsWith("/") ? mount.device : mount.mountPoint;
-    const other = kept.get(key);
-    if (other === undefined || mount.mountPoint.length <= other.mountPoint.length) {
-      kept.set(key, mount);
-    }
-  }
-  return [...kept.values()];
+/**
+ * What the mounts of one filesystem have in common: its device number. An agent of release 0.1.0
+ * does not state it; then only the name of a real device identifies a filesystem.
+ */
+function identify({ deviceNumber, device, mountPoint }: Mount): string {
+  return deviceNumber ?? (device.startsWith("/") ? device : mountPoint);
 }
 
-function describeUsage(mount: Mount) {
+function isMeasured({ failure }: Mount): boolean {
+  return failure === undefined;
+}
+
+function compareMountPoints(a: Mount, b: Mount): number {
+  return a.mountPoint.length - b.mountPoint.length || compareText(a.mountPoint, b.mountPoint);
+}
+
+function compareUse(a: Usage, b: Usage): number {
+  const rank = ({ type, totalBytes }: Usage): number =>
+    totalBytes === 0 ? 2 : Number(WITHOUT_OWN_STORAGE.has(type));
+  return (
+    rank(a) - rank(b) || b.usedPercent - a.usedPercent || compareText(a.mountPoint, b.mountPoint)
+  );
+}
+
+function describeUsage(mount: Mount, mountCount: number) {
   const { mountPoint, device, type } = mount;
   const totalBytes = mount.totalBytes ?? 0;
   const usedBytes = totalBytes - (mount.freeBytes ?? 0);
@@ -75,6 +110,7 @@ function describeUsage(mount: Mount) {
   const inodes = mount.totalInodes ?? 0;
   return {
     mountPoint,
+    mountCount,
     device,
     type,
     readOnly: mount.options.split(",").includes("ro"),
@@ -84,4 +120,16 @@ function describeUsage(mount: Mount) {
     usedPercent: percent(usedBytes, usedBytes + availableBytes),
     inodesUsedPercent: inodes === 0 ? null : percent(inodes - (mount.freeInodes ?? 0), inodes),
   };
+}
+
+/** Why a filesystem could not be measured, as the first of its mounts says. */
+function describeFailure([mount]: readonly Mount[]) {
+  if (mount?.failure === undefined) return [];
+  const { mountPoint, type, failure } = mount;
+  return { mountPoint, type, code: failure.code, reason: failure.message };
+}
+
+function describeHidden(mount: Hidden): Mount {
+  const message = `${mount.mountPoint}: a later mount hides it, so no path leads to it`;
+  return { ...mount, options: "", failure: { code: "READ_FAILED", message } };
 }

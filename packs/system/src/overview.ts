@@ -1,5 +1,6 @@
 import { probe, read, t } from "@sonde/pack-sdk/author";
 import { parseFields, parseNumber, splitWords } from "@sonde/pack-sdk/parse";
+import { parsePressure } from "./parse-pressure.ts";
 import { difference, parseMemory } from "./parse-proc.ts";
 import * as sources from "./sources.ts";
 
@@ -14,9 +15,9 @@ const pressure = t.nullable(
 export const overview = probe({
   description:
     "Identity and overall load of the host: operating system, kernel, uptime, CPU count, load averages, " +
-    "memory and swap, and pressure stall percentages (share of time in which some task waited for the " +
-    "resource; null when the kernel does not report it). Start here, then ask disk.usage, memory.usage " +
-    "or processes.top.",
+    "memory and swap, and pressure (share of time in which some task waited for the resource; null when " +
+    "the kernel does not report it). Start here, then ask system_disk_usage, system_memory_usage or " +
+    "system_processes_top.",
   result: t.object({
     hostName: t.string(),
     operatingSystem: t.string({ description: "as the distribution names itself" }),
@@ -51,25 +52,25 @@ export const overview = probe({
     memoryPressure: read(sources.memoryPressure, { optional: true }),
     ioPressure: read(sources.ioPressure, { optional: true }),
   },
-  run({ reads, now }) {
+  run({ reads }) {
     const memory = parseMemory(reads.memory.text);
-    const uptimeSeconds = Math.floor(parseNumber(splitWords(reads.uptime.text)[0], "uptime"));
+    const uptime = parseNumber(splitWords(reads.uptime.text)[0], "uptime");
     const load = parseLoad(reads.load.text);
     return {
       hostName: reads.hostName.text.trim(),
       operatingSystem: reads.system.ok ? parsePrettyName(reads.system.text) : "unknown",
       kernelRelease: reads.kernel.text.trim(),
-      uptimeSeconds,
-      bootedAt: new Date(parseBootTime(reads.cpu.text) ?? now - uptimeSeconds * 1000).toISOString(),
+      uptimeSeconds: Math.floor(uptime),
+      bootedAt: findBootTime(reads.cpu.text, reads.uptime.at - uptime * 1000).toISOString(),
       cpuCount: reads.cpu.text.match(/^cpu\d+ /gm)?.length ?? 1,
       ...load,
       memoryTotalBytes: memory.totalBytes,
       memoryAvailableBytes: memory.availableBytes,
       swapTotalBytes: memory.bytes("SwapTotal"),
       swapUsedBytes: difference(memory.bytes("SwapTotal"), memory.bytes("SwapFree")),
-      cpuPressure: reads.cpuPressure.ok ? parsePressure(reads.cpuPressure.text) : null,
-      memoryPressure: reads.memoryPressure.ok ? parsePressure(reads.memoryPressure.text) : null,
-      ioPressure: reads.ioPressure.ok ? parsePressure(reads.ioPressure.text) : null,
+      cpuPressure: reads.cpuPressure.ok ? findSome(reads.cpuPressure.text) : null,
+      memoryPressure: reads.memoryPressure.ok ? findSome(reads.memoryPressure.text) : null,
+      ioPressure: reads.ioPressure.ok ? findSome(reads.ioPressure.text) : null,
     };
   },
 });
@@ -87,10 +88,16 @@ function parseLoad(text: string) {
   };
 }
 
-/** Unix time in ms of the boot; absent in some containers. */
-function parseBootTime(stat: string): number | undefined {
-  const found = /^btime (\d+)$/m.exec(stat);
-  return found === null ? undefined : Number(found[1]) * 1000;
+/**
+ * When the host was booted: as `/proc/stat` states it, to the second, or `since`. In some containers
+ * the uptime is the container's and `/proc/stat` the host's, or does not say; then the uptime
+ * decides, because the answer states it too.
+ *
+ * @param since now less the uptime, in ms
+ */
+function findBootTime(stat: string, since: number): Date {
+  const stated = Number(/^btime (\d+)$/m.exec(stat)?.[1]) * 1000;
+  return new Date(Math.abs(stated - since) < 5000 ? stated : Math.round(since / 1000) * 1000);
 }
 
 function parsePrettyName(text: string): string {
@@ -98,12 +105,12 @@ function parsePrettyName(text: string): string {
   return (/^(["'])(.*)\1$/.exec(written)?.[2] ?? written) || "unknown";
 }
 
-function parsePressure(text: string) {
-  const found = /^some avg10=([\d.]+) avg60=([\d.]+) avg300=([\d.]+)/m.exec(text);
-  if (found === null) return null;
+function findSome(text: string) {
+  const some = parsePressure(text)?.some ?? null;
+  if (some === null) return null;
   return {
-    someAvg10Percent: Number(found[1]),
-    someAvg60Percent: Number(found[2]),
-    someAvg300Percent: Number(found[3]),
+    someAvg10Percent: some.avg10Percent,
+    someAvg60Percent: some.avg60Percent,
+    someAvg300Percent: some.avg300Percent,
   };
 }

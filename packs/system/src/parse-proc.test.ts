@@ -50,3 +50,12 @@ test("a kernel without MemTotal or MemFree is a failure, not a host without memo
   expect(() => ask({ MemFree: 1 })).toThrow("MemTotal");
   expect(() => ask({ MemTotal: 1 })).toThrow("MemFree");
 });
+
+test("a container: entries of the host beside the container's total are no share of it", () => {
+  const entries = { ...BASE, MemAvailable: 64 * 1024 * 1024, Cached: 2048 * 1024 };
+  expect(ask({ ...entries, SwapTotal: 1024, SwapFree: 8192 })).toMatchObject({
+    ...{ availableBytes: 3072 * MIB, availableEstimated: true, usedPercent: 62.5 },
+    ...{ swapTotalBytes: MIB, swapUsedBytes: null, swapUsedPercent: null },
+  });
+  expect(ask({ ...BASE, MemFree: 64 * 1024 * 1024 })).toMatchObject({ usedBytes: 0 });
+});

@@ -1,21 +1,28 @@
-import { type Look, probe, t } from "@sonde/pack-sdk/author";
-import { compareText, parseCounters } from "@sonde/pack-sdk/parse";
-import { parseMemory, percent, roundTenth } from "./parse-proc.ts";
-import { parseProcessStat, type ProcessStat } from "./parse-process-stat.ts";
+import { type Look, probe, read, t } from "@sonde/pack-sdk/author";
+import { compareText } from "@sonde/pack-sdk/parse";
+import { TICKS_PER_SECOND, parseMemory, parsePageSize, percent, roundTenth } from "./parse-proc.ts";
+import type { ProcessStat } from "./parse-process-stat.ts";
+import { parseProgram } from "./parse-program.ts";
+import { identify, parseProcesses, textByPid } from "./process-list.ts";
 import * as sources from "./sources.ts";
 
-/** USER_HZ: the unit of times in /proc, 100 on every current Linux architecture. */
-const TICKS_PER_SECOND = 100;
 const DEFAULT_LIMIT = 10;
 
 const process = t.object({
   pid: t.integer(),
-  name: t.string({ description: "chosen by the process itself; at most 15 characters" }),
+  name: t.string({
+    description: "of its main thread; chosen by the process; at most 15 characters",
+  }),
+  program: t.nullable(t.string(), {
+    description: "base name of the program, and of an interpreter's script; null when not readable",
+  }),
   state: t.string({ description: "R running, S sleeping, D waiting for I/O, Z zombie, T stopped" }),
   parentPid: t.integer(),
   cpuPercent: t.number({ description: "of one CPU, between the two looks" }),
-  residentBytes: t.integer(),
-  memoryPercent: t.number({ description: "resident share of physical memory" }),
+  residentBytes: t.nullable(t.integer(), { description: "null when the page size is not known" }),
+  memoryPercent: t.nullable(t.number(), {
+    description: "resident share of the host's total memory; null when that is not known",
+  }),
   threadCount: t.integer(),
 });
 
@@ -36,55 +43,57 @@ export const processesTop = probe({
     countByState: t.record(t.integer(), { maxProperties: 20 }),
     processes: t.array(process),
     unreadableCount: t.integer({ description: "processes that could not be looked at" }),
-    incomplete: t.boolean({ description: "there were more processes than the read allows" }),
+    othersHidden: t.boolean({
+      description: "the kernel hides other users' processes from the agent (hidepid of /proc)",
+    }),
+    incomplete: t.boolean({
+      description: "there are more processes: hidden ones, or more than the read allows",
+    }),
   }),
-  reads: { processes: sources.processes, memory: sources.meminfo, pages: sources.vmstat },
+  reads: {
+    processes: sources.processes,
+    memory: sources.meminfo,
+    pageSize: read(sources.pageSize, { optional: true }),
+    commandLines: read(sources.commandLines, { optional: true }),
+  },
   run({ params, reads }) {
     const [before, after] = reads.processes.samples;
     const memory = parseMemory(reads.memory.text);
-    const pageBytes = findPageBytes(memory.bytes("MemFree") ?? 0, parseCounters(reads.pages.text));
-    const earlier = new Map(parseAll(before).map((stat) => [identify(stat), stat]));
-    const now = parseAll(after);
+    const pageBytes = reads.pageSize.ok ? parsePageSize(reads.pageSize.stdout) : null;
+    const commands = textByPid(reads.commandLines.ok ? reads.commandLines.entries : []);
+    const earlier = new Map(parseProcesses(before).map((stat) => [identify(stat), stat]));
+    const now = parseProcesses(after);
+    const othersHidden = after.othersHidden === true;
     const measuredMs = Math.max(1, Math.round(after.at - before.at));
-    const described = now.map((stat) => {
+    const measured = now.map((stat) => {
       // Absent from the first sample: the process started since, unless that sample was cut.
       const unknown = before.truncated ? stat.cpuTicks : 0;
       const ticks = stat.cpuTicks - (earlier.get(identify(stat))?.cpuTicks ?? unknown);
-      const residentBytes = stat.residentPages * pageBytes;
-      return {
-        pid: stat.pid,
-        name: stat.name,
-        state: stat.state,
-        parentPid: stat.parentPid,
-        cpuPercent: roundTenth((Math.max(0, ticks) / TICKS_PER_SECOND / (measuredMs / 1000)) * 100),
-        residentBytes,
-        memoryPercent: percent(residentBytes, memory.totalBytes),
-        threadCount: stat.threadCount,
-      };
+      const seconds = Math.max(0, ticks) / TICKS_PER_SECOND;
+      return { ...stat, cpuPercent: roundTenth((seconds / (measuredMs / 1000)) * 100) };
     });
-    const key = params.sortBy === "memory" ? "residentBytes" : "cpuPercent";
-    described.sort((a, b) => b[key] - a[key] || b.residentBytes - a.residentBytes || a.pid - b.pid);
+    const key = params.sortBy === "memory" ? "residentPages" : "cpuPercent";
+    measured.sort((a, b) => b[key] - a[key] || b.residentPages - a.residentPages || a.pid - b.pid);
     return {
       measuredMs,
       processCount: now.length,
       countByState: countStates(now),
-      processes: described.slice(0, params.limit ?? DEFAULT_LIMIT),
+      processes: measured.slice(0, params.limit ?? DEFAULT_LIMIT).map((stat) => {
+        const { pid, name, state, parentPid, cpuPercent, residentPages, threadCount } = stat;
+        const residentBytes = pageBytes === null ? null : residentPages * pageBytes;
+        // More than there is: the container's memory beside a process of the host.
+        const isShare = residentBytes !== null && residentBytes <= memory.totalBytes;
+        const memoryPercent = isShare ? percent(residentBytes, memory.totalBytes) : null;
+        const program = parseProgram(commands.get(pid) ?? "");
+        const use = { cpuPercent, residentBytes, memoryPercent };
+        return { pid, name, program, state, parentPid, ...use, threadCount };
+      }),
       unreadableCount: countUnreadable(after),
-      incomplete: before.truncated || after.truncated,
+      othersHidden,
+      incomplete: before.truncated || after.truncated || othersHidden,
     };
   },
 });
-
-function parseAll(look: Look<"directory">): ProcessStat[] {
-  return look.entries
-    .map((entry) => parseProcessStat(entry.text ?? ""))
-    .filter((stat) => stat !== undefined);
-}
-
-/** A pid can be reused between the samples. The start time tells the processes apart. */
-function identify({ pid, startTicks }: ProcessStat): string {
-  return `${pid} ${startTicks}`;
-}
 
 function countStates(stats: readonly ProcessStat[]): Record<string, number> {
   const counts = new Map<string, number>();
@@ -97,14 +106,4 @@ function countUnreadable(look: Look<"directory">): number {
   return look.entries.filter(
     ({ failure }) => failure !== undefined && failure.code !== "SOURCE_NOT_FOUND",
   ).length;
-}
-
-/**
- * The page size, which /proc does not state. Free memory is reported both in kB and in pages. The
- * two are read at slightly different times, so the quotient is rounded to a power of two.
- */
-function findPageBytes(freeBytes: number, vmstat: ReadonlyMap<string, number>): number {
-  const pages = vmstat.get("nr_free_pages");
-  if (pages === undefined || pages === 0) return 4096;
-  return 2 ** Math.round(Math.log2(freeBytes / pages));
 }

@@ -2,11 +2,17 @@ import { type Manifest } from "@sonde/schemas/manifest";
 import { buildProbeId, higherCapability } from "@sonde/schemas/names";
 import { type PublishedVersion, type VersionDetails } from "@sonde/schemas/registry";
 import { type Signer, describeSigner } from "@sonde/schemas/trust";
+import { diffPermissions } from "@sonde/trust/pack";
 import { classifySource, describeRead, effectiveCapability, titleOf } from "@sonde/sources";
 
-/** Describes a version for people, in words. */
+/**
+ * Describes a version for people, in words.
+ *
+ * @param before the manifest of the version before it; null for the first
+ */
 export function describeVersion(
   published: PublishedVersion,
+  before: Manifest | null,
   readmeHtml: string,
   pack: Pick<VersionDetails, "latest" | "downloads">,
 ): VersionDetails {
@@ -30,6 +36,7 @@ export function describeVersion(
     signedBy: describeSigner(signer),
     provenance: describeProvenance(signer),
     permissions: describePermissions(manifest),
+    changes: describeChanges(before, manifest),
     probes: Object.entries(manifest.probes).map(([probe, { description, reads }]) => ({
       id: buildProbeId(manifest.name, probe),
       description,
@@ -42,6 +49,12 @@ export function describeVersion(
     readmeHtml,
     downloads: pack.downloads,
   };
+}
+
+function describeChanges(before: Manifest | null, after: Manifest): VersionDetails["changes"] {
+  if (before === null) return null;
+  const { added, removed, wider, probes } = diffPermissions(before, after);
+  return { from: before.version, added, removed, wider, raised: probes.raised };
 }
 
 function describePermissions(manifest: Manifest): VersionDetails["permissions"] {

@@ -15,6 +15,7 @@ import { type Database, openDatabase } from "@sonde/database";
 import { type TestDatabase, startTestDatabase } from "@sonde/database/testing";
 import type { ErrorBody } from "@sonde/schemas/errors";
 import type { AddedPublisher } from "@sonde/schemas/registry";
+import { hangUp } from "@sonde/service/testing";
 import { type SampleKey, buildAdmitProgram, signSample } from "@sonde/trust/testing";
 import { migrations } from "../edge/store/migrations.ts";
 
@@ -90,6 +91,17 @@ export class TestRegistry {
     if (ready.ready !== true) throw new Error(out());
     this.port = ready.port;
     this.logKey = ready.logKey;
+  }
+
+  /**
+   * Sends SIGHUP after members of its configuration became others.
+   *
+   * @returns the line that it logs about it
+   */
+  async reload(changes: object): Promise<string> {
+    this.writeConfig(this.configFile, changes);
+    if (this.child === undefined) throw new Error("the registry does not run");
+    return await hangUp(this.child);
   }
 
   /** @returns the exit code; null when a signal ended it */
@@ -253,7 +265,8 @@ export class TestRegistry {
   }
 
   #run(args: string[], options: SpawnOptions): { child: ChildProcess; out: () => string } {
-    const child = spawn(process.execPath, ["--conditions=sonde:source", MAIN, ...args], {
+    const node = [process.execPath, "--conditions=sonde:source"];
+    const child = spawn("setpriv", ["--no-new-privs", "--", ...node, MAIN, ...args], {
       ...options,
       cwd: this.root,
       stdio: ["pipe", "pipe", "pipe"],

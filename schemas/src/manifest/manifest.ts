@@ -1,9 +1,13 @@
 import { type Static, Type } from "typebox";
 import { Capability, Identifier, PackName, ProbeName, Version } from "../names.ts";
 import { buildParser } from "../parse/validator.ts";
+import { Runbook } from "./runbook.ts";
 import { type ValueSchema, ValueSchemaDefinition, ValueSchemaRef } from "./value-schema.ts";
 
 const closed = { additionalProperties: false } as const;
+
+/** Without a value that part of the source is left out. Only where the rules of a kind allow it. */
+const isOptional = { optional: Type.Optional(Type.Literal(true)) };
 
 /**
  * A typed gap in a source that a caller's value fills. The vocabulary is closed and contains no
@@ -15,6 +19,7 @@ export const Hole = Type.Union([
       type: Type.Literal("integer"),
       minimum: Type.Integer({ minimum: 0 }),
       maximum: Type.Integer({ minimum: 0 }),
+      ...isOptional,
     },
     closed,
   ),
@@ -25,12 +30,13 @@ export const Hole = Type.Union([
         minItems: 1,
         maxItems: 100,
       }),
+      ...isOptional,
     },
     closed,
   ),
   Type.Object({ type: Type.Literal("boolean") }, closed),
   Type.Object({ type: Type.Literal("hostname") }, closed),
-  Type.Object({ type: Type.Literal("unit-name") }, closed),
+  Type.Object({ type: Type.Literal("unit-name"), ...isOptional }, closed),
   Type.Object({ type: Type.Literal("container-name") }, closed),
   Type.Object(
     {
@@ -39,6 +45,21 @@ export const Hole = Type.Union([
     },
     closed,
   ),
+  /** A text to search for. It never becomes a path or an argument of its own. */
+  Type.Object(
+    {
+      type: Type.Literal("text"),
+      maxLength: Type.Integer({ minimum: 1, maximum: 200 }),
+      ...isOptional,
+    },
+    closed,
+  ),
+  /** A name to ask a name server for, or an address. */
+  Type.Object({ type: Type.Literal("dns-name") }, closed),
+  /** A host and port that the host's administrator named in a grant. */
+  Type.Object({ type: Type.Literal("endpoint") }, closed),
+  /** A place in the journal, as an earlier read of it gave. */
+  Type.Object({ type: Type.Literal("journal-cursor"), ...isOptional }, closed),
 ]);
 export type Hole = Static<typeof Hole>;
 
@@ -142,18 +163,140 @@ export const HttpSource = Type.Object(
   closed,
 );
 
+/**
+ * The newest lines of a file, or the newest of those that contain a text. The file is searched from
+ * its end, `searchBytes` far. `maxBytes` is the most that is given.
+ */
+export const LinesSource = Type.Object(
+  {
+    kind: Type.Literal("lines"),
+    path: Template,
+    /** How many lines are given, at most. */
+    newest: Type.Union([Type.Integer({ minimum: 1, maximum: 10000 }), HoleRef]),
+    /** Compared byte by byte. */
+    contains: Type.Optional(Type.Union([Type.String({ minLength: 1, maxLength: 200 }), HoleRef])),
+    /** The letters A to Z are the same as a to z. */
+    ignoreCase: Type.Optional(Type.Union([Type.Literal(true), HoleRef])),
+    searchBytes: Type.Integer({ minimum: 1, maximum: 1099511627776 }),
+    ...limits,
+  },
+  closed,
+);
+
+/** The files beneath a folder, with size and time. Nothing is opened but folders. */
+export const TreeSource = Type.Object(
+  {
+    kind: Type.Literal("tree"),
+    path: Template,
+    /** 1: only the folder's own entries. */
+    depth: Type.Integer({ minimum: 1, maximum: 8 }),
+    maxEntries: Type.Integer({ minimum: 1, maximum: 20000 }),
+    ...limits,
+  },
+  closed,
+);
+
+/** The words of `journalctl --priority`, the most urgent first. */
+export const JOURNAL_PRIORITIES = [
+  ...["emerg", "alert", "crit", "err", "warning", "notice", "info", "debug"],
+];
+
+const JournalCount = Type.Optional(
+  Type.Union([Type.Integer({ minimum: 0, maximum: 10_000_000 }), HoleRef]),
+);
+
+/**
+ * The host's journal, by `journalctl`: its newest rows, its boots, or how much disk it takes. The
+ * members after `show` choose rows. Needs the group `systemd-journal`.
+ */
+export const JournalSource = Type.Object(
+  {
+    kind: Type.Literal("journal"),
+    show: Type.Union([Type.Literal("rows"), Type.Literal("boots"), Type.Literal("disk-usage")]),
+    /** How many rows are given, at most. */
+    newest: Type.Optional(Type.Union([Type.Integer({ minimum: 1, maximum: 10000 }), HoleRef])),
+    unit: Type.Optional(HoleRef),
+    /** Rows of this priority and more urgent ones. */
+    priority: Type.Optional(Type.Union([Type.Enum(JOURNAL_PRIORITIES), HoleRef])),
+    sinceMinutesAgo: JournalCount,
+    untilMinutesAgo: JournalCount,
+    /** 0 is the present boot. */
+    bootsAgo: JournalCount,
+    /** In the message. Taken literally. */
+    contains: Type.Optional(Type.Union([Type.String({ minLength: 1, maxLength: 200 }), HoleRef])),
+    ignoreCase: Type.Optional(Type.Union([Type.Literal(true), HoleRef])),
+    /** Only rows that are older than the one of this cursor. */
+    before: Type.Optional(HoleRef),
+    kernelOnly: Type.Optional(Type.Literal(true)),
+    ...limits,
+  },
+  closed,
+);
+
+/** What a name server can be asked for. */
+export const DNS_TYPES = ["A", "AAAA", "CNAME", "MX", "NS", "PTR", "SOA", "SRV", "TXT"] as const;
+
+/**
+ * One question to a name server. `resolver` stands for the servers of `/etc/resolv.conf`, as many as
+ * the host itself asks. An address may have a port: `192.0.2.1`, `[2001:db8::1]:5353`.
+ */
+export const DnsSource = Type.Object(
+  {
+    kind: Type.Literal("dns"),
+    server: Type.Union([
+      Type.Literal("resolver"),
+      Type.String({ pattern: "^([0-9.]{7,15}|\\[[0-9a-f.:]{2,45}\\])(:[1-9][0-9]{0,4})?$" }),
+    ]),
+    /** Taken as it is: no search domain is appended. An address with `PTR` asks for its name. */
+    name: Type.Union([Type.String({ minLength: 1, maxLength: 253 }), HoleRef]),
+    type: Type.Union([Type.Enum([...DNS_TYPES]), HoleRef]),
+    ...limits,
+  },
+  closed,
+);
+
+export const ENDPOINT_PATTERN = "^([a-z0-9.-]{1,253}|\\[[0-9a-f.:]{2,45}\\]):[1-9][0-9]{0,4}$";
+
+/** A name or address, and a port: `shop.example:443`, `[2001:db8::1]:443`. */
+export const Endpoint = Type.String({ pattern: ENDPOINT_PATTERN, maxLength: 260 });
+
+/**
+ * A connection to a host and port, and what a TLS server shows in its handshake. Nothing is sent
+ * above that. A caller chooses only among endpoints that the host's administrator named.
+ */
+export const TlsSource = Type.Object(
+  {
+    kind: Type.Literal("tls"),
+    endpoint: Type.Union([Endpoint, HoleRef]),
+    /** Connects, and shakes no hands. */
+    only: Type.Optional(Type.Literal("connect")),
+    ...limits,
+  },
+  closed,
+);
+
 export const Source = Type.Union([
   FileSource,
+  LinesSource,
   DirectorySource,
+  TreeSource,
   FilesystemSource,
   ExecSource,
   HttpSource,
+  JournalSource,
+  DnsSource,
+  TlsSource,
 ]);
 export type FileSource = Static<typeof FileSource>;
+export type LinesSource = Static<typeof LinesSource>;
 export type DirectorySource = Static<typeof DirectorySource>;
+export type TreeSource = Static<typeof TreeSource>;
 export type FilesystemSource = Static<typeof FilesystemSource>;
 export type ExecSource = Static<typeof ExecSource>;
 export type HttpSource = Static<typeof HttpSource>;
+export type JournalSource = Static<typeof JournalSource>;
+export type DnsSource = Static<typeof DnsSource>;
+export type TlsSource = Static<typeof TlsSource>;
 export type Source = Static<typeof Source>;
 export type SourceKind = Source["kind"];
 
@@ -169,10 +312,32 @@ export const Requires = Type.Object(
     files: Type.Array(Type.String({ maxLength: 400 }), { maxItems: 400 }),
     /** `SOCKET GET PATH?QUERY`, one for each request. */
     sockets: Type.Array(Type.String({ maxLength: 600 }), { maxItems: 100 }),
+    /**
+     * `SERVER DNS TYPE NAME`, `ENDPOINT TLS` or `ENDPOINT TCP`, one for each question or connection.
+     * Left out when that is nothing.
+     */
+    hosts: Type.Optional(Type.Array(Type.String({ maxLength: 600 }), { maxItems: 100 })),
   },
   closed,
 );
 export type Requires = Static<typeof Requires>;
+
+/**
+ * How much is read of one thing that a pack requires. Part of what a person grants. Derived from
+ * the sources.
+ */
+export const ReadWindow = Type.Object(
+  {
+    /** `file PATH`, `command COMMAND ARGUMENTS`, `socket SOCKET GET PATH?QUERY` or `host ...`. */
+    of: Type.String({ minLength: 1, maxLength: 620 }),
+    part: Type.Union([Type.Literal("first"), Type.Literal("last")]),
+    bytes: Type.Integer({ minimum: 1 }),
+    /** Of a directory. */
+    entries: Type.Optional(Type.Integer({ minimum: 1 })),
+  },
+  closed,
+);
+export type ReadWindow = Static<typeof ReadWindow>;
 
 /** Where a hole's value comes from. `otherwise` replaces an absent optional parameter. */
 export const HoleValue = Type.Union([
@@ -211,7 +376,6 @@ export type Read = Static<typeof Read>;
 export const ProbeManifest = Type.Object(
   {
     description: Type.String({ minLength: 10, maxLength: 600, pattern: "\\.$" }),
-    kind: Type.Optional(Type.Literal("diagnose")),
     capability: Capability,
     params: ValueSchemaRef,
     result: ValueSchemaRef,
@@ -246,6 +410,7 @@ export const Manifest = Type.Object(
       minProperties: 1,
       maxProperties: 60,
     }),
+    runbook: Type.Optional(Runbook),
   },
   { ...closed, $defs: { ValueSchema: ValueSchemaDefinition } },
 );

@@ -281,7 +281,7 @@ test("a refusal names the place, the expected value and the actual one", () => {
   });
   expect(check([{ to: 1 }])).toEqual({
     path: ["0", "to"],
-    sentence: "expected no such member",
+    sentence: "expected no such member, the known ones are at",
     isUnknownMember: true,
   });
 });

@@ -1,13 +1,14 @@
-/**
- * The outermost place at which a value does not fit its schema, with one sentence.
- * `isUnknownMember`: the value is well-formed but has a member that the schema does not know.
- */
-export type Misfit = { path: string[]; sentence: string; isUnknownMember?: true };
-
-/** Null when the value fits. */
-export type Check = (value: unknown) => Misfit | null;
-
-type Schema = Readonly<Record<string, unknown>>;
+import { buildAlternatives } from "./build-alternatives.ts";
+import { buildChoice } from "./build-choice.ts";
+import {
+  beneath,
+  type Check,
+  isOfType,
+  kindOf,
+  type Misfit,
+  misfit,
+  type Schema,
+} from "./misfit.ts";
 
 /** Keywords that any schema may have, and keywords of one type. */
 const ANYWHERE = ["type", "enum", "const", "anyOf", "$ref", "$defs", "description"];
@@ -28,7 +29,8 @@ const BY_TYPE: ReadonlyMap<string | undefined, readonly string[]> = new Map([
   [undefined, []],
 ]);
 const DEFINITION = "#/$defs/";
-const MAX_QUOTED = 100;
+/** How many known members a sentence names. */
+const MAX_NAMED = 20;
 
 /**
  * Builds a check from a JSON Schema in the subset of draft 2020-12 that this project writes. The
@@ -69,7 +71,10 @@ function buildPart(schema: Schema, build: Build, find: (name: string) => Check):
   if (type === "object") checks.push(...buildMembers(schema, build));
   if ("const" in schema) checks.push(buildChoice([schema["const"]]));
   if ("enum" in schema) checks.push(buildChoice(schema["enum"] as unknown[]));
-  if ("anyOf" in schema) checks.push(buildAlternatives((schema["anyOf"] as unknown[]).map(build)));
+  if ("anyOf" in schema) {
+    const parts = schema["anyOf"] as Schema[];
+    checks.push(buildAlternatives(parts, parts.map(build)));
+  }
   if ("$ref" in schema) {
     const ref = String(schema["$ref"]);
     if (!ref.startsWith(DEFINITION)) throw new Error(`schema: unknown reference ${ref}`);
@@ -91,17 +96,6 @@ function firstMisfit(checks: Check[], value: unknown): Misfit | null {
 function buildType(type: string): Check {
   return (value) =>
     isOfType(value, type) ? null : misfit(`expected ${type}, got ${kindOf(value)}`);
-}
-
-function isOfType(value: unknown, type: string): boolean {
-  if (type === "integer") return Number.isInteger(value);
-  if (type === "number") return Number.isFinite(value);
-  return kindOf(value) === type;
-}
-
-function kindOf(value: unknown): string {
-  if (value === null) return "null";
-  return Array.isArray(value) ? "array" : typeof value;
 }
 
 function buildText(schema: Schema): Check[] {
@@ -181,6 +175,7 @@ function buildMembers(schema: Schema, build: Build): Check[] {
   const others = isSchema(schema["additionalProperties"])
     ? build(schema["additionalProperties"])
     : null;
+  const unknownMember = describeUnknown([...named.keys()]);
 
   const checkMember = (name: string, member: unknown): Misfit | null => {
     const own = named.get(name);
@@ -193,7 +188,7 @@ function buildMembers(schema: Schema, build: Build): Check[] {
       found = check(member);
     }
     if (found !== null || isKnown) return found;
-    return isClosed ? UNKNOWN_MEMBER : (others?.(member) ?? null);
+    return isClosed ? unknownMember : (others?.(member) ?? null);
   };
 
   return [
@@ -215,28 +210,6 @@ function buildMembers(schema: Schema, build: Build): Check[] {
   ];
 }
 
-function buildChoice(choices: unknown[]): Check {
-  if (choices.some((choice) => typeof choice === "object" && choice !== null)) {
-    throw new Error("schema: expected plain values to choose from");
-  }
-  const allowed = new Set(choices);
-  const list = choices.slice(0, 10).map(quote).join(", ");
-  return (value) => (allowed.has(value) ? null : misfit(`expected one of ${list}`));
-}
-
-/** Reports the first alternative's expectation, which is usually the closest. */
-function buildAlternatives(alternatives: Check[]): Check {
-  return (value) => {
-    let first: Misfit | null = null;
-    for (const check of alternatives) {
-      const found = check(value);
-      if (found === null) return null;
-      first ??= found;
-    }
-    return first;
-  };
-}
-
 type Limits = {
   [K in "minLength" | "maxLength" | "minimum" | "maximum"]?: number;
 } & { [K in "minItems" | "maxItems" | "minProperties" | "maxProperties"]?: number } & {
@@ -251,25 +224,14 @@ function entriesOf(part: unknown): [string, unknown][] {
   return part === undefined ? [] : Object.entries(part as Schema);
 }
 
-const UNKNOWN_MEMBER: Misfit = {
-  path: [],
-  sentence: "expected no such member",
-  isUnknownMember: true,
-};
-
-function misfit(sentence: string): Misfit {
-  return { path: [], sentence };
+function describeUnknown(known: string[]): Misfit {
+  const first = known.slice(0, MAX_NAMED).join(", ");
+  const others = known.length > MAX_NAMED ? ` and ${known.length - MAX_NAMED} more` : "";
+  const sentence = `expected no such member, the known ones are ${first || "none"}${others}`;
+  return { path: [], sentence, isUnknownMember: true };
 }
 
 function misfitSize(what: string, least: number, most: number): Misfit {
   const limit = most === Infinity ? `at least ${least}` : `${least} to ${most}`;
   return misfit(`expected ${limit} ${what}`);
-}
-
-function beneath(name: string, found: Misfit): Misfit {
-  return { ...found, path: [name, ...found.path] };
-}
-
-function quote(value: unknown): string {
-  return JSON.stringify(value).slice(0, MAX_QUOTED);
 }

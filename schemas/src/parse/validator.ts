@@ -1,6 +1,9 @@
 import type { Static, TSchema } from "typebox";
-import { buildCheck, type Check, type Misfit } from "./build-check.ts";
+import { buildCheck } from "./build-check.ts";
 import { type ErrorCode, SondeError } from "../errors.ts";
+import { buildKeepKnown } from "./keep-known.ts";
+import type { Check, Misfit } from "./misfit.ts";
+import { MAX_LEVELS, readJson, RepeatedName, TooDeep } from "./read-json.ts";
 
 /**
  * Builds the parser of one boundary shape.
@@ -35,6 +38,28 @@ export function buildParser<S extends TSchema>(
 }
 
 /**
+ * Builds the parser of a shape to which the sender may have added members that this release does
+ * not know. They are not in the value that the parser returns.
+ *
+ * @param schema TypeBox definition whose objects are open; its records hold plain values
+ * @param what name of the shape, used in the error message
+ * @param code error code thrown when the value does not fit
+ */
+export function buildOpenParser<S extends TSchema>(
+  schema: S,
+  what: string,
+  code: ErrorCode,
+): (value: unknown) => Static<S> {
+  const parse = buildParser(schema, what, code);
+  let keepKnown: ((value: unknown) => unknown) | undefined;
+  return (value) => {
+    const parsed = parse(value);
+    keepKnown ??= buildKeepKnown(schema);
+    return keepKnown(parsed) as Static<S>;
+  };
+}
+
+/**
  * Builds the check of a JSON Schema from a verified manifest.
  *
  * @returns a function that returns null when the value fits, else one sentence
@@ -47,13 +72,22 @@ export function buildValueChecker(schema: object): (value: unknown) => string | 
   };
 }
 
-/** Parses JSON bytes or text from outside. A syntax error throws `code`. */
+/**
+ * Parses JSON bytes or text from outside. A syntax error throws `code`, and so do an object that has
+ * a member twice and a text of more than MAX_LEVELS levels.
+ */
 export function parseJson(text: string | Uint8Array, what: string, code: ErrorCode): unknown {
   try {
-    const source = typeof text === "string" ? text : utf8.decode(text);
-    return JSON.parse(source);
-  } catch {
-    throw new SondeError(code, `${what}: expected JSON in UTF-8, got something else`);
+    return readJson(typeof text === "string" ? text : utf8.decode(text));
+  } catch (thrown) {
+    if (thrown instanceof TooDeep) {
+      throw new SondeError(code, `${what}: expected at most ${MAX_LEVELS} levels, got more`);
+    }
+    if (!(thrown instanceof RepeatedName)) {
+      throw new SondeError(code, `${what}: expected JSON in UTF-8, got something else`);
+    }
+    const name = JSON.stringify(thrown.repeated.slice(0, MAX_PATH));
+    throw new SondeError(code, `${what}: expected each member once, got ${name} twice`);
   }
 }
 

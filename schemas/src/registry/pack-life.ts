@@ -1,6 +1,7 @@
 import { type Static, Type } from "typebox";
 import { Timestamp, Version } from "../names.ts";
 import { AdvisoryId, LogRange, LogText, Severity } from "./registry-log.ts";
+import { INVISIBLE } from "../plain-text.ts";
 import { buildParser } from "../parse/validator.ts";
 
 // Changes to a pack after it was published. Paths are below /api/v1/packs/:publisher/:pack. Each
@@ -53,17 +54,19 @@ export const PackLife = Type.Object(
 );
 export type PackLife = Static<typeof PackLife>;
 
-export const ChangeYank = Type.Object({ yanked: Type.Boolean(), reason: LogText }, closed);
+/** What is said from now on: one line that shows all that it has. A log may have other text. */
+const SaidText = Type.String({ minLength: 1, maxLength: 2000, pattern: `^[^${INVISIBLE}]+$` });
+export const ChangeYank = Type.Object({ yanked: Type.Boolean(), reason: SaidText }, closed);
 export const ChangeDeprecation = Type.Object(
-  { message: Type.Union([LogText, Type.Null()]) },
+  { message: Type.Union([SaidText, Type.Null()]) },
   closed,
 );
 export const ChangeAdvisory = Type.Object(
-  { range: LogRange, severity: Severity, text: LogText, withdrawn: Type.Boolean() },
+  { range: LogRange, severity: Severity, text: SaidText, withdrawn: Type.Boolean() },
   closed,
 );
 export const ChangeQuarantine = Type.Object(
-  { quarantined: Type.Boolean(), reason: LogText },
+  { quarantined: Type.Boolean(), reason: SaidText },
   closed,
 );
 

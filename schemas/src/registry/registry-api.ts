@@ -1,5 +1,5 @@
 import { type Static, Type } from "typebox";
-import type { Manifest } from "../manifest/manifest.ts";
+import { type Manifest, ReadWindow, Requires } from "../manifest/manifest.ts";
 import { Advisory, VersionState } from "./pack-life.ts";
 import {
   Capability,
@@ -185,6 +185,24 @@ export const VersionDetails = Type.Object(
       },
       closed,
     ),
+    /** What it asks for beside the version before it; null for the first version. */
+    changes: Type.Union([
+      Type.Object(
+        {
+          from: Version,
+          added: Requires,
+          removed: Requires,
+          /** What was read before, and is read in another or a larger part now. */
+          wider: Type.Array(ReadWindow),
+          /** Probes that need a higher level than before. */
+          raised: Type.Array(
+            Type.Object({ probe: Type.String(), from: Capability, to: Capability }, closed),
+          ),
+        },
+        closed,
+      ),
+      Type.Null(),
+    ]),
     probes: Type.Array(
       Type.Object(
         {

@@ -1,5 +1,6 @@
 import { type Static, Type } from "typebox";
 import { Digest, PackName, PublisherName, Timestamp, Uuid } from "../names.ts";
+import { TrustedIdentity } from "../trust/trust-policy.ts";
 import { buildParser } from "../parse/validator.ts";
 
 // Who may publish in a registry, and the tokens that prove it. Paths are below /api/v1. Both a
@@ -10,6 +11,7 @@ import { buildParser } from "../parse/validator.ts";
 // Only the operator may use these:
 //   GET    /publishers                                    -> PublisherList
 //   DELETE /publishers/:publisher/keys/:keyId             -> PublisherList
+//   DELETE /publishers/:publisher/identities?issuer=&identity=&repositoryId= -> PublisherList
 
 const closed = { additionalProperties: false } as const;
 
@@ -82,6 +84,8 @@ export const PublisherList = Type.Object(
           name: PublisherName,
           createdAt: Timestamp,
           keyIds: Type.Array(Digest),
+          /** Of keyless signatures. */
+          identities: Type.Array(TrustedIdentity),
           /** How many of its tokens are valid now. */
           liveTokens: Type.Integer({ minimum: 0 }),
         },

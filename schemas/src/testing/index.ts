@@ -1,1 +1,1 @@
-export { buildHello, buildResult } from "./bodies.ts";
+export { buildHello, buildProcess, buildResult, buildRights, buildStatement } from "./bodies.ts";

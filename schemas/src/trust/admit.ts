@@ -5,7 +5,13 @@ import { Signer } from "./signer.ts";
 import { Digest, PackName, Timestamp, Version } from "../names.ts";
 import { Failure } from "../reads.ts";
 import { RegistryEntry } from "../registry/registry-log.ts";
-import { LogHeadMaxAgeHours, LogKeyText, SignerPolicy, TrustPolicy } from "./trust-policy.ts";
+import {
+  LogHeadMaxAgeHours,
+  LogKeyText,
+  RegistryCa,
+  SignerPolicy,
+  TrustPolicy,
+} from "./trust-policy.ts";
 import { buildParser } from "../parse/validator.ts";
 
 // The protocol of the admit program: JSON lines. Each line on stdin is a request. Its answer on
@@ -31,6 +37,7 @@ export const FollowRequest = Type.Object(
   {
     op: Type.Literal("follow"),
     registry: RegistryUrl,
+    registryCa: Type.Optional(RegistryCa),
     logKey: LogKeyText,
     logHeadMaxAgeHours: Type.Optional(LogHeadMaxAgeHours),
     from: LogPlace,
@@ -66,6 +73,7 @@ export const AdmitRequest = Type.Object(
     op: Type.Literal("admit"),
     /** Address to fetch from. It may be a mirror, since only `policy` is trusted. */
     registry: RegistryUrl,
+    registryCa: Type.Optional(RegistryCa),
     name: PackName,
     version: Version,
     /**

@@ -20,9 +20,16 @@ export {
   parseVerifiedRecord,
 } from "./admit.ts";
 export { PACK_PREDICATE_TYPE, PackStatement, parsePackStatement } from "./pack-statement.ts";
+export {
+  RELEASE_PREDICATE_TYPE,
+  ReleaseArtefact,
+  ReleaseStatement,
+  parseReleaseStatement,
+} from "./release-statement.ts";
 export { Signer, describeSigner, markUnsigned } from "./signer.ts";
 export {
   type FollowedRegistry,
+  type RegistryPlace,
   LogKeyText,
   SignerPolicy,
   TrustPolicy,
@@ -31,6 +38,7 @@ export {
   parseTrustPolicy,
   parseTrustedIdentity,
   parseTrustedRoot,
+  pickPlace,
   pickRegistry,
 } from "./trust-policy.ts";
 export { TrustedRoot } from "./trusted-root.ts";

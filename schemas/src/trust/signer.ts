@@ -27,10 +27,20 @@ export const Signer = Type.Union([
 ]);
 export type Signer = Static<typeof Signer>;
 
-/** A signer as an agent reports it, which may be of a kind that this release does not know. */
+const StatedText = Type.String({ maxLength: 2000 });
+
+/**
+ * A signer as an agent reports it, which may be of a kind that this release does not know. The
+ * members are those of all kinds of Signer.
+ */
 export const StatedSigner = Type.Object({
   kind: Type.String({ pattern: "^[a-z0-9-]{1,40}$" }),
-  publisher: Type.String(),
+  publisher: Type.String({ maxLength: 200 }),
+  keyId: Type.Optional(Digest),
+  issuer: Type.Optional(StatedText),
+  identity: Type.Optional(StatedText),
+  repositoryId: Type.Optional(Type.Union([StatedText, Type.Null()])),
+  signedAt: Type.Optional(Timestamp),
 });
 export type StatedSigner = Static<typeof StatedSigner>;
 

@@ -16,6 +16,12 @@ export const LogKeyText = Type.String({
  */
 export const LogHeadMaxAgeHours = Type.Integer({ minimum: 24, maximum: 2160 });
 
+/** Certificates in PEM: the only ones that a registry's own may descend from. */
+export const RegistryCa = Type.String({
+  pattern: "^-----BEGIN CERTIFICATE-----[A-Za-z0-9+/=\\n-]*-----END CERTIFICATE-----\\n?$",
+  maxLength: 20_000,
+});
+
 /** A managed key: its SubjectPublicKeyInfo as PEM. Only RSA of 2048 to 4096 bits is accepted. */
 const TrustedKey = Type.Object(
   { algorithm: Type.Literal("rsa-sha256"), publicKey: Type.String({ maxLength: 2000 }) },
@@ -71,6 +77,8 @@ export type SignerPolicy = Static<typeof SignerPolicy>;
 export const TrustPolicy = Type.Object(
   {
     registry: Type.String({ pattern: "^https?://", maxLength: 300 }),
+    /** By default the authorities that this machine's Node knows. */
+    registryCa: Type.Optional(RegistryCa),
     /** The Ed25519 key of the registry's transparency log, as `NAME+KEYID+BASE64`. */
     logKey: LogKeyText,
     logHeadMaxAgeHours: Type.Optional(LogHeadMaxAgeHours),
@@ -85,12 +93,23 @@ export const TrustPolicy = Type.Object(
 );
 export type TrustPolicy = Static<typeof TrustPolicy>;
 
+/** Where a registry is, and whose certificate it must show. */
+export type RegistryPlace = Pick<TrustPolicy, "registry" | "registryCa">;
+
+export function pickPlace({ registry, registryCa }: RegistryPlace): RegistryPlace {
+  return { registry, ...(registryCa !== undefined && { registryCa }) };
+}
+
 /** The part of a policy that says which log is followed, and where. */
-export type FollowedRegistry = Pick<TrustPolicy, "registry" | "logKey" | "logHeadMaxAgeHours">;
+export type FollowedRegistry = RegistryPlace & Pick<TrustPolicy, "logKey" | "logHeadMaxAgeHours">;
 
 export function pickRegistry(policy: FollowedRegistry): FollowedRegistry {
-  const { registry, logKey, logHeadMaxAgeHours } = policy;
-  return { registry, logKey, ...(logHeadMaxAgeHours !== undefined && { logHeadMaxAgeHours }) };
+  const { logKey, logHeadMaxAgeHours } = policy;
+  return {
+    ...pickPlace(policy),
+    logKey,
+    ...(logHeadMaxAgeHours !== undefined && { logHeadMaxAgeHours }),
+  };
 }
 
 export const parseSignerPolicy = buildParser(SignerPolicy, "trust policy", "CONFIG_INVALID");

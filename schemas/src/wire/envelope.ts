@@ -13,7 +13,13 @@ export const PAYLOAD_TYPES = {
   "agent-to-hub": "application/vnd.sonde.agent-to-hub.v1+json",
 } as const;
 
+/** Tolerated difference between the clocks of hub and agent, in both directions. */
+export const MAX_SKEW_MS = 30_000;
+
 export type Direction = keyof typeof PAYLOAD_TYPES;
+
+/** HKDF over a TLS session's exporter and both nonces, base64url. */
+export const SessionId = Type.String({ pattern: "^[A-Za-z0-9_-]{43}$" });
 
 /** Head of a hash chain: number of entries and the hash of the last one. */
 export const LogHead = Type.Object({ size: Type.Integer({ minimum: 0 }), hash: Digest }, closed);
@@ -29,8 +35,7 @@ export const EnvelopeHeader = Type.Object(
     type: Type.String({ pattern: "^[a-z][a-z0-9-]{0,39}$" }),
     hubId: Uuid,
     agentId: Uuid,
-    /** HKDF over this TLS session's exporter and both nonces, base64url. */
-    sessionId: Type.String({ pattern: "^[A-Za-z0-9_-]{43}$" }),
+    sessionId: SessionId,
     dir: Type.Union([Type.Literal("hub-to-agent"), Type.Literal("agent-to-hub")]),
     /** Starts at 1 and grows by exactly one per message, direction and session. */
     seq: Type.Integer({ minimum: 1, maximum: Number.MAX_SAFE_INTEGER }),

@@ -42,6 +42,7 @@ describe("a message", () => {
     ["with a head over the cap", Buffer.concat([header(17), bytes("[1,2,3,4,5,6,7,8]")])],
     ["with a head of no bytes", Buffer.concat([header(0), bytes("{}")])],
     ["with a head that is no JSON", Buffer.concat([header(2), bytes("{x")])],
+    ["with a head that has a member twice", Buffer.concat([header(13), bytes('{"a":1,"a":1}')])],
     ["with a head that is no UTF-8", Buffer.concat([header(3), bytes('"\xff"')])],
   ])("%s has the code of its reader", (_, message) => {
     expect(codeOf(() => decode(message))).toBe("ENVELOPE_INVALID");

@@ -1,5 +1,19 @@
+export type { ProcessRights } from "../process-rights.ts";
+export {
+  AgentStatement,
+  type AttestationBody,
+  type AttestBody,
+  type StatedFile,
+  type StatedGrant,
+  type StatedPack,
+  type StatedProcess,
+} from "./attestation.ts";
 export {
   AGENT_CERTIFICATE_MS,
+  RECOVERABLE_MS,
+  RecoverRequest,
+  RecoverResponse,
+  parseRecoverResponse,
   agentUri,
   API_KEY_PREFIX,
   EnrolChallenge,
@@ -8,7 +22,10 @@ export {
   TOKEN_PREFIX,
   parseEnrolChallenge,
   parseEnrolResponse,
+  formatAddress,
+  parseAddress,
 } from "./enrolment.ts";
+export { AttestedHead, parseAttestedHead } from "./attested-head.ts";
 export {
   DsseEnvelope,
   EnvelopeHeader,
@@ -17,6 +34,7 @@ export {
   parseDsseEnvelope,
   parseEnvelopeHeader,
   type Direction,
+  MAX_SKEW_MS,
 } from "./envelope.ts";
 export { encodeBody, encodeResult } from "./encode-body.ts";
 export {
@@ -27,12 +45,23 @@ export {
   encodeStreamFrame,
   type Frame,
 } from "./frames.ts";
+export { DEFAULT_KEY_ALGORITHM, KEY_ALGORITHMS, KeyAlgorithm } from "./key-algorithm.ts";
+export {
+  KEY_SET_HEADER,
+  KEY_SET_TYPE,
+  KeySet,
+  type KeyUse,
+  parseKeySet,
+  SEEN_HEAD_HEADER,
+} from "./key-set.ts";
+export { parseStatedHead, SIGNED_HEAD_TYPE, StatedHead } from "./signed-head.ts";
 export {
   CallBody,
   CertificateBody,
   parseCertificateBody,
   DesiredStateBody,
   HelloBody,
+  KeySetBody,
   MAX_PACKS,
   PackReport,
   PackReportBody,
@@ -53,8 +82,10 @@ export {
   type Agreement,
   FIRST_PROTOCOL,
   OWN_PROTOCOL,
+  CLOCK_HEADER,
   PROTOCOL_CLOSE_CODE,
   PROTOCOL_HEADER,
+  REFUSED_CLOSE_CODE,
   ProtocolOffer,
   agreeOnProtocol,
   cutCloseReason,
@@ -66,3 +97,4 @@ export {
   readAgentMessage,
   readHubMessage,
 } from "./read-message.ts";
+export { ASKED_BY, ATTESTATION, CANCEL } from "./features.ts";

@@ -1,5 +1,5 @@
 import { type Static, type TSchema, Type } from "typebox";
-import { LogHead } from "./envelope.ts";
+import { DsseEnvelope, LogHead } from "./envelope.ts";
 import { LogKeyText } from "../trust/trust-policy.ts";
 import {
   AgentName,
@@ -14,13 +14,14 @@ import {
 import { ReadTrace, StatedFailure } from "../reads.ts";
 import { StatedSigner } from "../trust/signer.ts";
 import { ProtocolOffer } from "./protocol.ts";
-import { buildParser } from "../parse/validator.ts";
+import { buildOpenParser, buildParser } from "../parse/validator.ts";
 
 // Bodies of the envelopes, by header.type. There are two kinds:
 //
-// - A statement (welcome, hello, pack report, result, refused) is open. Members and names (such as
-//   a code or a state) that this release does not know are kept unchanged.
-// - An order of the hub (desired state, call, certificate) is closed. An order with an unknown
+// - A statement (welcome, hello, pack report, result, refused) is open. Names (such as a code or a
+//   state) that this release does not know are kept unchanged. Members that it does not know are
+//   dropped, so all that goes on from here is of a known shape and bounded length.
+// - An order of the hub (desired state, call, certificate, key set) is closed. An order with an unknown
 //   member is refused alone, as PROTOCOL_UNSUPPORTED.
 
 const closed = { additionalProperties: false } as const;
@@ -61,7 +62,7 @@ export const PackReport = Type.Object({
     Type.Object({ by: Type.String({ maxLength: 200 }), at: Timestamp }),
     Type.Null(),
   ]),
-  /** Why the pack is not active, and the next step. */
+  /** Why the pack is not active, or what of it was not granted, and the next step. */
   reason: Type.Union([StatedFailure, Type.Null()]),
 });
 export type PackReport = Static<typeof PackReport>;
@@ -105,6 +106,18 @@ export const WelcomeBody = Type.Object({
   hubTime: Type.Integer(),
   hubVersion: Version,
   auditHead: LogHead,
+  /**
+   * Of the enrol listener, where an agent comes back whose certificate opens nothing any more. Absent
+   * in release 0.1.0, and in messages to it.
+   */
+  enrolPort: Type.Optional(Type.Integer({ minimum: 1, maximum: 65535 })),
+  /**
+   * The hub's own entry at the size that the agent named in the upgrade; null when its log is
+   * shorter. Only for an agent that named one.
+   */
+  seenHead: Type.Optional(Type.Union([LogHead, Type.Null()])),
+  /** Both of these heads, signed by the hub's audit key. Only for an agent that follows key sets. */
+  signedHead: Type.Optional(DsseEnvelope),
 });
 export type WelcomeBody = Static<typeof WelcomeBody>;
 
@@ -131,10 +144,22 @@ export const CertificateBody = Type.Object(
 );
 export type CertificateBody = Static<typeof CertificateBody>;
 
+/**
+ * The hub's new key set. The hub's next message is signed with the first command key in it. The hub
+ * sends it only to an agent that announced that it follows key sets.
+ */
+export const KeySetBody = Type.Object({ keySet: DsseEnvelope }, closed);
+export type KeySetBody = Static<typeof KeySetBody>;
+
 export const PackReportBody = Type.Object({
   packs: Type.Array(PackReport, { maxItems: MAX_REPORTS }),
   auditHead: LogHead,
   registryHead: RegistryHeadReport,
+  /**
+   * Of the certificate that the agent keeps durably, in lower-case hex. Absent in release 0.1.0, and in
+   * messages to it.
+   */
+  certificateSerial: Type.Optional(Type.String({ pattern: "^[0-9a-f]{1,40}$" })),
 });
 export type PackReportBody = Static<typeof PackReportBody>;
 
@@ -144,15 +169,26 @@ export const CallBody = Type.Object(
     probe: ProbeId,
     params: Type.Record(Type.String({ maxLength: 40 }), Type.Unknown(), { maxProperties: 100 }),
     timeoutMs: Type.Integer({ minimum: 1, maximum: 60000 }),
+    /**
+     * The name that the hub has for the header's principal. The hub's word, for people: nothing is
+     * decided by it. Only with the feature `asked-by`.
+     */
+    askedBy: Type.Optional(Type.String({ maxLength: 200 })),
   },
   closed,
 );
 export type CallBody = Static<typeof CallBody>;
 
+/** Ends the call that the header names. Its answer then has the code CALL_CANCELLED. */
+export const CancelBody = Type.Object({}, closed);
+export type CancelBody = Static<typeof CancelBody>;
+
 /** How many values the scrubber replaced, by rule. */
 export const Redactions = Type.Object({
   count: Type.Integer({ minimum: 0 }),
-  rules: Type.Record(Type.String({ maxLength: 60 }), Type.Integer({ minimum: 1 })),
+  rules: Type.Record(Type.String({ maxLength: 60 }), Type.Integer({ minimum: 1 }), {
+    maxProperties: 1000,
+  }),
 });
 export type Redactions = Static<typeof Redactions>;
 
@@ -176,7 +212,7 @@ export const ResultBody = Type.Object({
       audit: Type.Number(),
       total: Type.Number(),
     },
-    { additionalProperties: Type.Number() },
+    { additionalProperties: Type.Number(), maxProperties: 100 },
   ),
   /** The agent's audit entry of this response, durable before the message was sent. */
   auditHead: LogHead,
@@ -195,11 +231,17 @@ function buildOrderParser<S extends TSchema>(schema: S, what: string) {
   return buildParser(schema, what, "ENVELOPE_INVALID", "PROTOCOL_UNSUPPORTED");
 }
 
-export const parseHelloBody = buildParser(HelloBody, "hello", "ENVELOPE_INVALID");
-export const parseWelcomeBody = buildParser(WelcomeBody, "welcome", "ENVELOPE_INVALID");
+export const parseHelloBody = buildOpenParser(HelloBody, "hello", "ENVELOPE_INVALID");
+export const parseWelcomeBody = buildOpenParser(WelcomeBody, "welcome", "ENVELOPE_INVALID");
 export const parseDesiredStateBody = buildOrderParser(DesiredStateBody, "desired state");
-export const parsePackReportBody = buildParser(PackReportBody, "pack report", "ENVELOPE_INVALID");
+export const parsePackReportBody = buildOpenParser(
+  PackReportBody,
+  "pack report",
+  "ENVELOPE_INVALID",
+);
 export const parseCertificateBody = buildOrderParser(CertificateBody, "certificate");
+export const parseCancelBody = buildOrderParser(CancelBody, "cancel");
+export const parseKeySetBody = buildOrderParser(KeySetBody, "key set");
 export const parseCallBody = buildOrderParser(CallBody, "call");
-export const parseResultBody = buildParser(ResultBody, "result", "ENVELOPE_INVALID");
-export const parseRefusedBody = buildParser(RefusedBody, "refusal", "ENVELOPE_INVALID");
+export const parseResultBody = buildOpenParser(ResultBody, "result", "ENVELOPE_INVALID");
+export const parseRefusedBody = buildOpenParser(RefusedBody, "refusal", "ENVELOPE_INVALID");

@@ -1,5 +1,6 @@
 import { type Static, Type } from "typebox";
 import { SondeError } from "../errors.ts";
+import { ASKED_BY, ATTESTATION, CANCEL } from "./features.ts";
 
 const Protocol = Type.Integer({ minimum: 1, maximum: 9999 });
 
@@ -16,7 +17,11 @@ export type ProtocolOffer = Static<typeof ProtocolOffer>;
  * What this release supports. Protocol 1 is that of release 0.1.0: it negotiates nothing and ends
  * the session on an unknown message. Protocol 2 adds `refused`.
  */
-export const OWN_PROTOCOL: ProtocolOffer = { min: 1, max: 2, features: [] };
+export const OWN_PROTOCOL: ProtocolOffer = {
+  min: 1,
+  max: 2,
+  features: [ASKED_BY, ATTESTATION, CANCEL],
+};
 
 /** The assumed offer of an end that sends none. */
 export const FIRST_PROTOCOL: ProtocolOffer = { min: 1, max: 1, features: [] };
@@ -28,10 +33,22 @@ export const FIRST_PROTOCOL: ProtocolOffer = { min: 1, max: 1, features: [] };
 export const PROTOCOL_HEADER = "Sonde-Protocol";
 
 /**
+ * Header of the upgrade request: the agent's clock, as Unix time in ms. An agent whose clock is wrong
+ * refuses the hub's first message, so nothing else tells the hub why it does not serve.
+ */
+export const CLOCK_HEADER = "Sonde-Clock";
+
+/**
  * WebSocket close code for ends without a common protocol. The reason names the protocols that the
  * sender supports.
  */
 export const PROTOCOL_CLOSE_CODE = 4001;
+
+/**
+ * WebSocket close code of an agent that saw a later state of this hub. The hub then knows why the
+ * agent answers no calls.
+ */
+export const REFUSED_CLOSE_CODE = 4002;
 
 /** RFC 6455, 5.5.1: a close frame has 125 bytes, of which the code takes two. */
 const MAX_CLOSE_REASON_BYTES = 123;

@@ -1,9 +1,12 @@
 import { SondeError } from "../errors.ts";
+import { parseAttestBody, parseAttestationBody, parseHostChangedBody } from "./attestation.ts";
 import {
   parseCallBody,
+  parseCancelBody,
   parseCertificateBody,
   parseDesiredStateBody,
   parseHelloBody,
+  parseKeySetBody,
   parsePackReportBody,
   parseRefusedBody,
   parseResultBody,
@@ -14,13 +17,18 @@ const FROM_HUB = {
   welcome: parseWelcomeBody,
   "desired-state": parseDesiredStateBody,
   call: parseCallBody,
+  cancel: parseCancelBody,
   certificate: parseCertificateBody,
+  attest: parseAttestBody,
+  "key-set": parseKeySetBody,
   refused: parseRefusedBody,
 };
 const FROM_AGENT = {
   hello: parseHelloBody,
   "pack-report": parsePackReportBody,
   result: parseResultBody,
+  attestation: parseAttestationBody,
+  "host-changed": parseHostChangedBody,
   refused: parseRefusedBody,
 };
 

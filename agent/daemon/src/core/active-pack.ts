@@ -1,10 +1,16 @@
 import { type GrantFile } from "@sonde/schemas/agent";
 import { SondeError } from "@sonde/schemas/errors";
 import { type ProbeManifest } from "@sonde/schemas/manifest";
-import { type Capability } from "@sonde/schemas/names";
 import { buildValueChecker } from "@sonde/schemas/parse";
 import { type AdmittedPack } from "@sonde/schemas/trust";
-import { callableProbes, isWithinCeiling } from "./grants.ts";
+import { type Ceiling, isWithinCeiling } from "./ceiling.ts";
+import {
+  type AgentProgram,
+  callableProbes,
+  describeWithheld,
+  grantedGroups,
+  lackedItems,
+} from "./grants.ts";
 
 type Checker = (value: unknown) => string | null;
 
@@ -26,7 +32,12 @@ export type ActivePack = {
   /** Absolute path of the verified `index.js`. */
   codePath: string;
   probes: ReadonlyMap<string, CallableProbe>;
-  maxCapability: Capability;
+  /** The groups of the runner that reads for it, and those that it asked for and was not given. */
+  groups: string[];
+  withheldGroups: string[];
+  grant: GrantFile;
+  ceiling: Ceiling;
+  program: AgentProgram;
 };
 
 /**
@@ -37,11 +48,11 @@ export function buildActivePack(
   admitted: AdmittedPack,
   codePath: string,
   grant: GrantFile,
-  maxCapability: Capability,
+  { ceiling, program }: Pick<ActivePack, "ceiling" | "program">,
 ): ActivePack {
   const { manifest } = admitted;
   const probes = new Map<string, CallableProbe>();
-  for (const name of callableProbes(manifest, grant.requires, maxCapability)) {
+  for (const name of callableProbes(manifest, grant, ceiling)) {
     const probe = manifest.probes[name];
     if (probe === undefined) continue;
     probes.set(name, {
@@ -51,7 +62,9 @@ export function buildActivePack(
       checkResult: buildLazyChecker(probe.result),
     });
   }
-  return { admitted, codePath, probes, maxCapability };
+  const groups = grantedGroups(manifest, grant);
+  const withheldGroups = manifest.requires.groups.filter((group) => !groups.includes(group));
+  return { admitted, codePath, probes, groups, withheldGroups, grant, ceiling, program };
 }
 
 /**
@@ -66,14 +79,22 @@ export function requireProbe(pack: ActivePack, name: string): CallableProbe {
   if (!Object.hasOwn(manifest.probes, name)) {
     throw new SondeError("PROBE_UNKNOWN", `expected a probe of ${manifest.name}, got ${name}`);
   }
-  if (!isWithinCeiling(manifest, name, pack.maxCapability)) {
-    const most = pack.maxCapability;
+  if (!isWithinCeiling(manifest, name, pack.ceiling)) {
+    const most = pack.ceiling.maxCapability;
     throw new SondeError(
       "CAPABILITY_ABOVE_CEILING",
       `expected at most ${most}, ${name} needs more`,
     );
   }
-  throw new SondeError("READ_NOT_GRANTED", `expected every read of ${name} to be approved`);
+  const lacked = describeWithheld(
+    pack.program,
+    manifest.name,
+    lackedItems(manifest, name, pack.grant),
+  );
+  throw new SondeError(
+    "READ_NOT_GRANTED",
+    `expected every read of ${name} to be approved: ${lacked}`,
+  );
 }
 
 /** Compiles the schema at the first call and keeps the result while the pack is in service. */

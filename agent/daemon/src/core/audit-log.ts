@@ -29,18 +29,35 @@ export type AuditLog = {
   append(record: AuditRecord): Promise<LogHead>;
   /** The last durable head. */
   head(): LogHead;
-  /** Why the log cannot be written, or null. */
+  /** Why no entry can be written until the agent starts again, or null. */
   unavailable(): SondeError | null;
+  /** Why the last entry could not be written, or null. A disk with room again mends it. */
+  problem(): SondeError | null;
 };
 
-/** @param head the last head in `store` */
-export function createAuditLog(store: AuditStore, head: LogHead): AuditLog {
+/**
+ * @param head the last head in `store`
+ * @param onProblem is called when the log begins to refuse entries, and with null when it takes them
+ *   again
+ */
+export function createAuditLog(
+  store: AuditStore,
+  head: LogHead,
+  onProblem: (problem: SondeError | null) => void = () => undefined,
+): AuditLog {
   let written = head;
   let durable = head;
   let broken: SondeError | null = null;
+  let problem: SondeError | null = null;
   let waiting: { resolve: (head: LogHead) => void; reject: (why: unknown) => void; at: LogHead }[] =
     [];
   let syncing = false;
+
+  const notice = (now: SondeError | null): void => {
+    const before = problem;
+    problem = now;
+    if ((before === null) !== (now === null)) onProblem(now);
+  };
 
   const note = (record: AuditRecord): LogHead => {
     if (broken !== null) throw broken;
@@ -48,8 +65,11 @@ export function createAuditLog(store: AuditStore, head: LogHead): AuditLog {
     try {
       store.write(entry);
     } catch (thrown) {
-      throw unavailable("the audit log could not be written", thrown);
+      const why = unavailable("the audit log could not be written", thrown);
+      notice(why);
+      throw why;
     }
+    notice(null);
     written = headAfter(entry);
     return written;
   };
@@ -69,6 +89,7 @@ export function createAuditLog(store: AuditStore, head: LogHead): AuditLog {
         // (fsync(2), PostgreSQL 2018). Only a restart reads what is really on disk.
         const why = unavailable("the audit log could not be made durable", thrown);
         broken = why;
+        notice(why);
         for (const { reject } of [...group, ...waiting]) reject(why);
         waiting = [];
       }
@@ -86,6 +107,7 @@ export function createAuditLog(store: AuditStore, head: LogHead): AuditLog {
     },
     head: () => durable,
     unavailable: () => broken,
+    problem: () => problem,
   };
 }
 
@@ -101,6 +123,7 @@ export function buildClosedAuditLog(why: SondeError, head: LogHead): AuditLog {
     append: () => Promise.reject(why),
     head: () => head,
     unavailable: () => why,
+    problem: () => why,
   };
 }
 

@@ -1,15 +1,28 @@
 import { createHash } from "node:crypto";
 import { type AuditRecord } from "@sonde/schemas/audit";
+import { toPlainLine } from "@sonde/schemas/plain-text";
 import { type ErrorCode, SondeError, toSondeError } from "@sonde/schemas/errors";
-import { type ReadOutcome, type ReadTrace } from "@sonde/schemas/reads";
+import type { FilledRead, GuestInput, ReadTrace, RunnerOutcome } from "@sonde/schemas/reads";
 import { type LogHead, type ResultBody, encodeResult } from "@sonde/schemas/wire";
-import { type ScrubRun, buildRedactions, scrub } from "@sonde/scrub";
+import {
+  type OwnRules,
+  type ScrubRun,
+  SecretNumbers,
+  buildRedactions,
+  cutSentence,
+  scrub,
+  startOwn,
+} from "@sonde/scrub";
 import type { AuditLog } from "./audit-log.ts";
 import type { Call } from "./run-probe.ts";
+import { dropHiddenMatches, type ReadsDone } from "./drop-hidden-matches.ts";
+import { scrubReads } from "./scrub-reads.ts";
 
 export type TrailHost = {
   agentName: string;
   audit: AuditLog;
+  /** The operator's own patterns of secrets. */
+  ownRules: OwnRules;
   /** Unix time in ms. */
   now: () => number;
   /** Monotonic ms. */
@@ -23,6 +36,7 @@ type Outcome = Pick<ResultBody, "status" | "failure">;
 const ANSWER_MS = 50;
 const SCRUB_MESSAGE_MS = 1000;
 const MAX_MESSAGE = 2000;
+const MAX_NAME = 100;
 const MAX_AUDITED_PARAMS = 4096;
 const MAX_AUDITED_READ = 300;
 
@@ -39,6 +53,10 @@ export class CallTrail {
   readonly #deadline: number;
   readonly #spent = { reads: 0, scrub: 0, guest: 0, audit: 0 };
   readonly #counts = new Map<string, number>();
+  readonly #own: ScrubRun["own"];
+  /** Who asked, as the records tell it. */
+  readonly #askedBy: { askedBy?: string };
+  readonly #numbers = new SecretNumbers();
   readonly #reads: ReadTrace[] = [];
   #truncated = false;
   #requested = false;
@@ -49,6 +67,8 @@ export class CallTrail {
     this.#begun = host.clock();
     this.#deadline = this.#begun + Math.max(1, call.timeoutMs - ANSWER_MS);
     this.collectedAt = host.now();
+    this.#own = startOwn(host.ownRules);
+    this.#askedBy = call.askedBy === null ? {} : { askedBy: this.#toWords(call.askedBy) };
   }
 
   /** Returns the whole ms left for the work. @throws SondeError CALL_TIMEOUT when none is left */
@@ -69,11 +89,25 @@ export class CallTrail {
 
   /** Scrubs a value before it leaves, within the call's time. @throws SondeError SCRUB_FAILED */
   scrub(value: unknown): unknown {
-    return scrub(value, this.#scrubRun());
+    return scrub(value, { ...this.#scrubRun(), numbers: this.#numbers });
   }
 
-  addRead(trace: ReadTrace, outcome: ReadOutcome): void {
-    this.#reads.push({ ...trace, what: String(this.scrub(trace.what)) });
+  /** Leaves out what a search must not have found. Throws as `dropHiddenMatches` does. */
+  dropHiddenMatches(asked: readonly FilledRead[], done: ReadsDone): ReadsDone {
+    return dropHiddenMatches(asked, done, { ...this.#scrubRun(), counts: new Map() });
+  }
+
+  /** Scrubs what was read, within the call's time. Throws as `scrubReads` does. */
+  scrubReads(outcomes: Record<string, RunnerOutcome>): GuestInput["reads"] {
+    const clean = scrubReads(outcomes, { ...this.#scrubRun(), numbers: this.#numbers });
+    // A guest that writes guesses into its result must not learn which of them is right.
+    this.#numbers.forget();
+    return clean;
+  }
+
+  addRead(trace: ReadTrace, outcome: RunnerOutcome): void {
+    // Without numbers: it has the caller's parameters, which may be guesses.
+    this.#reads.push({ ...trace, what: String(scrub(trace.what, this.#scrubRun())) });
     this.#truncated ||= outcome.ok && outcome.samples.some((sample) => sample.truncated);
   }
 
@@ -129,7 +163,12 @@ export class CallTrail {
   }
 
   #scrubRun(): ScrubRun {
-    return { deadline: this.#deadline, now: this.#host.clock, counts: this.#counts };
+    return {
+      deadline: this.#deadline,
+      now: this.#host.clock,
+      counts: this.#counts,
+      own: this.#own,
+    };
   }
 
   /**
@@ -137,12 +176,20 @@ export class CallTrail {
    * passes.
    */
   #safeMessage(message: string): string {
+    return this.#safeText(message, MAX_MESSAGE, this.#counts);
+  }
+
+  /** A name in the hub's words, which may be a secret, or obey no rule. It is no part of the answer. */
+  #toWords(name: string): string {
+    return toPlainLine(this.#safeText(name, MAX_NAME, new Map()));
+  }
+
+  #safeText(text: string, most: number, counts: Map<string, number>): string {
     const deadline = this.#host.clock() + SCRUB_MESSAGE_MS;
     try {
-      const clean = scrub(message.slice(0, MAX_MESSAGE), { ...this.#scrubRun(), deadline });
-      return String(clean).slice(0, MAX_MESSAGE);
+      return cutSentence(text, most, { ...this.#scrubRun(), deadline, counts });
     } catch {
-      return "The error's text could not be scrubbed and was dropped.";
+      return "The text could not be scrubbed and was dropped.";
     }
   }
 
@@ -164,7 +211,7 @@ export class CallTrail {
       status,
       code,
       durationMs: event === "call.request" ? null : round(this.#host.clock() - this.#begun),
-      detail,
+      detail: { ...detail, ...this.#askedBy },
     };
   }
 

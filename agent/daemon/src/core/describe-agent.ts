@@ -1,15 +1,18 @@
 import { type AgentStatus, type PackExplanation } from "@sonde/schemas/agent";
+import type { Failure } from "@sonde/schemas/reads";
 import { SondeError } from "@sonde/schemas/errors";
-import { type Capability, type PackName } from "@sonde/schemas/names";
+import { type PackName } from "@sonde/schemas/names";
 import { RELEASE } from "@sonde/schemas/release";
 import { type HelloBody, type PackReportBody } from "@sonde/schemas/wire";
 import type { AuditLog } from "./audit-log.ts";
+import type { Ceiling } from "./ceiling.ts";
 import { explainPack } from "./pack-report.ts";
 import type { Packs } from "./packs.ts";
+import type { AgentEvent } from "./record-event.ts";
 import type { RegistryView } from "./registry-view.ts";
 import type { RunnerPort } from "./runner-port.ts";
 
-/** Facts about the machine and the program, read once at start. */
+/** Facts about the machine and the program, read at the start, and the configuration read last. */
 export type HostStatement = Pick<
   HelloBody,
   "bootId" | "os" | "kernel" | "arch" | "binarySha256" | "configSha256"
@@ -19,26 +22,39 @@ export type DescribedAgent = {
   name: string;
   hubId: string;
   agentId: string;
-  maxCapability: Capability;
+  /** As it is in force now, as `host` is. */
+  readonly ceiling: Ceiling;
   /** The agent's own user id. */
   uid: number;
   /** The configured set-up; used while no runner is connected to show the real one. */
   sameUid: boolean;
-  host: HostStatement;
+  /** Set when an approval makes the runner that the pack needs. */
+  runnerSockets?: string;
+  readonly host: HostStatement;
   packs: Packs;
   runner: RunnerPort;
   audit: AuditLog;
   registry: RegistryView;
+  /** The certificate that is kept durably; its serial number in lower-case hex. */
+  certificate: () => { serial: string; endsAt: Date };
 };
 
 /** Builds what the agent states about itself to its hub and to administrators on its host. */
 export function describeAgent(agent: DescribedAgent): {
   hello: () => HelloBody;
   packReport: () => PackReportBody;
-  status: (connectedSince: number | null) => AgentStatus;
+  /**
+   * @param problem why there is no certificate in force
+   * @param hub what the agent saw of its hub
+   */
+  status: (
+    connectedSince: number | null,
+    problem: Failure | null,
+    hub: AgentStatus["hub"],
+  ) => AgentStatus;
   explain: (name: PackName) => PackExplanation;
 } {
-  const { name, hubId, agentId, maxCapability, packs, runner, audit, registry } = agent;
+  const { name, hubId, agentId, packs, runner, audit, registry } = agent;
   const wall = () => (isWalled(agent) ? "separate-user" : "same-uid");
   const auditHead = () => audit.head();
   return {
@@ -46,7 +62,7 @@ export function describeAgent(agent: DescribedAgent): {
       name,
       agentVersion: RELEASE,
       ...agent.host,
-      maxCapability,
+      maxCapability: agent.ceiling.maxCapability,
       wall: wall(),
       packs: packs.reports(),
       auditHead: auditHead(),
@@ -56,28 +72,35 @@ export function describeAgent(agent: DescribedAgent): {
       packs: packs.reports(),
       auditHead: auditHead(),
       registryHead: registry.report(),
+      certificateSerial: agent.certificate().serial,
     }),
-    status: (connectedSince) => ({
+    status: (connectedSince, problem, hub) => ({
       name,
       agentId,
       hubId,
       connected: connectedSince !== null,
       connectedSince: connectedSince === null ? null : new Date(connectedSince).toISOString(),
-      maxCapability,
+      certificate: { endsAt: agent.certificate().endsAt.toISOString(), problem },
+      hub,
+      maxCapability: agent.ceiling.maxCapability,
       wall: wall(),
       runners: runner.runners().map(({ pid, groups, confinement }) => ({
         pid,
         groups: [...groups],
         confinement,
       })),
-      audit: auditHead(),
+      audit: { ...auditHead(), problem: toFailure(audit.problem()) },
       registry: registry.status(),
     }),
     explain(pack) {
       const found = packs.inspect(pack);
       if (found === null) throw new SondeError("NOT_FOUND", `expected a pack here, got ${pack}`);
       const runners = runner.runners();
-      const host = { hasRunner: (groups: readonly string[]) => runner.serves(groups) };
+      const host = {
+        ceiling: agent.ceiling,
+        hasRunner: (groups: readonly string[]) => runner.serves(groups),
+        approvalGivesRunner: agent.runnerSockets !== undefined,
+      };
       const users = [...new Set(runners.map(({ uid }) => `uid ${uid}`))].join(" or ");
       const explained = explainPack(found.version, found.grant, host, users || "no runner yet");
       if (explained !== null) return explained;
@@ -88,6 +111,26 @@ export function describeAgent(agent: DescribedAgent): {
       );
     },
   };
+}
+
+function toFailure(why: SondeError | null): Failure | null {
+  return why && { code: why.code, message: why.message };
+}
+
+/** The event of a connection: what this agent was when the hub took its word. */
+export function describeConnection(
+  hello: HelloBody,
+  hubVersion: string,
+  protocol: number,
+): AgentEvent {
+  const { binarySha256, configSha256, maxCapability, wall } = hello;
+  const packs = hello.packs.map(({ name, version, digest, state }) => ({
+    ...{ name, version, digest, state },
+  }));
+  const detail = {
+    ...{ hubVersion, protocol, binarySha256, configSha256, maxCapability, wall, packs },
+  };
+  return { event: "agent.connected", status: "info", code: null, detail };
 }
 
 /** True when the reads run as another user than the agent. Judged by the connected runners. */

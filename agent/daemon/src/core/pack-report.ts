@@ -1,10 +1,26 @@
 import { type GrantFile, type PackExplanation } from "@sonde/schemas/agent";
-import { type Capability, buildProbeId } from "@sonde/schemas/names";
+import { type Requires } from "@sonde/schemas/manifest";
+import { buildProbeId } from "@sonde/schemas/names";
 import { type PackReport } from "@sonde/schemas/wire";
-import { describeRead, effectiveCapability } from "@sonde/sources";
-import { scrubSentence } from "@sonde/scrub";
-import { callableProbes, missingRequirements } from "./grants.ts";
-import { type HostRules, type Pack, type PackVersion, hasRunnerFor } from "./pack-state.ts";
+import { type OwnRules, scrubSentence } from "@sonde/scrub";
+import { deriveWindows, describeRead, listItems } from "@sonde/sources";
+import { type Ceiling, capabilityHere } from "./ceiling.ts";
+import {
+  callableProbes,
+  lackedItems,
+  missingRequirements,
+  undecidedRequirements,
+  ungrantedWindows,
+  withheldRequirements,
+} from "./grants.ts";
+import { type HostRules, hasRunnerFor, type Pack, type PackVersion } from "./pack-state.ts";
+
+/** What a report depends on, apart from packs and grants. */
+type ReportingHost = {
+  ceiling: Ceiling;
+  /** The operator's own patterns of secrets. */
+  ownRules: OwnRules;
+};
 
 /**
  * Builds one report per version, in a stable order. A report lists only probes that can
@@ -13,13 +29,11 @@ import { type HostRules, type Pack, type PackVersion, hasRunnerFor } from "./pac
 export function buildPackReports(
   packs: readonly Pack[],
   grants: ReadonlyMap<string, GrantFile>,
-  maxCapability: Capability,
+  host: ReportingHost,
 ): PackReport[] {
   return packs.flatMap(({ name, current, candidate }) =>
     [current, candidate].flatMap((version) =>
-      version === null
-        ? []
-        : [buildPackReport(name, version, grants.get(name) ?? null, maxCapability)],
+      version === null ? [] : [buildPackReport(name, version, grants.get(name) ?? null, host)],
     ),
   );
 }
@@ -28,11 +42,11 @@ function buildPackReport(
   name: string,
   version: PackVersion,
   grant: GrantFile | null,
-  maxCapability: Capability,
+  { ceiling, ownRules }: ReportingHost,
 ): PackReport {
   const { admitted, state, digest, reason } = version;
   const active = state === "active" && admitted !== null && grant !== null;
-  const probes = active ? callableProbes(admitted.manifest, grant.requires, maxCapability) : [];
+  const probes = active ? callableProbes(admitted.manifest, grant, ceiling) : [];
   return {
     name,
     version: version.version,
@@ -42,9 +56,11 @@ function buildPackReport(
     probes: probes.sort(),
     approved: active ? { by: grant.approvedBy, at: grant.approvedAt } : null,
     // The reason leaves the host and may quote a file or a registry's answer, so it is scrubbed.
-    reason: reason && { code: reason.code, message: scrubSentence(reason.message) },
+    reason: reason && { code: reason.code, message: scrubSentence(reason.message, 2000, ownRules) },
   };
 }
+
+const NOTHING: Requires = { groups: [], commands: [], files: [], sockets: [] };
 
 /**
  * Describes what a pack would do on this host, before any of its code runs.
@@ -55,13 +71,16 @@ function buildPackReport(
 export function explainPack(
   version: PackVersion,
   grant: GrantFile | null,
-  host: Pick<HostRules, "hasRunner">,
+  host: Pick<HostRules, "hasRunner" | "ceiling"> & { approvalGivesRunner: boolean },
   runsAs: string,
 ): PackExplanation | null {
   const { admitted } = version;
   if (admitted === null) return null;
   const { manifest, digest, signer } = admitted;
-  const { groups } = manifest.requires;
+  const undecided = new Set(listItems(undecidedRequirements(manifest.requires, grant)));
+  const declined = withheldRequirements(manifest.requires, grant);
+  const withheld = new Set(listItems(declined));
+  const { groups } = missingRequirements(manifest.requires, declined);
   return {
     name: manifest.name,
     version: manifest.version,
@@ -69,17 +88,31 @@ export function explainPack(
     signer,
     state: version.state,
     requires: manifest.requires,
-    missing: missingRequirements(manifest.requires, grant?.requires ?? null),
+    endpoints: grant?.endpoints ?? [],
+    windows: deriveWindows(manifest.sources),
+    wider: ungrantedWindows(admitted, grant),
+    reason: version.reason,
+    granted: grant === null ? null : { by: grant.approvedBy, at: grant.approvedAt },
+    missing: undecidedRequirements(manifest.requires, grant),
+    gone: missingRequirements(grant?.requires ?? NOTHING, manifest.requires),
+    items: listItems(manifest.requires).map((item) => ({
+      item,
+      state: withheld.has(item) ? "withheld" : undecided.has(item) ? "asked" : "granted",
+    })),
     probes: Object.entries(manifest.probes).map(([probe, { description, reads }]) => ({
       id: buildProbeId(manifest.name, probe),
       description,
-      capability: effectiveCapability(manifest, probe),
+      capability: capabilityHere(manifest, probe, host.ceiling),
+      lacks:
+        grant === null
+          ? []
+          : lackedItems(manifest, probe, grant).filter((item) => withheld.has(item)),
       reads: Object.entries(reads).flatMap(([name, { source }]) => {
         const declared = manifest.sources[source];
         return declared === undefined ? [] : [{ name, what: describeRead(declared), runsAs }];
       }),
     })),
-    before: hasRunnerFor(groups, host) ? [] : [runnerCommand(groups)],
+    before: host.approvalGivesRunner || hasRunnerFor(groups, host) ? [] : [runnerCommand(groups)],
   };
 }
 

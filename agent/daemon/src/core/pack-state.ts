@@ -1,10 +1,21 @@
 import type { GrantFile } from "@sonde/schemas/agent";
-import type { Capability, Digest, Version } from "@sonde/schemas/names";
+import type { Digest, Version } from "@sonde/schemas/names";
 import type { Failure } from "@sonde/schemas/reads";
 import type { AdmittedPack } from "@sonde/schemas/trust";
 import type { PackState } from "@sonde/schemas/wire";
+import { describeWindow, listItems } from "@sonde/sources";
 import semver from "semver";
-import { callableProbes, isNothing, listRequirements, missingRequirements } from "./grants.ts";
+import type { Ceiling } from "./ceiling.ts";
+import {
+  type AgentProgram,
+  callableProbes,
+  describeWithheld,
+  grantedGroups,
+  isNothing,
+  undecidedRequirements,
+  ungrantedWindows,
+  withheldRequirements,
+} from "./grants.ts";
 
 /** One version of a pack on this host, and its state. */
 export type PackVersion = {
@@ -29,7 +40,8 @@ export type Pack = {
 
 /** Facts about the host that decide the state of a pack. */
 export type HostRules = {
-  maxCapability: Capability;
+  ceiling: Ceiling;
+  program: AgentProgram;
   /** True when a runner in exactly these groups is connected. */
   hasRunner: (groups: readonly string[]) => boolean;
   /**
@@ -66,7 +78,7 @@ function judge(
   const { requires, name } = admitted.manifest;
   const stopped = host.whyStopped(name, version.version);
   if (stopped !== null) return become(version, "quarantined", "PACK_QUARANTINED", stopped);
-  const approve = `sonde agent approve ${name}`;
+  const approve = `${host.program} approve ${name}`;
   const refused = host.whyRefused(name);
   if (grant === null && refused !== null) {
     const why = `its approval could not be read: ${refused}`.slice(0, 1500);
@@ -81,9 +93,9 @@ function judge(
     const why = `older than ${floor}, which served last; run: ${approve}`;
     return become(version, "held", "PACK_DOWNGRADE", why);
   }
-  const missing = missingRequirements(requires, grant.requires);
-  if (!isNothing(missing)) {
-    const asked = listRequirements(missing).slice(0, 1500);
+  const undecided = undecidedRequirements(requires, grant);
+  if (!isNothing(undecided)) {
+    const asked = listItems(undecided).join(", ").slice(0, 1500);
     return become(
       version,
       "held",
@@ -91,16 +103,36 @@ function judge(
       `asks for more than was approved: ${asked}; run: ${approve}`,
     );
   }
-  if (callableProbes(admitted.manifest, grant.requires, host.maxCapability).length === 0) {
-    const why = `every probe is above this host's ceiling, ${host.maxCapability}`;
+  const wider = ungrantedWindows(admitted, grant);
+  if (wider.length > 0) {
+    const asked = wider.map(describeWindow).join(", ").slice(0, 1500);
+    const why = `reads more than was approved: ${asked}; run: ${approve}`;
+    return become(version, "held", "READ_NOT_GRANTED", why);
+  }
+  const whole = { requires };
+  if (callableProbes(admitted.manifest, whole, host.ceiling).length === 0) {
+    const why = `every probe is above this host's ceiling, ${host.ceiling.maxCapability}`;
     return become(version, "failed", "CAPABILITY_ABOVE_CEILING", why);
   }
+  const withheld = listItems(withheldRequirements(requires, grant));
+  const probes = callableProbes(admitted.manifest, grant, host.ceiling);
+  if (probes.length === 0) {
+    const why = `no probe can be called: ${describeWithheld(host.program, name, withheld)}`;
+    return become(version, withoutGrant, "READ_NOT_GRANTED", why);
+  }
   // A runner is needed to start serving only. A restart of the runner must not withdraw the tools.
-  if (version.state !== "active" && !hasRunnerFor(requires.groups, host)) {
-    const why = `no runner is in ${requires.groups.map((group) => `group ${group}`).join(", ")}`;
+  const groups = grantedGroups(admitted.manifest, grant);
+  if (version.state !== "active" && !hasRunnerFor(groups, host)) {
+    const why = `no runner is in ${groups.map((group) => `group ${group}`).join(", ")}`;
     return become(version, "pending", "PERMISSION_NEEDED", why);
   }
-  return { ...version, state: "active", reason: null };
+  if (withheld.length === 0) return { ...version, state: "active", reason: null };
+  return become(
+    version,
+    "active",
+    "READ_NOT_GRANTED",
+    describeWithheld(host.program, name, withheld),
+  );
 }
 
 export function hasRunnerFor(

@@ -4,9 +4,11 @@ import { type Manifest, type Requires } from "@sonde/schemas/manifest";
 import { type Capability } from "@sonde/schemas/names";
 import { type AdmittedPack } from "@sonde/schemas/trust";
 import { MAX_PACKS, parsePackReportBody } from "@sonde/schemas/wire";
+import { compileOwnRules, type OwnRules } from "@sonde/scrub";
 import { EMPTY_HEAD } from "@sonde/trust/chain";
 import { buildSampleManifest } from "@sonde/trust/testing";
 import { expect, test } from "vitest";
+import { type ActivePack, requireProbe } from "./active-pack.ts";
 import { fitsGroups } from "./fits-groups.ts";
 import { buildPackReports } from "./pack-report.ts";
 import { Packs, type PacksPorts } from "./packs.ts";
@@ -42,6 +44,7 @@ const grantOf = (requires: Requires): GrantFile => ({
   pack: NAME,
   digest: digestOf("1"),
   requires,
+  windows: requires.files.map((path) => ({ of: `file ${path}`, part: "first", bytes: 99 })),
   approvedBy: "root",
   approvedAt: "2026-01-01T00:00:00.000Z",
 });
@@ -71,9 +74,15 @@ function buildHost(manifests: Record<string, Manifest | SondeError>) {
     const signer = { kind: "none", publisher: "acme" } as const;
     return { name, version, digest, contentDigest: digest, codeSha256: digest, signer, manifest };
   };
-  const create = (maxCapability: Capability = "observe") => {
+  const create = (
+    maxCapability: Capability = "observe",
+    ownRules: OwnRules = [],
+    program: PacksPorts["program"] = "sonde agent",
+  ) => {
     const packs = new Packs({
-      maxCapability,
+      program,
+      ceiling: { maxCapability, alsoReadOnly: new Set() },
+      ownRules,
       async admit({ digest }) {
         world.admissions += 1;
         world.admitting += 1;
@@ -160,12 +169,125 @@ test("attack 45: an upgrade that asks for more is held while the old version ser
     ["1.1.0", "held", 0],
   ]);
   expect(packs.reports()[1]?.reason).toMatchObject({ code: "READ_NOT_GRANTED" });
-  expect(packs.reports()[1]?.reason?.message).toContain("file /etc/more");
+  expect(packs.reports()[1]?.reason?.message).toMatch(/^asks for more .*file \/etc\/more/);
   expect(packs.inspect(NAME)?.version.version).toBe("1.1.0");
 
   await packs.apply(desire(3, ["1.2.0", "3"]));
   expect(states(packs)).toEqual([["1.2.0", "active", 1]]);
   expect(world.dropped).toEqual([digestOf("1")]);
+});
+
+test("what a person withheld stays closed, and the other probes serve", async () => {
+  const { world, create } = buildHost({
+    [digestOf("1")]: buildManifest("1.0.0", ["/a", "/b"]),
+    [digestOf("2")]: buildManifest("1.1.0", ["/a", "/b", "/c"]),
+    [digestOf("3")]: buildManifest("1.2.0", ["/b"]),
+  });
+  world.grants.set(NAME, { ...grantOf(needs(["/a"])), withheld: needs(["/b"]) });
+  const packs = create();
+  await packs.apply(desire(1, ["1.0.0", "1"]));
+  expect(packs.reports()).toMatchObject([
+    {
+      ...{ state: "active", probes: ["look-s0"] },
+      reason: {
+        code: "READ_NOT_GRANTED",
+        message: `file /b was not granted; run: sonde agent approve ${NAME} --ask-each`,
+      },
+    },
+  ]);
+  const active = packs.find(NAME) as ActivePack;
+  expect(() => requireProbe(active, "look-s1")).toThrow(/^expected every read .* file \/b was not/);
+  expect([...active.probes.keys()]).toEqual(["look-s0"]);
+
+  // An upgrade asks a person only about what nobody has decided yet.
+  await packs.apply(desire(2, ["1.1.0", "2"]));
+  expect(states(packs)).toEqual([
+    ["1.0.0", "active", 1],
+    ["1.1.0", "held", 0],
+  ]);
+  const message = packs.reports()[1]?.reason?.message;
+  expect(message).toMatch(/^asks for more than was approved: file \/c; run/);
+
+  // A version of which everything is withheld replaces nothing.
+  await packs.apply(desire(3, ["1.2.0", "3"]));
+  expect(states(packs)).toEqual([
+    ["1.0.0", "active", 1],
+    ["1.2.0", "pending", 0],
+  ]);
+  expect(packs.reports()[1]?.reason?.code).toBe("READ_NOT_GRANTED");
+});
+
+test("the next step is in the words of its host: of a package, or of npm start", async () => {
+  const { world, create } = buildHost({ [digestOf("1")]: buildManifest("1.0.0", ["/a", "/b"]) });
+  for (const program of ["sonde agent", "sonde-agent"] as const) {
+    const packs = create("observe", [], program);
+    world.grants.clear();
+    await packs.apply(desire(1, ["1.0.0", "1"]));
+    const message = () => packs.reports()[0]?.reason?.message;
+    expect(message()).toBe(`not approved; run: ${program} approve ${NAME}`);
+    world.grants.set(NAME, { ...grantOf(needs(["/a"])), withheld: needs(["/b"]) });
+    packs.reload();
+    expect(message()).toContain(`run: ${program} approve ${NAME} --ask-each`);
+  }
+});
+
+test("a withheld group is in no runner that serves the pack", async () => {
+  const manifest = buildManifest("1.0.0", ["/a"], ["adm", "docker"]);
+  const { world, create } = buildHost({ [digestOf("1")]: manifest });
+  world.grants.set(NAME, { ...grantOf(needs(["/a"], ["adm"])), withheld: needs([], ["docker"]) });
+  const packs = create();
+  world.groups = [["adm", "docker"]];
+  await packs.apply(desire(1, ["1.0.0", "1"]));
+  expect(packs.reports()[0]?.reason).toEqual({
+    code: "PERMISSION_NEEDED",
+    message: "no runner is in group adm",
+  });
+  world.groups = [["adm"]];
+  packs.judgeAgain();
+  expect(packs.find(NAME)).toMatchObject({ groups: ["adm"], withheldGroups: ["docker"] });
+});
+
+test("attack 45: an upgrade that reads another or a larger part is held; a smaller part is not", async () => {
+  const reads = (version: string, window: object): Manifest => {
+    const manifest = buildManifest(version, ["/a"]);
+    return { ...manifest, sources: { s0: { ...file("/a"), ...window } } };
+  };
+  const { world, create } = buildHost({
+    [digestOf("1")]: reads("1.0.0", {}),
+    [digestOf("2")]: reads("1.1.0", { maxBytes: 100 }),
+    [digestOf("3")]: reads("1.2.0", { tailBytes: 10 }),
+    [digestOf("4")]: reads("1.3.0", { maxBytes: 98 }),
+  });
+  world.grants.set(NAME, grantOf(needs(["/a"])));
+  const packs = create();
+  await packs.apply(desire(1, ["1.0.0", "1"]));
+  await packs.apply(desire(2, ["1.1.0", "2"]));
+  expect(states(packs)).toEqual([
+    ["1.0.0", "active", 1],
+    ["1.1.0", "held", 0],
+  ]);
+  expect(packs.reports()[1]?.reason).toMatchObject({
+    code: "READ_NOT_GRANTED",
+    message: expect.stringContaining("the first 100 bytes of file /a"),
+  });
+  await packs.apply(desire(3, ["1.2.0", "3"]));
+  expect(states(packs)[1]).toEqual(["1.2.0", "held", 0]);
+  await packs.apply(desire(4, ["1.3.0", "4"]));
+  expect(states(packs)).toEqual([["1.3.0", "active", 1]]);
+});
+
+test("a grant without windows counts for the archive that was approved only", async () => {
+  const { world, create } = buildHost({
+    [digestOf("1")]: buildManifest("1.0.0", ["/a"]),
+    [digestOf("2")]: buildManifest("1.1.0", ["/a"]),
+  });
+  const { windows: _, ...old } = grantOf(needs(["/a"]));
+  world.grants.set(NAME, old);
+  const packs = create();
+  await packs.apply(desire(1, ["1.0.0", "1"]));
+  expect(states(packs)).toEqual([["1.0.0", "active", 1]]);
+  await packs.apply(desire(2, ["1.1.0", "2"]));
+  expect(states(packs)[1]).toEqual(["1.1.0", "held", 0]);
 });
 
 test("attack 44: an older version is held until a person on the host approves that archive", async () => {
@@ -390,13 +512,17 @@ test("attack 25: a pack whose probes are all above the ceiling never becomes act
 });
 
 test("the reason of a failure is reported and recorded without the secrets that it quotes", async () => {
-  const leaky = new SondeError("REGISTRY_UNAVAILABLE", "https://ada:hunter2hunter2@r.example: no");
+  const leaky = new SondeError(
+    "REGISTRY_UNAVAILABLE",
+    "https://ada:hunter2hunter2@r.example: no, says BADGE-123456",
+  );
   const { world, create } = buildHost({ [digestOf("1")]: leaky });
-  const packs = create();
+  const own = [{ name: "badge", pattern: "BADGE-[0-9]{6}", example: "BADGE-000000" }];
+  const packs = create("observe", await compileOwnRules(own));
   await packs.apply(desire(1, ["1.0.0", "1"]));
   expect(packs.reports()[0]?.reason?.message).toContain("r.example: no");
   expect(world.events.some(({ event }) => event === "pack.refused")).toBe(true);
-  expect(JSON.stringify([packs.reports(), world.events])).not.toContain("hunter2");
+  expect(JSON.stringify([packs.reports(), world.events])).not.toMatch(/hunter2|123456/);
 });
 
 test("a report holds two versions of the largest number of desired packs", () => {
@@ -412,7 +538,10 @@ test("a report holds two versions of the largest number of desired packs", () =>
     current: version("1"),
     candidate: version("2"),
   }));
-  const reports = buildPackReports(packs, new Map(), "observe");
+  const reports = buildPackReports(packs, new Map(), {
+    ceiling: { maxCapability: "observe", alsoReadOnly: new Set() },
+    ownRules: [],
+  });
   const body = { packs: reports, auditHead: EMPTY_HEAD, registryHead: null };
   expect(parsePackReportBody(body).packs).toHaveLength(2 * MAX_PACKS);
 });

@@ -1,11 +1,12 @@
 import { type GrantFile } from "@sonde/schemas/agent";
 import { SondeError, toSondeError } from "@sonde/schemas/errors";
-import { type Capability, type Digest, type PackName, type Version } from "@sonde/schemas/names";
+import { type Digest, type PackName, type Version } from "@sonde/schemas/names";
 import { createTurns } from "@sonde/schemas/parse";
 import { type AdmittedPack } from "@sonde/schemas/trust";
 import { type DesiredStateBody, type PackReport } from "@sonde/schemas/wire";
-import { scrubSentence } from "@sonde/scrub";
+import { type OwnRules, scrubSentence } from "@sonde/scrub";
 import { type ActivePack, buildActivePack } from "./active-pack.ts";
+import type { Ceiling } from "./ceiling.ts";
 import { planDesiredState } from "./desired-state.ts";
 import type { Grants } from "./grants.ts";
 import { listPackEvents } from "./pack-events.ts";
@@ -20,7 +21,10 @@ const MAX_ADMISSIONS = 2;
 
 /** The outside functions that Packs depends on. */
 export type PacksPorts = {
-  maxCapability: Capability;
+  ceiling: Ceiling;
+  program: HostRules["program"];
+  /** The operator's own patterns of secrets. */
+  ownRules: OwnRules;
   /** Fetches, verifies and stores an archive. Rejects with a SondeError. */
   admit: (archive: Archive) => Promise<AdmittedPack>;
   /** Reads a stored archive and verifies it against its digests again. */
@@ -134,7 +138,19 @@ export class Packs {
   }
 
   reports(): PackReport[] {
-    return buildPackReports(this.#packs, this.#grants.byPack, this.#ports.maxCapability);
+    return buildPackReports(this.#packs, this.#grants.byPack, this.#ports);
+  }
+
+  /** The archives in the store: those that were verified, and those whose files are others now. */
+  stored(): (PackVersion & { name: PackName })[] {
+    return this.#packs.flatMap(({ name, current, candidate }) =>
+      [current, candidate].flatMap((version) =>
+        version !== null &&
+        (version.admitted !== null || version.reason?.code === "DIGEST_MISMATCH")
+          ? [{ name, ...version }]
+          : [],
+      ),
+    );
   }
 
   /** Registers a callback that runs after any report changed. */
@@ -183,7 +199,7 @@ export class Packs {
         detail: {
           pack: archive.name,
           version: archive.version,
-          message: scrubSentence(message.slice(0, 500)),
+          message: scrubSentence(message, 500, this.#ports.ownRules),
         },
       });
       this.#update(archive, (version) => fail(version, thrown));
@@ -221,7 +237,8 @@ export class Packs {
       [...this.#active].map(([name, { admitted }]) => [name, admitted.digest]),
     );
     const host = {
-      maxCapability: this.#ports.maxCapability,
+      ceiling: this.#ports.ceiling,
+      program: this.#ports.program,
       hasRunner: this.#ports.hasRunner,
       whyRefused: this.#grants.whyRefused,
       whyStopped: this.#ports.whyStopped,
@@ -262,9 +279,8 @@ export class Packs {
       const grant = this.#grants.byPack.get(name);
       if (current?.state !== "active" || current.admitted === null || grant === undefined) continue;
       const codePath = this.#ports.codePathOf(current.digest);
-      const { maxCapability } = this.#ports;
       this.#floors.set(name, current.version);
-      this.#active.set(name, buildActivePack(current.admitted, codePath, grant, maxCapability));
+      this.#active.set(name, buildActivePack(current.admitted, codePath, grant, this.#ports));
     }
   }
 }

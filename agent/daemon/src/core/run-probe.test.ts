@@ -2,18 +2,20 @@ import { createHash, generateKeyPairSync } from "node:crypto";
 import { type GrantFile } from "@sonde/schemas/agent";
 import { type AuditEntry } from "@sonde/schemas/audit";
 import { SondeError } from "@sonde/schemas/errors";
-import { type Manifest } from "@sonde/schemas/manifest";
+import { type Manifest, type ProbeManifest } from "@sonde/schemas/manifest";
 import type { Capability } from "@sonde/schemas/names";
 import { type ReadOutcome } from "@sonde/schemas/reads";
 import { type AdmittedPack } from "@sonde/schemas/trust";
-import { type ResultBody, parseResultBody } from "@sonde/schemas/wire";
+import { parseResultBody, type ResultBody } from "@sonde/schemas/wire";
+import { compileOwnRules, type OwnRules } from "@sonde/scrub";
 import { EMPTY_HEAD, verifyChain } from "@sonde/trust/chain";
-import { buildSampleManifest } from "@sonde/trust/testing";
 import { createChannel, createSigningKey } from "@sonde/trust/envelope";
+import { buildSampleManifest } from "@sonde/trust/testing";
 import { expect, onTestFinished, test, vi } from "vitest";
+import { within } from "../edge/within.ts";
 import { type ActivePack, buildActivePack } from "./active-pack.ts";
 import { createAuditLog } from "./audit-log.ts";
-import { within } from "../edge/within.ts";
+import { CallTrail } from "./call-trail.ts";
 import { limitCalls } from "./limit-calls.ts";
 import { type Call, type ProbePorts, runProbe } from "./run-probe.ts";
 
@@ -26,11 +28,21 @@ const manifest: Manifest = buildSampleManifest({
     load: { kind: "file", path: "/proc/loadavg", timeoutMs: 500, maxBytes: 4096 },
     reboot: { kind: "exec", command: "reboot", argv: [], timeoutMs: 500, maxBytes: 10 },
     secret: { kind: "file", path: "/etc/ungranted", timeoutMs: 500, maxBytes: 10 },
+    found: {
+      kind: "lines",
+      path: "/var/log/app",
+      newest: 9,
+      contains: { hole: "guess" },
+      holes: { guess: { type: "text", maxLength: 50 } },
+      searchBytes: 4096,
+      timeoutMs: 500,
+      maxBytes: 4096,
+    },
   },
   requires: {
     groups: [],
     commands: ["reboot"],
-    files: ["/etc/ungranted", "/proc/loadavg"],
+    files: ["/etc/ungranted", "/proc/loadavg", "/var/log/app"],
     sockets: [],
   },
   probes: {
@@ -70,6 +82,23 @@ const manifest: Manifest = buildSampleManifest({
       result: { type: "object", properties: {}, required: [], additionalProperties: false },
       reads: { now: { source: "reboot" } },
     },
+    search: {
+      description: "Searches a log.",
+      capability: "observe",
+      params: {
+        type: "object",
+        properties: { guess: text },
+        required: ["guess"],
+        additionalProperties: false,
+      },
+      result: {
+        type: "object",
+        properties: { text },
+        required: ["text"],
+        additionalProperties: false,
+      },
+      reads: { found: { source: "found", with: { guess: { param: "guess" } } } },
+    },
     beyond: {
       description: "Reads past its grant.",
       capability: "observe",
@@ -82,7 +111,12 @@ const manifest: Manifest = buildSampleManifest({
 const grant: GrantFile = {
   pack: "acme/hello",
   digest: DIGEST,
-  requires: { groups: [], commands: ["reboot"], files: ["/proc/loadavg"], sockets: [] },
+  requires: {
+    groups: [],
+    commands: ["reboot"],
+    files: ["/proc/loadavg", "/var/log/app"],
+    sockets: [],
+  },
   approvedBy: "root",
   approvedAt: "2026-01-01T00:00:00.000Z",
 };
@@ -114,6 +148,7 @@ function buildHost(
   } = {},
   disk: { full?: boolean; syncFails?: boolean } = {},
   ceiling: Capability = "observe",
+  ownRules: OwnRules = [],
 ) {
   const steps: string[] = [];
   const entries: AuditEntry[] = [];
@@ -133,11 +168,15 @@ function buildHost(
     },
     EMPTY_HEAD,
   );
-  const pack = buildActivePack(admitted, "/store/index.js", grant, ceiling);
+  const pack = buildActivePack(admitted, "/store/index.js", grant, {
+    ceiling: { maxCapability: ceiling, alsoReadOnly: new Set() },
+    program: "sonde agent",
+  });
   const retries: boolean[] = [];
   const host: ProbePorts = {
     agentName: "web-1",
     audit,
+    ownRules,
     runner: {
       async read(reads, _timeoutMs, _groups, mayRetry) {
         steps.push("read");
@@ -169,6 +208,7 @@ function buildHost(
 const call = (changes: Partial<Call> = {}): Call => ({
   callId: "00000000-0000-4000-8000-000000000001",
   principal: "key:abc",
+  askedBy: "laptop",
   probe: "acme/hello.greet",
   packDigest: DIGEST,
   policyHash: null,
@@ -180,7 +220,9 @@ const call = (changes: Partial<Call> = {}): Call => ({
 /** Parses the answer as the hub does. */
 const readAnswer = (bytes: Uint8Array): ResultBody =>
   parseResultBody(JSON.parse(Buffer.from(bytes).toString("utf8")));
-const answerOf = async (asked: Call, host: ProbePorts) => readAnswer(await runProbe(asked, host));
+const lasting = new AbortController().signal;
+const answerOf = async (asked: Call, host: ProbePorts) =>
+  readAnswer(await runProbe(asked, host, lasting));
 
 test("a good call: request written, read, guest, response durable, then the answer", async () => {
   const { host, steps, entries } = buildHost();
@@ -193,6 +235,90 @@ test("a good call: request written, read, guest, response durable, then the answ
     params: { name: "x" },
     reads: ["file /proc/loadavg"],
   });
+});
+
+// Attack 78.
+test("a caller chooses only among endpoints that were named on this host, and is told which", async () => {
+  const params: ProbeManifest["params"] = {
+    ...{ type: "object", properties: { where: text } },
+    ...{ required: ["where"], additionalProperties: false },
+  };
+  const { greet } = manifest.probes;
+  if (greet === undefined) throw new Error("expected the probe greet");
+  const reads = { server: { source: "server", with: { where: { param: "where" } } } };
+  const connecting: Manifest = {
+    ...manifest,
+    sources: {
+      server: {
+        ...{ kind: "tls", endpoint: { hole: "where" }, holes: { where: { type: "endpoint" } } },
+        ...{ timeoutMs: 500, maxBytes: 100 },
+      },
+    },
+    requires: { groups: [], commands: [], files: [], sockets: [], hosts: ["<endpoint> TLS"] },
+    probes: { greet: { ...greet, params, reads } },
+  };
+  const ask = async (where: string, endpoints?: string[]) => {
+    const { host, steps } = buildHost();
+    const pack = buildActivePack(
+      { ...admitted, manifest: connecting },
+      "/store/index.js",
+      { ...grant, requires: connecting.requires, ...(endpoints && { endpoints }) },
+      { ceiling: { maxCapability: "observe", alsoReadOnly: new Set() }, program: "sonde-agent" },
+    );
+    const body = await answerOf(call({ params: { where } }), { ...host, findPack: () => pack });
+    return { failure: body.failure, isRead: steps.includes("read") };
+  };
+  const named = ["a.example:443", "b.example:443"];
+  expect(await ask("a.example:443", named)).toEqual({ isRead: true });
+  expect(await ask("c.example:443", named)).toEqual({
+    failure: {
+      code: "READ_NOT_GRANTED",
+      message:
+        "server: expected an endpoint that was named on this host (a.example:443, b.example:443), got c.example:443; run: sonde-agent approve acme/hello --endpoint HOST:PORT",
+    },
+    isRead: false,
+  });
+  expect(await ask("a.example:443")).toMatchObject({
+    failure: { code: "READ_NOT_GRANTED", message: expect.stringContaining("(none so far)") },
+    isRead: false,
+  });
+});
+
+test("a read that the kernel refuses for want of a withheld group says so, and what grants it", async () => {
+  const { host } = buildHost({
+    read: { ok: false, failure: { code: "PERMISSION_NEEDED", message: "may not be read" } },
+  });
+  const asking = structuredClone(admitted);
+  asking.manifest.requires.groups = ["adm"];
+  const withheld = { groups: ["adm"], commands: [], files: [], sockets: [] };
+  const ceiling = { maxCapability: "observe", alsoReadOnly: new Set<string>() } as const;
+  const pack = buildActivePack(
+    asking,
+    "/store/index.js",
+    { ...grant, withheld },
+    { ceiling, program: "sonde-agent" },
+  );
+  const body = await answerOf(call(), { ...host, findPack: () => pack });
+  expect(body.failure).toEqual({
+    code: "PERMISSION_NEEDED",
+    message:
+      "load: may not be read; group adm was not granted; run: sonde-agent approve acme/hello --ask-each",
+  });
+});
+
+test("the records name who asked, in words that were scrubbed, cut and obey no terminal", async () => {
+  const { host, entries } = buildHost();
+  const name = `Ada \u001b[2J\u202e token=hunter2 ${"x".repeat(300)}`;
+  const body = await answerOf(call({ askedBy: name }), host);
+  expect(body.redactions.count).toBe(0);
+  const told = entries.map(({ record }) => record.detail["askedBy"]);
+  expect(told[0]).toMatch(/^Ada \\u001b\[2J\\u202e token=\[redacted:token\] x+/);
+  expect(String(told[0]).length).toBeLessThan(150);
+  expect(told).toEqual([told[0], told[0]]);
+
+  const earlier = buildHost();
+  await answerOf(call({ askedBy: null }), earlier.host);
+  expect(earlier.entries.map(({ record }) => "askedBy" in record.detail)).toEqual([false, false]);
 });
 
 const refusals: [string, Partial<Call>, string][] = [
@@ -260,12 +386,83 @@ test("reads are scrubbed before the guest sees them, results before they leave",
     result: '{"text":"api_key=swordfish"}',
   });
   const body = await answerOf(call({ params: { name: "password=tr0ub" } }), host);
-  expect(inputs[0]).toContain("DB_PASSWORD=[redacted:password]");
+  expect(inputs[0]).toContain("DB_PASSWORD=[redacted:password#1]");
   expect(inputs[0]).not.toContain("hunter2");
-  expect(body.data).toEqual({ text: "api_key=[redacted:key]" });
+  expect(body.data).toEqual({ text: "api_key=[redacted:key#2]" });
   expect(body.redactions).toEqual({ count: 2, rules: { key: 1, password: 1 } });
   expect(body.truncated).toBe(true);
   expect(JSON.stringify(entries)).not.toMatch(/hunter2|swordfish|tr0ub/);
+});
+
+test("attack 53: a search for a part of a secret answers as one that finds nothing", async () => {
+  const ask = async (lines: string[]) => {
+    const parts = lines.map((line) => ({ text: line }));
+    const counts = { matchCount: lines.length, searchedBytes: 99, fileBytes: 99 };
+    const { host, inputs } = buildHost({
+      read: {
+        ok: true,
+        samples: [
+          // More than fitted, where anything did.
+          { at: 1, truncated: lines.length > 0, data: { parts, ...counts, cutByDeadline: false } },
+        ],
+      },
+    });
+    const asked = call({ probe: "acme/hello.search", params: { guess: "hunter" } });
+    const { status, redactions, truncated } = await answerOf(asked, host);
+    return { status, redactions, truncated, input: inputs[0] };
+  };
+  const right = await ask(["DB_PASSWORD=hunter2\n"]);
+  expect(right).toMatchObject({ status: "ok", redactions: { count: 0 }, truncated: false });
+  expect(right).toEqual(await ask([]));
+  const visible = await ask(["a hunter went home\n"]);
+  expect(visible).toMatchObject({ truncated: true });
+  expect(visible.input).toContain("a hunter went home");
+});
+
+test("what the operator's own pattern matches is a marker in reads, result, audit and error texts", async () => {
+  const own = await compileOwnRules([
+    { name: "badge", pattern: "BADGE-[0-9]{6}", example: "BADGE-000000" },
+  ]);
+  const said = "of BADGE-123456 and password=hunter2";
+  const told = "of [redacted:own-badge] and password=[redacted:password]";
+  const { host, inputs, entries } = buildHost(
+    { read: seen(said), result: JSON.stringify({ text: said }) },
+    {},
+    "observe",
+    own,
+  );
+  const body = await answerOf(call({ params: { name: "BADGE-123456" } }), host);
+  expect(inputs[0]).toContain("of [redacted:own-badge#2] and password=[redacted:password#1]");
+  expect(body.data).toEqual({
+    text: "of [redacted:own-badge#4] and password=[redacted:password#3]",
+  });
+  expect(body.redactions.rules).toEqual({ "own-badge": 2, password: 2 });
+  expect(JSON.stringify(entries)).toContain("[redacted:own-badge]");
+  expect(JSON.stringify([inputs[0]?.replace(/"params":\{.*?\}/, ""), entries])).not.toContain(
+    "123456",
+  );
+
+  const failing = buildHost({ failure: new SondeError("PACK_FAILED", said) }, {}, "observe", own);
+  expect((await answerOf(call(), failing.host)).failure?.message).toBe(told);
+  expect(JSON.stringify(failing.entries)).not.toContain("123456");
+});
+
+test("a guest's guess never has the number of a secret that was read, nor has a parameter's", async () => {
+  const guesses = ["swordfish", "hunter2"].map((guess) => `password=${guess}`).join(" ");
+  const { host, inputs } = buildHost({
+    read: seen("DB_PASSWORD=hunter2"),
+    result: JSON.stringify({ text: `password=[redacted:password#1] ${guesses}` }),
+  });
+  const body = await answerOf(call({ params: { name: "password=hunter2" } }), host);
+  expect(inputs[0]).toContain("DB_PASSWORD=[redacted:password#1]");
+  expect(body.data).toEqual({
+    text: "password=[redacted:password#1] password=[redacted:password#2] password=[redacted:password#3]",
+  });
+  const trail = new CallTrail(call(), host);
+  const read = { name: "one", what: "file /srv/password=hunter2", bytes: 0, ms: 0 };
+  trail.addRead(read, seen(""));
+  const { reads } = readAnswer(await trail.answer(Buffer.from("{}")));
+  expect(reads[0]?.what).toBe("file /srv/password=[redacted:password]");
 });
 
 test("a result is serialised once: what is measured, hashed and sent are the same bytes", async () => {
@@ -282,14 +479,14 @@ test("a result is serialised once: what is measured, hashed and sent are the sam
   };
   const serialise = vi.spyOn(JSON, "stringify");
   onTestFinished(() => serialise.mockRestore());
-  const body = await runProbe(call(), host);
+  const body = await runProbe(call(), host, lasting);
   const frame = createChannel({ side: "agent", ...session, ...ends }).seal({
     type: "result",
     body,
   });
   const texts = serialise.mock.results.map(({ value }) => String(value));
   expect(texts.filter((one) => one.includes("once, and"))).toEqual([
-    '{"text":"once, and token=[redacted:token]"}',
+    '{"text":"once, and token=[redacted:token#1]"}',
   ]);
   expect(texts.filter((one) => one.includes("looked at"))).toHaveLength(1);
   expect(frame.subarray(frame.length - body.length)).toEqual(body);
@@ -374,11 +571,32 @@ test("one call too many is refused while the others go on", async () => {
     return read(...args);
   };
   const limited = limitCalls(host, 2);
-  const run = async (asked: Call) => readAnswer(await limited(asked));
+  const run = async (asked: Call) => readAnswer(await limited.run(asked));
   const running = [run(call()), run(call())];
   const refused: ResultBody = await run(call());
   expect(refused.failure?.code).toBe("AGENT_BUSY");
   gate.resolve();
   expect((await Promise.all(running)).map(({ status }) => status)).toEqual(["ok", "ok"]);
   expect((await run(call())).status).toBe("ok");
+});
+
+test("attack 22: a cancelled call ends its reads, and its answer is recorded as cancelled", async () => {
+  const { host, entries, steps } = buildHost();
+  let ended = false;
+  const reading = Promise.withResolvers<void>();
+  host.runner.read = (_reads, _timeoutMs, _groups, _mayRetry, signal) => {
+    signal.addEventListener("abort", () => (ended = true));
+    reading.resolve();
+    return new Promise(() => undefined);
+  };
+  const calls = limitCalls(host, 2);
+  const running = calls.run(call());
+  await reading.promise;
+  calls.cancel("00000000-0000-4000-8000-000000000002");
+  expect(ended).toBe(false);
+  calls.cancel(call().callId);
+  expect(readAnswer(await running).failure?.code).toBe("CALL_CANCELLED");
+  expect(ended).toBe(true);
+  expect(steps).not.toContain("guest");
+  expect(entries.at(-1)?.record).toMatchObject({ event: "call.response", code: "CALL_CANCELLED" });
 });

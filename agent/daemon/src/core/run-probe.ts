@@ -5,20 +5,29 @@ import {
   type Failure,
   type FilledRead,
   type GuestInput,
-  type ReadOutcome,
-  type ReadTrace,
+  type RunnerOutcome,
 } from "@sonde/schemas/reads";
 import { encodeBody } from "@sonde/schemas/wire";
+import type { OwnRules } from "@sonde/scrub";
+import {
+  describeRead,
+  effectiveCapability,
+  fillReads,
+  listItems,
+  unnamedEndpoints,
+} from "@sonde/sources";
 import { type ActivePack, type CallableProbe, requireProbe } from "./active-pack.ts";
 import type { AuditLog } from "./audit-log.ts";
 import { CallTrail } from "./call-trail.ts";
-import { describeRead, effectiveCapability } from "@sonde/sources";
-import { fillReads } from "./fill-reads.ts";
+import type { ReadsDone } from "./drop-hidden-matches.ts";
+import { describeWithheld } from "./grants.ts";
 
 /** A call from an envelope that was checked. */
 export type Call = {
   callId: string;
   principal: string | null;
+  /** The hub's name for the principal; null from a hub of an earlier release. */
+  askedBy: string | null;
   probe: string;
   packDigest: Digest | null;
   policyHash: Digest | null;
@@ -33,7 +42,8 @@ export type ProbeRunner = {
     timeoutMs: number,
     groups: string[],
     mayRetry: boolean,
-  ): Promise<{ reads: Record<string, ReadOutcome>; traces: ReadTrace[] }>;
+    signal: AbortSignal,
+  ): Promise<ReadsDone>;
   run(guest: {
     packDigest: Digest;
     codePath: string;
@@ -56,6 +66,8 @@ export type ProbeRunner = {
 export type ProbePorts = {
   agentName: string;
   audit: AuditLog;
+  /** The operator's own patterns of secrets. */
+  ownRules: OwnRules;
   runner: ProbeRunner;
   /** The pack in service under that name, or the error that says why there is none. */
   findPack: (name: PackName) => ActivePack | SondeError;
@@ -84,22 +96,41 @@ const RUNNER_ANSWER_MS = 250;
  * a result the answer has a code of the error table. Every answer is audited before it
  * leaves. The caller has checked the envelope (signature, session, sequence, expiry).
  *
+ * @param signal ends the call, with its reason as the answer
  * @returns the body of the result message
  */
-export async function runProbe(call: Call, host: ProbePorts): Promise<Uint8Array> {
+export async function runProbe(
+  call: Call,
+  host: ProbePorts,
+  signal: AbortSignal,
+): Promise<Uint8Array> {
   const trail = new CallTrail(call, host);
   try {
     const { pack, probe } = checkCall(call, host);
     const reads = fillReads(pack.admitted.manifest, probe.name, call.params);
     trail.noteRequest(reads.map(describeRead));
+    for (const read of reads) requireNamed(read, pack);
 
-    const outcomes = await askRunner(reads, pack, probe, host, trail);
-    const clean = await trail.time("scrub", () => trail.scrub(outcomes));
-    const raw = await runGuest(clean as GuestInput["reads"], call, pack, probe, host, trail);
+    const outcomes = await untilAborted(signal, askRunner(reads, pack, probe, host, trail, signal));
+    const clean = await trail.time("scrub", () => trail.scrubReads(outcomes));
+    const raw = await untilAborted(signal, runGuest(clean, call, pack, probe, host, trail));
     const data = await trail.time("scrub", () => finishResult(raw, probe, trail));
     return await trail.answer(data);
   } catch (thrown) {
     return trail.refuse(thrown);
+  }
+}
+
+/** Resolves as the work does, or throws the signal's reason, which is a SondeError, when that is first. */
+async function untilAborted<T>(signal: AbortSignal, work: Promise<T>): Promise<T> {
+  const ended = Promise.withResolvers<never>();
+  const end = (): void => ended.reject(signal.reason as SondeError);
+  if (signal.aborted) end();
+  signal.addEventListener("abort", end, { once: true });
+  try {
+    return await Promise.race([work, ended.promise]);
+  } finally {
+    signal.removeEventListener("abort", end);
   }
 }
 
@@ -128,6 +159,17 @@ function checkCall(call: Call, host: ProbePorts): { pack: ActivePack; probe: Cal
   return { pack, probe };
 }
 
+/** A caller may choose among the endpoints that somebody named on this host, and no other. */
+function requireNamed(read: FilledRead, { grant, program, admitted }: ActivePack): void {
+  const [endpoint] = unnamedEndpoints(read, grant.endpoints);
+  if (endpoint === undefined) return;
+  const named = grant.endpoints?.join(", ").slice(0, 1000) ?? "none so far";
+  throw new SondeError(
+    "READ_NOT_GRANTED",
+    `${read.name}: expected an endpoint that was named on this host (${named}), got ${endpoint}; run: ${program} approve ${admitted.name} --endpoint HOST:PORT`,
+  );
+}
+
 /**
  * Performs the declared reads and returns their outcomes by name. A failed read ends the
  * call unless it is optional.
@@ -138,17 +180,23 @@ async function askRunner(
   probe: CallableProbe,
   host: ProbePorts,
   trail: CallTrail,
-): Promise<Record<string, ReadOutcome>> {
+  signal: AbortSignal,
+): Promise<Record<string, RunnerOutcome>> {
   if (reads.length === 0) return {};
   const { manifest } = pack.admitted;
-  const { groups } = manifest.requires;
+  const { groups } = pack;
   const mayRetry = effectiveCapability(manifest, probe.name) === "observe";
   const reply = await trail.time("reads", () =>
-    host.within(trail.timeLeft(), host.runner.read(reads, workTime(trail), groups, mayRetry)),
+    host.within(
+      trail.timeLeft(),
+      host.runner.read(reads, workTime(trail), groups, mayRetry, signal),
+    ),
   );
   trail.timeLeft();
-  const outcomes = new Map(Object.entries(reply.reads));
-  const traces = new Map(reply.traces.map((trace) => [trace.name, trace]));
+  // Before anything of the outcomes is noted, since the notes are told too.
+  const seen = await trail.time("scrub", () => trail.dropHiddenMatches(reads, reply));
+  const outcomes = new Map(Object.entries(seen.reads));
+  const traces = new Map(seen.traces.map((trace) => [trace.name, trace]));
   const named = reads.map((read) => {
     const outcome = outcomes.get(read.name);
     if (outcome === undefined) {
@@ -163,10 +211,18 @@ async function askRunner(
   for (const [name, outcome] of named) {
     const optional = probe.manifest.reads[name]?.optional === true;
     if (!outcome.ok && !optional) {
-      throw new SondeError(outcome.failure.code, `${name}: ${outcome.failure.message}`);
+      const { code, message } = outcome.failure;
+      throw new SondeError(code, `${name}: ${message}${describeLackedGroups(code, pack)}`);
     }
   }
   return Object.fromEntries(named);
+}
+
+/** A read that the kernel refuses may need a group that was withheld. */
+function describeLackedGroups(code: Failure["code"], pack: ActivePack): string {
+  if (code !== "PERMISSION_NEEDED" || pack.withheldGroups.length === 0) return "";
+  const items = listItems({ groups: pack.withheldGroups });
+  return `; ${describeWithheld(pack.program, pack.admitted.name, items)}`;
 }
 
 async function runGuest(

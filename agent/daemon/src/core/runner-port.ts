@@ -1,4 +1,5 @@
 import type { Digest } from "@sonde/schemas/names";
+import type { ProcessRights } from "@sonde/schemas/wire";
 import type { ProbeRunner } from "./run-probe.ts";
 
 /** The agent's view of its runners; edge/runner-link connects it to their processes. */
@@ -13,6 +14,9 @@ export type RunnerPort = ProbeRunner & {
     uid: number;
     groups: readonly string[];
     confinement: string;
+    rights: ProcessRights;
   }[];
-  close(): Promise<void>;
+  /** Calls `listener` after the runners have changed. The last listener counts. */
+  onChange(listener: () => void): void;
+  close(): void;
 };

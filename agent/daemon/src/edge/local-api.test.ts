@@ -17,6 +17,9 @@ const handlers: LocalHandlers = {
     throw new Error("at /secret/path");
   },
   packs: () => packs,
+  acceptHub: () => {
+    throw new Error("nobody asks");
+  },
   explain: (name) => {
     throw new SondeError("NOT_FOUND", `no ${name}`);
   },

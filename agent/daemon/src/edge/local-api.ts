@@ -12,6 +12,7 @@ export type LocalHandlers = {
   /** @throws SondeError NOT_FOUND */
   explain: (name: PackName) => PackExplanation;
   reload: () => AgentPacks;
+  acceptHub: () => AgentStatus;
 };
 
 export type LocalApi = { close(): Promise<void> };
@@ -81,6 +82,7 @@ function route(method: string, url: string, handlers: LocalHandlers): object {
   if (method === "GET" && url === "/packs") return handlers.packs();
   if (method === "GET" && pack !== undefined) return handlers.explain(pack);
   if (method === "POST" && url === "/reload") return handlers.reload();
+  if (method === "POST" && url === "/accept-hub") return handlers.acceptHub();
   throw new SondeError("NOT_FOUND", "expected one of the routes of the agent's local API");
 }
 

@@ -1,5 +1,6 @@
 import { createHash } from "node:crypto";
 import { readFileSync } from "node:fs";
+import { ScrubSettings } from "@sonde/schemas/agent";
 import { SondeError } from "@sonde/schemas/errors";
 import { AgentName, Capability, type Digest } from "@sonde/schemas/names";
 import { buildParser, parseJson } from "@sonde/schemas/parse";
@@ -7,7 +8,7 @@ import { type Static, Type } from "typebox";
 
 const AbsolutePath = Type.String({ pattern: "^/", maxLength: 400 });
 
-/** The agent's configuration file. It has no defaults, and unknown keys are refused. */
+/** The agent's configuration file. Unknown keys are refused. */
 export const AgentConfig = Type.Object(
   {
     /** The agent's own files: identity, audit log, packs, socket. */
@@ -18,9 +19,46 @@ export const AgentConfig = Type.Object(
     trustPolicyPath: AbsolutePath,
     /** The program that fetches and verifies an archive. */
     admitPath: AbsolutePath,
-    runnerSocketPath: AbsolutePath,
+    /** Where each runner listens, and the groups that it is in. */
+    runners: Type.Array(
+      Type.Object(
+        { socketPath: AbsolutePath, groups: Type.Array(Type.String({ maxLength: 64 })) },
+        { additionalProperties: false },
+      ),
+      { maxItems: 64 },
+    ),
+    /**
+     * A folder of sockets that start runners, each named after its groups: `no-groups.sock`,
+     * `docker.sock`, `adm:docker.sock`.
+     */
+    runnerSockets: Type.Optional(AbsolutePath),
+    /** Seconds after its last question until such a runner may end; 600 by default. */
+    runnerRestSeconds: Type.Optional(Type.Integer({ minimum: 1, maximum: 86_400 })),
     /** The ceiling: no probe above it runs here, whatever a hub or a pack says. */
     maxCapability: Capability,
+    /**
+     * Commands and requests that only look on this host, as `sonde agent explain` lists them:
+     * `socket /run/supervisor.sock GET /status`.
+     */
+    alsoReadOnly: Type.Optional(
+      Type.Array(Type.String({ pattern: "^(command|socket) .", maxLength: 620 }), {
+        maxItems: 200,
+      }),
+    ),
+    /** What leaves this host as a marker beside what the built-in rules know. */
+    scrub: Type.Optional(ScrubSettings),
+    /** How much of the audit log is kept; what is beyond either limit is dropped, oldest first. */
+    audit: Type.Optional(
+      Type.Object(
+        {
+          /** 400 when it is left out. */
+          keepDays: Type.Optional(Type.Integer({ minimum: 1, maximum: 36_500 })),
+          /** 1 GiB when it is left out. */
+          maxBytes: Type.Optional(Type.Integer({ minimum: 16 * 2 ** 20, maximum: 2 ** 40 })),
+        },
+        { additionalProperties: false },
+      ),
+    ),
     /** Replaces the name given at enrolment. */
     agentName: Type.Optional(AgentName),
     /**
@@ -34,6 +72,9 @@ export const AgentConfig = Type.Object(
   { additionalProperties: false },
 );
 export type AgentConfig = Static<typeof AgentConfig>;
+
+/** What a running agent takes over from its configuration file. */
+export const LIVE_SETTINGS = ["alsoReadOnly", "audit", "maxCapability", "scrub", "trustPolicyPath"];
 
 const parseAgentConfig = buildParser(AgentConfig, "the agent's configuration", "CONFIG_INVALID");
 

@@ -4,7 +4,7 @@ import { createAuditLog } from "../core/audit-log.ts";
 import { openAuditSegments } from "../edge/store/audit-segments.ts";
 import { buildRecord } from "./audit-record.ts";
 
-const segments = openAuditSegments(process.argv[2] as string, 16 * 1024);
+const segments = openAuditSegments(process.argv[2] as string, { bytes: 16 * 1024, ms: Infinity });
 const log = createAuditLog(segments, segments.head);
 process.stdout.write("open\n");
 for (;;) {

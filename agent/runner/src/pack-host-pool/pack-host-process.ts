@@ -1,19 +1,19 @@
-import { readFileSync } from "node:fs";
-import { killGroup } from "../powers/kill-group.ts";
+import { residentBytes } from "@sonde/privileges";
 import { type Frame, FrameReader, encodeStreamFrame } from "@sonde/schemas/wire";
 import {
   type PackHostAnswer,
+  type PackHostNews,
   type PackHostRequest,
   REPLY_LIMITS,
   parsePackHostReply,
 } from "../pack-host/pack-host-protocol.ts";
-import type { PackHostLauncher, PackHostChild } from "./pack-host-launcher.ts";
+import type { StartedPackHost } from "./pack-host-launcher.ts";
 
 export type GuestCall = { probeName: string; input: Buffer; timeoutMs: number };
 
 /**
- * `lost` means that the host ended before the call began, so the call may be retried on
- * another host.
+ * `lost` says that the host ended without an answer. A guest is a pure function, so the call may be
+ * tried again on another host.
  */
 export type GuestOutcome = PackHostAnswer | { lost: string };
 
@@ -24,25 +24,25 @@ const START_MS = 10_000;
  */
 const GRACE_MS = 500;
 const WATCH_MS = 20;
-const PAGE_BYTES = 4096;
 /** Memory besides the isolate: Node itself, the bundle and the largest input frame. */
 const BASE_MB = 256;
 const MAX_STDERR = 2000;
 
-type Pending = { id: number; hasBegun: boolean; settle(outcome: GuestOutcome): void };
+type Ready = Extract<PackHostNews, { op: "ready" }>;
+type Pending = { id: number; settle(outcome: GuestOutcome): void };
 
 /**
  * One pack host: a process with one isolate. The caller runs one call at a time. The
- * whole process group is killed when a call overruns its deadline or the process its
+ * pack host is killed when a call overruns its deadline or the process its
  * memory limit, because `isolated-vm` guarantees neither. A host that ended is never
  * restarted.
  */
 export class PackHostProcess {
-  readonly #process: PackHostChild;
-  readonly #ready: Promise<boolean>;
+  readonly #process: StartedPackHost;
+  readonly #ready: Promise<Ready | null>;
   readonly #maxBytes: number;
   readonly #onEnd: () => void;
-  #setReady: (isReady: boolean) => void = () => undefined;
+  #setReady: (ready: Ready | null) => void = () => undefined;
   #pending: Pending | null = null;
   #calls = 0;
   #nodePid: number | null = null;
@@ -51,10 +51,10 @@ export class PackHostProcess {
   /** Why the runner ended the host; null when it ended by itself. */
   #verdict: PackHostAnswer | null = null;
 
-  constructor(launcher: PackHostLauncher, code: Buffer, memoryMb: number, onEnd: () => void) {
+  constructor(started: StartedPackHost, code: Buffer, memoryMb: number, onEnd: () => void) {
     this.#maxBytes = (BASE_MB + 2 * memoryMb) * 1024 * 1024;
     this.#onEnd = onEnd;
-    this.#process = launcher.start();
+    this.#process = started;
     this.#ready = new Promise((resolve) => {
       this.#setReady = resolve;
     });
@@ -74,11 +74,11 @@ export class PackHostProcess {
   }
 
   async run({ probeName, input, timeoutMs }: GuestCall): Promise<GuestOutcome> {
-    if (!(await this.#ready)) return { lost: "the pack host did not start" };
+    if ((await this.#ready) === null) return { lost: "the pack's process could not be started" };
     const id = ++this.#calls;
     const watch = this.#watch(timeoutMs);
     const outcome = await new Promise<GuestOutcome>((settle) => {
-      this.#pending = { id, hasBegun: false, settle };
+      this.#pending = { id, settle };
       if (this.#hasEnded) this.#settlePending();
       else this.#send({ op: "run", id, probeName, timeoutMs }, input);
     });
@@ -91,18 +91,15 @@ export class PackHostProcess {
   kill(verdict: PackHostAnswer | null = null): void {
     this.#verdict ??= verdict;
     this.#hasEnded = true;
-    this.#setReady(false);
-    const { child } = this.#process;
-    // Once an exit code is set, the process id may belong to another process.
-    if (child.exitCode === null && child.signalCode === null) killGroup(child);
-    child.stdin?.destroy();
+    this.#setReady(null);
+    this.#process.kill();
   }
 
   #listen(): void {
-    const { child, nodePid } = this.#process;
-    void this.#learnNodePid(nodePid);
+    const { input, output, stderr, nodePid, ended } = this.#process;
+    void this.#learnNodePid(nodePid ?? this.#ready.then((ready) => ready?.pid ?? null));
     const reader = new FrameReader((frame) => this.#onReply(frame), REPLY_LIMITS);
-    child.stdout?.on("data", (chunk: Buffer) => {
+    output.on("data", (chunk: Buffer) => {
       try {
         reader.push(chunk);
       } catch {
@@ -110,16 +107,15 @@ export class PackHostProcess {
         this.kill(fail("PACK_CRASHED", "the pack's process did not keep to the protocol"));
       }
     });
-    child.stderr?.on("data", (chunk: Buffer) => {
+    stderr?.on("data", (chunk: Buffer) => {
       this.#stderr = (this.#stderr + chunk.toString("utf8")).slice(-MAX_STDERR);
     });
     // EPIPE means that the process is ending.
-    child.stdin?.on("error", () => this.kill());
-    child.on("error", () => this.#end());
-    child.on("exit", () => this.#end());
+    input.on("error", () => this.kill());
+    void ended.then(() => this.#end());
   }
 
-  async #learnNodePid(nodePid: PackHostChild["nodePid"]): Promise<void> {
+  async #learnNodePid(nodePid: Promise<number | null>): Promise<void> {
     try {
       this.#nodePid = await nodePid;
     } catch {
@@ -131,21 +127,18 @@ export class PackHostProcess {
 
   #onReply(frame: Frame): void {
     const reply = parsePackHostReply(frame);
-    if (reply.op === "ready") return this.#setReady(true);
+    // Of a later one the pack may be the author; only the first counts.
+    if (reply.op === "ready") return this.#setReady(reply);
     const pending = this.#pending;
     // The reply belongs to a call that has already ended.
     if (pending === null || pending.id !== reply.id) return;
-    if (reply.op === "begun") {
-      pending.hasBegun = true;
-      return;
-    }
     this.#pending = null;
     pending.settle(reply.answer);
   }
 
   #end(): void {
     this.#hasEnded = true;
-    this.#setReady(false);
+    this.#setReady(null);
     this.#settlePending();
     this.#onEnd();
   }
@@ -155,8 +148,7 @@ export class PackHostProcess {
     this.#pending = null;
     if (pending === null) return;
     if (this.#verdict !== null) return pending.settle(this.#verdict);
-    if (!pending.hasBegun) return pending.settle({ lost: "the pack host ended" });
-    pending.settle(fail("PACK_CRASHED", "the pack's code crashed its process"));
+    pending.settle({ lost: "the pack's process ended without an answer" });
   }
 
   #watch(timeoutMs: number): { stop(): void } {
@@ -177,20 +169,8 @@ export class PackHostProcess {
   }
 
   #send(request: PackHostRequest, body: Buffer): void {
-    const { stdin } = this.#process.child;
-    if (stdin?.writable) stdin.write(encodeStreamFrame(request, body));
-  }
-}
-
-/** Resident memory in bytes. The second field of `/proc/<pid>/statm` counts pages. */
-function residentBytes(pid: number | null): number {
-  if (pid === null) return 0;
-  try {
-    const [, pages] = readFileSync(`/proc/${pid}/statm`, "latin1").split(" ");
-    return Number(pages) * PAGE_BYTES;
-  } catch {
-    // The process has just ended; its `exit` event handles that.
-    return 0;
+    const { input } = this.#process;
+    if (input.writable) input.write(encodeStreamFrame(request, body));
   }
 }
 

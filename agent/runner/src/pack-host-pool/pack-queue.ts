@@ -10,8 +10,8 @@ export type QueueLimits = { maxWaiting: number; maxWaitMs: number; idleMs: numbe
 
 /**
  * Runs the calls of one pack one at a time, on one host. The host is started on first
- * use, kept warm, ended when idle and replaced after a crash. A crash fails the call that
- * was running. A call that had not begun is retried once on a new host.
+ * use, kept warm, ended when idle and replaced after a crash. The call that was running then is
+ * tried once more on a new host: it need not be what crashed the first.
  */
 export class PackQueue {
   readonly #launcher: PackHostLauncher;
@@ -61,19 +61,21 @@ export class PackQueue {
     if (performance.now() - joined > this.#limits.maxWaitMs) {
       return fail("AGENT_BUSY", "the calls before this one took too long");
     }
+    let lost = "";
     try {
       for (let attempt = 0; attempt < 2 && !this.#isClosed; attempt++) {
         const host = await this.#liveHost(request);
         const outcome = await host.run(request);
         if ("ok" in outcome) return outcome;
-        this.#log("pack-host-lost", `${outcome.lost} ${host.lastWords}`.trim());
+        lost = outcome.lost;
+        this.#log("pack-host-lost", `${lost} ${host.lastWords}`.trim());
       }
     } catch (error) {
       const { code, message } = toSondeError(error);
       return fail(code, message);
     }
     if (this.#isClosed) return fail("PACK_NOT_ACTIVE", "the pack was withdrawn");
-    return fail("PACK_CRASHED", "the pack's process could not be started");
+    return fail("PACK_CRASHED", lost);
   }
 
   async #liveHost(request: RunRequest): Promise<PackHostProcess> {
@@ -82,8 +84,13 @@ export class PackQueue {
       throw new SondeError("DIGEST_MISMATCH", "one pack digest came with two digests of its code");
     }
     const code = await readCode(request.codePath, request.codeSha256);
-    if (this.#isClosed) throw new SondeError("PACK_NOT_ACTIVE", "the pack was withdrawn");
-    const host = new PackHostProcess(this.#launcher, code, request.memoryMb, () => {
+    if (this.#isClosed) throw withdrawn();
+    const started = await this.#launcher.start();
+    if (this.#isClosed) {
+      started.kill();
+      throw withdrawn();
+    }
+    const host = new PackHostProcess(started, code, request.memoryMb, () => {
       if (host.lastWords !== "") this.#log("pack-host-ended", host.lastWords);
     });
     this.#host = host;
@@ -96,6 +103,10 @@ export class PackQueue {
     this.#idle = setTimeout(() => this.#host?.kill(), this.#limits.idleMs);
     this.#idle.unref();
   }
+}
+
+function withdrawn(): SondeError {
+  return new SondeError("PACK_NOT_ACTIVE", "the pack was withdrawn");
 }
 
 function fail(code: Failure["code"], message: string): PackHostAnswer {

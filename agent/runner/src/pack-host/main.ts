@@ -1,4 +1,5 @@
-// The pack host program: a runner's child that holds one pack's isolate and nothing else.
+// The pack host program: holds one pack's isolate and nothing else. Its standard input and output are
+// its runner's: pipes, or one connection.
 import { serveGuest } from "./serve-guest.ts";
 
 // A pack host must not outlive its runner. SIGKILL, because `process.exit` would wait for

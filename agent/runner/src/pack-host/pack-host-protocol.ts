@@ -12,9 +12,8 @@ export type PackHostRequest =
   | { op: "run"; id: number; probeName: string; timeoutMs: number };
 
 export type PackHostReply =
-  | { op: "ready" }
-  /** Sent before the guest runs. A call without it may be retried on another host. */
-  | { op: "begun"; id: number }
+  /** Said before any of the pack has run. `pid` is the one that the pack host sees. */
+  | { op: "ready"; pid: number }
   /** Body, if there is no failure: the guest's result as JSON. */
   | { op: "done"; id: number; failure?: Failure };
 
@@ -30,19 +29,18 @@ const CODES = new Set<unknown>(["PACK_FAILED", "PACK_TIMEOUT", "PACK_CRASHED"]);
 const MAX_MESSAGE = 2000;
 
 export type PackHostNews =
-  | Exclude<PackHostReply, { op: "done" }>
+  | { op: "ready"; pid: number | null }
   | { op: "done"; id: number; answer: PackHostAnswer };
 
 /** @throws SondeError PACK_CRASHED when the frame is none of the replies above */
 export function parsePackHostReply({ head, body }: Frame): PackHostNews {
   const reply = fieldsOf(head);
-  const { id } = reply;
+  const { id, pid } = reply;
   if (reply["op"] === "done" && typeof id === "number") {
     return { op: "done", id, answer: parseAnswer(reply["failure"], body) };
   }
   if (body.length > 0) throw misfit();
-  if (reply["op"] === "ready") return { op: "ready" };
-  if (reply["op"] === "begun" && typeof id === "number") return { op: "begun", id };
+  if (reply["op"] === "ready") return { op: "ready", pid: typeof pid === "number" ? pid : null };
   throw misfit();
 }
 

@@ -9,7 +9,7 @@ import {
 
 /**
  * Serves one guest over a pair of streams: `load` once, then one `run` at a time. The
- * runner is this process's parent and is trusted.
+ * runner at their other end is trusted.
  */
 export function serveGuest(input: Readable, output: Writable): void {
   let guest: Guest | undefined;
@@ -23,10 +23,9 @@ export function serveGuest(input: Readable, output: Writable): void {
     const text = body.toString("utf8");
     if (request.op === "load") {
       guest = await createGuest({ code: text, memoryMb: request.memoryMb });
-      return reply({ op: "ready" });
+      return reply({ op: "ready", pid: process.pid });
     }
     const { id, probeName, timeoutMs } = request;
-    reply({ op: "begun", id });
     const outcome = await guest?.run(probeName, text, timeoutMs);
     if (outcome === undefined) throw new Error("expected a load request first");
     if (!outcome.ok) return reply({ op: "done", id, failure: outcome.failure });

@@ -2,14 +2,17 @@ import { setImmediate } from "node:timers/promises";
 import { SondeError } from "@sonde/schemas/errors";
 import { type Failure } from "@sonde/schemas/reads";
 import { filledWith, renderTemplate } from "@sonde/sources";
-import type { FileCalls } from "./file-calls.ts";
+import { REACH_AFTER, cutText } from "./cut-text.ts";
+import { callsFor, type FileCalls } from "./file-calls.ts";
+import { areProcessesHidden } from "./hidden-processes.ts";
+import { listNames } from "./list-names.ts";
 import { type Found, join, openFound, openProcessFile, withPath, withPathIn } from "./open-path.ts";
-import type { Power } from "./power.ts";
-import { type Bytes, readBytes } from "./read-bytes.ts";
+import type { Look, Power } from "./power.ts";
+import { readBytes } from "./read-bytes.ts";
 import { readFailure } from "./read-failure.ts";
 
 type Entry = { name: string; text?: string; failure?: Failure };
-type List = { entries: Entry[]; bytes: number; truncated: boolean };
+type List = Pick<Look<"directory">, "bytes" | "truncated" | "margins"> & { entries: Entry[] };
 
 /** Cap per entry's file. Such files are small, for example `/proc/<pid>/stat`. */
 const MAX_CHILD_BYTES = 65_536;
@@ -20,14 +23,15 @@ const TURN = 256;
 /**
  * Lists a directory in a stable order and, with `child`, reads that file of each entry.
  * An entry that has vanished or lacks the file is left out. An entry that may not be read
- * keeps its name and gets the reason.
+ * keeps its name and gets the reason. Processes that the kernel does not list are mentioned.
  */
 export const readDirectory: Power<"directory"> = async (source, values, context) => {
   const path = renderTemplate(source.path, filledWith(values));
   return withPath(path, "directory", context.denyPaths, async (directory) => {
-    const all = await listNames(directory, source.names);
+    const all = await listWanted(directory, source.names);
     const names = all.slice(0, source.maxEntries);
-    const list: List = { entries: [], bytes: 0, truncated: all.length > names.length };
+    const truncated = all.length > names.length;
+    const list: List = { entries: [], bytes: 0, truncated, margins: {} };
     for (const [index, name] of names.entries()) {
       if (index % TURN === TURN - 1) await setImmediate();
       if (context.signal.aborted) throw new SondeError("READ_TIMEOUT", `${path} took too long`);
@@ -38,18 +42,16 @@ export const readDirectory: Power<"directory"> = async (source, values, context)
       }
       await addEntry(list, directory, name, source.child, left, context.denyPaths);
     }
-    return { data: { entries: list.entries }, truncated: list.truncated, bytes: list.bytes };
+    const { entries, ...rest } = list;
+    const othersHidden = path === "/proc" && areProcessesHidden();
+    return { data: { entries, ...(othersHidden ? { othersHidden } : {}) }, ...rest };
   });
 };
 
-async function listNames(directory: Found, which: "all" | "numeric"): Promise<string[]> {
-  try {
-    const names = await directory.calls.list(`/proc/self/fd/${directory.fd}`);
-    if (which === "all") return names.sort();
-    return names.filter((name) => /^[0-9]{1,15}$/.test(name)).sort((a, b) => Number(a) - Number(b));
-  } catch (error) {
-    throw readFailure(error, directory.path, await directory.calls.stat(directory.fd));
-  }
+async function listWanted(directory: Found, which: "all" | "numeric"): Promise<string[]> {
+  const names = await listNames(directory);
+  if (which === "all") return names;
+  return names.filter((name) => /^[0-9]{1,15}$/.test(name)).sort((a, b) => Number(a) - Number(b));
 }
 
 async function addEntry(
@@ -65,9 +67,11 @@ async function addEntry(
     if (child !== undefined) {
       const limit = Math.min(maxBytes, MAX_CHILD_BYTES);
       const read = await readChild(directory, `${name}/${child}`, limit, denyPaths);
-      entry.text = read.bytes.toString("utf8");
-      list.bytes += read.bytes.length;
-      list.truncated ||= read.truncated;
+      const { text, margin, bytes } = cutText(read, 0, limit);
+      entry.text = text;
+      list.bytes += bytes;
+      list.truncated ||= read.length > limit;
+      if (margin !== undefined) list.margins[String(list.entries.length)] = margin;
     }
   } catch (error) {
     const failure = readFailure(error, join(directory.path, `${name}/${child ?? ""}`));
@@ -83,19 +87,21 @@ async function readChild(
   relative: string,
   maxBytes: number,
   denyPaths: string[],
-): Promise<Bytes> {
+): Promise<Buffer> {
   if (directory.path === "/proc" && /^[0-9]/.test(relative)) {
-    const fd = await openProcessFile(directory, relative, denyPaths);
-    return readAndClose(directory.calls, fd, maxBytes);
+    const proc = { ...directory, calls: callsFor(join(directory.path, relative)) };
+    const fd = await openProcessFile(proc, relative, denyPaths);
+    return readAndClose(proc.calls, fd, maxBytes);
   }
   return withPathIn(directory, relative, "file", denyPaths, async (found) =>
     readAndClose(found.calls, await openFound(found, found.path), maxBytes),
   );
 }
 
-async function readAndClose(calls: FileCalls, fd: number, maxBytes: number): Promise<Bytes> {
+/** Reads beyond `maxBytes` what the scrubber needs to know of a cut text. */
+async function readAndClose(calls: FileCalls, fd: number, maxBytes: number): Promise<Buffer> {
   try {
-    return await readBytes(calls, fd, maxBytes);
+    return await readBytes(calls, fd, maxBytes + REACH_AFTER);
   } finally {
     await calls.close(fd);
   }

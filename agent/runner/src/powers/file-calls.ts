@@ -46,11 +46,14 @@ const onThreads: FileCalls = {
  * Chooses the calls for a path. The kernel answers `/proc` from memory, and a thousand
  * small files take 20 ms inline against 200 ms on threads (measured). Everything else may
  * be a disk, a network mount or a driver that never answers. That includes a mount over a
- * part of `/proc` (lxcfs is FUSE, binfmt_misc automounts).
+ * part of `/proc` (lxcfs is FUSE, binfmt_misc automounts), and `cmdline`, which lies in the
+ * memory of its process: reading it waits while the kernel holds the map of that memory.
  */
 export function callsFor(path: string): FileCalls {
   const isKernelMemory =
-    (path === "/proc" || path.startsWith("/proc/")) && !path.startsWith("/proc/fs/");
+    (path === "/proc" || path.startsWith("/proc/")) &&
+    !path.startsWith("/proc/fs/") &&
+    !path.endsWith("/cmdline");
   return isKernelMemory && !isLaidOver(path) ? inline : onThreads;
 }
 

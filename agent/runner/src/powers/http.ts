@@ -1,6 +1,7 @@
 import { type ClientRequest, type IncomingMessage, request } from "node:http";
 import { SondeError } from "@sonde/schemas/errors";
 import { filledWith, renderRequestTarget } from "@sonde/sources";
+import { REACH_AFTER, cutText } from "./cut-text.ts";
 import { type Found, withPath } from "./open-path.ts";
 import type { Look, Power } from "./power.ts";
 import { errnoOf, permissionNeeded } from "./read-failure.ts";
@@ -62,18 +63,17 @@ function refuseStatus(response: IncomingMessage, target: string, socket: string)
 
 async function readBody(response: IncomingMessage, maxBytes: number): Promise<Look<"http">> {
   const chunks: Buffer[] = [];
-  let bytes = 0;
-  let truncated = false;
+  let length = 0;
   for await (const chunk of response as AsyncIterable<Buffer>) {
-    const kept = chunk.subarray(0, maxBytes - bytes);
+    const kept = chunk.subarray(0, maxBytes + REACH_AFTER - length);
     chunks.push(kept);
-    bytes += kept.length;
-    truncated = kept.length < chunk.length;
+    length += kept.length;
     // Leaving the loop destroys the response and closes the connection.
-    if (truncated) break;
+    if (kept.length < chunk.length) break;
   }
-  const body = Buffer.concat(chunks).toString("utf8");
-  return { data: { status: response.statusCode ?? 0, body }, truncated, bytes };
+  const { text: body, margin, bytes } = cutText(Buffer.concat(chunks), 0, maxBytes);
+  const data = { status: response.statusCode ?? 0, body };
+  return { data, truncated: length > maxBytes, bytes, margins: { body: margin } };
 }
 
 async function requestFailure(

@@ -67,3 +67,34 @@ test("a refused read names the path and the group that may read it", () => {
     '{"name":"closed","failure":{"code":"PERMISSION_NEEDED"',
   );
 });
+
+test("a journal that may be read in part only is a missing right, not an empty journal", async () => {
+  const check = await workshop.bundle(
+    "journal",
+    `import { requireWholeJournal } from "./agent/runner/src/powers/journal.ts";
+     for (const folder of JSON.parse(process.argv[2])) {
+       try { requireWholeJournal([folder]); console.log("whole"); }
+       catch (error) { console.log(error.code); }
+     }`,
+  );
+  const at = (name: string) => join(workshop.folder, name);
+  const closed = isRoot ? 0o640 : 0;
+  const write = (machine: string, name: string, mode: number): void => {
+    mkdirSync(at(machine), { recursive: true });
+    writeFileSync(at(`${machine}/${name}`), "");
+    chmodSync(at(`${machine}/${name}`), mode);
+  };
+  write("whole/m", "system.journal", 0o644);
+  write("foreign/m", "user-1000.journal", closed);
+  write("part/m", "user-1000.journal", 0o644);
+  write("part/m", "system.journal", closed);
+  write("archived/m", "system.journal", 0o644);
+  write("archived/m", "system@1-2.journal", closed);
+  const folders = ["none", "foreign", "whole", "part", "archived", "closed"].map(at);
+  const [command, ...argv] = workshop.unprivileged([check, JSON.stringify(folders)]);
+  const { stdout } = spawnSync(command ?? "", argv, { encoding: "utf8" });
+  expect(stdout.trim().split("\n")).toEqual([
+    ...["SOURCE_NOT_FOUND", "SOURCE_NOT_FOUND", "whole"],
+    ...["PERMISSION_NEEDED", "PERMISSION_NEEDED", "PERMISSION_NEEDED"],
+  ]);
+});

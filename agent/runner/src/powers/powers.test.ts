@@ -15,9 +15,15 @@ import { createServer } from "node:http";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { Source } from "@sonde/schemas/manifest";
-import { type FilledRead, type ReadOutcome, parseReadOutcomes } from "@sonde/schemas/reads";
+import {
+  type FilledRead,
+  type RunnerOutcome,
+  type RunnerSample,
+  parseRunnerOutcomes,
+} from "@sonde/schemas/reads";
 import { afterAll, beforeAll, describe, expect, onTestFinished, test, vi } from "vitest";
 import { encodeStreamFrame } from "@sonde/schemas/wire";
+import { callsFor } from "./file-calls.ts";
 import { performReads } from "./powers.ts";
 import { findTrustedCommand } from "./trusted-command.ts";
 
@@ -39,21 +45,21 @@ async function read(source: Source, values: FilledRead["values"] = {}, timeoutMs
     denyPaths: [denied],
     onOverdue: (_, what) => overdue.push(what),
   });
-  const outcome = outcomesOf(performed)["it"] as ReadOutcome;
+  const outcome = outcomesOf(performed)["it"] as RunnerOutcome;
   return { outcome, trace: performed.traces[0], overdue };
 }
 
 const outcomesOf = ({ outcomes }: { outcomes: Buffer }) =>
-  parseReadOutcomes(JSON.parse(outcomes.toString("utf8")));
+  parseRunnerOutcomes(JSON.parse(outcomes.toString("utf8")));
 
 const readPath = (path: string, more: { maxBytes?: number; tailBytes?: number } = {}) =>
   read({ kind: "file", path, ...limits, ...more });
 
-const codeOf = (outcome: ReadOutcome): string => (outcome.ok ? "ok" : outcome.failure.code);
+const codeOf = (outcome: RunnerOutcome): string => (outcome.ok ? "ok" : outcome.failure.code);
 
-function sampleOf(outcome: ReadOutcome) {
+function sampleOf(outcome: RunnerOutcome) {
   if (!outcome.ok) throw new Error(JSON.stringify(outcome.failure));
-  return outcome.samples[0] as { truncated: boolean; at: number; data: Record<string, unknown> };
+  return outcome.samples[0] as Omit<RunnerSample, "data"> & { data: Record<string, unknown> };
 }
 
 describe("one request", () => {
@@ -113,7 +119,7 @@ describe("file", () => {
     });
   });
 
-  test("a tail begins with a whole line, if there is one", async () => {
+  test("a tail begins with a whole line, or is empty and says so", async () => {
     const path = join(folder, "lines");
     writeFileSync(path, "first\nsecond\nthird\n");
     const texts = [];
@@ -123,19 +129,36 @@ describe("file", () => {
     const two = "second\nthird\n";
     const all = `first\n${two}`;
     const third = "third\n";
-    expect(texts).toEqual(["rd\n", third, third, third, two, two, two, all, all]);
+    expect(texts).toEqual(["", third, third, third, two, two, two, all, all]);
   });
 
-  test("a tail begins at a whole character", async () => {
-    const path = join(folder, "tail");
+  test("a cut text ends with a whole character", async () => {
+    const path = join(folder, "characters");
     writeFileSync(path, "aé€z");
     const texts = [];
-    for (let tailBytes = 1; tailBytes <= 7; tailBytes++) {
-      texts.push(sampleOf((await readPath(path, { tailBytes })).outcome).data["text"]);
+    for (let maxBytes = 1; maxBytes <= 7; maxBytes++) {
+      texts.push(sampleOf((await readPath(path, { maxBytes })).outcome).data["text"]);
     }
-    expect(texts).toEqual(["z", "z", "z", "€z", "€z", "é€z", "aé€z"]);
-    const cut = sampleOf((await readPath(path, { tailBytes: 4, maxBytes: 1 })).outcome);
-    expect(cut).toMatchObject({ truncated: true, data: { text: "z" } });
+    expect(texts).toEqual(["a", "a", "aé", "aé", "aé", "aé€", "aé€z"]);
+  });
+
+  // Attack 53: the scrubber has to know what a window was cut from.
+  test("a cut text comes with what stands around it, so far as a secret may reach", async () => {
+    const path = join(folder, "around");
+    const lines = Array.from({ length: 30_000 }, (_, index) => `line ${index}\n`).join("");
+    writeFileSync(path, lines);
+    const tail = sampleOf((await readPath(path, { tailBytes: 100, maxBytes: 1000 })).outcome);
+    const { text } = tail.data as { text: string };
+    const { before = "", after } = tail.margins?.["text"] ?? {};
+    expect(lines.endsWith(before + text)).toBe(true);
+    expect([before.length > 65_000, before.length < 66_000, after]).toEqual([true, true, ""]);
+    const start = sampleOf((await readPath(path, { maxBytes: 100 })).outcome);
+    const margin = start.margins?.["text"];
+    expect(margin?.before).toBe("");
+    expect(lines.slice(100).startsWith(margin?.after ?? "-")).toBe(true);
+    expect(margin?.after.length).toBe(16_384);
+    const whole = sampleOf((await readPath("/proc/version")).outcome);
+    expect(whole.margins).toEqual({});
   });
 
   // Attack 51.
@@ -327,6 +350,19 @@ describe("directory", () => {
     expect(JSON.stringify(small.data).length).toBeLessThan(700);
   });
 
+  test("the cut file of an entry comes with what stands after it", async () => {
+    const list = join(folder, "long");
+    for (const name of ["a", "b", "c"]) mkdirSync(join(list, name), { recursive: true });
+    writeFileSync(join(list, "b", "v"), "short");
+    writeFileSync(join(list, "c", "v"), "0123456789".repeat(9000));
+    const source = { kind: "directory", path: list, names: "all", child: "v" } as const;
+    const { outcome } = await read({ ...source, maxEntries: 10, ...limits, maxBytes: 100_000 });
+    const { data, margins } = sampleOf(outcome);
+    const [, cut] = data["entries"] as { name: string; text: string }[];
+    expect([cut?.name, cut?.text.length, Object.keys(margins ?? {})]).toEqual(["c", 65_536, ["1"]]);
+    expect(margins?.["1"]?.after).toHaveLength(16_384);
+  });
+
   test("an entry without the file is left out, one that is no file has a failure", async () => {
     const list = join(folder, "list");
     for (const name of ["a", "b", "c"]) mkdirSync(join(list, name), { recursive: true });
@@ -350,6 +386,11 @@ describe("directory", () => {
     expect(sampleOf((await read(plain as Source)).outcome).data).toEqual({
       entries: [{ name: "a" }, { name: "b" }, { name: "c" }, { name: "plain" }],
     });
+  });
+
+  test("what lies in a process's memory is read on threads, where it blocks one of them only", () => {
+    expect(callsFor("/proc/7/cmdline")).toBe(callsFor("/home/a"));
+    expect(callsFor("/proc/7/stat")).not.toBe(callsFor("/home/a"));
   });
 
   test("an environment is not read through a directory either", async () => {
@@ -400,7 +441,7 @@ describe("exec", () => {
   });
 
   test("an unexpected exit code is a failure, a declared one an answer", async () => {
-    const { outcome } = await run("ls", ["/nonexistent"]);
+    const { outcome } = await run("ls", [join(folder, "absent")]);
     expect(codeOf(outcome)).toBe("READ_FAILED");
     expect(outcome.ok ? "" : outcome.failure.message).toContain(
       "ls ended with 2: ls: cannot access",
@@ -531,6 +572,7 @@ describe("http", () => {
   test("an endless body is cut, a hanging one stopped, a missing or silent socket named", async () => {
     const cut = sampleOf((await get("/endless", { maxBytes: 5000 })).outcome);
     expect(cut).toMatchObject({ truncated: true, data: { body: "y".repeat(5000) } });
+    expect(cut.margins?.["body"]).toEqual({ before: "", after: "y".repeat(16_384) });
     expect(codeOf((await get("/hang", { timeoutMs: 100 })).outcome)).toBe("READ_TIMEOUT");
     expect(codeOf((await get("/ok", { socket: `${socket}-none` })).outcome)).toBe(
       "SOURCE_NOT_FOUND",

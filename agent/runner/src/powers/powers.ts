@@ -3,26 +3,41 @@ import { SondeError } from "@sonde/schemas/errors";
 import { type SourceKind } from "@sonde/schemas/manifest";
 import { type FilledRead, type ReadOutcome, type ReadTrace } from "@sonde/schemas/reads";
 import { describeRead } from "@sonde/sources";
+import { cutMessage } from "./cut-text.ts";
+import { askNameServers } from "./dns.ts";
 import { readDirectory } from "./directory.ts";
 import { execCommand } from "./exec.ts";
 import { readFile } from "./file.ts";
 import { readFilesystems } from "./filesystem.ts";
 import { httpGet } from "./http.ts";
-import type { Look, Power } from "./power.ts";
+import { readJournal } from "./journal.ts";
+import { readLines } from "./lines.ts";
+import type { Look, Power, Reach } from "./power.ts";
 import { readFailure } from "./read-failure.ts";
+import { readTls } from "./tls.ts";
+import { readTree } from "./tree.ts";
 
 /** Every power a pack can ever have. */
 const POWERS: { [K in SourceKind]: Power<K> } = {
   file: readFile,
+  lines: readLines,
   directory: readDirectory,
+  tree: readTree,
   filesystem: readFilesystems,
   exec: execCommand,
   http: httpGet,
+  journal: readJournal,
+  dns: askNameServers,
+  tls: readTls,
 };
 
 export type ReadLimits = {
+  /** Aborted when the caller wants no answer any more. Every read then ends at once. */
+  signal?: AbortSignal;
   /** Absolute paths that no pack may read, with everything beneath them. */
   denyPaths: string[];
+  /** How far connections and questions may go; `anywhere` when left out. */
+  reach?: Reach;
   /**
    * Called for a read that overran its deadline. `settled` resolves when the read ends,
    * if it ever does. Until then the read holds a thread of this process.
@@ -76,7 +91,7 @@ async function performRead(read: FilledRead, budget: Budget, limits: ReadLimits)
     const { code, message } = readFailure(error, read.name);
     const failed: ReadOutcome = {
       ok: false,
-      failure: { code, message: message.slice(0, 2000) },
+      failure: { code, message: cutMessage(message, 2000) },
     };
     outcome = JSON.stringify(failed);
   }
@@ -92,7 +107,7 @@ async function* takeSamples(read: FilledRead, budget: Budget, limits: ReadLimits
     const wait = started + index * intervalMs - performance.now();
     if (wait > 0) {
       if (performance.now() + wait >= budget.end) throw timeout(read);
-      await sleep(wait);
+      await sleep(wait, undefined, limits.signal && { signal: limits.signal });
     }
     // The wall clock may be set between two samples, and rates are taken over their distance.
     const at = startedAt + Math.round(performance.now() - started);
@@ -103,8 +118,10 @@ async function* takeSamples(read: FilledRead, budget: Budget, limits: ReadLimits
     );
     const data = JSON.stringify(look.data);
     budget.bytesLeft -= Buffer.byteLength(data);
+    const margins = JSON.stringify(look.margins);
+    budget.bytesLeft -= Buffer.byteLength(margins);
     if (budget.bytesLeft < 0) throw tooMuch(read);
-    const sample = `{"at":${at},"truncated":${look.truncated},"data":${data}}`;
+    const sample = `{"at":${at},"truncated":${look.truncated},"data":${data},"margins":${margins}}`;
     yield { sample, bytes: look.bytes };
   }
 }
@@ -116,22 +133,31 @@ function lookBefore(
   limits: ReadLimits,
 ): Promise<Look<SourceKind>> {
   if (timeoutMs <= 0) return Promise.reject(timeout(read));
+  if (limits.signal?.aborted === true) return Promise.reject(cancelled(read));
   const deadline = new AbortController();
-  const context = { denyPaths: limits.denyPaths, signal: deadline.signal };
+  const endsAt = performance.now() + timeoutMs;
+  const { denyPaths, reach = "anywhere" } = limits;
+  const context = { denyPaths, reach, signal: deadline.signal, endsAt };
   // The type of POWERS guarantees that a power's source has the power's kind.
   const power = POWERS[read.source.kind] as Power<SourceKind>;
   return new Promise((resolve, reject) => {
     const looking = power(read.source, read.values, context);
-    const timer = setTimeout(() => {
+    const end = (why: SondeError): void => {
       deadline.abort();
       const settled = looking.then(
         () => undefined,
         () => undefined,
       );
       limits.onOverdue(settled, describeRead(read));
-      reject(timeout(read));
-    }, timeoutMs);
-    looking.then(resolve, reject).finally(() => clearTimeout(timer));
+      reject(why);
+    };
+    const timer = setTimeout(() => end(timeout(read)), timeoutMs);
+    const onCancel = (): void => end(cancelled(read));
+    limits.signal?.addEventListener("abort", onCancel, { once: true });
+    looking.then(resolve, reject).finally(() => {
+      clearTimeout(timer);
+      limits.signal?.removeEventListener("abort", onCancel);
+    });
   });
 }
 
@@ -140,6 +166,10 @@ function tooMuch(read: FilledRead): SondeError {
     "READ_FAILED",
     `${describeRead(read)}: the reads of one call gave more than ${MAX_REQUEST_BYTES} bytes`,
   );
+}
+
+function cancelled(read: FilledRead): SondeError {
+  return new SondeError("CALL_CANCELLED", `${describeRead(read)}: was ended`.slice(0, 2000));
 }
 
 function timeout(read: FilledRead): SondeError {

@@ -6,8 +6,6 @@ import type { FileCalls } from "./file-calls.ts";
  */
 const FIRST_CHUNK = 4000;
 
-export type Bytes = { bytes: Buffer; truncated: boolean };
-
 /**
  * Reads from `position` (null: the descriptor's offset) to the end, at most `maxBytes`.
  * Does not trust the file's size: `/proc` reports 0, and a sparse file any number.
@@ -17,13 +15,12 @@ export async function readBytes(
   fd: number,
   maxBytes: number,
   position: number | null = null,
-): Promise<Bytes> {
-  // One byte more than the cap shows whether the file goes on after it.
-  let buffer = Buffer.allocUnsafe(Math.min(FIRST_CHUNK, maxBytes + 1));
+): Promise<Buffer> {
+  let buffer = Buffer.allocUnsafe(Math.min(FIRST_CHUNK, maxBytes));
   let length = 0;
-  while (length <= maxBytes) {
+  while (length < maxBytes) {
     if (length === buffer.length) {
-      const larger = Buffer.allocUnsafe(Math.min(buffer.length * 4, maxBytes + 1));
+      const larger = Buffer.allocUnsafe(Math.min(buffer.length * 4, maxBytes));
       buffer.copy(larger);
       buffer = larger;
     }
@@ -31,5 +28,5 @@ export async function readBytes(
     if (got === 0) break;
     length += got;
   }
-  return { bytes: buffer.subarray(0, Math.min(length, maxBytes)), truncated: length > maxBytes };
+  return buffer.subarray(0, length);
 }

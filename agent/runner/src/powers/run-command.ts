@@ -1,18 +1,20 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { SondeError } from "@sonde/schemas/errors";
+import { REACH_AFTER } from "./cut-text.ts";
 import { killGroup } from "./kill-group.ts";
 import { errnoOf } from "./read-failure.ts";
 import { COMMAND_PATH, findTrustedCommand } from "./trusted-command.ts";
 
 export type CommandOutput = {
+  /** With what came after the cap, at most REACH_AFTER bytes. */
   stdout: Buffer;
   stderr: Buffer;
-  /** The command's exit code; 137 when it was killed because its output exceeded the cap. */
+  /** The command's exit code; 137 when it was killed because its output went on after the cap. */
   exitCode: number;
   truncated: boolean;
 };
 
-const MAX_STDERR = 65_536;
+export const MAX_STDERR = 65_536;
 const KILLED = 137;
 
 /**
@@ -27,6 +29,19 @@ export function runCommand(
   maxBytes: number,
   signal: AbortSignal,
 ): Promise<CommandOutput> {
+  return startCommand(command, argv, maxBytes, signal).output;
+}
+
+/**
+ * Like `runCommand`. `ended` resolves when the process is gone. That may be long after the
+ * deadline: a process that waits for a file server dies only when the server answers.
+ */
+export function startCommand(
+  command: string,
+  argv: string[],
+  maxBytes: number,
+  signal: AbortSignal,
+): { output: Promise<CommandOutput>; ended: Promise<void> } {
   const path = findTrustedCommand(command);
   const child = spawn(path, argv, {
     argv0: command,
@@ -37,8 +52,13 @@ export function runCommand(
     detached: true,
   });
   running.add(child);
-  child.on("close", () => running.delete(child));
-  return collect(child, command, maxBytes, signal);
+  const ended = new Promise<void>((resolve) => {
+    child.on("close", () => {
+      running.delete(child);
+      resolve();
+    });
+  });
+  return { output: collect(child, command, maxBytes, signal), ended };
 }
 
 const running = new Set<ChildProcess>();
@@ -54,8 +74,8 @@ function collect(
   maxBytes: number,
   signal: AbortSignal,
 ): Promise<CommandOutput> {
-  const stdout = new CappedOutput(maxBytes);
-  const stderr = new CappedOutput(MAX_STDERR);
+  const stdout = new CappedOutput(maxBytes + REACH_AFTER);
+  const stderr = new CappedOutput(MAX_STDERR + REACH_AFTER);
   return new Promise((resolve, reject) => {
     const stop = (): void => {
       killGroup(child);
@@ -84,7 +104,7 @@ function collect(
         stdout: stdout.bytes(),
         stderr: stderr.bytes(),
         exitCode: code ?? KILLED,
-        truncated: stdout.isOver,
+        truncated: stdout.length > maxBytes,
       });
     });
   });
@@ -100,8 +120,7 @@ function spawnFailure(error: Error, command: string): SondeError {
 class CappedOutput {
   readonly #maxBytes: number;
   readonly #chunks: Buffer[] = [];
-  #length = 0;
-  isOver = false;
+  length = 0;
 
   constructor(maxBytes: number) {
     this.#maxBytes = maxBytes;
@@ -109,11 +128,10 @@ class CappedOutput {
 
   /** Returns false once the output exceeded the cap. */
   add(chunk: Buffer): boolean {
-    const kept = chunk.subarray(0, this.#maxBytes - this.#length);
+    const kept = chunk.subarray(0, this.#maxBytes - this.length);
     if (kept.length > 0) this.#chunks.push(kept);
-    this.#length += kept.length;
-    this.isOver ||= kept.length < chunk.length;
-    return !this.isOver;
+    this.length += kept.length;
+    return kept.length === chunk.length;
   }
 
   bytes(): Buffer {

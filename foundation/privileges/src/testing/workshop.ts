@@ -20,8 +20,8 @@ export type Workshop = {
    * bundle's path.
    */
   bundle(name: string, source: string): Promise<string>;
-  /** Returns the argv that starts Node with these arguments and without any right. */
-  unprivileged(args: string[]): string[];
+  /** Returns the argv that starts Node with these arguments, these variables and without any right. */
+  unprivileged(args: string[], environment?: Readonly<Record<string, string>>): string[];
   close(): void;
 };
 
@@ -60,7 +60,10 @@ export async function createWorkshop(): Promise<Workshop> {
       });
       return outfile;
     },
-    unprivileged: (args) => ["setpriv", ...drop, node, ...args],
+    unprivileged: (args, environment = {}) => {
+      const variables = Object.entries(environment).map(([name, value]) => `${name}=${value}`);
+      return ["setpriv", ...drop, "env", ...variables, node, ...args];
+    },
     close: () => rmSync(folder, { recursive: true, force: true }),
   };
 }

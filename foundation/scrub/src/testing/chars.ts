@@ -20,6 +20,10 @@ export function createChars(seed: number) {
     lower: from(LETTERS + DIGITS),
     upper: from(`${LETTERS.toUpperCase()}234567`),
     base64: from(`${LETTERS}${LETTERS.toUpperCase()}${DIGITS}+/`),
+    url: from(`${LETTERS}${LETTERS.toUpperCase()}${DIGITS}-_`),
+    digits: from(DIGITS),
+    // Signs that stay as they are in a quoted string, a URL and a shell word.
+    sym: from(`${LETTERS}${LETTERS.toUpperCase()}${DIGITS}!*+.~^_%`),
     // Ends with a letter and a digit, as a generated password does.
     mixed: (count: number) => `${mixed(count - 2)}k7`,
   };

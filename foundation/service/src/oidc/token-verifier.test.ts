@@ -62,6 +62,7 @@ test.each<[string, () => string]>([
   ],
   ["without an id", () => sign({ jti: undefined })],
   ["with an empty id", () => sign({ jti: "" })],
+  ["with a claim twice (attack 8)", () => sign({}, { claimsStart: '"sub":"another",' })],
   ["without an end", () => sign({ exp: undefined })],
 ])("attack 30: a token %s is refused", async (_what, token) => {
   await expect(tokens.verify(token())).rejects.toEqual(refusal("IDENTITY_REFUSED"));

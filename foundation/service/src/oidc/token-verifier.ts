@@ -1,4 +1,5 @@
 import { SondeError } from "@sonde/schemas/errors";
+import { parseJson } from "@sonde/schemas/parse";
 import { type JWTPayload, type JWTVerifyGetKey, decodeJwt, errors, jwtVerify } from "jose";
 import { createIssuerKeys } from "./issuer-keys.ts";
 
@@ -48,6 +49,7 @@ export function createTokenVerifier<Issuer extends TokenIssuer>(
   );
   return {
     async verify(token) {
+      refuseRepeatedNames(token);
       // The unverified `iss` only selects the keys. The verification below checks `iss` again.
       const claimed = decodeIssuer(token);
       const issuer = issuers.get(claimed);
@@ -68,6 +70,13 @@ export function createTokenVerifier<Issuer extends TokenIssuer>(
       return { issuer: issuer.about, claims, jti, deadAt: new Date(dead * 1000) };
     },
   };
+}
+
+/** Header and claims must mean the same to every reader, and the library takes the last of two. */
+function refuseRepeatedNames(token: string): void {
+  for (const part of token.split(".").slice(0, 2)) {
+    parseJson(Buffer.from(part, "base64url"), "identity token", "IDENTITY_REFUSED");
+  }
 }
 
 function decodeIssuer(token: string): string {

@@ -1,1 +1,2 @@
+export { hangUp } from "./hang-up.ts";
 export { TestIssuer, type TokenLies } from "./test-issuer.ts";

@@ -7,7 +7,13 @@ type Keys = { privateKey: KeyObject; publicKey: KeyObject };
 const encode = (value: object): string => Buffer.from(JSON.stringify(value)).toString("base64url");
 
 /** Faults of a token besides its claims. */
-export type TokenLies = { header?: object; key?: KeyObject; secret?: string };
+export type TokenLies = {
+  header?: object;
+  key?: KeyObject;
+  secret?: string;
+  /** Put before the members of the claims. */
+  claimsStart?: string;
+};
 
 /**
  * An OIDC issuer on loopback with generated keys. It writes tokens with Node's crypto
@@ -55,7 +61,8 @@ export class TestIssuer {
       exp: now + 300,
       ...claims,
     };
-    const signed = `${encode(header)}.${encode(payload)}`;
+    const text = JSON.stringify(payload).replace("{", `{${lies.claimsStart ?? ""}`);
+    const signed = `${encode(header)}.${Buffer.from(text).toString("base64url")}`;
     return `${signed}.${this.#signature(signed, header.alg, lies)}`;
   }
 

@@ -16,6 +16,7 @@ export const directoryRules: SourceRules<"directory"> = {
     const pattern = pathPattern(path, holes);
     return { files: child === undefined ? pattern : `${pattern}/*/${child}` };
   },
+  window: ({ maxBytes, maxEntries }) => ({ part: "first", bytes: maxBytes, entries: maxEntries }),
   describe({ path, names, child }, textOf) {
     const entry = names === "numeric" ? "[0-9]+" : "*";
     const file = child === undefined ? "" : `/${child}`;

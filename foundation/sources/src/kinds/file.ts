@@ -12,6 +12,10 @@ export const fileRules: SourceRules<"file"> = {
   },
   level: () => "observe",
   needs: ({ path, holes }) => ({ files: pathPattern(path, holes) }),
+  window: ({ tailBytes, maxBytes }) =>
+    tailBytes === undefined
+      ? { part: "first", bytes: maxBytes }
+      : { part: "last", bytes: Math.min(tailBytes, maxBytes) },
   describe({ path, tailBytes }, textOf) {
     const part = tailBytes === undefined ? "" : ` (last ${tailBytes} bytes)`;
     return `file ${quote(renderTemplate(path, textOf))}${part}`;

@@ -11,5 +11,6 @@ export const filesystemRules: SourceRules<"filesystem"> = {
   },
   level: () => "observe",
   needs: () => ({ files: MOUNT_TABLE }),
+  window: ({ maxBytes }) => ({ part: "first", bytes: maxBytes }),
   describe: () => "statfs of every mount",
 };

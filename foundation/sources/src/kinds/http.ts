@@ -2,6 +2,7 @@ import type { HttpSource } from "@sonde/schemas/manifest";
 import { checkPath, hasWholePathHole } from "../check-path.ts";
 import { reachesPrivatePath } from "../declared-private-paths.ts";
 import { quote } from "../quote.ts";
+import { describeNearestRequest, isReadOnlyRequest } from "../read-only-request.ts";
 import { type HoleText, renderTemplate } from "../render-template.ts";
 import type { SourceRules } from "../source-rules.ts";
 import { asParts, pathPattern, queryPattern } from "../template.ts";
@@ -15,8 +16,11 @@ export const httpRules: SourceRules<"http"> = {
     checkPath(socket, holes, refuse);
     if (reachesPrivatePath(socket)) refuse(`expected a socket packs may use, got ${socket}`);
   },
-  level: () => "observe",
+  /** A request is `observe` only when its socket, path and query are in the read-only table. */
+  level: (source) => (isReadOnlyRequest(source) ? "observe" : "manage"),
+  whyAbove: describeNearestRequest,
   needs: (source) => ({ sockets: `${source.socket} GET ${requestPattern(source)}` }),
+  window: ({ maxBytes }) => ({ part: "first", bytes: maxBytes }),
   describe(source, textOf) {
     // Decodes the `<name>` of an unfilled hole, which percent-encoding would hide.
     const target = renderRequestTarget(source, textOf)

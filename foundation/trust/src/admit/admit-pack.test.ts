@@ -26,6 +26,7 @@ import {
   signSample,
   startSampleRegistry,
 } from "../testing/index.ts";
+import { createAuthority, openAuthority } from "../ca/index.ts";
 import { EMPTY_FRONTIER, encodeFrontier, headOf } from "../log/index.ts";
 import { admitPack, admittedFolder, followRegistry, readAdmitted } from "./index.ts";
 import { createTestSigstore, signKeylessSample } from "../testing/sigstore/index.ts";
@@ -135,7 +136,7 @@ test("a pack is fetched, verified and stored for another user to read", async ()
     "verified.json",
   ]);
   expect(readdirSync(storeDir)).toEqual([digest.slice(7)]);
-  expect(statSync(folder).mode & 0o777).toBe(0o755);
+  for (const path of [storeDir, folder]) expect(statSync(path).mode & 0o777).toBe(0o755);
   for (const name of readdirSync(folder)) {
     expect(statSync(join(folder, name)).mode & 0o777).toBe(0o644);
   }
@@ -476,4 +477,25 @@ test("a store that cannot be written gives one clear sentence", async () => {
   const file = join(root, "a-file");
   writeFileSync(file, "");
   expect(await refusal({ storeDir: join(file, "store") })).toBe("RIGHT_MISSING");
+});
+
+test("a registry is asked only where its certificate is the policy's authority's", async () => {
+  const own = await createAuthority("own", new Date());
+  const other = await createAuthority("other", new Date());
+  const issued = await (await openAuthority(own, () => new Date())).issueServerCertificate([
+    "127.0.0.1",
+  ]);
+  await registry.close();
+  registry = await startSampleRegistry(issued);
+  registry.publish(archive, bundle);
+  const log = encodeFrontier(registry.log.frontier);
+  const changes = { registry: registry.url, log };
+  expect(await refusal(changes)).toBe("REGISTRY_UNAVAILABLE");
+  expect(await refusal({ ...changes, registryCa: other.certificate })).toBe("REGISTRY_UNAVAILABLE");
+  const admitted = await admitPack(program, {
+    ...request,
+    ...changes,
+    registryCa: own.certificate,
+  });
+  expect(admitted.digest).toBe(digest);
 });

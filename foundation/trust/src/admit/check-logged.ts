@@ -1,6 +1,6 @@
 import { parseJson } from "@sonde/schemas/parse";
 import { parseRegistryEntry } from "@sonde/schemas/registry";
-import { type AdmittedPack, type LogPlace } from "@sonde/schemas/trust";
+import type { AdmittedPack, LogPlace, RegistryPlace } from "@sonde/schemas/trust";
 import { decodeFrontier, inconsistent, readProvenEntry, rootOf } from "../log/index.ts";
 import { createTileReader, fetchFile } from "./registry-fetch.ts";
 
@@ -13,7 +13,7 @@ const MAX_VERSION_BYTES = 1024 * 1024;
  * @throws SondeError REGISTRY_LOG_INCONSISTENT, or REGISTRY_UNAVAILABLE
  */
 export async function checkLogged(
-  registry: string,
+  registry: RegistryPlace,
   place: LogPlace,
   pack: Pick<AdmittedPack, "manifest" | "digest" | "contentDigest">,
 ): Promise<void> {
@@ -37,7 +37,7 @@ export async function checkLogged(
 }
 
 /** Asks the registry where the entry is. The answer counts only with an inclusion proof. */
-async function fetchIndex(registry: string, path: string): Promise<number> {
+async function fetchIndex(registry: RegistryPlace, path: string): Promise<number> {
   const bytes = await fetchFile(registry, path, MAX_VERSION_BYTES);
   const answer =
     bytes === null ? null : parseJson(bytes, "registry answer", "REGISTRY_UNAVAILABLE");

@@ -1,8 +1,7 @@
 import { SondeError } from "@sonde/schemas/errors";
 import { type CheckRequest, type CheckedPack } from "@sonde/schemas/trust";
-import { MAX_ARCHIVE_BYTES, readReadme } from "../archive/index.ts";
+import { MAX_ARCHIVE_BYTES, readBoundedFile, readReadme } from "../archive/index.ts";
 import { MAX_BUNDLE_BYTES, verifyPack } from "../pack/index.ts";
-import { readBoundedFile } from "./read-bounded-file.ts";
 
 /**
  * Verifies an upload with `verifyPack` and returns what the archive holds.

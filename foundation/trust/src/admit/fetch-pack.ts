@@ -1,5 +1,6 @@
 import { SondeError } from "@sonde/schemas/errors";
 import { type PackName, type Version } from "@sonde/schemas/names";
+import type { RegistryPlace } from "@sonde/schemas/trust";
 import { MAX_ARCHIVE_BYTES } from "../archive/index.ts";
 import { MAX_BUNDLE_BYTES } from "../pack/index.ts";
 import { fetchFile } from "./registry-fetch.ts";
@@ -14,7 +15,7 @@ export type UnverifiedPack = { archive: Uint8Array; bundle: string | null };
  *   ARCHIVE_INVALID for an answer above its cap
  */
 export async function fetchPack(
-  registry: string,
+  registry: RegistryPlace,
   name: PackName,
   version: Version,
 ): Promise<UnverifiedPack> {

@@ -1,5 +1,4 @@
 export { admitPack } from "./admit-pack.ts";
-export { checkOwner } from "./check-owner.ts";
 export { WarmProgram, type WarmLimits } from "./warm-program.ts";
 export { createTileReader, fetchCheckpoint, fetchFile } from "./registry-fetch.ts";
 export { followRegistry } from "./follow-registry.ts";

@@ -46,24 +46,24 @@ async function admit(request: AdmitRequest): Promise<AdmitReply> {
   }
   const known = await findAdmitted(request);
   if (known !== null) {
-    await checkLogged(request.registry, log, known);
+    await checkLogged(request, log, known);
     return { ok: true, pack: known };
   }
-  const fetched = await fetchPack(request.registry, name, version);
+  const fetched = await fetchPack(request, name, version);
   const origin = "registry";
   const pack = await verifyPack({ ...fetched, policy, agentVersion, origin, expected });
-  await checkLogged(request.registry, log, pack);
+  await checkLogged(request, log, pack);
   return { ok: true, pack: await storePack(storeDir, pack) };
 }
 
 /** Follows a registry's log and prints each new entry. */
 async function follow(request: FollowRequest): Promise<FollowReply> {
-  const { registry, logKey, from, seen, logHeadMaxAgeHours } = request;
+  const { logKey, from, seen, logHeadMaxAgeHours } = request;
   const { frontier, checkpoint } = await followLog({
     key: parseNoteKey(logKey),
     from: decodeFrontier(from),
-    readCheckpoint: () => fetchCheckpoint(registry),
-    readTile: createTileReader(registry),
+    readCheckpoint: () => fetchCheckpoint(request),
+    readTile: createTileReader(request),
     seen,
     now: new Date(),
     maxHeadAgeHours: logHeadMaxAgeHours,

@@ -4,11 +4,16 @@ import { SondeError } from "@sonde/schemas/errors";
 import { type Digest } from "@sonde/schemas/names";
 import { parseJson } from "@sonde/schemas/parse";
 import { type AdmittedPack, type SignerPolicy, parseVerifiedRecord } from "@sonde/schemas/trust";
-import { ARCHIVE_LAYOUT, type ArchiveFile, contentDigest, digestOf } from "../archive/index.ts";
+import {
+  ARCHIVE_LAYOUT,
+  type ArchiveFile,
+  contentDigest,
+  digestOf,
+  readBoundedFile,
+} from "../archive/index.ts";
 // Imported past the front door, so that an agent reads its store without loading Sigstore.
 import { parseManifest } from "../pack/check-manifest.ts";
 import { demandTrusted } from "../pack/demand-trusted.ts";
-import { readBoundedFile } from "./read-bounded-file.ts";
 
 export const RECORD_FILE = "verified.json";
 const MAX_RECORD_BYTES = 16 * 1024;

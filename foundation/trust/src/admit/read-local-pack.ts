@@ -2,11 +2,10 @@ import { lstat } from "node:fs/promises";
 import { join } from "node:path";
 import { SondeError } from "@sonde/schemas/errors";
 import { type AdmitRequest } from "@sonde/schemas/trust";
-import { archiveDigest, MAX_ARCHIVE_BYTES } from "../archive/index.ts";
+import { archiveDigest, MAX_ARCHIVE_BYTES, readBoundedFile } from "../archive/index.ts";
 import { MAX_BUNDLE_BYTES } from "../pack/index.ts";
-import { checkOwner } from "./check-owner.ts";
+import { checkOwner } from "@sonde/files";
 import type { UnverifiedPack } from "./fetch-pack.ts";
-import { readBoundedFile } from "./read-bounded-file.ts";
 
 /**
  * Reads a pack that its author built on this host: `PACK-VERSION.tgz` in the policy's

@@ -1,6 +1,9 @@
+import { type IncomingMessage, request as requestPlain } from "node:http";
+import { request as requestTls } from "node:https";
 import { setTimeout as sleep } from "node:timers/promises";
 import { SondeError } from "@sonde/schemas/errors";
 import { readCapped } from "@sonde/schemas/parse";
+import type { RegistryPlace } from "@sonde/schemas/trust";
 import { type ReadTile, maxTileBytes, tilePath } from "../log/index.ts";
 
 const TIMEOUT_MS = 20_000;
@@ -10,7 +13,7 @@ const BUSY_WAIT_MS = 1000;
 const MAX_BUSY_WAITS = 20;
 
 /**
- * Fetches one file of a registry, with limits of size and time. Refuses redirects. The
+ * Fetches one file of a registry, with limits of size and time. Follows no redirect. The
  * bytes are not verified. Retries while the registry's rate limit refuses.
  *
  * @param path below the registry's address, without a leading slash
@@ -18,54 +21,65 @@ const MAX_BUSY_WAITS = 20;
  * @throws SondeError REGISTRY_UNAVAILABLE, or ARCHIVE_INVALID for an answer above its cap
  */
 export async function fetchFile(
-  registry: string,
+  place: RegistryPlace,
   path: string,
   maxBytes: number,
 ): Promise<Buffer | null> {
-  const url = `${registry.replace(/\/+$/, "")}/${path}`;
+  const url = new URL(`${place.registry.replace(/\/+$/, "")}/${path}`);
   try {
-    const response = await askPatiently(url);
-    if (response.status === 404) {
-      await response.body?.cancel();
-      return null;
+    const response = await askPatiently(url, place.registryCa);
+    if (response.statusCode === 200) {
+      return await readCapped(response, maxBytes, () => {
+        return new SondeError("ARCHIVE_INVALID", `expected at most ${maxBytes} bytes, got more`);
+      });
     }
-    if (response.status !== 200) {
-      await response.body?.cancel();
-      throw new SondeError("REGISTRY_UNAVAILABLE", `expected 200, got ${response.status}`);
-    }
-    return await readCapped(response.body, maxBytes, () => {
-      return new SondeError("ARCHIVE_INVALID", `expected at most ${maxBytes} bytes, got more`);
-    });
+    response.destroy();
+    if (response.statusCode === 404) return null;
+    throw new SondeError("REGISTRY_UNAVAILABLE", `expected 200, got ${response.statusCode}`);
   } catch (cause) {
     if (cause instanceof SondeError) throw cause;
-    throw new SondeError("REGISTRY_UNAVAILABLE", "expected an answer of the registry, got none", {
-      cause,
-    });
+    const why = cause instanceof Error && "code" in cause ? String(cause.code) : "no answer";
+    throw new SondeError(
+      "REGISTRY_UNAVAILABLE",
+      `expected an answer of the registry at ${url.host}, got ${why}`,
+      { cause },
+    );
   }
 }
 
-async function askPatiently(url: string): Promise<Response> {
+async function askPatiently(url: URL, ca: string | undefined): Promise<IncomingMessage> {
   for (let waits = 0; ; waits += 1) {
-    const response = await fetch(url, {
-      redirect: "error",
-      signal: AbortSignal.timeout(TIMEOUT_MS),
-      headers: { "accept-encoding": "identity" },
-    });
-    if (response.status !== 429 || waits === MAX_BUSY_WAITS) return response;
-    await response.body?.cancel();
+    const response = await ask(url, ca);
+    if (response.statusCode !== 429 || waits === MAX_BUSY_WAITS) return response;
+    response.destroy();
     await sleep(BUSY_WAIT_MS);
   }
 }
 
+function ask(url: URL, ca: string | undefined): Promise<IncomingMessage> {
+  const options = {
+    signal: AbortSignal.timeout(TIMEOUT_MS),
+    headers: { "accept-encoding": "identity" },
+  };
+  return new Promise((resolve, reject) => {
+    const asked =
+      url.protocol === "https:"
+        ? // The policy's authority is then the only one that counts.
+          requestTls(url, { ...options, ...(ca !== undefined && { ca: [ca] }) })
+        : requestPlain(url, options);
+    asked.once("response", resolve).on("error", reject).end();
+  });
+}
+
 /** Fetches the signed head of a registry's log, without verifying it. */
-export async function fetchCheckpoint(registry: string): Promise<string> {
+export async function fetchCheckpoint(registry: RegistryPlace): Promise<string> {
   const bytes = await fetchFile(registry, "log/checkpoint", MAX_CHECKPOINT_BYTES);
   if (bytes !== null) return bytes.toString("utf8");
   throw new SondeError("REGISTRY_LOG_INCONSISTENT", "expected a log in the registry, got none");
 }
 
 /** Fetches tiles of a registry's log. A missing tile counts as an inconsistent log. */
-export function createTileReader(registry: string): ReadTile {
+export function createTileReader(registry: RegistryPlace): ReadTile {
   return async (id) => {
     const bytes = await fetchFile(registry, `log/${tilePath(id)}`, maxTileBytes(id));
     if (bytes !== null) return bytes;

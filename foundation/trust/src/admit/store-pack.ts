@@ -24,6 +24,8 @@ export async function storePack(storeDir: string, pack: VerifiedPack): Promise<A
   if (!isVerifiedPack(pack)) throw new SondeError("INTERNAL", "expected a VerifiedPack");
   try {
     await mkdir(storeDir, { recursive: true, mode: FOLDER_MODE });
+    // Runners read here, whatever the umask of the agent's unit is.
+    await chmod(storeDir, FOLDER_MODE);
     await removeStale(storeDir);
     return await place(storeDir, pack);
   } catch (cause) {

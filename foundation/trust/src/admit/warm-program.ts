@@ -1,5 +1,5 @@
-import { readFileSync } from "node:fs";
 import { dirname } from "node:path";
+import { residentBytes } from "@sonde/privileges";
 import { SondeError } from "@sonde/schemas/errors";
 import { readLines } from "./read-lines.ts";
 import { type ProgramProcess, startProgram } from "./start-program.ts";
@@ -8,7 +8,6 @@ import { type ProgramProcess, startProgram } from "./start-program.ts";
 export type WarmLimits = { deadlineMs: number; maxLineBytes: number; maxMemoryBytes: number };
 
 const WATCH_MS = 50;
-const PAGE_BYTES = 4096;
 
 /**
  * An admit program that is kept running. The caller sends one request at a time. Any
@@ -73,19 +72,5 @@ export class WarmProgram {
   kill(): void {
     this.#hasEnded = true;
     this.#child.kill("SIGKILL");
-  }
-}
-
-/**
- * Resident memory in bytes. The second field of `/proc/PID/statm` counts pages. 0 when
- * the process has just ended.
- */
-function residentBytes(pid: number | undefined): number {
-  try {
-    const [, pages] = readFileSync(`/proc/${pid}/statm`, "latin1").split(" ");
-    return Number(pages) * PAGE_BYTES;
-  } catch (thrown) {
-    if (thrown instanceof Error && "code" in thrown) return 0;
-    throw thrown;
   }
 }

@@ -1,5 +1,13 @@
 import "reflect-metadata";
-import { createHash, createPublicKey, type KeyObject, randomBytes, webcrypto } from "node:crypto";
+import {
+  createHash,
+  createPublicKey,
+  type KeyObject,
+  randomBytes,
+  webcrypto,
+  X509Certificate as NodeCertificate,
+} from "node:crypto";
+import { isDeepStrictEqual } from "node:util";
 import {
   BasicConstraintsExtension,
   ExtendedKeyUsage,
@@ -13,8 +21,15 @@ import {
   X509CertificateGenerator,
 } from "@peculiar/x509";
 import { SondeError } from "@sonde/schemas/errors";
-import { AGENT_CERTIFICATE_MS, agentUri } from "@sonde/schemas/wire";
-import { keyIdOf } from "../envelope/keys.ts";
+import {
+  AGENT_CERTIFICATE_MS,
+  agentUri,
+  type DsseEnvelope,
+  KEY_SET_TYPE,
+  type KeySet,
+} from "@sonde/schemas/wire";
+import { dssePae } from "../envelope/dsse.ts";
+import { keyIdOf, webAlgorithmOf } from "../envelope/keys.ts";
 
 const EC = { name: "ECDSA", namedCurve: "P-256", hash: "SHA-256" } as const;
 const HOUR_MS = 3_600_000;
@@ -49,20 +64,22 @@ export type Authority = {
   /** Issues a certificate for the hub's own listeners. `names` are DNS names and IP addresses. */
   issueServerCertificate(names: string[]): Promise<KeyedCertificate>;
   /**
-   * Issues a certificate for one agent's ed25519 key, which `readPublicKey` or an earlier
+   * Issues a certificate for one agent's key, which `readPublicKey` or an earlier
    * certificate has proven. The hub chooses subject and extensions (attack 17).
    */
   issueAgentCertificate(request: AgentRequest): Promise<AgentCertificate>;
+  /** Signs what agents are to trust as the hub's command keys. They pinned this CA. */
+  signKeySet(set: KeySet): Promise<DsseEnvelope>;
 };
 
 export type AgentRequest = { publicKey: KeyObject; hubId: string; agentId: string };
 
-/** Creates a new CA for a hub. */
-export async function createAuthority(hubId: string, now: Date): Promise<KeyedCertificate> {
+/** Creates a new CA with this common name. */
+export async function createAuthority(name: string, now: Date): Promise<KeyedCertificate> {
   const keys = await webcrypto.subtle.generateKey(EC, true, ["sign", "verify"]);
   const certificate = await X509CertificateGenerator.createSelfSigned({
     serialNumber: randomBytes(16).toString("hex"),
-    name: `CN=Sonde hub ${hubId}`,
+    name: `CN=${name}`,
     notBefore: new Date(now.getTime() - BACKDATE_MS),
     notAfter: new Date(now.getTime() + AUTHORITY_LIFETIME_MS),
     signingAlgorithm: EC,
@@ -135,7 +152,7 @@ export async function openAuthority(files: KeyedCertificate, now: () => Date): P
         publicKey: await webcrypto.subtle.importKey(
           "spki",
           publicKey.export({ type: "spki", format: "der" }),
-          { name: "Ed25519" },
+          webAlgorithmOf(publicKey),
           true,
           ["verify"],
         ),
@@ -148,6 +165,17 @@ export async function openAuthority(files: KeyedCertificate, now: () => Date): P
         serial: certificate.serialNumber.toLowerCase(),
         keyId: keyIdOf(publicKey),
         expiresAt: certificate.notAfter,
+      };
+    },
+    async signKeySet(set) {
+      const payload = Buffer.from(JSON.stringify(set), "utf8");
+      const pae = dssePae(KEY_SET_TYPE, payload);
+      const sig = Buffer.from(await webcrypto.subtle.sign(EC, signingKey, Uint8Array.from(pae)));
+      const keyid = keyIdOf(new NodeCertificate(files.certificate).publicKey);
+      return {
+        payloadType: KEY_SET_TYPE,
+        payload: payload.toString("base64"),
+        signatures: [{ keyid, sig: sig.toString("base64") }],
       };
     },
   };
@@ -168,11 +196,20 @@ async function readPublicKey(csr: string): Promise<KeyObject> {
       type: "spki",
     });
     // Checks the kind of key first: an attacker could send a giant key that is slow to verify.
-    if (publicKey.asymmetricKeyType === "ed25519" && (await request.verify())) return publicKey;
+    const own = webAlgorithmOf(publicKey);
+    // The request names an algorithm, which may be a weaker one of the same key (attack 7).
+    const isOwn = isDeepStrictEqual(describeAlgorithm(request.signatureAlgorithm), own);
+    if (isOwn && (await request.verify())) return publicKey;
   } catch (cause) {
     throw new SondeError("CSR_INVALID", "expected a PKCS#10 request in PEM", { cause });
   }
-  throw new SondeError("CSR_INVALID", "expected a request signed by its own ed25519 key");
+  throw new SondeError("CSR_INVALID", "expected a request signed by its own key");
+}
+
+/** An algorithm as WebCrypto's names. The library has the hash as an object. */
+function describeAlgorithm(algorithm: object): { name: unknown; hash?: unknown } {
+  const { name, hash } = algorithm as { name?: unknown; hash?: { name: unknown } };
+  return hash === undefined ? { name } : { name, hash: hash.name };
 }
 
 async function exportKey(key: webcrypto.CryptoKey): Promise<string> {

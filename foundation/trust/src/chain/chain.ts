@@ -33,19 +33,24 @@ export function headAfter(entry: AuditEntry): LogHead {
 export function verifyChain(entries: Iterable<AuditEntry>, from: LogHead = EMPTY_HEAD): LogHead {
   let head = from;
   for (const entry of entries) {
-    const follows =
-      entry.seq === head.size + 1 &&
-      entry.previous === head.hash &&
-      entry.hash === hashEntry(entry.seq, entry.previous, entry.record);
-    if (!follows) {
-      throw new SondeError(
-        "AUDIT_UNAVAILABLE",
-        `expected entry ${head.size + 1} to continue the chain, got one that does not`,
-      );
-    }
+    const why = explainBreak(head, entry);
+    if (why !== null) throw new SondeError("AUDIT_UNAVAILABLE", why);
     head = headAfter(entry);
   }
   return head;
+}
+
+/** @returns what it proves that `entry` does not follow `head`, or null when it does */
+export function explainBreak(head: LogHead, entry: AuditEntry): string | null {
+  const expected = `expected entry ${head.size + 1}`;
+  if (entry.seq !== head.size + 1) {
+    return `${expected}, got entry ${entry.seq}: entries were removed, added or moved`;
+  }
+  if (entry.hash !== hashEntry(entry.seq, entry.previous, entry.record)) {
+    return `${expected} as it was written, got one whose hash is not that of its content: it was changed`;
+  }
+  if (entry.previous === head.hash) return null;
+  return `${expected} to follow the one before it, got one that was written after another: one of the two was put there later`;
 }
 
 function hashEntry(seq: number, previous: Digest, record: AuditRecord): Digest {

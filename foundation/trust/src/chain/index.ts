@@ -1,1 +1,1 @@
-export { chainRecord, EMPTY_HEAD, headAfter, verifyChain } from "./chain.ts";
+export { chainRecord, EMPTY_HEAD, explainBreak, headAfter, verifyChain } from "./chain.ts";

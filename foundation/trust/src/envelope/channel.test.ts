@@ -1,13 +1,15 @@
-import { generateKeyPairSync, type KeyObject, randomBytes, randomUUID } from "node:crypto";
-import { decodeFrame, encodeBody } from "@sonde/schemas/wire";
+import { generateKeyPairSync, type KeyObject, randomBytes, randomUUID, sign } from "node:crypto";
+import { decodeFrame, type DsseEnvelope, encodeBody, encodeFrame } from "@sonde/schemas/wire";
 import { expect, test } from "vitest";
 import { createChannel } from "./channel.ts";
-import { createSigningKey } from "./keys.ts";
+import { dssePae } from "./dsse.ts";
+import { createKeyPair, createSigningKey, isSignedBy } from "./keys.ts";
 import { deriveSessionId } from "./session.ts";
 
 type Pair = { publicKey: KeyObject; privateKey: KeyObject };
 const ed25519 = (): Pair => generateKeyPairSync("ed25519");
-const rsa = (): Pair => generateKeyPairSync("rsa", { modulusLength: 2048 });
+const rsaPair = createKeyPair("rsa-sha256");
+const rsa = (): Pair => rsaPair;
 
 function setUp(keys: { hub?: Pair; agent?: Pair } = {}) {
   const hubKeys = keys.hub ?? ed25519();
@@ -134,6 +136,32 @@ test("attack 5: the key id alone does not make a signature", () => {
   );
 });
 
+test("attack 8: a signed message that has a member twice is refused, and ends the session", () => {
+  const body = (text: string) => ({ type: "call" as const, body: Buffer.from(text) });
+  for (const text of ['{"probe":"a","probe":"b"}', '{"params":{"all":1,"\\u0061ll":2}}']) {
+    const { hub, agent } = setUp();
+    expect(codeOf(() => agent.open(hub.seal(body(text))))).toBe("ENVELOPE_INVALID");
+    expect(codeOf(() => agent.open(hub.seal(call)))).toBe("ENVELOPE_SEQUENCE");
+  }
+});
+
+test("attack 8: a signed header that has a member twice is refused", () => {
+  const { hub, agent, hubOptions } = setUp();
+  const { head, body } = decodeFrame(hub.seal(call), 16_384, "ENVELOPE_INVALID");
+  const envelope = head as DsseEnvelope;
+  const header = Buffer.from(envelope.payload, "base64").toString();
+  const answer = (text: string) => {
+    const payload = Buffer.from(text);
+    const sig = hubOptions.signer.sign(dssePae(envelope.payloadType, payload));
+    const [{ keyid } = { keyid: "" }] = envelope.signatures;
+    const signatures = [{ keyid, sig: Buffer.from(sig).toString("base64") }];
+    const signed = { ...envelope, payload: payload.toString("base64"), signatures };
+    return codeOf(() => agent.open(encodeFrame(signed, body)));
+  };
+  expect(answer(header.replace("{", '{"probe":"system.overview",'))).toBe("ENVELOPE_INVALID");
+  expect(answer(header)).not.toBe("ENVELOPE_SIGNATURE");
+});
+
 test("attack 11: an old message and one from the future are refused", () => {
   const late = setUp();
   const frame = late.hub.seal(call);
@@ -162,10 +190,29 @@ test("attack 13: an envelope over its cap is refused unread", () => {
   expect(signed(16_385)).toBe("ENVELOPE_INVALID");
 });
 
-test("attack 7: neither a short RSA key nor another kind of key can sign or verify", () => {
-  const short = generateKeyPairSync("rsa", { modulusLength: 1024 });
-  const curve = generateKeyPairSync("ec", { namedCurve: "P-256" });
-  for (const { privateKey, publicKey } of [short, curve]) {
-    expect(codeOf(() => createSigningKey(privateKey, publicKey))).toBe("CONFIG_INVALID");
-  }
+test.each<[string, () => Pair]>([
+  ["an RSA key of 2048 bits", () => generateKeyPairSync("rsa", { modulusLength: 2048 })],
+  ["an RSA key of 4608 bits", () => generateKeyPairSync("rsa", { modulusLength: 4608 })],
+  [
+    "an RSA key with the exponent 3",
+    () => generateKeyPairSync("rsa", { modulusLength: 3072, publicExponent: 3 }),
+  ],
+  ["an RSA-PSS key", () => generateKeyPairSync("rsa-pss", { modulusLength: 3072 })],
+  ["another curve", () => generateKeyPairSync("ec", { namedCurve: "P-256" })],
+  ["ed448", () => generateKeyPairSync("ed448")],
+])("attack 7: %s can neither sign nor verify", (_what, generate) => {
+  const { privateKey, publicKey } = generate();
+  expect(codeOf(() => createSigningKey(privateKey, publicKey))).toBe("CONFIG_INVALID");
+  expect(codeOf(() => isSignedBy(publicKey, Buffer.from("a"), Buffer.alloc(64)))).toBe(
+    "CONFIG_INVALID",
+  );
+});
+
+test("attack 7: the key that is known decides the algorithm, whatever signed the message", () => {
+  const text = Buffer.from("text");
+  const made = sign("sha512", text, rsaPair.privateKey);
+  expect(isSignedBy(rsaPair.publicKey, text, made)).toBe(false);
+  const own = createSigningKey(rsaPair.privateKey, rsaPair.publicKey).sign(text);
+  expect(isSignedBy(rsaPair.publicKey, text, own)).toBe(true);
+  expect(isSignedBy(ed25519().publicKey, text, own)).toBe(false);
 });

@@ -7,6 +7,7 @@ import {
   type DsseEnvelope,
   type EnvelopeHeader,
   type LogHead,
+  MAX_SKEW_MS,
   type MessageType,
   PAYLOAD_TYPES,
   decodeFrame,
@@ -21,8 +22,6 @@ import { keyIdOf, type SigningKey, isSignedBy } from "./keys.ts";
 const MAX_ENVELOPE_BYTES = 16_384;
 /** How long a message is valid; the threat model allows 60 s at most. */
 const LIFETIME_MS = 60_000;
-/** Tolerated difference between the two clocks, in both directions. */
-const MAX_SKEW_MS = 30_000;
 
 export type ChannelOptions = {
   side: "hub" | "agent";
@@ -68,21 +67,33 @@ export type Channel = {
    * @throws SondeError with an ENVELOPE_* code
    */
   open(frame: Buffer): Incoming;
+  /** Signs the messages from the next one on with another key of this side. */
+  signWith(signer: SigningKey): void;
+  /** Expects the peer's messages from the next one on to be signed with that key. */
+  expectKey(peerKey: KeyObject): void;
+  /**
+   * The peer's clock minus this side's, in ms, at the peer's last message: one that it signed for
+   * this session and sequence, also when it was then refused for its time. The time on the way makes
+   * it lower. Null before the first one.
+   */
+  peerSkewMs(): number | null;
 };
 
 export function createChannel(options: ChannelOptions): Channel {
   const outgoing: Direction = options.side === "hub" ? "hub-to-agent" : "agent-to-hub";
   const incoming: Direction = options.side === "hub" ? "agent-to-hub" : "hub-to-agent";
-  const peerKeyId = keyIdOf(options.peerKey);
+  let { signer, peerKey } = options;
+  let peerKeyId = keyIdOf(peerKey);
   let sent = 0;
   let received = 0;
+  let skewMs: number | null = null;
   let broken = false;
 
   function openChecked(frame: Buffer): Incoming {
     const parts = decodeFrame(frame, MAX_ENVELOPE_BYTES, "ENVELOPE_INVALID");
     const envelope = parseDsseEnvelope(parts.head);
     const payload = Buffer.from(envelope.payload, "base64");
-    checkSignature(envelope, payload, PAYLOAD_TYPES[incoming], options.peerKey, peerKeyId);
+    checkSignature(envelope, payload, PAYLOAD_TYPES[incoming], peerKey, peerKeyId);
     const header = parseEnvelopeHeader(parseJson(payload, "envelope header", "ENVELOPE_INVALID"));
     checkAddress(header, incoming, options);
     if (header.seq !== received + 1) {
@@ -91,7 +102,9 @@ export function createChannel(options: ChannelOptions): Channel {
         `expected message ${received + 1} of this session, got ${header.seq}`,
       );
     }
-    checkTime(header, options.now());
+    const now = options.now();
+    skewMs = header.iat - now;
+    checkTime(header, now);
     if (header.bodySha256 !== sha256(parts.body)) {
       throw new SondeError("ENVELOPE_SIGNATURE", "expected the body that was signed, got another");
     }
@@ -101,6 +114,14 @@ export function createChannel(options: ChannelOptions): Channel {
   }
 
   return {
+    peerSkewMs: () => skewMs,
+    signWith(next) {
+      signer = next;
+    },
+    expectKey(next) {
+      peerKey = next;
+      peerKeyId = keyIdOf(next);
+    },
     seal(message) {
       const iat = options.now();
       sent += 1;
@@ -121,7 +142,7 @@ export function createChannel(options: ChannelOptions): Channel {
         bodySha256: sha256(message.body),
         peerHead: message.peerHead ?? null,
       };
-      return encodeFrame(sealHeader(header, outgoing, options.signer), message.body);
+      return encodeFrame(sealHeader(header, outgoing, signer), message.body);
     },
     open(frame) {
       if (broken) {
@@ -156,7 +177,8 @@ function sealHeader(
   };
 }
 
-function checkSignature(
+/** @throws SondeError ENVELOPE_MISDIRECTED, ENVELOPE_SIGNATURE */
+export function checkSignature(
   envelope: DsseEnvelope,
   payload: Buffer,
   payloadType: string,

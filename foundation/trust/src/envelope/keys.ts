@@ -1,12 +1,37 @@
-import { createHash, createPublicKey, type KeyObject, sign, verify } from "node:crypto";
+import {
+  createHash,
+  createPublicKey,
+  generateKeyPairSync,
+  type KeyObject,
+  type KeyPairKeyObjectResult,
+  sign,
+  verify,
+} from "node:crypto";
 import { SondeError } from "@sonde/schemas/errors";
 import { type Digest } from "@sonde/schemas/names";
+import type { KeyAlgorithm } from "@sonde/schemas/wire";
 
 /** Holds a private key and signs with the one algorithm of its kind. */
 export type SigningKey = { readonly keyId: Digest; sign(bytes: Uint8Array): Buffer };
 
-const MIN_RSA_BITS = 2048;
+/** NIST SP 800-57 part 1, table 2: 3072 bits have the strength of ed25519. */
+const MIN_RSA_BITS = 3072;
 const MAX_RSA_BITS = 4096;
+/** FIPS 186-5, A.1.1: with a small exponent, such as 1, anybody can sign. */
+const RSA_EXPONENT = 65_537n;
+
+/** The parameter of `sign` and `verify` for each algorithm. */
+const HASHES: Record<KeyAlgorithm, null | "sha256"> = { ed25519: null, "rsa-sha256": "sha256" };
+
+/** Makes a new key pair. An RSA key takes about a second. */
+export function createKeyPair(algorithm: KeyAlgorithm): KeyPairKeyObjectResult {
+  return algorithm === "ed25519"
+    ? generateKeyPairSync("ed25519")
+    : generateKeyPairSync("rsa", {
+        modulusLength: MIN_RSA_BITS,
+        publicExponent: Number(RSA_EXPONENT),
+      });
+}
 
 /**
  * Returns the id of a key: SHA-256 of its public half's SubjectPublicKeyInfo in DER.
@@ -20,17 +45,28 @@ export function keyIdOf(key: KeyObject): Digest {
   return `sha256:${createHash("sha256").update(der).digest("hex")}`;
 }
 
-/** Returns the digest algorithm of a key. A message never chooses it (attack 7). */
-function hashFor(key: KeyObject): null | "sha256" {
-  if (key.asymmetricKeyType === "ed25519") return null;
-  const bits = key.asymmetricKeyDetails?.modulusLength ?? 0;
-  if (key.asymmetricKeyType === "rsa" && bits >= MIN_RSA_BITS && bits <= MAX_RSA_BITS) {
-    return "sha256";
-  }
+/**
+ * Returns the one algorithm of a key, either half. A message never chooses it (attack 7).
+ *
+ * @throws SondeError CONFIG_INVALID when the key is of another kind or size
+ */
+export function algorithmOf(key: KeyObject): KeyAlgorithm {
+  if (key.asymmetricKeyType === "ed25519") return "ed25519";
+  const { modulusLength: bits = 0, publicExponent } = key.asymmetricKeyDetails ?? {};
+  const fits = bits >= MIN_RSA_BITS && bits <= MAX_RSA_BITS && publicExponent === RSA_EXPONENT;
+  if (key.asymmetricKeyType === "rsa" && fits) return "rsa-sha256";
+  const exponent = publicExponent === undefined ? "" : ` with exponent ${publicExponent}`;
   throw new SondeError(
     "CONFIG_INVALID",
-    `expected an ed25519 key or an RSA key of ${MIN_RSA_BITS} to ${MAX_RSA_BITS} bits, got ${key.asymmetricKeyType ?? "a secret key"} ${bits || ""}`.trim(),
+    `expected an ed25519 key, or an RSA key of ${MIN_RSA_BITS} to ${MAX_RSA_BITS} bits with exponent ${RSA_EXPONENT}, got ${key.asymmetricKeyType ?? "a secret key"} ${bits || ""}${exponent}`.trim(),
   );
+}
+
+/** Returns the parameters of a key's algorithm for WebCrypto, which the X.509 library uses. */
+export function webAlgorithmOf(key: KeyObject): { name: string; hash?: "SHA-256" } {
+  return algorithmOf(key) === "ed25519"
+    ? { name: "Ed25519" }
+    : { name: "RSASSA-PKCS1-v1_5", hash: "SHA-256" };
 }
 
 /**
@@ -38,7 +74,7 @@ function hashFor(key: KeyObject): null | "sha256" {
  * @throws SondeError CONFIG_INVALID when the key is of another kind or size
  */
 export function createSigningKey(privateKey: KeyObject, publicKey: KeyObject): SigningKey {
-  const hash = hashFor(privateKey);
+  const hash = HASHES[algorithmOf(privateKey)];
   return {
     keyId: keyIdOf(publicKey),
     sign: (bytes) => sign(hash, bytes, privateKey),
@@ -51,5 +87,5 @@ export function isSignedBy(
   bytes: Uint8Array,
   signature: Uint8Array,
 ): boolean {
-  return verify(hashFor(publicKey), bytes, publicKey, signature);
+  return verify(HASHES[algorithmOf(publicKey)], bytes, publicKey, signature);
 }

@@ -66,3 +66,8 @@ function readYanked(entries: readonly RegistryEntry[]): Set<Version> {
   }
   return yanked;
 }
+
+/** Whether a version comes before another one, as semver orders them. */
+export function isOlderVersion(version: Version, than: Version): boolean {
+  return semver.lt(version, than);
+}

@@ -25,4 +25,4 @@ export {
   tilePath,
 } from "./tiles.ts";
 export { isStopEntry, type StopEntry, whyStopped } from "./withdrawals.ts";
-export { chooseVersion } from "./choose-version.ts";
+export { chooseVersion, isOlderVersion } from "./choose-version.ts";

@@ -94,7 +94,7 @@ export function openNote(note: string, key: NoteKey): { text: string; at: Date }
 function findSignature(lines: readonly string[], key: NoteKey, type: number): Buffer | null {
   const id = keyId(key, type);
   for (const line of lines) {
-    const [, name, encoded] = /^— (\S+) ([A-Za-z0-9+/=]+)$/u.exec(line) ?? [];
+    const [, name, encoded] = /^\u2014 (\S+) ([A-Za-z0-9+/=]+)$/u.exec(line) ?? [];
     const bytes = Buffer.from(encoded ?? "", "base64");
     // Refuses a second base64 spelling of the same bytes.
     const canonical = bytes.toString("base64") === encoded;

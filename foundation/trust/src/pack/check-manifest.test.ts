@@ -61,6 +61,13 @@ test("a valid manifest is accepted, in one spelling only", () => {
   }
 });
 
+test("attack 8: a manifest that has a member twice is refused by that name", () => {
+  const text = formatManifest(sample).replace("{", '{"name":"acme/other",');
+  expect(() => parseManifest(Buffer.from(text))).toThrowError(
+    /expected each member once, got "name"/,
+  );
+});
+
 test("requires are what the sources need, no more and no less", () => {
   const source = file("/proc/loadavg");
   const right = withSource(source) as Manifest;
@@ -70,12 +77,36 @@ test("requires are what the sources need, no more and no less", () => {
     { ...right.requires, files: ["/proc/loadavg", "/etc/hostname"] },
     { ...right.requires, commands: ["df"] },
     { ...right.requires, sockets: ["/run/docker.sock"] },
+    { ...right.requires, hosts: ["resolver DNS A example.com"] },
+    { ...right.requires, hosts: [] },
   ]) {
     expect(verdict({ ...right, requires })).toBe("REQUIRES_MISMATCH");
   }
   expect(verdict({ ...right, requires: { ...right.requires, groups: ["docker"] } })).toBe(
     "accepted",
   );
+});
+
+test("requires have the questions to name servers, and may not be without them", () => {
+  const asks: Source = {
+    ...{ kind: "dns", server: "resolver", name: "example.com", type: "A", ...limits },
+  };
+  const right = withSource(asks) as Manifest;
+  expect(right.requires.hosts).toEqual(["resolver DNS A example.com"]);
+  expect(verdict(right)).toBe("accepted");
+  const { hosts: _, ...without } = right.requires;
+  expect(verdict({ ...right, requires: without })).toBe("REQUIRES_MISMATCH");
+});
+
+test("a pack that reads the journal declares its group", () => {
+  const journal: Source = { kind: "journal", show: "boots", ...limits };
+  const right = withSource(journal) as Manifest;
+  const grouped = (groups: string[]): unknown => ({
+    ...right,
+    requires: { ...right.requires, groups },
+  });
+  expect(verdict(grouped(["systemd-journal"]))).toBe("accepted");
+  expect(verdict(grouped(["adm"]))).toBe("MANIFEST_INVALID");
 });
 
 test("each list of requires is sorted, unique and shows holes", () => {
@@ -256,7 +287,14 @@ test.each([
   ["/v1", "/run/../run/docker.sock"],
   ["/v1", "/run/sonde/agent.sock"],
 ])("GET %s over %s is refused", (path, socket) => {
-  expect(verdict(withSource({ kind: "http", socket, path, ...limits }))).toBe("MANIFEST_INVALID");
+  // Labelled as high as such a source needs, so that only the request can be what is wrong.
+  const ask = (asked: { socket: string; path: string }): unknown => {
+    const manifest = withSource({ kind: "http", ...asked, ...limits }) as Manifest;
+    const greet: Probe = { ...(manifest.probes["greet"] as Probe), capability: "manage" };
+    return { ...manifest, probes: { greet } };
+  };
+  expect(verdict(ask({ socket: "/run/docker.sock", path: "/v1" }))).toBe("accepted");
+  expect(verdict(ask({ socket, path }))).toBe("MANIFEST_INVALID");
 });
 
 const hole = { type: "integer", minimum: 1, maximum: 9 } as const;
@@ -311,6 +349,10 @@ test("a label below what the sources need is refused, one above is kept", () => 
   const stop: Source = { kind: "exec", command: "systemctl", argv: ["stop", "sshd"], ...limits };
   const load = file("/proc/loadavg");
   expect(verdict(labelled(stop, "observe"))).toBe("MANIFEST_INVALID");
+  const running: Source = { kind: "exec", command: "systemctl", argv: ["is-running"], ...limits };
+  expect(() => checkManifest(labelled(running, "observe"))).toThrow(
+    /got observe; source \w+: exec systemctl is-running is manage; it is not in the table .*; its nearest form is systemctl is-system-running/,
+  );
   expect(verdict(labelled(stop, "interact"))).toBe("MANIFEST_INVALID");
   expect(verdict(labelled(stop, "manage"))).toBe("accepted");
   expect(verdict(labelled(load, "observe"))).toBe("accepted");
@@ -434,3 +476,20 @@ function nested(depth: number): unknown {
   for (let level = 0; level < depth; level += 1) schema = { type: "array", items: schema };
   return { type: "object", properties: { a: schema }, required: [], additionalProperties: false };
 }
+
+test("a runbook is checked against the probes", () => {
+  const rule = { finding: "It is full.", severity: "info", of: "it", each: "rows", when: [] };
+  const runbook = {
+    description: "A runbook for this test.",
+    probes: { it: { probe: "greet" } },
+    rules: [{ ...rule, show: ["name"] }],
+  };
+  const text = { type: "string" };
+  const object = (properties: object) => ({
+    ...{ type: "object", properties, required: [], additionalProperties: false },
+  });
+  const result = object({ rows: { type: "array", items: object({ name: text }) } });
+  const probes = { greet: { ...probe, result } };
+  expect(verdict({ ...sample, probes, runbook })).toBe("accepted");
+  expect(verdict({ ...sample, runbook })).toBe("MANIFEST_INVALID");
+});

@@ -6,17 +6,15 @@ import {
   parseManifestShape,
 } from "@sonde/schemas/manifest";
 import { parseJson } from "@sonde/schemas/parse";
+import { hasInvisible } from "@sonde/schemas/plain-text";
+import { checkRunbook } from "@sonde/runbooks";
 import semver from "semver";
 import { checkProbe } from "./check-probe.ts";
-import { checkSource, deriveRequires } from "@sonde/sources";
+import { checkSource, deriveRequires, listNeededGroups } from "@sonde/sources";
 
 // More than any manifest needs (a result schema has at most MAX_VALUE_DEPTH levels),
 // and few enough that no recursive check overflows the stack.
 const MAX_NESTING = 40;
-
-// A person approves what the manifest shows. So no character may be invisible or reorder
-// the text (attack class 37). Private-use characters and lone surrogates are refused too.
-const INVISIBLE = /[\p{Cc}\p{Cf}\p{Co}\p{Cs}\u2028\u2029]/u;
 
 /**
  * Checks a manifest completely: its schema, and every rule that spans fields.
@@ -37,6 +35,7 @@ export function checkManifest(value: unknown): Manifest {
   }
   for (const [name, source] of Object.entries(manifest.sources)) checkSource(name, source);
   for (const name of Object.keys(manifest.probes)) checkProbe(manifest, name);
+  checkRunbook(manifest);
   checkRequires(manifest);
   return manifest;
 }
@@ -61,15 +60,21 @@ export function parseManifest(bytes: Uint8Array): Manifest {
 }
 
 function checkRequires({ requires, sources }: Manifest): void {
+  for (const group of listNeededGroups(sources)) {
+    if (!requires.groups.includes(group)) {
+      throw invalid(`expected the group ${group}, which its sources need, got none`);
+    }
+  }
   const derived: Requires = { groups: requires.groups, ...deriveRequires(sources) };
-  // Groups are declared; every other list is derived, also one that a later kind adds.
-  for (const key of Object.keys(derived) as (keyof Requires)[]) {
+  // Groups are declared; every other list is derived, also one that a later kind adds. A list may be
+  // in one of them only.
+  for (const key of Object.keys({ ...requires, ...derived }) as (keyof Requires)[]) {
     const expected = JSON.stringify(derived[key]);
     const got = JSON.stringify(requires[key]);
     if (expected !== got) {
       throw new SondeError(
         "REQUIRES_MISMATCH",
-        `requires.${key}: expected ${expected} from the sources, got ${got}`,
+        `requires.${key}: expected ${expected ?? "none"} from the sources, got ${got ?? "none"}`,
       );
     }
   }
@@ -96,7 +101,9 @@ function refuseNewerThings(value: unknown): void {
 /** Limits the depth. Refuses invisible characters and names that every object inherits. */
 function checkNesting(value: unknown, depth: number): void {
   if (depth > MAX_NESTING) throw invalid(`expected at most ${MAX_NESTING} levels, got more`);
-  if (typeof value === "string" && INVISIBLE.test(value)) {
+  // A person approves what the manifest shows, so no character may be invisible or reorder the text
+  // (attack class 37).
+  if (typeof value === "string" && hasInvisible(value)) {
     throw invalid("expected text without control, direction or other invisible characters");
   }
   if (typeof value !== "object" || value === null) return;

@@ -1,7 +1,7 @@
 import { SondeError } from "@sonde/schemas/errors";
 import { type Manifest, type ProbeManifest, checkValueSchema } from "@sonde/schemas/manifest";
 import { AGENT_ARGUMENT, RESERVED_TOOLS, buildProbeId, toolNameOf } from "@sonde/schemas/names";
-import { effectiveCapability, findMisfit } from "@sonde/sources";
+import { effectiveCapability, explainLevel, findMisfit } from "@sonde/sources";
 
 /** MCP clients refuse longer tool names. */
 const MAX_TOOL_NAME = 64;
@@ -43,8 +43,21 @@ function checkTool(pack: Manifest["name"], name: string, { params }: ProbeManife
 function checkLabel(manifest: Manifest, name: string, { capability }: ProbeManifest): void {
   const needed = effectiveCapability(manifest, name);
   if (needed !== capability) {
-    throw refusal(name, `expected capability ${needed}, as its sources need, got ${capability}`);
+    const why = explainSources(manifest, name).map((reason) => `; ${reason}`);
+    throw refusal(
+      name,
+      `expected capability ${needed}, as its sources need, got ${capability}${why.join("")}`,
+    );
   }
+}
+
+/** One sentence for each source of the probe that needs more than `observe`. */
+function explainSources({ sources, probes }: Manifest, name: string): string[] {
+  const read = new Set(Object.values(probes[name]?.reads ?? {}).map(({ source }) => source));
+  return Object.entries(sources).flatMap(([source, declared]) => {
+    const why = read.has(source) ? explainLevel(declared) : null;
+    return why === null ? [] : [`source ${source}: ${why}`];
+  });
 }
 
 function checkDeclaredReads(manifest: Manifest, name: string, probe: ProbeManifest): void {

@@ -32,7 +32,7 @@ function demandKey(policy: SignerPolicy, publisher: string, keyId: string): void
   if (keys.some(({ publicKey }) => keyIdOf(parsePublisherKey(publicKey)) === keyId)) return;
   throw new SondeError(
     "SIGNER_UNTRUSTED",
-    `expected a key of publisher ${publisher}, got ${keyId}`,
+    `expected a key of publisher ${publisher}, got ${keyId}; to trust it: sonde trust add ${publisher} --key FILE`,
   );
 }
 
@@ -45,9 +45,10 @@ function demandIdentity(policy: SignerPolicy, signer: Keyless): void {
   if (named.some((listed) => (listed.repositoryId ?? null) === repositoryId)) return;
   const who = `${identity} of ${issuer}`;
   if (named.length === 0) {
+    // The identity is the signer's own text, so it is no part of a command that a person may copy.
     throw new SondeError(
       "SIGNER_UNTRUSTED",
-      `expected an identity of publisher ${publisher}, got ${who}`,
+      `expected an identity of publisher ${publisher}, got ${who}; to trust it: sonde trust add ${publisher} --issuer URL --identity NAME`,
     );
   }
   throw new SondeError("SIGNER_UNTRUSTED", describeRepository(who, named, repositoryId));

@@ -24,6 +24,7 @@ test("an equal version asks for nothing more", () => {
     to: "1.1.0",
     added: NOTHING,
     removed: NOTHING,
+    wider: [],
     probes: { added: [], removed: [], raised: [] },
     sources: { added: [], removed: [], changed: [] },
     asksMore: false,
@@ -57,6 +58,42 @@ test("a further file, command or socket is asked for, and a dropped one is not",
   expect(diff.asksMore).toBe(true);
 });
 
+test("another or a larger part of the same file is asked for, a smaller one is not", () => {
+  const load = { kind: "file", path: "/proc/loadavg", ...limits } as const;
+  const widerOf = (from: object, to: object) => {
+    const diff = diffPermissions(
+      next({ load: { ...load, ...from } }),
+      next({ load: { ...load, ...to } }),
+    );
+    expect(diff.asksMore).toBe(diff.wider.length > 0);
+    return diff.wider.map(({ part, bytes }) => `${part} ${bytes}`);
+  };
+  expect(widerOf({}, {})).toEqual([]);
+  expect(widerOf({}, { maxBytes: 4095 })).toEqual([]);
+  expect(widerOf({}, { maxBytes: 4097 })).toEqual(["first 4097"]);
+  expect(widerOf({}, { tailBytes: 10 })).toEqual(["last 10"]);
+  expect(widerOf({ tailBytes: 10 }, {})).toEqual(["first 4096"]);
+  expect(widerOf({ tailBytes: 10 }, { tailBytes: 11 })).toEqual(["last 11"]);
+  expect(widerOf({ tailBytes: 10 }, { tailBytes: 9 })).toEqual([]);
+  // The cap is what is read, whatever the tail says.
+  expect(widerOf({ tailBytes: 10, maxBytes: 5 }, { tailBytes: 99, maxBytes: 5 })).toEqual([]);
+});
+
+test("more entries of the same directory are asked for", () => {
+  const list = { kind: "directory", path: "/proc", names: "numeric", ...limits } as const;
+  const less = next({ load: { ...list, maxEntries: 10 } });
+  const more = next({ load: { ...list, maxEntries: 11 } });
+  expect(diffPermissions(less, more).wider).toMatchObject([{ of: "file /proc", entries: 11 }]);
+  expect(diffPermissions(more, less)).toMatchObject({ wider: [], asksMore: false });
+});
+
+test("the widest of several reads of one file is what was granted", () => {
+  const load = { kind: "file", path: "/proc/loadavg", ...limits } as const;
+  const two = next({ load, again: { ...load, maxBytes: 9000 } });
+  expect(diffPermissions(two, next({ load: { ...load, maxBytes: 8999 } })).asksMore).toBe(false);
+  expect(diffPermissions(two, next({ load: { ...load, maxBytes: 9001 } })).asksMore).toBe(true);
+});
+
 test("a group is asked for", () => {
   const after = next(before.sources);
   const grouped = { ...after, requires: { ...after.requires, groups: ["docker"] } };
@@ -66,7 +103,7 @@ test("a group is asked for", () => {
   });
 });
 
-test("the sources decide the level; a changed limit asks for nothing more", () => {
+test("the sources decide the level; a longer deadline asks for nothing more", () => {
   if (greet === undefined) throw new Error("expected a probe");
   const stop = { load: { kind: "exec", command: "systemctl", argv: ["stop", "x"], ...limits } };
   const raised = diffPermissions(before, next(stop as Manifest["sources"]));

@@ -1,7 +1,7 @@
-import { type Manifest, type Requires } from "@sonde/schemas/manifest";
+import { type Manifest, type ReadWindow, type Requires } from "@sonde/schemas/manifest";
 import { type Capability, type Version, isHigherCapability } from "@sonde/schemas/names";
 import semver from "semver";
-import { effectiveCapability } from "@sonde/sources";
+import { buildRequires, deriveWindows, effectiveCapability, widerWindows } from "@sonde/sources";
 
 /** What one version of a pack asks of a host, compared with another. */
 export type PermissionDiff = {
@@ -10,6 +10,8 @@ export type PermissionDiff = {
   to: Version;
   added: Requires;
   removed: Requires;
+  /** What was read before, and is read in another or a larger part now. */
+  wider: ReadWindow[];
   probes: {
     added: string[];
     removed: string[];
@@ -28,7 +30,9 @@ export type PermissionDiff = {
 export function diffPermissions(before: Manifest | null, after: Manifest): PermissionDiff {
   const added = lessOf(after.requires, before?.requires);
   const probes = diffProbes(before, after);
+  const wider = diffWindows(before, after);
   const asksMore =
+    wider.length > 0 ||
     Object.values(added).some((names) => names.length > 0) ||
     probes.raised.length > 0 ||
     probes.added.some((probe) => effectiveCapability(after, probe) !== "observe");
@@ -37,6 +41,7 @@ export function diffPermissions(before: Manifest | null, after: Manifest): Permi
     to: after.version,
     added,
     removed: lessOf(before?.requires, after.requires),
+    wider,
     probes,
     sources: diffSources(before, after),
     asksMore,
@@ -51,13 +56,13 @@ export function findPrevious(versions: readonly Version[], version: Version): Ve
 
 /** Returns the requirements in `some` that `others` lacks. */
 function lessOf(some: Requires | undefined, others: Requires | undefined): Requires {
-  const less = (kind: keyof Requires): string[] => missing(some?.[kind], others?.[kind]);
-  return {
-    groups: less("groups"),
-    commands: less("commands"),
-    files: less("files"),
-    sockets: less("sockets"),
-  };
+  return buildRequires((list) => missing(some?.[list], others?.[list]));
+}
+
+function diffWindows(before: Manifest | null, after: Manifest): ReadWindow[] {
+  const old = deriveWindows(before?.sources ?? {});
+  const known = new Set(old.map(({ of }) => of));
+  return widerWindows(deriveWindows(after.sources), old).filter(({ of }) => known.has(of));
 }
 
 function diffProbes(before: Manifest | null, after: Manifest): PermissionDiff["probes"] {

@@ -1,5 +1,6 @@
 export { checkManifest, formatManifest, parseManifest } from "./check-manifest.ts";
 export { diffPermissions, findPrevious, type PermissionDiff } from "./diff-permissions.ts";
+export { inspectPack, type InspectedPack } from "./inspect-pack.ts";
 export { keyIdOf } from "../envelope/index.ts";
 export { parsePublisherKey } from "./publisher-key.ts";
 export { MAX_BUNDLE_BYTES, STATEMENT_PAYLOAD_TYPE, buildStatement } from "./statement.ts";

@@ -1,5 +1,5 @@
 import { SondeError } from "@sonde/schemas/errors";
-import type { Signer as VerifiedSigner } from "@sigstore/verify";
+import type { SignedEntity, Signer as VerifiedSigner } from "@sigstore/verify";
 
 /** The signer's identity in a signing certificate. */
 export type CertificateIdentity = {
@@ -36,7 +36,12 @@ type Extensions = ReadonlyMap<string, Buffer>;
  * @throws SondeError SIGNATURE_INVALID
  */
 export function readCertificateIdentity(signer: VerifiedSigner): CertificateIdentity {
-  const extensions = collect(signer);
+  const oids = signer.identity?.oids ?? [];
+  return readIdentity(oids.map(({ oid, value }) => [(oid?.id ?? []).join("."), value]));
+}
+
+function readIdentity(entries: Iterable<readonly [string, Buffer]>): CertificateIdentity {
+  const extensions = collect(entries);
   if (extensions.get(EXTENDED_KEY_USAGE)?.equals(CODE_SIGNING) !== true) {
     throw invalid("a certificate for code signing alone");
   }
@@ -50,10 +55,27 @@ export function readCertificateIdentity(signer: VerifiedSigner): CertificateIden
   };
 }
 
-function collect(signer: VerifiedSigner): Extensions {
+type Certificate = Extract<SignedEntity["key"], { $case: "certificate" }>["certificate"];
+
+/**
+ * Reads the identity that a certificate claims, whoever issued it.
+ *
+ * @throws SondeError SIGNATURE_INVALID
+ */
+export function readClaimedIdentity(certificate: Certificate): CertificateIdentity {
+  return readIdentity(
+    certificate.extensions.map((extension): [string, Buffer] => {
+      // RFC 5280 section 4.1: the name, perhaps `critical`, and the value.
+      const [name, value] = [extension.subs.at(0), extension.subs.at(-1)];
+      if (name === undefined || value === undefined) throw invalid("whole extensions");
+      return [name.toOID(), value.value];
+    }),
+  );
+}
+
+function collect(entries: Iterable<readonly [string, Buffer]>): Extensions {
   const extensions = new Map<string, Buffer>();
-  for (const { oid, value } of signer.identity?.oids ?? []) {
-    const id = (oid?.id ?? []).join(".");
+  for (const [id, value] of entries) {
     if (extensions.has(id)) throw invalid(`extension ${id} once`);
     extensions.set(id, value);
   }

@@ -118,6 +118,21 @@ test.each<[string, unknown]>([
   );
 });
 
+test.each([
+  ["a subject twice", '{"subject":[],'],
+  ["its predicate twice, in two spellings", '{"predicat\\u0065":{},'],
+])("attack 8: a signed statement that has %s is refused", async (_what, start) => {
+  const statementText = JSON.stringify(right).replace("{", start);
+  expect(await verdict({ bundle: signSample(archive, acme, { statementText }) })).toBe(
+    "SIGNATURE_INVALID",
+  );
+});
+
+test("attack 8: a bundle that has its envelope twice is refused", async () => {
+  const text = bundle.replace("{", '{"dsseEnvelope":{},');
+  expect(await verdict({ bundle: text })).toBe("SIGNATURE_INVALID");
+});
+
 // Attack 43.
 test("a signature by anybody else is refused", async () => {
   const stranger = createSampleKey();

@@ -1,22 +1,22 @@
-import { BUNDLE_V03_MEDIA_TYPE, type Bundle, bundleFromJSON } from "@sigstore/bundle";
+import { toSignedEntity } from "@sigstore/verify";
 import { SondeError } from "@sonde/schemas/errors";
-import { type Digest } from "@sonde/schemas/names";
-import { parseJson } from "@sonde/schemas/parse";
+import { Digest } from "@sonde/schemas/names";
+import { buildParser } from "@sonde/schemas/parse";
 import { type SignerPolicy, parsePackStatement } from "@sonde/schemas/trust";
+import { type CertificateIdentity, readClaimedIdentity } from "./read-certificate-identity.ts";
 import { rejectingThrows } from "./rejecting-throws.ts";
-import { MAX_BUNDLE_BYTES, STATEMENT_PAYLOAD_TYPE, buildStatement } from "./statement.ts";
-import { type KeylessSignature, verifyKeyless } from "./verify-keyless.ts";
-import { type ManagedKeySignature, verifyManagedKey } from "./verify-managed-key.ts";
-
-/** A verified signature. Whether it counts for the publisher is not known yet. */
-export type VerifiedSignature = ManagedKeySignature | KeylessSignature;
+import { buildStatement } from "./statement.ts";
+import {
+  readBundle,
+  readStatement,
+  type VerifiedSignature,
+  verifyBundle,
+} from "./verify-bundle.ts";
+import { type ManagedKeySignature } from "./verify-managed-key.ts";
 
 /**
- * Verifies the bundle of an archive: a Sigstore bundle v0.3 with a DSSE envelope over an
- * in-toto statement, whose two subjects are these digests. Does not read the archive
- * itself. A key must be one of the policy's, and a certificate must verify against the
- * policy's pinned root. `demandTrusted` decides whether this signer may sign for the
- * publisher.
+ * Verifies the bundle of an archive, whose statement has these two digests. Does not read the
+ * archive itself. `demandTrusted` decides whether this signer may sign for the publisher.
  *
  * @throws SondeError SIGNATURE_INVALID, SIGNER_UNTRUSTED, DIGEST_MISMATCH or
  *   CONFIG_INVALID
@@ -27,46 +27,38 @@ export function verifySignature(
   content: Digest,
   policy: SignerPolicy,
 ): VerifiedSignature {
-  const bundle = readBundle(bundleText);
-  const signature = verifyMaterial(bundle, policy);
-  checkStatement(bundle, archive, content);
+  const { signature, statement } = verifyBundle(bundleText, policy);
+  checkStatement(statement, archive, content);
   return signature;
 }
 
-function readBundle(text: string): Bundle {
-  if (Buffer.byteLength(text, "utf8") > MAX_BUNDLE_BYTES) {
-    throw invalid(`expected at most ${MAX_BUNDLE_BYTES} bytes`);
+/** Who a bundle says signed it. Neither the signature nor a certificate is checked. */
+export type SignatureClaim = ManagedKeySignature | ({ kind: "keyless" } & CertificateIdentity);
+
+/**
+ * Reads who a bundle says signed an archive with these digests. Checks that the bundle is
+ * well formed and about these digests, but nothing that needs a policy.
+ *
+ * @throws SondeError SIGNATURE_INVALID or DIGEST_MISMATCH
+ */
+export function readSignatureClaim(
+  bundleText: string,
+  archive: Digest,
+  content: Digest,
+): SignatureClaim {
+  const bundle = readBundle(bundleText);
+  checkStatement(readStatement(bundle), archive, content);
+  const { key } = rejectingThrows(() => toSignedEntity(bundle));
+  if (key.$case === "certificate") {
+    return { kind: "keyless", ...rejectingThrows(() => readClaimedIdentity(key.certificate)) };
   }
-  const bundle = rejectingThrows(() =>
-    bundleFromJSON(parseJson(text, "bundle", "SIGNATURE_INVALID")),
-  );
-  // Older bundle versions may prove a log entry by a promise alone.
-  if (bundle.mediaType !== BUNDLE_V03_MEDIA_TYPE) {
-    throw invalid(`expected ${BUNDLE_V03_MEDIA_TYPE}`);
-  }
-  return bundle;
+  return { kind: "rsa-sha256", keyId: parseKeyId(key.hint) };
 }
 
-function verifyMaterial(bundle: Bundle, policy: SignerPolicy): VerifiedSignature {
-  const { content } = bundle.verificationMaterial;
-  switch (content.$case) {
-    case "publicKey":
-      return verifyManagedKey(bundle, content.publicKey.hint, policy);
-    case "certificate":
-      return verifyKeyless(bundle, policy);
-    case "x509CertificateChain":
-      throw invalid("expected one certificate or a key's id");
-  }
-}
+const parseKeyId = buildParser(Digest, "bundle: key id", "SIGNATURE_INVALID");
 
-/** DSSE proves only who signed the payload. This function checks what the payload says. */
-function checkStatement(bundle: Bundle, archive: Digest, content: Digest): void {
-  if (bundle.content.$case !== "dsseEnvelope") throw invalid("expected a DSSE envelope");
-  const { payloadType, payload } = bundle.content.dsseEnvelope;
-  if (payloadType !== STATEMENT_PAYLOAD_TYPE) {
-    throw invalid(`expected payload type ${STATEMENT_PAYLOAD_TYPE}`);
-  }
-  const statement = parsePackStatement(parseJson(payload, "signed statement", "SIGNATURE_INVALID"));
+function checkStatement(value: unknown, archive: Digest, content: Digest): void {
+  const statement = parsePackStatement(value);
   const expected = buildStatement(archive, content);
   for (const index of [0, 1] as const) {
     const { name, digest } = expected.subject[index];
@@ -78,8 +70,4 @@ function checkStatement(bundle: Bundle, archive: Digest, content: Digest): void 
       );
     }
   }
-}
-
-function invalid(sentence: string): SondeError {
-  return new SondeError("SIGNATURE_INVALID", `bundle: ${sentence}, got another`);
 }

@@ -97,6 +97,8 @@ export function buildSamplePolicy(
 /** Faults of a sample signature; each is a different one. */
 export type SampleLies = {
   statement?: unknown;
+  /** The statement's text in place of the statement. */
+  statementText?: string;
   payloadType?: string;
   keyHint?: string;
   digestAlgorithm?: string;
@@ -117,7 +119,7 @@ type SampleBundle = {
 export function signSample(archive: Uint8Array, key: SampleKey, lies: SampleLies = {}): string {
   const statement =
     lies.statement ?? buildStatement(archiveDigest(archive), contentDigest(readArchive(archive)));
-  const payload = Buffer.from(JSON.stringify(statement), "utf8");
+  const payload = Buffer.from(lies.statementText ?? JSON.stringify(statement), "utf8");
   const type = lies.payloadType ?? STATEMENT_PAYLOAD_TYPE;
   const signed = Buffer.concat([
     Buffer.from(`DSSEv1 ${type.length} ${type} ${payload.length} `),

@@ -1,4 +1,5 @@
 import { type IncomingMessage, type ServerResponse, createServer } from "node:http";
+import { createServer as createTlsServer } from "node:https";
 import type { AddressInfo } from "node:net";
 import type { RegistryEntry } from "@sonde/schemas/registry";
 import { archiveDigest, contentDigest, readArchive } from "../archive/index.ts";
@@ -24,7 +25,11 @@ export type SampleRegistry = {
   close(): Promise<void>;
 };
 
-export async function startSampleRegistry(): Promise<SampleRegistry> {
+/** @param tls certificate and key in PEM; without it the registry speaks plain HTTP */
+export async function startSampleRegistry(tls?: {
+  certificate: string;
+  privateKey: string;
+}): Promise<SampleRegistry> {
   const files = new Map<string, Uint8Array | string>();
   const log = createSampleLog();
   const answer = async (request: IncomingMessage, response: ServerResponse): Promise<void> => {
@@ -34,12 +39,16 @@ export async function startSampleRegistry(): Promise<SampleRegistry> {
     if (body === null) response.writeHead(404).end("{}");
     else response.end(body);
   };
-  const server = createServer((request, response) => {
+  const handle = (request: IncomingMessage, response: ServerResponse): void => {
     answer(request, response).catch(() => response.destroy());
-  });
+  };
+  const server =
+    tls === undefined
+      ? createServer(handle)
+      : createTlsServer({ cert: tls.certificate, key: tls.privateKey }, handle);
   await new Promise<void>((done) => server.listen(0, "127.0.0.1", done));
   const registry: SampleRegistry = {
-    url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
+    url: `${tls === undefined ? "http" : "https"}://127.0.0.1:${(server.address() as AddressInfo).port}`,
     logKey: formatNoteKey(log.key),
     log,
     publish(archive, bundle) {

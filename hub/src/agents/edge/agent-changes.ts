@@ -1,30 +1,51 @@
 import type { Digest } from "@sonde/schemas/names";
+import type { ChangeTags } from "@sonde/schemas/hub";
+import { changeTags, type Tag } from "@sonde/schemas/tags";
 import type { HelloBody, PackReport } from "@sonde/schemas/wire";
-import type { TransactionSql } from "postgres";
-import type { Directory } from "../../directory/index.ts";
+import type { PendingQuery, Row, Sql, TransactionSql } from "postgres";
+import { type Directory, toStorable } from "../../directory/index.ts";
+
+/** When the hub heard a statement, and the agent's clock minus the hub's at that time. */
+type Heard = { at: Date; skewMs: number | null };
 
 /**
  * Writes what changes about an agent: its statements and its desired packs. Each method is one
  * change of the directory, so every hub hears of it.
  */
-export function createAgentChanges(directory: Pick<Directory, "change">) {
+export function createAgentChanges(sql: Sql, directory: Pick<Directory, "change" | "changeAgent">) {
   const change = (agentId: string, work: (tx: TransactionSql) => Promise<unknown>) =>
     directory.change([{ kind: "agent", id: agentId }], async (tx) => {
       await work(tx);
     });
+  const set = async (agentId: string, assignments: PendingQuery<Row[]>) => {
+    await directory.changeAgent(agentId, assignments);
+  };
   return {
-    saveHello: (agentId: string, hello: HelloBody, at: Date): Promise<void> =>
-      change(
+    saveHello: (agentId: string, hello: HelloBody, { at, skewMs }: Heard): Promise<void> =>
+      set(
         agentId,
-        (tx) => tx`update agents set hello = ${tx.json(hello)}, packs = ${tx.json(hello.packs)},
-          last_seen_at = ${at} where id = ${agentId}`,
+        sql`hello = ${sql.json(toStorable(hello))}, packs = ${sql.json(toStorable(hello.packs))},
+          last_seen_at = ${at}, clock_skew_ms = ${skewMs}, refused_hub_at = null`,
       ),
-    savePacks: (agentId: string, packs: PackReport[], at: Date): Promise<void> =>
-      change(
+    savePacks: (agentId: string, packs: PackReport[], { at, skewMs }: Heard): Promise<void> =>
+      set(
         agentId,
-        (tx) => tx`update agents set packs = ${tx.json(packs)}, last_seen_at = ${at}
-          where id = ${agentId}`,
+        sql`packs = ${sql.json(toStorable(packs))}, last_seen_at = ${at}, clock_skew_ms = ${skewMs}`,
       ),
+    /** Of an agent whose messages are refused for their time. */
+    saveSkew: (agentId: string, skewMs: number | null): Promise<void> =>
+      set(agentId, sql`clock_skew_ms = ${skewMs}`),
+    /** Of an agent that saw a later state of this hub. */
+    saveRefusal: (agentId: string, at: Date): Promise<void> =>
+      set(agentId, sql`refused_hub_at = ${at}`),
+    /** @throws SondeError BAD_REQUEST when the change does not fit the tags that there are */
+    changeTags: (agentId: string, wish: ChangeTags): Promise<void> =>
+      change(agentId, async (tx) => {
+        const [agent] = await tx<{ tags: Tag[] }[]>`
+          select tags from agents where id = ${agentId} for update`;
+        const tags = changeTags(agent?.tags ?? [], wish);
+        await tx`update agents set tags = ${tx.json(tags)} where id = ${agentId}`;
+      }),
     assignPack: (wish: {
       agentId: string;
       pack: string;

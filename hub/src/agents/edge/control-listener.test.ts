@@ -9,7 +9,6 @@ import { type Incoming, keyIdOf } from "@sonde/trust/envelope";
 import { afterAll, beforeAll, expect, test, vi } from "vitest";
 import { startHub, type TestHub } from "../../testing/start-hub.ts";
 
-const DAY_MS = 24 * 3_600_000;
 const HELLO = buildHello();
 let hub: TestHub;
 
@@ -72,13 +71,28 @@ test("of a burst of reports the newest is saved, with few writes", async () => {
 });
 
 test("an agent with a half-expired certificate is sent the next one, which connects", async () => {
-  const { body } = await meet(hub.agent.certificate, "certificate");
+  const { body } = await meet(await hub.issueCertificate(20_000), "certificate");
   const { certificate } = parseCertificateBody(body);
   const next = new X509Certificate(certificate);
   expect(keyIdOf(next.publicKey)).toBe(keyIdOf(hub.agent.key.publicKey));
   const left = next.validToDate.getTime() - Date.now();
-  expect(left).toBeGreaterThan(AGENT_CERTIFICATE_MS - DAY_MS);
+  expect(left).toBeGreaterThan(0.9 * AGENT_CERTIFICATE_MS);
   expect((await meet(certificate, "desired-state")).header.agentId).toBe(hub.agent.id);
+  const { answer } = await hub.ask("GET", "/audit?afterSeq=0&limit=1000");
+  const entries = answer["entries"] as { record: { event: string } }[];
+  const renewed = entries.filter(({ record }) => record.event === "agent.renewed");
+  expect(renewed.slice(-1)).toMatchObject([
+    {
+      record: {
+        agent: hub.agent.name,
+        detail: {
+          serial: next.serialNumber.toLowerCase(),
+          keyId: keyIdOf(next.publicKey),
+          expiresAt: next.validToDate.toISOString(),
+        },
+      },
+    },
+  ]);
 });
 
 /** An upgrade request as it is written, with the agent's certificate or none. */

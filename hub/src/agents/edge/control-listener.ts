@@ -1,37 +1,30 @@
-import { createPublicKey, randomBytes } from "node:crypto";
+import { randomBytes } from "node:crypto";
 import { createServer, type Server } from "node:https";
 import type { IncomingMessage } from "node:http";
 import type { Duplex } from "node:stream";
 import type { TLSSocket } from "node:tls";
 import { SondeError, toSondeError } from "@sonde/schemas/errors";
-import { createTurns } from "@sonde/schemas/parse";
-import { RELEASE } from "@sonde/schemas/release";
 import {
   agentUri,
-  OWN_PROTOCOL,
-  PROTOCOL_HEADER,
-  type PackReportBody,
-  type RegistryHeadReport,
+  CLOCK_HEADER,
   encodeBody,
+  KEY_SET_HEADER,
+  type LogHead,
+  PROTOCOL_HEADER,
+  SEEN_HEAD_HEADER,
 } from "@sonde/schemas/wire";
-import { scrubSentence } from "@sonde/scrub";
-import { createRateLimit } from "@sonde/service";
+import { createRateLimit, createRefusalCounts } from "@sonde/service";
 import {
   CHANNEL_BINDING_BYTES,
   CHANNEL_BINDING_LABEL,
-  createChannel,
   deriveSessionId,
   keyIdOf,
   NONCE_BYTES,
 } from "@sonde/trust/envelope";
-import { WebSocketServer, type WebSocket } from "ws";
-import { buildAuditRecord, createRefusalCounts } from "../../audit/index.ts";
-import type { Hub } from "../../hub.ts";
-import { type Lease, createAgentLink } from "../../links/index.ts";
-import type { AgentChanges } from "./agent-changes.ts";
-import { createRenewal } from "./certificate-renewal.ts";
-import type { EnrolmentStore } from "./enrolment-store.ts";
-import { createNewest } from "./keep-newest.ts";
+import { WebSocketServer } from "ws";
+import { type Admitted, type SessionOptions, startSession } from "./agent-session.ts";
+import type { ListedCertificate } from "./enrolment-store.ts";
+import { paceConnections } from "./pace-connections.ts";
 
 /** A result has at most 1 MiB. A report of two versions of every pack has at most 2.5 MiB. */
 const MAX_MESSAGE_BYTES = 4 * 1024 * 1024;
@@ -39,16 +32,11 @@ const HANDSHAKE_TIMEOUT_MS = 10_000;
 const MAX_CONNECTIONS = 10_000;
 /** Rate limit for each certificate. A refused agent retries at most once a minute. */
 const REFUSALS = { perMinute: 10, atOnce: 20 };
-
-export type ControlOptions = Pick<
-  Hub,
-  "auditLog" | "directory" | "elapsed" | "keys" | "links" | "now" | "report"
-> & {
-  agents: AgentChanges;
-  enrolments: EnrolmentStore;
-  /** Is called with the registry's log head that an agent saw. */
-  onRegistryHead: (agent: string, head: RegistryHeadReport) => Promise<void>;
-};
+/**
+ * Rate limit for each certificate that is taken. Every visit is recorded, and may cost the next
+ * certificate. An honest agent comes once, and again when the network failed.
+ */
+const VISITS = { perMinute: 30, atOnce: 100 };
 
 export type ControlListener = {
   /** Does not listen yet. */
@@ -57,13 +45,11 @@ export type ControlListener = {
   close(): Promise<void>;
 };
 
-type Identified = { agentId: string; publicKey: string; expiresAt: Date };
-
 /**
  * Creates the agents' control listener: TLS 1.3 with a client certificate of the hub's CA that is
  * on the allow list, one WebSocket for each agent, every message signed.
  */
-export function createControlListener(options: ControlOptions): ControlListener {
+export function createControlListener(options: SessionOptions): ControlListener {
   const { server: own, authority } = options.keys;
   const server = createServer({
     cert: own.certificate,
@@ -73,17 +59,27 @@ export function createControlListener(options: ControlOptions): ControlListener 
     rejectUnauthorized: true,
     minVersion: "TLSv1.3",
     handshakeTimeout: HANDSHAKE_TIMEOUT_MS,
+    pauseOnConnect: true,
+    // A list of names would cost each connection 34 KiB: Node copies it into a slab of 64 KiB.
+    ALPNCallback: ({ protocols }) => protocols.find((name) => name === "http/1.1"),
   });
   server.maxConnections = MAX_CONNECTIONS;
   server.headersTimeout = HANDSHAKE_TIMEOUT_MS;
+  paceConnections(server);
   const sockets = new WebSocketServer({
     noServer: true,
     perMessageDeflate: false,
     maxPayload: MAX_MESSAGE_BYTES,
   });
-  const nonces = new WeakMap<IncomingMessage, Buffer>();
+  const admissions = new WeakMap<IncomingMessage, Admitted>();
   sockets.on("headers", (headers, request) => {
-    headers.push(`Sonde-Nonce: ${nonces.get(request)?.toString("base64url") ?? ""}`);
+    const admitted = admissions.get(request);
+    if (admitted === undefined) return;
+    headers.push(`Sonde-Nonce: ${admitted.hubNonce.toString("base64url")}`);
+    if (!admitted.followsKeySets) return;
+    // Before the first message: the agent may not know the key that signs it.
+    const keySet = encodeBody(admitted.held.envelope).toString("base64url");
+    headers.push(`${KEY_SET_HEADER}: ${keySet}`);
   });
 
   server.on("request", (_request, response) => {
@@ -91,10 +87,11 @@ export function createControlListener(options: ControlOptions): ControlListener 
   });
   const refusals = createRefusalCounts({ event: "agent.refused", ...options });
   const patience = createRateLimit(REFUSALS, options.elapsed);
+  const visits = createRateLimit(VISITS, options.elapsed);
   const refuse = (thrown: unknown, socket: TLSSocket): void => {
     const error = toSondeError(thrown);
     if (error.code === "INTERNAL") options.report(error);
-    refusals.add(addressOf(socket), error.code);
+    refusals.add(addressOf(socket), error.code, agentOf(options, socket));
     patience.take(limitKeyOf(socket));
     const status = error.code === "INTERNAL" ? "500 Internal Server Error" : "401 Unauthorized";
     // The peer may keep its half of the connection open, so close both halves.
@@ -106,13 +103,14 @@ export function createControlListener(options: ControlOptions): ControlListener 
     const socket = duplex as TLSSocket;
     socket.on("error", options.report);
     // Drop a rate-limited client before any work.
-    if (patience.waitMs(limitKeyOf(socket)) > 0) {
-      refusals.add(addressOf(socket), "TOO_MANY_ATTEMPTS");
+    const visitor = limitKeyOf(socket);
+    if (patience.waitMs(visitor) > 0 || visits.take(visitor) > 0) {
+      refusals.add(addressOf(socket), "TOO_MANY_ATTEMPTS", agentOf(options, socket));
       return socket.destroy();
     }
     admit(options, request, socket)
       .then((admitted) => {
-        nonces.set(request, admitted.hubNonce);
+        admissions.set(request, admitted);
         sockets.handleUpgrade(request, socket, head, (webSocket) =>
           startSession(options, admitted, webSocket),
         );
@@ -126,6 +124,14 @@ function addressOf(socket: TLSSocket): string {
   return socket.remoteAddress ?? "unknown";
 }
 
+/** The name of the agent that the client certificate, which TLS verified, was issued for. */
+function agentOf({ directory, keys }: SessionOptions, socket: TLSSocket): string | undefined {
+  const uri = socket.getPeerX509Certificate()?.subjectAltName ?? "";
+  const anyAgent = `URI:${agentUri(keys.hubId, "")}`;
+  if (!uri.startsWith(anyAgent)) return undefined;
+  return directory.agentById(uri.slice(anyAgent.length))?.name;
+}
+
 /**
  * The rate limit counts a certificate at an address. A stolen certificate that is used elsewhere must
  * not lock out the agent that it belongs to.
@@ -134,15 +140,8 @@ function limitKeyOf(socket: TLSSocket): string {
   return `${socket.getPeerX509Certificate()?.serialNumber ?? "none"} ${addressOf(socket)}`;
 }
 
-type Admitted = Identified & {
-  lease: Lease;
-  sessionId: string;
-  hubNonce: Buffer;
-  understandsOffers: boolean;
-};
-
 async function admit(
-  options: ControlOptions,
+  options: SessionOptions,
   request: IncomingMessage,
   socket: TLSSocket,
 ): Promise<Admitted> {
@@ -151,13 +150,20 @@ async function admit(
     throw new SondeError("BAD_REQUEST", "expected GET /control with a Sonde-Nonce");
   }
   const identified = await identify(options, socket);
-  const lease = await options.links.lease(identified);
+  const lease = await options.copies.lease(identified);
   // Releases the lease also when no session begins. A destroyed socket emits no further `close`.
   const release = () => void lease.release().catch(options.report);
   socket.once("close", release);
   if (socket.destroyed) release();
-  // Check again: the key may have changed during `lease`. From here on the lease hears of changes.
-  await identify(options, socket);
+  // Check again: the key may have changed during `lease`, or the agent been locked. From here on the
+  // lease hears of changes.
+  const seen = request.headers[SEEN_HEAD_HEADER.toLowerCase()];
+  const [again, auditHead, seenHead] = await Promise.all([
+    identify(options, socket),
+    options.auditLog.readHead(),
+    readSeen(options, seen),
+  ]);
+  await options.copies.keep(again);
   const hubNonce = randomBytes(NONCE_BYTES);
   const exporter = socket.exportKeyingMaterial(
     CHANNEL_BINDING_BYTES,
@@ -166,16 +172,40 @@ async function admit(
   );
   const sessionId = deriveSessionId(exporter, hubNonce, Buffer.from(nonce, "base64url"));
   const understandsOffers = request.headers[PROTOCOL_HEADER.toLowerCase()] !== undefined;
-  return { ...identified, lease, sessionId, hubNonce, understandsOffers };
+  const followsKeySets = request.headers[KEY_SET_HEADER.toLowerCase()] !== undefined;
+  const clock = readClock(request.headers[CLOCK_HEADER.toLowerCase()]);
+  const skewMs = clock === null ? null : clock - options.now().getTime();
+  return {
+    ...{ ...identified, lease, sessionId, hubNonce, auditHead, seenHead, skewMs },
+    ...{ understandsOffers, followsKeySets, held: options.keys.signing.held() },
+  };
+}
+
+function readClock(named: unknown): number | null {
+  return /^[0-9]{1,15}$/.test(String(named)) ? Number(named) : null;
+}
+
+/**
+ * Returns this hub's own entry where the agent saw one, so that the agent notices when the hub went
+ * back in time (attack 67).
+ */
+async function readSeen(
+  { auditLog }: SessionOptions,
+  named: unknown,
+): Promise<LogHead | null | undefined> {
+  const size = /^([0-9]{1,15}) sha256:[0-9a-f]{64}$/.exec(String(named))?.[1];
+  if (size === undefined) return undefined;
+  const hash = await auditLog.readHash(Number(size));
+  return hash === null ? null : { size: Number(size), hash };
 }
 
 /**
  * Returns the agent behind the client certificate. TLS verified the chain; the certificate must
  * also be on the allow list.
  *
- * @throws SondeError CERTIFICATE_REFUSED
+ * @throws SondeError CERTIFICATE_REFUSED, AGENT_LOCKED
  */
-async function identify(options: ControlOptions, socket: TLSSocket): Promise<Identified> {
+async function identify(options: SessionOptions, socket: TLSSocket): Promise<ListedCertificate> {
   const certificate = socket.getPeerX509Certificate();
   if (!socket.authorized || certificate === undefined) {
     throw new SondeError("CERTIFICATE_REFUSED", "expected a client certificate of this hub");
@@ -189,81 +219,6 @@ async function identify(options: ControlOptions, socket: TLSSocket): Promise<Ide
   if (found === null || certificate.subjectAltName !== expected) {
     throw new SondeError("CERTIFICATE_REFUSED", "the certificate is not on the allow-list");
   }
+  options.copies.requireUnlocked(found);
   return found;
-}
-
-function startSession(options: ControlOptions, admitted: Admitted, socket: WebSocket): void {
-  const { agents, auditLog, keys, now } = options;
-  const { agentId, lease } = admitted;
-  const agent = options.directory.agentById(agentId);
-  if (agent === undefined) return socket.terminate();
-  const channel = createChannel({
-    side: "hub",
-    hubId: keys.hubId,
-    agentId,
-    sessionId: admitted.sessionId,
-    signer: keys.signer,
-    peerKey: createPublicKey(admitted.publicKey),
-    now: () => now().getTime(),
-  });
-  const audit = (
-    event: "agent.connected" | "agent.disconnected" | "envelope.refused",
-    known: Parameters<typeof buildAuditRecord>[2],
-  ) => {
-    auditLog
-      .append(buildAuditRecord(now(), event, { agent: agent.name, ...known }))
-      .catch(options.report);
-  };
-  // Saves an agent's statements in their order. The registry may take long to answer, so the
-  // comparison of heads waits for nobody and holds up no save.
-  const inTurn = createTurns(1);
-  const saveReport = createNewest<PackReportBody>(({ packs }) =>
-    inTurn(() => agents.savePacks(agentId, packs, now())).catch(options.report),
-  );
-  const compareHead = createNewest<RegistryHeadReport>((head) =>
-    options.onRegistryHead(agent.name, head).catch(options.report),
-  );
-  const link = createAgentLink(socket, channel, {
-    onHello(hello, { protocol }) {
-      audit("agent.connected", { detail: { kernel: hello.kernel, wall: hello.wall, protocol } });
-      inTurn(() => agents.saveHello(agentId, hello, now())).catch(options.report);
-      compareHead(hello.registryHead);
-      lease.ready();
-      renewal.renewWhenDue().catch(options.report);
-    },
-    onPackReport(report) {
-      saveReport(report);
-      compareHead(report.registryHead);
-    },
-    onUnsupported(message) {
-      audit("envelope.refused", {
-        status: "denied",
-        code: "PROTOCOL_UNSUPPORTED",
-        detail: { message: scrubSentence(message.slice(0, 300)) },
-      });
-    },
-    onClose(refusal) {
-      renewal.stop();
-      if (refusal !== null) {
-        audit("envelope.refused", { status: "denied", code: refusal.code });
-      }
-      audit("agent.disconnected", {});
-    },
-  });
-  // From here on a second connection of this identity finds this one (attack 19).
-  lease.attach(link);
-  const renewal = createRenewal(options, admitted, (certificate) =>
-    link.sendCertificate(certificate),
-  );
-  socket.send(
-    channel.seal({
-      type: "welcome",
-      body: encodeBody({
-        hubTime: now().getTime(),
-        hubVersion: RELEASE,
-        auditHead: auditLog.head(),
-        ...(admitted.understandsOffers && { protocol: OWN_PROTOCOL }),
-      }),
-    }),
-  );
 }

@@ -1,5 +1,6 @@
 import { randomBytes } from "node:crypto";
 import { CreateToken, CreatedToken } from "@sonde/schemas/hub";
+import { changeTags } from "@sonde/schemas/tags";
 import { TOKEN_PREFIX } from "@sonde/schemas/wire";
 import { buildAuditRecord } from "../../audit/index.ts";
 import type { Hub } from "../../hub.ts";
@@ -20,14 +21,19 @@ export function addTokenRoutes(hub: Hub, enrolments: EnrolmentStore): void {
       const at = hub.now();
       const expiresAt = new Date(at.getTime() + TOKEN_LIFETIME_MS);
       const agentName = request.body.agentName ?? null;
+      const approvesFirst = request.body.approvesFirst ?? true;
+      const tags = changeTags([], { set: request.body.tags ?? [], remove: [] });
       await hub.auditLog.append(
         buildAuditRecord(at, "token.created", {
           principal: request.principal.subject.id,
           agent: agentName,
-          detail: { expiresAt: expiresAt.toISOString() },
+          detail: { expiresAt: expiresAt.toISOString(), tags, approvesFirst },
         }),
       );
-      await enrolments.addToken({ secret, agentName, at, expiresAt });
+      const createdBy = request.principal.subject.id;
+      await enrolments.addToken({
+        ...{ secret, agentName, tags, approvesFirst, createdBy, at, expiresAt },
+      });
       return reply.code(201).send({
         // The agent pins the CA by the fingerprint after the dot (identity rule 2).
         token: `${secret}.${hub.keys.fingerprint}`,

@@ -10,14 +10,13 @@ beforeAll(async () => {
 });
 afterAll(() => database.close());
 
-const now = () => new Date("2026-01-01T00:00:00Z");
 const note = (detail: Record<string, unknown>) =>
   buildAuditRecord(new Date("2026-01-01T00:00:00Z"), "log.opened", { detail });
 
 test("attack 60: many callers in two processes make one order, and nothing is lost", async () => {
   const store = createAuditStore(database.sql, randomUUID());
   const other = createAuditStore((await database.openAgain()).sql, randomUUID());
-  const logs = [await openAudit(store, now), await openAudit(other, now)] as const;
+  const logs = [await openAudit(store), await openAudit(other)] as const;
   const appended = await Promise.all(
     Array.from({ length: 400 }, (_, index) =>
       logs[index % 2 === 0 ? 0 : 1].append(note({ index })),
@@ -32,7 +31,7 @@ test("attack 60: many callers in two processes make one order, and nothing is lo
 
 test("a record with any text comes back with the hash it was chained under", async () => {
   const store = createAuditStore(database.sql, randomUUID());
-  const log = await openAudit(store, now);
+  const log = await openAudit(store);
   const before = log.head();
   await log.append(note({ text: 'NUL \u0000, lone \ud800, "quotes", 0.1, é', number: 1e-7 }));
   const entries = await store.read(before.size, 10);
@@ -41,7 +40,7 @@ test("a record with any text comes back with the hash it was chained under", asy
 
 test("a record that the database cannot take is refused, not lost", async () => {
   const gone = await database.openAgain();
-  const log = await openAudit(createAuditStore(gone.sql, randomUUID()), now);
+  const log = await openAudit(createAuditStore(gone.sql, randomUUID()));
   await gone.close();
   await expect(log.append(note({}))).rejects.toMatchObject({ code: "AUDIT_UNAVAILABLE" });
 });
@@ -50,7 +49,7 @@ test("records that nobody writes do not pile up without an end", async () => {
   const written = Promise.withResolvers<boolean>();
   const store = createAuditStore(database.sql, randomUUID());
   const stuck: AuditStore = { ...store, append: () => written.promise };
-  const log = await openAudit(stuck, now);
+  const log = await openAudit(stuck);
   const records = Array.from({ length: 20_600 }, () => log.append(note({})));
   const last = await Promise.allSettled(records.slice(-1));
   expect(last).toMatchObject([{ status: "rejected", reason: { code: "AUDIT_UNAVAILABLE" } }]);
@@ -59,7 +58,7 @@ test("records that nobody writes do not pile up without an end", async () => {
 });
 
 test("a flush with an empty queue resolves at once", async () => {
-  const log = await openAudit(createAuditStore(database.sql, randomUUID()), now);
+  const log = await openAudit(createAuditStore(database.sql, randomUUID()));
   await log.flush();
   const { seq } = await log.append(note({ after: "a flush" }));
   await log.flush();
@@ -76,7 +75,7 @@ test("a note shares the next record's commit in order, and is written soon witho
       return store.append(head, entries);
     },
   };
-  const log = await openAudit(counting, now);
+  const log = await openAudit(counting);
   const noted = log.appendSoon(note({ first: true }));
   const appended = await log.append(note({ second: true }));
   expect((await noted).seq).toBe(appended.seq - 1);
@@ -88,21 +87,4 @@ test("a note shares the next record's commit in order, and is written soon witho
   const flushed = log.appendSoon(note({ fourth: true }));
   await log.flush();
   expect(await store.readHead()).toMatchObject({ size: (await flushed).seq });
-});
-
-test("a starting hub closes its own open calls, not another hub's", async () => {
-  const [own, other] = [randomUUID(), randomUUID()];
-  const request = async (writer: string) => {
-    const callId = randomUUID();
-    const log = await openAudit(createAuditStore(database.sql, writer), now);
-    await log.append(buildAuditRecord(now(), "call.request", { callId, agent: "web-1" }));
-    return callId;
-  };
-  const [mine, theirs] = [await request(own), await request(other)];
-  const store = createAuditStore(database.sql, own);
-  await openAudit(store, now);
-  const eventsOf = async (callId: string) =>
-    (await store.readCall(callId)).map(({ record }) => record.event);
-  expect(await eventsOf(mine)).toEqual(["call.request", "call.unknown"]);
-  expect(await eventsOf(theirs)).toEqual(["call.request"]);
 });

@@ -1,11 +1,14 @@
 import { type AuditEntry, type AuditRecord } from "@sonde/schemas/audit";
 import { SondeError } from "@sonde/schemas/errors";
+import { type Digest } from "@sonde/schemas/names";
 import { type LogHead } from "@sonde/schemas/wire";
 import { chainRecord, headAfter } from "@sonde/trust/chain";
 
 /** Storage of the chain. Its guarantees are in edge/audit-store. */
 export type AuditPort = {
   readHead(): Promise<LogHead>;
+  /** Null when there is no such entry. */
+  readHash(seq: number): Promise<Digest | null>;
   append(head: LogHead, entries: AuditEntry[]): Promise<boolean>;
 };
 
@@ -30,6 +33,10 @@ export type AuditLog = {
   appendSoon(record: AuditRecord): Promise<AuditEntry>;
   /** The head as this process last saw it. */
   head(): LogHead;
+  /** The head as it is stored now, whichever hub of this database wrote last. */
+  readHead(): Promise<LogHead>;
+  /** The hash of a stored entry; null when there is none. */
+  readHash(seq: number): Promise<Digest | null>;
   /** Writes all waiting records. Resolves when each is durable or has failed. */
   flush(): Promise<void>;
 };
@@ -117,6 +124,8 @@ export async function openAuditLog(port: AuditPort, later: Later): Promise<Audit
       return written;
     },
     head: () => head,
+    readHead: () => port.readHead(),
+    readHash: (seq) => port.readHash(seq),
     async flush() {
       write();
       while (writing !== null) await writing;

@@ -1,4 +1,5 @@
 import type { AuditEntry, AuditRecord } from "@sonde/schemas/audit";
+import type { Digest } from "@sonde/schemas/names";
 import type { LogHead } from "@sonde/schemas/wire";
 import { parseAuditEntry } from "@sonde/schemas/audit";
 import { parseJson } from "@sonde/schemas/parse";
@@ -10,6 +11,7 @@ import type { Sql } from "postgres";
  */
 export type AuditStore = {
   readHead(): Promise<LogHead>;
+  readHash(seq: number): Promise<Digest | null>;
   /**
    * Appends entries that were chained onto `head`.
    *
@@ -18,12 +20,22 @@ export type AuditStore = {
   append(head: LogHead, entries: AuditEntry[]): Promise<boolean>;
   read(afterSeq: number, limit: number): Promise<AuditEntry[]>;
   readCall(callId: string): Promise<AuditEntry[]>;
+  /** Reads this hub's newest record of a change of its policy. */
+  readNewest(event: "policy.changed"): Promise<AuditRecord | null>;
   /**
-   * Reads this writer's requests without a later entry of the same call, which a crash cut off.
-   * Rows of release 0.1.0 name no writer and belong to every writer.
+   * Reads the requests without a later entry of the same call, except those of `running` hubs.
+   * Rows of release 0.1.0 name no hub.
    */
-  readOpenRequests(): Promise<AuditRecord[]>;
+  readOpenRequests(running: readonly string[]): Promise<OpenRequest[]>;
+  /** Runs `work` while no other process of this database runs its own. */
+  alone<T>(work: () => Promise<T>): Promise<T>;
 };
+
+/** A request that was not answered yet. `writer` is its hub; null in rows of release 0.1.0. */
+export type OpenRequest = { writer: string | null; record: AuditRecord };
+
+/** An arbitrary number, the same in every process. */
+const ADVISORY_LOCK = 736_017_102;
 
 type Row = { seq: string; previous: string; hash: string; record: string };
 
@@ -45,6 +57,10 @@ export function createAuditStore(sql: Sql, writer: string): AuditStore {
         select size, hash from audit_head`;
       if (row === undefined) throw new Error("audit_head has no row");
       return { size: Number(row.size), hash: row.hash };
+    },
+    async readHash(seq) {
+      const [row] = await sql<{ hash: Digest }[]>`select hash from audit_log where seq = ${seq}`;
+      return row?.hash ?? null;
     },
     async append(head, entries) {
       const last = entries.at(-1);
@@ -83,14 +99,29 @@ export function createAuditStore(sql: Sql, writer: string): AuditStore {
         where call_id = ${callId} order by seq limit 10`;
       return rows.map(toEntry);
     },
-    async readOpenRequests() {
-      const rows = await sql<Row[]>`
-        select seq, previous, hash, record from audit_log request
-        where event = 'call.request' and (writer = ${writer} or writer is null) and not exists (
-          select 1 from audit_log later
-          where later.call_id = request.call_id and later.seq > request.seq
-        ) order by seq`;
-      return rows.map((row) => toEntry(row).record);
+    async readNewest(event) {
+      const [row] = await sql<Row[]>`
+        select seq, previous, hash, record from audit_log
+        where event = ${event} and writer = ${writer} order by seq desc limit 1`;
+      return row === undefined ? null : toEntry(row).record;
+    },
+    async readOpenRequests(running) {
+      const rows = await sql<(Row & { writer: string | null })[]>`
+        select seq, previous, hash, record, writer from audit_log request
+        where event = 'call.request'
+          and (writer is null or writer <> all(${sql.array([...running])}::uuid[]))
+          and not exists (
+            select 1 from audit_log later
+            where later.call_id = request.call_id and later.seq > request.seq
+          ) order by seq`;
+      return rows.map((row) => ({ writer: row.writer, record: toEntry(row).record }));
+    },
+    async alone(work) {
+      const done = await sql.begin(async (tx) => {
+        await tx`select pg_advisory_xact_lock(${ADVISORY_LOCK})`;
+        return { result: await work() };
+      });
+      return done.result;
     },
   };
 }

@@ -1,17 +1,11 @@
 import { type SondeError, adviceOn } from "@sonde/schemas/errors";
-import { type ToolResult, type ToolResults } from "@sonde/schemas/hub";
+import { type ToolResult } from "@sonde/schemas/hub";
 import { type ResultBody } from "@sonde/schemas/wire";
-
-/**
- * An answer for an MCP client. The client gets it as structured content and, for older ones, as
- * text.
- */
-export type Rendered = { structuredContent: ToolResults; isError: boolean };
 
 const NO_REDACTIONS = { count: 0, rules: {} };
 
-/** Converts an agent's result to the common result shape. */
-export function renderResult(agent: string, body: ResultBody): Rendered {
+/** Converts an agent's result to its part of the common result shape. */
+export function renderResult(agent: string, body: ResultBody): ToolResult {
   const result: ToolResult = {
     agent,
     status: body.status,
@@ -24,17 +18,16 @@ export function renderResult(agent: string, body: ResultBody): Rendered {
     const { code, message } = body.failure;
     result.failure = { code, message, ...adviceOn(code) };
   }
-  return { structuredContent: { results: [result] }, isError: body.status === "failure" };
+  return result;
 }
 
 /** Converts an error of the hub to the same shape. */
-export function renderError(agent: string, error: SondeError): Rendered {
-  const result: ToolResult = {
+export function renderError(agent: string, error: SondeError): ToolResult {
+  return {
     agent,
     status: "failure",
     failure: { code: error.code, message: error.message, ...adviceOn(error.code) },
     redactions: NO_REDACTIONS,
     collectedAt: null,
   };
-  return { structuredContent: { results: [result] }, isError: true };
 }

@@ -2,13 +2,17 @@ import type { AuditEntry } from "@sonde/schemas/audit";
 import { SondeError } from "@sonde/schemas/errors";
 import { CallProvenance } from "@sonde/schemas/hub";
 import { Uuid } from "@sonde/schemas/names";
-import { type Signer, describeSigner } from "@sonde/schemas/trust";
+import { describeSigner } from "@sonde/schemas/trust";
 import type { ResultBody } from "@sonde/schemas/wire";
 import { type Static, Type } from "typebox";
 import type { AuditStore } from "../../audit/index.ts";
 import type { Hub } from "../../hub.ts";
+import type { CallOrigin } from "../core/call-origin.ts";
 
-/** Adds the route that tells the provenance of one answer. */
+/**
+ * Adds the route that tells the provenance of one answer. The records of the call answer it, so it
+ * stays the same when agent, pack or approval change later.
+ */
 export function addProvenanceRoutes(hub: Hub, store: AuditStore): void {
   const { app, auditLog } = hub;
 
@@ -41,13 +45,12 @@ function describeCall(
   if (!request?.callId || !request.packDigest || !request.probe || !request.agent) {
     throw new SondeError("NOT_FOUND", "expected the id of an admitted call");
   }
-  const pack = directory.packs().get(request.packDigest);
-  if (pack === undefined) throw new SondeError("NOT_FOUND", "the call's pack is no longer known");
-  const report = directory
-    .agent(request.agent)
-    .packs.find(({ digest }) => digest === request.packDigest);
-  // The agent's statement may have members that this release does not know.
-  const { by, at } = report?.approved ?? {};
+  const origin = request.detail as Partial<CallOrigin>;
+  // Release 0.1.0 recorded neither the pack's name nor its approval.
+  const pack = origin.pack ?? directory.packs().get(request.packDigest);
+  if (pack === undefined || origin.signer === undefined) {
+    throw new SondeError("NOT_FOUND", "the record of this call does not name its pack");
+  }
   const detail = (response?.detail ?? { hops: [] }) as ResponseDetail;
   const { total, ...stages } = detail.timings ?? { total: 0 };
   return {
@@ -55,14 +58,13 @@ function describeCall(
     principal: request.principal ?? "",
     agent: request.agent,
     probe: request.probe,
-    // The signer as recorded at the time of the call.
     pack: {
       name: pack.name,
       version: pack.version,
-      digest: pack.digest,
-      signer: describeSigner(request.detail["signer"] as Signer),
+      digest: request.packDigest,
+      signer: describeSigner(origin.signer),
     },
-    approved: by === undefined || at === undefined ? null : { by, at },
+    approved: origin.approved === undefined ? "unrecorded" : origin.approved,
     reads: detail.reads ?? [],
     hops: [
       ...detail.hops,

@@ -1,20 +1,30 @@
-import type { ValueSchema } from "@sonde/schemas/manifest";
+import type { Runbook, ValueSchema } from "@sonde/schemas/manifest";
 import type { Capability, Digest } from "@sonde/schemas/names";
+import type { Tagged } from "@sonde/schemas/tags";
 import type { HubPack, KnownAgent } from "../../directory/index.ts";
-import { type ProbeDefinition, type ToolDefinition, buildDefinitions } from "./tool-definition.ts";
+import {
+  buildDefinitions,
+  describeRunbook,
+  type ProbeDefinition,
+  type ToolDefinition,
+  type Words,
+} from "./tool-definition.ts";
 
 /** One probe that can be called now, and the agents that offer it. */
 export type CatalogEntry = {
   probe: string;
   capability: Capability;
   params: ValueSchema;
-  /** The schema of the answer. It is part of the tool's output schema, so a pin covers it. */
+  /** The schema of the answer. No tool shows it, but a pin covers it. */
   result: ValueSchema;
   tool: ToolDefinition;
   definitionSha256: Digest;
-  /** Agent name -> digest of the pack that serves it there. */
-  agents: ReadonlyMap<string, Digest>;
+  /** By agent name. */
+  agents: ReadonlyMap<string, Place>;
 };
+
+/** An agent, and the digest of the pack that serves a probe there. */
+type Place = { agent: Tagged; digest: Digest };
 
 /** The facts that the catalog is built from, read from the directory. */
 export type CatalogFacts = {
@@ -23,7 +33,7 @@ export type CatalogFacts = {
 };
 
 /** One wording of a probe, and the agents that offer it. Several archives may share a wording. */
-type Offer = { definition: ProbeDefinition; agents: Map<string, Digest> };
+type Offer = { definition: ProbeDefinition; agents: Map<string, Place> };
 
 /**
  * All that can be called: active packs of known agents, from archives that this hub verified, whose
@@ -69,9 +79,32 @@ export class Catalog {
     return definitions;
   }
 
+  /** What of an archive a person approves: the words of each probe, and those of the runbook. */
+  wordsOf(pack: HubPack): readonly Words[] {
+    const runbook = describeRunbook(pack);
+    return [...this.definitionsOf(pack), ...(runbook === null ? [] : [runbook])];
+  }
+
+  /** Returns the runbook of an archive; null when it has none, or one that nobody approved. */
+  runbookOf(pack: HubPack): Runbook | null {
+    const words = describeRunbook(pack);
+    if (words === null || this.#facts.pins().get(words.probe) !== words.definitionSha256)
+      return null;
+    return pack.manifest.runbook ?? null;
+  }
+
   /** Adds a listener that is called when entries may have changed. */
   onChange(listener: () => void): void {
     this.#listeners.push(listener);
+  }
+
+  /** Withdraws everything that a removed agent offered. */
+  removeAgent(id: string): void {
+    const agent = [...this.#agents.values()].find((known) => known.id === id);
+    if (agent === undefined) return;
+    this.#agents.delete(agent.name);
+    this.#withdraw(agent);
+    this.#changed();
   }
 
   setAgent(agent: KnownAgent): void {
@@ -125,7 +158,7 @@ export class Catalog {
         const { probe, definitionSha256 } = definition;
         const byWords = this.#offers.get(probe) ?? new Map<Digest, Offer>();
         const offer = byWords.get(definitionSha256) ?? { definition, agents: new Map() };
-        offer.agents.set(agent.name, digest);
+        offer.agents.set(agent.name, { agent: { name: agent.name, tags: agent.tags }, digest });
         this.#offers.set(probe, byWords.set(definitionSha256, offer));
       }
     }
@@ -139,7 +172,7 @@ export class Catalog {
       for (const { probe, definitionSha256 } of this.#definitions.get(digest) ?? []) {
         const byWords = this.#offers.get(probe);
         const offer = byWords?.get(definitionSha256);
-        if (offer?.agents.get(agent.name) !== digest) continue;
+        if (offer?.agents.get(agent.name)?.digest !== digest) continue;
         offer.agents.delete(agent.name);
         if (offer.agents.size === 0) byWords?.delete(definitionSha256);
         if (byWords?.size === 0) this.#offers.delete(probe);
@@ -154,6 +187,9 @@ function activePacks(agent: KnownAgent): { digest: Digest; probes: string[] }[] 
   );
 }
 
+/** What a catalog tells of an agent. */
+const describe = (agent: KnownAgent) => [agent.tags, activePacks(agent)];
+
 function offersSame(before: KnownAgent, after: KnownAgent): boolean {
-  return JSON.stringify(activePacks(before)) === JSON.stringify(activePacks(after));
+  return JSON.stringify(describe(before)) === JSON.stringify(describe(after));
 }

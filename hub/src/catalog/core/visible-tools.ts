@@ -1,4 +1,5 @@
 import { createHash } from "node:crypto";
+import type { Tagged } from "@sonde/schemas/tags";
 import { authorize, type Principal } from "../../identity/index.ts";
 import type { Catalog, CatalogEntry } from "./catalog.ts";
 
@@ -7,10 +8,39 @@ export function listVisibleTools(
   catalog: Pick<Catalog, "entries">,
   principal: Principal,
 ): CatalogEntry[] {
-  return [...catalog.entries().values()].filter(({ probe, capability, agents }) =>
-    [...agents.keys()].some(
-      (agent) => authorize(principal, { kind: "probe.call", agent, probe, capability }).allowed,
-    ),
+  return [...catalog.entries().values()].filter((entry) => isVisible(entry, principal));
+}
+
+/**
+ * Finds the entry of a tool that is in the principal's own list. A tool of others is not found, so
+ * that nobody learns which tools there are.
+ */
+export function findVisibleTool(
+  catalog: Pick<Catalog, "entries">,
+  principal: Principal,
+  tool: string,
+): CatalogEntry | null {
+  const entry = catalog.entries().get(tool);
+  return entry !== undefined && isVisible(entry, principal) ? entry : null;
+}
+
+/** Finds the entry of a tool that a principal may call on this agent. */
+export function findOfferedTool(
+  catalog: Pick<Catalog, "entries">,
+  principal: Principal,
+  agent: Tagged,
+  tool: string,
+): CatalogEntry | null {
+  const entry = catalog.entries().get(tool);
+  if (entry === undefined || !entry.agents.has(agent.name)) return null;
+  const { probe, capability } = entry;
+  const right = { kind: "probe.call" as const, agent, probe, capability };
+  return authorize(principal, right).allowed ? entry : null;
+}
+
+function isVisible({ probe, capability, agents }: CatalogEntry, principal: Principal): boolean {
+  return [...agents.values()].some(
+    ({ agent }) => authorize(principal, { kind: "probe.call", agent, probe, capability }).allowed,
   );
 }
 

@@ -13,9 +13,9 @@ export type AssignablePacks = {
    * @throws SondeError REGISTRY_UNAVAILABLE, NOT_FOUND or the verifier's code
    */
   obtain(name: PackName, wanted: string, agentVersion: Version | null): Promise<HubPack>;
-  /** Approves the words of the pack's probes that have no pin yet. */
+  /** Approves the pack's words that have no pin yet. */
   approveNewTools(pack: HubPack, by: string, at: Date): Promise<void>;
-  /** Approves the words of all the pack's probes. Replaces earlier pins. */
+  /** Approves all words of the pack. Replaces earlier pins. */
   approveTools(pack: HubPack, by: string, at: Date): Promise<void>;
 };
 
@@ -27,7 +27,7 @@ export function createAssignablePacks(
 ): AssignablePacks {
   const approve = async (pack: HubPack, by: string, at: Date, replace: boolean) => {
     const wanted = catalog
-      .definitionsOf(pack)
+      .wordsOf(pack)
       .filter(({ probe }) => replace || !pins().has(probe))
       .map(({ probe, definitionSha256 }) => ({ probe, definitionSha256, packDigest: pack.digest }));
     await store.pinTools(wanted, by, at, replace);

@@ -25,7 +25,7 @@ export function addPinRoutes(
     for (const digest of inUse) {
       const pack = directory.packs().get(digest);
       if (pack === undefined) continue;
-      for (const { probe, definitionSha256 } of catalog.definitionsOf(pack)) {
+      for (const { probe, definitionSha256 } of catalog.wordsOf(pack)) {
         if (directory.pins().get(probe) === definitionSha256) continue;
         held.push({ probe, definitionSha256, packDigest: digest });
       }

@@ -1,5 +1,7 @@
 import type { Manifest } from "@sonde/schemas/manifest";
 import type { Digest } from "@sonde/schemas/names";
+import type { AgentHold, AttestationSummary } from "@sonde/schemas/hub";
+import type { Tag } from "@sonde/schemas/tags";
 import type { Signer } from "@sonde/schemas/trust";
 import type { DesiredStateBody, HelloBody, PackReport } from "@sonde/schemas/wire";
 
@@ -7,10 +9,21 @@ import type { DesiredStateBody, HelloBody, PackReport } from "@sonde/schemas/wir
 export type KnownAgent = {
   id: string;
   name: string;
+  /** Sorted. */
+  tags: Tag[];
   /** PEM. Changes when the agent enrols again. */
   publicKey: string;
   enrolledAt: string;
+  /** The end of its newest certificate that is not revoked. */
+  certificateExpiresAt: string | null;
   lastSeenAt: string | null;
+  /** Its clock minus the hub's at its last message; null before its first one. */
+  clockSkewMs: number | null;
+  /** When it last refused this hub, having seen a later state of it; null since its hello. */
+  refusedHubAt: string | null;
+  /** Sorted by kind. While there is one, no probe of the agent runs. */
+  holds: AgentHold[];
+  attestation: AttestationSummary;
   /** The agent's last hello; null before its first session. */
   hello: HelloBody | null;
   packs: PackReport[];

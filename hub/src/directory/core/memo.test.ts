@@ -7,7 +7,18 @@ const ID = "8f14e45f-ceea-467f-a830-0fd2b1a2c3d4";
 function buildAgent(name: string): KnownAgent {
   return {
     ...{ id: ID, name, publicKey: "key", enrolledAt: "2026-01-01T00:00:00.000Z" },
-    ...{ lastSeenAt: null, hello: null, packs: [], desired: { revision: 0, packs: [] } },
+    ...{
+      tags: [],
+      certificateExpiresAt: null,
+      clockSkewMs: null,
+      refusedHubAt: null,
+      holds: [],
+      attestation: { state: "not-attested", expected: 0, review: 0 },
+      lastSeenAt: null,
+      hello: null,
+      packs: [],
+      desired: { revision: 0, packs: [] },
+    },
     link: { hub: null, epoch: 0 },
   };
 }

@@ -1,5 +1,6 @@
 import { SondeError } from "@sonde/schemas/errors";
 import type { Digest } from "@sonde/schemas/names";
+import type { Tagged } from "@sonde/schemas/tags";
 import type { Change, HubPack, KnownAgent, Pin } from "./facts.ts";
 
 /** Reads facts. A null argument means all of that kind. */
@@ -52,6 +53,11 @@ export class Memo {
       "AGENT_UNKNOWN",
       `expected the name of an enrolled agent, got ${JSON.stringify(name)}`,
     );
+  }
+
+  /** What a selector looks at. A name that no agent has is without tags. */
+  tagged(name: string): Tagged {
+    return this.#agents.get(this.#idsByName.get(name) ?? "") ?? { name, tags: [] };
   }
 
   agentById(id: string): KnownAgent | undefined {
@@ -116,6 +122,7 @@ export class Memo {
         read("pin", (probes) => this.#source.readPins(probes)),
       ]);
       this.#keep(agents, packs, pins);
+      for (const id of this.#removeGone(agents, dirty)) dirty.agent.add(id);
       if (dirty.all) {
         for (const { digest } of packs) dirty.pack.add(digest);
         for (const { probe } of pins) dirty.pin.add(probe);
@@ -137,6 +144,27 @@ export class Memo {
     if (agents.length > 0) this.#sorted = null;
     for (const pack of packs) this.#packs.set(pack.digest, pack);
     for (const { probe, definitionSha256 } of pins) this.#pins.set(probe, definitionSha256);
+  }
+
+  /**
+   * Removes agents that were read again and are no longer there. Packs and pins are never deleted.
+   *
+   * @returns their ids
+   */
+  #removeGone(found: KnownAgent[], dirty: Dirty): string[] {
+    const present = new Set(found.map(({ id }) => id));
+    const asked = dirty.all ? this.#agents.keys() : dirty.agent;
+    const gone = [...asked].filter((id) => !present.has(id));
+    for (const id of gone) {
+      const agent = this.#agents.get(id);
+      this.#agents.delete(id);
+      // Another agent may have the name by now.
+      if (agent !== undefined && this.#idsByName.get(agent.name) === id) {
+        this.#idsByName.delete(agent.name);
+      }
+    }
+    if (gone.length > 0) this.#sorted = null;
+    return gone;
   }
 
   #tell(change: Change): void {

@@ -54,6 +54,23 @@ test("work that throws changes nothing and notifies nobody", async () => {
   expect(() => directories[0].agent("web-2")).toThrow("expected the name of an enrolled agent");
 });
 
+test("one statement changes an agent, and tells every hub", async () => {
+  const id = randomUUID();
+  const [{ sql }] = databases;
+  const [one, two] = [randomUUID(), randomUUID()];
+  await addAgent(directories[0], id, "web-4");
+  const lock = (held: string) =>
+    directories[0].changeAgent(id, sql`link_hub = ${held}`, sql`link_hub is null`);
+  expect(await lock(one)).toBe(true);
+  expect(directories[0].agentById(id)?.link.hub).toBe(one);
+  await expect.poll(() => directories[1].agentById(id)?.link.hub).toBe(one);
+
+  const count = sql<{ n: number }[]>`select count(*)::int as n from changes where id = ${id}`;
+  expect(await lock(two)).toBe(false);
+  expect(directories[0].agentById(id)?.link.hub).toBe(one);
+  expect(await count).toEqual([{ n: 2 }]);
+});
+
 test("many concurrent changes are all seen", async () => {
   const ids = Array.from({ length: 200 }, () => randomUUID());
   await Promise.all(ids.map((id, index) => addAgent(directories[0], id, `many-${index}`)));
@@ -90,6 +107,29 @@ test("a change whose read fails is retried at every hub until it is visible", as
   await expect.poll(() => directories[1].packs().get(digest)?.name).toBe("acme/hello");
   for (const problem of problems.splice(0)) expect(problem.message).toContain("version");
 });
+
+test.each([
+  "",
+  "agent",
+  "agent x",
+  "agent \u{1f4a5}",
+  "pack x",
+  "pin x y",
+  "api-key x",
+  "hub x",
+  "__proto__ x",
+  `agent ${randomUUID()} `,
+])(
+  "a notification %j of another user of the database is reported, and wedges no hub",
+  async (text) => {
+    await databases[0].sql.notify("sonde_hub_changes", text);
+    const id = randomUUID();
+    await addAgent(directories[0], id, `host-${id}`);
+    await expect.poll(() => directories[1].agentById(id)?.id).toBe(id);
+    const heard = problems.splice(0).map(({ message }) => message.slice(0, 15));
+    expect(heard).toEqual(["notified change", "notified change"]);
+  },
+);
 
 test("rows of old changes are deleted", async () => {
   await databases[0].sql`insert into changes (kind, id)

@@ -1,6 +1,12 @@
 import type { ErrorCode } from "@sonde/schemas/errors";
 import type { KeyPolicy } from "@sonde/schemas/hub";
-import { type Capability, type Digest, isHigherCapability } from "@sonde/schemas/names";
+import {
+  type Capability,
+  type Digest,
+  isHigherCapability,
+  splitProbeId,
+} from "@sonde/schemas/names";
+import { selects, type Tagged } from "@sonde/schemas/tags";
 
 /** An authenticated subject, the same for API key, OAuth token and browser session. */
 export type Principal = {
@@ -32,6 +38,8 @@ export const ROUTE_RIGHTS = [
   "probe.list",
   "agents.read",
   "agents.manage",
+  "drift.read",
+  "drift.manage",
   "tools.approve",
   "tools.read",
   "keys.manage",
@@ -42,7 +50,7 @@ export type RouteRight = (typeof ROUTE_RIGHTS)[number];
 
 /** Every right that the hub checks. */
 export type Right =
-  | { kind: "probe.call"; agent: string; probe: string; capability: Capability }
+  | { kind: "probe.call"; agent: Tagged; probe: string; capability: Capability }
   | { kind: RouteRight };
 
 export type Decision = { allowed: true } | { allowed: false; code: ErrorCode; reason: string };
@@ -53,14 +61,22 @@ const ALLOWED: Decision = { allowed: true };
 const ROLES: Record<AccessGrant["role"], ReadonlySet<Right["kind"]>> = {
   operator: new Set<Right["kind"]>(["probe.call", ...ROUTE_RIGHTS]),
   client: new Set<Right["kind"]>(["probe.call", "probe.list", "agents.read"]),
-  auditor: new Set<Right["kind"]>(["agents.read", "tools.read", "audit.read", "calls.read"]),
+  auditor: new Set<Right["kind"]>([
+    // Of tools it has those of the hub's own only: it may call no probe.
+    "probe.list",
+    "agents.read",
+    "drift.read",
+    "tools.read",
+    "audit.read",
+    "calls.read",
+  ]),
 };
 
 /**
  * Decides whether a principal has a right. Pure. MCP and REST call it for every request, before
  * anything about an agent is looked up for the caller.
  *
- * Rights are one check of a call among others. `planCall` in `call-probe.ts` has all of the hub's.
+ * Rights are one check of a call among others. `planCall` in `plan-call.ts` has all of the hub's.
  * `agent/daemon/src/core/run-probe.ts` has the agent's, which decides whether a probe runs on its host.
  */
 export function authorize({ grants }: Principal, right: Right): Decision {
@@ -78,7 +94,9 @@ function decide(grant: AccessGrant, right: Right): Decision {
     return refuse(`a key of role ${grant.role} may not do ${right.kind}`);
   }
   if (right.kind !== "probe.call") return ALLOWED;
-  if (!names(grant.agents, right.agent)) return refuse(`this key may not ask agent ${right.agent}`);
+  if (!chooses(grant.agents, right.agent)) {
+    return refuse(`this key may not ask agent ${right.agent.name}`);
+  }
   if (!names(grant.probes, right.probe)) return refuse(`this key may not ask probe ${right.probe}`);
   if (isHigherCapability(right.capability, grant.capability)) {
     return refuse(`this key may only ${grant.capability}, the probe is ${right.capability}`);
@@ -86,14 +104,38 @@ function decide(grant: AccessGrant, right: Right): Decision {
   return ALLOWED;
 }
 
+/** The principal with the right to observe only. */
+export function onlyObserving(principal: Principal): Principal {
+  const grants = principal.grants.map((grant) => ({ ...grant, capability: "observe" as const }));
+  return { ...principal, grants };
+}
+
 /** True when the principal's list may show the agent. */
-export function maySeeAgent({ grants }: Principal, agent: string): boolean {
-  return grants.some((grant) => names(grant.agents, agent));
+export function maySeeAgent({ grants }: Principal, agent: Tagged): boolean {
+  return grants.some((grant) => chooses(grant.agents, agent));
+}
+
+/** True when the principal may ask the agent a probe of that pack. */
+export function maySeePack({ grants }: Principal, agent: Tagged, pack: string): boolean {
+  return grants.some(
+    ({ agents, probes }) =>
+      chooses(agents, agent) &&
+      (probes === "*" || probes.some((probe) => splitProbeId(probe).pack === pack)),
+  );
+}
+
+/** True when the principal may ask the agent that probe, if its capability allows it. */
+export function maySeeProbe({ grants }: Principal, agent: Tagged, probe: string): boolean {
+  return grants.some(({ agents, probes }) => chooses(agents, agent) && names(probes, probe));
 }
 
 /** Converts an API key's policy to grants. Only operators may change anything on a host. */
 export function grantsOf({ role, agents, probes }: KeyPolicy): AccessGrant[] {
   return [{ role, agents, probes, capability: role === "operator" ? "manage" : "observe" }];
+}
+
+function chooses(allowed: AccessGrant["agents"], agent: Tagged): boolean {
+  return allowed === "*" || allowed.some((selector) => selects(selector, agent));
 }
 
 function names(allowed: "*" | string[], name: string): boolean {

@@ -1,10 +1,14 @@
+import type { SondeError } from "@sonde/schemas/errors";
 import type { Digest } from "@sonde/schemas/names";
+import type { SigningKey } from "@sonde/trust/envelope";
 import type { CallBody, DesiredStateBody, DsseEnvelope, ResultBody } from "@sonde/schemas/wire";
 
 /** A call as it is sent to an agent. */
 export type AgentCall = {
   callId: string;
   principal: string;
+  /** The principal's name in words. An agent that does not know the feature is not told. */
+  askedBy?: string;
   packDigest: Digest;
   policyHash: Digest;
   body: CallBody;
@@ -22,6 +26,14 @@ export type AgentLink = {
   call(call: AgentCall): Promise<AgentAnswer>;
   sendDesiredState(body: DesiredStateBody): void;
   sendCertificate(certificate: string): void;
+  /** Ends an open call with that error, and tells an agent that knows how to end it too. */
+  cancelCall(callId: string, why: SondeError): void;
+  /** Ends every open call so. */
+  cancelCalls(why: SondeError): void;
+  /** Asks an agent that knows attestation for a statement. */
+  attest(nonce: string): void;
+  /** Sends the new key set. Messages after it are signed with `signer`, its first key. */
+  sendKeySet(keySet: DsseEnvelope, signer: SigningKey): void;
   /** True when the agent answers within `timeoutMs`. */
   ping(timeoutMs: number): Promise<boolean>;
   close(reason: string): void;

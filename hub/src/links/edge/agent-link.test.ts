@@ -1,8 +1,9 @@
 import { generateKeyPairSync, randomUUID } from "node:crypto";
 import type { AddressInfo } from "node:net";
-import type { SondeError } from "@sonde/schemas/errors";
+import { SondeError } from "@sonde/schemas/errors";
 import {
   type Agreement,
+  type CallBody,
   type HelloBody,
   type MessageType,
   OWN_PROTOCOL,
@@ -61,6 +62,9 @@ beforeEach(async () => {
   link = createAgentLink(await accepted, end("hub", hubKeys, agentKeys), {
     onHello: (body, agreement) => hellos.push([body, agreement]),
     onPackReport: ({ packs }) => reports.push(packs.length),
+    onStatedHead: () => undefined,
+    onAttestation: () => undefined,
+    onHostChanged: () => undefined,
     onUnsupported: (message) => unsupported.push(message),
     onClose: ended.resolve,
   });
@@ -81,19 +85,66 @@ const ask = (callId: string, timeoutMs = 5000) =>
   link.call({
     callId,
     principal: "key:a",
+    askedBy: "laptop",
     packDigest: DIGEST,
     policyHash: DIGEST,
     body: { probe: "system.overview", params: {}, timeoutMs },
   });
 
 test.each([
-  ["says nothing of protocols", undefined, 1],
-  ["is of this release", OWN_PROTOCOL, 2],
-  ["is of a later release", { min: 1, max: 9, features: ["unheard-of"] }, 2],
-])("with an agent that %s the newest common protocol is spoken", async (_who, offer, newest) => {
-  send("hello", { ...HELLO, ...(offer && { protocol: offer }) });
-  await expect.poll(() => hellos.map(([, { protocol }]) => protocol)).toEqual([newest]);
-  expect(hellos[0]?.[1].features).toEqual(new Set());
+  ["says nothing of protocols", undefined, 1, []],
+  ["is of this release", OWN_PROTOCOL, 2, OWN_PROTOCOL.features],
+  ["is of a later release", { min: 1, max: 9, features: ["unheard-of"] }, 2, []],
+])(
+  "with an agent that %s the newest common protocol is spoken",
+  async (_who, offer, newest, common) => {
+    send("hello", { ...HELLO, ...(offer && { protocol: offer }) });
+    await expect.poll(() => hellos.map(([, { protocol }]) => protocol)).toEqual([newest]);
+    expect(hellos[0]?.[1].features).toEqual(new Set(common));
+  },
+);
+
+test.each([
+  ["knows the feature is told in words who asked", OWN_PROTOCOL, "laptop"],
+  [
+    "is of an earlier release gets the call that it knows",
+    { ...OWN_PROTOCOL, features: [] },
+    undefined,
+  ],
+])("an agent that %s", async (_who, protocol, told) => {
+  send("hello", { ...HELLO, protocol });
+  await expect.poll(() => hellos.length).toBe(1);
+  const callId = randomUUID();
+  const answered = ask(callId);
+  await expect.poll(() => received.length).toBe(1);
+  expect((received[0]?.body as CallBody | undefined)?.askedBy).toBe(told);
+  expect(received[0]?.header.principal).toBe("key:a");
+  send("result", buildResult(callId), callId);
+  await answered;
+});
+
+test("attack 59: each message to an agent repeats the newest head that the agent stated", async () => {
+  const stated = { size: 41, hash: DIGEST };
+  const older = { size: 40, hash: `sha256:${"0".repeat(64)}` };
+  send("hello", { ...HELLO, auditHead: stated });
+  await expect.poll(() => hellos.length).toBe(1);
+  const { registryHead, packs } = HELLO;
+  send("pack-report", { packs, auditHead: older, registryHead });
+  await expect.poll(() => reports.length).toBe(1);
+  link.sendDesiredState({ revision: 1, packs: [] });
+  await expect.poll(() => received.length).toBe(1);
+  expect(received[0]?.header.peerHead).toEqual(stated);
+  const [first, second] = [randomUUID(), randomUUID()];
+  const answered = ask(first);
+  await expect.poll(() => received.length).toBe(2);
+  const later = { size: 43, hash: DIGEST };
+  send("result", { ...buildResult(first), auditHead: later }, first);
+  await answered;
+  const closing = ask(second);
+  await expect.poll(() => received.length).toBe(3);
+  expect(received[2]?.header.peerHead).toEqual(later);
+  send("result", buildResult(second), second);
+  await closing;
 });
 
 test("a second hello ends the session", async () => {
@@ -107,6 +158,43 @@ test("a second hello ends the session", async () => {
   expect(reports).toEqual([]);
 });
 
+test.each([
+  ["of this release is told, and", OWN_PROTOCOL, ["call", "cancel"]],
+  ["of an earlier release is not told, but", undefined, ["call"]],
+])("attack 22: an agent %s its open calls end", async (_who, protocol, types) => {
+  send("hello", { ...HELLO, ...(protocol && { protocol }) });
+  await expect.poll(() => hellos.length).toBe(1);
+  const callId = randomUUID();
+  const answer = ask(callId);
+  link.cancelCalls(new SondeError("AGENT_QUARANTINED", "it looks odd"));
+  await expect(answer).rejects.toMatchObject({ code: "AGENT_QUARANTINED" });
+  await expect.poll(() => received.map(({ header }) => header.type)).toEqual(types);
+  for (const { header } of received) expect(header.callId).toBe(callId);
+  // The agent's late answer is for nobody, and the session goes on.
+  send("result", buildResult(callId), callId);
+  const next = randomUUID();
+  const nextAnswer = ask(next);
+  send("result", buildResult(next), next);
+  expect((await nextAnswer).body.status).toBe("ok");
+});
+
+test("one call is given up, and the others of the session go on", async () => {
+  send("hello", { ...HELLO, protocol: OWN_PROTOCOL });
+  await expect.poll(() => hellos.length).toBe(1);
+  const [first, second] = [randomUUID(), randomUUID()];
+  const [given, kept] = [ask(first), ask(second)];
+  link.cancelCall(first, new SondeError("CALL_CANCELLED", "nobody waits"));
+  link.cancelCall(randomUUID(), new SondeError("CALL_CANCELLED", "nobody waits"));
+  await expect(given).rejects.toMatchObject({ code: "CALL_CANCELLED" });
+  send("result", buildResult(second), second);
+  expect((await kept).body.status).toBe("ok");
+  expect(received.map(({ header }) => [header.type, header.callId])).toEqual([
+    ["call", first],
+    ["call", second],
+    ["cancel", first],
+  ]);
+});
+
 test("an ending session takes no calls", async () => {
   send("hello", HELLO);
   await expect.poll(() => hellos.length).toBe(1);
@@ -115,21 +203,26 @@ test("an ending session takes no calls", async () => {
   expect(received).toEqual([]);
 });
 
-test("unknown members in a later agent's statements are kept", async () => {
+test("a later agent's statement is read without its unknown members", async () => {
   const pack = {
     name: "sonde/system",
     version: "1.0.0",
     digest: DIGEST,
     state: "hibernating",
-    signer: { kind: "quantum", publisher: "sonde", qubits: 3 },
+    signer: { kind: "quantum", publisher: "sonde" },
     probes: [],
     approved: null,
-    reason: { code: "PACK_HIBERNATES", message: "it is winter", until: "spring" },
+    reason: { code: "PACK_HIBERNATES", message: "it is winter" },
+  };
+  const known = { ...HELLO, packs: [pack], wall: "own-machine" };
+  const later = {
+    ...pack,
+    signer: { ...pack.signer, qubits: 3 },
+    reason: { ...pack.reason, until: "spring" },
     temperature: 4,
   };
-  const later = { ...HELLO, packs: [pack], wall: "own-machine", weather: "fog" };
-  send("hello", later);
-  await expect.poll(() => hellos.map(([body]) => body)).toEqual([later]);
+  send("hello", { ...known, packs: [later], weather: "fog" });
+  await expect.poll(() => hellos.map(([body]) => body)).toEqual([known]);
 });
 
 test("an unknown error code of a later release reaches the caller unchanged", async () => {
@@ -178,6 +271,22 @@ test("a call that the agent does not understand fails alone", async () => {
   await expect(refusedCall).rejects.toMatchObject({ code: "PROTOCOL_UNSUPPORTED" });
   expect((await answered).body.status).toBe("ok");
   expect(unsupported).toEqual([failure.message]);
+});
+
+test("refusals of what the hub did not ask are bounded like unknown messages", async () => {
+  send("hello", { ...HELLO, protocol: OWN_PROTOCOL });
+  const failure = { code: "PROTOCOL_UNSUPPORTED", message: "no" };
+  // A refusal of an open call is as frequent as the hub's own calls, and does not count.
+  for (let count = 0; count < 101; count++) {
+    const callId = randomUUID();
+    const refused = ask(callId);
+    send("refused", { seq: 1, failure }, callId);
+    await expect(refused).rejects.toMatchObject({ code: "PROTOCOL_UNSUPPORTED" });
+  }
+  const asked = unsupported.length;
+  for (let count = 0; count < 500; count++) send("refused", { seq: 1, failure });
+  expect(await closed).toMatchObject({ code: "ENVELOPE_INVALID" });
+  expect(unsupported.length - asked).toBe(100);
 });
 
 test("an agent without a common protocol gets the reason in the close frame", async () => {

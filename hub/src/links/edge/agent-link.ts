@@ -1,14 +1,19 @@
 import { SondeError, toSondeError } from "@sonde/schemas/errors";
 import {
+  ASKED_BY,
   type AgentMessage,
   type Agreement,
+  type AttestationBody,
+  CANCEL,
   type DsseEnvelope,
   type EnvelopeHeader,
   FIRST_PROTOCOL,
   type HelloBody,
+  type LogHead,
   OWN_PROTOCOL,
   PROTOCOL_CLOSE_CODE,
   type PackReportBody,
+  REFUSED_CLOSE_CODE,
   type RefusedBody,
   type ResultBody,
   agreeOnProtocol,
@@ -16,19 +21,19 @@ import {
   encodeBody,
   readAgentMessage,
 } from "@sonde/schemas/wire";
-import type { Channel, Incoming } from "@sonde/trust/envelope";
+import type { Channel, Incoming, Outgoing } from "@sonde/trust/envelope";
 import type { RawData, WebSocket } from "ws";
 import type { AgentAnswer, AgentCall, AgentLink } from "../core/agent-link-port.ts";
 
 /** Open calls of one agent. Further calls are refused as AGENT_BUSY. */
 const MAX_OPEN_CALLS = 256;
 /**
- * Unknown messages in a session. Each is an audit row; an agent of another release sends only a
- * few.
+ * Unknown messages, and refusals of what is no call, in a session. Each is an audit row; an agent
+ * of another release sends only a few.
  */
 const MAX_UNSUPPORTED = 100;
-/** How long the agent has to close a session that the hub ended. */
-const CLOSE_MS = 1_000;
+/** How long the agent has to close a session that the hub ended: a revoked one is gone within a second. */
+const CLOSE_MS = 500;
 const PING_EVERY_MS = 15_000;
 /** How long the hub waits beyond the agent's own time limit. */
 const GRACE_MS = 2_000;
@@ -37,6 +42,12 @@ export type LinkEvents = {
   /** The session begins: both sides have agreed on a protocol. */
   onHello(body: HelloBody, agreement: Agreement): void;
   onPackReport(body: PackReportBody): void;
+  /** Called with the agent's audit head of each answer, a late one too. */
+  onStatedHead(head: LogHead): void;
+  /** @throws SondeError for a statement that nobody asked for; it ends the session */
+  onAttestation(body: AttestationBody): void;
+  /** The agent's next statement will differ. */
+  onHostChanged(): void;
   /** One side sent a message that the other does not understand. The session goes on. */
   onUnsupported(message: string): void;
   /** Called once, at the end. `refusal` is set when one side refused a message of the other. */
@@ -62,6 +73,8 @@ export function createAgentLink(
   let refusal: SondeError | null = null;
   /** Null until the agent's hello. */
   let agreement: Agreement | null = null;
+  /** The head of the agent's audit log as it last stated it. Each message to it repeats that. */
+  let agentHead: LogHead | null = null;
   let unsupported = 0;
   let alive = true;
   let closing = false;
@@ -99,6 +112,9 @@ export function createAgentLink(
         "the agent speaks no protocol of this hub",
       );
     }
+    if (code === REFUSED_CLOSE_CODE) {
+      refusal ??= new SondeError("HUB_ROLLED_BACK", "the agent saw a later state of this hub");
+    }
     for (const call of open.values()) {
       clearTimeout(call.timer);
       call.reject(
@@ -108,6 +124,16 @@ export function createAgentLink(
     open.clear();
     events.onClose(refusal);
   });
+
+  /** Answers that are ready at the same time may come in another order than their entries. */
+  function noteHead(head: LogHead): void {
+    if (agentHead === null || head.size > agentHead.size) agentHead = head;
+  }
+
+  function send(message: Outgoing): void {
+    const witness = agentHead === null ? {} : { peerHead: agentHead };
+    socket.send(channel.seal({ ...message, ...witness }));
+  }
 
   function end(code: number, reason: string): void {
     closing = true;
@@ -129,11 +155,18 @@ export function createAgentLink(
         if (agreement !== null) {
           throw new SondeError("ENVELOPE_INVALID", "expected one hello in a session, got two");
         }
+        noteHead(message.body.auditHead);
         agreement = agreeOnProtocol(OWN_PROTOCOL, message.body.protocol ?? FIRST_PROTOCOL);
         return events.onHello(message.body, agreement);
       case "pack-report":
+        noteHead(message.body.auditHead);
         return events.onPackReport(message.body);
+      case "attestation":
+        return events.onAttestation(message.body);
+      case "host-changed":
+        return events.onHostChanged();
       case "result":
+        noteHead(message.body.auditHead);
         return settle(header, message.body, envelope);
       case "refused":
         return giveUp(header, message.body);
@@ -142,6 +175,14 @@ export function createAgentLink(
 
   /** Refuses one message that this release does not understand. The session goes on. */
   function refuse({ seq, callId }: EnvelopeHeader, { code, message }: SondeError): void {
+    countUnsupported(message);
+    if (agreement === null || agreement.protocol < 2) return;
+    const refused: RefusedBody = { seq, failure: { code, message } };
+    const body = encodeBody(refused);
+    send({ type: "refused", body, ...(callId !== null && { callId }) });
+  }
+
+  function countUnsupported(message: string): void {
     unsupported += 1;
     if (unsupported > MAX_UNSUPPORTED) {
       throw new SondeError(
@@ -150,17 +191,17 @@ export function createAgentLink(
       );
     }
     events.onUnsupported(message);
-    if (agreement === null || agreement.protocol < 2) return;
-    const refused: RefusedBody = { seq, failure: { code, message } };
-    const body = encodeBody(refused);
-    socket.send(channel.seal({ type: "refused", body, ...(callId !== null && { callId }) }));
   }
 
-  /** Handles the agent's refusal of a message. If the message was a call, the call fails. */
+  /**
+   * Handles the agent's refusal of a message. If the message was a call, the call fails. There are
+   * never more of those than calls, so only refusals of anything else are bounded.
+   */
   function giveUp({ callId }: EnvelopeHeader, { failure }: RefusedBody): void {
-    events.onUnsupported(failure.message);
     const call = callId === null ? undefined : takeOpenCall(callId);
-    call?.reject(
+    if (call === undefined) return countUnsupported(failure.message);
+    events.onUnsupported(failure.message);
+    call.reject(
       new SondeError("PROTOCOL_UNSUPPORTED", "the agent's release does not understand this call"),
     );
   }
@@ -176,8 +217,17 @@ export function createAgentLink(
     if (header.callId !== result.callId) {
       throw new SondeError("ENVELOPE_INVALID", "expected one call id in header and body, got two");
     }
+    events.onStatedHead(result.auditHead);
     // A late answer finds no open call. The agent's own log still has it.
     takeOpenCall(result.callId)?.resolve({ body: result, envelope });
+  }
+
+  function cancelCall(callId: string, why: SondeError): void {
+    const call = takeOpenCall(callId);
+    if (call === undefined) return;
+    call.reject(why);
+    if (agreement?.features.has(CANCEL) !== true) return;
+    send({ type: "cancel", callId, body: encodeBody({}) });
   }
 
   return {
@@ -201,18 +251,30 @@ export function createAgentLink(
         open.set(request.callId, { resolve, reject, timer });
         const { callId, principal, packDigest, policyHash } = request;
         const { probe } = request.body;
-        const body = encodeBody(request.body);
-        socket.send(
-          channel.seal({ type: "call", callId, principal, probe, packDigest, policyHash, body }),
+        const tells = agreement?.features.has(ASKED_BY) === true && request.askedBy !== undefined;
+        const body = encodeBody(
+          tells ? { ...request.body, askedBy: request.askedBy } : request.body,
         );
+        send({ type: "call", callId, principal, probe, packDigest, policyHash, body });
       });
     },
     sendDesiredState(body) {
-      socket.send(channel.seal({ type: "desired-state", body: encodeBody(body) }));
+      send({ type: "desired-state", body: encodeBody(body) });
     },
     sendCertificate(certificate) {
       const body = encodeBody({ certificate });
-      socket.send(channel.seal({ type: "certificate", body }));
+      send({ type: "certificate", body });
+    },
+    cancelCall,
+    cancelCalls(why) {
+      for (const callId of open.keys()) cancelCall(callId, why);
+    },
+    attest(nonce) {
+      send({ type: "attest", body: encodeBody({ nonce }) });
+    },
+    sendKeySet(keySet, signer) {
+      send({ type: "key-set", body: encodeBody({ keySet }) });
+      channel.signWith(signer);
     },
     ping(timeoutMs) {
       return new Promise((resolve) => {

@@ -75,12 +75,14 @@ type PlayedLink = AgentLink & {
   calls: AgentCall[];
   desired: DesiredStateBody[];
   ended: string | null;
+  cancelled: string | null;
+  givenUp: string[];
   alive: boolean;
 };
 
 function playLink(answer?: (call: AgentCall) => Promise<void>): PlayedLink {
   const link: PlayedLink = {
-    ...{ calls: [], desired: [], ended: null, alive: true },
+    ...{ calls: [], desired: [], ended: null, cancelled: null, givenUp: [], alive: true },
     async call(call) {
       link.calls.push(call);
       await answer?.(call);
@@ -88,6 +90,10 @@ function playLink(answer?: (call: AgentCall) => Promise<void>): PlayedLink {
     },
     sendDesiredState: (body) => link.desired.push(body),
     sendCertificate: () => undefined,
+    attest: () => undefined,
+    cancelCall: (callId) => void link.givenUp.push(callId),
+    cancelCalls: (why) => void (link.cancelled = why.code),
+    sendKeySet: () => undefined,
     ping: () => Promise.resolve(link.alive),
     close: (reason) => (link.ended = reason),
   };
@@ -103,16 +109,22 @@ async function connect(hub: 0 | 1, agentId: string, link = playLink()) {
   return { lease, link };
 }
 
-async function deliver(hub: 0 | 1, agentIds: string[], timeoutMs = 1000) {
+async function deliver(
+  hub: 0 | 1,
+  agentIds: string[],
+  timeoutMs = 1000,
+  withinMs = 60_000,
+  signal = new AbortController().signal,
+) {
   const targets = agentIds.map((agentId) => ({
     agentId,
     callId: randomUUID(),
     packDigest: DIGEST,
   }));
   const body = { probe: "system.overview", params: { a: 1 }, timeoutMs };
-  const asked = { principal: "key:a", policyHash: DIGEST, body };
+  const asked = { principal: "key:a", askedBy: "laptop", policyHash: DIGEST, body };
   const outcomes: [string, string][] = [];
-  for await (const outcome of hubs[hub].links.deliver(targets, asked)) {
+  for await (const outcome of hubs[hub].links.deliver(targets, asked, withinMs, signal)) {
     const how = "error" in outcome ? outcome.error.code : outcome.answer.body.status;
     outcomes.push([outcome.agentId, how]);
   }
@@ -149,8 +161,71 @@ test("a fan-out over both hubs yields one outcome for each agent, in order of ar
       [away, "AGENT_OFFLINE"],
     ].toSorted(),
   );
-  expect(remote.link.calls).toMatchObject([{ principal: "key:a", body: { params: { a: 1 } } }]);
+  expect(remote.link.calls).toMatchObject([
+    { principal: "key:a", askedBy: "laptop", body: { params: { a: 1 } } },
+  ]);
   expect(local.link.calls.length).toBe(1);
+});
+
+test("who has not answered by the deadline gets CALL_TIMEOUT, and nobody else loses its answer", async () => {
+  const [here, silent, away] = [await addAgent(), await addAgent(), await addAgent()];
+  await connect(0, here);
+  const never = Promise.withResolvers<void>();
+  await connect(
+    1,
+    silent,
+    playLink(() => never.promise),
+  );
+  expect((await deliver(0, [silent, here, away], 60_000, 500)).toSorted()).toEqual(
+    [
+      [here, "ok"],
+      [silent, "CALL_TIMEOUT"],
+      [away, "AGENT_OFFLINE"],
+    ].toSorted(),
+  );
+  never.resolve();
+});
+
+test("a call that the client gives up ends at once, and its agents at both hubs are told, and no other", async () => {
+  const [here, there, quick, other] = [
+    await addAgent(),
+    await addAgent(),
+    await addAgent(),
+    await addAgent(),
+  ];
+  const never = () => new Promise<void>(() => undefined);
+  const links = [
+    (await connect(0, here, playLink(never))).link,
+    (await connect(1, there, playLink(never))).link,
+  ];
+  await connect(0, quick);
+  const { link: untouched } = await connect(
+    0,
+    other,
+    playLink(() => new Promise((done) => void setTimeout(done, 500))),
+  );
+  const client = new AbortController();
+  const given = deliver(0, [here, there, quick], 10_000, 60_000, client.signal);
+  const going = deliver(0, [other]);
+  await expect.poll(() => links.map(({ calls }) => calls.length)).toEqual([1, 1]);
+  client.abort();
+  expect(new Map(await given)).toEqual(
+    new Map([
+      [quick, "ok"],
+      [here, "CALL_CANCELLED"],
+      [there, "CALL_CANCELLED"],
+    ]),
+  );
+  for (const { calls, givenUp } of links) {
+    await expect.poll(() => givenUp).toEqual(calls.map(({ callId }) => callId));
+  }
+  expect(await going).toEqual([[other, "ok"]]);
+  expect(untouched.givenUp).toEqual([]);
+  // A client that is gone before anything is sent costs no agent anything.
+  expect(await deliver(0, [here], 1000, 60_000, AbortSignal.abort())).toEqual([
+    [here, "CALL_CANCELLED"],
+  ]);
+  expect(links[0]?.calls).toHaveLength(1);
 });
 
 test("the other hub's refusal comes back with its code, an unknown code too", async () => {
@@ -229,6 +304,10 @@ test("attack 19: of two concurrent connections to one hub one is admitted, and g
   const leases = both.flatMap((one) => (one.status === "fulfilled" ? [one.value] : []));
   expect(leases.length).toBe(1);
   leases[0]?.attach(playLink());
+  // Its statement may be a reason to hold it, so it gets no call before that was judged.
+  expect(await deliver(0, [agentId])).toEqual([[agentId, "AGENT_OFFLINE"]]);
+  expect(await deliver(1, [agentId])).toEqual([[agentId, "AGENT_OFFLINE"]]);
+  leases[0]?.ready();
   expect(await deliver(0, [agentId])).toEqual([[agentId, "ok"]]);
 });
 
@@ -356,6 +435,12 @@ const ask = (agentId: string) => ({
     },
   },
 });
+/** The code of the failure that this hub, which reads nothing, was sent. */
+const takeFailure = async (hub: string): Promise<string | undefined> => {
+  const [row] = await hubs[0].database.sql<{ code: string }[]>`
+    select message::json->'failure'->>'code' as code from relayed where to_hub = ${hub}`;
+  return row?.code;
+};
 
 test("a call that reaches the other hub late is not sent", async () => {
   const agentId = await addAgent();
@@ -381,3 +466,38 @@ test("a malformed relay message is reported, and the next one is read", async ()
     "relayed message",
   ]);
 });
+
+test("an agent that is revoked at one hub loses its session at another within a second", async () => {
+  const agentId = await addAgent();
+  const { link } = await connect(1, agentId);
+  await hubs[0].directory.change([{ kind: "agent", id: agentId }], async (tx) => {
+    await tx`delete from agents where id = ${agentId}`;
+  });
+  await expect.poll(() => link.ended, { timeout: 1_000 }).toBe("revoked");
+});
+
+// Attack 22.
+test.each([
+  ["quarantined", "AGENT_QUARANTINED", true],
+  ["rolled-back", "AGENT_ROLLED_BACK", true],
+  ["restricted", "AGENT_RESTRICTED", false],
+])(
+  "an agent that is %s gets no call, also not one that was planned before; running ones end unless it is restricted",
+  async (kind, code, ends) => {
+    const agentId = await addAgent();
+    const { link } = await connect(1, agentId);
+    await hubs[0].directory.change([{ kind: "agent", id: agentId }], async (tx) => {
+      await tx`insert into agent_holds (agent_id, kind, reason, since, by)
+      values (${agentId}, ${kind}, 'Odd.', now(), 'hub')`;
+    });
+    await expect.poll(() => hubs[1].directory.agentById(agentId)?.holds.length).toBe(1);
+    await expect.poll(() => link.cancelled).toBe(ends ? code : null);
+    expect(link.ended).toBe(null);
+    expect(await deliver(1, [agentId])).toEqual([[agentId, code]]);
+    // A hub that has not heard of the hold asks for the call.
+    const unaware = randomUUID();
+    await relayed({ ...ask(agentId), from: unaware });
+    await expect.poll(() => takeFailure(unaware)).toBe(code);
+    expect(link.calls).toEqual([]);
+  },
+);

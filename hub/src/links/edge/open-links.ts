@@ -1,10 +1,15 @@
-import { SondeError, toSondeError } from "@sonde/schemas/errors";
-import type { Digest } from "@sonde/schemas/names";
-import type { CallBody } from "@sonde/schemas/wire";
+import { SondeError } from "@sonde/schemas/errors";
 import { keepTrying } from "@sonde/service";
 import type { Sql } from "postgres";
-import type { Change, Directory, KnownAgent } from "../../directory/index.ts";
-import type { AgentAnswer, AgentLink } from "../core/agent-link-port.ts";
+import {
+  type Change,
+  type Directory,
+  findRefusal,
+  type KnownAgent,
+  requireReleased,
+} from "../../directory/index.ts";
+import type { AgentAnswer, AgentCall, AgentLink } from "../core/agent-link-port.ts";
+import { asTheyCome, type Outcome, type Target } from "../core/fan-out.ts";
 import { openPeers } from "./peers.ts";
 import { type Question, openRelay } from "./relay.ts";
 
@@ -13,12 +18,7 @@ const TAKEOVER_PING_MS = 2_000;
 /** Time for the relay to the other hub and back, beyond the agent's time limit. */
 const RELAY_MS = 4_000;
 
-/** One agent of a fan-out. */
-export type Target = { agentId: string; callId: string; packDigest: Digest };
-export type Asked = { principal: string; policyHash: Digest; body: CallBody };
-export type Outcome =
-  | { agentId: string; answer: AgentAnswer }
-  | { agentId: string; error: SondeError };
+export type Asked = Pick<AgentCall, "principal" | "askedBy" | "policyHash" | "body">;
 
 /**
  * The agents' connections, whichever hub of this database holds them. A lease (agent, hub, epoch)
@@ -27,13 +27,19 @@ export type Outcome =
 export type Links = {
   /**
    * Sends one call to many agents and yields one outcome for each, in order of arrival. Never
-   * throws.
+   * throws. An agent without an answer after `withinMs` gets CALL_TIMEOUT. When `signal` says that
+   * nobody waits any more, it gets CALL_CANCELLED, and the agents are told to stop.
    */
-  deliver(targets: readonly Target[], asked: Asked): AsyncIterable<Outcome>;
+  deliver(
+    targets: readonly Target[],
+    asked: Asked,
+    withinMs: number,
+    signal: AbortSignal,
+  ): AsyncIterable<Outcome>;
   isOnline(agent: KnownAgent): boolean;
   /**
    * Takes the lease of an agent for this hub, before its session begins. The session ends as soon
-   * as the directory has another key for the agent.
+   * as the directory has another key for the agent, has it locked, or has no such agent.
    *
    * @throws SondeError CERTIFICATE_REFUSED while the agent has a live connection, here or elsewhere
    *   (attack 19); AGENT_OFFLINE while this hub is stopping
@@ -41,6 +47,13 @@ export type Links = {
   lease(agent: { agentId: string; publicKey: string }): Promise<Lease>;
   /** Sends the desired state again to the connected agents that have one of these packs in it. */
   remind(packs: ReadonlySet<string>): void;
+  /** The hubs of this database. */
+  hubs: {
+    /** The names of those that run, this one included. */
+    running(): string[];
+    /** `listener` is called with each hub that is no longer seen. */
+    onGone(listener: (hub: string) => void): void;
+  };
   /** Ends every session of this hub. */
   close(): Promise<void>;
 };
@@ -49,7 +62,7 @@ export type Links = {
 export type Lease = {
   /** The session has begun. */
   attach(link: AgentLink): void;
-  /** The agent accepts its desired state from now on: it is sent now and after each change. */
+  /** The agent takes calls and its desired state from now on, which is sent now and after each change. */
   ready(): void;
   /** Ends the lease after the connection closed or failed to start. Idempotent. */
   release(): Promise<void>;
@@ -63,7 +76,7 @@ type Held = {
   /** Revision of the desired state that was sent last; null until the agent's hello. */
   revision: number | null;
   /** Why the session must end, or must not begin; null while it may go on. */
-  over: "enrolled anew" | "replaced" | null;
+  over: "enrolled anew" | "revoked" | "locked" | "replaced" | null;
 };
 
 export type LinksOptions = {
@@ -81,9 +94,13 @@ export async function openLinks(options: LinksOptions): Promise<Links> {
   const { sql, directory, self, now, report, onReplaced } = options;
   const held = new Map<string, Held>();
   const closing = new AbortController();
+  const onGone: ((hub: string) => void)[] = [];
   const relay = await openRelay(sql, self, answerPeer, report);
   const peers = await openPeers(sql, directory, self, {
-    gone: (hub) => relay.giveUpOn(hub),
+    gone(hub) {
+      relay.giveUpOn(hub);
+      for (const listener of onGone) listener(hub);
+    },
     replaced: () => onReplaced(refuseName()),
     report,
   });
@@ -91,13 +108,21 @@ export async function openLinks(options: LinksOptions): Promise<Links> {
   await releaseAll();
 
   directory.onChange(({ kind, id }) => {
-    const mine = held.get(id);
+    const mine = kind === "agent" ? held.get(id) : undefined;
+    if (mine === undefined) return;
     const agent = directory.agentById(id);
-    if (mine === undefined || agent === undefined) return;
-    if (kind !== "agent") return;
+    if (agent === undefined) {
+      mine.over = "revoked";
+      return mine.link?.close(mine.over);
+    }
     if (agent.publicKey !== mine.publicKey) mine.over = "enrolled anew";
+    else if (agent.holds.some((hold) => hold.kind === "locked")) mine.over = "locked";
     else if (mine.epoch > 0 && agent.link.epoch > mine.epoch) mine.over = "replaced";
     if (mine.over !== null) return mine.link?.close(mine.over);
+    // A restricted agent may finish what it began; every other hold ends it (attack 22).
+    const isStopped = agent.holds.some((hold) => hold.kind !== "restricted");
+    const refusal = isStopped ? findRefusal(agent) : null;
+    if (refusal !== null) mine.link?.cancelCalls(refusal);
     if (mine.revision !== null && agent.desired.revision > mine.revision) tellDesired(agent, mine);
   });
 
@@ -110,11 +135,28 @@ export async function openLinks(options: LinksOptions): Promise<Links> {
     const mine = held.get(question.agentId);
     switch (question.op) {
       case "call":
-        if (mine?.link === undefined || mine.link === null) throw offline(question.agentId);
-        return await mine.link.call(question.call);
+        // The hub that asks may not have heard of a hold yet.
+        findReleased(question.agentId);
+        return await readyLink(mine, question.agentId).call(question.call);
       case "ping":
         return await isAlive(mine, question.timeoutMs);
+      case "cancel":
+        mine?.link?.cancelCall(question.callId, givenUp());
+        return null;
     }
+  }
+
+  /** @throws SondeError as `requireReleased` */
+  function findReleased(agentId: string): KnownAgent | undefined {
+    const agent = directory.agentById(agentId);
+    if (agent !== undefined) requireReleased(agent);
+    return agent;
+  }
+
+  /** An agent gets no call before its statement was judged: it may be held for that. */
+  function readyLink(mine: Held | undefined, agentId: string): AgentLink {
+    if (mine === undefined || mine.link === null || mine.revision === null) throw offline(agentId);
+    return mine.link;
   }
 
   /** A connection whose session has not begun yet counts as alive. */
@@ -131,13 +173,24 @@ export async function openLinks(options: LinksOptions): Promise<Links> {
   async function deliverOne(target: Target, asked: Asked): Promise<AgentAnswer> {
     const { agentId, callId, packDigest } = target;
     const call = { ...asked, callId, packDigest };
-    const local = held.get(agentId)?.link;
-    if (local !== undefined && local !== null) return await local.call(call);
-    const agent = directory.agentById(agentId);
+    // Again, since the call was recorded meanwhile: a hold ends calls that were sent before it.
+    const agent = findReleased(agentId);
+    const local = held.get(agentId);
+    if (local !== undefined) return await readyLink(local, agentId).call(call);
     const elsewhere = agent === undefined ? null : holderElsewhere(agent);
-    if (elsewhere === null) throw offline(agent?.name ?? agentId);
+    if (elsewhere === null) throw agent === undefined ? offline(agentId) : unreachable(agent);
     const limitMs = asked.body.timeoutMs + RELAY_MS;
     return await relay.ask(elsewhere, { op: "call", agentId, call }, limitMs);
+  }
+
+  /** The outcome of the call does not wait for this. */
+  function cancelOne({ agentId, callId }: Target): void {
+    const local = held.get(agentId);
+    if (local !== undefined) return local.link?.cancelCall(callId, givenUp());
+    const agent = directory.agentById(agentId);
+    const elsewhere = agent === undefined ? null : holderElsewhere(agent);
+    if (elsewhere === null) return;
+    relay.ask(elsewhere, { op: "cancel", agentId, callId }, RELAY_MS).catch(report);
   }
 
   /**
@@ -166,25 +219,27 @@ export async function openLinks(options: LinksOptions): Promise<Links> {
   }
 
   async function takeLease(agentId: string, seen: number): Promise<number> {
-    const change: Change = { kind: "agent", id: agentId };
-    return await directory.change([change], async (tx) => {
-      const [row] = await tx<{ epoch: number }[]>`
-        update agents set link_hub = ${self}, link_epoch = link_epoch + 1
-        where id = ${agentId} and link_epoch = ${seen} returning link_epoch::float8 as epoch`;
-      if (row === undefined) throw refuseSecond();
-      return row.epoch;
-    });
+    const epoch = seen + 1;
+    const taken = await directory.changeAgent(
+      agentId,
+      sql`link_hub = ${self}, link_epoch = ${epoch}`,
+      sql`link_epoch = ${seen}`,
+    );
+    if (!taken) throw refuseSecond();
+    return epoch;
   }
 
   async function release(agentId: string, mine: Held): Promise<void> {
     if (held.get(agentId) !== mine) return;
     held.delete(agentId);
     const at = now();
-    const letGo = () =>
-      directory.change([{ kind: "agent", id: agentId }], async (tx) => {
-        await tx`update agents set link_hub = null, last_seen_at = ${at}
-          where id = ${agentId} and link_hub = ${self} and link_epoch = ${mine.epoch}`;
-      });
+    const letGo = async () => {
+      await directory.changeAgent(
+        agentId,
+        sql`link_hub = null, last_seen_at = ${at}`,
+        sql`link_hub = ${self} and link_epoch = ${mine.epoch}`,
+      );
+    };
     // Retry: until this is stored, other hubs take the agent for connected.
     await keepTrying(letGo, report, closing.signal);
   }
@@ -199,7 +254,25 @@ export async function openLinks(options: LinksOptions): Promise<Links> {
   }
 
   return {
-    deliver: (targets, asked) => asTheyCome(targets, (target) => deliverOne(target, asked)),
+    async *deliver(targets, asked, withinMs, signal) {
+      const over = Promise.withResolvers<SondeError>();
+      const timer = setTimeout(() => over.resolve(late()), withinMs);
+      const onAbort = () => {
+        over.resolve(givenUp());
+        for (const target of targets) cancelOne(target);
+      };
+      signal.addEventListener("abort", onAbort, { once: true });
+      try {
+        const ask = async (target: Target) => {
+          if (signal.aborted) throw givenUp();
+          return await deliverOne(target, asked);
+        };
+        yield* asTheyCome(targets, ask, over.promise);
+      } finally {
+        clearTimeout(timer);
+        signal.removeEventListener("abort", onAbort);
+      }
+    },
     isOnline(agent) {
       if (agent.link.hub !== self) return holderElsewhere(agent) !== null;
       const mine = held.get(agent.id);
@@ -207,7 +280,9 @@ export async function openLinks(options: LinksOptions): Promise<Links> {
     },
     async lease({ agentId, publicKey }) {
       if (closing.signal.aborted) throw offline(agentId);
-      await peers.look();
+      // Only another hub's hold on the agent needs a fresh look: it may be gone.
+      const holder = directory.agentById(agentId)?.link.hub ?? self;
+      if (holder !== self) await peers.look();
       const agent = directory.agentById(agentId);
       if (agent === undefined) throw new SondeError("AGENT_UNKNOWN", "expected an enrolled agent");
       const mine = await takePlace(agent, publicKey);
@@ -237,6 +312,10 @@ export async function openLinks(options: LinksOptions): Promise<Links> {
         if (agent.desired.packs.some(({ name }) => packs.has(name))) tellDesired(agent, mine);
       }
     },
+    hubs: {
+      running: () => peers.running(),
+      onGone: (listener) => void onGone.push(listener),
+    },
     async close() {
       closing.abort();
       for (const { link } of held.values()) link?.close("the hub is stopping");
@@ -248,35 +327,22 @@ export async function openLinks(options: LinksOptions): Promise<Links> {
   };
 }
 
-/** Yields outcomes in order of arrival. At most one per target is buffered. */
-async function* asTheyCome(
-  targets: readonly Target[],
-  ask: (target: Target) => Promise<AgentAnswer>,
-): AsyncIterable<Outcome> {
-  const arrived: Outcome[] = [];
-  let more = Promise.withResolvers<void>();
-  const add = (outcome: Outcome): void => {
-    arrived.push(outcome);
-    more.resolve();
-  };
-  for (const target of targets) {
-    const { agentId } = target;
-    ask(target).then(
-      (answer) => add({ agentId, answer }),
-      (thrown: unknown) => add({ agentId, error: toSondeError(thrown) }),
-    );
-  }
-  for (let left = targets.length; left > 0; ) {
-    await more.promise;
-    more = Promise.withResolvers();
-    const now = arrived.splice(0);
-    left -= now.length;
-    yield* now;
-  }
+function unreachable({ name, refusedHubAt }: KnownAgent): SondeError {
+  if (refusedHubAt === null) return offline(name);
+  const sentence = `agent ${name} refuses this hub since it saw a later state of it, last at ${refusedHubAt}`;
+  return new SondeError("HUB_ROLLED_BACK", sentence);
 }
 
 function offline(agent: string): SondeError {
   return new SondeError("AGENT_OFFLINE", `agent ${agent} is not connected`);
+}
+
+function late(): SondeError {
+  return new SondeError("CALL_TIMEOUT", "expected an answer by the deadline, got none");
+}
+
+function givenUp(): SondeError {
+  return new SondeError("CALL_CANCELLED", "the client does not wait for the answer any more");
 }
 
 function refuseName(): SondeError {

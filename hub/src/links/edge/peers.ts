@@ -10,6 +10,7 @@ const GONE_AFTER_S = 20;
 export type Peers = {
   /** As of the last look. A hub that starts is known at once. */
   isLive(hub: string): boolean;
+  running(): string[];
   /** Reads the hubs again, for a decision that must not rest on an old look. */
   look(): Promise<void>;
   /** Removes this hub from the list. */
@@ -64,6 +65,7 @@ export async function openPeers(
   const timer = setInterval(() => void beat().catch(tell.report), BEAT_EVERY_MS);
   return {
     isLive: (hub) => live.has(hub),
+    running: () => [...live],
     look,
     async close() {
       clearInterval(timer);

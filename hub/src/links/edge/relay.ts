@@ -18,6 +18,8 @@ const LATE_AFTER_MS = 2_000;
 const AgentCall = Type.Object({
   callId: Uuid,
   principal: Type.String({ maxLength: 200 }),
+  /** A hub of an earlier release sends none. */
+  askedBy: Type.Optional(Type.String({ maxLength: 200 })),
   packDigest: Digest,
   policyHash: Digest,
   body: CallBody,
@@ -27,15 +29,18 @@ const Ping = Type.Object({
   agentId: Uuid,
   timeoutMs: Type.Integer({ minimum: 1 }),
 });
+/** The asking hub's client gave the call up. */
+const Cancel = Type.Object({ op: Type.Literal("cancel"), agentId: Uuid, callId: Uuid });
 /** A question to the hub that holds an agent's connection. */
 const Question = Type.Union([
   Type.Object({ op: Type.Literal("call"), agentId: Uuid, call: AgentCall }),
   Ping,
+  Cancel,
 ]);
 export type Question = Static<typeof Question>;
 
-/** Answers by kind of question: a call's answer, or whether the agent is alive. */
-type Replies = { call: AgentAnswer; ping: boolean };
+/** Answers by kind of question: a call's answer, whether the agent is alive, or that it was heard. */
+type Replies = { call: AgentAnswer; ping: boolean; cancel: null };
 export type ReplyTo<Q extends Question> = Replies[Q["op"]];
 const READ_REPLY: { [Op in Question["op"]]: (value: unknown) => Replies[Op] } = {
   call: buildParser(
@@ -44,6 +49,7 @@ const READ_REPLY: { [Op in Question["op"]]: (value: unknown) => Replies[Op] } = 
     "INTERNAL",
   ),
   ping: buildParser(Type.Boolean(), "relayed answer", "INTERNAL"),
+  cancel: buildParser(Type.Null(), "relayed answer", "INTERNAL"),
 };
 
 const Message = Type.Union([

@@ -41,6 +41,8 @@ export type FollowerPorts = {
   ) => Promise<FollowedLog>;
   store: RegistryLogPort;
   auditLog: AuditLog;
+  /** False once an agent was removed: what it claimed to see then counts no more. */
+  isEnrolled: (agent: string) => boolean;
   now: () => Date;
   elapsed: () => number;
   /** Is called with the packs that new entries are about. */
@@ -81,6 +83,7 @@ export class RegistryFollower {
    */
   async place(): Promise<LogPlace> {
     await this.follow(RECENT_MS);
+    this.#forgetRemoved();
     const [fork] = this.#forks.keys();
     if (fork !== undefined) {
       throw new SondeError(
@@ -105,6 +108,7 @@ export class RegistryFollower {
 
   status(): RegistryLogStatus {
     const { registry, logKey } = this.#ports.readPolicy();
+    this.#forgetRemoved();
     return {
       registry,
       logKey,
@@ -189,6 +193,15 @@ export class RegistryFollower {
       seen: seen.head,
       expected: ours,
     });
+  }
+
+  /** A person removed the agent, and with it its alarm. */
+  #forgetRemoved(): void {
+    for (const agent of this.#seen.keys()) {
+      if (this.#ports.isEnrolled(agent)) continue;
+      this.#seen.delete(agent);
+      this.#forks.delete(agent);
+    }
   }
 
   async #settle(problem: Failure | null): Promise<void> {

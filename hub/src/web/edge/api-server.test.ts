@@ -1,5 +1,8 @@
 import { randomUUID } from "node:crypto";
-import { SondeError } from "@sonde/schemas/errors";
+import { once } from "node:events";
+import { type IncomingMessage, request } from "node:http";
+import { type AddressInfo, createServer } from "node:net";
+import { type ErrorBody, SondeError } from "@sonde/schemas/errors";
 import type { KeyPolicy } from "@sonde/schemas/hub";
 import type { HttpServer } from "@sonde/service";
 import { afterAll, beforeAll, expect, test } from "vitest";
@@ -31,17 +34,17 @@ beforeAll(async () => {
   database = await openHubDatabase();
   directory = await openDirectory(database.sql, fail);
   store = createKeyStore(database.sql, directory);
-  auditLog = await openAudit(createAuditStore(database.sql, randomUUID()), now);
+  auditLog = await openAudit(createAuditStore(database.sql, randomUUID()));
   authenticator = createAuthenticator({ keys: store, auditLog, now, report: fail });
   app = createApiServer({
-    publicHosts: ["sonde.example"],
+    publicHosts: () => ["sonde.example"],
     authenticator,
     auditLog,
     now,
     report: (error, requestId) => {
       reported.push({ error, requestId });
     },
-    behindProxy: true,
+    trustedProxies: () => ["127.0.0.1"],
   });
   app.get("/defect", { config: { right: "calls.read" } }, () => {
     throw new Error("a secret detail");
@@ -68,7 +71,7 @@ async function addKey(role: KeyPolicy["role"]): Promise<{ id: string; secret: st
   const id = randomUUID();
   const secret = `sonde_ak_${id.replaceAll("-", "")}`;
   const policy: KeyPolicy = { role, agents: "*", probes: "*" };
-  await store.addKey({ id, name: role, secret, policy, at: new Date() });
+  await store.addKey({ id, name: role, secret, policy, createdBy: null, at: new Date() });
   return { id, secret };
 }
 
@@ -80,7 +83,13 @@ async function ask(path: string, headers: Record<string, string> = {}) {
 const bearer = (secret: string) => ({ authorization: `Bearer ${secret}` });
 
 test("attack 24: a route that names no right does not start", () => {
-  const bare = createApiServer({ publicHosts: [], authenticator, auditLog, now, report: fail });
+  const bare = createApiServer({
+    publicHosts: () => [],
+    authenticator,
+    auditLog,
+    now,
+    report: fail,
+  });
   expect(() => bare.get("/open", () => "secret")).toThrow(/names no right/);
 });
 
@@ -136,9 +145,19 @@ test("the scheme of a bearer token has no case, and a refusal names it", async (
 test("a revoked key is refused at once", async () => {
   const { id, secret } = await addKey("client");
   expect(await ask("/agents", bearer(secret))).toBe("reached");
-  await store.revokeKey(id, new Date());
+  await store.revokeKeys([id], new Date());
   authenticator.forget(id);
   expect(await ask("/agents", bearer(secret))).toBe("UNAUTHENTICATED");
+});
+
+test("a key whose maker was revoked is not added", async () => {
+  const { id } = await addKey("operator");
+  const made = { id: randomUUID(), name: "made", secret: "sonde_ak_made", at: new Date() };
+  const policy = { role: "client", agents: "*", probes: "*" } as const;
+  await store.revokeKeys([id], new Date());
+  const added = store.addKey({ ...made, policy, createdBy: `key:${id}` });
+  await expect(added).rejects.toMatchObject({ code: "UNAUTHENTICATED" });
+  expect(await store.findKey(made.secret)).toBeNull();
 });
 
 test("attack 32: a foreign Host or Origin is refused before the key is looked at", async () => {
@@ -152,6 +171,31 @@ test("attack 32: a foreign Host or Origin is refused before the key is looked at
   const evil = { ...headers, origin: "https://evil.example" };
   expect(await ask("/agents", evil)).toBe("ORIGIN_REFUSED");
   expect(await ask("/agents", { ...headers, origin: "http://localhost:3000" })).toBe("reached");
+});
+
+test("attack 32: a name of loopback counts only where a request came by loopback", async () => {
+  const { secret } = await addKey("operator");
+  // Sockets of this machine, which say that they came to the network's address.
+  const door = createServer((socket) => {
+    Object.defineProperty(socket, "localAddress", { value: "192.0.2.10" });
+    app.server.emit("connection", socket);
+  });
+  door.listen(0, "127.0.0.1");
+  await once(door, "listening");
+  const { port } = door.address() as AddressInfo;
+  const askBy = async (headers: Record<string, string>) => {
+    const asked = request({ port, path: "/agents", headers: { ...bearer(secret), ...headers } });
+    const [answer] = (await once(asked.end(), "response")) as [IncomingMessage];
+    return JSON.parse(Buffer.concat(await answer.toArray()).toString()) as object;
+  };
+  const refused = { error: expect.objectContaining({ code: "ORIGIN_REFUSED" }) };
+  expect(await askBy({ host: "sonde.example" })).toEqual({ reached: true });
+  expect(await askBy({ host: "localhost" })).toEqual(refused);
+  expect(await askBy({ host: "sonde.example", origin: "http://localhost:3000" })).toEqual(refused);
+  expect(await askBy({ host: "sonde.example", origin: "https://sonde.example" })).toEqual({
+    reached: true,
+  });
+  door.close();
 });
 
 test("attack 16: the database holds no usable key", async () => {
@@ -191,6 +235,7 @@ test("an internal error is logged under the request id of its answer", async () 
   expect(answer.headers["x-content-type-options"]).toBe("nosniff");
   expect(reported.length).toBe(1);
   expect(reported[0]?.requestId).toBe(answer.headers["sonde-request-id"]);
+  expect(answer.json<ErrorBody>().error.message).toContain(answer.headers["sonde-request-id"]);
 });
 
 test("behind a proxy the client's address is the proxy's entry, not the client's own", async () => {

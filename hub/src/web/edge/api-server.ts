@@ -1,10 +1,13 @@
 import { validateHostHeader, validateOriginHeader } from "@modelcontextprotocol/server";
+import type { Socket } from "node:net";
 import { SondeError } from "@sonde/schemas/errors";
 import {
   type Guard,
   type HttpServer,
   type HttpServerOptions,
   createHttpServer,
+  createRefusalCounts,
+  type RefusalCounts,
 } from "@sonde/service";
 import type { FastifyRequest } from "fastify";
 import { type AuditLog, buildAuditRecord } from "../../audit/index.ts";
@@ -24,12 +27,12 @@ declare module "fastify" {
   }
 }
 
-export type ApiServerOptions = Pick<HttpServerOptions, "report" | "tls" | "behindProxy"> &
+export type ApiServerOptions = Pick<HttpServerOptions, "report" | "tls" | "trustedProxies"> &
   GuardOptions;
 
 type GuardOptions = {
-  /** Host names by which this hub may be called, besides the loopback names. */
-  publicHosts: string[];
+  /** Host names by which this hub may be called; on loopback, besides the loopback names. */
+  publicHosts: () => string[];
   authenticator: Authenticator;
   auditLog: AuditLog;
   now: () => Date;
@@ -43,14 +46,16 @@ const LOOPBACK = ["localhost", "127.0.0.1", "[::1]"];
  * then the key, then the right, all before the body is read.
  */
 export function createApiServer(options: ApiServerOptions): HttpServer {
-  const { report, tls, behindProxy = false } = options;
+  const { report, tls, trustedProxies } = options;
+  const refusals = createRefusalCounts({ event: "request.refused", ...options });
   const app = createHttpServer({
     report,
     ...(tls !== undefined && { tls }),
-    behindProxy,
+    ...(trustedProxies !== undefined && { trustedProxies }),
     maxBodyBytes: MAX_BODY_BYTES,
-    guard: buildGuard(options),
+    guard: buildGuard(options, refusals),
   });
+  app.addHook("onClose", () => refusals.close());
   app.get("/health", { config: { right: "anybody" } }, () => ({ status: "ok" }));
   return app;
 }
@@ -58,13 +63,19 @@ export function createApiServer(options: ApiServerOptions): HttpServer {
 /**
  * Builds the guard that authorizes each request. Denials and reads are recorded before the answer.
  */
-function buildGuard(options: GuardOptions): Guard<Principal, RouteRight> {
+function buildGuard(options: GuardOptions, refusals: RefusalCounts): Guard<Principal, RouteRight> {
   const { authenticator, auditLog, now } = options;
-  const hosts = [...LOOPBACK, ...options.publicHosts];
   return {
     as: "principal",
     rights: ROUTE_RIGHTS,
-    screen: ({ headers }) => refuseForeignOrigin(headers.host, headers.origin, hosts),
+    screen({ headers, ip, raw }) {
+      const publicHosts = options.publicHosts();
+      const hosts = isLocal(raw.socket) ? [...LOOPBACK, ...publicHosts] : publicHosts;
+      const refusal = findForeign(headers.host, headers.origin, hosts);
+      if (refusal === null) return;
+      refusals.add(ip, refusal.code);
+      throw refusal;
+    },
     authenticate: ({ headers, ip }) => authenticator.authenticate(headers.authorization, ip),
     authorize(principal, kind) {
       const decision = authorize(principal, { kind });
@@ -102,17 +113,22 @@ function isRead({ method }: FastifyRequest): boolean {
   return method === "GET" || method === "HEAD";
 }
 
+/** True for a connection that never left this machine: to a loopback address or a unix socket. */
+function isLocal({ localAddress }: Socket): boolean {
+  return localAddress === undefined || /^(::ffff:)?127\.|^::1$/.test(localAddress);
+}
+
 /**
  * Attack 32 (DNS rebinding): a web page may resolve its own name to this address, so Host and
  * Origin must be on the allow list.
  */
-function refuseForeignOrigin(
+function findForeign(
   host: string | undefined,
   origin: string | undefined,
   allowed: string[],
-): void {
+): SondeError | null {
   const checkedHost = validateHostHeader(host, allowed);
-  if (!checkedHost.ok) throw new SondeError("ORIGIN_REFUSED", checkedHost.message);
+  if (!checkedHost.ok) return new SondeError("ORIGIN_REFUSED", checkedHost.message);
   const checkedOrigin = validateOriginHeader(origin, allowed);
-  if (!checkedOrigin.ok) throw new SondeError("ORIGIN_REFUSED", checkedOrigin.message);
+  return checkedOrigin.ok ? null : new SondeError("ORIGIN_REFUSED", checkedOrigin.message);
 }

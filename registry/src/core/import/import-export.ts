@@ -120,7 +120,7 @@ async function takeTrustedRoot(file: ExportReader): Promise<string | null> {
   if (bytes === null) return null;
   const text = readText(bytes, TRUSTED_ROOT);
   try {
-    parseTrustedRoot(JSON.parse(text));
+    parseTrustedRoot(parseJson(text, "trusted root", "EXPORT_INVALID"));
   } catch (cause) {
     throw invalid(`expected a trusted root, got another file`, cause);
   }

@@ -2,6 +2,8 @@ import { SondeError } from "@sonde/schemas/errors";
 import { type Capability, type Digest } from "@sonde/schemas/names";
 import { PUBLISH_STEPS, type PublishCheck } from "@sonde/schemas/registry";
 import { type TrustedIdentity, type TrustedRoot } from "@sonde/schemas/trust";
+import { demandOwnReadme } from "@sonde/trust/archive";
+import type { Principal } from "../authorize.ts";
 import type { AcceptedVersion, StoredVersion } from "../stored-version.ts";
 import { capSize } from "./cap-size.ts";
 import { type CheckUpload, checkArchive } from "./check-archive.ts";
@@ -34,11 +36,13 @@ export type PublishPorts = NamePorts & {
    * publishes of one version exactly one succeeds; the others get null.
    *
    * @param readme Markdown that the search indexes
+   * @throws SondeError UNAUTHENTICATED or SIGNER_UNTRUSTED when the caller's token, or the signer's
+   *   key, ended while the upload came or was checked
    */
   insertVersion(
     version: AcceptedVersion,
-    bundle: string,
-    readme: string,
+    files: { bundle: string; readme: string },
+    caller: Principal,
   ): Promise<StoredVersion | null>;
 };
 
@@ -64,6 +68,8 @@ export async function publishVersion(
   checkCapability(pack.manifest, ports.maxCapability);
   const before = await ports.findVersion(name, version);
   if (before !== null) return { published: demandSame(before, pack.digest), created: false };
+  // Last of the checks of the archive: a version that was published stays published.
+  demandOwnReadme(pack.readme);
   const { outcome, warnings } = await checkName(ports, name);
   const accepted = {
     name,
@@ -83,10 +89,11 @@ export async function publishVersion(
   };
   await ports.keepBlob(pack.digest, archive.path);
   const published = await ports
-    .insertVersion(accepted, bundle.text, pack.readme)
+    .insertVersion(accepted, { bundle: bundle.text, readme: pack.readme }, submission.caller)
     .catch(async (thrown: unknown) => {
       // A look-alike was published first. The digest covers the name, so no other version has this
-      // blob.
+      // blob. After any other refusal it stays: the same archive may just be published by a caller
+      // whose rights go on.
       const isRefused = thrown instanceof SondeError && thrown.code === "NAME_REFUSED";
       if (isRefused) await ports.removeBlob(pack.digest);
       throw thrown;

@@ -1,3 +1,4 @@
+import type { Principal } from "../authorize.ts";
 import type { Digest, PackName, PublisherName, Version } from "@sonde/schemas/names";
 
 /** One upload: the files, the target name and the publisher. Nothing is verified yet. */
@@ -12,4 +13,6 @@ export type Submission = {
   version: Version;
   /** From the path too. `authorize` checked that the token belongs to this publisher. */
   publisher: PublisherName;
+  /** Whose right to publish `authorize` checked, before the upload came. */
+  caller: Principal;
 };

@@ -24,6 +24,8 @@ export function createDetailsReader(
       throw new SondeError("NOT_FOUND", `expected a published version, got ${name} ${version}`);
     }
     const described = withLife(published, await lives.readLife(name));
-    return describeVersion(described, await readReadme(published.digest), pack);
+    const before = await versions.findBefore(name, version);
+    const readme = await readReadme(published.digest);
+    return describeVersion(described, before?.manifest ?? null, readme, pack);
   };
 }

@@ -1,3 +1,4 @@
+import { buildAuditRecord } from "@sonde/schemas/audit";
 import { type ErrorCode, SondeError } from "@sonde/schemas/errors";
 import type { Guard } from "@sonde/service";
 import type { FastifyRequest } from "fastify";
@@ -8,6 +9,8 @@ import {
   type Target,
   authorize,
 } from "../../core/authorize.ts";
+import type { RightsLog } from "../store/rights-log.ts";
+import { actorOf } from "../store/token-store.ts";
 
 declare module "fastify" {
   interface RouteRights extends Record<Right, true> {}
@@ -26,10 +29,13 @@ declare module "fastify" {
  *
  * @param identify returns the caller, or throws UNAUTHENTICATED
  * @param isMirror true refuses every change except an import
+ * @param rights records each denied request of an authenticated caller
  */
 export function buildGuard(
   identify: (request: FastifyRequest) => Promise<Principal>,
   isMirror: boolean,
+  rights: Pick<RightsLog, "append">,
+  now: () => Date,
 ): Guard<Principal, Right> {
   return {
     as: "caller",
@@ -37,6 +43,16 @@ export function buildGuard(
     ...(isMirror && { screen: demandMirrored }),
     authenticate: identify,
     authorize: (caller, right, { params }) => authorize(caller, right, targetOf(params)),
+    // Recorded, so the use of a stolen token shows.
+    onDenied: (caller, { method, routeOptions }, reason) =>
+      rights.append(
+        buildAuditRecord(now(), "request.denied", {
+          principal: actorOf(caller),
+          status: "denied",
+          code: "FORBIDDEN",
+          detail: { method, route: routeOptions.url ?? "", reason },
+        }),
+      ),
   };
 }
 

@@ -9,7 +9,6 @@ import {
 } from "@sonde/schemas/registry";
 import type { HttpServer } from "@sonde/service";
 import { Type } from "typebox";
-import type { Principal } from "../../core/authorize.ts";
 import type { LifeStore } from "../store/life-store.ts";
 
 const pack = { publisher: PublisherName, pack: PublisherName };
@@ -20,9 +19,9 @@ const AdvisoryPath = Type.Object({ ...pack, id: AdvisoryId });
 /** Adds the routes that change a published pack's life. Each writes one kind of log entry. */
 export function addLifeRoutes(app: HttpServer, lives: LifeStore, now: () => Date): void {
   const path = "/api/v1/packs/:publisher/:pack";
-  const said = (params: { publisher: string; pack: string }, caller: Principal) => ({
-    about: { at: now().toISOString(), name: `${params.publisher}/${params.pack}` },
-    by: caller.role === "operator" ? ("operator" as const) : ("publisher" as const),
+  const about = (params: { publisher: string; pack: string }) => ({
+    at: now().toISOString(),
+    name: `${params.publisher}/${params.pack}`,
   });
 
   app.put(
@@ -36,10 +35,8 @@ export function addLifeRoutes(app: HttpServer, lives: LifeStore, now: () => Date
       },
       config: { right: "yank", errors: ["NOT_FOUND"] },
     },
-    ({ params, body, caller }): Promise<PackLife> => {
-      const { about, by } = said(params, caller);
-      return lives.change({ type: "yank", ...about, version: params.version, ...body }, by);
-    },
+    ({ params, body, caller }): Promise<PackLife> =>
+      lives.change({ type: "yank", ...about(params), version: params.version, ...body }, caller),
   );
   app.put(
     `${path}/deprecation`,
@@ -52,10 +49,8 @@ export function addLifeRoutes(app: HttpServer, lives: LifeStore, now: () => Date
       },
       config: { right: "deprecate", errors: ["NOT_FOUND"] },
     },
-    ({ params, body, caller }): Promise<PackLife> => {
-      const { about, by } = said(params, caller);
-      return lives.change({ type: "deprecate", ...about, ...body }, by);
-    },
+    ({ params, body, caller }): Promise<PackLife> =>
+      lives.change({ type: "deprecate", ...about(params), ...body }, caller),
   );
   app.put(
     `${path}/advisories/:id`,
@@ -68,10 +63,8 @@ export function addLifeRoutes(app: HttpServer, lives: LifeStore, now: () => Date
       },
       config: { right: "advisory", errors: ["NOT_FOUND"] },
     },
-    ({ params, body, caller }): Promise<PackLife> => {
-      const { about, by } = said(params, caller);
-      return lives.change({ type: "advisory", ...about, id: params.id, ...body }, by);
-    },
+    ({ params, body, caller }): Promise<PackLife> =>
+      lives.change({ type: "advisory", ...about(params), id: params.id, ...body }, caller),
   );
   app.put(
     `${path}/:version/quarantine`,
@@ -84,9 +77,10 @@ export function addLifeRoutes(app: HttpServer, lives: LifeStore, now: () => Date
       },
       config: { right: "quarantine", errors: ["NOT_FOUND"] },
     },
-    ({ params, body, caller }): Promise<PackLife> => {
-      const { about, by } = said(params, caller);
-      return lives.change({ type: "quarantine", ...about, version: params.version, ...body }, by);
-    },
+    ({ params, body, caller }): Promise<PackLife> =>
+      lives.change(
+        { type: "quarantine", ...about(params), version: params.version, ...body },
+        caller,
+      ),
   );
 }

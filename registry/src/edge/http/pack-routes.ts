@@ -119,9 +119,13 @@ export function addPackRoutes(app: HttpServer, ports: PackRoutePorts): void {
     },
     async (request, reply) => {
       const { publisher, pack, version } = request.params;
+      const { caller } = request;
       const name = `${publisher}/${pack}`;
-      const { published, created } = await ports.uploads.receive(request, reply, (upload) =>
-        publishVersion(ports, { ...upload, name, version, publisher }),
+      const { published, created } = await ports.uploads.receive(
+        request,
+        reply,
+        publisher,
+        (upload) => publishVersion(ports, { ...upload, name, version, publisher, caller }),
       );
       const life = await lives.readLife(published.name);
       return reply.code(created ? 201 : 200).send(withLife(published, life));

@@ -1,7 +1,7 @@
 import { SondeError } from "@sonde/schemas/errors";
 import { PublisherName, Version } from "@sonde/schemas/names";
 import type { HttpServer } from "@sonde/service";
-import { type PermissionDiff, diffPermissions, findPrevious } from "@sonde/trust/pack";
+import { type PermissionDiff, diffPermissions } from "@sonde/trust/pack";
 import { Type } from "typebox";
 import type { VersionStore } from "../store/version-store.ts";
 
@@ -26,14 +26,10 @@ export function addPermissionRoutes(app: HttpServer, versions: VersionStore): vo
       const name = `${publisher}/${pack}`;
       const after = await demandVersion(versions, name, version);
       const { against } = request.query;
-      const known = against === undefined ? await versions.listVersions(name) : [];
-      const other =
-        against ??
-        findPrevious(
-          known.map((listed) => listed.version),
-          version,
-        );
-      const before = other === null ? null : await demandVersion(versions, name, other);
+      const before =
+        against === undefined
+          ? await versions.findBefore(name, version)
+          : await demandVersion(versions, name, against);
       return diffPermissions(before?.manifest ?? null, after.manifest);
     },
   );

@@ -18,6 +18,8 @@ import { forgetLeftUploads } from "./left-uploads.ts";
 const MAX_UPLOAD_BYTES = MAX_ARCHIVE_BYTES + MAX_BUNDLE_BYTES + 16 * 1024;
 
 const UPLOADS_ON_DISK = 200;
+/** So that no publisher, with slow or many uploads, keeps the others out. */
+const UPLOADS_OF_PUBLISHER = 100;
 /** Long enough for many of the waiting uploads to finish. */
 const RETRY_AFTER_SECONDS = 5;
 
@@ -48,11 +50,13 @@ export type Uploads = {
    * Receives a publication, exactly the files `bundle` and `archive` in that order, and calls
    * `work` in turn. The files are removed afterwards.
    *
+   * @param publisher whose upload it is; no publisher gets all places and turns
    * @throws SondeError BAD_REQUEST, BODY_TOO_LARGE, REGISTRY_BUSY, or what `work` throws
    */
   receive<T>(
     request: FastifyRequest,
     reply: FastifyReply,
+    publisher: string,
     work: (upload: Upload) => Promise<T>,
   ): Promise<T>;
 };
@@ -60,7 +64,7 @@ export type Uploads = {
 export type UploadOptions = {
   /** No other process may use it. */
   folder: string;
-  /** How many uploads are worked on concurrently. */
+  /** How many uploads are worked on concurrently, at least 2; one fewer of one publisher. */
   atOnce: number;
   /** Called at the start with each archive that was left whole or in part, before its removal. */
   onLeft: (digest: Digest) => Promise<void>;
@@ -70,28 +74,36 @@ export type UploadOptions = {
 export async function openUploads({ folder, atOnce, onLeft }: UploadOptions): Promise<Uploads> {
   await forgetLeftUploads(folder, onLeft);
   const takeTurn = createTurns(atOnce);
+  const places = new Map<string, { taken: number; takeTurn: typeof takeTurn }>();
   let onDisk = 0;
   return {
-    async receive(request, reply, work) {
+    async receive(request, reply, publisher, work) {
       if (!request.isMultipart()) {
         throw new SondeError("BAD_REQUEST", "expected a multipart/form-data body, got another");
       }
-      if (onDisk >= UPLOADS_ON_DISK) {
+      const own = places.get(publisher) ?? { taken: 0, takeTurn: createTurns(atOnce - 1) };
+      if (onDisk >= UPLOADS_ON_DISK || own.taken >= UPLOADS_OF_PUBLISHER) {
         reply.header("retry-after", RETRY_AFTER_SECONDS);
-        const sentence = `expected fewer than ${UPLOADS_ON_DISK} uploads at once, got one more`;
+        const sentence = `expected fewer than ${UPLOADS_ON_DISK} uploads at once, and ${UPLOADS_OF_PUBLISHER} of one publisher, got one more`;
         throw new SondeError("REGISTRY_BUSY", sentence);
       }
       onDisk += 1;
+      own.taken += 1;
+      places.set(publisher, own);
       const place = join(folder, randomUUID());
       try {
         await mkdir(place, { mode: 0o700 });
         const archive = await storeParts(request, place).catch(blameBody);
-        return await takeTurn(async () => {
-          const path = join(place, "bundle");
-          return await work({ archive, bundle: { path, text: await readFile(path, "utf8") } });
-        });
+        const workInTurn = () =>
+          takeTurn(async () => {
+            const path = join(place, "bundle");
+            return await work({ archive, bundle: { path, text: await readFile(path, "utf8") } });
+          });
+        return await own.takeTurn(workInTurn);
       } finally {
         onDisk -= 1;
+        own.taken -= 1;
+        if (own.taken === 0) places.delete(publisher);
         await rm(place, { recursive: true, force: true });
       }
     },

@@ -59,7 +59,7 @@ export function addTokenRoutes(app: HttpServer, ports: TokenRoutePorts): void {
       authorizeGrant(caller, grant);
       const createdBy = caller.role === "operator" ? "operator" : caller.id;
       reply.code(201);
-      return await tokens.createToken({ ...grant, label, createdBy, createdAt });
+      return await tokens.createToken({ ...grant, label, createdBy, createdAt }, caller);
     },
   );
 
@@ -69,11 +69,12 @@ export function addTokenRoutes(app: HttpServer, ports: TokenRoutePorts): void {
       schema: {
         params: Type.Object({ publisher: PublisherName, id: Uuid }),
         response: { 200: PublishToken },
-        summary: "Revokes a token",
+        summary: "Revokes a token with all that was made with it",
       },
       config: { right: "tokens", errors: ["NOT_FOUND"] },
     },
-    ({ params }): Promise<PublishToken> => tokens.revokeToken(params.publisher, params.id, now()),
+    ({ params, caller }): Promise<PublishToken> =>
+      tokens.revokeToken(params.publisher, params.id, now(), caller),
   );
 }
 

@@ -7,7 +7,7 @@ import {
   TrustedPublisher,
   TrustedPublisherList,
 } from "@sonde/schemas/registry";
-import type { HttpServer } from "@sonde/service";
+import type { HttpServer, RefusalCounts } from "@sonde/service";
 import { Type } from "typebox";
 import { authorizeGrant } from "../../core/authorize.ts";
 import type { JobIdentities } from "../job-identities.ts";
@@ -22,6 +22,8 @@ export type TrustedRoutePorts = {
   publishers: PublisherStore;
   trusted: TrustedPublisherStore;
   identities: JobIdentities;
+  /** Counts refused identity tokens. */
+  refusals: RefusalCounts;
   now: () => Date;
 };
 
@@ -71,7 +73,8 @@ export function addTrustedRoutes(app: HttpServer, ports: TrustedRoutePorts): voi
       });
       const createdBy = caller.role === "operator" ? "operator" : caller.id;
       reply.code(201);
-      return await trusted.addTrusted({ publisher, pack, issuer, identity, createdBy, createdAt });
+      const made = { publisher, pack, issuer, identity, createdBy, createdAt };
+      return await trusted.addTrusted(made, caller);
     },
   );
 
@@ -85,8 +88,8 @@ export function addTrustedRoutes(app: HttpServer, ports: TrustedRoutePorts): voi
       },
       config: { right: "tokens", errors: ["NOT_FOUND"] },
     },
-    ({ params }): Promise<TrustedPublisher> =>
-      trusted.removeTrusted(params.publisher, params.id, now()),
+    ({ params, caller }): Promise<TrustedPublisher> =>
+      trusted.removeTrusted(params.publisher, params.id, now(), caller),
   );
 }
 
@@ -94,7 +97,7 @@ export function addTrustedRoutes(app: HttpServer, ports: TrustedRoutePorts): voi
  * Adds the exchange of an identity token for a publish token. The identity token authenticates it.
  */
 export function addExchangeRoute(app: HttpServer, ports: TrustedRoutePorts): void {
-  const { trusted, identities, now } = ports;
+  const { trusted, identities, refusals, now } = ports;
   app.post(
     "/api/v1/trusted-publishing/token",
     {
@@ -105,12 +108,18 @@ export function addExchangeRoute(app: HttpServer, ports: TrustedRoutePorts): voi
       },
       config: { right: "anybody", errors: ["IDENTITY_REFUSED", "ISSUER_UNAVAILABLE"] },
     },
-    async ({ body: { pack, identityToken } }, reply): Promise<ExchangedToken> => {
-      const verified = await identities.verify(identityToken);
+    async ({ body: { pack, identityToken }, ip }, reply): Promise<ExchangedToken> => {
       const publisher = pack.slice(0, pack.indexOf("/"));
       const at = now();
       const expiresAt = new Date(at.getTime() + TOKEN_LIFE_MS);
-      const { token } = await trusted.exchange({ ...verified, publisher, pack, at, expiresAt });
+      const exchange = async () => {
+        const verified = await identities.verify(identityToken);
+        return await trusted.exchange({ ...verified, publisher, pack, at, expiresAt });
+      };
+      const { token } = await exchange().catch((thrown: unknown) => {
+        if (thrown instanceof SondeError) refusals.add(ip, thrown.code);
+        throw thrown;
+      });
       reply.code(201).header("cache-control", "no-store");
       return { token, pack, expiresAt: expiresAt.toISOString() };
     },

@@ -1,3 +1,4 @@
+import { AuditPage, AuditQuery, readAuditQuery } from "@sonde/schemas/audit";
 import { SondeError } from "@sonde/schemas/errors";
 import { Digest, PublisherName } from "@sonde/schemas/names";
 import {
@@ -8,11 +9,13 @@ import {
   PublisherList,
   TOKEN_DAYS,
 } from "@sonde/schemas/registry";
+import { TrustedIdentity } from "@sonde/schemas/trust";
 import type { HttpServer } from "@sonde/service";
 import { keyIdOf, parsePublisherKey } from "@sonde/trust/pack";
 import { Type } from "typebox";
 import { actionsOf } from "../../core/authorize.ts";
 import type { NewPublisher, PublisherStore } from "../store/publisher-store.ts";
+import type { RightsLog } from "../store/rights-log.ts";
 
 const DAY_MS = 24 * 60 * 60 * 1000;
 
@@ -22,8 +25,7 @@ const DAY_MS = 24 * 60 * 60 * 1000;
  */
 export function addOperatorRoutes(
   app: HttpServer,
-  publishers: PublisherStore,
-  now: () => Date,
+  { publishers, rights, now }: { publishers: PublisherStore; rights: RightsLog; now: () => Date },
 ): void {
   const config = { right: "publishers", errors: ["NAME_REFUSED"] } as const;
   app.post(
@@ -46,7 +48,10 @@ export function addOperatorRoutes(
   app.get(
     "/publishers",
     {
-      schema: { response: { 200: PublisherList }, summary: "All publishers, with their keys" },
+      schema: {
+        response: { 200: PublisherList },
+        summary: "All publishers, with their keys and identities",
+      },
       config: { right: "publishers" },
     },
     (): Promise<PublisherList> => publishers.listPublishers(now()),
@@ -66,6 +71,22 @@ export function addOperatorRoutes(
       return await publishers.listPublishers(now());
     },
   );
+  app.delete(
+    "/publishers/:publisher/identities",
+    {
+      schema: {
+        params: Type.Object({ publisher: PublisherName }),
+        querystring: TrustedIdentity,
+        response: { 200: PublisherList },
+        summary: "Removes an identity, which then publishes nothing more",
+      },
+      config: { right: "publishers", errors: ["NOT_FOUND"] },
+    },
+    async ({ params, query }): Promise<PublisherList> => {
+      await publishers.removeIdentity(params.publisher, query);
+      return await publishers.listPublishers(now());
+    },
+  );
   app.post(
     "/identities",
     {
@@ -80,6 +101,21 @@ export function addOperatorRoutes(
       const { takesReserved = false, ...identity } = body;
       const token = buildFirstToken(now());
       return await publishers.addIdentity({ ...identity, token, takesReserved });
+    },
+  );
+  app.get(
+    "/audit",
+    {
+      schema: {
+        querystring: AuditQuery,
+        response: { 200: AuditPage },
+        summary: "Who changed rights, as a hash chain",
+      },
+      config: { right: "publishers" },
+    },
+    async ({ query }): Promise<AuditPage> => {
+      const { afterSeq, limit } = readAuditQuery(query);
+      return await rights.read(afterSeq, limit);
     },
   );
 }

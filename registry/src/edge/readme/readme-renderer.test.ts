@@ -79,3 +79,17 @@ test("reference links and automatic links have outward targets only", () => {
     '<p><a href="https://e.org/?a=1&amp;b=2" rel="nofollow ugc noopener noreferrer">https://e.org/?a=1&amp;b=2</a> <a href="https://e.org/" rel="nofollow ugc noopener noreferrer">t</a></p>\n',
   );
 });
+
+test.each([
+  [
+    "an address that is used many times",
+    `[a]: https://e.org/${"u".repeat(20_000)}\n\n${"[a] ".repeat(2_000)}\n`,
+  ],
+  ["many short links", `[a]: https://e.org/\n\n${"[a]".repeat(80_000)}\n`],
+])("a README that would be a page of many megabytes is shown as source text: %s", (_what, text) => {
+  expect(renderMarkdown(text)).toBe(`<pre>${text}</pre>`);
+});
+
+test("a README without anything to show is an empty page", () => {
+  expect(renderMarkdown("\n")).toBe("");
+});

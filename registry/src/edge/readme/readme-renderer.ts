@@ -1,6 +1,6 @@
 import { Worker } from "node:worker_threads";
 import { SondeError } from "@sonde/schemas/errors";
-import { html as markup } from "@sonde/service/web";
+import { renderSource } from "./render-source.ts";
 
 /** Starts when the thread is ready, so that a slow start on a busy machine costs no README. */
 const DEADLINE_MS = 2000;
@@ -38,7 +38,7 @@ export function createReadmeRenderer(program: string): ReadmeRenderer {
     if (html === null) await stop();
     idle = setTimeout(() => void stop(), IDLE_MS).unref();
     // Without a result the source text is shown.
-    return html ?? markup`<pre>${text}</pre>`.text;
+    return html ?? renderSource(text);
   }
 
   return {

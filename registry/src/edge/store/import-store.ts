@@ -3,6 +3,7 @@ import { mkdir, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { SondeError } from "@sonde/schemas/errors";
 import { type Digest } from "@sonde/schemas/names";
+import { parseJson } from "@sonde/schemas/parse";
 import { type ImportReport, type PublishEntry, parseRegistryEntry } from "@sonde/schemas/registry";
 import { inconsistent } from "@sonde/trust/log";
 import type { Sql, TransactionSql } from "postgres";
@@ -77,7 +78,7 @@ export function createImportStore(sql: Sql, stores: ImportStores) {
         from log_entries left join versions on log_index = index
         where index >= ${from} and index < ${from + PAGE} order by index`;
       for (const [place, { entry: bytes, isPresent }] of rows.entries()) {
-        const entry = parseRegistryEntry(JSON.parse(bytes.toString("utf8")));
+        const entry = parseRegistryEntry(parseJson(bytes, "registry log entry", "INTERNAL"));
         if (entry.type !== "publish") continue;
         const isQuarantined = !isPresent && (await isStopped(transaction, entry));
         yield { entry, logIndex: from + place, isPresent, isQuarantined };

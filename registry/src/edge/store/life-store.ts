@@ -2,10 +2,12 @@ import { SondeError } from "@sonde/schemas/errors";
 import { type PackName } from "@sonde/schemas/names";
 import { type Advisory, type PackChange, type PackLife } from "@sonde/schemas/registry";
 import type { Sql, TransactionSql } from "postgres";
+import type { Principal } from "../../core/authorize.ts";
 import { NEW_LIFE, changeLife } from "../../core/pack-life.ts";
 import type { LogStore } from "./log-store.ts";
 import type { PackStore } from "./pack-store.ts";
 import { createRecentlyUsed } from "./recently-used.ts";
+import { demandInForce } from "./token-store.ts";
 
 /** Size of the LRU cache of lives, in characters. */
 const MAX_KNOWN_CHARACTERS = 2 * 1024 * 1024;
@@ -48,11 +50,14 @@ export function createLifeStore(sql: Sql, log: LogStore, packs: PackStore) {
      * Applies a change and appends it to the log, atomically. Idempotent: a repeated change adds no
      * entry.
      *
-     * @throws SondeError NOT_FOUND without that pack or version, BAD_REQUEST, FORBIDDEN
+     * @throws SondeError NOT_FOUND without that pack or version, BAD_REQUEST, FORBIDDEN,
+     *   UNAUTHENTICATED when the caller's token ended meanwhile
      */
-    async change(change: PackChange, by: Advisory["by"]): Promise<PackLife> {
+    async change(change: PackChange, caller: Principal): Promise<PackLife> {
       const { name } = change;
+      const by = caller.role === "operator" ? "operator" : "publisher";
       const life = await sql.begin(async (transaction) => {
+        await demandInForce(transaction, caller, new Date(change.at));
         const applied = await apply(transaction, change, by);
         if ("version" in change) {
           const { version } = change;

@@ -215,4 +215,34 @@ export const migrations: Migration[] = [
       -- The signed head that the last import brought; null for a log of the registry's own.
       alter table log_head add column checkpoint text;`,
   },
+  {
+    name: "rights-audit",
+    sql: `
+      -- Who changed who may do what: one hash chain, as the hub's audit log.
+      create table audit_head (
+        only_row boolean primary key default true check (only_row),
+        size bigint not null,
+        hash text not null
+      );
+      insert into audit_head (size, hash) values (0, 'sha256:' || repeat('0', 64));
+
+      -- record is JSON text, not jsonb: its bytes are what was chained.
+      create table audit_log (
+        seq bigint primary key,
+        previous text not null,
+        hash text not null,
+        event text not null,
+        record text not null
+      );
+
+      -- What a token made ends with it.
+      create index publisher_tokens_made_by on publisher_tokens (created_by);
+      create index trusted_publishers_made_by on trusted_publishers (created_by);`,
+  },
+  {
+    name: "readme-length",
+    sql: `
+      -- Rendered again at their next request, now with a limit of their length.
+      delete from readmes;`,
+  },
 ];

@@ -1,5 +1,5 @@
 import { type Manifest } from "@sonde/schemas/manifest";
-import { type Digest, type PackName, type Version } from "@sonde/schemas/names";
+import { type Digest, PackName, type Version } from "@sonde/schemas/names";
 import { buildParser, parseJson } from "@sonde/schemas/parse";
 import {
   type PackLife,
@@ -36,8 +36,8 @@ type ShownVersion = Pick<AcceptedVersion, "name" | "manifest"> & { publishedAt: 
 const SearchCursor = Type.Object(
   {
     score: Type.String({ pattern: "^[0-9]{1,3}\\.[0-9]{2}$" }),
-    downloads: Type.Integer({ minimum: 0 }),
-    name: Type.String({ maxLength: 79 }),
+    downloads: Type.Integer({ minimum: 0, maximum: Number.MAX_SAFE_INTEGER }),
+    name: PackName,
   },
   { additionalProperties: false },
 );

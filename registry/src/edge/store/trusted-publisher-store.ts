@@ -8,7 +8,10 @@ import {
 } from "@sonde/schemas/registry";
 import { canonicalJson } from "@sonde/trust/canonical-json";
 import type { Sql } from "postgres";
-import { insertToken } from "./token-store.ts";
+import type { Principal } from "../../core/authorize.ts";
+import { endToken } from "./end-token.ts";
+import type { RightsLog } from "./rights-log.ts";
+import { actorOf, demandInForce, insertToken, type NewToken } from "./token-store.ts";
 
 type NewTrustedPublisher = Omit<TrustedPublisher, "id" | "createdAt" | "boundAt"> & {
   createdAt: Date;
@@ -33,24 +36,37 @@ type Row = Omit<TrustedPublisher, "identity" | "createdAt" | "boundAt"> & {
 };
 
 /** Stores trusted publishers. One is pending until its first use, and then bound. */
-export function createTrustedPublisherStore(sql: Sql) {
+export function createTrustedPublisherStore(sql: Sql, rights: RightsLog) {
   const columns = sql`id, publisher, pack, issuer, identity, created_by as "createdBy",
     created_at as "createdAt", bound_at as "boundAt"`;
   return {
-    /** Adds a trusted publisher. Idempotent. */
-    async addTrusted(made: NewTrustedPublisher): Promise<TrustedPublisher> {
-      const identity = canonicalJson(made.identity);
-      await sql`insert into trusted_publishers (id, publisher, pack, issuer, identity, created_by,
-          created_at)
-        values (${randomUUID()}, ${made.publisher}, ${made.pack}, ${made.issuer}, ${identity},
-          ${made.createdBy}, ${made.createdAt})
-        on conflict do nothing`;
-      const [row] = await sql<Row[]>`select ${columns} from trusted_publishers
-        where publisher = ${made.publisher} and pack is not distinct from ${made.pack}
-          and issuer = ${made.issuer} and identity = ${identity}`;
-      if (row !== undefined) return readRow(row);
-      throw new SondeError("INTERNAL", "expected the trusted publisher that was added, got none");
-    },
+    /**
+     * Adds a trusted publisher. Idempotent.
+     *
+     * @throws SondeError UNAUTHENTICATED when the maker ended meanwhile
+     */
+    addTrusted: (made: NewTrustedPublisher, maker: Principal): Promise<TrustedPublisher> =>
+      rights.change(async (tx, note) => {
+        await demandInForce(tx, maker, made.createdAt);
+        const { publisher, pack, issuer } = made;
+        const identity = canonicalJson(made.identity);
+        const id = randomUUID();
+        const added = await tx`insert into trusted_publishers
+            (id, publisher, pack, issuer, identity, created_by, created_at)
+          values (${id}, ${publisher}, ${pack}, ${issuer}, ${identity}, ${made.createdBy},
+            ${made.createdAt})
+          on conflict do nothing`;
+        if (added.count > 0) {
+          note("trusted-publisher.added", actorOf(maker), {
+            ...{ publisher, id, pack, issuer, identity: made.identity },
+          });
+        }
+        const [row] = await tx<Row[]>`select ${columns} from trusted_publishers
+          where publisher = ${publisher} and pack is not distinct from ${pack}
+            and issuer = ${issuer} and identity = ${identity}`;
+        if (row !== undefined) return readRow(row);
+        throw new SondeError("INTERNAL", "expected the trusted publisher that was added, got none");
+      }),
 
     async listTrusted(publisher: PublisherName): Promise<TrustedPublisher[]> {
       const rows = await sql<Row[]>`select ${columns} from trusted_publishers
@@ -62,21 +78,26 @@ export function createTrustedPublisherStore(sql: Sql) {
      * Removes a trusted publisher. Once it resolves, it gets no token, and its existing ones are
      * revoked.
      *
-     * @throws SondeError NOT_FOUND unless the publisher has it
+     * @throws SondeError NOT_FOUND unless the publisher has it, UNAUTHENTICATED when the caller's
+     *   own token ended meanwhile
      */
-    async removeTrusted(publisher: PublisherName, id: string, at: Date): Promise<TrustedPublisher> {
-      return await sql.begin(async (transaction) => {
-        const [row] = await transaction<Row[]>`delete from trusted_publishers
-          where publisher = ${publisher} and id = ${id} returning ${columns}`;
+    removeTrusted: (
+      publisher: PublisherName,
+      id: string,
+      at: Date,
+      caller: Principal,
+    ): Promise<TrustedPublisher> =>
+      rights.change(async (tx, note) => {
+        await demandInForce(tx, caller, at);
+        const [row] = await tx<Row[]>`select ${columns} from trusted_publishers
+          where publisher = ${publisher} and id = ${id}`;
         if (row === undefined) {
           const sentence = `expected a trusted publisher of ${publisher}, got ${id}`;
           throw new SondeError("NOT_FOUND", sentence);
         }
-        await transaction`update publisher_tokens set revoked_at = ${at}
-          where created_by = ${id} and revoked_at is null`;
+        await endToken(tx, note, { id, at, by: actorOf(caller) });
         return readRow(row);
-      });
-    },
+      }),
 
     /**
      * Exchanges an identity token for a short-lived publish token, atomically. Each identity token
@@ -85,14 +106,13 @@ export function createTrustedPublisherStore(sql: Sql) {
      * @throws SondeError IDENTITY_REFUSED when no trusted publisher matches, or the token was used
      *   before
      */
-    async exchange(use: IdentityUse): Promise<CreatedPublishToken> {
-      const { publisher, pack, issuer, at } = use;
-      return await sql.begin(async (transaction) => {
-        // Row lock: a concurrent removal and exchange run one after the other.
+    exchange: (use: IdentityUse): Promise<CreatedPublishToken> =>
+      rights.change(async (transaction, note) => {
+        const { publisher, pack, issuer, at } = use;
         const [trusted] = await transaction<{ id: string }[]>`select id from trusted_publishers
           where publisher = ${publisher} and (pack is null or pack = ${pack})
             and issuer = ${issuer} and identity = ${canonicalJson(use.identity)}
-          order by pack nulls last limit 1 for update`;
+          order by pack nulls last limit 1`;
         if (trusted === undefined) throw refusal(`a trusted publisher of ${pack}`, use);
         await transaction`delete from used_identity_tokens where expires_at < ${at}`;
         const spent = await transaction`insert into used_identity_tokens (issuer, jti, expires_at)
@@ -100,7 +120,7 @@ export function createTrustedPublisherStore(sql: Sql) {
         if (spent.count === 0) throw refusal("a token that was not used before", use);
         await transaction`update trusted_publishers set bound_at = coalesce(bound_at, ${at})
           where id = ${trusted.id}`;
-        return await insertToken(transaction, {
+        const made: NewToken = {
           publisher,
           role: "ci",
           pack,
@@ -109,9 +129,9 @@ export function createTrustedPublisherStore(sql: Sql) {
           createdBy: trusted.id,
           createdAt: at,
           expiresAt: use.expiresAt,
-        });
-      });
-    },
+        };
+        return await insertToken(transaction, note, made, `trusted-publisher:${trusted.id}`);
+      }),
   };
 }
 export type TrustedPublisherStore = ReturnType<typeof createTrustedPublisherStore>;

@@ -3,13 +3,17 @@ import { type Manifest } from "@sonde/schemas/manifest";
 import { type Digest, type PackName, type Version } from "@sonde/schemas/names";
 import { type PublishCheck } from "@sonde/schemas/registry";
 import { type Signer } from "@sonde/schemas/trust";
+import { findPrevious } from "@sonde/trust/pack";
 import type { Sql, TransactionSql } from "postgres";
+import type { Principal } from "../../core/authorize.ts";
 import { newestFirst } from "../../core/order-versions.ts";
 import type { AcceptedVersion, ListedVersion, StoredVersion } from "../../core/stored-version.ts";
 import type { LogStore } from "./log-store.ts";
 import type { NameStore } from "./name-store.ts";
 import type { PackStore } from "./pack-store.ts";
+import { demandListed } from "./publisher-store.ts";
 import { createRecentlyUsed } from "./recently-used.ts";
+import { demandInForce } from "./token-store.ts";
 
 /** Size of the LRU cache of versions, in characters of their manifests. */
 const MAX_KNOWN_CHARACTERS = 8 * 1024 * 1024;
@@ -56,6 +60,19 @@ export function createVersionStore(sql: Sql, log: LogStore, names: NameStore, pa
         ${JSON.stringify(version.checks)}, ${version.warnings}, ${bundle}, ${version.logIndex})`;
   }
 
+  async function listVersions(name: PackName): Promise<ListedVersion[]> {
+    const rows = await sql<Pick<VersionRow, "version" | "digest" | "publishedAt" | "signer">[]>`
+      select version, digest, published_at as "publishedAt", signer
+      from versions where name = ${name}`;
+    if (rows.length === 0) throw new SondeError("NOT_FOUND", `expected a pack, got ${name}`);
+    return newestFirst(rows).map(({ version, digest, publishedAt, signer }) => ({
+      version,
+      digest,
+      publishedAt: publishedAt.toISOString(),
+      signer: JSON.parse(signer) as Signer,
+    }));
+  }
+
   return {
     findVersion,
 
@@ -76,12 +93,13 @@ export function createVersionStore(sql: Sql, log: LogStore, names: NameStore, pa
      * Makes the version visible and appends it to the log, in one transaction.
      *
      * @returns null when that name and version, or that archive, exists already
-     * @throws SondeError NAME_REFUSED for a new pack whose name is a look-alike
+     * @throws SondeError NAME_REFUSED for a new pack whose name is a look-alike, UNAUTHENTICATED or
+     *   SIGNER_UNTRUSTED when the caller's token or the signer's key ended meanwhile
      */
     async insertVersion(
       version: AcceptedVersion,
-      bundle: string,
-      readme: string,
+      { bundle, readme }: { bundle: string; readme: string },
+      caller: Principal,
     ): Promise<StoredVersion | null> {
       const { name, digest, contentDigest, signer, manifest, publishedAt: at } = version;
       return await sql.begin(async (transaction) => {
@@ -91,6 +109,8 @@ export function createVersionStore(sql: Sql, log: LogStore, names: NameStore, pa
         const present = await transaction`select 1 from versions
           where (name = ${name} and version = ${version.version}) or digest = ${digest}`;
         if (present.length > 0) return null;
+        await demandInForce(transaction, caller, new Date(at));
+        await demandListed(transaction, signer);
         await names.claimPack(transaction, name);
         await packs.indexVersion(transaction, version, readme);
         const logIndex = await log.append(transaction, {
@@ -108,18 +128,15 @@ export function createVersionStore(sql: Sql, log: LogStore, names: NameStore, pa
         return stored;
       });
     },
-
-    async listVersions(name: PackName): Promise<ListedVersion[]> {
-      const rows = await sql<Pick<VersionRow, "version" | "digest" | "publishedAt" | "signer">[]>`
-        select version, digest, published_at as "publishedAt", signer
-        from versions where name = ${name}`;
-      if (rows.length === 0) throw new SondeError("NOT_FOUND", `expected a pack, got ${name}`);
-      return newestFirst(rows).map(({ version, digest, publishedAt, signer }) => ({
+    listVersions,
+    /** The newest version that is older; null when there is none. */
+    async findBefore(name: PackName, version: Version): Promise<StoredVersion | null> {
+      const listed = await listVersions(name);
+      const previous = findPrevious(
+        listed.map((one) => one.version),
         version,
-        digest,
-        publishedAt: publishedAt.toISOString(),
-        signer: JSON.parse(signer) as Signer,
-      }));
+      );
+      return previous === null ? null : await findVersion(name, previous);
     },
   };
 }

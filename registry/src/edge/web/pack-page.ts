@@ -1,5 +1,7 @@
+import type { Requires } from "@sonde/schemas/manifest";
 import type { Capability } from "@sonde/schemas/names";
 import type { PackVersions, VersionDetails } from "@sonde/schemas/registry";
+import { describeWindow } from "@sonde/sources";
 import { Html, html } from "@sonde/service/web";
 import { renderDate, renderDownloads, renderPage } from "./layout.ts";
 
@@ -76,7 +78,7 @@ function renderLevel(level: Capability): Html {
   return html`<span class="level ${level}">${LEVELS[level].label}</span>`;
 }
 
-function renderPermissions({ permissions }: VersionDetails): Html {
+function renderPermissions({ permissions, changes }: VersionDetails): Html {
   const groups = permissions.groups.map(
     (group) => html`<li><p>Needs a runner in the group <code>${group}</code></p></li>`,
   );
@@ -89,7 +91,31 @@ function renderPermissions({ permissions }: VersionDetails): Html {
 <p>${LEVELS[permissions.capability].words} This is the whole list; an agent performs nothing else for it,
 and this only after somebody approved it on the host.</p>
 <ul class="permissions">${groups}${reads}</ul>
+${renderChanges(changes)}
 </section>`;
+}
+
+/** What a grant of the version before does not cover, and what it covers in vain. */
+function renderChanges(changes: VersionDetails["changes"]): Html | null {
+  if (changes === null) return null;
+  const list = (said: string, requires: Requires): Html[] =>
+    Object.values(requires).flatMap((names) =>
+      names.map((name) => html`<li>${said} <code class="exact">${name}</code></li>`),
+    );
+  const lines = [
+    ...list("New:", changes.added),
+    ...changes.wider.map(
+      (window) => html`<li>More of: <code class="exact">${describeWindow(window)}</code></li>`,
+    ),
+    ...list("Gone:", changes.removed),
+    ...changes.raised.map(
+      ({ probe, from, to }) =>
+        html`<li><code>${probe}</code> ${LEVELS[from].label} before, now ${renderLevel(to)}</li>`,
+    ),
+  ];
+  const nothing = html`<p class="note">It asks for nothing new, and for nothing less.</p>`;
+  return html`<h3>Beside ${changes.from}</h3>
+${lines.length === 0 ? nothing : html`<ul class="permissions" aria-label="Changes">${lines}</ul>`}`;
 }
 
 function renderProbes({ probes }: VersionDetails): Html {

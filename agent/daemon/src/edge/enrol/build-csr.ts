@@ -1,8 +1,7 @@
 import "reflect-metadata";
 import { type KeyObject, webcrypto } from "node:crypto";
 import { Pkcs10CertificateRequestGenerator } from "@peculiar/x509";
-
-const ED25519 = { name: "Ed25519" } as const;
+import { webAlgorithmOf } from "@sonde/trust/envelope";
 
 /**
  * Builds a PKCS#10 request in PEM, signed by the agent's key. Its subject is for people
@@ -16,7 +15,7 @@ export async function buildCsr(privateKey: KeyObject, publicKey: KeyObject): Pro
   const request = await Pkcs10CertificateRequestGenerator.create({
     name: "CN=sonde-agent",
     keys,
-    signingAlgorithm: ED25519,
+    signingAlgorithm: webAlgorithmOf(publicKey),
   });
   return request.toString("pem");
 }
@@ -28,5 +27,5 @@ function importKey(
 ): Promise<webcrypto.CryptoKey> {
   const der = key.export({ type, format: "der" });
   // Only the public half is extractable: it goes into the request.
-  return webcrypto.subtle.importKey(type, der, ED25519, usage === "verify", [usage]);
+  return webcrypto.subtle.importKey(type, der, webAlgorithmOf(key), usage === "verify", [usage]);
 }

@@ -15,13 +15,13 @@ const MAX_CHAIN = 4;
  * on this connection. The next connection verifies the hub in full against this CA alone.
  *
  * @returns the CA certificate in PEM
- * @throws SondeError HUB_UNTRUSTED
+ * @throws SondeError HUB_UNTRUSTED or HUB_UNREACHABLE
  */
 export async function pinHub(address: HubAddress, fingerprint: string): Promise<string> {
   // TLS verifies nothing here. The token's fingerprint is checked instead.
   const socket = connect({ ...tlsOptions(address), rejectUnauthorized: false });
   try {
-    await waitForTls(socket);
+    await waitForTls(socket, address);
     let certificate: X509Certificate | undefined = socket.getPeerX509Certificate();
     for (let depth = 0; certificate !== undefined && depth < MAX_CHAIN; depth += 1) {
       const digest = createHash("sha256").update(certificate.raw).digest("hex");
@@ -38,12 +38,12 @@ export async function pinHub(address: HubAddress, fingerprint: string): Promise<
  * Connects with the pinned CA as the only trusted one. TLS itself verifies chain, dates,
  * purpose and name of the hub's certificate.
  *
- * @throws SondeError HUB_UNTRUSTED
+ * @throws SondeError HUB_UNTRUSTED, HUB_UNREACHABLE or CLOCK_WRONG
  */
 export async function connectPinned(address: HubAddress, ca: string): Promise<TLSSocket> {
   const socket = connect({ ...tlsOptions(address), ca: [ca], rejectUnauthorized: true });
   try {
-    await waitForTls(socket);
+    await waitForTls(socket, address);
   } catch (thrown) {
     socket.destroy();
     throw thrown;
@@ -63,13 +63,51 @@ function tlsOptions({ host, port }: HubAddress): ConnectionOptions {
   };
 }
 
-async function waitForTls(socket: TLSSocket): Promise<void> {
+async function waitForTls(socket: TLSSocket, address: HubAddress): Promise<void> {
   try {
     await once(socket, "secureConnect", { signal: AbortSignal.timeout(CONNECT_MS) });
   } catch (thrown) {
-    const code = thrown instanceof Error && "code" in thrown ? String(thrown.code) : "no answer";
-    throw new SondeError("HUB_UNTRUSTED", `expected the pinned hub's TLS, got ${code}`, {
-      cause: thrown,
-    });
+    throw explainFailure(thrown, address);
+  }
+}
+
+/** What a person must change, as far as the failure tells. */
+function explainFailure(cause: unknown, { host, port }: HubAddress): SondeError {
+  const code = cause instanceof Error && "code" in cause ? String(cause.code) : "no answer";
+  switch (code) {
+    case "ENOTFOUND":
+    case "EAI_AGAIN":
+      return new SondeError(
+        "HUB_UNREACHABLE",
+        `expected the name ${host} to have an address on this host, got ${code}`,
+        { cause },
+      );
+    case "ECONNREFUSED":
+    case "EHOSTUNREACH":
+    case "ENETUNREACH":
+    case "ETIMEDOUT":
+    case "ABORT_ERR":
+      return new SondeError(
+        "HUB_UNREACHABLE",
+        `expected an answer of ${host} on port ${port}, got ${code === "ABORT_ERR" ? `none in ${CONNECT_MS / 1000} s` : code}`,
+        { cause },
+      );
+    case "CERT_NOT_YET_VALID":
+    case "CERT_HAS_EXPIRED":
+      return new SondeError(
+        "CLOCK_WRONG",
+        `expected a time at which the hub's certificate is valid, got ${code} at ${new Date().toISOString()}`,
+        { cause },
+      );
+    case "ERR_TLS_CERT_ALTNAME_INVALID":
+      return new SondeError(
+        "HUB_UNTRUSTED",
+        `expected a hub that is called ${host}; if it is the right one, start it with --public-name ${host}`,
+        { cause },
+      );
+    default:
+      return new SondeError("HUB_UNTRUSTED", `expected the pinned hub's TLS, got ${code}`, {
+        cause,
+      });
   }
 }

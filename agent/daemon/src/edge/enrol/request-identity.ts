@@ -1,4 +1,4 @@
-import { type KeyObject, createHash, sign } from "node:crypto";
+import { type KeyObject, createHash, createPublicKey } from "node:crypto";
 import { Agent, type IncomingMessage, request } from "node:http";
 import type { TLSSocket } from "node:tls";
 import { SondeError, isErrorCode } from "@sonde/schemas/errors";
@@ -8,14 +8,20 @@ import {
   type EnrolResponse,
   parseEnrolChallenge,
   parseEnrolResponse,
+  parseRecoverResponse,
+  type RecoverRequest,
 } from "@sonde/schemas/wire";
+import { createSigningKey } from "@sonde/trust/envelope";
 import type { EnrolToken } from "./parse-token.ts";
 
 /** Not the channel binding's label: that exporter names a session, this one proves a key. */
 const EXPORTER_LABEL = "EXPORTER-sonde-enrol";
+const RECOVERY_EXPORTER_LABEL = "EXPORTER-sonde-recover";
 const EXPORTER_BYTES = 32;
 const ANSWER_MS = 15_000;
 const MAX_ANSWER = 64 * 1024;
+/** Well above what a network delays, and below what a certificate's start allows. */
+const MAX_SKEW_MS = 4 * 60_000;
 
 export type EnrolAsk = {
   token: EnrolToken;
@@ -30,23 +36,66 @@ export type EnrolAsk = {
  * and a proxy that ends TLS cannot use it.
  *
  * @param socket connection to the hub's enrol listener, verified against the pinned CA
- * @throws SondeError with the hub's code, or HUB_UNTRUSTED for an answer that cannot be
- *   parsed
+ * @throws SondeError with the hub's code, HUB_UNTRUSTED for an answer that cannot be parsed, or
+ *   CLOCK_WRONG
  */
 export async function requestIdentity(socket: TLSSocket, ask: EnrolAsk): Promise<EnrolResponse> {
   const connection = openConnection(socket);
   const first = await exchange(connection, "GET", "/enrol/challenge", null);
-  const { challenge } = parseEnrolChallenge(first);
+  const { challenge } = parseEnrolChallenge(first.answer);
+  // Before the token is used up: a day later nobody would know why the agent does not serve.
+  requireSameTime(first.at);
   const exporter = socket.exportKeyingMaterial(EXPORTER_BYTES, EXPORTER_LABEL, Buffer.alloc(0));
+  const signer = createSigningKey(ask.key, createPublicKey(ask.key));
   const body: EnrolRequest = {
     token: ask.token.text,
     agentName: ask.agentName,
     csr: ask.csr,
-    proof: sign(null, buildProofText(challenge, ask.token.text, exporter), ask.key).toString(
-      "base64",
-    ),
+    proof: signer.sign(buildProofText(challenge, ask.token.text, exporter)).toString("base64"),
   };
-  return parseEnrolResponse(await exchange(connection, "POST", "/enrol", body));
+  return parseEnrolResponse((await exchange(connection, "POST", "/enrol", body)).answer);
+}
+
+/** @param at the hub's time, as HTTP writes it */
+function requireSameTime(at: string | undefined): void {
+  const aheadMs = Date.now() - Date.parse(at ?? "");
+  // A hub that tells no time is compared at its first message.
+  if (Number.isNaN(aheadMs) || Math.abs(aheadMs) <= MAX_SKEW_MS) return;
+  const seconds = Math.round(Math.abs(aheadMs) / 1000);
+  throw new SondeError(
+    "CLOCK_WRONG",
+    `expected this host's clock to be the hub's within ${MAX_SKEW_MS / 60_000} minutes, got ${seconds} s ${aheadMs > 0 ? "ahead" : "behind"}`,
+  );
+}
+
+/**
+ * Asks for the next certificate when the last one opens nothing any more, by proof of the agent's key
+ * on this connection.
+ *
+ * @param socket connection to the hub's enrol listener, verified against the pinned CA
+ * @param last the last certificate in PEM, with its serial number in lower-case hex
+ * @returns the certificate in PEM; the caller verifies it
+ * @throws SondeError as `requestIdentity`
+ */
+export async function requestRecovery(
+  socket: TLSSocket,
+  { certificate, serial, key }: { certificate: string; serial: string; key: KeyObject },
+): Promise<string> {
+  const connection = openConnection(socket);
+  const first = await exchange(connection, "GET", "/enrol/challenge", null);
+  const { challenge } = parseEnrolChallenge(first.answer);
+  // A next certificate would look ended too, and each attempt would get one.
+  requireSameTime(first.at);
+  const exporter = socket.exportKeyingMaterial(
+    EXPORTER_BYTES,
+    RECOVERY_EXPORTER_LABEL,
+    Buffer.alloc(0),
+  );
+  const lines = ["sonde-recover-v1", challenge, serial, exporter.toString("base64")];
+  const proof = createSigningKey(key, createPublicKey(key)).sign(Buffer.from(lines.join("\n")));
+  const body: RecoverRequest = { certificate, proof: proof.toString("base64") };
+  const { answer } = await exchange(connection, "POST", "/enrol/recover", body);
+  return parseRecoverResponse(answer).certificate;
 }
 
 /** The text that the agent's new key signs. The hub builds the same text to verify it. */
@@ -81,7 +130,7 @@ async function exchange(
   method: "GET" | "POST",
   path: string,
   body: object | null,
-): Promise<unknown> {
+): Promise<{ answer: unknown; at: string | undefined }> {
   const text = body === null ? "" : JSON.stringify(body);
   const response = await new Promise<IncomingMessage>((resolve, reject) => {
     const asked = request({
@@ -108,7 +157,9 @@ async function exchange(
     return new SondeError("HUB_UNTRUSTED", `expected at most ${MAX_ANSWER} bytes, got more`);
   });
   const answer = parseJson(bytes, "the hub's answer", "HUB_UNTRUSTED");
-  if (response.statusCode === 200 || response.statusCode === 201) return answer;
+  if (response.statusCode === 200 || response.statusCode === 201) {
+    return { answer, at: response.headers.date };
+  }
   throw refusalOf(answer, response.statusCode ?? 0);
 }
 

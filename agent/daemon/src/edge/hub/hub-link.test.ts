@@ -1,15 +1,16 @@
 import { createPublicKey, randomUUID } from "node:crypto";
 import type { SondeError } from "@sonde/schemas/errors";
-import { buildHello, buildResult } from "@sonde/schemas/testing";
+import { buildHello, buildResult, buildStatement } from "@sonde/schemas/testing";
 import {
   type DesiredStateBody,
+  type DsseEnvelope,
   type PackReportBody,
   type MessageType,
   OWN_PROTOCOL,
   PROTOCOL_CLOSE_CODE,
   encodeBody,
 } from "@sonde/schemas/wire";
-import { createChannel } from "@sonde/trust/envelope";
+import { createChannel, readAttestedHead } from "@sonde/trust/envelope";
 import { EMPTY_HEAD } from "@sonde/trust/chain";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import type { Call } from "../../core/run-probe.ts";
@@ -32,12 +33,16 @@ let refused: PromiseWithResolvers<SondeError>;
 let calls: Call[];
 let desired: DesiredStateBody[];
 let unsupported: string[];
+let cancelled: string[];
+let attested: DsseEnvelope[];
 
 beforeEach(async () => {
   hub = await startTestHub();
   calls = [];
   desired = [];
   unsupported = [];
+  cancelled = [];
+  attested = [];
   refused = Promise.withResolvers();
 });
 afterEach(async () => {
@@ -49,18 +54,29 @@ afterEach(async () => {
 function startLink(identity = hub.identity): void {
   link = createHubLink({
     identity: () => identity,
+    hub: {
+      ...{ place: () => "0.0", seenHead: () => null, takeKeySet: () => undefined },
+      commandKey: () => identity.hubKey,
+    },
     handlers: {
       onWelcome: () => undefined,
+      onHeadRepeated: (message) => attested.push(message),
       onUnsupported: (message) => unsupported.push(message),
       buildHello: () => hello,
       buildPackReport: () => report,
       onCertificate: () => undefined,
+      onCancel: (callId) => cancelled.push(callId),
+      onAttest: (nonce) => Promise.resolve({ nonce, statement: buildStatement() }),
+      onUnattested: () => undefined,
+      onKeySet: () => identity.hubKey,
       onDesiredState: (body) => desired.push(body),
       onCall(call) {
         calls.push(call);
         return Promise.resolve(encodeBody(buildResult(call.callId)));
       },
     },
+    ensureCertificate: () => Promise.resolve(),
+    onRejected: () => undefined,
     onRefused: (why) => refused.resolve(why),
     log: () => undefined,
     now: Date.now,
@@ -108,6 +124,7 @@ test("welcome is answered by hello, a call by its result, with the hub's head wi
     {
       callId: message.callId,
       principal: "key:a",
+      askedBy: null,
       probe: "system.overview",
       packDigest: DIGEST,
       policyHash: null,
@@ -117,10 +134,17 @@ test("welcome is answered by hello, a call by its result, with the hub's head wi
   ]);
 
   const wish = { revision: 1, packs: [] };
-  session.socket.send(session.channel.seal({ type: "desired-state", body: encodeBody(wish) }));
+  const { auditHead: peerHead } = hello;
+  session.socket.send(
+    session.channel.seal({ type: "desired-state", body: encodeBody(wish), peerHead }),
+  );
   link?.reportPacks();
   expect((await session.next()).header.type).toBe("pack-report");
   await expect.poll(() => desired).toEqual([wish]);
+  const hubKey = hub.identity.hubKey.export({ type: "spki", format: "pem" }).toString();
+  expect(attested.map((envelope) => readAttestedHead({ hubKey, envelope }).head)).toEqual([
+    peerHead,
+  ]);
 });
 
 const hostile: [string, string, (session: TestSession) => void][] = [
@@ -237,6 +261,13 @@ test("attack 13: a frame over the limit ends the connection before it is read", 
   const session = await startSession();
   session.socket.send(Buffer.alloc(8 * 1024 * 1024));
   expect(await session.closed).toBe(1009);
+});
+
+test("attack 22: the hub's cancel of a call reaches the agent", async () => {
+  const session = await startSession();
+  const callId = randomUUID();
+  session.socket.send(session.channel.seal({ type: "cancel", callId, body: encodeBody({}) }));
+  await expect.poll(() => cancelled).toEqual([callId]);
 });
 
 test("the agent reconnects after the connection is lost", async () => {

@@ -1,15 +1,22 @@
 import { randomBytes } from "node:crypto";
 import type { IncomingMessage } from "node:http";
 import { TLSSocket } from "node:tls";
-import { SondeError, toSondeError } from "@sonde/schemas/errors";
+import { type ErrorCode, SondeError, toSondeError } from "@sonde/schemas/errors";
 import {
+  CLOCK_HEADER,
+  KEY_SET_HEADER,
   OWN_PROTOCOL,
   PROTOCOL_CLOSE_CODE,
   PROTOCOL_HEADER,
+  REFUSED_CLOSE_CODE,
+  SEEN_HEAD_HEADER,
   cutCloseReason,
+  parseDsseEnvelope,
 } from "@sonde/schemas/wire";
 import { NONCE_BYTES } from "@sonde/trust/envelope";
 import { WebSocket } from "ws";
+import { parseJson } from "@sonde/schemas/parse";
+import type { HubView } from "../../core/hub-view.ts";
 import { backOffMs } from "../../core/back-off.ts";
 import type { Log } from "../log.ts";
 import type { Identity } from "../store/identity.ts";
@@ -24,20 +31,33 @@ export type HubLink = {
    * them in the hello.
    */
   reportPacks(): void;
+  /** Tells a connected hub that the agent's next statement will differ. */
+  tellChanged(): void;
   close(): void;
 };
 
 export type HubLinkOptions = {
   /** The present identity. Its certificate may be renewed while the agent runs. */
   identity: () => Identity;
+  hub: Pick<HubView, "commandKey" | "place" | "seenHead" | "takeKeySet">;
   handlers: SessionHandlers;
+  /** Is waited for before each connection. When it rejects, the next attempt comes later. */
+  ensureCertificate: () => Promise<void>;
+  /** Called when the hub's allow list refused the agent's certificate. */
+  onRejected: () => void;
   /** Called when a session ended because the agent refused the hub or a message of the hub. */
   onRefused: (why: SondeError) => void;
   log: Log;
   now: () => number;
 };
 
+const CLOSE_CODES: ReadonlyMap<ErrorCode, number> = new Map<ErrorCode, number>([
+  ["PROTOCOL_UNSUPPORTED", PROTOCOL_CLOSE_CODE],
+  ["HUB_ROLLED_BACK", REFUSED_CLOSE_CODE],
+]);
 const HANDSHAKE_MS = 10_000;
+/** What `ws` says of a hub's 401: TLS took the certificate, and the hub's allow list does not. */
+const REJECTED = "Unexpected server response: 401";
 /** The hub pings every 15 s. After three missed pings the connection counts as lost. */
 const SILENCE_MS = 45_000;
 /** A desired state of 100 packs takes 15 KiB; a call takes less. */
@@ -49,25 +69,35 @@ export function createHubLink(options: HubLinkOptions): HubLink {
   let retryTimer: NodeJS.Timeout | undefined;
   let connection: Connection | null = null;
 
-  const connect = (): void => {
+  const retryLater = (): void => {
+    connection = null;
+    if (closed) return;
+    const delay = backOffMs(attempt, Math.random());
+    attempt += 1;
+    retryTimer = setTimeout(connect, delay);
+  };
+  const open = (): void => {
+    if (closed) return;
     connection = openConnection(options, {
       onSession: () => {
         attempt = 0;
       },
-      onEnd: () => {
-        connection = null;
-        if (closed) return;
-        const delay = backOffMs(attempt, Math.random());
-        attempt += 1;
-        retryTimer = setTimeout(connect, delay);
-      },
+      onEnd: retryLater,
     });
   };
+  function connect(): void {
+    options.ensureCertificate().then(open, (thrown: unknown) => {
+      const { code, message } = toSondeError(thrown);
+      options.log("certificate.ended", { code, message });
+      retryLater();
+    });
+  }
   connect();
 
   return {
     connectedSince: () => connection?.since() ?? null,
     reportPacks: () => connection?.reportPacks(),
+    tellChanged: () => connection?.tellChanged(),
     close() {
       closed = true;
       clearTimeout(retryTimer);
@@ -76,7 +106,12 @@ export function createHubLink(options: HubLinkOptions): HubLink {
   };
 }
 
-type Connection = { since(): number | null; reportPacks(): void; end(): void };
+type Connection = {
+  since(): number | null;
+  reportPacks(): void;
+  tellChanged(): void;
+  end(): void;
+};
 
 /** Makes one connection attempt. Reports the end of the connection exactly once. */
 function openConnection(
@@ -85,7 +120,7 @@ function openConnection(
 ): Connection {
   const identity = options.identity();
   const agentNonce = randomBytes(NONCE_BYTES);
-  const socket = openSocket(identity, agentNonce);
+  const socket = openSocket(identity, options, agentNonce);
   let session: Session | null = null;
   let since: number | null = null;
   let ended = false;
@@ -95,10 +130,10 @@ function openConnection(
     refused = true;
     const error = toSondeError(thrown);
     options.onRefused(error);
-    // The hub's operator can act on this refusal, so it is the only one sent in words.
-    if (error.code === "PROTOCOL_UNSUPPORTED") {
-      socket.close(PROTOCOL_CLOSE_CODE, cutCloseReason(error.message));
-    } else socket.terminate();
+    // The hub's operator can act on these refusals, so they are the only ones sent in words.
+    const closeCode = CLOSE_CODES.get(error.code);
+    if (closeCode === undefined) socket.terminate();
+    else socket.close(closeCode, cutCloseReason(error.message));
   };
   const silence = setTimeout(() => socket.terminate(), SILENCE_MS);
   const send = (frame: Buffer): void => {
@@ -117,12 +152,14 @@ function openConnection(
       const id = bindSession(response.socket, response.headers["sonde-nonce"], agentNonce);
       const handlers: SessionHandlers = {
         ...options.handlers,
-        onWelcome(body, agreement) {
+        onWelcome(body, agreement, sessionId) {
+          options.handlers.onWelcome(body, agreement, sessionId);
           welcomed();
-          options.handlers.onWelcome(body, agreement);
         },
       };
-      session = createSession(identity, id, handlers, send, options.now);
+      takeOffered(options.hub, response);
+      const peer = { ...identity, hubKey: options.hub.commandKey() };
+      session = createSession(peer, id, handlers, send, options.now);
     } catch (thrown) {
       refuse(thrown);
     }
@@ -141,7 +178,10 @@ function openConnection(
     }
   });
   socket.on("ping", () => silence.refresh());
-  socket.on("error", (error) => options.log("hub.error", { reason: reasonOf(error) }));
+  socket.on("error", (error) => {
+    options.log("hub.error", { reason: reasonOf(error) });
+    if (error.message === REJECTED) options.onRejected();
+  });
   socket.on("close", () => {
     if (ended) return;
     ended = true;
@@ -153,15 +193,33 @@ function openConnection(
   return {
     since: () => since,
     reportPacks: () => session?.sendPackReport(),
+    tellChanged: () => session?.tellChanged(),
     end: () => socket.close(1000),
   };
 }
 
-function openSocket(identity: Identity, agentNonce: Buffer): WebSocket {
+/** The hub sends its key set before its first message, since the agent may not know who signs that. */
+function takeOffered(hub: HubLinkOptions["hub"], { headers }: IncomingMessage): void {
+  const offered = headers[KEY_SET_HEADER.toLowerCase()];
+  // A hub of an earlier release sends none.
+  if (typeof offered !== "string") return;
+  const text = Buffer.from(offered, "base64url");
+  hub.takeKeySet(parseDsseEnvelope(parseJson(text, "key set", "HUB_UNTRUSTED")));
+}
+
+function openSocket(
+  identity: Identity,
+  { hub, now }: Pick<HubLinkOptions, "hub" | "now">,
+  agentNonce: Buffer,
+): WebSocket {
+  const seen = hub.seenHead();
   const socket = new WebSocket(`wss://${identity.controlAddress}/control`, {
     headers: {
       "Sonde-Nonce": agentNonce.toString("base64url"),
       [PROTOCOL_HEADER]: `${OWN_PROTOCOL.min}-${OWN_PROTOCOL.max}`,
+      [KEY_SET_HEADER]: hub.place(),
+      [CLOCK_HEADER]: String(now()),
+      ...(seen !== null && { [SEEN_HEAD_HEADER]: `${seen.size} ${seen.hash}` }),
     },
     // Trusts the CA pinned at enrolment only, never the machine's CA list.
     ca: [identity.ca],

@@ -1,10 +1,13 @@
-import { createPublicKey } from "node:crypto";
+import { createPublicKey, type KeyObject } from "node:crypto";
 import type { TLSSocket } from "node:tls";
 import { SondeError, toSondeError } from "@sonde/schemas/errors";
 import {
   type Agreement,
+  ATTESTATION,
+  type AttestationBody,
   type CallBody,
   type DesiredStateBody,
+  type DsseEnvelope,
   type EnvelopeHeader,
   FIRST_PROTOCOL,
   type HelloBody,
@@ -31,7 +34,7 @@ import type { Identity } from "../store/identity.ts";
 
 /** What a session calls in the agent. */
 export type SessionHandlers = {
-  onWelcome: (body: WelcomeBody, agreement: Agreement) => void;
+  onWelcome: (body: WelcomeBody, agreement: Agreement, sessionId: string) => void;
   buildHello: () => HelloBody;
   buildPackReport: () => PackReportBody;
   onDesiredState: (body: DesiredStateBody) => void;
@@ -40,10 +43,24 @@ export type SessionHandlers = {
    * is unfit
    */
   onCertificate: (certificate: string) => void;
+  /** Receives a message in which the hub repeats the head of this agent's audit log. */
+  onHeadRepeated: (message: DsseEnvelope) => void;
+  /** Builds the statement that answers this nonce of the hub. */
+  onAttest: (nonce: string) => Promise<AttestationBody>;
+  /** Receives why there is no statement. The hub says of the agent that it did not answer. */
+  onUnattested: (why: SondeError) => void;
+  /**
+   * Takes over the hub's new key set and returns the key that signs the hub's next message.
+   *
+   * @throws SondeError when it is unfit
+   */
+  onKeySet: (keySet: DsseEnvelope) => KeyObject;
   /** Receives a sentence about a message that one of the two sides does not understand. */
   onUnsupported: (message: string) => void;
   /** Answers every call, refused ones too, with the bytes of a ResultBody. Never rejects. */
   onCall: (call: Call) => Promise<Uint8Array>;
+  /** Ends a call that runs. */
+  onCancel: (callId: string) => void;
 };
 
 /** One authenticated connection. After any throw the caller must close it. */
@@ -54,6 +71,8 @@ export type Session = {
    */
   receive(frame: Buffer): void;
   sendPackReport(): void;
+  /** Tells the hub that the next statement will differ, if it knows what a statement is. */
+  tellChanged(): void;
 };
 
 /**
@@ -85,7 +104,10 @@ export function createSession(
   const witness = () => (hubHead === null ? {} : { peerHead: hubHead });
 
   const sendPackReport = (): void => {
-    const body = encodeBody(handlers.buildPackReport());
+    const { certificateSerial, ...first } = handlers.buildPackReport();
+    // A hub of release 0.1.0 refuses a report with a member that it does not know.
+    const isFirst = agreement?.protocol === FIRST_PROTOCOL.max;
+    const body = encodeBody(isFirst ? first : { ...first, certificateSerial });
     send(channel.seal({ type: "pack-report", body, ...witness() }));
   };
 
@@ -94,10 +116,19 @@ export function createSession(
     send(channel.seal({ type: "result", callId: call.callId, body, ...witness() }));
   };
 
+  const attest = async (nonce: string): Promise<void> => {
+    try {
+      const body = encodeBody(await handlers.onAttest(nonce));
+      send(channel.seal({ type: "attestation", body, ...witness() }));
+    } catch (thrown) {
+      handlers.onUnattested(toSondeError(thrown));
+    }
+  };
+
   const welcome = (body: WelcomeBody): void => {
     agreement = agreeOnProtocol(OWN_PROTOCOL, body.protocol ?? FIRST_PROTOCOL);
     hubHead = body.auditHead;
-    handlers.onWelcome(body, agreement);
+    handlers.onWelcome(body, agreement, sessionId);
     // A hub of release 0.1.0 offers no protocol and refuses a hello that does.
     const offer = body.protocol === undefined ? {} : { protocol: OWN_PROTOCOL };
     const hello = encodeBody({ ...handlers.buildHello(), ...offer });
@@ -117,8 +148,13 @@ export function createSession(
     sendPackReport() {
       if (agreement !== null) sendPackReport();
     },
+    tellChanged() {
+      if (agreement?.features.has(ATTESTATION) !== true) return;
+      send(channel.seal({ type: "host-changed", body: encodeBody({}), ...witness() }));
+    },
     receive(frame) {
-      const { header, body } = channel.open(frame);
+      const { header, body, envelope } = channel.open(frame);
+      if (header.peerHead !== null) handlers.onHeadRepeated(envelope);
       let message: HubMessage;
       try {
         message = readHubMessage(header.type, body);
@@ -137,8 +173,15 @@ export function createSession(
           return handlers.onDesiredState(message.body);
         case "certificate":
           return handlers.onCertificate(message.body.certificate);
+        case "key-set":
+          return channel.expectKey(handlers.onKeySet(message.body.keySet));
         case "call":
           return void answer(buildCall(header, message.body));
+        case "cancel":
+          if (header.callId !== null) handlers.onCancel(header.callId);
+          return;
+        case "attest":
+          return void attest(message.body.nonce);
         case "refused":
           return handlers.onUnsupported(message.body.failure.message);
       }
@@ -150,12 +193,13 @@ export function createSession(
  * Builds a call from the header, since the header is signed and kept as evidence. The
  * body must not contradict the header.
  */
-function buildCall(header: EnvelopeHeader, { probe, params, timeoutMs }: CallBody): Call {
+function buildCall(header: EnvelopeHeader, body: CallBody): Call {
+  const { probe, params, timeoutMs, askedBy = null } = body;
   const { callId, principal, packDigest, policyHash } = header;
   if (callId === null || header.probe !== probe) {
     throw new SondeError("ENVELOPE_INVALID", "expected a call whose header names it and its probe");
   }
-  return { callId, principal, probe, packDigest, policyHash, params, timeoutMs };
+  return { callId, principal, askedBy, probe, packDigest, policyHash, params, timeoutMs };
 }
 
 /** @throws SondeError HUB_UNTRUSTED when TLS gives the connection no channel binding */

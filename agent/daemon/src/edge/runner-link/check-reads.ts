@@ -1,8 +1,13 @@
 import { SondeError } from "@sonde/schemas/errors";
-import { type FilledRead, READ_DATA, type ReadOutcome, type ReadTrace } from "@sonde/schemas/reads";
+import {
+  type FilledRead,
+  READ_DATA,
+  type RunnerOutcome,
+  type ReadTrace,
+} from "@sonde/schemas/reads";
 import type { RunnerReply } from "./parse-runner-reply.ts";
 
-export type ReadsDone = { reads: Record<string, ReadOutcome>; traces: ReadTrace[] };
+export type ReadsDone = { reads: Record<string, RunnerOutcome>; traces: ReadTrace[] };
 
 /**
  * Checks that a runner's reply answers exactly what was asked: one outcome of the right
@@ -16,7 +21,7 @@ export function checkReads(asked: FilledRead[], reply: RunnerReply): ReadsDone {
   const names = new Set(asked.map((read) => read.name));
   const given = new Map(Object.entries(reply.reads));
   if (given.size !== names.size) throw misfit("other reads than those asked for");
-  const reads = asked.map(({ name, source }): [string, ReadOutcome] => {
+  const reads = asked.map(({ name, source }): [string, RunnerOutcome] => {
     const outcome = given.get(name);
     if (outcome === undefined) throw misfit(`no outcome for ${name}`);
     const members = READ_DATA[source.kind].required;

@@ -2,9 +2,9 @@ import { SondeError } from "@sonde/schemas/errors";
 import { parseJson } from "@sonde/schemas/parse";
 import {
   type Failure,
-  type ReadOutcome,
+  type RunnerOutcome,
   type ReadTrace,
-  parseReadOutcomes,
+  parseRunnerOutcomes,
   parseRunnerReplyHead,
 } from "@sonde/schemas/reads";
 import type { Frame } from "@sonde/schemas/wire";
@@ -15,7 +15,7 @@ export type RunDone =
   | { ok: false; failure: Failure; ms: number };
 
 export type RunnerReply =
-  | { id: number; op: "read"; reads: Record<string, ReadOutcome>; traces: ReadTrace[] }
+  | { id: number; op: "read"; reads: Record<string, RunnerOutcome>; traces: ReadTrace[] }
   | { id: number; op: "run"; done: RunDone }
   | { id: number; op: "drop" };
 
@@ -24,7 +24,7 @@ export function parseRunnerReply(frame: Frame): RunnerReply {
   const head = parseRunnerReplyHead(frame.head);
   const { body } = frame;
   if (head.op === "read") {
-    const reads = parseReadOutcomes(parseJson(body, "outcomes", "RUNNER_UNAVAILABLE"));
+    const reads = parseRunnerOutcomes(parseJson(body, "outcomes", "RUNNER_UNAVAILABLE"));
     return { ...head, reads };
   }
   // A reply holds either a failure or a result. A result is JSON, so it is never empty.

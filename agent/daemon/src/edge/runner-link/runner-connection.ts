@@ -4,6 +4,7 @@ import { type RunnerHello, type RunnerRequest, parseRunnerHello } from "@sonde/s
 import { type Frame, FrameReader, encodeStreamFrame } from "@sonde/schemas/wire";
 import { type RunnerReply, parseRunnerReply } from "./parse-runner-reply.ts";
 
+type Asked = Exclude<RunnerRequest, { op: "cancel" }>;
 type Pending = {
   op: RunnerReply["op"];
   timer: NodeJS.Timeout;
@@ -13,7 +14,7 @@ type Pending = {
 
 /** Distributes over the union, so that each request keeps its own fields. */
 type WithoutId<T> = T extends unknown ? Omit<T, "id"> : never;
-export type RunnerAsk = { head: WithoutId<RunnerRequest>; body?: Uint8Array };
+export type RunnerAsk = { head: WithoutId<Asked>; body?: Uint8Array };
 
 const HELLO_MS = 10_000;
 
@@ -25,17 +26,21 @@ const HELLO_MS = 10_000;
 export class RunnerConnection {
   readonly #socket: Socket;
   readonly #pending = new Map<number, Pending>();
+  readonly #checkHello: (hello: RunnerHello) => string | null;
   readonly #onHello: (connection: RunnerConnection) => void;
   readonly #silent: NodeJS.Timeout;
   #hello: RunnerHello | null = null;
   #asked = 0;
 
+  /** @param checkHello returns why the runner is refused, or null */
   constructor(
     socket: Socket,
+    checkHello: (hello: RunnerHello) => string | null,
     onHello: (connection: RunnerConnection) => void,
     onEnd: (connection: RunnerConnection, reason: string) => void,
   ) {
     this.#socket = socket;
+    this.#checkHello = checkHello;
     this.#onHello = onHello;
     let reason = "it closed the connection";
     const reader = new FrameReader((frame) => this.#onFrame(frame));
@@ -72,10 +77,11 @@ export class RunnerConnection {
    *
    * @param deadlineMs without a reply by then the runner counts as stuck: the connection
    *   ends, and every other question on it is asked of another runner
+   * @param signal ends the reads of the question when it is aborted; the reply then comes soon
    * @throws SondeError RUNNER_UNAVAILABLE; RESULT_TOO_LARGE when the question does not
    *   fit a frame
    */
-  ask({ head, body }: RunnerAsk, deadlineMs: number): Promise<RunnerReply> {
+  ask({ head, body }: RunnerAsk, deadlineMs: number, signal?: AbortSignal): Promise<RunnerReply> {
     const id = ++this.#asked;
     const frame = encodeStreamFrame({ id, ...head }, body);
     return new Promise((resolve, reject) => {
@@ -83,7 +89,12 @@ export class RunnerConnection {
       const timer = setTimeout(() => this.close("it did not answer in time"), deadlineMs);
       this.#pending.set(id, { op: head.op, timer, resolve, reject });
       this.#socket.write(frame);
+      signal?.addEventListener("abort", () => this.#cancel(id), { once: true });
     });
+  }
+
+  #cancel(id: number): void {
+    if (this.#pending.has(id)) this.#socket.write(encodeStreamFrame({ id, op: "cancel" }));
   }
 
   close(reason: string): void {
@@ -92,7 +103,10 @@ export class RunnerConnection {
 
   #onFrame(frame: Frame): void {
     if (this.#hello === null) {
-      this.#hello = parseRunnerHello(frame.head);
+      const hello = parseRunnerHello(frame.head);
+      const refused = this.#checkHello(hello);
+      if (refused !== null) throw new SondeError("RUNNER_UNAVAILABLE", refused);
+      this.#hello = hello;
       clearTimeout(this.#silent);
       return this.#onHello(this);
     }

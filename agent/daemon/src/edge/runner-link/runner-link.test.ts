@@ -1,33 +1,39 @@
-import { mkdtempSync, rmSync, statSync } from "node:fs";
-import { type Socket, connect } from "node:net";
+import { mkdtempSync, rmSync } from "node:fs";
+import { type Server, type Socket, createServer } from "node:net";
+import { once } from "node:events";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { FilledRead } from "@sonde/schemas/reads";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { FrameReader, MAX_BODY_BYTES, encodeStreamFrame } from "@sonde/schemas/wire";
+import { buildRights } from "@sonde/schemas/testing";
 import { type RunAsk, type RunnerLink, createRunnerLink } from "./runner-link.ts";
 
 // Each case is a runner that was taken over. Whatever it sends, at worst the call fails.
 let folder: string;
 let link: RunnerLink;
 let log: string[];
-const sockets: Socket[] = [];
-const socketPath = () => join(folder, "s");
+const servers = new Map<string, Server>();
+/** Where a runner in these groups listens. */
+const placeOf = (groups: string[]) => ({
+  socketPath: join(folder, `runner-${groups.join("+")}`),
+  groups,
+});
 
 beforeEach(async () => {
   folder = mkdtempSync(join(tmpdir(), "link-"));
   const lines: string[] = [];
   log = lines;
-  link = await createRunnerLink({
-    socketPath: socketPath(),
-    socketMode: 0o600,
+  link = createRunnerLink({
+    runners: [[], ["docker"], ["adm", "docker"]].map(placeOf),
     sharedGroups: ["own"],
     log: (event, detail) => lines.push(`${event} ${detail}`),
   });
 });
 afterEach(async () => {
-  for (const socket of sockets) socket.destroy();
-  await link.close();
+  link.close();
+  for (const server of servers.values()) server.close();
+  servers.clear();
   rmSync(folder, { recursive: true });
 });
 
@@ -37,6 +43,7 @@ const hello = {
   uid: 7,
   groups: ["own"],
   confinement: "process",
+  rights: buildRights(),
   startedAt: "2026-01-01T00:00:00.000Z",
 };
 const read: FilledRead = {
@@ -50,9 +57,20 @@ type Asked = { id: number; op: string };
 /** What a runner answers: raw bytes, or the head and body of a frame. */
 type Answer = (request: Asked) => Buffer | { head: object; body?: Buffer } | undefined;
 
-function fakeRunner(answer: Answer, greeting: object = hello) {
-  const socket = connect(socketPath());
-  sockets.push(socket);
+/**
+ * Listens in place of the runner with the greeting's groups, or of that with `groups`, and
+ * resolves with the agent's connection.
+ */
+async function fakeRunner(
+  answer: Answer,
+  greeting: object = hello,
+  groups: string[] = groupsOf(greeting),
+): Promise<Socket> {
+  const { socketPath } = placeOf(groups);
+  servers.get(socketPath)?.close();
+  const server = createServer().listen(socketPath);
+  servers.set(socketPath, server);
+  const [socket] = (await once(server, "connection")) as [Socket];
   const reader = new FrameReader(({ head }) => {
     const reply = answer(head as Asked);
     if (reply === undefined) return;
@@ -63,6 +81,9 @@ function fakeRunner(answer: Answer, greeting: object = hello) {
   socket.write(encodeStreamFrame(greeting));
   return socket;
 }
+
+const groupsOf = (greeting: object) =>
+  (greeting as typeof hello).groups.filter((group) => group !== "own");
 
 const json = (value: unknown) => Buffer.from(JSON.stringify(value));
 const readReply = (id: number, reads: object) => ({
@@ -97,10 +118,9 @@ const lengths = (frame: number, head: number) => {
 };
 
 test("a reply that follows the protocol is accepted", async () => {
-  fakeRunner(answerAs("1"));
+  await fakeRunner(answerAs("1"));
   expect((await link.read([read], 100, [], true)).reads).toEqual({ it: data({ text: "1" }) });
   expect(link.runners()).toEqual([hello]);
-  expect(statSync(socketPath()).mode & 0o777).toBe(0o600);
 });
 
 test.each<[string, Answer]>([
@@ -112,7 +132,7 @@ test.each<[string, Answer]>([
     ({ id }) => readReply(id, { it: data({ text: "" }), at: data({ text: "" }) }),
   ],
 ])("%s fails the call and nothing else", async (_, answer) => {
-  fakeRunner(answer);
+  await fakeRunner(answer);
   await expect(link.read([read], 100, [], true)).rejects.toMatchObject({
     code: "RUNNER_UNAVAILABLE",
   });
@@ -136,23 +156,23 @@ test.each<[string, Answer]>([
     ({ id }) => readReply(id, { it: { ok: false, failure: { code: "toString", message: "" } } }),
   ],
 ])("%s ends the connection; the question goes to the next runner", async (_, answer) => {
-  const taken = fakeRunner(answer);
+  const taken = await fakeRunner(answer);
   await expect.poll(() => link.runners()).toHaveLength(1);
   const reading = link.read([read], 100, [], true);
   await new Promise((resolve) => taken.on("close", resolve));
   await expect.poll(() => log.join()).toContain("runner-gone");
   expect(log.join()).not.toContain("did not answer in time");
-  fakeRunner(answerAs("2"));
+  await fakeRunner(answerAs("2"));
   expect((await reading).reads).toEqual({ it: data({ text: "2" }) });
 });
 
 test("a read that may change the host is not performed a second time", async () => {
-  const taken = fakeRunner(({ id }) => ({ head: { id: id + 1, op: "drop" } }));
+  const taken = await fakeRunner(({ id }) => ({ head: { id: id + 1, op: "drop" } }));
   await expect.poll(() => link.runners()).toHaveLength(1);
   const reading = link.read([read], 100, [], false);
   const refused = expect(reading).rejects.toMatchObject({ code: "RUNNER_UNAVAILABLE" });
   await new Promise((resolve) => taken.on("close", resolve));
-  fakeRunner(answerAs("2"));
+  await fakeRunner(answerAs("2"));
   await refused;
 });
 
@@ -163,18 +183,18 @@ test.each<[string, Answer]>([
     ({ id }) => runReply(id, json({}), { failure: { code: "PACK_FAILED", message: "no" } }),
   ],
 ])("a guest's reply of %s ends the connection", async (_, answer) => {
-  const taken = fakeRunner(answer);
+  const taken = await fakeRunner(answer);
   await expect.poll(() => link.runners()).toHaveLength(1);
   const running = link.run(guest);
   await Promise.race([running, new Promise((resolve) => taken.on("close", resolve))]);
-  fakeRunner(answerAs("2"));
+  await fakeRunner(answerAs("2"));
   expect(await running).toMatchObject({ ok: true, result: json("2") });
 });
 
 test("a guest's input and result pass through as unparsed bytes", async () => {
   const bytes = Buffer.from([0xff, 0x00, 0x7b]);
   let passed: Buffer | undefined;
-  const socket = fakeRunner(({ id }) => runReply(id, bytes));
+  const socket = await fakeRunner(({ id }) => runReply(id, bytes));
   const reader = new FrameReader(({ body }) => (passed = body));
   socket.on("data", (chunk: Buffer) => reader.push(chunk));
   expect(await link.run({ ...guest, input: bytes })).toEqual({ ok: true, result: bytes, ms: 1 });
@@ -182,24 +202,37 @@ test("a guest's input and result pass through as unparsed bytes", async () => {
 });
 
 test("an idle runner stays connected", async () => {
-  fakeRunner(answerAs("1"));
+  await fakeRunner(answerAs("1"));
   await expect.poll(() => link.runners()).toHaveLength(1);
   await new Promise((resolve) => setTimeout(resolve, 10_500));
-  expect(log).toHaveLength(1);
+  expect(log.filter((line) => line.startsWith("runner-gone"))).toEqual([]);
 });
 
 test("a connection without a valid hello gets no question", async () => {
   const asked: unknown[] = [];
   const note: Answer = (request) => void asked.push(request);
-  const socket = fakeRunner(note, { ...hello, uid: "root" });
+  const socket = await fakeRunner(note, { ...hello, uid: "root" });
   await new Promise((resolve) => socket.on("close", resolve));
   expect(link.runners()).toEqual([]);
   expect(asked).toEqual([]);
 });
 
+test.each([
+  [["docker"], []],
+  [[], ["docker"]],
+  [["docker"], ["adm", "docker"]],
+])("a runner that says %j at the socket of %j is not believed", async (said, place) => {
+  const asked: unknown[] = [];
+  const note: Answer = (request) => void asked.push(request);
+  const socket = await fakeRunner(note, { ...hello, groups: said }, place);
+  await expect.poll(() => socket.destroyed).toBe(true);
+  expect(log.join()).toContain("expected the runner at");
+  expect([link.runners(), asked]).toEqual([[], []]);
+});
+
 test("a read goes to a runner with exactly its groups, a guest to one with none", async () => {
-  fakeRunner(answerAs("powerful"), { ...hello, groups: ["docker"] });
-  fakeRunner(answerAs("plain"), { ...hello, pid: 2 });
+  await fakeRunner(answerAs("powerful"), { ...hello, groups: ["docker"] });
+  await fakeRunner(answerAs("plain"), { ...hello, pid: 2 });
   await expect.poll(() => link.runners()).toHaveLength(2);
   expect(await link.run(guest)).toMatchObject({ ok: true, result: json("plain") });
   expect((await link.read([read], 100, ["docker"], true)).reads).toEqual({
@@ -215,7 +248,7 @@ test("a read goes to a runner with exactly its groups, a guest to one with none"
 
 test("while its runner is away, a read does not go to a runner with more groups", async () => {
   const asked: string[] = [];
-  fakeRunner(({ op }) => void asked.push(op), { ...hello, groups: ["adm", "docker"] });
+  await fakeRunner(({ op }) => void asked.push(op), { ...hello, groups: ["adm", "docker"] });
   await expect.poll(() => link.runners()).toHaveLength(1);
   const refused = { code: "RUNNER_UNAVAILABLE" };
   await Promise.all([
@@ -225,12 +258,12 @@ test("while its runner is away, a read does not go to a runner with more groups"
   ]);
   expect(asked).toEqual([]);
   const waiting = link.run(guest);
-  fakeRunner(answerAs("plain"));
+  await fakeRunner(answerAs("plain"));
   expect(await waiting).toMatchObject({ ok: true, result: json("plain") });
 });
 
 test("a question too large for a frame is refused before it is sent", async () => {
-  fakeRunner(() => undefined);
+  await fakeRunner(() => undefined);
   const large = link.run({ ...guest, input: Buffer.alloc(MAX_BODY_BYTES + 1) });
   await expect(large).rejects.toMatchObject({ code: "RESULT_TOO_LARGE" });
 });

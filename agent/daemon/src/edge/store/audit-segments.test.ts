@@ -19,7 +19,8 @@ import { createAuditLog } from "../../core/audit-log.ts";
 import { buildRecord } from "../../testing/audit-record.ts";
 import { openAuditSegments } from "./audit-segments.ts";
 
-const SEGMENT_BYTES = 16 * 1024;
+const DAY_MS = 24 * 60 * 60_000;
+const LIMITS = { bytes: 16 * 1024, ms: 40 * DAY_MS };
 let folder: string;
 
 beforeEach(() => {
@@ -36,7 +37,7 @@ function newestSegment(): string {
 }
 
 async function fill(count: number): Promise<LogHead> {
-  const segments = openAuditSegments(folder, SEGMENT_BYTES);
+  const segments = openAuditSegments(folder, LIMITS);
   let head = segments.head;
   for (let index = 0; index < count; index++) {
     const entry = chainRecord(head, buildRecord(index));
@@ -49,11 +50,24 @@ async function fill(count: number): Promise<LogHead> {
 }
 
 async function reopen(): Promise<{ head: LogHead; trimmedBytes: number }> {
-  const segments = openAuditSegments(folder, SEGMENT_BYTES);
+  const segments = openAuditSegments(folder, LIMITS);
   const { head, trimmedBytes } = segments;
   await segments.close();
   return { head, trimmedBytes };
 }
+
+test("entries are read wherever the parts of the file that are read at once end", async () => {
+  const segments = openAuditSegments(folder, { ...LIMITS, bytes: 1024 * 1024 });
+  let head = segments.head;
+  for (const length of [65_000, 100, 300_000, 1, 63_000, 64_000]) {
+    const detail = { text: "\u00e9".repeat(length / 2) };
+    const entry = chainRecord(head, { ...buildRecord(length), detail });
+    segments.write(entry);
+    head = headAfter(entry);
+  }
+  await segments.close();
+  expect((await reopen()).head).toEqual(head);
+});
 
 test("a log spans segments and reopens at its last entry", async () => {
   const head = await fill(200);
@@ -93,11 +107,11 @@ test("attack 59: an edited entry and a missing segment are refused", async () =>
 });
 
 test("a second process cannot write the same log", async () => {
-  const segments = openAuditSegments(folder, SEGMENT_BYTES);
+  const segments = openAuditSegments(folder, LIMITS);
   const child = startWriter(folder);
   const [code] = (await once(child, "exit")) as [number];
   expect(code).not.toBe(0);
-  expect(() => openAuditSegments(folder, SEGMENT_BYTES)).toThrowError(
+  expect(() => openAuditSegments(folder, LIMITS)).toThrowError(
     expect.objectContaining({ code: "STARTING_FAILED" }),
   );
   await segments.close();
@@ -127,7 +141,7 @@ test("a full disk refuses entries, keeps the chain whole and recovers with space
   // EFBIG instead.
   if (!mounted) return expectFileLimitRefusal();
   try {
-    const segments = openAuditSegments(join(disk, "audit"), 1024 * 1024);
+    const segments = openAuditSegments(join(disk, "audit"), { ...LIMITS, bytes: 1024 * 1024 });
     const log = createAuditLog(segments, segments.head);
     const ballast = join(disk, "ballast");
     writeFileSync(ballast, Buffer.alloc(8 * 1024));
@@ -140,7 +154,7 @@ test("a full disk refuses entries, keeps the chain whole and recovers with space
     truncateSync(ballast, 0);
     expect((await log.append(buildRecord(whole))).size).toBe(whole + 1);
     await segments.close();
-    const again = openAuditSegments(join(disk, "audit"), 1024 * 1024);
+    const again = openAuditSegments(join(disk, "audit"), { ...LIMITS, bytes: 1024 * 1024 });
     expect(again.head.size).toBe(whole + 1);
     await again.close();
   } finally {

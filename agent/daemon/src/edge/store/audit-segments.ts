@@ -8,18 +8,18 @@ import {
   mkdirSync,
   openSync,
   readFileSync,
-  readdirSync,
+  rmSync,
   writeSync,
 } from "node:fs";
 import { join } from "node:path";
 import { promisify } from "node:util";
-import { type AuditEntry, parseAuditEntry } from "@sonde/schemas/audit";
+import { type AuditEntry } from "@sonde/schemas/audit";
 import { SondeError } from "@sonde/schemas/errors";
-import { parseJson } from "@sonde/schemas/parse";
 import { type LogHead } from "@sonde/schemas/wire";
 import { EMPTY_HEAD, verifyChain } from "@sonde/trust/chain";
+import { MAX_LINE_BYTES, listSegments, readEntries, segmentName } from "@sonde/trust/segments";
 import { syncDirectory } from "./sync-directory.ts";
-import { takeLock } from "./take-lock.ts";
+import { takeLock } from "@sonde/files";
 
 /**
  * The files of the audit log: one JSON entry per line, in segments named after their
@@ -36,26 +36,35 @@ export type AuditSegments = {
   trimmedBytes: number;
   write(entry: AuditEntry): void;
   sync(): Promise<void>;
+  /** `listener` is called each time that a new segment begins. */
+  onSegment(listener: () => void): void;
   close(): Promise<void>;
 };
 
-const SEGMENT_NAME = /^[0-9]{20}\.jsonl$/;
 const NEWLINE = 0x0a;
 const fdatasyncAsync = promisify(fdatasync);
 
+/** When a new segment begins: whole segments are dropped once they are no longer kept. */
+export type SegmentLimits = { bytes: number; ms: number };
+
 /**
  * Opens the log in `folder`, or creates it, and verifies the chain of the newest two
- * segments. `sonde audit verify` verifies all of them.
+ * segments. `sonde-agent audit verify` verifies all of them.
  *
- * @param segmentBytes size at which a new segment begins
  * @throws SondeError AUDIT_UNAVAILABLE when the chain is broken or unreadable,
  *   STARTING_FAILED when another process writes this log
  */
-export function openAuditSegments(folder: string, segmentBytes: number): AuditSegments {
+export function openAuditSegments(folder: string, limits: SegmentLimits): AuditSegments {
   mkdirSync(folder, { recursive: true, mode: 0o700 });
   const release = takeLock(join(folder, "lock"));
+  if (release === null) {
+    throw new SondeError(
+      "STARTING_FAILED",
+      `${folder}: expected to be the only process on this log, got another one holding its lock`,
+    );
+  }
   try {
-    return openLocked(folder, segmentBytes, release);
+    return openLocked(folder, limits, release);
   } catch (thrown) {
     release();
     if (thrown instanceof SondeError) throw thrown;
@@ -65,12 +74,18 @@ export function openAuditSegments(folder: string, segmentBytes: number): AuditSe
   }
 }
 
-function openLocked(folder: string, segmentBytes: number, release: () => void): AuditSegments {
+function openLocked(folder: string, limits: SegmentLimits, release: () => void): AuditSegments {
   const { head, trimmedBytes, newest } = verifyNewest(folder);
   let fd = newest === null ? createSegment(folder, head.size + 1) : openSegment(folder, newest);
   let size = fstatSync(fd).size;
+  let begun = newest === null ? null : beginningOf(folder, newest);
   let torn = false;
   let syncing: Promise<void> = Promise.resolve();
+  let onSegment = (): void => undefined;
+
+  const isFull = (entry: AuditEntry, bytes: number): boolean =>
+    begun !== null &&
+    (size + bytes > limits.bytes || Date.parse(entry.record.at) - begun > limits.ms);
 
   const beginSegment = (firstSeq: number): void => {
     // Each segment is durable before the next one exists, so a crash can tear the newest one only.
@@ -78,6 +93,7 @@ function openLocked(folder: string, segmentBytes: number, release: () => void): 
     const previous = fd;
     fd = createSegment(folder, firstSeq);
     size = 0;
+    begun = null;
     void syncing.finally(() => closeSync(previous));
   };
 
@@ -86,13 +102,22 @@ function openLocked(folder: string, segmentBytes: number, release: () => void): 
     trimmedBytes,
     write(entry) {
       const line = Buffer.from(`${JSON.stringify(entry)}\n`);
-      if (size > 0 && size + line.length > segmentBytes) beginSegment(entry.seq);
+      if (line.length > MAX_LINE_BYTES) {
+        throw new SondeError("AUDIT_UNAVAILABLE", `entry ${entry.seq} has ${line.length} bytes`);
+      }
+      const begins = isFull(entry, line.length);
+      if (begins) beginSegment(entry.seq);
       // A full disk may write a part of a line before it fails. Remove that part first.
       if (torn) ftruncateSync(fd, size);
       torn = true;
       writeWhole(fd, line, size);
       torn = false;
       size += line.length;
+      begun ??= Date.parse(entry.record.at);
+      if (begins) onSegment();
+    },
+    onSegment(listener) {
+      onSegment = listener;
     },
     sync() {
       const pending = fdatasyncAsync(fd);
@@ -119,19 +144,14 @@ function verifyNewest(folder: string): {
   trimmedBytes: number;
   newest: string | null;
 } {
-  const names = readdirSync(folder)
-    .filter((name) => SEGMENT_NAME.test(name))
-    .sort();
+  const names = listSegments(folder);
   const newest = names.at(-1);
   if (newest === undefined) return { head: EMPTY_HEAD, trimmedBytes: 0, newest: null };
   const trimmedBytes = trimTornTail(join(folder, newest));
 
   let head: LogHead | null = null;
   for (const name of names.slice(-2)) {
-    const firstSeq = Number(name.slice(0, 20));
-    const entries = readEntries(join(folder, name));
-    head ??= headBefore(firstSeq, entries);
-    head = verifyEntries(name, entries, head);
+    head = verifySegment(folder, name, head ?? headBefore(folder, name));
   }
   return { head: head ?? EMPTY_HEAD, trimmedBytes, newest };
 }
@@ -140,13 +160,15 @@ function verifyNewest(folder: string): {
  * The chain's head before the first segment that is verified: empty, or what its first
  * entry names.
  */
-function headBefore(firstSeq: number, entries: AuditEntry[]): LogHead {
-  const first = entries[0];
+function headBefore(folder: string, name: string): LogHead {
+  const firstSeq = Number(name.slice(0, 20));
+  const [first] = readEntries(folder, name);
   if (firstSeq === 1 || first === undefined) return EMPTY_HEAD;
   return { size: firstSeq - 1, hash: first.previous };
 }
 
-function verifyEntries(name: string, entries: AuditEntry[], from: LogHead): LogHead {
+function verifySegment(folder: string, name: string, from: LogHead): LogHead {
+  const entries = readEntries(folder, name);
   try {
     return verifyChain(entries, from);
   } catch (thrown) {
@@ -155,10 +177,10 @@ function verifyEntries(name: string, entries: AuditEntry[], from: LogHead): LogH
   }
 }
 
-function readEntries(path: string): AuditEntry[] {
-  const lines = readFileSync(path, "utf8").split("\n");
-  lines.pop();
-  return lines.map((line) => parseAuditEntry(parseJson(line, path, "AUDIT_UNAVAILABLE")));
+/** Unix time in ms of the segment's first entry, or null while it is empty. */
+function beginningOf(folder: string, name: string): number | null {
+  const [first] = readEntries(folder, name);
+  return first === undefined ? null : Date.parse(first.record.at);
 }
 
 /**
@@ -183,13 +205,26 @@ function trimTornTail(path: string): number {
 }
 
 function createSegment(folder: string, firstSeq: number): number {
-  const name = `${String(firstSeq).padStart(20, "0")}.jsonl`;
   const flags = constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL | constants.O_NOFOLLOW;
-  const fd = openSync(join(folder, name), flags, 0o600);
-  syncDirectory(folder);
-  return fd;
+  const path = join(folder, segmentName(firstSeq));
+  const fd = openSync(path, flags, 0o600);
+  try {
+    syncDirectory(folder);
+    return fd;
+  } catch (thrown) {
+    // The next write tries again, and expects to create the file.
+    closeSync(fd);
+    rmSync(path);
+    throw thrown;
+  }
 }
 
+/**
+ * Opens the newest segment for writing. A process that was killed may have written entries that are
+ * not durable. The head that was read is stated to the hub, so they become durable first.
+ */
 function openSegment(folder: string, name: string): number {
-  return openSync(join(folder, name), constants.O_WRONLY | constants.O_NOFOLLOW);
+  const fd = openSync(join(folder, name), constants.O_WRONLY | constants.O_NOFOLLOW);
+  fdatasyncSync(fd);
+  return fd;
 }

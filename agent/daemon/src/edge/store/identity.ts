@@ -1,4 +1,4 @@
-import { createPrivateKey, createPublicKey, type KeyObject } from "node:crypto";
+import { createPrivateKey, createPublicKey, type KeyObject, X509Certificate } from "node:crypto";
 import { closeSync, constants, fstatSync, openSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { SondeError } from "@sonde/schemas/errors";
@@ -59,6 +59,15 @@ export function readIdentity(folder: string): Identity {
     certificate: read(IDENTITY_FILES.certificate).toString("utf8"),
     ca: read(IDENTITY_FILES.ca).toString("utf8"),
   };
+}
+
+/** The serial number of an identity's certificate, in lower-case hex, and its end. */
+export function describeCertificate({ certificate }: Pick<Identity, "certificate">): {
+  serial: string;
+  endsAt: Date;
+} {
+  const { serialNumber, validToDate } = new X509Certificate(certificate);
+  return { serial: serialNumber.toLowerCase(), endsAt: validToDate };
 }
 
 function readFile(path: string, isPrivate: boolean): Buffer {

@@ -3,7 +3,7 @@ import { Digest, PackName, Uuid, Version } from "@sonde/schemas/names";
 import { buildParser, parseJson } from "@sonde/schemas/parse";
 import { MAX_PACKS } from "@sonde/schemas/wire";
 import { type Static, Type } from "typebox";
-import { replaceFile } from "./replace-file.ts";
+import { replaceFile } from "@sonde/files";
 
 const closed = { additionalProperties: false } as const;
 const Archive = Type.Union([

@@ -5,7 +5,7 @@ import { FollowedLog } from "@sonde/schemas/trust";
 import { Type } from "typebox";
 import type { SavedRegistryView } from "../../core/registry-view.ts";
 import { isStopEntry } from "@sonde/trust/log";
-import { replaceFile } from "./replace-file.ts";
+import { replaceFile } from "@sonde/files";
 
 const RegistryViewFile = Type.Object(
   {

@@ -2,11 +2,11 @@ import { X509Certificate } from "node:crypto";
 import { join } from "node:path";
 import { SondeError } from "@sonde/schemas/errors";
 import { IDENTITY_FILES, type Identity } from "./identity.ts";
-import { replaceFile } from "./replace-file.ts";
+import { replaceFile } from "@sonde/files";
 
 /**
  * Replaces the agent's certificate by the one that the hub sent. The new one must be for
- * this agent's key, be issued by the pinned CA, and expire later.
+ * this agent's key, be issued by the pinned CA, and expire no earlier.
  *
  * @param folder `<stateDir>/identity`
  * @returns the identity with the new certificate, which is then durable
@@ -16,7 +16,7 @@ export function renewCertificate(folder: string, identity: Identity, pem: string
   if (!isSuccessor(identity, pem)) {
     throw new SondeError(
       "CERTIFICATE_REFUSED",
-      "expected a longer-lived certificate of the pinned CA for this agent's key, got another",
+      "expected a certificate of the pinned CA for this agent's key that expires no earlier, got another",
     );
   }
   replaceFile(join(folder, IDENTITY_FILES.certificate), pem, 0o644);
@@ -31,7 +31,7 @@ function isSuccessor(identity: Identity, pem: string): boolean {
       next.checkPrivateKey(identity.key) &&
       next.verify(new X509Certificate(identity.ca).publicKey) &&
       next.subjectAltName === present.subjectAltName &&
-      next.validToDate > present.validToDate
+      next.validToDate >= present.validToDate
     );
   } catch {
     // The text is not a certificate.

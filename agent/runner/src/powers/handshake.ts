@@ -1,0 +1,187 @@
+import { createHash, type X509Certificate } from "node:crypto";
+import { readFileSync } from "node:fs";
+import { isIP, type Socket } from "node:net";
+import { connect, type TLSSocket } from "node:tls";
+import type { TlsData } from "@sonde/schemas/reads";
+import { errnoOf } from "./read-failure.ts";
+
+type Handshake = NonNullable<TlsData["handshake"]>;
+type Problem = Handshake["problems"][number];
+
+/** What the programs of a host trust, where Debian, Fedora and SUSE keep it. */
+const TRUSTED = [
+  "/etc/ssl/certs/ca-certificates.crt",
+  "/etc/pki/tls/certs/ca-bundle.crt",
+  "/etc/ssl/ca-bundle.pem",
+];
+const MOST_CERTIFICATES = 10;
+const MOST_NAMES = 100;
+
+/** By OpenSSL's word for what is wrong with a chain. */
+const PROBLEMS: ReadonlyMap<string, Problem> = new Map([
+  ["CERT_HAS_EXPIRED", "expired"],
+  ["CERT_NOT_YET_VALID", "not-yet-valid"],
+  ["DEPTH_ZERO_SELF_SIGNED_CERT", "self-signed"],
+  ["SELF_SIGNED_CERT_IN_CHAIN", "unknown-issuer"],
+  ["UNABLE_TO_GET_ISSUER_CERT", "unknown-issuer"],
+  ["UNABLE_TO_GET_ISSUER_CERT_LOCALLY", "unknown-issuer"],
+  ["UNABLE_TO_VERIFY_LEAF_SIGNATURE", "unknown-issuer"],
+]);
+
+/**
+ * Shakes hands and closes. Old protocols and weak keys are accepted, since nothing is ever sent and
+ * somebody asks what the server has. OpenSSL takes at most 100 KiB of certificates. Never throws.
+ *
+ * @param host whose certificate it should be
+ */
+export function shakeHands(
+  socket: Socket,
+  host: string,
+  ended: AbortSignal,
+): Promise<{ handshake: Handshake; chain: TlsData["chain"]; bytes: number }> {
+  const started = performance.now();
+  const address = socket.remoteAddress ?? "";
+  const secured = connect({
+    socket,
+    ...(isIP(host) === 0 && { servername: host }),
+    ca: readTrusted(),
+    rejectUnauthorized: false,
+    // Judged below, so that a wrong name does not hide another problem.
+    checkServerIdentity: () => undefined,
+    minVersion: "TLSv1",
+    ciphers: "DEFAULT@SECLEVEL=0",
+  });
+  return new Promise((resolve) => {
+    const close = (): void => {
+      secured.destroy();
+      socket.destroy();
+    };
+    const settle = (
+      seen: Omit<Handshake, "address" | "ms">,
+      chain: TlsData["chain"] = [],
+    ): void => {
+      ended.removeEventListener("abort", onEnd);
+      const ms = Math.round((performance.now() - started) * 10) / 10;
+      const bytes = socket.bytesRead;
+      // With a word of goodbye: a server would log a connection that breaks off.
+      if (seen.failure === undefined) secured.end(close);
+      else close();
+      ended.addEventListener("abort", close, { once: true });
+      resolve({ handshake: { address, ms, ...seen }, chain, bytes });
+    };
+    const onEnd = (): void => settle({ failure: "timeout", problems: [] });
+    secured.once("secureConnect", () => {
+      try {
+        const certificates = chainOf(secured);
+        settle(judge(secured, certificates[0], host), certificates.map(describe));
+      } catch (error) {
+        // A stranger's certificate may have a key or a date of a kind that Node does not read.
+        const word = error instanceof Error ? wordOf(error) : "unknown";
+        settle({ failure: `a certificate that cannot be read: ${word}`, problems: [] });
+      }
+    });
+    secured.on("error", (error) => settle({ failure: wordOf(error), problems: [] }));
+    secured.on("close", () =>
+      settle({ failure: "the server closed the connection", problems: [] }),
+    );
+    if (ended.aborted) onEnd();
+    ended.addEventListener("abort", onEnd, { once: true });
+  });
+}
+
+/** Undefined where the host has none; then those of Node count. */
+function readTrusted(): Buffer | undefined {
+  for (const path of TRUSTED) {
+    try {
+      return readFileSync(path);
+    } catch (error) {
+      if (!["ENOENT", "EACCES"].includes(errnoOf(error) ?? "")) throw error;
+    }
+  }
+  return undefined;
+}
+
+function wordOf(error: Error): string {
+  const reason = "reason" in error && typeof error.reason === "string" ? error.reason : null;
+  return (reason ?? errnoOf(error) ?? "no TLS").slice(0, 200);
+}
+
+function judge(
+  secured: TLSSocket,
+  certificate: X509Certificate | undefined,
+  host: string,
+): Omit<Handshake, "address" | "ms"> {
+  const code = secured.authorizationError === null ? null : String(secured.authorizationError);
+  const problems = new Set<Problem>();
+  if (certificate !== undefined) {
+    const now = Date.now();
+    if (certificate.validToDate.getTime() < now) problems.add("expired");
+    if (certificate.validFromDate.getTime() > now) problems.add("not-yet-valid");
+    if (!isNamed(certificate, host)) problems.add("name-mismatch");
+    // OpenSSL says one problem of a chain, and of an expired one only that.
+    if (code !== null && isOwnIssuer(certificate)) problems.add("self-signed");
+  }
+  if (code !== null) problems.add(PROBLEMS.get(code) ?? "not-trusted");
+  return {
+    protocol: secured.getProtocol() ?? "unknown",
+    cipher: secured.getCipher().name,
+    problems: [...problems],
+    ...(code !== null && { verifyCode: code }),
+  };
+}
+
+function isOwnIssuer(certificate: X509Certificate): boolean {
+  return certificate.checkIssued(certificate) && certificate.verify(certificate.publicKey);
+}
+
+/** Only a subject alternative name counts (RFC 9525). */
+function isNamed(certificate: X509Certificate, host: string): boolean {
+  const found =
+    isIP(host) === 0
+      ? certificate.checkHost(host, { subject: "never" })
+      : certificate.checkIP(host);
+  return found !== undefined;
+}
+
+function chainOf(secured: TLSSocket): X509Certificate[] {
+  const chain: X509Certificate[] = [];
+  let next = secured.getPeerX509Certificate();
+  while (next !== undefined && chain.length < MOST_CERTIFICATES) {
+    const { fingerprint256 } = next;
+    if (chain.some((one) => one.fingerprint256 === fingerprint256)) break;
+    chain.push(next);
+    next = next.issuerCertificate;
+  }
+  return chain;
+}
+
+function describe(certificate: X509Certificate): TlsData["chain"][number] {
+  const key = certificate.publicKey.export({ type: "spki", format: "der" });
+  return {
+    subject: oneLine(certificate.subject),
+    issuer: oneLine(certificate.issuer),
+    names: listNames(certificate.subjectAltName).slice(0, MOST_NAMES),
+    notBefore: timeOf(certificate.validFromDate),
+    notAfter: timeOf(certificate.validToDate),
+    serial: certificate.serialNumber,
+    publicKeySha256: createHash("sha256").update(key).digest("hex"),
+  };
+}
+
+function timeOf(date: Date): number {
+  const time = date.getTime();
+  if (Number.isNaN(time)) throw new Error("no date");
+  return time;
+}
+
+/** Node writes a name as lines, and quotes what would look like another line. */
+function oneLine(name: string | undefined): string {
+  return (name ?? "").split("\n").join(", ");
+}
+
+/** `DNS:a.example, IP Address:192.0.2.1`; Node quotes a name that has a comma or a quote. */
+function listNames(names: string | undefined): string[] {
+  return [...(names ?? "").matchAll(/[^:,]+:("(?:[^"\\]|\\.)*"|[^,]*)(?:, |$)/g)].map(
+    ([, name = ""]) => name,
+  );
+}

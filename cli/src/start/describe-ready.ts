@@ -1,0 +1,29 @@
+import { styleText } from "node:util";
+import { describeClaudeCommand } from "../claude-command.ts";
+import type { DataLayout } from "../data-layout.ts";
+import type { Services } from "./start-services.ts";
+
+/** The end of the first screen: last what a person needs next, the address and Claude's command. */
+export function describeReady(
+  layout: DataLayout,
+  { urls, publicUrls, warnings }: Pick<Services, "urls" | "publicUrls" | "warnings">,
+): string {
+  return [
+    "",
+    ...warnings.map((warning) => `Note       ${warning}`),
+    `Logs       ${layout.logs}`,
+    `Operator   its key, which may do everything, is in ${layout.operatorKey} (mode 0600)`,
+    `Client     a key that can only ask is in ${layout.clientKey} (mode 0600)`,
+    `Commands   sonde status --data ${layout.root} (sonde link puts sonde on your PATH)`,
+    ...(publicUrls === null
+      ? []
+      : [
+          `Others     MCP ${publicUrls.mcp} (CA ${layout.hubCa})`,
+          `           registry ${publicUrls.registry} (CA ${layout.registryCa})`,
+        ]),
+    "Ready. Ctrl-C stops everything.",
+    "",
+    `MCP        ${styleText(["bold", "cyan"], urls.mcp)}`,
+    `Claude     ${styleText("bold", describeClaudeCommand(urls.mcp, `$(cat ${layout.clientKey})`))}`,
+  ].join("\n");
+}

@@ -1,0 +1,23 @@
+import { expect, test } from "vitest";
+import { drawDisks } from "./draw-disks.ts";
+
+const disk = (mountPoint: string, usedPercent: number) => ({
+  ...{ mountPoint, usedPercent, usedBytes: 1536, totalBytes: 3 * 1024 ** 3 },
+});
+
+test("each filesystem has a bar, and names do not reach the terminal as commands", () => {
+  const drawn = drawDisks({
+    filesystems: [disk("/", 50), disk("/a\u001b[2J", 100), disk("/b", 0)],
+  });
+  expect(drawn?.split("\n")).toEqual([
+    "  /            [##########----------]  50 %  1.5 KiB of 3.0 GiB",
+    "  /a\\u001b[2J  [####################] 100 %  1.5 KiB of 3.0 GiB",
+    "  /b           [--------------------]   0 %  1.5 KiB of 3.0 GiB",
+  ]);
+});
+
+test("data of another shape is left to the caller", () => {
+  for (const data of [null, {}, { filesystems: [{ mountPoint: "/" }] }, { filesystems: [null] }]) {
+    expect(drawDisks(data)).toBeNull();
+  }
+});

@@ -1,0 +1,33 @@
+/**
+ * Requests that only look, by path, each with the names that its query may have. A hole
+ * stands as its type. Every other request is `manage`, because there are services that act
+ * on a GET (supervisord's page does).
+ *
+ * The engine's API (docs.docker.com/reference/api/engine), which podman serves too. Not
+ * listed although they are GETs: `attach/ws`, which writes to a container; `archive`,
+ * `export` and `logs`, which hand out files; `top`, which runs `ps` with given arguments.
+ */
+const ENGINE: ReadonlyMap<string, readonly string[]> = new Map([
+  ["/_ping", []],
+  ["/version", []],
+  ["/info", []],
+  ["/system/df", ["type"]],
+  ["/containers/json", ["all", "limit", "size", "filters"]],
+  ["/containers/<container-name>/json", ["size"]],
+  ["/containers/<container-name>/stats", ["stream", "one-shot"]],
+  ["/images/json", ["all", "filters", "digests"]],
+  ["/networks", ["filters"]],
+  ["/volumes", ["filters"]],
+]);
+
+/** The sockets on which a request of the table only looks. */
+export const READ_ONLY_REQUESTS: ReadonlyMap<
+  string,
+  ReadonlyMap<string, readonly string[]>
+> = new Map(
+  ["/run/docker.sock", "/run/podman/podman.sock"].flatMap((socket) => [
+    [socket, ENGINE],
+    // `/var/run` is a link to `/run` (hier(7)).
+    [`/var${socket}`, ENGINE],
+  ]),
+);

@@ -1,0 +1,28 @@
+import { type AttestationSession, createAgentHolds, type WatchAgent } from "../agents/index.ts";
+import type { Hub } from "../hub.ts";
+import { addAttestationRoutes } from "./edge/attestation-routes.ts";
+import { createAttestationSession } from "./edge/attestation-session.ts";
+import { createAttestationStore } from "./edge/attestation-store.ts";
+import { createAttestations } from "./edge/attestations.ts";
+import { createDriftPolicyStore } from "./edge/drift-policy-store.ts";
+import { readAgentRelease } from "./edge/read-release.ts";
+
+export { migrations } from "./migrations.ts";
+
+/** Installs attestation. The result asks the agent of each session for its statements. */
+export function installAttestation(hub: Hub): WatchAgent {
+  const policy = createDriftPolicyStore(hub.sql);
+  const attestations = createAttestations({
+    ...{ ...hub, policy },
+    store: createAttestationStore(hub.sql, hub.directory),
+    holds: createAgentHolds(hub),
+    release: readAgentRelease(process.argv[1] ?? ""),
+  });
+  addAttestationRoutes(hub, attestations, policy);
+  return (agent, ask): AttestationSession =>
+    createAttestationSession({
+      ...{ ...hub, ask },
+      stated: (statement) => attestations.stated(agent, statement),
+      silent: (why) => attestations.silent(agent, why),
+    });
+}

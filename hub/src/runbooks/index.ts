@@ -1,0 +1,1 @@
+export { type Diagnosed, type DiagnosisRequest, runRunbooks } from "./core/run-runbooks.ts";

@@ -1,0 +1,8 @@
+// The names of what a session may have beyond its protocol; see protocol.ts.
+
+/** A call says in `askedBy` who asked, in words. */
+export const ASKED_BY = "asked-by";
+/** Both sides know the messages of attestation.ts. */
+export const ATTESTATION = "attestation";
+/** The agent ends a call that the hub cancels. */
+export const CANCEL = "cancel";
