@@ -83,17 +83,40 @@ export function concerns(check, files) {
   return files.filter((file) => about.test(file));
 }
 
+/** More files than this that failed at once are no chance. */
+const MOST_TO_REPEAT = 3;
+
+/**
+ * @typedef {{ testResults: { name: string, status: string, message: string,
+ *   assertionResults: { fullName: string, status: string }[] }[] }} Tests as vitest's JSON reporter
+ *   has them
+ */
+
+/**
+ * The files whose tests are run once more, alone. Empty when too many failed, when one did not
+ * load, or when vitest named none.
+ *
+ * @param {Tests | null} tests null: no report
+ * @returns {string[]}
+ */
+export function filesToRepeat(tests) {
+  const files = (tests?.testResults ?? []).filter(({ status }) => status === "failed");
+  const haveLoaded = files.every(({ assertionResults }) =>
+    assertionResults.some(({ status }) => status === "failed"),
+  );
+  return haveLoaded && files.length <= MOST_TO_REPEAT ? files.map(({ name }) => name) : [];
+}
+
 /**
  * The summary at the end of a run: the names of what failed, and the count of steps.
  *
  * @param {{
- *   root: string, steps: number, failed: string[],
- *   tests: null | { testResults: { name: string, status: string, message: string,
- *     assertionResults: { fullName: string, status: string }[] }[] },
+ *   root: string, steps: number, failed: string[], isUnsteady: boolean,
+ *   tests: null | Tests,
  *   mutants: null | { name: string, why: string }[],
- * }} run `tests` as vitest's JSON reporter has them; null for what was not run
+ * }} run null for what was not run; unsteady when what failed among the tests passed alone
  */
-export function sayEnd({ root, steps, failed, tests, mutants }) {
+export function sayEnd({ root, steps, failed, isUnsteady, tests, mutants }) {
   const lines = failed.flatMap((step) => {
     if (step === "tests")
       return [`tests:${tests === null ? " no report of them" : ""}`, ...failedTests(root, tests)];
@@ -104,7 +127,10 @@ export function sayEnd({ root, steps, failed, tests, mutants }) {
   });
   const what =
     failed.length === 0 ? "" : `\nFailed:\n${lines.map((line) => `  ${line}\n`).join("")}`;
-  return `${what}\nsteps: ${steps - failed.length} passed, ${failed.length} failed\n`;
+  const unsteady = isUnsteady
+    ? `\nUnsteady, to be mended: failed beside other tests, passed alone:\n${failedTests(root, tests).join("\n")}\n`
+    : "";
+  return `${what}${unsteady}\nsteps: ${steps - failed.length} passed, ${failed.length} failed\n`;
 }
 
 function failedTests(root, tests) {

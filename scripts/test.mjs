@@ -5,7 +5,7 @@ import { tmpdir } from "node:os";
 import { dirname, join, relative, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { openChanges } from "./changes.mjs";
-import { concerns, HELP, readWords, sayEnd } from "./test-plan.mjs";
+import { concerns, filesToRepeat, HELP, readWords, sayEnd } from "./test-plan.mjs";
 
 const root = resolve(dirname(fileURLToPath(import.meta.url)), "..");
 
@@ -62,17 +62,12 @@ const temporary = mkdtempSync(join(tmpdir(), "sonde-test-run-"));
 const testReport = join(temporary, "tests.json");
 const mutantReport = join(temporary, "mutants.json");
 
+const vitest = (...args) =>
+  node("node_modules/vitest/vitest.mjs", "run", "--reporter=default", ...args);
 /** @param {string[]} paths empty: all */
 const tests = (...paths) => [
   "tests",
-  node(
-    "node_modules/vitest/vitest.mjs",
-    "run",
-    "--reporter=default",
-    "--reporter=json",
-    `--outputFile.json=${testReport}`,
-    ...paths,
-  ),
+  vitest("--reporter=json", `--outputFile.json=${testReport}`, ...paths),
 ];
 /** @param {string[]} which */
 const mutants = (...which) => [
@@ -123,8 +118,33 @@ const env = {
   ...(words.twoHubs && { SONDE_TEST_HUBS: "2" }),
   ...(words.hosts && { SONDE_TEST_HOSTS: "all" }),
 };
+/** @returns {boolean} whether the command succeeded */
+function run([command, ...args]) {
+  const { status } = spawnSync(command, args, {
+    cwd: root,
+    stdio: ["ignore", "inherit", "inherit"],
+    env,
+  });
+  return status === 0;
+}
+const read = (path) => (existsSync(path) ? JSON.parse(readFileSync(path, "utf8")) : null);
+
+/**
+ * Runs the files with a failed test once more, each alone on the machine (ADR 0048). Whoever named
+ * the files wants to see them fail.
+ *
+ * @returns {boolean} whether all passed
+ */
+function passesAlone() {
+  const files = filesToRepeat(read(testReport));
+  if (files.length === 0 || words.paths.length > 0) return false;
+  process.stdout.write(`\n== tests: ${files.length} files once more, each alone\n`);
+  return run(vitest("--no-file-parallelism", ...files));
+}
+
 const failed = [];
-for (const [name, [command, ...args]] of steps) {
+let isUnsteady = false;
+for (const [name, command] of steps) {
   // Mutants run only when the tests pass: a failure on a mutant proves nothing when the sources
   // fail too, and the failure must stay the last output.
   if (name === "mutants" && failed.length > 0) {
@@ -134,21 +154,19 @@ for (const [name, [command, ...args]] of steps) {
   }
   const started = performance.now();
   process.stdout.write(`\n== ${name}\n`);
-  const { status } = spawnSync(command, args, {
-    cwd: root,
-    stdio: ["ignore", "inherit", "inherit"],
-    env,
-  });
+  const isFirstTime = run(command);
+  isUnsteady ||= name === "tests" && !isFirstTime && passesAlone();
+  const isOk = isFirstTime || (name === "tests" && isUnsteady);
   const seconds = ((performance.now() - started) / 1000).toFixed(1);
-  process.stdout.write(`== ${name}: ${status === 0 ? "ok" : "FAILED"} in ${seconds} s\n`);
-  if (status !== 0) failed.push(name);
+  process.stdout.write(`== ${name}: ${isOk ? "ok" : "FAILED"} in ${seconds} s\n`);
+  if (!isOk) failed.push(name);
 }
-const read = (path) => (existsSync(path) ? JSON.parse(readFileSync(path, "utf8")) : null);
 process.stdout.write(
   sayEnd({
     root,
     steps: steps.length,
     failed,
+    isUnsteady,
     tests: read(testReport),
     mutants: read(mutantReport),
   }),

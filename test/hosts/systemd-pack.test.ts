@@ -103,7 +103,11 @@ test.runIf(isChecked)(
   "a restart loop is first, and one that systemd gave up on is there",
   async () => {
     type Service = Named & { restartsMeanwhile: number; restartCount: number };
-    const { services } = await ask<{ services: Service[] }>("unit.restarts");
+    // Null when the program ran at both looks.
+    const services = await until("the program to be seen when it has ended", async () => {
+      const answer = await ask<{ services: (Service & { end: string | null })[] }>("unit.restarts");
+      return answer.services[0]?.end !== null && answer.services;
+    });
     expect(services[0]).toMatchObject({ name: "looping.service", end: "exit code 7" });
     expect(services[0]?.restartsMeanwhile).toBeGreaterThan(1);
     expect(find(services, "given-up.service")).toMatchObject({

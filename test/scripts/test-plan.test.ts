@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { concerns, readWords, sayEnd } from "../../scripts/test-plan.mjs";
+import { concerns, filesToRepeat, readWords, sayEnd } from "../../scripts/test-plan.mjs";
 
 test("unknown arguments are refused with a message", () => {
   expect(readWords(["--foo"])).toEqual({ refusal: "There is no option --foo." });
@@ -29,26 +29,44 @@ test("a static check concerns only files of its kind", () => {
   expect(concerns("types", ["README.md"])).toEqual([]);
 });
 
+const tests = {
+  testResults: [
+    {
+      name: "/w/hub/a.test.ts",
+      status: "failed",
+      message: "",
+      assertionResults: [
+        { fullName: "a > fails", status: "failed" },
+        { fullName: "a > holds", status: "passed" },
+      ],
+    },
+    { name: "/w/b.test.ts", status: "failed", message: "no module\nstack", assertionResults: [] },
+    { name: "/w/c.test.ts", status: "passed", message: "", assertionResults: [] },
+  ],
+};
+
 test("a run ends with the names of what failed and the count", () => {
-  const tests = {
-    testResults: [
-      {
-        name: "/w/hub/a.test.ts",
-        status: "failed",
-        message: "",
-        assertionResults: [
-          { fullName: "a > fails", status: "failed" },
-          { fullName: "a > holds", status: "passed" },
-        ],
-      },
-      { name: "/w/b.test.ts", status: "failed", message: "no module\nstack", assertionResults: [] },
-      { name: "/w/c.test.ts", status: "passed", message: "", assertionResults: [] },
-    ],
-  };
   const run = { root: "/w", steps: 8, tests, mutants: [{ name: "one", why: "stayed green" }] };
-  expect(sayEnd({ ...run, failed: ["lint", "tests", "mutants"] })).toBe(
+  const steady = { ...run, isUnsteady: false };
+  expect(sayEnd({ ...steady, failed: ["lint", "tests", "mutants"] })).toBe(
     `\nFailed:\n  lint\n  tests:\n    hub/a.test.ts: a > fails\n    b.test.ts: no module\n` +
       `  mutants:\n    one: stayed green\n\nsteps: 5 passed, 3 failed\n`,
   );
-  expect(sayEnd({ ...run, failed: [] })).toBe("\nsteps: 8 passed, 0 failed\n");
+  expect(sayEnd({ ...steady, failed: [] })).toBe("\nsteps: 8 passed, 0 failed\n");
+  expect(sayEnd({ ...run, failed: [], isUnsteady: true })).toBe(
+    `\nUnsteady, to be mended: failed beside other tests, passed alone:\n  hub/a.test.ts: a > fails\n` +
+      `  b.test.ts: no module\n\nsteps: 8 passed, 0 failed\n`,
+  );
+});
+
+test("files with a failed test are repeated, unless one did not load or too many failed", () => {
+  const [failing, unloaded, passing] = tests.testResults;
+  const repeated = (...testResults: (typeof failing)[]) =>
+    filesToRepeat({ testResults: testResults.filter((file) => file !== undefined) });
+  expect(repeated(failing, passing)).toEqual(["/w/hub/a.test.ts"]);
+  expect(repeated(failing, failing, failing)).toHaveLength(3);
+  expect(repeated(failing, failing, failing, failing)).toEqual([]);
+  expect(repeated(failing, unloaded)).toEqual([]);
+  expect(repeated(passing)).toEqual([]);
+  expect(filesToRepeat(null)).toEqual([]);
 });

@@ -4,6 +4,7 @@ import { bootSlow } from "./boot-slow.ts";
 import { cgroupUsage } from "./cgroup-usage.ts";
 import { listOf, parseUnits, timeOf } from "./parse-units.ts";
 import { timers } from "./timers.ts";
+import { unitRestarts } from "./unit-restarts.ts";
 import { unitStatus } from "./unit-status.ts";
 import { units } from "./units.ts";
 
@@ -109,6 +110,22 @@ test("a timer is late when its run is due and nothing runs; never is no time", (
   });
   const without = { ...reads, services: failed };
   expect(timers.call(input(without, {}, now))).toMatchObject({ timerCount: 6, incomplete: true });
+});
+
+test("how a program ended is said though it runs again at the second look", () => {
+  const look = (at: number, unit: string) => ({
+    ...{ at, truncated: false, data: { stdout: `Id=a.service\n${unit}`, stderr: "", exitCode: 0 } },
+  });
+  const ended = "NRestarts=4\nExecMainCode=1\nExecMainStatus=7\n";
+  const runs = "NRestarts=5\nExecMainCode=0\nExecMainStatus=0\n";
+  const end = (before: string, after: string) => {
+    const services = { ok: true as const, samples: [look(0, before), look(2000, after)] };
+    return unitRestarts.call(input({ services }));
+  };
+  expect(end(ended, runs)).toMatchObject({
+    services: [{ name: "a.service", restartsMeanwhile: 1, restartCount: 5, end: "exit code 7" }],
+  });
+  expect(end(runs, runs)).toMatchObject({ services: [{ restartsMeanwhile: 0, end: null }] });
 });
 
 test("the number of a job is no unit", () => {

@@ -29,7 +29,7 @@ export const unitRestarts = probe({
         subState: t.string({ description: "auto-restart: waits for its next start" }),
         stateSince: t.nullable(t.string({ description: "ISO 8601, UTC" })),
         result: t.nullable(t.string({ description: `${GAVE_UP}: systemd gave up` })),
-        end: t.nullable(t.string({ description: "of the program: exit code or signal" })),
+        end: t.nullable(t.string({ description: "of the program: exit code or signal; null while it runs again" })),
       }),
     ),
     incomplete: t.boolean({ description: "the list was cut" }),
@@ -39,24 +39,24 @@ export const unitRestarts = probe({
   run({ params, reads }) {
     const [before, after] = reads.services.samples;
     const countOf = (unit: ReadonlyMap<string, string>) => numberOf(unit, "NRestarts") ?? 0;
-    const earlier = new Map(
-      parseUnits(before).units.map((unit) => [unit.get("Id"), countOf(unit)]),
-    );
+    const earlier = new Map(parseUnits(before).units.map((unit) => [unit.get("Id"), unit]));
     const { units, incomplete, unreadableCount } = parseUnits(after);
     const found = units
       .filter((unit) => countOf(unit) > 0 || unit.get("Result") === GAVE_UP)
       .map((unit) => {
         const name = unit.get("Id") ?? "";
         const restartCount = countOf(unit);
+        const was = earlier.get(name);
         return {
           name,
-          restartsMeanwhile: Math.max(0, restartCount - (earlier.get(name) ?? restartCount)),
+          restartsMeanwhile: Math.max(0, restartCount - (was === undefined ? restartCount : countOf(was))),
           restartCount,
           activeState: unit.get("ActiveState") ?? "",
           subState: unit.get("SubState") ?? "",
           stateSince: timeOf(unit, "StateChangeTimestamp"),
           result: textOf(unit, "Result"),
-          end: endOf(unit),
+          // systemd forgets how a program ended as soon as it starts again.
+          end: endOf(unit) ?? (was === undefined ? null : endOf(was)),
         };
       });
     return {
