@@ -29,7 +29,7 @@ export const unitRestarts = probe({
         subState: t.string({ description: "auto-restart: waits for its next start" }),
         stateSince: t.nullable(t.string({ description: "ISO 8601, UTC" })),
         result: t.nullable(t.string({ description: `${GAVE_UP}: systemd gave up` })),
-        end: t.nullable(t.string({ description: "of the program: exit code or signal; null while it runs again" })),
+        end: t.nullable(t.string({ description: "exit code or signal; null while it runs again" })),
       }),
     ),
     incomplete: t.boolean({ description: "the list was cut" }),
@@ -46,17 +46,17 @@ export const unitRestarts = probe({
       .map((unit) => {
         const name = unit.get("Id") ?? "";
         const restartCount = countOf(unit);
-        const was = earlier.get(name);
+        const was = earlier.get(name) ?? unit;
         return {
           name,
-          restartsMeanwhile: Math.max(0, restartCount - (was === undefined ? restartCount : countOf(was))),
+          restartsMeanwhile: Math.max(0, restartCount - countOf(was)),
           restartCount,
           activeState: unit.get("ActiveState") ?? "",
           subState: unit.get("SubState") ?? "",
           stateSince: timeOf(unit, "StateChangeTimestamp"),
           result: textOf(unit, "Result"),
           // systemd forgets how a program ended as soon as it starts again.
-          end: endOf(unit) ?? (was === undefined ? null : endOf(was)),
+          end: endOf(unit) ?? endOf(was),
         };
       });
     return {
