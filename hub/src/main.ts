@@ -152,9 +152,9 @@ async function serve(live: { config: HubConfig }, opened: Opened): Promise<Runni
   addSigningKeyRoutes(hub);
   const registry = installRegistryLog(hub, { readPolicy });
   hub.onStop(await watchPolicy(hub, auditStore));
-  const { catalog, packs } = installCatalog(hub, { registry, readPolicy });
+  const { catalog, packs, readReadme } = installCatalog(hub, { registry, readPolicy });
   const calls = installCalls(hub, { catalog, auditStore });
-  const mcp = await installMcp(hub, { calls, catalog, auditStore });
+  const mcp = await installMcp(hub, { calls, catalog, auditStore, readReadme });
   installIdentity(hub, { keys: apiKeys, authenticator, dismiss: (id) => mcp.dismiss(id) });
   const watchAgent = installAttestation(hub);
   const listeners = installAgents(hub, { packs, registry, watchAgent });

@@ -3,6 +3,7 @@ import { migrations as agents } from "./agents/index.ts";
 import { migrations as attestation } from "./attestation/index.ts";
 import { migrations as audit } from "./audit/index.ts";
 import { migrations as directory } from "./directory/index.ts";
+import { migrations as catalog } from "./catalog/index.ts";
 import { firstRelease } from "./first-release.ts";
 import { migrations as identity } from "./identity/index.ts";
 import { migrations as links } from "./links/index.ts";
@@ -17,5 +18,6 @@ export const migrations: Migration[] = [
   ...identity,
   ...agents,
   ...attestation,
+  ...catalog,
   ...mcp,
 ];

@@ -66,7 +66,7 @@ async function fillAgent({ sql }: Database): Promise<void> {
     const name = `acme/pack-${index}`;
     const manifest = buildSampleManifest({ name });
     const own = digestOf(Buffer.from(name));
-    await packs.savePack({ digest: own, name, version, signer, manifest }, then);
+    await packs.savePack({ digest: own, name, version, signer, manifest }, "# Hello", then);
     await agents.assignPack({ agentId: id, pack: name, digest: own, by: "test", at: then });
   }
   await directory.close();

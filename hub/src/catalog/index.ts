@@ -5,10 +5,11 @@ import type { RegistryFollower } from "../registry-log/index.ts";
 import type { Catalog } from "./core/catalog.ts";
 import { createAssignablePacks, type AssignablePacks } from "./edge/assignable-packs.ts";
 import { obtainPack } from "./edge/obtain-pack.ts";
-import { createPackStore } from "./edge/pack-store.ts";
+import { createPackStore, type PackStore } from "./edge/pack-store.ts";
 import { addPinRoutes } from "./edge/pin-routes.ts";
 import { openCatalog } from "./open-catalog.ts";
 
+export { migrations } from "./migrations.ts";
 export { Catalog, type CatalogEntry } from "./core/catalog.ts";
 export {
   buildDefinitions,
@@ -20,6 +21,7 @@ export {
   findOfferedTool,
   findVisibleTool,
   hashTools,
+  listVisiblePacks,
   listVisibleTools,
 } from "./core/visible-tools.ts";
 export { watchPolicy } from "./edge/watch-policy.ts";
@@ -29,7 +31,7 @@ export type { AssignablePacks } from "./edge/assignable-packs.ts";
 export function installCatalog(
   hub: Hub,
   uses: { registry: RegistryFollower; readPolicy: () => TrustPolicy },
-): { catalog: Catalog; packs: AssignablePacks } {
+): { catalog: Catalog; packs: AssignablePacks; readReadme: PackStore["readReadme"] } {
   const { config, directory, now, sql } = hub;
   const catalog = openCatalog(directory);
   const store = createPackStore(sql, directory);
@@ -53,5 +55,5 @@ export function installCatalog(
       ),
   );
   addPinRoutes(hub, catalog, store, packs);
-  return { catalog, packs };
+  return { catalog, packs, readReadme: (digest) => store.readReadme(digest) };
 }

@@ -5,6 +5,7 @@ import type { Catalog } from "../catalog/index.ts";
 import type { Hub } from "../hub.ts";
 import { createKeptPages } from "./edge/kept-pages.ts";
 import { type McpEndpoint, addMcpEndpoint } from "./edge/mcp-endpoint.ts";
+import type { ResourcePorts } from "./edge/pack-resources.ts";
 import { openPackUses } from "./edge/pack-uses.ts";
 
 export { migrations } from "./migrations.ts";
@@ -19,7 +20,12 @@ const MAX_LISTED = 40;
 /** Installs `/mcp`, which offers the catalog as tools. */
 export async function installMcp(
   hub: Hub,
-  uses: { calls: CallPorts; catalog: Catalog; auditStore: AuditStore },
+  uses: {
+    calls: CallPorts;
+    catalog: Catalog;
+    auditStore: AuditStore;
+    readReadme: ResourcePorts["readReadme"];
+  },
 ): Promise<McpEndpoint> {
   const keptPages = createKeptPages(hub.sql, hub.now);
   const packUses = await openPackUses(hub.sql, hub.now);
@@ -27,7 +33,12 @@ export async function installMcp(
     hub.app,
     {
       ...uses.calls,
-      ...{ directory: hub.directory, links: hub.links, auditStore: uses.auditStore },
+      ...{
+        directory: hub.directory,
+        links: hub.links,
+        auditStore: uses.auditStore,
+        readReadme: uses.readReadme,
+      },
       ...{ keptPages, packUses },
       maxListed: () => hub.config.maxListedTools ?? MAX_LISTED,
     },

@@ -17,6 +17,7 @@ import { demandTrusted } from "../pack/demand-trusted.ts";
 
 export const RECORD_FILE = "verified.json";
 const MAX_RECORD_BYTES = 16 * 1024;
+const [, README] = ARCHIVE_LAYOUT;
 
 /** Returns the folder of an admitted archive, named by the digest's hex. */
 export function admittedFolder(storeDir: string, digest: Digest): string {
@@ -64,6 +65,17 @@ export async function readSound(storeDir: string, digest: Digest): Promise<Admit
   const [, , code, packJson] = files;
   if (code === undefined || packJson === undefined) throw changed(folder, "fewer files");
   return { ...record, codeSha256: digestOf(code.bytes), manifest: parseManifest(packJson.bytes) };
+}
+
+/**
+ * Reads what the publisher says of a stored pack. Bytes that are not UTF-8 are replaced.
+ *
+ * @throws SondeError DIGEST_MISMATCH when there is no such file, or a larger one
+ */
+export async function readReadme(storeDir: string, digest: Digest): Promise<string> {
+  const { path, maxBytes } = README;
+  const bytes = await readStored(admittedFolder(storeDir, digest), path, maxBytes);
+  return bytes.toString("utf8");
 }
 
 async function checkNames(folder: string, digest: Digest): Promise<void> {

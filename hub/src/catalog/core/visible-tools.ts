@@ -1,4 +1,5 @@
 import { createHash } from "node:crypto";
+import type { Digest } from "@sonde/schemas/names";
 import type { Tagged } from "@sonde/schemas/tags";
 import { authorize, type Principal } from "../../identity/index.ts";
 import type { Catalog, CatalogEntry } from "./catalog.ts";
@@ -9,6 +10,22 @@ export function listVisibleTools(
   principal: Principal,
 ): CatalogEntry[] {
   return [...catalog.entries().values()].filter((entry) => isVisible(entry, principal));
+}
+
+/** Returns the archives of which a principal may call a tool. */
+export function listVisiblePacks(
+  catalog: Pick<Catalog, "entries">,
+  principal: Principal,
+): ReadonlySet<Digest> {
+  const visible = new Set<Digest>();
+  for (const { probe, capability, agents } of catalog.entries().values()) {
+    for (const { agent, digest } of agents.values()) {
+      if (visible.has(digest)) continue;
+      const right = { kind: "probe.call" as const, agent, probe, capability };
+      if (authorize(principal, right).allowed) visible.add(digest);
+    }
+  }
+  return visible;
 }
 
 /**

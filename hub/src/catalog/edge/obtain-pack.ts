@@ -3,7 +3,7 @@ import { type PackName, Version } from "@sonde/schemas/names";
 import { buildValueChecker } from "@sonde/schemas/parse";
 import { RELEASE } from "@sonde/schemas/release";
 import { type AdmittedPack, type TrustPolicy } from "@sonde/schemas/trust";
-import { admitPack } from "@sonde/trust/admit";
+import { admitPack, readReadme } from "@sonde/trust/admit";
 import type { HubPack } from "../../directory/index.ts";
 import type { RegistryFollower } from "../../registry-log/index.ts";
 import type { PackStore } from "./pack-store.ts";
@@ -40,7 +40,8 @@ export async function obtainPack(
     (await admitPublished(options, name, wanted, agentVersion));
   const { digest, version, signer, manifest } = admitted;
   const pack = { digest, name, version, signer, manifest };
-  await options.store.savePack(pack, options.now());
+  const readme = await readReadme(options.storeDir, digest);
+  await options.store.savePack(pack, readme, options.now());
   return pack;
 }
 

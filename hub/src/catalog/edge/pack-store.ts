@@ -6,17 +6,34 @@ import type { Directory, HubPack } from "../../directory/index.ts";
 
 export type NewPin = { probe: string; definitionSha256: Digest; packDigest: Digest };
 
+/** A model reads no more of it at once. */
+const MAX_README_CHARACTERS = 38_000;
+
+/** PostgreSQL's text has no NUL. */
+function cutReadme(readme: string): string {
+  const text = readme.replaceAll("\0", "\ufffd");
+  if (text.length <= MAX_README_CHARACTERS) return text;
+  return `${text.slice(0, MAX_README_CHARACTERS).toWellFormed()}\n(The rest of ${text.length} characters was left out.)`;
+}
+
 /** Stores verified archives and the pins of their tools. Each method is one transaction. */
 export function createPackStore(sql: Sql, directory: Pick<Directory, "change">) {
   return {
-    async savePack(pack: HubPack, at: Date): Promise<void> {
+    /** @param readme Markdown of the publisher */
+    async savePack(pack: HubPack, readme: string, at: Date): Promise<void> {
       await directory.change([{ kind: "pack", id: pack.digest }], async (tx) => {
-        await tx`insert into packs (digest, name, version, signer, manifest, verified_at)
+        await tx`insert into packs (digest, name, version, signer, manifest, readme, verified_at)
           values (${pack.digest}, ${pack.name}, ${pack.version}, ${tx.json(pack.signer)},
-            ${tx.json(pack.manifest)}, ${at})
+            ${tx.json(pack.manifest)}, ${cutReadme(readme)}, ${at})
           on conflict (digest) do update
-            set signer = excluded.signer, verified_at = excluded.verified_at`;
+            set signer = excluded.signer, readme = excluded.readme, verified_at = excluded.verified_at`;
       });
+    },
+    /** Returns null when the archive was saved by a release that kept no README. */
+    async readReadme(digest: Digest): Promise<string | null> {
+      const [row] = await sql<{ readme: string | null }[]>`
+        select readme from packs where digest = ${digest}`;
+      return row?.readme ?? null;
     },
     /** Inserts pins. With `replace` false an existing pin stays. */
     async pinTools(pins: NewPin[], by: string, at: Date, replace: boolean): Promise<void> {

@@ -50,7 +50,8 @@ function renderData(result: ToolResult, mark: string): string[] {
   return fence(writeCompact(result.data ?? {}), mark, `${whose}${noteOn([result])}`);
 }
 
-function fence(lines: readonly string[], mark: string, about: string): string[] {
+/** Marks lines as data. */
+export function fence(lines: readonly string[], mark: string, about: string): string[] {
   return lines.length === 0 ? [] : [`<<<data ${mark}${about}`, ...lines, `data ${mark}>>>`];
 }
 

@@ -162,6 +162,41 @@ test("prompts are listed and written; one that there is not is refused with thos
   });
 });
 
+const README = "sonde://packs/acme/hello/1.0.0/README.md";
+
+test("the README of a pack is read as data of its publisher, on record", async () => {
+  const { result } = await rpc("resources/list", {});
+  const resources = result?.["resources"] as { uri: string; mimeType: string }[];
+  expect(resources).toEqual([expect.objectContaining({ uri: README, mimeType: "text/markdown" })]);
+  const read = (await rpc("resources/read", { uri: README })).result?.["contents"];
+  const [content] = read as [{ uri: string; text: string }];
+  expect(content.uri).toBe(README);
+  expect(content.text).toMatch(
+    /^<<<data (\w{8}) of the publisher of acme\/hello 1\.0\.0\n# Hello\n\ndata \1>>>$/,
+  );
+  expect((await rpc("resources/templates/list", {})).result).toEqual({ resourceTemplates: [] });
+  const { answer } = await hub.ask("GET", "/audit?afterSeq=0&limit=1000");
+  const details = (answer["entries"] as { record: { event: string; detail: object } }[]).flatMap(
+    ({ record }) => (record.event === "log.read" ? [record.detail] : []),
+  );
+  expect(details).toContainEqual({ resources: 1 });
+  expect(details).toContainEqual({ resource: README });
+});
+
+test("a key without a tool of a pack finds nothing of it", async () => {
+  const { key } = await hub.addKey({ role: "client", agents: ["web-9"], probes: "*" });
+  expect((await rpc("resources/list", {}, key)).result).toMatchObject({ resources: [] });
+  for (const [uri, of] of [
+    [README, key],
+    ["sonde://packs/acme/hello/1.0.0/runbook.json", hub.operatorKey],
+    ["file:///etc/passwd", hub.operatorKey],
+  ] as const) {
+    expect(await rpc("resources/read", { uri }, of)).toMatchObject({
+      error: { code: -32_602, message: expect.stringContaining(uri) as string },
+    });
+  }
+});
+
 const VERSION = "2026-07-28";
 const ENVELOPE = {
   "io.modelcontextprotocol/protocolVersion": VERSION,

@@ -9,8 +9,7 @@ import { createSeats } from "../core/seats.ts";
 import { METHODS, PREFLIGHT, crossOriginHeaders } from "./cross-origin.ts";
 import { readMessage, takes } from "./read-message.ts";
 import { type ClientServer, forgetProgress, serveClient } from "./serve-client.ts";
-import type { ToolPorts } from "./call-tool.ts";
-import { createToolServer, hashToolList } from "./tool-server.ts";
+import { createToolServer, hashToolList, type ServerPorts } from "./tool-server.ts";
 
 const MAX_STREAMS_PER_KEY = 32;
 /** How many principals without a connected client keep their seat. */
@@ -48,7 +47,7 @@ export type McpEndpoint = {
  * Adds `/mcp` for the stateless revision of 2026-07-28 and the 2025 revisions with a handshake. The
  * listener has authenticated each request already.
  */
-export function addMcpEndpoint(app: HttpServer, ports: ToolPorts, version: string): McpEndpoint {
+export function addMcpEndpoint(app: HttpServer, ports: ServerPorts, version: string): McpEndpoint {
   const seats = createSeats<Seat>({
     maxIdle: MAX_IDLE_SEATS,
     build: buildSeat,

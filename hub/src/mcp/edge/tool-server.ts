@@ -14,10 +14,14 @@ import { INSTRUCTIONS } from "../core/instructions.ts";
 import { PROMPT_DEFINITIONS, writePrompt } from "../core/prompts.ts";
 import { answerCall, splitArguments, type ToolPorts, toolsFor } from "./call-tool.ts";
 import { tellProgress } from "./progress.ts";
+import { listResources, readResource, type ResourcePorts } from "./pack-resources.ts";
 import { FIXED_TOOLS, listOwnTools, recordRead, runFixedTool } from "./fixed-tools.ts";
 
 /** Shared: each server would compile a validator of its own otherwise. */
 const jsonSchemaValidator = new AjvJsonSchemaValidator();
+
+/** What the server of a client needs. */
+export type ServerPorts = ToolPorts & ResourcePorts;
 
 type ListPorts = Pick<ToolPorts, "catalog" | "packUses" | "maxListed"> & {
   directory: Pick<ToolPorts["directory"], "agents">;
@@ -46,14 +50,22 @@ export function hashToolList(ports: ListPorts, principal: Principal): string {
 }
 
 /** Creates the MCP server of one request of one principal. It keeps no state between requests. */
-export function createToolServer(ports: ToolPorts, principal: Principal, version: string): Server {
+export function createToolServer(
+  ports: ServerPorts,
+  principal: Principal,
+  version: string,
+): Server {
   const server = new Server(
     { name: "sonde", title: "Sonde", version },
     {
-      capabilities: { tools: { listChanged: true }, prompts: {} },
+      capabilities: { tools: { listChanged: true }, prompts: {}, resources: {} },
       instructions: INSTRUCTIONS,
       jsonSchemaValidator,
-      cacheHints: { "tools/list": { ttlMs: 0, cacheScope: "private" } },
+      cacheHints: {
+        "tools/list": { ttlMs: 0, cacheScope: "private" },
+        "resources/list": { ttlMs: 0, cacheScope: "private" },
+        "resources/read": { ttlMs: 0, cacheScope: "private" },
+      },
     },
   );
   server.setRequestHandler("tools/list", async () => {
@@ -86,5 +98,10 @@ export function createToolServer(ports: ToolPorts, principal: Principal, version
     }
     return { messages: [{ role: "user", content: { type: "text", text: written.text } }] };
   });
+  server.setRequestHandler("resources/list", () => listResources(ports, principal));
+  server.setRequestHandler("resources/templates/list", () => ({ resourceTemplates: [] }));
+  server.setRequestHandler("resources/read", ({ params }) =>
+    readResource(ports, principal, params.uri),
+  );
   return server;
 }
