@@ -17,9 +17,11 @@ const NOTHING: AlsoReadOnly = new Set();
  * does not count.
  */
 export function classifySource(source: Source, alsoReadOnly = NOTHING): Capability {
+  const level = rulesOf(source).level(source);
+  if (level === "observe" || alsoReadOnly.size === 0) return level;
   const needs = listNeeds(source);
   const isListed = needs.length > 0 && needs.every((need) => alsoReadOnly.has(need));
-  return isListed ? "observe" : rulesOf(source).level(source);
+  return isListed ? "observe" : level;
 }
 
 /** Says why a source needs more than `observe`, and what would not; null when it does not. */
@@ -50,6 +52,8 @@ export function effectiveCapability(
       const needed = read === undefined ? "manage" : classifySource(read, listed);
       return higherCapability(level, needed);
     }, "observe");
-  const isRaised = isHigherCapability(declared.capability, levelWith(NOTHING));
-  return higherCapability(isRaised ? declared.capability : "observe", levelWith(alsoReadOnly));
+  const everywhere = levelWith(NOTHING);
+  const isRaised = isHigherCapability(declared.capability, everywhere);
+  const here = alsoReadOnly.size === 0 ? everywhere : levelWith(alsoReadOnly);
+  return higherCapability(isRaised ? declared.capability : "observe", here);
 }
