@@ -23,6 +23,7 @@ const packages = [
   "test/services",
   "test/wire",
   "test/hosts",
+  "test/incidents",
 ];
 // What a test waits for comes soon, or late on a busy machine: the wait ends when it is there.
 const patience = {

@@ -105,7 +105,7 @@ function planSteps() {
     return checks(files).filter(([name]) => concerns(name, files).length > 0);
   }
   if (words.twoHubs) return [tests("test/end-to-end/", "test/attacks/")];
-  if (words.hosts) return [tests("test/hosts/")];
+  if (words.hosts) return [tests("test/hosts/", "test/incidents/")];
   if (words.static) return checks();
   return [...checks(), tests(), ...(words.mutants ? [mutants("--changed")] : [])];
 }

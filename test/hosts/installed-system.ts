@@ -45,31 +45,37 @@ export async function untilAnswers(host: Host, url: string): Promise<void> {
     .toBe(0);
 }
 
-/** Lets a new publisher publish `sonde/system`, and has the hub trust it. */
-async function publishSystemPack(host: Host): Promise<void> {
+/** Lets a new publisher publish official packs, and has the hub trust it. */
+async function publishPacks(host: Host, packs: readonly string[]): Promise<void> {
   const { privateKey, publicKeyPem } = await createPublisherKey();
-  const { archive, manifest } = await buildPack(join(workspace, "packs/system"));
-  const folder = mkdtempSync("/tmp/sonde-publish-");
-  const files = { "key.pub": publicKeyPem, archive, bundle: signArchive(archive, privateKey) };
-  for (const [name, content] of Object.entries(files)) {
-    writeFileSync(join(folder, name), content);
-    host.copyIn(join(folder, name), `/root/publish/${name}`);
-  }
-  rmSync(folder, { recursive: true });
+  copyText(host, "/root/publish/key.pub", publicKeyPem);
   const name = ["sonde", "--key", "/root/publish/key.pub"];
   const words = ["sonde", "registry", "publisher", "add", ...name, "--reserved", "--json"];
   const { token } = JSON.parse(await host.mustExec(words)) as { token: string };
   await host.mustExec(["sonde", "trust", "add", ...name]);
-  await host.mustExec([
-    ...["curl", "-sSf", "-X", "PUT", "-H", `authorization: Bearer ${token}`],
-    ...["-F", "bundle=@/root/publish/bundle;type=application/json"],
-    ...["-F", "archive=@/root/publish/archive;type=application/gzip"],
-    `${REGISTRY}/api/v1/packs/${manifest.name}/${manifest.version}`,
-  ]);
+  for (const pack of packs) {
+    const { archive, manifest } = await buildPack(join(workspace, "packs", pack));
+    const folder = `/root/publish/${pack}`;
+    copyText(host, `${folder}/bundle`, signArchive(archive, privateKey));
+    copyText(host, `${folder}/archive`, archive);
+    await host.mustExec([
+      ...["curl", "-sSf", "-X", "PUT", "-H", `authorization: Bearer ${token}`],
+      ...["-F", `bundle=@${folder}/bundle;type=application/json`],
+      ...["-F", `archive=@${folder}/archive;type=application/gzip`],
+      `${REGISTRY}/api/v1/packs/${manifest.name}/${manifest.version}`,
+    ]);
+  }
 }
 
-/** Enrols the host's own agent, has it fetch `sonde/system`, and approves that. */
-async function enrolWithSystemPack(host: Host): Promise<void> {
+function copyText(host: Host, path: string, content: string | Uint8Array): void {
+  const folder = mkdtempSync("/tmp/sonde-publish-");
+  writeFileSync(join(folder, "file"), content);
+  host.copyIn(join(folder, "file"), path);
+  rmSync(folder, { recursive: true });
+}
+
+/** Enrols the host's own agent, has it fetch the packs, and approves them. */
+async function enrolWithPacks(host: Host, packs: readonly string[]): Promise<void> {
   const invited = await host.mustExec(["sonde", "agents", "invite", host.name, "--json"]);
   const { token, hub } = JSON.parse(invited) as { token: string; hub: string };
   const trust = ["--trust", "/etc/sonde-hub/trust.json", "--yes"];
@@ -77,11 +83,18 @@ async function enrolWithSystemPack(host: Host): Promise<void> {
   await expect
     .poll(async () => await host.mustExec(["sonde", "agents"]), { timeout: STATE_MS })
     .toMatch(/ connected,/);
-  await host.mustExec(["sonde", "hub", "install", "sonde/system"]);
+  for (const pack of packs) {
+    await host.mustExec(["sonde", "hub", "install", `sonde/${pack}`]);
+    await untilPack(host, pack, "pending");
+    await host.mustExec(["sonde-agent", "approve", `sonde/${pack}`, "--yes"]);
+    await untilPack(host, pack, "active");
+  }
+}
+
+async function untilPack(host: Host, pack: string, state: string): Promise<void> {
   await expect
     .poll(async () => await host.mustExec(["sonde-agent", "packs"]), { timeout: STATE_MS })
-    .toContain("pending");
-  await host.mustExec(["sonde-agent", "approve", "sonde/system", "--yes"]);
+    .toMatch(new RegExp(`sonde/${pack} .*${state}`));
 }
 
 /** Makes a key for a client. */
@@ -90,33 +103,36 @@ async function createClientKey(host: Host): Promise<string> {
   return (JSON.parse(made) as { key: string }).key;
 }
 
-/** Asks a tool over MCP, and returns `ok`, or the answer when it is another. */
-export async function askMemory(host: Host, key: string): Promise<string> {
-  const body = {
-    jsonrpc: "2.0",
-    id: 1,
-    method: "tools/call",
-    params: { name: "system_memory_usage", arguments: { agent: host.name } },
-  };
+/** Asks a tool over MCP, and returns the answer as it came. */
+export async function askTool(host: Host, key: string, name: string): Promise<string> {
+  const params = { name, arguments: { agent: host.name } };
+  const body = { jsonrpc: "2.0", id: 1, method: "tools/call", params };
   const { out } = await host.exec([
     ...["curl", "-s", `${HUB}/mcp`, "-H", `authorization: Bearer ${key}`],
     ...["-H", "content-type: application/json"],
     ...["-H", "accept: application/json, text/event-stream"],
     ...["-d", JSON.stringify(body)],
   ]);
+  return out;
+}
+
+/** Asks for the host's memory, and returns `ok`, or the answer when it is another. */
+export async function askMemory(host: Host, key: string): Promise<string> {
+  const out = await askTool(host, key, "system_memory_usage");
   return out.includes('"status":"ok"') ? "ok" : out;
 }
 
 /**
- * Has the installed hub, registry and agent of a host serve: publishes the system pack, enrols the
+ * Has the installed hub, registry and agent of a host serve: publishes official packs, enrols the
  * agent, and asks it.
  *
+ * @param packs the system pack among them
  * @returns a client's key, with which the agent answers
  */
-export async function startServing(host: Host): Promise<string> {
+export async function startServing(host: Host, packs = ["system"]): Promise<string> {
   await untilAnswers(host, HUB);
-  await publishSystemPack(host);
-  await enrolWithSystemPack(host);
+  await publishPacks(host, packs);
+  await enrolWithPacks(host, packs);
   const key = await createClientKey(host);
   await expect.poll(() => askMemory(host, key), { timeout: STATE_MS }).toBe("ok");
   return key;

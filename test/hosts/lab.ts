@@ -100,7 +100,8 @@ async function removeLeft(): Promise<void> {
       .split("\n")
       .map((line) => line.split(" ")[1] ?? "")
       .filter((path) => path.startsWith(`${folder}/`));
-    for (const path of mounts) await run("umount", ["--lazy", path]);
+    // The last one first: one that is taken away lazily takes those beneath it along.
+    for (const path of mounts.toReversed()) await run("umount", ["--lazy", path]);
     const known = network === "" ? "" : (await run("ip", ["netns", "list"])).stdout;
     if (known.includes(network))
       await run("ip", ["netns", "delete", network]).catch(() => undefined);

@@ -34,6 +34,11 @@ const unitOf = (change: object) => ({
     ],
   },
 });
+const loadedOf = (loadState: string) => ({
+  units: {
+    units: [{ name: "web.service", loadState, activeState: "active", subState: "running" }],
+  },
+});
 const failedOf = (result: string) => ({
   failed: { units: [{ name: "web.service", result, end: null, failedAt: null }] },
 });
@@ -41,6 +46,7 @@ const HEALTHY: Record<string, Fields> = {
   failed: { failedCount: 0, units: [], incomplete: false },
   restarts: { serviceCount: 40, ...serviceOf({}).restarts, incomplete: false },
   timers: { timerCount: 1, ...timerOf({}).timers, incomplete: false },
+  units: { unitCount: 1, ...loadedOf("loaded").units, incomplete: false },
   usage: { unitCount: 1, unreadableCount: 0, ...unitOf({}).usage, incomplete: false },
 };
 
@@ -50,6 +56,7 @@ const CASES: [finding: string, severity: string, Record<string, Fields>][] = [
   ["A service ends and is started", "critical", serviceOf({ restartsMeanwhile: 1 })],
   ["A service has ended and waits", "warning", serviceOf({ subState: "auto-restart" })],
   ["A unit has failed.", "warning", failedOf("exit-code")],
+  ["The file of a unit cannot be loaded", "warning", loadedOf("bad-setting")],
   ["What a timer starts has failed", "warning", timerOf({ lastResult: "timeout" })],
   ["A timer is late", "info", timerOf({ isLate: true })],
   ["A service was restarted several", "info", serviceOf({ restartCount: 3 })],
@@ -61,12 +68,14 @@ const CASES: [finding: string, severity: string, Record<string, Fields>][] = [
   ["There are more failed units", "unseen", { failed: { incomplete: true } }],
   ["There are more services", "unseen", { restarts: { incomplete: true } }],
   ["There are more timers", "unseen", { timers: { incomplete: true } }],
+  ["The list of units was longer", "unseen", { units: { incomplete: true } }],
   ["There are more units than", "unseen", { usage: { incomplete: true } }],
 ];
 const FINE: [what: string, Record<string, Fields>][] = [
   ["page cache up to the limit", unitOf({ memoryUsedPercent: 100 })],
   ["a unit without a limit", unitOf({ memoryUsedPercent: null, memoryLimitBytes: null })],
   ["a kernel that does not count", unitOf({ oomKillCount: null, memoryStalledPercent: null })],
+  ["a unit that is named by another one only", loadedOf("not-found")],
   ["a timer that never ran", timerOf({ lastResult: null })],
 ];
 

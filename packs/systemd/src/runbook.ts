@@ -9,7 +9,7 @@ const failed = ["name", "result", "end", "failedAt", "restartCount"];
 const restarted = ["name", "restartsMeanwhile", "restartCount", "result", "end", "stateSince"];
 const used = ["name", "memoryBytes", "memoryLimitBytes", "memoryStalledPercent", "oomKillCount"];
 
-const units: Rule<"failed" | "restarts" | "timers">[] = [
+const units: Rule<"failed" | "restarts" | "timers" | "units">[] = [
   {
     finding: "A service has failed because memory ran out.",
     ...{ severity: "critical", of: "failed", each: "units", show: failed },
@@ -41,6 +41,14 @@ const units: Rule<"failed" | "restarts" | "timers">[] = [
     finding: "A unit has failed.",
     ...{ severity: "warning", of: "failed", each: "units", when: [], show: failed },
     next: ["systemd_unit_status", "journal_query"],
+  },
+  {
+    // It runs as it was started, until somebody restarts it.
+    finding: "The file of a unit cannot be loaded: systemd cannot start it again.",
+    ...{ severity: "warning", of: "units", each: "units" },
+    when: [{ value: "loadState", oneOf: ["bad-setting", "error"] }],
+    show: ["name", "loadState", "activeState", "subState"],
+    next: ["systemd_unit_status", "system_packages_changed"],
   },
   {
     finding: "What a timer starts has failed at its last run.",
@@ -82,7 +90,7 @@ const resources: Rule<"usage">[] = [
   },
 ];
 
-const unseen: Rule<"failed" | "restarts" | "timers" | "usage">[] = [
+const unseen: Rule<"failed" | "restarts" | "timers" | "usage" | "units">[] = [
   {
     finding: "There are more failed units than the read allows.",
     ...{ severity: "unseen", of: "failed", when: [{ value: "incomplete", is: true }] },
@@ -99,6 +107,11 @@ const unseen: Rule<"failed" | "restarts" | "timers" | "usage">[] = [
     show: ["timerCount"],
   },
   {
+    finding: "The list of units was longer than the read allows.",
+    ...{ severity: "unseen", of: "units", when: [{ value: "incomplete", is: true }] },
+    show: ["unitCount"],
+  },
+  {
     finding: "There are more units than the read allows, or some could not be read.",
     ...{ severity: "unseen", of: "usage", when: [{ value: "incomplete", is: true }] },
     show: ["unitCount", "unreadableCount"],
@@ -107,11 +120,12 @@ const unseen: Rule<"failed" | "restarts" | "timers" | "usage">[] = [
 
 export const systemdRunbook = runbook({
   description:
-    "Units that failed, services that restart or were given up, timers whose last run failed, and units without memory.",
+    "Units that failed or cannot be loaded, services that restart or were given up, timers whose last run failed, and units without memory.",
   probes: {
     failed: { probe: "units.failed", params: { limit: 500 } },
     restarts: { probe: "unit.restarts", params: { limit: 500 } },
     timers: { probe: "timers", params: { limit: 500 } },
+    units: { probe: "units", params: { limit: 500 } },
     usage: { probe: "cgroup.usage", params: { limit: 500 } },
   },
   rules: [...units, ...resources, ...unseen],

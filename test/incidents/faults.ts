@@ -1,0 +1,250 @@
+/** A fault that is really set up on a host, and what an AI has to be told of it. */
+export type Fault = {
+  name: string;
+  /** Shell commands as root. Where it says `wait`, a fault is there when its look succeeds. */
+  setUp: string;
+  /** A shell command that succeeds once the fault shows; absent when `setUp` leaves it showing. */
+  shows?: string;
+  /** Shell commands that take the fault away again. */
+  end: string;
+  /** The tool whose answer shows the cause, and words of the finding and of its evidence. */
+  found: { tool: string; finding: RegExp; evidence: RegExp };
+};
+
+const NODE = "/usr/lib/sonde-agent/node";
+
+/** Starts a unit that systemd itself made of these words. */
+const service = (name: string, text: string) =>
+  `printf '%b' '${text.replaceAll("\n", "\\n")}' >/etc/systemd/system/${name}; systemctl daemon-reload; systemctl start --no-block ${name}`;
+/** The unit, its files and its failure are gone. */
+const remove = (...names: string[]) =>
+  names
+    .map(
+      (name) =>
+        `systemctl stop ${name} || true; rm -f /etc/systemd/system/${name}; systemctl daemon-reload; systemctl reset-failed ${name} 2>/dev/null || true`,
+    )
+    .join("; ");
+const isState = (name: string, state: string) =>
+  `systemctl show --property=ActiveState --value ${name} | grep -qx ${state}`;
+const property = (name: string, what: string, value: string) =>
+  `systemctl show --property=${what} --value ${name} | grep -qx '${value}'`;
+/** A program of Node that runs until the fault ends. */
+const program = (name: string, code: string) =>
+  `printf '%s' '${code}' >/root/${name}.js; systemd-run --quiet --unit=${name} ${NODE} /root/${name}.js`;
+const endProgram = (...names: string[]) =>
+  names
+    .map(
+      (name) =>
+        `systemctl kill --signal=KILL ${name} || true; systemctl reset-failed ${name} 2>/dev/null || true`,
+    )
+    .join("; ");
+
+const failedUnit = (name: string, more = "") => ({
+  tool: "systemd_units_failed",
+  finding: /^A unit has failed/,
+  evidence: new RegExp(`"${name}".*${more}`),
+});
+
+export const FAULTS: readonly Fault[] = [
+  {
+    name: "a filesystem is full, by a file that was deleted and is still open",
+    setUp: `mkdir -p /srv/data; mount -t tmpfs -o size=20M tmpfs /srv/data
+      systemd-run --quiet --unit=holder sh -c 'exec 3>/srv/data/held; rm /srv/data/held; head -c 20M /dev/zero >&3; sleep infinity'`,
+    shows: "df -P /srv/data | grep -q 100%",
+    end: "systemctl kill --signal=KILL holder; umount --lazy /srv/data",
+    found: {
+      tool: "system_disk_usage",
+      finding: /^A filesystem is full/,
+      evidence: /"\/srv\/data"/,
+    },
+  },
+  {
+    name: "a filesystem has space and no inodes",
+    setUp: `mkdir -p /srv/many; mount -t tmpfs -o size=20M,nr_inodes=100 tmpfs /srv/many
+      i=0; while touch /srv/many/$i 2>/dev/null; do i=$((i + 1)); done`,
+    end: "umount --lazy /srv/many",
+    found: { tool: "system_disk_usage", finding: /no inodes left/, evidence: /"\/srv\/many"/ },
+  },
+  {
+    name: "a service ends and is started again and again",
+    setUp: service(
+      "shop.service",
+      '[Unit]\nStartLimitIntervalSec=0\n[Service]\nExecStart=/bin/sh -c "exit 7"\nRestart=always\nRestartSec=200ms\n',
+    ),
+    shows: "test $(systemctl show --property=NRestarts --value shop.service) -gt 2",
+    end: remove("shop.service"),
+    found: {
+      tool: "systemd_unit_restarts",
+      finding: /started again and again/,
+      evidence: /"shop.service"/,
+    },
+  },
+  {
+    name: "systemd gave up on a service",
+    setUp: service(
+      "pay.service",
+      "[Unit]\nStartLimitIntervalSec=100\nStartLimitBurst=3\n[Service]\nExecStart=/bin/false\nRestart=always\nRestartSec=0\n",
+    ),
+    shows: isState("pay.service", "failed"),
+    end: remove("pay.service"),
+    found: { tool: "systemd_unit_restarts", finding: /gave up/, evidence: /"pay.service"/ },
+  },
+  {
+    name: "a service ends with an error",
+    setUp: service("mail.service", '[Service]\nExecStart=/bin/sh -c "exit 3"\n'),
+    shows: isState("mail.service", "failed"),
+    end: remove("mail.service"),
+    found: failedUnit("mail.service", "exit code 3"),
+  },
+  {
+    name: "a service crashes",
+    setUp: service(
+      "crash.service",
+      '[Service]\nLimitCORE=0\nExecStart=/bin/sh -c "kill -SEGV $$$$"\n',
+    ),
+    shows: isState("crash.service", "failed"),
+    end: remove("crash.service"),
+    found: failedUnit("crash.service", "signal 11"),
+  },
+  {
+    name: "the program of a service is gone",
+    setUp: service("gone.service", "[Service]\nExecStart=/opt/gone/bin/gone\n"),
+    shows: isState("gone.service", "failed"),
+    end: remove("gone.service"),
+    found: failedUnit("gone.service", "exit code 203"),
+  },
+  {
+    name: "a package brought a unit's file that systemd does not accept",
+    setUp: `${service("late.service", "[Service]\nExecStart=/bin/sleep infinity\n")}
+      sed -i s/ExecStart/ExecStrat/ /etc/systemd/system/late.service; systemctl daemon-reload`,
+    shows: property("late.service", "LoadState", "bad-setting"),
+    end: remove("late.service"),
+    found: { tool: "systemd_units", finding: /cannot be loaded/, evidence: /"late.service"/ },
+  },
+  {
+    name: "a service does not get ready in time",
+    setUp: service(
+      "slow.service",
+      "[Service]\nType=notify\nTimeoutStartSec=1\nExecStart=/bin/sleep 60\n",
+    ),
+    shows: property("slow.service", "Result", "timeout"),
+    end: remove("slow.service"),
+    found: failedUnit("slow.service", "timeout"),
+  },
+  {
+    name: "a service hangs and its watchdog ends it",
+    setUp: service(
+      "hung.service",
+      "[Service]\nWatchdogSec=1\nLimitCORE=0\nExecStart=/bin/sleep 60\n",
+    ),
+    shows: property("hung.service", "Result", "watchdog"),
+    end: remove("hung.service"),
+    found: failedUnit("hung.service", "watchdog"),
+  },
+  {
+    name: "what a timer starts has failed",
+    setUp: `${service("backup.service", '[Service]\nType=oneshot\nExecStart=/bin/sh -c "exit 4"\n')}
+      ${service("backup.timer", "[Timer]\nOnActiveSec=0\nOnUnitActiveSec=1h\nAccuracySec=1us\n")}`,
+    shows: isState("backup.service", "failed"),
+    end: remove("backup.timer", "backup.service"),
+    found: failedUnit("backup.service", "exit code 4"),
+  },
+  {
+    name: "a filesystem cannot be mounted",
+    setUp: service(
+      "srv-missing.mount",
+      "[Mount]\nWhat=/dev/missing\nWhere=/srv/missing\nType=ext4\n",
+    ),
+    shows: isState("srv-missing.mount", "failed"),
+    end: remove("srv-missing.mount"),
+    found: failedUnit("srv-missing.mount"),
+  },
+  {
+    name: "two services want one port",
+    setUp: `${program("first", 'require("net").createServer().listen(8081)')}
+      until ss -Hltn 2>/dev/null | grep -q :8081 || grep -q ":1F91 " /proc/net/tcp6; do sleep 0.1; done
+      ${service("second.service", `[Service]\nExecStart=${NODE} -e require(\\"net\\").createServer().listen(8081)\n`)}`,
+    shows: isState("second.service", "failed"),
+    end: `${remove("second.service")}; ${endProgram("first")}`,
+    found: failedUnit("second.service", "exit code 1"),
+  },
+  {
+    name: "a program accepts no connections",
+    setUp: `${program("deaf", 'require("net").createServer().listen({ port: 8082, backlog: 100 }, () => process.kill(process.pid, "SIGSTOP"))')}
+      until grep -q ":1F92 " /proc/net/tcp6; do sleep 0.1; done
+      ${program("callers", 'for (let i = 0; i < 80; i++) require("net").connect(8082)')}`,
+    shows: `test $(grep -c ":1F92 .* 01 " /proc/net/tcp6) -ge 60`,
+    end: endProgram("callers", "deaf"),
+    found: {
+      tool: "network_listeners",
+      finding: /wait for a program to accept/,
+      evidence: /"port":8082/,
+    },
+  },
+  {
+    name: "a program does not close its connections",
+    setUp: `${program("leaky", 'require("net").createServer({ allowHalfOpen: true }, (socket) => socket.resume()).listen(8083)')}
+      until grep -q ":1F93 " /proc/net/tcp6; do sleep 0.1; done
+      ${program("closers", 'for (let i = 0; i < 250; i++) require("net").connect(8083).on("connect", function () { this.end(); }); setInterval(() => {}, 1000)')}`,
+    shows: `test $(grep -c ":1F93 .* 08 " /proc/net/tcp6) -ge 240`,
+    end: endProgram("closers", "leaky"),
+    found: {
+      tool: "network_connections",
+      finding: /does not close connections/,
+      evidence: /"connectionCount":2\d\d/,
+    },
+  },
+  {
+    name: "a peer answers no attempt to connect",
+    setUp: `ip link add dark type veth peer name dark-peer; ip link set dark-peer up; ip link set dark arp off up; ip route add 198.51.100.0/24 dev dark
+      ${program("lost", 'for (let i = 1; i < 90; i++) require("net").connect(443, "198.51.100." + i).on("error", () => {})')}`,
+    shows: `test $(grep -c " 02 " /proc/net/tcp) -ge 80`,
+    end: `${endProgram("lost")}; ip link delete dark`,
+    found: {
+      tool: "network_connections",
+      finding: /get no answer/,
+      evidence: /"connectionCount":\d\d/,
+    },
+  },
+  {
+    name: "ended processes are not collected",
+    setUp: `systemd-run --quiet --unit=zombies perl -e 'for (1..1100) { fork or exit } sleep'`,
+    shows: `test $(ps -eo stat= 2>/dev/null | grep -c ^Z || grep -l "^State:.*Z" /proc/[0-9]*/status 2>/dev/null | wc -l) -ge 1050`,
+    end: endProgram("zombies"),
+    found: {
+      tool: "system_processes_stuck",
+      finding: /not collected by their parents/,
+      evidence: /"zombieCount":1\d\d\d/,
+    },
+  },
+  {
+    name: "a log grows and nothing rotates it",
+    setUp: "truncate --size=3G /var/log/shop.log",
+    end: "rm /var/log/shop.log",
+    found: {
+      tool: "logs_files",
+      finding: /^A log file has grown large/,
+      evidence: /"\/var\/log\/shop.log"/,
+    },
+  },
+  {
+    name: "a service reports the same error all the time",
+    setUp: `seq 600 | sed 's/.*/<3>cannot reach the database/' | systemd-cat -t checkout`,
+    end: "journalctl --rotate --vacuum-time=1s >/dev/null",
+    found: {
+      tool: "journal_errors",
+      finding: /^The same error is reported all the time/,
+      evidence: /cannot reach the database/,
+    },
+  },
+  {
+    name: "a program says that it cannot go on",
+    setUp: `echo '<2>no quorum, giving up' | systemd-cat -t cluster`,
+    end: "journalctl --rotate --vacuum-time=1s >/dev/null",
+    found: {
+      tool: "journal_errors",
+      finding: /cannot go on/,
+      evidence: /no quorum, giving up/,
+    },
+  },
+];

@@ -1,0 +1,113 @@
+import { RELEASE } from "@sonde/schemas/release";
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { until } from "../product/start-product.ts";
+import type { Host } from "../hosts/host.ts";
+import {
+  REGISTRY,
+  untilAnswers,
+  askTool,
+  installPackages,
+  startInstallable,
+  startServing,
+} from "../hosts/installed-system.ts";
+import type { Lab } from "../hosts/lab.ts";
+import { obtainPackages } from "../hosts/packages.ts";
+import { isCheckedInFull } from "../hosts/requirements.ts";
+import { FAULTS, type Fault } from "./faults.ts";
+
+// Faults that are really set up on a booted host with hub, registry and agent from their packages.
+// One call of `health_check` over MCP, with a client's key, must name the cause among its first three
+// findings.
+
+const isChecked = isCheckedInFull("incidents on a host");
+const NAMES = ["sonde-agent", "sonde-hub", "sonde-registry"];
+const PACKS = ["system", "systemd", "network", "journal", "logs"];
+const FIRST = 3;
+/** Load and stalls are those of the kernel, which the host shares with all that this machine does. */
+const OF_THE_MACHINE = new Set(["system_overview", "system_pressure"]);
+/** A word has some four characters. */
+const MAX_CHARACTERS = 4 * 12_000;
+const SHELL_MS = 60_000;
+
+type Finding = { severity: string; finding: string; tool: string; evidence: unknown[] };
+type Health = { findings: Finding[]; unseen: { why: string }[]; characters: number };
+
+let lab: Lab | undefined;
+let host: Host;
+let key: string;
+const table: string[] = [];
+
+beforeAll(async () => {
+  if (!isChecked) return;
+  ({ lab, host } = await startInstallable([obtainPackages(NAMES.join(","))]));
+}, 900_000);
+afterAll(async () => {
+  process.stdout.write(`${table.join("\n")}\n`);
+  await lab?.close();
+});
+
+async function checkHealth(): Promise<Health> {
+  const answer = await askTool(host, key, "health_check");
+  const { result } = JSON.parse(answer) as {
+    result: {
+      content: [{ text: string }];
+      structuredContent: { results: [{ data?: Omit<Health, "characters"> }] };
+    };
+  };
+  const [{ data }] = result.structuredContent.results;
+  if (data === undefined) throw new Error(answer);
+  return { ...data, characters: result.content[0].text.length };
+}
+
+const shell = async (script: string) =>
+  await host.mustExec(["sh", "-ec", script], { timeoutMs: SHELL_MS });
+
+async function setUp({ name, setUp: script, shows }: Fault): Promise<void> {
+  await shell(script);
+  if (shows === undefined) return;
+  await until(
+    `${name} to show`,
+    async () => (await host.exec(["sh", "-c", shows])).code === 0,
+    SHELL_MS,
+  );
+}
+
+test.runIf(isChecked)(
+  "an untouched host has no finding above info",
+  { timeout: 600_000 },
+  async () => {
+    await installPackages(host, NAMES, RELEASE);
+    await untilAnswers(host, REGISTRY);
+    await host.mustExec(["sonde", "trust", "follow"]);
+    await host.mustExec(["systemctl", "start", "sonde-hub"]);
+    key = await startServing(host, PACKS);
+    const { findings, unseen } = await checkHealth();
+    const above = findings.filter(({ severity }) => severity !== "info");
+    expect(above.filter(({ tool }) => !OF_THE_MACHINE.has(tool))).toEqual([]);
+    expect(unseen).toEqual([]);
+  },
+);
+
+test.runIf(isChecked).each(FAULTS.map((fault) => [fault.name, fault] as const))(
+  "%s",
+  async (name, fault) => {
+    await setUp(fault);
+    try {
+      const { findings, characters } = await checkHealth();
+      const { tool, finding, evidence } = fault.found;
+      const place = findings.findIndex(
+        (one) =>
+          one.tool === tool &&
+          finding.test(one.finding) &&
+          evidence.test(JSON.stringify(one.evidence)),
+      );
+      table.push(`| ${name} | ${place + 1} of ${findings.length} | ${characters} |`);
+      expect(place, JSON.stringify(findings.slice(0, 6))).toBeGreaterThanOrEqual(0);
+      expect(place).toBeLessThan(FIRST);
+      expect(characters).toBeLessThan(MAX_CHARACTERS);
+    } finally {
+      await shell(fault.end);
+    }
+  },
+  180_000,
+);
