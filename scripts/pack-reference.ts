@@ -5,7 +5,10 @@ import { join } from "node:path";
 import { buildTemplate } from "../cli/src/pack/pack-template.ts";
 import { describeForm, type Form } from "../foundation/sources/src/read-only-call.ts";
 import { READ_ONLY_COMMANDS } from "../foundation/sources/src/read-only-commands.ts";
-import { READ_ONLY_REQUESTS } from "../foundation/sources/src/read-only-requests.ts";
+import {
+  READ_ONLY_PAGES,
+  READ_ONLY_REQUESTS,
+} from "../foundation/sources/src/read-only-requests.ts";
 import { SECRET_PATHS } from "../foundation/sources/src/secret-paths.ts";
 import { hole, source } from "../pack-sdk/src/author/source.ts";
 import { t } from "../pack-sdk/src/author/t.ts";
@@ -79,11 +82,12 @@ export function renderPackReference(root: string): string {
     "",
     "## Read-only requests",
     "",
-    "A GET over a unix socket is `observe` when socket, path and the names in its query are in this table, and `manage` otherwise.",
+    "A GET is `observe` when its socket, path and the names in its query are in this table, and `manage` otherwise.",
     "",
     ...[...READ_ONLY_REQUESTS].flatMap(([socket, paths]) => [
       `- \`${socket}\`: ${[...paths].map(renderRequest).join(", ")}`,
     ]),
+    `- an endpoint: ${[...READ_ONLY_PAGES].map(renderRequest).join(", ")}`,
     "",
     "## Paths that a build warns of",
     "",

@@ -89,7 +89,7 @@ export function addAgentCommands(
     .option("--only <item>", "grant this item and no other; can be repeated", collect, [])
     .option(
       "--endpoint <host:port>",
-      "where the pack may connect to, if it asks for host <endpoint>; can be repeated",
+      "where the pack may connect to, if it asks for an <endpoint>; can be repeated",
       collect,
       [],
     )

@@ -24,7 +24,21 @@ test("endpoints are named once each, for a pack that asks for some", () => {
   expect(named(["b.example:1", "[2001:db8::1]:443", "192.0.2.1:80", "b.example:1"])).toBe(
     "192.0.2.1:80 [2001:db8::1]:443 b.example:1",
   );
-  expect(named(["a.example:443"], { ...shown, requires: nothing })).toBe("BAD_REQUEST");
+  for (const stray of ["a.example:443", "127.0.0.1:443"]) {
+    expect(named([stray], { ...shown, requires: nothing })).toBe("BAD_REQUEST");
+  }
+});
+
+// Attack 78.
+test("a pack that never leaves the host is given ports of loopback and no other", () => {
+  const local = { ...shown, requires: { ...nothing, sockets: ["<endpoint> GET /nginx_status"] } };
+  expect(named(["127.0.0.1:8080", "[::1]:8080"], local)).toBe("127.0.0.1:8080 [::1]:8080");
+  for (const away of ["192.0.2.1:80", "shop.example:80", "localhost:80", "0.0.0.0:80"]) {
+    expect(named([away], local), away).toBe("BAD_REQUEST");
+  }
+  expect(describePack({ ...local, endpoints: ["127.0.0.1:8080"] })).toContain(
+    "  may connect to\n    127.0.0.1:8080\n",
+  );
 });
 
 // Attack 78.

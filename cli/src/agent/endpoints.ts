@@ -1,10 +1,14 @@
 import type { PackExplanation } from "@sonde/schemas/agent";
 import { SondeError } from "@sonde/schemas/errors";
-import { parseEndpoint, whyUnreachable } from "@sonde/sources";
+import { isLoopback, parseEndpoint, whyUnreachable } from "@sonde/sources";
 
 /** True for a pack that connects to endpoints which a person names. */
 export function takesEndpoints({ requires }: PackExplanation): boolean {
-  return requires.hosts?.some((host) => host.startsWith("<endpoint> ")) === true;
+  return isAsked(requires.hosts) || isAsked(requires.sockets);
+}
+
+function isAsked(items: readonly string[] = []): boolean {
+  return items.some((item) => item.startsWith("<endpoint> "));
 }
 
 /**
@@ -17,16 +21,24 @@ export function requireEndpoints(shown: PackExplanation, given: readonly string[
     if (!takesEndpoints(shown)) {
       throw new SondeError(
         "BAD_REQUEST",
-        `expected no --endpoint, since ${shown.name} does not ask for host <endpoint>; nothing was changed`,
+        `expected no --endpoint, since ${shown.name} does not ask for an <endpoint>; nothing was changed`,
       );
     }
     const parsed = parseEndpoint(endpoint);
     const why = parsed === null ? JSON.stringify(endpoint) : whyUnreachable(parsed.host);
-    if (why === null) continue;
-    throw new SondeError(
-      "BAD_REQUEST",
-      `expected a name or address in small letters and a port, as in shop.example:443, got ${why}; nothing was changed`,
-    );
+    if (parsed === null || why !== null) {
+      throw new SondeError(
+        "BAD_REQUEST",
+        `expected a name or address in small letters and a port, as in shop.example:443, got ${why}; nothing was changed`,
+      );
+    }
+    // Its runner would refuse it too, but only when somebody asks.
+    if (!isAsked(shown.requires.hosts) && !isLoopback(parsed)) {
+      throw new SondeError(
+        "BAD_REQUEST",
+        `expected a port of 127.0.0.1 or [::1], since ${shown.name} connects to no other host, got ${endpoint}; nothing was changed`,
+      );
+    }
   }
   return [...new Set(given)].toSorted();
 }

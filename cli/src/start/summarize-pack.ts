@@ -39,9 +39,10 @@ export function summarizePack(pack: PackExplanation): string {
   ].join("\n");
 }
 
-/** The sockets that a pack reads. */
+/** The unix sockets that a pack reads. */
 export function socketsOf(pack: PackExplanation): string[] {
-  return [...new Set(pack.requires.sockets.map(socketOf))];
+  const sockets = pack.requires.sockets.map(socketOf);
+  return [...new Set(sockets.filter((socket) => socket.startsWith("/")))];
 }
 
 /** `SOCKET GET PATH` as Requires has it. */

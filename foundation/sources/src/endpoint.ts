@@ -1,5 +1,10 @@
 import { isIP, isIPv6 } from "node:net";
 import { ENDPOINT_PATTERN } from "@sonde/schemas/manifest";
+import type { FilledRead } from "@sonde/schemas/reads";
+import { filledWith } from "./render-template.ts";
+import { renderSetting } from "./setting.ts";
+import type { Refuse } from "./source-rules.ts";
+import { whyUnreachable } from "./unreachable-addresses.ts";
 
 const GRAMMAR = new RegExp(ENDPOINT_PATTERN);
 const LABEL = /^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$/;
@@ -20,6 +25,43 @@ export function parseEndpoint(text: string): HostAndPort | null {
 
 export function isEndpoint(text: string): boolean {
   return parseEndpoint(text) !== null;
+}
+
+/** True for a host to which a connection never leaves this one. A name is none: it can lead anywhere. */
+export function isLoopback({ host }: Pick<HostAndPort, "host">): boolean {
+  return host === "127.0.0.1" || host === "::1";
+}
+
+/** Refuses an endpoint of a manifest that is none, or that no pack may reach. */
+export function checkEndpoint(endpoint: string, refuse: Refuse): HostAndPort {
+  const parsed = parseEndpoint(endpoint) ?? refuse(`expected a host and a port, got ${endpoint}`);
+  const why = whyUnreachable(parsed.host);
+  if (why !== null) refuse(`expected a host that packs may reach, got ${why}`);
+  return parsed;
+}
+
+/** Where to connect, for filled holes; null for what is no endpoint. */
+export function renderEndpoint(
+  { endpoint }: { endpoint?: string | { hole: string } },
+  values: FilledRead["values"],
+): ({ text: string } & HostAndPort) | null {
+  const text = renderSetting(endpoint, filledWith(values));
+  const parsed = parseEndpoint(text);
+  return parsed === null ? null : { text, ...parsed };
+}
+
+/**
+ * Returns the endpoints that a caller chose and nobody named: one that fills a hole has to be among
+ * those of the grant.
+ */
+export function unnamedEndpoints(
+  { source, values }: FilledRead,
+  named: readonly string[] = [],
+): string[] {
+  return Object.entries(source.holes ?? {}).flatMap(([name, { type }]) => {
+    const value = Object.hasOwn(values, name) ? (values[name] ?? "") : "";
+    return type === "endpoint" && !named.includes(value) ? [value] : [];
+  });
 }
 
 function isHostName(host: string): boolean {

@@ -1,12 +1,16 @@
 import type { HttpSource } from "@sonde/schemas/manifest";
 import { countShared } from "./count-shared.ts";
-import { READ_ONLY_REQUESTS } from "./read-only-requests.ts";
+import { READ_ONLY_PAGES, READ_ONLY_REQUESTS } from "./read-only-requests.ts";
 import { typedPath } from "./template.ts";
 
-/** True when the request's socket, path and names of its query are in the read-only table. */
+/** True when the request's path, the names of its query, and its socket if it has one, are in the tables. */
 export function isReadOnlyRequest({ socket, path, query = {}, holes }: HttpSource): boolean {
-  const names = READ_ONLY_REQUESTS.get(socket)?.get(typedPath(path, holes));
+  const names = formsOver(socket)?.get(typedPath(path, holes));
   return names !== undefined && Object.keys(query).every((name) => names.includes(name));
+}
+
+function formsOver(socket: string | undefined): ReadonlyMap<string, readonly string[]> | undefined {
+  return socket === undefined ? READ_ONLY_PAGES : READ_ONLY_REQUESTS.get(socket);
 }
 
 /** Says that a request is not in the table, and which form of the table is nearest to it. */
@@ -15,7 +19,7 @@ export function describeNearestRequest(source: HttpSource): string {
 }
 
 function describeNear({ socket, path, holes }: HttpSource): string {
-  const forms = READ_ONLY_REQUESTS.get(socket);
+  const forms = formsOver(socket);
   if (forms === undefined) {
     const others = [...READ_ONLY_REQUESTS.keys()].join(", ");
     return `it has no form over ${socket}; it has some over ${others}`;

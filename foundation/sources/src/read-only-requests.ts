@@ -31,3 +31,20 @@ export const READ_ONLY_REQUESTS: ReadonlyMap<
     [`/var${socket}`, ENGINE],
   ]),
 );
+
+/**
+ * Pages that only look, by path, each with the names that its query may have. Which port serves them
+ * is another one on each host, so over a port the path alone decides.
+ */
+export const READ_ONLY_PAGES: ReadonlyMap<string, readonly string[]> = new Map([
+  // What nginx counts (ngx_http_stub_status_module), at the paths that its documentation and others use.
+  ["/nginx_status", []],
+  ["/stub_status", []],
+  ["/basic_status", []],
+  ["/<nginx_status|stub_status|basic_status>", []],
+  // Whether a service is well, and its numbers, as Kubernetes and Prometheus ask for them.
+  ["/healthz", []],
+  ["/livez", []],
+  ["/readyz", []],
+  ["/metrics", []],
+]);

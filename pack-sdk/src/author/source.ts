@@ -157,9 +157,15 @@ export const source = {
   ): Source<"exec", CountOf<S>> =>
     declare("exec", { argv: [], timeoutMs: 5000, maxBytes: 262144 }, options),
 
-  /** One GET over a unix socket. */
+  /**
+   * One GET over a unix socket, to a port of `127.0.0.1` or `[::1]`, or with `tls` to any host and port,
+   * whose certificate is verified. Any answer but 2xx is a failure, also a redirect.
+   */
   http: <const S extends Samples | undefined = NoSamples>(
-    options: { socket: string; path: Parts; query?: Record<string, string | Hole> } & Limits<S>,
+    options: ({ socket: string } | { endpoint: string | Hole; tls?: true }) & {
+      path: Parts;
+      query?: Record<string, string | Hole>;
+    } & Limits<S>,
   ): Source<"http", CountOf<S>> => declare("http", { timeoutMs: 5000, maxBytes: 1048576 }, options),
 
   /** The host's journal. The pack declares the group `systemd-journal`. */

@@ -145,15 +145,26 @@ export const ExecSource = Type.Object(
   closed,
 );
 
-/** One GET over a unix socket. A query value is a string or a hole. */
+export const ENDPOINT_PATTERN = "^([a-z0-9.-]{1,253}|\\[[0-9a-f.:]{2,45}\\]):[1-9][0-9]{0,4}$";
+
+/** A name or address, and a port: `shop.example:443`, `[2001:db8::1]:443`. */
+export const Endpoint = Type.String({ pattern: ENDPOINT_PATTERN, maxLength: 260 });
+
+/**
+ * One GET: over a unix socket, to a port of loopback, or with `tls` to any host and port. Exactly one
+ * of `socket` and `endpoint` is there. A query value is a string or a hole.
+ */
 export const HttpSource = Type.Object(
   {
     kind: Type.Literal("http"),
-    socket: Type.String({ pattern: "^(/[A-Za-z0-9_.@+-]+)+$", maxLength: 100 }),
+    socket: Type.Optional(Type.String({ pattern: "^(/[A-Za-z0-9_.@+-]+)+$", maxLength: 100 })),
+    endpoint: Type.Optional(Type.Union([Endpoint, HoleRef])),
+    /** The certificate is verified, by what the host trusts and the endpoint's own name. */
+    tls: Type.Optional(Type.Literal(true)),
     path: Template,
     query: Type.Optional(
       Type.Record(
-        Type.String({ pattern: "^[A-Za-z][A-Za-z0-9_]{0,39}$" }),
+        Type.String({ pattern: "^[A-Za-z][A-Za-z0-9_-]{0,39}$" }),
         Type.Union([Type.String({ maxLength: 200 }), HoleRef]),
         { additionalProperties: false, maxProperties: 12 },
       ),
@@ -255,11 +266,6 @@ export const DnsSource = Type.Object(
   closed,
 );
 
-export const ENDPOINT_PATTERN = "^([a-z0-9.-]{1,253}|\\[[0-9a-f.:]{2,45}\\]):[1-9][0-9]{0,4}$";
-
-/** A name or address, and a port: `shop.example:443`, `[2001:db8::1]:443`. */
-export const Endpoint = Type.String({ pattern: ENDPOINT_PATTERN, maxLength: 260 });
-
 /**
  * A connection to a host and port, and what a TLS server shows in its handshake. Nothing is sent
  * above that. A caller chooses only among endpoints that the host's administrator named.
@@ -310,10 +316,11 @@ export const Requires = Type.Object(
     /** `COMMAND ARGUMENTS`, one for each command. */
     commands: Type.Array(Type.String({ maxLength: 600 }), { maxItems: 100 }),
     files: Type.Array(Type.String({ maxLength: 400 }), { maxItems: 400 }),
-    /** `SOCKET GET PATH?QUERY`, one for each request. */
+    /** `SOCKET GET PATH?QUERY`, one for each request. The socket is a path, or an endpoint of loopback. */
     sockets: Type.Array(Type.String({ maxLength: 600 }), { maxItems: 100 }),
     /**
-     * `SERVER DNS TYPE NAME`, `ENDPOINT TLS` or `ENDPOINT TCP`, one for each question or connection.
+     * `SERVER DNS TYPE NAME`, `ENDPOINT TLS`, `ENDPOINT TCP` or `ENDPOINT TLS GET PATH?QUERY`, one for
+     * each question, connection or request.
      * Left out when that is nothing.
      */
     hosts: Type.Optional(Type.Array(Type.String({ maxLength: 600 }), { maxItems: 100 })),

@@ -1,19 +1,12 @@
 import { createHash, type X509Certificate } from "node:crypto";
-import { readFileSync } from "node:fs";
 import { isIP, type Socket } from "node:net";
 import { connect, type TLSSocket } from "node:tls";
 import type { TlsData } from "@sonde/schemas/reads";
-import { errnoOf } from "./read-failure.ts";
+import { isNamed, readTrusted, tlsFailure } from "./host-trust.ts";
 
 type Handshake = NonNullable<TlsData["handshake"]>;
 type Problem = Handshake["problems"][number];
 
-/** What the programs of a host trust, where Debian, Fedora and SUSE keep it. */
-const TRUSTED = [
-  "/etc/ssl/certs/ca-certificates.crt",
-  "/etc/pki/tls/certs/ca-bundle.crt",
-  "/etc/ssl/ca-bundle.pem",
-];
 const MOST_CERTIFICATES = 10;
 const MOST_NAMES = 100;
 
@@ -76,34 +69,17 @@ export function shakeHands(
         settle(judge(secured, certificates[0], host), certificates.map(describe));
       } catch (error) {
         // A stranger's certificate may have a key or a date of a kind that Node does not read.
-        const word = error instanceof Error ? wordOf(error) : "unknown";
+        const word = error instanceof Error ? tlsFailure(error) : "unknown";
         settle({ failure: `a certificate that cannot be read: ${word}`, problems: [] });
       }
     });
-    secured.on("error", (error) => settle({ failure: wordOf(error), problems: [] }));
+    secured.on("error", (error) => settle({ failure: tlsFailure(error), problems: [] }));
     secured.on("close", () =>
       settle({ failure: "the server closed the connection", problems: [] }),
     );
     if (ended.aborted) onEnd();
     ended.addEventListener("abort", onEnd, { once: true });
   });
-}
-
-/** Undefined where the host has none; then those of Node count. */
-function readTrusted(): Buffer | undefined {
-  for (const path of TRUSTED) {
-    try {
-      return readFileSync(path);
-    } catch (error) {
-      if (!["ENOENT", "EACCES"].includes(errnoOf(error) ?? "")) throw error;
-    }
-  }
-  return undefined;
-}
-
-function wordOf(error: Error): string {
-  const reason = "reason" in error && typeof error.reason === "string" ? error.reason : null;
-  return (reason ?? errnoOf(error) ?? "no TLS").slice(0, 200);
 }
 
 function judge(
@@ -132,15 +108,6 @@ function judge(
 
 function isOwnIssuer(certificate: X509Certificate): boolean {
   return certificate.checkIssued(certificate) && certificate.verify(certificate.publicKey);
-}
-
-/** Only a subject alternative name counts (RFC 9525). */
-function isNamed(certificate: X509Certificate, host: string): boolean {
-  const found =
-    isIP(host) === 0
-      ? certificate.checkHost(host, { subject: "never" })
-      : certificate.checkIP(host);
-  return found !== undefined;
 }
 
 function chainOf(secured: TLSSocket): X509Certificate[] {

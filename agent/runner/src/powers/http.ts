@@ -1,16 +1,26 @@
-import { type ClientRequest, type IncomingMessage, request } from "node:http";
+import { type ClientRequest, type IncomingMessage, type RequestOptions, request } from "node:http";
 import { SondeError } from "@sonde/schemas/errors";
-import { filledWith, renderRequestTarget } from "@sonde/sources";
+import type { HttpSource } from "@sonde/schemas/manifest";
+import type { FilledRead } from "@sonde/schemas/reads";
+import { filledWith, isLoopback, renderEndpoint, renderRequestTarget } from "@sonde/sources";
 import { REACH_AFTER, cutText } from "./cut-text.ts";
-import { type Found, withPath } from "./open-path.ts";
-import type { Look, Power } from "./power.ts";
+import { withPath } from "./open-path.ts";
+import type { Look, Power, PowerContext } from "./power.ts";
+import { reachEndpoint } from "./reach-endpoint.ts";
 import { errnoOf, permissionNeeded } from "./read-failure.ts";
+import { secureVerified } from "./secure-verified.ts";
 
 const TARGET = /^\/[A-Za-z0-9._~!$&'()*+,;=:@%/-]*(\?[A-Za-z0-9._~!$&'()*+,;=:@%/?-]*)?$/;
 
+/** Most bytes of an answer's headers; more is no valid answer. */
+const MOST_HEADER_BYTES = 16_384;
+
+/** What one GET is sent over, and its name in messages. */
+type Way = { options: RequestOptions; host: string; where: string };
+
 /**
- * Sends one GET over a unix socket and nothing else. Follows no redirect. Connects to the
- * very socket whose path was checked, even if the path has changed since.
+ * Sends one GET and nothing else: over a unix socket, to a port of loopback, or over TLS. Follows no
+ * redirect and no proxy. Connects to the very socket whose path was checked, and to the very address.
  */
 export const httpGet: Power<"http"> = async (source, values, context) => {
   const target = renderRequestTarget(source, filledWith(values));
@@ -19,26 +29,89 @@ export const httpGet: Power<"http"> = async (source, values, context) => {
   if (!TARGET.test(target) || path.split("/").some((part) => /^(\.|%2e){1,2}$/i.test(part))) {
     throw new SondeError("READ_FAILED", "expected a request path that is already normalised");
   }
-  return withPath(source.socket, "socket", context.denyPaths, async (found) => {
-    try {
-      const response = await open(found, target, context.signal);
-      refuseStatus(response, target, source.socket);
-      return await readBody(response, source.maxBytes);
-    } catch (error) {
-      throw await requestFailure(error, found, source.socket, context.signal);
-    }
-  });
+  return source.socket === undefined
+    ? await askPort(source, values, target, context)
+    : await askSocket({ ...source, socket: source.socket }, target, context);
 };
 
-function open(found: Found, path: string, signal: AbortSignal): Promise<IncomingMessage> {
+async function askSocket(
+  { socket, maxBytes }: HttpSource & { socket: string },
+  target: string,
+  { denyPaths, signal }: PowerContext,
+): Promise<Look<"http">> {
+  return withPath(socket, "socket", denyPaths, async ({ fd, calls }) => {
+    // `agent: false`: no connection is kept for a later request.
+    const options = { socketPath: `/proc/self/fd/${fd}`, agent: false };
+    try {
+      return await ask({ options, host: "localhost", where: socket }, target, maxBytes, signal);
+    } catch (error) {
+      if (errnoOf(error) === "EACCES") throw permissionNeeded(socket, await calls.stat(fd));
+      throw requestFailure(error, socket, signal);
+    }
+  });
+}
+
+/** What is not encrypted never leaves the host, whatever somebody named. */
+async function askPort(
+  source: HttpSource,
+  values: FilledRead["values"],
+  target: string,
+  context: PowerContext,
+): Promise<Look<"http">> {
+  const endpoint = renderEndpoint(source, values);
+  if (endpoint === null) throw new SondeError("PARAMS_INVALID", "expected a host and a port");
+  const isSecured = source.tls === true;
+  if (!isSecured && !isLoopback(endpoint)) {
+    throw new SondeError(
+      "READ_NOT_GRANTED",
+      `expected a port of 127.0.0.1 or [::1], since the request is not encrypted, got ${endpoint.text}`,
+    );
+  }
+  const { signal } = context;
+  const where = `${isSecured ? "https" : "http"}://${endpoint.text}`;
+  const { socket, addresses } = await reachEndpoint(endpoint, context, signal);
+  if (socket === undefined) {
+    const why = [...new Set(addresses.map(({ outcome }) => outcome))].join(", ");
+    if (why === "") throw new SondeError("SOURCE_NOT_FOUND", `${where}: the name has no address`);
+    const how = why === "connection-refused" ? "nobody listens" : `no connection: ${why}`;
+    throw new SondeError(signal.aborted ? "READ_TIMEOUT" : "READ_FAILED", `${where}: ${how}`);
+  }
+  const onEnd = (): void => void socket.destroy();
+  signal.addEventListener("abort", onEnd, { once: true });
+  try {
+    const way = isSecured ? await secureVerified(socket, endpoint.host) : socket;
+    const options = { createConnection: () => way };
+    // A server that has a name of its own for the port that everybody uses does not expect it.
+    const host = isSecured ? endpoint.text.replace(/:443$/, "") : endpoint.text;
+    return await ask({ options, host, where }, target, source.maxBytes, signal);
+  } catch (error) {
+    throw requestFailure(error, where, signal);
+  } finally {
+    signal.removeEventListener("abort", onEnd);
+    socket.destroy();
+  }
+}
+
+async function ask(
+  way: Way,
+  target: string,
+  maxBytes: number,
+  signal: AbortSignal,
+): Promise<Look<"http">> {
+  const response = await open(way, target, signal);
+  refuseStatus(response, target, way.where);
+  return await readBody(response, maxBytes);
+}
+
+function open({ options, host }: Way, path: string, signal: AbortSignal): Promise<IncomingMessage> {
   return new Promise((resolve, reject) => {
     const sent: ClientRequest = request(
       {
-        socketPath: `/proc/self/fd/${found.fd}`,
+        ...options,
         path,
         method: "GET",
-        headers: { host: "localhost", accept: "application/json", connection: "close" },
-        agent: false,
+        headers: { host, accept: "application/json", connection: "close" },
+        maxHeaderSize: MOST_HEADER_BYTES,
         signal,
       },
       resolve,
@@ -51,11 +124,11 @@ function open(found: Found, path: string, signal: AbortSignal): Promise<Incoming
   });
 }
 
-function refuseStatus(response: IncomingMessage, target: string, socket: string): void {
+function refuseStatus(response: IncomingMessage, target: string, where: string): void {
   const status = response.statusCode ?? 0;
   if (status >= 200 && status < 300) return;
   response.destroy();
-  const what = `GET ${target} over ${socket} was answered with ${status}`;
+  const what = `GET ${target} over ${where} was answered with ${status}`;
   if (status === 404) throw new SondeError("SOURCE_NOT_FOUND", what);
   if (status === 401 || status === 403) throw new SondeError("PERMISSION_NEEDED", what);
   throw new SondeError("READ_FAILED", what);
@@ -76,16 +149,10 @@ async function readBody(response: IncomingMessage, maxBytes: number): Promise<Lo
   return { data, truncated: length > maxBytes, bytes, margins: { body: margin } };
 }
 
-async function requestFailure(
-  error: unknown,
-  found: Found,
-  socket: string,
-  signal: AbortSignal,
-): Promise<SondeError> {
+function requestFailure(error: unknown, where: string, signal: AbortSignal): SondeError {
   if (error instanceof SondeError) return error;
-  if (signal.aborted) return new SondeError("READ_TIMEOUT", `${socket} took too long to answer`);
+  if (signal.aborted) return new SondeError("READ_TIMEOUT", `${where} took too long to answer`);
   const errno = errnoOf(error);
-  if (errno === "EACCES") return permissionNeeded(socket, await found.calls.stat(found.fd));
   const why = errno === "ECONNREFUSED" ? "nobody listens" : (errno ?? "no valid answer");
-  return new SondeError("READ_FAILED", `${socket}: ${why}`, { cause: error });
+  return new SondeError("READ_FAILED", `${where}: ${why}`, { cause: error });
 }

@@ -1,34 +1,65 @@
 import type { HttpSource } from "@sonde/schemas/manifest";
 import { checkPath, hasWholePathHole } from "../check-path.ts";
 import { reachesPrivatePath } from "../declared-private-paths.ts";
+import { checkEndpoint, isLoopback } from "../endpoint.ts";
 import { quote } from "../quote.ts";
 import { describeNearestRequest, isReadOnlyRequest } from "../read-only-request.ts";
 import { type HoleText, renderTemplate } from "../render-template.ts";
-import type { SourceRules } from "../source-rules.ts";
-import { asParts, pathPattern, queryPattern } from "../template.ts";
+import { renderSetting, settingsOf } from "../setting.ts";
+import type { Refuse, SourceRules } from "../source-rules.ts";
+import { asParts, holePattern, pathPattern, queryPattern } from "../template.ts";
 
 export const httpRules: SourceRules<"http"> = {
-  title: "Asks a service of the host over its unix socket",
+  title: "Asks a service over its unix socket, a port of loopback, or TLS",
   words: ({ path, query }) => [...asParts(path), ...Object.values(query ?? {})],
-  check({ path, socket, holes }, refuse) {
+  settings: ({ endpoint }) => settingsOf([endpoint, "endpoint"]),
+  check(source, refuse) {
+    const { path, socket, holes } = source;
     if (hasWholePathHole(path, holes)) refuse("expected no path-beneath hole");
     checkPath(path, holes, refuse);
+    if (socket === undefined) return checkPort(source, refuse);
+    if (source.endpoint !== undefined || source.tls === true) {
+      refuse("expected either a socket or an endpoint");
+    }
     checkPath(socket, holes, refuse);
     if (reachesPrivatePath(socket)) refuse(`expected a socket packs may use, got ${socket}`);
   },
-  /** A request is `observe` only when its socket, path and query are in the read-only table. */
+  /** A request is `observe` only when its path and query, and its socket if it has one, are in the read-only tables. */
   level: (source) => (isReadOnlyRequest(source) ? "observe" : "manage"),
   whyAbove: describeNearestRequest,
-  needs: (source) => ({ sockets: `${source.socket} GET ${requestPattern(source)}` }),
+  // Without TLS a connection stays on the host, so what it needs is one more socket of the host.
+  needs(source) {
+    const request = `GET ${requestPattern(source)}`;
+    if (source.socket !== undefined) return { sockets: `${source.socket} ${request}` };
+    const where = renderSetting(source.endpoint, (it) => holePattern(it, source.holes));
+    return source.tls === true
+      ? { hosts: `${where} TLS ${request}` }
+      : { sockets: `${where} ${request}` };
+  },
   window: ({ maxBytes }) => ({ part: "first", bytes: maxBytes }),
   describe(source, textOf) {
     // Decodes the `<name>` of an unfilled hole, which percent-encoding would hide.
     const target = renderRequestTarget(source, textOf)
       .replaceAll("%3C", "<")
       .replaceAll("%3E", ">");
-    return `GET ${quote(target)} over unix:${source.socket}`;
+    return `GET ${quote(target)} over ${describeWay(source, textOf)}`;
   },
 };
+
+/** `unix:/run/docker.sock`, `http://127.0.0.1:8080`, `https://shop.example:443`. */
+function describeWay({ socket, endpoint, tls }: HttpSource, textOf: HoleText): string {
+  if (socket !== undefined) return `unix:${socket}`;
+  return `${tls === true ? "https" : "http"}://${renderSetting(endpoint, textOf)}`;
+}
+
+/** What is not encrypted stays on the host: anybody on the way could change it. */
+function checkPort({ endpoint, tls }: HttpSource, refuse: Refuse): void {
+  if (endpoint === undefined) return refuse("expected either a socket or an endpoint");
+  if (typeof endpoint === "object") return;
+  if (!isLoopback(checkEndpoint(endpoint, refuse)) && tls !== true) {
+    refuse(`expected tls, or a port of 127.0.0.1 or [::1], got ${endpoint}`);
+  }
+}
 
 /**
  * Renders path and query of a GET. Hole values are percent-encoded, so that a value never

@@ -7,7 +7,7 @@ import { describeRead } from "../describe-read.ts";
 import { listItems } from "../items.ts";
 import { verdict } from "../testing/verdict.ts";
 import { whyUnreachable } from "../unreachable-addresses.ts";
-import { renderEndpoint, unnamedEndpoints } from "./tls.ts";
+import { renderEndpoint, unnamedEndpoints } from "../endpoint.ts";
 
 const source = (more: Partial<TlsSource> = {}): TlsSource => ({
   ...{ kind: "tls", endpoint: "shop.example:443", timeoutMs: 100, maxBytes: 4096 },
