@@ -82,7 +82,7 @@ export const TreeData = Type.Object(
 );
 
 /**
- * Data of a directory read. `text` or `failure` is present only when the source names a `child`.
+ * Data of a directory read. `text` or `failure` is present only when the source names a `child` or asks for `contents`.
  */
 export const DirectoryData = Type.Object(
   {

@@ -12,7 +12,7 @@ import { type Lab, startLab } from "./lab.ts";
 import { obtainPackages } from "./packages.ts";
 import { isCheckedHere } from "./requirements.ts";
 
-// What `sonde/logs` and `sonde/journal` read of a booted host, by the runners of the installed agent:
+// What `sonde/logs`, `sonde/journal` and `sonde/nginx` read of a booted host, by the runners of the installed agent:
 // as the user `sonde-run`, in the units' own confinement, under grants of root.
 
 const isChecked = isCheckedHere("logs and the journal of a host");
@@ -22,17 +22,19 @@ let lab: Lab | undefined;
 let host: Host;
 let logs: Manifest;
 let journal: Manifest;
+let nginx: Manifest;
 
 beforeAll(async () => {
   if (!isChecked) return;
-  [logs, journal] = (await Promise.all(
-    ["logs", "journal"].map(async (name) => (await buildPack(join(packs, name))).manifest),
-  )) as [Manifest, Manifest];
+  [logs, journal, nginx] = (await Promise.all(
+    ["logs", "journal", "nginx"].map(async (name) => (await buildPack(join(packs, name))).manifest),
+  )) as [Manifest, Manifest, Manifest];
   const packages = obtainPackages("sonde-agent");
-  lab = await startLab(["bubblewrap", "libstdc++6", "util-linux", "passwd"]);
+  lab = await startLab(["bubblewrap", "libstdc++6", "nginx-light", "util-linux", "passwd"]);
   host = await lab.boot("web-1");
   await host.install(join(packages, `sonde-agent_${RELEASE}_amd64.deb`));
   for (const manifest of [logs, journal]) grantPack(host, manifest);
+  grantPack(host, nginx, { endpoints: ["127.0.0.1:8080", "192.0.2.1:8080"] });
   for (const groups of [[], ["adm"], ["systemd-journal"]]) await readyRunner(host, groups);
   await host.mustExec(["logger", "-t", "shop", "-p", "user.err", "order 81 failed (a.b*) é"]);
   await host.mustExec(["logger", "-t", "shop", "-p", "user.info", "order 82 is fine"]);
@@ -164,6 +166,55 @@ test.runIf(isChecked)("logs: root's link adds a folder, and nobody else's does",
   expect(inside["parts"]).toEqual([{ text: "inside\n" }]);
   expect(await probe("no-groups", logs, "tail", { file: "own/shop/app.log" })).toMatchObject({
     failure: { code: "READ_FAILED", message: expect.stringContaining("others than root") },
+  });
+});
+
+/** As packs/nginx/README.md has it. */
+const STATUS = `server {
+    listen 127.0.0.1:8080;
+    access_log off;
+    location = /nginx_status { stub_status; }
+}
+`;
+
+test.runIf(isChecked)(
+  "nginx: an untouched one gives nothing above info, its page is asked by the runner of the logs",
+  async () => {
+    await host.mustExec(["systemctl", "is-active", "nginx"]);
+    host.writeFile("/etc/nginx/conf.d/status.conf", STATUS);
+    await host.mustExec(["systemctl", "restart", "nginx"]);
+    const { findings, unseen } = await diagnose("adm", "nginx");
+    expect(findings.filter(({ severity }) => severity !== "info")).toEqual([]);
+    expect(unseen).toEqual([]);
+    const looks = await askInstalledRunner(host, "adm", fillReads(nginx, "status", {}));
+    expect(looks["looks"]).toMatchObject({
+      ok: true,
+      samples: [{ data: { status: 200 } }, { data: { body: expect.stringContaining("accepts") } }],
+    });
+  },
+);
+
+// Attack 78.
+test.runIf(isChecked)(
+  "nginx: a port that nobody named, or of another host, is not asked",
+  async () => {
+    const ask = async (endpoint: string) => {
+      const reads = fillReads(nginx, "status", { endpoint });
+      return (await askInstalledRunner(host, "adm", reads))["looks"];
+    };
+    const refused = { ok: false, failure: { code: "READ_NOT_GRANTED" } };
+    expect(await ask("127.0.0.1:8081")).toMatchObject(refused);
+    expect(await ask("192.0.2.1:8080")).toMatchObject(refused);
+  },
+);
+
+test.runIf(isChecked)("nginx: its logs need the group adm, its configuration none", async () => {
+  const reads = fillReads(nginx, "access.summary", {});
+  const outcomes = await askInstalledRunner(host, "no-groups", reads);
+  expect(outcomes["requests"]).toEqual(needs("adm"));
+  expect(outcomes["main"]).toMatchObject({ ok: true });
+  expect(outcomes["confD"]).toMatchObject({
+    samples: [{ data: { entries: [{ name: "status.conf", text: STATUS }] } }],
   });
 });
 

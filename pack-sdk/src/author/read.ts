@@ -55,8 +55,8 @@ export type DataByKind = {
     cutByDeadline: boolean;
   };
   /**
-   * `text` or `failure` is present only when the source names a child. `othersHidden`: the kernel
-   * leaves other users' processes out of this `/proc`.
+   * `text` or `failure` is present only when the source names a child or asks for contents.
+   * `othersHidden`: the kernel leaves other users' processes out of this `/proc`.
    */
   directory: {
     entries: { name: string; text?: string; failure?: Failure }[];

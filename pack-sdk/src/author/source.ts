@@ -120,12 +120,13 @@ export const source = {
       options,
     ),
 
-  /** The names in a directory. `child` is one file to read in each entry. */
+  /** The names in a directory. `child` is one file to read in each entry; `contents` reads the entries that are files. */
   directory: <const S extends Samples | undefined = NoSamples>(
     options: {
       path: Parts;
       names?: "all" | "numeric";
       child?: string;
+      contents?: true;
       maxEntries?: number;
     } & Limits<S>,
   ): Source<"directory", CountOf<S>> =>

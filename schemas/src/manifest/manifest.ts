@@ -110,13 +110,17 @@ export const FileSource = Type.Object(
   closed,
 );
 
-/** The names in a directory. `child` names one file to read in each entry (`/proc/<pid>/stat`). */
+/**
+ * The names in a directory. `child` names one file to read in each entry (`/proc/<pid>/stat`), `contents`
+ * reads the entries themselves.
+ */
 export const DirectorySource = Type.Object(
   {
     kind: Type.Literal("directory"),
     path: Template,
     names: Type.Union([Type.Literal("all"), Type.Literal("numeric")]),
     child: Type.Optional(Type.String({ pattern: "^[A-Za-z0-9_][A-Za-z0-9_.-]{0,63}$" })),
+    contents: Type.Optional(Type.Literal(true)),
     maxEntries: Type.Integer({ minimum: 1, maximum: 20000 }),
     ...limits,
   },

@@ -1,5 +1,6 @@
 import { setImmediate } from "node:timers/promises";
 import { SondeError } from "@sonde/schemas/errors";
+import type { DirectorySource } from "@sonde/schemas/manifest";
 import { type Failure } from "@sonde/schemas/reads";
 import { filledWith, renderTemplate } from "@sonde/sources";
 import { REACH_AFTER, cutText } from "./cut-text.ts";
@@ -21,9 +22,9 @@ const MAX_CHILD_BYTES = 65_536;
 const TURN = 256;
 
 /**
- * Lists a directory in a stable order and, with `child`, reads that file of each entry.
- * An entry that has vanished or lacks the file is left out. An entry that may not be read
- * keeps its name and gets the reason. Processes that the kernel does not list are mentioned.
+ * Lists a directory in a stable order and, with `child`, reads that file of each entry, with
+ * `contents` the entry itself. An entry that has vanished or lacks the file is left out. An entry
+ * that may not be read, or is no file, keeps its name and gets the reason. Processes that the kernel does not list are mentioned.
  */
 export const readDirectory: Power<"directory"> = async (source, values, context) => {
   const path = renderTemplate(source.path, filledWith(values));
@@ -40,13 +41,25 @@ export const readDirectory: Power<"directory"> = async (source, values, context)
         list.truncated = true;
         break;
       }
-      await addEntry(list, directory, name, source.child, left, context.denyPaths);
+      await addEntry(
+        list,
+        directory,
+        { name, file: fileOf(source, name) },
+        left,
+        context.denyPaths,
+      );
     }
     const { entries, ...rest } = list;
     const othersHidden = path === "/proc" && areProcessesHidden();
     return { data: { entries, ...(othersHidden ? { othersHidden } : {}) }, ...rest };
   });
 };
+
+/** The file that is read for an entry, beneath the directory. */
+function fileOf({ child, contents }: DirectorySource, name: string): string | null {
+  if (contents === true) return name;
+  return child === undefined ? null : `${name}/${child}`;
+}
 
 async function listWanted(directory: Found, which: "all" | "numeric"): Promise<string[]> {
   const names = await listNames(directory);
@@ -57,16 +70,15 @@ async function listWanted(directory: Found, which: "all" | "numeric"): Promise<s
 async function addEntry(
   list: List,
   directory: Found,
-  name: string,
-  child: string | undefined,
+  { name, file }: { name: string; file: string | null },
   maxBytes: number,
   denyPaths: string[],
 ): Promise<void> {
   const entry: Entry = { name };
   try {
-    if (child !== undefined) {
+    if (file !== null) {
       const limit = Math.min(maxBytes, MAX_CHILD_BYTES);
-      const read = await readChild(directory, `${name}/${child}`, limit, denyPaths);
+      const read = await readChild(directory, file, limit, denyPaths);
       const { text, margin, bytes } = cutText(read, 0, limit);
       entry.text = text;
       list.bytes += bytes;
@@ -74,7 +86,7 @@ async function addEntry(
       if (margin !== undefined) list.margins[String(list.entries.length)] = margin;
     }
   } catch (error) {
-    const failure = readFailure(error, join(directory.path, `${name}/${child ?? ""}`));
+    const failure = readFailure(error, join(directory.path, file ?? name));
     if (failure.code === "SOURCE_NOT_FOUND") return;
     entry.failure = { code: failure.code, message: failure.message };
   }

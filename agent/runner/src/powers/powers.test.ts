@@ -388,6 +388,26 @@ describe("directory", () => {
     });
   });
 
+  test("contents are those of the entries that are files, through no link but root's", async () => {
+    const list = join(folder, "contents");
+    mkdirSync(join(list, "sub"), { recursive: true });
+    writeFileSync(join(list, "a"), "one");
+    writeFileSync(join(list, "b"), "x".repeat(300));
+    symlinkSync("/etc/hostname", join(list, "link"));
+    chmodSync(list, 0o777);
+    const source = { kind: "directory", path: list, names: "all", contents: true } as const;
+    const all = sampleOf((await read({ ...source, maxEntries: 10, ...limits })).outcome);
+    expect(all.data["entries"]).toMatchObject([
+      { name: "a", text: "one" },
+      { name: "b", text: "x".repeat(300) },
+      { name: "link", failure: { code: "READ_FAILED" } },
+      { name: "sub", failure: { code: "READ_FAILED" } },
+    ]);
+    const few = await read({ ...source, maxEntries: 10, ...limits, maxBytes: 20 });
+    expect(sampleOf(few.outcome)).toMatchObject({ truncated: true });
+    expect(JSON.stringify(sampleOf(few.outcome).data)).not.toContain("x".repeat(21));
+  });
+
   test("what lies in a process's memory is read on threads, where it blocks one of them only", () => {
     expect(callsFor("/proc/7/cmdline")).toBe(callsFor("/home/a"));
     expect(callsFor("/proc/7/stat")).not.toBe(callsFor("/home/a"));

@@ -1,3 +1,4 @@
+import type { DirectorySource } from "@sonde/schemas/manifest";
 import { checkPath, refusePrivate } from "../check-path.ts";
 import { quote } from "../quote.ts";
 import { renderTemplate } from "../render-template.ts";
@@ -7,19 +8,29 @@ import { asParts, pathPattern } from "../template.ts";
 export const directoryRules: SourceRules<"directory"> = {
   title: "Reads the entries of a directory",
   words: ({ path }) => asParts(path),
-  check({ path, holes, child }, refuse) {
-    const pattern = checkPath(path, holes, refuse);
-    refusePrivate(child === undefined ? [pattern] : [pattern, `${pattern}/*/${child}`], refuse);
+  check(source, refuse) {
+    const pattern = checkPath(source.path, source.holes, refuse);
+    if (source.child !== undefined && source.contents === true) {
+      refuse("expected either child or contents");
+    }
+    const file = fileOf(source);
+    refusePrivate(file === null ? [pattern] : [pattern, `${pattern}${file}`], refuse);
   },
   level: () => "observe",
-  needs({ path, holes, child }) {
-    const pattern = pathPattern(path, holes);
-    return { files: child === undefined ? pattern : `${pattern}/*/${child}` };
+  needs(source) {
+    return { files: `${pathPattern(source.path, source.holes)}${fileOf(source) ?? ""}` };
   },
   window: ({ maxBytes, maxEntries }) => ({ part: "first", bytes: maxBytes, entries: maxEntries }),
-  describe({ path, names, child }, textOf) {
+  describe({ path, names, child, contents }, textOf) {
     const entry = names === "numeric" ? "[0-9]+" : "*";
     const file = child === undefined ? "" : `/${child}`;
-    return `directory ${quote(renderTemplate(path, textOf))}/${entry}${file}`;
+    const what = contents === true ? "contents of directory" : "directory";
+    return `${what} ${quote(renderTemplate(path, textOf))}/${entry}${file}`;
   },
 };
+
+/** The files that are read, beneath the directory; null when only names are. */
+function fileOf({ child, contents }: DirectorySource): string | null {
+  if (contents === true) return "/*";
+  return child === undefined ? null : `/*/${child}`;
+}

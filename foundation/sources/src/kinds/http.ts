@@ -7,7 +7,7 @@ import { describeNearestRequest, isReadOnlyRequest } from "../read-only-request.
 import { type HoleText, renderTemplate } from "../render-template.ts";
 import { renderSetting, settingsOf } from "../setting.ts";
 import type { Refuse, SourceRules } from "../source-rules.ts";
-import { asParts, holePattern, pathPattern, queryPattern } from "../template.ts";
+import { asParts, holePattern, pathPattern, queryPattern, typedPath } from "../template.ts";
 
 export const httpRules: SourceRules<"http"> = {
   title: "Asks a service over its unix socket, a port of loopback, or TLS",
@@ -75,9 +75,11 @@ export function renderRequestTarget(source: HttpSource, textOf: HoleText): strin
   return query.length === 0 ? path : `${path}?${query.join("&")}`;
 }
 
-function requestPattern({ path, query = {}, holes }: HttpSource): string {
+/** Over a port a hole of the path stands with all that it accepts; over a socket as `*`, as grants have it. */
+function requestPattern({ socket, path, query = {}, holes }: HttpSource): string {
   const pairs = Object.entries(query)
     .map(([name, value]) => `${name}=${queryPattern(value, holes)}`)
     .toSorted((a, b) => (a < b ? -1 : 1));
-  return [pathPattern(path, holes), pairs.join("&")].filter((part) => part !== "").join("?");
+  const target = socket === undefined ? typedPath(path, holes) : pathPattern(path, holes);
+  return [target, pairs.join("&")].filter((part) => part !== "").join("?");
 }

@@ -265,6 +265,19 @@ test("a command gets no path beneath a private root either", () => {
   expect(verdict(call("/var/lib/sonde"))).toBe("MANIFEST_INVALID");
 });
 
+test("contents of a folder are granted as its files, and are not asked for beside a child", () => {
+  const source = {
+    ...({ kind: "directory", path: "/etc/nginx/conf.d", names: "all", maxEntries: 9 } as const),
+    ...({ contents: true, ...limits } as const),
+  };
+  expect(deriveRequires({ it: source }).files).toEqual(["/etc/nginx/conf.d/*"]);
+  expect(verdict(withSource(source))).toBe("accepted");
+  expect(verdict(withSource({ ...source, child: "x" }))).toBe("MANIFEST_INVALID");
+  for (const path of ["/proc/1", "/etc/sonde", "/dev"]) {
+    expect(verdict(withSource({ ...source, path })), path).toBe("MANIFEST_INVALID");
+  }
+});
+
 test("private files of every process are not read through a directory either", () => {
   const through = (child: string): unknown =>
     withSource({
