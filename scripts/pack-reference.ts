@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { buildTemplate } from "../cli/src/pack/pack-template.ts";
 import { describeForm, type Form } from "../foundation/sources/src/read-only-call.ts";
 import { READ_ONLY_COMMANDS } from "../foundation/sources/src/read-only-commands.ts";
+import { READ_ONLY_NAMES } from "../foundation/sources/src/read-only-relations.ts";
 import {
   READ_ONLY_PAGES,
   READ_ONLY_REQUESTS,
@@ -89,6 +90,19 @@ export function renderPackReference(root: string): string {
     ]),
     `- an endpoint: ${[...READ_ONLY_PAGES].map(renderRequest).join(", ")}`,
     "",
+    "## Read-only statements",
+    "",
+    "A statement of `source.sql` begins with SELECT or WITH. Keywords are in capitals and names in small letters; there are no quoted names, comments, semicolons or backslashes.",
+    "It is `observe` when each of its names is in this table or one that it gives itself by AS, and `manage` otherwise. After a point there is only a column of the table, and a name of its own does not begin as the server's own do.",
+    "The statement runs in a transaction that writes nothing, by a role that may do no more than look, with 2 s for it and 0.1 s for a lock.",
+    "A row can be taken whole, which every release of the server has: `SELECT to_jsonb(s) AS wal FROM pg_stat_wal AS s`.",
+    "",
+    ...Object.entries(READ_ONLY_NAMES).flatMap(([engine, names]) => [
+      `- relations of \`${engine}\`: ${[...names.relations].map(renderRequest).join(", ")}`,
+      `- functions of \`${engine}\`: ${renderNames(names.functions)}`,
+      `- types of \`${engine}\`, after \`::\`: ${renderNames(names.types)}`,
+    ]),
+    "",
     "## Paths that a build warns of",
     "",
     "`*` is any part of a name, `**` everything beneath. A host may still read them where a person approves it.",
@@ -115,7 +129,10 @@ function renderSource(schema: (typeof Source.anyOf)[number], text: string): stri
     "",
     docOf(text, "source", kind),
     "",
-    ...renderMembers(schema, build({}).declaration, ["kind", "holes"]),
+    // Without a statement there is no declaration; it is no default.
+    ...renderMembers(schema, { ...build({ statement: "" }).declaration, statement: undefined }, [
+      ...["kind", "holes"],
+    ]),
     "`run` receives:",
     "",
     ...renderMembers(READ_DATA[kind], {}),
@@ -143,6 +160,10 @@ function renderForms(command: string, forms: readonly Form[]): string {
 function renderRequest([path, names]: [string, readonly string[]]): string {
   const query = names.length === 0 ? "" : ` (${names.map((name) => `\`${name}\``).join(", ")})`;
   return `\`${path}\`${query}`;
+}
+
+function renderNames(names: ReadonlySet<string>): string {
+  return [...names].map((name) => `\`${name}\``).join(", ");
 }
 
 /** A list of calls with what the code says about each. */

@@ -89,7 +89,10 @@ const ONLY: Record<string, string[]> = {
     "agent/daemon/src/enrol.ts",
     "agent/daemon/src/edge/enrol/",
   ],
-  postgres: ["foundation/database/src/", "hub/src/", "registry/src/edge/store/"],
+  postgres: [
+    ...["foundation/database/src/", "hub/src/", "registry/src/edge/store/"],
+    "agent/runner/src/powers/postgres-session.ts",
+  ],
   jose: ["foundation/service/src/oidc/"],
   re2js: ["foundation/scrub/src/own-patterns.ts"],
   "@modelcontextprotocol/server": ["hub/src/mcp/", "hub/src/web/"],

@@ -312,6 +312,17 @@ export const TlsData = Type.Object(
   closed,
 );
 
+/** Data of a statement. A value is a text as the server spells it; null is its NULL. */
+export const SqlData = Type.Object(
+  {
+    /** Such as 170005 for PostgreSQL 17.5. */
+    serverVersion: Type.Integer({ minimum: 0 }),
+    /** By the names of the statement's columns. */
+    records: Type.Array(Type.Record(Type.String(), Type.Union([Type.String(), Type.Null()]))),
+  },
+  closed,
+);
+
 export type FileData = Static<typeof FileData>;
 export type LinesData = Static<typeof LinesData>;
 export type TreeData = Static<typeof TreeData>;
@@ -322,6 +333,7 @@ export type HttpData = Static<typeof HttpData>;
 export type JournalData = Static<typeof JournalData>;
 export type DnsData = Static<typeof DnsData>;
 export type TlsData = Static<typeof TlsData>;
+export type SqlData = Static<typeof SqlData>;
 
 /** The data of each source kind. No two kinds share a member. */
 export const READ_DATA = {
@@ -335,6 +347,7 @@ export const READ_DATA = {
   journal: JournalData,
   dns: DnsData,
   tls: TlsData,
+  sql: SqlData,
 } satisfies Record<SourceKind, TSchema>;
 export type ReadDataByKind = { [K in SourceKind]: Static<(typeof READ_DATA)[K]> };
 

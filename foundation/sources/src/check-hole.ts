@@ -19,6 +19,8 @@ const CONTAINER_NAME = /^[A-Za-z0-9][A-Za-z0-9_.-]{0,127}$/;
 const DNS_NAME = /^(?!.*[^.]{64})[A-Za-z0-9_][A-Za-z0-9_-]*(\.[A-Za-z0-9_][A-Za-z0-9_-]*)*\.?$/;
 const IPV6 = /^[0-9A-Fa-f:.]{2,45}$/;
 const JOURNAL_CURSOR = /^s=[0-9a-f]{32};i=[0-9a-f]{1,16};b=[0-9a-f]{32}(;[mtx]=[0-9a-f]{1,16}){3}$/;
+/** As PostgreSQL and MySQL have it without quotes, and `-`. It begins no option and no URL. */
+const DATABASE_NAME = /^[A-Za-z_][A-Za-z0-9_$-]*$/;
 const PATH_PART = /^[A-Za-z0-9_.@+:,=~% -]{1,255}$/;
 
 /**
@@ -88,6 +90,8 @@ function renderHole(hole: Hole, value: unknown): string | null {
       return matches(value, JOURNAL_CURSOR, 200);
     case "dns-name":
       return matches(value, DNS_NAME, 253) ?? address6(value);
+    case "database-name":
+      return matches(value, DATABASE_NAME, 63);
     case "endpoint":
       return typeof value === "string" && isEndpoint(value) ? value : null;
     case "text":
@@ -150,6 +154,8 @@ function describeHole(hole: Hole): string {
       return "the cursor of a row of the journal";
     case "dns-name":
       return "a name as DNS has it, or an address";
+    case "database-name":
+      return "the name of a database";
     case "endpoint":
       return "a name or address in small letters, and a port, as in shop.example:443";
     case "text":

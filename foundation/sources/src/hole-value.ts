@@ -19,6 +19,7 @@ export function literalFits(hole: Hole, value: string | number | boolean): boole
     case "container-name":
     case "path-beneath":
     case "dns-name":
+    case "database-name":
     case "endpoint":
     case "journal-cursor":
       return typeof value === "string" && /^[A-Za-z0-9_:/[][\x21-\x7e]*$/.test(value);

@@ -20,6 +20,7 @@ export { renderArgv } from "./kinds/exec.ts";
 export { renderRequestTarget } from "./kinds/http.ts";
 export { isReadableOfProcess, UNREADABLE_OF_PROC } from "./process-files.ts";
 export { renderJournalArgv } from "./kinds/journal.ts";
+export { type PostgresQuestion, renderPostgresQuestion } from "./kinds/sql.ts";
 export { renderSearch } from "./render-search.ts";
 export { filledWith, renderTemplate } from "./render-template.ts";
 export { asksHosts, listNeededGroups } from "./list-needs.ts";

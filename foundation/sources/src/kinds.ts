@@ -7,6 +7,7 @@ import { filesystemRules } from "./kinds/filesystem.ts";
 import { httpRules } from "./kinds/http.ts";
 import { journalRules } from "./kinds/journal.ts";
 import { linesRules } from "./kinds/lines.ts";
+import { sqlRules } from "./kinds/sql.ts";
 import { tlsRules } from "./kinds/tls.ts";
 import { treeRules } from "./kinds/tree.ts";
 import type { SourceRules } from "./source-rules.ts";
@@ -23,6 +24,7 @@ const KINDS: { [K in SourceKind]: SourceRules<K> } = {
   journal: journalRules,
   dns: dnsRules,
   tls: tlsRules,
+  sql: sqlRules,
 };
 
 /** Returns the rules of a source's kind. */

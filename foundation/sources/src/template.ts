@@ -60,6 +60,7 @@ export function holePattern(name: string, holes: Source["holes"]): string {
     case "container-name":
     case "text":
     case "dns-name":
+    case "database-name":
     case "endpoint":
     case "journal-cursor":
       return `<${hole.type}>`;

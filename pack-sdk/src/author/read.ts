@@ -171,6 +171,8 @@ export type DataByKind = {
       publicKeySha256: string;
     }[];
   };
+  /** A value is a text as the server spells it. `serverVersion` is such as 170005 for 17.5. */
+  sql: { serverVersion: number; records: Record<string, string | null>[] };
 };
 
 /** One sample: the data, its time (Unix time in ms), and whether a cap cut it. */

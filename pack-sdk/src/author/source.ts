@@ -10,6 +10,7 @@ export type HoleType =
   | { type: "text"; maxLength: number; optional?: true }
   | { type: "dns-name" }
   | { type: "endpoint" }
+  | { type: "database-name" }
   | { type: "journal-cursor"; optional?: true };
 
 /** A typed gap in a source, written in place of a value. */
@@ -47,6 +48,8 @@ export const hole = {
   dnsName: (name: string): Hole => gap(name, { type: "dns-name" }),
   /** A host and port, such as `shop.example:443`, of those that the host's administrator named. */
   endpoint: (name: string): Hole => gap(name, { type: "endpoint" }),
+  /** The name of a database of the server that is asked. */
+  databaseName: (name: string): Hole => gap(name, { type: "database-name" }),
   /** The cursor of a row of the journal, to read on from there. */
   journalCursor: (name: string, options: CanBeAbsent = {}): Hole =>
     gap(name, { type: "journal-cursor", ...options }),
@@ -66,7 +69,8 @@ export type SourceKind =
   | "http"
   | "journal"
   | "dns"
-  | "tls";
+  | "tls"
+  | "sql";
 
 /**
  * A declared way to read. `Kind` and `Count` (samples per read) decide what a probe's `run`
@@ -203,7 +207,39 @@ export const source = {
   tls: <const S extends Samples | undefined = NoSamples>(
     options: { endpoint: string | Hole; only?: "connect" } & Limits<S>,
   ): Source<"tls", CountOf<S>> => declare("tls", { timeoutMs: 8000, maxBytes: 65536 }, options),
+
+  /**
+   * One fixed statement to a database server of this host, over its unix socket, in a transaction
+   * that writes nothing. A hole is a bound parameter, `database` a `databaseName`. Line ends and
+   * indentation of the statement become single blanks.
+   */
+  sql: <const S extends Samples | undefined = NoSamples>(
+    options: {
+      engine: "postgres";
+      socket?: string;
+      database?: string | Hole;
+      statement: Parts;
+      maxRows?: number;
+    } & Limits<S>,
+  ): Source<"sql", CountOf<S>> =>
+    declare(
+      "sql",
+      {
+        socket: "/var/run/postgresql/.s.PGSQL.5432",
+        database: "postgres",
+        maxRows: 200,
+        timeoutMs: 4000,
+        maxBytes: 262144,
+      },
+      { ...options, statement: onOneLine(options.statement) },
+    ),
 };
+
+function onOneLine(statement: Parts): Parts {
+  const flat = (part: string): string => part.replace(/\s+/g, " ");
+  if (typeof statement === "string") return flat(statement).trim();
+  return statement.map((part) => (typeof part === "string" ? flat(part) : part));
+}
 
 function declare<K extends SourceKind, N extends number>(
   kind: K,

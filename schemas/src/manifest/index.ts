@@ -21,6 +21,7 @@ export {
   Source,
   Template,
   TlsSource,
+  SqlSource,
   TreeSource,
   parseManifestShape,
   type SourceKind,

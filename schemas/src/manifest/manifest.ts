@@ -58,6 +58,8 @@ export const Hole = Type.Union([
   Type.Object({ type: Type.Literal("dns-name") }, closed),
   /** A host and port that the host's administrator named in a grant. */
   Type.Object({ type: Type.Literal("endpoint") }, closed),
+  /** The name of a database of a server: letters, digits, `_`, `$` and `-`. */
+  Type.Object({ type: Type.Literal("database-name") }, closed),
   /** A place in the journal, as an earlier read of it gave. */
   Type.Object({ type: Type.Literal("journal-cursor"), ...isOptional }, closed),
 ]);
@@ -285,6 +287,30 @@ export const TlsSource = Type.Object(
   closed,
 );
 
+/**
+ * One fixed statement to a database server of this host, over its unix socket. A hole of the statement
+ * is a bound parameter; no text of a caller becomes a part of it.
+ */
+export const SqlSource = Type.Object(
+  {
+    kind: Type.Literal("sql"),
+    engine: Type.Literal("postgres"),
+    socket: Type.String({ pattern: "^(/[A-Za-z0-9_.@+-]+)+$", maxLength: 100 }),
+    database: Type.Union([Type.String({ pattern: "^[A-Za-z_][A-Za-z0-9_$-]{0,62}$" }), HoleRef]),
+    /** Keywords in capitals, names in small letters. Fixed parts, and holes that are bound. */
+    statement: Type.Union([
+      Type.String({ minLength: 1, maxLength: 1400 }),
+      Type.Array(Type.Union([Type.String({ minLength: 1, maxLength: 1400 }), HoleRef]), {
+        minItems: 1,
+        maxItems: 12,
+      }),
+    ]),
+    maxRows: Type.Integer({ minimum: 1, maximum: 10000 }),
+    ...limits,
+  },
+  closed,
+);
+
 export const Source = Type.Union([
   FileSource,
   LinesSource,
@@ -296,6 +322,7 @@ export const Source = Type.Union([
   JournalSource,
   DnsSource,
   TlsSource,
+  SqlSource,
 ]);
 export type FileSource = Static<typeof FileSource>;
 export type LinesSource = Static<typeof LinesSource>;
@@ -307,6 +334,7 @@ export type HttpSource = Static<typeof HttpSource>;
 export type JournalSource = Static<typeof JournalSource>;
 export type DnsSource = Static<typeof DnsSource>;
 export type TlsSource = Static<typeof TlsSource>;
+export type SqlSource = Static<typeof SqlSource>;
 export type Source = Static<typeof Source>;
 export type SourceKind = Source["kind"];
 
@@ -320,8 +348,11 @@ export const Requires = Type.Object(
     /** `COMMAND ARGUMENTS`, one for each command. */
     commands: Type.Array(Type.String({ maxLength: 600 }), { maxItems: 100 }),
     files: Type.Array(Type.String({ maxLength: 400 }), { maxItems: 400 }),
-    /** `SOCKET GET PATH?QUERY`, one for each request. The socket is a path, or an endpoint of loopback. */
-    sockets: Type.Array(Type.String({ maxLength: 600 }), { maxItems: 100 }),
+    /**
+     * `SOCKET GET PATH?QUERY` or `SOCKET SQL DATABASE STATEMENT`, one for each request. The socket is a
+     * path, or an endpoint of loopback for GET.
+     */
+    sockets: Type.Array(Type.String({ maxLength: 2000 }), { maxItems: 100 }),
     /**
      * `SERVER DNS TYPE NAME`, `ENDPOINT TLS`, `ENDPOINT TCP` or `ENDPOINT TLS GET PATH?QUERY`, one for
      * each question, connection or request.
@@ -340,7 +371,7 @@ export type Requires = Static<typeof Requires>;
 export const ReadWindow = Type.Object(
   {
     /** `file PATH`, `command COMMAND ARGUMENTS`, `socket SOCKET GET PATH?QUERY` or `host ...`. */
-    of: Type.String({ minLength: 1, maxLength: 620 }),
+    of: Type.String({ minLength: 1, maxLength: 2020 }),
     part: Type.Union([Type.Literal("first"), Type.Literal("last")]),
     bytes: Type.Integer({ minimum: 1 }),
     /** Of a directory. */

@@ -1,7 +1,7 @@
 import { type Check, misfit } from "./misfit.ts";
 
 const MAX_QUOTED = 100;
-const MAX_LISTED = 10;
+const MAX_LISTED = 16;
 
 export function buildChoice(choices: unknown[]): Check {
   if (choices.some((choice) => typeof choice === "object" && choice !== null)) {

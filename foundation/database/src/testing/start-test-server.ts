@@ -1,5 +1,5 @@
 import { execFile, type ExecFileOptions } from "node:child_process";
-import { chmodSync, chownSync, mkdirSync, mkdtempSync, rmSync } from "node:fs";
+import { chmodSync, chownSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir, userInfo } from "node:os";
 import { join } from "node:path";
 import { promisify } from "node:util";
@@ -9,7 +9,7 @@ const run = promisify(execFile);
 const NOBODY = 65534;
 
 /** A real PostgreSQL server; `url` is its database `postgres`. */
-export type TestServer = { url: string; close(): Promise<void> };
+export type TestServer = { url: string; socketDir: string; close(): Promise<void> };
 
 /**
  * Starts a fresh server on a unix socket that every user of this machine can reach.
@@ -17,8 +17,13 @@ export type TestServer = { url: string; close(): Promise<void> };
  * `nobody` and admits the test.
  *
  * @param settings further `NAME=VALUE` lines of postgresql.conf
+ * @param access the superuser's name and the lines of pg_hba.conf; without it, every user may be
+ *   every role
  */
-export async function startTestServer(settings: string[] = []): Promise<TestServer> {
+export async function startTestServer(
+  settings: string[] = [],
+  access?: { superuser: string; lines: string[] },
+): Promise<TestServer> {
   const [binaries] = findBinaries();
   if (binaries === undefined) throw new Error("expected PostgreSQL programs, found none");
   const asRoot = process.getuid?.() === 0;
@@ -28,7 +33,7 @@ export async function startTestServer(settings: string[] = []): Promise<TestServ
   mkdirSync(socketDir);
   if (asRoot) for (const path of [folder, socketDir]) chownSync(path, NOBODY, NOBODY);
   chmodSync(folder, 0o755);
-  const user = asRoot ? "nobody" : userInfo().username;
+  const user = access?.superuser ?? (asRoot ? "nobody" : userInfo().username);
   const options: ExecFileOptions = {
     ...account,
     cwd: folder,
@@ -38,6 +43,9 @@ export async function startTestServer(settings: string[] = []): Promise<TestServ
   const call = (program: string, args: string[]) =>
     run(join(binaries.binDir, program), args, options);
   await call("initdb", ["-D", clusterDir, "-U", user, "-E", "UTF8", "--auth=trust", "--no-sync"]);
+  if (access !== undefined) {
+    writeFileSync(join(clusterDir, "pg_hba.conf"), `${access.lines.join("\n")}\n`);
+  }
   const flags = [
     "listen_addresses=''",
     `unix_socket_directories='${socketDir}'`,
@@ -56,6 +64,7 @@ export async function startTestServer(settings: string[] = []): Promise<TestServ
     flags.join(" "),
   ]);
   return {
+    socketDir,
     url: `postgres://${user}@localhost/postgres?host=${encodeURIComponent(socketDir)}`,
     async close() {
       await call("pg_ctl", ["stop", "-w", "-s", "-m", "immediate", "-D", clusterDir]);

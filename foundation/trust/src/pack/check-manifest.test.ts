@@ -407,7 +407,12 @@ test("an optional parameter needs an `otherwise` of the hole's type", () => {
 test.each<[string, unknown, string]>([
   [
     "a source kind of the future",
-    { ...sample, sources: { it: { kind: "sql", query: "" } } },
+    { ...sample, sources: { it: { kind: "redis", command: "" } } },
+    "PACK_NEEDS_NEWER_AGENT",
+  ],
+  [
+    "a database that only a newer agent can ask",
+    { ...sample, sources: { load: { ...sample.sources["load"], kind: "sql", engine: "mysql" } } },
     "PACK_NEEDS_NEWER_AGENT",
   ],
   ["a manifest of the future", { ...sample, manifest: 2 }, "PACK_NEEDS_NEWER_AGENT"],

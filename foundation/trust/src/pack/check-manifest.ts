@@ -3,6 +3,7 @@ import {
   type Manifest,
   type Requires,
   SOURCE_KINDS,
+  SqlSource,
   parseManifestShape,
 } from "@sonde/schemas/manifest";
 import { parseJson } from "@sonde/schemas/parse";
@@ -80,6 +81,8 @@ function checkRequires({ requires, sources }: Manifest): void {
   }
 }
 
+const KNOWN_ENGINE = SqlSource.properties.engine.const;
+
 function refuseNewerThings(value: unknown): void {
   if (!isObject(value)) return;
   const { manifest, sources } = value;
@@ -93,6 +96,13 @@ function refuseNewerThings(value: unknown): void {
       throw new SondeError(
         "PACK_NEEDS_NEWER_AGENT",
         `expected a source kind of ${known}, got ${JSON.stringify(kind.slice(0, 40))}`,
+      );
+    }
+    const engine = isObject(source) ? source["engine"] : undefined;
+    if (kind === "sql" && typeof engine === "string" && engine !== KNOWN_ENGINE) {
+      throw new SondeError(
+        "PACK_NEEDS_NEWER_AGENT",
+        `expected a database of ${KNOWN_ENGINE}, got ${JSON.stringify(engine.slice(0, 40))}`,
       );
     }
   }

@@ -1,0 +1,188 @@
+import type { SqlSource } from "@sonde/schemas/manifest";
+import { expect, test } from "vitest";
+import { checkSource } from "../check-source.ts";
+import { classifySource, explainLevel } from "../classify-source.ts";
+import { deriveRequires } from "../derive-requires.ts";
+import { describeRead } from "../describe-read.ts";
+import { checkHole } from "../check-hole.ts";
+import { listItems } from "../items.ts";
+import { verdict } from "../testing/verdict.ts";
+import { renderPostgresQuestion } from "./sql.ts";
+
+const SOCKET = "/var/run/postgresql/.s.PGSQL.5432";
+const source = (statement: SqlSource["statement"], more: Partial<SqlSource> = {}): SqlSource => ({
+  ...{ kind: "sql", engine: "postgres", socket: SOCKET, database: "postgres", statement },
+  ...{ maxRows: 10, timeoutMs: 1000, maxBytes: 4096 },
+  ...more,
+});
+const check = (statement: SqlSource["statement"], more: Partial<SqlSource> = {}) =>
+  verdict(() => checkSource("it", source(statement, more)));
+const levelOf = (statement: string) => classifySource(source(statement));
+
+const asked = source(
+  ["SELECT pid FROM pg_stat_activity WHERE pid > ", { hole: "least" }, " LIMIT 5"],
+  {
+    database: { hole: "base" },
+    holes: { least: { type: "integer", minimum: 0, maximum: 9 }, base: { type: "database-name" } },
+  },
+);
+
+test("a person grants one statement to one database, or to one of a caller's choice", () => {
+  expect(listItems(deriveRequires({ it: source("SELECT datname FROM pg_database") }))).toEqual([
+    `socket ${SOCKET} SQL postgres SELECT datname FROM pg_database`,
+  ]);
+  expect(listItems(deriveRequires({ it: asked }))).toEqual([
+    `socket ${SOCKET} SQL <database-name> SELECT pid FROM pg_stat_activity WHERE pid > <0..9> LIMIT 5`,
+  ]);
+  expect(describeRead(asked)).toBe(
+    `postgres <base> over unix:${SOCKET}: SELECT pid FROM pg_stat_activity WHERE pid > <least> LIMIT 5`,
+  );
+  expect(classifySource(asked)).toBe("observe");
+  expect(verdict(() => checkSource("it", asked))).toBe("accepted");
+});
+
+// Attack 50.
+test("a hole is bound, and what fills it is not in the statement", () => {
+  const question = renderPostgresQuestion(asked, { least: "7", base: "shop" });
+  expect(question).toMatchObject({ database: "shop", parameters: ["7"], extensions: [] });
+  const text =
+    "SELECT pid FROM pg_stat_activity WHERE pid > CAST(CAST($1 AS text) AS bigint) LIMIT 5";
+  expect(question.textIn(() => "")).toBe(text);
+  expect(question.textIn(() => "")).toBe(text);
+});
+
+test("a relation of an extension is named with the schema where the extension has it", () => {
+  const statement =
+    "SELECT s.calls FROM pg_stat_statements AS s WHERE 'pg_stat_statements' = 'a''b'";
+  const question = renderPostgresQuestion(source(statement), {});
+  expect(question.extensions).toEqual(["pg_stat_statements"]);
+  expect(question.textIn(() => '"x y"')).toBe(
+    `SELECT s . calls FROM "x y".pg_stat_statements AS s WHERE 'pg_stat_statements' = 'a''b'`,
+  );
+});
+
+// Attack 52.
+const REFUSED: [string, SqlSource["statement"]][] = [
+  ["another statement", "SELECT 1; DROP TABLE t"],
+  ["something else than a question", "DELETE FROM t"],
+  ["a question in small letters", "select 1"],
+  ["another beginning", "FROM pg_class"],
+  ["a name for a beginning", "pid"],
+  ["writing beside reading", "WITH a AS (DELETE FROM t RETURNING b) SELECT 1"],
+  ["writing in small letters", "WITH a AS (delete from t) SELECT 1"],
+  ["a new table", "SELECT 1 INTO t"],
+  ["a new table in small letters", "SELECT 1 into t"],
+  ["a file of the server", "SELECT 1 INTO OUTFILE '/etc/x'"],
+  ["locks", "SELECT a FROM t FOR UPDATE"],
+  ["a line comment", "SELECT 1 -- x"],
+  ["a comment", "SELECT 1 /* x */"],
+  ["a comment of MySQL", "SELECT 1 # x"],
+  ["a comment that MySQL executes", "SELECT 1 /*!50000 x */"],
+  ["quotes of names", 'SELECT 1 FROM "t"'],
+  ["quotes of names of MySQL", "SELECT 1 FROM `t`"],
+  ["quotes with a tag", "SELECT $$a$$"],
+  ["a parameter of its own", "SELECT $1"],
+  ["a backslash", "SELECT 'a\\' OR 1'"],
+  ["a string with escapes", "SELECT E'a'"],
+  ["a cast by a type's name", "SELECT date'2020-01-01'"],
+  ["an open string", "SELECT 'a"],
+  ["a string around a hole", ["SELECT '", { hole: "least" }, "'"]],
+  ["a line end", "SELECT 1\nFROM t"],
+  ["a letter beyond ASCII", "SELECT \u212aey"],
+  ["a word of mixed letters", "SELECT Pg_Sleep(1)"],
+  ["a recursion", "WITH RECURSIVE a AS (SELECT 1) SELECT 1"],
+  ["a procedure", "CALL x()"],
+  ["a number with an exponent", "SELECT 1e9"],
+  ["an operator of somebody's own", "SELECT 1 <<<>>> 2"],
+];
+test.each(REFUSED)("no statement has %s", (_, statement) => {
+  const holes = { least: { type: "integer", minimum: 0, maximum: 9 } } as const;
+  const used = Array.isArray(statement) ? { holes } : {};
+  expect(check(statement, used)).toBe("MANIFEST_INVALID");
+});
+
+test("no hole stands for a text, a path or a name of a statement", () => {
+  const verdictOf = (hole: NonNullable<SqlSource["holes"]>[string]) =>
+    check(["SELECT relname FROM ", { hole: "it" }], { holes: { it: hole } });
+  expect(verdictOf({ type: "text", maxLength: 9 })).toBe("MANIFEST_INVALID");
+  expect(verdictOf({ type: "path-beneath", root: "/srv" })).toBe("MANIFEST_INVALID");
+  expect(verdictOf({ type: "hostname" })).toBe("MANIFEST_INVALID");
+  expect(verdictOf({ type: "integer", minimum: 0, maximum: 1, optional: true })).toBe(
+    "MANIFEST_INVALID",
+  );
+  // In the place of a table it is a parameter all the same, which the server refuses.
+  const holes: SqlSource["holes"] = { it: { type: "enum", values: ["pg_authid"] } };
+  const inPlace = source(["SELECT relname FROM ", { hole: "it" }], { holes });
+  expect(renderPostgresQuestion(inPlace, { it: "pg_authid" }).textIn(() => "")).not.toContain(
+    "pg_authid",
+  );
+});
+
+test("a statement is no longer than what a person reads, and its socket is one that packs may use", () => {
+  const long = `SELECT ${"1 + ".repeat(340)}1`;
+  expect(check(long)).toBe("accepted");
+  expect(check([long, ` + ${"1 + ".repeat(9)}1`])).toBe("MANIFEST_INVALID");
+  expect(check("SELECT 1", { socket: "/run/sonde/agent.sock" })).toBe("MANIFEST_INVALID");
+  expect(check("SELECT 1", { socket: "/run/../x" })).toBe("MANIFEST_INVALID");
+  expect(check("SELECT 1", { database: { hole: "it" }, holes: { it: { type: "hostname" } } })).toBe(
+    "MANIFEST_INVALID",
+  );
+});
+
+test("the name of a database is a name", () => {
+  const of = (value: string) => verdict(() => checkHole({ type: "database-name" }, value, "it"));
+  for (const name of ["shop", "Shop_2", "a-b$c", "_x"]) expect(of(name)).toBe("accepted");
+  const long = "a".repeat(64);
+  for (const name of ["", "-x", "a b", "a\0b", "a'b", "dbname=x host=y", "a=b", "1a", long]) {
+    expect(of(name)).toBe("PARAMS_INVALID");
+  }
+});
+
+test("what only looks is told by a table of relations, columns, functions and types", () => {
+  const observed = [
+    "SELECT count(*) AS n FROM pg_stat_activity WHERE state = 'active'",
+    "SELECT to_jsonb(s) AS row FROM pg_stat_wal AS s",
+    "WITH a AS (SELECT pid, unnest(pg_blocking_pids(pid)) AS by_pid FROM pg_stat_activity) SELECT by_pid FROM a",
+    "SELECT c.relname, age(c.relfrozenxid)::text AS age_of FROM pg_class AS c ORDER BY age_of DESC LIMIT 5",
+    "SELECT calls FROM pg_stat_statements",
+    "SELECT datname FROM pg_database WHERE datname IN ('a', 'b') AND NOT datistemplate",
+  ];
+  expect(observed.map((statement) => [statement, explainLevel(source(statement))])).toEqual(
+    observed.map((statement) => [statement, null]),
+  );
+});
+
+// Attack 52.
+const ACTS: [string, string][] = [
+  ["ends a session", "SELECT pg_terminate_backend(pid) AS x FROM pg_stat_activity"],
+  [
+    "ends sessions as if by a column",
+    "SELECT pid.pg_terminate_backend FROM pg_stat_activity AS pid",
+  ],
+  ["acts by a name that it gave itself", "SELECT 1 AS pg_sleep, g.pg_sleep FROM pg_class AS g"],
+  [
+    "acts by a name of its own after a point",
+    "SELECT 1 AS lo_unlink, g.lo_unlink FROM pg_class AS g",
+  ],
+  ["reads a file", "SELECT pg_read_file('/etc/passwd')"],
+  ["makes a large object of a file", "SELECT lo_import('/etc/passwd')"],
+  ["connects elsewhere", "SELECT dblink('host=x', 'SELECT 1')"],
+  ["sets", "SELECT set_config('a', 'b', FALSE)"],
+  ["takes a lock", "SELECT pg_advisory_lock(1)"],
+  ["counts up", "SELECT nextval('s')"],
+  ["notifies", "SELECT pg_notify('a', 'b')"],
+  ["calls a function of a schema", "SELECT public.count(pid) FROM pg_stat_activity"],
+  ["calls one by a name that it gave", "SELECT 1 AS shop, shop.lower(datname) FROM pg_database"],
+  ["reads a table of a user", "SELECT a FROM shop.orders"],
+  ["reads passwords", "SELECT rolname FROM pg_authid"],
+  ["reads values of tables", "SELECT most_common_vals FROM pg_stats"],
+  ["reads under a name that it gave itself", "SELECT 1 AS pg_shadow FROM pg_shadow"],
+  ["converts to a type of a user", "SELECT pid::secret FROM pg_stat_activity"],
+  ["sleeps", "SELECT pg_sleep(1)"],
+  ["takes a column of a relation that it does not name", "SELECT setting FROM pg_class"],
+];
+test.each(ACTS)("a statement that %s is above observe", (_, statement) => {
+  expect(check(statement)).toBe("accepted");
+  expect(levelOf(statement)).toBe("manage");
+  expect(explainLevel(source(statement))).toMatch(/is manage; it (names|gives the name) /);
+});

@@ -1,0 +1,107 @@
+import type { SqlSource } from "@sonde/schemas/manifest";
+
+/** One part of a statement that the server's own parser would take as one. */
+export type SqlToken =
+  | { is: "keyword" | "name" | "sign" | "number" | "string"; text: string }
+  | { is: "hole"; text: string };
+
+/** The keywords of a question. None of them writes, locks, names a function or opens a file. */
+const KEYWORDS: ReadonlySet<string> = new Set([
+  ...["SELECT", "DISTINCT", "FROM", "WHERE", "GROUP", "HAVING", "ORDER", "BY", "LIMIT", "OFFSET"],
+  ...["WITH", "MATERIALIZED", "UNION", "ALL", "AS", "JOIN", "LEFT", "INNER", "CROSS", "LATERAL"],
+  ...["ON", "USING", "AND", "OR", "NOT", "IN", "IS", "NULL", "EXISTS", "BETWEEN", "LIKE", "ANY"],
+  ...["CASE", "WHEN", "THEN", "ELSE", "END", "FILTER", "OVER", "PARTITION", "INTERVAL", "TRUE"],
+  ...["FALSE", "ASC", "DESC", "NULLS", "FIRST", "LAST"],
+]);
+
+/** Words that are no names without quotes, or that begin something else than a question. */
+const RESERVED: ReadonlySet<string> = new Set([
+  ...[...KEYWORDS].map((word) => word.toLowerCase()).filter((word) => !isName(word)),
+  ...["analyse", "analyze", "array", "asymmetric", "authorization", "binary", "both", "call"],
+  ...["cast", "check", "collate", "collation", "column", "concurrently", "constraint", "copy"],
+  ...["create", "current_catalog", "current_date", "current_role", "current_schema", "deferrable"],
+  ...["current_time", "current_timestamp", "current_user", "default", "delete", "do", "drop"],
+  ...["except", "execute", "explain", "fetch", "for", "foreign", "freeze", "full", "grant"],
+  ...["ilike", "initially", "insert", "intersect", "into", "isnull", "leading", "localtime"],
+  ...["localtimestamp", "lock", "merge", "natural", "notnull", "only", "outer", "outfile"],
+  ...["overlaps", "placing", "primary", "procedure", "recursive", "references", "returning"],
+  ...["right", "session_user", "set", "similar", "some", "symmetric", "system_user", "table"],
+  ...["tablesample", "to", "trailing", "truncate", "unique", "update", "user", "variadic"],
+  ...["verbose", "window"],
+]);
+
+/** Keywords that are names too where one is expected: a statement may have a column `first`. */
+function isName(word: string): boolean {
+  return ["by", "filter", "first", "last", "materialized", "nulls", "over", "partition"].includes(
+    word,
+  );
+}
+
+const SIGNS: ReadonlySet<string> = new Set([
+  ...["(", ")", ",", ".", "[", "]", "::"],
+  ...["*", "+", "-", "/", "%", "=", "<>", "<", ">", "<=", ">=", "||", "->", "->>"],
+]);
+
+/** In order: blank, word, number, string, punctuation, a whole run of an operator's characters. */
+const TOKEN =
+  / |(?<word>[A-Za-z_][A-Za-z0-9_]*)|(?<number>[0-9]+(?:\.[0-9]+)?)|(?<string>'(?:[\x20-\x26\x28-\x5b\x5d-\x7e]|'')*')|(?<sign>::|[(),.[\]]|[-+*/<>=~!@#%^&|`?:]+)/y;
+
+/**
+ * Splits a statement. The grammar is smaller than that of SQL: printable ASCII, keywords in capitals,
+ * names in small letters without quotes, no comment, no second statement, no backslash, no string
+ * with a prefix.
+ *
+ * @returns the tokens, or a sentence that says what was expected
+ */
+export function splitStatement(statement: SqlSource["statement"]): SqlToken[] | string {
+  const tokens: SqlToken[] = [];
+  for (const part of typeof statement === "string" ? [statement] : statement) {
+    if (typeof part === "object") {
+      tokens.push({ is: "hole", text: part.hole });
+      continue;
+    }
+    const why = splitPart(part, tokens);
+    if (why !== null) return why;
+  }
+  const [first] = tokens;
+  return first?.is === "keyword" && ["SELECT", "WITH"].includes(first.text)
+    ? tokens
+    : "expected a statement that begins with SELECT or WITH";
+}
+
+function splitPart(part: string, tokens: SqlToken[]): string | null {
+  let before = " ";
+  for (let at = 0; at < part.length; ) {
+    TOKEN.lastIndex = at;
+    const found = TOKEN.exec(part);
+    if (found === null) return `expected no ${describeAt(part, at)} in a statement`;
+    const token = tokenOf(found);
+    if (typeof token === "string") return token;
+    // `E'...'` is another string than `'...'`, `1e5` another number, and `a'b'` a cast.
+    if (/\w/.test(before) && /^[\w']/.test(found[0])) {
+      return `expected a blank before ${describeAt(part, at)} of a statement`;
+    }
+    if (token !== null) tokens.push(token);
+    at += found[0].length;
+    before = found[0].at(-1) ?? " ";
+  }
+  return null;
+}
+
+function tokenOf({ groups = {}, 0: text }: RegExpExecArray): SqlToken | string | null {
+  if (groups["number"] !== undefined) return { is: "number", text };
+  if (groups["string"] !== undefined) return { is: "string", text };
+  if (groups["sign"] !== undefined) {
+    return SIGNS.has(text) ? { is: "sign", text } : `expected no sign ${text} in a statement`;
+  }
+  if (groups["word"] === undefined) return null;
+  if (KEYWORDS.has(text)) return { is: "keyword", text };
+  if (text !== text.toLowerCase()) {
+    return `expected a keyword of a question or a name in small letters, got ${text}`;
+  }
+  return RESERVED.has(text) ? `expected a name, got the word ${text}` : { is: "name", text };
+}
+
+function describeAt(part: string, at: number): string {
+  return JSON.stringify(part.slice(at, at + 12));
+}
