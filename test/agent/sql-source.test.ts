@@ -21,15 +21,18 @@ let owner: Sql;
 let role: string;
 
 beforeAll(async () => {
-  server = await startTestServer(["log_line_prefix='%a|'", "max_connections=40"], {
-    superuser: "owner",
-    lines: [
-      "local all owner trust",
-      "local pooled all trust",
-      "local secret all scram-sha-256",
-      "local all all peer",
-    ],
-  });
+  server = await startTestServer(
+    ["max_connections=40", "shared_preload_libraries=pg_stat_statements"],
+    {
+      superuser: "owner",
+      lines: [
+        "local all owner trust",
+        "local pooled all trust",
+        "local secret all scram-sha-256",
+        "local all all peer",
+      ],
+    },
+  );
   owner = openAs("postgres");
   bench = await createTestBench();
   bench.startRunner();
@@ -304,6 +307,22 @@ test("what is not there is said as such", async () => {
   const extension = await ask("SELECT calls FROM pg_stat_statements");
   expect(codeOf(extension)).toBe("SOURCE_NOT_FOUND");
   expect(statementOf(extension)).toContain("CREATE EXTENSION pg_stat_statements");
+});
+
+// Attack 52: anybody may create in the schema of an extension.
+test("a relation of an extension is that one, not another of its name", async () => {
+  await owner.unsafe(`CREATE SCHEMA "of it"; CREATE EXTENSION pg_stat_statements SCHEMA "of it";
+    CREATE VIEW public.pg_stat_statements AS SELECT 'forged' AS query, 1 AS calls;
+    GRANT SELECT ON public.pg_stat_statements TO PUBLIC`);
+  undo = `DROP VIEW public.pg_stat_statements; DROP SCHEMA "of it" CASCADE`;
+  const statement = "SELECT query FROM pg_stat_statements WHERE query LIKE '%EXTENSION%'";
+  const refused = await ask(statement);
+  expect(codeOf(refused)).toBe("PERMISSION_NEEDED");
+  await owner.unsafe(statementOf(refused));
+  const { records } = dataOf(await ask(statement));
+  expect(records.map(({ query }) => query)).toContainEqual(
+    expect.stringContaining("CREATE EXTENSION pg_stat_statements"),
+  );
 });
 
 test("a server that wants a password gets none", async () => {

@@ -75,7 +75,7 @@ const POSTGRES: ReadOnlyNames = {
   extensions: new Map([["pg_stat_statements", "pg_stat_statements"]]),
   functions: new Set(
     names(
-      "count sum min max avg bool_or bool_and string_agg coalesce nullif greatest least round floor ceil abs substr length lower date_part now clock_timestamp age mxid_age to_jsonb array_to_string cardinality unnest pg_blocking_pids pg_database_size pg_is_in_recovery pg_current_wal_lsn pg_last_wal_receive_lsn pg_last_wal_replay_lsn pg_last_xact_replay_timestamp pg_wal_lsn_diff pg_postmaster_start_time current_database version",
+      "count sum min max avg bool_or bool_and string_agg coalesce nullif greatest least round floor ceil abs substr length lower date_part now clock_timestamp age mxid_age to_jsonb array_to_string cardinality unnest pg_blocking_pids pg_database_size pg_backend_pid pg_is_in_recovery pg_current_wal_lsn pg_last_wal_receive_lsn pg_last_wal_replay_lsn pg_last_xact_replay_timestamp pg_wal_lsn_diff pg_postmaster_start_time current_database version",
     ),
   ),
   types: new Set(

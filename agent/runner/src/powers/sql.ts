@@ -78,7 +78,8 @@ async function askOnce(
 /** The schema in which an extension has its relation of the same name, quoted. */
 async function findSchema(session: PostgresSession, extension: string): Promise<string> {
   const [found] = await session.ask(
-    `SELECT quote_ident(n.nspname) AS schema FROM pg_extension e
+    `SELECT quote_ident(n.nspname) AS schema, quote_ident(session_user) AS role,
+       has_schema_privilege(n.oid, 'USAGE') AS usable FROM pg_extension e
      JOIN pg_depend d ON d.refclassid = 'pg_extension'::regclass AND d.refobjid = e.oid AND d.deptype = 'e'
      JOIN pg_class c ON d.classid = 'pg_class'::regclass AND c.oid = d.objid AND c.relname = e.extname
      JOIN pg_namespace n ON n.oid = c.relnamespace
@@ -86,7 +87,13 @@ async function findSchema(session: PostgresSession, extension: string): Promise<
     [extension],
   );
   const schema = found?.["schema"];
-  if (typeof schema === "string") return schema;
+  if (typeof schema === "string" && found?.["usable"] === "t") return schema;
+  if (typeof schema === "string") {
+    throw new SondeError(
+      "PERMISSION_NEEDED",
+      `the extension ${extension} is in a schema that the role may not use; run as a superuser in SQL: GRANT USAGE ON SCHEMA ${schema} TO ${found?.["role"]};`,
+    );
+  }
   throw new SondeError(
     "SOURCE_NOT_FOUND",
     `this database has no extension ${extension}; run as a superuser in SQL: CREATE EXTENSION ${extension}; the server has to load it by shared_preload_libraries`,
