@@ -24,8 +24,8 @@ beforeAll(async () => {
 }, 60_000);
 afterAll(async () => {
   if (!isChecked) return;
-  await pack.close();
-  await server.close();
+  await pack?.close();
+  await server?.close();
 });
 
 const ask = async (probe: string, params: Fields = {}): Promise<Fields> =>

@@ -44,9 +44,9 @@ beforeAll(async () => {
   await owner.unsafe(statementOf(refused));
 }, 60_000);
 afterAll(async () => {
-  await owner.end();
-  await bench.close();
-  await server.close();
+  await owner?.end();
+  await bench?.close();
+  await server?.close();
 });
 
 function openAs(database: string): Sql {
