@@ -8,6 +8,7 @@ const closed = { additionalProperties: false } as const;
 
 export const AuditEvent = Type.Enum([
   "call.request",
+  "call.reads",
   "call.response",
   "call.denied",
   "request.denied",

@@ -1,6 +1,6 @@
 import { type Static, type TSchema, Type } from "typebox";
 import { ERROR_TABLE, type ErrorCode } from "./errors.ts";
-import { Source, type SourceKind } from "./manifest/manifest.ts";
+import { MAX_EACH, Source, type SourceKind } from "./manifest/manifest.ts";
 import { Digest, Identifier, ProbeName, Timestamp } from "./names.ts";
 import { buildParser } from "./parse/validator.ts";
 import { OwnRights } from "./process-rights.ts";
@@ -389,6 +389,34 @@ export const ReadOutcome = Type.Union([
 ]);
 export type ReadOutcome = { ok: true; samples: Sample[] } | { ok: false; failure: Failure };
 
+/**
+ * The outcome of a read that is done for each of several values, in the order in which they were found.
+ * A single read that failed is one of `each`; there is no list when the values could not be found.
+ */
+export const EachOutcome = Type.Object(
+  {
+    ok: Type.Literal(true),
+    each: Type.Array(Type.Object({ value: Type.String(), outcome: ReadOutcome }, closed), {
+      maxItems: MAX_EACH,
+    }),
+    /** Further values, for which nothing was read. */
+    leftOutCount: Type.Integer({ minimum: 0 }),
+    /** Values that do not fit the hole, or were not there. Nothing was read for them. */
+    unfitCount: Type.Integer({ minimum: 0 }),
+  },
+  closed,
+);
+export type EachOutcome<O = ReadOutcome> = {
+  ok: true;
+  each: { value: string; outcome: O }[];
+  leftOutCount: number;
+  unfitCount: number;
+};
+
+/** The outcome of a read as a guest gets it. */
+export const ProbeOutcome = Type.Union([...ReadOutcome.anyOf, EachOutcome]);
+export type ProbeOutcome = ReadOutcome | EachOutcome;
+
 /** An outcome as a runner sends it. The agent scrubs it and drops the margins. */
 export const RunnerOutcome = Type.Union([
   Type.Object(
@@ -399,10 +427,13 @@ export const RunnerOutcome = Type.Union([
 ]);
 export type RunnerOutcome = { ok: true; samples: RunnerSample[] } | { ok: false; failure: Failure };
 
+/** The name of a read, and the number of the value for which it is done. */
+const FilledName = Type.String({ pattern: "^[a-z][a-zA-Z0-9]{0,39}(\\.[0-9]{1,2})?$" });
+
 /** A read with every hole filled: exactly what will happen on the host. */
 export const FilledRead = Type.Object(
   {
-    name: Identifier,
+    name: FilledName,
     source: Source,
     values: Type.Record(Type.String(), Type.String({ maxLength: 300 })),
   },
@@ -423,10 +454,13 @@ export const ReadTrace = Type.Object(
 );
 export type ReadTrace = Static<typeof ReadTrace>;
 
+/** The same as a runner tells it of one request. */
+const RunnerTrace = Type.Object({ ...ReadTrace.properties, name: FilledName }, closed);
+
 /** The one argument of a guest's `run`, as JSON. */
 export type GuestInput = {
   params: Record<string, unknown>;
-  reads: Record<string, ReadOutcome>;
+  reads: Record<string, ProbeOutcome>;
   /** Unix time in ms at which the reads began. */
   now: number;
 };
@@ -444,7 +478,7 @@ export const RunnerRequest = Type.Union([
     {
       id: Type.Integer({ minimum: 1 }),
       op: Type.Literal("read"),
-      reads: Type.Array(FilledRead, { maxItems: 20 }),
+      reads: Type.Array(FilledRead, { maxItems: MAX_EACH }),
       /** Time left for all reads together, in ms. */
       timeoutMs: Type.Integer({ minimum: 1 }),
     },
@@ -480,7 +514,7 @@ export const RunnerReplyHead = Type.Union([
     {
       id: Type.Integer(),
       op: Type.Literal("read"),
-      traces: Type.Array(ReadTrace),
+      traces: Type.Array(RunnerTrace),
     },
     closed,
   ),

@@ -1,8 +1,9 @@
 import { join } from "node:path";
-import { openPackTest, type PackTest } from "@sonde/pack-sdk/testing";
+import { type Fixture, openPackTest, type PackTest } from "@sonde/pack-sdk/testing";
 import type { Manifest } from "@sonde/schemas/manifest";
+import { collectReads } from "../../agent/daemon/src/core/collect-reads.ts";
 import { type Judgement, judge } from "../../foundation/runbooks/src/index.ts";
-import { fillReads } from "../../foundation/sources/src/fill-reads.ts";
+import { planReads } from "../../foundation/sources/src/fill-reads.ts";
 import { until, workspace } from "../product/start-product.ts";
 import { createTestBench, type TestBench } from "./start-runner.ts";
 
@@ -48,15 +49,33 @@ export async function openAskedPack(name: string, script?: string): Promise<Aske
   };
 }
 
+/** Has the runner read what a call of the probe needs, as the agent does, without its scrubber. */
+export async function readAll(
+  { link }: TestBench,
+  manifest: Manifest,
+  probe: string,
+  params: Record<string, unknown>,
+): Promise<Fixture["reads"]> {
+  const collected = await collectReads(planReads(manifest, probe, params), {
+    async perform(asked) {
+      if (asked.length === 0) return new Map();
+      const { reads } = await link.read(asked, 20_000, [], true);
+      return new Map(Object.entries(reads));
+    },
+    requireDone: () => undefined,
+    noteFound: () => undefined,
+  });
+  return collected;
+}
+
 async function ask(
   bench: TestBench,
   pack: PackTest,
   probe: string,
   params: Record<string, unknown>,
 ): Promise<unknown> {
-  const filled = fillReads(pack.built.manifest, probe, params);
   const now = Date.now();
-  const { reads } = await bench.link.read(filled, 20_000, [], true);
+  const reads = await readAll(bench, pack.built.manifest, probe, params);
   const captured = { tool: "this machine", distribution: "this machine" };
   const outcome = await pack.run({ captured, probe, params, now, reads });
   if (!("result" in outcome)) throw new Error(JSON.stringify(outcome));

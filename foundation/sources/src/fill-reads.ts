@@ -1,11 +1,20 @@
 import { SondeError } from "@sonde/schemas/errors";
-import { type HoleValue, type Manifest, type Read, type Source } from "@sonde/schemas/manifest";
+import {
+  type ForEach,
+  type HoleValue,
+  type Manifest,
+  type Read,
+  type Source,
+} from "@sonde/schemas/manifest";
 import { type FilledRead } from "@sonde/schemas/reads";
 import { checkHole } from "./check-hole.ts";
 
+/** A read that is done once for each value that another one finds. That hole has no value yet. */
+export type LaterRead = FilledRead & { forEach: ForEach };
+
 /**
- * Computes exactly what a call will read: every read that the probe declares, with every
- * hole of its source filled and checked.
+ * Computes exactly what a call will read at once: every read that the probe declares without
+ * `forEach`, with every hole of its source filled and checked.
  *
  * @param params the caller's parameters, already checked against the probe's schema
  * @throws SondeError PROBE_UNKNOWN; PARAMS_INVALID when a value is missing or outside its
@@ -16,17 +25,34 @@ export function fillReads(
   probeName: string,
   params: Record<string, unknown>,
 ): FilledRead[] {
+  return planReads(manifest, probeName, params).now;
+}
+
+/**
+ * Computes what a call will read at once, and what it will read for each of the values found then.
+ * Throws as `fillReads` does.
+ */
+export function planReads(
+  manifest: Manifest,
+  probeName: string,
+  params: Record<string, unknown>,
+): { now: FilledRead[]; later: LaterRead[] } {
   const probe = ownValue(manifest.probes, probeName);
   if (probe === undefined) {
     throw new SondeError("PROBE_UNKNOWN", `${manifest.name} has no probe ${probeName}`);
   }
-  return Object.entries(probe.reads).map(([name, read]) => {
+  const now: FilledRead[] = [];
+  const later: LaterRead[] = [];
+  for (const [name, read] of Object.entries(probe.reads)) {
     const source = ownValue(manifest.sources, read.source);
     if (source === undefined) {
       throw new SondeError("MANIFEST_INVALID", `${probeName}.${name}: names no source`);
     }
-    return { name, source, values: fillHoles(source, read, params, name) };
-  });
+    const filled = { name, source, values: fillHoles(source, read, params, name) };
+    if (read.forEach === undefined) now.push(filled);
+    else later.push({ ...filled, forEach: read.forEach });
+  }
+  return { now, later };
 }
 
 function fillHoles(
@@ -35,7 +61,7 @@ function fillHoles(
   params: Record<string, unknown>,
   where: string,
 ): Record<string, string> {
-  const holes = source.holes ?? {};
+  const { [read.forEach?.hole ?? ""]: _later, ...holes } = source.holes ?? {};
   const fillings = read.with ?? {};
   const stray = Object.keys(fillings).find((name) => !Object.hasOwn(holes, name));
   if (stray !== undefined) {

@@ -34,6 +34,29 @@ export function isOptionalHole(hole: Hole): boolean {
 }
 
 /**
+ * True for a hole that a value which was read may fill: the names and numbers of things on the host.
+ * What goes to other hosts, and what is searched for, only a caller chooses.
+ */
+export function takesFoundValues(hole: Hole): boolean {
+  if (isOptionalHole(hole)) return false;
+  switch (hole.type) {
+    case "integer":
+    case "enum":
+    case "unit-name":
+    case "container-name":
+    case "path-beneath":
+      return true;
+    case "boolean":
+    case "hostname":
+    case "text":
+    case "dns-name":
+    case "endpoint":
+    case "journal-cursor":
+      return false;
+  }
+}
+
+/**
  * Returns why this value cannot always fill the hole, or null. A parameter must exist,
  * have a fitting type, and be required or have an `otherwise`, unless the hole is optional.
  */

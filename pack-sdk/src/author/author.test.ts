@@ -135,6 +135,68 @@ test("a source declares its holes in place", () => {
   );
 });
 
+const listed = source.directory({ path: "/etc/app.d" });
+const chosen = source.file({ path: [hole.pathBeneath("file", "/etc/app.d")] });
+const each = { read: "list", at: "entries.*.name", hole: "file", atMost: 5 };
+
+test("a read for each value has a list, in which each may have failed", () => {
+  const found: unknown[] = [];
+  const many = probe({
+    ...anything,
+    result: t.object({}),
+    reads: {
+      list: listed,
+      files: read(chosen, { forEach: each }),
+      maybe: read(chosen, { forEach: each, optional: true }),
+    },
+    run({ reads }) {
+      expectTypeOf(reads.files.leftOutCount).toEqualTypeOf<number>();
+      for (const file of reads.files.each) {
+        expectTypeOf(file.value).toEqualTypeOf<string>();
+        // @ts-expect-error each must be checked for success first
+        expectTypeOf(file.text).toEqualTypeOf<string>();
+        if (file.ok) expectTypeOf(file.text).toEqualTypeOf<string>();
+        else expectTypeOf(file.failure.code).toEqualTypeOf<string>();
+      }
+      // @ts-expect-error an optional read must be checked for success first
+      expectTypeOf(reads.maybe.leftOutCount).toEqualTypeOf<number>();
+      if (reads.maybe.ok) expectTypeOf(reads.maybe.unfitCount).toEqualTypeOf<number>();
+      found.push(reads.files, reads.maybe);
+      return {};
+    },
+  });
+  const file = { value: "/etc/app.d/a", outcome: outcome({ text: "a" }) };
+  const lost = { value: "/etc/app.d/b", outcome: failed };
+  const files = { ok: true as const, each: [file, lost], leftOutCount: 3, unfitCount: 1 };
+  const list = outcome({ entries: [] });
+  const call = (reads: Parameters<typeof many.call>[0]["reads"]) =>
+    many.call({ params: {}, now: 0, reads: { list, files, maybe: failed, ...reads } });
+  call({});
+  expect(found).toEqual([
+    {
+      each: [
+        { value: file.value, ok: true, text: "a", at: 5, truncated: false },
+        { value: lost.value, ...failed },
+      ],
+      leftOutCount: 3,
+      unfitCount: 1,
+    },
+    failed,
+  ]);
+  expect(() => call({ files: list })).toThrow(/expected an outcome for each value/);
+  expect(() => call({ list: files })).toThrow(/expected one outcome/);
+  expect(() => call({ files: failed })).toThrow(/READ_FAILED/);
+  const described = pack({
+    ...{ name: "acme/each", version: "1.0.0", description: "A pack of this test." },
+    ...{ license: "MIT", repository: "https://example.com/each" },
+    sources: { listed, chosen },
+    probes: { many },
+  }).definition;
+  expect(described.probes["many"]).toMatchObject({
+    reads: { files: { source: "chosen", forEach: each } },
+  });
+});
+
 const seen: unknown[] = [];
 const made = pack({
   name: "acme/hello",

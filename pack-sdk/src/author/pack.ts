@@ -97,6 +97,7 @@ function declareRead(use: Source | Read, read: string, names: Map<Source, string
     source,
     ...(Object.keys(use.with).length === 0 ? {} : { with: use.with }),
     ...(use.optional ? { optional: true } : {}),
+    ...(use.forEach === undefined ? {} : { forEach: use.forEach }),
   };
 }
 

@@ -5,11 +5,25 @@ export type HoleFill =
   | { param: string; otherwise?: string | number | boolean }
   | { value: string | number | boolean };
 
+/**
+ * Does a read once for each value that another read of the probe found, up to `atMost` and 100 in a
+ * probe. `at` says where they are in its data: names of members, and `*` for every item of a list, as
+ * in `entries.*.name`. A text on the way is looked into as JSON: `body.*.Id`.
+ */
+export type ForEach = { read: string; at: string; hole: string; atMost: number };
+
 /** One use of a source by a probe. */
-export type Read<S extends Source = Source, Optional extends boolean = boolean> = {
+export type Read<
+  S extends Source = Source,
+  Optional extends boolean = boolean,
+  Many extends boolean = boolean,
+> = {
   readonly source: S;
   readonly with: Record<string, HoleFill>;
   readonly optional: Optional;
+  readonly forEach: Many extends false ? undefined : ForEach | undefined;
+  /** For the types only. */
+  readonly many?: Many;
 };
 
 /** Fills a hole from a parameter. `otherwise` replaces an absent optional parameter. */
@@ -19,19 +33,35 @@ export function param(name: string, otherwise?: string | number | boolean): Hole
 
 /**
  * Uses a source with its holes filled. With `optional: true`, a failed read reaches `run` as `{ ok:
- * false, failure }`; otherwise it fails the call.
+ * false, failure }`; otherwise it fails the call. With `forEach`, `run` gets a list, in which each single
+ * read may have failed; the read as a whole fails when its values could not be found.
  */
 export function read<S extends Source>(
   source: S,
+  options: { with?: HoleFills; forEach: ForEach; optional: true },
+): Read<S, true, true>;
+export function read<S extends Source>(
+  source: S,
+  options: { with?: HoleFills; forEach: ForEach },
+): Read<S, false, true>;
+export function read<S extends Source>(
+  source: S,
   options: { with?: HoleFills; optional: true },
-): Read<S, true>;
-export function read<S extends Source>(source: S, options: { with: HoleFills }): Read<S, false>;
-export function read(source: Source, options: { with?: HoleFills; optional?: boolean }): Read {
+): Read<S, true, false>;
+export function read<S extends Source>(
+  source: S,
+  options: { with: HoleFills },
+): Read<S, false, false>;
+export function read(
+  source: Source,
+  options: { with?: HoleFills; forEach?: ForEach; optional?: boolean },
+): Read {
   const fills = Object.entries(options.with ?? {}).map(([name, fill]): [string, HoleFill] => [
     name,
     typeof fill === "object" ? fill : { value: fill },
   ]);
-  return { source, with: Object.fromEntries(fills), optional: options.optional ?? false };
+  const { forEach, optional = false } = options;
+  return { source, with: Object.fromEntries(fills), optional, forEach };
 }
 
 /** Keyed by the hole's name. A plain value is a constant. */
@@ -191,18 +221,41 @@ type Looks<S> =
       : { samples: Times<Look<K>, N> }
     : never;
 
+type Failed = { ok: false; failure: Failure };
+
+/** What one of several values led to. */
+type Found<S> = { value: string } & (({ ok: true } & Looks<S>) | Failed);
+
+/**
+ * What `run` receives of a read with `forEach`. `leftOutCount` values were more than `atMost`, and
+ * `unfitCount` do not fit the hole; nothing was read for them. What the read of the values itself left
+ * out, that read says.
+ */
+type Finds<S> = { each: Found<S>[]; leftOutCount: number; unfitCount: number };
+
+type ViewOf<S, Many> = Many extends true ? Finds<S> : Looks<S>;
+
 /** What `run` receives for a source or a read of it. */
 export type View<R> =
-  R extends Read<infer S, infer O>
+  R extends Read<infer S, infer O, infer M>
     ? O extends true
-      ? ({ ok: true } & Looks<S>) | { ok: false; failure: Failure }
-      : Looks<S>
+      ? ({ ok: true } & ViewOf<S, M>) | Failed
+      : ViewOf<S, M>
     : Looks<R>;
+
+type SingleOutcome =
+  | { ok: true; samples: { at: number; truncated: boolean; data: object }[] }
+  | { ok: false; failure: Failure };
 
 /** The outcome of one read as the agent passes it in; see schemas/reads. */
 export type ReadOutcome =
-  | { ok: true; samples: { at: number; truncated: boolean; data: object }[] }
-  | { ok: false; failure: Failure };
+  | SingleOutcome
+  | {
+      ok: true;
+      each: { value: string; outcome: SingleOutcome }[];
+      leftOutCount: number;
+      unfitCount: number;
+    };
 
 export function isRead(value: Source | Read): value is Read {
   return "source" in value;
@@ -217,10 +270,31 @@ export function buildView(use: Source | Read, outcome: ReadOutcome | undefined):
     if (optional) return { ok: false, failure: outcome.failure };
     throw new Error(`a read failed: ${outcome.failure.code} ${outcome.failure.message}`);
   }
+  const view = buildLooks(source, outcome, isRead(use) && use.forEach !== undefined);
+  return optional ? { ok: true, ...view } : view;
+}
+
+function buildLooks(
+  source: Source,
+  outcome: Exclude<ReadOutcome, { ok: false }>,
+  isMany: boolean,
+): object {
+  if ("each" in outcome !== isMany) {
+    throw new Error(
+      `expected ${isMany ? "an outcome for each value" : "one outcome"}, got another`,
+    );
+  }
+  if ("each" in outcome) {
+    const { each, leftOutCount, unfitCount } = outcome;
+    const found = each.map(({ value, outcome: one }) =>
+      one.ok ? { value, ok: true, ...buildLooks(source, one, false) } : { value, ...one },
+    );
+    return { each: found, leftOutCount, unfitCount };
+  }
   const looks = outcome.samples.map(({ at, truncated, data }) => ({ ...data, at, truncated }));
-  if (looks.length !== source.count) {
+  const [only] = looks;
+  if (only === undefined || looks.length !== source.count) {
     throw new Error(`expected ${source.count} samples, got ${looks.length}`);
   }
-  const view = source.count === 1 ? looks[0] : { samples: looks };
-  return optional ? { ok: true, ...view } : view;
+  return source.count === 1 ? only : { samples: looks };
 }

@@ -9,7 +9,7 @@ import { type Failure } from "@sonde/schemas/reads";
 import { type SignerPolicy } from "@sonde/schemas/trust";
 import { type ArchiveFile, archiveDigest, writeArchive } from "@sonde/trust/archive";
 import { deriveRequires, effectiveCapability } from "@sonde/sources";
-import { checkManifest, formatManifest, verifyPack } from "@sonde/trust/pack";
+import { checkManifest, formatManifest, numberOfManifest, verifyPack } from "@sonde/trust/pack";
 import type { PackDefinition } from "../author/index.ts";
 import { openGuestProcess } from "../guest-process/open-guest-process.ts";
 import { bundlePack, type PackBundle } from "./bundle-pack.ts";
@@ -106,11 +106,16 @@ function locate({ message }: Failure, sourceMap: string): string {
 function buildManifest(definition: PackDefinition): Manifest {
   const { name, version, description, license, repository, engines } = definition;
   const { groups, sources, probes, runbook } = definition;
-  const identity = { manifest: 1, name, version, description, license, repository, engines };
+  const identity = { name, version, description, license, repository, engines };
   const asked = { probes, ...(runbook === undefined ? {} : { runbook }) };
   const nothing = { groups, commands: [], files: [], sockets: [] };
   // The shape first: requirements can be derived only from sources of a known form.
-  const shaped = parseManifestShape({ ...identity, sources, requires: nothing, ...asked });
+  const shaped = parseManifestShape({
+    ...{ manifest: 1, ...identity },
+    ...{ sources, requires: nothing, ...asked },
+  });
   const requires = { groups, ...deriveRequires(shaped.sources) };
-  return checkManifest({ ...identity, sources, requires, ...asked });
+  const reads = Object.values(shaped.probes).flatMap((probe) => Object.values(probe.reads));
+  const manifest = numberOfManifest(reads);
+  return checkManifest({ manifest, ...identity, sources, requires, ...asked });
 }

@@ -3,7 +3,7 @@ import path from "node:path";
 import { SondeError } from "@sonde/schemas/errors";
 import { ProbeName } from "@sonde/schemas/names";
 import { buildParser, parseJson } from "@sonde/schemas/parse";
-import { Code, ReadOutcome } from "@sonde/schemas/reads";
+import { Code, ProbeOutcome } from "@sonde/schemas/reads";
 import { type Static, Type } from "typebox";
 
 const closed = { additionalProperties: false } as const;
@@ -23,7 +23,7 @@ export const Fixture = Type.Object(
     params: Type.Record(Type.String(), Type.Unknown()),
     /** Unix time in ms at which the reads began. */
     now: Type.Integer({ minimum: 0 }),
-    reads: Type.Record(Type.String(), ReadOutcome),
+    reads: Type.Record(Type.String(), ProbeOutcome),
     /** Absent until recorded. */
     expected: Type.Optional(
       Type.Union([

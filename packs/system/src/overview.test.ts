@@ -11,7 +11,8 @@ function ask(changes: Record<string, (text: string) => string>): unknown {
   const reads = structuredClone(fixture.reads);
   for (const [name, change] of Object.entries(changes)) {
     const outcome = reads[name];
-    if (outcome?.ok !== true) throw new Error(`expected a read ${name}`);
+    if (outcome === undefined || !("samples" in outcome))
+      throw new Error(`expected a read ${name}`);
     for (const { data } of outcome.samples) {
       if ("text" in data) data.text = change(data.text);
     }

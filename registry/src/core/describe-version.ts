@@ -3,7 +3,13 @@ import { buildProbeId, higherCapability } from "@sonde/schemas/names";
 import { type PublishedVersion, type VersionDetails } from "@sonde/schemas/registry";
 import { type Signer, describeSigner } from "@sonde/schemas/trust";
 import { diffPermissions } from "@sonde/trust/pack";
-import { classifySource, describeRead, effectiveCapability, titleOf } from "@sonde/sources";
+import {
+  classifySource,
+  describeRead,
+  describeUse,
+  effectiveCapability,
+  titleOf,
+} from "@sonde/sources";
 
 /**
  * Describes a version for people, in words.
@@ -41,9 +47,9 @@ export function describeVersion(
       id: buildProbeId(manifest.name, probe),
       description,
       capability: effectiveCapability(manifest, probe),
-      reads: Object.values(reads).flatMap(({ source }) => {
-        const declared = manifest.sources[source];
-        return declared === undefined ? [] : [describeRead(declared)];
+      reads: Object.values(reads).flatMap((read) => {
+        const declared = manifest.sources[read.source];
+        return declared === undefined ? [] : [describeUse(declared, read)];
       }),
     })),
     readmeHtml,

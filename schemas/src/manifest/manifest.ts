@@ -399,6 +399,35 @@ export const HoleValue = Type.Union([
 ]);
 export type HoleValue = Static<typeof HoleValue>;
 
+/** The most reads of one probe. */
+export const MAX_READS = 20;
+/** The most values for which the reads of one probe are done. */
+export const MAX_EACH = 100;
+
+/**
+ * A read is done once for each value that another read of the probe found. The values are the host's,
+ * so each must fit the hole as a caller's value must.
+ */
+export const ForEach = Type.Object(
+  {
+    /** The read that finds the values. It is done once itself. */
+    read: Identifier,
+    /**
+     * Where the values are in its data: names of members, and `*` for every item of a list. A member of
+     * a text is looked up in that text as JSON: `entries.*.name`, `body.*.Id`.
+     */
+    at: Type.String({
+      pattern: "^[A-Za-z_][A-Za-z0-9_-]{0,63}(\\.([A-Za-z_][A-Za-z0-9_-]{0,63}|\\*)){0,7}$",
+    }),
+    /** The hole that each value fills. */
+    hole: Type.String({ pattern: "^[a-z][a-zA-Z0-9]{0,39}$" }),
+    /** The first of them, in the order in which they were found. */
+    atMost: Type.Integer({ minimum: 1, maximum: MAX_EACH }),
+  },
+  closed,
+);
+export type ForEach = Static<typeof ForEach>;
+
 /** One use of a source by a probe. A failed read fails the call unless it is `optional`. */
 export const Read = Type.Object(
   {
@@ -410,6 +439,7 @@ export const Read = Type.Object(
       }),
     ),
     optional: Type.Optional(Type.Literal(true)),
+    forEach: Type.Optional(ForEach),
   },
   closed,
 );
@@ -423,7 +453,7 @@ export const ProbeManifest = Type.Object(
     result: ValueSchemaRef,
     reads: Type.Record(Type.String({ pattern: "^[a-z][a-zA-Z0-9]{0,39}$" }), Read, {
       additionalProperties: false,
-      maxProperties: 20,
+      maxProperties: MAX_READS,
     }),
   },
   closed,
@@ -435,7 +465,8 @@ export type ProbeManifest = Omit<Static<typeof ProbeManifest>, "params" | "resul
 
 export const Manifest = Type.Object(
   {
-    manifest: Type.Literal(1),
+    /** 2 for a pack with a read that has `forEach`, so that releases without it refuse it in words. */
+    manifest: Type.Union([Type.Literal(1), Type.Literal(2)]),
     name: PackName,
     version: Version,
     description: Type.String({ minLength: 10, maxLength: 300 }),

@@ -1,5 +1,6 @@
 import { type Static, type TSchema, Type } from "typebox";
 import { DsseEnvelope, LogHead } from "./envelope.ts";
+import { MAX_EACH, MAX_READS } from "../manifest/manifest.ts";
 import { LogKeyText } from "../trust/trust-policy.ts";
 import {
   AgentName,
@@ -201,7 +202,7 @@ export const ResultBody = Type.Object({
   truncated: Type.Boolean(),
   redactions: Redactions,
   collectedAt: Timestamp,
-  reads: Type.Array(Type.Object(ReadTrace.properties), { maxItems: 20 }),
+  reads: Type.Array(Type.Object(ReadTrace.properties), { maxItems: MAX_READS + MAX_EACH }),
   /** Milliseconds spent on the agent, by hop. */
   timings: Type.Object(
     {

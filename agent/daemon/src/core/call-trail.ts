@@ -16,7 +16,7 @@ import {
 import type { AuditLog } from "./audit-log.ts";
 import type { Call } from "./run-probe.ts";
 import { dropHiddenMatches, type ReadsDone } from "./drop-hidden-matches.ts";
-import { scrubReads } from "./scrub-reads.ts";
+import { type Collected, scrubReads } from "./scrub-reads.ts";
 
 export type TrailHost = {
   agentName: string;
@@ -98,7 +98,7 @@ export class CallTrail {
   }
 
   /** Scrubs what was read, within the call's time. Throws as `scrubReads` does. */
-  scrubReads(outcomes: Record<string, RunnerOutcome>): GuestInput["reads"] {
+  scrubReads(outcomes: Collected): GuestInput["reads"] {
     const clean = scrubReads(outcomes, { ...this.#scrubRun(), numbers: this.#numbers });
     // A guest that writes guesses into its result must not learn which of them is right.
     this.#numbers.forget();
@@ -112,6 +112,18 @@ export class CallTrail {
   }
 
   /**
+   * Writes the audit entry of what is going to be read for values that the call found.
+   *
+   * @param leftOutCount further values, for which nothing is read
+   * @throws SondeError AUDIT_UNAVAILABLE; the caller must then read none of it
+   */
+  noteFound(reads: string[], leftOutCount: number): void {
+    const detail = { reads: this.#auditedReads(reads), leftOutCount };
+    this.#host.audit.note(this.#record("call.reads", "info", null, detail));
+    this.#truncated ||= leftOutCount > 0;
+  }
+
+  /**
    * Writes the audit entry of the request.
    *
    * @throws SondeError AUDIT_UNAVAILABLE; the caller must then run nothing
@@ -120,7 +132,7 @@ export class CallTrail {
     const run = { ...this.#scrubRun(), counts: new Map<string, number>() };
     const detail = {
       params: auditedParams(scrub(this.#call.params, run)),
-      reads: reads.map((what) => String(scrub(what, run)).slice(0, MAX_AUDITED_READ)),
+      reads: this.#auditedReads(reads),
       policyHash: this.#call.policyHash,
     };
     this.#host.audit.note(this.#record("call.request", "info", null, detail));
@@ -160,6 +172,12 @@ export class CallTrail {
       const unrecorded = { code: why.code, message: this.#safeMessage(why.message) };
       return this.#body({ status: "failure", failure: unrecorded }, this.#host.audit.head());
     }
+  }
+
+  /** What is replaced in them is counted nowhere: the records are no part of the answer. */
+  #auditedReads(reads: string[]): string[] {
+    const run = { ...this.#scrubRun(), counts: new Map<string, number>() };
+    return reads.map((what) => String(scrub(what, run)).slice(0, MAX_AUDITED_READ));
   }
 
   #scrubRun(): ScrubRun {
@@ -210,7 +228,7 @@ export class CallTrail {
       packDigest,
       status,
       code,
-      durationMs: event === "call.request" ? null : round(this.#host.clock() - this.#begun),
+      durationMs: status === "info" ? null : round(this.#host.clock() - this.#begun),
       detail: { ...detail, ...this.#askedBy },
     };
   }

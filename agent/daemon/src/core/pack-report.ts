@@ -3,7 +3,7 @@ import { type Requires } from "@sonde/schemas/manifest";
 import { buildProbeId } from "@sonde/schemas/names";
 import { type PackReport } from "@sonde/schemas/wire";
 import { type OwnRules, scrubSentence } from "@sonde/scrub";
-import { deriveWindows, describeRead, listItems } from "@sonde/sources";
+import { deriveWindows, describeUse, listItems } from "@sonde/sources";
 import { type Ceiling, capabilityHere } from "./ceiling.ts";
 import {
   callableProbes,
@@ -107,9 +107,9 @@ export function explainPack(
         grant === null
           ? []
           : lackedItems(manifest, probe, grant).filter((item) => withheld.has(item)),
-      reads: Object.entries(reads).flatMap(([name, { source }]) => {
-        const declared = manifest.sources[source];
-        return declared === undefined ? [] : [{ name, what: describeRead(declared), runsAs }];
+      reads: Object.entries(reads).flatMap(([name, read]) => {
+        const declared = manifest.sources[read.source];
+        return declared === undefined ? [] : [{ name, what: describeUse(declared, read), runsAs }];
       }),
     })),
     before: host.approvalGivesRunner || hasRunnerFor(groups, host) ? [] : [runnerCommand(groups)],

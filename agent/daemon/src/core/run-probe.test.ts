@@ -4,7 +4,7 @@ import { type AuditEntry } from "@sonde/schemas/audit";
 import { SondeError } from "@sonde/schemas/errors";
 import { type Manifest, type ProbeManifest } from "@sonde/schemas/manifest";
 import type { Capability } from "@sonde/schemas/names";
-import { type ReadOutcome } from "@sonde/schemas/reads";
+import { type ReadOutcome, type RunnerOutcome } from "@sonde/schemas/reads";
 import { type AdmittedPack } from "@sonde/schemas/trust";
 import { parseResultBody, type ResultBody } from "@sonde/schemas/wire";
 import { compileOwnRules, type OwnRules } from "@sonde/scrub";
@@ -28,6 +28,19 @@ const manifest: Manifest = buildSampleManifest({
     load: { kind: "file", path: "/proc/loadavg", timeoutMs: 500, maxBytes: 4096 },
     reboot: { kind: "exec", command: "reboot", argv: [], timeoutMs: 500, maxBytes: 10 },
     secret: { kind: "file", path: "/etc/ungranted", timeoutMs: 500, maxBytes: 10 },
+    names: {
+      ...{
+        kind: "http",
+        socket: "/var/run/docker.sock",
+        path: "/containers/json",
+        timeoutMs: 500,
+        maxBytes: 4096,
+      },
+    },
+    one: {
+      ...{ kind: "file", path: [{ hole: "name" }], timeoutMs: 500, maxBytes: 4096 },
+      holes: { name: { type: "path-beneath", root: "/etc/app.d" } },
+    },
     found: {
       kind: "lines",
       path: "/var/log/app",
@@ -42,10 +55,28 @@ const manifest: Manifest = buildSampleManifest({
   requires: {
     groups: [],
     commands: ["reboot"],
-    files: ["/etc/ungranted", "/proc/loadavg", "/var/log/app"],
-    sockets: [],
+    files: ["/etc/app.d/**", "/etc/ungranted", "/proc/loadavg", "/var/log/app"],
+    sockets: ["/var/run/docker.sock GET /containers/json"],
   },
   probes: {
+    each: {
+      description: "Reads a file for each name.",
+      capability: "observe",
+      params: { type: "object", properties: {}, required: [], additionalProperties: false },
+      result: {
+        type: "object",
+        properties: { text },
+        required: ["text"],
+        additionalProperties: false,
+      },
+      reads: {
+        names: { source: "names", optional: true },
+        files: {
+          source: "one",
+          forEach: { read: "names", at: "body.*.name", hole: "name", atMost: 3 },
+        },
+      },
+    },
     greet: {
       description: "Says what the load is.",
       capability: "observe",
@@ -114,8 +145,8 @@ const grant: GrantFile = {
   requires: {
     groups: [],
     commands: ["reboot"],
-    files: ["/proc/loadavg", "/var/log/app"],
-    sockets: [],
+    files: ["/etc/app.d/**", "/proc/loadavg", "/var/log/app"],
+    sockets: ["/var/run/docker.sock GET /containers/json"],
   },
   approvedBy: "root",
   approvedAt: "2026-01-01T00:00:00.000Z",
@@ -142,6 +173,8 @@ const seen = (content: string, truncated = false): ReadOutcome => ({
 function buildHost(
   answers: {
     read?: ReadOutcome;
+    /** By the name of the read, before `read`. */
+    reads?: Record<string, RunnerOutcome>;
     result?: string | Buffer;
     failure?: SondeError;
     readTakesMs?: number;
@@ -182,8 +215,12 @@ function buildHost(
         steps.push("read");
         retries.push(mayRetry);
         time += answers.readTakesMs ?? 0;
-        const outcomes = reads.map(({ name }) => [name, answers.read ?? seen("0.1 0.2")]);
-        return { reads: Object.fromEntries(outcomes), traces: [] };
+        const outcomes = reads.map(({ name }): [string, RunnerOutcome] => [
+          name,
+          answers.reads?.[name] ?? answers.read ?? seen("0.1 0.2"),
+        ]);
+        const traces = reads.map(({ name }) => ({ name, what: "a lie", bytes: 7, ms: 1 }));
+        return { reads: Object.fromEntries(outcomes), traces };
       },
       async run({ input }) {
         steps.push("guest");
@@ -599,4 +636,96 @@ test("attack 22: a cancelled call ends its reads, and its answer is recorded as 
   expect(ended).toBe(true);
   expect(steps).not.toContain("guest");
   expect(entries.at(-1)?.record).toMatchObject({ event: "call.response", code: "CALL_CANCELLED" });
+});
+
+const named = (names: readonly unknown[]): ReadOutcome => {
+  const body = JSON.stringify(names.map((name) => ({ name })));
+  return { ok: true, samples: [{ at: 1, truncated: false, data: { status: 200, body } }] };
+};
+
+test("a read for each value that was found: recorded before it is done, and each is evidence", async () => {
+  const failure = { code: "PERMISSION_NEEDED", message: "no" } as const;
+  const reads = {
+    names: named(["a", "b", "a", "../shadow", 7, "c", "d", "e"]),
+    "files.0": seen("first"),
+    "files.1": { ok: false, failure } as const,
+    "files.2": seen("third"),
+  };
+  const { host, steps, entries, inputs } = buildHost({ reads });
+  const body = await answerOf(call({ probe: "acme/hello.each" }), host);
+  expect(body).toMatchObject({ status: "ok", truncated: true });
+  expect(steps).toEqual([
+    ...["write call.request", "read", "write call.reads", "read", "guest"],
+    ...["write call.response", "sync"],
+  ]);
+  expect(entries[0]?.record.detail["reads"]).toEqual([
+    "GET /containers/json over unix:/var/run/docker.sock",
+    "file <name>, for each <name> at body.*.name of names, at most 3",
+  ]);
+  const files = ["a", "b", "c"].map((name) => `file /etc/app.d/${name}`);
+  expect(entries[1]?.record).toMatchObject({
+    ...{ event: "call.reads", status: "info", callId: call().callId, probe: "acme/hello.each" },
+    detail: { reads: files, leftOutCount: 2, askedBy: "laptop" },
+  });
+  expect(body.reads.slice(1)).toEqual(
+    files.map((what) => ({ name: "files", what, bytes: 7, ms: 1 })),
+  );
+  const input = JSON.parse(inputs[0] ?? "") as { reads: Record<string, unknown> };
+  expect(input.reads["files"]).toEqual({
+    ok: true,
+    each: [
+      { value: "/etc/app.d/a", outcome: reads["files.0"] },
+      { value: "/etc/app.d/b", outcome: reads["files.1"] },
+      { value: "/etc/app.d/c", outcome: reads["files.2"] },
+    ],
+    leftOutCount: 2,
+    unfitCount: 2,
+  });
+});
+
+test("values that could not be found fail the call, though the read of them is optional", async () => {
+  const failure = { code: "PERMISSION_NEEDED", message: "no" } as const;
+  const { host, steps } = buildHost({ reads: { names: { ok: false, failure } } });
+  const body = await answerOf(call({ probe: "acme/hello.each" }), host);
+  expect(body).toMatchObject({ status: "failure", failure: { code: "PERMISSION_NEEDED" } });
+  expect(body.failure?.message).toContain("files: names: no");
+  expect(steps).not.toContain("guest");
+});
+
+test("nothing is read for values that the log cannot take", async () => {
+  const disk = { full: false };
+  const { host, steps } = buildHost({ reads: { names: named(["a"]) } }, disk);
+  const { runner } = host;
+  host.runner = {
+    ...runner,
+    read(...asked) {
+      disk.full = true;
+      return runner.read(...asked);
+    },
+  };
+  const body = await answerOf(call({ probe: "acme/hello.each" }), host);
+  expect(body).toMatchObject({ status: "failure", failure: { code: "AUDIT_UNAVAILABLE" } });
+  expect(steps.filter((step) => step === "read")).toHaveLength(1);
+});
+
+test("attack 53: a secret in a value, and in what it led to, reaches neither guest nor answer nor log", async () => {
+  const secret = "ghp_016C7p9XkQ2vB4nM8sLtR5wZ1yA3dF6gH0jK";
+  const reads = { names: named([secret]), "files.0": seen(`token = ${secret}`) };
+  const { host, inputs, entries } = buildHost({ reads });
+  const body = await answerOf(call({ probe: "acme/hello.each" }), host);
+  expect(body.status).toBe("ok");
+  expect(inputs[0]).toContain("[redacted");
+  for (const told of [inputs, body, entries]) expect(JSON.stringify(told)).not.toContain(secret);
+});
+
+test("attack 53: a secret that the cap of one of many reads cut is replaced whole", async () => {
+  const [first, rest] = ["ghp_016C7p9XkQ2vB4nM8sLt", "R5wZ1yA3dF6gH0jK"];
+  const sample = { at: 1, truncated: true, data: { text: first } };
+  const margins = { text: { before: "", after: rest } };
+  const cut: RunnerOutcome = { ok: true, samples: [{ ...sample, margins }] };
+  const { host, inputs } = buildHost({ reads: { names: named(["a"]), "files.0": cut } });
+  expect((await answerOf(call({ probe: "acme/hello.each" }), host)).status).toBe("ok");
+  expect(inputs[0]).toContain("[redacted");
+  expect(inputs[0]).not.toContain(first);
+  expect(inputs[0]).not.toContain("margins");
 });

@@ -12,12 +12,13 @@ import type { OwnRules } from "@sonde/scrub";
 import {
   describeRead,
   effectiveCapability,
-  fillReads,
   listItems,
+  planReads,
   unnamedEndpoints,
 } from "@sonde/sources";
 import { type ActivePack, type CallableProbe, requireProbe } from "./active-pack.ts";
 import type { AuditLog } from "./audit-log.ts";
+import { collectReads } from "./collect-reads.ts";
 import { CallTrail } from "./call-trail.ts";
 import type { ReadsDone } from "./drop-hidden-matches.ts";
 import { describeWithheld } from "./grants.ts";
@@ -107,11 +108,16 @@ export async function runProbe(
   const trail = new CallTrail(call, host);
   try {
     const { pack, probe } = checkCall(call, host);
-    const reads = fillReads(pack.admitted.manifest, probe.name, call.params);
-    trail.noteRequest(reads.map(describeRead));
-    for (const read of reads) requireNamed(read, pack);
+    const plan = planReads(pack.admitted.manifest, probe.name, call.params);
+    trail.noteRequest([...plan.now, ...plan.later].map(describeRead));
+    for (const read of plan.now) requireNamed(read, pack);
 
-    const outcomes = await untilAborted(signal, askRunner(reads, pack, probe, host, trail, signal));
+    const collecting = collectReads(plan, {
+      perform: (reads) => askRunner(reads, pack, probe, host, trail, signal),
+      requireDone: (name, outcome) => requireDone(name, outcome, pack, probe),
+      noteFound: (reads, leftOutCount) => trail.noteFound(reads.map(describeRead), leftOutCount),
+    });
+    const outcomes = await untilAborted(signal, collecting);
     const clean = await trail.time("scrub", () => trail.scrubReads(outcomes));
     const raw = await untilAborted(signal, runGuest(clean, call, pack, probe, host, trail));
     const data = await trail.time("scrub", () => finishResult(raw, probe, trail));
@@ -170,10 +176,7 @@ function requireNamed(read: FilledRead, { grant, program, admitted }: ActivePack
   );
 }
 
-/**
- * Performs the declared reads and returns their outcomes by name. A failed read ends the
- * call unless it is optional.
- */
+/** Has the runner perform reads, and returns their outcomes by name. */
 async function askRunner(
   reads: FilledRead[],
   pack: ActivePack,
@@ -181,8 +184,8 @@ async function askRunner(
   host: ProbePorts,
   trail: CallTrail,
   signal: AbortSignal,
-): Promise<Record<string, RunnerOutcome>> {
-  if (reads.length === 0) return {};
+): Promise<Map<string, RunnerOutcome>> {
+  if (reads.length === 0) return new Map();
   const { manifest } = pack.admitted;
   const { groups } = pack;
   const mayRetry = effectiveCapability(manifest, probe.name) === "observe";
@@ -197,7 +200,7 @@ async function askRunner(
   const seen = await trail.time("scrub", () => trail.dropHiddenMatches(reads, reply));
   const outcomes = new Map(Object.entries(seen.reads));
   const traces = new Map(seen.traces.map((trace) => [trace.name, trace]));
-  const named = reads.map((read) => {
+  for (const read of reads) {
     const outcome = outcomes.get(read.name);
     if (outcome === undefined) {
       throw new SondeError("RUNNER_UNAVAILABLE", `expected an outcome of read ${read.name}`);
@@ -205,17 +208,22 @@ async function askRunner(
     // The agent describes the read itself. A hostile runner could lie about it, so only
     // size and duration come from the runner.
     const { bytes = 0, ms = 0 } = traces.get(read.name) ?? {};
-    trail.addRead({ name: read.name, what: describeRead(read), bytes, ms }, outcome);
-    return [read.name, outcome] as const;
-  });
-  for (const [name, outcome] of named) {
-    const optional = probe.manifest.reads[name]?.optional === true;
-    if (!outcome.ok && !optional) {
-      const { code, message } = outcome.failure;
-      throw new SondeError(code, `${name}: ${message}${describeLackedGroups(code, pack)}`);
-    }
+    const [name = ""] = read.name.split(".");
+    trail.addRead({ name, what: describeRead(read), bytes, ms }, outcome);
   }
-  return Object.fromEntries(named);
+  return outcomes;
+}
+
+/** A failed read ends the call unless it is optional. */
+function requireDone(
+  name: string,
+  outcome: RunnerOutcome,
+  pack: ActivePack,
+  probe: CallableProbe,
+): void {
+  if (outcome.ok || probe.manifest.reads[name]?.optional === true) return;
+  const { code, message } = outcome.failure;
+  throw new SondeError(code, `${name}: ${message}${describeLackedGroups(code, pack)}`);
 }
 
 /** A read that the kernel refuses may need a group that was withheld. */

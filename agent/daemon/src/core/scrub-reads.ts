@@ -1,8 +1,16 @@
 import { SondeError } from "@sonde/schemas/errors";
-import type { GuestInput, Margin, RunnerOutcome, RunnerSample, Sample } from "@sonde/schemas/reads";
+import type {
+  EachOutcome,
+  GuestInput,
+  Margin,
+  RunnerOutcome,
+  RunnerSample,
+  Sample,
+} from "@sonde/schemas/reads";
 import { type ScrubRun, scrub, scrubWindow } from "@sonde/scrub";
 
-type Outcomes = Record<string, RunnerOutcome>;
+/** What was read by the name of the read. The values of a read with `forEach` were read too. */
+export type Collected = Record<string, RunnerOutcome | EachOutcome<RunnerOutcome>>;
 
 /**
  * Scrubs what a runner read. A text that was cut is scrubbed together with what stands
@@ -11,14 +19,22 @@ type Outcomes = Record<string, RunnerOutcome>;
  *
  * @throws SondeError SCRUB_FAILED; RUNNER_UNAVAILABLE for a margin without a text
  */
-export function scrubReads(outcomes: Outcomes, run: ScrubRun): GuestInput["reads"] {
+export function scrubReads(outcomes: Collected, run: ScrubRun): GuestInput["reads"] {
   const cut = Object.entries(outcomes).map(([name, outcome]) => [
     name,
-    outcome.ok
-      ? { ...outcome, samples: outcome.samples.map((sample) => scrubCuts(sample, run)) }
-      : outcome,
+    "each" in outcome
+      ? {
+          ...outcome,
+          each: outcome.each.map((one) => ({ ...one, outcome: scrubOutcome(one.outcome, run) })),
+        }
+      : scrubOutcome(outcome, run),
   ]);
   return scrub(Object.fromEntries(cut), run) as GuestInput["reads"];
+}
+
+function scrubOutcome(outcome: RunnerOutcome, run: ScrubRun): object {
+  if (!outcome.ok) return outcome;
+  return { ...outcome, samples: outcome.samples.map((sample) => scrubCuts(sample, run)) };
 }
 
 function scrubCuts({ margins = {}, ...sample }: RunnerSample, run: ScrubRun): Sample {

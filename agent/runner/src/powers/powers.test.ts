@@ -607,6 +607,28 @@ describe("http", () => {
   });
 });
 
+test("a request with many reads begins twenty at a time, and each has an outcome in its place", async () => {
+  const path = join(folder, "silent.sock");
+  let askedCount = 0;
+  const askedAtFirstEnd = Promise.withResolvers<number>();
+  const server = createServer((request) => {
+    askedCount++;
+    request.socket.on("close", () => askedAtFirstEnd.resolve(askedCount));
+  }).listen(path);
+  onTestFinished(() => {
+    server.close();
+  });
+  const source: Source = { kind: "http", socket: path, path: "/", timeoutMs: 300, maxBytes: 9 };
+  const silent = Array.from({ length: 30 }, (_, index) => ({
+    ...{ name: `it.${index}`, source, values: {} },
+  }));
+  const limit = { denyPaths: [], onOverdue: () => undefined };
+  const done = await performReads(silent, 20_000, limit);
+  expect(await askedAtFirstEnd.promise).toBeLessThanOrEqual(20);
+  expect(done.traces.map(({ name }) => name)).toEqual(silent.map(({ name }) => name));
+  expect(Object.values(outcomesOf(done)).map(codeOf)).toEqual(silent.map(() => "READ_TIMEOUT"));
+});
+
 test("a failed read does not affect other reads, and outcomes keep their order", async () => {
   const reads: FilledRead[] = [
     { name: "b", source: { kind: "file", path: "/nope", ...limits }, values: {} },

@@ -415,7 +415,7 @@ test.each<[string, unknown, string]>([
     { ...sample, sources: { load: { ...sample.sources["load"], kind: "sql", engine: "mysql" } } },
     "PACK_NEEDS_NEWER_AGENT",
   ],
-  ["a manifest of the future", { ...sample, manifest: 2 }, "PACK_NEEDS_NEWER_AGENT"],
+  ["a manifest of the future", { ...sample, manifest: 3 }, "PACK_NEEDS_NEWER_AGENT"],
   [
     "a kind that objects answer to",
     { ...sample, sources: { it: { kind: "constructor" } } },

@@ -1,6 +1,7 @@
 import { SondeError } from "@sonde/schemas/errors";
 import {
   type Manifest,
+  type Read,
   type Requires,
   SOURCE_KINDS,
   SqlSource,
@@ -37,6 +38,7 @@ export function checkManifest(value: unknown): Manifest {
   for (const [name, source] of Object.entries(manifest.sources)) checkSource(name, source);
   for (const name of Object.keys(manifest.probes)) checkProbe(manifest, name);
   checkRunbook(manifest);
+  checkNumber(manifest);
   checkRequires(manifest);
   return manifest;
 }
@@ -58,6 +60,18 @@ export function parseManifest(bytes: Uint8Array): Manifest {
     throw invalid("expected the JSON text that build writes, got another spelling");
   }
   return manifest;
+}
+
+/** A release that does not know `forEach` refuses the number 2 with PACK_NEEDS_NEWER_AGENT. */
+function checkNumber({ manifest, probes }: Manifest): void {
+  const reads = Object.values(probes).flatMap((probe) => Object.values(probe.reads));
+  const expected = numberOfManifest(reads);
+  if (manifest !== expected) throw invalid(`manifest: expected ${expected}, got ${manifest}`);
+}
+
+/** The number of a manifest whose probes have these reads. */
+export function numberOfManifest(reads: readonly Read[]): Manifest["manifest"] {
+  return reads.some(({ forEach }) => forEach !== undefined) ? 2 : 1;
 }
 
 function checkRequires({ requires, sources }: Manifest): void {
@@ -86,8 +100,8 @@ const KNOWN_ENGINE = SqlSource.properties.engine.const;
 function refuseNewerThings(value: unknown): void {
   if (!isObject(value)) return;
   const { manifest, sources } = value;
-  if (typeof manifest === "number" && manifest > 1) {
-    throw new SondeError("PACK_NEEDS_NEWER_AGENT", `expected manifest 1, got ${manifest}`);
+  if (typeof manifest === "number" && manifest > 2) {
+    throw new SondeError("PACK_NEEDS_NEWER_AGENT", `expected manifest 1 or 2, got ${manifest}`);
   }
   for (const source of isObject(sources) ? Object.values(sources) : []) {
     const kind = isObject(source) ? source["kind"] : undefined;

@@ -1,4 +1,9 @@
-export { checkManifest, formatManifest, parseManifest } from "./check-manifest.ts";
+export {
+  checkManifest,
+  formatManifest,
+  numberOfManifest,
+  parseManifest,
+} from "./check-manifest.ts";
 export { diffPermissions, findPrevious, type PermissionDiff } from "./diff-permissions.ts";
 export { inspectPack, type InspectedPack } from "./inspect-pack.ts";
 export { keyIdOf } from "../envelope/index.ts";

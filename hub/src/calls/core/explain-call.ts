@@ -1,6 +1,6 @@
 import type { ToolResult } from "@sonde/schemas/hub";
 import { splitProbeId } from "@sonde/schemas/names";
-import { describeRead, fillReads } from "@sonde/sources";
+import { describeRead, planReads } from "@sonde/sources";
 import { buildAuditRecord } from "../../audit/index.ts";
 import type { Principal } from "../../identity/index.ts";
 import type { CallOutcome, CallPorts, CallRequest } from "./call-probe.ts";
@@ -44,12 +44,12 @@ export async function explainCall(
  * @throws SondeError PARAMS_INVALID for a value that the agent would refuse
  */
 function describePlan(agent: string, { pack, probe, params }: Plan): ToolResult {
-  const reads = fillReads(pack.manifest, splitProbeId(probe).probe, params);
+  const { now, later } = planReads(pack.manifest, splitProbeId(probe).probe, params);
   return {
     ...{ agent, status: "ok", redactions: { count: 0, rules: {} }, collectedAt: null },
     data: {
       pack: `${pack.name} ${pack.version}`,
-      reads: reads.map(describeRead),
+      reads: [...now, ...later].map(describeRead),
     },
   };
 }
