@@ -14,7 +14,7 @@ import { SECRET_PATHS } from "../foundation/sources/src/secret-paths.ts";
 import { hole, source } from "../pack-sdk/src/author/source.ts";
 import { t } from "../pack-sdk/src/author/t.ts";
 import { Fixture } from "../pack-sdk/src/testing/fixture.ts";
-import { Rule, Source, type SourceKind } from "../schemas/src/manifest/index.ts";
+import { ForEach, MAX_EACH, Rule, Source, type SourceKind } from "../schemas/src/manifest/index.ts";
 import { READ_DATA } from "../schemas/src/reads.ts";
 
 type Schema = Readonly<Record<string, unknown>>;
@@ -39,6 +39,15 @@ export function renderPackReference(root: string): string {
     'A probe fills it in `reads`: `read(source, { with: { unit: param("unit") } })` takes the caller\'s parameter,',
     '`param("unit", "ssh.service")` has a value for an absent one, and a plain value is fixed.',
     "With `optional: true`, a failed read reaches `run` as `{ ok: false, failure }`; otherwise it fails the call.",
+    "",
+    "### A read for each value that another one finds",
+    "",
+    'With `forEach: { read: "list", at: "entries.*.name", hole: "file", atMost: 50 }`, a read is done once for each value in what the read `list` found:',
+    "",
+    ...renderMembers(ForEach, {}),
+    `A probe reads for at most ${MAX_EACH} values. The hole is an \`integer\`, \`enumOf\`, \`unitName\`, \`containerName\` or \`pathBeneath\`, and the source only looks and stays on the host.`,
+    "`run` receives `{ each, leftOutCount, unfitCount }`. Each of `each` has its `value` (for `pathBeneath` the whole path) and, as an `optional` read, `ok` with the data or with `failure`.",
+    "In a fixture that is `{ ok: true, each: [{ value, outcome }], leftOutCount, unfitCount }`. Such a pack needs an agent newer than 0.1.0.",
     "",
     "## Params and results: `t`",
     "",

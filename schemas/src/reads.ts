@@ -72,6 +72,11 @@ export const TreeData = Type.Object(
           sizeBytes: Type.Number(),
           /** Unix time in ms. */
           modifiedAt: Type.Number(),
+          /** With mode and links, of no recording of Sonde 0.1.0. */
+          ownerId: Type.Optional(Type.Integer({ minimum: 0 })),
+          /** Its permissions, such as 0o644. */
+          mode: Type.Optional(Type.Integer({ minimum: 0, maximum: 0o7777 })),
+          linkCount: Type.Optional(Type.Integer({ minimum: 0 })),
           failure: Type.Optional(Failure),
         },
         closed,

@@ -1,7 +1,8 @@
 import { join } from "node:path";
-import { type Fixture, openPackTest, type PackTest } from "@sonde/pack-sdk/testing";
+import { openPackTest, type PackTest } from "@sonde/pack-sdk/testing";
 import type { Manifest } from "@sonde/schemas/manifest";
 import { collectReads } from "../../agent/daemon/src/core/collect-reads.ts";
+import type { Collected } from "../../agent/daemon/src/core/scrub-reads.ts";
 import { type Judgement, judge } from "../../foundation/runbooks/src/index.ts";
 import { planReads } from "../../foundation/sources/src/fill-reads.ts";
 import { until, workspace } from "../product/start-product.ts";
@@ -12,6 +13,8 @@ export type AskedPack = {
   readonly manifest: Manifest;
   /** @throws Error for an answer that is a failure */
   ask(probe: string, params?: Record<string, unknown>): Promise<unknown>;
+  /** What the runner reads for a call, as the agent has it before its scrubber. */
+  read(probe: string): Promise<Collected>;
   /** Asks the probes of its runbook together, and judges the answers as the hub does. */
   diagnose(): Promise<Judgement>;
   close(): Promise<void>;
@@ -29,6 +32,7 @@ export async function openAskedPack(name: string, script?: string): Promise<Aske
   return {
     manifest: pack.built.manifest,
     ask: (probe, params = {}) => ask(bench, pack, probe, params),
+    read: (probe) => readAll(bench, pack.built.manifest, probe, {}),
     async diagnose() {
       const { runbook } = pack.built.manifest;
       if (runbook === undefined) throw new Error(`sonde/${name} has no runbook`);
@@ -49,14 +53,13 @@ export async function openAskedPack(name: string, script?: string): Promise<Aske
   };
 }
 
-/** Has the runner read what a call of the probe needs, as the agent does, without its scrubber. */
-export async function readAll(
+async function readAll(
   { link }: TestBench,
   manifest: Manifest,
   probe: string,
   params: Record<string, unknown>,
-): Promise<Fixture["reads"]> {
-  const collected = await collectReads(planReads(manifest, probe, params), {
+): Promise<Collected> {
+  return collectReads(planReads(manifest, probe, params), {
     async perform(asked) {
       if (asked.length === 0) return new Map();
       const { reads } = await link.read(asked, 20_000, [], true);
@@ -65,7 +68,6 @@ export async function readAll(
     requireDone: () => undefined,
     noteFound: () => undefined,
   });
-  return collected;
 }
 
 async function ask(

@@ -104,6 +104,7 @@ describe.each(GENERATIONS)("the %s client", (generation) => {
       "system_block_devices",
       "system_boots",
       "system_cpu_usage",
+      "system_cron_jobs",
       "system_disk_io",
       "system_disk_usage",
       "system_kernel_version",

@@ -92,13 +92,19 @@ export type DataByKind = {
     entries: { name: string; text?: string; failure?: Failure }[];
     othersHidden?: boolean;
   };
-  /** `modifiedAt` is Unix time in ms. A folder that may not be listed has `failure`. */
+  /**
+   * `modifiedAt` is Unix time in ms, `mode` the permissions, such as 0o644. A folder that may not be
+   * listed has `failure`.
+   */
   tree: {
     found: {
       path: string;
       type: "file" | "directory" | "link" | "other";
       sizeBytes: number;
       modifiedAt: number;
+      ownerId?: number;
+      mode?: number;
+      linkCount?: number;
       failure?: Failure;
     }[];
   };

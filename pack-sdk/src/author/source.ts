@@ -140,7 +140,7 @@ export const source = {
       options,
     ),
 
-  /** The files beneath a directory, `depth` levels down, with their sizes and times. */
+  /** The files beneath a directory, `depth` levels down, with their sizes, times, owners and modes. */
   tree: <const S extends Samples | undefined = NoSamples>(
     options: { path: Parts; depth?: number; maxEntries?: number } & Limits<S>,
   ): Source<"tree", CountOf<S>> =>

@@ -2,6 +2,7 @@ import { pack } from "@sonde/pack-sdk/author";
 import { blockDevices } from "./block-devices.ts";
 import { boots } from "./boots.ts";
 import { cpuUsage } from "./cpu-usage.ts";
+import { cronJobs } from "./cron-jobs.ts";
 import { diskIo } from "./disk-io.ts";
 import { diskUsage } from "./disk-usage.ts";
 import { kernelVersion } from "./kernel-version.ts";
@@ -51,6 +52,7 @@ export default pack({
     "reboot.needed": rebootNeeded,
     boots,
     logins,
+    "cron.jobs": cronJobs,
     "time.sync": timeSync,
     "kernel.version": kernelVersion,
   },

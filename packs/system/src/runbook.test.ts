@@ -43,6 +43,11 @@ const HEALTHY: Record<string, Fields> = {
     ...{ needed: false, reasons: [], packages: [], runningKernel: "6.1.0-1" },
     newestInstalledKernel: null,
   },
+  cron: {
+    ...{ ...recorded("cron.jobs"), ignoredCount: 0, ignored: [], unreadableCount: 1 },
+    // As on every host with cron.
+    unreadable: [{ path: "/var/spool/cron/crontabs", code: "PERMISSION_NEEDED", reason: "x" }],
+  },
 };
 
 const { findings, untested } = openRunbookTest(pack, HEALTHY);
@@ -56,6 +61,9 @@ const pressure = (what: "memory" | "io", some: number, full: number) => ({
   pressure: { [what]: { some: stall(some), full: stall(full) } },
 });
 const memory = (percent: number) => ({ memory: { availableBytes: (4 * GIB * percent) / 100 } });
+const ignored = (reason: string) => ({
+  cron: { ignored: [{ file: "/etc/cron.d/a", line: 1, reason, why: "x", jobCount: 1 }] },
+});
 const full = { usedPercent: 96, availableBytes: GIB };
 
 const CASES: [finding: string, severity: string, Record<string, Fields>][] = [
@@ -76,6 +84,13 @@ const CASES: [finding: string, severity: string, Record<string, Fields>][] = [
   ["The kernel has killed programs", "info", { activity: { oomKillsSinceBoot: 3 } }],
   ["The hypervisor gives", "info", { cpu: { total: { stealPercent: 30, busyPercent: 20 } } }],
   ["All programs wait for disks", "warning", pressure("io", 60, 41)],
+  ["Cron ignores jobs", "warning", ignored("bad-schedule")],
+  ["Files in the folders of cron", "info", ignored("name")],
+  [
+    "Some files of cron",
+    "unseen",
+    { cron: { unreadable: [{ path: "/etc/cron.d/a", code: "x" }] } },
+  ],
   ["Many processes wait in the kernel", "warning", { stuck: { stuckCount: 10 } }],
   ["Processes waited in the kernel in two", "info", { stuck: { stuck: [stuck] } }],
   ["Very many ended processes", "warning", { stuck: { zombieCount: 1000 } }],

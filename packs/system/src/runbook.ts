@@ -3,6 +3,12 @@ import { type Rule, runbook } from "@sonde/pack-sdk/author";
 const MIB = 2 ** 20;
 const GIB = 2 ** 30;
 
+/** Why cron passes over what was meant to run. */
+const NEVER_MEANT = [
+  ...["bad-schedule", "windows-line-ends", "no-user", "unknown-user", "no-command"],
+  ...["command-too-long", "no-newline-at-end", "others-may-write", "wrong-mode", "wrong-owner"],
+  ...["several-links", "no-time-fits"],
+];
 /** What a host writes to. squashfs, iso9660 and the like are full and read-only by design. */
 const WRITABLE = "ext2 ext3 ext4 xfs btrfs f2fs jfs reiserfs zfs bcachefs".split(" ");
 /** Besides these the space of a memory or network filesystem, which ends too. */
@@ -227,9 +233,34 @@ const work: Rule<"overview" | "cpu" | "pressure" | "stuck" | "limits" | "reboot"
   },
 ];
 
+const cron: Rule<"cron">[] = [
+  {
+    finding: "Cron ignores jobs that somebody wrote: they never run, and nothing says so.",
+    ...{ severity: "warning", of: "cron", each: "ignored" },
+    when: [{ value: "reason", oneOf: NEVER_MEANT }],
+    show: ["file", "line", "why", "schedule", "jobCount"],
+    next: ["system_cron_jobs"],
+  },
+  {
+    // Some are parked that way.
+    finding: "Files in the folders of cron have a name or a mode with which they never run.",
+    ...{ severity: "info", of: "cron", each: "ignored" },
+    when: [{ value: "reason", oneOf: ["name", "not-executable"] }],
+    show: ["file", "why"],
+    next: ["system_cron_jobs"],
+  },
+  {
+    // The crontabs of users are readable for nobody but root, everywhere.
+    finding: "Some files of cron may not be read, so their jobs are not known.",
+    ...{ severity: "unseen", of: "cron", each: "unreadable" },
+    when: [{ value: "path", contains: ["/etc/cron"] }],
+    show: ["path", "code"],
+  },
+];
+
 export const systemRunbook = runbook({
   description:
-    "Space, inodes, memory, load, processes that hang, limits, read-only filesystems, and whether a reboot waits.",
+    "Space, inodes, memory, load, processes that hang, limits, read-only filesystems, jobs that cron ignores, and whether a reboot waits.",
   probes: {
     overview: { probe: "overview" },
     pressure: { probe: "pressure" },
@@ -240,6 +271,7 @@ export const systemRunbook = runbook({
     stuck: { probe: "processes.stuck", params: { limit: 500 } },
     limits: { probe: "limits" },
     reboot: { probe: "reboot.needed" },
+    cron: { probe: "cron.jobs" },
   },
-  rules: [...disks, ...memory, ...work],
+  rules: [...disks, ...memory, ...work, ...cron],
 });

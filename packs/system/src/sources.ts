@@ -96,6 +96,18 @@ export const packageLog = source.file({
 export const rebootRequired = source.file({ path: "/run/reboot-required", maxBytes: 4096 });
 export const rebootPackages = source.file({ path: "/run/reboot-required.pkgs", maxBytes: 16384 });
 export const kernels = source.directory({ path: "/boot", maxBytes: 65536 });
+export const systemCrontab = source.file({ path: "/etc/crontab" });
+export const crontabFolder = source.tree({ path: "/etc/cron.d", depth: 1 });
+export const crontab = source.file({ path: [hole.pathBeneath("file", "/etc/cron.d")] });
+export const userCrontabFolder = source.tree({ path: "/var/spool/cron/crontabs", depth: 1 });
+export const userCrontab = source.file({
+  path: [hole.pathBeneath("file", "/var/spool/cron/crontabs")],
+});
+export const cronScripts = source.tree({
+  path: ["/etc/cron.", hole.enumOf("period", ["hourly", "daily", "weekly", "monthly"])],
+  depth: 1,
+});
+export const nameServices = source.file({ path: "/etc/nsswitch.conf", maxBytes: 16384 });
 export const accounts = source.file({ path: "/etc/passwd", maxBytes: 1048576 });
 export const groups = source.file({ path: "/etc/group", maxBytes: 1048576 });
 export const sessions = source.exec({

@@ -1,7 +1,9 @@
 import {
+  chmodSync,
   mkdirSync,
   mkdtempSync,
   rmSync,
+  statSync,
   symlinkSync,
   truncateSync,
   utimesSync,
@@ -21,6 +23,7 @@ beforeAll(() => {
   for (const name of ["z.log", "a/one.log", "a/b/two.log", "a/b/c/three.log", "own/key"]) {
     writeFileSync(join(folder, name), "");
   }
+  chmodSync(join(folder, "z.log"), 0o640);
   truncateSync(join(folder, "z.log"), 5_000_000_000);
   utimesSync(join(folder, "z.log"), 1_700_000_000, 1_700_000_000.5);
   symlinkSync(join(folder, "own"), join(folder, "link"));
@@ -51,6 +54,7 @@ test("it lists to its depth, with sizes and times, and opens and follows nothing
   expect(paths).toEqual(["a", "a/b", "a/b/c", "a/b/two.log", "a/one.log", "link", "own", "z.log"]);
   expect(found.at(-1)).toEqual({
     ...{ path: "z.log", type: "file", sizeBytes: 5_000_000_000, modifiedAt: 1_700_000_000_500 },
+    ...{ ownerId: statSync(join(folder, "z.log")).uid, mode: 0o640, linkCount: 1 },
   });
   expect(found.map(({ type }) => type)).toEqual([
     "directory",
@@ -65,7 +69,7 @@ test("it lists to its depth, with sizes and times, and opens and follows nothing
   expect(truncated).toBe(false);
   expect((await list({ depth: 1 })).paths).toEqual(["a", "link", "own", "z.log"]);
   const { what } = await read();
-  expect(what).toBe(`sizes and times of the files beneath ${folder} (3 levels)`);
+  expect(what).toBe(`sizes, times, owners and modes of the files beneath ${folder} (3 levels)`);
 });
 
 test("a folder that no pack may read is named with the reason, and its files are not", async () => {

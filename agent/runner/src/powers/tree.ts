@@ -77,7 +77,10 @@ async function describeEntry(
   }
   try {
     const stat = await calls.stat(fd);
-    return { path, type: typeOf(stat), sizeBytes: stat.size, modifiedAt: Math.floor(stat.mtimeMs) };
+    return {
+      ...{ path, type: typeOf(stat), sizeBytes: stat.size, modifiedAt: Math.floor(stat.mtimeMs) },
+      ...{ ownerId: stat.uid, mode: stat.mode & 0o7777, linkCount: stat.nlink },
+    };
   } finally {
     await calls.close(fd);
   }

@@ -5,7 +5,7 @@ import type { SourceRules } from "../source-rules.ts";
 import { asParts, pathPattern } from "../template.ts";
 
 export const treeRules: SourceRules<"tree"> = {
-  title: "Lists the files beneath a directory, with their sizes and times",
+  title: "Lists the files beneath a directory, with their sizes, times, owners and modes",
   words: ({ path }) => asParts(path),
   check({ path, holes }, refuse) {
     const pattern = checkPath(path, holes, refuse);
@@ -17,6 +17,6 @@ export const treeRules: SourceRules<"tree"> = {
   window: ({ maxBytes, maxEntries }) => ({ part: "first", bytes: maxBytes, entries: maxEntries }),
   describe({ path, depth }, textOf) {
     const folder = quote(renderTemplate(path, textOf));
-    return `sizes and times of the files beneath ${folder} (${depth} levels)`;
+    return `sizes, times, owners and modes of the files beneath ${folder} (${depth} levels)`;
   },
 };
