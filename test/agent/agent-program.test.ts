@@ -8,6 +8,7 @@ import {
   readdirSync,
   readFileSync,
   rmSync,
+  symlinkSync,
   writeFileSync,
 } from "node:fs";
 import { createServer, request } from "node:http";
@@ -64,6 +65,7 @@ const probe = (read: string, capability: "observe" | "manage" = "observe") => ({
 });
 const guestCode = `var pack = { default: { run(name, { reads }) {
   if (name === "loops") for (;;);
+  if (name === "each") return { text: JSON.stringify(reads.files) };
   if (name === "greedy") { const all = []; for (;;) all.push(new Array(1e7).fill(1.5)); }
   return { text: reads.it.samples.map(({ data }) => data.text ?? data.stdout ?? data.body ?? data.parts.map((part) => part.text).join("")).join("\\n") };
 } } };\n`;
@@ -94,8 +96,18 @@ beforeAll(async () => {
   const file = (path: string, maxBytes = 4096) =>
     ({ kind: "file", path, timeoutMs: 500, maxBytes }) as const;
   const windows = writeWindows();
+  const many = writeNamedFiles();
   manifest = buildSampleManifest({
+    manifest: 2,
     sources: {
+      names: {
+        ...{ kind: "directory", path: many, names: "all", maxEntries: 100 },
+        ...{ timeoutMs: 500, maxBytes: 4096 },
+      },
+      named: {
+        ...{ kind: "file", path: [{ hole: "file" }], timeoutMs: 500, maxBytes: 4096 },
+        holes: { file: { type: "path-beneath", root: many } },
+      },
       load: file("/proc/loadavg"),
       absent: file("/proc/nothing"),
       leaky: file(secretFile),
@@ -128,7 +140,9 @@ beforeAll(async () => {
     requires: {
       groups: [],
       commands: [`cat ${windows.file}`],
-      files: ["/proc/loadavg", "/proc/nothing", secretFile, windows.file].sort(),
+      files: [
+        ...["/proc/loadavg", "/proc/nothing", secretFile, windows.file, many, `${many}/**`],
+      ].sort(),
       sockets: [`${join(workshop.folder, "acting.sock")} GET /status`],
     },
     probes: {
@@ -141,6 +155,16 @@ beforeAll(async () => {
       searched: probe("searched"),
       printed: probe("printed", "manage"),
       acting: probe("acting", "manage"),
+      each: {
+        ...probe("names"),
+        reads: {
+          names: { source: "names" },
+          files: {
+            source: "named",
+            forEach: { read: "names", at: "entries.*.name", hole: "file", atMost: 4 },
+          },
+        },
+      },
       loops: probe("load"),
       greedy: probe("load"),
       above: probe("load", "manage"),
@@ -385,6 +409,42 @@ test("a call is answered through runner and pack host, scrubbed and recorded", a
   expect(await status()).toMatchObject({ connected: true, wall: "same-uid" });
 });
 
+// Attacks 50, 51 and 53.
+test("a read for each name of a folder: hostile names lead nowhere, and each read is recorded first", async () => {
+  const { path } = manifest.sources["names"] as { path: string };
+  const session = await serve();
+  const answer = await call(session, "each");
+  expect(answer.failure).toBeUndefined();
+  const { each, ...counts } = JSON.parse(String(answer.data?.["text"])) as {
+    each: { value: string; outcome: { ok: boolean; failure?: { code: string } } }[];
+  };
+  // One with a line end, one that begins as an option does, and one above the most.
+  expect(counts).toEqual({ ok: true, leftOutCount: 1, unfitCount: 2 });
+  expect(each.map(({ value, outcome }) => [value, outcome.ok || outcome.failure?.code])).toEqual([
+    [`${path}/a.conf`, true],
+    [`${path}/closed`, process.getuid?.() === 0 ? "PERMISSION_NEEDED" : true],
+    [`${path}/folder`, "READ_FAILED"],
+    [`${path}/link`, "READ_FAILED"],
+  ]);
+  expect(JSON.stringify(answer)).toContain("DB_PASSWORD=[redacted");
+  expect(JSON.stringify(answer)).not.toContain("hunter2");
+  expect(answer.truncated).toBe(true);
+  const exact = each.map(({ value }) => `file ${value}`);
+  expect(answer.reads.map(({ name, what }) => [name, what])).toEqual([
+    ["names", `directory ${path}/*`],
+    ...exact.map((what) => ["files", what]),
+  ]);
+  const log = readLog().map(({ record }) => record);
+  const [form, found] = log.filter(({ event }) => /^call\.re(quest|ads)$/.test(event));
+  expect(form?.detail["reads"]).toEqual([
+    `directory ${path}/*`,
+    "file <file>, for each <file> at entries.*.name of names, at most 4",
+  ]);
+  expect(found).toMatchObject({ event: "call.reads", detail: { reads: exact, leftOutCount: 1 } });
+  const told = await status();
+  expect(JSON.stringify(told)).not.toContain("hunter2");
+});
+
 test("what was withheld is refused with the command that grants it, and the rest is answered", async () => {
   const only = { groups: [], commands: [], sockets: [], files: ["/proc/loadavg"] };
   const { files, commands, sockets } = manifest.requires;
@@ -450,6 +510,21 @@ test("what a pattern of the configuration matches leaves the host as its marker"
 const TOKEN = `ghp_${"a1B2".repeat(9)}`;
 
 /** A file with secrets at the edges of the windows in which a pack reads it. */
+/** A folder with names as a stranger may choose them. */
+function writeNamedFiles(): string {
+  const path = join(workshop.folder, "many.d");
+  mkdirSync(path, { mode: 0o755 });
+  mkdirSync(join(path, "folder"));
+  for (const name of ["a.conf", "closed", "-rf", "x\ny", "z"]) {
+    const mode = name === "closed" ? 0o600 : 0o644;
+    writeFileSync(join(path, name), "DB_PASSWORD=hunter2\n", { mode });
+  }
+  symlinkSync(secretFile, join(path, "link"));
+  // Root alone could make a link that is followed.
+  chownSync(path, workshop.uid, workshop.uid);
+  return path;
+}
+
 function writeWindows() {
   const file = join(workshop.folder, "edges.conf");
   const start = `# token ${TOKEN} of the deployment\n`;

@@ -4,8 +4,9 @@ import type { Manifest } from "@sonde/schemas/manifest";
 import { parseJson } from "@sonde/schemas/parse";
 import { type FilledRead, parseRunnerOutcomes, type RunnerOutcome } from "@sonde/schemas/reads";
 import { encodeStreamFrame, type Frame, FrameReader } from "@sonde/schemas/wire";
+import { collectReads } from "../../agent/daemon/src/core/collect-reads.ts";
 import { type Judgement, judge } from "../../foundation/runbooks/src/index.ts";
-import { fillReads } from "../../foundation/sources/src/fill-reads.ts";
+import { planReads } from "../../foundation/sources/src/fill-reads.ts";
 import { deriveWindows } from "../../foundation/sources/src/index.ts";
 import type { Host } from "./host.ts";
 
@@ -98,8 +99,12 @@ export async function askPack(
   params: Record<string, unknown>,
 ): Promise<unknown> {
   const now = Date.now();
-  const filled = fillReads(pack.built.manifest, probe, params);
-  const reads = await askInstalledRunner(host, runner, filled);
+  const reads = await collectReads(planReads(pack.built.manifest, probe, params), {
+    perform: async (asked) =>
+      new Map(Object.entries(await askInstalledRunner(host, runner, asked))),
+    requireDone: () => undefined,
+    noteFound: () => undefined,
+  });
   const captured = { tool: "this host", distribution: "this host" };
   const outcome = await pack.run({ captured, probe, params, now, reads });
   if (!("result" in outcome)) throw new Error(JSON.stringify({ outcome, reads }));

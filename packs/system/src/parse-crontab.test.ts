@@ -87,6 +87,8 @@ test.each<[string, string[]]>([
   ['echo "$(SECRET)" ; SECRET', ["echo"]],
   ["curl -u 'unclosed SECRET ; SECRET", ["curl"]],
   ["a 2>&1 >SECRET <SECRET b | c >>SECRET 2>SECRET", ["a", "c"]],
+  [">SECRET a", ["a"]],
+  ["sh 2>SECRET /opt/x.sh", ["sh x.sh"]],
   ["a # ; SECRET", ["a"]],
   ["(a; b) & c || d", ["a", "b", "c", "d"]],
   ["'SECRET word' x; $SECRET; ~/SECRET/", []],
