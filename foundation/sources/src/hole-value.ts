@@ -50,6 +50,7 @@ export function takesFoundValues(hole: Hole): boolean {
     case "hostname":
     case "text":
     case "dns-name":
+    case "database-name":
     case "endpoint":
     case "journal-cursor":
       return false;
