@@ -140,7 +140,7 @@ describe.runIf(isRoot)("of faults that are there", () => {
     expect(new Set(findings.map(({ tool }) => tool))).toEqual(new Set(["system_disk_usage"]));
     // Other mounts of this machine may not be readable.
     expect(unseen.filter(({ tool }) => tool !== "system_disk_usage")).toEqual([
-      { why: "this key may not ask 8 probes of the runbooks" },
+      { why: "this key may not ask 9 probes of the runbooks" },
     ]);
     const records = await readRecords(principal);
     const asked = records.filter(({ event }) => event === "call.request");

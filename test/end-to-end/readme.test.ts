@@ -56,6 +56,7 @@ const NOT_TYPED = new Map([
   ["npm run package -- --formats deb,tar.gz,oci.tar", "test/hosts/images.test.ts builds so"],
   ["npm run bench", "takes minutes"],
   ["npm run bench -- --quick", "takes minutes"],
+  ["npm run test:hosts", "boots hosts for minutes; the nightly run has it"],
   ["npm run demo:attack", "attacks the default data folder; typed below with --data"],
   ["npm start -- --runner-groups docker", "test/end-to-end/docker.test.ts starts so"],
   ["npm run", "names the command, not a use of it"],

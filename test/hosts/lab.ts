@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { promisify } from "node:util";
 import { takeLock } from "@sonde/files";
 import { Host, removeGroups, type Shares } from "./host.ts";
-import { CACHE, prepareRootFilesystem } from "./root-filesystem.ts";
+import { CACHE, prepareRootFilesystem, unmountBeneath } from "./root-filesystem.ts";
 
 const run = promisify(execFile);
 
@@ -96,12 +96,7 @@ async function removeLeft(): Promise<void> {
   for (const folder of left) {
     const network = readOr(join(folder, "network"));
     if (network !== "") await removeGroups(network.slice(PREFIX.length));
-    const mounts = readFileSync("/proc/self/mounts", "utf8")
-      .split("\n")
-      .map((line) => line.split(" ")[1] ?? "")
-      .filter((path) => path.startsWith(`${folder}/`));
-    // The last one first: one that is taken away lazily takes those beneath it along.
-    for (const path of mounts.toReversed()) await run("umount", ["--lazy", path]);
+    await unmountBeneath(folder);
     const known = network === "" ? "" : (await run("ip", ["netns", "list"])).stdout;
     if (known.includes(network))
       await run("ip", ["netns", "delete", network]).catch(() => undefined);

@@ -1,6 +1,6 @@
 import { execFile } from "node:child_process";
 import { createHash } from "node:crypto";
-import { existsSync, mkdirSync, renameSync, rmSync } from "node:fs";
+import { existsSync, mkdirSync, readFileSync, renameSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import { takeLock } from "@sonde/files";
@@ -12,6 +12,16 @@ const run = promisify(execFile);
 export const CACHE = "/var/cache/sonde-test-hosts";
 const BUILD_MS = 10 * 60_000;
 const ALWAYS = ["systemd", "systemd-sysv", "dbus", "iproute2", "procps", "libfaketime"];
+
+/** Takes away what is mounted beneath a folder. */
+export async function unmountBeneath(folder: string): Promise<void> {
+  const mounts = readFileSync("/proc/self/mounts", "utf8")
+    .split("\n")
+    .map((line) => line.split(" ")[1] ?? "")
+    .filter((path) => path.startsWith(`${folder}/`));
+  // The last one first: one that is taken away lazily takes those beneath it along.
+  for (const path of mounts.toReversed()) await run("umount", ["--lazy", path]);
+}
 
 /**
  * Builds a Debian root filesystem of this machine's own release from its own package source, once
@@ -36,6 +46,8 @@ export async function prepareRootFilesystem(packages: readonly string[]): Promis
   try {
     if (existsSync(folder)) return folder;
     const unfinished = `${folder}.new`;
+    // One that was killed leaves the kernel's own filesystems mounted in it.
+    await unmountBeneath(unfinished);
     rmSync(unfinished, { recursive: true, force: true });
     await run(
       "mmdebstrap",
