@@ -19,6 +19,12 @@ const SIGN_RULES: readonly TextRule[] = [
   },
   { name: "url-credentials", keep: "://", secret: "[^\\s:@/\"'<>\\\\[]{16,256}(?=@)" },
   {
+    // Where a share is mounted from: //user:password@server/share.
+    name: "url-credentials",
+    keep: "//(?<=(?:^|[^\\w:/.\\\\)\\]-]|\\\\[nrt])//)(?!\\[redacted:)[^\\s:@/\"'<>]{0,256}:",
+    secret: `(?!\\[redacted:)(?!${PLACEHOLDER}@)[^\\s/"'<>\\\\]{1,512}(?=@[\\w.\\[\\]:-]{1,255}/)`,
+  },
+  {
     name: "password",
     keep: "(?<![\\w-])(?:-u|--user|--proxy-user)(?:[\\s\\0=]|[\"'],[ ]{0,2}|(?<=curl [^\\n]{0,200}-u)(?=\\w))[\"']?[^\\s\\0:\"']{0,64}:",
     secret:

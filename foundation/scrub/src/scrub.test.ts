@@ -21,6 +21,9 @@ const planted: [string, string, string][] = [
   ["url-credentials", "postgres://app:s3cret@db:5432/x", "s3cret"],
   ["url-credentials", "redis://:s3cr@et@cache", "s3cr@et"],
   ["url-credentials", "https://0123456789abcdef0123@sentry.io/1", "0123456789abcdef0123"],
+  ["url-credentials", "//ada:hunter2@nas/share", "hunter2"],
+  ["url-credentials", "//corp;ada:hunt@er2@[fe80::1]/a b", "hunt@er2"],
+  ["url-credentials", "curlftpfs#ftp://ada:hunter2@files/", "hunter2"],
   ["authorization", "Authorization: Basic dXNlcjpwdw==", "dXNlcjpwdw=="],
   ["authorization", '"authorization":"Bearer abc"', "abc"],
   ["cookie", "Set-Cookie: sid=abc123; Path=/", "abc123"],
@@ -118,6 +121,19 @@ test("a member is replaced by its name, whatever its value looks like", () => {
     tokenCount: 4,
     public_key: "ssh-ed25519 AAAA",
   });
+});
+
+test.each([
+  "//nas/share",
+  "//ada@nas/share",
+  "//nas:445/a@b/c",
+  "https://example.com//a:b@c/d",
+  "//registry.example/:x@y/z",
+  "//svg:g[@id='a']/b",
+  "tank/a:b@today",
+  "10.0.0.1:6789,10.0.0.2:6789:/a@b",
+])("what a mount or a path is called stays: %s", (device) => {
+  expect(clean({ device })).toEqual({ device });
 });
 
 test("a member's value that is none stays", () => {
