@@ -1,4 +1,5 @@
-// A FUSE file server with nothing in it: node fuse-server.ts COUNT. Descriptor 3 is its /dev/fuse.
+// A FUSE file server with nothing in it: node fuse-server.ts COUNT BLOCKS. Descriptor 3 is its
+// /dev/fuse. Of its BLOCKS of 4096 bytes 600 are used.
 // It answers COUNT questions for its size. It takes any further one and never answers, as a hung
 // daemon does. It writes a line when it is mounted, and ends when that mount does. The messages are
 // those of fuse(4), version 7.31.
@@ -8,10 +9,13 @@ const DEVICE = 3;
 const [FORGET, GETATTR, STATFS, INIT, INTERRUPT] = [2, 3, 17, 26, 36];
 const NOT_IMPLEMENTED = -38;
 
-/** 400 of 1000 blocks of 4096 bytes are free. */
+const blocks = BigInt(process.argv[3] ?? "");
+
 function statfs(): Buffer {
   const body = Buffer.alloc(80);
-  [1000n, 400n, 400n, 100n, 50n].forEach((value, at) => body.writeBigUInt64LE(value, at * 8));
+  [blocks, blocks - 600n, blocks - 600n, 100n, 50n].forEach((value, at) =>
+    body.writeBigUInt64LE(value, at * 8),
+  );
   // The preferred transfer size differs from the block size, as it does for sshfs.
   [1_048_576, 255, 4096].forEach((value, at) => body.writeUInt32LE(value, 40 + at * 4));
   return body;

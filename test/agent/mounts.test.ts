@@ -81,6 +81,16 @@ describe.runIf(isRoot)("the mount table", () => {
     expect(b?.deviceNumber).not.toBe(a?.deviceNumber);
   });
 
+  test("a mount whose path has a blank, a tab, a line break and a backslash is asked there", async () => {
+    bench.startRunnerAmongMounts(`
+      odd="$(printf '%b' '${place}/a b\\\\c\\td\\ne#')"
+      mkdir "$odd"; mount -t tmpfs -o size=1m x "$odd"
+    `);
+    expect(beneath(await readMounts())).toMatchObject([
+      { at: "/a b\\c\td\ne#", totalBytes: 1024 * 1024 },
+    ]);
+  });
+
   test("a path that may not be entered is no obstacle where the filesystem is bound elsewhere", async () => {
     bench.startRunnerAmongMounts(`
       mkdir -p ${place}/a/closed ${place}/open ${place}/b
@@ -153,12 +163,16 @@ describe.runIf(isRoot)("processes that the kernel hides", () => {
 });
 
 describe.runIf(isRoot)("a FUSE file server", () => {
-  /** Mounts a file server of root, for a runner; it answers `count` questions for its size. */
-  async function startAmong(count: number, options: string, more = "") {
+  /**
+   * Mounts a file server of root, for a runner; it answers `count` questions for its size.
+   *
+   * @param blocks of 4096 bytes
+   */
+  async function startAmong(count: number, options: string, more = "", blocks = 1000n) {
     const device = openSync("/dev/fuse", "r+");
     const server = spawn(
       process.execPath,
-      [join(import.meta.dirname, "fuse-server.ts"), String(count)],
+      [join(import.meta.dirname, "fuse-server.ts"), String(count), String(blocks)],
       {
         stdio: ["ignore", "pipe", "inherit", device],
       },
@@ -182,6 +196,19 @@ describe.runIf(isRoot)("a FUSE file server", () => {
       { at: "/f", totalBytes: 1000 * 4096, freeBytes: 400 * 4096, totalInodes: 100 },
     ]);
   });
+
+  test.each([2n ** 51n, 2n ** 52n - 1n])(
+    "a size near 2^63 or 2^64 bytes is told as it is: %s blocks",
+    async (blocks) => {
+      await startAmong(Infinity, ",allow_other", "", blocks);
+      expect(beneath(await readMounts())).toMatchObject([
+        {
+          ...{ at: "/f", totalBytes: Number(blocks * 4096n) },
+          ...{ freeBytes: Number((blocks - 600n) * 4096n) },
+        },
+      ]);
+    },
+  );
 
   test("it is asked at another mount where the path to one is closed", async () => {
     await startAmong(

@@ -16,6 +16,14 @@ test("each filesystem has a bar, and names do not reach the terminal as commands
   ]);
 });
 
+test.each([
+  [2 ** 63, "8.0 EiB"],
+  [2 ** 64, "16.0 EiB"],
+])("the size of a share that has no end is drawn: %i bytes", (totalBytes, drawn) => {
+  const filesystems = [{ ...disk("/s", 0), totalBytes }];
+  expect(drawDisks({ filesystems })).toMatch(new RegExp(`0 % {2}1\\.5 KiB of ${drawn}$`));
+});
+
 test("data of another shape is left to the caller", () => {
   for (const data of [null, {}, { filesystems: [{ mountPoint: "/" }] }, { filesystems: [null] }]) {
     expect(drawDisks(data)).toBeNull();

@@ -2,7 +2,7 @@ import { styleText } from "node:util";
 import { toPlainLine } from "@sonde/schemas/plain-text";
 
 const BAR_CELLS = 20;
-const UNITS = ["B", "KiB", "MiB", "GiB", "TiB", "PiB"];
+const UNITS = ["B", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB"];
 
 type Disk = { mountPoint: string; usedBytes: number; totalBytes: number; usedPercent: number };
 

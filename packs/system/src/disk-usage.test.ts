@@ -42,6 +42,33 @@ test("the fullest filesystem comes first, as a share of what an ordinary user ca
   });
 });
 
+// EFS counts in blocks of 1 MiB, s3fs in blocks of 4 KiB.
+test.each([
+  ["EFS", 2n ** 43n - 1n, 2n ** 20n],
+  ["s3fs", 2n ** 52n - 1n, 2n ** 12n],
+])(
+  "the size that %s gives, near 2^63 or 2^64 bytes, is exact and can be sent",
+  (_, blocks, unit) => {
+    const bytes = (count: bigint) => Number(count * unit);
+    const mounts = [
+      numbered("0:50", "/s", "x", {
+        ...{ totalBytes: bytes(blocks), freeBytes: bytes(blocks - 6_000n) },
+        ...{ availableBytes: bytes(blocks - 6_000n), totalInodes: 2 ** 64, freeInodes: 2 ** 64 },
+      }),
+    ];
+    const result = ask({ mounts });
+    expect(result).toMatchObject({
+      filesystems: [
+        {
+          ...{ totalBytes: bytes(blocks), usedBytes: bytes(6_000n), usedPercent: 0 },
+          ...{ availableBytes: bytes(blocks - 6_000n), inodesUsedPercent: 0 },
+        },
+      ],
+    });
+    expect(JSON.parse(JSON.stringify(result))).toEqual(result);
+  },
+);
+
 test("a filesystem is listed once, by its device number, whatever its source is called", () => {
   const mounts = [
     numbered("0:50", "/a/b", "/dev/fuse"),

@@ -44,6 +44,16 @@ test("the root itself can be mounted over", () => {
   ]);
 });
 
+test.each([
+  ["a\\011b\\012c", "a\tb\nc"],
+  ["\\043a\\040\\134b", "#a \\b"],
+  // A name that looks like an escape itself.
+  ["a\\134040b", "a\\040b"],
+])("the mount point and the source %s are unescaped once", (written, name) => {
+  const [mount] = parseMountInfo(`22 1 8:1 / /${written} rw - fuse ${written} rw`);
+  expect(mount).toMatchObject({ mountPoint: `/${name}`, device: name, isHidden: false });
+});
+
 test("names are unescaped, an empty source is kept, and a cut line is no mount", () => {
   const text = "22 1 8:1 / /a\\040b\\134 rw - tmpfs  rw,size=4k\n23 22 8:2 / /cut";
   expect(parseMountInfo(text)).toEqual([

@@ -1,4 +1,5 @@
 import { spawn, spawnSync } from "node:child_process";
+import { once } from "node:events";
 import {
   chmodSync,
   linkSync,
@@ -339,6 +340,18 @@ describe("directory", () => {
     expect(pids).toContain(process.pid);
     expect(pids).toEqual([...pids].sort((a, b) => a - b));
     expect(entries.every(({ name, text }) => text.startsWith(`${name} (`))).toBe(true);
+  });
+
+  test("the name of a process is text, also where it reorders a line and is cut within a character", async () => {
+    const script = "printf 'a) \\342\\200\\256b\\303' > /proc/$$/comm; echo named; read end";
+    const child = spawn("sh", ["-c", script], { stdio: ["pipe", "pipe", "inherit"] });
+    onTestFinished(() => void child.stdin.end());
+    await once(child.stdout, "data");
+    const { entries } = sampleOf((await read(processes)).outcome).data as {
+      entries: { name: string; text: string }[];
+    };
+    const own = entries.find(({ name }) => name === String(child.pid));
+    expect(own?.text).toMatch(/^\d+ \(a\) \u202Eb\uFFFD\) [RS] /);
   });
 
   test("caps entries and bytes and says so", async () => {
