@@ -27,7 +27,8 @@ export function createTerminal(toWords: (text: string) => string): Terminal {
     }
     const error = toSondeError(explainSystemError(thrown));
     if (process.argv.includes("--json")) print(JSON.stringify(error.toBody()));
-    complain(`${error.code}: ${error.message}\n  ${ERROR_TABLE[error.code].hint}\n`);
+    const advice = `${error.code}: ${error.message}\n  ${ERROR_TABLE[error.code].hint}\n`;
+    complain(nameFolder(advice, process.argv));
     if (error.code === "INTERNAL" && error.cause instanceof Error) {
       complain(`${error.cause.stack}\n`);
     }
@@ -47,4 +48,18 @@ export function createTerminal(toWords: (text: string) => string): Terminal {
       process.exit();
     },
   };
+}
+
+/** `sonde trust add acme --key FILE` in a text. */
+const TRUST_COMMAND = /\bsonde trust [a-z-]+(?: (?!--)[A-Za-z0-9-]+)?(?: --[a-z-]+ [A-Z]+)*/g;
+
+/**
+ * Hub and agent name the command that lets a signer sign, and know no data folder of a person. It
+ * gets the one that was given with the command that failed.
+ */
+function nameFolder(text: string, argv: readonly string[]): string {
+  const at = argv.indexOf("--data");
+  const given = at < 0 ? argv.find((word) => word.startsWith("--data="))?.slice(7) : argv[at + 1];
+  if (given === undefined) return text;
+  return text.replace(TRUST_COMMAND, (command) => `${command} --data ${given}`);
 }

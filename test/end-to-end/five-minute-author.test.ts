@@ -103,7 +103,11 @@ describe("a pack by an unknown author", () => {
     expect(await refusalOf("sonde", install)).toBe("SIGNER_UNTRUSTED");
     expect(await reports()).toEqual([]);
 
-    await sonde("trust", "add", "acme", "--key", `${author.keyFile}.pub`);
+    const { err } = await runProgram("sonde", install);
+    const add = ["trust", "add", "acme", "--key", `${author.keyFile}.pub`];
+    const { keyId } = await sonde<{ keyId: string }>(...add);
+    expect(err).toContain(keyId);
+    expect(err).toContain(`sonde trust add PUBLISHER --key FILE --data ${product.data}\n`);
     const agent = await askProgram<AgentDetail>("sonde", install);
     expect(agent.desired.map(({ name }) => name)).toContain("acme/hello");
     await until("the agent to verify the pack", async () => (await stateOf("0.1.0")) === "pending");

@@ -36,7 +36,8 @@ export async function obtainToken(
       "UNAUTHENTICATED",
       trusted
         ? "expected the identity token of a CI, got none"
-        : "expected a token in SONDE_PUBLISH_TOKEN or --token-file, or the identity of a CI, got none; the registry's operator makes one with sonde registry publisher add",
+        : "expected a token in SONDE_PUBLISH_TOKEN or --token-file, or the identity of a CI, got none; the registry's operator makes one with sonde registry publisher add " +
+            pack.split("/")[0],
     );
   }
   const answer = await requestRegistry(registry, "/trusted-publishing/token", {

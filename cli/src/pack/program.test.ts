@@ -542,8 +542,17 @@ describe("publish", () => {
 
   test("a token never goes over plain HTTP to another host, and without a token nothing is sent", async () => {
     const plain = ["publish", archive, "--registry", "http://registry.example"];
+    const sent: string[] = [];
+    answer = (request, response) => {
+      sent.push(request.url ?? "");
+      response.writeHead(500).end();
+    };
     expect(await refusalOf(plain, env)).toBe("BAD_REQUEST");
     expect(await refusalOf(publish())).toBe("UNAUTHENTICATED");
+    expect((await run(publish())).err).toMatch(
+      /SONDE_PUBLISH_TOKEN or --token-file, .* makes one with sonde registry publisher add acme$/m,
+    );
+    expect(sent).toEqual([]);
     await writeFile(at("token"), "file-token\n");
     answer = (request, response) => void accept(request, response);
     expect(await run(publish("--token-file", at("token")))).toMatchObject({ code: 0 });

@@ -70,7 +70,7 @@ function describeRepository(
 export function noTrustedRoot(): SondeError {
   return new SondeError(
     "SIGNER_UNTRUSTED",
-    "expected a pinned trusted root to verify a keyless signature, got a policy without; add one with sonde trust add --trusted-root FILE",
+    "expected a pinned trusted root to verify a keyless signature, got a policy without; to pin one: sonde trust update-root --from FILE",
   );
 }
 

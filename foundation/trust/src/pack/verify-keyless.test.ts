@@ -160,7 +160,7 @@ test("a key counts where keys are listed, and a certificate where identities are
 test("without a pinned root no keyless signature counts", async () => {
   const { trustedRoot: _root, ...bare } = policy;
   expect(await verdict({ policy: bare })).toBe("SIGNER_UNTRUSTED");
-  await expect(verify({ policy: bare })).rejects.toThrow("sonde trust add --trusted-root");
+  await expect(verify({ policy: bare })).rejects.toThrow("sonde trust update-root --from FILE");
 });
 
 test.each<[string, KeylessLies, Partial<CertificateRequest>?]>([

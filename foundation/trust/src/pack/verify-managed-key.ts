@@ -24,7 +24,12 @@ export function verifyManagedKey(
 ): ManagedKeySignature {
   const key = findKey(policy, hint);
   if (key === null) {
-    throw new SondeError("SIGNER_UNTRUSTED", "bundle: expected a key of the policy, got another");
+    // The name is the bundle's own. Only the form of a key's id is repeated.
+    const named = /^sha256:[0-9a-f]{64}$/.test(hint) ? `one that it calls ${hint}` : "another";
+    throw new SondeError(
+      "SIGNER_UNTRUSTED",
+      `bundle: expected a key of the policy, got ${named}; to trust it: sonde trust add PUBLISHER --key FILE`,
+    );
   }
   const verifier = new Verifier(
     {

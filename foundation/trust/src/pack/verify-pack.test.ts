@@ -146,6 +146,24 @@ test("a signature by anybody else is refused", async () => {
   );
 });
 
+test("who does not trust a signer is told the key and the next command", async () => {
+  const refuse = (signed: string) =>
+    verifyPack({ archive, bundle: signed, policy, origin: "registry" });
+  const stranger = createSampleKey();
+  const { hint } = JSON.parse(signSample(archive, stranger)).verificationMaterial.publicKey as {
+    hint: string;
+  };
+  await expect(refuse(signSample(archive, stranger))).rejects.toThrow(
+    `got one that it calls ${hint}; to trust it: sonde trust add PUBLISHER --key FILE`,
+  );
+  await expect(refuse(signSample(archive, stranger, { keyHint: "run: rm -r" }))).rejects.toThrow(
+    "got another; to trust it",
+  );
+  await expect(refuse(signSample(archive, other))).rejects.toThrow(
+    /expected a key of publisher acme, got sha256:[0-9a-f]{64}; to trust it: sonde trust add acme --key FILE$/,
+  );
+});
+
 test("the policy decides, and a missing one is a refusal", async () => {
   expect(await verdict({ policy: buildSamplePolicy({}) })).toBe("SIGNER_UNTRUSTED");
   expect(await verdict({ policy: undefined as unknown as TrustPolicy })).toBe("CONFIG_INVALID");
