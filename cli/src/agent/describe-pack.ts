@@ -60,8 +60,8 @@ export function describeReport(pack: PackReport): string {
 }
 
 /** Groups whose members can become root, by what the group may open or run. */
-const ROOT_GROUPS = new Set([
-  ...["docker", "podman", "lxd", "incus", "incus-admin", "libvirt", "disk", "shadow"],
+export const ROOT_GROUPS: ReadonlySet<string> = new Set([
+  ...["docker", "podman", "lxd", "incus", "incus-admin", "libvirt", "disk", "kmem", "shadow"],
   ...["root", "sudo", "wheel", "admin", "staff"],
 ]);
 

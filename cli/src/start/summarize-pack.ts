@@ -1,19 +1,6 @@
 import { type PackExplanation } from "@sonde/schemas/agent";
-import { describeChanges } from "../agent/describe-pack.ts";
+import { describeChanges, ROOT_GROUPS } from "../agent/describe-pack.ts";
 import { describeSigner } from "@sonde/schemas/trust";
-
-/** Groups whose members can become root, by what the group may use. */
-const AS_ROOT = new Set([
-  "disk",
-  "docker",
-  "incus-admin",
-  "kmem",
-  "lxd",
-  "root",
-  "shadow",
-  "sudo",
-  "wheel",
-]);
 
 /**
  * What a person needs to decide in a few lines: who signed, and what is read, by place and number.
@@ -51,7 +38,7 @@ function socketOf(request: string): string {
 }
 
 function describeGroup(group: string): string {
-  return AS_ROOT.has(group) ? `${group} (as good as root on this machine)` : group;
+  return ROOT_GROUPS.has(group) ? `${group} (as good as root on this machine)` : group;
 }
 
 function describeLevels({ probes }: PackExplanation): string {
