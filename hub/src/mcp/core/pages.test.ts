@@ -1,3 +1,4 @@
+import { scrub } from "@sonde/scrub";
 import { expect, test } from "vitest";
 import { cutPages, MAX_PAGES, PAGE_CHARACTERS, readCursor, writeCursor } from "./pages.ts";
 import { renderText } from "./render-text.ts";
@@ -41,6 +42,24 @@ test("a text that is longer than all pages loses its end, and says how much", ()
   expect(pages.at(-1)).toMatch(
     new RegExp(`data ${MARK}>>>\n${lost} characters more were not kept.`),
   );
+});
+
+test("attack 53: of a secret at a page's edge no part is shown, because data is scrubbed before it is cut", () => {
+  const secret = "Zq7Xw9Lk3Vb8";
+  const parts = Array.from({ length: secret.length - 3 }, (_, at) => secret.slice(at, at + 4));
+  const pagesOf = (data: unknown) => cutPages(render(data as Record<string, unknown>), MARK).pages;
+  const edges = Array.from({ length: 40 }, (_, before) => {
+    const text = `${"x ".repeat(PAGE_CHARACTERS / 2 - 40)}${"x".repeat(before)} password=${secret} ${"y ".repeat(9_000)}`;
+    const clean = scrub({ text }, { deadline: Infinity, now: () => 0, counts: new Map() });
+    return { raw: pagesOf({ text }), cut: pagesOf(clean) };
+  });
+  const isDivided = (pages: string[], word: string) =>
+    pages.length > 1 && !pages.some((page) => page.includes(word));
+  expect(edges.some(({ raw }) => isDivided(raw, secret))).toBe(true);
+  expect(edges.some(({ cut }) => isDivided(cut, "[redacted:password]"))).toBe(true);
+  for (const { cut } of edges) {
+    expect(parts.filter((part) => cut.some((page) => page.includes(part)))).toEqual([]);
+  }
 });
 
 test("a cursor is read as it was written, and nothing else is one", () => {
