@@ -98,6 +98,10 @@ test.runIf(isChecked)("the runner of every agent reaches its own host, and says 
   expect(await lookUp("no-groups")).toMatchObject(refused);
 });
 
+test.runIf(isChecked).each(["routes", "neighbours"])("`ip` tells it %s", async (probe) => {
+  expect(await ask("no-groups", probe, {})).toMatchObject({ samples: [{ data: { exitCode: 0 } }] });
+});
+
 test.runIf(isChecked)("a runner with the drop-in of approve reaches other hosts", async () => {
   expect(await reach("no-groups.network", "db-1:8080")).toMatchObject({
     samples: [{ data: { addresses: [{ address: other.address, outcome: "connected" }] } }],
