@@ -39,6 +39,8 @@ export function buildImage({ staged, name, version, arch, roots, folder, file })
   const root = buildah("mount", container);
   const packages = unpackDebian({ arch, packages: IMAGES[name].debian, roots }, root);
   settle(staged);
+  // A copy of a file belongs to whoever the sources belong to.
+  execFileSync("chown", ["--recursive", "root:root", staged]);
   const copied = ["--recursive", "--link", "--preserve=mode,timestamps", `${staged}/.`, root];
   execFileSync("cp", copied);
   // Until then each file has two names, which would show in the image.
