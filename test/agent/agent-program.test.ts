@@ -509,7 +509,6 @@ test("what a pattern of the configuration matches leaves the host as its marker"
 
 const TOKEN = `ghp_${"a1B2".repeat(9)}`;
 
-/** A file with secrets at the edges of the windows in which a pack reads it. */
 /** A folder with names as a stranger may choose them. */
 function writeNamedFiles(): string {
   const path = join(workshop.folder, "many.d");
@@ -525,6 +524,7 @@ function writeNamedFiles(): string {
   return path;
 }
 
+/** A file with secrets at the edges of the windows in which a pack reads it. */
 function writeWindows() {
   const file = join(workshop.folder, "edges.conf");
   const start = `# token ${TOKEN} of the deployment\n`;

@@ -28,9 +28,8 @@ const CONTAINERS: Programs = {
  * may lack the rights or the programs. CI installs them, so there this is a failure.
  */
 function whyNot(programs: Programs): string | null {
-  if (process.getuid?.() !== 0) return "only root can make root filesystems";
-  if (!existsSync("/etc/debian_version"))
-    return "root filesystems are made of the packages of a Debian machine";
+  if (process.getuid?.() !== 0) return "it needs root";
+  if (!existsSync("/etc/debian_version")) return "it needs a Debian machine";
   const missing = Object.entries(programs).filter(([program]) => !isInstalled(program));
   if (missing.length === 0) return null;
   const packages = [...new Set(missing.map(([, name]) => name))].join(" ");
