@@ -8,7 +8,7 @@ import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { judge, type Judgement } from "../../foundation/runbooks/src/index.ts";
 import { checkSource } from "../../foundation/sources/src/check-source.ts";
-import { fillReads } from "../../foundation/sources/src/fill-reads.ts";
+import { planReads } from "../../foundation/sources/src/fill-reads.ts";
 import { isCheckedHere } from "../hosts/requirements.ts";
 import { until } from "../product/start-product.ts";
 import { type AskedPack, openAskedPack } from "./ask-pack.ts";
@@ -249,7 +249,7 @@ test.runIf(isChecked)("status agrees with the page, at a port of loopback alone"
 test.runIf(isChecked)("no caller reads a log elsewhere, and no such source can be declared", () => {
   for (const log of ["/etc/shadow", "../auth.log", "/var/log/auth.log", "a/../../auth.log", "-x"]) {
     for (const probe of ["access.summary", "errors"]) {
-      expect(() => fillReads(pack.manifest, probe, { log }), log).toThrow(
+      expect(() => planReads(pack.manifest, probe, { log }), log).toThrow(
         "expected a normalised path",
       );
     }

@@ -3,7 +3,7 @@ import { once } from "node:events";
 import { existsSync, mkdirSync, readFileSync, rmdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, onTestFinished, test } from "vitest";
-import { fillReads } from "../../foundation/sources/src/fill-reads.ts";
+import { planReads } from "../../foundation/sources/src/fill-reads.ts";
 import { type AskedPack, openAskedPack } from "./ask-pack.ts";
 
 // What sonde/systemd says of this machine, read by a real runner. test/hosts/systemd-pack.test.ts asks
@@ -92,7 +92,7 @@ test("cgroup.usage of a slice that this machine does not have is a failure", asy
 // Attack 50.
 test("no careless name of a unit is taken, by the agent's check", () => {
   const { manifest } = pack;
-  const fill = (name: string) => fillReads(manifest, "unit.status", { name });
+  const fill = (name: string) => planReads(manifest, "unit.status", { name }).now;
   const hosts = ["-Hroot@evil", "-H", "--host=evil", "-M", "--machine=x", "--root=/x"];
   const others = [
     "--user",

@@ -5,7 +5,7 @@ import type { Manifest } from "@sonde/schemas/manifest";
 import type { FilledRead, RunnerOutcome } from "@sonde/schemas/reads";
 import { RELEASE } from "@sonde/schemas/release";
 import { afterAll, beforeAll, expect, onTestFinished, test } from "vitest";
-import { fillReads } from "../../foundation/sources/src/fill-reads.ts";
+import { planReads } from "../../foundation/sources/src/fill-reads.ts";
 import type { Host } from "./host.ts";
 import { askInstalledRunner, diagnoseHost, grantPack, readyRunner } from "./installed-runner.ts";
 import { type Lab, startLab } from "./lab.ts";
@@ -44,7 +44,7 @@ afterAll(() => lab?.close());
 
 /** Asks one probe whose only read is `read`. */
 async function probe(runner: string, manifest: Manifest, name: string, params: object) {
-  const reads = fillReads(manifest, name, { ...params });
+  const reads = planReads(manifest, name, { ...params }).now;
   return Object.values(await askInstalledRunner(host, runner, reads))[0] as RunnerOutcome;
 }
 
@@ -186,7 +186,7 @@ test.runIf(isChecked)(
     const { findings, unseen } = await diagnose("adm", "nginx");
     expect(findings.filter(({ severity }) => severity !== "info")).toEqual([]);
     expect(unseen).toEqual([]);
-    const looks = await askInstalledRunner(host, "adm", fillReads(nginx, "status", {}));
+    const looks = await askInstalledRunner(host, "adm", planReads(nginx, "status", {}).now);
     expect(looks["looks"]).toMatchObject({
       ok: true,
       samples: [{ data: { status: 200 } }, { data: { body: expect.stringContaining("accepts") } }],
@@ -199,7 +199,7 @@ test.runIf(isChecked)(
   "nginx: a port that nobody named, or of another host, is not asked",
   async () => {
     const ask = async (endpoint: string) => {
-      const reads = fillReads(nginx, "status", { endpoint });
+      const reads = planReads(nginx, "status", { endpoint }).now;
       return (await askInstalledRunner(host, "adm", reads))["looks"];
     };
     const refused = { ok: false, failure: { code: "READ_NOT_GRANTED" } };
@@ -209,7 +209,7 @@ test.runIf(isChecked)(
 );
 
 test.runIf(isChecked)("nginx: its logs need the group adm, its configuration none", async () => {
-  const reads = fillReads(nginx, "access.summary", {});
+  const reads = planReads(nginx, "access.summary", {}).now;
   const outcomes = await askInstalledRunner(host, "no-groups", reads);
   expect(outcomes["requests"]).toEqual(needs("adm"));
   expect(outcomes["main"]).toMatchObject({ ok: true });
@@ -235,10 +235,10 @@ test.runIf(isChecked)("no careless value reaches the host", async () => {
   for (const [manifest, name, read, hole, values] of careless) {
     const params = name === "tail" ? { file: "dpkg.log" } : {};
     for (const value of values) {
-      expect(() => fillReads(manifest, name, { ...params, [hole]: value })).toThrow(
+      expect(() => planReads(manifest, name, { ...params, [hole]: value })).toThrow(
         expect.objectContaining({ code: "PARAMS_INVALID" }),
       );
-      const [filled] = fillReads(manifest, name, params) as [FilledRead];
+      const [filled] = planReads(manifest, name, params).now as [FilledRead];
       const asked = { ...filled, values: { ...filled.values, [hole]: String(value) } };
       const runner = name === "tail" ? "no-groups" : "systemd-journal";
       expect([value, (await askInstalledRunner(host, runner, [asked]))[read]]).toMatchObject([

@@ -6,7 +6,7 @@ import { RELEASE } from "@sonde/schemas/release";
 import { build } from "esbuild";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import type { RunnerNeed } from "../../cli/src/agent/grant-files.ts";
-import { fillReads } from "../../foundation/sources/src/fill-reads.ts";
+import { planReads } from "../../foundation/sources/src/fill-reads.ts";
 import type { Host } from "./host.ts";
 import { askInstalledRunner, grantPack } from "./installed-runner.ts";
 import { type Lab, startLab } from "./lab.ts";
@@ -81,7 +81,7 @@ async function changeUnits(verb: "give" | "keepOnly", value: unknown): Promise<v
 }
 
 async function ask(runner: string, probe: string, params: object): Promise<RunnerOutcome> {
-  const reads = fillReads(pack, probe, { ...params });
+  const reads = planReads(pack, probe, { ...params }).now;
   return Object.values(await askInstalledRunner(host, runner, reads))[0] as RunnerOutcome;
 }
 

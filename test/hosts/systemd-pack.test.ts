@@ -3,7 +3,7 @@ import { openPackTest, type PackTest } from "@sonde/pack-sdk/testing";
 import type { FilledRead } from "@sonde/schemas/reads";
 import { RELEASE } from "@sonde/schemas/release";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { fillReads } from "../../foundation/sources/src/fill-reads.ts";
+import { planReads } from "../../foundation/sources/src/fill-reads.ts";
 import { until } from "../product/start-product.ts";
 import {
   askInstalledRunner,
@@ -76,7 +76,7 @@ async function showUnit(name: string, property: string): Promise<string> {
 }
 
 const readFor = (probe: string, params: Record<string, unknown>) =>
-  askInstalledRunner(host, "no-groups", fillReads(pack.built.manifest, probe, params));
+  askInstalledRunner(host, "no-groups", planReads(pack.built.manifest, probe, params).now);
 const ask = async <Result>(probe: string, params: Record<string, unknown> = {}) =>
   (await askPack(host, "no-groups", pack, probe, params)) as Result;
 
@@ -231,10 +231,10 @@ test.runIf(isChecked)("a diagnosis finds what was set up, the worst first", asyn
 test.runIf(isChecked)("no careless name of a unit reaches systemctl", async () => {
   const careless = ["-Hroot@evil", "--host=evil", "--user", "-M.host", "../x", "/etc/passwd", "*"];
   for (const name of [...careless, "a b", "ssh.service\n--user", "a\0b", "", ".", "@"]) {
-    expect(() => fillReads(pack.built.manifest, "unit.status", { name })).toThrow(
+    expect(() => planReads(pack.built.manifest, "unit.status", { name })).toThrow(
       expect.objectContaining({ code: "PARAMS_INVALID" }),
     );
-    const [filled] = fillReads(pack.built.manifest, "unit.status", { name: "ssh" });
+    const [filled] = planReads(pack.built.manifest, "unit.status", { name: "ssh" }).now;
     const asked = { ...(filled as FilledRead), values: { name } };
     const { unit } = await askInstalledRunner(host, "no-groups", [asked]);
     expect([name, unit]).toMatchObject([name, { ok: false, failure: { code: "PARAMS_INVALID" } }]);

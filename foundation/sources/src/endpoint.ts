@@ -1,4 +1,5 @@
 import { isIP, isIPv6 } from "node:net";
+import { SondeError } from "@sonde/schemas/errors";
 import { ENDPOINT_PATTERN } from "@sonde/schemas/manifest";
 import type { FilledRead } from "@sonde/schemas/reads";
 import { filledWith } from "./render-template.ts";
@@ -40,14 +41,19 @@ export function checkEndpoint(endpoint: string, refuse: Refuse): HostAndPort {
   return parsed;
 }
 
-/** Where to connect, for filled holes; null for what is no endpoint. */
+/**
+ * Where to connect, for filled holes.
+ *
+ * @throws SondeError PARAMS_INVALID for what is no endpoint
+ */
 export function renderEndpoint(
   { endpoint }: { endpoint?: string | { hole: string } },
   values: FilledRead["values"],
-): ({ text: string } & HostAndPort) | null {
+): { text: string } & HostAndPort {
   const text = renderSetting(endpoint, filledWith(values));
   const parsed = parseEndpoint(text);
-  return parsed === null ? null : { text, ...parsed };
+  if (parsed === null) throw new SondeError("PARAMS_INVALID", "expected a host and a port");
+  return { text, ...parsed };
 }
 
 /**

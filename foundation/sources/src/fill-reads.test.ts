@@ -2,7 +2,7 @@ import { SondeError } from "@sonde/schemas/errors";
 import { type Hole, type HoleValue, type Manifest, type Source } from "@sonde/schemas/manifest";
 import { describeRead } from "./describe-read.ts";
 import { expect, test } from "vitest";
-import { fillReads } from "./fill-reads.ts";
+import { planReads } from "./fill-reads.ts";
 
 const limits = { timeoutMs: 1000, maxBytes: 1000 };
 
@@ -37,7 +37,7 @@ function fillOne(hole: Hole, value: unknown): string | undefined {
     ...limits,
     holes: { h: hole },
   };
-  const reads = fillReads(manifestWith(source, { h: { param: "p" } }), "ask", { p: value });
+  const reads = planReads(manifestWith(source, { h: { param: "p" } }), "ask", { p: value }).now;
   return reads[0]?.values["h"];
 }
 
@@ -159,20 +159,20 @@ test("an absent optional parameter takes `otherwise`; a literal is checked as we
     holes: { id: { type: "container-name" }, all: { type: "boolean" } },
   };
   const filling = { id: { value: "web" }, all: { param: "all", otherwise: true } };
-  const [read] = fillReads(manifestWith(source, filling), "ask", {});
+  const [read] = planReads(manifestWith(source, filling), "ask", {}).now;
   expect(read?.values).toEqual({ id: "web", all: "true" });
   expect(read && describeRead(read)).toBe(
     "GET /c/web/json?all=true&fixed=a%20b over unix:/run/x.sock",
   );
   const bad = { ...filling, id: { value: "../x" } };
-  expect(codeOf(() => fillReads(manifestWith(source, bad), "ask", {}))).toBe("PARAMS_INVALID");
+  expect(codeOf(() => planReads(manifestWith(source, bad), "ask", {}))).toBe("PARAMS_INVALID");
 });
 
 // Attack 48.
 test("names of prototype members find nothing", () => {
   const source: Source = { kind: "filesystem", ...limits };
-  expect(codeOf(() => fillReads(manifestWith(source), "constructor", {}))).toBe("PROBE_UNKNOWN");
-  expect(codeOf(() => fillReads(manifestWith(source), "__proto__", {}))).toBe("PROBE_UNKNOWN");
+  expect(codeOf(() => planReads(manifestWith(source), "constructor", {}))).toBe("PROBE_UNKNOWN");
+  expect(codeOf(() => planReads(manifestWith(source), "__proto__", {}))).toBe("PROBE_UNKNOWN");
   const holed: Source = {
     kind: "file",
     path: [{ hole: "f" }],
@@ -180,7 +180,7 @@ test("names of prototype members find nothing", () => {
     holes: { f: holes.container },
   };
   const manifest = manifestWith(holed, { f: { param: "constructor" } });
-  expect(codeOf(() => fillReads(manifest, "ask", {}))).toBe("PARAMS_INVALID");
+  expect(codeOf(() => planReads(manifest, "ask", {}))).toBe("PARAMS_INVALID");
 });
 
 test("a manifest that contradicts itself is refused", () => {
@@ -190,9 +190,9 @@ test("a manifest that contradicts itself is refused", () => {
     ...limits,
     holes: { f: holes.container },
   };
-  expect(codeOf(() => fillReads(manifestWith(source), "ask", {}))).toBe("MANIFEST_INVALID");
+  expect(codeOf(() => planReads(manifestWith(source), "ask", {}))).toBe("MANIFEST_INVALID");
   const stray = manifestWith({ kind: "filesystem", ...limits }, { x: { value: 1 } });
-  expect(codeOf(() => fillReads(stray, "ask", {}))).toBe("MANIFEST_INVALID");
+  expect(codeOf(() => planReads(stray, "ask", {}))).toBe("MANIFEST_INVALID");
 });
 
 test("a read is described in one printable line, holes by name", () => {

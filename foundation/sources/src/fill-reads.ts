@@ -14,23 +14,12 @@ export type LaterRead = FilledRead & { forEach: ForEach };
 
 /**
  * Computes exactly what a call will read at once: every read that the probe declares without
- * `forEach`, with every hole of its source filled and checked.
+ * `forEach`, with every hole of its source filled and checked; and what it will read for each of the
+ * values that are found then.
  *
  * @param params the caller's parameters, already checked against the probe's schema
  * @throws SondeError PROBE_UNKNOWN; PARAMS_INVALID when a value is missing or outside its
  *   hole's grammar; MANIFEST_INVALID when the manifest contradicts itself
- */
-export function fillReads(
-  manifest: Manifest,
-  probeName: string,
-  params: Record<string, unknown>,
-): FilledRead[] {
-  return planReads(manifest, probeName, params).now;
-}
-
-/**
- * Computes what a call will read at once, and what it will read for each of the values found then.
- * Throws as `fillReads` does.
  */
 export function planReads(
   manifest: Manifest,

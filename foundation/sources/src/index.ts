@@ -13,7 +13,7 @@ export { isInPrivateFolder } from "./declared-private-paths.ts";
 export { deriveRequires } from "./derive-requires.ts";
 export { describeRead, describeUse, titleOf } from "./describe-read.ts";
 export { type FilledEach, fillEach } from "./fill-each.ts";
-export { type LaterRead, fillReads, planReads } from "./fill-reads.ts";
+export { type LaterRead, planReads } from "./fill-reads.ts";
 export { findMisfit, takesFoundValues } from "./hole-value.ts";
 export { buildRequires, listItems, pickItems } from "./items.ts";
 export { parseServer, renderDnsQuestion } from "./kinds/dns.ts";

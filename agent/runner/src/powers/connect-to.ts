@@ -1,5 +1,6 @@
 import { connect, type Socket } from "node:net";
 import type { TlsData } from "@sonde/schemas/reads";
+import { msSince } from "./ms-since.ts";
 import { errnoOf } from "./read-failure.ts";
 
 /** What became of one connection; `socket` is open, and the caller's to close. */
@@ -16,7 +17,7 @@ export function connectTo(
     const settle = (outcome: Connected["outcome"]): void => {
       ended.removeEventListener("abort", onEnd);
       if (outcome !== "connected") socket.destroy();
-      const ms = Math.round((performance.now() - started) * 10) / 10;
+      const ms = msSince(started);
       resolve({ address, outcome, ms, socket: outcome === "connected" ? socket : null });
     };
     const onEnd = (): void => settle("timeout");

@@ -40,8 +40,9 @@ export function decodeReply(bytes: Buffer, question: Question, id: number): Repl
   const [asked] = packet.questions ?? [];
   const isOurs = asked?.type === question.type && isSameName(asked.name, question.name);
   if (packet.type !== "response" || !isOurs) return null;
-  const { rcode, flag_tc: isCut } = packet as unknown as { rcode: string; flag_tc: boolean };
-  return { rcode, isCut, answers: (packet.answers ?? []).flatMap(showAnswer) };
+  // The types of the decoder leave the code out.
+  const rcode = "rcode" in packet ? String(packet.rcode) : "";
+  return { rcode, isCut: packet.flag_tc, answers: (packet.answers ?? []).flatMap(showAnswer) };
 }
 
 function isSameName(one: string, other: string): boolean {

@@ -6,6 +6,7 @@ import { parseServer, renderDnsQuestion } from "@sonde/sources";
 import { type Asked, askServer, type Server } from "./ask-server.ts";
 import type { Question } from "./dns-message.ts";
 import { isWithinReach } from "./local-address.ts";
+import { msSince } from "./ms-since.ts";
 import type { Power, Reach } from "./power.ts";
 import { readFailure } from "./read-failure.ts";
 
@@ -68,7 +69,7 @@ export async function askInTurn(
         ? await askServer(server, question, timeoutMs, signal)
         : { outcome: "not-permitted" };
       const rcode = asked.outcome === "answered" ? { rcode: asked.reply.rcode } : {};
-      const ms = Math.round((performance.now() - started) * 10) / 10;
+      const ms = msSince(started);
       tried.push({ server: showServer(server), outcome: asked.outcome, ...rcode, ms });
       if (asked.outcome === "timeout") silent.push(server);
       if (asked.outcome !== "answered") continue;

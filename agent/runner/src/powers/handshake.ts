@@ -3,6 +3,7 @@ import { isIP, type Socket } from "node:net";
 import { connect, type TLSSocket } from "node:tls";
 import type { TlsData } from "@sonde/schemas/reads";
 import { isNamed, readTrusted, tlsFailure } from "./host-trust.ts";
+import { msSince } from "./ms-since.ts";
 
 type Handshake = NonNullable<TlsData["handshake"]>;
 type Problem = Handshake["problems"][number];
@@ -54,7 +55,7 @@ export function shakeHands(
       chain: TlsData["chain"] = [],
     ): void => {
       ended.removeEventListener("abort", onEnd);
-      const ms = Math.round((performance.now() - started) * 10) / 10;
+      const ms = msSince(started);
       const bytes = socket.bytesRead;
       // With a word of goodbye: a server would log a connection that breaks off.
       if (seen.failure === undefined) secured.end(close);

@@ -59,7 +59,6 @@ async function askPort(
   context: PowerContext,
 ): Promise<Look<"http">> {
   const endpoint = renderEndpoint(source, values);
-  if (endpoint === null) throw new SondeError("PARAMS_INVALID", "expected a host and a port");
   const isSecured = source.tls === true;
   if (!isSecured && !isLoopback(endpoint)) {
     throw new SondeError(

@@ -25,7 +25,7 @@ export type PostgresSession = {
 };
 
 /** Left out, the driver sends a statement without parameters as text, which may hold several. */
-const EXTENDED = { simple: false } as object;
+const EXTENDED: object = { simple: false };
 const LOCK_MS = 100;
 const LEAVE_SECONDS = 0.5;
 /** Rows that the server sends at once. */
@@ -50,18 +50,19 @@ export async function openPostgres(options: PostgresOptions): Promise<PostgresSe
   return {
     async ask(text, parameters = []) {
       try {
-        return toRecords(await sql.unsafe(text, parameters, EXTENDED).raw());
+        const rows = await sql.unsafe(text, parameters, EXTENDED).raw();
+        return toRecords(rows, rows.columns);
       } catch (error) {
         return orWhy(error);
       }
     },
     async *askLargely(text, parameters) {
       const asked = sql.unsafe(text, parameters, EXTENDED).raw();
-      let columns: Columns | null = null;
+      let columns: Columns = [];
       try {
         for await (const rows of asked.cursor(ROWS_AT_ONCE)) {
           // The driver names the columns with the first rows only.
-          columns ??= (rows as unknown as RawRows).columns;
+          if ("columns" in rows && Array.isArray(rows.columns)) ({ columns } = rows);
           yield* toRecords(rows, columns);
         }
       } catch (error) {
@@ -143,16 +144,15 @@ function limitSocket(socket: Socket, mostBytes: number): { why(): SondeError | n
   return { why: () => why };
 }
 
-/** What the driver gives for `raw`, which its types leave out. */
 type Columns = readonly { name: string }[];
-type RawRows = (Buffer | null)[][] & { columns: Columns | null };
 
-function toRecords(result: unknown, columns?: Columns | null): Record<string, string | null>[] {
-  const rows = result as RawRows;
-  const named = columns ?? rows.columns ?? [];
+function toRecords(
+  rows: Iterable<readonly (Buffer | null)[]>,
+  columns: Columns,
+): Record<string, string | null>[] {
   return Array.from(rows, (row) =>
     Object.fromEntries(
-      named.map(({ name }, index) => [name, row[index]?.toString("utf8") ?? null]),
+      columns.map(({ name }, index) => [name, row[index]?.toString("utf8") ?? null]),
     ),
   );
 }

@@ -4,6 +4,7 @@ import type { TlsData } from "@sonde/schemas/reads";
 import { whyUnreachable } from "@sonde/sources";
 import { connectTo } from "./connect-to.ts";
 import { isWithinReach } from "./local-address.ts";
+import { msSince } from "./ms-since.ts";
 import type { PowerContext } from "./power.ts";
 import { resolveHost } from "./resolve-host.ts";
 
@@ -32,7 +33,7 @@ export async function reachEndpoint(
 ): Promise<Reached> {
   const started = performance.now();
   const found = (await resolveHost(host, signal)).slice(0, MOST_ADDRESSES);
-  const lookupMs = Math.round((performance.now() - started) * 10) / 10;
+  const lookupMs = msSince(started);
   for (const address of found) {
     const why = whyUnreachable(address);
     if (why !== null) {

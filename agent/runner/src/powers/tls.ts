@@ -1,4 +1,3 @@
-import { SondeError } from "@sonde/schemas/errors";
 import type { TlsData } from "@sonde/schemas/reads";
 import { renderEndpoint } from "@sonde/sources";
 import { shakeHands } from "./handshake.ts";
@@ -11,7 +10,6 @@ const ANSWER_MS = 150;
 /** Connects to each address of an endpoint at once, and shakes hands with the first of them. */
 export const readTls: Power<"tls"> = async (source, values, context) => {
   const endpoint = renderEndpoint(source, values);
-  if (endpoint === null) throw new SondeError("PARAMS_INVALID", "expected a host and a port");
   const end = context.endsAt - ANSWER_MS;
   const ended = AbortSignal.any([
     AbortSignal.timeout(Math.max(1, Math.floor(end - performance.now()))),

@@ -1,3 +1,4 @@
+import { SondeError } from "@sonde/schemas/errors";
 import type { SqlSource } from "@sonde/schemas/manifest";
 import type { FilledRead } from "@sonde/schemas/reads";
 import { checkPath } from "../check-path.ts";
@@ -80,21 +81,21 @@ export function renderPostgresQuestion(
 ): PostgresQuestion {
   const textOf = filledWith(values);
   const tokens = splitStatement(source.statement);
-  const parts = typeof tokens === "string" ? [] : tokens;
+  if (typeof tokens === "string") throw new SondeError("MANIFEST_INVALID", tokens);
   const { extensions } = READ_ONLY_NAMES.postgres;
   const extensionOf = (name: string): string | undefined => extensions.get(name);
-  const named = parts.flatMap(({ is, text }) => (is === "name" ? (extensionOf(text) ?? []) : []));
+  const named = tokens.flatMap(({ is, text }) => (is === "name" ? (extensionOf(text) ?? []) : []));
   let bound = 0;
   // Bound as text: the driver would turn a text that is bound as another type into what it takes it for.
   const typed = (hole: string): string =>
     `CAST(CAST($${++bound} AS text) AS ${castOf(source, hole)})`;
   return {
     database: renderSetting(source.database, textOf),
-    parameters: parts.flatMap(({ is, text }) => (is === "hole" ? [textOf(text)] : [])),
+    parameters: tokens.flatMap(({ is, text }) => (is === "hole" ? [textOf(text)] : [])),
     extensions: [...new Set(named)],
     textIn(schemaOf) {
       bound = 0;
-      return parts
+      return tokens
         .map(({ is, text }) => {
           if (is === "hole") return typed(text);
           const extension = is === "name" ? extensionOf(text) : undefined;
