@@ -102,6 +102,7 @@ export async function askPack(
   const reads = await collectReads(planReads(pack.built.manifest, probe, params), {
     perform: async (asked) =>
       new Map(Object.entries(await askInstalledRunner(host, runner, asked))),
+    scrubFound: (outcome) => outcome,
     requireDone: () => undefined,
     noteFound: () => undefined,
   });

@@ -33,14 +33,18 @@ const PATH_PART = /^[A-Za-z0-9_.@+:,=~% -]{1,255}$/;
  * @throws SondeError PARAMS_INVALID when the value is outside the hole's grammar
  */
 export function checkHole(hole: Hole, value: unknown, where: string): string {
+  const text = fillHole(hole, value);
+  if (text !== null) return text;
+  throw new SondeError("PARAMS_INVALID", `${where}: expected ${describeHole(hole)}`);
+}
+
+/** As `checkHole`, but null for a value outside the grammar: there may be very many of them. */
+export function fillHole(hole: Hole, value: unknown): string | null {
   if (isOptionalHole(hole) && (value === undefined || value === "")) return "";
   const text = renderHole(hole, value);
   // A text to search for is never an argument of its own, so it may begin as an option does.
   const isOption = hole.type !== "text" && text?.startsWith("-") === true;
-  if (text === null || text.length === 0 || text.length > MAX_VALUE || isOption) {
-    throw new SondeError("PARAMS_INVALID", `${where}: expected ${describeHole(hole)}`);
-  }
-  return text;
+  return text === null || text.length === 0 || text.length > MAX_VALUE || isOption ? null : text;
 }
 
 /**

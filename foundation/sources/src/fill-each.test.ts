@@ -57,6 +57,13 @@ test("attack 50: a value that no caller could give is counted, and nothing is re
   });
 });
 
+test("of very many values the first are looked at, and the rest is left out", () => {
+  const names = Array.from({ length: 10_005 }, (_, index) => (index < 10_000 ? "../x" : "good"));
+  expect(fillEach(later(path), named(...names))).toMatchObject({
+    ...{ ok: true, reads: [], unfitCount: 10_000, leftOutCount: 5 },
+  });
+});
+
 test("a value that was found twice is read once; what is above the most is counted", () => {
   expect(fillEach(later(path), named("a", "a", "b", "/etc/app.d/b", "c", "d", "e"))).toMatchObject({
     reads: [{ value: "/etc/app.d/a" }, { value: "/etc/app.d/b" }, { value: "/etc/app.d/c" }],

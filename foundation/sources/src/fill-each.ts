@@ -5,10 +5,13 @@ import {
   type EachOutcome,
   type Failure,
   type FilledRead,
-  type RunnerOutcome,
+  type ReadOutcome,
 } from "@sonde/schemas/reads";
-import { checkHole } from "./check-hole.ts";
+import { fillHole } from "./check-hole.ts";
 import type { LaterRead } from "./fill-reads.ts";
+
+/** Further values are left out unseen: a file may have hundreds of thousands. */
+const MAX_LOOKED_AT = 10_000;
 
 /** What a read with `forEach` comes to, once its values were found. */
 export type FilledEach =
@@ -20,10 +23,11 @@ export type FilledEach =
  * perhaps an attacker's. So each passes the grammar of the hole, as a caller's value does; another is
  * counted, and nothing is read for it. A value that was found twice is read once.
  *
- * @param found the outcome of the read that `forEach` names
+ * @param found the outcome of the read that `forEach` names, its secrets replaced: what replaces one
+ *   fits no hole
  * @returns the failure of that read, or READ_FAILED for data in which no value can be looked for
  */
-export function fillEach(later: LaterRead, found: RunnerOutcome): FilledEach {
+export function fillEach(later: LaterRead, found: ReadOutcome): FilledEach {
   const { forEach, source, values, name } = later;
   if (!found.ok) {
     const { code, message } = found.failure;
@@ -42,7 +46,7 @@ export function fillEach(later: LaterRead, found: RunnerOutcome): FilledEach {
     const where = `${forEach.at} of ${forEach.read}`;
     return { ok: false, failure: { code: "READ_FAILED", message: `${where}: ${message}` } };
   }
-  const texts = candidates.map((candidate) => textFor(hole, candidate));
+  const texts = candidates.slice(0, MAX_LOOKED_AT).map((candidate) => textFor(hole, candidate));
   const fitting = [...new Set(texts.filter((text) => text !== null))];
   const { hole: filled, atMost } = forEach;
   return {
@@ -51,7 +55,7 @@ export function fillEach(later: LaterRead, found: RunnerOutcome): FilledEach {
       value,
       read: { name: `${name}.${index}`, source, values: { ...values, [filled]: value } },
     })),
-    leftOutCount: Math.max(0, fitting.length - atMost),
+    leftOutCount: Math.max(0, fitting.length - atMost) + (candidates.length - texts.length),
     unfitCount: texts.filter((text) => text === null).length,
   };
 }
@@ -86,12 +90,7 @@ function followStep(data: unknown, step: string): unknown[] {
 
 /** Null for a value that does not fit. */
 function textFor(hole: Hole, value: unknown): string | null {
-  try {
-    return checkHole(hole, hole.type === "integer" ? toNumber(value) : value, "a value");
-  } catch {
-    // Which value it was is nobody's business: it may be anything that a stranger wrote.
-    return null;
-  }
+  return fillHole(hole, hole.type === "integer" ? toNumber(value) : value);
 }
 
 /** Names of processes and the like are numbers written as text. */

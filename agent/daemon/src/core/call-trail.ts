@@ -2,7 +2,13 @@ import { createHash } from "node:crypto";
 import { type AuditRecord } from "@sonde/schemas/audit";
 import { toPlainLine } from "@sonde/schemas/plain-text";
 import { type ErrorCode, SondeError, toSondeError } from "@sonde/schemas/errors";
-import type { FilledRead, GuestInput, ReadTrace, RunnerOutcome } from "@sonde/schemas/reads";
+import type {
+  FilledRead,
+  GuestInput,
+  ReadOutcome,
+  ReadTrace,
+  RunnerOutcome,
+} from "@sonde/schemas/reads";
 import { type LogHead, type ResultBody, encodeResult } from "@sonde/schemas/wire";
 import {
   type OwnRules,
@@ -16,7 +22,7 @@ import {
 import type { AuditLog } from "./audit-log.ts";
 import type { Call } from "./run-probe.ts";
 import { dropHiddenMatches, type ReadsDone } from "./drop-hidden-matches.ts";
-import { type Collected, scrubReads } from "./scrub-reads.ts";
+import { type Collected, scrubFound, scrubReads } from "./scrub-reads.ts";
 
 export type TrailHost = {
   agentName: string;
@@ -97,6 +103,11 @@ export class CallTrail {
     return dropHiddenMatches(asked, done, { ...this.#scrubRun(), counts: new Map() });
   }
 
+  /** Scrubs what values are looked for in. Throws as `scrubReads` does. */
+  scrubFound(outcome: RunnerOutcome): ReadOutcome {
+    return scrubFound(outcome, this.#uncountedRun());
+  }
+
   /** Scrubs what was read, within the call's time. Throws as `scrubReads` does. */
   scrubReads(outcomes: Collected): GuestInput["reads"] {
     const clean = scrubReads(outcomes, { ...this.#scrubRun(), numbers: this.#numbers });
@@ -129,7 +140,7 @@ export class CallTrail {
    * @throws SondeError AUDIT_UNAVAILABLE; the caller must then run nothing
    */
   noteRequest(reads: string[]): void {
-    const run = { ...this.#scrubRun(), counts: new Map<string, number>() };
+    const run = this.#uncountedRun();
     const detail = {
       params: auditedParams(scrub(this.#call.params, run)),
       reads: this.#auditedReads(reads),
@@ -174,10 +185,14 @@ export class CallTrail {
     }
   }
 
-  /** What is replaced in them is counted nowhere: the records are no part of the answer. */
   #auditedReads(reads: string[]): string[] {
-    const run = { ...this.#scrubRun(), counts: new Map<string, number>() };
+    const run = this.#uncountedRun();
     return reads.map((what) => String(scrub(what, run)).slice(0, MAX_AUDITED_READ));
+  }
+
+  /** For what is no part of the answer: what is replaced in it is counted nowhere. */
+  #uncountedRun(): ScrubRun {
+    return { ...this.#scrubRun(), counts: new Map<string, number>() };
   }
 
   #scrubRun(): ScrubRun {

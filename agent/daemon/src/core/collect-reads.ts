@@ -1,11 +1,13 @@
 import { SondeError } from "@sonde/schemas/errors";
-import type { EachOutcome, FilledRead, RunnerOutcome } from "@sonde/schemas/reads";
+import type { EachOutcome, FilledRead, ReadOutcome, RunnerOutcome } from "@sonde/schemas/reads";
 import { type FilledEach, type LaterRead, fillEach } from "@sonde/sources";
 import type { Collected } from "./scrub-reads.ts";
 
 export type Collecting = {
   /** Performs reads and returns an outcome for each, by name. */
   perform: (reads: FilledRead[]) => Promise<Map<string, RunnerOutcome>>;
+  /** Replaces the secrets in what values are looked for in. */
+  scrubFound: (outcome: RunnerOutcome) => ReadOutcome;
   /** @throws SondeError when the call cannot go on without that read */
   requireDone: (name: string, outcome: RunnerOutcome) => void;
   /**
@@ -23,7 +25,7 @@ export type Collecting = {
  */
 export async function collectReads(
   { now, later }: { now: FilledRead[]; later: LaterRead[] },
-  { perform, requireDone, noteFound }: Collecting,
+  { perform, scrubFound, requireDone, noteFound }: Collecting,
 ): Promise<Collected> {
   const found = await perform(now);
   for (const [name, outcome] of found) requireDone(name, outcome);
@@ -32,7 +34,7 @@ export async function collectReads(
 
   const filled = later.map((read) => ({
     name: read.name,
-    to: fillEach(read, valuesOf(read, found)),
+    to: fillEach(read, scrubFound(valuesOf(read, found))),
   }));
   const reads = filled.flatMap(({ to }) => (to.ok ? to.reads.map(({ read }) => read) : []));
   const leftOut = filled.reduce((sum, { to }) => sum + (to.ok ? to.leftOutCount : 0), 0);

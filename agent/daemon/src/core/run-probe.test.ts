@@ -77,6 +77,24 @@ const manifest: Manifest = buildSampleManifest({
         },
       },
     },
+    secrets: {
+      description: "Reads a file for each password.",
+      capability: "observe",
+      params: { type: "object", properties: {}, required: [], additionalProperties: false },
+      result: {
+        type: "object",
+        properties: { text },
+        required: ["text"],
+        additionalProperties: false,
+      },
+      reads: {
+        names: { source: "names" },
+        files: {
+          source: "one",
+          forEach: { read: "names", at: "body.*.password", hole: "name", atMost: 3 },
+        },
+      },
+    },
     greet: {
       description: "Says what the load is.",
       capability: "observe",
@@ -282,19 +300,32 @@ test("a caller chooses only among endpoints that were named on this host, and is
   };
   const { greet } = manifest.probes;
   if (greet === undefined) throw new Error("expected the probe greet");
-  const reads = { server: { source: "server", with: { where: { param: "where" } } } };
+  const chosen = { source: "server", with: { where: { param: "where" } } };
+  const forEach = { read: "names", at: "body.*.id", hole: "id", atMost: 1 };
+  const timesAndBytes = { timeoutMs: 500, maxBytes: 100 };
   const connecting: Manifest = {
     ...manifest,
     sources: {
+      ...manifest.sources,
       server: {
         ...{ kind: "tls", endpoint: { hole: "where" }, holes: { where: { type: "endpoint" } } },
-        ...{ timeoutMs: 500, maxBytes: 100 },
+        ...timesAndBytes,
+      },
+      each: {
+        ...{ kind: "tls", endpoint: { hole: "where" }, ...timesAndBytes },
+        holes: { where: { type: "endpoint" }, id: { type: "integer", minimum: 0, maximum: 9 } },
       },
     },
     requires: { groups: [], commands: [], files: [], sockets: [], hosts: ["<endpoint> TLS"] },
-    probes: { greet: { ...greet, params, reads } },
+    probes: {
+      greet: { ...greet, params, reads: { server: chosen } },
+      each: {
+        ...{ ...greet, params },
+        reads: { names: { source: "names" }, server: { ...chosen, source: "each", forEach } },
+      },
+    },
   };
-  const ask = async (where: string, endpoints?: string[]) => {
+  const ask = async (where: string, endpoints?: string[], probe = "greet") => {
     const { host, steps } = buildHost();
     const pack = buildActivePack(
       { ...admitted, manifest: connecting },
@@ -302,7 +333,8 @@ test("a caller chooses only among endpoints that were named on this host, and is
       { ...grant, requires: connecting.requires, ...(endpoints && { endpoints }) },
       { ceiling: { maxCapability: "observe", alsoReadOnly: new Set() }, program: "sonde-agent" },
     );
-    const body = await answerOf(call({ params: { where } }), { ...host, findPack: () => pack });
+    const asked = call({ params: { where }, probe: `acme/hello.${probe}` });
+    const body = await answerOf(asked, { ...host, findPack: () => pack });
     return { failure: body.failure, isRead: steps.includes("read") };
   };
   const named = ["a.example:443", "b.example:443"];
@@ -317,6 +349,11 @@ test("a caller chooses only among endpoints that were named on this host, and is
   });
   expect(await ask("a.example:443")).toMatchObject({
     failure: { code: "READ_NOT_GRANTED", message: expect.stringContaining("(none so far)") },
+    isRead: false,
+  });
+  // Before anything is read, also for a read that is done later.
+  expect(await ask("c.example:443", named, "each")).toMatchObject({
+    failure: { code: "READ_NOT_GRANTED" },
     isRead: false,
   });
 });
@@ -706,6 +743,20 @@ test("nothing is read for values that the log cannot take", async () => {
   const body = await answerOf(call({ probe: "acme/hello.each" }), host);
   expect(body).toMatchObject({ status: "failure", failure: { code: "AUDIT_UNAVAILABLE" } });
   expect(steps.filter((step) => step === "read")).toHaveLength(1);
+});
+
+test("attack 53: what its name alone shows as a secret leads to no read, and is told nowhere", async () => {
+  const secret = "Winter-hunter2x";
+  const body = JSON.stringify([{ name: "a", password: secret }]);
+  const names: ReadOutcome = {
+    ...{ ok: true, samples: [{ at: 1, truncated: false, data: { status: 200, body } }] },
+  };
+  const { host, inputs, entries } = buildHost({ reads: { names } });
+  const answer = await answerOf(call({ probe: "acme/hello.secrets" }), host);
+  expect(JSON.parse(inputs[0] ?? "")).toMatchObject({
+    reads: { files: { each: [], unfitCount: 1, leftOutCount: 0 } },
+  });
+  for (const told of [inputs, answer, entries]) expect(JSON.stringify(told)).not.toContain(secret);
 });
 
 test("attack 53: a secret in a value, and in what it led to, reaches neither guest nor answer nor log", async () => {

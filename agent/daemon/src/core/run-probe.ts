@@ -110,12 +110,17 @@ export async function runProbe(
     const { pack, probe } = checkCall(call, host);
     const plan = planReads(pack.admitted.manifest, probe.name, call.params);
     trail.noteRequest([...plan.now, ...plan.later].map(describeRead));
-    for (const read of plan.now) requireNamed(read, pack);
+    for (const read of [...plan.now, ...plan.later]) requireNamed(read, pack);
 
     const collecting = collectReads(plan, {
       perform: (reads) => askRunner(reads, pack, probe, host, trail, signal),
       requireDone: (name, outcome) => requireDone(name, outcome, pack, probe),
-      noteFound: (reads, leftOutCount) => trail.noteFound(reads.map(describeRead), leftOutCount),
+      scrubFound: (outcome) => trail.scrubFound(outcome),
+      noteFound(reads, leftOutCount) {
+        // Nothing is done for a call that has ended, and nothing is said of it.
+        signal.throwIfAborted();
+        trail.noteFound(reads.map(describeRead), leftOutCount);
+      },
     });
     const outcomes = await untilAborted(signal, collecting);
     const clean = await trail.time("scrub", () => trail.scrubReads(outcomes));

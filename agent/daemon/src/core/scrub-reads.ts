@@ -3,6 +3,7 @@ import type {
   EachOutcome,
   GuestInput,
   Margin,
+  ReadOutcome,
   RunnerOutcome,
   RunnerSample,
   Sample,
@@ -30,6 +31,16 @@ export function scrubReads(outcomes: Collected, run: ScrubRun): GuestInput["read
       : scrubOutcome(outcome, run),
   ]);
   return scrub(Object.fromEntries(cut), run) as GuestInput["reads"];
+}
+
+/**
+ * Scrubs what values are looked for in, and leaves the outcome itself as it was read. The name beside a
+ * value says that it is a secret, and a value alone does not.
+ *
+ * @throws SondeError as `scrubReads` does
+ */
+export function scrubFound(outcome: RunnerOutcome, run: ScrubRun): ReadOutcome {
+  return scrub(scrubOutcome(structuredClone(outcome), run), run) as ReadOutcome;
 }
 
 function scrubOutcome(outcome: RunnerOutcome, run: ScrubRun): object {
