@@ -116,12 +116,13 @@ test("a hole is a bound parameter of its type, and no value becomes a part of th
     yes: { type: "boolean" as const },
     base: { type: "database-name" as const },
   };
-  const statement = ["SELECT ", "word", " AS w, ", "count", " + 1 AS n, NOT ", "yes", " AS y"].map(
-    (part) => (Object.hasOwn(holes, part) ? { hole: part } : part),
+  const statement = ["SELECT ", "word", " AS w, ", "count", " + 1 AS n, NOT ", "yes"].map((part) =>
+    Object.hasOwn(holes, part) ? { hole: part } : part,
   );
   const values = { word: "b:c", count: "7", yes: "true", base: "template1" };
   const asked = { holes, values, database: { hole: "base" } };
-  expect(dataOf(await ask([...statement, ", current_database() AS d"], asked)).records).toEqual([
+  const wider = [...statement, " AS y, current_database() AS d"];
+  expect(dataOf(await ask(wider, asked)).records).toEqual([
     { w: "b:c", n: "8", y: "f", d: "template1" },
   ]);
   // A runner checks what it is told by the agent, too; the server would only see another text.
@@ -288,6 +289,24 @@ test("a runner has two connections at once, however much is asked", async () => 
   const seen = counts.map((outcome) => Number(dataOf(outcome).records[0]?.["n"]));
   expect(seen).toHaveLength(12);
   expect(Math.max(...seen)).toBeLessThanOrEqual(2);
+});
+
+test("a read that waits for a connection ends at its own time, and the runner goes on", async () => {
+  const socket = join(server.socketDir, "silent");
+  const silent = createServer().listen(socket);
+  await once(silent, "listening");
+  chmodSync(socket, 0o777);
+  const held = [6000, 6000].map((timeoutMs) =>
+    ask("SELECT name FROM pg_settings", { socket, timeoutMs }),
+  );
+  for (const _ of held) await once(silent, "connection");
+  expect(codeOf(await ask("SELECT name FROM pg_settings", { timeoutMs: 300 }))).toBe(
+    "READ_TIMEOUT",
+  );
+  // A read that outlives its deadline ends the runner, and with it what others asked.
+  expect((await Promise.all(held)).map(codeOf)).toEqual(["READ_TIMEOUT", "READ_TIMEOUT"]);
+  expect(codeOf(await ask("SELECT name FROM pg_settings"))).toBe("ok");
+  silent.close();
 });
 
 test("a row that is too large is not taken into memory", async () => {

@@ -101,6 +101,6 @@ test.each(["2025-11-25", "2026-07-28"])(
     const { code, summary } = await runSuite(revision);
     expect(code, summary).toBe(0);
     const passed = ["tools-list", "tools-call-with-progress", "resources-list", "prompts-list"];
-    for (const scenario of passed) expect(summary).toContain(`✓ ${scenario}`);
+    for (const scenario of passed) expect(summary).toContain(`✓ ${scenario}:`);
   },
 );

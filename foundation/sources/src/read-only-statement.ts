@@ -13,6 +13,8 @@ export function whyNotReadOnly({ engine, statement }: SqlSource): string | null 
   const given = givenNames(tokens);
   const own = given.find((name) => name.startsWith(table.ownPrefix));
   if (own !== undefined) return `it gives the name ${own}, which begins as the server's own`;
+  const schema = findSchema(tokens);
+  if (schema !== undefined) return `it names a relation of the schema ${schema.text}`;
   const columns = new Set(
     tokens.flatMap(({ is, text }) => (is === "name" ? (table.relations.get(text) ?? []) : [])),
   );
@@ -22,6 +24,33 @@ export function whyNotReadOnly({ engine, statement }: SqlSource): string | null 
   return stranger === undefined
     ? null
     : `it names ${stranger.text}, which is not in the table of what only looks (docs/pack-reference.md)`;
+}
+
+/** What ends a list of relations. */
+const ENDS_FROM = ["WHERE", "GROUP", "HAVING", "ORDER", "LIMIT", "OFFSET", "UNION", "SELECT"];
+
+/**
+ * Finds a name before a point where a relation stands: that is a schema, whose relations are anybody's,
+ * and not a name by which the statement calls a relation of the table.
+ */
+function findSchema(tokens: readonly SqlToken[]): SqlToken | undefined {
+  // For each parenthesis that is open, whether relations are listed in it.
+  const listing = [false];
+  return tokens.find((token, at) => {
+    const before = tokens[at - 1];
+    const follows =
+      isKeyword(before, "FROM") ||
+      isKeyword(before, "JOIN") ||
+      isKeyword(before, "LATERAL") ||
+      isSign(before, ",") ||
+      isSign(before, "(");
+    const isRelation = listing.at(-1) === true && follows;
+    if (isSign(token, "(")) listing.push(isRelation);
+    if (isSign(token, ")")) listing.pop();
+    if (isKeyword(token, "FROM")) listing[listing.length - 1] = true;
+    if (isKeyword(token) && ENDS_FROM.includes(token.text)) listing[listing.length - 1] = false;
+    return isRelation && token.is === "name" && isSign(tokens[at + 1], ".");
+  });
 }
 
 function isListed(

@@ -55,7 +55,13 @@ const TOKEN =
  */
 export function splitStatement(statement: SqlSource["statement"]): SqlToken[] | string {
   const tokens: SqlToken[] = [];
-  for (const part of typeof statement === "string" ? [statement] : statement) {
+  const parts = typeof statement === "string" ? [statement] : statement;
+  // A person would read as one what is judged and sent as two.
+  const isSplit = parts.some(
+    (part, at) => typeof part === "string" && typeof parts[at + 1] === "string",
+  );
+  if (isSplit) return "expected a hole between two parts of a statement";
+  for (const part of parts) {
     if (typeof part === "object") {
       tokens.push({ is: "hole", text: part.hole });
       continue;

@@ -35,15 +35,53 @@ export const statement = t.string({
 });
 
 /**
- * A statement without the values that somebody wrote into it. A string that the server cut before its
- * end goes on to the end of the text.
+ * What is left out of a statement, with what stands in its place; in the order in which they are tried
+ * at each place. What the server cut before its end goes on to the end of the text.
  */
+const LEFT_OUT: readonly (readonly [RegExp, string])[] = [
+  [/--[^\n]*/y, " "],
+  [/\$([A-Za-z_]\w*)?\$[^]*?(?:\$\1\$|$)/y, "?"],
+  [/\b[eE]'(?:[^'\\]|\\[^]|'')*(?:'|$)/y, "?"],
+  // On an old setting of the server a backslash before the last quote means that the string goes on.
+  [/'(?:[^']|'')*\\'[^]*$/y, "?"],
+  [/'(?:[^']|'')*(?:'|$)/y, "?"],
+  [/"(?![\w .$-]+")(?:[^"]|"")*(?:"|$)/y, "?"],
+  [/(?<![\w$])\d[\d.e]*/iy, "?"],
+];
+/** Names, and anything else a character at a time. */
+const KEPT = /[\w$]+|"[\w .$-]+"|[^]/y;
+
+/** A statement without the values and comments that somebody wrote into it. */
 export function showStatement(query: string): string {
-  const shown = query
-    .replace(/\$([A-Za-z_]\w*)?\$[^]*?(\$\1\$|$)/g, "?")
-    .replace(/'(?:[^'\\]|\\[^]|'')*('|$)/g, "?")
-    .replace(/(?<![\w$?])\d[\d.e]*/gi, "?")
-    .replace(/\s+/g, " ")
-    .trim();
+  let shown = "";
+  for (let at = 0; at < query.length; ) {
+    const { end, text } = nextPart(query, at);
+    shown += text;
+    at = end;
+  }
+  shown = shown.replace(/\s+/g, " ").trim();
   return shown.length <= MOST_CHARACTERS ? shown : `${shown.slice(0, MOST_CHARACTERS)}...`;
+}
+
+function nextPart(query: string, at: number): { end: number; text: string } {
+  if (query.startsWith("/*", at)) return { end: endOfComment(query, at), text: " " };
+  for (const [pattern, text] of LEFT_OUT) {
+    pattern.lastIndex = at;
+    if (pattern.test(query)) return { end: pattern.lastIndex, text };
+  }
+  KEPT.lastIndex = at;
+  const [text = ""] = KEPT.exec(query) ?? [];
+  return { end: at + text.length, text };
+}
+
+/** Comments of PostgreSQL may have others within. */
+function endOfComment(query: string, start: number): number {
+  const edges = /\/\*|\*\//g;
+  edges.lastIndex = start;
+  let open = 0;
+  for (let edge = edges.exec(query); edge !== null; edge = edges.exec(query)) {
+    open += edge[0] === "/*" ? 1 : -1;
+    if (open === 0) return edges.lastIndex;
+  }
+  return query.length;
 }

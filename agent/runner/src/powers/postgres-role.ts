@@ -98,7 +98,7 @@ export function requireModestRole(answer: RoleAnswer | undefined): void {
     throw refused(`it has ${attributes}`, role, undo);
   }
   if (memberships !== null) {
-    throw refused(`it is a member of ${memberships}`, role, answer["revoke"] ?? "");
+    throw refused(`it is a member of ${memberships}`, role, readRevokes(answer["revoke"] ?? ""));
   }
   if (ownedIn !== null) {
     const undo = `REASSIGN OWNED BY ${role} TO CURRENT_USER;`;
@@ -129,6 +129,13 @@ export function requireModestRole(answer: RoleAnswer | undefined): void {
       "expected a session that only reads, with its own timeouts and search_path; the server, or a pooler before it, did not take the settings",
     );
   }
+}
+
+/** The server's own words become advice to a superuser only where they take a right away. */
+function readRevokes(text: string): string {
+  const name = '(?:[a-z_][a-z0-9_$]*|"(?:[^"]|"")+")';
+  const isFine = new RegExp(`^REVOKE ${name} FROM ${name};( REVOKE ${name} FROM ${name};)*$`);
+  return isFine.test(text) ? text : "REVOKE every role but pg_monitor from it;";
 }
 
 function refused(why: string, role: string, undo: string): SondeError {

@@ -15,6 +15,8 @@ export function secureVerified(socket: Socket, host: string): Promise<TLSSocket>
     socket,
     ...(isIP(host) === 0 && { servername: host }),
     ca: readTrusted(),
+    // Said, so that no variable of the environment says otherwise.
+    rejectUnauthorized: true,
     ALPNProtocols: ["http/1.1"],
     // In place of Node's own check, for which a common name may count.
     checkServerIdentity: (_name, { raw }) =>

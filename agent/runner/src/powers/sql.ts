@@ -18,7 +18,7 @@ const BESIDE_BYTES = 1_048_576;
 /** Connections of this process at once: a server has few, and its users need them. */
 const MOST_CONNECTIONS = 2;
 
-const waiting: (() => void)[] = [];
+const waiting = new Set<() => void>();
 let open = 0;
 
 /**
@@ -100,11 +100,11 @@ async function findSchema(session: PostgresSession, extension: string): Promise<
   );
 }
 
-/** Runs one after the other once enough connections are open. */
+/** Runs one after the other once enough connections are open. Who has no time left waits no longer. */
 async function withTurn<T>(signal: AbortSignal, use: () => Promise<T>): Promise<T> {
-  while (open >= MOST_CONNECTIONS) await new Promise<void>((resolve) => waiting.push(resolve));
+  while (open >= MOST_CONNECTIONS && !signal.aborted) await untilWoken(signal);
   if (signal.aborted) {
-    waiting.shift()?.();
+    wakeNext();
     throw new SondeError("READ_TIMEOUT", "expected a free connection of the runner in time");
   }
   open += 1;
@@ -112,8 +112,25 @@ async function withTurn<T>(signal: AbortSignal, use: () => Promise<T>): Promise<
     return await use();
   } finally {
     open -= 1;
-    waiting.shift()?.();
+    wakeNext();
   }
+}
+
+function untilWoken(signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    const wake = (): void => {
+      waiting.delete(wake);
+      signal.removeEventListener("abort", wake);
+      resolve();
+    };
+    waiting.add(wake);
+    signal.addEventListener("abort", wake, { once: true });
+  });
+}
+
+function wakeNext(): void {
+  const [next] = waiting;
+  next?.();
 }
 
 function statementMs({ endsAt }: PowerContext): number {

@@ -118,10 +118,18 @@ test("no hole stands for a text, a path or a name of a statement", () => {
   );
 });
 
+test("a statement stands in a manifest as it is sent, in as few parts as it can", () => {
+  expect(check(["SELECT ", "1"])).toBe("MANIFEST_INVALID");
+  expect(check(["SELECT 1 -", "- 2"])).toBe("MANIFEST_INVALID");
+});
+
 test("a statement is no longer than what a person reads, and its socket is one that packs may use", () => {
   const long = `SELECT ${"1 + ".repeat(340)}1`;
   expect(check(long)).toBe("accepted");
-  expect(check([long, ` + ${"1 + ".repeat(9)}1`])).toBe("MANIFEST_INVALID");
+  const it = { hole: "it" };
+  const holes: SqlSource["holes"] = { it: { type: "integer", minimum: 0, maximum: 1 } };
+  expect(check([`${long} + `, it], { holes })).toBe("accepted");
+  expect(check([`${long} + `, it, " + 1".repeat(9)], { holes })).toBe("MANIFEST_INVALID");
   expect(check("SELECT 1", { socket: "/run/sonde/agent.sock" })).toBe("MANIFEST_INVALID");
   expect(check("SELECT 1", { socket: "/run/../x" })).toBe("MANIFEST_INVALID");
   expect(check("SELECT 1", { database: { hole: "it" }, holes: { it: { type: "hostname" } } })).toBe(
@@ -158,6 +166,22 @@ const ACTS: [string, string][] = [
   [
     "ends sessions as if by a column",
     "SELECT pid.pg_terminate_backend FROM pg_stat_activity AS pid",
+  ],
+  [
+    "reads a relation of somebody's schema by a name that it gave itself",
+    "SELECT s.state AS public, to_jsonb(q) AS q FROM pg_stat_activity AS s, public.query AS q",
+  ],
+  [
+    "joins such a relation",
+    "SELECT s.state AS public FROM pg_stat_activity AS s LEFT JOIN public.query AS q ON TRUE",
+  ],
+  [
+    "has such a relation in parentheses",
+    "SELECT s.state AS public FROM pg_stat_activity AS s, (public.query AS q CROSS JOIN pg_class AS c)",
+  ],
+  [
+    "has such a relation in a question within",
+    "SELECT count(*) AS public FROM pg_class AS c WHERE EXISTS (SELECT query FROM public.query)",
   ],
   ["acts by a name that it gave itself", "SELECT 1 AS pg_sleep, g.pg_sleep FROM pg_class AS g"],
   [
