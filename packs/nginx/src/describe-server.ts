@@ -54,10 +54,10 @@ function valuesOf(block: readonly Directive[], name: string): string[] {
 /** What a location does with a request, in words. */
 function explainBlock(block: readonly Directive[]): string {
   for (const { name, args } of block) {
-    const [first = "", second] = args;
+    const [first = ""] = args;
     if (name === "stub_status") return "shows what nginx counts";
     if (PASSES.includes(name)) return `passes to ${maskUrl(first)}`;
-    if (name === "return") return `answers ${[first, maskUrl(second ?? "")].join(" ").trim()}`;
+    if (name === "return") return `answers ${args.slice(0, 2).map(maskUrl).join(" ")}`;
     if (name === "deny" && first === "all" && !block.some((it) => it.name === "allow")) {
       return "refuses everybody";
     }

@@ -96,7 +96,8 @@ test("config: a file that includes itself, and files that include each other man
 test("config: a user with a password, and a query, are in no target", () => {
   const found = server(
     "location / { proxy_pass http://shop:hunter2@10.0.0.1:80/a?token=abc; } " +
-      "location /old { return 301 https://shop.example/new?key=abc; }",
+      "location /old { return 301 https://shop.example/new?key=abc; } " +
+      "location /in { return https://shop.example/new?key=abc; }",
   );
   expect(found).toMatchObject({
     servers: [
@@ -104,6 +105,7 @@ test("config: a user with a password, and a query, are in no target", () => {
         locations: [
           { path: "/", does: "passes to http://(masked)@10.0.0.1:80/a" },
           { path: "/old", does: "answers 301 https://shop.example/new" },
+          { path: "/in", does: "answers https://shop.example/new" },
         ],
       },
     ],
@@ -250,6 +252,7 @@ test("access.summary: ids, tokens and the query are in no route", () => {
   expect(routeOf("/orders/81/items/9.html")).toBe("GET /orders/:id/items/:id.html");
   expect(routeOf("/u/3F2504E0-4F89-11D3-9A0C-0305E82C3301")).toBe("GET /u/:id");
   expect(routeOf("/reset/dGhpc2lzYXNlY3JldA0123456789")).toBe("GET /reset/:id");
+  expect(routeOf("/reset/aB3xK9Qz")).toBe("GET /reset/:id");
   expect(routeOf("/m/jane@shop.example")).toBe("GET /m/:id");
   expect(routeOf("/p;jsessionid=1A")).toBe("GET /:id");
   expect(routeOf("http://other.example/a#x")).toBe("GET /a");

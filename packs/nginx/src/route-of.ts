@@ -6,6 +6,7 @@ const IDS = [
   /^\d+$/,
   /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i,
   /^(?=.*\d)[0-9a-f]{7,}$/i,
+  /^(?=.*\d)(?=.*[a-z])(?=.*[A-Z])[\w~.-]{8,}$/,
   /^(?=.*\d)(?=.*[A-Za-z])[\w~.-]{20,}$/,
   /^[\w~.-]{33,}$/,
   /@|%40|[=;]/,
@@ -13,7 +14,7 @@ const IDS = [
 
 /**
  * The route of a request: its path without the query, with `:id` in place of what stands for one
- * thing of many. So requests for alike pages are one route, and nobody's token is in it.
+ * thing of many. So requests for alike pages are one route, and what looks like a token is not in it.
  *
  * @param target as the request line has it
  */

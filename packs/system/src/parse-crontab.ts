@@ -172,8 +172,8 @@ const MOST_PROGRAMS = 5;
 
 /**
  * The base names of the programs in a command of a crontab, and of an interpreter its script's. Other
- * arguments may be secrets and are no part of it. What a command substitution runs is left out, with all
- * that follows.
+ * arguments may be secrets and are no part of it. A command substitution, a list of bash and a `case` are
+ * left out, with all that follows.
  */
 export function listPrograms(command: string): string[] {
   const programs = splitCommands(command).flatMap((words) => {
@@ -187,10 +187,12 @@ export function listPrograms(command: string): string[] {
 }
 
 function isBeforeProgram(word: string | undefined): boolean {
-  return word !== undefined && (BEFORE_PROGRAM.has(word) || /^[A-Za-z_][A-Za-z0-9_]*=/.test(word));
+  return (
+    word !== undefined && (BEFORE_PROGRAM.has(word) || /^[A-Za-z_]\w*(\[[^\]]*\])?\+?=/.test(word))
+  );
 }
 
-/** The simple commands of a command line, in words. Nothing is expanded. */
+/** The simple commands of a command line, in words, up to a list or a `case`. Nothing is expanded. */
 function splitCommands(command: string): string[][] {
   const commands: string[][] = [[]];
   let word: string | null = null;
@@ -225,7 +227,9 @@ function splitCommands(command: string): string[][] {
       isTarget = true;
       if (/[<>&|]/.test(next)) at++;
     } else if (/[\s;|&()]/.test(sign)) {
+      if (sign === "(" && word?.endsWith("=") === true) break;
       end();
+      if (commands.at(-1)?.[0] === "case") break;
       if (/\S/.test(sign)) commands.push([]);
     } else if (sign === "#" && word === null) {
       break;
