@@ -43,6 +43,7 @@ export function describePermissionDiff(diff: PermissionDiff): string {
     ...list("+ probes", probes.added),
     ...list("- probes", probes.removed),
     ...probes.raised.map(({ probe, ...level }) => `  ! ${probe}: ${level.from} -> ${level.to}`),
+    ...list("probes changed", probes.changed),
     ...list("sources changed", sources.changed),
   ];
   const title =

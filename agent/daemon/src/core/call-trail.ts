@@ -44,7 +44,10 @@ const SCRUB_MESSAGE_MS = 1000;
 const MAX_MESSAGE = 2000;
 const MAX_NAME = 100;
 const MAX_AUDITED_PARAMS = 4096;
-const MAX_AUDITED_READ = 300;
+/** Of all reads of one entry together, which is one line of a file. */
+const MAX_AUDITED_READS = 300_000;
+/** Of one. A statement has at most half of it. */
+const MAX_AUDITED_READ = 3000;
 
 /**
  * Collects the audit entries, timings, redactions and the answer of one call. The answer
@@ -187,7 +190,11 @@ export class CallTrail {
 
   #auditedReads(reads: string[]): string[] {
     const run = this.#uncountedRun();
-    return reads.map((what) => String(scrub(what, run)).slice(0, MAX_AUDITED_READ));
+    const most = Math.min(MAX_AUDITED_READ, Math.floor(MAX_AUDITED_READS / reads.length));
+    return reads.map((what) => {
+      const text = String(scrub(what, run));
+      return text.length <= most ? text : `${text.slice(0, most)} ... (${text.length} characters)`;
+    });
   }
 
   /** For what is no part of the answer: what is replaced in it is counted nowhere. */

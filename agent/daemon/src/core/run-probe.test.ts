@@ -539,6 +539,20 @@ test("a guest's guess never has the number of a secret that was read, nor has a 
   expect(reads[0]?.what).toBe("file /srv/password=[redacted:password]");
 });
 
+test("a statement is on record whole, and many reads share the room of one entry", () => {
+  const { host, entries } = buildHost();
+  const trail = new CallTrail(call(), host);
+  const statement = `SELECT ${"1 + ".repeat(400)}1`;
+  trail.noteRequest([statement]);
+  trail.noteRequest(Array.from({ length: 1000 }, () => statement));
+  const [one, many] = entries.map(({ record }) => record.detail["reads"] as string[]);
+  expect(one).toEqual([statement]);
+  expect(new Set(many)).toEqual(
+    new Set([`${statement.slice(0, 300)} ... (${statement.length} characters)`]),
+  );
+  expect(many).toHaveLength(1000);
+});
+
 test("a result is serialised once: what is measured, hashed and sent are the same bytes", async () => {
   const { host, entries } = buildHost({
     read: seen("looked at"),

@@ -25,7 +25,7 @@ test("an equal version asks for nothing more", () => {
     added: NOTHING,
     removed: NOTHING,
     wider: [],
-    probes: { added: [], removed: [], raised: [] },
+    probes: { added: [], removed: [], changed: [], raised: [] },
     sources: { added: [], removed: [], changed: [] },
     asksMore: false,
   });
@@ -117,6 +117,21 @@ test("the sources decide the level; a longer deadline asks for nothing more", ()
   const longer = { load: { ...before.sources["load"], timeoutMs: 900 } } as Manifest["sources"];
   expect(diffPermissions(before, next(longer))).toMatchObject({
     sources: { changed: ["load"] },
+    asksMore: false,
+  });
+});
+
+test("a probe that repeats a read for other values is named, though nothing more is asked for", () => {
+  if (greet === undefined) throw new Error("expected a probe");
+  const [[name, read] = []] = Object.entries(greet.reads);
+  if (name === undefined) throw new Error("expected a read");
+  const forEach = { read: name, at: "entries.*.name", hole: "it", atMost: 8 };
+  const repeated = { greet: { ...greet, reads: { [name]: { ...read, forEach } } } };
+  expect(
+    diffPermissions(before, next(before.sources, repeated as Manifest["probes"])),
+  ).toMatchObject({
+    probes: { added: [], changed: ["greet"], raised: [] },
+    sources: { changed: [] },
     asksMore: false,
   });
 });

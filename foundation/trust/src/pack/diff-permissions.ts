@@ -15,6 +15,8 @@ export type PermissionDiff = {
   probes: {
     added: string[];
     removed: string[];
+    /** Probes that take other reads than before, or repeat one for other values. */
+    changed: string[];
     /** Probes that need a higher level than before. */
     raised: { probe: string; from: Capability; to: Capability }[];
   };
@@ -43,7 +45,7 @@ export function diffPermissions(before: Manifest | null, after: Manifest): Permi
     removed: lessOf(before?.requires, after.requires),
     wider,
     probes,
-    sources: diffSources(before, after),
+    sources: diffNamed(before?.sources ?? {}, after.sources),
     asksMore,
   };
 }
@@ -66,33 +68,26 @@ function diffWindows(before: Manifest | null, after: Manifest): ReadWindow[] {
 }
 
 function diffProbes(before: Manifest | null, after: Manifest): PermissionDiff["probes"] {
-  const old = Object.keys(before?.probes ?? {});
-  const now = Object.keys(after.probes);
-  const raised = now
-    .filter((probe) => old.includes(probe))
+  const raised = Object.keys(before?.probes ?? {})
+    .filter((probe) => Object.hasOwn(after.probes, probe))
     .toSorted()
     .flatMap((probe) => {
       const from = before === null ? "observe" : effectiveCapability(before, probe);
       const to = effectiveCapability(after, probe);
       return isHigherCapability(to, from) ? [{ probe, from, to }] : [];
     });
-  return { added: missing(now, old), removed: missing(old, now), raised };
+  const reads = ({ probes }: Manifest) =>
+    Object.fromEntries(Object.entries(probes).map(([id, probe]) => [id, probe.reads]));
+  return { ...diffNamed(before === null ? {} : reads(before), reads(after)), raised };
 }
 
-function diffSources(before: Manifest | null, after: Manifest): PermissionDiff["sources"] {
-  const old = new Map(Object.entries(before?.sources ?? {}));
-  const now = new Map(Object.entries(after.sources));
-  const changed = [...now]
-    .filter(([name, source]) => {
-      const was = old.get(name);
-      return was !== undefined && JSON.stringify(was) !== JSON.stringify(source);
-    })
-    .map(([name]) => name);
-  return {
-    added: missing([...now.keys()], [...old.keys()]),
-    removed: missing([...old.keys()], [...now.keys()]),
-    changed: changed.toSorted(),
-  };
+/** Compares what has the same name, as it is written. */
+function diffNamed(before: Record<string, object>, after: Record<string, object>) {
+  const [old, now] = [Object.keys(before), Object.keys(after)];
+  const changed = now.filter(
+    (name) => old.includes(name) && JSON.stringify(before[name]) !== JSON.stringify(after[name]),
+  );
+  return { added: missing(now, old), removed: missing(old, now), changed: changed.toSorted() };
 }
 
 function missing(some: readonly string[] = [], others: readonly string[] = []): string[] {

@@ -6,15 +6,8 @@ import type { Directory, HubPack } from "../../directory/index.ts";
 
 export type NewPin = { probe: string; definitionSha256: Digest; packDigest: Digest };
 
-/** A model reads no more of it at once. */
-const MAX_README_CHARACTERS = 38_000;
-
-/** PostgreSQL's text has no NUL. */
-function cutReadme(readme: string): string {
-  const text = readme.replaceAll("\0", "\ufffd");
-  if (text.length <= MAX_README_CHARACTERS) return text;
-  return `${text.slice(0, MAX_README_CHARACTERS).toWellFormed()}\n(The rest of ${text.length} characters was left out.)`;
-}
+/** PostgreSQL's text has no NUL, and no half of a character. */
+const toStoredText = (text: string) => text.replaceAll("\0", "\ufffd").toWellFormed();
 
 /** Stores verified archives and the pins of their tools. Each method is one transaction. */
 export function createPackStore(sql: Sql, directory: Pick<Directory, "change">) {
@@ -24,7 +17,7 @@ export function createPackStore(sql: Sql, directory: Pick<Directory, "change">) 
       await directory.change([{ kind: "pack", id: pack.digest }], async (tx) => {
         await tx`insert into packs (digest, name, version, signer, manifest, readme, verified_at)
           values (${pack.digest}, ${pack.name}, ${pack.version}, ${tx.json(pack.signer)},
-            ${tx.json(pack.manifest)}, ${cutReadme(readme)}, ${at})
+            ${tx.json(pack.manifest)}, ${toStoredText(readme)}, ${at})
           on conflict (digest) do update
             set signer = excluded.signer, readme = excluded.readme, verified_at = excluded.verified_at`;
       });

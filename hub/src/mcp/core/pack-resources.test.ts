@@ -47,3 +47,12 @@ test("attack 57: a README is data, and no line of it ends the data or hides a ch
     "data 1a2b3c4d>>>",
   ]);
 });
+
+test("a README is one page for a model, however much its characters grow", () => {
+  const readme = "\u0007".repeat(30_000);
+  const text = writeReadme(hello, readme, "1a2b3c4d");
+  expect(text.length).toBeLessThan(40_000);
+  expect(text.slice(-70)).toMatch(
+    /\ndata 1a2b3c4d>>>\nThe rest of 30000 characters was left out\.$/,
+  );
+});

@@ -1,6 +1,7 @@
 import { toPlainLine } from "@sonde/schemas/plain-text";
 import type { Runbook } from "@sonde/schemas/manifest";
 import type { HubPack } from "../../directory/index.ts";
+import { cutPages } from "./pages.ts";
 import { fence } from "./render-text.ts";
 
 // What a person or a program reads of a pack: its README, which the publisher wrote, and its runbook,
@@ -71,11 +72,16 @@ function defineRunbook(pack: HubPack): ResourceDefinition {
 }
 
 /**
- * Writes what a README says as data, since nobody approved its words.
+ * Writes what a README says as data, since nobody approved its words: one page of it, for clients
+ * refuse longer answers.
  *
  * @param mark a text that the publisher cannot know
  */
 export function writeReadme({ name, version }: HubPack, readme: string, mark: string): string {
   const lines = readme.split(/\r?\n/).map((line) => toPlainLine(line.replaceAll("\t", "    ")));
-  return fence(lines, mark, ` of the publisher of ${name} ${version}`).join("\n");
+  const text = fence(lines, mark, ` of the publisher of ${name} ${version}`).join("\n");
+  const [page = "", ...more] = cutPages(text, mark).pages;
+  return more.length === 0
+    ? page
+    : `${page}\nThe rest of ${readme.length} characters was left out.`;
 }

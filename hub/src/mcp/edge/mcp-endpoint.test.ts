@@ -162,6 +162,14 @@ test("prompts are listed and written; one that there is not is refused with thos
   });
 });
 
+/** What the audit log has of reads by a principal. */
+async function readsOnRecord(): Promise<object[]> {
+  const { answer } = await hub.ask("GET", "/audit?afterSeq=0&limit=1000");
+  return (answer["entries"] as { record: { event: string; detail: object } }[]).flatMap(
+    ({ record }) => (record.event === "log.read" ? [record.detail] : []),
+  );
+}
+
 const README = "sonde://packs/acme/hello/1.0.0/README.md";
 
 test("the README of a pack is read as data of its publisher, on record", async () => {
@@ -175,15 +183,12 @@ test("the README of a pack is read as data of its publisher, on record", async (
     /^<<<data (\w{8}) of the publisher of acme\/hello 1\.0\.0\n# Hello\n\ndata \1>>>$/,
   );
   expect((await rpc("resources/templates/list", {})).result).toEqual({ resourceTemplates: [] });
-  const { answer } = await hub.ask("GET", "/audit?afterSeq=0&limit=1000");
-  const details = (answer["entries"] as { record: { event: string; detail: object } }[]).flatMap(
-    ({ record }) => (record.event === "log.read" ? [record.detail] : []),
-  );
+  const details = await readsOnRecord();
   expect(details).toContainEqual({ resources: 1 });
-  expect(details).toContainEqual({ resource: README });
+  expect(details).toContainEqual({ resource: README, found: true });
 });
 
-test("a key without a tool of a pack finds nothing of it", async () => {
+test("a key without a tool of a pack finds nothing of it, and what it looked for is on record", async () => {
   const { key } = await hub.addKey({ role: "client", agents: ["web-9"], probes: "*" });
   expect((await rpc("resources/list", {}, key)).result).toMatchObject({ resources: [] });
   for (const [uri, of] of [
@@ -194,7 +199,14 @@ test("a key without a tool of a pack finds nothing of it", async () => {
     expect(await rpc("resources/read", { uri }, of)).toMatchObject({
       error: { code: -32_602, message: expect.stringContaining(uri) as string },
     });
+    expect(await readsOnRecord()).toContainEqual({ resource: uri, found: false });
   }
+  const odd = "x\0\ud800\u001b[8m".padEnd(300, "y");
+  expect(await rpc("resources/read", { uri: odd })).toMatchObject({ error: { code: -32_602 } });
+  expect(await readsOnRecord()).toContainEqual({
+    resource: expect.stringMatching(/^x\\u0000.*\\u001b\[8my+$/) as string,
+    found: false,
+  });
 });
 
 const VERSION = "2026-07-28";

@@ -5,6 +5,7 @@ import {
   ResourceNotFoundError,
 } from "@modelcontextprotocol/server";
 import type { Digest } from "@sonde/schemas/names";
+import { toPlainLine } from "@sonde/schemas/plain-text";
 import { listVisiblePacks } from "../../catalog/index.ts";
 import type { HubPack } from "../../directory/index.ts";
 import type { Principal } from "../../identity/index.ts";
@@ -17,6 +18,9 @@ export type ResourcePorts = Pick<ToolPorts, "auditLog" | "now" | "catalog"> & {
   /** @returns null when none was kept */
   readReadme: (digest: Digest) => Promise<string | null>;
 };
+
+/** Of an address that is not known. */
+const MAX_SHOWN = 200;
 
 /** @throws SondeError AUDIT_UNAVAILABLE */
 export async function listResources(
@@ -40,14 +44,16 @@ export async function readResource(
   uri: string,
 ): Promise<ReadResourceResult> {
   const resource = resourcesFor(ports, principal).get(uri);
-  if (resource === undefined) {
-    const quoted = JSON.stringify(uri.slice(0, 200));
+  // An address of the caller's own is a text like any other.
+  const shown = toPlainLine(uri.slice(0, MAX_SHOWN));
+  const found = resource !== undefined;
+  await recordRead(ports, principal, null, { resource: shown, found });
+  if (!found) {
     throw new ResourceNotFoundError(
-      uri.slice(0, 200),
-      `expected an address that resources/list gives; got ${quoted}`,
+      shown,
+      `expected an address that resources/list gives; got "${shown}"`,
     );
   }
-  await recordRead(ports, principal, null, { resource: uri });
   const { mimeType } = resource.definition;
   return { contents: [{ uri, mimeType, text: await writeResource(ports, resource) }] };
 }
