@@ -1,10 +1,10 @@
 import { spawn } from "node:child_process";
 import { createPrivateKey } from "node:crypto";
 import { once } from "node:events";
-import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { createServer, request, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
-import { tmpdir } from "node:os";
+import { release, tmpdir } from "node:os";
 import { join } from "node:path";
 import { text as readText } from "node:stream/consumers";
 import { afterAll, beforeAll, expect, test } from "vitest";
@@ -12,10 +12,15 @@ import { layoutOf } from "../../cli/src/data-layout.ts";
 import { type Product, startProduct, workspace } from "../product/start-product.ts";
 import { installPack, type TestPack, type TestPublisher } from "../product/test-packs.ts";
 
-// The conformance suite of the protocol's authors against the running product, with a key. What does
-// not pass is in test/conformance, each with the reason.
+// The conformance suite and the Inspector of the protocol's authors against the running product, with a
+// key. What does not pass of the suite is in test/conformance, each with the reason.
 
 const SUITE = join(workspace, "test/node_modules/@modelcontextprotocol/conformance/dist/index.js");
+
+const INSPECTOR = join(
+  workspace,
+  "test/node_modules/@modelcontextprotocol/inspector/clients/launcher/build/index.js",
+);
 
 /** Its tools have the names that the suite calls. */
 const PACK: TestPack = {
@@ -104,3 +109,41 @@ test.each(["2025-11-25", "2026-07-28"])(
     for (const scenario of passed) expect(summary).toContain(`✓ ${scenario}:`);
   },
 );
+
+/** Calls one method. The key is in a file, since others see the arguments of a program. */
+async function inspect(method: string, ...more: string[]) {
+  const config = join(results, "inspector.json");
+  const server = {
+    ...{ type: "streamable-http", url: product.mcpUrl },
+    headers: { Authorization: `Bearer ${product.apiKey}` },
+  };
+  writeFileSync(config, JSON.stringify({ mcpServers: { sonde: server } }), { mode: 0o600 });
+  const child = spawn(
+    process.execPath,
+    [INSPECTOR, "--cli", "--config", config, "--server", "sonde", "--method", method, ...more],
+    { stdio: ["ignore", "pipe", "pipe"], env: { ...process.env, HOME: results } },
+  );
+  const [out, error, [code]] = await Promise.all([
+    readText(child.stdout),
+    readText(child.stderr),
+    once(child, "exit"),
+  ]);
+  expect(code, out + error).toBe(0);
+  return JSON.parse(out) as Record<string, unknown>;
+}
+
+test("the Inspector finds tools, calls one and reads a resource", async () => {
+  const { tools } = (await inspect("tools/list")) as { tools: { name: string }[] };
+  expect(tools.map(({ name }) => name)).toEqual(
+    expect.arrayContaining(["list_agents", "system_kernel_version"]),
+  );
+  const call = ["--tool-name", "system_kernel_version", "--tool-arg", `agent=${product.agent}`];
+  const { structuredContent } = await inspect("tools/call", ...call);
+  expect(structuredContent).toMatchObject({
+    results: [{ agent: product.agent, data: { release: release() } }],
+  });
+  const { resources } = (await inspect("resources/list")) as { resources: { uri: string }[] };
+  const runbook = resources.find(({ uri }) => /sonde\/system\/.*runbook\.json$/.test(uri));
+  const { contents } = await inspect("resources/read", "--uri", runbook?.uri ?? "");
+  expect(contents).toMatchObject([{ mimeType: "application/json" }]);
+});
