@@ -1,19 +1,9 @@
 import { SondeError } from "@sonde/schemas/errors";
 import { parseJson } from "@sonde/schemas/parse";
 import { type DataLayout, INSTALLED } from "./data-layout.ts";
+import type { HubEndpoints } from "./hub-endpoints.ts";
 import { readInstalledHub } from "./installed/installed-services.ts";
 import { readOwn } from "./read-back.ts";
-
-/** Where a hub answers. */
-export type HubEndpoints = {
-  /** The agent that `npm start` runs beside the hub; every other one is from a package. */
-  agent?: string;
-  hubUrl: string;
-  mcpUrl: string;
-  /** For other machines; undefined when nothing listens for them. */
-  publicRegistryUrl?: string;
-  publicMcpUrl?: string;
-};
 
 /** Where the services of a data folder answered after their last start, and its own agent. */
 export type Endpoints = HubEndpoints & Record<"registryUrl" | "agent", string>;

@@ -3,7 +3,7 @@ import { readFileBeneath } from "@sonde/files";
 import { SondeError } from "@sonde/schemas/errors";
 import { parseJson } from "@sonde/schemas/parse";
 import { formatAddress } from "@sonde/schemas/wire";
-import type { HubEndpoints } from "../endpoints.ts";
+import type { HubEndpoints } from "../hub-endpoints.ts";
 import { readOwn } from "../read-back.ts";
 import { findServiceUid } from "../start/system-users.ts";
 

@@ -1,7 +1,8 @@
 import { SondeError } from "@sonde/schemas/errors";
 import { layoutOf, resolveDataFolder } from "../data-layout.ts";
-import { type HubEndpoints, readHubEndpoints } from "../endpoints.ts";
+import { readHubEndpoints } from "../endpoints.ts";
 import { createHubClient, type HubClient } from "../hub-client.ts";
+import type { HubEndpoints } from "../hub-endpoints.ts";
 import { readOperatorKey } from "../read-back.ts";
 
 export type HubOptions = { data?: string; json?: boolean; agent?: string };

@@ -1,9 +1,9 @@
 import { SondeError } from "@sonde/schemas/errors";
 import type { ApiKeySummary, KeyPolicy } from "@sonde/schemas/hub";
 import type { Command } from "commander";
-import { startDataCommand } from "../data-command.ts";
 import { describeClaudeCommand } from "../claude-command.ts";
-import type { HubEndpoints } from "../endpoints.ts";
+import { startDataCommand } from "../data-command.ts";
+import type { HubEndpoints } from "../hub-endpoints.ts";
 import { formatTable } from "../table.ts";
 import { connectHub, type HubOptions } from "./connect-hub.ts";
 import { keepSecret } from "./keep-secret.ts";

@@ -3,7 +3,8 @@ import type { FastifyContextConfig } from "fastify";
 import { Type } from "typebox";
 import { afterEach, expect, test } from "vitest";
 import type { Guard } from "./guard.ts";
-import { type HttpServer, createHttpServer } from "./http-server.ts";
+import { createHttpServer } from "./http-server.ts";
+import type { HttpServer } from "./server.ts";
 import { serve } from "./testing/serve.ts";
 
 type Right = "sample.read" | "sample.write";

@@ -1,6 +1,6 @@
 import { SondeError } from "@sonde/schemas/errors";
 import type { FastifyRequest } from "fastify";
-import type { HttpServer } from "./http-server.ts";
+import type { HttpServer } from "./server.ts";
 
 declare module "fastify" {
   /** The rights that a route may name, one member each. A service adds its own. */

@@ -3,7 +3,8 @@ import { connect } from "node:net";
 import { type ErrorBody, SondeError } from "@sonde/schemas/errors";
 import { Type } from "typebox";
 import { afterEach, expect, test } from "vitest";
-import { type HttpServer, type HttpServerOptions, createHttpServer } from "./http-server.ts";
+import { createHttpServer, type HttpServerOptions } from "./http-server.ts";
+import type { HttpServer } from "./server.ts";
 import { serve } from "./testing/serve.ts";
 
 let app: HttpServer;

@@ -1,22 +1,14 @@
 import { randomUUID } from "node:crypto";
-import type { IncomingMessage, ServerResponse } from "node:http";
 import type { Socket } from "node:net";
-import type { TypeBoxTypeProvider } from "@fastify/type-provider-typebox";
-import { SondeError, nameLogId, toSondeError } from "@sonde/schemas/errors";
+import { nameLogId, SondeError, toSondeError } from "@sonde/schemas/errors";
 import { parseJson } from "@sonde/schemas/parse";
-import Fastify, {
-  type FastifyBaseLogger,
-  type FastifyError,
-  type FastifyInstance,
-  type FastifyReply,
-  type FastifyRequest,
-  type RawServerDefault,
-} from "fastify";
+import Fastify, { type FastifyError, type FastifyReply, type FastifyRequest } from "fastify";
 import { endConnectionsOf } from "./end-connections.ts";
-import { type Guard, type RecordDenial, installGuard } from "./guard.ts";
+import { type Guard, installGuard, type RecordDenial } from "./guard.ts";
 import type { Report } from "./logger.ts";
-import { type RateLimits, installRateLimits } from "./rate-limit.ts";
+import { installRateLimits, type RateLimits } from "./rate-limit.ts";
 import { refuseSecondHost, toOriginForm } from "./request-target.ts";
+import type { HttpServer } from "./server.ts";
 import { createProxyTrust, requireProxyAddresses } from "./trusted-proxies.ts";
 import { sendPage } from "./web/page.ts";
 
@@ -26,14 +18,6 @@ declare module "fastify" {
     errorPage?: (error: SondeError) => string;
   }
 }
-
-export type HttpServer = FastifyInstance<
-  RawServerDefault,
-  IncomingMessage,
-  ServerResponse,
-  FastifyBaseLogger,
-  TypeBoxTypeProvider
->;
 
 /** Certificate, with those between it and its authority, and key in PEM. */
 export type ServerTls = {

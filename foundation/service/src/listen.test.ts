@@ -1,10 +1,11 @@
 import { mkdirSync, mkdtempSync, rmSync, statSync, writeFileSync } from "node:fs";
-import { type Server, createServer } from "node:net";
+import { createServer, type Server } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
-import { type HttpServer, createHttpServer } from "./http-server.ts";
+import { createHttpServer } from "./http-server.ts";
 import { listenOnPort, listenOnSocket, readKeptPorts, requireSafeListener } from "./listen.ts";
+import type { HttpServer } from "./server.ts";
 
 const host = "127.0.0.1";
 const refusal = (code: string) => expect.objectContaining({ code });

@@ -3,7 +3,7 @@ import type { Server } from "node:net";
 import { dirname } from "node:path";
 import { SondeError } from "@sonde/schemas/errors";
 import { readConfiguredJson } from "./configured-file.ts";
-import type { HttpServer } from "./http-server.ts";
+import type { HttpServer } from "./server.ts";
 
 const LOOPBACK: ReadonlySet<string> = new Set(["127.0.0.1", "::1", "localhost"]);
 const MAX_PORT = 65_535;

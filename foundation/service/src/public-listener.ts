@@ -1,6 +1,7 @@
 import { createServer, type Server } from "node:https";
 import { endConnectionsOf } from "./end-connections.ts";
-import { type HttpServer, HANDSHAKE_TIMEOUT_MS, type ServerTls } from "./http-server.ts";
+import { HANDSHAKE_TIMEOUT_MS, type ServerTls } from "./http-server.ts";
+import type { HttpServer } from "./server.ts";
 
 /**
  * Creates a second listener of the same routes, for other machines. It always speaks TLS; the

@@ -1,7 +1,8 @@
 import { parsePackList } from "@sonde/schemas/registry";
 import { afterEach, expect, test } from "vitest";
-import { type HttpServer, createHttpServer } from "./http-server.ts";
+import { createHttpServer } from "./http-server.ts";
 import { createRateLimit } from "./rate-limit.ts";
+import type { HttpServer } from "./server.ts";
 
 let app: HttpServer;
 let nowMs = 0;

@@ -2,16 +2,11 @@ import { randomUUID } from "node:crypto";
 import type { AuditStore } from "../audit/index.ts";
 import type { Catalog } from "../catalog/index.ts";
 import type { Hub } from "../hub.ts";
-import type { CallPorts } from "./core/call-probe.ts";
+import type { CallPorts } from "./core/call.ts";
 import { addProvenanceRoutes } from "./edge/provenance-routes.ts";
 
-export {
-  type AgentOutcome,
-  type CallOutcome,
-  type CallPorts,
-  type CallRequest,
-  callProbe,
-} from "./core/call-probe.ts";
+export type { AgentOutcome, CallOutcome, CallPorts, CallRequest } from "./core/call.ts";
+export { callProbe } from "./core/call-probe.ts";
 export { chooseAgents, findAgent, findOnlyAgent } from "./core/choose-agents.ts";
 export { refuseAgent } from "./core/decide-each.ts";
 export { explainCall } from "./core/explain-call.ts";

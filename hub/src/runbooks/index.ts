@@ -1,1 +1,2 @@
-export { type Diagnosed, type DiagnosisRequest, runRunbooks } from "./core/run-runbooks.ts";
+export type { Diagnosed } from "./core/conclude.ts";
+export { type DiagnosisRequest, runRunbooks } from "./core/run-runbooks.ts";

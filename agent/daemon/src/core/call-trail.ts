@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto";
 import { type AuditRecord } from "@sonde/schemas/audit";
-import { toPlainLine } from "@sonde/schemas/plain-text";
 import { type ErrorCode, SondeError, toSondeError } from "@sonde/schemas/errors";
+import { toPlainLine } from "@sonde/schemas/plain-text";
 import type {
   FilledRead,
   GuestInput,
@@ -9,18 +9,18 @@ import type {
   ReadTrace,
   RunnerOutcome,
 } from "@sonde/schemas/reads";
-import { type LogHead, type ResultBody, encodeResult } from "@sonde/schemas/wire";
+import { encodeResult, type LogHead, type ResultBody } from "@sonde/schemas/wire";
 import {
+  buildRedactions,
+  cutSentence,
   type OwnRules,
   type ScrubRun,
   SecretNumbers,
-  buildRedactions,
-  cutSentence,
   scrub,
   startOwn,
 } from "@sonde/scrub";
 import type { AuditLog } from "./audit-log.ts";
-import type { Call } from "./run-probe.ts";
+import type { Call } from "./call.ts";
 import { dropHiddenMatches, type ReadsDone } from "./drop-hidden-matches.ts";
 import { type Collected, scrubFound, scrubReads } from "./scrub-reads.ts";
 

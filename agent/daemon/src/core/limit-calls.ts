@@ -1,6 +1,7 @@
 import { SondeError } from "@sonde/schemas/errors";
+import type { Call } from "./call.ts";
 import { CallTrail } from "./call-trail.ts";
-import { type Call, type ProbePorts, runProbe } from "./run-probe.ts";
+import { type ProbePorts, runProbe } from "./run-probe.ts";
 
 /** The calls that run now. */
 export type RunningCalls = {

@@ -15,9 +15,10 @@ import { expect, onTestFinished, test, vi } from "vitest";
 import { within } from "../edge/within.ts";
 import { type ActivePack, buildActivePack } from "./active-pack.ts";
 import { createAuditLog } from "./audit-log.ts";
+import type { Call } from "./call.ts";
 import { CallTrail } from "./call-trail.ts";
 import { limitCalls } from "./limit-calls.ts";
-import { type Call, type ProbePorts, runProbe } from "./run-probe.ts";
+import { type ProbePorts, runProbe } from "./run-probe.ts";
 
 const DIGEST = `sha256:${"a".repeat(64)}`;
 const OTHER_DIGEST = `sha256:${"b".repeat(64)}`;

@@ -18,23 +18,11 @@ import {
 } from "@sonde/sources";
 import { type ActivePack, type CallableProbe, requireProbe } from "./active-pack.ts";
 import type { AuditLog } from "./audit-log.ts";
-import { collectReads } from "./collect-reads.ts";
+import type { Call } from "./call.ts";
 import { CallTrail } from "./call-trail.ts";
+import { collectReads } from "./collect-reads.ts";
 import type { ReadsDone } from "./drop-hidden-matches.ts";
 import { describeWithheld } from "./grants.ts";
-
-/** A call from an envelope that was checked. */
-export type Call = {
-  callId: string;
-  principal: string | null;
-  /** The hub's name for the principal; null from a hub of an earlier release. */
-  askedBy: string | null;
-  probe: string;
-  packDigest: Digest | null;
-  policyHash: Digest | null;
-  params: Record<string, unknown>;
-  timeoutMs: number;
-};
 
 /** Performs reads and runs guests in other processes; see edge/runner-link. */
 export type ProbeRunner = {

@@ -1,5 +1,5 @@
 import type { AddressInfo } from "node:net";
-import type { HttpServer } from "../http-server.ts";
+import type { HttpServer } from "../server.ts";
 
 /** Starts a server on loopback. @returns its URL, without a trailing slash */
 export async function serve(app: HttpServer, scheme: "http" | "https" = "http"): Promise<string> {

@@ -1,6 +1,7 @@
 import { SondeError } from "@sonde/schemas/errors";
 import { afterEach, expect, test } from "vitest";
-import { type HttpServer, createHttpServer } from "../http-server.ts";
+import { createHttpServer } from "../http-server.ts";
+import type { HttpServer } from "../server.ts";
 import { serve } from "../testing/serve.ts";
 import { html } from "./html.ts";
 import { addAssets, buildAsset, renderDocument, sendPage } from "./page.ts";

@@ -1,6 +1,6 @@
 import { createHash } from "node:crypto";
 import type { FastifyReply } from "fastify";
-import type { HttpServer } from "../http-server.ts";
+import type { HttpServer } from "../server.ts";
 import { type Html, html } from "./html.ts";
 
 declare module "fastify" {

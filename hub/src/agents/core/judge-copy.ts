@@ -1,11 +1,14 @@
 /** The generation of a certificate that is shown, and what its agent showed before. */
-export type Copy = {
+type Copy = {
   generation: number;
   /** The highest generation that the agent has shown. */
   used: number;
   /** The generation of the copy that came back older and waits for a person; null when none does. */
   stale: number | null;
 };
+
+/** An agent by the certificate that it shows. */
+export type Shown = Copy & { agentId: string; serial: string; publicKey: string };
 
 /**
  * What a certificate says about the copy of the agent's state that shows it:

@@ -1,12 +1,9 @@
 import { SondeError } from "@sonde/schemas/errors";
 import type { Directory } from "../../directory/index.ts";
 import type { Lease, Links } from "../../links/index.ts";
-import { type Copy, judgeCopy } from "../core/judge-copy.ts";
+import { judgeCopy, type Shown } from "../core/judge-copy.ts";
 import type { AgentHolds } from "./agent-holds.ts";
 import type { EnrolmentStore } from "./enrolment-store.ts";
-
-/** An agent by the certificate that it shows. */
-export type Shown = Copy & { agentId: string; serial: string; publicKey: string };
 
 /**
  * Tells copies of one identity apart by the generation of the certificate that each shows. Two copies

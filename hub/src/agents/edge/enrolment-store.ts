@@ -3,8 +3,8 @@ import type { Tag } from "@sonde/schemas/tags";
 import { RECOVERABLE_MS } from "@sonde/schemas/wire";
 import type { Sql } from "postgres";
 import { type Directory, hashSecret } from "../../directory/index.ts";
+import type { Shown } from "../core/judge-copy.ts";
 import { forgetCopies } from "./accept-copy.ts";
-import type { Shown } from "./agent-copies.ts";
 
 /**
  * Stores enrolment tokens, the agents that they enrol, and the allow list of certificates. Each

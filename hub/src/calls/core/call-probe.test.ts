@@ -14,8 +14,9 @@ import { buildDefinitions, Catalog } from "../../catalog/index.ts";
 import type { HubPack, KnownAgent } from "../../directory/index.ts";
 import { grantsOf, type Principal } from "../../identity/index.ts";
 import type { AgentCall } from "../../links/index.ts";
+import type { CallOutcome, CallPorts } from "./call.ts";
+import { callProbe } from "./call-probe.ts";
 import { explainCall } from "./explain-call.ts";
-import { type CallOutcome, type CallPorts, callProbe } from "./call-probe.ts";
 
 const DIGEST: Digest = `sha256:${"a".repeat(64)}`;
 const closed = { type: "object" as const, additionalProperties: false as const };

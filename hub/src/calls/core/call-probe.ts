@@ -1,48 +1,12 @@
 import { SondeError } from "@sonde/schemas/errors";
-import type { ToolResult } from "@sonde/schemas/hub";
 import { scrubSentence } from "@sonde/scrub";
-import type { AuditLog } from "../../audit/index.ts";
-import type { Catalog } from "../../catalog/index.ts";
-import type { Directory } from "../../directory/index.ts";
 import type { Principal } from "../../identity/index.ts";
-import type { Links, Outcome } from "../../links/index.ts";
+import type { Outcome } from "../../links/index.ts";
+import type { AgentOutcome, CallOutcome, CallPorts, CallRequest } from "./call.ts";
 import { checkAnswer } from "./check-answer.ts";
 import { type Allowed, decideEach } from "./decide-each.ts";
 import { explainThrown, recordRequest, recordResponse } from "./record-call.ts";
 import { renderError, renderResult } from "./render.ts";
-
-/** A call as an MCP client makes it. The agent is as the client gave it, or left it out. */
-export type CallRequest = { tool: string; agent: unknown; params: Record<string, unknown> };
-
-export type CallPorts = {
-  directory: Pick<Directory, "agents" | "agent" | "tagged" | "packs">;
-  catalog: Pick<Catalog, "entries" | "definitionsOf" | "runbookOf">;
-  links: Pick<Links, "deliver">;
-  auditLog: AuditLog;
-  now: () => Date;
-  /** Monotonic milliseconds. */
-  elapsed: () => number;
-  newCallId: () => string;
-  /** Is called with a defect and its call's id, and when a response could not be recorded. */
-  report: (error: Error, callId?: string) => void;
-  /** Those in force now. */
-  limits: () => CallLimits;
-};
-
-export type CallLimits = {
-  /** The agent's time limit, in ms. */
-  timeoutMs: number;
-  /** When a client gets its answer, in ms, whoever has not answered by then. */
-  answerWithinMs: number;
-  /** How many agents a call may ask. */
-  maxAgents: number;
-};
-
-/** One agent's part of a call. Each has its own id and its own records. */
-export type AgentOutcome = { callId: string; result: ToolResult };
-
-/** In the order in which the agents were named; those of a tag by name. */
-export type CallOutcome = readonly AgentOutcome[];
 
 /** Characters of the name that an agent is told; a key's has 80. */
 const MAX_NAME = 100;

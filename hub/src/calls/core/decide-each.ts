@@ -1,5 +1,5 @@
 import type { Principal } from "../../identity/index.ts";
-import type { AgentOutcome, CallPorts, CallRequest } from "./call-probe.ts";
+import type { AgentOutcome, CallPorts, CallRequest } from "./call.ts";
 import { chooseAgents } from "./choose-agents.ts";
 import { createPlanner, type Plan } from "./plan-call.ts";
 import { type CallName, explainThrown, type Hops, recordRefusal, roundMs } from "./record-call.ts";

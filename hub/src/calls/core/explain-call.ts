@@ -3,7 +3,7 @@ import { splitProbeId } from "@sonde/schemas/names";
 import { describeRead, planReads } from "@sonde/sources";
 import { buildAuditRecord } from "../../audit/index.ts";
 import type { Principal } from "../../identity/index.ts";
-import type { CallOutcome, CallPorts, CallRequest } from "./call-probe.ts";
+import type { CallOutcome, CallPorts, CallRequest } from "./call.ts";
 import { decideEach } from "./decide-each.ts";
 import type { Plan } from "./plan-call.ts";
 import { explainThrown } from "./record-call.ts";

@@ -3,7 +3,7 @@ import { scrubSentence } from "@sonde/scrub";
 import { type AuditLog, buildAuditRecord } from "../../audit/index.ts";
 import type { Principal } from "../../identity/index.ts";
 import type { AgentAnswer } from "../../links/index.ts";
-import type { CallPorts } from "./call-probe.ts";
+import type { CallPorts } from "./call.ts";
 import type { Plan } from "./plan-call.ts";
 
 /** Characters of an agent's name on record. */

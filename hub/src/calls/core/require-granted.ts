@@ -1,6 +1,6 @@
 import { SondeError } from "@sonde/schemas/errors";
 import { authorize, type Principal } from "../../identity/index.ts";
-import type { CallPorts } from "./call-probe.ts";
+import type { CallPorts } from "./call.ts";
 
 /**
  * Tells a principal that may ask a probe why an agent does not offer it, when a person on its host

@@ -6,11 +6,16 @@ import { type AgentOutcome, type CallPorts, renderError } from "../../calls/inde
 import { findOfferedTool } from "../../catalog/index.ts";
 import { maySeeProbe, type Principal } from "../../identity/index.ts";
 import type { PlannedAgent, PlannedRunbook } from "./plan-runbooks.ts";
-import type { Diagnosed, Outcomes } from "./run-runbooks.ts";
 
 /** Characters of the findings of one server, as JSON, and of what is unseen. The gravest come first. */
 const MAX_CHARACTERS = 30_000;
 const RANK = { critical: 0, warning: 1, info: 2 };
+
+/** What the runbooks found on one server, and the call of each probe, by its tool. */
+export type Diagnosed = { result: ToolResult; calls: Record<string, string> };
+
+/** Outcomes by the call's key, then by the agent's name. */
+export type Outcomes = ReadonlyMap<string, ReadonlyMap<string, AgentOutcome>>;
 
 type Ports = Pick<CallPorts, "catalog">;
 type Finding = { severity: keyof typeof RANK; finding: string; tool: string; next: string[] };

@@ -1,4 +1,3 @@
-import type { ToolResult } from "@sonde/schemas/hub";
 import {
   type AgentOutcome,
   type CallPorts,
@@ -7,7 +6,7 @@ import {
   refuseAgent,
 } from "../../calls/index.ts";
 import { onlyObserving, type Principal } from "../../identity/index.ts";
-import { conclude } from "./conclude.ts";
+import { conclude, type Diagnosed, type Outcomes } from "./conclude.ts";
 import { type PlannedAgent, planRunbooks, type RunbookCall } from "./plan-runbooks.ts";
 
 /** Probes under way at once on one server: as many more as it takes for others' calls are free. */
@@ -23,12 +22,6 @@ export type DiagnosisRequest = {
   /** Whose runbook is run; null for the runbooks of all packs. */
   pack: string | null;
 };
-
-/** What the runbooks found on one server, and the call of each probe, by its tool. */
-export type Diagnosed = { result: ToolResult; calls: Record<string, string> };
-
-/** Outcomes by the call's key, then by the agent's name. */
-export type Outcomes = ReadonlyMap<string, ReadonlyMap<string, AgentOutcome>>;
 
 /**
  * Runs runbooks on the agents of a request: asks their probes together, and judges the answers. Each

@@ -4,24 +4,24 @@ import { buildHello, buildResult, buildStatement } from "@sonde/schemas/testing"
 import {
   type DesiredStateBody,
   type DsseEnvelope,
-  type PackReportBody,
+  encodeBody,
   type MessageType,
   OWN_PROTOCOL,
+  type PackReportBody,
   PROTOCOL_CLOSE_CODE,
-  encodeBody,
 } from "@sonde/schemas/wire";
-import { createChannel, readAttestedHead } from "@sonde/trust/envelope";
 import { EMPTY_HEAD } from "@sonde/trust/chain";
+import { createChannel, readAttestedHead } from "@sonde/trust/envelope";
 import { afterEach, beforeEach, expect, test } from "vitest";
-import type { Call } from "../../core/run-probe.ts";
-import { type HubLink, createHubLink } from "./hub-link.ts";
+import type { Call } from "../../core/call.ts";
 import {
+  createHubKeys,
+  startTestHub,
   type TestHub,
   type TestSession,
   WELCOME,
-  createHubKeys,
-  startTestHub,
 } from "../../testing/test-hub.ts";
+import { createHubLink, type HubLink } from "./hub-link.ts";
 
 const DIGEST = `sha256:${"a".repeat(64)}`;
 const hello = buildHello();

@@ -5,10 +5,12 @@ import {
   type Agreement,
   ATTESTATION,
   type AttestationBody,
+  agreeOnProtocol,
   type CallBody,
   type DesiredStateBody,
   type DsseEnvelope,
   type EnvelopeHeader,
+  encodeBody,
   FIRST_PROTOCOL,
   type HelloBody,
   type HubMessage,
@@ -16,10 +18,8 @@ import {
   OWN_PROTOCOL,
   type PackReportBody,
   type RefusedBody,
-  type WelcomeBody,
-  agreeOnProtocol,
-  encodeBody,
   readHubMessage,
+  type WelcomeBody,
 } from "@sonde/schemas/wire";
 import {
   CHANNEL_BINDING_BYTES,
@@ -29,7 +29,7 @@ import {
   createSigningKey,
   deriveSessionId,
 } from "@sonde/trust/envelope";
-import type { Call } from "../../core/run-probe.ts";
+import type { Call } from "../../core/call.ts";
 import type { Identity } from "../store/identity.ts";
 
 /** What a session calls in the agent. */

@@ -1,0 +1,14 @@
+import type { Digest } from "@sonde/schemas/names";
+
+/** A call from an envelope that was checked. */
+export type Call = {
+  callId: string;
+  principal: string | null;
+  /** The hub's name for the principal; null from a hub of an earlier release. */
+  askedBy: string | null;
+  probe: string;
+  packDigest: Digest | null;
+  policyHash: Digest | null;
+  params: Record<string, unknown>;
+  timeoutMs: number;
+};
