@@ -48,7 +48,7 @@ function drawRow(filesystem: Fields) {
   const level = levelOf(filesystem);
   const used = writeBytes(numberOf(filesystem, "usedBytes"));
   const total = writeBytes(numberOf(filesystem, "totalBytes"));
-  const space = `${used} of ${total}`;
+  const free = writeBytes(numberOf(filesystem, "availableBytes"));
   const kind = [textOf(filesystem, "device"), textOf(filesystem, "type")].filter(
     (text) => text !== null,
   );
@@ -58,13 +58,13 @@ function drawRow(filesystem: Fields) {
       "name",
       make("code", "said", textOf(filesystem, "mountPoint") ?? ""),
       make("small", "said", kind.join(" \u00b7 ")),
-      make("small", "narrow", space),
+      make("small", "narrow", `${free} free of ${total}`),
       ...remarksOf(filesystem),
     ),
     drawBar((percent ?? 0) / 100, level),
     make("b", `value ${level}`, writePercent(percent)),
-    space,
-    writeBytes(numberOf(filesystem, "availableBytes")),
+    `${used} of ${total}`,
+    free,
   ];
 }
 
@@ -98,7 +98,7 @@ function draw(data: Fields): Node[] | null {
     { head: CHART, name: "chart" },
     { head: "Used", name: "number" },
     { head: "Space", name: "number extra" },
-    { head: "Free", name: "number" },
+    { head: "Free", name: "number extra" },
   ];
   const more = noteLeftOut(list.leftOut, "filesystems");
   return [

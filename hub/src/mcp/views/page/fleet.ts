@@ -66,13 +66,11 @@ function draw(data: Fields): Node[] | null {
   const held = textsOf(data, "held");
   const missing = textsOf(data, "missing");
   const skew = numberOf(data, "clockSkewMs");
-  const tags = textsOf(data, "tags");
   return [
     ...held.map((why) => make("p", "failure said", badge("warn", "held"), ` ${why}`)),
     make(
       "dl",
       "facts",
-      ...pair("System", textIn(data, "os")),
       ...pair("Kernel", textIn(data, "kernel")),
       ...pair("Agent", textIn(data, "release")),
       ...pair("State of the host", textIn(data, "attestation")),
@@ -80,7 +78,6 @@ function draw(data: Fields): Node[] | null {
       ...pair("Clock differs by", skew === null ? undefined : `${skew} ms`),
       ...pair("Certificate ends", timeOf(data, "certificateExpiresAt")),
       ...pair("Last seen", timeOf(data, "lastSeenAt")),
-      ...pair("Tags", tags.length === 0 ? undefined : tags.join(", ")),
       ...pair("Assigned, not there", missing.length === 0 ? undefined : missing.join(", ")),
     ),
     drawPacks(packsOf(data)),

@@ -118,7 +118,7 @@ function draw(data: Fields): Node[] | null {
     make(
       "p",
       "where",
-      `Share of the time in which some task, or all that were not idle, waited. Columns end at ${scale} %.`,
+      `Share of the time in which some task, or all that were not idle, waited. Columns end at ${scale}\u00a0%.`,
     ),
   ];
 }
