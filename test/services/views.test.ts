@@ -130,7 +130,12 @@ describe("what they show", () => {
     const shown = await draw("disk", resultOf(ok("web-1", answers.disk())));
     const [first, second] = await readRows(shown);
     expect(first).toEqual([
-      ...["//dev/vda \u00b7 ext478.5 GiB free of 252 GiB", "22.6 %", "23 GiB of 252 GiB", "78.5 GiB"],
+      ...[
+        "//dev/vda \u00b7 ext478.5 GiB free of 252 GiB",
+        "22.6 %",
+        "23 GiB of 252 GiB",
+        "78.5 GiB",
+      ],
     ]);
     expect(second?.slice(1)).toEqual(["0 %", "0 B of 11.8 GiB", "11.8 GiB"]);
     const fill = shown.frame.locator("tbody tr").first().locator(".fill");
