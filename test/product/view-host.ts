@@ -32,7 +32,7 @@ export type Shown = {
   heard(): Promise<Json[]>;
   /** The height that the picture's frame has on the page. */
   height(): Promise<number>;
-  /** What the page and all frames asked for since the picture was there. */
+  /** What the page and its frames asked for, as Chromium saw it, beside the sandbox itself. */
   requests: string[];
   /** What the console said of errors, refusals by a policy included. */
   errors: string[];
@@ -155,14 +155,17 @@ export async function startViewHost(): Promise<ViewHost> {
       });
       page.on("pageerror", (error) => errors.push(error.message));
       await page.goto(`http://127.0.0.1:${port}/client`);
+      const requests: string[] = [];
+      page.on("request", (request) => {
+        if (!request.url().startsWith(`http://localhost:${port}/sandbox`))
+          requests.push(request.url());
+      });
       const query = policy ? `?policy=${encodeURIComponent(writePolicy(view))}` : "";
       const sandbox = `http://localhost:${port}/sandbox${query}`;
       await page.evaluate(`show(${JSON.stringify({ html: view.text, context, sandbox })})`);
       const heard = () => page.evaluate<Json[]>("heard");
-      const requests: string[] = [];
       const seesInitialized = `heard.some(({ method }) => method === "ui/notifications/initialized")`;
       await page.waitForFunction(seesInitialized);
-      page.on("request", (request) => requests.push(request.url()));
       const frame = page
         .frames()
         .find((one) => one.parentFrame()?.parentFrame() === page.mainFrame());

@@ -476,6 +476,18 @@ describe("messages", () => {
     }
   });
 
+  test("a value that no JSON has is told, and the next answer is drawn", async () => {
+    const shown = await open("findings");
+    const round = `const evidence = [{}]; evidence[0].round = { evidence };
+      const params = { structuredContent: { results: [{ status: "ok", data: { findings: [{ evidence }] } }] } };
+      send({ method: "ui/notifications/tool-result", params });`;
+    await shown.page.evaluate(`{ ${round} }`);
+    await shown.reach();
+    expect(await readText(shown)).toContain("This answer could not be drawn.");
+    await shown.answer(resultOf(ok("web-1", FINDINGS)));
+    expect(await readText(shown)).toContain("A filesystem is full.");
+  });
+
   test("it answers a client that ends it, and refuses what it does not know", async () => {
     const shown = await open("fleet");
     await shown.send({ id: "end", method: "ui/resource-teardown", params: { reason: "x" } });
@@ -536,11 +548,18 @@ describe("the document", () => {
         "const it = document.createElement('script'); it.textContent = 'window.taken = 1'; document.body.append(it); 'taken' in window";
       expect(await shown.frame.evaluate(inline)).toBe(false);
       expect(host.asked).toEqual([]);
-      // The server does notice a request.
-      await shown.page.evaluate(`fetch(${JSON.stringify("/control")})`);
-      expect(host.asked.splice(0)).toEqual(["/control"]);
+      // Chromium tells of an attempt too, so a picture that is quiet made none.
+      expect(shown.requests).toContain(`${host.url}/image`);
     },
   );
+
+  test("without both policies such code would reach the server, and be seen", async () => {
+    const text = views.disk.replace(/<meta http-equiv[^>]*>/, "");
+    const bare = await host.show({ text }, { policy: false });
+    const address = `${host.url}/control`;
+    await bare.frame.evaluate(`fetch(${JSON.stringify(address)})`);
+    expect([host.asked.splice(0), bare.requests]).toEqual([["/control"], [address]]);
+  });
 });
 
 describe("how they look", () => {

@@ -37,6 +37,7 @@ const MAX_STYLE = 300;
 /** Servers that failed are before all others. */
 const FAILED = -1;
 const RANK = { bad: 0, warn: 1, none: 2, good: 3 };
+const NOT_DRAWN = "This answer could not be drawn. Its text is in the chat.";
 const OTHER_SHAPE = "The data has another shape than this picture draws. Its text is in the chat.";
 
 /** Shows the picture, which waits for its answer. */
@@ -56,13 +57,21 @@ export function show(view: View): void {
     main.setAttribute("aria-busy", "false");
   }
 
+  function drawResult(params: Fields): void {
+    const read = readAnswers(params);
+    if ("nothing" in read) return put(read.nothing, drawNote(read.nothing));
+    const drawn = drawAnswers(view, read);
+    where.replaceChildren(...describeSource(view, read));
+    return put(`${view.title}: the answer is here.`, ...drawn);
+  }
+
   openBridge(`sonde-${view.title.toLowerCase()}`, document.body, {
     onResult(params) {
-      const read = readAnswers(params);
-      if ("nothing" in read) put(read.nothing, drawNote(read.nothing));
-      else {
-        where.replaceChildren(...describeSource(view, read));
-        put(`${view.title}: the answer is here.`, ...drawAnswers(view, read));
+      try {
+        drawResult(params);
+      } catch {
+        // JSON has no such value. A client that made one itself is told, and gets the next one drawn.
+        put(NOT_DRAWN, drawNote(NOT_DRAWN));
       }
     },
     onCancelled: () => put("The call was cancelled.", drawNote("The call was cancelled.")),
