@@ -77,7 +77,7 @@ function* walk(folder) {
     if (entry.name === "node_modules" || entry.name === "dist") continue;
     const path = join(folder, entry.name);
     if (entry.isDirectory()) yield* walk(path);
-    else if (/\.(ts|json)$/.test(entry.name)) yield path;
+    else if (/\.(ts|json|css)$/.test(entry.name)) yield path;
   }
 }
 
@@ -175,6 +175,8 @@ async function bundle(stamp) {
   for (const program of SERVICES) requireAscii(program);
   writeFileSync(join(dist, "package.json"), '{ "type": "commonjs" }\n');
   placeNativePackages();
+  const { buildViews } = await import("../hub/src/mcp/views/build-views.ts");
+  writeFileSync(join(dist, "views.json"), `${JSON.stringify(await buildViews())}\n`);
   const release = describeAgentRelease(root, dist);
   writeFileSync(join(dist, "agent-release.json"), `${JSON.stringify(release)}\n`);
   writeFileSync(stampFile, stamp);

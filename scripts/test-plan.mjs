@@ -66,6 +66,7 @@ export function readWords(words) {
 const CONCERNS = new Map([
   ["types", /\.ts$|(^|\/)(package|tsconfig[^/]*)\.json$|^pnpm-/],
   ["types of packs", /^(packs|pack-sdk|schemas|foundation)\/|(^|\/)tsconfig[^/]*\.json$|^pnpm-/],
+  ["types of views", /^(hub\/src\/mcp\/views|schemas)\/|(^|\/)tsconfig[^/]*\.json$|^pnpm-/],
   ["lint", /\.(ts|mjs)$/],
   ["format", /\.(ts|mjs|json|jsonc|css)$/],
   ["generated schemas", /^(schemas|docs|hub|registry|scripts|pack-sdk|cli|foundation\/sources)\//],

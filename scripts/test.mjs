@@ -78,6 +78,7 @@ const mutants = (...which) => [
 const checks = (files = []) => [
   ["types", [bin("tsc"), "-p", "tsconfig.json"]],
   ["types of packs", [bin("tsc"), "-p", "tsconfig.guest.json"]],
+  ["types of views", [bin("tsc"), "-p", "hub/src/mcp/views/page/tsconfig.json"]],
   ["lint", [bin("oxlint"), "--type-aware", "--deny-warnings", ...concerns("lint", files)]],
   [
     "format",

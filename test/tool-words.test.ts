@@ -6,6 +6,7 @@ import { buildPack } from "@sonde/pack-sdk/build";
 import { beforeAll, expect, test } from "vitest";
 import { buildDefinitions } from "../hub/src/catalog/index.ts";
 import { INSTRUCTIONS } from "../hub/src/mcp/core/instructions.ts";
+import { viewOfResult } from "../hub/src/mcp/core/views.ts";
 import { renderText } from "../hub/src/mcp/core/render-text.ts";
 import { FIXED_TOOLS } from "../hub/src/mcp/edge/fixed-tools.ts";
 
@@ -45,6 +46,18 @@ test("a tool of the hub's own has at most 900 bytes", () => {
     ...{ name: definition.name, bytes: Buffer.byteLength(JSON.stringify(definition)) },
   }));
   expect(sizes.filter(({ bytes }) => bytes > MAX_MEDIAN_BYTES)).toEqual([]);
+});
+
+test("three kinds of answers have a picture, by their shape", () => {
+  const found = definitions.flatMap(({ tool, manifest }) => {
+    const view = viewOfResult(manifest.result);
+    return view === null ? [] : [[tool.name, view]];
+  });
+  expect(Object.fromEntries(found)).toEqual({
+    system_disk_usage: "disk",
+    system_pressure: "pressure",
+    system_processes_top: "processes",
+  });
 });
 
 test("no definition lists the codes of errors: the instructions say once what a failure is", () => {

@@ -42,12 +42,14 @@ export const PACKAGES = {
     formats: ["deb", "tar.gz", "oci.tar"],
   },
   "sonde-hub": {
-    // By the list of the release's files the hub takes an agent's upgrade for one.
+    // By the list of the release's files the hub takes an agent's upgrade for one. The views are what
+    // clients show beside an answer.
     programs: [
       "hub.js",
       "hub-backup.js",
       "admit.js",
       "agent-release.json",
+      "views.json",
       "cli/sonde-installed.js",
     ],
     users: ["sonde-hub"],

@@ -18,7 +18,8 @@ const at = (name: string) => join(folder, name);
 
 beforeAll(async () => {
   const listener = { publicHosts: ["localhost"], public: { host: "127.0.0.1", port: 0 } };
-  hub = await startHub(undefined, listener, { names: ["localhost"] });
+  const views = { findings: "<!doctype html>" };
+  hub = await startHub(undefined, listener, { names: ["localhost"], views });
   folder = mkdtempSync(join(tmpdir(), "sonde-bridge-"));
   writeFileSync(at("ca.pem"), hub.ca);
 });
@@ -49,9 +50,9 @@ function startBridge(...more: string[]) {
     child.stdin.write(`${JSON.stringify({ jsonrpc: "2.0", ...message })}\n`);
   return {
     say,
-    ask: async (method: string): Promise<Reply> => {
+    ask: async (method: string, params?: object): Promise<Reply> => {
       id += 1;
-      say({ id, method });
+      say({ id, method, ...(params !== undefined && { params }) });
       return JSON.parse((await lines.next()).value ?? "{}") as Reply;
     },
   };
@@ -66,6 +67,21 @@ test("a hub elsewhere is asked only when its certificate comes from the CA that 
   expect((await unknown.ask("ping")).error?.message).toMatch(
     /the hub at https:\/\/localhost:\d+ .*cannot be reached \((SELF_SIGNED|UNABLE_TO)_\w+\)/,
   );
+});
+
+test("a client beside it that announces pictures in its handshake is told of them", async () => {
+  keepKey(hub.operatorKey);
+  const type = "text/html;profile=mcp-app";
+  const told = async (extensions: object) => {
+    const { ask, say } = startBridge("--ca", at("ca.pem"));
+    const clientInfo = { name: "older", version: "1" };
+    const capabilities = { extensions };
+    await ask("initialize", { protocolVersion: "2025-11-25", capabilities, clientInfo });
+    say({ method: "notifications/initialized" });
+    return JSON.stringify(await ask("tools/list")).includes("ui://sonde/findings");
+  };
+  expect(await told({ "io.modelcontextprotocol/ui": { mimeTypes: [type] } })).toBe(true);
+  expect(await told({})).toBe(false);
 });
 
 test("a key that was replaced in its file is used from the next request", async () => {

@@ -7,6 +7,7 @@ import { createKeptPages } from "./edge/kept-pages.ts";
 import { type McpEndpoint, addMcpEndpoint } from "./edge/mcp-endpoint.ts";
 import type { ResourcePorts } from "./edge/pack-resources.ts";
 import { openPackUses } from "./edge/pack-uses.ts";
+import { readViews } from "./edge/read-views.ts";
 
 export { migrations } from "./migrations.ts";
 
@@ -39,7 +40,7 @@ export async function installMcp(
         auditStore: uses.auditStore,
         readReadme: uses.readReadme,
       },
-      ...{ keptPages, packUses },
+      ...{ keptPages, packUses, views: readViews(process.argv[1] ?? "") },
       maxListed: () => hub.config.maxListedTools ?? MAX_LISTED,
     },
     RELEASE,

@@ -109,17 +109,22 @@ export type TestHub = {
   close(): Promise<void>;
 };
 
-type HubSettings = { names?: string[]; keyAlgorithm?: KeyAlgorithm };
+type HubSettings = {
+  names?: string[];
+  keyAlgorithm?: KeyAlgorithm;
+  views?: Record<string, string>;
+};
 
 /**
  * @param seed fills the database before the hub that is tested starts
  * @param http members of the configuration's `http` that differ from the defaults
- * @param more `names` by which agents reach it; `keyAlgorithm` of its command key and the agent's key
+ * @param more `names` by which agents reach it; `keyAlgorithm` of its command key and the agent's key;
+ *   `views` are the documents of pictures, which are beside the hub's program
  */
 export async function startHub(
   seed: (database: Database) => Promise<void> = () => Promise.resolve(),
   http: object = {},
-  { names = ["localhost"], keyAlgorithm = "ed25519" }: HubSettings = {},
+  { names = ["localhost"], keyAlgorithm = "ed25519", views }: HubSettings = {},
 ): Promise<TestHub> {
   // As root the hub runs as nobody, who must be able to enter.
   const account = process.getuid?.() === 0 ? { uid: NOBODY, gid: NOBODY } : {};
@@ -147,6 +152,8 @@ export async function startHub(
      const args = ["--conditions=sonde:source", ${program}];
      process.exitCode = spawnSync(process.execPath, args, { stdio: "inherit" }).status ?? 1;\n`,
   );
+  writeFileSync(at("hub.mjs"), `import ${JSON.stringify(join(workspace, "hub/src/main.ts"))};\n`);
+  if (views !== undefined) writeFileSync(at("views.json"), JSON.stringify(views));
   const server = await startTestDatabase();
   const open = (): Promise<Database> =>
     openDatabase({
@@ -275,7 +282,7 @@ async function startProcess(
     "setpriv",
     [
       ...["--no-new-privs", "--", process.execPath, "--conditions=sonde:source"],
-      ...[join(workspace, "hub/src/main.ts"), join(root, "hub.json")],
+      ...[join(root, "hub.mjs"), join(root, "hub.json")],
     ],
     { ...account, cwd: root, stdio: ["pipe", "pipe", "pipe"] },
   );

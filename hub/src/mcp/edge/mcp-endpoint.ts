@@ -57,7 +57,7 @@ export function addMcpEndpoint(app: HttpServer, ports: ServerPorts, version: str
 
   function buildSeat(principal: Principal): Seat {
     return {
-      ...serveClient(() => createToolServer(ports, principal, version), {
+      ...serveClient((showsViews) => createToolServer(ports, principal, { version, showsViews }), {
         maxSubscriptions: MAX_STREAMS_PER_KEY,
         keepAliveMs: KEEP_ALIVE_MS,
         onerror: ports.report,

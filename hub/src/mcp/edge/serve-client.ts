@@ -6,6 +6,8 @@ import {
   WebStandardStreamableHTTPServerTransport,
 } from "@modelcontextprotocol/server";
 import { toNodeHandler } from "@modelcontextprotocol/node";
+import { randomUUID } from "node:crypto";
+import { announcesViews, isSessionWithViews, sessionWithViews } from "../core/views.ts";
 
 export type ClientServer = {
   /** Notifies the clients of the current revision, and closes their streams. */
@@ -19,17 +21,31 @@ export type ClientServer = {
  * 2025 revisions, which begin with a handshake. Both get their answer as JSON. An event stream is for
  * changes, and for a call whose client wants to hear of its progress (`progressToken`).
  *
- * @param createServer called for each request
+ * @param createServer called for each request, with whether its client shows pictures
  */
 export function serveClient(
-  createServer: () => Server,
+  createServer: (showsViews: boolean) => Server,
   options: { maxSubscriptions: number; keepAliveMs: number; onerror: (error: Error) => void },
 ): ClientServer {
-  const handler = createMcpHandler(createServer, { ...options, legacy: "reject" });
-  const fetch: McpHttpHandler["fetch"] = async (request, given) =>
-    (await isLegacyRequest(request, given?.parsedBody))
-      ? serveOlder(createServer(), request, given?.parsedBody)
-      : handler.fetch(request, given);
+  // The SDK gives the one who makes a server the request without its body.
+  const announced = new WeakSet<Request>();
+  const handler = createMcpHandler(
+    ({ requestInfo }) => createServer(requestInfo !== undefined && announced.has(requestInfo)),
+    { ...options, legacy: "reject" },
+  );
+  const fetch: McpHttpHandler["fetch"] = async (request, given) => {
+    const message = given?.parsedBody;
+    const announces = announcesViews(message);
+    if (!(await isLegacyRequest(request, message))) {
+      if (announces) announced.add(request);
+      return await handler.fetch(request, given);
+    }
+    const session = request.headers.get("mcp-session-id");
+    const server = createServer(announces || isSessionWithViews(session));
+    const response = await serveOlder(server, request, message);
+    if (announces) response.headers.set("mcp-session-id", sessionWithViews(randomUUID()));
+    return response;
+  };
   return { handler, serve: toNodeHandler({ fetch }, { onerror: options.onerror }) };
 }
 

@@ -11,17 +11,19 @@ import type { Principal } from "../../identity/index.ts";
 import { chooseListed } from "../core/choose-listed.ts";
 import { SEARCH_TOOLS, searchToolsBeside } from "../core/fixed-tools.ts";
 import { INSTRUCTIONS } from "../core/instructions.ts";
+import { describeView, UI_EXTENSION, viewOfOwnTool, viewOfResult } from "../core/views.ts";
 import { PROMPT_DEFINITIONS, writePrompt } from "../core/prompts.ts";
 import { answerCall, splitArguments, type ToolPorts, toolsFor } from "./call-tool.ts";
 import { tellProgress } from "./progress.ts";
 import { listResources, readResource, type ResourcePorts } from "./pack-resources.ts";
 import { FIXED_TOOLS, listOwnTools, recordRead, runFixedTool } from "./fixed-tools.ts";
+import { readView, type ViewPorts } from "./read-views.ts";
 
 /** Shared: each server would compile a validator of its own otherwise. */
 const jsonSchemaValidator = new AjvJsonSchemaValidator();
 
 /** What the server of a client needs. */
-export type ServerPorts = ToolPorts & ResourcePorts;
+export type ServerPorts = ToolPorts & ResourcePorts & ViewPorts;
 
 type ListPorts = Pick<ToolPorts, "catalog" | "packUses" | "maxListed"> & {
   directory: Pick<ToolPorts["directory"], "agents">;
@@ -35,6 +37,13 @@ function listTools(ports: ListPorts, principal: Principal): ToolDefinition[] {
   );
   const tools = listed.map(({ tool }) => tool);
   return [...own, ...toolsFor(ports, principal, tools)];
+}
+
+/** The picture of a tool; null when it has none, or none in this installation. */
+function viewOf({ catalog, views }: Pick<ServerPorts, "catalog" | "views">, tool: string) {
+  const entry = catalog.entries().get(tool);
+  const view = entry === undefined ? viewOfOwnTool(tool) : viewOfResult(entry.result);
+  return view !== null && views.has(view) ? view : null;
 }
 
 function chooseTools({ catalog, packUses, maxListed }: ListPorts, principal: Principal) {
@@ -53,12 +62,16 @@ export function hashToolList(ports: ListPorts, principal: Principal): string {
 export function createToolServer(
   ports: ServerPorts,
   principal: Principal,
-  version: string,
+  { version, showsViews }: { version: string; showsViews: boolean },
 ): Server {
+  const extensions = showsViews && ports.views.size > 0 ? { [UI_EXTENSION]: {} } : null;
   const server = new Server(
     { name: "sonde", title: "Sonde", version },
     {
-      capabilities: { tools: { listChanged: true }, prompts: {}, resources: {} },
+      capabilities: {
+        ...{ tools: { listChanged: true }, prompts: {}, resources: {} },
+        ...(extensions !== null && { extensions }),
+      },
       instructions: INSTRUCTIONS,
       jsonSchemaValidator,
       cacheHints: {
@@ -75,6 +88,7 @@ export function createToolServer(
     return {
       tools: tools.map((tool) => ({
         ...tool,
+        ...(extensions !== null && { _meta: describeView(viewOf(ports, tool.name)) }),
         inputSchema: tool.inputSchema as { type: "object" },
       })),
     };
@@ -100,8 +114,11 @@ export function createToolServer(
   });
   server.setRequestHandler("resources/list", () => listResources(ports, principal));
   server.setRequestHandler("resources/templates/list", () => ({ resourceTemplates: [] }));
-  server.setRequestHandler("resources/read", ({ params }) =>
-    readResource(ports, principal, params.uri),
+  server.setRequestHandler(
+    "resources/read",
+    async ({ params }) =>
+      (await readView(ports, principal, params.uri)) ??
+      (await readResource(ports, principal, params.uri)),
   );
   return server;
 }
