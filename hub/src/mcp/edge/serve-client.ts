@@ -1,3 +1,4 @@
+import { randomUUID } from "node:crypto";
 import {
   createMcpHandler,
   isLegacyRequest,
@@ -6,7 +7,6 @@ import {
   WebStandardStreamableHTTPServerTransport,
 } from "@modelcontextprotocol/server";
 import { toNodeHandler } from "@modelcontextprotocol/node";
-import { randomUUID } from "node:crypto";
 import { announcesViews, isSessionWithViews, sessionWithViews } from "../core/views.ts";
 
 export type ClientServer = {
