@@ -3,11 +3,11 @@ import type { SqlSource } from "@sonde/schemas/manifest";
 import { SondeError } from "@sonde/schemas/errors";
 import { type PostgresQuestion, renderPostgresQuestion } from "@sonde/sources";
 import { cutMessage } from "./cut-text.ts";
-import { withPath } from "./open-path.ts";
+import { withSocket } from "./open-path.ts";
 import { ROLE_QUESTION, describeRightRole, requireModestRole } from "./postgres-role.ts";
 import { type PostgresSession, openPostgres } from "./postgres-session.ts";
 import type { Look, Power, PowerContext } from "./power.ts";
-import { errnoOf, permissionNeeded } from "./read-failure.ts";
+import { errnoOf } from "./read-failure.ts";
 
 /** The most that one statement takes, in ms. */
 const MOST_STATEMENT_MS = 2000;
@@ -27,25 +27,22 @@ let open = 0;
  */
 export const readSql: Power<"sql"> = async (source, values, context) => {
   const question = renderPostgresQuestion(source, values);
-  return withTurn(context.signal, () =>
-    withPath(source.socket, "socket", context.denyPaths, async (found) => {
-      const user = nameOfUser();
-      try {
+  return withTurn(context.signal, async () => {
+    const user = nameOfUser();
+    try {
+      return await withSocket(source.socket, context.denyPaths, async (path) => {
         await using session = await openPostgres({
-          ...{ path: `/proc/self/fd/${found.fd}`, user, database: question.database },
+          ...{ path, user, database: question.database },
           statementMs: statementMs(context),
           mostBytes: source.maxBytes * 2 + BESIDE_BYTES,
           signal: context.signal,
         });
         return await askOnce(session, question, source);
-      } catch (error) {
-        if (errnoOf(error) === "EACCES") {
-          throw permissionNeeded(source.socket, await found.calls.stat(found.fd));
-        }
-        throw explain(error, source.socket, user, context.signal);
-      }
-    }),
-  );
+      });
+    } catch (error) {
+      throw explain(error, source.socket, user, context.signal);
+    }
+  });
 };
 
 async function askOnce(
