@@ -288,6 +288,15 @@ test.runIf(isChecked)("a server that never answers is left at the deadline", asy
   expect(codeOf(outcome)).toBe("READ_FAILED");
 });
 
+test.runIf(isChecked)("a runner has four connections at once, however much is asked", async () => {
+  let count = 0;
+  const { endpoint, ended } = await startServer(() => void (count += 1));
+  const asked = Array.from({ length: 12 }, () => ask("ROLE", { endpoint, timeoutMs: 500 }));
+  expect((await Promise.all(asked)).map(codeOf)).toEqual(Array(12).fill("READ_TIMEOUT"));
+  await ended();
+  expect(count).toBe(4);
+});
+
 /** @param onData called with each chunk that comes */
 async function startServer(onData: (socket: Socket, chunk: string) => void) {
   const closed: Promise<unknown>[] = [];

@@ -1,6 +1,6 @@
 import { type ChildProcess, execFile, spawn } from "node:child_process";
 import { once } from "node:events";
-import { chmodSync, mkdtempSync, rmSync } from "node:fs";
+import { chmodSync, mkdirSync, mkdtempSync, rmSync } from "node:fs";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -13,6 +13,8 @@ const run = promisify(execFile);
 export type TestRedis = {
   socket: string;
   port: number;
+  /** Where it saves to. */
+  dataFolder: string;
   /** What `redis-cli` prints, without a line end behind it. */
   cli(...words: string[]): Promise<string>;
   /** The answer as JSON. */
@@ -39,14 +41,16 @@ export async function startRedis({
 }: RedisOptions = {}): Promise<TestRedis> {
   const folder = mkdtempSync(join(tmpdir(), "redis-"));
   chmodSync(folder, 0o755);
+  const dataFolder = join(folder, "data");
+  mkdirSync(dataFolder);
   const socket = join(folder, "redis.sock");
   const chosen = port ?? (await findFreePort());
   const [command = "", ...argv] = [
     ...[...within, "setpriv", "--pdeathsig", "KILL", "redis-server"],
     ...["--port", String(chosen), "--unixsocket", socket, "--unixsocketperm", "777"],
-    ...["--dir", folder, "--save", "", "--daemonize", "no", ...settings],
+    ...["--dir", dataFolder, "--save", "", "--daemonize", "no", ...settings],
   ];
-  const server = spawn(command, argv, { stdio: ["ignore", "pipe", "inherit"] });
+  const server = spawn(command, argv, { cwd: folder, stdio: ["ignore", "pipe", "inherit"] });
   const said: string[] = [];
   const ready = new Promise<void>((resolve, reject) => {
     createInterface(server.stdout).on("line", (line) => {
@@ -63,7 +67,7 @@ export async function startRedis({
   };
   const begun: ChildProcess[] = [];
   return {
-    ...{ socket, port: chosen, cli },
+    ...{ socket, port: chosen, dataFolder, cli },
     json: async (...words) => JSON.parse(await cli("--json", ...words)),
     begin(...words) {
       const child = spawn("redis-cli", ["-s", socket, ...words], { stdio: "ignore" });

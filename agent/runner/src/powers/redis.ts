@@ -10,9 +10,14 @@ import { connectEndpoint } from "./reach-endpoint.ts";
 import { errnoOf } from "./read-failure.ts";
 import { RedisRefusal, ReplyReader } from "./redis-reply.ts";
 import { withoutArguments } from "./redis-slowlog.ts";
+import { createTurns } from "./turns.ts";
 
 /** Commands whose rights are given for each of their parts: `+slowlog|get`. */
 const CONTAINERS = ["SLOWLOG", "CLIENT", "MEMORY", "LATENCY", "CONFIG"];
+
+/** Connections of this process at once: a server may have few, and its users need them. */
+const MOST_CONNECTIONS = 4;
+const withTurn = createTurns(MOST_CONNECTIONS);
 
 /** A server that is full says so and closes; whoever writes meanwhile may not hear it. */
 const CLOSED =
@@ -27,12 +32,13 @@ export const readRedis: Power<"redis"> = async (source, values, context) => {
   const { signal, denyPaths } = context;
   const where = source.socket ?? `redis://${renderEndpoint(source, values).text}`;
   try {
-    const look =
+    const look = await withTurn(signal, () =>
       source.socket === undefined
-        ? await askPort(source, values, words, context)
-        : await withSocket(source.socket, denyPaths, (path) =>
+        ? askPort(source, values, words, context)
+        : withSocket(source.socket, denyPaths, (path) =>
             ask(connect({ path }), words, source.maxBytes, signal),
-          );
+          ),
+    );
     if (source.command !== "SLOWLOG GET") return look;
     return { ...look, data: { reply: withoutArguments(look.data.reply) } };
   } catch (error) {
