@@ -289,12 +289,15 @@ test.runIf(isChecked)("a server that never answers is left at the deadline", asy
 });
 
 test.runIf(isChecked)("a runner has four connections at once, however much is asked", async () => {
-  let count = 0;
-  const { endpoint, ended } = await startServer(() => void (count += 1));
-  const asked = Array.from({ length: 12 }, () => ask("ROLE", { endpoint, timeoutMs: 500 }));
-  expect((await Promise.all(asked)).map(codeOf)).toEqual(Array(12).fill("READ_TIMEOUT"));
-  await ended();
-  expect(count).toBe(4);
+  const held: Socket[] = [];
+  const { endpoint } = await startServer((socket) => void held.push(socket));
+  const first = Array.from({ length: 4 }, () => ask("ROLE", { endpoint }));
+  await until("four connections", () => held.length === 4);
+  const more = Array.from({ length: 8 }, () => ask("ROLE", { endpoint, timeoutMs: 300 }));
+  expect((await Promise.all(more)).map(codeOf)).toEqual(Array(8).fill("READ_TIMEOUT"));
+  expect(held).toHaveLength(4);
+  for (const socket of held) socket.write("$2\r\nok\r\n");
+  expect((await Promise.all(first)).map(replyOf)).toEqual(Array(4).fill("ok"));
 });
 
 /** @param onData called with each chunk that comes */
