@@ -20,7 +20,8 @@ beforeAll(async () => {
   if (!isChecked) return;
   redis = await startRedis({ settings: ["--slowlog-log-slower-than", "0"] });
   bench = await createTestBench();
-  bench.startRunner();
+  // As on an installed host.
+  bench.startRunner({}, { SONDE_RUNNER_REACH: "loopback" });
   await until("the runner", () => bench.link.runners().length === 1);
 }, 60_000);
 afterAll(async () => {

@@ -1,3 +1,5 @@
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
 import { openRunbookTest } from "@sonde/pack-sdk/testing";
 import { expect, test } from "vitest";
 import pack from "./pack.ts";
@@ -100,6 +102,22 @@ const { findings, untested } = openRunbookTest(pack, HEALTHY);
 test("a server in good order gives no finding", () => {
   expect(findings()).toEqual([]);
 });
+
+test("a recorded server that nobody touched gives no finding", () => {
+  const recorded = Object.fromEntries(
+    [
+      ...[["server", "overview"], ["slow", "slowlog"], ["memory"], ["clients"], ["latency"]],
+      ["replication"],
+    ].map(([as = "", probe = as]) => [as, answerOf(`${probe}-idle`)]),
+  );
+  expect(openRunbookTest(pack, recorded).findings()).toEqual([]);
+});
+
+function answerOf(fixture: string): Fields {
+  const file = join(import.meta.dirname, "../fixtures", `${fixture}.json`);
+  const { expected } = JSON.parse(readFileSync(file, "utf8")) as { expected: { result: Fields } };
+  return expected.result;
+}
 
 test.each(CASES)("%s %s", (finding, severity, change) => {
   expect(findings(change)).toContainEqual([severity, expect.stringContaining(finding)]);

@@ -87,6 +87,11 @@ test.each([
     'pack.json at "sources/load/kind": expected one of "file", "lines", "directory", "tree", "filesystem", "exec", "http", "journal", "dns", "tls", "sql", "redis"',
   ],
   [
+    "a command of Redis that is in no list",
+    { kind: "redis", endpoint: "127.0.0.1:6379", command: "FLUSHALL", ...limits },
+    'pack.json at "sources/load/command": expected one of "INFO", "SLOWLOG GET", "SLOWLOG LEN", "CLIENT LIST", "MEMORY STATS", "MEMORY DOCTOR", "LATENCY LATEST", "ROLE", "DBSIZE", "INFO server", "INFO clients", "INFO memory", "INFO persistence", "INFO stats", "INFO replication", "INFO cpu" and 37 more',
+  ],
+  [
     "a word of a closed list",
     { kind: "directory", path: "/proc", names: "some", maxEntries: 1, ...limits },
     'pack.json at "sources/load/names": expected one of "all", "numeric"',
