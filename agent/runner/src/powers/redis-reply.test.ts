@@ -35,6 +35,12 @@ test.each<[string, unknown]>([
   expect(read(bytes)).toMatchObject({ data: { reply }, truncated: false, margins: {} });
 });
 
+test("each byte of a text is a character where it is asked for so", () => {
+  const bytes = Buffer.from("$3\r\n\u00ff\u00fea\r\n", "latin1");
+  expect(new ReplyReader(100, "latin1").take(bytes)?.data.reply).toBe("\u00ff\u00fea");
+  expect(new ReplyReader(100).take(bytes)?.data.reply).toBe("\ufffd\ufffda");
+});
+
 test("what is not whole is waited for", () => {
   for (const bytes of ["$5\r\nabc", "*2\r\n:1\r\n", ":12", "*1\r\n$-1", "$3\r\nabc"]) {
     expect(read(bytes), bytes).toBeNull();

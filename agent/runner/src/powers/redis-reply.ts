@@ -24,6 +24,7 @@ const LINE_END = "\r\n";
  */
 export class ReplyReader {
   readonly #maxBytes: number;
+  readonly #encoding: "utf8" | "latin1";
   readonly #lists: OpenList[] = [];
   #chunks: Buffer[] = [];
   /** Of the chunks together. */
@@ -36,8 +37,10 @@ export class ReplyReader {
   #needed = 1;
   #outcome: Look<"redis"> | null = null;
 
-  constructor(maxBytes: number) {
+  /** @param encoding `latin1` gives a character for each byte, whatever the text is */
+  constructor(maxBytes: number, encoding: "utf8" | "latin1" = "utf8") {
     this.#maxBytes = maxBytes;
+    this.#encoding = encoding;
   }
 
   /**
@@ -116,7 +119,7 @@ export class ReplyReader {
     if (held.toString("latin1", end, end + LINE_END.length) !== LINE_END) {
       throw noAnswer("a text of another length");
     }
-    return this.#add(held.toString("utf8", from, end), end + LINE_END.length);
+    return this.#add(held.toString(this.#encoding, from, end), end + LINE_END.length);
   }
 
   /** A text that is the whole answer is cut; the rest of it is not waited for. */

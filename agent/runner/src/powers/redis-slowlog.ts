@@ -20,6 +20,7 @@ const CUT_LIST = /^\.\.\. \((\d{1,9}) more arguments\)$/;
  * Leaves out what commands of others were given: keys and values. An entry keeps the name of the
  * command, how many arguments it had, their bytes together and those of the largest.
  *
+ * @param reply its texts have a character for each byte
  * @throws SondeError READ_FAILED for an answer that is no slow log
  */
 export function withoutArguments(reply: Reply): Reply {
@@ -47,8 +48,7 @@ function describe(given: readonly string[]): (string | number)[] {
 
 function sizeOf(argument: string): number {
   const cut = CUT_BYTES.exec(argument);
-  if (cut === null) return Buffer.byteLength(argument);
-  return Buffer.byteLength(argument.slice(0, cut.index)) + Number(cut[1]);
+  return cut === null ? argument.length : cut.index + Number(cut[1]);
 }
 
 function noLog(): SondeError {

@@ -19,6 +19,8 @@ const CONTAINERS = ["SLOWLOG", "CLIENT", "MEMORY", "LATENCY", "CONFIG"];
 const MOST_CONNECTIONS = 4;
 const withTurn = createTurns(MOST_CONNECTIONS);
 
+const SLOW_LOG = "SLOWLOG GET";
+
 /** A server that is full says so and closes; whoever writes meanwhile may not hear it. */
 const CLOSED =
   "the server closed the connection without an answer; it may have all the clients that it takes (maxclients)";
@@ -36,10 +38,10 @@ export const readRedis: Power<"redis"> = async (source, values, context) => {
       source.socket === undefined
         ? askPort(source, values, words, context)
         : withSocket(source.socket, denyPaths, (path) =>
-            ask(connect({ path }), words, source.maxBytes, signal),
+            ask(connect({ path }), words, source, signal),
           ),
     );
-    if (source.command !== "SLOWLOG GET") return look;
+    if (source.command !== SLOW_LOG) return look;
     return { ...look, data: { reply: withoutArguments(look.data.reply) } };
   } catch (error) {
     throw explain(error, words, where, signal);
@@ -55,17 +57,18 @@ async function askPort(
   const endpoint = renderEndpoint(source, values);
   const way = { where: `redis://${endpoint.text}`, isSecured: false };
   const socket = await connectEndpoint(endpoint, way, context);
-  return await ask(socket, words, source.maxBytes, context.signal);
+  return await ask(socket, words, source, context.signal);
 }
 
 /** Sends one command and closes the connection once the answer is there, or at the deadline. */
 function ask(
   socket: Socket,
   words: string[],
-  maxBytes: number,
+  { maxBytes, command }: RedisSource,
   signal: AbortSignal,
 ): Promise<Look<"redis">> {
-  const reader = new ReplyReader(maxBytes);
+  // Values of others may be any bytes, and are only counted.
+  const reader = new ReplyReader(maxBytes, command === SLOW_LOG ? "latin1" : "utf8");
   return new Promise<Look<"redis">>((resolve, reject) => {
     const onEnd = (): void => void socket.destroy();
     signal.addEventListener("abort", onEnd, { once: true });
