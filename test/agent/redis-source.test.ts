@@ -145,7 +145,7 @@ test.runIf(isChecked)(
   "bytes of the slow log that are no text are counted as they are",
   async () => {
     const log =
-      "*1\r\n*4\r\n:1\r\n:2\r\n:3\r\n*2\r\n$3\r\nGET\r\n$4\r\n\u00ff\u00fe\u0000\u00fc\r\n";
+      "*1\r\n*4\r\n:1\r\n:2\r\n:3\r\n*2\r\n$3\r\nGET\r\n$4\r\n\u00c3\u00bc\u00ff\u0000\r\n";
     const { endpoint } = await startServer((socket) => void socket.write(log, "latin1"));
     expect(replyOf(await ask("SLOWLOG GET", { endpoint }))).toEqual([[1, 2, 3, ["GET", 1, 4, 4]]]);
   },
