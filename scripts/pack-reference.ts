@@ -14,7 +14,14 @@ import { SECRET_PATHS } from "../foundation/sources/src/secret-paths.ts";
 import { hole, source } from "../pack-sdk/src/author/source.ts";
 import { t } from "../pack-sdk/src/author/t.ts";
 import { Fixture } from "../pack-sdk/src/testing/fixture.ts";
-import { ForEach, MAX_EACH, Rule, Source, type SourceKind } from "../schemas/src/manifest/index.ts";
+import {
+  ForEach,
+  MAX_EACH,
+  REDIS_COMMANDS,
+  Rule,
+  Source,
+  type SourceKind,
+} from "../schemas/src/manifest/index.ts";
 import { READ_DATA } from "../schemas/src/reads.ts";
 
 type Schema = Readonly<Record<string, unknown>>;
@@ -112,6 +119,12 @@ export function renderPackReference(root: string): string {
       `- types of \`${engine}\`, after \`::\`: ${renderNames(names.types)}`,
     ]),
     "",
+    "## Commands of Redis",
+    "",
+    "A command of `source.redis` is one of these as it stands, and `observe`. There are no others, so no pack can name a key, write, wait or reset.",
+    "",
+    `- ${REDIS_COMMANDS.map((command) => `\`${command}\``).join(", ")}`,
+    "",
     "## Paths that a build warns of",
     "",
     "`*` is any part of a name, `**` everything beneath. A host may still read them where a person approves it.",
@@ -203,6 +216,14 @@ function renderMembers(
   return lines.length === 0 ? [] : [...lines, ""];
 }
 
+function describeChoice(choices: readonly string[]): string {
+  if (choices.includes("READ_FAILED")) {
+    return "one of the codes in [errors.json](../schemas/json/errors.json)";
+  }
+  if (choices.includes("SLOWLOG GET")) return "one of the [commands of Redis](#commands-of-redis)";
+  return `one of ${choices.map((choice) => `\`${choice}\``).join(", ")}`;
+}
+
 /** A schema in words. */
 function describe(schema: Schema): string {
   const { type, anyOf, pattern, properties, items, required } = schema as {
@@ -214,7 +235,7 @@ function describe(schema: Schema): string {
     required?: string[];
   };
   if ("const" in schema) return `\`${JSON.stringify(schema["const"])}\``;
-  if ("enum" in schema) return "one of the codes in [errors.json](../schemas/json/errors.json)";
+  if ("enum" in schema) return describeChoice(schema["enum"] as string[]);
   if (anyOf !== undefined) return anyOf.map(describe).join(", or ");
   if (type === "array" && items !== undefined)
     return `list${rangeOf(schema)}, each ${describe(items)}`;

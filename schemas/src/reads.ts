@@ -328,6 +328,20 @@ export const SqlData = Type.Object(
   closed,
 );
 
+const RedisValue = Type.Union([Type.String(), Type.Number(), Type.Null()]);
+const RedisItem = Type.Union([RedisValue, Type.Array(RedisValue)]);
+const RedisPart = Type.Union([RedisValue, Type.Array(RedisItem)]);
+
+/**
+ * Data of a command to Redis: a text, a number or a list, as the server answers by RESP2. A number
+ * that JSON cannot hold exactly is a text. In an entry of the slow log, `[COMMAND, ARGUMENTS, BYTES,
+ * LARGEST]` stands in place of the arguments: how many there are, and their sizes.
+ */
+export const RedisData = Type.Object(
+  { reply: Type.Union([RedisValue, Type.Array(RedisPart)]) },
+  closed,
+);
+
 export type FileData = Static<typeof FileData>;
 export type LinesData = Static<typeof LinesData>;
 export type TreeData = Static<typeof TreeData>;
@@ -339,6 +353,7 @@ export type JournalData = Static<typeof JournalData>;
 export type DnsData = Static<typeof DnsData>;
 export type TlsData = Static<typeof TlsData>;
 export type SqlData = Static<typeof SqlData>;
+export type RedisData = Static<typeof RedisData>;
 
 /** The data of each source kind. No two kinds share a member. */
 export const READ_DATA = {
@@ -353,6 +368,7 @@ export const READ_DATA = {
   dns: DnsData,
   tls: TlsData,
   sql: SqlData,
+  redis: RedisData,
 } satisfies Record<SourceKind, TSchema>;
 export type ReadDataByKind = { [K in SourceKind]: Static<(typeof READ_DATA)[K]> };
 

@@ -5,6 +5,7 @@ import { createServer } from "node:net";
 import { basename, join } from "node:path";
 import type { ErrorBody } from "@sonde/schemas/errors";
 import { afterAll, expect, test } from "vitest";
+import { REACHED_BY, findListeners } from "../../cli/src/find-listeners.ts";
 import { findPacks } from "../../cli/src/pack/find-packs.ts";
 import { connectOlderClient } from "../product/mcp-clients.ts";
 import { findLeftovers } from "../product/processes.ts";
@@ -116,6 +117,8 @@ test("with --yes no pack is granted whose engine this host lacks", async () => {
   const granted = readdirSync(join(product.data, "config", "grants"));
   expect(granted).toContain("sonde--system.json");
   expect(granted.includes("sonde--docker.json")).toBe(existsSync("/var/run/docker.sock"));
+  const isRedisHere = findListeners(6379, REACHED_BY.get("127.0.0.1") ?? []).length > 0;
+  expect(granted.includes("sonde--redis.json")).toBe(isRedisHere);
 });
 
 test("a port in use is reported in one sentence, and nothing is left running", async () => {

@@ -1,6 +1,6 @@
 import { type PackExplanation } from "@sonde/schemas/agent";
-import { describeChanges, ROOT_GROUPS } from "../agent/describe-pack.ts";
 import { describeSigner } from "@sonde/schemas/trust";
+import { describeChanges, ROOT_GROUPS } from "../agent/describe-pack.ts";
 
 /**
  * What a person needs to decide in a few lines: who signed, and what is read, by place and number.
@@ -26,10 +26,10 @@ export function summarizePack(pack: PackExplanation): string {
   ].join("\n");
 }
 
-/** The unix sockets that a pack reads. */
+/** The unix sockets and the ports of loopback that a pack asks, but for those that a person names. */
 export function socketsOf(pack: PackExplanation): string[] {
   const sockets = pack.requires.sockets.map(socketOf);
-  return [...new Set(sockets.filter((socket) => socket.startsWith("/")))];
+  return [...new Set(sockets.filter((socket) => !socket.startsWith("<")))];
 }
 
 /** `SOCKET GET PATH` as Requires has it. */

@@ -22,10 +22,17 @@ export { renderRequestTarget } from "./kinds/http.ts";
 export { isReadableOfProcess, UNREADABLE_OF_PROC } from "./process-files.ts";
 export { renderJournalArgv } from "./kinds/journal.ts";
 export { type PostgresQuestion, renderPostgresQuestion } from "./kinds/sql.ts";
+export { renderRedisCommand } from "./kinds/redis.ts";
 export { renderSearch } from "./render-search.ts";
 export { filledWith, renderTemplate } from "./render-template.ts";
 export { asksHosts, listNeededGroups } from "./list-needs.ts";
-export { isLoopback, parseEndpoint, renderEndpoint, unnamedEndpoints } from "./endpoint.ts";
+export {
+  type HostAndPort,
+  isLoopback,
+  parseEndpoint,
+  renderEndpoint,
+  unnamedEndpoints,
+} from "./endpoint.ts";
 export { describeSecrets } from "./secret-paths.ts";
 export { pathPattern } from "./template.ts";
 export { whyUnreachable } from "./unreachable-addresses.ts";

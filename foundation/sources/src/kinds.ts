@@ -7,6 +7,7 @@ import { filesystemRules } from "./kinds/filesystem.ts";
 import { httpRules } from "./kinds/http.ts";
 import { journalRules } from "./kinds/journal.ts";
 import { linesRules } from "./kinds/lines.ts";
+import { redisRules } from "./kinds/redis.ts";
 import { sqlRules } from "./kinds/sql.ts";
 import { tlsRules } from "./kinds/tls.ts";
 import { treeRules } from "./kinds/tree.ts";
@@ -25,6 +26,7 @@ const KINDS: { [K in SourceKind]: SourceRules<K> } = {
   dns: dnsRules,
   tls: tlsRules,
   sql: sqlRules,
+  redis: redisRules,
 };
 
 /** Returns the rules of a source's kind. */

@@ -209,7 +209,16 @@ export type DataByKind = {
   };
   /** A value is a text as the server spells it. `serverVersion` is such as 170005 for 17.5. */
   sql: { serverVersion: number; records: Record<string, string | null>[] };
+  /**
+   * A text, a number or a list as the server answers by RESP2. In an entry of the slow log,
+   * `[COMMAND, ARGUMENTS, BYTES, LARGEST]` stands in place of the arguments.
+   */
+  redis: { reply: RedisValue | RedisPart[] };
 };
+
+type RedisValue = string | number | null;
+/** An item of a list that Redis answers with. */
+export type RedisPart = RedisValue | (RedisValue | RedisValue[])[];
 
 /** One sample: the data, its time (Unix time in ms), and whether a cap cut it. */
 export type Look<K extends SourceKind> = DataByKind[K] & { at: number; truncated: boolean };

@@ -70,7 +70,8 @@ export type SourceKind =
   | "journal"
   | "dns"
   | "tls"
-  | "sql";
+  | "sql"
+  | "redis";
 
 /**
  * A declared way to read. `Kind` and `Count` (samples per read) decide what a probe's `run`
@@ -233,6 +234,19 @@ export const source = {
       },
       { ...options, statement: onOneLine(options.statement) },
     ),
+
+  /**
+   * One command of a closed list to a Redis server, over a unix socket or to a port of `127.0.0.1` or
+   * `[::1]`: `{ endpoint: "127.0.0.1:6379", command: "INFO memory" }`. `SLOWLOG GET` has `newest`, a number
+   * or an `integer`.
+   */
+  redis: <const S extends Samples | undefined = NoSamples>(
+    options: ({ socket: string } | { endpoint: string | Hole }) & {
+      command: string;
+      newest?: number | Hole;
+    } & Limits<S>,
+  ): Source<"redis", CountOf<S>> =>
+    declare("redis", { timeoutMs: 3000, maxBytes: 262144 }, options),
 };
 
 function onOneLine(statement: Parts): Parts {

@@ -79,12 +79,17 @@ test.each([
   [
     "a kind that is missing",
     { path: "/proc/stat", ...limits },
-    'pack.json at "sources/load": expected a member kind: one of "file", "lines", "directory", "tree", "filesystem", "exec", "http", "journal", "dns", "tls", "sql"',
+    'pack.json at "sources/load": expected a member kind: one of "file", "lines", "directory", "tree", "filesystem", "exec", "http", "journal", "dns", "tls", "sql", "redis"',
   ],
   [
     "a kind that nobody knows",
     { kind: "fyle", path: "/proc/stat", ...limits },
-    'pack.json at "sources/load/kind": expected one of "file", "lines", "directory", "tree", "filesystem", "exec", "http", "journal", "dns", "tls", "sql"',
+    'pack.json at "sources/load/kind": expected one of "file", "lines", "directory", "tree", "filesystem", "exec", "http", "journal", "dns", "tls", "sql", "redis"',
+  ],
+  [
+    "a command of Redis that is in no list",
+    { kind: "redis", endpoint: "127.0.0.1:6379", command: "FLUSHALL", ...limits },
+    'pack.json at "sources/load/command": expected one of "INFO", "SLOWLOG GET", "SLOWLOG LEN", "CLIENT LIST", "MEMORY STATS", "MEMORY DOCTOR", "LATENCY LATEST", "ROLE", "DBSIZE", "INFO server", "INFO clients", "INFO memory", "INFO persistence", "INFO stats", "INFO replication", "INFO cpu" and 37 more',
   ],
   [
     "a word of a closed list",

@@ -311,6 +311,50 @@ export const SqlSource = Type.Object(
   closed,
 );
 
+/**
+ * All that a Redis server is ever asked. None of it writes, waits or resets, and none names a key: a
+ * setting is one of a few whose values are no secrets.
+ */
+export const REDIS_COMMANDS: readonly string[] = [
+  ...["INFO", "SLOWLOG GET", "SLOWLOG LEN", "CLIENT LIST", "MEMORY STATS", "MEMORY DOCTOR"],
+  ...["LATENCY LATEST", "ROLE", "DBSIZE"],
+  ...["server", "clients", "memory", "persistence", "stats", "replication", "cpu", "keyspace"]
+    .concat("commandstats", "latencystats", "errorstats", "cluster")
+    .map((section) => `INFO ${section}`),
+  ...["command", "fast-command", "fork", "aof-write", "aof-write-pending-fsync"]
+    .concat("aof-write-active-child", "aof-write-alone", "aof-fsync-always", "aof-fstat")
+    .concat("aof-rewrite-diff-write", "aof-rename", "rdb-unlink-temp-file", "expire-cycle")
+    .concat("eviction-cycle", "eviction-del", "active-defrag-cycle")
+    .map((event) => `LATENCY HISTORY ${event}`),
+  ...["maxmemory", "maxmemory-policy", "maxclients", "timeout", "tcp-keepalive", "tcp-backlog"]
+    .concat("slowlog-log-slower-than", "slowlog-max-len", "latency-monitor-threshold")
+    .concat("save", "appendonly", "appendfsync", "stop-writes-on-bgsave-error")
+    .concat("repl-backlog-size", "min-replicas-to-write", "activedefrag")
+    .map((setting) => `CONFIG GET ${setting}`),
+];
+
+/** The most entries of the slow log that are asked for. */
+export const MAX_SLOWLOG = 1000;
+
+/**
+ * One fixed command to a Redis server of this host, over a unix socket or to a port of loopback. Exactly
+ * one of `socket` and `endpoint` is there.
+ */
+export const RedisSource = Type.Object(
+  {
+    kind: Type.Literal("redis"),
+    socket: Type.Optional(Type.String({ pattern: "^(/[A-Za-z0-9_.@+-]+)+$", maxLength: 100 })),
+    endpoint: Type.Optional(Type.Union([Endpoint, HoleRef])),
+    command: Type.Enum([...REDIS_COMMANDS]),
+    /** How many entries are asked for, at most. Only `SLOWLOG GET` has it, and must. */
+    newest: Type.Optional(
+      Type.Union([Type.Integer({ minimum: 1, maximum: MAX_SLOWLOG }), HoleRef]),
+    ),
+    ...limits,
+  },
+  closed,
+);
+
 export const Source = Type.Union([
   FileSource,
   LinesSource,
@@ -323,6 +367,7 @@ export const Source = Type.Union([
   DnsSource,
   TlsSource,
   SqlSource,
+  RedisSource,
 ]);
 export type FileSource = Static<typeof FileSource>;
 export type LinesSource = Static<typeof LinesSource>;
@@ -335,6 +380,7 @@ export type JournalSource = Static<typeof JournalSource>;
 export type DnsSource = Static<typeof DnsSource>;
 export type TlsSource = Static<typeof TlsSource>;
 export type SqlSource = Static<typeof SqlSource>;
+export type RedisSource = Static<typeof RedisSource>;
 export type Source = Static<typeof Source>;
 export type SourceKind = Source["kind"];
 
@@ -349,8 +395,8 @@ export const Requires = Type.Object(
     commands: Type.Array(Type.String({ maxLength: 600 }), { maxItems: 100 }),
     files: Type.Array(Type.String({ maxLength: 400 }), { maxItems: 400 }),
     /**
-     * `SOCKET GET PATH?QUERY` or `SOCKET SQL DATABASE STATEMENT`, one for each request. The socket is a
-     * path, or an endpoint of loopback for GET.
+     * `SOCKET GET PATH?QUERY`, `SOCKET SQL DATABASE STATEMENT` or `SOCKET REDIS COMMAND`, one for each
+     * request. The socket is a path, or an endpoint of loopback for GET and REDIS.
      */
     sockets: Type.Array(Type.String({ maxLength: 2000 }), { maxItems: 100 }),
     /**

@@ -15,7 +15,8 @@ export function buildChoice(choices: unknown[]): Check {
 /** Lists plain values for a person. */
 export function listChoices(choices: readonly unknown[]): string {
   const listed = choices.slice(0, MAX_LISTED).map(quote).join(", ");
-  return choices.length === 1 ? listed : `one of ${listed}`;
+  const more = choices.length > MAX_LISTED ? ` and ${choices.length - MAX_LISTED} more` : "";
+  return choices.length === 1 ? listed : `one of ${listed}${more}`;
 }
 
 function quote(value: unknown): string {

@@ -2,12 +2,12 @@ import { type ClientRequest, type IncomingMessage, type RequestOptions, request 
 import { SondeError } from "@sonde/schemas/errors";
 import type { HttpSource } from "@sonde/schemas/manifest";
 import type { FilledRead } from "@sonde/schemas/reads";
-import { filledWith, isLoopback, renderEndpoint, renderRequestTarget } from "@sonde/sources";
+import { filledWith, renderEndpoint, renderRequestTarget } from "@sonde/sources";
 import { REACH_AFTER, cutText } from "./cut-text.ts";
-import { withPath } from "./open-path.ts";
+import { withSocket } from "./open-path.ts";
 import type { Look, Power, PowerContext } from "./power.ts";
-import { reachEndpoint } from "./reach-endpoint.ts";
-import { errnoOf, permissionNeeded } from "./read-failure.ts";
+import { connectEndpoint } from "./reach-endpoint.ts";
+import { errnoOf } from "./read-failure.ts";
 import { secureVerified } from "./secure-verified.ts";
 
 const TARGET = /^\/[A-Za-z0-9._~!$&'()*+,;=:@%/-]*(\?[A-Za-z0-9._~!$&'()*+,;=:@%/?-]*)?$/;
@@ -39,19 +39,17 @@ async function askSocket(
   target: string,
   { denyPaths, signal }: PowerContext,
 ): Promise<Look<"http">> {
-  return withPath(socket, "socket", denyPaths, async ({ fd, calls }) => {
-    // `agent: false`: no connection is kept for a later request.
-    const options = { socketPath: `/proc/self/fd/${fd}`, agent: false };
-    try {
-      return await ask({ options, host: "localhost", where: socket }, target, maxBytes, signal);
-    } catch (error) {
-      if (errnoOf(error) === "EACCES") throw permissionNeeded(socket, await calls.stat(fd));
-      throw requestFailure(error, socket, signal);
-    }
-  });
+  try {
+    return await withSocket(socket, denyPaths, (socketPath) => {
+      // `agent: false`: no connection is kept for a later request.
+      const options = { socketPath, agent: false };
+      return ask({ options, host: "localhost", where: socket }, target, maxBytes, signal);
+    });
+  } catch (error) {
+    throw requestFailure(error, socket, signal);
+  }
 }
 
-/** What is not encrypted never leaves the host, whatever somebody named. */
 async function askPort(
   source: HttpSource,
   values: FilledRead["values"],
@@ -60,21 +58,9 @@ async function askPort(
 ): Promise<Look<"http">> {
   const endpoint = renderEndpoint(source, values);
   const isSecured = source.tls === true;
-  if (!isSecured && !isLoopback(endpoint)) {
-    throw new SondeError(
-      "READ_NOT_GRANTED",
-      `expected a port of 127.0.0.1 or [::1], since the request is not encrypted, got ${endpoint.text}`,
-    );
-  }
   const { signal } = context;
   const where = `${isSecured ? "https" : "http"}://${endpoint.text}`;
-  const { socket, addresses } = await reachEndpoint(endpoint, context, signal);
-  if (socket === undefined) {
-    const why = [...new Set(addresses.map(({ outcome }) => outcome))].join(", ");
-    if (why === "") throw new SondeError("SOURCE_NOT_FOUND", `${where}: the name has no address`);
-    const how = why === "connection-refused" ? "nobody listens" : `no connection: ${why}`;
-    throw new SondeError(signal.aborted ? "READ_TIMEOUT" : "READ_FAILED", `${where}: ${how}`);
-  }
+  const socket = await connectEndpoint(endpoint, { where, isSecured }, context);
   const onEnd = (): void => void socket.destroy();
   signal.addEventListener("abort", onEnd, { once: true });
   try {

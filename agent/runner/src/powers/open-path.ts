@@ -11,7 +11,7 @@ import {
   callsFor,
 } from "./file-calls.ts";
 import { whyPrivate } from "./why-private.ts";
-import { readFailure } from "./read-failure.ts";
+import { errnoOf, permissionNeeded, readFailure } from "./read-failure.ts";
 
 export type Kind = "file" | "directory" | "socket";
 
@@ -50,6 +50,27 @@ export async function withPath<T>(
   } finally {
     await calls.close(root.fd);
   }
+}
+
+/**
+ * Calls `use` with a path to connect to: of the very socket that was checked, whoever replaces the
+ * other one meanwhile.
+ *
+ * @throws SondeError PERMISSION_NEEDED with the missing right
+ */
+export async function withSocket<T>(
+  socket: string,
+  denyPaths: string[],
+  use: (path: string) => Promise<T>,
+): Promise<T> {
+  return withPath(socket, "socket", denyPaths, async ({ fd, calls }) => {
+    try {
+      return await use(`/proc/self/fd/${fd}`);
+    } catch (error) {
+      if (errnoOf(error) === "EACCES") throw permissionNeeded(socket, await calls.stat(fd));
+      throw error;
+    }
+  });
 }
 
 /**

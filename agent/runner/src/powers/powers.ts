@@ -14,6 +14,7 @@ import { readJournal } from "./journal.ts";
 import { readLines } from "./lines.ts";
 import type { Look, Power, Reach } from "./power.ts";
 import { readFailure } from "./read-failure.ts";
+import { readRedis } from "./redis.ts";
 import { readSql } from "./sql.ts";
 import { readTls } from "./tls.ts";
 import { readTree } from "./tree.ts";
@@ -31,6 +32,7 @@ const POWERS: { [K in SourceKind]: Power<K> } = {
   dns: askNameServers,
   tls: readTls,
   sql: readSql,
+  redis: readRedis,
 };
 
 export type ReadLimits = {

@@ -1,7 +1,7 @@
 import type { Socket } from "node:net";
 import { SondeError } from "@sonde/schemas/errors";
 import type { TlsData } from "@sonde/schemas/reads";
-import { whyUnreachable } from "@sonde/sources";
+import { type HostAndPort, isLoopback, whyUnreachable } from "@sonde/sources";
 import { connectTo } from "./connect-to.ts";
 import { isWithinReach } from "./local-address.ts";
 import { msSince } from "./ms-since.ts";
@@ -57,4 +57,31 @@ export async function reachEndpoint(
     addresses: tried.map(({ address, outcome, ms }) => ({ address, outcome, ms })),
     socket,
   };
+}
+
+/**
+ * Connects to an endpoint. What is not encrypted never leaves the host, whatever somebody named.
+ *
+ * @param way how it is named in messages, and whether it will be encrypted
+ * @throws SondeError READ_NOT_GRANTED, SOURCE_NOT_FOUND, READ_TIMEOUT or READ_FAILED, and as
+ *   `reachEndpoint` does
+ */
+export async function connectEndpoint(
+  endpoint: { text: string } & HostAndPort,
+  { where, isSecured }: { where: string; isSecured: boolean },
+  context: Pick<PowerContext, "reach" | "signal">,
+): Promise<Socket> {
+  if (!isSecured && !isLoopback(endpoint)) {
+    throw new SondeError(
+      "READ_NOT_GRANTED",
+      `expected a port of 127.0.0.1 or [::1], since the request is not encrypted, got ${endpoint.text}`,
+    );
+  }
+  const { signal } = context;
+  const { socket, addresses } = await reachEndpoint(endpoint, context, signal);
+  if (socket !== undefined) return socket;
+  const why = [...new Set(addresses.map(({ outcome }) => outcome))].join(", ");
+  if (why === "") throw new SondeError("SOURCE_NOT_FOUND", `${where}: the name has no address`);
+  const how = why === "connection-refused" ? "nobody listens" : `no connection: ${why}`;
+  throw new SondeError(signal.aborted ? "READ_TIMEOUT" : "READ_FAILED", `${where}: ${how}`);
 }

@@ -3,11 +3,12 @@ import type { SqlSource } from "@sonde/schemas/manifest";
 import { SondeError } from "@sonde/schemas/errors";
 import { type PostgresQuestion, renderPostgresQuestion } from "@sonde/sources";
 import { cutMessage } from "./cut-text.ts";
-import { withPath } from "./open-path.ts";
+import { withSocket } from "./open-path.ts";
 import { ROLE_QUESTION, describeRightRole, requireModestRole } from "./postgres-role.ts";
 import { type PostgresSession, openPostgres } from "./postgres-session.ts";
 import type { Look, Power, PowerContext } from "./power.ts";
-import { errnoOf, permissionNeeded } from "./read-failure.ts";
+import { errnoOf } from "./read-failure.ts";
+import { createTurns } from "./turns.ts";
 
 /** The most that one statement takes, in ms. */
 const MOST_STATEMENT_MS = 2000;
@@ -18,8 +19,7 @@ const BESIDE_BYTES = 1_048_576;
 /** Connections of this process at once: a server has few, and its users need them. */
 const MOST_CONNECTIONS = 2;
 
-const waiting = new Set<() => void>();
-let open = 0;
+const withTurn = createTurns(MOST_CONNECTIONS);
 
 /**
  * Asks a database of this host one fixed statement in a transaction that only reads, over a
@@ -27,25 +27,22 @@ let open = 0;
  */
 export const readSql: Power<"sql"> = async (source, values, context) => {
   const question = renderPostgresQuestion(source, values);
-  return withTurn(context.signal, () =>
-    withPath(source.socket, "socket", context.denyPaths, async (found) => {
-      const user = nameOfUser();
-      try {
+  return withTurn(context.signal, async () => {
+    const user = nameOfUser();
+    try {
+      return await withSocket(source.socket, context.denyPaths, async (path) => {
         await using session = await openPostgres({
-          ...{ path: `/proc/self/fd/${found.fd}`, user, database: question.database },
+          ...{ path, user, database: question.database },
           statementMs: statementMs(context),
           mostBytes: source.maxBytes * 2 + BESIDE_BYTES,
           signal: context.signal,
         });
         return await askOnce(session, question, source);
-      } catch (error) {
-        if (errnoOf(error) === "EACCES") {
-          throw permissionNeeded(source.socket, await found.calls.stat(found.fd));
-        }
-        throw explain(error, source.socket, user, context.signal);
-      }
-    }),
-  );
+      });
+    } catch (error) {
+      throw explain(error, source.socket, user, context.signal);
+    }
+  });
 };
 
 async function askOnce(
@@ -98,39 +95,6 @@ async function findSchema(session: PostgresSession, extension: string): Promise<
     "SOURCE_NOT_FOUND",
     `this database has no extension ${extension}; run as a superuser in SQL: CREATE EXTENSION ${extension}; the server has to load it by shared_preload_libraries`,
   );
-}
-
-/** Runs one after the other once enough connections are open. Who has no time left waits no longer. */
-async function withTurn<T>(signal: AbortSignal, use: () => Promise<T>): Promise<T> {
-  while (open >= MOST_CONNECTIONS && !signal.aborted) await untilWoken(signal);
-  if (signal.aborted) {
-    wakeNext();
-    throw new SondeError("READ_TIMEOUT", "expected a free connection of the runner in time");
-  }
-  open += 1;
-  try {
-    return await use();
-  } finally {
-    open -= 1;
-    wakeNext();
-  }
-}
-
-function untilWoken(signal: AbortSignal): Promise<void> {
-  return new Promise((resolve) => {
-    const wake = (): void => {
-      waiting.delete(wake);
-      signal.removeEventListener("abort", wake);
-      resolve();
-    };
-    waiting.add(wake);
-    signal.addEventListener("abort", wake, { once: true });
-  });
-}
-
-function wakeNext(): void {
-  const [next] = waiting;
-  next?.();
 }
 
 function statementMs({ endsAt }: PowerContext): number {

@@ -1,12 +1,11 @@
 import type { HttpSource } from "@sonde/schemas/manifest";
 import { checkPath, hasWholePathHole } from "../check-path.ts";
-import { reachesPrivatePath } from "../declared-private-paths.ts";
-import { checkEndpoint, isLoopback } from "../endpoint.ts";
+import { checkWay } from "../check-way.ts";
 import { quote } from "../quote.ts";
 import { describeNearestRequest, isReadOnlyRequest } from "../read-only-request.ts";
 import { type HoleText, renderTemplate } from "../render-template.ts";
 import { renderSetting, settingsOf } from "../setting.ts";
-import type { Refuse, SourceRules } from "../source-rules.ts";
+import type { SourceRules } from "../source-rules.ts";
 import { asParts, holePattern, pathPattern, queryPattern, typedPath } from "../template.ts";
 
 export const httpRules: SourceRules<"http"> = {
@@ -14,15 +13,10 @@ export const httpRules: SourceRules<"http"> = {
   words: ({ path, query }) => [...asParts(path), ...Object.values(query ?? {})],
   settings: ({ endpoint }) => settingsOf([endpoint, "endpoint"]),
   check(source, refuse) {
-    const { path, socket, holes } = source;
+    const { path, holes } = source;
     if (hasWholePathHole(path, holes)) refuse("expected no path-beneath hole");
     checkPath(path, holes, refuse);
-    if (socket === undefined) return checkPort(source, refuse);
-    if (source.endpoint !== undefined || source.tls === true) {
-      refuse("expected either a socket or an endpoint");
-    }
-    checkPath(socket, holes, refuse);
-    if (reachesPrivatePath(socket)) refuse(`expected a socket packs may use, got ${socket}`);
+    checkWay(source, refuse);
   },
   /** A request is `observe` only when its path and query, and its socket if it has one, are in the read-only tables. */
   level: (source) => (isReadOnlyRequest(source) ? "observe" : "manage"),
@@ -50,15 +44,6 @@ export const httpRules: SourceRules<"http"> = {
 function describeWay({ socket, endpoint, tls }: HttpSource, textOf: HoleText): string {
   if (socket !== undefined) return `unix:${socket}`;
   return `${tls === true ? "https" : "http"}://${renderSetting(endpoint, textOf)}`;
-}
-
-/** What is not encrypted stays on the host: anybody on the way could change it. */
-function checkPort({ endpoint, tls }: HttpSource, refuse: Refuse): void {
-  if (endpoint === undefined) return refuse("expected either a socket or an endpoint");
-  if (typeof endpoint === "object") return;
-  if (!isLoopback(checkEndpoint(endpoint, refuse)) && tls !== true) {
-    refuse(`expected tls, or a port of 127.0.0.1 or [::1], got ${endpoint}`);
-  }
 }
 
 /**

@@ -1,8 +1,7 @@
 import { SondeError } from "@sonde/schemas/errors";
 import type { SqlSource } from "@sonde/schemas/manifest";
 import type { FilledRead } from "@sonde/schemas/reads";
-import { checkPath } from "../check-path.ts";
-import { reachesPrivatePath } from "../declared-private-paths.ts";
+import { checkSocket } from "../check-way.ts";
 import { quote } from "../quote.ts";
 import { READ_ONLY_NAMES } from "../read-only-relations.ts";
 import { whyNotReadOnly } from "../read-only-statement.ts";
@@ -23,8 +22,7 @@ export const sqlRules: SourceRules<"sql"> = {
   words: ({ statement }) => asParts(statement),
   settings: ({ database }) => settingsOf([database, "database-name"]),
   check({ socket, statement, holes }, refuse) {
-    checkPath(socket, undefined, refuse);
-    if (reachesPrivatePath(socket)) refuse(`expected a socket packs may use, got ${socket}`);
+    checkSocket(socket, refuse);
     if (renderStatement(statement, () => "").length > MOST_CHARACTERS) {
       refuse(`expected a statement of at most ${MOST_CHARACTERS} characters`);
     }

@@ -407,7 +407,7 @@ test("an optional parameter needs an `otherwise` of the hole's type", () => {
 test.each<[string, unknown, string]>([
   [
     "a source kind of the future",
-    { ...sample, sources: { it: { kind: "redis", command: "" } } },
+    { ...sample, sources: { it: { kind: "memcached", command: "" } } },
     "PACK_NEEDS_NEWER_AGENT",
   ],
   [
