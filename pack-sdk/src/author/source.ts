@@ -211,11 +211,11 @@ export const source = {
   /**
    * One fixed statement to a database server of this host, over its unix socket, in a transaction
    * that writes nothing. A hole is a bound parameter, `database` a `databaseName`. Line ends and
-   * indentation of the statement become single blanks.
+   * indentation of the statement become single blanks. `mysql` is MariaDB too.
    */
   sql: <const S extends Samples | undefined = NoSamples>(
     options: {
-      engine: "postgres";
+      engine: keyof typeof SQL_DEFAULTS;
       socket?: string;
       database?: string | Hole;
       statement: Parts;
@@ -225,14 +225,17 @@ export const source = {
     declare(
       "sql",
       {
-        socket: "/var/run/postgresql/.s.PGSQL.5432",
-        database: "postgres",
-        maxRows: 200,
-        timeoutMs: 4000,
-        maxBytes: 262144,
+        ...SQL_DEFAULTS[options.engine],
+        ...{ maxRows: 200, timeoutMs: 4000, maxBytes: 262144 },
       },
       { ...options, statement: onOneLine(options.statement) },
     ),
+};
+
+/** As Debian has them. */
+const SQL_DEFAULTS = {
+  postgres: { socket: "/var/run/postgresql/.s.PGSQL.5432", database: "postgres" },
+  mysql: { socket: "/run/mysqld/mysqld.sock", database: "information_schema" },
 };
 
 function onOneLine(statement: Parts): Parts {

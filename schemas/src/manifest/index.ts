@@ -21,6 +21,7 @@ export {
   ReadWindow,
   Requires,
   SOURCE_KINDS,
+  SQL_ENGINES,
   Source,
   Template,
   TlsSource,
