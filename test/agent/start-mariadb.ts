@@ -33,6 +33,8 @@ export type TestMariadb = {
   /** Folder of `mysqld.sock`, and of nothing else that a test does not put there. */
   readonly socketDir: string;
   readonly socket: string;
+  /** Shell commands that put the socket where packs look for it, in a mount table of their own. */
+  readonly mounts: string;
   /** What the server logged. */
   log(): string;
   /** Asks in a session of its own as `owner`, who may do everything. Gives the rows of the last statement. */
@@ -76,7 +78,8 @@ export async function startTestMariadb(settings: string[] = []): Promise<TestMar
       ...["--innodb-buffer-pool-size=16M", "--innodb-flush-log-at-trx-commit=0"],
       ...settings.map((setting) => `--${setting}`),
     ],
-    { stdio: "ignore" },
+    // A host that does not keep UTC.
+    { stdio: "ignore", env: { PATH: process.env["PATH"], TZ: "IST-5:30" } },
   );
   const sessions: MariadbSession[] = [];
   const log = () => readFileSync(logFile, "utf8");
@@ -102,6 +105,9 @@ export async function startTestMariadb(settings: string[] = []): Promise<TestMar
   await ask("DELETE FROM mysql.global_priv WHERE User IN ('', 'root'); FLUSH PRIVILEGES");
   return {
     ...{ socketDir, socket, log, ask, open },
+    mounts: `mount -t tmpfs -o mode=755 tmpfs /run
+      mkdir /run/mysqld
+      mount --bind ${socketDir} /run/mysqld`,
     async close() {
       const ended = once(server, "exit");
       server.kill("SIGKILL");

@@ -109,13 +109,16 @@ export function settingsQuestion({ isMariaDb }: MysqlServer): string {
     AND @@session.lock_wait_timeout = 1 AND @@session.sql_mode = '' AS holds`;
 }
 
-/** The settings of a session, and the beginning of its only transaction. */
+/**
+ * The settings of a session, and the beginning of its only transaction. InnoDB tells times by the clock
+ * of the host, so the session does too.
+ */
 export function sessionSettings({ isMariaDb }: MysqlServer, statementMs: number): string[] {
   const timeout = isMariaDb
     ? `max_statement_time = ${statementMs / 1000}`
     : `max_execution_time = ${statementMs}`;
   return [
-    `SET SESSION sql_mode = '', time_zone = '+00:00', lock_wait_timeout = 1, innodb_lock_wait_timeout = 1, ${timeout}`,
+    `SET SESSION sql_mode = '', time_zone = 'SYSTEM', lock_wait_timeout = 1, innodb_lock_wait_timeout = 1, ${timeout}`,
     "SET SESSION TRANSACTION READ ONLY",
     "START TRANSACTION READ ONLY",
   ];

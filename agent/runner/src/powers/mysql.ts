@@ -79,6 +79,7 @@ function explain(
     case 1049:
       return fail("SOURCE_NOT_FOUND", said);
     case 1054:
+    case 1064:
     case 1109:
     case 1146:
     case 1305:
