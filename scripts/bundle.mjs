@@ -19,6 +19,7 @@ import {
 import { dirname, join, relative, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { describeAgentRelease, listFixedFiles } from "./agent-release.mjs";
+import { leftOut } from "./left-out.mjs";
 
 const root = resolve(dirname(fileURLToPath(import.meta.url)), "..");
 const dist = join(root, "dist");
@@ -90,6 +91,7 @@ function stampOfSources() {
     fileURLToPath(import.meta.url),
     join(root, "scripts/program-arguments.ts"),
     join(root, "scripts/agent-release.mjs"),
+    join(root, "scripts/left-out.mjs"),
     ...listFixedFiles(root),
   ];
   for (const path of files.sort((a, b) => (a < b ? -1 : 1))) {
@@ -155,7 +157,7 @@ async function bundle(stamp) {
       ...Object.fromEntries(Object.keys(PROGRAMS).map((name) => [name, `program:${name}`])),
       ...PERSONAL,
     },
-    plugins: [answersArguments],
+    plugins: [answersArguments, leftOut],
     outdir: dist,
     bundle: true,
     platform: "node",

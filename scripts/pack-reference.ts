@@ -108,15 +108,18 @@ export function renderPackReference(root: string): string {
     "",
     "## Read-only statements",
     "",
-    "A statement of `source.sql` begins with SELECT or WITH. Keywords are in capitals and names in small letters; there are no quoted names, comments, semicolons or backslashes.",
+    "A statement of `source.sql` begins with SELECT, or WITH for PostgreSQL. Keywords are in capitals and names in small letters; there are no quoted names, comments, semicolons or backslashes.",
     "It is `observe` when each of its names is in this table or one that it gives itself by AS, and `manage` otherwise. After a point there is only a column of the table, and a name of its own does not begin as the server's own do.",
-    "The statement runs in a transaction that writes nothing, by a role that may do no more than look, with 2 s for it and 0.1 s for a lock.",
-    "A row can be taken whole, which every release of the server has: `SELECT to_jsonb(s) AS wal FROM pg_stat_wal AS s`.",
+    "The statement runs in a transaction that writes nothing, by a role that may do no more than look, with 2 s for it, and for a lock 0.1 s at PostgreSQL and 1 s at MariaDB and MySQL.",
+    "For PostgreSQL a row can be taken whole, which every release of the server has: `SELECT to_jsonb(s) AS wal FROM pg_stat_wal AS s`.",
+    "For `mysql`, which is MariaDB too, a relation is named with its schema, and `*` stands in `count(*)` alone. A hole cannot follow LIMIT. These whole statements are `observe` as well: `SHOW REPLICA STATUS`, `SHOW ALL REPLICAS STATUS` of MariaDB, and `SHOW BINARY LOGS`.",
     "",
     ...Object.entries(READ_ONLY_NAMES).flatMap(([engine, names]) => [
       `- relations of \`${engine}\`: ${[...names.relations].map(renderRequest).join(", ")}`,
       `- functions of \`${engine}\`: ${renderNames(names.functions)}`,
-      `- types of \`${engine}\`, after \`::\`: ${renderNames(names.types)}`,
+      ...(names.types.size === 0
+        ? []
+        : [`- types of \`${engine}\`, after \`::\`: ${renderNames(names.types)}`]),
     ]),
     "",
     "## Commands of Redis",

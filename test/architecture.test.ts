@@ -89,6 +89,7 @@ const ONLY: Record<string, string[]> = {
     "agent/daemon/src/enrol.ts",
     "agent/daemon/src/edge/enrol/",
   ],
+  mysql2: ["agent/runner/src/powers/mysql-session.ts"],
   postgres: [
     ...["foundation/database/src/", "hub/src/", "registry/src/edge/store/"],
     "agent/runner/src/powers/postgres-session.ts",

@@ -320,7 +320,7 @@ export const TlsData = Type.Object(
 /** Data of a statement. A value is a text as the server spells it; null is its NULL. */
 export const SqlData = Type.Object(
   {
-    /** Such as 170005 for PostgreSQL 17.5. */
+    /** Such as 170005 for PostgreSQL 17.5, 101119 for MariaDB 10.11.19 and 80036 for MySQL 8.0.36. */
     serverVersion: Type.Integer({ minimum: 0 }),
     /** By the names of the statement's columns. */
     records: Type.Array(Type.Record(Type.String(), Type.Union([Type.String(), Type.Null()]))),

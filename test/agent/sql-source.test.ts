@@ -7,8 +7,9 @@ import { afterAll, afterEach, beforeAll, expect, test } from "vitest";
 import { READ_ONLY_NAMES } from "../../foundation/sources/src/read-only-relations.ts";
 import { startTestServer } from "@sonde/database/testing";
 import type { SqlSource } from "@sonde/schemas/manifest";
-import type { RunnerOutcome, SqlData } from "@sonde/schemas/reads";
+import type { RunnerOutcome } from "@sonde/schemas/reads";
 import { until } from "../product/start-product.ts";
+import { type Asked, askSql, codeOf, dataOf, messageOf, statementOf } from "./ask-sql.ts";
 import { createTestBench, type TestBench } from "./start-runner.ts";
 
 // What a real runner gets from a real PostgreSQL. The runner's user is a role by peer authentication;
@@ -56,31 +57,10 @@ function openAs(database: string): Sql {
   });
 }
 
-type Asked = Partial<Omit<SqlSource, "statement">> & { values?: Record<string, string> };
-
-async function ask(
-  statement: SqlSource["statement"],
-  { values = {}, ...more }: Asked = {},
-): Promise<RunnerOutcome> {
-  const source: SqlSource = {
-    ...{ kind: "sql", engine: "postgres", database: "postgres", statement, maxRows: 1000 },
-    ...{ socket: join(server.socketDir, ".s.PGSQL.5432"), timeoutMs: 8000, maxBytes: 1_048_576 },
-    ...more,
-  };
-  const { reads } = await bench.link.read([{ name: "it", source, values }], 10_000, [], true);
-  return reads["it"] as RunnerOutcome;
-}
-
-function dataOf(outcome: RunnerOutcome): SqlData & { truncated: boolean } {
-  const sample = outcome.ok ? outcome.samples[0] : undefined;
-  if (sample === undefined || !("records" in sample.data)) throw new Error(JSON.stringify(outcome));
-  return { ...sample.data, truncated: sample.truncated };
-}
-
-const codeOf = (outcome: RunnerOutcome): string => (outcome.ok ? "ok" : outcome.failure.code);
-const messageOf = (outcome: RunnerOutcome): string => (outcome.ok ? "" : outcome.failure.message);
-const statementOf = (outcome: RunnerOutcome): string =>
-  messageOf(outcome).split("in SQL: ")[1] ?? "";
+const ask = (statement: SqlSource["statement"], more: Asked = {}): Promise<RunnerOutcome> => {
+  const socket = join(server.socketDir, ".s.PGSQL.5432");
+  return askSql(bench, statement, { engine: "postgres", database: "postgres", socket }, more);
+};
 
 test("every row and value as another client reads them, many more than come at once", async () => {
   const { records, truncated, serverVersion } = dataOf(

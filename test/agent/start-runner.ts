@@ -2,6 +2,7 @@ import { type ChildProcess, spawn } from "node:child_process";
 import { createHash } from "node:crypto";
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { leftOut } from "../../scripts/left-out.mjs";
 import {
   type RunAsk,
   type RunnerLink,
@@ -38,7 +39,9 @@ export type TestBench = {
 /** The bundled runner and pack host with a real link, in a folder that any user can enter. */
 export async function createTestBench(): Promise<TestBench> {
   const workshop = await createWorkshop();
-  const runnerPath = await workshop.bundle("runner", `import "./agent/runner/src/main.ts";`);
+  const runnerPath = await workshop.bundle("runner", `import "./agent/runner/src/main.ts";`, [
+    leftOut,
+  ]);
   const packHostPath = await workshop.bundle(
     "pack-host",
     `import "./agent/runner/src/pack-host/main.ts";`,

@@ -1,43 +1,73 @@
 import type { SqlSource } from "@sonde/schemas/manifest";
-import { READ_ONLY_NAMES, type ReadOnlyNames } from "./read-only-relations.ts";
+import type { ReadOnlyNames } from "./read-only-names.ts";
+import { READ_ONLY_NAMES } from "./read-only-relations.ts";
 import { type SqlToken, splitStatement } from "./sql-tokens.ts";
 
 /**
  * Says why a statement may do more than look; null when it cannot. Each of its names has to be one
  * that the table of the engine lists, or one that the statement gives by AS.
  */
-export function whyNotReadOnly({ engine, statement }: SqlSource): string | null {
-  const tokens = splitStatement(statement);
+export function whyNotReadOnly(source: SqlSource): string | null {
+  const tokens = splitStatement(source);
   if (typeof tokens === "string") return tokens;
-  const table = READ_ONLY_NAMES[engine];
+  const table = READ_ONLY_NAMES[source.engine];
   const given = givenNames(tokens);
-  const own = given.find((name) => name.startsWith(table.ownPrefix));
+  const { ownPrefix } = table;
+  const own = ownPrefix === null ? undefined : given.find((name) => name.startsWith(ownPrefix));
   if (own !== undefined) return `it gives the name ${own}, which begins as the server's own`;
-  const schema = findSchema(tokens);
-  if (schema !== undefined) return `it names a relation of the schema ${schema.text}`;
+  const relations = findRelations(tokens);
+  const foreign = relations.find((at) => isForeign(tokens, at, table));
+  if (foreign !== undefined) {
+    return `it names a relation of ${isSign(tokens[foreign + 1], ".") ? "the schema" : "no schema,"} ${tokens[foreign]?.text}`;
+  }
+  const whole = tokens.some((_, at) => isWholeRow(tokens, at));
+  if (whole && !table.givesWholeRows) return "it names all columns of a relation by *";
+  // A relation with its schema is three tokens, of which no other rule has to judge one.
+  const judged = new Set(table.isQualified ? relations.flatMap((at) => [at, at + 2]) : []);
   const columns = new Set(
-    tokens.flatMap(({ is, text }) => (is === "name" ? (table.relations.get(text) ?? []) : [])),
+    tokens.flatMap(({ is }, at) =>
+      is === "name" ? (table.relations.get(nameAt(tokens, at, table)) ?? []) : [],
+    ),
   );
   const stranger = tokens.find(
-    ({ is }, at) => is === "name" && !isListed(tokens, at, table, columns, given),
+    ({ is }, at) =>
+      is === "name" && !judged.has(at) && !isListed(tokens, at, table, columns, given),
   );
   return stranger === undefined
     ? null
     : `it names ${stranger.text}, which is not in the table of what only looks (docs/pack-reference.md)`;
 }
 
+/** A name as the table has relations. */
+function nameAt(tokens: readonly SqlToken[], at: number, { isQualified }: ReadOnlyNames): string {
+  const name = tokens[at]?.text ?? "";
+  return isQualified && isSign(tokens[at + 1], ".") ? `${name}.${tokens[at + 2]?.text}` : name;
+}
+
+/** Without a schema where the table has one it is anybody's, and with a schema where it has none. */
+function isForeign(tokens: readonly SqlToken[], at: number, table: ReadOnlyNames): boolean {
+  return table.isQualified
+    ? !table.relations.has(nameAt(tokens, at, table))
+    : isSign(tokens[at + 1], ".");
+}
+
+/** `*` that is no product and no `count(*)`. */
+function isWholeRow(tokens: readonly SqlToken[], at: number): boolean {
+  const before = tokens[at - 1];
+  return (
+    isSign(tokens[at], "*") && (isKeyword(before) || isSign(before, ",") || isSign(before, "."))
+  );
+}
+
 /** What ends a list of relations. */
 const ENDS_FROM = ["WHERE", "GROUP", "HAVING", "ORDER", "LIMIT", "OFFSET", "UNION", "SELECT"];
 
-/**
- * Finds a name before a point where a relation stands: that is a schema, whose relations are anybody's,
- * and not a name by which the statement calls a relation of the table.
- */
-function findSchema(tokens: readonly SqlToken[]): SqlToken | undefined {
+/** Finds the names that stand where a relation does. */
+function findRelations(tokens: readonly SqlToken[]): number[] {
   // For each parenthesis that is open, whether relations are listed in it.
   const listing = [false];
-  return tokens.find((token, at) => {
-    const before = tokens[at - 1];
+  return [...tokens.keys()].filter((at) => {
+    const [token, before] = [tokens[at], tokens[at - 1]];
     const follows =
       isKeyword(before, "FROM") ||
       isKeyword(before, "JOIN") ||
@@ -48,8 +78,10 @@ function findSchema(tokens: readonly SqlToken[]): SqlToken | undefined {
     if (isSign(token, "(")) listing.push(isRelation);
     if (isSign(token, ")")) listing.pop();
     if (isKeyword(token, "FROM")) listing[listing.length - 1] = true;
-    if (isKeyword(token) && ENDS_FROM.includes(token.text)) listing[listing.length - 1] = false;
-    return isRelation && token.is === "name" && isSign(tokens[at + 1], ".");
+    if (isKeyword(token) && ENDS_FROM.includes(token?.text ?? "")) {
+      listing[listing.length - 1] = false;
+    }
+    return isRelation && token?.is === "name";
   });
 }
 

@@ -212,11 +212,11 @@ export const source = {
   /**
    * One fixed statement to a database server of this host, over its unix socket, in a transaction
    * that writes nothing. A hole is a bound parameter, `database` a `databaseName`. Line ends and
-   * indentation of the statement become single blanks.
+   * indentation of the statement become single blanks. `mysql` is MariaDB too.
    */
   sql: <const S extends Samples | undefined = NoSamples>(
     options: {
-      engine: "postgres";
+      engine: keyof typeof SQL_DEFAULTS;
       socket?: string;
       database?: string | Hole;
       statement: Parts;
@@ -226,11 +226,8 @@ export const source = {
     declare(
       "sql",
       {
-        socket: "/var/run/postgresql/.s.PGSQL.5432",
-        database: "postgres",
-        maxRows: 200,
-        timeoutMs: 4000,
-        maxBytes: 262144,
+        ...SQL_DEFAULTS[options.engine],
+        ...{ maxRows: 200, timeoutMs: 4000, maxBytes: 262144 },
       },
       { ...options, statement: onOneLine(options.statement) },
     ),
@@ -247,6 +244,12 @@ export const source = {
     } & Limits<S>,
   ): Source<"redis", CountOf<S>> =>
     declare("redis", { timeoutMs: 3000, maxBytes: 262144 }, options),
+};
+
+/** As Debian has them. */
+const SQL_DEFAULTS = {
+  postgres: { socket: "/var/run/postgresql/.s.PGSQL.5432", database: "postgres" },
+  mysql: { socket: "/run/mysqld/mysqld.sock", database: "information_schema" },
 };
 
 function onOneLine(statement: Parts): Parts {

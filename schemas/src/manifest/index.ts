@@ -24,6 +24,7 @@ export {
   RedisSource,
   Requires,
   SOURCE_KINDS,
+  SQL_ENGINES,
   Source,
   Template,
   TlsSource,

@@ -294,7 +294,7 @@ export const TlsSource = Type.Object(
 export const SqlSource = Type.Object(
   {
     kind: Type.Literal("sql"),
-    engine: Type.Literal("postgres"),
+    engine: Type.Union([Type.Literal("postgres"), Type.Literal("mysql")]),
     socket: Type.String({ pattern: "^(/[A-Za-z0-9_.@+-]+)+$", maxLength: 100 }),
     database: Type.Union([Type.String({ pattern: "^[A-Za-z_][A-Za-z0-9_$-]{0,62}$" }), HoleRef]),
     /** Keywords in capitals, names in small letters. Fixed parts, and holes that are bound. */
@@ -383,6 +383,9 @@ export type SqlSource = Static<typeof SqlSource>;
 export type RedisSource = Static<typeof RedisSource>;
 export type Source = Static<typeof Source>;
 export type SourceKind = Source["kind"];
+
+/** The database servers that this release can ask. Any other is PACK_NEEDS_NEWER_AGENT. */
+export const SQL_ENGINES = SqlSource.properties.engine.anyOf.map((engine) => engine.const);
 
 /** The source kinds that this release can perform. Any other kind is PACK_NEEDS_NEWER_AGENT. */
 export const SOURCE_KINDS = Source.anyOf.map(({ properties }) => properties.kind.const);

@@ -1,4 +1,5 @@
 import { SondeError } from "@sonde/schemas/errors";
+import { type SqlRecord, settingsLost } from "./sql-engine.ts";
 
 /**
  * The rights that a role may have beside its own name. None of them writes, signals a process or
@@ -76,16 +77,13 @@ FROM me`;
 /** Functions and relations of the server itself, before any of a user's. */
 export const SEARCH_PATH = "pg_catalog, pg_temp";
 
-/** The answer to `ROLE_QUESTION`; every value is a text as PostgreSQL spells it. */
-export type RoleAnswer = Record<string, string | null>;
-
 /**
  * Refuses a role that may do more than look, one that would be shown only a part, and a session in
  * which the settings do not hold, as behind a pooler.
  *
  * @throws SondeError PERMISSION_NEEDED with the statements that make a right role
  */
-export function requireModestRole(answer: RoleAnswer | undefined): void {
+export function requireModestRole(answer: SqlRecord | undefined): void {
   if (answer === undefined) throw refused("it has no row in pg_roles", "", "");
   const role = quoteName(answer["role"] ?? "");
   const { attributes, memberships, owned_in: ownedIn, rights } = answer;
@@ -123,12 +121,7 @@ export function requireModestRole(answer: RoleAnswer | undefined): void {
     answer["is_timed"] === "t" &&
     answer["is_lock_timed"] === "t" &&
     answer["search_path"] === SEARCH_PATH;
-  if (!holds) {
-    throw new SondeError(
-      "READ_FAILED",
-      "expected a session that only reads, with its own timeouts and search_path; the server, or a pooler before it, did not take the settings",
-    );
-  }
+  if (!holds) throw settingsLost();
 }
 
 /** The server's own words become advice to a superuser only where they take a right away. */

@@ -1,26 +1,15 @@
-import { once } from "node:events";
-import { type Socket, connect } from "node:net";
+import type { Socket } from "node:net";
 import { SondeError } from "@sonde/schemas/errors";
 import postgres, { type Sql } from "postgres";
 import { SEARCH_PATH } from "./postgres-role.ts";
-
-export type PostgresOptions = {
-  /** A path of the socket that is connected to. */
-  path: string;
-  user: string;
-  database: string;
-  /** How long one statement may take, in ms. */
-  statementMs: number;
-  /** More than that is not taken from the server. */
-  mostBytes: number;
-  signal: AbortSignal;
-};
+import type { SqlConnection, SqlRecord } from "./sql-engine.ts";
+import { type SqlSocket, openSocket } from "./sql-socket.ts";
 
 export type PostgresSession = {
   /** Asks by the extended protocol: one statement, its parameters bound. Values are texts. */
-  ask(text: string, parameters?: string[]): Promise<Record<string, string | null>[]>;
+  ask(text: string, parameters?: string[]): Promise<SqlRecord[]>;
   /** Gives the rows one by one, and takes a few at a time from the server. */
-  askLargely(text: string, parameters: string[]): AsyncIterable<Record<string, string | null>>;
+  askLargely(text: string, parameters: string[]): AsyncIterable<SqlRecord>;
   [Symbol.asyncDispose](): Promise<void>;
 };
 
@@ -37,15 +26,16 @@ const AUTHENTICATION = "R".charCodeAt(0);
  * or the role replaces. The connection is closed with the session, and at the deadline: the server
  * ends a statement at its own timeout.
  */
-export async function openPostgres(options: PostgresOptions): Promise<PostgresSession> {
-  const socket = connect({ path: options.path, signal: options.signal });
-  // The driver adds its own listener later; without this one an early error would end the process.
-  socket.on("error", () => undefined);
-  await once(socket, "connect", { signal: options.signal });
-  const limit = limitSocket(socket, options.mostBytes);
-  const sql = buildClient(options, socket);
+export async function openPostgres(
+  connection: SqlConnection,
+  database: string,
+): Promise<PostgresSession> {
+  const link = await openSocket(connection);
+  const { socket } = link;
+  refusePassword(link);
+  const sql = buildClient(connection, database, socket);
   const orWhy = (error: unknown): never => {
-    throw limit.why() ?? error;
+    throw link.why() ?? error;
   };
   return {
     async ask(text, parameters = []) {
@@ -77,7 +67,7 @@ export async function openPostgres(options: PostgresOptions): Promise<PostgresSe
   };
 }
 
-function buildClient({ user, database, statementMs }: PostgresOptions, socket: Socket): Sql {
+function buildClient({ user, statementMs }: SqlConnection, database: string, socket: Socket): Sql {
   let isUsed = false;
   return postgres({
     host: "localhost",
@@ -117,39 +107,25 @@ function buildClient({ user, database, statementMs }: PostgresOptions, socket: S
   } as postgres.Options<Record<string, never>>);
 }
 
-/** Ends a connection over which more comes than may, or that wants a password. */
-function limitSocket(socket: Socket, mostBytes: number): { why(): SondeError | null } {
-  let why: SondeError | null = null;
-  let left = mostBytes;
+/** Ends a connection to a server that wants a password. */
+function refusePassword(link: SqlSocket): void {
   let head = Buffer.alloc(0);
-  const end = (error: SondeError): void => {
-    why ??= error;
-    socket.destroy();
-  };
-  socket.on("data", (chunk: Buffer) => {
-    left -= chunk.length;
-    if (left < 0) {
-      end(new SondeError("READ_FAILED", `the server sent more than ${mostBytes} bytes`));
-    }
+  link.socket.on("data", (chunk: Buffer) => {
     if (head.length >= 9) return;
     head = Buffer.concat([head, chunk.subarray(0, 9)]);
     if (head.length < 9 || head[0] !== AUTHENTICATION || head.readUInt32BE(5) === 0) return;
-    end(
+    link.end(
       new SondeError(
         "PERMISSION_NEEDED",
         "the server wants a password, and the runner has none: expected a line `local all USER peer` of pg_hba.conf for its user, before other lines",
       ),
     );
   });
-  return { why: () => why };
 }
 
 type Columns = readonly { name: string }[];
 
-function toRecords(
-  rows: Iterable<readonly (Buffer | null)[]>,
-  columns: Columns,
-): Record<string, string | null>[] {
+function toRecords(rows: Iterable<readonly (Buffer | null)[]>, columns: Columns): SqlRecord[] {
   return Array.from(rows, (row) =>
     Object.fromEntries(
       columns.map(({ name }, index) => [name, row[index]?.toString("utf8") ?? null]),

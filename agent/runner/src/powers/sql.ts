@@ -1,13 +1,14 @@
 import { userInfo } from "node:os";
 import type { SqlSource } from "@sonde/schemas/manifest";
 import { SondeError } from "@sonde/schemas/errors";
-import { type PostgresQuestion, renderPostgresQuestion } from "@sonde/sources";
+import type { FilledRead } from "@sonde/schemas/reads";
 import { cutMessage } from "./cut-text.ts";
+import { askMysql } from "./mysql.ts";
 import { withSocket } from "./open-path.ts";
-import { ROLE_QUESTION, describeRightRole, requireModestRole } from "./postgres-role.ts";
-import { type PostgresSession, openPostgres } from "./postgres-session.ts";
+import { askPostgres } from "./postgres.ts";
 import type { Look, Power, PowerContext } from "./power.ts";
 import { errnoOf } from "./read-failure.ts";
+import type { AskEngine, SqlRecord } from "./sql-engine.ts";
 import { createTurns } from "./turns.ts";
 
 /** The most that one statement takes, in ms. */
@@ -19,82 +20,52 @@ const BESIDE_BYTES = 1_048_576;
 /** Connections of this process at once: a server has few, and its users need them. */
 const MOST_CONNECTIONS = 2;
 
+const ENGINES: Record<SqlSource["engine"], AskEngine> = {
+  postgres: askPostgres,
+  mysql: askMysql,
+};
+
 const withTurn = createTurns(MOST_CONNECTIONS);
 
 /**
  * Asks a database of this host one fixed statement in a transaction that only reads, over a
  * connection of its own. A role that may do more than look is refused before the statement.
  */
-export const readSql: Power<"sql"> = async (source, values, context) => {
-  const question = renderPostgresQuestion(source, values);
-  return withTurn(context.signal, async () => {
-    const user = nameOfUser();
+export const readSql: Power<"sql"> = async (source, values, context) =>
+  withTurn(context.signal, async () => {
     try {
-      return await withSocket(source.socket, context.denyPaths, async (path) => {
-        await using session = await openPostgres({
-          ...{ path, user, database: question.database },
-          statementMs: statementMs(context),
-          mostBytes: source.maxBytes * 2 + BESIDE_BYTES,
-          signal: context.signal,
-        });
-        return await askOnce(session, question, source);
-      });
+      return await withSocket(source.socket, context.denyPaths, (path) =>
+        askOnce(source, values, context, path),
+      );
     } catch (error) {
-      throw explain(error, source.socket, user, context.signal);
+      throw explain(error, source.socket, context.signal);
     }
   });
-};
 
 async function askOnce(
-  session: PostgresSession,
-  question: PostgresQuestion,
-  { maxRows, maxBytes }: SqlSource,
+  source: SqlSource,
+  values: FilledRead["values"],
+  context: PowerContext,
+  path: string,
 ): Promise<Look<"sql">> {
-  await session.ask("BEGIN READ ONLY");
-  const [role] = await session.ask(ROLE_QUESTION);
-  requireModestRole(role);
-  const schemas = new Map<string, string>();
-  for (const extension of question.extensions) {
-    schemas.set(extension, await findSchema(session, extension));
-  }
-  const text = question.textIn((extension) => schemas.get(extension) ?? "pg_catalog");
-  const records: Record<string, string | null>[] = [];
+  const { maxRows, maxBytes } = source;
+  const records: SqlRecord[] = [];
   let bytes = 0;
   let truncated = false;
-  for await (const record of session.askLargely(text, question.parameters)) {
+  const take = (record: SqlRecord): boolean => {
     const size = Buffer.byteLength(JSON.stringify(record));
     truncated = records.length === maxRows || bytes + size > maxBytes;
-    if (truncated) break;
+    if (truncated) return false;
     bytes += size;
     records.push(record);
-  }
-  const serverVersion = Number(role?.["version"]);
+    return true;
+  };
+  const connection = {
+    ...{ path, user: nameOfUser(), statementMs: statementMs(context) },
+    ...{ mostBytes: maxBytes * 2 + BESIDE_BYTES, signal: context.signal },
+  };
+  const serverVersion = await ENGINES[source.engine](source, values, connection, take);
   return { data: { serverVersion, records }, truncated, bytes, margins: {} };
-}
-
-/** The schema in which an extension has its relation of the same name, quoted. */
-async function findSchema(session: PostgresSession, extension: string): Promise<string> {
-  const [found] = await session.ask(
-    `SELECT quote_ident(n.nspname) AS schema, quote_ident(session_user) AS role,
-       has_schema_privilege(n.oid, 'USAGE') AS usable FROM pg_extension e
-     JOIN pg_depend d ON d.refclassid = 'pg_extension'::regclass AND d.refobjid = e.oid AND d.deptype = 'e'
-     JOIN pg_class c ON d.classid = 'pg_class'::regclass AND c.oid = d.objid AND c.relname = e.extname
-     JOIN pg_namespace n ON n.oid = c.relnamespace
-     WHERE e.extname = $1`,
-    [extension],
-  );
-  const schema = found?.["schema"];
-  if (typeof schema === "string" && found?.["usable"] === "t") return schema;
-  if (typeof schema === "string") {
-    throw new SondeError(
-      "PERMISSION_NEEDED",
-      `the extension ${extension} is in a schema that the role may not use; run as a superuser in SQL: GRANT USAGE ON SCHEMA ${schema} TO ${found?.["role"]};`,
-    );
-  }
-  throw new SondeError(
-    "SOURCE_NOT_FOUND",
-    `this database has no extension ${extension}; run as a superuser in SQL: CREATE EXTENSION ${extension}; the server has to load it by shared_preload_libraries`,
-  );
 }
 
 function statementMs({ endsAt }: PowerContext): number {
@@ -110,40 +81,11 @@ function nameOfUser(): string {
   }
 }
 
-/** What the codes of PostgreSQL mean for who asked (its manual, appendix A). */
-function explain(error: unknown, socket: string, user: string, signal: AbortSignal): SondeError {
+/** What an error means that is not the server's own. */
+function explain(error: unknown, socket: string, signal: AbortSignal): SondeError {
   if (error instanceof SondeError) return error;
   if (signal.aborted) return new SondeError("READ_TIMEOUT", `${socket} took too long to answer`);
-  const code = errnoOf(error) ?? "";
   const said = error instanceof Error ? cutMessage(error.message, 300) : "no valid answer";
-  const fail = (
-    as: "PERMISSION_NEEDED" | "SOURCE_NOT_FOUND" | "READ_TIMEOUT" | "READ_FAILED",
-    why: string,
-  ) => new SondeError(as, `${socket}: ${why}`, { cause: error });
-  switch (code) {
-    case "28000":
-    case "28P01":
-      return fail("PERMISSION_NEEDED", `${said}; ${describeRightRole(user)}`);
-    case "42501":
-      return fail(
-        "PERMISSION_NEEDED",
-        `${said}; run as a superuser in SQL: GRANT pg_monitor TO "${user}";`,
-      );
-    case "3D000":
-      return fail("SOURCE_NOT_FOUND", said);
-    case "42P01":
-    case "42703":
-    case "42883":
-      return fail("SOURCE_NOT_FOUND", `this release of the server has less: ${said}`);
-    case "57014":
-      return fail("READ_TIMEOUT", said);
-    case "55P03":
-      return fail("READ_TIMEOUT", "a lock that the statement needs is held by another session");
-    case "53300":
-      return fail("READ_FAILED", `all connections of the server are taken: ${said}`);
-    case "ECONNREFUSED":
-      return fail("READ_FAILED", "no database server listens there");
-    default:
-      return fail("READ_FAILED", said);
-  }
+  const why = errnoOf(error) === "ECONNREFUSED" ? "no database server listens there" : said;
+  return new SondeError("READ_FAILED", `${socket}: ${why}`, { cause: error });
 }

@@ -2,7 +2,7 @@ import { chmodSync, copyFileSync, cpSync, mkdirSync, mkdtempSync, rmSync, statSy
 import { createRequire } from "node:module";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
-import { build } from "esbuild";
+import { type Plugin, build } from "esbuild";
 import { readGroupNames } from "../group-names.ts";
 
 /** The setpriv flags with which the product starts its processes. */
@@ -19,7 +19,7 @@ export type Workshop = {
    * Bundles a program whose imports are relative to the repository's root. Returns the
    * bundle's path.
    */
-  bundle(name: string, source: string): Promise<string>;
+  bundle(name: string, source: string, plugins?: Plugin[]): Promise<string>;
   /** Returns the argv that starts Node with these arguments, these variables and without any right. */
   unprivileged(args: string[], environment?: Readonly<Record<string, string>>): string[];
   close(): void;
@@ -44,7 +44,7 @@ export async function createWorkshop(): Promise<Workshop> {
     folder,
     uid: isRoot ? NOBODY : (process.getuid?.() ?? -1),
     groups: isRoot ? [] : readGroupNames(process.getgroups?.() ?? []),
-    bundle: async (name, source) => {
+    bundle: async (name, source, plugins = []) => {
       const outfile = join(folder, `${name}.mjs`);
       await build({
         stdin: { contents: source, resolveDir: root, loader: "ts" },
@@ -53,6 +53,7 @@ export async function createWorkshop(): Promise<Workshop> {
         format: "esm",
         conditions: ["sonde:source"],
         external: ["isolated-vm"],
+        plugins,
         banner: {
           js: 'import{createRequire as _r}from"node:module";const require=_r(import.meta.url);',
         },

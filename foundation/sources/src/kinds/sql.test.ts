@@ -7,7 +7,8 @@ import { describeRead } from "../describe-read.ts";
 import { checkHole } from "../check-hole.ts";
 import { listItems } from "../items.ts";
 import { verdict } from "../testing/verdict.ts";
-import { renderPostgresQuestion } from "./sql.ts";
+import { renderMysqlQuestion } from "../mysql-question.ts";
+import { renderPostgresQuestion } from "../postgres-question.ts";
 
 const SOCKET = "/var/run/postgresql/.s.PGSQL.5432";
 const source = (statement: SqlSource["statement"], more: Partial<SqlSource> = {}): SqlSource => ({
@@ -209,4 +210,124 @@ test.each(ACTS)("a statement that %s is above observe", (_, statement) => {
   expect(check(statement)).toBe("accepted");
   expect(levelOf(statement)).toBe("manage");
   expect(explainLevel(source(statement))).toMatch(/is manage; it (names|gives the name) /);
+});
+
+const ofMysql = (statement: SqlSource["statement"], more: Partial<SqlSource> = {}): SqlSource =>
+  source(statement, {
+    ...{ engine: "mysql", socket: "/run/mysqld/mysqld.sock", database: "information_schema" },
+    ...more,
+  });
+const PROCESSES = "information_schema.processlist";
+
+// Attack 50.
+test("mysql: a hole is bound, and a call has no blank before its parenthesis", () => {
+  const holes: SqlSource["holes"] = {
+    least: { type: "integer", minimum: 0, maximum: 9 },
+    word: { type: "enum", values: ["a", "b"] },
+    yes: { type: "boolean" },
+  };
+  const parts = [
+    "SELECT count ( * ) AS n , p . id FROM information_schema . processlist AS p WHERE id > ",
+    { hole: "least" },
+    " AND (state = ",
+    { hole: "word" },
+    " OR ",
+    { hole: "yes" },
+    ")",
+  ];
+  const values = { least: "7", word: "b", yes: "true" };
+  const mine = ofMysql(parts, { holes });
+  expect(verdict(() => checkSource("it", mine))).toBe("accepted");
+  expect(renderMysqlQuestion(mine, values)).toEqual({
+    database: "information_schema",
+    text: "SELECT count( * ) AS n , p.id FROM information_schema.processlist AS p WHERE id > CAST(? AS SIGNED) AND ( state = ? OR (? = 'true') )",
+    parameters: ["7", "b", "true"],
+  });
+  const show = renderMysqlQuestion(ofMysql("SHOW REPLICA STATUS"), {});
+  expect(show.text).toBe("SHOW REPLICA STATUS");
+});
+
+test("mysql: what only looks is told by a table of relations and columns, and a list of statements", () => {
+  const observed = [
+    `SELECT count(*) AS n FROM ${PROCESSES} WHERE command <> 'Sleep'`,
+    `SELECT p.id, user, substr(info, 1, 100) AS query FROM ${PROCESSES} AS p ORDER BY time DESC LIMIT 5`,
+    "SELECT r.trx_id FROM information_schema.innodb_trx AS r JOIN information_schema.innodb_lock_waits AS w ON r.trx_id = w.requesting_trx_id",
+    `SELECT n * 2 AS m FROM (SELECT count(*) AS n FROM ${PROCESSES}) AS c`,
+    "SELECT CASE WHEN 1 = 1 THEN 2 ELSE 3 END AS a",
+    "SHOW REPLICA STATUS",
+    "SHOW ALL REPLICAS STATUS",
+    "SHOW BINARY LOGS",
+  ];
+  expect(observed.map((statement) => [statement, explainLevel(ofMysql(statement))])).toEqual(
+    observed.map((statement) => [statement, null]),
+  );
+});
+
+// Attack 52.
+test.each<[string, SqlSource["statement"]]>([
+  ["a comment that is executed", "SELECT 1 /*!50000 INTO OUTFILE '/x' */"],
+  ["a comment", "SELECT 1 # x"],
+  ["another comment", "SELECT 1 -- x"],
+  ["a text in double quotes", 'SELECT "a"'],
+  ["a name in its quotes", "SELECT `a`"],
+  ["a backslash", "SELECT 'a\\' OR 1"],
+  ["a variable", "SELECT @a"],
+  ["an assignment", "SELECT @a := 1"],
+  ["a variable of the server", "SELECT @@datadir"],
+  ["a file", "SELECT 1 INTO OUTFILE '/tmp/x'"],
+  ["a file in small letters", "SELECT 1 into outfile '/tmp/x'"],
+  ["a file of one value", "SELECT 1 AS a INTO DUMPFILE '/tmp/x'"],
+  ["locks", "SELECT 1 FOR UPDATE"],
+  ["other locks", "SELECT 1 LOCK IN SHARE MODE"],
+  ["a question with a name of its own", "WITH a AS (SELECT 1) SELECT 1"],
+  ["that in small letters", "SELECT 1 AS a FROM (with t AS (SELECT 1) SELECT 1) AS b"],
+  ["a value of a sequence", "SELECT NEXT VALUE FOR s"],
+  ["an introducer", "SELECT _utf8'a'"],
+  ["another number", "SELECT x'41'"],
+  ["a concatenation that is an OR elsewhere", "SELECT 'a' || 'b'"],
+  ["an END without its CASE", "SELECT END AS a"],
+  ["a call of END", "SELECT CASE WHEN END(1) THEN 1 END AS a"],
+  ["a procedure", "CALL p()"],
+  ["a handler", "HANDLER t OPEN"],
+  ["a table", "TABLE t"],
+  ["settings", "SET GLOBAL read_only = 0"],
+  ["more than the list has of SHOW", "SHOW GRANTS"],
+  ["a filter of SHOW", "SHOW REPLICA STATUS LIKE 'a'"],
+  ["InnoDB's report, which has values", "SHOW ENGINE INNODB STATUS"],
+  ["SHOW in parts", ["SHOW REPLICA STATUS"]],
+])("mysql: no statement has %s", (_, statement) => {
+  expect(verdict(() => checkSource("it", ofMysql(statement)))).toBe("MANIFEST_INVALID");
+});
+
+// Attack 52.
+test.each<[string, string]>([
+  ["sleeps", "SELECT sleep(1) AS a"],
+  ["burns", "SELECT benchmark(1, 1) AS a"],
+  ["takes a lock", "SELECT get_lock('a', 1) AS a"],
+  ["reads a file", "SELECT load_file('/etc/passwd') AS a"],
+  ["counts up", "SELECT nextval(s) AS a"],
+  ["calls a user's function", "SELECT shop.count(1) AS a"],
+  ["calls by a name that it gave", "SELECT 1 AS sleep, sleep(1) AS a"],
+  ["reads a user's table", "SELECT id FROM shop.orders"],
+  ["reads a table of the default database", "SELECT 1 AS orders, id FROM orders"],
+  ["reads one beside another", `SELECT 1 AS orders FROM ${PROCESSES} AS p, orders`],
+  ["joins one", `SELECT 1 AS orders FROM ${PROCESSES} AS p JOIN orders ON 1 = 1`],
+  ["has one in parentheses", `SELECT 1 AS orders FROM (${PROCESSES} AS p CROSS JOIN orders)`],
+  ["has one in a question within", "SELECT 1 AS o FROM (SELECT 1 AS o FROM o) AS p"],
+  ["reads a server's relation without its schema", "SELECT id FROM processlist"],
+  ["reads passwords", "SELECT user FROM mysql.user"],
+  ["resets what it reads", "SELECT page_size FROM information_schema.innodb_cmp_reset"],
+  ["reads all columns", "SELECT * FROM information_schema.innodb_locks"],
+  ["reads all columns of one", "SELECT 1, l.* FROM information_schema.innodb_locks AS l"],
+  ["reads a key of a row", "SELECT lock_data FROM information_schema.innodb_locks"],
+  [
+    "reads whole statements of before",
+    "SELECT query_sample_text FROM performance_schema.events_statements_summary_by_digest",
+  ],
+  ["takes a column of a relation that it does not name", `SELECT trx_id FROM ${PROCESSES}`],
+])("mysql: a statement that %s is above observe", (_, statement) => {
+  const mine = ofMysql(statement);
+  expect(verdict(() => checkSource("it", mine))).toBe("accepted");
+  expect(classifySource(mine)).toBe("manage");
+  expect(explainLevel(mine)).toMatch(/is manage; it names /);
 });

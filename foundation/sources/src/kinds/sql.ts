@@ -1,11 +1,8 @@
-import { SondeError } from "@sonde/schemas/errors";
 import type { SqlSource } from "@sonde/schemas/manifest";
-import type { FilledRead } from "@sonde/schemas/reads";
 import { checkSocket } from "../check-way.ts";
 import { quote } from "../quote.ts";
-import { READ_ONLY_NAMES } from "../read-only-relations.ts";
 import { whyNotReadOnly } from "../read-only-statement.ts";
-import { type HoleText, filledWith } from "../render-template.ts";
+import type { HoleText } from "../render-template.ts";
 import { renderSetting, settingsOf } from "../setting.ts";
 import type { SourceRules } from "../source-rules.ts";
 import { splitStatement } from "../sql-tokens.ts";
@@ -21,12 +18,12 @@ export const sqlRules: SourceRules<"sql"> = {
   title: "Asks a database of the host over its unix socket, in a transaction that writes nothing",
   words: ({ statement }) => asParts(statement),
   settings: ({ database }) => settingsOf([database, "database-name"]),
-  check({ socket, statement, holes }, refuse) {
+  check({ engine, socket, statement, holes }, refuse) {
     checkSocket(socket, refuse);
     if (renderStatement(statement, () => "").length > MOST_CHARACTERS) {
       refuse(`expected a statement of at most ${MOST_CHARACTERS} characters`);
     }
-    const tokens = splitStatement(statement);
+    const tokens = splitStatement({ engine, statement });
     if (typeof tokens === "string") return refuse(tokens);
     const declared = new Map(Object.entries(holes ?? {}));
     for (const { is, text } of tokens) {
@@ -57,54 +54,4 @@ function renderStatement(statement: SqlSource["statement"], textOf: HoleText): s
   return asParts(statement)
     .map((part) => (typeof part === "string" ? part : textOf(part.hole)))
     .join("");
-}
-
-/** A statement as PostgreSQL takes it, and what is bound, in its order. */
-export type PostgresQuestion = {
-  database: string;
-  parameters: string[];
-  /** The extensions of which it names a relation. */
-  extensions: string[];
-  /** Names each such relation with its schema, so that no other one of that name is asked. */
-  textIn(schemaOf: (extension: string) => string): string;
-};
-
-/**
- * Renders a question for filled holes. A hole becomes a parameter of a fixed type: nothing of its
- * value is in the text.
- */
-export function renderPostgresQuestion(
-  source: SqlSource,
-  values: FilledRead["values"],
-): PostgresQuestion {
-  const textOf = filledWith(values);
-  const tokens = splitStatement(source.statement);
-  if (typeof tokens === "string") throw new SondeError("MANIFEST_INVALID", tokens);
-  const { extensions } = READ_ONLY_NAMES.postgres;
-  const extensionOf = (name: string): string | undefined => extensions.get(name);
-  const named = tokens.flatMap(({ is, text }) => (is === "name" ? (extensionOf(text) ?? []) : []));
-  let bound = 0;
-  // Bound as text: the driver would turn a text that is bound as another type into what it takes it for.
-  const typed = (hole: string): string =>
-    `CAST(CAST($${++bound} AS text) AS ${castOf(source, hole)})`;
-  return {
-    database: renderSetting(source.database, textOf),
-    parameters: tokens.flatMap(({ is, text }) => (is === "hole" ? [textOf(text)] : [])),
-    extensions: [...new Set(named)],
-    textIn(schemaOf) {
-      bound = 0;
-      return tokens
-        .map(({ is, text }) => {
-          if (is === "hole") return typed(text);
-          const extension = is === "name" ? extensionOf(text) : undefined;
-          return extension === undefined ? text : `${schemaOf(extension)}.${text}`;
-        })
-        .join(" ");
-    },
-  };
-}
-
-function castOf({ holes }: SqlSource, name: string): string {
-  const type = new Map(Object.entries(holes ?? {})).get(name)?.type;
-  return type === "integer" ? "bigint" : type === "boolean" ? "boolean" : "text";
 }

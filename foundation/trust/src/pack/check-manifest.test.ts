@@ -412,7 +412,7 @@ test.each<[string, unknown, string]>([
   ],
   [
     "a database that only a newer agent can ask",
-    { ...sample, sources: { load: { ...sample.sources["load"], kind: "sql", engine: "mysql" } } },
+    { ...sample, sources: { load: { ...sample.sources["load"], kind: "sql", engine: "oracle" } } },
     "PACK_NEEDS_NEWER_AGENT",
   ],
   ["a manifest of the future", { ...sample, manifest: 3 }, "PACK_NEEDS_NEWER_AGENT"],

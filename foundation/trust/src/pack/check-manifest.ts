@@ -4,7 +4,7 @@ import {
   type Read,
   type Requires,
   SOURCE_KINDS,
-  SqlSource,
+  SQL_ENGINES,
   parseManifestShape,
 } from "@sonde/schemas/manifest";
 import { parseJson } from "@sonde/schemas/parse";
@@ -95,8 +95,6 @@ function checkRequires({ requires, sources }: Manifest): void {
   }
 }
 
-const KNOWN_ENGINE = SqlSource.properties.engine.const;
-
 function refuseNewerThings(value: unknown): void {
   if (!isObject(value)) return;
   const { manifest, sources } = value;
@@ -113,13 +111,17 @@ function refuseNewerThings(value: unknown): void {
       );
     }
     const engine = isObject(source) ? source["engine"] : undefined;
-    if (kind === "sql" && typeof engine === "string" && engine !== KNOWN_ENGINE) {
+    if (kind === "sql" && typeof engine === "string" && !isKnownEngine(engine)) {
       throw new SondeError(
         "PACK_NEEDS_NEWER_AGENT",
-        `expected a database of ${KNOWN_ENGINE}, got ${JSON.stringify(engine.slice(0, 40))}`,
+        `expected a database of ${SQL_ENGINES.join(", ")}, got ${JSON.stringify(engine.slice(0, 40))}`,
       );
     }
   }
+}
+
+function isKnownEngine(engine: string): boolean {
+  return (SQL_ENGINES as readonly string[]).includes(engine);
 }
 
 /** Limits the depth. Refuses invisible characters and names that every object inherits. */
