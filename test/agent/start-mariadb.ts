@@ -52,8 +52,10 @@ export type TestMariadb = {
 export async function startTestMariadb(settings: string[] = []): Promise<TestMariadb> {
   const folder = mkdtempSync(join(tmpdir(), "sonde-test-mariadb-"));
   const [socketDir, dataDir] = [join(folder, "s"), join(folder, "data")];
-  for (const path of [socketDir, dataDir]) mkdirSync(path);
-  for (const path of [folder, socketDir, dataDir]) {
+  // Servers name their temporary files by process ids, which two of them may share.
+  const ownTmp = join(folder, "tmp");
+  for (const path of [socketDir, dataDir, ownTmp]) mkdirSync(path);
+  for (const path of [folder, socketDir, dataDir, ownTmp]) {
     chownSync(path, NOBODY, NOBODY);
     chmodSync(path, 0o755);
   }
@@ -67,14 +69,20 @@ export async function startTestMariadb(settings: string[] = []): Promise<TestMar
   ];
   await run("setpriv", [
     ...[...asNobody, "mariadb-install-db", "--no-defaults", `--datadir=${dataDir}`],
-    ...["--auth-root-authentication-method=normal", "--skip-test-db", "--skip-name-resolve"],
+    ...[`--tmpdir=${ownTmp}`, "--auth-root-authentication-method=normal"],
+    ...["--skip-test-db", "--skip-name-resolve"],
   ]);
   const logFile = join(dataDir, "error.log");
   const server = spawn(
     "setpriv",
     [
       ...[...asNobody, "mariadbd", "--no-defaults", `--datadir=${dataDir}`, `--socket=${socket}`],
-      ...["--skip-networking", `--pid-file=${join(dataDir, "pid")}`, `--log-error=${logFile}`],
+      ...[
+        `--tmpdir=${ownTmp}`,
+        "--skip-networking",
+        `--pid-file=${join(dataDir, "pid")}`,
+        `--log-error=${logFile}`,
+      ],
       ...["--innodb-buffer-pool-size=16M", "--innodb-flush-log-at-trx-commit=0"],
       ...settings.map((setting) => `--${setting}`),
     ],
