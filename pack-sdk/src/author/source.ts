@@ -164,12 +164,19 @@ export const source = {
 
   /**
    * One GET over a unix socket, to a port of `127.0.0.1` or `[::1]`, or with `tls` to any host and port,
-   * whose certificate is verified. Any answer but 2xx is a failure, also a redirect.
+   * whose certificate is verified. Any answer but 2xx is a failure, also a redirect. A value of the
+   * query may be a time, as `{ minutesAgo: 10 }` or `{ secondsAhead: 2 }`. `keep: "last"` gives the end of a longer answer.
+   * `as: "container-output"` gives lines that begin with `out `, `err ` or, of a terminal, `tty `.
    */
   http: <const S extends Samples | undefined = NoSamples>(
     options: ({ socket: string } | { endpoint: string | Hole; tls?: true }) & {
       path: Parts;
-      query?: Record<string, string | Hole>;
+      query?: Record<
+        string,
+        string | Hole | { minutesAgo: number | Hole } | { secondsAhead: number }
+      >;
+      keep?: "last";
+      as?: "container-output";
     } & Limits<S>,
   ): Source<"http", CountOf<S>> => declare("http", { timeoutMs: 5000, maxBytes: 1048576 }, options),
 
