@@ -70,7 +70,8 @@ export type SourceKind =
   | "journal"
   | "dns"
   | "tls"
-  | "sql";
+  | "sql"
+  | "certificates";
 
 /**
  * A declared way to read. `Kind` and `Count` (samples per read) decide what a probe's `run`
@@ -239,6 +240,19 @@ export const source = {
         maxBytes: 262144,
       },
       { ...options, statement: onOneLine(options.statement) },
+    ),
+
+  /**
+   * The certificates in the files beneath a folder whose names end as those of certificates do. Nothing
+   * else of these files is read, and none that is named as a private key.
+   */
+  certificates: <const S extends Samples | undefined = NoSamples>(
+    options: { path: Parts; depth?: number; maxEntries?: number } & Limits<S>,
+  ): Source<"certificates", CountOf<S>> =>
+    declare(
+      "certificates",
+      { depth: 4, maxEntries: 500, timeoutMs: 5000, maxBytes: 524288 },
+      options,
     ),
 };
 

@@ -25,6 +25,7 @@ export {
   Template,
   TlsSource,
   SqlSource,
+  CertificatesSource,
   TreeSource,
   parseManifestShape,
   type SourceKind,

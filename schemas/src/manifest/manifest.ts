@@ -324,6 +324,19 @@ export const SqlSource = Type.Object(
   closed,
 );
 
+/** The certificates in the files beneath a folder. Of those files nothing else is given. */
+export const CertificatesSource = Type.Object(
+  {
+    kind: Type.Literal("certificates"),
+    path: Template,
+    /** 1: only the folder's own files. */
+    depth: Type.Integer({ minimum: 1, maximum: 8 }),
+    maxEntries: Type.Integer({ minimum: 1, maximum: 5000 }),
+    ...limits,
+  },
+  closed,
+);
+
 export const Source = Type.Union([
   FileSource,
   LinesSource,
@@ -336,6 +349,7 @@ export const Source = Type.Union([
   DnsSource,
   TlsSource,
   SqlSource,
+  CertificatesSource,
 ]);
 export type FileSource = Static<typeof FileSource>;
 export type LinesSource = Static<typeof LinesSource>;
@@ -348,6 +362,7 @@ export type JournalSource = Static<typeof JournalSource>;
 export type DnsSource = Static<typeof DnsSource>;
 export type TlsSource = Static<typeof TlsSource>;
 export type SqlSource = Static<typeof SqlSource>;
+export type CertificatesSource = Static<typeof CertificatesSource>;
 export type Source = Static<typeof Source>;
 export type SourceKind = Source["kind"];
 
