@@ -29,15 +29,17 @@ const LINES = [
 
 type Fields = Record<string, unknown>;
 let home: string;
-let name: string;
+const name = "web-1";
 let pack: AskedPack;
 let stop: () => Promise<void>;
 
-const podman = async (...args: string[]): Promise<string> => {
-  const where = ["--root", join(home, "storage"), "--runroot", join(home, "run")];
-  const how = ["--storage-driver", "vfs", "--events-backend", "file"];
-  return (await run("podman", [...where, ...how, ...args])).stdout.trim();
-};
+/** Storage and events of this test alone. */
+const own = () => [
+  ...["--root", join(home, "storage"), "--runroot", join(home, "run")],
+  ...["--tmpdir", join(home, "tmp"), "--storage-driver", "vfs", "--events-backend", "file"],
+];
+const podman = async (...args: string[]): Promise<string> =>
+  (await run("podman", [...own(), ...args])).stdout.trim();
 
 async function create(as: string, lines: string[], ...options: string[]): Promise<void> {
   const image = ["--log-driver", "k8s-file", "localhost/scratch:1", "/hello"];
@@ -49,8 +51,6 @@ async function create(as: string, lines: string[], ...options: string[]): Promis
 beforeAll(async () => {
   if (!isChecked) return;
   home = await mkdtemp(join(tmpdir(), "sonde-docker-"));
-  // Podman's list of events is one for all of this machine.
-  name = `web-${process.pid}`;
   await writeFile(join(home, "hello"), "hello\n");
   await run("tar", ["-C", home, "-cf", join(home, "image.tar"), "hello"]);
   await podman("import", join(home, "image.tar"), "localhost/scratch:1");
@@ -58,9 +58,7 @@ beforeAll(async () => {
   await create(`${name}-tty`, ["2026-11-29T15:29:33.047150928+00:00 stdout F typed\r"], "--tty");
   await create(`${name}-quiet`, []);
   const socket = join(home, "engine.sock");
-  const storage = ["--root", join(home, "storage"), "--runroot", join(home, "run")];
-  const args = [...storage, "--storage-driver", "vfs", "--events-backend", "file"];
-  const service = spawn("podman", [...args, "system", "service", "--time=0", `unix://${socket}`], {
+  const service = spawn("podman", [...own(), "system", "service", "--time=0", `unix://${socket}`], {
     stdio: "ignore",
   });
   stop = async () => {

@@ -6,7 +6,7 @@ import * as sources from "./sources.ts";
 
 export default pack({
   name: "sonde/certificates",
-  version: "0.2.0",
+  version: "0.1.0",
   description:
     "The certificates of TLS servers and in files of the host: when they end, their names, issuers and keys.",
   license: "Apache-2.0",

@@ -120,7 +120,8 @@ function showCheckpoints(row: Row) {
   const [timed, requested] = [numberOf(row, "num_timed"), numberOf(row, "num_requested")];
   return {
     ...{ timed, requested },
-    requestedPercent: percentOf(requested, timed),
+    // Of none it is none.
+    requestedPercent: requested === null ? null : (percentOf(requested, timed) ?? 0),
     countedSeconds: numberOf(row, "checkpoints_counted_seconds"),
   };
 }
