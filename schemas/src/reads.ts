@@ -259,6 +259,20 @@ const ConnectOutcome = Type.Union([
   Type.Literal("unreachable"),
 ]);
 
+const certificate = {
+  subject: Type.String(),
+  issuer: Type.String(),
+  names: Type.Array(Type.String()),
+  /** Unix time in ms. */
+  notBefore: Type.Number(),
+  notAfter: Type.Number(),
+  serial: Type.String(),
+  /** Hexadecimal, of the SubjectPublicKeyInfo. */
+  publicKeySha256: Type.String(),
+};
+export const CertificateData = Type.Object(certificate, closed);
+export type CertificateData = Static<typeof CertificateData>;
+
 /**
  * Data of a connection. A name without an address has no `addresses`. Hands are shaken with the first
  * address that could be connected to.
@@ -297,18 +311,36 @@ export const TlsData = Type.Object(
       ),
     ),
     /** As the server sent it, its own certificate first. */
-    chain: Type.Array(
+    chain: Type.Array(CertificateData),
+  },
+  closed,
+);
+
+/** Data of certificates in files, in the order of their paths. Files without one are left out. */
+export const CertificatesData = Type.Object(
+  {
+    certificateFiles: Type.Array(
       Type.Object(
         {
-          subject: Type.String(),
-          issuer: Type.String(),
-          names: Type.Array(Type.String()),
-          /** Unix time in ms. */
-          notBefore: Type.Number(),
-          notAfter: Type.Number(),
-          serial: Type.String(),
-          /** Hexadecimal, of the SubjectPublicKeyInfo. */
-          publicKeySha256: Type.String(),
+          path: Type.String(),
+          /** In the file's order. */
+          certificates: Type.Array(
+            Type.Object(
+              {
+                ...certificate,
+                isAuthority: Type.Boolean(),
+                isSelfSigned: Type.Boolean(),
+                /** Absent of the last one. */
+                isSignedByNext: Type.Optional(Type.Boolean()),
+              },
+              closed,
+            ),
+          ),
+          /** Certificates that could not be read, or were too many. */
+          unreadCount: Type.Optional(Type.Integer({ minimum: 1 })),
+          /** A private key lies in the same file. Nothing of it is given. */
+          hasPrivateKey: Type.Optional(Type.Literal(true)),
+          failure: Type.Optional(Failure),
         },
         closed,
       ),
@@ -316,6 +348,7 @@ export const TlsData = Type.Object(
   },
   closed,
 );
+export type CertificatesData = Static<typeof CertificatesData>;
 
 /** Data of a statement. A value is a text as the server spells it; null is its NULL. */
 export const SqlData = Type.Object(
@@ -369,6 +402,7 @@ export const READ_DATA = {
   tls: TlsData,
   sql: SqlData,
   redis: RedisData,
+  certificates: CertificatesData,
 } satisfies Record<SourceKind, TSchema>;
 export type ReadDataByKind = { [K in SourceKind]: Static<(typeof READ_DATA)[K]> };
 

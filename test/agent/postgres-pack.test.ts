@@ -1,3 +1,5 @@
+import { execFile } from "node:child_process";
+import { promisify } from "node:util";
 import type { Sql } from "postgres";
 import { afterAll, beforeAll, expect, onTestFinished, test } from "vitest";
 import { isCheckedHere } from "../hosts/requirements.ts";
@@ -8,7 +10,11 @@ import { type BusyPostgres, startBusyPostgres } from "./busy-postgres.ts";
 // What sonde/postgres says of a server of this test, read by a real runner, and what another
 // connection knows of the same. The socket is put where the pack looks, which needs root.
 
-const isChecked = isCheckedHere("sonde/postgres", { unshare: "util-linux" });
+const isChecked = isCheckedHere("sonde/postgres", {
+  unshare: "util-linux",
+  psql: "postgresql-client",
+});
+const run = promisify(execFile);
 
 type Fields = Record<string, unknown>;
 let server: BusyPostgres;
@@ -187,6 +193,112 @@ test.runIf(isChecked)(
     ).toBeLessThan(1e6);
   },
 );
+
+/** What `psql` is told over a connection of its own. */
+const psql = async (statement: string): Promise<string[]> => {
+  const args = [
+    "-X",
+    "-A",
+    "-t",
+    "-F",
+    "|",
+    "-h",
+    server.socketDir,
+    "-U",
+    "owner",
+    "-d",
+    "postgres",
+  ];
+  const { stdout } = await run("psql", [...args, "-c", statement]);
+  return stdout.trim().split("|");
+};
+
+test.runIf(isChecked)(
+  "wal: what is written, what is kept and by whom, and checkpoints, as psql knows them",
+  async () => {
+    await owner`SELECT pg_create_physical_replication_slot('aside', true)`;
+    onTestFinished(async () => void (await owner`SELECT pg_drop_replication_slot('aside')`));
+    await owner`CREATE TABLE written AS SELECT n, repeat('y', 100) AS y FROM generate_series(1, 20000) n`;
+    onTestFinished(async () => void (await owner`DROP TABLE written`));
+    // A second one is older than the first, and keeps more.
+    await owner`SELECT pg_create_physical_replication_slot('behind', true)`;
+    onTestFinished(async () => void (await owner`SELECT pg_drop_replication_slot('behind')`));
+    await owner`CHECKPOINT`;
+    await owner`SELECT pg_switch_wal()`;
+    const isReady = "SELECT count(*) FROM pg_ls_archive_statusdir() WHERE name ~ 'ready$'";
+    await until(
+      "a file that waits and an attempt to archive it",
+      async () =>
+        Number((await psql(isReady))[0]) > 0 &&
+        (await psql("SELECT failed_count > 0 FROM pg_stat_archiver"))[0] === "t",
+    );
+    const answer = await ask("wal");
+    const [bytes, files, ready, failing, level] = await psql(
+      `SELECT (SELECT sum(size) FROM pg_ls_waldir()), (SELECT count(*) FROM pg_ls_waldir()), (${isReady}),
+        (SELECT last_failed_wal FROM pg_stat_archiver), current_setting('wal_level')`,
+    );
+    expect(answer).toMatchObject({
+      ...{ isStandby: false, level, incomplete: false, maxSlotWalKeepSizeBytes: null },
+      ...{ maxWalSizeBytes: 2 ** 30, walKeepSizeBytes: 0 },
+      directory: {
+        ...{ bytes: Number(bytes), fileCount: Number(files), waitingForArchive: Number(ready) },
+        percentOfMaxWalSize: Math.round((Number(bytes) / 2 ** 30) * 1000) / 10,
+      },
+      archiving: { mode: "on", isFailing: true, lastFailed: failing, lastArchived: null },
+      slots: [
+        { name: "aside", active: false },
+        { name: "behind", active: false },
+      ],
+      checkpoints: { timeoutSeconds: 300 },
+    });
+    const [kept] = await psql(
+      `SELECT pg_wal_lsn_diff(pg_current_wal_lsn(), restart_lsn) FROM pg_replication_slots WHERE slot_name = 'aside'`,
+    );
+    expect(Number(rowsOf(answer, "slots")[0]?.["keptBytes"])).toBeGreaterThan(2_000_000);
+    expect(Math.abs(Number(rowsOf(answer, "slots")[0]?.["keptBytes"]) - Number(kept))).toBeLessThan(
+      1e6,
+    );
+    const { counted, checkpoints } = answer as Record<string, Fields>;
+    const [release] = await psql("SHOW server_version_num");
+    const [timed, requested] = await psql(
+      Number(release) < 170_000
+        ? "SELECT checkpoints_timed, checkpoints_req FROM pg_stat_bgwriter"
+        : "SELECT num_timed, num_requested FROM pg_stat_checkpointer",
+    );
+    const [written] = await psql("SELECT wal_bytes FROM pg_stat_wal");
+    expect(checkpoints).toMatchObject({ timed: Number(timed), requested: Number(requested) });
+    expect(Number(counted?.["bytes"])).toBeGreaterThan(2_000_000);
+    expect(Number(counted?.["bytes"])).toBeLessThanOrEqual(Number(written));
+  },
+);
+
+test.runIf(isChecked)("wal: a role that may not list the files of WAL", async () => {
+  await owner`REVOKE EXECUTE ON FUNCTION pg_ls_waldir() FROM pg_monitor`;
+  onTestFinished(
+    async () => void (await owner`GRANT EXECUTE ON FUNCTION pg_ls_waldir() TO pg_monitor`),
+  );
+  expect(await ask("wal")).toMatchObject({ directory: null, incomplete: true, level: "replica" });
+});
+
+test.runIf(isChecked)("wal: what is written between two looks", async () => {
+  const writer = server.open("shop");
+  const position = async () =>
+    Number((await psql("SELECT pg_wal_lsn_diff(pg_current_wal_lsn(), '0/0')"))[0]);
+  let isAsked = true;
+  const writes = (async () => {
+    while (isAsked) await writer`SELECT pg_logical_emit_message(false, 'test', repeat('z', 50000))`;
+  })();
+  const start = await position();
+  const { bytesPerSecond } = await ask("wal");
+  const end = await position();
+  isAsked = false;
+  await writes;
+  expect(Number(bytesPerSecond)).toBeGreaterThan(0);
+  // The looks are about a second apart, and lie within.
+  expect(Number(bytesPerSecond)).toBeLessThan(2 * (end - start));
+  // Nothing has a rate of its own that is not written.
+  expect(Number((await ask("wal"))["bytesPerSecond"])).toBeLessThan(Number(bytesPerSecond));
+});
 
 test.runIf(isChecked)(
   "tables, unused indexes and settings, of the database that is asked",

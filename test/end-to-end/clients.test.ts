@@ -100,7 +100,6 @@ describe.each(GENERATIONS)("the %s client", (generation) => {
     const tools = await clientOf(generation).listTools();
     expect(tools.map(({ name }) => name)).toEqual([
       ...OWN,
-      "certificates_endpoint",
       "system_block_devices",
       "system_boots",
       "system_cpu_usage",

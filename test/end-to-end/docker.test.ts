@@ -40,6 +40,9 @@ describe.runIf(missing.length === 0)(
       join(home, "storage"),
       "--runroot",
       join(home, "run"),
+      // Its events are then not those of all of this machine.
+      "--tmpdir",
+      join(home, "tmp"),
       "--storage-driver",
       "vfs",
     ];

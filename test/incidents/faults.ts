@@ -45,6 +45,8 @@ const failedUnit = (name: string, more = "") => ({
   evidence: new RegExp(`"${name}".*${more}`),
 });
 
+const sql = (statement: string) => `su postgres -c "psql -qAtc \\"${statement}\\""`;
+
 export const FAULTS: readonly Fault[] = [
   {
     name: "a filesystem is full, by a file that was deleted and is still open",
@@ -247,4 +249,68 @@ export const FAULTS: readonly Fault[] = [
       evidence: /no quorum, giving up/,
     },
   },
+  {
+    name: "a certificate that a service serves has expired",
+    setUp: `mkdir -p /etc/ssl/shop /root/ca; cd /root/ca; : >index; echo 01 >serial
+      openssl req -newkey rsa:2048 -nodes -keyout /etc/ssl/private/shop.key -out request -subj /CN=shop.example -addext subjectAltName=DNS:shop.example 2>/dev/null
+      printf '[ca]\\ndefault_ca=it\\n[it]\\ndatabase=index\\nserial=serial\\nnew_certs_dir=.\\ndefault_md=sha256\\npolicy=any\\ncopy_extensions=copy\\n[any]\\ncommonName=supplied\\n' >conf
+      openssl ca -batch -config conf -selfsign -keyfile /etc/ssl/private/shop.key -in request -out /etc/ssl/shop/shop.crt -notext -startdate "$(date -u -d '90 days ago' +%Y%m%d%H%M%SZ)" -enddate "$(date -u -d '1 day ago' +%Y%m%d%H%M%SZ)" 2>/dev/null
+      systemd-run --quiet --unit=shop-tls openssl s_server -quiet -www -accept 8443 -cert /etc/ssl/shop/shop.crt -key /etc/ssl/private/shop.key`,
+    shows: "curl -sk -o /dev/null https://127.0.0.1:8443/",
+    end: `${endProgram("shop-tls")}; rm -r /etc/ssl/shop /etc/ssl/private/shop.key /root/ca`,
+    found: {
+      tool: "certificates_files",
+      finding: /^A certificate has expired/,
+      evidence: /"\/etc\/ssl\/shop\/shop.crt".*"daysLeft":-/,
+    },
+  },
+  {
+    name: "a lock in PostgreSQL holds up twenty others",
+    setUp: `${sql("CREATE TABLE orders AS SELECT 1 AS id")}
+      systemd-run --quiet --unit=lock-holder --uid=postgres sh -c '(echo "BEGIN; UPDATE orders SET id = 2;"; sleep infinity) | psql -q'
+      until ${sql("SELECT count(*) FROM pg_stat_activity WHERE state = 'idle in transaction'")} | grep -qx 1; do sleep 0.1; done
+      for i in $(seq 20); do systemd-run --quiet --unit=lock-waiter-$i --uid=postgres psql -qc 'UPDATE orders SET id = 3'; done`,
+    shows: `${sql("SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'")} | grep -qx 20`,
+    end: `systemctl kill --signal=KILL lock-holder 'lock-waiter-*' || true
+      ${sql("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = 'postgres' AND pid <> pg_backend_pid()")} >/dev/null
+      systemctl reset-failed; ${sql("DROP TABLE orders")}`,
+    found: {
+      tool: "postgres_locks",
+      finding: /^One session holds up many others/,
+      evidence: /"holdsUp":20/,
+    },
+  },
+  {
+    name: "the name server does not answer",
+    setUp: `cp /etc/resolv.conf /root/resolv.conf 2>/dev/null || : >/root/resolv.conf
+      ip link add dark type veth peer name dark-peer; ip link set dark-peer up; ip link set dark arp off up; ip route add 198.51.100.0/24 dev dark
+      rm -f /etc/resolv.conf; echo nameserver 198.51.100.53 >/etc/resolv.conf`,
+    end: "cat /root/resolv.conf >/etc/resolv.conf; ip link delete dark",
+    found: {
+      tool: "network_dns_lookup",
+      finding: /^No name server answers/,
+      evidence: /no answer in time/,
+    },
+  },
+  {
+    name: "cron ignores a job",
+    setUp: `mkdir -p /etc/cron.d; printf '0 3 * * * root /usr/local/bin/backup' >/etc/cron.d/backup`,
+    end: "rm /etc/cron.d/backup",
+    found: {
+      tool: "system_cron_jobs",
+      finding: /^Cron ignores jobs/,
+      evidence: /"\/etc\/cron.d\/backup"/,
+    },
+  },
 ];
+
+/** A clock that is set, which takes away what the hub can ask of the host. */
+export const CLOCK_HOUR_OFF: Pick<Fault, "name" | "found"> & { offsetMs: number } = {
+  name: "the clock is an hour off",
+  offsetMs: 3_600_000,
+  found: {
+    tool: "agent_overview",
+    finding: /^The clocks of the server and the hub differ/,
+    evidence: /"clockAheadSeconds":3[56]\d\d/,
+  },
+};

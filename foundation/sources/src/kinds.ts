@@ -1,4 +1,5 @@
 import type { Source, SourceKind } from "@sonde/schemas/manifest";
+import { certificatesRules } from "./kinds/certificates.ts";
 import { directoryRules } from "./kinds/directory.ts";
 import { dnsRules } from "./kinds/dns.ts";
 import { execRules } from "./kinds/exec.ts";
@@ -27,6 +28,7 @@ const KINDS: { [K in SourceKind]: SourceRules<K> } = {
   tls: tlsRules,
   sql: sqlRules,
   redis: redisRules,
+  certificates: certificatesRules,
 };
 
 /** Returns the rules of a source's kind. */

@@ -4,7 +4,8 @@ import { type ReadOnlyNames, names } from "./read-only-names.ts";
  * PostgreSQL 14 and newer. None of the columns has the name of a function that acts: `a.b` can be
  * a call of `b`. Not listed: `pg_stats` and `pg_largeobject`, which have data of tables;
  * `pg_stat_wal_receiver` and `pg_subscription`, which have connection strings; `pg_authid`,
- * `pg_shadow` and `pg_user_mapping`, which have passwords.
+ * `pg_shadow` and `pg_user_mapping`, which have passwords. The two functions that list files take no
+ * path: they give names and sizes in the server's folders of WAL.
  */
 export const POSTGRES_NAMES: ReadOnlyNames = {
   relations: new Map(
@@ -29,8 +30,8 @@ export const POSTGRES_NAMES: ReadOnlyNames = {
         "pid datid datname relid phase heap_blks_total heap_blks_scanned heap_blks_vacuumed index_vacuum_count",
       ),
       pg_stat_bgwriter: names("buffers_clean maxwritten_clean buffers_alloc stats_reset"),
-      pg_stat_checkpointer: names("num_timed num_requested buffers_written"),
-      pg_stat_wal: names("wal_records wal_fpi wal_bytes wal_buffers_full"),
+      pg_stat_checkpointer: names("num_timed num_requested buffers_written stats_reset"),
+      pg_stat_wal: names("wal_records wal_fpi wal_bytes wal_buffers_full stats_reset"),
       pg_stat_archiver: names(
         "archived_count last_archived_wal last_archived_time failed_count last_failed_wal last_failed_time stats_reset",
       ),
@@ -60,7 +61,7 @@ export const POSTGRES_NAMES: ReadOnlyNames = {
   extensions: new Map([["pg_stat_statements", "pg_stat_statements"]]),
   functions: new Set(
     names(
-      "count sum min max avg bool_or bool_and string_agg coalesce nullif greatest least round floor ceil abs substr length lower date_part now clock_timestamp age mxid_age to_jsonb array_to_string cardinality unnest pg_blocking_pids pg_database_size pg_backend_pid pg_is_in_recovery pg_current_wal_lsn pg_last_wal_receive_lsn pg_last_wal_replay_lsn pg_last_xact_replay_timestamp pg_wal_lsn_diff pg_postmaster_start_time current_database version",
+      "count sum min max avg bool_or bool_and string_agg coalesce nullif greatest least round floor ceil abs substr length lower date_part now clock_timestamp age mxid_age to_jsonb array_to_string cardinality unnest pg_blocking_pids pg_database_size pg_backend_pid pg_is_in_recovery pg_current_wal_lsn pg_last_wal_receive_lsn pg_last_wal_replay_lsn pg_last_xact_replay_timestamp pg_wal_lsn_diff pg_ls_waldir pg_ls_archive_statusdir pg_postmaster_start_time current_database version",
     ),
   ),
   types: new Set(

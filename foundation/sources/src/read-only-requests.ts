@@ -4,8 +4,9 @@
  * on a GET (supervisord's page does).
  *
  * The engine's API (docs.docker.com/reference/api/engine), which podman serves too. Not
- * listed although they are GETs: `attach/ws`, which writes to a container; `archive`,
- * `export` and `logs`, which hand out files; `top`, which runs `ps` with given arguments.
+ * listed although they are GETs: `attach/ws`, which writes to a container; `archive` and
+ * `export`, which hand out files; `top`, which runs `ps` with given arguments; `follow` of
+ * `logs`, whose answer has no end.
  */
 const ENGINE: ReadonlyMap<string, readonly string[]> = new Map([
   ["/_ping", []],
@@ -15,6 +16,11 @@ const ENGINE: ReadonlyMap<string, readonly string[]> = new Map([
   ["/containers/json", ["all", "limit", "size", "filters"]],
   ["/containers/<container-name>/json", ["size"]],
   ["/containers/<container-name>/stats", ["stream", "one-shot"]],
+  [
+    "/containers/<container-name>/logs",
+    ["stdout", "stderr", "timestamps", "tail", "since", "until"],
+  ],
+  ["/events", ["since", "until", "filters"]],
   ["/images/json", ["all", "filters", "digests"]],
   ["/networks", ["filters"]],
   ["/volumes", ["filters"]],

@@ -70,6 +70,17 @@ type HoleFills = Record<string, HoleFill | string | number | boolean>;
 /** Why a read failed: a code such as PERMISSION_NEEDED and one sentence. */
 export type Failure = { code: string; message: string };
 
+/** What a certificate says of itself. Times are Unix time in ms. */
+type Certificate = {
+  subject: string;
+  issuer: string;
+  names: string[];
+  notBefore: number;
+  notAfter: number;
+  serial: string;
+  publicKeySha256: string;
+};
+
 /** The data of each source kind. */
 export type DataByKind = {
   file: { text: string };
@@ -197,15 +208,7 @@ export type DataByKind = {
       )[];
       verifyCode?: string;
     };
-    chain: {
-      subject: string;
-      issuer: string;
-      names: string[];
-      notBefore: number;
-      notAfter: number;
-      serial: string;
-      publicKeySha256: string;
-    }[];
+    chain: Certificate[];
   };
   /** A value is a text as the server spells it. `serverVersion` is such as 170005 for 17.5. */
   sql: { serverVersion: number; records: Record<string, string | null>[] };
@@ -214,6 +217,20 @@ export type DataByKind = {
    * `[COMMAND, ARGUMENTS, BYTES, LARGEST]` stands in place of the arguments.
    */
   redis: { reply: RedisValue | RedisPart[] };
+  /** Files in the order of their paths, without those that have no certificate. */
+  certificates: {
+    certificateFiles: {
+      path: string;
+      certificates: (Certificate & {
+        isAuthority: boolean;
+        isSelfSigned: boolean;
+        isSignedByNext?: boolean;
+      })[];
+      unreadCount?: number;
+      hasPrivateKey?: true;
+      failure?: Failure;
+    }[];
+  };
 };
 
 type RedisValue = string | number | null;

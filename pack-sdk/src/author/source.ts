@@ -71,7 +71,8 @@ export type SourceKind =
   | "dns"
   | "tls"
   | "sql"
-  | "redis";
+  | "redis"
+  | "certificates";
 
 /**
  * A declared way to read. `Kind` and `Count` (samples per read) decide what a probe's `run`
@@ -165,12 +166,19 @@ export const source = {
 
   /**
    * One GET over a unix socket, to a port of `127.0.0.1` or `[::1]`, or with `tls` to any host and port,
-   * whose certificate is verified. Any answer but 2xx is a failure, also a redirect.
+   * whose certificate is verified. Any answer but 2xx is a failure, also a redirect. A value of the
+   * query may be a time, as `{ minutesAgo: 10 }` or `{ secondsAhead: 2 }`. `keep: "last"` gives the end of a longer answer.
+   * `as: "container-output"` gives lines that begin with `out `, `err ` or, of a terminal, `tty `.
    */
   http: <const S extends Samples | undefined = NoSamples>(
     options: ({ socket: string } | { endpoint: string | Hole; tls?: true }) & {
       path: Parts;
-      query?: Record<string, string | Hole>;
+      query?: Record<
+        string,
+        string | Hole | { minutesAgo: number | Hole } | { secondsAhead: number }
+      >;
+      keep?: "last";
+      as?: "container-output";
     } & Limits<S>,
   ): Source<"http", CountOf<S>> => declare("http", { timeoutMs: 5000, maxBytes: 1048576 }, options),
 
@@ -244,6 +252,19 @@ export const source = {
     } & Limits<S>,
   ): Source<"redis", CountOf<S>> =>
     declare("redis", { timeoutMs: 3000, maxBytes: 262144 }, options),
+
+  /**
+   * The certificates in the files beneath a folder whose names end as those of certificates do. Nothing
+   * else of these files is read, and none that is named as a private key.
+   */
+  certificates: <const S extends Samples | undefined = NoSamples>(
+    options: { path: Parts; depth?: number; maxEntries?: number } & Limits<S>,
+  ): Source<"certificates", CountOf<S>> =>
+    declare(
+      "certificates",
+      { depth: 4, maxEntries: 500, timeoutMs: 5000, maxBytes: 524288 },
+      options,
+    ),
 };
 
 /** As Debian has them. */

@@ -1,7 +1,6 @@
 import { param, probe, read, t } from "@sonde/pack-sdk/author";
+import { certificate, daysUntil, showTimes } from "./show.ts";
 import * as sources from "./sources.ts";
-
-const DAY_MS = 86_400_000;
 
 export const endpoint = probe({
   description:
@@ -16,18 +15,7 @@ export const endpoint = probe({
     daysLeft: t.nullable(t.number(), { description: "of the certificate that ends first" }),
     protocol: t.nullable(t.string()),
     cipher: t.nullable(t.string()),
-    certificates: t.array(
-      t.object({
-        subject: t.string(),
-        issuer: t.string(),
-        names: t.array(t.string()),
-        notBefore: t.string(),
-        notAfter: t.string(),
-        daysLeft: t.number(),
-        serial: t.string(),
-        publicKeySha256: t.string(),
-      }),
-    ),
+    certificates: t.array(t.object(certificate)),
     addresses: t.array(t.object({ address: t.string(), outcome: t.string(), ms: t.number() })),
     lookupMs: t.number(),
     handshakeMs: t.nullable(t.number()),
@@ -36,7 +24,7 @@ export const endpoint = probe({
   reads: { server: read(sources.handshake, { with: { endpoint: param("endpoint") } }) },
   run({ reads, now }) {
     const { handshake, addresses, chain, lookupMs, truncated } = reads.server;
-    const daysLeft = (notAfter: number): number => Math.floor((notAfter - now) / DAY_MS);
+    const daysLeft = chain.map(({ notAfter }) => daysUntil(notAfter, now));
     const problems = handshake?.problems ?? [];
     return {
       endpoint: reads.server.endpoint,
@@ -46,15 +34,10 @@ export const endpoint = probe({
       ),
       isTrusted: handshake?.protocol !== undefined && problems.length === 0,
       problems,
-      daysLeft: chain.length === 0 ? null : Math.min(...chain.map((one) => daysLeft(one.notAfter))),
+      daysLeft: chain.length === 0 ? null : Math.min(...daysLeft),
       protocol: handshake?.protocol ?? null,
       cipher: handshake?.cipher ?? null,
-      certificates: chain.map((one) => ({
-        ...one,
-        notBefore: new Date(one.notBefore).toISOString(),
-        notAfter: new Date(one.notAfter).toISOString(),
-        daysLeft: daysLeft(one.notAfter),
-      })),
+      certificates: chain.map((one) => ({ ...one, ...showTimes(one, now) })),
       addresses,
       lookupMs,
       handshakeMs: handshake?.ms ?? null,

@@ -1,6 +1,7 @@
 import type { GuestInput } from "@sonde/pack-sdk/author";
 import { expect, test } from "vitest";
 import { containerInspect } from "./container-inspect.ts";
+import { containerLogs } from "./container-logs.ts";
 import { containerStats } from "./container-stats.ts";
 import { containersList } from "./containers-list.ts";
 import { diskUsage } from "./disk-usage.ts";
@@ -123,6 +124,8 @@ test.each(["PERMISSION_NEEDED", "READ_FAILED", "READ_TIMEOUT"])(
     const failed = { ok: false as const, failure: { code, message: "no" } };
     const asked = { ...engine, answer: failed };
     expect(() => containerInspect.call({ params: {}, now: 0, reads: asked })).toThrow(code);
+    const wrote = { ...engine, output: failed };
+    expect(() => containerLogs.call({ params: {}, now: 0, reads: wrote })).toThrow(code);
   },
 );
 

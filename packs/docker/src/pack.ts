@@ -1,8 +1,10 @@
 import { pack } from "@sonde/pack-sdk/author";
 import { containerInspect } from "./container-inspect.ts";
+import { containerLogs } from "./container-logs.ts";
 import { containerStats } from "./container-stats.ts";
 import { containersList } from "./containers-list.ts";
 import { diskUsage } from "./disk-usage.ts";
+import { events } from "./events.ts";
 import { health } from "./health.ts";
 import { images } from "./images.ts";
 import { dockerRunbook } from "./runbook.ts";
@@ -21,7 +23,9 @@ export default pack({
     "containers.list": containersList,
     "container.inspect": containerInspect,
     "container.stats": containerStats,
+    "container.logs": containerLogs,
     health,
+    events,
     images,
     "disk.usage": diskUsage,
   },

@@ -7,7 +7,15 @@ type Fields = Record<string, unknown>;
 const container = (state: string, status: string) => ({
   containers: { containers: [{ name: "web", image: "web:1", state, status }] },
 });
-const HEALTHY: Record<string, Fields> = container("running", "Up 3 hours (healthy)");
+const quiet = {
+  ...{ name: "job", startCount: 9, endCount: 9, lastExitCode: 0, outOfMemoryCount: 0 },
+  ...{ unhealthyCount: 1, lastHealth: "healthy" },
+};
+const events = (change: Fields) => ({ events: { containers: [{ ...quiet, ...change }] } });
+const HEALTHY: Record<string, Fields> = {
+  ...container("running", "Up 3 hours (healthy)"),
+  events: { containers: [quiet], eventCount: 20, incomplete: false },
+};
 
 const CASES: [finding: string, severity: string, Record<string, Fields>][] = [
   ["A container is restarting", "warning", container("restarting", "Restarting (1) 5 seconds ago")],
@@ -16,10 +24,16 @@ const CASES: [finding: string, severity: string, Record<string, Fields>][] = [
   ["A container was killed", "info", container("exited", "Exited (137) 2 hours ago")],
   ["A container ended with an error", "info", container("exited", "Exited (1) 2 hours ago")],
   ["A container is paused", "info", container("paused", "Up 2 hours (Paused)")],
+  ["A container ended several times", "warning", events({ lastExitCode: 1 })],
+  ["Processes of a container were killed", "warning", events({ outOfMemoryCount: 1 })],
+  ["The health of a container", "warning", events({ unhealthyCount: 2 })],
+  ["The engine did more", "unseen", { events: { incomplete: true } }],
 ];
 const FINE: [what: string, Record<string, Fields>][] = [
   ["a container that ended", container("exited", "Exited (0) 2 days ago")],
   ["an engine without containers", { containers: { containers: [] } }],
+  ["a container that ended twice", events({ startCount: 2, endCount: 2, lastExitCode: 1 })],
+  ["one that was removed", events({ startCount: 0, lastExitCode: 1 })],
 ];
 
 const { findings, untested } = openRunbookTest(pack, HEALTHY);

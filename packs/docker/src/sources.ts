@@ -38,3 +38,26 @@ export const stats = source.http({
   maxBytes: 262144,
   samples: { count: 2, intervalMs: 1000 },
 });
+/**
+ * More lines than are shown: a secret over several lines, such as a key, begins before what is asked for.
+ */
+export const output = source.http({
+  socket,
+  path: ["/containers/", hole.containerName("name"), "/logs"],
+  query: { stdout: "true", stderr: "true", timestamps: "true", tail: "1000" },
+  keep: "last",
+  as: "container-output",
+  timeoutMs: 10000,
+  maxBytes: 262144,
+});
+/** Podman tells nothing up to a time that has passed, so the end is a little ahead. */
+export const events = source.http({
+  socket,
+  path: "/events",
+  query: {
+    since: { minutesAgo: hole.integer("minutes", { minimum: 1, maximum: 10080 }) },
+    until: { secondsAhead: 2 },
+  },
+  keep: "last",
+  timeoutMs: 10000,
+});

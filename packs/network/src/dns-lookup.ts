@@ -14,6 +14,7 @@ export const dnsLookup = probe({
     question: t.string(),
     type: t.string(),
     verdict: t.string({ description: "in words" }),
+    isAnswered: t.boolean({ description: "whatever the answer is" }),
     server: t.nullable(t.string({ description: "that answered last" })),
     rcode: t.nullable(t.string()),
     answers: t.array(
@@ -47,6 +48,7 @@ export const dnsLookup = probe({
               answered.rcode,
               answers.some((one) => one.type === type),
             ),
+      isAnswered: answered !== undefined,
       server: answered?.server ?? null,
       rcode: answered?.rcode ?? null,
       answers,

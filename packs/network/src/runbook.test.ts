@@ -29,7 +29,12 @@ const HEALTHY: Record<string, Fields> = {
   routes: { defaultRouteCount: 1, routeCount: 3 },
   neighbours: { unansweredCount: 0, neighbourCount: 4 },
   resolver: { servers: ["192.0.2.53"], ignoredServers: [], hostsFrom: null },
+  names: {
+    ...{ question: "localhost", verdict: "answered", isAnswered: true, ms: 2 },
+    tried: [{ server: "192.0.2.53:53", outcome: "answered", rcode: "NOERROR", ms: 2 }],
+  },
 };
+const unanswered = (verdict: string) => ({ names: { isAnswered: false, verdict } });
 const of = (meanwhile: number, sinceBoot = meanwhile) => ({ meanwhile, sinceBoot });
 
 const CASES: [finding: string, severity: string, Record<string, Fields>][] = [
@@ -50,6 +55,9 @@ const CASES: [finding: string, severity: string, Record<string, Fields>][] = [
   ["There is no default route", "info", { routes: { defaultRouteCount: 0 } }],
   ["Hosts of the same network", "info", { neighbours: { unansweredCount: 1 } }],
   ["No name server is", "info", { resolver: { servers: [] } }],
+  ["No name server answers", "critical", unanswered("no answer in time: a packet filter")],
+  ["No route leads to", "info", { names: { tried: [{ outcome: "unreachable", server: "a" }] } }],
+  ["A name server does not", "warning", { names: { tried: [{ outcome: "timeout", ms: 4 }] } }],
   ["Name servers beyond", "info", { resolver: { ignoredServers: ["192.0.2.54"] } }],
   ["listenOverflows.meanwhile is not reported", "unseen", { tcp: { listenOverflows: null } }],
 ];
@@ -57,6 +65,10 @@ const FINE: [what: string, Record<string, Fields>][] = [
   ["a lost segment of few", { tcp: { retransmittedPercent: 50, sentSegmentsPerSecond: 2 } }],
   ["what every network drops", interfaceOf({ dropsMeanwhile: 3 })],
   ["an interface that nobody uses", interfaceOf({ state: "DOWN", addresses: [] })],
+  [
+    "a host without a name server",
+    unanswered("the server's machine is there, but nothing listens for questions"),
+  ],
   ["a short queue", { listeners: { listeners: [{ waiting: 49 }] } }],
 ];
 

@@ -80,7 +80,7 @@ const tcp: Rule<"tcp" | "sockets" | "listeners" | "closing" | "opening">[] = [
   },
 ];
 
-const link: Rule<"interfaces" | "routes" | "neighbours" | "resolver">[] = [
+const link: Rule<"interfaces" | "routes" | "neighbours" | "resolver" | "names">[] = [
   {
     finding: "An interface has errors: a cable, a card or a driver.",
     ...{ severity: "warning", of: "interfaces", each: "interfaces" },
@@ -128,6 +128,32 @@ const link: Rule<"interfaces" | "routes" | "neighbours" | "resolver">[] = [
     next: ["network_resolver"],
   },
   {
+    finding: "No name server answers, so the host finds no other by its name.",
+    ...{ severity: "critical", of: "names" },
+    when: [
+      { value: "isAnswered", is: false },
+      // A host without a name server asks itself, and nobody listens.
+      { value: "verdict", contains: ["no answer in time", "is no answer"] },
+    ],
+    show: ["verdict", "question", "ms"],
+    next: ["network_dns_lookup", "network_resolver", "network_routes"],
+  },
+  {
+    finding: "A name server does not answer: each look-up waits for it first.",
+    ...{ severity: "warning", of: "names", each: "tried" },
+    when: [{ value: "outcome", oneOf: ["timeout"] }],
+    show: ["server", "ms"],
+    next: ["network_dns_lookup", "network_resolver"],
+  },
+  {
+    // A host of a network without name servers may well have one in its configuration.
+    finding: "No route leads to a name server.",
+    ...{ severity: "info", of: "names", each: "tried" },
+    when: [{ value: "outcome", oneOf: ["unreachable"] }],
+    show: ["server"],
+    next: ["network_routes", "network_resolver"],
+  },
+  {
     finding: "Name servers beyond the third are never asked.",
     ...{ severity: "info", of: "resolver", when: [{ value: "ignoredServers", atLeast: 1 }] },
     show: ["servers", "ignoredServers"],
@@ -136,7 +162,7 @@ const link: Rule<"interfaces" | "routes" | "neighbours" | "resolver">[] = [
 
 export const networkRunbook = runbook({
   description:
-    "Packets that are lost, connections that wait or are not closed, interfaces that are down, routes and name servers.",
+    "Packets that are lost, connections that wait or are not closed, interfaces that are down, routes, and name servers that do not answer.",
   probes: {
     interfaces: { probe: "interfaces", params: { limit: 500 } },
     sockets: { probe: "sockets.summary" },
@@ -147,6 +173,8 @@ export const networkRunbook = runbook({
     routes: { probe: "routes", params: { limit: 1 } },
     neighbours: { probe: "neighbours", params: { limit: 1 } },
     resolver: { probe: "resolver" },
+    // Each name server knows this name, and it tells nobody anything.
+    names: { probe: "dns.lookup", params: { name: "localhost" } },
   },
   rules: [...tcp, ...link],
 });

@@ -10,12 +10,13 @@ import { statements } from "./statements.ts";
 import { tables } from "./tables.ts";
 import { unusedIndexes } from "./unused-indexes.ts";
 import { vacuum } from "./vacuum.ts";
+import { wal } from "./wal.ts";
 
 export default pack({
   name: "sonde/postgres",
   version: "0.1.0",
   description:
-    "A PostgreSQL server of the host: sessions, locks, dead rows, replication, costly statements, tables, settings.",
+    "A PostgreSQL server of the host: sessions, locks, dead rows, replication, WAL, costly statements, tables, settings.",
   license: "Apache-2.0",
   repository: "https://sonde.example/source",
   sources,
@@ -25,6 +26,7 @@ export default pack({
     locks,
     vacuum,
     replication,
+    wal,
     statements,
     tables,
     "indexes.unused": unusedIndexes,

@@ -1,5 +1,6 @@
 import { probe, t } from "@sonde/pack-sdk/author";
 import { isTrue, numberOf, secondsOf, textOf } from "./show.ts";
+import { archiving, showArchiving, showSlot, slot } from "./show-wal.ts";
 import * as sources from "./sources.ts";
 
 export const replication = probe({
@@ -24,32 +25,13 @@ export const replication = probe({
         lagSeconds: t.nullable(t.number(), { description: "null when it has caught up" }),
       }),
     ),
-    slots: t.array(
-      t.object({
-        name: t.string(),
-        type: t.string(),
-        database: t.nullable(t.string()),
-        active: t.boolean(),
-        walStatus: t.nullable(t.string(), {
-          description: "reserved, extended, unreserved, lost",
-        }),
-        keptBytes: t.nullable(t.integer(), { description: "of WAL, on this server's disk" }),
-      }),
-    ),
-    archiving: t.object({
-      mode: t.string({ description: "off, on, always" }),
-      archivedCount: t.integer(),
-      failedCount: t.integer(),
-      archivedSecondsAgo: t.nullable(t.integer()),
-      failedSecondsAgo: t.nullable(t.integer()),
-      isFailing: t.boolean({ description: "the last attempt failed" }),
-    }),
+    slots: t.array(t.object(slot)),
+    archiving: t.object(archiving),
     incomplete: t.boolean(),
   }),
   reads: { replicas: sources.replicas, slots: sources.slots, standby: sources.standby },
   run({ reads: { replicas, slots, standby } }) {
     const row = standby.records[0] ?? {};
-    const [archived, failed] = [numberOf(row, "archived_ago"), numberOf(row, "failed_ago")];
     return {
       isStandby: isTrue(row, "in_recovery"),
       notReplayedBytes: numberOf(row, "not_replayed_bytes"),
@@ -62,22 +44,8 @@ export const replication = probe({
         behindBytes: numberOf(one, "behind_bytes"),
         lagSeconds: secondsOf(one, "lag_seconds"),
       })),
-      slots: slots.records.map((one) => ({
-        name: textOf(one, "name"),
-        type: textOf(one, "slot_type"),
-        database: one["database"] ?? null,
-        active: isTrue(one, "active"),
-        walStatus: one["wal_status"] ?? null,
-        keptBytes: numberOf(one, "kept_bytes"),
-      })),
-      archiving: {
-        mode: textOf(row, "archive_mode"),
-        archivedCount: numberOf(row, "archived_count") ?? 0,
-        failedCount: numberOf(row, "failed_count") ?? 0,
-        archivedSecondsAgo: archived,
-        failedSecondsAgo: failed,
-        isFailing: failed !== null && (archived === null || failed < archived),
-      },
+      slots: slots.records.map(showSlot),
+      archiving: showArchiving(row),
       incomplete: replicas.truncated || slots.truncated,
     };
   },

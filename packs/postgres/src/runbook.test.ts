@@ -13,6 +13,10 @@ const holder = { kind: "session", id: "7", transactionsSince: 5, detail: "active
 const slot = { name: "a", active: true, keptBytes: 2 ** 31, walStatus: "extended" };
 const replica = { name: "b", behindBytes: 0, lagSeconds: null };
 const archiving = { isFailing: false, failedCount: 3, failedSecondsAgo: 90, archivedSecondsAgo: 5 };
+const wal = {
+  ...{ archiving, directory: { bytes: 2 ** 30, waitingForArchive: 1 }, bytesPerSecond: 10 },
+  checkpoints: { timed: 20, requested: 19, requestedPercent: 48.7 },
+};
 const session = { pid: 7, state: "active", querySeconds: 10, stateSeconds: 10 };
 const HEALTHY: Record<string, Fields> = {
   server: {
@@ -22,7 +26,8 @@ const HEALTHY: Record<string, Fields> = {
   locks: { roots: [], waiting: [], incomplete: false },
   sessions: { sessions: [session], sessionCount: 1, incomplete: false },
   vacuum: { tables: [table], holders: [holder], running: [] },
-  replication: { replicas: [replica], slots: [slot], archiving },
+  replication: { replicas: [replica], slots: [slot] },
+  wal,
 };
 const server = (change: Fields) => ({ server: change });
 const databases = (change: Fields) => server({ databases: [{ ...database, ...change }] });
@@ -30,6 +35,7 @@ const roots = (change: Fields) => ({ locks: { roots: [{ ...root, ...change }] } 
 const sessions = (change: Fields) => ({ sessions: { sessions: [{ ...session, ...change }] } });
 const idle = sessions({ state: "idle in transaction (aborted)", stateSeconds: 300 });
 const holders = (change: Fields) => ({ vacuum: { holders: [{ ...holder, ...change }] } });
+const walOf = (change: Fields) => ({ wal: { ...wal, ...change } });
 const slots = (change: Fields) => ({ replication: { slots: [{ ...slot, ...change }] } });
 
 const CASES: [finding: string, severity: string, Record<string, Fields>][] = [
@@ -61,10 +67,17 @@ const CASES: [finding: string, severity: string, Record<string, Fields>][] = [
     "warning",
     { replication: { replicas: [{ ...replica, behindBytes: 2 ** 30 }] } },
   ],
+  ["A replication slot that is read keeps much", "warning", slots({ keptBytes: 10 * 2 ** 30 })],
+  ["Archiving of WAL fails", "critical", walOf({ archiving: { ...archiving, isFailing: true } })],
   [
-    "Archiving of WAL fails",
-    "critical",
-    { replication: { archiving: { ...archiving, isFailing: true } } },
+    "Archiving of WAL does not keep up",
+    "warning",
+    walOf({ directory: { waitingForArchive: 100 } }),
+  ],
+  [
+    "Checkpoints come because much",
+    "info",
+    walOf({ checkpoints: { timed: 20, requested: 20, requestedPercent: 50 } }),
   ],
   ["Settings of the database server wait", "info", server({ settingsWaitingForRestart: 1 })],
   ["There are more sessions", "unseen", { sessions: { incomplete: true } }],
@@ -78,6 +91,10 @@ const FINE: [what: string, Record<string, Fields>][] = [
   [
     "a session that idles for days",
     sessions({ state: "idle", querySeconds: 99_999, stateSeconds: 99_999 }),
+  ],
+  [
+    "a few checkpoints after a start",
+    walOf({ checkpoints: { timed: 0, requested: 3, requestedPercent: 100 } }),
   ],
 ];
 

@@ -5,13 +5,14 @@ const HOUR = 3600;
 
 export const postgresRunbook = runbook({
   description:
-    "Connections that run out, sessions that hold up others, old transactions, dead rows and transaction ids, replicas and slots behind, archiving that fails.",
+    "Connections that run out, sessions that hold up others, old transactions, dead rows and transaction ids, replicas and slots behind, WAL that stays, archiving that fails.",
   probes: {
     server: { probe: "overview" },
     locks: { probe: "locks", params: { limit: 20 } },
     sessions: { probe: "activity", params: { limit: 100 } },
     vacuum: { probe: "vacuum", params: { limit: 50 } },
     replication: { probe: "replication" },
+    wal: { probe: "wal" },
   },
   rules: [
     {
@@ -133,7 +134,18 @@ export const postgresRunbook = runbook({
         { value: "keptBytes", atLeast: 2 ** 30 },
       ],
       show: ["name", "type", "keptBytes", "walStatus"],
-      next: ["postgres_replication", "system_disk_usage"],
+      next: ["postgres_wal", "system_disk_usage"],
+    },
+    {
+      finding:
+        "A replication slot that is read keeps much WAL on the disk: its reader is far behind.",
+      ...{ severity: "warning", of: "replication", each: "slots" },
+      when: [
+        { value: "active", is: true },
+        { value: "keptBytes", atLeast: 10 * 2 ** 30 },
+      ],
+      show: ["name", "type", "database", "keptBytes", "walStatus"],
+      next: ["postgres_wal", "postgres_activity", "system_disk_usage"],
     },
     {
       finding: "A replication slot has lost WAL that it needs; its replica has to be made anew.",
@@ -153,11 +165,34 @@ export const postgresRunbook = runbook({
       finding: "Archiving of WAL fails, so WAL stays on the disk and backups end.",
       ...{
         severity: "critical",
-        of: "replication",
+        of: "wal",
         when: [{ value: "archiving.isFailing", is: true }],
       },
-      show: ["archiving.failedSecondsAgo", "archiving.archivedSecondsAgo", "archiving.failedCount"],
-      next: ["postgres_replication", "system_disk_usage"],
+      show: [
+        ...["archiving.lastFailed", "archiving.failedSecondsAgo", "archiving.archivedSecondsAgo"],
+        ...["archiving.failedCount", "directory.waitingForArchive", "directory.bytes"],
+      ],
+      next: ["postgres_wal", "system_disk_usage"],
+    },
+    {
+      finding: "Archiving of WAL does not keep up with what is written.",
+      ...{ severity: "warning", of: "wal" },
+      when: [
+        { value: "archiving.isFailing", is: false },
+        { value: "directory.waitingForArchive", atLeast: 100 },
+      ],
+      show: ["directory.waitingForArchive", "archiving.archivedSecondsAgo", "bytesPerSecond"],
+      next: ["postgres_wal", "system_disk_usage"],
+    },
+    {
+      finding: "Checkpoints come because much is written, and not by time: max_wal_size is small.",
+      ...{ severity: "info", of: "wal" },
+      when: [
+        { value: "checkpoints.requested", atLeast: 20 },
+        { value: "checkpoints.requestedPercent", atLeast: 50 },
+      ],
+      show: ["checkpoints.requested", "checkpoints.timed", "maxWalSizeBytes", "bytesPerSecond"],
+      next: ["postgres_wal", "postgres_settings_changed"],
     },
     {
       finding: "Settings of the database server wait for a restart.",

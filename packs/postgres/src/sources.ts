@@ -122,10 +122,53 @@ export const standby = source.sql({
       pg_wal_lsn_diff(pg_last_wal_receive_lsn(), pg_last_wal_replay_lsn()) END AS not_replayed_bytes,
     CASE WHEN pg_is_in_recovery() THEN
       date_part('epoch', clock_timestamp() - pg_last_xact_replay_timestamp()) END AS replayed_ago,
-    archived_count, failed_count, last_failed_wal,
+    archived_count, failed_count, last_archived_wal, last_failed_wal,
     date_part('epoch', clock_timestamp() - last_archived_time)::bigint AS archived_ago,
     date_part('epoch', clock_timestamp() - last_failed_time)::bigint AS failed_ago,
     (SELECT setting FROM pg_settings WHERE name = 'archive_mode') AS archive_mode FROM pg_stat_archiver`,
+});
+/** Two positions tell how much is written now. Of a standby it is what arrives. */
+export const walPosition = source.sql({
+  engine,
+  maxRows: 1,
+  timeoutMs: 8000,
+  samples: { count: 2, intervalMs: 1000 },
+  statement: `SELECT pg_is_in_recovery() AS in_recovery, date_part('epoch', clock_timestamp()) AS at,
+    pg_wal_lsn_diff(CASE WHEN pg_is_in_recovery()
+      THEN coalesce(pg_last_wal_receive_lsn(), pg_last_wal_replay_lsn()) ELSE pg_current_wal_lsn() END,
+      '0/0') AS position`,
+});
+/** Counts of checkpoints are elsewhere from release 17 on. */
+export const walCounts = source.sql({
+  engine,
+  maxRows: 1,
+  statement: `SELECT w.wal_bytes, w.wal_records, w.wal_fpi, w.wal_buffers_full,
+    date_part('epoch', clock_timestamp() - w.stats_reset)::bigint AS counted_seconds,
+    to_jsonb(b) ->> 'checkpoints_timed' AS num_timed, to_jsonb(b) ->> 'checkpoints_req' AS num_requested,
+    date_part('epoch', clock_timestamp() - b.stats_reset)::bigint AS checkpoints_counted_seconds,
+    (SELECT setting FROM pg_settings WHERE name = 'wal_level') AS wal_level,
+    (SELECT setting FROM pg_settings WHERE name = 'checkpoint_timeout') AS checkpoint_seconds,
+    (SELECT setting::bigint * 1048576 FROM pg_settings WHERE name = 'max_wal_size') AS most_bytes,
+    (SELECT setting::bigint * 1048576 FROM pg_settings WHERE name = 'wal_keep_size') AS keep_bytes,
+    (SELECT nullif(setting::bigint, -1) * 1048576 FROM pg_settings
+      WHERE name = 'max_slot_wal_keep_size') AS most_slot_bytes
+    FROM pg_stat_wal AS w CROSS JOIN pg_stat_bgwriter AS b`,
+});
+/** Only from release 17 on. */
+export const checkpoints = source.sql({
+  engine,
+  maxRows: 1,
+  statement: `SELECT num_timed, num_requested,
+    date_part('epoch', clock_timestamp() - stats_reset)::bigint AS checkpoints_counted_seconds
+    FROM pg_stat_checkpointer`,
+});
+/** Looks at the name and size of each file. */
+export const walFiles = source.sql({
+  engine,
+  maxRows: 1,
+  statement: `SELECT count(*) AS files, sum((to_jsonb(f) ->> 'size')::bigint) AS bytes,
+    (SELECT count(*) FROM pg_ls_archive_statusdir() AS a
+      WHERE to_jsonb(a) ->> 'name' LIKE '%.ready') AS unarchived FROM pg_ls_waldir() AS f`,
 });
 export const costly = source.sql({
   engine,

@@ -29,6 +29,7 @@ export {
   Template,
   TlsSource,
   SqlSource,
+  CertificatesSource,
   TreeSource,
   parseManifestShape,
   type SourceKind,

@@ -79,12 +79,12 @@ test.each([
   [
     "a kind that is missing",
     { path: "/proc/stat", ...limits },
-    'pack.json at "sources/load": expected a member kind: one of "file", "lines", "directory", "tree", "filesystem", "exec", "http", "journal", "dns", "tls", "sql", "redis"',
+    'pack.json at "sources/load": expected a member kind: one of "file", "lines", "directory", "tree", "filesystem", "exec", "http", "journal", "dns", "tls", "sql", "redis", "certificates"',
   ],
   [
     "a kind that nobody knows",
     { kind: "fyle", path: "/proc/stat", ...limits },
-    'pack.json at "sources/load/kind": expected one of "file", "lines", "directory", "tree", "filesystem", "exec", "http", "journal", "dns", "tls", "sql", "redis"',
+    'pack.json at "sources/load/kind": expected one of "file", "lines", "directory", "tree", "filesystem", "exec", "http", "journal", "dns", "tls", "sql", "redis", "certificates"',
   ],
   [
     "a command of Redis that is in no list",

@@ -156,6 +156,15 @@ export const ENDPOINT_PATTERN = "^([a-z0-9.-]{1,253}|\\[[0-9a-f.:]{2,45}\\]):[1-
 /** A name or address, and a port: `shop.example:443`, `[2001:db8::1]:443`. */
 export const Endpoint = Type.String({ pattern: ENDPOINT_PATTERN, maxLength: 260 });
 
+/** A time in Unix seconds, that long before or after the read. */
+const Moment = Type.Union([
+  Type.Object(
+    { minutesAgo: Type.Union([Type.Integer({ minimum: 0, maximum: 10_000_000 }), HoleRef]) },
+    closed,
+  ),
+  Type.Object({ secondsAhead: Type.Integer({ minimum: 0, maximum: 20 }) }, closed),
+]);
+
 /**
  * One GET: over a unix socket, to a port of loopback, or with `tls` to any host and port. Exactly one
  * of `socket` and `endpoint` is there. A query value is a string or a hole.
@@ -171,10 +180,14 @@ export const HttpSource = Type.Object(
     query: Type.Optional(
       Type.Record(
         Type.String({ pattern: "^[A-Za-z][A-Za-z0-9_-]{0,39}$" }),
-        Type.Union([Type.String({ maxLength: 200 }), HoleRef]),
+        Type.Union([Type.String({ maxLength: 200 }), HoleRef, Moment]),
         { additionalProperties: false, maxProperties: 12 },
       ),
     ),
+    /** Of an answer above `maxBytes` its end is kept, from the beginning of a line on. */
+    keep: Type.Optional(Type.Literal("last")),
+    /** The answer is what a container wrote, as an engine sends it. */
+    as: Type.Optional(Type.Literal("container-output")),
     ...limits,
   },
   closed,
@@ -355,6 +368,19 @@ export const RedisSource = Type.Object(
   closed,
 );
 
+/** The certificates in the files beneath a folder. Of those files nothing else is given. */
+export const CertificatesSource = Type.Object(
+  {
+    kind: Type.Literal("certificates"),
+    path: Template,
+    /** 1: only the folder's own files. */
+    depth: Type.Integer({ minimum: 1, maximum: 8 }),
+    maxEntries: Type.Integer({ minimum: 1, maximum: 5000 }),
+    ...limits,
+  },
+  closed,
+);
+
 export const Source = Type.Union([
   FileSource,
   LinesSource,
@@ -368,6 +394,7 @@ export const Source = Type.Union([
   TlsSource,
   SqlSource,
   RedisSource,
+  CertificatesSource,
 ]);
 export type FileSource = Static<typeof FileSource>;
 export type LinesSource = Static<typeof LinesSource>;
@@ -381,6 +408,7 @@ export type DnsSource = Static<typeof DnsSource>;
 export type TlsSource = Static<typeof TlsSource>;
 export type SqlSource = Static<typeof SqlSource>;
 export type RedisSource = Static<typeof RedisSource>;
+export type CertificatesSource = Static<typeof CertificatesSource>;
 export type Source = Static<typeof Source>;
 export type SourceKind = Source["kind"];
 

@@ -25,6 +25,22 @@ export function cutText(read: Buffer, from: number, to: number): CutText {
   return { text, margin: isWhole ? undefined : margin, bytes: end - from };
 }
 
+/** What was read, and which part of it is the answer. */
+export type Part = { read: Buffer; from: number; to: number; truncated: boolean };
+
+/**
+ * Drops a partial first line. What begins it may be a secret's name or the first half of the
+ * secret.
+ */
+export function fromLineStart(read: Buffer, from: number, to: number, truncated: boolean): Part {
+  const end = Math.min(to, read.length);
+  // With the byte before the tail, which shows whether the tail begins at the start of a line.
+  const lineEnd = from === 0 ? -1 : read.subarray(0, end).indexOf("\n", from - 1);
+  const start = from === 0 ? 0 : lineEnd === -1 ? end : lineEnd + 1;
+  const isAllCut = start >= end && from < end;
+  return { read, from: start, to: end, truncated: truncated || isAllCut };
+}
+
 /** Steps back over at most three bytes of the form 10xxxxxx. */
 function startOfCharacter(bytes: Buffer, at: number): number {
   let start = at;

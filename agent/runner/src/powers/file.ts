@@ -1,13 +1,10 @@
 import { filledWith, renderTemplate } from "@sonde/sources";
-import { REACH_AFTER, REACH_BEFORE, cutText } from "./cut-text.ts";
+import { type Part, REACH_AFTER, REACH_BEFORE, cutText, fromLineStart } from "./cut-text.ts";
 import type { FileCalls } from "./file-calls.ts";
 import { openFound, withPath } from "./open-path.ts";
 import type { Power } from "./power.ts";
 import { readBytes } from "./read-bytes.ts";
 import { readFailure } from "./read-failure.ts";
-
-/** What was read, and which part of it is the answer. */
-type Part = { read: Buffer; from: number; to: number; truncated: boolean };
 
 /**
  * Reads one regular file, or with `tailBytes` only the lines at its end. Invalid UTF-8
@@ -59,17 +56,4 @@ async function readTail(
   const reach = Math.max(0, start - REACH_BEFORE);
   const read = await readBytes(calls, fd, size - reach + REACH_AFTER, reach);
   return fromLineStart(read, start - reach, size - reach, maxBytes < tailBytes && size > wanted);
-}
-
-/**
- * Drops a partial first line. What begins it may be a secret's name or the first half of the
- * secret.
- */
-function fromLineStart(read: Buffer, from: number, to: number, truncated: boolean): Part {
-  const end = Math.min(to, read.length);
-  // With the byte before the tail, which shows whether the tail begins at the start of a line.
-  const lineEnd = from === 0 ? -1 : read.subarray(0, end).indexOf("\n", from - 1);
-  const start = from === 0 ? 0 : lineEnd === -1 ? end : lineEnd + 1;
-  const isAllCut = start >= end && from < end;
-  return { read, from: start, to: end, truncated: truncated || isAllCut };
 }

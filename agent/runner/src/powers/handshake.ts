@@ -1,7 +1,8 @@
-import { createHash, type X509Certificate } from "node:crypto";
+import type { X509Certificate } from "node:crypto";
 import { isIP, type Socket } from "node:net";
 import { connect, type TLSSocket } from "node:tls";
 import type { TlsData } from "@sonde/schemas/reads";
+import { describeCertificate, isSignedBy } from "./certificate.ts";
 import { isNamed, readTrusted, tlsFailure } from "./host-trust.ts";
 import { msSince } from "./ms-since.ts";
 
@@ -9,7 +10,6 @@ type Handshake = NonNullable<TlsData["handshake"]>;
 type Problem = Handshake["problems"][number];
 
 const MOST_CERTIFICATES = 10;
-const MOST_NAMES = 100;
 
 /** By OpenSSL's word for what is wrong with a chain. */
 const PROBLEMS: ReadonlyMap<string, Problem> = new Map([
@@ -67,7 +67,7 @@ export function shakeHands(
     secured.once("secureConnect", () => {
       try {
         const certificates = chainOf(secured);
-        settle(judge(secured, certificates[0], host), certificates.map(describe));
+        settle(judge(secured, certificates[0], host), certificates.map(describeCertificate));
       } catch (error) {
         // A stranger's certificate may have a key or a date of a kind that Node does not read.
         const word = error instanceof Error ? tlsFailure(error) : "unknown";
@@ -96,7 +96,7 @@ function judge(
     if (certificate.validFromDate.getTime() > now) problems.add("not-yet-valid");
     if (!isNamed(certificate, host)) problems.add("name-mismatch");
     // OpenSSL says one problem of a chain, and of an expired one only that.
-    if (code !== null && isOwnIssuer(certificate)) problems.add("self-signed");
+    if (code !== null && isSignedBy(certificate, certificate)) problems.add("self-signed");
   }
   if (code !== null) problems.add(PROBLEMS.get(code) ?? "not-trusted");
   return {
@@ -105,10 +105,6 @@ function judge(
     problems: [...problems],
     ...(code !== null && { verifyCode: code }),
   };
-}
-
-function isOwnIssuer(certificate: X509Certificate): boolean {
-  return certificate.checkIssued(certificate) && certificate.verify(certificate.publicKey);
 }
 
 function chainOf(secured: TLSSocket): X509Certificate[] {
@@ -121,35 +117,4 @@ function chainOf(secured: TLSSocket): X509Certificate[] {
     next = next.issuerCertificate;
   }
   return chain;
-}
-
-function describe(certificate: X509Certificate): TlsData["chain"][number] {
-  const key = certificate.publicKey.export({ type: "spki", format: "der" });
-  return {
-    subject: oneLine(certificate.subject),
-    issuer: oneLine(certificate.issuer),
-    names: listNames(certificate.subjectAltName).slice(0, MOST_NAMES),
-    notBefore: timeOf(certificate.validFromDate),
-    notAfter: timeOf(certificate.validToDate),
-    serial: certificate.serialNumber,
-    publicKeySha256: createHash("sha256").update(key).digest("hex"),
-  };
-}
-
-function timeOf(date: Date): number {
-  const time = date.getTime();
-  if (Number.isNaN(time)) throw new Error("no date");
-  return time;
-}
-
-/** Node writes a name as lines, and quotes what would look like another line. */
-function oneLine(name: string | undefined): string {
-  return (name ?? "").split("\n").join(", ");
-}
-
-/** `DNS:a.example, IP Address:192.0.2.1`; Node quotes a name that has a comma or a quote. */
-function listNames(names: string | undefined): string[] {
-  return [...(names ?? "").matchAll(/[^:,]+:("(?:[^"\\]|\\.)*"|[^,]*)(?:, |$)/g)].map(
-    ([, name = ""]) => name,
-  );
 }

@@ -4,7 +4,7 @@ import { isIP } from "node:net";
 import { errnoOf } from "./read-failure.ts";
 
 /** What the programs of a host trust, where Debian, Fedora and SUSE keep it. */
-const TRUSTED = [
+export const TRUSTED = [
   "/etc/ssl/certs/ca-certificates.crt",
   "/etc/pki/tls/certs/ca-bundle.crt",
   "/etc/ssl/ca-bundle.pem",

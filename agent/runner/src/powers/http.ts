@@ -3,7 +3,8 @@ import { SondeError } from "@sonde/schemas/errors";
 import type { HttpSource } from "@sonde/schemas/manifest";
 import type { FilledRead } from "@sonde/schemas/reads";
 import { filledWith, renderEndpoint, renderRequestTarget } from "@sonde/sources";
-import { REACH_AFTER, cutText } from "./cut-text.ts";
+import { splitOutput } from "./container-output.ts";
+import { type Part, REACH_AFTER, REACH_BEFORE, cutText, fromLineStart } from "./cut-text.ts";
 import { withSocket } from "./open-path.ts";
 import type { Look, Power, PowerContext } from "./power.ts";
 import { connectEndpoint } from "./reach-endpoint.ts";
@@ -23,7 +24,7 @@ type Way = { options: RequestOptions; host: string; where: string };
  * redirect and no proxy. Connects to the very socket whose path was checked, and to the very address.
  */
 export const httpGet: Power<"http"> = async (source, values, context) => {
-  const target = renderRequestTarget(source, filledWith(values));
+  const target = renderRequestTarget(source, filledWith(values), Math.floor(Date.now() / 1000));
   const [path = ""] = target.split("?");
   // A server may normalise a path, and would then serve another path than was approved.
   if (!TARGET.test(target) || path.split("/").some((part) => /^(\.|%2e){1,2}$/i.test(part))) {
@@ -35,15 +36,16 @@ export const httpGet: Power<"http"> = async (source, values, context) => {
 };
 
 async function askSocket(
-  { socket, maxBytes }: HttpSource & { socket: string },
+  source: HttpSource & { socket: string },
   target: string,
   { denyPaths, signal }: PowerContext,
 ): Promise<Look<"http">> {
+  const { socket } = source;
   try {
     return await withSocket(socket, denyPaths, (socketPath) => {
       // `agent: false`: no connection is kept for a later request.
       const options = { socketPath, agent: false };
-      return ask({ options, host: "localhost", where: socket }, target, maxBytes, signal);
+      return ask({ options, host: "localhost", where: socket }, target, source, signal);
     });
   } catch (error) {
     throw requestFailure(error, socket, signal);
@@ -68,7 +70,7 @@ async function askPort(
     const options = { createConnection: () => way };
     // A server that has a name of its own for the port that everybody uses does not expect it.
     const host = isSecured ? endpoint.text.replace(/:443$/, "") : endpoint.text;
-    return await ask({ options, host, where }, target, source.maxBytes, signal);
+    return await ask({ options, host, where }, target, source, signal);
   } catch (error) {
     throw requestFailure(error, where, signal);
   } finally {
@@ -80,13 +82,19 @@ async function askPort(
 async function ask(
   way: Way,
   target: string,
-  maxBytes: number,
+  { maxBytes, keep, as }: HttpSource,
   signal: AbortSignal,
 ): Promise<Look<"http">> {
   const response = await open(way, target, signal);
   refuseStatus(response, target, way.where);
-  return await readBody(response, maxBytes);
+  const chunks = as === undefined ? bytesOf(response) : splitOutput(bytesOf(response));
+  const part = await (keep === undefined ? readStart(chunks, maxBytes) : readEnd(chunks, maxBytes));
+  const { text: body, margin, bytes } = cutText(part.read, part.from, part.to);
+  const data = { status: response.statusCode ?? 0, body };
+  return { data, truncated: part.truncated, bytes, margins: { body: margin } };
 }
+
+const bytesOf = (response: IncomingMessage) => response as AsyncIterable<Buffer>;
 
 function open({ options, host }: Way, path: string, signal: AbortSignal): Promise<IncomingMessage> {
   return new Promise((resolve, reject) => {
@@ -119,19 +127,39 @@ function refuseStatus(response: IncomingMessage, target: string, where: string):
   throw new SondeError("READ_FAILED", what);
 }
 
-async function readBody(response: IncomingMessage, maxBytes: number): Promise<Look<"http">> {
+async function readStart(from: AsyncIterable<Buffer>, maxBytes: number): Promise<Part> {
   const chunks: Buffer[] = [];
   let length = 0;
-  for await (const chunk of response as AsyncIterable<Buffer>) {
+  for await (const chunk of from) {
     const kept = chunk.subarray(0, maxBytes + REACH_AFTER - length);
     chunks.push(kept);
     length += kept.length;
     // Leaving the loop destroys the response and closes the connection.
     if (kept.length < chunk.length) break;
   }
-  const { text: body, margin, bytes } = cutText(Buffer.concat(chunks), 0, maxBytes);
-  const data = { status: response.statusCode ?? 0, body };
-  return { data, truncated: length > maxBytes, bytes, margins: { body: margin } };
+  return { read: Buffer.concat(chunks), from: 0, to: maxBytes, truncated: length > maxBytes };
+}
+
+/** Reads to the end, and keeps no more of it than is given and what the scrubber needs before that. */
+async function readEnd(from: AsyncIterable<Buffer>, maxBytes: number): Promise<Part> {
+  const room = Buffer.alloc(2 * (maxBytes + REACH_BEFORE));
+  let length = 0;
+  let isAll = true;
+  for await (const chunk of from) {
+    const end = chunk.subarray(-(maxBytes + REACH_BEFORE));
+    if (length + end.length > room.length) {
+      const kept = maxBytes + REACH_BEFORE;
+      room.copyWithin(0, length - kept, length);
+      length = kept;
+      isAll = false;
+    }
+    isAll &&= end.length === chunk.length;
+    length += end.copy(room, length);
+  }
+  const start = Math.max(0, length - maxBytes);
+  const reach = Math.max(0, start - REACH_BEFORE);
+  const read = room.subarray(reach, length);
+  return fromLineStart(read, start - reach, length - reach, start > 0 || !isAll);
 }
 
 function requestFailure(error: unknown, where: string, signal: AbortSignal): SondeError {

@@ -555,6 +555,14 @@ describe("http", () => {
       };
       response.on("drain", more);
       more();
+    } else if (request.url === "/lines") {
+      for (let at = 0; at < 100; at += 1) {
+        response.write(Array.from({ length: 200 }, (_, n) => `${at * 200 + n}\n`).join(""));
+      }
+      response.end();
+    } else if (request.url === "/output") {
+      response.write(Buffer.of(2, 0, 0, 0, 0, 0, 0));
+      response.end(Buffer.from("\u0003T\u0020\n"));
     } else if (request.url?.startsWith("/ok")) response.end('{"a":1}');
     else response.writeHead(404).end();
   });
@@ -600,6 +608,44 @@ describe("http", () => {
     expect(codeOf((await get(path)).outcome)).toBe(code);
     expect(seen.length - before).toBeLessThanOrEqual(1);
     expect(seen.at(-1)).not.toBe("GET /ok");
+  });
+
+  test("of a longer answer the end is kept when that is asked for, from a line's beginning on", async () => {
+    const all = Array.from({ length: 20_000 }, (_, n) => `${n}\n`).join("");
+    const kept = sampleOf((await get("/lines", { maxBytes: 1000, keep: "last" })).outcome);
+    expect(kept.truncated).toBe(true);
+    const { body } = kept.data as { body: string };
+    expect(body).toBe(all.slice(-996));
+    expect(body.startsWith("19834\n")).toBe(true);
+    // What the scrubber sees before it.
+    expect(kept.margins?.["body"]).toEqual({ before: all.slice(-66_536, -996), after: "" });
+    const whole = sampleOf((await get("/lines", { maxBytes: 200_000, keep: "last" })).outcome);
+    expect(whole).toMatchObject({ truncated: false, data: { body: all } });
+  });
+
+  test("what a container wrote is given by lines, with the stream of each", async () => {
+    const more = { keep: "last", as: "container-output" };
+    expect(sampleOf((await get("/output", more)).outcome).data).toEqual({
+      ...{ status: 200, body: "err T \n" },
+    });
+  });
+
+  test("a time of a query is counted from now on", async () => {
+    const query = {
+      since: { minutesAgo: { hole: "minutes" } },
+      from: { minutesAgo: 0 },
+      until: { secondsAhead: 5 },
+    };
+    const before = Math.floor(Date.now() / 1000);
+    await read({ kind: "http", socket, path: "/ok", query, ...limits }, { minutes: "10" });
+    const asked = new URL(seen.at(-1)?.replace("GET ", "http://engine") ?? "").searchParams;
+    const from = Number(asked.get("from"));
+    expect(from).toBeGreaterThanOrEqual(before);
+    expect(from).toBeLessThanOrEqual(Math.floor(Date.now() / 1000));
+    expect([Number(asked.get("since")), Number(asked.get("until"))]).toEqual([
+      from - 600,
+      from + 5,
+    ]);
   });
 
   test("an endless body is cut, a hanging one stopped, a missing or silent socket named", async () => {

@@ -4,6 +4,7 @@ import { type SourceKind } from "@sonde/schemas/manifest";
 import { type FilledRead, type ReadOutcome, type ReadTrace } from "@sonde/schemas/reads";
 import { describeRead } from "@sonde/sources";
 import { cutMessage } from "./cut-text.ts";
+import { readCertificates } from "./certificates.ts";
 import { askNameServers } from "./dns.ts";
 import { readDirectory } from "./directory.ts";
 import { execCommand } from "./exec.ts";
@@ -33,6 +34,7 @@ const POWERS: { [K in SourceKind]: Power<K> } = {
   tls: readTls,
   sql: readSql,
   redis: readRedis,
+  certificates: readCertificates,
 };
 
 export type ReadLimits = {

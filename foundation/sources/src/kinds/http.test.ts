@@ -1,5 +1,6 @@
 import type { HttpSource } from "@sonde/schemas/manifest";
 import { expect, test } from "vitest";
+import { checkHole } from "../check-hole.ts";
 import { checkSource } from "../check-source.ts";
 import { classifySource, explainLevel } from "../classify-source.ts";
 import { deriveRequires } from "../derive-requires.ts";
@@ -7,6 +8,7 @@ import { describeRead } from "../describe-read.ts";
 import { listItems } from "../items.ts";
 import { asksHosts } from "../list-needs.ts";
 import { verdict } from "../testing/verdict.ts";
+import { deriveWindows } from "../windows.ts";
 
 const source = (more: Partial<HttpSource> = {}): HttpSource => ({
   ...{ kind: "http", path: "/nginx_status", timeoutMs: 100, maxBytes: 4096 },
@@ -85,4 +87,48 @@ test("over a port only pages of the table look only, with the query that it name
   expect(explainLevel(source({ endpoint: "127.0.0.1:80", path: "/nginx_statuses" }))).toContain(
     "it has no form like /nginx_statuses",
   );
+});
+
+const engine = (more: Partial<HttpSource>): HttpSource =>
+  source({ socket: "/var/run/docker.sock", path: "/events", ...more });
+const minutes = { minutes: { type: "integer", minimum: 1, maximum: 60 } } as const;
+
+test("a time of a query is told as such, and a hole for it is a number", () => {
+  const query = { since: { minutesAgo: { hole: "minutes" } }, until: { secondsAhead: 2 } };
+  const recent = engine({ query, holes: minutes });
+  expect(classifySource(recent)).toBe("observe");
+  expect(items(recent)).toEqual([
+    "socket /var/run/docker.sock GET /events?since=<<1..60>-minutes-ago>&until=<in-2-seconds>",
+  ]);
+  expect(describeRead({ name: "it", source: recent, values: { minutes: "7" } })).toBe(
+    "GET /events?since=<7-minutes-ago>&until=<in-2-seconds> over unix:/var/run/docker.sock",
+  );
+  expect(verdict(() => checkSource("it", recent))).toBe("accepted");
+  const text = engine({ query, holes: { minutes: { type: "container-name" } } });
+  expect(verdict(() => checkSource("it", text))).toBe("MANIFEST_INVALID");
+});
+
+// Attack 52.
+test("the output of a container only looks, and following it does not", () => {
+  const path = ["/containers/", { hole: "name" }, "/logs"];
+  const named = { name: { type: "container-name" } } as const;
+  const output = engine({ path, holes: named, query: { stdout: "true", tail: "9" }, keep: "last" });
+  expect(classifySource(output)).toBe("observe");
+  expect(classifySource({ ...output, query: { follow: "true" } })).toBe("manage");
+  expect(deriveWindows({ it: output })).toMatchObject([{ part: "last", bytes: 4096 }]);
+  const asOutput = (more: Partial<HttpSource>) =>
+    verdict(() => checkSource("it", { ...output, as: "container-output", ...more }));
+  expect(asOutput({})).toBe("accepted");
+  const { keep: _, ...first } = output;
+  expect(verdict(() => checkSource("it", { ...first, as: "container-output" }))).toBe(
+    "MANIFEST_INVALID",
+  );
+});
+
+// Attack 50.
+test("a container's name stays one segment of the path", () => {
+  for (const name of ["a/b", "..", ".", "a?follow=true", "a&b", "a%2fb", "-a", "a#b", "a b", ""]) {
+    const of = verdict(() => checkHole({ type: "container-name" }, name, "it"));
+    expect(of, name).toBe("PARAMS_INVALID");
+  }
 });

@@ -10,10 +10,22 @@ import { asParts, holePattern, pathPattern, queryPattern, typedPath } from "../t
 
 export const httpRules: SourceRules<"http"> = {
   title: "Asks a service over its unix socket, a port of loopback, or TLS",
-  words: ({ path, query }) => [...asParts(path), ...Object.values(query ?? {})],
-  settings: ({ endpoint }) => settingsOf([endpoint, "endpoint"]),
+  words: ({ path, query }) => [
+    ...asParts(path),
+    ...Object.values(query ?? {}).flatMap((value) => (isMoment(value) ? [] : [value])),
+  ],
+  settings: ({ endpoint, query }) =>
+    settingsOf(
+      [endpoint, "endpoint"],
+      ...Object.values(query ?? {}).flatMap((value): [Minutes, "integer"][] =>
+        isMoment(value) && "minutesAgo" in value ? [[value.minutesAgo, "integer"]] : [],
+      ),
+    ),
   check(source, refuse) {
-    const { path, holes } = source;
+    const { path, socket, holes } = source;
+    if (source.as !== undefined && (source.keep === undefined || socket === undefined)) {
+      refuse("expected container-output of a socket, with keep: last");
+    }
     if (hasWholePathHole(path, holes)) refuse("expected no path-beneath hole");
     checkPath(path, holes, refuse);
     checkWay(source, refuse);
@@ -30,7 +42,7 @@ export const httpRules: SourceRules<"http"> = {
       ? { hosts: `${where} TLS ${request}` }
       : { sockets: `${where} ${request}` };
   },
-  window: ({ maxBytes }) => ({ part: "first", bytes: maxBytes }),
+  window: ({ maxBytes, keep }) => ({ part: keep ?? "first", bytes: maxBytes }),
   describe(source, textOf) {
     // Decodes the `<name>` of an unfilled hole, which percent-encoding would hide.
     const target = renderRequestTarget(source, textOf)
@@ -46,14 +58,31 @@ function describeWay({ socket, endpoint, tls }: HttpSource, textOf: HoleText): s
   return `${tls === true ? "https" : "http"}://${renderSetting(endpoint, textOf)}`;
 }
 
+type QueryValue = NonNullable<HttpSource["query"]>[string];
+type Moment = Exclude<QueryValue, string | { hole: string }>;
+type Minutes = Extract<Moment, { minutesAgo: unknown }>["minutesAgo"];
+
+function isMoment(value: QueryValue): value is Moment {
+  return typeof value === "object" && !("hole" in value);
+}
+
+function describeMoment(moment: Moment, textOf: HoleText): string {
+  return "minutesAgo" in moment
+    ? `<${renderSetting(moment.minutesAgo, textOf)}-minutes-ago>`
+    : `<in-${moment.secondsAhead}-seconds>`;
+}
+
 /**
  * Renders path and query of a GET. Hole values are percent-encoded, so that a value never
  * starts another path segment or query parameter.
+ *
+ * @param now Unix time in seconds, for the times of a query; without it they are described
  */
-export function renderRequestTarget(source: HttpSource, textOf: HoleText): string {
+export function renderRequestTarget(source: HttpSource, textOf: HoleText, now?: number): string {
   const encoded: HoleText = (hole) => encodeURIComponent(textOf(hole));
   const path = renderTemplate(source.path, encoded);
   const query = Object.entries(source.query ?? {}).map(([name, value]) => {
+    if (isMoment(value)) return `${name}=${renderMoment(value, textOf, now)}`;
     const text = typeof value === "string" ? encodeURIComponent(value) : encoded(value.hole);
     return `${name}=${text}`;
   });
@@ -63,8 +92,21 @@ export function renderRequestTarget(source: HttpSource, textOf: HoleText): strin
 /** Over a port a hole of the path stands with all that it accepts; over a socket as `*`, as grants have it. */
 function requestPattern({ socket, path, query = {}, holes }: HttpSource): string {
   const pairs = Object.entries(query)
-    .map(([name, value]) => `${name}=${queryPattern(value, holes)}`)
+    .map(([name, value]) => `${name}=${valuePattern(value, holes)}`)
     .toSorted((a, b) => (a < b ? -1 : 1));
   const target = socket === undefined ? typedPath(path, holes) : pathPattern(path, holes);
   return [target, pairs.join("&")].filter((part) => part !== "").join("?");
+}
+
+function renderMoment(moment: Moment, textOf: HoleText, now: number | undefined): string {
+  if (now === undefined) return describeMoment(moment, textOf);
+  return "minutesAgo" in moment
+    ? String(now - Number(renderSetting(moment.minutesAgo, textOf)) * 60)
+    : String(now + moment.secondsAhead);
+}
+
+function valuePattern(value: QueryValue, holes: HttpSource["holes"]): string {
+  return isMoment(value)
+    ? describeMoment(value, (hole) => holePattern(hole, holes))
+    : queryPattern(value, holes);
 }

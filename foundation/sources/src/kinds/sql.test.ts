@@ -151,6 +151,7 @@ test("what only looks is told by a table of relations, columns, functions and ty
   const observed = [
     "SELECT count(*) AS n FROM pg_stat_activity WHERE state = 'active'",
     "SELECT to_jsonb(s) AS row FROM pg_stat_wal AS s",
+    "SELECT to_jsonb(f) ->> 'size' AS bytes FROM pg_ls_waldir() AS f",
     "WITH a AS (SELECT pid, unnest(pg_blocking_pids(pid)) AS by_pid FROM pg_stat_activity) SELECT by_pid FROM a",
     "SELECT c.relname, age(c.relfrozenxid)::text AS age_of FROM pg_class AS c ORDER BY age_of DESC LIMIT 5",
     "SELECT calls FROM pg_stat_statements",
@@ -190,6 +191,7 @@ const ACTS: [string, string][] = [
     "SELECT 1 AS lo_unlink, g.lo_unlink FROM pg_class AS g",
   ],
   ["reads a file", "SELECT pg_read_file('/etc/passwd')"],
+  ["lists a folder of its choice", "SELECT pg_ls_dir('/etc')"],
   ["makes a large object of a file", "SELECT lo_import('/etc/passwd')"],
   ["connects elsewhere", "SELECT dblink('host=x', 'SELECT 1')"],
   ["sets", "SELECT set_config('a', 'b', FALSE)"],

@@ -2,6 +2,7 @@ import { judge } from "@sonde/runbooks";
 import { SondeError } from "@sonde/schemas/errors";
 import type { ToolResult } from "@sonde/schemas/hub";
 import { buildProbeId, toolNameOf } from "@sonde/schemas/names";
+import { MAX_SKEW_MS } from "@sonde/schemas/wire";
 import { type AgentOutcome, type CallPorts, renderError } from "../../calls/index.ts";
 import { findOfferedTool } from "../../catalog/index.ts";
 import { maySeeProbe, type Principal } from "../../identity/index.ts";
@@ -18,12 +19,19 @@ export type Diagnosed = { result: ToolResult; calls: Record<string, string> };
 export type Outcomes = ReadonlyMap<string, ReadonlyMap<string, AgentOutcome>>;
 
 type Ports = Pick<CallPorts, "catalog">;
-type Finding = { severity: keyof typeof RANK; finding: string; tool: string; next: string[] };
+type Finding = {
+  severity: keyof typeof RANK;
+  finding: string;
+  tool: string;
+  count: number;
+  evidence: object[];
+  next: string[];
+};
 type Unseen = { tool?: string; pack?: string; why: string; evidence?: object[] };
 
 /**
  * Judges what was answered on one agent. A probe that did not answer is unseen, with the reason; when
- * none answered, nobody could look, which is a failure. A probe that the principal may not ask has
+ * none answered, nobody could look, which is a failure, unless the hub itself knows why. A probe that the principal may not ask has
  * no name here.
  */
 export function conclude(
@@ -64,8 +72,12 @@ export function conclude(
       ...judged.unseen.map(({ probe, ...rest }) => ({ tool: toolOf(planned, probe), ...rest })),
     );
   }
+  // Only for who may ask something there.
+  if (answered.length + failed.length > 0) findings.push(...findSkew(agent));
   if (unnamed > 0) unseen.push({ why: `this key may not ask ${unnamed} probes of the runbooks` });
-  if (answered.length === 0) return { result: nobodyLooked(agent.name, failed, unseen), calls };
+  if (answered.length + findings.length === 0) {
+    return { result: nobodyLooked(agent.name, failed, unseen), calls };
+  }
   const shown = fit(findings.sort((a, b) => RANK[a.severity] - RANK[b.severity]));
   const data = {
     runbooks: runbooks.map(({ pack }) => `${pack.name} ${pack.version}`),
@@ -75,6 +87,22 @@ export function conclude(
   const cut = findings.length - shown.length + unseen.length - data.unseen.length;
   if (cut > 0) data.unseen.push({ why: `${cut} more: diagnose the packs one by one` });
   return { result: describe(agent.name, data, answered), calls };
+}
+
+/**
+ * A server and a hub whose clocks differ take each other's messages for old or for those of the future,
+ * so probes may well not answer.
+ */
+function findSkew({ clockSkewMs }: PlannedAgent["agent"]): Finding[] {
+  if (clockSkewMs === null || Math.abs(clockSkewMs) <= MAX_SKEW_MS) return [];
+  return [
+    {
+      ...{ severity: "critical", finding: "The clocks of the server and the hub differ." },
+      ...{ tool: "agent_overview", count: 1 },
+      evidence: [{ clockAheadSeconds: Math.round(clockSkewMs / 1000) }],
+      next: ["agent_overview"],
+    },
+  ];
 }
 
 function toolOf({ pack }: PlannedRunbook, probe: string): string {

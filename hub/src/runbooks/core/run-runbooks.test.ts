@@ -64,6 +64,7 @@ function setUp(
     packs?: HubPack[];
     agents?: string[];
     holds?: KnownAgent["holds"];
+    clockSkewMs?: number;
     state?: string;
     /** By the agent, or by the probe's name in its pack. */
     answers?: Record<string, Answer>;
@@ -88,7 +89,8 @@ function setUp(
   const agents = (change.agents ?? ["web-1"]).map(
     (name): KnownAgent => ({
       ...{ id: randomUUID(), name, tags: [], publicKey: "key", certificateExpiresAt: null },
-      ...{ enrolledAt: "2026-01-01T00:00:00.000Z", clockSkewMs: null, refusedHubAt: null },
+      ...{ enrolledAt: "2026-01-01T00:00:00.000Z", refusedHubAt: null },
+      clockSkewMs: change.clockSkewMs ?? null,
       attestation: { state: "not-attested", expected: 0, review: 0 },
       ...{ holds: change.holds ?? [], lastSeenAt: null, hello: null },
       ...{ desired: { revision: 1, packs: [] }, link: { hub: null, epoch: 0 } },
@@ -254,6 +256,30 @@ test("when no probe answered, nobody could look: that is a failure", async () =>
   const { status, failure } = await ask();
   expect(status).toBe("failure");
   expect(failure).toMatchObject({ code: "AGENT_OFFLINE", message: "web-1 is not connected" });
+});
+
+test("a clock that is off is a finding, also when for that no probe answers", async () => {
+  const finding = {
+    ...{ severity: "critical", finding: "The clocks of the server and the hub differ." },
+    ...{ tool: "agent_overview", count: 1, evidence: [{ clockAheadSeconds: -3600 }] },
+  };
+  const offline = { "web-1": new SondeError("AGENT_OFFLINE", "web-1 is not connected") };
+  const silent = await setUp({ clockSkewMs: -3_600_400, answers: offline }).ask();
+  expect(silent.data).toMatchObject({
+    findings: [finding],
+    unseen: [{ tool: "acme__web_disks" }, { tool: "acme__web_load" }],
+  });
+  const answers = { disks: { data: { used: 97 } }, load: { data: { used: 9 } } };
+  const { data } = await setUp({ clockSkewMs: -3_600_400, answers }).ask();
+  expect(data?.["findings"]).toMatchObject([
+    { finding: "A disk is full." },
+    finding,
+    { finding: "The load is high." },
+  ]);
+  const fine = await setUp({ clockSkewMs: 30_000, answers }).ask();
+  expect(JSON.stringify(fine.data)).not.toContain("clock");
+  const blind = { grants: client(["acme/web.secret"]), clockSkewMs: 99_999, answers };
+  expect((await setUp(blind).ask()).failure).toMatchObject({ code: "FORBIDDEN" });
 });
 
 test("no probe of an agent that is held is asked", async () => {
