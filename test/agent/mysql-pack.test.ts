@@ -8,7 +8,8 @@ import { MARIADB_PROGRAMS, type TestMariadb, startTestMariadb } from "./start-ma
 
 // What sonde/mysql says of servers of this test, read by a real runner, and what Debian's client knows
 // of the same. One server is as Debian sets it up, and follows the other, which counts statements. The
-// socket is put where the pack looks, which needs root. MySQL is not in Debian, and not tested.
+// socket is put where the pack looks, which needs root. MySQL is in no release of Debian, and
+// not tested.
 
 const isChecked = isCheckedHere("sonde/mysql", { ...MARIADB_PROGRAMS, unshare: "util-linux" });
 
@@ -30,6 +31,7 @@ beforeAll(async () => {
         "bind-address=127.0.0.1",
         `port=${port}`,
         "performance-schema-digests-size=500",
+        "innodb-lock-wait-timeout=600",
         "skip-name-resolve",
       ],
     ]),

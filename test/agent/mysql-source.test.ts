@@ -14,7 +14,7 @@ import { MARIADB_PROGRAMS, type TestMariadb, startTestMariadb } from "./start-ma
 import { createTestBench, type TestBench } from "./start-runner.ts";
 
 // What a real runner gets from a real MariaDB. The runner's user is an account by `unix_socket`.
-// MySQL itself is not in Debian and is not tested.
+// MySQL is in no release of Debian, and not tested.
 
 const isChecked = isCheckedHere("the source kind sql at MariaDB", MARIADB_PROGRAMS);
 

@@ -87,7 +87,7 @@ export async function startTestMariadb(settings: string[] = []): Promise<TestMar
       ...settings.map((setting) => `--${setting}`),
     ],
     // A host that does not keep UTC.
-    { stdio: "ignore", env: { PATH: process.env["PATH"], TZ: "IST-5:30" } },
+    { stdio: "ignore", env: { PATH: process.env["PATH"], TZ: "EST5" } },
   );
   const sessions: MariadbSession[] = [];
   const log = () => readFileSync(logFile, "utf8");

@@ -12,6 +12,7 @@ test.each([
   ["SET PASSWORD = 'pa\\'ss', b = 'x'", "SET PASSWORD = ?"],
   ['SET PASSWORD = "pa\\"ss", hunter2', "SET PASSWORD = ?"],
   ["SELECT 'C:\\' , hunter FROM t WHERE x='y'", "SELECT ?"],
+  ["SELECT _utf8'pa\\'ss', hunter2", "SELECT ?"],
   ["SELECT 1 -- don't\n, 'hunter2', 3", "SELECT ? , ?, ?"],
   ["SELECT 1 # don't\n, 'hunter2'", "SELECT ? , ?"],
   ["SELECT a --b, 'x'", "SELECT a --b, ?"],

@@ -44,10 +44,11 @@ export const statement = t.string({
 const LEFT_OUT: readonly (readonly [RegExp, string])[] = [
   [/\/\*[^]*?(?:\*\/|$)/y, " "],
   [/(?:--(?=\s|$)|#)[^\n]*/y, " "],
+  // What tells how a text is meant, as in x'41' and _utf8'a'.
+  [/(?<![\w$])(?:[xXbBnN]|_\w+\s*)(?=['"])/y, ""],
   // By a setting of the server a backslash stands for itself, so the text ends here or goes on.
   [/'(?:[^']|'')*\\'[^]*$/y, "?"],
   [/"(?:[^"]|"")*\\"[^]*$/y, "?"],
-  [/(?<![\w$])(?:[xXbBnN]|_\w+\s*)?'(?:[^']|'')*(?:'|$)/y, "?"],
   [/'(?:[^']|'')*(?:'|$)/y, "?"],
   [/"(?:[^"]|"")*(?:"|$)/y, "?"],
   [/(?<![\w$`])\d[\w.]*/y, "?"],

@@ -2,7 +2,7 @@ import { SondeError } from "@sonde/schemas/errors";
 import { expect, test } from "vitest";
 import { describeRightAccount, requireModestAccount } from "./mysql-role.ts";
 
-// Lines of SHOW GRANTS as MySQL writes them by its manual, which no Debian package has. Those of
+// Lines of SHOW GRANTS as MySQL writes them, which no release of Debian has. Those of
 // MariaDB are tested on a server (test/agent/mysql-source.test.ts).
 
 const MYSQL = { isMariaDb: false, version: 80_036 };
@@ -58,6 +58,22 @@ test("what is to be typed takes away what is too much, and nothing of what a lin
   );
   const hidden = refusalOf("PERMIT x TO y; DROP DATABASE shop") ?? "";
   expect(hidden).not.toContain("DROP");
+});
+
+test("many rights are taken away together, and what is to be typed is whole", () => {
+  const many = Array.from({ length: 80 }, (_, index) => `RIGHT_${"X".repeat(index % 30)}`);
+  const said =
+    refusalOf(
+      `GRANT ${many.join(",")} ON *.* ${TO} WITH GRANT OPTION`,
+      `GRANT PROXY ON \`root\`@\`localhost\` ${TO}`,
+      "GRANT `a`@`%` TO `sonde-run`@`localhost`",
+    ) ?? "";
+  expect(said.length).toBeLessThan(1500);
+  expect(said).toContain("and 77 more");
+  const who = "`sonde-run`@`localhost`";
+  expect(said.split("in SQL: ")[1]).toContain(
+    `REVOKE ALL PRIVILEGES, GRANT OPTION FROM ${who}; REVOKE PROXY ON \`root\`@\`localhost\` FROM ${who}; REVOKE \`a\`@\`%\` FROM ${who}; GRANT PROCESS`,
+  );
 });
 
 test("an account of MySQL signs in by auth_socket, and a strange name stays a name", () => {

@@ -26,8 +26,14 @@ const ROLES = new RegExp(
 );
 const DEFAULT_ROLE = /^SET DEFAULT ROLE /;
 
-/** What an answer to SHOW GRANTS lets do beside looking, and how it is taken away. */
-type Excess = { what: string; undo: string };
+/**
+ * What an answer to SHOW GRANTS lets do beside looking, and how it is taken away: alone, or with all
+ * rights of the account where there are many. MySQL spells `ALL PRIVILEGES` as eighty rights.
+ */
+type Excess = { what: string; undo: string; undoAll: string };
+
+/** More are counted, and taken away together: a message has its limit. */
+const MOST_TOLD = 6;
 
 /**
  * Refuses an account that may do more than look, and one that is shown only its own sessions.
@@ -44,8 +50,14 @@ export function requireModestAccount(
   const excess = grants.flatMap((line) => findExcess(line, role));
   const right = renderRights(role, server);
   if (excess.length > 0) {
-    const what = excess.map((one) => one.what).join("; ");
-    const undo = excess.map((one) => one.undo).join(" ");
+    const more = excess.length > MOST_TOLD ? `; and ${excess.length - MOST_TOLD} more` : "";
+    const what =
+      excess
+        .slice(0, MOST_TOLD)
+        .map((one) => one.what)
+        .join("; ") + more;
+    const undone = excess.map((one) => (more === "" ? one.undo : one.undoAll));
+    const undo = [...new Set(undone)].join(" ");
     throw new SondeError(
       "PERMISSION_NEEDED",
       `the account ${role} may do more than look: it has ${what}; nothing was asked. Run as root in SQL: ${undo} ${right}`,
@@ -70,24 +82,23 @@ function findExcess(line: string, role: string): Excess[] {
     const { rights = "", thing = "", who = "", also = "" } = granted;
     const more = splitRights(rights).filter((right) => !isHarmless(right, thing));
     const taken = also.includes("GRANT OPTION") ? [...more, "GRANT OPTION"] : more;
-    return taken.map((right) => ({
-      what: `${right} on ${thing}`,
-      undo: `REVOKE ${right} ON ${thing} FROM ${who};`,
-    }));
+    return taken.map((right) => {
+      const undo = `REVOKE ${right} ON ${thing} FROM ${who};`;
+      return { what: `${right} on ${thing}`, undo, undoAll: right === "PROXY" ? undo : all(who) };
+    });
   }
   const { roles, who = "" } = ROLES.exec(line)?.groups ?? {};
   if (roles !== undefined) {
-    return [{ what: `the rights of ${roles}`, undo: `REVOKE ${roles} FROM ${who};` }];
+    const undo = `REVOKE ${roles} FROM ${who};`;
+    return [{ what: `the rights of ${roles}`, undo, undoAll: undo }];
   }
   // One that was not granted has no effect, and one that was has a line of its own.
   if (DEFAULT_ROLE.test(line)) return [];
-  return [
-    {
-      what: `a line of SHOW GRANTS that is not known here`,
-      undo: `REVOKE ALL PRIVILEGES, GRANT OPTION FROM ${role};`,
-    },
-  ];
+  const what = "a line of SHOW GRANTS that is not known here";
+  return [{ what, undo: all(role), undoAll: all(role) }];
 }
+
+const all = (who: string): string => `REVOKE ALL PRIVILEGES, GRANT OPTION FROM ${who};`;
 
 function splitRights(rights: string): string[] {
   return rights.match(new RegExp(RIGHT, "g")) ?? [];
