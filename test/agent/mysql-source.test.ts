@@ -133,6 +133,25 @@ describe.runIf(isChecked)("a runner at MariaDB", () => {
     ]);
   });
 
+  // Attack 50: the driver could also write a value into the text of a statement.
+  test("a value goes to the server apart from the statement", async () => {
+    const sent: Buffer[] = [];
+    const path = await standBetween((bytes) => {
+      sent.push(bytes);
+      return bytes;
+    });
+    const holes = { word: { type: "enum" as const, values: ["bound-alone"] } };
+    const outcome = await ask(["SELECT ", { hole: "word" }, " AS w"], {
+      ...{ socket: path, holes, values: { word: "bound-alone" } },
+    });
+    expect(dataOf(outcome).records).toEqual([{ w: "bound-alone" }]);
+    // COM_STMT_PREPARE has the statement, COM_STMT_EXECUTE the value.
+    const commandsWith = (text: string) =>
+      sent.filter((bytes) => bytes.includes(text)).map((bytes) => bytes[4]);
+    expect(commandsWith("SELECT ? AS w")).toEqual([0x16]);
+    expect(commandsWith("bound-alone")).toEqual([0x17]);
+  });
+
   const RIGHTS: [string, string, string?][] = [
     ["everything", "GRANT ALL ON *.* TO ME"],
     ["everything, and gives it on", "GRANT ALL ON *.* TO ME WITH GRANT OPTION"],

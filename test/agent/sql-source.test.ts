@@ -380,7 +380,7 @@ test("the table of what only looks names no function that acts, and no column na
   expect([...functions].filter((name) => acts.get(name)).toSorted()).toEqual([
     ...["clock_timestamp", "pg_blocking_pids", "pg_current_wal_lsn", "pg_database_size"],
     ...["pg_is_in_recovery", "pg_last_wal_receive_lsn", "pg_last_wal_replay_lsn"],
-    "pg_last_xact_replay_timestamp",
+    ...["pg_last_xact_replay_timestamp", "pg_ls_archive_statusdir", "pg_ls_waldir"],
   ]);
   const columns = new Set([...relations.values()].flat());
   expect([...columns].filter((name) => acts.get(name))).toEqual([]);
