@@ -28,6 +28,8 @@ const SEEN = ["dev", "etc", "lib", "lib64", "proc", "root", "run", "sys", "usr",
 const DROP_IN = "/run/systemd/system/sonde-pack-host@.service.d";
 const NODE = "/usr/lib/sonde-agent/node";
 const PORT = 4999;
+/** Units start and end in their own time. */
+const soon = { timeout: 30_000, interval: 100 };
 
 let lab: Lab | undefined;
 let host: Host;
@@ -259,11 +261,12 @@ test.runIf(isChecked)("a pack host that ignores its end costs the runner, and en
   await replacePackHost("--no-node-snapshot");
   try {
     const ask = place("deaf", write({}));
-    const asked = link.run(ask("any", given({ lie: "feign" }), 500)).catch(() => null);
-    await expect.poll(listPackHosts).toHaveLength(1);
+    const asked = link.run(ask("any", given({ lie: "feign" }), 3000)).catch(() => null);
+    await expect.poll(listPackHosts, soon).toHaveLength(1);
     const pid = await pidOf((await listPackHosts())[0] ?? "");
     expect(pid).toBeGreaterThan(1);
-    await expect.poll(async () => (await host.exec(["kill", "-0", String(pid)])).code).toBe(1);
+    const hasEnded = async () => (await host.exec(["kill", "-0", String(pid)])).code;
+    await expect.poll(hasEnded, soon).toBe(1);
     await asked;
     const journal = await host.mustExec(["journalctl", "--no-pager", `--unit=${RUNNER}`]);
     expect(journal).toContain('"event":"pack-host-stuck"');

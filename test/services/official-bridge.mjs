@@ -15,7 +15,9 @@ globalThis.show = async (html, result) => {
   const options = { hostContext: { theme: "dark" } };
   const bridge = new AppBridge(null, { name: "official", version: "1" }, {}, options);
   const sizes = [];
-  bridge.onsizechange = (size) => sizes.push(size);
+  const sized = new Promise((done) => {
+    bridge.onsizechange = (size) => done(sizes.push(size));
+  });
   const initialized = new Promise((done) => {
     bridge.oninitialized = () => done();
   });
@@ -25,6 +27,7 @@ globalThis.show = async (html, result) => {
   await bridge.sendToolInput({ arguments: {} });
   await bridge.sendToolResult(result);
   await bridge.request({ method: "ping" });
+  await sized;
   await bridge.teardownResource({});
   return { sizes, app: bridge.getAppVersion(), ended: true };
 };
