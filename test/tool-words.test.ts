@@ -1,9 +1,10 @@
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { adviceOn, ERROR_TABLE } from "@sonde/schemas/errors";
-import type { Runbook } from "@sonde/schemas/manifest";
+import type { Runbook, ValueSchema } from "@sonde/schemas/manifest";
 import { buildPack } from "@sonde/pack-sdk/build";
 import { beforeAll, expect, test } from "vitest";
+import { scrub } from "../foundation/scrub/src/index.ts";
 import { buildDefinitions } from "../hub/src/catalog/index.ts";
 import { INSTRUCTIONS } from "../hub/src/mcp/core/instructions.ts";
 import { viewOfResult } from "../hub/src/mcp/core/views.ts";
@@ -58,6 +59,28 @@ test("three kinds of answers have a picture, by their shape", () => {
     system_pressure: "pressure",
     system_processes_top: "processes",
   });
+});
+
+/** The names of a result's members that are numbers. */
+function namesOfNumbers(schema: ValueSchema): string[] {
+  if ("anyOf" in schema) return namesOfNumbers(schema.anyOf[0]);
+  if (schema.type === "array") return namesOfNumbers(schema.items);
+  if (schema.type !== "object" || !("properties" in schema)) return [];
+  return Object.entries(schema.properties).flatMap(([name, inside]) => {
+    const { type } = "anyOf" in inside ? inside.anyOf[0] : inside;
+    return type === "integer" || type === "number" ? [name] : namesOfNumbers(inside);
+  });
+}
+
+test("no member of an answer that is a number has the name of a secret", () => {
+  const names = new Set(definitions.flatMap(({ manifest }) => namesOfNumbers(manifest.result)));
+  expect(names.size).toBeGreaterThan(200);
+  const changed = [...names].filter((name) => {
+    const value = { [name]: 12_345_678 };
+    const run = { deadline: Infinity, now: () => 0, counts: new Map<string, number>() };
+    return JSON.stringify(scrub(value, run)) !== JSON.stringify(value);
+  });
+  expect(changed).toEqual([]);
 });
 
 test("no definition lists the codes of errors: the instructions say once what a failure is", () => {

@@ -17,9 +17,15 @@ const NEEDED = ["libstdc++6", "util-linux", "passwd", "postgresql", "curl"];
 export const REGISTRY = "http://127.0.0.1:4311";
 export const HUB = "http://127.0.0.1:4310";
 
-/** @returns a lab with one booted host, which has the packages of these folders in `/root` */
-export async function startInstallable(folders: string[]): Promise<{ lab: Lab; host: Host }> {
-  const lab = await startLab(NEEDED);
+/**
+ * @param more Debian packages of the host
+ * @returns a lab with one booted host, which has the packages of these folders in `/root`
+ */
+export async function startInstallable(
+  folders: readonly string[],
+  more: readonly string[] = [],
+): Promise<{ lab: Lab; host: Host }> {
+  const lab = await startLab([...NEEDED, ...more]);
   const host = await lab.boot("all-1");
   for (const folder of folders) {
     for (const name of readdirSync(folder)) host.copyIn(join(folder, name), `/root/${name}`);

@@ -47,6 +47,8 @@ const failedUnit = (name: string, more = "") => ({
 
 const sql = (statement: string) => `su postgres -c "psql -qAtc \\"${statement}\\""`;
 
+const rows = (statement: string) => `mariadb -Ne "${statement}"`;
+
 export const FAULTS: readonly Fault[] = [
   {
     name: "a filesystem is full, by a file that was deleted and is still open",
@@ -278,6 +280,33 @@ export const FAULTS: readonly Fault[] = [
       tool: "postgres_locks",
       finding: /^One session holds up many others/,
       evidence: /"holdsUp":20/,
+    },
+  },
+  {
+    name: "a lock in MariaDB holds up five others",
+    setUp: `mariadb -e 'CREATE DATABASE shop; CREATE TABLE shop.orders (id INT PRIMARY KEY); INSERT INTO shop.orders VALUES (1)'
+      systemd-run --quiet --unit=row-holder mariadb -e 'BEGIN; UPDATE shop.orders SET id = 2; DO SLEEP(300)'
+      until ${rows("SELECT COUNT(*) FROM information_schema.innodb_trx WHERE trx_rows_modified > 0")} | grep -qx 1; do sleep 0.1; done
+      for i in $(seq 5); do systemd-run --quiet --unit=row-waiter-$i mariadb -e 'UPDATE shop.orders SET id = 3'; done`,
+    shows: `${rows("SELECT COUNT(*) FROM information_schema.innodb_trx WHERE trx_state = 'LOCK WAIT'")} | grep -qx 5`,
+    end: `${rows("SELECT id FROM information_schema.processlist WHERE user = 'root' AND id <> CONNECTION_ID()")} | while read id; do mariadb -e "KILL $id" || true; done
+      mariadb -e 'DROP DATABASE shop'; ${endProgram("row-holder", "'row-waiter-*'")}`,
+    found: {
+      tool: "mysql_locks",
+      finding: /^One session holds up many others/,
+      evidence: /"holdsUp":5/,
+    },
+  },
+  {
+    name: "Redis has no memory left and refuses writes",
+    setUp: `redis-cli config set maxmemory 3mb >/dev/null
+      redis-cli eval "for i = 1, 9000 do redis.call('set', i, string.rep('x', 1000)) end" 0 || true`,
+    shows: "redis-cli set one more 2>&1 | grep -q OOM",
+    end: "redis-cli config set maxmemory 0; redis-cli flushall; redis-cli config resetstat",
+    found: {
+      tool: "redis_memory",
+      finding: /^Redis is at its memory limit and refuses writes/,
+      evidence: /"evictionPolicy":"noeviction"/,
     },
   },
   {

@@ -41,7 +41,7 @@ export const memory = probe({
     }),
     isDefragmenting: t.boolean(),
     keys: t.integer(),
-    bytesPerKey: t.integer({ description: "0 without keys" }),
+    meanBytes: t.integer({ description: "of a key with its value; 0 without keys" }),
     parts: t.array(t.object({ part: t.string(), bytes: t.integer(), percent: t.number() }), {
       description: "largest first",
     }),
@@ -79,7 +79,7 @@ export const memory = probe({
       isMaybeSwapped: used >= SMALL_BYTES && resident < used * RESIDENT_PART,
       isDefragmenting: (numberOf(info, "active_defrag_running") ?? 0) > 0,
       keys: counts.get("keys.count") ?? 0,
-      bytesPerKey: counts.get("keys.bytes-per-key") ?? 0,
+      meanBytes: counts.get("keys.bytes-per-key") ?? 0,
       parts: PARTS.flatMap(([part, name]) => {
         const bytes = counts.get(name);
         return bytes === undefined ? [] : [{ part, bytes, percent: percentOf(bytes, used) }];
