@@ -62,14 +62,12 @@ test("three kinds of answers have a picture, by their shape", () => {
 });
 
 /** The names of a result's members that are numbers. */
-function namesOfNumbers(schema: ValueSchema): string[] {
-  if ("anyOf" in schema) return namesOfNumbers(schema.anyOf[0]);
-  if (schema.type === "array") return namesOfNumbers(schema.items);
+function namesOfNumbers(schema: ValueSchema, name = ""): string[] {
+  if ("anyOf" in schema) return namesOfNumbers(schema.anyOf[0], name);
+  if (schema.type === "integer" || schema.type === "number") return [name];
+  if (schema.type === "array") return namesOfNumbers(schema.items, name);
   if (schema.type !== "object" || !("properties" in schema)) return [];
-  return Object.entries(schema.properties).flatMap(([name, inside]) => {
-    const { type } = "anyOf" in inside ? inside.anyOf[0] : inside;
-    return type === "integer" || type === "number" ? [name] : namesOfNumbers(inside);
-  });
+  return Object.entries(schema.properties).flatMap(([of, inside]) => namesOfNumbers(inside, of));
 }
 
 test("no member of an answer that is a number has the name of a secret", () => {
