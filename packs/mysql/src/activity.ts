@@ -1,6 +1,6 @@
 import { probe, t } from "@sonde/pack-sdk/author";
+import { numberOf } from "@sonde/pack-sdk/parse";
 import { session, showSession } from "./session.ts";
-import { numberOf } from "./show.ts";
 import * as sources from "./sources.ts";
 
 const DEFAULT_LIMIT = 20;

@@ -1,6 +1,7 @@
 import { probe, read, t } from "@sonde/pack-sdk/author";
+import { numberOf, textOf } from "@sonde/pack-sdk/parse";
 import { pick, toCounters } from "./counters.ts";
-import { numberOf, percentOf, textOf } from "./show.ts";
+import { percentOf } from "./show.ts";
 import * as sources from "./sources.ts";
 
 export const buffers = probe({

@@ -1,6 +1,5 @@
 import type { Failure } from "@sonde/pack-sdk/author";
-import { parseNumber } from "@sonde/pack-sdk/parse";
-import type { Row } from "./show.ts";
+import { parseNumber, type Row } from "@sonde/pack-sdk/parse";
 
 type Look = { ok: true; records: Row[] } | { ok: false; failure: Failure };
 

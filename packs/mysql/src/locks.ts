@@ -1,7 +1,14 @@
 import { probe, read, t } from "@sonde/pack-sdk/author";
+import {
+  countHeldUp,
+  longestOf,
+  numberOf,
+  type Row,
+  secondsOf,
+  textOf,
+} from "@sonde/pack-sdk/parse";
 import { isMariadb, pick, toCounters } from "./counters.ts";
 import { session, showSession } from "./session.ts";
-import { numberOf, type Row, secondsOf, textOf } from "./show.ts";
 import * as sources from "./sources.ts";
 
 const DEFAULT_LIMIT = 20;
@@ -147,23 +154,4 @@ function whyUnknown(locked: readonly Row[], isOn: boolean): string | null {
   return locked.length > 0
     ? null
     : "no table is in use, or the server does not watch: performance-schema-instrument='wait/lock/metadata/sql/mdl=ON' in its configuration turns it on";
-}
-
-/** For each session that waits for nobody: all that wait for it, or for one that does. */
-function countHeldUp(blockers: ReadonlyMap<number, readonly number[]>): Map<number, Set<number>> {
-  const heldUp = new Map<number, Set<number>>();
-  for (const waiter of blockers.keys()) {
-    const seen = new Set([waiter]);
-    for (const id of seen) {
-      const above = blockers.get(id);
-      if (above !== undefined) for (const one of above) seen.add(one);
-      else heldUp.set(id, (heldUp.get(id) ?? new Set<number>()).add(waiter));
-    }
-  }
-  return heldUp;
-}
-
-function longestOf(waiting: readonly { waitSeconds: number | null }[]): number | null {
-  const known = waiting.flatMap(({ waitSeconds }) => (waitSeconds === null ? [] : [waitSeconds]));
-  return known.length === 0 ? null : Math.max(...known);
 }

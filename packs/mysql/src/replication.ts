@@ -1,6 +1,7 @@
 import { probe, read, t } from "@sonde/pack-sdk/author";
+import { numberOf, type Row, secondsOf, textOf } from "@sonde/pack-sdk/parse";
 import { isMariadb, pick, toCounters } from "./counters.ts";
-import { clientOf, numberOf, type Row, secondsOf, textOf } from "./show.ts";
+import { clientOf } from "./show.ts";
 import * as sources from "./sources.ts";
 
 const MOST_CHARACTERS = 300;

@@ -1,13 +1,6 @@
 import { t } from "@sonde/pack-sdk/author";
-import {
-  clientOf,
-  numberOf,
-  type Row,
-  secondsOf,
-  showStatement,
-  statement,
-  textOf,
-} from "./show.ts";
+import { numberOf, type Row, secondsOf, textOf } from "@sonde/pack-sdk/parse";
+import { clientOf, showStatement, statement } from "./show.ts";
 
 export const session = {
   id: t.integer({ description: "of the connection, as KILL takes it" }),

@@ -1,6 +1,7 @@
 import { probe, read, t } from "@sonde/pack-sdk/author";
+import { numberOf, secondsOf, textOf } from "@sonde/pack-sdk/parse";
 import { pick, toCounters } from "./counters.ts";
-import { numberOf, percentOf, secondsOf, showStatement, statement, textOf } from "./show.ts";
+import { percentOf, showStatement, statement } from "./show.ts";
 import * as sources from "./sources.ts";
 
 const DEFAULT_LIMIT = 10;

@@ -1,5 +1,5 @@
 import { probe, t } from "@sonde/pack-sdk/author";
-import { numberOf } from "./show.ts";
+import { numberOf } from "@sonde/pack-sdk/parse";
 import { session, showSession } from "./session.ts";
 import * as sources from "./sources.ts";
 

@@ -1,5 +1,6 @@
 import { probe, t } from "@sonde/pack-sdk/author";
-import { isTrue, textOf } from "./show.ts";
+import { textOf } from "@sonde/pack-sdk/parse";
+import { isTrue } from "./show.ts";
 import * as sources from "./sources.ts";
 
 export const changedSettings = probe({

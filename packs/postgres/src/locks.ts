@@ -1,5 +1,12 @@
 import { param, probe, read, t } from "@sonde/pack-sdk/author";
-import { numberOf, type Row, secondsOf, textOf } from "./show.ts";
+import {
+  countHeldUp,
+  longestOf,
+  numberOf,
+  type Row,
+  secondsOf,
+  textOf,
+} from "@sonde/pack-sdk/parse";
 import { session, showSession } from "./session.ts";
 import * as sources from "./sources.ts";
 
@@ -84,23 +91,4 @@ function showWaiting(row: Row, lock: Row, blockedBy: number[]) {
 /** A pid comes once for each of its parallel workers. */
 function pidsOf(list: string): number[] {
   return list === "" ? [] : [...new Set(list.split(",").map(Number))];
-}
-
-/** For each session that waits for nobody: all that wait for it, or for one that does. */
-function countHeldUp(blockers: ReadonlyMap<number, readonly number[]>): Map<number, Set<number>> {
-  const heldUp = new Map<number, Set<number>>();
-  for (const waiter of blockers.keys()) {
-    const seen = new Set([waiter]);
-    for (const pid of seen) {
-      const above = blockers.get(pid);
-      if (above !== undefined) for (const one of above) seen.add(one);
-      else heldUp.set(pid, (heldUp.get(pid) ?? new Set<number>()).add(waiter));
-    }
-  }
-  return heldUp;
-}
-
-function longestOf(waiting: readonly { waitSeconds: number | null }[]): number | null {
-  const known = waiting.flatMap(({ waitSeconds }) => (waitSeconds === null ? [] : [waitSeconds]));
-  return known.length === 0 ? null : Math.max(...known);
 }

@@ -1,5 +1,6 @@
 import { probe, read, t } from "@sonde/pack-sdk/author";
-import { isTrue, numberOf, percentOf, textOf } from "./show.ts";
+import { numberOf, textOf } from "@sonde/pack-sdk/parse";
+import { isTrue, percentOf } from "./show.ts";
 import * as sources from "./sources.ts";
 
 export const overview = probe({

@@ -1,5 +1,6 @@
 import { probe, t } from "@sonde/pack-sdk/author";
-import { isTrue, numberOf, secondsOf, textOf } from "./show.ts";
+import { numberOf, secondsOf, textOf } from "@sonde/pack-sdk/parse";
+import { isTrue } from "./show.ts";
 import { archiving, showArchiving, showSlot, slot } from "./show-wal.ts";
 import * as sources from "./sources.ts";
 

@@ -1,5 +1,6 @@
 import { t } from "@sonde/pack-sdk/author";
-import { numberOf, type Row, secondsOf, showStatement, statement, textOf } from "./show.ts";
+import { numberOf, type Row, secondsOf, textOf } from "@sonde/pack-sdk/parse";
+import { showStatement, statement } from "./show.ts";
 
 export const session = {
   pid: t.integer(),

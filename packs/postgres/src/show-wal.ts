@@ -1,5 +1,6 @@
 import { t } from "@sonde/pack-sdk/author";
-import { isTrue, numberOf, type Row, textOf } from "./show.ts";
+import { numberOf, type Row, textOf } from "@sonde/pack-sdk/parse";
+import { isTrue } from "./show.ts";
 
 export const slot = {
   name: t.string(),

@@ -1,5 +1,6 @@
 import { param, probe, read, t } from "@sonde/pack-sdk/author";
-import { numberOf, percentOf, showStatement, statement, textOf } from "./show.ts";
+import { numberOf, textOf } from "@sonde/pack-sdk/parse";
+import { percentOf, showStatement, statement } from "./show.ts";
 import * as sources from "./sources.ts";
 
 export const statements = probe({

@@ -1,5 +1,5 @@
 import { param, probe, read, t } from "@sonde/pack-sdk/author";
-import { numberOf, textOf } from "./show.ts";
+import { numberOf, textOf } from "@sonde/pack-sdk/parse";
 import * as sources from "./sources.ts";
 
 export const tables = probe({

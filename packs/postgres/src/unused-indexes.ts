@@ -1,5 +1,6 @@
 import { param, probe, read, t } from "@sonde/pack-sdk/author";
-import { isTrue, numberOf, textOf } from "./show.ts";
+import { numberOf, textOf } from "@sonde/pack-sdk/parse";
+import { isTrue } from "./show.ts";
 import * as sources from "./sources.ts";
 
 export const unusedIndexes = probe({

@@ -1,5 +1,6 @@
 import { param, probe, read, t } from "@sonde/pack-sdk/author";
-import { numberOf, percentOf, secondsOf, textOf } from "./show.ts";
+import { numberOf, secondsOf, textOf } from "@sonde/pack-sdk/parse";
+import { percentOf } from "./show.ts";
 import * as sources from "./sources.ts";
 
 export const vacuum = probe({

@@ -1,5 +1,6 @@
 import { probe, read, t } from "@sonde/pack-sdk/author";
-import { isTrue, numberOf, percentOf, type Row, textOf } from "./show.ts";
+import { numberOf, type Row, textOf } from "@sonde/pack-sdk/parse";
+import { isTrue, percentOf } from "./show.ts";
 import { archiving, showArchiving, showSlot, slot } from "./show-wal.ts";
 import * as sources from "./sources.ts";
 
