@@ -79,9 +79,16 @@ async function statusOf(
 }
 
 describe.runIf(isChecked)("sonde/mysql", () => {
+  /** A connection that just ends, or lets nobody in yet, is counted for a moment. */
+  const askOverview = (connections: number): Promise<Fields> =>
+    until(`${connections} connections`, async () => {
+      const answer = await ask("overview");
+      return answer["connections"] === connections && answer;
+    });
+
   test("overview: release, connections and counters, as the client knows them", async () => {
     const before = await statusOf(server, "STATUS");
-    const answer = await ask("overview");
+    const answer = await askOverview(0);
     const after = await statusOf(server, "STATUS");
     const [version] = await server.ask("SELECT VERSION() AS v");
     expect(answer).toMatchObject({
@@ -101,7 +108,7 @@ describe.runIf(isChecked)("sonde/mysql", () => {
     within(counted["failedLogins"], "Aborted_connects");
     within(counted["brokenOffClients"], "Aborted_clients");
     const open = await Promise.all([server.open(), server.open()]);
-    expect(await ask("overview")).toMatchObject({ connections: 2, connectionsPercent: 3.3 });
+    expect(await askOverview(2)).toMatchObject({ connectionsPercent: 3.3 });
     await Promise.all(open.map((session) => session.close()));
   });
 
@@ -190,10 +197,9 @@ describe.runIf(isChecked)("sonde/mysql", () => {
     // InnoDB tells times by the clock of the host, which is hours from UTC here.
     const [oldest] = rowsOf(activity, "sessions");
     expect(oldest?.["transactionSeconds"]).toBeLessThan(300);
-    expect(await ask("overview")).toMatchObject({
+    expect(await askOverview(15)).toMatchObject({
       waitingForRowLocks: 12,
       waitingForTableLocks: 2,
-      connections: 15,
     });
     const { findings } = await pack.diagnose();
     expect(findings.map(({ finding }) => finding)).toContain(
