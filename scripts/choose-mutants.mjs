@@ -26,24 +26,28 @@ function codeOf(text) {
 }
 
 /**
- * Whether two versions of a source file differ in what they do: beyond imports, types, comments
- * and layout.
+ * What a mutant was judged by: its own change, and the code of its file and its test. Paths,
+ * imports, types, comments and layout do not count, so that a moved file is the same.
  *
- * @param {string} before
- * @param {string} after
+ * @param {Mutant[]} mutants
+ * @param {(path: string) => string} read
+ * @returns {Map<string, string>} by name
  */
-export const isChanged = (before, after) => codeOf(before) !== codeOf(after);
-
-/**
- * Whether a mutant has changed. The paths of its file and its test are ignored.
- *
- * @param {string | null} before the JSON of the earlier version
- * @param {Mutant} after
- */
-export function isOther(before, after) {
-  if (before === null) return true;
-  const earlier = JSON.parse(before);
-  return ["find", "replace", "case"].some((member) => earlier[member] !== after[member]);
+export function digestMutants(mutants, read) {
+  /** @type {Map<string, string>} */
+  const codes = new Map();
+  const code = (path) => {
+    const known = codes.get(path) ?? codeOf(read(path));
+    codes.set(path, known);
+    return known;
+  };
+  return new Map(
+    mutants.map(({ name, file, find, replace, test, case: named }) => {
+      const parts = [find, replace, named ?? null, code(file), code(test)];
+      const digest = createHash("sha256").update(JSON.stringify(parts)).digest("hex");
+      return [name, digest.slice(0, 16)];
+    }),
+  );
 }
 
 /** @returns {number} the part of the mutants, from 0 to PARTS - 1, that a commit's hash chooses */
@@ -52,20 +56,17 @@ export function partOf(commit, name) {
 }
 
 /**
- * Chooses the mutants that changed, or whose file or test changed, and the part of the rest that
+ * Chooses the mutants that were not yet recorded red with this code, and the part of the rest that
  * the commit's hash chooses.
  *
  * @param {Mutant[]} mutants
- * @param {{ changed: Set<string>, changedMutants: Set<string>, commit: string }} state changed
- *   files,
- *   changed mutants, and the commit; `commit` "" chooses none of the rest
+ * @param {{ digests: Map<string, string>, shown: Map<string, string>, commit: string }} state
+ *   digests of today and of the record, by name; `commit` "" chooses none of the rest
  * @returns {{ name: string, why: "changed" | "part" }[]}
  */
-export function chooseMutants(mutants, { changed, changedMutants, commit }) {
-  return mutants.flatMap(({ name, file, test }) => {
-    if (changedMutants.has(name) || changed.has(file) || changed.has(test)) {
-      return [{ name, why: "changed" }];
-    }
+export function chooseMutants(mutants, { digests, shown, commit }) {
+  return mutants.flatMap(({ name }) => {
+    if (shown.get(name) !== digests.get(name)) return [{ name, why: "changed" }];
     return commit !== "" && partOf(commit, name) === 0 ? [{ name, why: "part" }] : [];
   });
 }

@@ -16,28 +16,23 @@ import { basename, dirname, join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import { openChanges } from "./changes.mjs";
-import {
-  chooseMutants,
-  groupMutants,
-  isChanged,
-  isOther,
-  PARTS,
-  shareOf,
-} from "./choose-mutants.mjs";
+import { chooseMutants, digestMutants, groupMutants, PARTS, shareOf } from "./choose-mutants.mjs";
 
 const HELP = `npm run mutants [-- OPTION... NAME...]
   NAME...          only the mutants whose name starts with NAME
   --shard 1/4      the first of four shares of about equal duration
-  --record         stores the duration of each in test/mutant-seconds.json
-  --changed        as npm test does: those that changed, or whose file or test changed, since the
-                   last release or within a day, and an eighth of the rest
-  --package PATH   those of one package that changed, or whose file or test changed
+  --record         stores the duration of each in test/mutant-seconds.json, and in
+                   test/mutants-shown.json of what code it was shown red
+  --changed        as npm test does: those whose file, test or own text is not the recorded one,
+                   and an eighth of the rest
+  --package PATH   those of one package whose file, test or own text is not the recorded one
   --report FILE    writes the names of the failed ones to FILE, as JSON
   --help           this text`;
 
 const root = resolve(dirname(fileURLToPath(import.meta.url)), "..");
 const folder = join(root, "test/mutants");
 const secondsFile = join(root, "test/mutant-seconds.json");
+const shownFile = join(root, "test/mutants-shown.json");
 const LIMIT_MS = 60_000;
 /** More than the cores, because runs mostly wait for processes, databases and deadlines. */
 const WORKERS = 2 * availableParallelism();
@@ -79,41 +74,22 @@ function loadMutants() {
 
 /** The choice of `npm test`, printed with the reason for each. */
 function choose(all) {
-  const git = openChanges(root);
-  const commit = git.head();
-  const [release, day] = [git.lastRelease(), git.dayAgo()];
-  const say = (text) => process.stdout.write(`${text}\n`);
-  if (commit === null || (release === null && day === null)) {
-    say(`all ${all.length} mutants: git has no release tag and no commit older than a day`);
-    return all;
-  }
-  const changed = new Set();
-  const changedMutants = new Set();
-  const byName = new Map(all.map((mutant) => [mutant.name, mutant]));
-  for (const base of [release, day].filter((ref) => ref !== null)) {
-    for (const [path, earlier] of git.since(base)) {
-      const before = earlier === null ? null : git.readAt(base, earlier);
-      const mutant = path.startsWith("test/mutants/") && byName.get(basename(path, ".json"));
-      if (mutant) {
-        if (isOther(before, mutant)) changedMutants.add(mutant.name);
-      } else if (before === null || isChanged(before, git.readNow(path) ?? "")) changed.add(path);
-    }
-  }
+  const commit = openChanges(root).head();
   const inside = options.package === undefined ? "" : `${options.package}/`;
   const chosen = chooseMutants(
     all.filter(({ file }) => file.startsWith(inside)),
-    { changed, changedMutants, commit: inside === "" ? commit : "" },
+    { digests, shown, commit: inside === "" ? (commit ?? "") : "" },
   );
   const touched = chosen.filter(({ why }) => why === "changed").length;
-  const since =
-    release === null ? "within a day (no release is tagged)" : `since ${release} or within a day`;
-  say(`${touched} mutants that changed, or whose file or test changed, ${since}`);
-  if (inside === "") {
+  const say = (text) => process.stdout.write(`${text}\n`);
+  say(`${touched} mutants were never recorded red with this code of their file and test`);
+  if (inside === "" && commit !== null) {
     say(
       `${chosen.length - touched} of the other ${all.length - touched}: one in ${PARTS}, chosen by the commit ${commit.slice(0, 9)}`,
     );
   }
-  return chosen.map(({ name }) => byName.get(name));
+  const names = new Set(chosen.map(({ name }) => name));
+  return all.filter(({ name }) => names.has(name));
 }
 
 /** A copy that shares node_modules, so that the working tree is never changed. */
@@ -191,14 +167,6 @@ async function askTest(workplace, mutant) {
   return { verdict: `did not run: ${errors.join("; ")}` };
 }
 
-/** Repeats a run in a fresh process when the result is not the expected one. */
-async function askTwice(workplace, mutant, expected) {
-  const first = await askTest(workplace, mutant);
-  if (first.verdict === expected) return first;
-  workplace.restart();
-  return await askTest(workplace, mutant);
-}
-
 /** @returns the case that failed on the mutant; throws an Error that states the problem */
 async function judge(workplace, mutant) {
   const path = join(workplace.copy, mutant.file);
@@ -216,7 +184,7 @@ async function judge(workplace, mutant) {
     original.replace(mutant.find, () => mutant.replace),
   );
   try {
-    const { verdict, by } = await askTwice(workplace, mutant, "red");
+    const { verdict, by } = await askTest(workplace, mutant);
     if (verdict === "red") return by;
     throw new Error(`${mutant.test} ${verdict === "green" ? "stayed green" : verdict}`);
   } finally {
@@ -226,7 +194,7 @@ async function judge(workplace, mutant) {
 
 /** A failure on a mutant proves something only if the same test passes without it. */
 async function requireGreen(workplace, mutant) {
-  const { verdict, by, testSeconds } = await askTwice(workplace, mutant, "green");
+  const { verdict, by, testSeconds } = await askTest(workplace, mutant);
   if (verdict !== "green") {
     throw new Error(
       `without any mutant ${mutant.test} is ${verdict} (${by ?? mutant.case}), run like this`,
@@ -246,6 +214,8 @@ if (shard === null || Number(shard[1]) > Number(shard[2])) {
 const round = (seconds) => Math.round(seconds * 10) / 10;
 const recorded = JSON.parse(readFileSync(secondsFile, "utf8"));
 const all = loadMutants();
+const digests = digestMutants(all, (path) => readFileSync(join(root, path), "utf8"));
+const shown = new Map(Object.entries(JSON.parse(readFileSync(shownFile, "utf8"))));
 for (const word of wanted) {
   if (!all.some(({ name }) => name.startsWith(word)))
     refuse(`No mutant's name starts with ${word}.`);
@@ -257,11 +227,13 @@ const groups = shareOf(
   groupMutants(named, (name) => recorded.mutants[name] ?? USUAL_SECONDS, LONGEST_SECONDS),
   { index: Number(shard[1]), count: Number(shard[2]) },
 );
+/** Name -> why it is not shown to be noticed. */
 const survivors = new Map();
 /** Tests that passed, or are being run, without a mutant. */
 const controlled = new Set();
 const mutants = groups.flatMap((group) => group.mutants);
 
+/** @returns the seconds that it took */
 async function report(name, judgement) {
   const started = performance.now();
   const line = await judgement().then(
@@ -291,7 +263,27 @@ async function work() {
   }
   workplace.close();
 }
+
+/** Judges what was not as expected once more, each alone on the machine (ADR 0048). */
+async function repeatAlone() {
+  const again = mutants.filter(({ name }) => survivors.has(name));
+  if (again.length === 0) return;
+  process.stdout.write(`${again.length} once more, each alone\n`);
+  const workplace = openWorkplace();
+  for (const mutant of again) {
+    survivors.delete(mutant.name);
+    workplace.restart();
+    await report(mutant.name, async () => {
+      const by = await judge(workplace, mutant);
+      await requireGreen(workplace, mutant);
+      return by;
+    });
+  }
+  workplace.close();
+}
+
 await Promise.all(Array.from({ length: Math.min(WORKERS, groups.length) }, work));
+await repeatAlone();
 if (options.record) {
   const known = new Set(all.map(({ name }) => name));
   const tests = new Set(all.filter((mutant) => mutant.case === undefined).map(({ test }) => test));
@@ -303,6 +295,11 @@ if (options.record) {
     );
   const text = { tests: keep(recorded.tests, tests), mutants: keep(recorded.mutants, known) };
   writeFileSync(secondsFile, `${JSON.stringify(text, null, 2)}\n`);
+  for (const { name } of mutants) {
+    if (survivors.has(name)) shown.delete(name);
+    else shown.set(name, digests.get(name));
+  }
+  writeFileSync(shownFile, `${JSON.stringify(keep(Object.fromEntries(shown), known), null, 2)}\n`);
 }
 if (options.report !== undefined) {
   writeFileSync(

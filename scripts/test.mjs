@@ -46,7 +46,7 @@ function findChanged() {
   const base =
     git.forkPoint(words.base ?? "main") ?? (words.base === undefined ? git.head() : null);
   if (base === null) refuse(`Git knows no commit ${words.base ?? "at all"} to compare with.`);
-  const files = [...git.since(base).keys()];
+  const files = git.since(base);
   process.stdout.write(`${files.length} files differ from ${base.slice(0, 9)}\n`);
   return files;
 }
