@@ -39,6 +39,14 @@ export const HubConfig = Type.Object(
          */
         publicHosts: Type.Array(Type.String()),
         /**
+         * The address by which people and their clients reach this hub, such as
+         * `https://hub.example`. By default made of the first public host and the listener that
+         * others reach; `http://localhost:PORT` without one. Sign-in and OAuth name it.
+         */
+        publicUrl: Type.Optional(
+          Type.String({ pattern: "^https?://[A-Za-z0-9.\\[\\]:-]+/?$", maxLength: 300 }),
+        ),
+        /**
          * A second listener of the same routes for other machines, always with TLS: with the
          * operator's own certificate, or with one of the hub's CA for `agents.names`.
          */

@@ -43,6 +43,7 @@ import { openLinks } from "./links/index.ts";
 import { installMcp } from "./mcp/index.ts";
 import { migrations } from "./migrations.ts";
 import { installRegistryLog } from "./registry-log/index.ts";
+import { publicOrigin } from "./web/core/public-origin.ts";
 import { createApiServer } from "./web/edge/api-server.ts";
 
 const MAX_DATABASE_CONNECTIONS = 8;
@@ -130,7 +131,7 @@ async function serve(live: { config: HubConfig }, opened: Opened): Promise<Runni
   });
   const publicListener = openPublicListener(config, app, keys);
   const endings: Ending[] = [];
-  const addresses: HubAddresses = { enrol: "", enrolPort: 0, controlOf: () => "" };
+  const addresses: HubAddresses = { web: "", enrol: "", enrolPort: 0, controlOf: () => "" };
   const hub: Hub = {
     get config() {
       return live.config;
@@ -226,6 +227,7 @@ async function listen(
     });
   }
   keep();
+  addresses.web = publicOrigin(config.http, ports);
   return ports;
 }
 
