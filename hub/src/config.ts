@@ -2,6 +2,8 @@ import { buildParser } from "@sonde/schemas/parse";
 import { TlsFiles } from "@sonde/service";
 import { KeyAlgorithm } from "@sonde/schemas/wire";
 import { type Static, Type } from "typebox";
+import { ClientRules } from "./oauth/core/client-rules.ts";
+import { IdentityProvider } from "./oauth/core/identity-providers.ts";
 
 const closed = { additionalProperties: false } as const;
 const Port = Type.Integer({ minimum: 0, maximum: 65535 });
@@ -85,6 +87,16 @@ export const HubConfig = Type.Object(
      * `search_tools` only, those that were used least.
      */
     maxListedTools: Type.Optional(Type.Integer({ minimum: 6, maximum: 1_000 })),
+    /** Which OAuth clients people may let in, and which identity providers may in their place. */
+    oauth: Type.Optional(
+      Type.Object(
+        {
+          clients: Type.Optional(ClientRules),
+          identityProviders: Type.Optional(Type.Array(IdentityProvider, { maxItems: 10 })),
+        },
+        closed,
+      ),
+    ),
     /** End when standard input closes, so that no hub outlives its supervisor. */
     supervised: Type.Boolean(),
   },
@@ -99,6 +111,7 @@ export const LIVE_SETTINGS = [
   "http.trustedProxies",
   "maxAgentsPerCall",
   "maxListedTools",
+  "oauth.clients",
   "trustPolicyPath",
 ];
 

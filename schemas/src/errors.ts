@@ -34,6 +34,16 @@ export const ERROR_TABLE = {
     hint: "Send a valid API key as a bearer token.",
   },
   FORBIDDEN: { status: 403, retryable: false, hint: "Ask an operator for this right." },
+  SCOPE_MISSING: {
+    status: 403,
+    retryable: false,
+    hint: "Let the client ask for the scope that WWW-Authenticate names.",
+  },
+  TOKEN_REUSED: {
+    status: 400,
+    retryable: false,
+    hint: "Two held the same token, so all of its grant has ended; connect the client again.",
+  },
   ORIGIN_REFUSED: {
     status: 403,
     retryable: false,

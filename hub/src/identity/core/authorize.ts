@@ -15,7 +15,11 @@ export type Principal = {
     /** `key:<id>`, `person:<id>` or `grant:<id>`, as in envelopes and the audit log. */
     id: string;
     name: string;
+    /** `person:<id>`, of the person for whom a `grant:<id>` acts. */
+    person?: string;
   };
+  /** Of a grant: the highest capability that its person could let it have. */
+  reach?: Capability;
   /** The principal may do what any one of these allows. */
   grants: readonly AccessGrant[];
   /** Hash of the grants. The envelope and the audit record of each call carry it. */

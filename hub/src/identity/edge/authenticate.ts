@@ -19,6 +19,8 @@ const MAX_CACHED = 1_000;
 export type Authenticator = {
   /** @throws SondeError UNAUTHENTICATED, the same for every reason */
   authenticate(authorization: string | undefined, address: string): Promise<Principal>;
+  /** Counts a refusal. @returns the error to throw, the same for every reason and kind of secret */
+  refuse(address: string): SondeError;
   forget(keyId: string): void;
   close(): Promise<void>;
 };
@@ -40,6 +42,7 @@ export function createAuthenticator(options: {
   };
 
   return {
+    refuse,
     async authenticate(authorization, address) {
       const secret = readBearer(authorization);
       if (secret === null || !secret.startsWith(API_KEY_PREFIX)) throw refuse(address);

@@ -3,7 +3,7 @@ import { publicOrigin } from "./public-origin.ts";
 
 const ports = { http: 7300, public: 8443 };
 const base = { host: "127.0.0.1", port: 0, behindProxy: false, publicHosts: [] };
-const tls = { certificate: "a", privateKey: "b" };
+const tls = { certificatePath: "a", privateKeyPath: "b" };
 
 test.each([
   ["nothing but loopback", {}, "http://localhost:7300"],
