@@ -10,6 +10,7 @@ import * as errors from "../schemas/src/errors.ts";
 import * as hub from "../schemas/src/hub-api.ts";
 import * as manifest from "../schemas/src/manifest/index.ts";
 import * as oauth from "../schemas/src/oauth.ts";
+import * as people from "../schemas/src/people.ts";
 import * as policy from "../schemas/src/policy.ts";
 import * as registry from "../schemas/src/registry/index.ts";
 import * as trust from "../schemas/src/trust/index.ts";
@@ -24,6 +25,7 @@ const schemas = {
   ...hub,
   ...manifest,
   ...oauth,
+  ...people,
   ...policy,
   ...registry,
   ...trust,
@@ -81,6 +83,14 @@ const HTTP_BODIES = {
     RecoverRequest: schemas.RecoverRequest,
     RecoverResponse: schemas.RecoverResponse,
     RegistryLogStatus: schemas.RegistryLogStatus,
+    PersonList: schemas.PersonList,
+    PersonSummary: schemas.PersonSummary,
+    ChangePerson: schemas.ChangePerson,
+    CreateInvitation: schemas.CreateInvitation,
+    CreatedInvitation: schemas.CreatedInvitation,
+    InvitationList: schemas.InvitationList,
+    SessionList: schemas.SessionList,
+    Me: schemas.Me,
     ToolPinList: schemas.ToolPinList,
   },
   registry: {

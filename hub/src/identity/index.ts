@@ -12,6 +12,7 @@ export {
   maySeePack,
   maySeeProbe,
   onlyObserving,
+  personOf,
   type Principal,
   ROUTE_RIGHTS,
   type RouteRight,

@@ -201,7 +201,9 @@ describe("a refresh token", () => {
 
   test("attack 29: of two requests at once one wins, and the family goes on", async () => {
     const { clientId, refreshToken } = await client.connect(owner.cookie);
-    const answers = await Promise.all([1, 2, 3, 4].map(() => client.refresh(clientId, refreshToken)));
+    const answers = await Promise.all(
+      [1, 2, 3, 4].map(() => client.refresh(clientId, refreshToken)),
+    );
     const won = answers.filter(({ status }) => status === 200);
     expect(won.length).toBe(1);
     for (const { status, body } of answers) {
@@ -227,7 +229,13 @@ describe("attack 30: at /mcp", () => {
   test("only an access token in force counts, and not a day longer", async () => {
     const { accessToken, refreshToken, code } = await client.connect(owner.cookie);
     for (const token of [
-      ...[refreshToken, code, accessToken.slice(0, -1), `${accessToken}x`, accessToken.toUpperCase()],
+      ...[
+        refreshToken,
+        code,
+        accessToken.slice(0, -1),
+        `${accessToken}x`,
+        accessToken.toUpperCase(),
+      ],
       ...["sonde_at_", `sonde_at_${"A".repeat(43)}`, "eyJhbGciOiJub25lIn0.eyJzdWIiOiJ4In0."],
     ]) {
       expect(await works(token), token).toBe(false);

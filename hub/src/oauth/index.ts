@@ -1,9 +1,10 @@
 import { randomUUID } from "node:crypto";
+import type { EventEmitter } from "node:events";
 import type Provider from "oidc-provider";
 import type { FastifyRequest } from "fastify";
 import { buildAuditRecord } from "../audit/index.ts";
 import type { Hub } from "../hub.ts";
-import type { People } from "../people/index.ts";
+import { type FindPerson, type People, principalOf } from "../people/index.ts";
 import type { ClientRules } from "./core/client-rules.ts";
 import { buildChallenge } from "./core/metadata.ts";
 import { JWT_BEARER } from "./core/identity-providers.ts";
@@ -25,17 +26,13 @@ import type { JwtBearerPorts } from "./edge/jwt-bearer.ts";
 import { addMetadataRoutes } from "./edge/metadata-routes.ts";
 import { mountProvider } from "./edge/mount.ts";
 
-export type { GrantTokens } from "./edge/grant-tokens.ts";
+export { ACCESS_TOKEN_PREFIX } from "./core/access-token.ts";
 export { migrations } from "./migrations.ts";
+export type { GrantTokens } from "./edge/grant-tokens.ts";
 
-/** Begins every access token. */
-export const ACCESS_TOKEN_PREFIX = "sonde_at_";
 /** Deletes what is over. */
 const TEND_EVERY_MS = 60_000;
 const NO_RULES: ClientRules = {};
-
-/** Who a person is now; null for one who is gone or disabled. */
-type FindPerson = (personId: string) => Promise<ActingFor | null>;
 
 /** Opens what converts access tokens to principals, for the guard that stands before every feature. */
 export function openGrantTokens(
@@ -43,7 +40,11 @@ export function openGrantTokens(
   findPerson: FindPerson,
 ): GrantTokens {
   return createGrantTokens({
-    ...{ findPerson, directory: hub.directory, now: hub.now },
+    async findPerson(id): Promise<ActingFor | null> {
+      const person = await findPerson({ id });
+      return person === null ? null : { name: person.name, grants: principalOf(person).grants };
+    },
+    ...{ directory: hub.directory, now: hub.now },
     grants: createGrantStore(hub.sql, hub.directory, hub.now),
     origin: () => hub.addresses.web,
   });
@@ -80,8 +81,6 @@ export function installOAuth(
     people: People;
     tokens: GrantTokens;
     findPerson: FindPerson;
-    /** The id of the person who comes from an identity provider; null for nobody, or a disabled one. */
-    findPersonOf: JwtBearerPorts["findPerson"];
     dismiss: (principalId: string) => Promise<void>;
   },
 ): void {
@@ -112,19 +111,21 @@ export function installOAuth(
       const provider = library.createProvider({
         ...{ items, grants, clients, now, rules, origin: origin() },
         endGrant: (id, because) => endGrants.all({ grantId: id }, { because, by: null }),
-        isPerson: async (id) => (await findPerson(id)) !== null,
+        isPerson: async (id) => (await findPerson({ id })) !== null,
         renderError: renderErrorPage,
       });
       if (providers.length > 0) {
         const { addJwtBearer } = await import("./edge/jwt-bearer.ts");
         addJwtBearer(provider, {
           ...{ providers, sql, now, origin: origin(), accessSeconds: library.ACCESS_SECONDS },
-          findPerson: uses.findPersonOf,
+          findPerson: async (issuer, subject) =>
+            (await findPerson({ issuer, subject }))?.id ?? null,
           grant: grantByProvider,
         });
       }
       provider.on("server_error", (_ctx, error) => report(error));
-      provider.on("error", (error: Error) => report(error));
+      // The framework below it writes errors to standard error by itself, unless somebody listens.
+      (provider as EventEmitter).on("error", report);
       return provider;
     });
     return opened;
@@ -171,7 +172,7 @@ export function installOAuth(
   async function endOfGone(personId: string): Promise<void> {
     tokens.forget(null);
     const inForce = await grants.listInForce({ personId });
-    if ((await findPerson(personId)) === null) {
+    if ((await findPerson({ id: personId })) === null) {
       await endGrants.all({ personId }, { because: "person-gone", by: null });
     }
     // Also of a person who stays: what the streams say may be more than the person has now.

@@ -29,7 +29,10 @@ export class Browser {
   async post(
     url: string | URL,
     form: Record<string, string>,
-    headers: Record<string, string> = { origin: new URL(url).origin, "sec-fetch-site": "same-origin" },
+    headers: Record<string, string> = {
+      origin: new URL(url).origin,
+      "sec-fetch-site": "same-origin",
+    },
   ): Promise<Response> {
     return await this.#send(url, { method: "POST", body: new URLSearchParams(form), headers });
   }
@@ -50,7 +53,9 @@ export class Browser {
   async #send(url: string | URL, init: RequestInit & { headers: Record<string, string> }) {
     const { pathname } = new URL(url);
     const cookie = [...this.#cookies]
-      .filter(([, { path }]) => pathname === path || pathname.startsWith(path === "/" ? "/" : `${path}/`))
+      .filter(
+        ([, { path }]) => pathname === path || pathname.startsWith(path === "/" ? "/" : `${path}/`),
+      )
       .map(([name, { value }]) => `${name}=${value}`)
       .join("; ");
     const headers = { ...init.headers, ...(cookie !== "" && { cookie }) };
@@ -80,7 +85,11 @@ export function createOAuthClient(origin: string) {
     return { status: response.status, body, headers: response.headers };
   };
   const postForm = (path: string, form: Record<string, string>) =>
-    send(path, { method: "POST", body: new URLSearchParams(form), headers: { accept: "application/json" } });
+    send(path, {
+      method: "POST",
+      body: new URLSearchParams(form),
+      headers: { accept: "application/json" },
+    });
 
   const client = {
     register: (metadata: object) =>
@@ -99,7 +108,11 @@ export function createOAuthClient(origin: string) {
       });
       return String(body["client_id"]);
     },
-    authorizeUrl(clientId: string, challenge: string, more: Record<string, string | null> = {}): URL {
+    authorizeUrl(
+      clientId: string,
+      challenge: string,
+      more: Record<string, string | null> = {},
+    ): URL {
       const url = new URL("/oauth/authorize", origin);
       const params = {
         response_type: "code",
@@ -155,8 +168,13 @@ export function createOAuthClient(origin: string) {
       const clientId = await client.registerTerminal();
       const browser = new Browser(cookie);
       const { verifier, challenge } = createPkce();
-      const page = await client.openConsent(browser, client.authorizeUrl(clientId, challenge, more));
-      const back = await client.decide(browser, page);
+      const page = await client.openConsent(
+        browser,
+        client.authorizeUrl(clientId, challenge, more),
+      );
+      const levels = [...page.html.matchAll(/name="level" value="([^"]+)"/g)];
+      const level = levels.at(-1)?.[1] ?? "";
+      const back = await client.decide(browser, page, { decision: "allow", level, agents: "all" });
       const code = back.searchParams.get("code") ?? "";
       const resource = more["resource"];
       const { body } = await client.exchange({

@@ -149,6 +149,11 @@ function decide(grant: AccessGrant, right: Right): Decision {
   return ALLOWED;
 }
 
+/** For the detail of a record: the person for whom an OAuth client acts. */
+export function personOf({ subject }: Principal): { person?: string } {
+  return subject.person === undefined ? {} : { person: subject.person };
+}
+
 /** The principal with the right to observe only. */
 export function onlyObserving(principal: Principal): Principal {
   const grants = principal.grants.map((grant) => ({ ...grant, capability: "observe" as const }));

@@ -16,7 +16,10 @@ export function findStepUp(
   capabilityOfTool: (tool: string) => Capability | undefined,
 ): Capability | null {
   if (reach === undefined) return null;
-  const has = grants.reduce<Capability>((most, { capability }) => higherCapability(most, capability), "observe");
+  const has = grants.reduce<Capability>(
+    (most, { capability }) => higherCapability(most, capability),
+    "observe",
+  );
   const needed = (Array.isArray(message) ? (message as unknown[]) : [message])
     .map(readTool)
     .flatMap((tool) => (tool === null ? [] : (capabilityOfTool(tool) ?? [])))

@@ -4,7 +4,8 @@ import { readDecision, scopesOfPerson } from "./consent.ts";
 
 const ask = { scopes: ["observe", "interact"], kind: "mcp" } as const;
 const allow = { decision: "allow", level: "observe", agents: "all" };
-const read = (form: Record<string, string>) => readDecision(form, { ...ask, scopes: [...ask.scopes] });
+const read = (form: Record<string, string>) =>
+  readDecision(form, { ...ask, scopes: [...ask.scopes] });
 
 test("only the button for it allows anything", () => {
   expect(read({ ...allow, decision: "deny" })).toBe(null);

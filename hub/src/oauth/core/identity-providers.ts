@@ -32,7 +32,11 @@ export const JWT_BEARER = "urn:ietf:params:oauth:grant-type:jwt-bearer";
 const ID_JAG = "oauth-id-jag+jwt";
 
 /** What an assertion says that counts here. */
-export type Assertion = { subject: string; scope: string | undefined; resource: string | undefined };
+export type Assertion = {
+  subject: string;
+  scope: string | undefined;
+  resource: string | undefined;
+};
 
 /**
  * Reads what a verified assertion says.

@@ -97,7 +97,13 @@ export function renderAnsweredPage(isAllowed: boolean): string {
 }
 
 /** The page of an error that no client may be told, since its address is not known to be its own. */
-export function renderErrorPage({ error, description }: { error: string; description: string }): string {
+export function renderErrorPage({
+  error,
+  description,
+}: {
+  error: string;
+  description: string;
+}): string {
   const content = html`<h1>This request cannot go on</h1>
 <p class="alert" role="alert">${error}: ${description}</p>
 <p>Nothing was given to anybody. Go back to the program that sent you, and start there again. A client that this hub does not know needs a rule in <span class="code">oauth.clients</span> of its configuration.</p>`;

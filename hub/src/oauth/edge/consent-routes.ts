@@ -98,9 +98,8 @@ export function addConsentRoutes(
       ticket: buildTicket(ports.secret, interaction.uid, person),
     };
     const page = renderConsentPage(view);
-    return sendPage(reply.code(refusal?.status ?? 200), page, "interactive", [
-      readTarget(interaction),
-    ]);
+    const target = readTarget(interaction);
+    return sendPage(reply.code(refusal?.status ?? 200), page, "interactive", target);
   }
 
   /** The request of this browser. Its cookie is what binds the two together. */

@@ -1,5 +1,6 @@
-import { randomBytes } from "node:crypto";
+import { generateKeyPairSync, randomBytes } from "node:crypto";
 import Provider, { type KoaContextWithOIDC, errors, interactionPolicy } from "oidc-provider";
+import { ACCESS_TOKEN_PREFIX } from "../core/access-token.ts";
 import { PATHS } from "../core/paths.ts";
 import { type ClientRules, isAllowedRedirect, isRegisteredRedirect } from "../core/client-rules.ts";
 import {
@@ -11,7 +12,6 @@ import {
 } from "../core/scopes.ts";
 import { type AdapterPorts, createAdapter } from "./adapter.ts";
 
-export const ACCESS_TOKEN_PREFIX = "sonde_at_";
 const REFRESH_TOKEN_PREFIX = "sonde_rt_";
 /** At most ten minutes (RFC 9700, 4.14: short, since opaque tokens are looked up anyway). */
 export const ACCESS_SECONDS = 10 * 60;
@@ -39,8 +39,13 @@ export function createProvider(ports: ProviderPorts): Provider {
   const { origin } = ports;
   const provider = new Provider(origin, {
     adapter: (model) => createAdapter(ports, model),
-    // Without OpenID Connect nothing is signed: tokens are opaque.
-    jwks: { keys: [] },
+    // Tokens are opaque, and without OpenID Connect nothing is signed. The library demands a key all
+    // the same; this one is of no use to anybody, and is kept nowhere.
+    jwks: {
+      keys: [
+        generateKeyPairSync("ec", { namedCurve: "P-256" }).privateKey.export({ format: "jwk" }),
+      ],
+    },
     scopes: [...ALL_SCOPES],
     responseTypes: ["code"],
     clientAuthMethods: ["none"],
@@ -48,6 +53,7 @@ export function createProvider(ports: ProviderPorts): Provider {
       grant_types: ["authorization_code"],
       response_types: ["code"],
       token_endpoint_auth_method: "none",
+      id_token_signed_response_alg: "ES256",
     },
     allowOmittingSingleRegisteredRedirectUri: false,
     cookies: {
@@ -130,13 +136,8 @@ export function createProvider(ports: ProviderPorts): Provider {
   });
   // What a request says of host, scheme and address is set by the mount, for every request.
   provider.proxy = true;
-  // The types of the library leave the method out.
-  Object.assign(provider.AccessToken.prototype, {
-    generateTokenId: () => buildSecret(ACCESS_TOKEN_PREFIX),
-  });
-  Object.assign(provider.RefreshToken.prototype, {
-    generateTokenId: () => buildSecret(REFRESH_TOKEN_PREFIX),
-  });
+  prefixSecrets(provider.AccessToken.prototype, ACCESS_TOKEN_PREFIX);
+  prefixSecrets(provider.RefreshToken.prototype, REFRESH_TOKEN_PREFIX);
   provider.Client.prototype.redirectUriAllowed = function (redirect: string) {
     return (
       isAllowedRedirect(redirect, ports.rules()) &&
@@ -169,8 +170,15 @@ function askAlways(): interactionPolicy.Prompt[] {
   return [ask("login"), ask("consent")];
 }
 
-function buildSecret(prefix: string): string {
-  return `${prefix}${randomBytes(32).toString("base64url")}`;
+/** Lets secrets of a kind begin with a prefix, so that a scanner of sources knows one that leaked. */
+function prefixSecrets(prototype: object, prefix: string): void {
+  // The types of the library leave the method out. It also decides about the form of the token.
+  const model = prototype as { generateTokenId: () => string };
+  const { generateTokenId } = model;
+  model.generateTokenId = function (this: object) {
+    generateTokenId.call(this);
+    return `${prefix}${randomBytes(32).toString("base64url")}`;
+  };
 }
 
 function asText(value: unknown): string | undefined {

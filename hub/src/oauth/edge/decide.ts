@@ -43,7 +43,10 @@ export async function buildAsk(
   const client = await clients.find(clientId);
   const kind = typeof resource === "string" ? kindOfResource(origin(), resource) : null;
   if (client === null || kind === null || typeof resource !== "string") {
-    throw new SondeError("NOT_FOUND", "expected a client that this hub knows, got one that is gone");
+    throw new SondeError(
+      "NOT_FOUND",
+      "expected a client that this hub knows, got one that is gone",
+    );
   }
   const asked = scopesToAsk(typeof scope === "string" ? scope : undefined, kind);
   const scopes = scopesOfPerson(asked, kind, principalOf(person).grants);
@@ -90,7 +93,12 @@ export async function allowClient(
       detail: { id, ...what },
     }),
   );
-  await grants.add({ id, personId: person.id, ...what, agents: agents === "*" ? "*" : [...agents] });
+  await grants.add({
+    id,
+    personId: person.id,
+    ...what,
+    agents: agents === "*" ? "*" : [...agents],
+  });
   await registered.touch(clientId);
   return id;
 }

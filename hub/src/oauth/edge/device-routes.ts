@@ -29,10 +29,7 @@ const MAX_PEOPLE = 10_000;
  * Adds the page on which a signed-in person types the code of a terminal (RFC 8628, 3.3). The code
  * is always typed: a link that has it in it is how people are tricked (5.4).
  */
-export function addDeviceRoutes(
-  app: HttpServer,
-  ports: DecidePorts & { items: ItemStore },
-): void {
+export function addDeviceRoutes(app: HttpServer, ports: DecidePorts & { items: ItemStore }): void {
   const config = { right: "anybody", errorPage: renderRefusal } as const;
   const guesses = new Map<string, { count: number; until: number }>();
 
@@ -64,7 +61,10 @@ export function addDeviceRoutes(
       if (person === null) return await signIn(reply);
       const form = (request.body ?? {}) as Form;
       const userCode = normalizeUserCode(form["user_code"]);
-      requireTicket(ports, request, person, { ticket: form["ticket"], of: `${DEVICE} ${userCode}` });
+      requireTicket(ports, request, person, {
+        ticket: form["ticket"],
+        of: `${DEVICE} ${userCode}`,
+      });
       const ask = await findAsk(person, userCode);
       try {
         return await decide(reply, person, { ask, userCode, form });
@@ -136,9 +136,13 @@ export function addDeviceRoutes(
   function takeGuess({ id }: SignedIn): void {
     const at = ports.now().getTime();
     const known = guesses.get(id);
-    const current = known !== undefined && known.until > at ? known : { count: 0, until: at + WINDOW_MS };
+    const current =
+      known !== undefined && known.until > at ? known : { count: 0, until: at + WINDOW_MS };
     if (current.count >= MAX_GUESSES) {
-      throw new SondeError("TOO_MANY_ATTEMPTS", `${MAX_GUESSES} codes were tried within ten minutes`);
+      throw new SondeError(
+        "TOO_MANY_ATTEMPTS",
+        `${MAX_GUESSES} codes were tried within ten minutes`,
+      );
     }
     if (guesses.size >= MAX_PEOPLE) guesses.clear();
     guesses.set(id, { ...current, count: current.count + 1 });

@@ -22,16 +22,18 @@ const clientList = { response: { 200: OAuthClientList } };
 /** Adds the routes that list and end grants and clients: one's own, and for admins everybody's. */
 export function addGrantRoutes(
   { app, auditLog, now }: Pick<Hub, "app" | "auditLog" | "now">,
-  { grants, registered, endGrants }: { grants: GrantStore; registered: ClientStore; endGrants: EndGrants },
+  {
+    grants,
+    registered,
+    endGrants,
+  }: { grants: GrantStore; registered: ClientStore; endGrants: EndGrants },
 ): void {
   const list = async (personId: string | null): Promise<OAuthGrantList> => ({
     grants: (await grants.list(personId)).map(summarize),
   });
 
-  app.get(
-    "/api/v1/oauth/grants",
-    { config: { right: "oauth.read" }, schema: grantList },
-    () => list(null),
+  app.get("/api/v1/oauth/grants", { config: { right: "oauth.read" }, schema: grantList }, () =>
+    list(null),
   );
   app.delete(
     "/api/v1/oauth/grants/:id",
@@ -58,10 +60,8 @@ export function addGrantRoutes(
     },
   );
 
-  app.get(
-    "/api/v1/oauth/clients",
-    { config: { right: "oauth.read" }, schema: clientList },
-    () => listClients(),
+  app.get("/api/v1/oauth/clients", { config: { right: "oauth.read" }, schema: clientList }, () =>
+    listClients(),
   );
   app.delete(
     "/api/v1/oauth/clients/:id",
@@ -69,7 +69,10 @@ export function addGrantRoutes(
     async ({ params: { id }, principal }) => {
       const by = principal.subject.id;
       if (!(await listClients()).clients.some((client) => client.id === id)) {
-        throw new SondeError("NOT_FOUND", "expected the id of a client that registered or was let in");
+        throw new SondeError(
+          "NOT_FOUND",
+          "expected the id of a client that registered or was let in",
+        );
       }
       await auditLog.append(
         buildAuditRecord(now(), "client.removed", { principal: by, detail: { clientId: id } }),

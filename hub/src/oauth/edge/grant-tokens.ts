@@ -1,5 +1,6 @@
 import { createHash } from "node:crypto";
 import { SondeError } from "@sonde/schemas/errors";
+import type { Capability } from "@sonde/schemas/names";
 import { canonicalJson } from "@sonde/trust/canonical-json";
 import type { FastifyRequest } from "fastify";
 import { hashSecret, type Directory } from "../../directory/index.ts";
@@ -92,7 +93,7 @@ export function createGrantTokens(ports: {
 }
 
 /** The highest capability that the person could grant. */
-function reachOf({ grants }: ActingFor): Principal["reach"] {
+function reachOf({ grants }: ActingFor): Capability {
   const scopes = grants.map(({ capability }) => capability);
   return capabilityOf(scopes) ?? "observe";
 }

@@ -63,7 +63,8 @@ export function addJwtBearer(provider: Provider, ports: JwtBearerPorts): void {
       );
       await useOnce(issuer.issuer, verified.jti, verified.deadAt);
       const personId = await ports.findPerson(issuer.issuer, assertion.subject);
-      if (personId === null) throw new errors.InvalidGrant("expected a person with an account here");
+      if (personId === null)
+        throw new errors.InvalidGrant("expected a person with an account here");
       const grantId = await ports.grant({
         ...{ personId, clientId: client.clientId, clientName: client.clientName ?? "" },
         ...{ issuer: issuer.issuer, resource, scopes, ttlMs: ports.accessSeconds * 1000 },

@@ -19,9 +19,7 @@ export function addMetadataRoutes(
     const config = { right: "anybody" } as const;
     for (const [path, kind] of RESOURCE_METADATA_PATHS) {
       scope.get(path, { config }, ({ headers }, reply) =>
-        reply
-          .header("cache-control", CACHED)
-          .send(describeResource(origin(), kind, headers.host)),
+        reply.header("cache-control", CACHED).send(describeResource(origin(), kind, headers.host)),
       );
     }
     scope.get(SERVER, { config }, (_request, reply) =>

@@ -1,8 +1,8 @@
 import type { HttpServer } from "@sonde/service";
+import { INTERACTIVE } from "@sonde/service/web";
 import type { FastifyReply, FastifyRequest } from "fastify";
 import type Provider from "oidc-provider";
 import { PATHS } from "../core/paths.ts";
-import { PAGE_HEADERS } from "./layout.ts";
 
 type Methods = "GET" | "POST" | ("POST" | "OPTIONS")[];
 
@@ -42,7 +42,7 @@ export function mountProvider(
         url,
         config: { right: "anybody" },
         async handler(request, reply) {
-          const headers = kind === "page" ? PAGE_HEADERS : allowPage(request.headers.origin);
+          const headers = kind === "page" ? INTERACTIVE : allowPage(request.headers.origin);
           reply.raw.setHeaders(new Map(Object.entries(headers)));
           if (request.method === "OPTIONS") return await reply.code(204).send();
           return await answer(request, reply);

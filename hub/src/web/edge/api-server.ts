@@ -7,6 +7,7 @@ import {
   type HttpServerOptions,
   createHttpServer,
   createRefusalCounts,
+  readBearer,
   type RefusalCounts,
 } from "@sonde/service";
 import type { FastifyRequest } from "fastify";
@@ -14,14 +15,23 @@ import { type AuditLog, buildAuditRecord } from "../../audit/index.ts";
 import {
   type Authenticator,
   authorize,
+  personOf,
   type Principal,
   ROUTE_RIGHTS,
   type RouteRight,
 } from "../../identity/index.ts";
+import { ACCESS_TOKEN_PREFIX, type GrantTokens } from "../../oauth/index.ts";
+import type { Sessions } from "../../people/index.ts";
 
 declare module "fastify" {
   interface RouteRights extends Record<RouteRight, true> {}
+  interface FastifyContextConfig {
+    /** False where a person's browser is nobody, such as for MCP. */
+    takesCookie?: boolean;
+  }
   interface FastifyRequest {
+    /** What `WWW-Authenticate` of a refusal says; null for the plain one. */
+    challenge: string | null;
     /** Set where the route demands a right. */
     principal: Principal;
   }
@@ -34,6 +44,11 @@ type GuardOptions = {
   /** Host names by which this hub may be called; on loopback, besides the loopback names. */
   publicHosts: () => string[];
   authenticator: Authenticator;
+  sessions: Pick<Sessions, "authenticate">;
+  /** Access tokens of OAuth clients. */
+  tokens: Pick<GrantTokens, "find">;
+  /** How a client of the route begins (RFC 9728, 5). */
+  challenge: (request: FastifyRequest) => string | null;
   auditLog: AuditLog;
   now: () => Date;
 };
@@ -56,6 +71,12 @@ export function createApiServer(options: ApiServerOptions): HttpServer {
     guard: buildGuard(options, refusals),
   });
   app.addHook("onClose", () => refusals.close());
+  app.decorateRequest("challenge", null);
+  app.addHook("onSend", async (request, reply) => {
+    const challenge =
+      request.challenge ?? (reply.statusCode === 401 ? options.challenge(request) : null);
+    if (challenge !== null && reply.statusCode > 400) reply.header("www-authenticate", challenge);
+  });
   app.get("/health", { config: { right: "anybody" } }, () => ({ status: "ok" }));
   return app;
 }
@@ -64,7 +85,7 @@ export function createApiServer(options: ApiServerOptions): HttpServer {
  * Builds the guard that authorizes each request. Denials and reads are recorded before the answer.
  */
 function buildGuard(options: GuardOptions, refusals: RefusalCounts): Guard<Principal, RouteRight> {
-  const { authenticator, auditLog, now } = options;
+  const { authenticator, sessions, auditLog, now } = options;
   return {
     as: "principal",
     rights: ROUTE_RIGHTS,
@@ -76,7 +97,20 @@ function buildGuard(options: GuardOptions, refusals: RefusalCounts): Guard<Princ
       refusals.add(ip, refusal.code);
       throw refusal;
     },
-    authenticate: ({ headers, ip }) => authenticator.authenticate(headers.authorization, ip),
+    async authenticate(request) {
+      const { headers, ip, routeOptions } = request;
+      // A browser sends its cookie by itself, also for pages that the person did not mean.
+      const takesCookie =
+        headers.authorization === undefined && routeOptions.config.takesCookie !== false;
+      const person = takesCookie ? await sessions.authenticate(request) : null;
+      const secret = readBearer(headers.authorization);
+      if (person === null && secret?.startsWith(ACCESS_TOKEN_PREFIX) === true) {
+        const client = await options.tokens.find(secret, request);
+        if (client === null) throw authenticator.refuse(ip);
+        return client;
+      }
+      return person ?? (await authenticator.authenticate(headers.authorization, ip));
+    },
     authorize(principal, kind) {
       const decision = authorize(principal, { kind });
       if (!decision.allowed) throw new SondeError(decision.code, decision.reason);
@@ -84,7 +118,7 @@ function buildGuard(options: GuardOptions, refusals: RefusalCounts): Guard<Princ
     async onAdmitted(principal, right, request) {
       if (!isRead(request) || RECORDED_ELSEWHERE.has(right)) return;
       const { params, routeOptions } = request;
-      const detail = { route: routeOptions.url ?? "", params };
+      const detail = { route: routeOptions.url ?? "", params, ...personOf(principal) };
       await auditLog.append(
         buildAuditRecord(now(), "log.read", { principal: principal.subject.id, detail }),
       );
@@ -96,7 +130,7 @@ function buildGuard(options: GuardOptions, refusals: RefusalCounts): Guard<Princ
           principal: principal.subject.id,
           status: "denied",
           code: "FORBIDDEN",
-          detail: { method, route: routeOptions.url ?? "", reason },
+          detail: { method, route: routeOptions.url ?? "", reason, ...personOf(principal) },
         }),
       );
     },
