@@ -33,7 +33,7 @@ const works = async (token: string): Promise<boolean> => {
 
 /** A code that nobody exchanged yet. */
 async function obtainCode(more: Record<string, string | null> = {}) {
-  const clientId = await client.registerTerminal();
+  const clientId = await client.terminal();
   const browser = new Browser(owner.cookie);
   const { verifier, challenge } = createPkce();
   const page = await client.openConsent(browser, client.authorizeUrl(clientId, challenge, more));
@@ -105,7 +105,7 @@ describe("a request", () => {
     ["with a plain challenge", { code_challenge_method: "plain" }],
     ["with a challenge of no method", { code_challenge_method: null }],
   ])("attack 27: %s is refused, and the client is told", async (_what, more) => {
-    const clientId = await client.registerTerminal();
+    const clientId = await client.terminal();
     const { challenge } = createPkce();
     const browser = new Browser(owner.cookie);
     const { url } = await browser.follow(client.authorizeUrl(clientId, challenge, more));
@@ -128,7 +128,7 @@ describe("a request", () => {
     "//evil.example/callback",
     "",
   ])("attack 28: for the address %j goes nowhere (no open redirector)", async (redirect) => {
-    const clientId = await client.registerTerminal();
+    const clientId = await client.terminal();
     const { challenge } = createPkce();
     const url = client.authorizeUrl(clientId, challenge, { redirect_uri: redirect });
     const response = await new Browser(owner.cookie).get(url);
@@ -144,7 +144,8 @@ describe("a request", () => {
   });
 
   test("of a client that is gone is refused, and its tokens with 401 invalid_client", async () => {
-    const { clientId, refreshToken } = await client.connect(owner.cookie);
+    const id = await client.registerTerminal();
+    const { clientId, refreshToken } = await client.connect(owner.cookie, {}, id);
     const removed = await hub.ask("DELETE", `/oauth/clients/${clientId}`, undefined);
     expect(removed.code).toBe(200);
     expect(await client.refresh(clientId, refreshToken)).toMatchObject({
@@ -155,7 +156,7 @@ describe("a request", () => {
   });
 
   test("for another resource than this hub's is refused", async () => {
-    const clientId = await client.registerTerminal();
+    const clientId = await client.terminal();
     const more = { resource: "https://other.example/mcp" };
     const { url } = await new Browser(owner.cookie).follow(
       client.authorizeUrl(clientId, createPkce().challenge, more),
@@ -164,7 +165,7 @@ describe("a request", () => {
   });
 
   test("attack 32: no header of it changes where anything is", async () => {
-    const clientId = await client.registerTerminal();
+    const clientId = await client.terminal();
     const url = client.authorizeUrl(clientId, createPkce().challenge);
     const response = await new Browser(owner.cookie).get(url, {
       "x-forwarded-host": "evil.example",
@@ -257,7 +258,7 @@ describe("attack 30: at /mcp", () => {
 
 describe("attack 38: the consent page", () => {
   const open = async () => {
-    const clientId = await client.registerTerminal();
+    const clientId = await client.terminal();
     const browser = new Browser(owner.cookie);
     const url = client.authorizeUrl(clientId, createPkce().challenge);
     return { browser, page: await client.openConsent(browser, url) };

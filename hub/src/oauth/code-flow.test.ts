@@ -92,7 +92,7 @@ describe("what a client finds", () => {
 
 describe("a person who lets a client in", () => {
   test("sees where the code goes, and the client gets tokens that work at this hub", async () => {
-    const clientId = await client.registerTerminal();
+    const clientId = await client.terminal();
     const browser = new Browser(owner.cookie);
     const { verifier, challenge } = createPkce();
     const page = await client.openConsent(browser, client.authorizeUrl(clientId, challenge));
@@ -116,7 +116,7 @@ describe("a person who lets a client in", () => {
 
   test("who is not signed in signs in first, and comes back to the request", async () => {
     const browser = new Browser();
-    const clientId = await client.registerTerminal();
+    const clientId = await client.terminal();
     const { challenge } = createPkce();
     const { url } = await browser.follow(client.authorizeUrl(clientId, challenge));
     expect(url.pathname).toBe("/login");
@@ -124,7 +124,7 @@ describe("a person who lets a client in", () => {
   });
 
   test("who refuses sends the client away with access_denied and no code", async () => {
-    const clientId = await client.registerTerminal();
+    const clientId = await client.terminal();
     const browser = new Browser(owner.cookie);
     const { challenge } = createPkce();
     const page = await client.openConsent(browser, client.authorizeUrl(clientId, challenge));
@@ -135,7 +135,7 @@ describe("a person who lets a client in", () => {
   });
 
   test("may narrow it to agents by name and tag, and is shown that choice the next time", async () => {
-    const clientId = await client.registerTerminal();
+    const clientId = await client.terminal();
     const browser = new Browser(owner.cookie);
     const { verifier, challenge } = createPkce();
     const url = client.authorizeUrl(clientId, challenge, { scope: "observe interact manage" });

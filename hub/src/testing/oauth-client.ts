@@ -91,6 +91,7 @@ export function createOAuthClient(origin: string) {
       headers: { accept: "application/json" },
     });
 
+  let registered: Promise<string> | null = null;
   const client = {
     register: (metadata: object) =>
       send("/oauth/register", {
@@ -98,6 +99,11 @@ export function createOAuthClient(origin: string) {
         headers: { "content-type": "application/json" },
         body: JSON.stringify(metadata),
       }),
+    /** The id of a client of a terminal, always the same one: an address may register a few only. */
+    async terminal(): Promise<string> {
+      registered ??= client.registerTerminal();
+      return await registered;
+    },
     /** The id of a new client of a terminal. */
     async registerTerminal(): Promise<string> {
       const { body } = await client.register({
@@ -164,8 +170,8 @@ export function createOAuthClient(origin: string) {
       postForm("/oauth/revoke", { client_id: clientId, token }),
     postForm,
     /** The whole way of a person who allows everything that is asked for. */
-    async connect(cookie: string, more: Record<string, string | null> = {}) {
-      const clientId = await client.registerTerminal();
+    async connect(cookie: string, more: Record<string, string | null> = {}, id?: string) {
+      const clientId = id ?? (await client.terminal());
       const browser = new Browser(cookie);
       const { verifier, challenge } = createPkce();
       const page = await client.openConsent(
