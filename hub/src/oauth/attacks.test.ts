@@ -43,10 +43,10 @@ async function obtainCode(more: Record<string, string | null> = {}) {
 }
 
 async function readEndings(): Promise<{ because: string; status: string; code: string | null }[]> {
-  const { sql, close } = await hub.openDatabase();
+  const { sql, ...database } = await hub.openDatabase();
   const rows = await sql<{ record: string }[]>`
     select record from audit_log where event = 'grant.ended' order by seq`;
-  await close();
+  await database.close();
   return rows.map(({ record }) => {
     const { detail, status, code } = JSON.parse(record) as {
       detail: { because: string };
@@ -184,11 +184,11 @@ describe("a refresh token", () => {
     const first = await client.connect(owner.cookie);
     const second = await client.refresh(first.clientId, first.refreshToken);
     expect(second.body["refresh_token"]).not.toBe(first.refreshToken);
-    const { sql, close } = await hub.openDatabase();
+    const { sql, ...database } = await hub.openDatabase();
     // Twenty seconds later.
     await sql`update oauth_items set consumed_at = consumed_at - interval '20 seconds'
       where consumed_at is not null`;
-    await close();
+    await database.close();
     expect((await client.refresh(first.clientId, first.refreshToken)).body["error"]).toBe(
       "invalid_grant",
     );
@@ -242,9 +242,9 @@ describe("attack 30: at /mcp", () => {
       expect(await works(token), token).toBe(false);
     }
     expect(await works(accessToken)).toBe(true);
-    const { sql, close } = await hub.openDatabase();
+    const { sql, ...database } = await hub.openDatabase();
     await sql`update oauth_items set expires_at = now() where model = 'AccessToken'`;
-    await close();
+    await database.close();
     await hub.restart();
     expect(await works(accessToken)).toBe(false);
   });
@@ -340,12 +340,12 @@ describe("registration", () => {
   });
 
   test("is bounded", async () => {
-    const { sql, close } = await hub.openDatabase();
+    const { sql, ...database } = await hub.openDatabase();
     await sql`insert into oauth_clients (id, metadata, registered_at, registered_from)
       select 'flood-' || i, '{}', now(), '127.0.0.1' from generate_series(1, 30) i`;
     const refused = await client.register({ client_name: "x", redirect_uris: [CALLBACK] });
     expect(refused).toMatchObject({ status: 400, body: { error: "temporarily_unavailable" } });
     await sql`delete from oauth_clients where id like 'flood-%'`;
-    await close();
+    await database.close();
   });
 });

@@ -156,9 +156,9 @@ describe("a person who lets a client in", () => {
 
   test("attack 16: no token, code or ticket is in the database, and a restart keeps them", async () => {
     const { accessToken, refreshToken, clientId, code } = await client.connect(owner.cookie);
-    const { sql, close } = await hub.openDatabase();
+    const { sql, ...database } = await hub.openDatabase();
     const rows = await sql`select row_to_json(i)::text as row from oauth_items i`;
-    await close();
+    await database.close();
     const dump = JSON.stringify(rows);
     expect(rows.length).toBeGreaterThan(0);
     for (const secret of [accessToken, refreshToken, code]) expect(dump).not.toContain(secret);

@@ -1,6 +1,6 @@
 import { randomUUID } from "node:crypto";
 import type { EventEmitter } from "node:events";
-import type Provider from "oidc-provider";
+import type { Provider } from "oidc-provider";
 import type { FastifyRequest } from "fastify";
 import { buildAuditRecord } from "../audit/index.ts";
 import type { Hub } from "../hub.ts";

@@ -25,7 +25,7 @@ test("agents are ticked or typed, by name and tag, and at least one of them", ()
   const some = { ...allow, agents: "some", "agents.web-1": "on", more: "role=db, web-2 web-1" };
   expect(read(some)).toMatchObject({ agents: ["web-1", "role=db", "web-2"] });
   for (const more of ["", "*", "web_1", "a".repeat(100), "role=web*"]) {
-    expect(() => read({ ...allow, agents: "some", more }), more).toThrow();
+    expect(() => read({ ...allow, agents: "some", more }), more).toThrow("agents");
   }
 });
 

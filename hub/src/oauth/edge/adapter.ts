@@ -1,5 +1,5 @@
 import { SondeError } from "@sonde/schemas/errors";
-import Provider, { type Adapter, type AdapterPayload, errors } from "oidc-provider";
+import { type Adapter, type AdapterPayload, Provider, errors } from "oidc-provider";
 import { hashSecret } from "../../directory/index.ts";
 import { judgeSecondUse } from "../core/refresh-rule.ts";
 import type { Clients } from "./clients.ts";
@@ -48,16 +48,16 @@ function buildItemAdapter({ items, grants, endGrant, now }: AdapterPorts, model:
       const found = await items.find(model, id);
       if (found === null) return undefined;
       const { payload, consumed } = found;
-      if (consumed === null) return payload as AdapterPayload;
+      if (consumed === null) return payload;
       const isRefresh = model === "RefreshToken" && Provider.ctx?.oidc.route === "token";
       if (isRefresh && judgeSecondUse(consumed, { at: now(), from: from() }) === "at-once") {
         throw new errors.InvalidGrant("another request used the refresh token at the same time");
       }
-      return { ...payload, consumed: true } as AdapterPayload;
+      return { ...payload, consumed: true };
     },
     async findByUserCode(userCode) {
       const found = await items.findByUserCode(model, userCode);
-      return found === null ? undefined : (found.payload as AdapterPayload);
+      return found === null ? undefined : found.payload;
     },
     findByUid: () => Promise.resolve(undefined),
     async consume(id) {
@@ -122,7 +122,7 @@ function buildClientAdapter({ clients }: AdapterPorts): Adapter {
     ...NO_SESSIONS,
     async upsert(id, payload) {
       try {
-        await clients.register(id, payload as Record<string, unknown>, Provider.ctx?.ip ?? "");
+        await clients.register(id, payload, Provider.ctx?.ip ?? "");
       } catch (thrown) {
         if (!(thrown instanceof SondeError)) throw thrown;
         if (thrown.code === "TOO_MANY_ATTEMPTS") {

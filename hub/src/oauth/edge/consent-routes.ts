@@ -2,7 +2,7 @@ import { SondeError } from "@sonde/schemas/errors";
 import type { HttpServer } from "@sonde/service";
 import { sendPage } from "@sonde/service/web";
 import type { FastifyReply, FastifyRequest } from "fastify";
-import type Provider from "oidc-provider";
+import type { Provider } from "oidc-provider";
 import { Type } from "typebox";
 import { acceptForms, renderRefusal, type SignedIn } from "../../people/index.ts";
 import { hostOf } from "../core/client-document.ts";

@@ -1,5 +1,5 @@
 import { generateKeyPairSync, randomBytes } from "node:crypto";
-import Provider, { type KoaContextWithOIDC, errors, interactionPolicy } from "oidc-provider";
+import { type KoaContextWithOIDC, Provider, errors, interactionPolicy } from "oidc-provider";
 import { ACCESS_TOKEN_PREFIX } from "../core/access-token.ts";
 import { PATHS } from "../core/paths.ts";
 import { type ClientRules, isAllowedRedirect, isRegisteredRedirect } from "../core/client-rules.ts";

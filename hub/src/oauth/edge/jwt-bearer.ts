@@ -1,7 +1,7 @@
 import { SondeError } from "@sonde/schemas/errors";
 import { parseJson } from "@sonde/schemas/parse";
 import { createTokenVerifier, type TokenVerifier } from "@sonde/service/oidc";
-import type Provider from "oidc-provider";
+import type { Provider } from "oidc-provider";
 import { errors, type KoaContextWithOIDC } from "oidc-provider";
 import type { Sql } from "postgres";
 import { hashSecret } from "../../directory/index.ts";

@@ -1,7 +1,7 @@
 import type { HttpServer } from "@sonde/service";
 import { INTERACTIVE } from "@sonde/service/web";
 import type { FastifyReply, FastifyRequest } from "fastify";
-import type Provider from "oidc-provider";
+import type { Provider } from "oidc-provider";
 import { PATHS } from "../core/paths.ts";
 
 type Methods = "GET" | "POST" | ("POST" | "OPTIONS")[];
