@@ -50,7 +50,10 @@ export class Browser {
     }
   }
 
-  async #send(url: string | URL, init: Omit<RequestInit, "headers"> & { headers: Record<string, string> }) {
+  async #send(
+    url: string | URL,
+    init: Omit<RequestInit, "headers"> & { headers: Record<string, string> },
+  ) {
     const { pathname } = new URL(url);
     const cookie = [...this.#cookies]
       .filter(
