@@ -85,7 +85,7 @@ test("a client key is one command: it calls tools, and is refused once it is rev
   expect((await agents()).status).toBe(401);
   expect(await say("hub keys list")).toMatch(new RegExp(`^${made.id} .* revoked `, "m"));
   const shown = await say("hub keys add phone --probes sonde/system.overview");
-  expect(shown).toMatch(/^The key of phone, shown only once: sonde_ak_\S{43}\nclaude mcp add /);
+  expect(shown).toMatch(/^The key of phone, shown only once: sonde_ak_\S{49}\nclaude mcp add /);
   expect(await refusalOf("sonde", words("hub keys add x --role root"))).toBe("BAD_REQUEST");
   expect(await refusalOf("sonde", words(`hub keys add x --key-file ${keyFile}`))).toBe(
     "BAD_REQUEST",

@@ -1,14 +1,15 @@
 import { createHash } from "node:crypto";
 import type { Digest } from "@sonde/schemas/names";
 import type { Tagged } from "@sonde/schemas/tags";
-import { authorize, type Principal } from "../../identity/index.ts";
+import { asOfNow, authorize, type Principal } from "../../identity/index.ts";
 import type { Catalog, CatalogEntry } from "./catalog.ts";
 
 /** Returns the entries that a principal may call on at least one agent. */
 export function listVisibleTools(
   catalog: Pick<Catalog, "entries">,
-  principal: Principal,
+  asking: Principal,
 ): CatalogEntry[] {
+  const principal = asOfNow(asking);
   return [...catalog.entries().values()].filter((entry) => isVisible(entry, principal));
 }
 
