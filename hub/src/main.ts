@@ -161,7 +161,9 @@ async function serve(live: { config: HubConfig }, opened: Opened): Promise<Runni
   const calls = installCalls(hub, { catalog, auditStore, rates });
   const mcp = await installMcp(hub, { calls, catalog, auditStore, readReadme });
   installIdentity(hub, {
-    ...{ keys: apiKeys, authenticator, rates, catalog, dismiss: (id) => mcp.dismiss(id) },
+    ...{ keys: apiKeys, authenticator, rates, catalog },
+    dismiss: (id) => mcp.dismiss(id),
+    dismissEnded: (at) => mcp.dismissEnded(at),
   });
   const watchAgent = installAttestation(hub);
   const listeners = installAgents(hub, { packs, registry, watchAgent });

@@ -38,7 +38,8 @@ const SWEEP_MS = 15_000;
  * Installs API keys and policies. A key that any hub revoked is refused by all. A policy that any
  * hub changed is in force at all.
  *
- * @param uses.dismiss ends a principal's open streams
+ * @param uses.dismiss ends a principal's open streams; `dismissEnded` those of principals of which a
+ *   policy has ended
  * @returns where other features add their kinds of subjects, which may hold policies too
  */
 export function installIdentity(
@@ -49,6 +50,7 @@ export function installIdentity(
     rates: CallRates;
     catalog: Pick<Catalog, "entries">;
     dismiss: (principalId: string) => Promise<void>;
+    dismissEnded: (now: Date) => void;
   },
 ): Subjects {
   const { keys, authenticator, rates, catalog } = uses;
@@ -57,7 +59,9 @@ export function installIdentity(
     const key = await keys.readKey(keyId, hub.now());
     if (key === null) return null;
     const id = `key:${key.id}`;
-    return createPrincipal(hub.directory, { id, name: key.name }, [holderOfKey(id, key.policy)]);
+    return createPrincipal(hub.directory, { id, name: key.name }, [
+      holderOfKey(id, key.policy, key.held),
+    ]);
   });
   addKeyRoutes(hub, keys);
   addPolicyRoutes(hub, createPolicyStore(hub.sql, hub.directory), { subjects, catalog });
@@ -67,12 +71,15 @@ export function installIdentity(
   };
   hub.directory.onChange(({ kind, id }) => {
     if (kind === "api-key") end(id);
+    // What it held at its authentication counts no longer.
+    if (kind === "holder") authenticator.forget(id.replace(/^key:/, ""));
   });
   let sweptAt = hub.now();
   const sweep = async (): Promise<void> => {
     const until = hub.now();
     for (const id of await keys.listEnded(sweptAt, until)) end(id);
     sweptAt = until;
+    uses.dismissEnded(until);
     await rates.expire();
   };
   const sweeping = setInterval(() => void sweep().catch(hub.report), SWEEP_MS);

@@ -46,7 +46,6 @@ export async function installMcp(
     RELEASE,
   );
   const tending = setInterval(() => {
-    mcp.dismissEnded(hub.now());
     keptPages.expire().catch(hub.report);
     packUses.refresh().then(() => mcp.announceChanges(), hub.report);
   }, TEND_EVERY_MS);

@@ -24,6 +24,11 @@ export type Holder = {
   role: Role;
   /** What it was made with; a policy that it holds narrows it further. */
   made?: Policy;
+  /**
+   * What it held when it was read from the database. A hub hears of changes a moment later than
+   * that, and nobody gets in unnarrowed meanwhile.
+   */
+  held?: PolicyRef | null;
 };
 
 /**
@@ -42,8 +47,8 @@ export function createPrincipal(
   let policyHash: Principal["policyHash"] | null = null;
   /** Looks up what is held at each use, and compiles only what is new. */
   const refresh = (): void => {
-    if (held?.every((last, index) => isSame(last, find(book, holders[index]?.id))) === true) return;
-    held = holders.map(({ id }) => find(book, id));
+    if (held?.every((last, index) => isSame(last, find(book, holders[index]))) === true) return;
+    held = holders.map((holder) => find(book, holder));
     grants = holders.map((holder, index) => grantOf(holder, held?.[index] ?? null));
     policyHash = null;
   };
@@ -62,9 +67,13 @@ export function createPrincipal(
 }
 
 /** The holder that a key is: its own lists are exact names. */
-export function holderOfKey(id: string, { role, agents, probes }: KeyPolicy): Holder {
+export function holderOfKey(
+  id: string,
+  { role, agents, probes }: KeyPolicy,
+  held: PolicyRef | null = null,
+): Holder {
   return {
-    id,
+    ...{ id, held },
     // A key's `operator` is older than the roles of people: it may make keys, and so is an admin.
     role: role === "operator" ? "admin" : role,
     made: {
@@ -77,9 +86,10 @@ export function holderOfKey(id: string, { role, agents, probes }: KeyPolicy): Ho
 /** What a subject holds: `policy` is null for a name that no policy has. */
 type Held = { name: string; policy: Policy | null };
 
-function find(book: PolicyBook, holder = ""): Held | null {
-  const ref = book.holders().get(holder);
-  if (ref === undefined) return null;
+function find(book: PolicyBook, holder: Holder | undefined): Held | null {
+  if (holder === undefined) return null;
+  const ref = book.holders().get(holder.id) ?? holder.held ?? null;
+  if (ref === null) return null;
   if (!("name" in ref)) return { name: OWN, policy: ref };
   return { name: ref.name, policy: book.policies().get(ref.name) ?? null };
 }

@@ -8,6 +8,7 @@ const KEY: KeyRow = {
   id: randomUUID(),
   name: "Claude",
   policy: { role: "client", agents: "*", probes: "*" },
+  held: null,
   endsAt: null,
 };
 const BEARER = `Bearer ${API_KEY_PREFIX}${"x".repeat(43)}`;

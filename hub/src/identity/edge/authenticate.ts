@@ -72,7 +72,9 @@ export function createAuthenticator(options: {
         }
         const id = `key:${key.id}`;
         const subject = { id, name: key.name };
-        const principal = createPrincipal(options.book, subject, [holderOfKey(id, key.policy)]);
+        const principal = createPrincipal(options.book, subject, [
+          holderOfKey(id, key.policy, key.held),
+        ]);
         const ends = key.endsAt?.getTime() ?? Infinity;
         known = { id: key.id, principal, until: Math.min(now + CACHE_MS, ends) };
         if (cache.size >= MAX_CACHED) cache.clear();

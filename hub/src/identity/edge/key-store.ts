@@ -6,7 +6,13 @@ import type { Sql } from "postgres";
 import { type Directory, hashSecret } from "../../directory/index.ts";
 
 /** `endsAt` is the end of the key, or of the secret by which it was found; null for neither. */
-export type KeyRow = { id: string; name: string; policy: KeyPolicy; endsAt: Date | null };
+export type KeyRow = {
+  id: string;
+  name: string;
+  policy: KeyPolicy;
+  held: PolicyRef | null;
+  endsAt: Date | null;
+};
 
 /** The key is in force at a time: it was not revoked, and has not ended. */
 const inForce = (sql: Sql, at: Date) =>
@@ -72,15 +78,18 @@ export function createKeyStore(sql: Sql, directory: Pick<Directory, "change">) {
     async findKey(secret: string, at: Date): Promise<KeyRow | null> {
       const hash = hashSecret(secret);
       const [row] = await sql<KeyRow[]>`
-        select id, name, policy, case when key_sha256 = ${hash} then expires_at
+        select id, name, api_keys.policy, held.policy as held, case when key_sha256 = ${hash} then expires_at
           else least(expires_at, previous_ends_at) end as "endsAt"
-        from api_keys where ${inForce(sql, at)} and (key_sha256 = ${hash}
+        from api_keys left join policy_holders held on holder = 'key:' || id
+        where ${inForce(sql, at)} and (key_sha256 = ${hash}
           or (previous_sha256 = ${hash} and previous_ends_at > ${at}))`;
       return row ?? null;
     },
     async readKey(id: string, at: Date): Promise<Omit<KeyRow, "endsAt"> | null> {
       const [row] = await sql<Omit<KeyRow, "endsAt">[]>`
-        select id, name, policy from api_keys where id = ${id} and ${inForce(sql, at)}`;
+        select id, name, api_keys.policy, held.policy as held
+        from api_keys left join policy_holders held on holder = 'key:' || id
+        where id = ${id} and ${inForce(sql, at)}`;
       return row ?? null;
     },
     /**
