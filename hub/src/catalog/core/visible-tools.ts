@@ -16,8 +16,9 @@ export function listVisibleTools(
 /** Returns the archives of which a principal may call a tool. */
 export function listVisiblePacks(
   catalog: Pick<Catalog, "entries">,
-  principal: Principal,
+  asking: Principal,
 ): ReadonlySet<Digest> {
+  const principal = asOfNow(asking);
   const visible = new Set<Digest>();
   for (const { probe, capability, agents } of catalog.entries().values()) {
     for (const { agent, digest } of agents.values()) {

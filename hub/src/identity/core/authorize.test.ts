@@ -1,5 +1,5 @@
 import type { KeyPolicy } from "@sonde/schemas/hub";
-import type { Policy, PolicyRef, Role } from "@sonde/schemas/policy";
+import type { Policy, PolicyRef, PolicyRule, Role } from "@sonde/schemas/policy";
 import { expect, test } from "vitest";
 import {
   asOfNow,
@@ -127,6 +127,7 @@ test("attack 39: what is denied stays denied, whatever is allowed and in whateve
 });
 
 test("the decision names every rule that was looked at", () => {
+  const trace: PolicyRule[] = [];
   const decision = authorize(
     memberWith({
       agents: { allow: ["web-9", "role=web"] },
@@ -134,15 +135,16 @@ test("the decision names every rule that was looked at", () => {
       rate: { perMinute: 6, burst: 2 },
     }),
     CALL,
+    trace,
   );
+  expect(trace).toEqual([
+    { policy: "role member", line: "probe.call" },
+    { policy: "own", line: "agents.allow[1] role=web" },
+    { policy: "own", line: "tools.allow[1] system.*" },
+    { policy: "role member", line: "capability observe" },
+  ]);
   expect(decision).toEqual({
     allowed: true,
-    rules: [
-      { policy: "role member", line: "probe.call" },
-      { policy: "own", line: "agents.allow[1] role=web" },
-      { policy: "own", line: "tools.allow[1] system.*" },
-      { policy: "role member", line: "capability observe" },
-    ],
     rates: [
       {
         holder: "person:1",

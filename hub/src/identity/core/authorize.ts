@@ -2,7 +2,7 @@ import type { ErrorCode } from "@sonde/schemas/errors";
 import { type Capability, type Digest, isHigherCapability } from "@sonde/schemas/names";
 import type { PolicyRule, Rate, Role } from "@sonde/schemas/policy";
 import type { Tagged } from "@sonde/schemas/tags";
-import { type CompiledPolicy, compilePolicy, type Verdict } from "./compile-policy.ts";
+import { type CompiledPolicy, compilePolicy } from "./compile-policy.ts";
 
 /** An authenticated subject, the same for API key, OAuth token and browser session. */
 export type Principal = {
@@ -79,12 +79,14 @@ export type HeldRate = { holder: string; rate: Rate; rule: PolicyRule };
 export type Decision =
   | {
       allowed: true;
-      /** Every rule that was looked at. */
-      rules: readonly PolicyRule[];
       /** Of a call; it may be sent only when none of them is used up. */
       rates: readonly HeldRate[];
     }
-  | { allowed: false; code: ErrorCode; reason: string; rule: PolicyRule };
+  | Refusal;
+type Refusal = { allowed: false; code: ErrorCode; reason: string; rule: PolicyRule };
+
+const NO_RATES: readonly HeldRate[] = [];
+const ALLOWED: Decision = { allowed: true, rates: NO_RATES };
 
 /** How the ids of people begin. */
 const PERSON = "person:";
@@ -134,8 +136,6 @@ const MAY_MANAGE: ReadonlySet<Role> = new Set(["owner", "admin", "operator"]);
 /** Rights that show no more than the policy's agents, and such that have nothing to do with agents. */
 const NOT_OF_FLEET: ReadonlySet<Right["kind"]> = new Set([...LISTS, "self"]);
 
-const ENTERS: PolicyRule = { policy: "every role", line: "enter" };
-
 /**
  * Decides whether a principal has a right, and by which rule. Pure. MCP and REST call it for every
  * request, before anything about an agent is looked up for the caller; `POST /policy/test` calls it
@@ -146,98 +146,121 @@ const ENTERS: PolicyRule = { policy: "every role", line: "enter" };
  *
  * Rights are one check of a call among others. `planCall` in `plan-call.ts` has all of the hub's.
  * `agent/daemon/src/core/run-probe.ts` has the agent's, which decides whether a probe runs on its host.
+ *
+ * @param trace takes every rule that is looked at, in order
  */
-export function authorize({ subject, grants }: Principal, right: Right): Decision {
-  const rules: PolicyRule[] = [];
-  const rates: HeldRate[] = [];
+export function authorize(
+  { subject, grants }: Principal,
+  right: Right,
+  trace: PolicyRule[] | null = null,
+): Decision {
   if (right.kind === "self" && !subject.id.startsWith(PERSON)) {
     const rule = { policy: "every role", line: "self" };
     return refuse("only a person who is signed in has an account", rule);
   }
   for (const grant of grants) {
-    const refusal = judge(grant, right, rules, rates);
+    const refusal = judge(grant, right, trace);
     if (refusal !== null) return refusal;
   }
-  if (grants.length > 0) return { allowed: true, rules, rates };
+  if (grants.length > 0) return right.kind === "probe.call" ? withRates(grants) : ALLOWED;
   return refuse(`you may not do ${right.kind}`, { policy: "none", line: "no grant" });
 }
 
-/** Null when the grant allows it; then its rules and rates are added to the lists. */
-function judge(
-  { holder, role, policies }: AccessGrant,
-  right: Right,
-  rules: PolicyRule[],
-  rates: HeldRate[],
-): Decision | null {
-  const check = (
-    { allowed, rule }: Verdict,
-    reason: string,
-    code: ErrorCode = "FORBIDDEN",
-  ): Decision | null => {
-    rules.push(rule);
-    return allowed ? null : refuse(reason, rule, code);
-  };
-  if (right.kind === "enter") return judgeEntry(policies, right, check);
+/** Null when the grant allows it. */
+function judge(grant: AccessGrant, right: Right, trace: PolicyRule[] | null): Refusal | null {
+  const { role, policies } = grant;
+  if (right.kind === "enter") return judgeEntry(policies, right, trace);
   if (!ROLES[role].has(right.kind)) {
     const rule = { policy: `role ${role}`, line: right.kind };
     return refuse(`the role ${role} may not do ${right.kind}`, rule);
   }
-  rules.push({ policy: `role ${role}`, line: right.kind });
+  trace?.push({ policy: `role ${role}`, line: right.kind });
   for (const policy of policies) {
-    const refusal = judgeAgent(policy, right, check);
+    const refusal = judgeAgent(policy, right, trace);
     if (refusal !== null) return refusal;
   }
   if (right.kind !== "probe.call") return null;
   for (const policy of policies) {
-    const refusal = check(policy.tools(right.probe), `you may not ask probe ${right.probe}`);
-    if (refusal !== null) return refusal;
-    if (policy.rate !== null) rates.push({ holder, ...policy.rate });
+    const verdict = policy.tools(right.probe);
+    trace?.push(verdict.rule);
+    if (!verdict.allowed) return refuse(`you may not ask probe ${right.probe}`, verdict.rule);
   }
-  for (const { level, rule } of levelsOf(role, policies)) {
-    const allowed = !isHigherCapability(right.capability, level);
-    const reason = `you may only ${level}, the probe is ${right.capability}`;
-    const refusal = check({ allowed, rule }, reason);
-    if (refusal !== null) return refusal;
-  }
-  return null;
+  return judgeCapability(grant, right.capability, trace);
 }
-
-type Check = (verdict: Verdict, reason: string, code?: ErrorCode) => Decision | null;
 
 function judgeEntry(
   policies: readonly CompiledPolicy[],
   { address, at }: Extract<Right, { kind: "enter" }>,
-  check: Check,
-): Decision | null {
-  check({ allowed: true, rule: ENTERS }, "");
+  trace: PolicyRule[] | null,
+): Refusal | null {
   for (const policy of policies) {
-    const ended = "expected access that has not ended, got one that has";
-    const from = `expected an address of the policy, got ${address ?? "none"}`;
-    const refusal =
-      check(policy.expiry(at), ended, "ACCESS_ENDED") ??
-      check(policy.addresses(address), from, "ADDRESS_REFUSED");
-    if (refusal !== null) return refusal;
+    const expiry = policy.expiry(at);
+    trace?.push(expiry.rule);
+    if (!expiry.allowed) {
+      const reason = "expected access that has not ended, got one that has";
+      return refuse(reason, expiry.rule, "ACCESS_ENDED");
+    }
+    const from = policy.addresses(address);
+    trace?.push(from.rule);
+    if (!from.allowed) {
+      const reason = `expected an address of the policy, got ${address ?? "none"}`;
+      return refuse(reason, from.rule, "ADDRESS_REFUSED");
+    }
   }
   return null;
 }
 
-function judgeAgent(policy: CompiledPolicy, right: Right, check: Check): Decision | null {
-  if (right.kind === "enter") return null;
+function judgeAgent(
+  policy: CompiledPolicy,
+  right: Exclude<Right, { kind: "enter" }>,
+  trace: PolicyRule[] | null,
+): Refusal | null {
   if (right.agent !== undefined) {
-    return check(policy.agents(right.agent), `you may not ask agent ${right.agent.name}`);
+    const { allowed, rule } = policy.agents(right.agent);
+    trace?.push(rule);
+    return allowed ? null : refuse(`you may not ask agent ${right.agent.name}`, rule);
   }
   if (policy.isForAllAgents || NOT_OF_FLEET.has(right.kind)) return null;
   const rule = { policy: policy.name, line: "agents: not all" };
   const reason = `${right.kind} is for the whole fleet here, and your policy is for some agents`;
-  return check({ allowed: false, rule }, reason);
+  return refuse(reason, rule);
 }
 
-/** Every level that a call must not exceed. */
-function levelsOf(role: Role, policies: readonly CompiledPolicy[]) {
-  const stated = policies.flatMap(({ capability }) => (capability === null ? [] : [capability]));
-  if (stated.length > 0) return stated;
+/** A call must exceed no level that a policy states, or else the one of the role. */
+function judgeCapability(
+  { role, policies }: AccessGrant,
+  asked: Capability,
+  trace: PolicyRule[] | null,
+): Refusal | null {
+  let isStated = false;
+  for (const { capability } of policies) {
+    if (capability === null) continue;
+    isStated = true;
+    trace?.push(capability.rule);
+    if (isHigherCapability(asked, capability.level)) return tooHigh(asked, capability);
+  }
+  if (isStated) return null;
   const level: Capability = MAY_MANAGE.has(role) ? "manage" : "observe";
-  return [{ level, rule: { policy: `role ${role}`, line: `capability ${level}` } }];
+  const rule = { policy: `role ${role}`, line: `capability ${level}` };
+  trace?.push(rule);
+  return isHigherCapability(asked, level) ? tooHigh(asked, { level, rule }) : null;
+}
+
+function tooHigh(
+  asked: Capability,
+  { level, rule }: { level: Capability; rule: PolicyRule },
+): Refusal {
+  return refuse(`you may only ${level}, the probe is ${asked}`, rule);
+}
+
+function withRates(grants: readonly AccessGrant[]): Decision {
+  let rates: HeldRate[] | null = null;
+  for (const { holder, policies } of grants) {
+    for (const { rate } of policies) {
+      if (rate !== null) (rates ??= []).push({ holder, ...rate });
+    }
+  }
+  return rates === null ? ALLOWED : { allowed: true, rates };
 }
 
 /** The principal with the right to observe only. */
@@ -293,6 +316,6 @@ export function maySeeProbe(principal: Principal, agent: Tagged, probe: string):
   );
 }
 
-function refuse(reason: string, rule: PolicyRule, code: ErrorCode = "FORBIDDEN"): Decision {
+function refuse(reason: string, rule: PolicyRule, code: ErrorCode = "FORBIDDEN"): Refusal {
   return { allowed: false, code, reason, rule };
 }

@@ -6,6 +6,7 @@ import {
   PolicyHolderId,
   PolicyList,
   PolicyName,
+  type PolicyRule,
   PolicyTest,
   SetPolicy,
   TestPolicy,
@@ -163,18 +164,15 @@ export function addPolicyRoutes(
     const entry = [...uses.catalog.entries().values()].find((one) => one.probe === probe);
     const capability = entry?.capability ?? "observe";
     const enter = { kind: "enter", address: address ?? null, at: now().getTime() } as const;
-    const entered = authorize(principal, enter);
-    const decision = entered.allowed
-      ? authorize(principal, {
-          ...{ kind: "probe.call", agent: directory.tagged(agent), probe, capability },
-        })
-      : entered;
+    const rules: PolicyRule[] = [];
+    const entered = authorize(principal, enter, rules);
+    const call = { kind: "probe.call", agent: directory.tagged(agent), probe, capability } as const;
+    const decision = entered.allowed ? authorize(principal, call, rules) : entered;
     if (!decision.allowed) {
       const { code, reason, rule } = decision;
       return { allowed: false, code, reason, rules: [rule] };
     }
-    const rates = decision.rates.map(({ rule }) => rule);
-    const rules = [...(entered.allowed ? entered.rules : []), ...decision.rules, ...rates];
+    rules.push(...decision.rates.map(({ rule }) => rule));
     return { allowed: true, code: null, reason: null, rules };
   }
 }
