@@ -34,6 +34,7 @@ import { openDirectory } from "./directory/index.ts";
 import type { Hub, HubAddresses } from "./hub.ts";
 import {
   createAuthenticator,
+  createCallRates,
   createKeyStore,
   ensureOperatorKey,
   installIdentity,
@@ -122,7 +123,10 @@ async function serve(live: { config: HubConfig }, opened: Opened): Promise<Runni
   links.hubs.onGone(() => openCalls.closeLater());
   const apiKeys = createKeyStore(sql, directory);
   await ensureOperatorKey(config.dataDir, apiKeys, auditLog, now);
-  const authenticator = createAuthenticator({ keys: apiKeys, auditLog, now, report });
+  const authenticator = createAuthenticator({
+    ...{ keys: apiKeys, book: directory, auditLog, now, report },
+  });
+  const rates = createCallRates(sql);
   const sessions = openSessions({ sql, directory, auditLog, now, config });
   const findPerson = openPeople({ sql, directory });
   const addresses: HubAddresses = { web: "", enrol: "", enrolPort: 0, controlOf: () => "" };
@@ -134,6 +138,7 @@ async function serve(live: { config: HubConfig }, opened: Opened): Promise<Runni
     authenticator,
     ...{ sessions, tokens },
     challenge: (request) => challengeOf(addresses.web, request),
+    tagged: (name) => directory.tagged(name),
     auditLog,
     now,
     report,
@@ -162,13 +167,17 @@ async function serve(live: { config: HubConfig }, opened: Opened): Promise<Runni
   const registry = installRegistryLog(hub, { readPolicy });
   hub.onStop(await watchPolicy(hub, auditStore));
   const { catalog, packs, readReadme } = installCatalog(hub, { registry, readPolicy });
-  const calls = installCalls(hub, { catalog, auditStore });
+  const calls = installCalls(hub, { catalog, auditStore, rates });
   const challenge = (host: string | undefined, capability: Capability) =>
     stepUpChallenge(addresses.web, host, capability);
   const mcp = await installMcp(hub, { calls, catalog, auditStore, readReadme, challenge });
-  installIdentity(hub, { keys: apiKeys, authenticator, dismiss: (id) => mcp.dismiss(id) });
-  const people = installPeople(hub, { sessions, dismiss: (id) => mcp.dismiss(id) });
-  installOAuth(hub, { people, tokens, findPerson, dismiss: (id) => mcp.dismiss(id) });
+  const dismiss = (id: string) => mcp.dismiss(id);
+  const subjects = installIdentity(hub, {
+    ...{ keys: apiKeys, authenticator, rates, catalog, dismiss },
+    dismissEnded: (at) => mcp.dismissEnded(at),
+  });
+  const people = installPeople(hub, { sessions, subjects, dismiss });
+  installOAuth(hub, { people, tokens, findPerson, subjects, dismiss });
   const watchAgent = installAttestation(hub);
   const listeners = installAgents(hub, { packs, registry, watchAgent });
 

@@ -249,10 +249,10 @@ describe("attack 30: at /mcp", () => {
     expect(await works(accessToken)).toBe(false);
   });
 
-  test("a token in the address is nobody's", async () => {
+  test("attack 39: a token in the address is nobody's", async () => {
     const { accessToken } = await client.connect(owner.cookie);
     const { status } = await fetch(`${origin}/mcp?access_token=${accessToken}`, { method: "POST" });
-    expect(status).toBe(401);
+    expect(status).toBe(400);
   });
 });
 

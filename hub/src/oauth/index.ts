@@ -4,11 +4,13 @@ import type { Provider } from "oidc-provider";
 import type { FastifyRequest } from "fastify";
 import { buildAuditRecord } from "../audit/index.ts";
 import type { Hub } from "../hub.ts";
-import { type FindPerson, type People, principalOf } from "../people/index.ts";
+import { createPrincipal, type Subjects } from "../identity/index.ts";
+import { type FindPerson, holderOfPerson, type People } from "../people/index.ts";
 import type { ClientRules } from "./core/client-rules.ts";
 import { buildChallenge } from "./core/metadata.ts";
 import { JWT_BEARER } from "./core/identity-providers.ts";
-import { MCP_SCOPES } from "./core/scopes.ts";
+import { holderOfGrant } from "./core/narrow.ts";
+import { kindOfResource, MCP_SCOPES } from "./core/scopes.ts";
 import type { Capability } from "@sonde/schemas/names";
 import { createClientDocuments } from "./edge/client-documents.ts";
 import { createClientStore } from "./edge/client-store.ts";
@@ -20,7 +22,7 @@ import { addDeviceRoutes } from "./edge/device-routes.ts";
 import { createEndGrants } from "./edge/end-grants.ts";
 import { addGrantRoutes } from "./edge/grant-routes.ts";
 import { createGrantStore } from "./edge/grant-store.ts";
-import { type ActingFor, createGrantTokens, type GrantTokens } from "./edge/grant-tokens.ts";
+import { createGrantTokens, type GrantTokens } from "./edge/grant-tokens.ts";
 import { createItemStore } from "./edge/item-store.ts";
 import type { JwtBearerPorts } from "./edge/jwt-bearer.ts";
 import { addMetadataRoutes } from "./edge/metadata-routes.ts";
@@ -40,11 +42,7 @@ export function openGrantTokens(
   findPerson: FindPerson,
 ): GrantTokens {
   return createGrantTokens({
-    async findPerson(id): Promise<ActingFor | null> {
-      const person = await findPerson({ id });
-      return person === null ? null : { name: person.name, grants: principalOf(person).grants };
-    },
-    ...{ directory: hub.directory, now: hub.now },
+    ...{ findPerson, directory: hub.directory, now: hub.now },
     grants: createGrantStore(hub.sql, hub.directory, hub.now),
     origin: () => hub.addresses.web,
   });
@@ -81,6 +79,7 @@ export function installOAuth(
     people: People;
     tokens: GrantTokens;
     findPerson: FindPerson;
+    subjects: Pick<Subjects, "add">;
     dismiss: (principalId: string) => Promise<void>;
   },
 ): void {
@@ -131,6 +130,16 @@ export function installOAuth(
     return opened;
   };
 
+  uses.subjects.add("grant", async (id) => {
+    const grant = await grants.find(id);
+    const person = grant === null ? null : await findPerson({ id: grant.personId });
+    const kind = grant === null ? null : kindOfResource(origin(), grant.resource);
+    if (grant === null || person === null || kind === null) return null;
+    const holder = holderOfPerson(person);
+    const subject = { id: `grant:${id}`, name: grant.clientName, person: holder.id };
+    return createPrincipal(directory, subject, [holder, holderOfGrant(id, kind, holder, grant)]);
+  });
+
   const decide: DecidePorts = {
     ...{ directory, auditLog, now, people, clients, registered, grants, origin },
     secret: hub.keys.deriveSecret("sonde oauth forms v1"),
@@ -149,7 +158,6 @@ export function installOAuth(
       tokens.forget(id);
       uses.dismiss(`grant:${id}`).catch(report);
     }
-    if (kind === "agent") tokens.forget(null);
     if (kind === "person") void endOfGone(id).catch(report);
   });
 

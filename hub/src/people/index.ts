@@ -13,9 +13,11 @@ import { createSessionStore } from "./edge/session-store.ts";
 import { createSessions, type Sessions } from "./edge/sessions.ts";
 import { createSignIn } from "./edge/sign-in.ts";
 import { createVault } from "./edge/vault.ts";
+import { principalOf } from "./core/principal.ts";
 import type { SignedIn } from "./core/sessions.ts";
+import type { Subjects } from "../identity/index.ts";
 
-export { principalOf } from "./core/principal.ts";
+export { holderOfPerson, principalOf } from "./core/principal.ts";
 export type { SignedIn } from "./core/sessions.ts";
 export { acceptForms } from "./edge/form.ts";
 export { renderAlert, renderPage, renderRefusal } from "./edge/layout.ts";
@@ -65,7 +67,11 @@ export function openPeople(hub: Pick<Opened, "sql" | "directory">): FindPerson {
  */
 export function installPeople(
   hub: Hub,
-  uses: { sessions: Sessions; dismiss: (principalId: string) => Promise<void> },
+  uses: {
+    sessions: Sessions;
+    subjects: Pick<Subjects, "add">;
+    dismiss: (principalId: string) => Promise<void>;
+  },
 ): People {
   const { sessions } = uses;
   const people = createPersonStore(hub.sql, hub.directory);
@@ -86,6 +92,10 @@ export function installPeople(
     if (kind !== "person" && kind !== "session") return;
     sessions.forget(kind, id);
     if (kind === "person") uses.dismiss(`person:${id}`).catch(hub.report);
+  });
+  uses.subjects.add("person", async (id) => {
+    const person = await people.findInForce({ id });
+    return person === null ? null : principalOf(hub.directory, person);
   });
   hub.onStop(() => signIn.close());
   return {

@@ -1,18 +1,20 @@
 import type { Capability } from "@sonde/schemas/names";
 import { expect, test } from "vitest";
-import type { Principal } from "../../identity/index.ts";
+import { createPrincipal, type Principal } from "../../identity/index.ts";
 import { findStepUp } from "./step-up.ts";
 
 const TOOLS = new Map<string, Capability>([
   ["look", "observe"],
   ["restart", "manage"],
 ]);
-const principal = (capability: Capability, reach?: Capability): Principal => ({
-  subject: { id: "grant:1", name: "Claude" },
-  grants: [{ role: "client", agents: "*", probes: "*", capability }],
-  policyHash: `sha256:${"0".repeat(64)}`,
-  ...(reach !== undefined && { reach }),
-});
+const BOOK = { policies: () => new Map(), holders: () => new Map() };
+const principal = (capability: Capability, reach?: Capability): Principal =>
+  Object.assign(
+    createPrincipal(BOOK, { id: "grant:1", name: "Claude" }, [
+      { id: "grant:1", role: "client", made: { capability } },
+    ]),
+    reach === undefined ? {} : { reach },
+  );
 const call = (name: unknown, args: object = {}) => ({
   jsonrpc: "2.0",
   id: 1,

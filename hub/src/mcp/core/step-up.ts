@@ -1,5 +1,5 @@
 import { type Capability, higherCapability, isHigherCapability } from "@sonde/schemas/names";
-import type { Principal } from "../../identity/index.ts";
+import { highestCapability, type Principal } from "../../identity/index.ts";
 import { CALL_TOOL } from "./fixed-tools.ts";
 
 /**
@@ -12,14 +12,12 @@ import { CALL_TOOL } from "./fixed-tools.ts";
  */
 export function findStepUp(
   message: unknown,
-  { reach, grants }: Principal,
+  principal: Principal,
   capabilityOfTool: (tool: string) => Capability | undefined,
 ): Capability | null {
+  const { reach } = principal;
   if (reach === undefined) return null;
-  const has = grants.reduce<Capability>(
-    (most, { capability }) => higherCapability(most, capability),
-    "observe",
-  );
+  const has = highestCapability(principal);
   const needed = (Array.isArray(message) ? (message as unknown[]) : [message])
     .map(readTool)
     .flatMap((tool) => (tool === null ? [] : (capabilityOfTool(tool) ?? [])))

@@ -5,7 +5,7 @@ import { SondeError, toSondeError } from "@sonde/schemas/errors";
 import type { Capability } from "@sonde/schemas/names";
 import type { HttpServer } from "@sonde/service";
 import type { FastifyReply, FastifyRequest } from "fastify";
-import type { Principal } from "../../identity/index.ts";
+import { hasEnded, type Principal } from "../../identity/index.ts";
 import { findStepUp } from "../core/step-up.ts";
 import { createSeats } from "../core/seats.ts";
 import { METHODS, PREFLIGHT, crossOriginHeaders } from "./cross-origin.ts";
@@ -49,6 +49,8 @@ export type McpEndpoint = {
   announceChanges(): void;
   /** Ends every stream of a principal, for example when its key was revoked. */
   dismiss(principalId: string): Promise<void>;
+  /** Ends the streams of principals of which a policy has ended. */
+  dismissEnded(now: Date): void;
   close(): Promise<void>;
 };
 
@@ -169,6 +171,12 @@ export function addMcpEndpoint(
       }
     },
     dismiss: (principalId) => seats.end(principalId),
+    dismissEnded(now) {
+      for (const { principal } of seats.all()) {
+        if (!hasEnded(principal, now)) continue;
+        seats.end(principal.subject.id).catch(ports.report);
+      }
+    },
     close: () => seats.endAll(),
   };
 }

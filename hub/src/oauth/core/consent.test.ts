@@ -1,5 +1,4 @@
 import { expect, test } from "vitest";
-import type { AccessGrant } from "../../identity/index.ts";
 import { readDecision, scopesOfPerson } from "./consent.ts";
 
 const ask = { scopes: ["observe", "interact"], kind: "mcp" } as const;
@@ -30,9 +29,9 @@ test("agents are ticked or typed, by name and tag, and at least one of them", ()
 });
 
 test("nobody is asked about more than the person has", () => {
-  const grant: AccessGrant = { role: "member", agents: "*", probes: "*", capability: "observe" };
   const asked = ["observe", "interact", "manage"];
-  expect(scopesOfPerson(asked, "mcp", [grant])).toEqual(["observe"]);
-  expect(scopesOfPerson(asked, "mcp", [{ ...grant, capability: "manage" }])).toEqual(asked);
-  expect(scopesOfPerson(asked, "mcp", [])).toEqual([]);
+  expect(scopesOfPerson(asked, "mcp", "observe")).toEqual(["observe"]);
+  expect(scopesOfPerson(asked, "mcp", "interact")).toEqual(["observe", "interact"]);
+  expect(scopesOfPerson(asked, "mcp", "manage")).toEqual(asked);
+  expect(scopesOfPerson(["api.read"], "api", "observe")).toEqual(["api.read"]);
 });

@@ -2,10 +2,9 @@ import { SondeError } from "@sonde/schemas/errors";
 import { buildParser } from "@sonde/schemas/parse";
 import { AgentSelector } from "@sonde/schemas/tags";
 import { Type } from "typebox";
-import type { AccessGrant } from "../../identity/index.ts";
 import type { Narrowing } from "./narrow.ts";
 import { MCP_SCOPES, type ResourceKind } from "./scopes.ts";
-import { isHigherCapability } from "@sonde/schemas/names";
+import type { Capability } from "@sonde/schemas/names";
 
 /** A client's request, as a person is asked about it. */
 export type Ask = {
@@ -32,20 +31,19 @@ export function describeScope(scope: string): string {
   return WORDS[scope] ?? scope;
 }
 
-/** Of the scopes that were asked for, those that the person has. */
+/**
+ * Of the scopes that were asked for, those that the person has.
+ *
+ * @param highest capability that the person has
+ */
 export function scopesOfPerson(
   asked: readonly string[],
   kind: ResourceKind,
-  ofPerson: readonly AccessGrant[],
+  highest: Capability,
 ): string[] {
   if (kind === "api") return [...asked];
-  return asked.filter((scope) => {
-    const capability = MCP_SCOPES.find((known) => known === scope);
-    return (
-      capability !== undefined &&
-      ofPerson.some((grant) => !isHigherCapability(capability, grant.capability))
-    );
-  });
+  const has = MCP_SCOPES.slice(0, MCP_SCOPES.indexOf(highest) + 1);
+  return asked.filter((scope) => has.some((known) => known === scope));
 }
 
 const AGENTS = "agents.";

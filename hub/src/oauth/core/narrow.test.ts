@@ -1,47 +1,51 @@
+import type { Capability } from "@sonde/schemas/names";
+import type { Policy, Role } from "@sonde/schemas/policy";
 import { expect, test } from "vitest";
-import type { AccessGrant } from "../../identity/index.ts";
-import { narrowGrants } from "./narrow.ts";
+import { authorize, createPrincipal, type Principal } from "../../identity/index.ts";
+import { holderOfGrant, type Narrowing } from "./narrow.ts";
 
-const AGENTS = [
-  { name: "web-1", tags: ["role=web", "site=a"] },
-  { name: "web-2", tags: ["role=web", "site=b"] },
-  { name: "db-1", tags: ["role=db", "site=a"] },
-];
-const owner: AccessGrant = { role: "owner", agents: "*", probes: "*", capability: "manage" };
-const all = { scopes: ["observe", "interact", "manage"], agents: "*" as const };
+const WEB = { name: "web-1", tags: ["role=web", "site=a"] };
+const DB = { name: "db-1", tags: ["role=db", "site=a"] };
+const BOOK = { policies: () => new Map(), holders: () => new Map() };
+const all: Narrowing = { scopes: ["observe", "interact", "manage"], agents: "*" };
+
+/** The client of a person of that role and policy. */
+function build(role: Role, narrowing: Narrowing, made: Policy = {}, kind: "mcp" | "api" = "mcp") {
+  const person = { id: "person:1", role, made };
+  const subject = { id: "grant:1", name: "Claude", person: "person:1" };
+  return createPrincipal(BOOK, subject, [person, holderOfGrant("1", kind, person, narrowing)]);
+}
+
+const mayCall = (principal: Principal, agent = WEB, capability: Capability = "observe") =>
+  authorize(principal, { kind: "probe.call", agent, probe: "system.overview", capability }).allowed;
 
 test("a client has no more than its scopes, and none of its person's rights over the hub", () => {
-  expect(narrowGrants("mcp", [owner], { ...all, scopes: ["observe"] }, AGENTS)).toEqual([
-    { role: "client", agents: "*", probes: "*", capability: "observe" },
-  ]);
-  expect(narrowGrants("mcp", [owner], all, AGENTS)).toMatchObject([{ capability: "manage" }]);
-  expect(narrowGrants("mcp", [owner], { ...all, scopes: ["api.write"] }, AGENTS)).toEqual([]);
-  expect(narrowGrants("api", [owner], all, AGENTS)).toEqual([]);
-  expect(narrowGrants("api", [owner], { ...all, scopes: ["api.read"] }, AGENTS)).toEqual([owner]);
+  const observes = build("owner", { ...all, scopes: ["observe"] });
+  expect([mayCall(observes), mayCall(observes, WEB, "interact")]).toEqual([true, false]);
+  expect(mayCall(build("owner", all), WEB, "manage")).toBe(true);
+  for (const kind of ["keys.manage", "audit.read", "self"] as const) {
+    expect(authorize(build("owner", all), { kind }).allowed, kind).toBe(false);
+  }
 });
 
 test("a client has no more than its person", () => {
-  const member: AccessGrant = { ...owner, role: "member", capability: "observe" };
-  expect(narrowGrants("mcp", [member], all, AGENTS)).toMatchObject([{ capability: "observe" }]);
-  const auditor: AccessGrant = { ...owner, role: "auditor", capability: "observe" };
-  expect(narrowGrants("mcp", [auditor], all, AGENTS)).toMatchObject([{ role: "auditor" }]);
-  expect(narrowGrants("mcp", [], all, AGENTS)).toEqual([]);
+  expect(mayCall(build("member", all), WEB, "manage")).toBe(false);
+  expect(mayCall(build("auditor", all))).toBe(false);
+  expect(mayCall(build("owner", all, { capability: "observe" }), WEB, "interact")).toBe(false);
+  expect(mayCall(build("member", all, { agents: { allow: ["role=db"] } }))).toBe(false);
 });
 
-test.each<[string, AccessGrant["agents"], AccessGrant["agents"], AccessGrant["agents"]]>([
-  ["everything and a list", "*", ["role=web"], ["role=web"]],
-  ["a list and everything", ["role=web"], "*", ["role=web"]],
-  ["a tag and a name of it", ["role=web"], ["web-1"], ["web-1"]],
-  ["a tag and a name of another", ["role=web"], ["db-1"], []],
-  ["two tags", ["role=web"], ["site=a"], ["web-1"]],
-  ["nothing and everything", [], "*", []],
-  ["everything and nothing", "*", [], []],
-])("agents of %s", (_what, ofPerson, chosen, agents) => {
-  const narrowed = narrowGrants(
-    "mcp",
-    [{ ...owner, agents: ofPerson }],
-    { ...all, agents: chosen },
-    AGENTS,
-  );
-  expect(narrowed).toMatchObject([{ agents }]);
+test("of the agents it has those that both name", () => {
+  const both = build("member", { ...all, agents: ["site=a"] }, { agents: { allow: ["role=web"] } });
+  expect([mayCall(both, WEB), mayCall(both, DB)]).toEqual([true, false]);
+  const none = build("owner", { ...all, agents: ["web-2"] });
+  expect(mayCall(none)).toBe(false);
+});
+
+test("over REST it is its person, but for the person's own account", () => {
+  const api = build("admin", { scopes: ["api.read"], agents: "*" }, {}, "api");
+  expect(authorize(api, { kind: "keys.manage" }).allowed).toBe(true);
+  expect(authorize(api, { kind: "self" }).allowed).toBe(false);
+  const member = build("member", { scopes: ["api.write"], agents: "*" }, {}, "api");
+  expect(authorize(member, { kind: "keys.manage" }).allowed).toBe(false);
 });

@@ -1,47 +1,29 @@
-import type { AgentSelector, Tagged } from "@sonde/schemas/tags";
-import { selects } from "@sonde/schemas/tags";
-import type { AccessGrant } from "../../identity/index.ts";
-import { capabilityOf, lowerCapability, type ResourceKind } from "./scopes.ts";
+import type { Policy } from "@sonde/schemas/policy";
+import type { AgentSelector } from "@sonde/schemas/tags";
+import type { Holder } from "../../identity/index.ts";
+import { capabilityOf, type ResourceKind } from "./scopes.ts";
 
 /** What a person let a client do: the scopes of its token, for these agents. */
-export type Narrowing = { scopes: readonly string[]; agents: AccessGrant["agents"] };
+export type Narrowing = { scopes: readonly string[]; agents: "*" | readonly AgentSelector[] };
 
 /**
- * What a client may do now: what its person may do now, and of that what the person let it do. Never
- * more than either.
+ * The holder of policies that a grant is. Beside its person's it makes the client's principal, and
+ * both must allow: a client has no more than its person now, and no more than the person let it have.
  *
- * @param agents all that there are, for lists that meet in some of them only
+ * @param person the holder that the person is
  */
-export function narrowGrants(
+export function holderOfGrant(
+  grantId: string,
   kind: ResourceKind,
-  ofPerson: readonly AccessGrant[],
-  { scopes, agents: chosen }: Narrowing,
-  agents: readonly Tagged[],
-): AccessGrant[] {
-  if (kind === "api") return scopes.includes("api.read") ? [...ofPerson] : [];
-  const ceiling = capabilityOf(scopes);
-  if (ceiling === null) return [];
-  return ofPerson.map((grant) => ({
-    ...grant,
-    // Of the hub's own tools a client has those of a key. An auditor may call no probe.
-    role: grant.role === "auditor" ? "auditor" : "client",
-    agents: intersect(grant.agents, chosen, agents),
-    capability: lowerCapability(grant.capability, ceiling),
-  }));
-}
-
-/** The agents that both lists choose, as a list. */
-function intersect(
-  a: AccessGrant["agents"],
-  b: AccessGrant["agents"],
-  agents: readonly Tagged[],
-): AccessGrant["agents"] {
-  if (a === "*") return b;
-  if (b === "*") return a;
-  // A tag of one list and a tag of the other meet in agents that have both.
-  return agents.filter((agent) => chooses(a, agent) && chooses(b, agent)).map(({ name }) => name);
-}
-
-function chooses(selectors: readonly AgentSelector[], agent: Tagged): boolean {
-  return selectors.some((selector) => selects(selector, agent));
+  person: Holder,
+  { scopes, agents }: Narrowing,
+): Holder {
+  const id = `grant:${grantId}`;
+  // Over REST a client is its person; what it may write is a matter of its scopes.
+  if (kind === "api") return { id, role: person.role };
+  const made: Policy = {
+    ...(agents !== "*" && { agents: { allow: [...agents] } }),
+    capability: capabilityOf(scopes) ?? "observe",
+  };
+  return { id, role: "client", made };
 }

@@ -1,4 +1,4 @@
-import { type Capability, isHigherCapability } from "@sonde/schemas/names";
+import type { Capability } from "@sonde/schemas/names";
 
 /** Each capability is a scope of `/mcp`. A higher one has the lower ones with it. */
 export const MCP_SCOPES: readonly Capability[] = ["observe", "interact", "manage"];
@@ -50,9 +50,4 @@ export function scopesToAsk(asked: string | undefined, kind: ResourceKind): stri
 /** The highest capability among scopes of `/mcp`; null when there is none. */
 export function capabilityOf(scopes: readonly string[]): Capability | null {
   return MCP_SCOPES.findLast((capability) => scopes.includes(capability)) ?? null;
-}
-
-/** The lower of two capabilities. */
-export function lowerCapability(a: Capability, b: Capability): Capability {
-  return isHigherCapability(a, b) ? b : a;
 }

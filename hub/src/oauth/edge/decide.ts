@@ -3,7 +3,7 @@ import { SondeError } from "@sonde/schemas/errors";
 import type { FastifyRequest } from "fastify";
 import { buildAuditRecord } from "../../audit/index.ts";
 import type { Hub } from "../../hub.ts";
-import { maySeeAgent } from "../../identity/index.ts";
+import { highestCapability, maySeeAgent } from "../../identity/index.ts";
 import type { People, SignedIn } from "../../people/index.ts";
 import { principalOf } from "../../people/index.ts";
 import type { KnownClient } from "../core/client-document.ts";
@@ -36,7 +36,7 @@ export type Asked = { clientId: string; resource: unknown; scope: unknown; host:
  *   nothing of what is asked for
  */
 export async function buildAsk(
-  { clients, origin }: Pick<DecidePorts, "clients" | "origin">,
+  { clients, directory, origin }: Pick<DecidePorts, "clients" | "directory" | "origin">,
   person: SignedIn,
   { clientId, resource, scope, host }: Asked,
 ): Promise<{ ask: Ask; client: KnownClient }> {
@@ -49,7 +49,7 @@ export async function buildAsk(
     );
   }
   const asked = scopesToAsk(typeof scope === "string" ? scope : undefined, kind);
-  const scopes = scopesOfPerson(asked, kind, principalOf(person).grants);
+  const scopes = scopesOfPerson(asked, kind, highestCapability(principalOf(directory, person)));
   if (scopes.length === 0) {
     throw new SondeError("FORBIDDEN", `${person.name} may do nothing of what the client asks for`);
   }
@@ -64,7 +64,7 @@ export async function buildChoice(
   person: SignedIn,
   ask: Ask,
 ): Promise<Pick<ConsentView, "agents" | "tags" | "chosen">> {
-  const principal = principalOf(person);
+  const principal = principalOf(directory, person);
   const agents = directory.agents().filter((agent) => maySeeAgent(principal, agent));
   const last = await grants.findLast({ ...ask, personId: person.id });
   // The highest that the person chose before, as far as it is asked for now; else the least.

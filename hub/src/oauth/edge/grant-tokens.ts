@@ -1,23 +1,26 @@
-import { createHash } from "node:crypto";
 import { SondeError } from "@sonde/schemas/errors";
-import type { Capability } from "@sonde/schemas/names";
-import { canonicalJson } from "@sonde/trust/canonical-json";
 import type { FastifyRequest } from "fastify";
-import { hashSecret, type Directory } from "../../directory/index.ts";
-import type { AccessGrant, Principal } from "../../identity/index.ts";
+import { hashSecret } from "../../directory/index.ts";
+import {
+  createPrincipal,
+  highestCapability,
+  type PolicyBook,
+  type Principal,
+} from "../../identity/index.ts";
+import { type FindPerson, holderOfPerson, principalOf } from "../../people/index.ts";
 import { buildChallenge } from "../core/metadata.ts";
-import { narrowGrants } from "../core/narrow.ts";
-import { capabilityOf, kindOfResource, type ResourceKind } from "../core/scopes.ts";
+import { holderOfGrant } from "../core/narrow.ts";
+import { kindOfResource, type ResourceKind } from "../core/scopes.ts";
 import type { GrantStore, TokenRow } from "./grant-store.ts";
 
 /** How long a token stays cached, in ms. `forget` removes an ended one at once. */
 const CACHE_MS = 5_000;
 const MAX_CACHED = 1_000;
 
-/** A person as a client acts for them: what they may do now. */
-export type ActingFor = { name: string; grants: readonly AccessGrant[] };
+/** A token, and what it makes of its bearer: null for one that is not for this hub. */
+type Known = { token: TokenRow; kind: ResourceKind; principal: Principal; until: number };
 
-type Known = { token: TokenRow; person: ActingFor; until: number };
+type Person = NonNullable<Awaited<ReturnType<FindPerson>>>;
 
 /** Converts access tokens to principals. */
 export type GrantTokens = {
@@ -34,8 +37,8 @@ export type GrantTokens = {
 
 export function createGrantTokens(ports: {
   grants: Pick<GrantStore, "findToken">;
-  findPerson: (personId: string) => Promise<ActingFor | null>;
-  directory: Pick<Directory, "agents">;
+  findPerson: FindPerson;
+  directory: PolicyBook;
   origin: () => string;
   now: () => Date;
 }): GrantTokens {
@@ -51,37 +54,38 @@ export function createGrantTokens(ports: {
     cache.delete(hash);
     const asOf = forgotten;
     const token = await ports.grants.findToken(secret);
-    const person = token === null ? null : await ports.findPerson(token.personId);
-    if (token === null || person === null) return null;
+    const person = token === null ? null : await ports.findPerson({ id: token.personId });
+    const kind = token === null ? null : kindOfResource(ports.origin(), token.audience);
+    if (token === null || person === null || kind === null) return null;
     const until = Math.min(at + CACHE_MS, token.expiresAt.getTime());
-    const known = { token, person, until };
+    const known = { token, kind, principal: buildPrincipal(token, kind, person), until };
     if (cache.size >= MAX_CACHED) cache.clear();
     if (asOf === forgotten) cache.set(hash, known);
     return known;
+  }
+
+  function buildPrincipal(token: TokenRow, kind: ResourceKind, person: Person): Principal {
+    const narrowing = { scopes: token.tokenScopes, agents: token.agents };
+    const holder = holderOfPerson(person);
+    const name = `${token.clientName} for ${person.name}`;
+    const principal = createPrincipal(
+      ports.directory,
+      { id: `grant:${token.id}`, name, person: holder.id },
+      [holder, holderOfGrant(token.id, kind, holder, narrowing)],
+    );
+    if (kind === "api") return principal;
+    const reach = highestCapability(principalOf(ports.directory, person));
+    return Object.assign(principal, { reach });
   }
 
   return {
     async find(secret, request) {
       const known = await read(secret);
       if (known === null) return null;
-      const { token, person } = known;
-      const origin = ports.origin();
-      const kind = kindOfResource(origin, token.audience);
-      if (kind === null || kind !== kindOfRoute(request)) return null;
-      if (kind === "api") requireWriting(request, token, origin);
-      const narrowing = { scopes: token.tokenScopes, agents: token.agents };
-      const grants = narrowGrants(kind, person.grants, narrowing, ports.directory.agents());
-      const hash = createHash("sha256").update(canonicalJson(grants)).digest("hex");
-      return {
-        subject: {
-          id: `grant:${token.id}`,
-          name: `${token.clientName} for ${person.name}`,
-          person: `person:${token.personId}`,
-        },
-        grants,
-        policyHash: `sha256:${hash}`,
-        ...(kind === "mcp" && { reach: reachOf(person) }),
-      };
+      const { token, kind, principal } = known;
+      if (kind !== kindOfRoute(request)) return null;
+      if (kind === "api") requireWriting(request, token, ports.origin());
+      return principal;
     },
     forget(grantId) {
       forgotten += 1;
@@ -90,12 +94,6 @@ export function createGrantTokens(ports: {
       }
     },
   };
-}
-
-/** The highest capability that the person could grant. */
-function reachOf({ grants }: ActingFor): Capability {
-  const scopes = grants.map(({ capability }) => capability);
-  return capabilityOf(scopes) ?? "observe";
 }
 
 function kindOfRoute({ routeOptions: { url = "" } }: FastifyRequest): ResourceKind | null {
