@@ -9,6 +9,9 @@ import * as audit from "../schemas/src/audit.ts";
 import * as errors from "../schemas/src/errors.ts";
 import * as hub from "../schemas/src/hub-api.ts";
 import * as manifest from "../schemas/src/manifest/index.ts";
+import * as oauth from "../schemas/src/oauth.ts";
+import * as people from "../schemas/src/people.ts";
+import * as policy from "../schemas/src/policy.ts";
 import * as registry from "../schemas/src/registry/index.ts";
 import * as trust from "../schemas/src/trust/index.ts";
 import * as wire from "../schemas/src/wire/index.ts";
@@ -21,6 +24,9 @@ const schemas = {
   ...errors,
   ...hub,
   ...manifest,
+  ...oauth,
+  ...people,
+  ...policy,
   ...registry,
   ...trust,
   ...wire,
@@ -74,9 +80,26 @@ const HTTP_BODIES = {
     EnrolChallenge: schemas.EnrolChallenge,
     EnrolRequest: schemas.EnrolRequest,
     EnrolResponse: schemas.EnrolResponse,
+    HoldPolicy: schemas.HoldPolicy,
+    NamedPolicy: schemas.NamedPolicy,
+    PolicyHolder: schemas.PolicyHolder,
+    PolicyList: schemas.PolicyList,
+    PolicyTest: schemas.PolicyTest,
     RecoverRequest: schemas.RecoverRequest,
     RecoverResponse: schemas.RecoverResponse,
     RegistryLogStatus: schemas.RegistryLogStatus,
+    PersonList: schemas.PersonList,
+    PersonSummary: schemas.PersonSummary,
+    ChangePerson: schemas.ChangePerson,
+    CreateInvitation: schemas.CreateInvitation,
+    CreatedInvitation: schemas.CreatedInvitation,
+    InvitationList: schemas.InvitationList,
+    SessionList: schemas.SessionList,
+    Me: schemas.Me,
+    RotateApiKey: schemas.RotateApiKey,
+    RotatedApiKey: schemas.RotatedApiKey,
+    SetPolicy: schemas.SetPolicy,
+    TestPolicy: schemas.TestPolicy,
     ToolPinList: schemas.ToolPinList,
   },
   registry: {

@@ -65,7 +65,15 @@ type Answer = Record<string, unknown> & { error?: { code: string } };
 
 /** A hub as a process of its own, over a real PostgreSQL, with one enrolled agent and a registry. */
 export type TestHub = {
-  ready: { hubId: string; http: number; enrol: number; control: number; public: number };
+  ready: {
+    hubId: string;
+    http: number;
+    enrol: number;
+    control: number;
+    public: number;
+    /** While there is no owner: the one-time link for the first one. */
+    ownerLink?: string;
+  };
   operatorKey: string;
   agent: EnrolledAgent;
   /** PEM of the hub's CA. */
@@ -113,18 +121,19 @@ type HubSettings = {
   names?: string[];
   keyAlgorithm?: KeyAlgorithm;
   views?: Record<string, string>;
+  oauth?: object;
 };
 
 /**
  * @param seed fills the database before the hub that is tested starts
  * @param http members of the configuration's `http` that differ from the defaults
  * @param more `names` by which agents reach it; `keyAlgorithm` of its command key and the agent's key;
- *   `views` are the documents of pictures, which are beside the hub's program
+ *   `views` are the documents of pictures, which are beside the hub's program; `oauth` of its configuration
  */
 export async function startHub(
   seed: (database: Database) => Promise<void> = () => Promise.resolve(),
   http: object = {},
-  { names = ["localhost"], keyAlgorithm = "ed25519", views }: HubSettings = {},
+  { names = ["localhost"], keyAlgorithm = "ed25519", views, oauth }: HubSettings = {},
 ): Promise<TestHub> {
   // As root the hub runs as nobody, who must be able to enter.
   const account = process.getuid?.() === 0 ? { uid: NOBODY, gid: NOBODY } : {};
@@ -171,6 +180,7 @@ export async function startHub(
       trustPolicyPath: at("trust.json"),
       admitPath: at("admit.mjs"),
       callTimeoutMs: 1000,
+      ...(oauth !== undefined && { oauth }),
       supervised: true,
     }),
   );
