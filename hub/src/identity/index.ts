@@ -6,6 +6,7 @@ import type { KeyStore } from "./edge/key-store.ts";
 export {
   type AccessGrant,
   authorize,
+  rolesFor,
   type Decision,
   grantsOf,
   maySeeAgent,

@@ -110,6 +110,13 @@ const ROLES: Record<Role, ReadonlySet<Right["kind"]>> = {
   client: new Set([...LISTS, "probe.call"]),
 };
 
+/** The roles that have a right. */
+export function rolesFor(right: string): Role[] {
+  return (Object.keys(ROLES) as Role[]).filter((role) =>
+    [...ROLES[role]].some((known) => known === right),
+  );
+}
+
 /**
  * Decides whether a principal has a right. Pure. MCP and REST call it for every request, before
  * anything about an agent is looked up for the caller.
