@@ -46,6 +46,7 @@ import { installMcp } from "./mcp/index.ts";
 import { migrations } from "./migrations.ts";
 import { challengeOf, installOAuth, openGrantTokens, stepUpChallenge } from "./oauth/index.ts";
 import { installPeople, openPeople, openSessions, type People } from "./people/index.ts";
+import { installRest } from "./rest/index.ts";
 import { installRegistryLog } from "./registry-log/index.ts";
 import { publicOrigin } from "./web/core/public-origin.ts";
 import { createApiServer } from "./web/edge/api-server.ts";
@@ -143,6 +144,10 @@ async function serve(live: { config: HubConfig }, opened: Opened): Promise<Runni
     now,
     report,
   });
+  const rest = await installRest(app, {
+    ...{ sql, self, now, report },
+    running: () => links.hubs.running(),
+  });
   const publicListener = openPublicListener(config, app, keys);
   const endings: Ending[] = [];
   const hub: Hub = {
@@ -150,6 +155,7 @@ async function serve(live: { config: HubConfig }, opened: Opened): Promise<Runni
       return live.config;
     },
     ...{ keys, sql, app, directory, links, auditLog, now, report, addresses },
+    pages: rest.pages,
     elapsed: () => performance.now(),
     onStop: (work) => void endings.unshift(work),
   };
@@ -160,6 +166,7 @@ async function serve(live: { config: HubConfig }, opened: Opened): Promise<Runni
   hub.onStop(() => auditLog.flush());
   hub.onStop(() => openCalls.stop());
   hub.onStop(() => app.close());
+  hub.onStop(() => rest.stop());
 
   // The hub's features, each with the features that it uses.
   addAuditRoutes(hub, auditStore);

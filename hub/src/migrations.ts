@@ -10,6 +10,7 @@ import { migrations as links } from "./links/index.ts";
 import { migrations as mcp } from "./mcp/index.ts";
 import { migrations as oauth } from "./oauth/index.ts";
 import { migrations as people } from "./people/index.ts";
+import { migrations as rest } from "./rest/index.ts";
 
 /** The hub's schema. A released migration never changes. A feature adds to its own list. */
 export const migrations: Migration[] = [
@@ -24,4 +25,5 @@ export const migrations: Migration[] = [
   ...mcp,
   ...people,
   ...oauth,
+  ...rest,
 ];

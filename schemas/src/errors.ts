@@ -21,6 +21,26 @@ export const ERROR_TABLE = {
     retryable: false,
     hint: "Request bytes that the archive has; Content-Range states its size.",
   },
+  CURSOR_REFUSED: {
+    status: 400,
+    retryable: false,
+    hint: "Read the list again from its start, without a cursor.",
+  },
+  IDEMPOTENCY_CONFLICT: {
+    status: 422,
+    retryable: false,
+    hint: "Send another request with an Idempotency-Key of its own.",
+  },
+  REQUEST_RUNNING: {
+    status: 409,
+    retryable: true,
+    hint: "Send it again shortly with the same Idempotency-Key, for its answer.",
+  },
+  ANSWER_LOST: {
+    status: 409,
+    retryable: false,
+    hint: "Look whether it was done, for example in the audit log; to do it again, use another Idempotency-Key.",
+  },
   NOT_FOUND: { status: 404, retryable: false, hint: "Check the name; list what exists first." },
   CONFIG_INVALID: {
     status: 500,

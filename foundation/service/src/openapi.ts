@@ -30,8 +30,13 @@ export type OpenApiOptions = {
   rolesFor: (right: string) => readonly string[];
   /** Routes below this path only; by default all. */
   below?: string;
-  /** Answers that the route's configuration adds, by status. */
-  answersOf?: (config: FastifyContextConfig) => Record<number, TSchema>;
+  /** What a route has besides what it declares. */
+  describe?: (route: { method: string; config: FastifyContextConfig }) => {
+    errors?: readonly ErrorCode[];
+    headers?: TSchema;
+    /** By status. */
+    answers?: Record<number, TSchema>;
+  };
   /** Configuration of the document's own route, besides its right. */
   config?: FastifyContextConfig;
 };
@@ -60,7 +65,7 @@ export async function installOpenApi(app: HttpServer, options: OpenApiOptions): 
     },
     transform: ({ schema, url, route }) => ({
       schema: url.startsWith(below)
-        ? describeRoute(schema, route.config ?? {}, options)
+        ? describeRoute(schema, String(route.method), route.config ?? {}, options)
         : { hide: true },
       url,
     }),
@@ -74,13 +79,15 @@ export async function installOpenApi(app: HttpServer, options: OpenApiOptions): 
 
 function describeRoute(
   declared: FastifySchema = {},
+  method: string,
   config: FastifyContextConfig,
-  { errors: everywhere, security, rolesFor, answersOf = () => ({}) }: OpenApiOptions,
+  { errors: everywhere, security, rolesFor, describe = () => ({}) }: OpenApiOptions,
 ): FastifySchema {
   const { right = "anybody", errors = [], body } = config;
+  const { errors: more = [], headers, answers = {} } = describe({ method, config });
   const schema = body === undefined ? declared : { ...declared, body };
   const { params, querystring, response = { 200: Type.Unknown({ description: "Done" }) } } = schema;
-  const codes = new Set<ErrorCode>([...everywhere, ...errors]);
+  const codes = new Set<ErrorCode>([...everywhere, ...errors, ...more]);
   if (params !== undefined || querystring !== undefined || schema.body !== undefined) {
     codes.add("BAD_REQUEST");
   }
@@ -89,9 +96,10 @@ function describeRoute(
   if (!isPublic) codes.add("UNAUTHENTICATED").add("FORBIDDEN");
   return {
     ...schema,
+    ...(headers !== undefined && { headers }),
     "x-sonde-right": isPublic ? right : { action: right, roles: rolesFor(right) },
     security: isPublic ? [] : [{ [security.name]: [] }],
-    response: { ...(response as object), ...answersOf(config), ...describeErrors(codes) },
+    response: { ...(response as object), ...answers, ...describeErrors(codes) },
   };
 }
 

@@ -20,8 +20,8 @@ export async function describeApi(
       "Roles are those of publishers' tokens, which a token may narrow further; the operator asks on the registry's unix socket and needs no token.",
     security: { name: "publisher", description: "A publisher's token" },
     rolesFor: (right) => (isRight(right) ? rolesFor(right) : []),
-    answersOf: ({ conditional = false }): Record<number, typeof NOT_MODIFIED> =>
-      conditional ? { 304: NOT_MODIFIED } : {},
+    describe: ({ config: { conditional = false } }) =>
+      conditional ? { answers: { 304: NOT_MODIFIED } } : {},
     config: { conditional: true },
   });
 }
