@@ -7,6 +7,13 @@ import { Signer } from "./trust/signer.ts";
 import { LogHead } from "./wire/envelope.ts";
 import { PackReport } from "./wire/messages.ts";
 
+export {
+  ApprovalSettings,
+  DEFAULT_HUB_MAY_GRANT,
+  HubMayGrant,
+  parseApprovalSettings,
+} from "./hub-may-grant.ts";
+
 // HTTP over the agent's own unix socket, for `sonde agent ...` on the host:
 //   GET  /status                                 -> AgentStatus
 //   GET  /packs                                  -> AgentPacks
