@@ -35,7 +35,7 @@ export const ApprovalItem = Type.Object(
     state: Type.Enum(["granted", "withheld", "asked"]),
     /** Whose approval grants it; null when nobody's does. */
     by: Type.Union([Type.Literal("host"), Type.Literal("hub"), Type.Null()]),
-    /** Whether the host lets the hub grant it. */
+    /** Whether an approval at the hub can grant it: the host lets the hub, and did not itself. */
     hubMayGrant: Type.Boolean(),
   },
   closed,
@@ -129,7 +129,7 @@ export type ApprovalRequest = Static<typeof ApprovalRequest>;
 export const ApprovePack = Type.Object(
   {
     shownSha256: Digest,
-    items: Type.Optional(Type.Array(Item, { minItems: 1, maxItems: 1000, uniqueItems: true })),
+    items: Type.Optional(Type.Array(Item, { minItems: 1, maxItems: 1000 })),
   },
   closed,
 );

@@ -13,7 +13,6 @@ export const HubMayGrant = Type.Union([
   Type.Literal("none"),
   Type.Array(Type.Union([Type.Literal("read-only-commands"), Root]), {
     maxItems: 64,
-    uniqueItems: true,
   }),
 ]);
 export type HubMayGrant = Static<typeof HubMayGrant>;

@@ -7,7 +7,7 @@ import { addAgentRoutes } from "./edge/agent-routes.ts";
 import { createAgentChanges } from "./edge/agent-changes.ts";
 import { createAgentCopies } from "./edge/agent-copies.ts";
 import { createAgentHolds } from "./edge/agent-holds.ts";
-import type { WatchAgent } from "./edge/agent-session.ts";
+import type { AgentApprovals, WatchAgent } from "./edge/agent-session.ts";
 import { createAuditWitnesses } from "./edge/audit-witness.ts";
 import { createControlListener } from "./edge/control-listener.ts";
 import { createEnrolListener } from "./edge/enrol-listener.ts";
@@ -25,13 +25,18 @@ export type AgentListeners = { enrol: HttpServer; control: Server };
 /** Installs enrolment, the control listener and the desired state of agents. */
 export function installAgents(
   hub: Hub,
-  uses: { packs: AssignablePacks; registry: RegistryFollower; watchAgent: WatchAgent },
+  uses: {
+    packs: AssignablePacks;
+    registry: RegistryFollower;
+    watchAgent: WatchAgent;
+    approvals: AgentApprovals;
+  },
 ): AgentListeners {
   const { sql, directory } = hub;
   const agents = createAgentChanges(sql, directory);
   const enrolments = createEnrolmentStore(sql, directory);
   const holds = createAgentHolds(hub);
-  addAgentRoutes(hub, agents, holds, enrolments, uses.packs);
+  addAgentRoutes(hub, agents, holds, enrolments, uses);
   addTokenRoutes(hub, enrolments);
   const copies = createAgentCopies({ ...hub, holds, enrolments });
   const enrol = createEnrolListener({
@@ -47,6 +52,7 @@ export function installAgents(
     copies,
     witnesses: createAuditWitnesses(hub),
     watchAgent: uses.watchAgent,
+    approvals: uses.approvals,
     onRegistryHead: (agent, head) => uses.registry.compare(agent, head),
   });
   hub.onStop(() => enrol.close());

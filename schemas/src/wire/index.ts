@@ -5,6 +5,7 @@ export {
   type AttestBody,
   type StatedFile,
   type StatedGrant,
+  type StatedHubGrant,
   type StatedPack,
   type StatedProcess,
 } from "./attestation.ts";

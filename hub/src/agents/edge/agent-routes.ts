@@ -18,6 +18,7 @@ import { maySeeAgent, type Principal } from "../../identity/index.ts";
 import { listVisiblePacks } from "../core/visible-packs.ts";
 import type { AgentChanges } from "./agent-changes.ts";
 import type { AgentHolds } from "./agent-holds.ts";
+import type { AgentApprovals } from "./agent-session.ts";
 import type { EnrolmentStore } from "./enrolment-store.ts";
 
 const AgentParams = Type.Object({ agent: AgentName });
@@ -29,7 +30,7 @@ export function addAgentRoutes(
   agents: AgentChanges,
   holds: AgentHolds,
   enrolments: Pick<EnrolmentStore, "revokeAgent">,
-  packs: AssignablePacks,
+  { packs, approvals }: { packs: AssignablePacks; approvals: Pick<AgentApprovals, "carryOver"> },
 ): void {
   const { app, auditLog, directory, now } = hub;
 
@@ -153,6 +154,7 @@ export function addAgentRoutes(
       // held until a person approves them.
       await packs.approveNewTools(pack, by, at);
       await agents.assignPack({ agentId: agent.id, pack: name, digest, by, at });
+      await approvals.carryOver(agent, pack);
       return describeAgent(hub, directory.agent(agent.name), request.principal);
     },
   );

@@ -4,7 +4,8 @@ import type { Static } from "typebox";
 import { buildAuditRecord } from "../../audit/index.ts";
 import type { Hub } from "../../hub.ts";
 import type { Catalog } from "../core/catalog.ts";
-import type { NewPin, PackStore } from "./pack-store.ts";
+import { listHeldTools } from "../core/held-tools.ts";
+import type { PackStore } from "./pack-store.ts";
 import type { AssignablePacks } from "./assignable-packs.ts";
 
 /** Adds the routes that list pins and held tools, and approve them. */
@@ -18,19 +19,13 @@ export function addPinRoutes(
 
   async function listPins(): Promise<Static<typeof ToolPinList>> {
     const pins = await store.listPins();
-    const inUse = new Set(
-      directory.agents().flatMap(({ desired }) => desired.packs.map(({ digest }) => digest)),
-    );
-    const held: NewPin[] = [];
-    for (const digest of inUse) {
-      const pack = directory.packs().get(digest);
-      if (pack === undefined) continue;
-      for (const { probe, definitionSha256 } of catalog.wordsOf(pack)) {
-        if (directory.pins().get(probe) === definitionSha256) continue;
-        held.push({ probe, definitionSha256, packDigest: digest });
-      }
-    }
-    return { pins, held };
+    const held = listHeldTools(catalog, directory.agents(), directory.packs(), pins);
+    return {
+      pins,
+      held: held.map(({ probe, definitionSha256, pack }) => {
+        return { probe, definitionSha256, packDigest: pack.digest };
+      }),
+    };
   }
 
   app.get(

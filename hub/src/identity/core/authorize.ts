@@ -106,7 +106,15 @@ const ROLES: Record<Role, ReadonlySet<Right["kind"]>> = {
   // Runs the fleet: agents, packs, drift, words of tools, calls. Lets nobody in.
   operator: new Set([
     ...[...LISTS, ...RUNS_FLEET],
-    ...["inbox.read", "drift.read", "tools.read", "policy.read", "audit.read", "calls.read", "self"],
+    ...[
+      "inbox.read",
+      "drift.read",
+      "tools.read",
+      "policy.read",
+      "audit.read",
+      "calls.read",
+      "self",
+    ],
   ] as Rights),
   // Reads everything and changes nothing. Of tools it has those of the hub's own only: it may call
   // no probe.
