@@ -5,6 +5,7 @@ import { existsSync, mkdirSync, readFileSync, readdirSync, rmSync, writeFileSync
 import { dirname, join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import * as agent from "../schemas/src/agent-api.ts";
+import * as approvals from "../schemas/src/approvals.ts";
 import * as audit from "../schemas/src/audit.ts";
 import * as errors from "../schemas/src/errors.ts";
 import * as hub from "../schemas/src/hub-api.ts";
@@ -20,6 +21,7 @@ import { renderThreatLinks } from "./threat-links.ts";
 
 const schemas = {
   ...agent,
+  ...approvals,
   ...audit,
   ...errors,
   ...hub,
@@ -45,6 +47,8 @@ const PUBLISHED = {
   "message-hello": schemas.HelloBody,
   "message-desired-state": schemas.DesiredStateBody,
   "message-pack-report": schemas.PackReportBody,
+  "message-approvals": schemas.ApprovalsBody,
+  "message-hub-grants": schemas.HubGrantsBody,
   "message-call": schemas.CallBody,
   "message-certificate": schemas.CertificateBody,
   "message-result": schemas.ResultBody,
@@ -72,11 +76,15 @@ const HTTP_BODIES = {
     RevokedApiKey: schemas.RevokedApiKey,
     SigningKeyList: schemas.SigningKeyList,
     RotateKey: schemas.RotateKey,
+    ApprovalOutcome: schemas.ApprovalOutcome,
+    ApprovalRequest: schemas.ApprovalRequest,
+    ApprovePack: schemas.ApprovePack,
     ApproveTools: schemas.ApproveTools,
     AssignPack: schemas.AssignPack,
     AuditPage: schemas.AuditPage,
     ChangeTags: schemas.ChangeTags,
     DriftPolicy: schemas.DriftPolicy,
+    Inbox: schemas.Inbox,
     QuarantineAgent: schemas.QuarantineAgent,
     SetDriftRule: schemas.SetDriftRule,
     CreateApiKey: schemas.CreateApiKey,

@@ -28,6 +28,8 @@ export type DataLayout = {
   registryCa: string;
   /** Optional list of further commands and requests that only look on this host. */
   alsoReadOnly: string;
+  /** Optional: what the hub may grant on this host, as `approvals` of the agent's configuration. */
+  approvals: string;
   /** Optional patterns of secrets that the operator of this host adds. */
   scrub: string;
   /** Optional Sigstore root against which the registry verifies keyless signatures. */
@@ -96,6 +98,7 @@ function layoutOfDataFolder(root: string): DataLayout {
     hubCa: at("config", "hub-ca.pem"),
     registryCa: at("config", "registry-ca.pem"),
     alsoReadOnly: at("config", "read-only.json"),
+    approvals: at("config", "approvals.json"),
     scrub: at("config", "scrub.json"),
     trustedRoot: at("config", "trusted-root.json"),
     importedTrustedRoot: at("config", "imported-trusted-root.json"),

@@ -1,3 +1,12 @@
+import {
+  type ApprovalOutcome,
+  type ApprovalRequest,
+  type ApprovePack,
+  type Inbox,
+  parseApprovalOutcome,
+  parseApprovalRequest,
+  parseInbox,
+} from "@sonde/schemas/approvals";
 import { type AuditPage, parseAuditPage } from "@sonde/schemas/audit";
 import {
   type AgentAttestation,
@@ -60,6 +69,13 @@ export type HubClient = {
   releaseAgent(agent: string): Promise<AgentDetail>;
   assignPack(agent: string, pack: string, version: string): Promise<AgentDetail>;
   removePack(agent: string, pack: string): Promise<AgentDetail>;
+  /** What a pack asks for on an agent, and who granted what of it. */
+  readApproval(agent: string, pack: string): Promise<ApprovalRequest>;
+  /** Grants, of exactly what was shown, what the host lets the hub grant. */
+  approvePack(agent: string, pack: string, approval: ApprovePack): Promise<ApprovalOutcome>;
+  /** Takes back what was granted at the hub. */
+  revokeApproval(agent: string, pack: string): Promise<ApprovalRequest>;
+  readInbox(): Promise<Inbox>;
   /** @param approvesFirst whether the first statement of the agent counts as approved; by default yes */
   createToken(agentName: string, tags?: string[], approvesFirst?: boolean): Promise<CreatedToken>;
   readAttestation(agent: string): Promise<AgentAttestation>;
@@ -116,6 +132,13 @@ export function createHubClient(url: string, apiKey: string): HubClient {
       parseAgentDetail(await call("PUT", `/agents/${agent}/packs/${pack}`, { version })),
     removePack: async (agent, pack) =>
       parseAgentDetail(await call("DELETE", `/agents/${agent}/packs/${pack}`)),
+    readApproval: async (agent, pack) =>
+      parseApprovalRequest(await call("GET", `/agents/${agent}/packs/${pack}/approval`)),
+    approvePack: async (agent, pack, approval) =>
+      parseApprovalOutcome(await call("POST", `/agents/${agent}/packs/${pack}/approve`, approval)),
+    revokeApproval: async (agent, pack) =>
+      parseApprovalRequest(await call("POST", `/agents/${agent}/packs/${pack}/revoke-approval`)),
+    readInbox: async () => parseInbox(await call("GET", "/inbox")),
     createToken: async (agentName, tags = [], approvesFirst = true) =>
       parseCreatedToken(
         await call("POST", "/enrolment-tokens", { agentName, tags, approvesFirst }),

@@ -25,6 +25,7 @@ import {
   writePrivateFile,
 } from "@sonde/service";
 import { type AgentListeners, installAgents } from "./agents/index.ts";
+import { installApprovals } from "./approvals/index.ts";
 import { addAuditRoutes, createAuditStore, createOpenCalls, openAudit } from "./audit/index.ts";
 import { installAttestation } from "./attestation/index.ts";
 import { installCalls } from "./calls/index.ts";
@@ -173,7 +174,7 @@ async function serve(live: { config: HubConfig }, opened: Opened): Promise<Runni
   addSigningKeyRoutes(hub);
   const registry = installRegistryLog(hub, { readPolicy });
   hub.onStop(await watchPolicy(hub, auditStore));
-  const { catalog, packs, readReadme } = installCatalog(hub, { registry, readPolicy });
+  const { catalog, packs, readReadme, heldTools } = installCatalog(hub, { registry, readPolicy });
   const calls = installCalls(hub, { catalog, auditStore, rates });
   const challenge = (host: string | undefined, capability: Capability) =>
     stepUpChallenge(addresses.web, host, capability);
@@ -185,8 +186,9 @@ async function serve(live: { config: HubConfig }, opened: Opened): Promise<Runni
   });
   const people = installPeople(hub, { sessions, subjects, dismiss });
   installOAuth(hub, { people, tokens, findPerson, subjects, dismiss });
-  const watchAgent = installAttestation(hub);
-  const listeners = installAgents(hub, { packs, registry, watchAgent });
+  const { watchAgent, describe } = installAttestation(hub);
+  const approvals = installApprovals(hub, { heldTools, describeAttestation: describe });
+  const listeners = installAgents(hub, { packs, registry, watchAgent, approvals });
 
   // Stop order: accept no agent, then end the open calls, so that each client gets an answer.
   hub.onStop(() => links.close());

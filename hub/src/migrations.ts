@@ -1,5 +1,6 @@
 import type { Migration } from "@sonde/database";
 import { migrations as agents } from "./agents/index.ts";
+import { migrations as approvals } from "./approvals/index.ts";
 import { migrations as attestation } from "./attestation/index.ts";
 import { migrations as audit } from "./audit/index.ts";
 import { migrations as directory } from "./directory/index.ts";
@@ -21,6 +22,7 @@ export const migrations: Migration[] = [
   ...identity,
   ...agents,
   ...attestation,
+  ...approvals,
   ...catalog,
   ...mcp,
   ...people,

@@ -6,6 +6,14 @@ import { Failure } from "./reads.ts";
 import { Signer } from "./trust/signer.ts";
 import { LogHead } from "./wire/envelope.ts";
 import { PackReport } from "./wire/messages.ts";
+import { HubMayGrant } from "./hub-may-grant.ts";
+
+export {
+  ApprovalSettings,
+  DEFAULT_HUB_MAY_GRANT,
+  HubMayGrant,
+  parseApprovalSettings,
+} from "./hub-may-grant.ts";
 
 // HTTP over the agent's own unix socket, for `sonde agent ...` on the host:
 //   GET  /status                                 -> AgentStatus
@@ -67,6 +75,16 @@ export const AgentStatus = Type.Object(
       closed,
     ),
     maxCapability: Capability,
+    /** What the hub may grant on this host, and what of it a person granted there. */
+    hubGrants: Type.Object(
+      {
+        mayGrant: HubMayGrant,
+        packs: Type.Array(
+          Type.Object({ pack: PackName, by: Type.String(), at: Timestamp }, closed),
+        ),
+      },
+      closed,
+    ),
     wall: Type.Union([Type.Literal("separate-user"), Type.Literal("same-uid")]),
     runners: Type.Array(
       Type.Object(
@@ -118,6 +136,23 @@ export const PackExplanation = Type.Object(
     reason: Type.Union([Failure, Type.Null()]),
     /** The present grant; null before the first approval. */
     granted: Type.Union([Type.Object({ by: Type.String(), at: Timestamp }, closed), Type.Null()]),
+    hub: Type.Object(
+      {
+        /** What of the present grant a person gave at the hub; null when that is nothing. */
+        granted: Type.Union([
+          Type.Object(
+            { by: Type.String(), at: Timestamp, items: Type.Array(Type.String()) },
+            closed,
+          ),
+          Type.Null(),
+        ]),
+        /** The items that this host lets its hub grant. */
+        mayGrant: Type.Array(Type.String()),
+        /** True after `sonde-agent revoke`: the hub cannot grant anything of this pack. */
+        revoked: Type.Boolean(),
+      },
+      closed,
+    ),
     /** What the pack asks for beyond the present grant and what that withholds. */
     missing: Requires,
     /** What was granted and the pack no longer asks for. */

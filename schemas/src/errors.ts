@@ -115,6 +115,17 @@ export const ERROR_TABLE = {
     retryable: false,
     hint: "Call the hub by a host name it was configured with.",
   },
+  // Approvals
+  APPROVAL_STALE: {
+    status: 409,
+    retryable: false,
+    hint: "What was shown has changed since; look at it again and decide anew.",
+  },
+  HOST_DECIDES: {
+    status: 409,
+    retryable: false,
+    hint: "The host lets the hub grant none of this; its administrator runs the command in the message.",
+  },
   // Calls
   AGENT_UNKNOWN: {
     status: 404,

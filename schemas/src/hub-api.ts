@@ -27,6 +27,10 @@ import { AgentSelector, Tag, Tags, TagKey, MAX_TAGS } from "./tags.ts";
 //   POST   /agents/:agent/release                -> AgentDetail
 //   PUT    /agents/:agent/packs/:publisher/:pack    AssignPack -> AgentDetail
 //   DELETE /agents/:agent/packs/:publisher/:pack -> AgentDetail
+//   GET    /agents/:agent/packs/:publisher/:pack/approval        -> ApprovalRequest
+//   POST   /agents/:agent/packs/:publisher/:pack/approve         ApprovePack -> ApprovalOutcome
+//   POST   /agents/:agent/packs/:publisher/:pack/revoke-approval -> ApprovalRequest
+//   GET    /inbox                                -> Inbox
 //   GET    /agents/:agent/attestation            -> AgentAttestation
 //   POST   /agents/:agent/accept-drift              AcceptDrift -> AgentAttestation
 //   GET    /drift-policy                         -> DriftPolicy

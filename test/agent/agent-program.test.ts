@@ -17,7 +17,16 @@ import { createInterface } from "node:readline";
 import { type AgentStatus, parseAgentStatus } from "@sonde/schemas/agent";
 import { type AuditEntry } from "@sonde/schemas/audit";
 import { type Manifest } from "@sonde/schemas/manifest";
-import { encodeBody, parseHelloBody, parseResultBody, type ResultBody } from "@sonde/schemas/wire";
+import {
+  type ApprovalsBody,
+  encodeBody,
+  type HubGrantsBody,
+  OWN_PROTOCOL,
+  parseHelloBody,
+  parseResultBody,
+  type ProtocolOffer,
+  type ResultBody,
+} from "@sonde/schemas/wire";
 import { archiveDigest } from "@sonde/trust/archive";
 import { verifyChain } from "@sonde/trust/chain";
 import {
@@ -268,8 +277,9 @@ async function startAgent(changes: object = {}): Promise<ChildProcessWithoutNull
   return child;
 }
 
-function startRunner(): ChildProcessWithoutNullStreams {
+function startRunner(changes: object = {}): ChildProcessWithoutNullStreams {
   const config = write("runner.json", {
+    ...changes,
     packHostPath: programs.packHost,
     denyPaths: [join(folder, "state")],
     grantsDir: join(folder, "grants"),
@@ -299,9 +309,10 @@ async function hangUp(
   throw new Error("the agent ended");
 }
 
-async function connect(): Promise<TestSession> {
+async function connect(protocol?: ProtocolOffer): Promise<TestSession> {
   const session = await hub.session();
-  session.socket.send(session.channel.seal({ type: "welcome", body: encodeBody(WELCOME) }));
+  const welcome = protocol === undefined ? WELCOME : { ...WELCOME, protocol };
+  session.socket.send(session.channel.seal({ type: "welcome", body: encodeBody(welcome) }));
   parseHelloBody((await session.next()).body);
   return session;
 }
@@ -619,6 +630,123 @@ test("attack 62: killed in the middle of calls, the agent comes back with every 
   const log = readLog();
   expect(verifyChain(log)).toEqual(answer.auditHead);
   expect(log[first.auditHead.size - 1]?.hash).toBe(first.auditHead.hash);
+});
+
+const LOAD = "file /proc/loadavg";
+const commands = () => manifest.requires.commands.map((command) => `command ${command}`);
+/** A list of the hub that grants what `load` reads, and more than a host lets it. */
+const grantLoad = (given: number, revision = given): HubGrantsBody => ({
+  revision,
+  grants: [
+    {
+      ...{ pack: "acme/hello", digest: archiveDigest(archive), by: "person:ada", byName: "Ada" },
+      ...{ items: [LOAD, `file ${secretFile}`, ...commands()], given },
+    },
+  ],
+});
+
+/**
+ * Sends the hub's list, and resolves with what the agent says of it.
+ *
+ * @param revision that the agent then has
+ */
+async function give(
+  session: TestSession,
+  body: HubGrantsBody,
+  revision = body.revision,
+): Promise<ApprovalsBody> {
+  session.socket.send(session.channel.seal({ type: "hub-grants", body: encodeBody(body) }));
+  return await nextApprovals(session, (said) => said.revision === revision);
+}
+
+async function nextApprovals(
+  session: TestSession,
+  isWanted: (body: ApprovalsBody) => boolean,
+): Promise<ApprovalsBody> {
+  for (;;) {
+    const { header, body } = await session.next();
+    if (header.type === "approvals" && isWanted(body as ApprovalsBody))
+      return body as ApprovalsBody;
+  }
+}
+
+const byHubOf = ({ packs }: ApprovalsBody) => packs[0]?.byHub;
+const mayGrant = { approvals: { hubMayGrant: ["/proc"] } };
+
+/** A session whose agent has the pack, with nothing granted on its host. */
+async function servePending(): Promise<TestSession> {
+  await startAgent();
+  startRunner(mayGrant);
+  const session = await connect(OWN_PROTOCOL);
+  const packs = [{ name: "acme/hello", version: "1.0.0", digest: archiveDigest(archive) }];
+  const body = { revision: 1, packs };
+  session.socket.send(session.channel.seal({ type: "desired-state", body: encodeBody(body) }));
+  const said = await nextApprovals(session, ({ packs: known }) => known.length > 0);
+  expect(byHubOf(said)).toEqual([]);
+  return session;
+}
+
+test("what the hub grants within what the host lets it serves, also after a SIGKILL and without the hub's word", async () => {
+  const session = await servePending();
+  expect((await call(session, "load")).failure?.code).toBe("PACK_NOT_ACTIVE");
+  const said = await give(session, grantLoad(10));
+  expect(said).toMatchObject({ revision: 10, packs: [{ byHost: [], byHub: [LOAD] }] });
+  expect((await call(session, "load")).failure).toBeUndefined();
+  // More than the host lets the hub grant: refused by agent and, were it not, by the runner.
+  for (const name of ["leaky", "printed", "acting"]) {
+    expect((await call(session, name)).status, name).toBe("failure");
+  }
+  const [agent] = children;
+  agent?.kill("SIGKILL");
+  await session.closed;
+  const again = await startAgent();
+  const back = await connect(OWN_PROTOCOL);
+  expect((await vi.waitFor(() => call(back, "load"), 20_000)).failure).toBeUndefined();
+  expect((await status()).hubGrants).toMatchObject({
+    packs: [{ pack: "acme/hello", by: "Ada at the hub (person:ada)" }],
+  });
+  // The host's own word wins at once.
+  await hangUp(again, { approvals: { hubMayGrant: "none" } });
+  expect((await call(back, "load")).failure?.code).toBe("PACK_NOT_ACTIVE");
+  await hangUp(again, {});
+  expect((await call(back, "load")).failure).toBeUndefined();
+  writeFileSync(join(folder, "grants", "acme--hello.revoked"), "");
+  expect((await call(back, "load")).failure?.code).toBe("PACK_NOT_ACTIVE");
+  expect((await give(back, grantLoad(20))).packs).toMatchObject([{ byHub: [], refused: true }]);
+});
+
+// Attacks 1, 2, 5 and 35.
+test("the hub's list is refused when it is an older one, or its copy on disk is another's", async () => {
+  const session = await servePending();
+  await give(session, grantLoad(10));
+  expect(byHubOf(await give(session, { revision: 20, grants: [] }))).toEqual([]);
+  expect((await call(session, "load")).failure?.code).toBe("PACK_NOT_ACTIVE");
+  // Replayed whole, and as part of a later list: what was taken back stays so.
+  expect(byHubOf(await give(session, grantLoad(10), 20))).toEqual([]);
+  expect(byHubOf(await give(session, grantLoad(10, 30)))).toEqual([]);
+  expect((await call(session, "load")).failure?.code).toBe("PACK_NOT_ACTIVE");
+  const { digest } = grantLoad(40).grants[0] ?? { digest: "" };
+  const other = grantLoad(40);
+  const elsewhere = other.grants.map((grant) => ({ ...grant, digest: digest.replace(/.$/, "0") }));
+  expect(byHubOf(await give(session, { ...other, grants: elsewhere }))).toEqual([]);
+  expect(byHubOf(await give(session, grantLoad(50)))).toEqual([LOAD]);
+
+  const [agent] = children;
+  agent?.kill("SIGKILL");
+  await session.closed;
+  const path = join(folder, "state", "identity", "hub-grants.json");
+  const kept = JSON.parse(readFileSync(path, "utf8")) as { message: { body: string } };
+  const forged = grantLoad(50);
+  forged.grants[0]?.items.push("file /proc/nothing");
+  kept.message.body = Buffer.from(JSON.stringify(forged)).toString("base64");
+  writeFileSync(path, JSON.stringify(kept));
+  await startAgent();
+  const back = await connect(OWN_PROTOCOL);
+  expect((await call(back, "load")).failure?.code).toBe("PACK_NOT_ACTIVE");
+  const refusals = readLog().filter(({ record }) => record.event === "hub-grants.refused");
+  expect(refusals.map(({ record }) => record.code)).toEqual([
+    ...["HUB_ROLLED_BACK", "HUB_ROLLED_BACK", "ENVELOPE_SIGNATURE"],
+  ]);
 });
 
 test("what root allows is recorded, each change of it once, and at each connection with the digests", async () => {

@@ -28,7 +28,15 @@ beforeEach(async () => {
   const requires = { ...nothing, sockets: [`${engine} GET /info`] };
   const shown: PackExplanation = {
     ...{ ...told, state: "pending", requires, granted: null, missing: requires, gone: nothing },
-    ...{ items: [], windows: [], endpoints: [], wider: [], probes: [], before: [] },
+    ...{
+      items: [],
+      windows: [],
+      endpoints: [],
+      wider: [],
+      probes: [],
+      before: [],
+      hub: { granted: null, mayGrant: [], revoked: false },
+    },
   };
   before = [];
   api = await openLocalApi(layout.agentSocket, {

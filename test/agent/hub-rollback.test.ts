@@ -64,6 +64,8 @@ function connect(): Promise<"welcome" | "refused"> {
         },
         buildHello: () => buildHello(),
         buildPackReport: () => ({ packs: [], auditHead: EMPTY_HEAD, registryHead: null }),
+        buildApprovals: () => ({ hubMayGrant: "none", revision: 0, packs: [] }),
+        onHubGrants: () => undefined,
         onDesiredState: () => undefined,
         onCertificate: () => undefined,
         onCancel: () => undefined,

@@ -89,6 +89,27 @@ export function listRouteRights(agent: string): RouteRights[] {
     },
     { route: `DELETE ${packRoute}`, path: pack, ...operatorOnly, operator: 200 },
     {
+      route: `GET ${packRoute}/approval`,
+      path: `${pack}/approval`,
+      ...reader,
+      auditor: 404,
+      operator: 404,
+    },
+    {
+      route: `POST ${packRoute}/approve`,
+      path: `${pack}/approve`,
+      body: { shownSha256: `sha256:${"0".repeat(64)}` },
+      ...operatorOnly,
+      operator: 404,
+    },
+    {
+      route: `POST ${packRoute}/revoke-approval`,
+      path: `${pack}/revoke-approval`,
+      ...operatorOnly,
+      operator: 400,
+    },
+    { route: "GET /inbox", path: "/inbox", ...reader, operator: 200 },
+    {
       route: "POST /enrolment-tokens",
       path: "/enrolment-tokens",
       body: {},

@@ -6,9 +6,11 @@ import { RELEASE } from "@sonde/schemas/release";
 import { buildStatement } from "@sonde/schemas/testing";
 import type { Signer } from "@sonde/schemas/trust";
 import {
+  type ApprovalsBody,
   type DesiredStateBody,
   type DsseEnvelope,
   type HelloBody,
+  type HubGrantsBody,
   KEY_SET_TYPE,
   type KeySet,
   OWN_PROTOCOL,
@@ -48,6 +50,25 @@ const desired = (revision: number): DesiredStateBody => ({
   revision,
   packs: [{ name: "sonde/system", version: "0.1.0", digest: digest("d") }],
 });
+const ITEM = "file /proc/meminfo";
+const GRANTS: HubGrantsBody = {
+  revision: 1_793_520_000_000,
+  grants: [
+    {
+      ...{ pack: "sonde/system", digest: digest("d"), items: [ITEM], by: "key:laptop" },
+      ...{ byName: "laptop", given: 1_793_520_000_000 },
+    },
+  ],
+};
+const APPROVALS: ApprovalsBody = {
+  ...{ hubMayGrant: ["/proc", "read-only-commands"], revision: 0 },
+  packs: [
+    {
+      ...{ pack: "sonde/system", digest: digest("d"), byHost: [ITEM], byHub: [], withheld: [] },
+      refused: false,
+    },
+  ],
+};
 const AT = "2026-11-01T08:00:00.000Z";
 const CERTIFICATE = "-----BEGIN CERTIFICATE-----\n(the next one)\n-----END CERTIFICATE-----\n";
 /** A probe for each way in which a call can end. */
@@ -79,6 +100,7 @@ export async function recordSession(release: string): Promise<Transcript> {
   const link = createAgentLink(hubSocket, hubChannel, {
     onHello: tell("hello"),
     onPackReport: tell("report"),
+    onApprovals: tell("approvals"),
     onStatedHead: () => undefined,
     onAttestation: tell("attestation"),
     onHostChanged: tell("changed"),
@@ -103,6 +125,8 @@ export async function recordSession(release: string): Promise<Transcript> {
       buildPackReport: () => ({
         ...{ packs: [pack], auditHead, registryHead, certificateSerial: "0a1b" },
       }),
+      buildApprovals: () => APPROVALS,
+      onHubGrants: tell("grants"),
       onDesiredState: tell("desired"),
       onCertificate: () => undefined,
       onCancel: () => cancelled.resolve(),
@@ -141,6 +165,7 @@ export async function recordSession(release: string): Promise<Transcript> {
     hubSocket.send(hubChannel.seal({ type: "welcome", body: encodeBody(welcome) }));
   });
   link.sendDesiredState(desired(7));
+  await lead("grants", () => link.sendGrants(GRANTS));
   link.sendCertificate(CERTIFICATE);
   const call = (probe: string) =>
     link.call({

@@ -6,12 +6,14 @@ import { join } from "node:path";
 import { buildStatement } from "@sonde/schemas/testing";
 import {
   type AgentMessage,
+  type ApprovalsBody,
   ASKED_BY,
   ATTESTATION,
   CANCEL,
   type CallBody,
   type DsseEnvelope,
   type HelloBody,
+  HUB_GRANTS,
   type HubMessage,
   OWN_PROTOCOL,
   type RefusedBody,
@@ -93,12 +95,13 @@ test("each release that the changelog dates has a transcript", () => {
 /** Each message, and whether a session of the present state has it. A new one needs a line here. */
 const FROM_HUB: Record<HubMessage["type"], boolean> = {
   ...{ welcome: true, "desired-state": true, certificate: true, call: true, cancel: true },
-  ...{ attest: true, "key-set": true },
+  ...{ attest: true, "key-set": true, "hub-grants": true },
   // An agent of the present state sends nothing that its hub does not know.
   refused: false,
 };
 const FROM_AGENT: Record<AgentMessage["type"], boolean> = {
   ...{ hello: true, "pack-report": true, result: true, attestation: true, "host-changed": true },
+  approvals: true,
   refused: true,
 };
 /** What each feature adds to a session. A new one needs a line here. */
@@ -109,6 +112,7 @@ const SHOWN_BY = new Map<string, (transcript: Transcript) => boolean>([
   ],
   [ATTESTATION, (of) => typesOf(of, "hub").has("attest")],
   [CANCEL, (of) => typesOf(of, "hub").has("cancel")],
+  [HUB_GRANTS, (of) => typesOf(of, "hub").has("hub-grants")],
 ]);
 const listTrue = (record: Record<string, boolean>) =>
   new Set(Object.keys(record).filter((key) => record[key]));
@@ -165,6 +169,8 @@ test.each(transcripts)("this agent serves the hub of release $release", async (t
       onWelcome: ({ hubVersion }, { protocol }) => heard.push([hubVersion, protocol]),
       buildHello: () => hello,
       buildPackReport: () => ({ packs: [], auditHead: hello.auditHead, registryHead: null }),
+      buildApprovals: () => APPROVALS,
+      onHubGrants: (body) => heard.push(body),
       onDesiredState: (body) => heard.push(body),
       onCertificate: (certificate) => heard.push(certificate),
       onCancel: (callId) => heard.push(callId),
@@ -183,6 +189,9 @@ test.each(transcripts)("this agent serves the hub of release $release", async (t
   const calls = orders.filter(({ header }) => header.type === "call");
   /** What the agent answers, by the order's type. */
   const answers = orders.flatMap(({ header: { type } }) => ANSWERED_BY.get(type) ?? []);
+  // After the hello, to a hub that knows it.
+  const knowsGrants = welcomeOf(transcript).protocol?.features.includes(HUB_GRANTS) === true;
+  if (knowsGrants) answers.push("approvals");
   await expect.poll(() => sent.length).toBe(answers.length);
 
   expect(unsupported.length).toBe(answers.filter((type) => type === "refused").length);
@@ -190,7 +199,7 @@ test.each(transcripts)("this agent serves the hub of release $release", async (t
   expect(heard[0]).toEqual([hubVersion, transcript.release === "0.1.0" ? 1 : 2]);
   expect(heard.slice(1)).toEqual(
     orders.flatMap(({ header, body }) => {
-      if (header.type === "desired-state") return [body];
+      if (header.type === "desired-state" || header.type === "hub-grants") return [body];
       if (header.type === "cancel") return [header.callId];
       if (header.type === "certificate") return [(body as { certificate: string }).certificate];
       return [];
@@ -205,6 +214,8 @@ test.each(transcripts)("this agent serves the hub of release $release", async (t
     calls.map(({ header }) => header.callId),
   );
 });
+
+const APPROVALS: ApprovalsBody = { hubMayGrant: "none", revision: 0, packs: [] };
 
 const ANSWERED_BY = new Map([
   ["welcome", "hello"],
@@ -233,6 +244,7 @@ test.each(transcripts)("this hub serves the agent of release $release", async (t
   const link = createAgentLink(socket, channel, {
     onHello: (body, { protocol }) => heard.push([body, protocol]),
     onPackReport: (body) => heard.push(body),
+    onApprovals: (body) => heard.push(body),
     onStatedHead: () => undefined,
     onAttestation: (body) => heard.push(body),
     onHostChanged: () => heard.push("changed"),

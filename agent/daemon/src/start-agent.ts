@@ -4,7 +4,9 @@ import { type Digest, type Version } from "@sonde/schemas/names";
 import type { Failure } from "@sonde/schemas/reads";
 import { type AdmittedPack, type LogPlace, type TrustPolicy } from "@sonde/schemas/trust";
 import { type RegistryHeadReport } from "@sonde/schemas/wire";
-import { readGrants } from "@sonde/files";
+import { DEFAULT_HUB_MAY_GRANT, type HubMayGrant } from "@sonde/schemas/agent";
+import { existsSync } from "node:fs";
+import { readGrants, revokedFileOf } from "@sonde/files";
 import { readOwnRights } from "@sonde/privileges";
 import type { OwnRules } from "@sonde/scrub";
 import { createConfirmedTime } from "./core/confirmed-time.ts";
@@ -12,6 +14,7 @@ import { type HostStatement, describeAgent, describeConnection } from "./core/de
 import type { Ceiling } from "./core/ceiling.ts";
 import { Attestor } from "./core/attestor.ts";
 import { limitCalls } from "./core/limit-calls.ts";
+import type { HubGrants } from "./core/hub-grants.ts";
 import { Packs } from "./core/packs.ts";
 import { type AgentEvent, createEventRecorder } from "./core/record-event.ts";
 import { RegistryView, type RegistryViewPorts } from "./core/registry-view.ts";
@@ -24,6 +27,7 @@ import { openLocalApi } from "./edge/local-api.ts";
 import type { Log } from "./edge/log.ts";
 import type { AgentConfig } from "./edge/read-config.ts";
 import { createRecovery } from "./edge/hub/recover-identity.ts";
+import { openHubGrants } from "./edge/store/hub-grants-file.ts";
 import { openHubView } from "./edge/store/hub-view-file.ts";
 import { createAttestedHeadFile } from "./edge/store/attested-head-file.ts";
 import { readEnrolPort, writeEnrolPort } from "./edge/store/enrol-port.ts";
@@ -97,7 +101,12 @@ const RECENT_MS = 2000;
  */
 export async function startAgent(parts: AgentParts): Promise<Agent> {
   const { config, runner, log } = parts;
-  const live = { ceiling: ceilingOf(config), ownRules: parts.ownRules, host: parts.host };
+  const live = {
+    ceiling: ceilingOf(config),
+    hubMayGrant: hubMayGrantOf(config),
+    ownRules: parts.ownRules,
+    host: parts.host,
+  };
   const identityFolder = join(config.stateDir, "identity");
   let identity = readIdentity(identityFolder);
   const name = config.agentName ?? identity.agentName;
@@ -122,11 +131,16 @@ export async function startAgent(parts: AgentParts): Promise<Agent> {
     log,
   );
   noteRules();
-  const packs = await openPacks(parts, live, identity.hubId, registry, record);
+  const hub = openHubView(identityFolder, identity, record);
+  const hubGrants = openHubGrants(identityFolder, identity, () => hub.commandKeys(), record);
+  const packs = await openPacks(parts, live, identity.hubId, registry, hubGrants, record);
   const says = describeAgent({
-    ...{ ...parts, ...config, ...identity, name, packs, audit, registry },
+    ...{ ...parts, ...config, ...identity, name, packs, audit, registry, hubGrants },
     get ceiling() {
       return live.ceiling;
+    },
+    get hubMayGrant() {
+      return live.hubMayGrant;
     },
     get host() {
       return live.host;
@@ -145,7 +159,6 @@ export async function startAgent(parts: AgentParts): Promise<Agent> {
   });
   /** Why the agent refused its hub last; null while it accepts it. */
   let problem: Failure | null = null;
-  const hub = openHubView(identityFolder, identity, record);
   const attested = createAttestedHeadFile(
     join(auditFolder, "attested.json"),
     () => hub.commandKey(),
@@ -207,6 +220,13 @@ export async function startAgent(parts: AgentParts): Promise<Agent> {
       onUnattested: ({ code, message }) => log("attestation.failed", { code, message }),
       buildHello: says.hello,
       buildPackReport: says.packReport,
+      buildApprovals: says.approvals,
+      onHubGrants(body, message) {
+        if (hubGrants.take(body, message)) packs.reload();
+        // Also what was refused is told: the hub waits for the answer.
+        link.reportPacks();
+        logFailure(attestor.look(), "attestation.failed", log);
+      },
       onCertificate(certificate) {
         takeCertificate(certificate);
         // Only now the hub may hold the one before for stale: this one is durable.
@@ -245,6 +265,8 @@ export async function startAgent(parts: AgentParts): Promise<Agent> {
     explain: says.explain,
     acceptHub() {
       hub.forget();
+      hubGrants.forget();
+      packs.reload();
       return status();
     },
     reload() {
@@ -262,6 +284,7 @@ export async function startAgent(parts: AgentParts): Promise<Agent> {
     socketPath,
     reload(settings) {
       live.ceiling = ceilingOf(settings.config);
+      live.hubMayGrant = hubMayGrantOf(settings.config);
       live.ownRules = settings.ownRules;
       live.host = { ...live.host, configSha256: settings.configSha256 };
       opened.setLimits(settings.config.audit ?? {});
@@ -286,6 +309,10 @@ function ceilingOf({ maxCapability, alsoReadOnly = [] }: AgentConfig): Ceiling {
   return { maxCapability, alsoReadOnly: new Set(alsoReadOnly) };
 }
 
+function hubMayGrantOf({ approvals }: AgentConfig): HubMayGrant {
+  return approvals?.hubMayGrant ?? DEFAULT_HUB_MAY_GRANT;
+}
+
 /** Whose files count as root's. */
 function ownersOf({ config, uid }: AgentParts): number[] {
   return config.sameUid ? [0, uid] : [0];
@@ -293,9 +320,10 @@ function ownersOf({ config, uid }: AgentParts): number[] {
 
 async function openPacks(
   parts: AgentParts,
-  live: Readonly<{ ceiling: Ceiling; ownRules: OwnRules }>,
+  live: Readonly<{ ceiling: Ceiling; hubMayGrant: HubMayGrant; ownRules: OwnRules }>,
   hubId: string,
   registry: RegistryView,
+  hubGrants: HubGrants,
   record: (event: AgentEvent) => void,
 ): Promise<Packs> {
   const { config, runner, admission, log } = parts;
@@ -310,6 +338,11 @@ async function openPacks(
     get ownRules() {
       return live.ownRules;
     },
+    get hubMayGrant() {
+      return live.hubMayGrant;
+    },
+    hubGrantOf: (pack, digest) => hubGrants.of(pack, digest),
+    isRevoked: (pack) => existsSync(join(config.grantsDir, revokedFileOf(pack))),
     readGrants() {
       const grants = readGrants(config.grantsDir, ownersOf(parts));
       for (const { file, reason } of grants.refused) log("grant.refused", { file, reason });

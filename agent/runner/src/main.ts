@@ -60,6 +60,7 @@ async function run(): Promise<void> {
   const requireGranted = createGrantCheck(
     config.grantsDir,
     config.sameUid === true ? [0, identity.uid] : [0],
+    config.approvals?.hubMayGrant ?? "none",
   );
   const serving = { hello, queues, limits: { denyPaths, reach, onOverdue }, requireGranted };
   if (config.heartbeat === true) setInterval(() => process.stdout.write("\n"), HEARTBEAT_MS);

@@ -1,3 +1,4 @@
+import { type ApprovalSettings, parseApprovalSettings } from "@sonde/schemas/agent";
 import { SondeError } from "@sonde/schemas/errors";
 import { parseJson } from "@sonde/schemas/parse";
 
@@ -8,6 +9,8 @@ export type RunnerConfig = {
   denyPaths: string[];
   /** The grants of this host. A read that none of them covers is refused, whatever the agent asks. */
   grantsDir?: string;
+  /** What a hub may grant here, as in the agent's configuration. Left out, it is nothing. */
+  approvals?: ApprovalSettings;
   /** Agent, runner and administrator are the same user, so grants may belong to that user. */
   sameUid?: boolean;
   /** Ends when standard input ends, since the supervisor is then gone. */
@@ -28,6 +31,7 @@ const FIELDS: { [K in keyof Required<RunnerConfig>]: (value: unknown) => boolean
   packHostPath: isPath,
   denyPaths: (value) => Array.isArray(value) && value.every(isPath),
   grantsDir: (value) => value === undefined || isPath(value),
+  approvals: (value) => value === undefined || parseApprovalSettings(value) !== null,
   sameUid: isOptionalFlag,
   supervised: isOptionalFlag,
   endWithAgent: isOptionalFlag,

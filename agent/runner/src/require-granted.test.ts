@@ -14,7 +14,7 @@ let check: ReturnType<typeof createGrantCheck>;
 beforeEach(() => {
   folder = mkdtempSync(join(tmpdir(), "sonde-grants-"));
   chmodSync(folder, 0o755);
-  check = createGrantCheck(folder, [statSync(folder).uid]);
+  check = createGrantCheck(folder, [statSync(folder).uid], "none");
 });
 afterEach(() => rmSync(folder, { recursive: true, force: true }));
 
@@ -130,6 +130,22 @@ function withHole(hole: Hole): Pick<FilledRead, "source"> {
 }
 
 test("without a folder nothing is refused here", () => {
-  check = createGrantCheck(undefined, []);
+  check = createGrantCheck(undefined, [], "none");
   expect(codeOf(file("/a"))).toBe("ok");
+});
+
+test("what the host lets a hub grant needs no grant of the host, and nothing else does not", () => {
+  check = createGrantCheck(folder, [statSync(folder).uid], ["/proc", "read-only-commands"]);
+  expect([codeOf(file("/proc/loadavg")), codeOf(command)]).toEqual(["ok", "ok"]);
+  const socket: FilledRead = {
+    ...{ name: "it", values: {} },
+    source: { kind: "http", socket: "/run/x.sock", path: "/info", timeoutMs: 500, maxBytes: 9 },
+  };
+  const other: FilledRead = {
+    ...command,
+    source: { kind: "exec", command: "nginx", argv: ["-T"], timeoutMs: 500, maxBytes: 9 },
+  };
+  for (const read of [file("/sys/a"), file("/etc/hostname"), socket, other]) {
+    expect(codeOf(read), read.source.kind).toBe("READ_NOT_GRANTED");
+  }
 });

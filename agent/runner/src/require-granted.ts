@@ -1,7 +1,7 @@
 import { readdirSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { readGrants } from "@sonde/files";
-import type { GrantFile } from "@sonde/schemas/agent";
+import type { GrantFile, HubMayGrant } from "@sonde/schemas/agent";
 import { SondeError } from "@sonde/schemas/errors";
 import type { FilledRead } from "@sonde/schemas/reads";
 import {
@@ -9,6 +9,7 @@ import {
   deriveRequires,
   deriveWindows,
   listItems,
+  mayHubGrant,
   unnamedEndpoints,
   widerWindows,
 } from "@sonde/sources";
@@ -18,12 +19,17 @@ import {
  * each pack before it asks. This one holds when the agent does not: its process speaks to the
  * network, and this one does not. A grant that was removed or changed counts at the next read.
  *
+ * What the host lets a hub grant is read without a grant of the host: only the agent knows what the hub
+ * granted.
+ *
  * @param folder undefined where nobody named one; then nothing is refused here
  * @param owners whose files count
+ * @param hubMayGrant as root on this host said
  */
 export function createGrantCheck(
   folder: string | undefined,
   owners: readonly number[],
+  hubMayGrant: HubMayGrant,
 ): (reads: readonly FilledRead[]) => void {
   if (folder === undefined) return () => undefined;
   let seen = "";
@@ -47,7 +53,7 @@ export function createGrantCheck(
           (grant.windows === undefined || widerWindows(windows, grant.windows).length === 0)
         );
       });
-      if (!isGranted) {
+      if (!isGranted && !mayHubGrant(source, hubMayGrant)) {
         throw new SondeError(
           "READ_NOT_GRANTED",
           `${name}: expected a grant of this host for ${needs.join(", ")}, found none`,

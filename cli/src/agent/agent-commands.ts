@@ -15,7 +15,7 @@ import type { Print } from "../data-command.ts";
 import { chooseItems, type ItemChoice } from "./choose-items.ts";
 import { describePack, describeReport } from "./describe-pack.ts";
 import { requireEndpoints } from "./endpoints.ts";
-import { listGrantedRunners, needsOf, removeGrant, writeGrant } from "./grant-files.ts";
+import { listGrantedRunners, needsOf, revokeGrant, writeGrant } from "./grant-files.ts";
 import type { RunnerUnits } from "./runner-units.ts";
 
 export type AgentOptions = { data?: string; json?: boolean };
@@ -114,18 +114,17 @@ export function addAgentCommands(
       print(options.json ? JSON.stringify(report) : describeReport(report));
     });
 
-  add("revoke <pack>", "delete a pack's grant; its probes disappear at once").action(
-    async (pack: string, options: Options) => {
-      const { client, place } = connect(options);
-      removeGrant(place.grants, qualify(pack));
-      const packs = await client.reload();
-      place.runners?.keepOnly(listGrantedRunners(place.grants));
-      const report = packs.find(({ name }) => name === qualify(pack));
-      print(
-        options.json ? JSON.stringify(report ?? null) : report ? describeReport(report) : "gone",
-      );
-    },
-  );
+  add(
+    "revoke <pack>",
+    "delete a pack's grant; its probes disappear at once, and the hub cannot grant it again",
+  ).action(async (pack: string, options: Options) => {
+    const { client, place } = connect(options);
+    revokeGrant(place.grants, qualify(pack), personOf(process.env), new Date());
+    const packs = await client.reload();
+    place.runners?.keepOnly(listGrantedRunners(place.grants));
+    const report = packs.find(({ name }) => name === qualify(pack));
+    print(options.json ? JSON.stringify(report ?? null) : report ? describeReport(report) : "gone");
+  });
 }
 
 /** How long a new runner may take until the agent knows it. */

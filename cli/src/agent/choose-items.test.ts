@@ -16,7 +16,7 @@ const shown: PackExplanation = {
     endpoints: [],
     wider: [],
   },
-  ...{ probes: [], before: [] },
+  ...{ probes: [], before: [], hub: { granted: null, mayGrant: [], revoked: false } },
 };
 const older: PackExplanation = {
   ...shown,

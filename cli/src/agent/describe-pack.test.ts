@@ -20,6 +20,7 @@ const shown: PackExplanation = {
   wider: [],
   probes: [],
   before: [],
+  hub: { granted: null, mayGrant: [], revoked: false },
 };
 
 test("a downgrade says so, and what is new and gone against what was granted", () => {

@@ -17,6 +17,7 @@ export function describePack(pack: PackExplanation, endpoints = pack.endpoints):
     `  archive    ${pack.digest}`,
     ...(pack.reason === null ? [] : [`  ${pack.reason.code}: ${pack.reason.message}`]),
     ...describeChanges(pack),
+    ...describeHubPart(pack),
     "  asks for",
     ...describeItems(pack).map((line) => `    ${line}`),
     ...describeEndpoints(pack, endpoints),
@@ -44,6 +45,18 @@ export function describeChanges({ granted, missing, wider, gone }: PackExplanati
   return [
     `  beside what ${granted.by} approved at ${granted.at}`,
     ...(lines.length === 0 ? ["    nothing new, nothing gone"] : lines),
+  ];
+}
+
+/** What of the grant was given at the hub, and what of the rest could be. */
+function describeHubPart({ hub: { granted, mayGrant, revoked } }: PackExplanation): string[] {
+  if (revoked) return ["  revoked on this host: the hub cannot grant any of it"];
+  const given = new Set(granted?.items);
+  const rest = mayGrant.filter((item) => !given.has(item));
+  return [
+    ...(granted === null ? [] : [`  granted by ${granted.by} at ${granted.at}`]),
+    ...[...given].map((item) => `    ${item}`),
+    ...(rest.length === 0 ? [] : [`  the hub may grant  ${rest.join(", ")}`]),
   ];
 }
 

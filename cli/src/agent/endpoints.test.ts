@@ -9,7 +9,12 @@ const shown: PackExplanation = {
   requires: { ...nothing, hosts: ["<endpoint> TLS"] },
   ...{ signer: { kind: "none", publisher: "acme" }, state: "pending", reason: null },
   ...{ granted: null, missing: nothing, gone: nothing, items: [], windows: [], wider: [] },
-  ...{ endpoints: [], probes: [], before: [] },
+  ...{
+    endpoints: [],
+    probes: [],
+    before: [],
+    hub: { granted: null, mayGrant: [], revoked: false },
+  },
 };
 const named = (given: string[], pack = shown): string => {
   try {

@@ -27,7 +27,7 @@ const shown: PackExplanation = {
   ...{ signer: { kind: "none", publisher: "acme" }, state: "pending" },
   ...{ reason: null, granted: null, missing: requires, gone: requires },
   ...{ items: [], endpoints: [], windows: [window("file /a"), window("file /b")], wider: [] },
-  ...{ probes: [], before: [] },
+  ...{ probes: [], before: [], hub: { granted: null, mayGrant: [], revoked: false } },
 };
 const write = (...items: string[]): GrantFile => {
   writeGrant(join(folder, "grants"), shown, { items: new Set(items) }, "root", new Date());

@@ -1,6 +1,6 @@
 import { chmodSync, mkdirSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { join } from "node:path";
-import { replaceFile } from "@sonde/files";
+import { replaceFile, revokedFileOf } from "@sonde/files";
 import { type GrantFile, type PackExplanation, parseGrantFile } from "@sonde/schemas/agent";
 import type { Requires } from "@sonde/schemas/manifest";
 import { parseJson } from "@sonde/schemas/parse";
@@ -32,6 +32,20 @@ export function writeGrant(
   };
   if (mkdirSync(folder, { recursive: true }) !== undefined) chmodSync(folder, 0o755);
   replaceFile(grantPath(folder, shown.name), `${JSON.stringify(grant, null, 2)}\n`);
+  // What a person on the host approved, the hub may add to again.
+  rmSync(join(folder, revokedFileOf(shown.name)), { force: true });
+}
+
+/**
+ * Deletes the grant, and keeps the hub from granting anything of the pack until a person on this host
+ * approves it again.
+ */
+export function revokeGrant(folder: string, pack: string, by: string, now: Date): void {
+  if (mkdirSync(folder, { recursive: true }) !== undefined) chmodSync(folder, 0o755);
+  const revoked = { pack, by, at: now.toISOString() };
+  // First: at no time may the hub's part count alone.
+  replaceFile(join(folder, revokedFileOf(pack)), `${JSON.stringify(revoked)}\n`);
+  removeGrant(folder, pack);
 }
 
 /** Deletes the grant. The agent stops the pack at its next reload. */

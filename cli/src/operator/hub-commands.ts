@@ -2,6 +2,7 @@ import type { RegistryLogStatus } from "@sonde/schemas/hub";
 import type { Command } from "commander";
 import { startDataCommand } from "../data-command.ts";
 import { connectHub, type HubOptions } from "./connect-hub.ts";
+import { addHubApprovalCommands } from "./hub-approval-commands.ts";
 import { addHubAuditCommand } from "./hub-audit-command.ts";
 import { addHubKeyCommands } from "./hub-key-commands.ts";
 import { addHubPackCommands } from "./hub-pack-commands.ts";
@@ -22,6 +23,7 @@ export function addHubCommands(program: Command, print: (text: string) => void):
   addSigningKeyCommands(hub, print);
   addHubAuditCommand(hub, print);
   addHubPackCommands(hub, print);
+  addHubApprovalCommands(hub, print);
 
   add(
     "registry",

@@ -2,6 +2,7 @@ import { randomUUID } from "node:crypto";
 import { existsSync, statSync } from "node:fs";
 import { hostname } from "node:os";
 import { dirname, join } from "node:path";
+import { DEFAULT_HUB_MAY_GRANT } from "@sonde/schemas/agent";
 import { SondeError } from "@sonde/schemas/errors";
 import { parseJson } from "@sonde/schemas/parse";
 import type { KeyAlgorithm } from "@sonde/schemas/wire";
@@ -118,6 +119,11 @@ export function writeConfigs(
   };
   const alsoReadOnly = readOwn(layout.alsoReadOnly);
   const scrub = readOwn(layout.scrub);
+  const ownApprovals = readOwn(layout.approvals);
+  const approvals =
+    ownApprovals === null
+      ? { hubMayGrant: DEFAULT_HUB_MAY_GRANT }
+      : parseJson(ownApprovals, layout.approvals, "CONFIG_INVALID");
   const isPublic = publicNames.length > 0;
   const host = publicBindAddress(publicNames);
   return {
@@ -166,6 +172,7 @@ export function writeConfigs(
       ...(alsoReadOnly !== null && {
         alsoReadOnly: parseJson(alsoReadOnly, layout.alsoReadOnly, "CONFIG_INVALID"),
       }),
+      approvals,
       ...(scrub !== null && { scrub: parseJson(scrub, layout.scrub, "CONFIG_INVALID") }),
       sameUid: !accounts.separate,
       supervised: true,
@@ -174,6 +181,7 @@ export function writeConfigs(
       packHostPath: join(runtime.folder, "pack-host.js"),
       denyPaths: [layout.root],
       grantsDir: layout.grants,
+      approvals,
       sameUid: !accounts.separate,
       supervised: true,
       heartbeat: true,

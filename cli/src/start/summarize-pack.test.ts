@@ -9,7 +9,13 @@ const summarize = (groups: string[]): string => {
     ...{ name: "acme/engine", version: "0.1.0", digest: `sha256:${"a".repeat(64)}` },
     ...{ signer: { kind: "none", publisher: "acme" }, state: "pending", reason: null },
     ...{ requires, granted: null, missing: requires, gone: nothing, items: [], windows: [] },
-    ...{ endpoints: [], wider: [], probes: [], before: [] },
+    ...{
+      endpoints: [],
+      wider: [],
+      probes: [],
+      before: [],
+      hub: { granted: null, mayGrant: [], revoked: false },
+    },
   };
   return summarizePack(shown);
 };

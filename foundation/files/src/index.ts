@@ -5,4 +5,4 @@ export { requireOwnPath } from "./own-path.ts";
 export { checkOwnedFolder, readFileBeneath, readOwnedFile } from "./read-owned.ts";
 export { replaceFile } from "./replace-file.ts";
 export { takeLock } from "./take-lock.ts";
-export { type GrantFolder, readGrants } from "./read-grants.ts";
+export { type GrantFolder, readGrants, revokedFileOf } from "./read-grants.ts";

@@ -89,3 +89,13 @@ test("a folder that others can write to, or that is absent, holds no grants", ()
   expect(open.whyRefused("acme/hello")).toBe(open.refused[0]?.reason);
   expect(readGrants(join(folder, "absent"), owners).refused).toHaveLength(1);
 });
+
+test("a pack stays revoked by a file that only a trusted owner can make", () => {
+  put("acme--hello.revoked", { pack: "acme/hello" });
+  put("acme--other.revoked", "whatever it says");
+  expect([...readGrants(folder, owners).revoked].toSorted()).toEqual(["acme/hello", "acme/other"]);
+  // A folder that others may write to says nothing, and then no grant counts.
+  chmodSync(folder, 0o777);
+  const open = readGrants(folder, owners);
+  expect([open.revoked.size, open.whyRefused("acme/hello") === null]).toEqual([0, false]);
+});

@@ -15,10 +15,16 @@ export type GrantFolder = {
    * refused.
    */
   whyRefused: (pack: string) => string | null;
+  /**
+   * Packs that a person revoked on this host. Nobody elsewhere can grant them anything until a person
+   * on this host approves them again.
+   */
+  revoked: ReadonlySet<string>;
 };
 
 const MAX_GRANT_BYTES = 256 * 1024;
 const MAX_GRANT_FILES = 500;
+const REVOKED = ".revoked";
 
 /**
  * Reads the grants of this host. A file counts only when nobody but a trusted owner can
@@ -29,6 +35,7 @@ const MAX_GRANT_FILES = 500;
 export function readGrants(folder: string, owners: readonly number[]): GrantFolder {
   const byPack = new Map<string, GrantFile>();
   const refused: { file: string; reason: string }[] = [];
+  const revoked = new Set<string>();
   const attempt = (file: string, read: () => void): void => {
     try {
       read();
@@ -38,7 +45,12 @@ export function readGrants(folder: string, owners: readonly number[]): GrantFold
   };
   attempt(folder, () => {
     checkOwnedFolder(folder, owners);
-    const names = readdirSync(folder).filter((name) => name.endsWith(".json"));
+    const present = readdirSync(folder);
+    // Whatever it has in it: nobody else can make a file here.
+    for (const name of present) {
+      if (name.endsWith(REVOKED)) revoked.add(name.slice(0, -REVOKED.length).replace("--", "/"));
+    }
+    const names = present.filter((name) => name.endsWith(".json"));
     for (const name of names.sort().slice(0, MAX_GRANT_FILES)) {
       attempt(name, () => {
         const grant = readGrant(folder, name, owners);
@@ -48,7 +60,12 @@ export function readGrants(folder: string, owners: readonly number[]): GrantFold
   });
   const whyRefused = (pack: string): string | null =>
     refused.find(({ file }) => file === folder || file === fileOf(pack))?.reason ?? null;
-  return { byPack, refused, whyRefused };
+  return { byPack, refused, whyRefused, revoked };
+}
+
+/** The name of the file by which a pack stays revoked on this host. */
+export function revokedFileOf(pack: string): string {
+  return `${pack.replace("/", "--")}${REVOKED}`;
 }
 
 function fileOf(pack: string): string {

@@ -15,6 +15,7 @@ export { describeRead, describeUse, titleOf } from "./describe-read.ts";
 export { type FilledEach, fillEach } from "./fill-each.ts";
 export { type LaterRead, planReads } from "./fill-reads.ts";
 export { findMisfit, takesFoundValues } from "./hole-value.ts";
+export { listHubGrantable, mayHubGrant } from "./hub-grantable.ts";
 export { buildRequires, listItems, pickItems } from "./items.ts";
 export { parseServer, renderDnsQuestion } from "./kinds/dns.ts";
 export { renderArgv } from "./kinds/exec.ts";
@@ -26,7 +27,7 @@ export { type PostgresQuestion, renderPostgresQuestion } from "./postgres-questi
 export { renderRedisCommand } from "./kinds/redis.ts";
 export { renderSearch } from "./render-search.ts";
 export { filledWith, renderTemplate } from "./render-template.ts";
-export { asksHosts, listNeededGroups } from "./list-needs.ts";
+export { asksHosts, listNeededGroups, listNeeds } from "./list-needs.ts";
 export {
   type HostAndPort,
   isLoopback,

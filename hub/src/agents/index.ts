@@ -7,7 +7,7 @@ import { addAgentRoutes } from "./edge/agent-routes.ts";
 import { createAgentChanges } from "./edge/agent-changes.ts";
 import { createAgentCopies } from "./edge/agent-copies.ts";
 import { createAgentHolds } from "./edge/agent-holds.ts";
-import type { WatchAgent } from "./edge/agent-session.ts";
+import type { AgentApprovals, WatchAgent } from "./edge/agent-session.ts";
 import { createAuditWitnesses } from "./edge/audit-witness.ts";
 import { createControlListener } from "./edge/control-listener.ts";
 import { createEnrolListener } from "./edge/enrol-listener.ts";
@@ -27,13 +27,18 @@ export type AgentListeners = { enrol: HttpServer; control: Server };
 /** Installs enrolment, the control listener and the desired state of agents. */
 export function installAgents(
   hub: Hub,
-  uses: { packs: AssignablePacks; registry: RegistryFollower; watchAgent: WatchAgent },
+  uses: {
+    packs: AssignablePacks;
+    registry: RegistryFollower;
+    watchAgent: WatchAgent;
+    approvals: AgentApprovals;
+  },
 ): AgentListeners {
   const { sql, directory } = hub;
   const agents = createAgentChanges(sql, directory);
   const enrolments = createEnrolmentStore(sql, directory);
   const holds = createAgentHolds(hub);
-  const assign = createAssignPack(hub, agents, uses.packs);
+  const assign = createAssignPack(hub, agents, uses);
   addAgentRoutes(hub, agents, holds, enrolments, assign);
   addRollOutRoute(hub, assign);
   addTokenRoutes(hub, enrolments);
@@ -51,6 +56,7 @@ export function installAgents(
     copies,
     witnesses: createAuditWitnesses(hub),
     watchAgent: uses.watchAgent,
+    approvals: uses.approvals,
     onRegistryHead: (agent, head) => uses.registry.compare(agent, head),
   });
   hub.onStop(() => enrol.close());

@@ -3,14 +3,22 @@ import type { Hub } from "../hub.ts";
 import { addAttestationRoutes } from "./edge/attestation-routes.ts";
 import { createAttestationSession } from "./edge/attestation-session.ts";
 import { createAttestationStore } from "./edge/attestation-store.ts";
-import { createAttestations } from "./edge/attestations.ts";
+import { type Attestations, createAttestations } from "./edge/attestations.ts";
 import { createDriftPolicyStore } from "./edge/drift-policy-store.ts";
 import { readAgentRelease } from "./edge/read-release.ts";
 
 export { migrations } from "./migrations.ts";
 
-/** Installs attestation. The result asks the agent of each session for its statements. */
-export function installAttestation(hub: Hub): WatchAgent {
+/**
+ * Installs attestation.
+ *
+ * @returns `watchAgent` asks the agent of each session for its statements; `describe` says what an agent
+ *   stated last, beside what was approved
+ */
+export function installAttestation(hub: Hub): {
+  watchAgent: WatchAgent;
+  describe: Attestations["describe"];
+} {
   const policy = createDriftPolicyStore(hub.sql);
   const attestations = createAttestations({
     ...{ ...hub, policy },
@@ -19,10 +27,11 @@ export function installAttestation(hub: Hub): WatchAgent {
     release: readAgentRelease(process.argv[1] ?? ""),
   });
   addAttestationRoutes(hub, attestations, policy);
-  return (agent, ask): AttestationSession =>
+  const watchAgent: WatchAgent = (agent, ask): AttestationSession =>
     createAttestationSession({
       ...{ ...hub, ask },
       stated: (statement) => attestations.stated(agent, statement),
       silent: (why) => attestations.silent(agent, why),
     });
+  return { watchAgent, describe: (agent) => attestations.describe(agent) };
 }

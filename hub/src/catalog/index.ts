@@ -3,6 +3,7 @@ import type { TrustPolicy } from "@sonde/schemas/trust";
 import type { Hub } from "../hub.ts";
 import type { RegistryFollower } from "../registry-log/index.ts";
 import type { Catalog } from "./core/catalog.ts";
+import { type HeldTool, listHeldTools } from "./core/held-tools.ts";
 import { createAssignablePacks, type AssignablePacks } from "./edge/assignable-packs.ts";
 import { obtainPack } from "./edge/obtain-pack.ts";
 import { createPackStore, type PackStore } from "./edge/pack-store.ts";
@@ -24,6 +25,7 @@ export {
   listVisiblePacks,
   listVisibleTools,
 } from "./core/visible-tools.ts";
+export type { HeldTool } from "./core/held-tools.ts";
 export { watchPolicy } from "./edge/watch-policy.ts";
 export { type AssignablePacks, OBTAIN_ERRORS } from "./edge/assignable-packs.ts";
 
@@ -31,7 +33,13 @@ export { type AssignablePacks, OBTAIN_ERRORS } from "./edge/assignable-packs.ts"
 export function installCatalog(
   hub: Hub,
   uses: { registry: RegistryFollower; readPolicy: () => TrustPolicy },
-): { catalog: Catalog; packs: AssignablePacks; readReadme: PackStore["readReadme"] } {
+): {
+  catalog: Catalog;
+  packs: AssignablePacks;
+  readReadme: PackStore["readReadme"];
+  /** The tools whose words nobody approved. */
+  heldTools: () => Promise<HeldTool[]>;
+} {
   const { config, directory, now, sql } = hub;
   const catalog = openCatalog(directory);
   const store = createPackStore(sql, directory);
@@ -55,5 +63,11 @@ export function installCatalog(
       ),
   );
   addPinRoutes(hub, catalog, store, packs);
-  return { catalog, packs, readReadme: (digest) => store.readReadme(digest) };
+  return {
+    catalog,
+    packs,
+    readReadme: (digest) => store.readReadme(digest),
+    heldTools: async () =>
+      listHeldTools(catalog, directory.agents(), directory.packs(), await store.listPins()),
+  };
 }

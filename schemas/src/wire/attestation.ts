@@ -1,5 +1,5 @@
 import { type Static, Type } from "typebox";
-import { AgentName, Capability, Digest, PackName, Version } from "../names.ts";
+import { AgentName, Capability, Digest, PackName, Timestamp, Version } from "../names.ts";
 import { buildOpenParser, buildParser } from "../parse/validator.ts";
 import { ProcessRights } from "../process-rights.ts";
 
@@ -35,6 +35,17 @@ export const StatedGrant = Type.Object({
   sha256: Digest,
 });
 export type StatedGrant = Static<typeof StatedGrant>;
+
+/** A grant that counts on the host and was given at the hub. */
+export const StatedHubGrant = Type.Object({
+  pack: PackName,
+  /** The archive for which it was given. */
+  digest: Digest,
+  /** Who gave it, as `NAME at the hub (ID)`, and when. */
+  by: Text,
+  at: Timestamp,
+});
+export type StatedHubGrant = Static<typeof StatedHubGrant>;
 
 /** An archive in the host's store. */
 export const StatedPack = Type.Object({
@@ -81,6 +92,8 @@ export const AgentStatement = Type.Object({
   configSha256: Digest,
   files: Type.Array(StatedFile, { maxItems: 200 }),
   grants: Type.Array(StatedGrant, { maxItems: 200 }),
+  /** Absent in earlier releases. */
+  hubGrants: Type.Optional(Type.Array(StatedHubGrant, { maxItems: 200 })),
   packs: Type.Array(StatedPack, { maxItems: 200 }),
   processes: Type.Array(StatedProcess, { maxItems: 80 }),
 });

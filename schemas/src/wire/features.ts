@@ -6,3 +6,5 @@ export const ASKED_BY = "asked-by";
 export const ATTESTATION = "attestation";
 /** The agent ends a call that the hub cancels. */
 export const CANCEL = "cancel";
+/** The hub sends the grants that people gave at it, and the agent says what became of them. */
+export const HUB_GRANTS = "hub-grants";

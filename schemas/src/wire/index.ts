@@ -5,6 +5,7 @@ export {
   type AttestBody,
   type StatedFile,
   type StatedGrant,
+  type StatedHubGrant,
   type StatedPack,
   type StatedProcess,
 } from "./attestation.ts";
@@ -45,6 +46,7 @@ export {
   encodeStreamFrame,
   type Frame,
 } from "./frames.ts";
+export { ApprovalsBody, HubGrant, HubGrantsBody, parseHubGrantsBody } from "./hub-grants.ts";
 export { DEFAULT_KEY_ALGORITHM, KEY_ALGORITHMS, KeyAlgorithm } from "./key-algorithm.ts";
 export {
   KEY_SET_HEADER,
@@ -97,4 +99,4 @@ export {
   readAgentMessage,
   readHubMessage,
 } from "./read-message.ts";
-export { ASKED_BY, ATTESTATION, CANCEL } from "./features.ts";
+export { ASKED_BY, ATTESTATION, CANCEL, HUB_GRANTS } from "./features.ts";

@@ -1,5 +1,6 @@
 import { SondeError } from "../errors.ts";
 import { parseAttestBody, parseAttestationBody, parseHostChangedBody } from "./attestation.ts";
+import { parseApprovalsBody, parseHubGrantsBody } from "./hub-grants.ts";
 import {
   parseCallBody,
   parseCancelBody,
@@ -20,6 +21,7 @@ const FROM_HUB = {
   cancel: parseCancelBody,
   certificate: parseCertificateBody,
   attest: parseAttestBody,
+  "hub-grants": parseHubGrantsBody,
   "key-set": parseKeySetBody,
   refused: parseRefusedBody,
 };
@@ -28,6 +30,7 @@ const FROM_AGENT = {
   "pack-report": parsePackReportBody,
   result: parseResultBody,
   attestation: parseAttestationBody,
+  approvals: parseApprovalsBody,
   "host-changed": parseHostChangedBody,
   refused: parseRefusedBody,
 };

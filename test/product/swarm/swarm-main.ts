@@ -45,6 +45,8 @@ function join(agent: SwarmAgent): Member {
           auditHead: hello.auditHead,
           registryHead: null,
         }),
+        buildApprovals: () => ({ hubMayGrant: "none", revision: 0, packs: [] }),
+        onHubGrants: () => undefined,
         onCertificate: () => undefined,
         onHeadRepeated: () => undefined,
         onAttest: (nonce) => Promise.resolve({ nonce, statement: stateOf(hello) }),

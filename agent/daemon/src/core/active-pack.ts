@@ -1,4 +1,3 @@
-import { type GrantFile } from "@sonde/schemas/agent";
 import { SondeError } from "@sonde/schemas/errors";
 import { type ProbeManifest } from "@sonde/schemas/manifest";
 import { buildValueChecker } from "@sonde/schemas/parse";
@@ -8,6 +7,7 @@ import {
   type AgentProgram,
   callableProbes,
   describeWithheld,
+  type Grant,
   grantedGroups,
   lackedItems,
 } from "./grants.ts";
@@ -35,7 +35,7 @@ export type ActivePack = {
   /** The groups of the runner that reads for it, and those that it asked for and was not given. */
   groups: string[];
   withheldGroups: string[];
-  grant: GrantFile;
+  grant: Grant;
   ceiling: Ceiling;
   program: AgentProgram;
 };
@@ -47,7 +47,7 @@ export type ActivePack = {
 export function buildActivePack(
   admitted: AdmittedPack,
   codePath: string,
-  grant: GrantFile,
+  grant: Grant,
   { ceiling, program }: Pick<ActivePack, "ceiling" | "program">,
 ): ActivePack {
   const { manifest } = admitted;

@@ -1,9 +1,11 @@
-import { type AgentStatus, type PackExplanation } from "@sonde/schemas/agent";
+import { type AgentStatus, type HubMayGrant, type PackExplanation } from "@sonde/schemas/agent";
 import type { Failure } from "@sonde/schemas/reads";
 import { SondeError } from "@sonde/schemas/errors";
 import { type PackName } from "@sonde/schemas/names";
 import { RELEASE } from "@sonde/schemas/release";
-import { type HelloBody, type PackReportBody } from "@sonde/schemas/wire";
+import { type ApprovalsBody, type HelloBody, type PackReportBody } from "@sonde/schemas/wire";
+import { buildApprovals } from "./approval-report.ts";
+import type { HubGrants } from "./hub-grants.ts";
 import type { AuditLog } from "./audit-log.ts";
 import type { Ceiling } from "./ceiling.ts";
 import { explainPack } from "./pack-report.ts";
@@ -24,6 +26,9 @@ export type DescribedAgent = {
   agentId: string;
   /** As it is in force now, as `host` is. */
   readonly ceiling: Ceiling;
+  /** What the host lets the hub grant, as it is in force now. */
+  readonly hubMayGrant: HubMayGrant;
+  hubGrants: Pick<HubGrants, "revision">;
   /** The agent's own user id. */
   uid: number;
   /** The configured set-up; used while no runner is connected to show the real one. */
@@ -43,6 +48,7 @@ export type DescribedAgent = {
 export function describeAgent(agent: DescribedAgent): {
   hello: () => HelloBody;
   packReport: () => PackReportBody;
+  approvals: () => ApprovalsBody;
   /**
    * @param problem why there is no certificate in force
    * @param hub what the agent saw of its hub
@@ -74,6 +80,11 @@ export function describeAgent(agent: DescribedAgent): {
       registryHead: registry.report(),
       certificateSerial: agent.certificate().serial,
     }),
+    approvals: () =>
+      buildApprovals(packs.archives(), {
+        hubMayGrant: agent.hubMayGrant,
+        revision: agent.hubGrants.revision(),
+      }),
     status: (connectedSince, problem, hub) => ({
       name,
       agentId,
@@ -83,6 +94,14 @@ export function describeAgent(agent: DescribedAgent): {
       certificate: { endsAt: agent.certificate().endsAt.toISOString(), problem },
       hub,
       maxCapability: agent.ceiling.maxCapability,
+      hubGrants: {
+        mayGrant: agent.hubMayGrant,
+        packs: packs.archives().flatMap(({ admitted, grant }) => {
+          if (grant?.byHub === undefined) return [];
+          const { by, at } = grant.byHub;
+          return [{ pack: admitted.name, by, at }];
+        }),
+      },
       wall: wall(),
       runners: runner.runners().map(({ pid, groups, confinement }) => ({
         pid,
@@ -98,6 +117,8 @@ export function describeAgent(agent: DescribedAgent): {
       const runners = runner.runners();
       const host = {
         ceiling: agent.ceiling,
+        hubMayGrant: agent.hubMayGrant,
+        revoked: found.revoked,
         hasRunner: (groups: readonly string[]) => runner.serves(groups),
         approvalGivesRunner: agent.runnerSockets !== undefined,
       };

@@ -1,6 +1,7 @@
 import type { GrantFolder } from "@sonde/files";
 import { type GrantFile } from "@sonde/schemas/agent";
 import { type Manifest, type ReadWindow, type Requires } from "@sonde/schemas/manifest";
+import type { Timestamp } from "@sonde/schemas/names";
 import { type AdmittedPack } from "@sonde/schemas/trust";
 import {
   buildRequires,
@@ -12,7 +13,19 @@ import {
 import { type Ceiling, isWithinCeiling } from "./ceiling.ts";
 
 /** What people approved on this host. */
-export type Grants = Pick<GrantFolder, "byPack" | "whyRefused">;
+export type Grants = Pick<GrantFolder, "byPack" | "whyRefused" | "revoked">;
+
+/** All that was granted to one archive: by people on this host, and by the hub within what it may. */
+export type Grant = GrantFile & {
+  byHub?: {
+    /** What the hub granted, some of it perhaps granted on the host too. */
+    items: readonly string[];
+    by: string;
+    at: Timestamp;
+    /** True when nobody on the host granted anything. */
+    alone: boolean;
+  };
+};
 
 /** What a grant says of requirements. */
 type Granted = Pick<GrantFile, "requires" | "withheld">;

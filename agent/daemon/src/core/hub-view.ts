@@ -149,6 +149,12 @@ export class HubView {
     return this.#key;
   }
 
+  /** Every key that may have signed what the hub sent before and still counts. */
+  commandKeys(): KeyObject[] {
+    if (this.#set === null) return [this.#ports.enrolledKey];
+    return this.#set.commandKeys.map(({ publicKey }) => createPublicKey(publicKey));
+  }
+
   #demandInForce({ expiresAt }: KeySet): void {
     if (Date.parse(expiresAt) > this.#ports.now()) return;
     throw new SondeError(

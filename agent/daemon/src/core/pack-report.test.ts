@@ -26,6 +26,8 @@ const grant: GrantFile = {
 const host = {
   hasRunner: () => true,
   approvalGivesRunner: false,
+  hubMayGrant: "none" as const,
+  revoked: false,
   ceiling: { maxCapability: "observe" as const, alsoReadOnly: new Set<string>() },
 };
 const explain = (given: GrantFile | null) => explainPack(version, given, host, "uid 900");

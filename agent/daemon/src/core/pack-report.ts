@@ -1,12 +1,13 @@
-import { type GrantFile, type PackExplanation } from "@sonde/schemas/agent";
+import { type HubMayGrant, type PackExplanation } from "@sonde/schemas/agent";
 import { type Requires } from "@sonde/schemas/manifest";
-import { buildProbeId } from "@sonde/schemas/names";
+import { buildProbeId, type PackName } from "@sonde/schemas/names";
 import { type PackReport } from "@sonde/schemas/wire";
 import { type OwnRules, scrubSentence } from "@sonde/scrub";
-import { deriveWindows, describeUse, listItems } from "@sonde/sources";
+import { deriveWindows, describeUse, listHubGrantable, listItems } from "@sonde/sources";
 import { type Ceiling, capabilityHere } from "./ceiling.ts";
 import {
   callableProbes,
+  type Grant,
   lackedItems,
   missingRequirements,
   undecidedRequirements,
@@ -28,12 +29,12 @@ type ReportingHost = {
  */
 export function buildPackReports(
   packs: readonly Pack[],
-  grants: ReadonlyMap<string, GrantFile>,
+  grantOf: (name: PackName, version: PackVersion) => Grant | null,
   host: ReportingHost,
 ): PackReport[] {
   return packs.flatMap(({ name, current, candidate }) =>
     [current, candidate].flatMap((version) =>
-      version === null ? [] : [buildPackReport(name, version, grants.get(name) ?? null, host)],
+      version === null ? [] : [buildPackReport(name, version, grantOf(name, version), host)],
     ),
   );
 }
@@ -41,7 +42,7 @@ export function buildPackReports(
 function buildPackReport(
   name: string,
   version: PackVersion,
-  grant: GrantFile | null,
+  grant: Grant | null,
   { ceiling, ownRules }: ReportingHost,
 ): PackReport {
   const { admitted, state, digest, reason } = version;
@@ -70,8 +71,13 @@ const NOTHING: Requires = { groups: [], commands: [], files: [], sockets: [] };
  */
 export function explainPack(
   version: PackVersion,
-  grant: GrantFile | null,
-  host: Pick<HostRules, "hasRunner" | "ceiling"> & { approvalGivesRunner: boolean },
+  grant: Grant | null,
+  host: Pick<HostRules, "hasRunner" | "ceiling"> & {
+    approvalGivesRunner: boolean;
+    hubMayGrant: HubMayGrant;
+    /** Whether a person revoked the pack on this host. */
+    revoked: boolean;
+  },
   runsAs: string,
 ): PackExplanation | null {
   const { admitted } = version;
@@ -93,6 +99,11 @@ export function explainPack(
     wider: ungrantedWindows(admitted, grant),
     reason: version.reason,
     granted: grant === null ? null : { by: grant.approvedBy, at: grant.approvedAt },
+    hub: {
+      granted: describeHubPart(grant),
+      mayGrant: [...listHubGrantable(manifest, host.hubMayGrant)].toSorted(),
+      revoked: host.revoked,
+    },
     missing: undecidedRequirements(manifest.requires, grant),
     gone: missingRequirements(grant?.requires ?? NOTHING, manifest.requires),
     items: listItems(manifest.requires).map((item) => ({
@@ -114,6 +125,13 @@ export function explainPack(
     })),
     before: host.approvalGivesRunner || hasRunnerFor(groups, host) ? [] : [runnerCommand(groups)],
   };
+}
+
+/** What of a grant the hub gave, apart from what people on the host did. */
+function describeHubPart(grant: Grant | null): PackExplanation["hub"]["granted"] {
+  if (grant?.byHub === undefined) return null;
+  const { by, at, items } = grant.byHub;
+  return { by, at, items: [...items] };
 }
 
 /** The command with which an administrator starts a runner that is in all of these groups. */

@@ -1,4 +1,3 @@
-import type { GrantFile } from "@sonde/schemas/agent";
 import type { Digest, Version } from "@sonde/schemas/names";
 import type { Failure } from "@sonde/schemas/reads";
 import type { AdmittedPack } from "@sonde/schemas/trust";
@@ -10,6 +9,7 @@ import {
   type AgentProgram,
   callableProbes,
   describeWithheld,
+  type Grant,
   grantedGroups,
   isNothing,
   undecidedRequirements,
@@ -55,12 +55,21 @@ export type HostRules = {
   floorOf: (pack: string) => Version | null;
 };
 
-/** Sets the state of each version of a pack by its grant and the host's rules. */
-export function judgePack(pack: Pack, grant: GrantFile | null, host: HostRules): Pack {
-  const candidate = pack.candidate === null ? null : judge(pack.candidate, grant, host, "pending");
+/**
+ * Sets the state of each version of a pack by its grant and the host's rules.
+ *
+ * @param grantOf what was granted to a version of this pack
+ */
+export function judgePack(
+  pack: Pack,
+  grantOf: (version: PackVersion) => Grant | null,
+  host: HostRules,
+): Pack {
+  const judgeVersion = (version: PackVersion | null, withoutGrant: "pending" | "revoked") =>
+    version === null ? null : judge(version, grantOf(version), host, withoutGrant);
+  const candidate = judgeVersion(pack.candidate, "pending");
   if (candidate?.state === "active") return { ...pack, current: candidate, candidate: null };
-  const current = pack.current === null ? null : judge(pack.current, grant, host, "revoked");
-  return { ...pack, current, candidate };
+  return { ...pack, current: judgeVersion(pack.current, "revoked"), candidate };
 }
 
 /**
@@ -69,7 +78,7 @@ export function judgePack(pack: Pack, grant: GrantFile | null, host: HostRules):
  */
 function judge(
   version: PackVersion,
-  grant: GrantFile | null,
+  grant: Grant | null,
   host: HostRules,
   withoutGrant: "pending" | "revoked",
 ): PackVersion {
@@ -89,7 +98,8 @@ function judge(
   }
   const floor = host.floorOf(name);
   // Attack 44: only a person on the host may downgrade, by approving exactly that archive.
-  if (floor !== null && semver.lt(version.version, floor) && grant.digest !== version.digest) {
+  const isApprovedHere = grant.byHub?.alone !== true && grant.digest === version.digest;
+  if (floor !== null && semver.lt(version.version, floor) && !isApprovedHere) {
     const why = `older than ${floor}, which served last; run: ${approve}`;
     return become(version, "held", "PACK_DOWNGRADE", why);
   }

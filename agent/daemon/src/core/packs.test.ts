@@ -1,9 +1,9 @@
-import { type GrantFile } from "@sonde/schemas/agent";
+import { type GrantFile, type HubMayGrant } from "@sonde/schemas/agent";
 import { SondeError } from "@sonde/schemas/errors";
 import { type Manifest, type Requires } from "@sonde/schemas/manifest";
 import { type Capability } from "@sonde/schemas/names";
 import { type AdmittedPack } from "@sonde/schemas/trust";
-import { MAX_PACKS, parsePackReportBody } from "@sonde/schemas/wire";
+import { type HubGrant, MAX_PACKS, parsePackReportBody } from "@sonde/schemas/wire";
 import { compileOwnRules, type OwnRules } from "@sonde/scrub";
 import { EMPTY_HEAD } from "@sonde/trust/chain";
 import { buildSampleManifest } from "@sonde/trust/testing";
@@ -54,6 +54,9 @@ function buildHost(manifests: Record<string, Manifest | SondeError>) {
   const world = {
     grants: new Map<string, GrantFile>(),
     refusal: null as string | null,
+    revoked: new Set<string>(),
+    hubGrants: new Map<string, HubGrant>(),
+    hubMayGrant: "none" as HubMayGrant,
     stopped: new Map<string, string>(),
     groups: [[]] as string[][],
     saved: null as Parameters<PacksPorts["save"]>[0] | null,
@@ -93,7 +96,16 @@ function buildHost(manifests: Record<string, Manifest | SondeError>) {
       },
       readAdmitted: get,
       codePathOf: (digest) => `/store/${digest}`,
-      readGrants: () => ({ byPack: world.grants, whyRefused: () => world.refusal }),
+      readGrants: () => ({
+        byPack: world.grants,
+        whyRefused: () => world.refusal,
+        revoked: world.revoked,
+      }),
+      hubGrantOf: (_, digest) => world.hubGrants.get(digest) ?? null,
+      get hubMayGrant() {
+        return world.hubMayGrant;
+      },
+      isRevoked: (name) => world.revoked.has(name),
       whyStopped: (_name, version) => world.stopped.get(version) ?? null,
       hasRunner: (groups) => world.groups.some((has) => fitsGroups(has, groups, [])),
       drop: (digest) => world.dropped.push(digest),
@@ -538,10 +550,138 @@ test("a report holds two versions of the largest number of desired packs", () =>
     current: version("1"),
     candidate: version("2"),
   }));
-  const reports = buildPackReports(packs, new Map(), {
+  const reports = buildPackReports(packs, () => null, {
     ceiling: { maxCapability: "observe", alsoReadOnly: new Set() },
     ownRules: [],
   });
   const body = { packs: reports, auditHead: EMPTY_HEAD, registryHead: null };
   expect(parsePackReportBody(body).packs).toHaveLength(2 * MAX_PACKS);
+});
+
+/** The hub's grant of these files for that archive. */
+const byHub = (digest: string, files: string[]): HubGrant => ({
+  ...{ pack: NAME, digest, items: files.map((path) => `file ${path}`) },
+  ...{ by: "person:ada", byName: "Ada", given: 1_793_520_000_000 },
+});
+const at = new Date(1_793_520_000_000).toISOString();
+const [PROC, ETC] = ["/proc/loadavg", "/etc/hostname"];
+
+/** A host with one archive, that may get the items of the hub. */
+async function startWithHub(files: string[], groups: string[] = []) {
+  const digest = digestOf("1");
+  const { world, create } = buildHost({ [digest]: buildManifest("1.0.0", files, groups) });
+  world.hubMayGrant = ["/proc"];
+  const packs = create();
+  await packs.apply({ revision: 1, packs: [{ name: NAME, version: "1.0.0", digest }] });
+  return { digest, world, packs };
+}
+
+test("what the host lets the hub grant, serves by the hub's grant", async () => {
+  const { digest, world, packs } = await startWithHub([PROC]);
+  expect(packs.reports()[0]?.state).toBe("pending");
+  world.hubGrants.set(digest, byHub(digest, [PROC]));
+  packs.reload();
+  expect(packs.reports()).toMatchObject([
+    { state: "active", probes: ["look-s0"], approved: { by: "Ada at the hub (person:ada)", at } },
+  ]);
+  expect(packs.find(NAME)).not.toBeInstanceOf(SondeError);
+});
+
+test("the host decides about each item, and what only it may grant is withheld", async () => {
+  const { digest, world, packs } = await startWithHub([PROC, ETC], ["adm"]);
+  world.hubGrants.set(digest, {
+    ...byHub(digest, [PROC, ETC, "/proc/stat"]),
+    items: ["group adm", ...byHub(digest, [PROC, ETC, "/proc/stat"]).items],
+  });
+  packs.reload();
+  expect(packs.reports()).toMatchObject([
+    { state: "active", probes: ["look-s0"], reason: { code: "READ_NOT_GRANTED" } },
+  ]);
+  const active = packs.find(NAME) as ActivePack;
+  expect(active.groups).toEqual([]);
+  expect(active.grant.byHub?.items).toEqual([`file ${PROC}`]);
+  expect(packs.archives()[0]?.grant?.requires).toEqual(needs([PROC]));
+});
+
+test("a hub grants nothing where the host says none, also after it was granted", async () => {
+  const { digest, world, packs } = await startWithHub([PROC]);
+  world.hubGrants.set(digest, byHub(digest, [PROC]));
+  packs.reload();
+  expect(packs.reports()[0]?.state).toBe("active");
+  world.hubMayGrant = "none";
+  packs.reload();
+  expect(packs.reports()[0]?.state).toBe("revoked");
+  expect(packs.find(NAME)).toBeInstanceOf(SondeError);
+});
+
+// Attack 43.
+test("a grant for another archive of the pack does not count", async () => {
+  const { digest, world, packs } = await startWithHub([PROC]);
+  world.hubGrants.set(digestOf("2"), byHub(digestOf("2"), [PROC]));
+  packs.reload();
+  expect(packs.reports()[0]?.state).toBe("pending");
+  expect(packs.archives()[0]?.digest).toBe(digest);
+});
+
+test("a person on the host who revoked the pack wins, at the next call already", async () => {
+  const { digest, world, packs } = await startWithHub([PROC]);
+  world.hubGrants.set(digest, byHub(digest, [PROC]));
+  packs.reload();
+  expect(packs.find(NAME)).not.toBeInstanceOf(SondeError);
+  world.revoked.add(NAME);
+  expect(packs.find(NAME)).toMatchObject({ code: "PACK_NOT_ACTIVE" });
+  expect(packs.reports()[0]?.state).toBe("revoked");
+});
+
+test("what a person on the host refused, the hub cannot grant", async () => {
+  const { digest, world, packs } = await startWithHub([PROC, "/proc/stat"]);
+  world.grants.set(NAME, { ...grantOf(needs([PROC])), withheld: needs(["/proc/stat"]) });
+  world.hubGrants.set(digest, byHub(digest, [PROC, "/proc/stat"]));
+  packs.reload();
+  expect(packs.reports()).toMatchObject([{ state: "active", probes: ["look-s0"] }]);
+});
+
+test("where the host's own grants cannot be read, the hub's do not count", async () => {
+  const { digest, world, packs } = await startWithHub([PROC]);
+  world.hubGrants.set(digest, byHub(digest, [PROC]));
+  world.refusal = "others may write it";
+  packs.reload();
+  expect(packs.reports()[0]).toMatchObject({ state: "pending", probes: [] });
+});
+
+// Attack 45.
+test("an upgrade that asks for more is held until the hub grants exactly it", async () => {
+  const [one, two] = [digestOf("1"), digestOf("2")];
+  const { world, create } = buildHost({
+    [one]: buildManifest("1.0.0", [PROC]),
+    [two]: buildManifest("1.1.0", [PROC, "/proc/stat"]),
+  });
+  world.hubMayGrant = ["/proc"];
+  world.grants.set(NAME, grantOf(needs([PROC])));
+  const packs = create();
+  await packs.apply({ revision: 1, packs: [{ name: NAME, version: "1.0.0", digest: one }] });
+  await packs.apply({ revision: 2, packs: [{ name: NAME, version: "1.1.0", digest: two }] });
+  expect(packs.reports().map(({ state }) => state)).toEqual(["active", "held"]);
+  world.hubGrants.set(two, byHub(two, ["/proc/stat"]));
+  packs.reload();
+  expect(packs.reports()).toMatchObject([{ version: "1.1.0", state: "active" }]);
+  expect(packs.reports()[0]?.approved?.by).toBe("root; Ada at the hub (person:ada)");
+});
+
+// Attack 44.
+test("a hub cannot go back to an older version by its own grant", async () => {
+  const [one, two] = [digestOf("1"), digestOf("2")];
+  const { world, create } = buildHost({
+    [one]: buildManifest("1.0.0", [PROC]),
+    [two]: buildManifest("2.0.0", [PROC]),
+  });
+  world.hubMayGrant = ["/proc"];
+  world.hubGrants.set(one, byHub(one, [PROC])).set(two, byHub(two, [PROC]));
+  const packs = create();
+  await packs.apply({ revision: 1, packs: [{ name: NAME, version: "2.0.0", digest: two }] });
+  expect(packs.reports()[0]?.state).toBe("active");
+  await packs.apply({ revision: 2, packs: [{ name: NAME, version: "1.0.0", digest: one }] });
+  expect(packs.reports().map(({ version, state }) => `${version} ${state}`)).toEqual([
+    ...["2.0.0 active", "1.0.0 held"],
+  ]);
 });

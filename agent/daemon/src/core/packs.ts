@@ -1,14 +1,16 @@
-import { type GrantFile } from "@sonde/schemas/agent";
+import type { HubMayGrant } from "@sonde/schemas/agent";
 import { SondeError, toSondeError } from "@sonde/schemas/errors";
 import { type Digest, type PackName, type Version } from "@sonde/schemas/names";
 import { createTurns } from "@sonde/schemas/parse";
 import { type AdmittedPack } from "@sonde/schemas/trust";
-import { type DesiredStateBody, type PackReport } from "@sonde/schemas/wire";
+import { type DesiredStateBody, type HubGrant, type PackReport } from "@sonde/schemas/wire";
 import { type OwnRules, scrubSentence } from "@sonde/scrub";
 import { type ActivePack, buildActivePack } from "./active-pack.ts";
+import type { JudgedArchive } from "./approval-report.ts";
 import type { Ceiling } from "./ceiling.ts";
+import { combineGrants } from "./combine-grants.ts";
 import { planDesiredState } from "./desired-state.ts";
-import type { Grants } from "./grants.ts";
+import type { Grant, Grants } from "./grants.ts";
 import { listPackEvents } from "./pack-events.ts";
 import { buildPackReports } from "./pack-report.ts";
 import { type HostRules, type Pack, type PackVersion, judgePack } from "./pack-state.ts";
@@ -31,6 +33,12 @@ export type PacksPorts = {
   readAdmitted: (digest: Digest) => Promise<AdmittedPack>;
   codePathOf: (digest: Digest) => string;
   readGrants: () => Grants;
+  /** What the hub granted to exactly this archive. */
+  hubGrantOf: (name: PackName, digest: Digest) => HubGrant | null;
+  /** What the host lets the hub grant. */
+  hubMayGrant: HubMayGrant;
+  /** Looks whether a person revoked the pack on this host. */
+  isRevoked: (name: PackName) => boolean;
   hasRunner: HostRules["hasRunner"];
   whyStopped: HostRules["whyStopped"];
   /** Called when an archive goes out of service; its pack hosts must end. */
@@ -119,6 +127,9 @@ export class Packs {
 
   /** Returns the pack in service under that name, or the error that says why there is none. */
   find(name: PackName): ActivePack | SondeError {
+    const served = this.#active.get(name);
+    // For what people on the host granted, the runner looks again. What the hub granted ends here.
+    if (served?.grant.byHub !== undefined && this.#ports.isRevoked(name)) this.reload();
     const active = this.#active.get(name);
     if (active !== undefined) return active;
     const pack = this.#packs.find((candidate) => candidate.name === name);
@@ -131,14 +142,33 @@ export class Packs {
    * Returns the version that awaits a decision, with its grant: the candidate, else the
    * current version.
    */
-  inspect(name: PackName): { version: PackVersion; grant: GrantFile | null } | null {
+  inspect(name: PackName): { version: PackVersion; grant: Grant | null; revoked: boolean } | null {
     const pack = this.#packs.find((candidate) => candidate.name === name);
     const version = pack?.candidate ?? pack?.current ?? null;
-    return version === null ? null : { version, grant: this.#grants.byPack.get(name) ?? null };
+    if (version === null) return null;
+    const revoked = this.#grants.revoked.has(name);
+    return { version, grant: this.#grantOf(name, version), revoked };
   }
 
   reports(): PackReport[] {
-    return buildPackReports(this.#packs, this.#grants.byPack, this.#ports);
+    return buildPackReports(
+      this.#packs,
+      (name, version) => this.#grantOf(name, version),
+      this.#ports,
+    );
+  }
+
+  /** The verified archives, with what was granted to each. */
+  archives(): JudgedArchive[] {
+    return this.#packs.flatMap(({ name, current, candidate }) =>
+      [current, candidate].flatMap((version) => {
+        if (version === null || version.admitted === null) return [];
+        const { digest, admitted } = version;
+        const host = this.#grants.byPack.get(name) ?? null;
+        const grant = this.#grantOf(name, version);
+        return [{ digest, admitted, host, grant, refused: this.#grants.revoked.has(name) }];
+      }),
+    );
   }
 
   /** The archives in the store: those that were verified, and those whose files are others now. */
@@ -245,7 +275,7 @@ export class Packs {
       floorOf: (name: PackName) => this.#floors.get(name) ?? null,
     };
     this.#packs = packs.map((pack) =>
-      judgePack(pack, this.#grants.byPack.get(pack.name) ?? null, host),
+      judgePack(pack, (version) => this.#grantOf(pack.name, version), host),
     );
     // Comes first: a failure further down must not keep a revoked pack in service.
     this.#serve();
@@ -257,6 +287,18 @@ export class Packs {
     if (JSON.stringify(before) === JSON.stringify(after)) return;
     for (const event of listPackEvents(before, after)) this.#ports.record(event);
     for (const listener of this.#listeners) listener();
+  }
+
+  /**
+   * What was granted to this version. Where a person revoked the pack on this host, or what they
+   * granted cannot be read, nothing of the hub counts.
+   */
+  #grantOf(name: PackName, { admitted }: PackVersion): Grant | null {
+    const { byPack, revoked, whyRefused } = this.#grants;
+    const host = byPack.get(name) ?? null;
+    if (admitted === null || revoked.has(name) || whyRefused(name) !== null) return host;
+    const hub = this.#ports.hubGrantOf(name, admitted.digest);
+    return combineGrants(admitted, host, hub, this.#ports.hubMayGrant);
   }
 
   /**
@@ -276,8 +318,9 @@ export class Packs {
   #serve(): void {
     this.#active.clear();
     for (const { name, current } of this.#packs) {
-      const grant = this.#grants.byPack.get(name);
-      if (current?.state !== "active" || current.admitted === null || grant === undefined) continue;
+      if (current?.state !== "active" || current.admitted === null) continue;
+      const grant = this.#grantOf(name, current);
+      if (grant === null) continue;
       const codePath = this.#ports.codePathOf(current.digest);
       this.#floors.set(name, current.version);
       this.#active.set(name, buildActivePack(current.admitted, codePath, grant, this.#ports));

@@ -1,6 +1,6 @@
 import { createHash } from "node:crypto";
 import { readFileSync } from "node:fs";
-import { ScrubSettings } from "@sonde/schemas/agent";
+import { ApprovalSettings, ScrubSettings } from "@sonde/schemas/agent";
 import { SondeError } from "@sonde/schemas/errors";
 import { AgentName, Capability, type Digest } from "@sonde/schemas/names";
 import { buildParser, parseJson } from "@sonde/schemas/parse";
@@ -45,6 +45,8 @@ export const AgentConfig = Type.Object(
         maxItems: 200,
       }),
     ),
+    /** What a hub may grant here; DEFAULT_HUB_MAY_GRANT when it is left out. */
+    approvals: Type.Optional(ApprovalSettings),
     /** What leaves this host as a marker beside what the built-in rules know. */
     scrub: Type.Optional(ScrubSettings),
     /** How much of the audit log is kept; what is beyond either limit is dropped, oldest first. */
@@ -74,7 +76,9 @@ export const AgentConfig = Type.Object(
 export type AgentConfig = Static<typeof AgentConfig>;
 
 /** What a running agent takes over from its configuration file. */
-export const LIVE_SETTINGS = ["alsoReadOnly", "audit", "maxCapability", "scrub", "trustPolicyPath"];
+export const LIVE_SETTINGS = [
+  ...["alsoReadOnly", "approvals", "audit", "maxCapability", "scrub", "trustPolicyPath"],
+];
 
 const parseAgentConfig = buildParser(AgentConfig, "the agent's configuration", "CONFIG_INVALID");
 

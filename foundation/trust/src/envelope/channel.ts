@@ -48,8 +48,16 @@ export type Outgoing = {
   peerHead?: LogHead;
 };
 
-/** `envelope` is kept as evidence forever; the body may be dropped later. */
-export type Incoming = { header: EnvelopeHeader; body: unknown; envelope: DsseEnvelope };
+/**
+ * `envelope` is kept as evidence forever; the body may be dropped later. `bytes` is the body as it was
+ * signed.
+ */
+export type Incoming = {
+  header: EnvelopeHeader;
+  body: unknown;
+  bytes: Buffer;
+  envelope: DsseEnvelope;
+};
 
 /**
  * The signed messages of one session, in both directions. Has one owner and keeps nothing
@@ -110,7 +118,7 @@ export function createChannel(options: ChannelOptions): Channel {
     }
     received = header.seq;
     const body = parseJson(parts.body, `${header.type} body`, "ENVELOPE_INVALID");
-    return { header, body, envelope };
+    return { header, body, bytes: parts.body, envelope };
   }
 
   return {

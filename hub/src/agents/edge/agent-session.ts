@@ -3,6 +3,7 @@ import { createTurns } from "@sonde/schemas/parse";
 import { RELEASE } from "@sonde/schemas/release";
 import {
   type Agreement,
+  type ApprovalsBody,
   type AttestationBody,
   type DsseEnvelope,
   type HelloBody,
@@ -17,7 +18,7 @@ import { scrubSentence } from "@sonde/scrub";
 import { createChannel, signHead } from "@sonde/trust/envelope";
 import type { WebSocket } from "ws";
 import { buildAuditRecord } from "../../audit/index.ts";
-import type { KnownAgent } from "../../directory/index.ts";
+import type { HubPack, KnownAgent } from "../../directory/index.ts";
 import type { Hub } from "../../hub.ts";
 import { chooseCommandKey } from "../../keys/choose-command-key.ts";
 import type { HeldKeySet } from "../../keys/signing-keys.ts";
@@ -47,6 +48,14 @@ export type WatchAgent = (
   ask: (nonce: string) => void,
 ) => AttestationSession;
 
+/** What this hub keeps of the grants on hosts. */
+export type AgentApprovals = {
+  /** Keeps what an agent says of them. */
+  saveStated(agentId: string, body: ApprovalsBody, at: Date): Promise<void>;
+  /** The agent should have this version of a pack now: grants of the version before may be for it too. */
+  carryOver(agent: KnownAgent, pack: HubPack): Promise<void>;
+};
+
 export type SessionOptions = Pick<
   Hub,
   "addresses" | "auditLog" | "directory" | "elapsed" | "keys" | "links" | "now" | "report"
@@ -56,6 +65,7 @@ export type SessionOptions = Pick<
   copies: AgentCopies;
   witnesses: AuditWitnesses;
   watchAgent: WatchAgent;
+  approvals: Pick<AgentApprovals, "saveStated">;
   /** Is called with the registry's log head that an agent saw. */
   onRegistryHead: (agent: string, head: RegistryHeadReport) => Promise<void>;
 };
@@ -114,6 +124,9 @@ export function startSession(options: SessionOptions, admitted: Admitted, socket
   const saveReport = createNewest<PackReportBody>(({ packs }) =>
     inTurn(() => agents.savePacks(agentId, packs, heard())).catch(options.report),
   );
+  const saveStated = createNewest<ApprovalsBody>((body) =>
+    inTurn(() => options.approvals.saveStated(agentId, body, now())).catch(options.report),
+  );
   const compareHead = createNewest<RegistryHeadReport>((head) =>
     options.onRegistryHead(agent.name, head).catch(options.report),
   );
@@ -157,6 +170,7 @@ export function startSession(options: SessionOptions, admitted: Admitted, socket
       if (report.certificateSerial !== undefined) renewal.taken(report.certificateSerial);
       compareHead(report.registryHead);
     },
+    onApprovals: saveStated,
     onAttestation: (body) => attestation.stated(body),
     onHostChanged: () => attestation.changed(),
     onUnsupported(message) {

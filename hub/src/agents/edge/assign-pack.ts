@@ -6,6 +6,7 @@ import type { HubPack, KnownAgent } from "../../directory/index.ts";
 import type { Hub } from "../../hub.ts";
 import type { Principal } from "../../identity/index.ts";
 import type { AgentChanges } from "./agent-changes.ts";
+import type { AgentApprovals } from "./agent-session.ts";
 
 /**
  * Lets an agent have a pack, recorded first.
@@ -23,7 +24,7 @@ export type AssignPackTo = (
 export function createAssignPack(
   { auditLog, now }: Pick<Hub, "auditLog" | "now">,
   agents: Pick<AgentChanges, "assignPack">,
-  packs: AssignablePacks,
+  { packs, approvals }: { packs: AssignablePacks; approvals: Pick<AgentApprovals, "carryOver"> },
 ): AssignPackTo {
   return async (agent, name, wanted, principal) => {
     requireRoom(agent, name);
@@ -40,6 +41,7 @@ export function createAssignPack(
     // held until a person approves them.
     await packs.approveNewTools(pack, by, at);
     await agents.assignPack({ agentId: agent.id, pack: name, digest, by, at });
+    await approvals.carryOver(agent, pack);
     return pack;
   };
 }

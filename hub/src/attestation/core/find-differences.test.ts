@@ -14,6 +14,7 @@ const NODE = "/usr/lib/sonde-agent/node";
 const known = (change: Partial<Known> = {}): Known => ({
   ordered: [],
   isVerified: () => false,
+  isGivenHere: () => false,
   orderedGroups: [],
   ordersHosts: false,
   isKnownFile: (sha256) => sha256 === RELEASED,

@@ -2,7 +2,12 @@ import { createHash } from "node:crypto";
 import { describeRunnerGroups, RUNNER_NETWORK_DROP_IN } from "@sonde/schemas/agent";
 import type { Difference } from "@sonde/schemas/hub";
 import type { Digest } from "@sonde/schemas/names";
-import type { AgentStatement, StatedFile, StatedProcess } from "@sonde/schemas/wire";
+import type {
+  AgentStatement,
+  StatedFile,
+  StatedHubGrant,
+  StatedProcess,
+} from "@sonde/schemas/wire";
 import { isPlainRunner } from "./plain-runner.ts";
 
 /** What the hub itself knows, beside the statement that was approved. */
@@ -11,6 +16,8 @@ export type Known = {
   ordered: readonly { name: string; digest: Digest }[];
   /** True for an archive that this installation verified. */
   isVerified: (digest: Digest) => boolean;
+  /** True for a grant that a person gave at this hub. */
+  isGivenHere: (grant: StatedHubGrant) => boolean;
   /** Groups that each ordered pack needs. */
   orderedGroups: readonly (readonly string[])[];
   /** Whether an ordered pack asks other hosts. */
@@ -21,7 +28,7 @@ export type Known = {
 
 type Drift = Difference["drift"];
 type TextMember = {
-  [Member in keyof AgentStatement]: AgentStatement[Member] extends string ? Member : never;
+  [Member in keyof AgentStatement]-?: AgentStatement[Member] extends string ? Member : never;
 }[keyof AgentStatement];
 
 /** Members that are compared as a whole. Identity rule 11 says which drift is expected. */
@@ -68,6 +75,7 @@ export function findDifferences(
     ),
     ...files,
     ...compareGrants(approved, stated, known),
+    ...compareHubGrants(stated, known),
     ...comparePacks(approved, stated, known),
     ...compareProcesses(approved, stated, known),
   ];
@@ -145,6 +153,15 @@ function compareGrants(
       const before = approved.grants.find((grant) => grant.pack === pack)?.sha256 ?? null;
       return differ(`grant ${pack}`, "review", before, sha256);
     });
+}
+
+/** Only what nobody gave at this hub is one: the rest is a person's act, on record. */
+function compareHubGrants({ hubGrants = [] }: AgentStatement, known: Known): Difference[] {
+  return hubGrants
+    .filter((grant) => !known.isGivenHere(grant))
+    .flatMap(({ pack, digest, by }) =>
+      differ(`grant of the hub ${pack}`, "review", null, `${digest} by ${by}`),
+    );
 }
 
 function isSame(a: { name: string; digest: Digest }, b: { name: string; digest: Digest }): boolean {

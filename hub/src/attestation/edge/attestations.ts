@@ -97,7 +97,9 @@ export function createAttestations(options: AttestationsOptions) {
   }
 
   async function gatherKnown(id: string, { files, programSha256 }: AgentStatement): Promise<Known> {
-    const ordered = directory.agentById(id)?.desired.packs ?? [];
+    const agent = directory.agentById(id);
+    const ordered = agent?.desired.packs ?? [];
+    const given = agent?.hubGrants.given ?? [];
     const packs = directory.packs();
     const digests = [programSha256, ...files.flatMap(({ sha256 }) => sha256 ?? [])];
     const accepted = await store.findAcceptedPrograms(digests);
@@ -111,6 +113,10 @@ export function createAttestations(options: AttestationsOptions) {
     return {
       ordered,
       isVerified: (digest) => packs.has(digest),
+      isGivenHere: ({ pack, digest, at }) =>
+        given.some((one) => {
+          return one.pack === pack && one.digest === digest && one.given === Date.parse(at);
+        }),
       orderedGroups,
       ordersHosts,
       isKnownFile: (sha256) => release.has(sha256) || accepted.has(sha256),

@@ -125,6 +125,7 @@ function setUp(
       attestation: { state: "not-attested", expected: 0, review: 0 },
     },
     ...{ lastSeenAt: null, hello: null, desired: { revision: 1, packs: [] } },
+    ...{ hubGrants: { revision: 0, given: [] }, approvals: null },
     link: { hub: null, epoch: 0 },
     packs: [
       {

@@ -70,6 +70,7 @@ function agent(name: string, ...packs: PackReport[]): KnownAgent {
       lastSeenAt: null,
       hello: null,
     },
+    ...{ hubGrants: { revision: 0, given: [] }, approvals: null },
     ...{ packs, desired: { revision: 0, packs: [] }, link: { hub: null, epoch: 0 } },
   };
 }

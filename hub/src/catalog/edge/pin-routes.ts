@@ -5,7 +5,8 @@ import { buildAuditRecord } from "../../audit/index.ts";
 import type { Hub } from "../../hub.ts";
 import type { PageRequest } from "../../rest/index.ts";
 import type { Catalog } from "../core/catalog.ts";
-import type { NewPin, PackStore } from "./pack-store.ts";
+import { listHeldTools } from "../core/held-tools.ts";
+import type { PackStore } from "./pack-store.ts";
 import type { AssignablePacks } from "./assignable-packs.ts";
 
 /** Adds the routes that list pins and held tools, and approve them. */
@@ -19,21 +20,13 @@ export function addPinRoutes(
 
   async function listPins(request: PageRequest): Promise<Static<typeof ToolPinList>> {
     const pins = await store.listPins();
-    const inUse = new Set(
-      directory.agents().flatMap(({ desired }) => desired.packs.map(({ digest }) => digest)),
-    );
-    const held: NewPin[] = [];
-    for (const digest of inUse) {
-      const pack = directory.packs().get(digest);
-      if (pack === undefined) continue;
-      for (const { probe, definitionSha256 } of catalog.wordsOf(pack)) {
-        if (directory.pins().get(probe) === definitionSha256) continue;
-        held.push({ probe, definitionSha256, packDigest: digest });
-      }
-    }
+    const held = listHeldTools(catalog, directory.agents(), directory.packs(), pins);
     // One list: first what waits for a person, then what was approved.
     const all = [
-      ...held.map((tool) => ({ held: tool, key: `0 ${tool.probe} ${tool.packDigest}` })),
+      ...held.map(({ probe, definitionSha256, pack: { digest } }) => ({
+        held: { probe, definitionSha256, packDigest: digest },
+        key: `0 ${probe} ${digest}`,
+      })),
       ...pins.map((pin) => ({ pin, key: `1 ${pin.probe}` })),
     ];
     const { page, ...more } = pages.cut("pins", request, all, ({ key }) => key);

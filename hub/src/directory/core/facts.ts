@@ -4,7 +4,8 @@ import type { AgentHold, AttestationSummary } from "@sonde/schemas/hub";
 import type { Policy } from "@sonde/schemas/policy";
 import type { Tag } from "@sonde/schemas/tags";
 import type { Signer } from "@sonde/schemas/trust";
-import type { DesiredStateBody, HelloBody, PackReport } from "@sonde/schemas/wire";
+import type { ApprovalsBody, DesiredStateBody, HelloBody, PackReport } from "@sonde/schemas/wire";
+import type { GivenGrants } from "./given-grants.ts";
 
 /** An enrolled agent. */
 export type KnownAgent = {
@@ -29,6 +30,10 @@ export type KnownAgent = {
   hello: HelloBody | null;
   packs: PackReport[];
   desired: DesiredStateBody;
+  /** What people granted at this hub. */
+  hubGrants: GivenGrants;
+  /** What the agent last said of the grants on its host; null of an earlier release. */
+  approvals: ApprovalsBody | null;
   /** The hub that holds the agent's connection, or null. The epoch grows with each new holder. */
   link: { hub: string | null; epoch: number };
 };

@@ -18,6 +18,7 @@ function buildAgent(name: string): KnownAgent {
       hello: null,
       packs: [],
       desired: { revision: 0, packs: [] },
+      ...{ hubGrants: { revision: 0, given: [] }, approvals: null },
     },
     link: { hub: null, epoch: 0 },
   };

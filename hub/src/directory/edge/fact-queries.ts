@@ -2,7 +2,8 @@ import type { Digest } from "@sonde/schemas/names";
 import type { PolicyHolder } from "@sonde/schemas/policy";
 import type { Tag } from "@sonde/schemas/tags";
 import type { AgentHold, AttestationSummary } from "@sonde/schemas/hub";
-import type { HelloBody, PackReport } from "@sonde/schemas/wire";
+import type { ApprovalsBody, HelloBody, PackReport } from "@sonde/schemas/wire";
+import type { GivenGrant } from "../core/given-grants.ts";
 import type { Sql } from "postgres";
 import type { HubPack, KeptPolicy, KnownAgent, Pin } from "../core/facts.ts";
 import type { FactSource } from "../core/memo.ts";
@@ -21,11 +22,19 @@ type AgentRow = {
   attestation: AttestationSummary;
   hello: HelloBody | null;
   packs: PackReport[];
+  approvals: ApprovalsBody | null;
+  grantsRevision: number;
+  given: (Omit<GivenGrant, "expiresAt" | "takenAt"> & {
+    expiresAt: number | null;
+    takenAt: number | null;
+  })[];
   revision: number;
   linkHub: string | null;
   linkEpoch: number;
   desired: KnownAgent["desired"]["packs"];
 };
+
+const toTimestamp = (ms: number | null) => (ms === null ? null : new Date(ms).toISOString());
 
 /** Creates a source that reads the directory's facts, one statement for each kind. */
 export function createFactSource(sql: Sql): FactSource {
@@ -47,6 +56,14 @@ export function createFactSource(sql: Sql): FactSource {
             from agent_attestations t where t.agent_id = a.id
           ), '{"state": "not-attested", "expected": 0, "review": 0}') as attestation,
           a.hello, a.packs, a.desired_revision::float8 as revision,
+          a.approvals, a.grants_revision::float8 as "grantsRevision",
+          coalesce((
+            select json_agg(json_build_object('pack', g.pack, 'digest', g.digest, 'items', g.items,
+              'by', g.given_by, 'byName', g.given_by_name, 'given', g.given,
+              'expiresAt', extract(epoch from g.expires_at) * 1000,
+              'takenAt', extract(epoch from g.taken_at) * 1000) order by g.pack, g.digest)
+            from hub_grants g where g.agent_id = a.id
+          ), '[]') as given,
           a.link_hub as "linkHub", a.link_epoch::float8 as "linkEpoch",
           coalesce((
             select json_agg(
@@ -55,16 +72,27 @@ export function createFactSource(sql: Sql): FactSource {
             from desired_packs d join packs p on p.digest = d.digest where d.agent_id = a.id
           ), '[]') as desired
         from agents a ${ids === null ? sql`` : sql`where a.id = any(${ids})`}`;
-      return rows.map(({ revision, desired, linkHub, linkEpoch, holds, ...agent }) => ({
-        ...agent,
-        holds: holds.map((hold) => ({ ...hold, since: new Date(hold.since).toISOString() })),
-        enrolledAt: agent.enrolledAt.toISOString(),
-        certificateExpiresAt: agent.certificateExpiresAt?.toISOString() ?? null,
-        lastSeenAt: agent.lastSeenAt?.toISOString() ?? null,
-        refusedHubAt: agent.refusedHubAt?.toISOString() ?? null,
-        desired: { revision, packs: desired },
-        link: { hub: linkHub, epoch: linkEpoch },
-      }));
+      return rows.map(({ revision, desired, linkHub, linkEpoch, holds, ...row }) => {
+        const { grantsRevision, given, ...agent } = row;
+        return {
+          ...agent,
+          holds: holds.map((hold) => ({ ...hold, since: new Date(hold.since).toISOString() })),
+          enrolledAt: agent.enrolledAt.toISOString(),
+          certificateExpiresAt: agent.certificateExpiresAt?.toISOString() ?? null,
+          lastSeenAt: agent.lastSeenAt?.toISOString() ?? null,
+          refusedHubAt: agent.refusedHubAt?.toISOString() ?? null,
+          desired: { revision, packs: desired },
+          hubGrants: {
+            revision: grantsRevision,
+            given: given.map((grant) => ({
+              ...grant,
+              expiresAt: toTimestamp(grant.expiresAt),
+              takenAt: toTimestamp(grant.takenAt),
+            })),
+          },
+          link: { hub: linkHub, epoch: linkEpoch },
+        };
+      });
     },
     async readPacks(digests: Digest[] | null) {
       return await sql<HubPack[]>`select digest, name, version, signer, manifest from packs

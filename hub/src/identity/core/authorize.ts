@@ -46,6 +46,9 @@ export const ROUTE_RIGHTS = [
   "agents.manage",
   "drift.read",
   "drift.manage",
+  "inbox.read",
+  // Grants on a host, as far as that host lets the hub.
+  "packs.approve",
   "tools.approve",
   "tools.read",
   "keys.read",
@@ -101,6 +104,7 @@ type Rights = readonly Right["kind"][];
 const LISTS: Rights = ["probe.list", "agents.read"];
 const READS: Rights = [
   ...LISTS,
+  "inbox.read",
   "drift.read",
   "tools.read",
   "keys.read",
@@ -110,7 +114,10 @@ const READS: Rights = [
   "audit.read",
   "calls.read",
 ];
-const RUNS_FLEET: Rights = ["probe.call", "agents.manage", "drift.manage", "tools.approve"];
+const RUNS_FLEET: Rights = [
+  ...(["probe.call", "agents.manage", "drift.manage"] as const),
+  ...(["packs.approve", "tools.approve"] as const),
+];
 const LETS_IN: Rights = ["keys.manage", "people.manage", "oauth.manage", "policy.manage"];
 
 /** Rights of each role. The policies of a grant narrow them further. Everybody may enter. */
@@ -123,7 +130,15 @@ const ROLES: Record<Role, ReadonlySet<Right["kind"]>> = {
   // Runs the fleet: agents, packs, drift, words of tools, calls. Lets nobody in.
   operator: new Set([
     ...[...LISTS, ...RUNS_FLEET],
-    ...["drift.read", "tools.read", "policy.read", "audit.read", "calls.read", "self"],
+    ...[
+      "inbox.read",
+      "drift.read",
+      "tools.read",
+      "policy.read",
+      "audit.read",
+      "calls.read",
+      "self",
+    ],
   ] as Rights),
   // Reads everything and changes nothing. Of tools it has those of the hub's own only: it may call
   // no probe.

@@ -1,7 +1,13 @@
 import type { SondeError } from "@sonde/schemas/errors";
 import type { Digest } from "@sonde/schemas/names";
 import type { SigningKey } from "@sonde/trust/envelope";
-import type { CallBody, DesiredStateBody, DsseEnvelope, ResultBody } from "@sonde/schemas/wire";
+import type {
+  CallBody,
+  DesiredStateBody,
+  DsseEnvelope,
+  HubGrantsBody,
+  ResultBody,
+} from "@sonde/schemas/wire";
 
 /** A call as it is sent to an agent. */
 export type AgentCall = {
@@ -25,6 +31,8 @@ export type AgentLink = {
   /** @throws SondeError CALL_TIMEOUT, CALL_OUTCOME_UNKNOWN, PROTOCOL_UNSUPPORTED or AGENT_BUSY */
   call(call: AgentCall): Promise<AgentAnswer>;
   sendDesiredState(body: DesiredStateBody): void;
+  /** Tells an agent that knows them which grants people gave at this hub; again after a new key set. */
+  sendGrants(body: HubGrantsBody): void;
   sendCertificate(certificate: string): void;
   /** Ends an open call with that error, and tells an agent that knows how to end it too. */
   cancelCall(callId: string, why: SondeError): void;

@@ -62,6 +62,7 @@ beforeEach(async () => {
   link = createAgentLink(await accepted, end("hub", hubKeys, agentKeys), {
     onHello: (body, agreement) => hellos.push([body, agreement]),
     onPackReport: ({ packs }) => reports.push(packs.length),
+    onApprovals: () => undefined,
     onStatedHead: () => undefined,
     onAttestation: () => undefined,
     onHostChanged: () => undefined,

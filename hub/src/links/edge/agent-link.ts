@@ -3,12 +3,15 @@ import {
   ASKED_BY,
   type AgentMessage,
   type Agreement,
+  type ApprovalsBody,
   type AttestationBody,
   CANCEL,
   type DsseEnvelope,
   type EnvelopeHeader,
   FIRST_PROTOCOL,
+  HUB_GRANTS,
   type HelloBody,
+  type HubGrantsBody,
   type LogHead,
   OWN_PROTOCOL,
   PROTOCOL_CLOSE_CODE,
@@ -42,6 +45,8 @@ export type LinkEvents = {
   /** The session begins: both sides have agreed on a protocol. */
   onHello(body: HelloBody, agreement: Agreement): void;
   onPackReport(body: PackReportBody): void;
+  /** What is granted on the agent's host. */
+  onApprovals(body: ApprovalsBody): void;
   /** Called with the agent's audit head of each answer, a late one too. */
   onStatedHead(head: LogHead): void;
   /** @throws SondeError for a statement that nobody asked for; it ends the session */
@@ -76,6 +81,8 @@ export function createAgentLink(
   /** The head of the agent's audit log as it last stated it. Each message to it repeats that. */
   let agentHead: LogHead | null = null;
   let unsupported = 0;
+  /** What the agent was sent last of these. */
+  let grants: HubGrantsBody | null = null;
   let alive = true;
   let closing = false;
 
@@ -161,6 +168,8 @@ export function createAgentLink(
       case "pack-report":
         noteHead(message.body.auditHead);
         return events.onPackReport(message.body);
+      case "approvals":
+        return events.onApprovals(message.body);
       case "attestation":
         return events.onAttestation(message.body);
       case "host-changed":
@@ -222,6 +231,11 @@ export function createAgentLink(
     takeOpenCall(result.callId)?.resolve({ body: result, envelope });
   }
 
+  function sendGrants(): void {
+    if (grants === null || agreement?.features.has(HUB_GRANTS) !== true) return;
+    send({ type: "hub-grants", body: encodeBody(grants) });
+  }
+
   function cancelCall(callId: string, why: SondeError): void {
     const call = takeOpenCall(callId);
     if (call === undefined) return;
@@ -261,6 +275,10 @@ export function createAgentLink(
     sendDesiredState(body) {
       send({ type: "desired-state", body: encodeBody(body) });
     },
+    sendGrants(body) {
+      grants = body;
+      sendGrants();
+    },
     sendCertificate(certificate) {
       const body = encodeBody({ certificate });
       send({ type: "certificate", body });
@@ -275,6 +293,8 @@ export function createAgentLink(
     sendKeySet(keySet, signer) {
       send({ type: "key-set", body: encodeBody({ keySet }) });
       channel.signWith(signer);
+      // The agent keeps the message, and goes by keys of the newest set.
+      sendGrants();
     },
     ping(timeoutMs) {
       return new Promise((resolve) => {

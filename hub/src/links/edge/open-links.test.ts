@@ -2,7 +2,7 @@ import { randomUUID } from "node:crypto";
 import type { Database } from "@sonde/database";
 import { SondeError } from "@sonde/schemas/errors";
 import { buildResult } from "@sonde/schemas/testing";
-import type { DesiredStateBody } from "@sonde/schemas/wire";
+import type { DesiredStateBody, HubGrantsBody } from "@sonde/schemas/wire";
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from "vitest";
 import { type Directory, openDirectory } from "../../directory/index.ts";
 import { type HubDatabase, openHubDatabase } from "../../testing/open-hub-database.ts";
@@ -74,6 +74,7 @@ async function addAgent(): Promise<string> {
 type PlayedLink = AgentLink & {
   calls: AgentCall[];
   desired: DesiredStateBody[];
+  granted: HubGrantsBody[];
   ended: string | null;
   cancelled: string | null;
   givenUp: string[];
@@ -82,13 +83,22 @@ type PlayedLink = AgentLink & {
 
 function playLink(answer?: (call: AgentCall) => Promise<void>): PlayedLink {
   const link: PlayedLink = {
-    ...{ calls: [], desired: [], ended: null, cancelled: null, givenUp: [], alive: true },
+    ...{
+      calls: [],
+      desired: [],
+      granted: [],
+      ended: null,
+      cancelled: null,
+      givenUp: [],
+      alive: true,
+    },
     async call(call) {
       link.calls.push(call);
       await answer?.(call);
       return { body: buildResult(call.callId), envelope: ENVELOPE };
     },
     sendDesiredState: (body) => link.desired.push(body),
+    sendGrants: (body) => link.granted.push(body),
     sendCertificate: () => undefined,
     attest: () => undefined,
     cancelCall: (callId) => void link.givenUp.push(callId),

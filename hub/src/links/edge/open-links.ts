@@ -6,6 +6,7 @@ import {
   type Directory,
   findRefusal,
   type KnownAgent,
+  listGrants,
   requireReleased,
 } from "../../directory/index.ts";
 import type { AgentAnswer, AgentCall, AgentLink } from "../core/agent-link-port.ts";
@@ -75,9 +76,14 @@ type Held = {
   link: AgentLink | null;
   /** Revision of the desired state that was sent last; null until the agent's hello. */
   revision: number | null;
+  /** The same of the grants that people gave at this hub. */
+  grantsRevision: number | null;
   /** Why the session must end, or must not begin; null while it may go on. */
   over: "enrolled anew" | "revoked" | "locked" | "replaced" | null;
 };
+
+/** Of an agent that was told nothing yet. */
+const UNTOLD = { revision: null, grantsRevision: null };
 
 export type LinksOptions = {
   sql: Sql;
@@ -124,7 +130,16 @@ export async function openLinks(options: LinksOptions): Promise<Links> {
     const refusal = isStopped ? findRefusal(agent) : null;
     if (refusal !== null) mine.link?.cancelCalls(refusal);
     if (mine.revision !== null && agent.desired.revision > mine.revision) tellDesired(agent, mine);
+    const { grantsRevision } = mine;
+    if (grantsRevision !== null && agent.hubGrants.revision > grantsRevision) {
+      tellGrants(agent, mine);
+    }
   });
+
+  function tellGrants({ hubGrants }: KnownAgent, mine: Held): void {
+    mine.grantsRevision = hubGrants.revision;
+    mine.link?.sendGrants(listGrants(hubGrants, now()));
+  }
 
   function tellDesired({ desired }: KnownAgent, mine: Held): void {
     mine.revision = desired.revision;
@@ -206,7 +221,7 @@ export async function openLinks(options: LinksOptions): Promise<Links> {
     // Two connections may arrive at once and both find no holder. The second then finds the first
     // one's entry here. Do not await between this check and the `set` below.
     if (held.get(agent.id) !== before) throw refuseSecond();
-    const mine: Held = { publicKey, epoch: 0, link: null, revision: null, over: null };
+    const mine: Held = { publicKey, epoch: 0, link: null, over: null, ...UNTOLD };
     held.set(agent.id, mine);
     before?.link?.close("replaced");
     return mine;
@@ -300,7 +315,9 @@ export async function openLinks(options: LinksOptions): Promise<Links> {
         },
         ready() {
           const known = directory.agentById(agentId);
-          if (known !== undefined) tellDesired(known, mine);
+          if (known === undefined) return;
+          tellDesired(known, mine);
+          tellGrants(known, mine);
         },
         release: () => release(agentId, mine),
       };

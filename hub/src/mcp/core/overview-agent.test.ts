@@ -40,6 +40,7 @@ function overview(options: { approved: string[]; probes?: string[]; state?: stri
         reason: options.state === undefined ? null : { code: "PACK_DOWNGRADE", message: "older" },
       },
     ],
+    ...{ hubGrants: { revision: 0, given: [] }, approvals: null },
     desired: {
       revision: 1,
       packs: ["acme/hello", "acme/gone"].map((name) => ({ name, version: "1.0.0", digest })),

@@ -94,6 +94,7 @@ function setUp(
       clockSkewMs: change.clockSkewMs ?? null,
       attestation: { state: "not-attested", expected: 0, review: 0 },
       ...{ holds: change.holds ?? [], lastSeenAt: null, hello: null },
+      ...{ hubGrants: { revision: 0, given: [] }, approvals: null },
       ...{ desired: { revision: 1, packs: [] }, link: { hub: null, epoch: 0 } },
       packs: list.map(({ digest, name: pack, manifest }) => ({
         ...{ name: pack, version: "1.0.0", digest, state: change.state ?? "active" },

@@ -10,6 +10,7 @@ import type {
   AgentStatement,
   ProcessRights,
   StatedGrant,
+  StatedHubGrant,
   StatedPack,
   StatedProcess,
 } from "@sonde/schemas/wire";
@@ -31,7 +32,7 @@ export type StatedAgent = {
   places: OwnPlaces;
   grantsDir: string;
   readGrants: () => Grants;
-  packs: Pick<Packs, "stored">;
+  packs: Pick<Packs, "stored" | "archives">;
   readAdmitted: (digest: Digest) => Promise<AdmittedPack>;
   codePathOf: (digest: Digest) => string;
   runner: Pick<RunnerPort, "runners">;
@@ -72,6 +73,7 @@ export function createStatementReader(agent: StatedAgent): () => Promise<AgentSt
       configSha256,
       files,
       grants: await stateGrants(memo, agent),
+      hubGrants: stateHubGrants(agent),
       packs: await statePacks(memo, agent),
       processes: [
         { role: "agent", groupNames: [...agent.groupNames], rights: agent.readRights() },
@@ -99,6 +101,15 @@ async function stateGrants(
         .slice(0, MAX_LISTED),
     ),
   );
+}
+
+function stateHubGrants({ packs }: StatedAgent): StatedHubGrant[] {
+  const stated = packs.archives().flatMap(({ digest, admitted, grant }) => {
+    if (grant?.byHub === undefined) return [];
+    const { by, at } = grant.byHub;
+    return [{ pack: admitted.name, digest, by, at }];
+  });
+  return stated.slice(0, MAX_LISTED);
 }
 
 async function statePacks(memo: FileMemo, agent: StatedAgent): Promise<StatedPack[]> {

@@ -3,6 +3,7 @@ import type { TLSSocket } from "node:tls";
 import { SondeError, toSondeError } from "@sonde/schemas/errors";
 import {
   type Agreement,
+  type ApprovalsBody,
   ATTESTATION,
   type AttestationBody,
   agreeOnProtocol,
@@ -12,7 +13,9 @@ import {
   type EnvelopeHeader,
   encodeBody,
   FIRST_PROTOCOL,
+  HUB_GRANTS,
   type HelloBody,
+  type HubGrantsBody,
   type HubMessage,
   type LogHead,
   OWN_PROTOCOL,
@@ -28,6 +31,7 @@ import {
   createChannel,
   createSigningKey,
   deriveSessionId,
+  type KeptMessage,
 } from "@sonde/trust/envelope";
 import type { Call } from "../../core/call.ts";
 import type { Identity } from "../store/identity.ts";
@@ -37,6 +41,10 @@ export type SessionHandlers = {
   onWelcome: (body: WelcomeBody, agreement: Agreement, sessionId: string) => void;
   buildHello: () => HelloBody;
   buildPackReport: () => PackReportBody;
+  /** Builds what is granted on this host, and by whom. */
+  buildApprovals: () => ApprovalsBody;
+  /** Receives what people granted at the hub, with the message by which it stays. */
+  onHubGrants: (body: HubGrantsBody, message: KeptMessage) => void;
   onDesiredState: (body: DesiredStateBody) => void;
   /**
    * Receives the hub's next certificate for this agent's key. @throws SondeError when it
@@ -109,6 +117,14 @@ export function createSession(
     const isFirst = agreement?.protocol === FIRST_PROTOCOL.max;
     const body = encodeBody(isFirst ? first : { ...first, certificateSerial });
     send(channel.seal({ type: "pack-report", body, ...witness() }));
+    sendApprovals();
+  };
+
+  /** A hub of an earlier release grants nothing and does not know the message. */
+  const sendApprovals = (): void => {
+    if (agreement?.features.has(HUB_GRANTS) !== true) return;
+    const body = encodeBody(handlers.buildApprovals());
+    send(channel.seal({ type: "approvals", body, ...witness() }));
   };
 
   const answer = async (call: Call): Promise<void> => {
@@ -133,6 +149,7 @@ export function createSession(
     const offer = body.protocol === undefined ? {} : { protocol: OWN_PROTOCOL };
     const hello = encodeBody({ ...handlers.buildHello(), ...offer });
     send(channel.seal({ type: "hello", body: hello, ...witness() }));
+    sendApprovals();
   };
 
   /** Refuses one message that this release does not understand. The session goes on. */
@@ -153,7 +170,7 @@ export function createSession(
       send(channel.seal({ type: "host-changed", body: encodeBody({}), ...witness() }));
     },
     receive(frame) {
-      const { header, body, envelope } = channel.open(frame);
+      const { header, body, bytes, envelope } = channel.open(frame);
       if (header.peerHead !== null) handlers.onHeadRepeated(envelope);
       let message: HubMessage;
       try {
@@ -175,6 +192,10 @@ export function createSession(
           return handlers.onCertificate(message.body.certificate);
         case "key-set":
           return channel.expectKey(handlers.onKeySet(message.body.keySet));
+        case "hub-grants": {
+          const kept = { envelope, body: bytes.toString("base64") };
+          return handlers.onHubGrants(message.body, kept);
+        }
         case "call":
           return void answer(buildCall(header, message.body));
         case "cancel":
