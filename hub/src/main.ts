@@ -28,6 +28,7 @@ import { addAuditRoutes, createAuditStore, createOpenCalls, openAudit } from "./
 import { installAttestation } from "./attestation/index.ts";
 import { installCalls } from "./calls/index.ts";
 import { installCatalog, watchPolicy } from "./catalog/index.ts";
+import { installConsole } from "./console/index.ts";
 import { type HubConfig, LIVE_SETTINGS, parseHubConfig } from "./config.ts";
 import { openDirectory } from "./directory/index.ts";
 import type { Hub, HubAddresses } from "./hub.ts";
@@ -158,6 +159,10 @@ async function serve(live: { config: HubConfig }, opened: Opened): Promise<Runni
   installIdentity(hub, { keys: apiKeys, authenticator, dismiss: (id) => mcp.dismiss(id) });
   const watchAgent = installAttestation(hub);
   const listeners = installAgents(hub, { packs, registry, watchAgent });
+  installConsole(hub, {
+    auditStore,
+    authenticate: ({ headers, ip }) => authenticator.authenticate(headers.authorization, ip),
+  });
 
   // Stop order: accept no agent, then end the open calls, so that each client gets an answer.
   hub.onStop(() => links.close());

@@ -4,6 +4,7 @@ import { LogHead } from "./wire/envelope.ts";
 import { PackReport, Redactions } from "./wire/messages.ts";
 import { AgentName, Digest, PackName, ProbeId, Timestamp, Uuid, Version } from "./names.ts";
 import { INVISIBLE } from "./plain-text.ts";
+import { VersionDetails } from "./registry/registry-api.ts";
 import { Failure, ReadTrace, StatedFailure } from "./reads.ts";
 import { buildParser } from "./parse/validator.ts";
 import { AgentSelector, Tag, Tags, TagKey, MAX_TAGS } from "./tags.ts";
@@ -24,6 +25,7 @@ import { AgentSelector, Tag, Tags, TagKey, MAX_TAGS } from "./tags.ts";
 //   DELETE /drift-policy/:on                     -> DriftPolicy
 //   POST   /enrolment-tokens                        CreateToken -> CreatedToken
 //   GET    /registry                             -> RegistryLogStatus
+//   GET    /packs/:digest                        -> HubPackDetail
 //   GET    /tool-pins                            -> ToolPinList
 //   POST   /tool-pins                               ApproveTools -> ToolPinList
 //   GET    /api-keys                             -> ApiKeyList
@@ -33,6 +35,7 @@ import { AgentSelector, Tag, Tags, TagKey, MAX_TAGS } from "./tags.ts";
 //   POST   /signing-keys/rotations                  RotateKey -> SigningKeyList
 //   GET    /calls/:callId                        -> CallProvenance
 //   GET    /audit?afterSeq=&limit=               -> AuditPage
+//   GET    /events                               -> EventStart, then other events, as text/event-stream
 
 const closed = { additionalProperties: false } as const;
 
@@ -236,6 +239,20 @@ export const CreatedToken = Type.Object(
 );
 export type CreatedToken = Static<typeof CreatedToken>;
 
+const { description, license, repository, signedBy, permissions, probes } =
+  VersionDetails.properties;
+/** A pack that the hub verified, for people. */
+export const HubPackDetail = Type.Object(
+  {
+    name: PackName,
+    version: Version,
+    digest: Digest,
+    ...{ description, license, repository, signedBy, permissions, probes },
+  },
+  closed,
+);
+export type HubPackDetail = Static<typeof HubPackDetail>;
+
 export const ToolPin = Type.Object(
   {
     probe: ProbeId,
@@ -391,6 +408,25 @@ export const CallProvenance = Type.Object(
   closed,
 );
 export type CallProvenance = Static<typeof CallProvenance>;
+
+/**
+ * The first event of a stream: who listens, and which rights it has. It comes again when the rights
+ * have changed. Other events have the name `agent` (AgentDetail), `agent-gone`, `audit` (AuditEntry),
+ * `changed` (the kind of what must be read again), `reset` (all of it) and `end`. The id of an event is
+ * the place to continue from, as Last-Event-ID: the directory's change and the audit log's entry.
+ */
+export const EventStart = Type.Object(
+  {
+    /** Such as `key:<id>`. */
+    id: Type.String(),
+    name: Type.String(),
+    rights: Type.Array(Type.String()),
+  },
+  closed,
+);
+export type EventStart = Static<typeof EventStart>;
+/** `tools`: pins and packs. */
+export type ChangedKind = "tools" | "keys";
 
 /** One agent's part of an answer. */
 export const ToolResult = Type.Object(

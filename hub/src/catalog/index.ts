@@ -5,6 +5,7 @@ import type { RegistryFollower } from "../registry-log/index.ts";
 import type { Catalog } from "./core/catalog.ts";
 import { createAssignablePacks, type AssignablePacks } from "./edge/assignable-packs.ts";
 import { obtainPack } from "./edge/obtain-pack.ts";
+import { addPackRoutes } from "./edge/pack-routes.ts";
 import { createPackStore, type PackStore } from "./edge/pack-store.ts";
 import { addPinRoutes } from "./edge/pin-routes.ts";
 import { openCatalog } from "./open-catalog.ts";
@@ -55,5 +56,6 @@ export function installCatalog(
       ),
   );
   addPinRoutes(hub, catalog, store, packs);
+  addPackRoutes(hub);
   return { catalog, packs, readReadme: (digest) => store.readReadme(digest) };
 }

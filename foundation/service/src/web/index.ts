@@ -1,2 +1,3 @@
 export { Html, html } from "./html.ts";
 export { type Asset, addAssets, buildAsset, renderDocument, sendPage } from "./page.ts";
+export { SIGN, TOKENS } from "./tokens.ts";

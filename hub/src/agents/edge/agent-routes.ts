@@ -193,7 +193,7 @@ function listAgents(hub: Hub, principal: Principal): AgentList["agents"] {
     .map((agent) => describeAgent(hub, agent, principal));
 }
 
-function describeAgent(
+export function describeAgent(
   { links }: Pick<Hub, "links">,
   agent: KnownAgent,
   principal: Principal,

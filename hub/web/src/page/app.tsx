@@ -1,0 +1,101 @@
+import { type ComponentChildren } from "preact";
+import { ActivityPage } from "./activity/activity-page.tsx";
+import { CallPage, EntryPage } from "./activity/call-page.tsx";
+import { FleetPage } from "./fleet/fleet-page.tsx";
+import { HostPage } from "./host/host-page.tsx";
+import { useLive } from "./live.ts";
+import { Empty, PageTitle, Said } from "./parts.tsx";
+import { Link, useRoute } from "./router.tsx";
+
+type Page = { name: string; to: readonly string[]; right: string };
+
+/** The pages of the navigation. A person sees those of which it has the right. */
+const PAGES: readonly Page[] = [
+  { name: "Fleet", to: [], right: "agents.read" },
+  { name: "Activity", to: ["activity"], right: "audit.read" },
+];
+
+/** The whole console: navigation, the state of the connection, and the page of the address. */
+export function App() {
+  const connection = useLive((live) => live.connection);
+  return (
+    <>
+      <a class="skip" href="#content">
+        Skip to content
+      </a>
+      <Bar />
+      <p class="connection" role="status">
+        {connection === "away" ? "The hub does not answer. What you see may be old." : ""}
+      </p>
+      <main id="content" tabIndex={-1}>
+        {connection === "signed-out" ? <SignedOut /> : <CurrentPage />}
+      </main>
+    </>
+  );
+}
+
+function Bar() {
+  const { segments } = useRoute();
+  const me = useLive((live) => live.me);
+  const [first = ""] = segments;
+  return (
+    <header class="bar">
+      <Link to={[]} class="brand">
+        <span class="sign" aria-hidden="true" />
+        Sonde
+      </Link>
+      <nav aria-label="Pages">
+        <ul>
+          {PAGES.filter(({ right }) => me === null || me.rights.includes(right)).map(
+            ({ name, to }) => (
+              <li key={name}>
+                <Link to={to} isCurrent={(to[0] ?? "") === (first === "hosts" ? "" : first)}>
+                  {name}
+                </Link>
+              </li>
+            ),
+          )}
+        </ul>
+      </nav>
+      <p class="me">{me === null ? "" : <Said text={me.name} />}</p>
+    </header>
+  );
+}
+
+function CurrentPage(): ComponentChildren {
+  const { segments } = useRoute();
+  const [first, second, third] = segments;
+  if (first === undefined) return <FleetPage />;
+  if (first === "hosts" && second !== undefined) return <HostPage name={second} key={second} />;
+  if (first === "activity") {
+    if (second === undefined) return <ActivityPage />;
+    if (second === "calls" && third !== undefined) return <CallPage callId={third} key={third} />;
+    if (second === "entries" && third !== undefined) return <EntryPage seq={third} />;
+  }
+  return (
+    <>
+      <PageTitle title="There is nothing here" />
+      <Empty title="The console has no page of this address.">
+        <p>
+          <Link to={[]}>Go to the fleet</Link>
+        </p>
+      </Empty>
+    </>
+  );
+}
+
+function SignedOut() {
+  const next = `${location.pathname}${location.search}`;
+  return (
+    <>
+      <PageTitle title="You are not signed in" />
+      <Empty title="Your session has ended, or you have none yet.">
+        <p>
+          <a class="button" href={`/login?${new URLSearchParams({ next }).toString()}`}>
+            Sign in
+          </a>
+        </p>
+      </Empty>
+    </>
+  );
+}
