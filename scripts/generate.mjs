@@ -9,6 +9,7 @@ import * as audit from "../schemas/src/audit.ts";
 import * as errors from "../schemas/src/errors.ts";
 import * as hub from "../schemas/src/hub-api.ts";
 import * as manifest from "../schemas/src/manifest/index.ts";
+import * as policy from "../schemas/src/policy.ts";
 import * as registry from "../schemas/src/registry/index.ts";
 import * as trust from "../schemas/src/trust/index.ts";
 import * as wire from "../schemas/src/wire/index.ts";
@@ -21,6 +22,7 @@ const schemas = {
   ...errors,
   ...hub,
   ...manifest,
+  ...policy,
   ...registry,
   ...trust,
   ...wire,

@@ -110,10 +110,10 @@ export function listRouteRights(agent: string): RouteRights[] {
       ...operatorOnly,
       operator: 404,
     },
-    { route: "GET /api-keys", path: "/api-keys", ...operatorOnly, operator: 200 },
+    { route: "GET /api-keys", path: "/api-keys", ...reader, operator: 200 },
     { route: "POST /api-keys", path: "/api-keys", body: newKey, ...operatorOnly, operator: 201 },
     { route: "DELETE /api-keys/:id", path: `/api-keys/${NOBODY}`, ...operatorOnly, operator: 404 },
-    { route: "GET /signing-keys", path: "/signing-keys", ...operatorOnly, operator: 200 },
+    { route: "GET /signing-keys", path: "/signing-keys", ...reader, operator: 200 },
     {
       route: "POST /signing-keys/rotations",
       path: "/signing-keys/rotations",

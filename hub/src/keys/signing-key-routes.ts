@@ -25,7 +25,7 @@ export function addSigningKeyRoutes({ app, auditLog, keys, now }: Hub): void {
 
   app.get(
     "/api/v1/signing-keys",
-    { config: { right: "keys.manage" }, schema: { response: { 200: SigningKeyList } } },
+    { config: { right: "keys.read" }, schema: { response: { 200: SigningKeyList } } },
     () => list(),
   );
 

@@ -1,6 +1,14 @@
 import type { KeyPolicy } from "@sonde/schemas/hub";
+import type { Role } from "@sonde/schemas/policy";
 import { expect, test } from "vitest";
-import { type Right, authorize, type Principal, grantsOf, onlyObserving } from "./authorize.ts";
+import {
+  type Right,
+  authorize,
+  type Principal,
+  grantsOf,
+  onlyObserving,
+  ROUTE_RIGHTS,
+} from "./authorize.ts";
 
 function principal(policy: Partial<KeyPolicy>): Principal {
   return {
@@ -17,28 +25,45 @@ const CALL: Right = {
   capability: "observe",
 };
 
-test("attack 24: every role has exactly the rights of this table", () => {
-  const kinds = [
-    "probe.call",
-    "probe.list",
-    "agents.read",
-    "agents.manage",
-    "tools.approve",
-    "tools.read",
-    "keys.manage",
-    "audit.read",
-    "calls.read",
-  ] as const;
-  const allowed = (role: KeyPolicy["role"]) =>
-    kinds.filter((kind) => {
-      const right = kind === "probe.call" ? CALL : { kind };
-      return authorize(principal({ role }), right).allowed;
-    });
-  expect(allowed("operator")).toEqual(kinds);
-  expect(allowed("client")).toEqual(["probe.call", "probe.list", "agents.read"]);
-  expect(allowed("auditor")).toEqual([
-    ...["probe.list", "agents.read", "tools.read", "audit.read", "calls.read"],
-  ]);
+const LISTS = ["probe.list", "agents.read"];
+const SEES = [...LISTS, "drift.read", "tools.read", "policy.read", "audit.read", "calls.read"];
+const RUNS = ["probe.call", "agents.manage", "drift.manage", "tools.approve"];
+const READS = [...SEES, "keys.read", "people.read", "oauth.read"];
+const LETS_IN = ["keys.manage", "people.manage", "oauth.manage", "policy.manage"];
+
+test.each<[Role, string[]]>([
+  ["owner", [...READS, ...RUNS, ...LETS_IN, "owners.manage", "self"]],
+  ["admin", [...READS, ...RUNS, ...LETS_IN, "self"]],
+  ["operator", [...SEES, ...RUNS, "self"]],
+  ["auditor", [...READS, "self"]],
+  ["member", [...LISTS, "probe.call", "self"]],
+  ["client", [...LISTS, "probe.call"]],
+])("attack 24: the role %s has exactly the rights of this table", (role, rights) => {
+  const grants = [{ role, agents: "*", probes: "*", capability: "manage" } as const];
+  const person = { ...principal({}), subject: { id: "person:1", name: "test" }, grants };
+  const held = [CALL, ...ROUTE_RIGHTS.map((kind) => ({ kind }))].filter(
+    (right) => authorize(person, right).allowed,
+  );
+  expect(held.map(({ kind }) => kind).toSorted()).toEqual(rights.toSorted());
+});
+
+test.each(["key:1", "grant:1", "person"])("%s has no account, whatever its role", (id) => {
+  const subject = { id, name: "test" };
+  const owner: Principal = {
+    ...principal({}),
+    subject,
+    grants: [{ role: "owner", agents: "*", probes: "*", capability: "manage" }],
+  };
+  expect(authorize(owner, { kind: "self" })).toMatchObject({ code: "FORBIDDEN" });
+  expect(authorize(owner, { kind: "people.manage" }).allowed).toBe(true);
+});
+
+test.each<[KeyPolicy["role"], Role]>([
+  ["operator", "admin"],
+  ["auditor", "auditor"],
+  ["client", "client"],
+])("a key of role %s has the rights of %s", (role, of) => {
+  expect(grantsOf({ role, agents: "*", probes: "*" }).map((grant) => grant.role)).toEqual([of]);
 });
 
 test.each([

@@ -18,7 +18,7 @@ import type { KeyStore } from "./key-store.ts";
 export function addKeyRoutes({ app, auditLog, now }: Hub, keys: KeyStore): void {
   app.get(
     "/api/v1/api-keys",
-    { config: { right: "keys.manage" }, schema: { response: { 200: ApiKeyList } } },
+    { config: { right: "keys.read" }, schema: { response: { 200: ApiKeyList } } },
     async () => ({ keys: await keys.listKeys() }),
   );
 

@@ -219,7 +219,7 @@ test("a denial by guard or handler is in the audit log before its answer", async
       {
         method: "GET",
         route: "/keys",
-        reason: "a key of role auditor may not do keys.manage",
+        reason: "the role auditor may not do keys.manage",
       },
     ],
     [`key:${id}`, "FORBIDDEN", { method: "GET", route: "/foreign", reason: "not this one" }],
