@@ -11,6 +11,8 @@ export type OpenedConsole = {
   errors: string[];
   /** Requests to another origin than the hub. */
   foreign: string[];
+  /** Windows that a script opened: none of ours does. */
+  dialogs: string[];
   /** Opens a page of the console and waits for its title. */
   go(path: string, title: string): Promise<void>;
   /** Violations of axe-core's rules, as `rule: element`. */
@@ -52,6 +54,11 @@ export async function startConsoleHost(): Promise<ConsoleHost> {
       const page = await context.newPage();
       const errors: string[] = [];
       const foreign: string[] = [];
+      const dialogs: string[] = [];
+      page.on("dialog", (dialog) => {
+        dialogs.push(dialog.message());
+        void dialog.dismiss();
+      });
       page.on("console", (message) => {
         // What a refusal of the hub says is on the page.
         const isRefusal = message.text().startsWith("Failed to load resource");
@@ -62,7 +69,7 @@ export async function startConsoleHost(): Promise<ConsoleHost> {
         if (!request.url().startsWith(hubUrl)) foreign.push(request.url());
       });
       return {
-        ...{ page, errors, foreign },
+        ...{ page, errors, foreign, dialogs },
         async go(path, title) {
           await page.goto(`${hubUrl}/console${path}`);
           await page.getByRole("heading", { level: 1, name: title, exact: true }).waitFor();
