@@ -460,7 +460,7 @@ export const ERROR_TABLE = {
 
 export type ErrorCode = keyof typeof ERROR_TABLE;
 
-/** The shape of every error that crosses a boundary. */
+/** The shape of an error that a program prints. Over HTTP it is a part of the problem. */
 export type ErrorBody = {
   error: { code: ErrorCode; message: string; retryable: boolean; hint: string };
 };
@@ -490,6 +490,23 @@ export class SondeError extends Error {
 
 export function isErrorCode(value: unknown): value is ErrorCode {
   return typeof value === "string" && Object.hasOwn(ERROR_TABLE, value);
+}
+
+/**
+ * The code and the message of a service's refusal over HTTP: a problem (RFC 9457) or, of release
+ * 0.1.0, an `ErrorBody`.
+ *
+ * @returns null for anything else, also for a code that this release does not know
+ */
+export function readRefusal(answer: unknown): { code: ErrorCode; message: string } | null {
+  if (typeof answer !== "object" || answer === null) return null;
+  const { code, detail, error } = answer as Record<string, unknown>;
+  if (isErrorCode(code)) return { code, message: typeof detail === "string" ? detail : "" };
+  if (typeof error !== "object" || error === null) return null;
+  return readRefusal({
+    code: "code" in error ? error.code : null,
+    detail: "message" in error ? error.message : null,
+  });
 }
 
 /** The next step for a code, which may belong to another release's table. */
