@@ -63,13 +63,14 @@ export async function send(url: string, init: RequestInit): Promise<Response> {
 export async function readRefusal(response: Response): Promise<Refusal> {
   const { status } = response;
   if (status === 401) onSignedOut();
-  const body = (await response.json().catch(() => ({}))) as { error?: object } & object;
-  const said = { ...(body.error ?? body) } as Record<string, unknown>;
+  const body = (await response.json().catch(() => ({}))) as object;
+  // A problem (RFC 9457), whose members are these too.
+  const said = { ...body } as Record<string, unknown>;
   const text = (name: string) => (typeof said[name] === "string" ? said[name] : undefined);
   return new Refusal(
     status,
     text("code") ?? `HTTP ${status}`,
-    text("message") ?? text("detail") ?? `The hub answered ${status}.`,
+    text("detail") ?? `The hub answered ${status}.`,
     text("hint") ?? "",
   );
 }
