@@ -34,6 +34,27 @@ export const ERROR_TABLE = {
     hint: "Send a valid API key as a bearer token.",
   },
   FORBIDDEN: { status: 403, retryable: false, hint: "Ask an operator for this right." },
+  SIGN_IN_REFUSED: {
+    status: 401,
+    retryable: false,
+    hint: "Check name, password and code, and wait a minute; a passkey works at once.",
+  },
+  SIGN_IN_AGAIN: {
+    status: 403,
+    retryable: false,
+    hint: "Sign in again at /login, then repeat this within ten minutes.",
+  },
+  LINK_REFUSED: {
+    status: 401,
+    retryable: false,
+    hint: "Ask for a new link; each works once. On the hub's host: sonde hub reset-owner.",
+  },
+  LAST_OWNER: {
+    status: 409,
+    retryable: false,
+    hint: "Make another person an owner first.",
+  },
+  NAME_TAKEN: { status: 409, retryable: false, hint: "Choose another name." },
   ORIGIN_REFUSED: {
     status: 403,
     retryable: false,

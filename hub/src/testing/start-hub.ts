@@ -65,7 +65,15 @@ type Answer = Record<string, unknown> & { error?: { code: string } };
 
 /** A hub as a process of its own, over a real PostgreSQL, with one enrolled agent and a registry. */
 export type TestHub = {
-  ready: { hubId: string; http: number; enrol: number; control: number; public: number };
+  ready: {
+    hubId: string;
+    http: number;
+    enrol: number;
+    control: number;
+    public: number;
+    /** While there is no owner: the one-time link for the first one. */
+    ownerLink?: string;
+  };
   operatorKey: string;
   agent: EnrolledAgent;
   /** PEM of the hub's CA. */
