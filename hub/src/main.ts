@@ -45,7 +45,7 @@ import { installMcp } from "./mcp/index.ts";
 import { migrations } from "./migrations.ts";
 import { installPeople, openSessions, type People } from "./people/index.ts";
 import { installRegistryLog } from "./registry-log/index.ts";
-import { createApiServer } from "./web/edge/api-server.ts";
+import { authenticate, createApiServer } from "./web/edge/api-server.ts";
 
 const MAX_DATABASE_CONNECTIONS = 8;
 const NO_PROXIES: readonly string[] = [];
@@ -165,7 +165,7 @@ async function serve(live: { config: HubConfig }, opened: Opened): Promise<Runni
   const listeners = installAgents(hub, { packs, registry, watchAgent });
   installConsole(hub, {
     auditStore,
-    authenticate: ({ headers, ip }) => authenticator.authenticate(headers.authorization, ip),
+    authenticate: (request) => authenticate({ authenticator, sessions }, request, false),
   });
 
   // Stop order: accept no agent, then end the open calls, so that each client gets an answer.

@@ -426,7 +426,7 @@ export const EventStart = Type.Object(
 );
 export type EventStart = Static<typeof EventStart>;
 /** `tools`: pins and packs. */
-export type ChangedKind = "tools" | "keys";
+export type ChangedKind = "tools" | "keys" | "people";
 
 /** One agent's part of an answer. */
 export const ToolResult = Type.Object(

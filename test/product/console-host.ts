@@ -23,10 +23,10 @@ export type OpenedConsole = {
 };
 
 export type ConsoleHost = {
-  /** @param headers by which the hub knows who asks; none for nobody */
+  /** @param who the cookie of a person, or a key that the browser sends with each request */
   open(
     hubUrl: string,
-    headers?: Record<string, string>,
+    who: { cookie?: string; key?: string },
     options?: BrowserContextOptions,
   ): Promise<OpenedConsole>;
   close(): Promise<void>;
@@ -44,12 +44,17 @@ type Violation = { id: string; nodes: { html: string }[] };
 export async function startConsoleHost(): Promise<ConsoleHost> {
   const browser = await startBrowser();
   return {
-    async open(hubUrl, headers = {}, options = {}) {
+    async open(hubUrl, { cookie, key }, options = {}) {
       const context = await browser.newContext({
         viewport: { width: 1280, height: 800 },
         ...options,
-        extraHTTPHeaders: headers,
+        ...(key !== undefined && { extraHTTPHeaders: { authorization: `Bearer ${key}` } }),
       });
+      const cookies = (cookie ?? "").split("; ").flatMap((one) => {
+        const [name = "", value = ""] = one.split("=");
+        return name === "" ? [] : [{ name, value, url: hubUrl }];
+      });
+      await context.addCookies(cookies);
       await context.addInitScript(WATCH);
       const page = await context.newPage();
       const errors: string[] = [];

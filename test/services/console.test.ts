@@ -7,6 +7,8 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { createEnrolmentStore } from "../../hub/src/agents/edge/enrolment-store.ts";
 import { createPackStore } from "../../hub/src/catalog/edge/pack-store.ts";
 import { openDirectory } from "../../hub/src/directory/index.ts";
+import { codeAt, stepAt } from "../../hub/src/people/core/totp.ts";
+import { type Account, invite, joinHub, makeOwner } from "../../hub/src/testing/sign-in.ts";
 import { startHub, type TestHub } from "../../hub/src/testing/start-hub.ts";
 import { buildConsole } from "../../hub/web/src/build-console.ts";
 import { type ConsoleHost, type OpenedConsole, startConsoleHost } from "../product/console-host.ts";
@@ -23,7 +25,7 @@ const evilDigest = digestOf(Buffer.from(EVIL_PACK));
 let hub: TestHub;
 let host: ConsoleHost;
 let agent: PlayedAgent;
-const opened: OpenedConsole[] = [];
+let owner: Account;
 
 beforeAll(async () => {
   [hub, host] = await Promise.all([
@@ -34,6 +36,7 @@ beforeAll(async () => {
   expect(ordered.code).toBe(200);
   await hub.ask("POST", "/agents/web-1/tags", { set: ["role=web", "env=prod"], remove: [] });
   agent = await play();
+  owner = await makeOwner(hub);
 });
 afterAll(async () => {
   agent?.close();
@@ -84,12 +87,9 @@ async function play(): Promise<PlayedAgent> {
   return await playAgent(hub, { os: EVIL, packs }, { os: EVIL, kernel: EVIL });
 }
 
-const urlOf = () => `http://127.0.0.1:${hub.ready.http}`;
-async function openAs(key: string, options = {}): Promise<OpenedConsole> {
-  const one = await host.open(urlOf(), { authorization: `Bearer ${key}` }, options);
-  opened.push(one);
-  return one;
-}
+const urlOf = () => `http://localhost:${hub.ready.http}`;
+const openAs = ({ cookie }: Account, options = {}): Promise<OpenedConsole> =>
+  host.open(urlOf(), { cookie }, options);
 
 /** No page may have done any of this. */
 function expectQuiet({ errors, foreign, dialogs }: OpenedConsole): void {
@@ -179,7 +179,7 @@ describe("how it is served", () => {
 
 describe("the fleet", () => {
   test("a host is listed with its state, and changes while one looks", async () => {
-    const { page, ...one } = await openAs(hub.operatorKey);
+    const { page, ...one } = await openAs(owner);
     await one.go("/", "Fleet");
     const row = page.getByRole("row", { name: /web-1/ });
     await row.getByText("online").waitFor();
@@ -194,7 +194,7 @@ describe("the fleet", () => {
   });
 
   test("hosts are found by word and tag, and grouped; the address keeps it", async () => {
-    const { page, ...one } = await openAs(hub.operatorKey);
+    const { page, ...one } = await openAs(owner);
     await one.go("/", "Fleet");
     await page.getByRole("button", { name: "role=web" }).click();
     await expect.poll(() => page.url()).toContain("q=role%3Dweb");
@@ -210,7 +210,7 @@ describe("the fleet", () => {
   });
 
   test("an invitation has the lines to paste, and says when the host is here", async () => {
-    const { page, ...one } = await openAs(hub.operatorKey);
+    const { page, ...one } = await openAs(owner);
     await one.go("/", "Fleet");
     await page.getByRole("button", { name: "Invite a host" }).click();
     await page.getByLabel("Name of the host").fill("db-1");
@@ -241,7 +241,7 @@ describe("the fleet", () => {
       from generate_series(1, 5000) n returning id`;
     // As one change of each, of which all hubs are told.
     await sql`insert into changes (kind, id) select 'agent', id from agents where name like 'many-%'`;
-    const { page, ...one } = await openAs(hub.operatorKey);
+    const { page, ...one } = await openAs(owner);
     await one.go("/", "Fleet");
     await page.getByText(/^5,00\d hosts, \d online$/).waitFor();
     expect(await page.getByRole("row").count()).toBe(101);
@@ -260,7 +260,7 @@ describe("the fleet", () => {
 
 describe("a host", () => {
   test("its packs tell their state, every read, and the command that allows them", async () => {
-    const { page, ...one } = await openAs(hub.operatorKey);
+    const { page, ...one } = await openAs(owner);
     await one.go("/hosts/web-1", "web-1");
     const sheet = page.getByRole("region", { name: "Packs" });
     await sheet.getByRole("heading", { name: "acme/hello 1.0.0 active" }).waitFor();
@@ -283,7 +283,7 @@ describe("a host", () => {
   });
 
   test("it is quarantined with a reason and released, in two browsers at once", async () => {
-    const [one, two] = [await openAs(hub.operatorKey), await openAs(hub.operatorKey)];
+    const [one, two] = [await openAs(owner), await openAs(owner)];
     await one.go("/hosts/web-1", "web-1");
     await two.go("/", "Fleet");
     await one.page.getByRole("button", { name: "Quarantine" }).click();
@@ -300,7 +300,7 @@ describe("a host", () => {
   });
 
   test("its statement is approved as it is shown, and what differs afterwards is", async () => {
-    const { page, ...one } = await openAs(hub.operatorKey);
+    const { page, ...one } = await openAs(owner);
     await one.go("/hosts/web-1", "web-1");
     const sheet = page.getByRole("region", { name: /^Statement/ });
     await sheet.getByText("as approved", { exact: true }).waitFor();
@@ -316,7 +316,7 @@ describe("a host", () => {
   });
 
   test("tags are changed, and a pack is removed and installed", async () => {
-    const { page, ...one } = await openAs(hub.operatorKey);
+    const { page, ...one } = await openAs(owner);
     await one.go("/hosts/web-1", "web-1");
     await page.getByRole("button", { name: "Tags" }).click();
     await page.getByRole("textbox", { name: "Tags" }).fill("role=web env=test");
@@ -335,13 +335,15 @@ describe("a host", () => {
     await page.getByRole("alert").waitFor();
     await page.getByLabel("Pack", { exact: true }).fill("acme/hello@1.0.0");
     await page.getByRole("button", { name: "Install it" }).click();
-    await expect.poll(desired).toMatchObject([{ name: "acme/hello", version: "1.0.0" }]);
+    await expect
+      .poll(desired, { timeout: 45_000 })
+      .toMatchObject([{ name: "acme/hello", version: "1.0.0" }]);
     await page.getByRole("dialog").waitFor({ state: "detached" });
     expectQuiet({ page, ...one });
   });
 
   test("it is revoked when its name is typed, and is gone", async () => {
-    const { page, ...one } = await openAs(hub.operatorKey);
+    const { page, ...one } = await openAs(owner);
     await one.go("/hosts/db-1", "db-1");
     await page.getByRole("button", { name: "Revoke" }).click();
     await page.getByLabel("Name of the host").fill("web-1");
@@ -358,7 +360,7 @@ describe("a host", () => {
 
 describe("the activity", () => {
   test("a call appears by itself and is told in full", async () => {
-    const { page, ...one } = await openAs(hub.operatorKey);
+    const { page, ...one } = await openAs(owner);
     await one.go("/activity", "Activity");
     await page.getByRole("searchbox").waitFor();
     const callId = await call();
@@ -380,7 +382,7 @@ describe("the activity", () => {
   });
 
   test("acts and refusals are found by kind and word, and a pause holds the page", async () => {
-    const { page, ...one } = await openAs(hub.operatorKey);
+    const { page, ...one } = await openAs(owner);
     await one.go("/activity", "Activity");
     await page.getByRole("radio", { name: "Acts" }).check();
     await page.getByRole("link", { name: "agent.tagged" }).first().click();
@@ -403,6 +405,117 @@ describe("the activity", () => {
   });
 });
 
+describe("the inbox", () => {
+  test("changed words wait with those before, and are approved", async () => {
+    const { page, ...one } = await openAs(owner);
+    const { sql, ...database } = await hub.openDatabase();
+    await sql`update tool_pins set definition_sha256 = ${`sha256:${"0".repeat(64)}`},
+      pack_digest = ${evilDigest} where probe = 'acme/hello.greet'`;
+    await sql`insert into changes (kind, id) values ('pin', 'acme/hello.greet')`;
+    await database.close();
+    await one.go("/inbox", "Inbox");
+    const sheet = page.getByRole("region", { name: "Changed words of tools" });
+    await sheet.getByRole("rowheader", { name: "acme/hello.greet" }).waitFor();
+    await sheet.getByText("not approved before").waitFor();
+    await sheet.getByRole("button", { name: "Approve these words" }).click();
+    await sheet.waitFor({ state: "detached" });
+    expect((await hub.ask("GET", "/tool-pins")).answer["held"]).toEqual([]);
+    expectQuiet({ page, ...one });
+  });
+
+  test("packs and hosts that wait for a person are there, with what to do", async () => {
+    const { page, ...one } = await openAs(owner);
+    await one.go("/inbox", "Inbox");
+    const waiting = page.getByRole("region", { name: "Packs that ask for reads" });
+    await waiting.getByText("sudo sonde-agent approve acme/evil").waitFor();
+    await hub.ask("POST", "/agents/web-1/quarantine", { reason: "A test." });
+    const held = page.getByRole("region", { name: "Held hosts" });
+    await held.getByRole("link", { name: "web-1" }).waitFor();
+    await hub.ask("POST", "/agents/web-1/release");
+    await held.waitFor({ state: "detached" });
+    agent.change({ arch: "arm64" });
+    const drift = page.getByRole("region", { name: "Hosts that differ from what was approved" });
+    await drift.getByText("1 to review").waitFor();
+    agent.change({ arch: "x64" });
+    await drift.waitFor({ state: "detached" });
+    expectQuiet({ page, ...one });
+  });
+});
+
+describe("access", () => {
+  test("a key is made, opens what it may, and is revoked with what it made", async () => {
+    const { page, ...one } = await openAs(owner);
+    await one.go("/access", "Access");
+    await page.getByRole("button", { name: "Make a key" }).click();
+    await page.getByLabel("Name of the key").fill("Claude");
+    await page.getByLabel("Hosts").fill("role=web");
+    await page.getByRole("button", { name: "Make it" }).click();
+    await page.screenshot({path:"/tmp/c4.png"});
+    const key = await page.getByLabel("Key", { exact: true }).textContent();
+    expect((await hub.ask("GET", "/agents", undefined, key ?? "")).code).toBe(200);
+    await page.getByRole("button", { name: "I have it" }).click();
+    const row = page.getByRole("row", { name: /Claude client role=web/ });
+    await row.getByRole("button", { name: "Revoke Claude" }).click();
+    await page.getByRole("button", { name: "Revoke it" }).click();
+    await row.waitFor({ state: "detached" });
+    expect((await hub.ask("GET", "/agents", undefined, key ?? "")).code).toBe("UNAUTHENTICATED");
+    expectQuiet({ page, ...one });
+  });
+
+  test("a person is invited, has another role, and is disabled", async () => {
+    const { page, ...one } = await openAs(owner);
+    await one.go("/access", "Access");
+    await page.getByRole("button", { name: "Invite a person" }).click();
+    await page.getByRole("combobox", { name: "Role", exact: true }).selectOption("operator");
+    await page.getByRole("button", { name: "Make the link" }).click();
+    const link = (await page.getByLabel("Link of the invitation").textContent()) ?? "";
+    const guest = await joinHub(hub, link, "linus");
+    await page.keyboard.press("Escape");
+    await page.getByRole("combobox", { name: "Role of linus" }).selectOption("auditor");
+    await expect.poll(async () => (await peopleOf()).get("linus")?.role).toBe("auditor");
+    await page.getByRole("button", { name: "Disable linus" }).click();
+    await page.getByRole("row", { name: /linus/ }).getByText("disabled").waitFor();
+    expect((await guest.ask("GET", "/me")).code).toBe("UNAUTHENTICATED");
+    expectQuiet({ page, ...one });
+  });
+
+  test("who has no session signs in and is back where they were", async () => {
+    const guest = await invite(hub, owner, "member", "barbara");
+    const { page, ...one } = await host.open(urlOf(), {});
+    await page.goto(`${urlOf()}/console/access`);
+    await page.waitForURL(/\/login\?next=%2Fconsole%2Faccess$/);
+    await page.getByLabel("Name", { exact: true }).fill("barbara");
+    await page.getByLabel("Password", { exact: true }).fill(guest.password);
+    await page
+      .getByLabel(/code/i)
+      .first()
+      .fill(codeAt(guest.secret, stepAt(new Date())));
+    await page
+      .getByRole("button", { name: /^Sign in/ })
+      .first()
+      .click();
+    await page.getByRole("heading", { level: 1, name: "Access" }).waitFor();
+    await expect.poll(() => page.getByRole("region").count()).toBe(1);
+    await page
+      .getByRole("region", { name: "Where you are signed in" })
+      .getByText("this one")
+      .waitFor();
+    await page.getByRole("button", { name: /^End the session/ }).click();
+    await expect.poll(async () => (await guest.ask("GET", "/me")).code).toBe("UNAUTHENTICATED");
+    await page.getByRole("button", { name: "Sign out" }).click();
+    await page.waitForURL(/\/login$/);
+    await page.goto(`${urlOf()}/console/`);
+    await page.waitForURL(/\/login\?next=%2Fconsole%2F$/);
+    expect(one.foreign).toEqual([]);
+  });
+});
+
+async function peopleOf(): Promise<Map<string, { role: string }>> {
+  const { answer } = await owner.ask("GET", "/people");
+  const people = answer["people"] as { name: string; role: string }[];
+  return new Map(people.map((person) => [person.name, person]));
+}
+
 /** The pages, each with its title. */
 const pages = async (): Promise<[string, string][]> => [
   ["/", "Fleet"],
@@ -411,6 +524,8 @@ const pages = async (): Promise<[string, string][]> => [
   ["/activity", "Activity"],
   ["/activity?show=all", "Activity"],
   [`/activity/calls/${await call()}`, "One call"],
+  ["/inbox", "Inbox"],
+  ["/access", "Access"],
   ["/nothing", "There is nothing here"],
 ];
 
@@ -419,7 +534,7 @@ describe("each page", () => {
     ["a phone, in the dark", { viewport: { width: 390, height: 844 }, colorScheme: "dark" }],
     ["a wide screen, in the light", { viewport: { width: 2560, height: 1440 } }],
   ])("%s: it fits, and axe-core finds nothing", async (_what, options) => {
-    const { page, ...one } = await openAs(hub.operatorKey, options);
+    const { page, ...one } = await openAs(owner, options);
     for (const [path, title] of await pages()) {
       await one.go(path, title);
       await expect.poll(() => page.getByText("Reading").count()).toBe(0);
@@ -432,7 +547,7 @@ describe("each page", () => {
   });
 
   test("attack 38: words of a stranger are shown as such, and nothing of them runs or loads", async () => {
-    const { page, ...one } = await openAs(hub.operatorKey);
+    const { page, ...one } = await openAs(owner);
     await hub.ask("POST", "/agents/web-1/quarantine", { reason: EVIL.replace("\u202e", "") });
     const { key } = await hub
       .ask("POST", "/api-keys", {
@@ -470,7 +585,7 @@ describe("each page", () => {
   });
 
   test("the keyboard reaches everything, and the focus is where one looks", async () => {
-    const { page, ...one } = await openAs(hub.operatorKey);
+    const { page, ...one } = await openAs(owner);
     await one.go("/", "Fleet");
     const focused = () => page.evaluate<string>("document.activeElement?.textContent ?? ''");
     expect(await focused()).toBe("Fleet");
@@ -495,7 +610,7 @@ describe("each page", () => {
 
 describe("the connection", () => {
   test("an open page outlives a restart of the hub, and loses nothing", async () => {
-    const { page, ...one } = await openAs(hub.operatorKey);
+    const { page, ...one } = await openAs(owner);
     await one.go("/?q=web", "Fleet");
     await page.getByRole("link", { name: "web-1" }).waitFor();
     await hub.restart(async () => {
@@ -510,12 +625,12 @@ describe("the connection", () => {
     expect(one.dialogs).toEqual([]);
   });
 
-  test("a page is signed out as soon as its key or session ends", async () => {
-    const { id, key } = await hub.addKey({ role: "auditor", agents: "*", probes: "*" });
-    const { page, ...one } = await openAs(key);
+  test("a page is signed out as soon as its session ends", async () => {
+    const guest = await invite(hub, owner, "auditor", "grace");
+    const { page, ...one } = await openAs(guest);
     await one.go("/", "Fleet");
     await page.getByRole("link", { name: "web-1" }).waitFor();
-    await hub.ask("DELETE", `/api-keys/${id}`);
+    await owner.ask("DELETE", `/people/${guest.id}/sessions`);
     await page.getByRole("heading", { level: 1, name: "You are not signed in" }).waitFor();
     expect(await page.getByRole("link", { name: "Sign in" }).getAttribute("href")).toBe(
       "/login?next=%2Fconsole%2F",
@@ -526,7 +641,7 @@ describe("the connection", () => {
 
   test("who may only see some hosts sees these, live, and no act that it may not do", async () => {
     const { key } = await hub.addKey({ role: "client", agents: ["role=db"], probes: "*" });
-    const { page, ...one } = await openAs(key);
+    const { page, ...one } = await host.open(urlOf(), { key });
     await one.go("/", "Fleet");
     await page.getByText("No host is here yet.").waitFor();
     await hub.ask("POST", "/agents/web-1/tags", { set: ["role=db"], remove: [] });

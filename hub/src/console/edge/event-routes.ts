@@ -36,7 +36,7 @@ const PLACE = /^([0-9]{1,15})\.([0-9]{1,15})$/;
 
 export type EventUses = {
   auditStore: AuditStore;
-  /** Who sends the request, as the guard decides it. @throws SondeError UNAUTHENTICATED */
+  /** Who sent the request, if the guard looked now; no use of a session. @throws SondeError UNAUTHENTICATED */
   authenticate: (request: FastifyRequest) => Promise<Principal>;
 };
 

@@ -28,7 +28,7 @@ const HIDDEN_MS = 60_000;
 
 let live: Live = {
   ...{ connection: "opening", me: null, agents: null, failure: null, entries: null },
-  versions: { tools: 0, keys: 0 },
+  versions: { tools: 0, keys: 0, people: 0 },
 };
 const listeners = new Set<() => void>();
 const agents = new Map<string, AgentDetail>();
@@ -65,9 +65,19 @@ export function putAgent(agent: AgentDetail): void {
   drawAgents();
 }
 
+/** Where a person signs in, to come back to this page. */
+export function signInAddress(): string {
+  const next = `${location.pathname}${location.search}`;
+  return `/login?${new URLSearchParams({ next }).toString()}`;
+}
+
 /** Opens the stream of events, and opens it again whenever it ends. */
 export function startLive(): void {
-  whenSignedOut(() => set({ connection: "signed-out", me: null }));
+  whenSignedOut(() => {
+    // Who only comes now signs in first; who was here is told why the page stopped.
+    if (live.me === null && live.connection === "opening") location.replace(signInAddress());
+    set({ connection: "signed-out", me: null });
+  });
   void follow();
 }
 
@@ -108,8 +118,8 @@ function take({ id, event, data }: ServerEvent): void {
   } else if (event === "reset") {
     void readAgents();
     if (live.entries !== null) void readEntries();
-    const { tools, keys } = live.versions;
-    set({ versions: { tools: tools + 1, keys: keys + 1 } });
+    const { tools, keys, people } = live.versions;
+    set({ versions: { tools: tools + 1, keys: keys + 1, people: people + 1 } });
   } else if (event === "agent") {
     const agent = value as AgentDetail;
     agents.set(agent.id, agent);

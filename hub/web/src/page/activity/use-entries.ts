@@ -33,7 +33,7 @@ export function useCalls(): { calls: readonly Call[] | null; refusal: Refusal | 
 
 /** Names of those who ask, as far as the person may know them. */
 export function useNames(): (principal: string) => string {
-  const mayRead = useRight("keys.manage");
+  const mayRead = useRight("keys.read");
   const version = useLive((live) => live.versions.keys);
   const { value } = useRead(
     async () => (mayRead ? await ask<ApiKeyList>("GET", "/api-keys") : { keys: [] }),
