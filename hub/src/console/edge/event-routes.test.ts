@@ -125,9 +125,12 @@ test("keys and tools are told by their kind, to who may read them", async () => 
   const made = await hub.addKey();
   await hub.ask("DELETE", `/api-keys/${made.id}`);
   expect((await operator.until("changed")).data).toEqual({ kind: "keys" });
-  await hub.ask("PUT", "/agents/web-1/packs/acme/hello", { version: "1.0.0" });
+  const { sql, ...database } = await hub.openDatabase();
+  await sql`insert into changes (kind, id) values ('pin', 'acme/hello.greet')`;
+  await database.close();
   await operator.until("changed", ({ kind }) => kind === "tools");
-  await client.until("agent", ({ desired }) => (desired as unknown[]).length === 1);
+  await tag(["role=tools"]);
+  await client.until("agent", hasTag("role=tools"));
   expect(namesOf(client)).not.toContain("changed");
 });
 

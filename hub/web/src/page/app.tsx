@@ -44,7 +44,9 @@ export function App() {
 function Bar() {
   const { segments } = useRoute();
   const me = useLive((live) => live.me);
+  const isSignedOut = useLive(({ connection }) => connection === "signed-out");
   const [first = ""] = segments;
+  const seen = PAGES.filter(({ right }) => me?.rights.includes(right) ?? !isSignedOut);
   return (
     <header class="bar">
       <Link to={[]} class="brand">
@@ -53,15 +55,13 @@ function Bar() {
       </Link>
       <nav aria-label="Pages">
         <ul>
-          {PAGES.filter(({ right }) => me === null || me.rights.includes(right)).map(
-            ({ name, to }) => (
-              <li key={name}>
-                <Link to={to} isCurrent={(to[0] ?? "") === (first === "hosts" ? "" : first)}>
-                  {name}
-                </Link>
-              </li>
-            ),
-          )}
+          {seen.map(({ name, to }) => (
+            <li key={name}>
+              <Link to={to} isCurrent={(to[0] ?? "") === (first === "hosts" ? "" : first)}>
+                {name}
+              </Link>
+            </li>
+          ))}
         </ul>
       </nav>
       <p class="me">{me === null ? null : <Me me={me} />}</p>
