@@ -78,7 +78,7 @@ function* walk(folder) {
     if (entry.name === "node_modules" || entry.name === "dist") continue;
     const path = join(folder, entry.name);
     if (entry.isDirectory()) yield* walk(path);
-    else if (/\.(ts|json|css)$/.test(entry.name)) yield path;
+    else if (/\.(tsx?|json|css)$/.test(entry.name)) yield path;
   }
 }
 
@@ -179,6 +179,8 @@ async function bundle(stamp) {
   placeNativePackages();
   const { buildViews } = await import("../hub/src/mcp/views/build-views.ts");
   writeFileSync(join(dist, "views.json"), `${JSON.stringify(await buildViews())}\n`);
+  const { buildConsole } = await import("../hub/web/src/build-console.ts");
+  writeFileSync(join(dist, "console.json"), `${JSON.stringify(await buildConsole())}\n`);
   const release = describeAgentRelease(root, dist);
   writeFileSync(join(dist, "agent-release.json"), `${JSON.stringify(release)}\n`);
   writeFileSync(stampFile, stamp);

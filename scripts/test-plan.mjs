@@ -64,13 +64,14 @@ export function readWords(words) {
 
 /** Static check -> the files that can change its result. */
 const CONCERNS = new Map([
-  ["types", /\.ts$|(^|\/)(package|tsconfig[^/]*)\.json$|^pnpm-/],
+  ["types", /\.tsx?$|(^|\/)(package|tsconfig[^/]*)\.json$|^pnpm-/],
   ["types of packs", /^(packs|pack-sdk|schemas|foundation)\/|(^|\/)tsconfig[^/]*\.json$|^pnpm-/],
   ["types of views", /^(hub\/src\/mcp\/views|schemas)\/|(^|\/)tsconfig[^/]*\.json$|^pnpm-/],
-  ["lint", /\.(ts|mjs)$/],
-  ["format", /\.(ts|mjs|json|jsonc|css)$/],
+  ["types of the console", /^(hub\/web|schemas)\/|(^|\/)tsconfig[^/]*\.json$|^pnpm-/],
+  ["lint", /\.(tsx?|mjs)$/],
+  ["format", /\.(tsx?|mjs|json|jsonc|css)$/],
   ["generated schemas", /^(schemas|docs|hub|registry|scripts|pack-sdk|cli|foundation\/sources)\//],
-  ["unused code", /\.(ts|mjs)$|(^|\/)(package|knip)\.json$|^pnpm-/],
+  ["unused code", /\.(tsx?|mjs)$|(^|\/)(package|knip)\.json$|^pnpm-/],
 ]);
 
 /**

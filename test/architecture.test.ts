@@ -57,6 +57,7 @@ const MAY_IMPORT: Record<string, string[]> = {
     "@sonde/files",
     "@sonde/service",
   ],
+  "hub/web": ["@sonde/schemas", "@sonde/service"],
   registry: [
     "@sonde/schemas",
     "@sonde/sources",
@@ -94,6 +95,8 @@ const ONLY: Record<string, string[]> = {
     ...["foundation/database/src/", "hub/src/", "registry/src/edge/store/"],
     "agent/runner/src/powers/postgres-session.ts",
   ],
+  preact: ["hub/web/src/page/"],
+  "preact/hooks": ["hub/web/src/page/"],
   jose: ["foundation/service/src/oidc/"],
   re2js: ["foundation/scrub/src/own-patterns.ts"],
   "@modelcontextprotocol/server": ["hub/src/mcp/", "hub/src/web/"],
@@ -106,7 +109,7 @@ function* sourceFiles(folder: string): Generator<string> {
     const path = join(folder, entry.name);
     if (entry.isDirectory() && !["node_modules", "dist", "fixtures"].includes(entry.name)) {
       yield* sourceFiles(path);
-    } else if (entry.name.endsWith(".ts")) yield path;
+    } else if (/\.tsx?$/.test(entry.name)) yield path;
   }
 }
 

@@ -30,6 +30,7 @@ import { addAuditRoutes, createAuditStore, createOpenCalls, openAudit } from "./
 import { installAttestation } from "./attestation/index.ts";
 import { installCalls } from "./calls/index.ts";
 import { installCatalog, watchPolicy } from "./catalog/index.ts";
+import { installConsole } from "./console/index.ts";
 import { type HubConfig, LIVE_SETTINGS, parseHubConfig } from "./config.ts";
 import { openDirectory } from "./directory/index.ts";
 import type { Hub, HubAddresses } from "./hub.ts";
@@ -50,7 +51,7 @@ import { installPeople, openPeople, openSessions, type People } from "./people/i
 import { installRest } from "./rest/index.ts";
 import { installRegistryLog } from "./registry-log/index.ts";
 import { publicOrigin } from "./web/core/public-origin.ts";
-import { createApiServer } from "./web/edge/api-server.ts";
+import { authenticate, createApiServer } from "./web/edge/api-server.ts";
 
 const MAX_DATABASE_CONNECTIONS = 8;
 const NO_PROXIES: readonly string[] = [];
@@ -189,6 +190,10 @@ async function serve(live: { config: HubConfig }, opened: Opened): Promise<Runni
   const { watchAgent, describe } = installAttestation(hub);
   const approvals = installApprovals(hub, { heldTools, describeAttestation: describe });
   const listeners = installAgents(hub, { packs, registry, watchAgent, approvals });
+  installConsole(hub, {
+    auditStore,
+    authenticate: (request) => authenticate({ authenticator, sessions, tokens }, request, false),
+  });
 
   // Stop order: accept no agent, then end the open calls, so that each client gets an answer.
   hub.onStop(() => links.close());

@@ -14,6 +14,7 @@ import {
 } from "./names.ts";
 import { INVISIBLE } from "./plain-text.ts";
 import { PolicyRef } from "./policy.ts";
+import { VersionDetails } from "./registry/registry-api.ts";
 import { Failure, ReadTrace, StatedFailure } from "./reads.ts";
 import { buildParser } from "./parse/validator.ts";
 import { AgentSelector, Tag, Tags, TagKey, MAX_TAGS } from "./tags.ts";
@@ -41,6 +42,7 @@ import { AgentSelector, Tag, Tags, TagKey, MAX_TAGS } from "./tags.ts";
 //   GET    /registry/packs?q=                    -> PackList of the registry, which the hub did not verify
 //   GET    /registry/packs/:publisher/:pack      -> PackVersions, likewise
 //   POST   /roll-outs                               RollOut -> RollOutState
+//   GET    /packs/:digest                        -> HubPackDetail
 //   GET    /tool-pins                            -> ToolPinList
 //   POST   /tool-pins                               ApproveTools -> ToolPinList
 //   GET    /api-keys                             -> ApiKeyList
@@ -54,6 +56,7 @@ import { AgentSelector, Tag, Tags, TagKey, MAX_TAGS } from "./tags.ts";
 //   GET    /calls?agent=                         -> CallList
 //   GET    /calls/:callId                        -> CallProvenance
 //   GET    /audit?afterSeq=&limit=               -> AuditPage
+//   GET    /events                               -> EventStart, then other events, as text/event-stream
 
 const closed = { additionalProperties: false } as const;
 
@@ -272,6 +275,20 @@ export const CreatedToken = Type.Object(
 );
 export type CreatedToken = Static<typeof CreatedToken>;
 
+const { description, license, repository, signedBy, permissions, probes } =
+  VersionDetails.properties;
+/** A pack that the hub verified, for people. */
+export const HubPackDetail = Type.Object(
+  {
+    name: PackName,
+    version: Version,
+    digest: Digest,
+    ...{ description, license, repository, signedBy, permissions, probes },
+  },
+  closed,
+);
+export type HubPackDetail = Static<typeof HubPackDetail>;
+
 export const ToolPin = Type.Object(
   {
     probe: ProbeId,
@@ -452,6 +469,25 @@ export const CallProvenance = Type.Object(
   closed,
 );
 export type CallProvenance = Static<typeof CallProvenance>;
+
+/**
+ * The first event of a stream: who listens, and which rights it has. It comes again when the rights
+ * have changed. Other events have the name `agent` (AgentDetail), `agent-gone`, `audit` (AuditEntry),
+ * `changed` (the kind of what must be read again), `reset` (all of it) and `end`. The id of an event is
+ * the place to continue from, as Last-Event-ID: the directory's change and the audit log's entry.
+ */
+export const EventStart = Type.Object(
+  {
+    /** Such as `key:<id>`. */
+    id: Type.String(),
+    name: Type.String(),
+    rights: Type.Array(Type.String()),
+  },
+  closed,
+);
+export type EventStart = Static<typeof EventStart>;
+/** `tools`: pins and packs. */
+export type ChangedKind = "tools" | "keys" | "people";
 
 /** One agent's part of an answer. */
 export const ToolResult = Type.Object(

@@ -108,6 +108,7 @@ export const SessionSummary = Type.Object(
   },
   closed,
 );
+export type SessionSummary = Static<typeof SessionSummary>;
 export const SessionList = Type.Object({ sessions: Type.Array(SessionSummary) }, closed);
 
 export const Me = Type.Object(

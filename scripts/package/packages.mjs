@@ -43,13 +43,14 @@ export const PACKAGES = {
   },
   "sonde-hub": {
     // By the list of the release's files the hub takes an agent's upgrade for one. The views are what
-    // clients show beside an answer.
+    // clients show beside an answer, the console is what people open in a browser.
     programs: [
       "hub.js",
       "hub-backup.js",
       "admit.js",
       "agent-release.json",
       "views.json",
+      "console.json",
       "cli/sonde-installed.js",
     ],
     users: ["sonde-hub"],

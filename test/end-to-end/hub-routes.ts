@@ -140,6 +140,13 @@ export function listRouteRights(agent: string): RouteRights[] {
     },
     { route: "GET /calls", path: "/calls?limit=1", ...reader, operator: 200 },
     { route: "GET /registry", path: "/registry", ...reader, operator: 200 },
+    {
+      route: "GET /packs/:digest",
+      path: `/packs/sha256:${"0".repeat(64)}`,
+      ...reader,
+      auditor: 404,
+      operator: 404,
+    },
     { route: "GET /tool-pins", path: "/tool-pins", ...reader, operator: 200 },
     {
       route: "POST /tool-pins",
@@ -214,6 +221,15 @@ export function listRouteRights(agent: string): RouteRights[] {
       ...reader,
       auditor: 404,
       operator: 404,
+    },
+    // A stream, so it is for those who ask for one by name.
+    {
+      route: "GET /events",
+      path: "/events",
+      ...everyone,
+      client: 400,
+      auditor: 400,
+      operator: 400,
     },
     { route: "GET /audit", path: "/audit?afterSeq=0&limit=1", ...reader, operator: 200 },
   ];

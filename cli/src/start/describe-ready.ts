@@ -3,7 +3,17 @@ import { describeClaudeCommand } from "../claude-command.ts";
 import type { DataLayout } from "../data-layout.ts";
 import type { Services } from "./start-services.ts";
 
-/** The end of the first screen: last what a person needs next, the address and Claude's command. */
+/**
+ * Where a browser on this machine opens the console. By name: browsers keep sessions by the host name,
+ * and passkeys work for names only.
+ */
+export function consoleAddress(hub: string): string {
+  const address = new URL("/console/", hub);
+  if (address.hostname === "127.0.0.1") address.hostname = "localhost";
+  return address.href;
+}
+
+/** The end of the first screen: last what a person needs next, the addresses and Claude's command. */
 export function describeReady(
   layout: DataLayout,
   { urls, publicUrls, warnings }: Pick<Services, "urls" | "publicUrls" | "warnings">,
@@ -23,6 +33,7 @@ export function describeReady(
         ]),
     "Ready. Ctrl-C stops everything.",
     "",
+    `Console    ${styleText(["bold", "cyan"], consoleAddress(urls.hub))}`,
     `MCP        ${styleText(["bold", "cyan"], urls.mcp)}`,
     `Claude     ${styleText("bold", describeClaudeCommand(urls.mcp, `$(cat ${layout.clientKey})`))}`,
   ].join("\n");

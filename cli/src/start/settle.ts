@@ -9,7 +9,7 @@ import { readOperatorKey } from "../read-back.ts";
 import { approvePacks } from "./approve-packs.ts";
 import { ensureClientKey } from "./client-key.ts";
 import { describeAnswer } from "./describe-answer.ts";
-import { describeReady } from "./describe-ready.ts";
+import { consoleAddress, describeReady } from "./describe-ready.ts";
 import { askTool } from "./first-question.ts";
 import type { Progress } from "./progress.ts";
 import type { SetUpOrder } from "./set-up-process.ts";
@@ -159,6 +159,7 @@ function describeEndpoints(
   return {
     mcpUrl: urls.mcp,
     hubUrl: urls.hub,
+    consoleUrl: consoleAddress(urls.hub),
     registryUrl: urls.registry,
     apiKey,
     ...(publicUrls !== null && {

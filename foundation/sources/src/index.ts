@@ -11,6 +11,7 @@ export {
 } from "./classify-source.ts";
 export { isInPrivateFolder } from "./declared-private-paths.ts";
 export { deriveRequires } from "./derive-requires.ts";
+export { describePermissions, describeProbes } from "./describe-pack.ts";
 export { describeRead, describeUse, titleOf } from "./describe-read.ts";
 export { type FilledEach, fillEach } from "./fill-each.ts";
 export { type LaterRead, planReads } from "./fill-reads.ts";

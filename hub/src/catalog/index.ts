@@ -6,6 +6,7 @@ import type { Catalog } from "./core/catalog.ts";
 import { type HeldTool, listHeldTools } from "./core/held-tools.ts";
 import { createAssignablePacks, type AssignablePacks } from "./edge/assignable-packs.ts";
 import { obtainPack } from "./edge/obtain-pack.ts";
+import { addPackRoutes } from "./edge/pack-routes.ts";
 import { createPackStore, type PackStore } from "./edge/pack-store.ts";
 import { addPinRoutes } from "./edge/pin-routes.ts";
 import { openCatalog } from "./open-catalog.ts";
@@ -63,6 +64,7 @@ export function installCatalog(
       ),
   );
   addPinRoutes(hub, catalog, store, packs);
+  addPackRoutes(hub);
   return {
     catalog,
     packs,

@@ -1,15 +1,8 @@
 import { type Manifest } from "@sonde/schemas/manifest";
-import { buildProbeId, higherCapability } from "@sonde/schemas/names";
 import { type PublishedVersion, type VersionDetails } from "@sonde/schemas/registry";
 import { type Signer, describeSigner } from "@sonde/schemas/trust";
 import { diffPermissions } from "@sonde/trust/pack";
-import {
-  classifySource,
-  describeRead,
-  describeUse,
-  effectiveCapability,
-  titleOf,
-} from "@sonde/sources";
+import { describePermissions, describeProbes } from "@sonde/sources";
 
 /**
  * Describes a version for people, in words.
@@ -43,15 +36,7 @@ export function describeVersion(
     provenance: describeProvenance(signer),
     permissions: describePermissions(manifest),
     changes: describeChanges(before, manifest),
-    probes: Object.entries(manifest.probes).map(([probe, { description, reads }]) => ({
-      id: buildProbeId(manifest.name, probe),
-      description,
-      capability: effectiveCapability(manifest, probe),
-      reads: Object.values(reads).flatMap((read) => {
-        const declared = manifest.sources[read.source];
-        return declared === undefined ? [] : [describeUse(declared, read)];
-      }),
-    })),
+    probes: describeProbes(manifest),
     readmeHtml,
     downloads: pack.downloads,
   };
@@ -61,23 +46,6 @@ function describeChanges(before: Manifest | null, after: Manifest): VersionDetai
   if (before === null) return null;
   const { added, removed, wider, probes } = diffPermissions(before, after);
   return { from: before.version, added, removed, wider, raised: probes.raised };
-}
-
-function describePermissions(manifest: Manifest): VersionDetails["permissions"] {
-  const reads = Object.values(manifest.sources).map((source) => ({
-    words: titleOf(source),
-    exact: describeRead(source),
-    capability: classifySource(source),
-  }));
-  const levels = [
-    ...reads.map(({ capability }) => capability),
-    ...Object.keys(manifest.probes).map((probe) => effectiveCapability(manifest, probe)),
-  ];
-  return {
-    capability: levels.reduce(higherCapability, "observe"),
-    groups: manifest.requires.groups,
-    reads,
-  };
 }
 
 function describeProvenance(signer: Signer): string {

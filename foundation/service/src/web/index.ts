@@ -7,3 +7,4 @@ export {
   renderDocument,
   sendPage,
 } from "./page.ts";
+export { SIGN, TOKENS } from "./tokens.ts";

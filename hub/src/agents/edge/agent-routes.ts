@@ -212,7 +212,7 @@ function listAgents(hub: Hub, request: PageRequest): AgentList {
   return { agents: page.map((agent) => describeAgent(hub, agent, principal)), ...more };
 }
 
-function describeAgent(
+export function describeAgent(
   { links }: Pick<Hub, "links">,
   agent: KnownAgent,
   principal: Principal,

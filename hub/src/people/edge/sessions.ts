@@ -33,10 +33,12 @@ export type Sessions = {
   /**
    * For the guard. A request that writes must come from a page of this hub.
    *
+   * @param isUse false for one that goes on by itself, such as an open stream: a session that nobody
+   *   uses ends all the same
    * @returns null when nobody is signed in
    * @throws SondeError ORIGIN_REFUSED
    */
-  authenticate(request: FastifyRequest): Promise<Principal | null>;
+  authenticate(request: FastifyRequest, isUse?: boolean): Promise<Principal | null>;
   /**
    * For a change of credentials or people. A key has no sign-in to repeat; what it may do, its rights say.
    *
@@ -71,7 +73,7 @@ export function createSessions(
   /** Counts calls of `forget`. A session that was read before the latest one is not cached. */
   let forgotten = 0;
 
-  async function find(secret: string): Promise<Session | null> {
+  async function find(secret: string, isUse: boolean): Promise<Session | null> {
     const at = now();
     const hash = hashSecret(secret);
     const cached = cache.get(hash);
@@ -82,7 +84,7 @@ export function createSessions(
       cache.delete(hash);
       return null;
     }
-    if (at.getTime() - session.seenAt.getTime() >= SEEN_EVERY_MS) {
+    if (isUse && at.getTime() - session.seenAt.getTime() >= SEEN_EVERY_MS) {
       await store.touch(session.sessionId, at);
     }
     if (cache.size >= MAX_CACHED) cache.clear();
@@ -90,15 +92,17 @@ export function createSessions(
     return session;
   }
 
+  async function look(request: FastifyRequest, isUse: boolean): Promise<Session | null> {
+    const secret = cookies.read(request, "session");
+    if (secret === undefined || !SECRET.test(secret)) return null;
+    const session = await find(secret, isUse);
+    return session === null || isOver(session, now()) ? null : session;
+  }
+
   const sessions: Sessions = {
-    async signedIn(request) {
-      const secret = cookies.read(request, "session");
-      if (secret === undefined || !SECRET.test(secret)) return null;
-      const session = await find(secret);
-      return session === null || isOver(session, now()) ? null : session;
-    },
-    async authenticate(request) {
-      const person = await sessions.signedIn(request);
+    signedIn: (request) => look(request, true),
+    async authenticate(request, isUse = true) {
+      const person = await look(request, isUse);
       if (person === null) return null;
       if (request.method !== "GET" && request.method !== "HEAD") {
         sessions.requireSameOrigin(request);

@@ -93,7 +93,7 @@ export function createApiServer(options: ApiServerOptions): HttpServer {
  * Builds the guard that authorizes each request. Denials and reads are recorded before the answer.
  */
 function buildGuard(options: GuardOptions, refusals: RefusalCounts): Guard<Principal, RouteRight> {
-  const { authenticator, sessions, tagged, auditLog, now } = options;
+  const { tagged, auditLog, now } = options;
   return {
     as: "principal",
     rights: ROUTE_RIGHTS,
@@ -109,20 +109,7 @@ function buildGuard(options: GuardOptions, refusals: RefusalCounts): Guard<Princ
       refusals.add(ip, refusal.code);
       throw refusal;
     },
-    async authenticate(request) {
-      const { headers, ip, routeOptions } = request;
-      // A browser sends its cookie by itself, also for pages that the person did not mean.
-      const takesCookie =
-        headers.authorization === undefined && routeOptions.config.takesCookie !== false;
-      const person = takesCookie ? await sessions.authenticate(request) : null;
-      const secret = readBearer(headers.authorization);
-      if (person === null && secret?.startsWith(ACCESS_TOKEN_PREFIX) === true) {
-        const client = await options.tokens.find(secret, request);
-        if (client === null) throw authenticator.refuse(ip);
-        return client;
-      }
-      return person ?? (await authenticator.authenticate(headers.authorization, ip));
-    },
+    authenticate: (request) => authenticate(options, request, true),
     authorize(asking, kind, { ip, params }) {
       const principal = asOfNow(asking);
       demand(authorize(principal, { kind: "enter", address: ip ?? null, at: now().getTime() }));
@@ -152,6 +139,31 @@ function buildGuard(options: GuardOptions, refusals: RefusalCounts): Guard<Princ
       );
     },
   };
+}
+
+/**
+ * Finds who sends a request: by the key or the token of its header, or by the browser's session.
+ *
+ * @param isUse false for an open stream that is looked at again: it keeps no session in use
+ * @throws SondeError UNAUTHENTICATED or ORIGIN_REFUSED
+ */
+export async function authenticate(
+  { authenticator, sessions, tokens }: Pick<GuardOptions, "authenticator" | "sessions" | "tokens">,
+  request: FastifyRequest,
+  isUse: boolean,
+): Promise<Principal> {
+  const { headers, ip, routeOptions } = request;
+  // A browser sends its cookie by itself, also for pages that the person did not mean.
+  const takesCookie =
+    headers.authorization === undefined && routeOptions.config.takesCookie !== false;
+  const person = takesCookie ? await sessions.authenticate(request, isUse) : null;
+  const secret = readBearer(headers.authorization);
+  if (person === null && secret?.startsWith(ACCESS_TOKEN_PREFIX) === true) {
+    const client = await tokens.find(secret, request);
+    if (client === null) throw authenticator.refuse(ip);
+    return client;
+  }
+  return person ?? (await authenticator.authenticate(headers.authorization, ip));
 }
 
 function demand(decision: Decision): void {

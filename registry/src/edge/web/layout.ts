@@ -1,12 +1,11 @@
 import type { SondeError } from "@sonde/schemas/errors";
-import { type Html, buildAsset, html, renderDocument } from "@sonde/service/web";
-import { ICON } from "./icon.ts";
+import { type Html, buildAsset, html, renderDocument, SIGN } from "@sonde/service/web";
 import { STYLE } from "./style.ts";
 
 /** The files that every page loads. */
 export const ASSETS = {
   style: buildAsset("style", "css", "text/css; charset=utf-8", STYLE),
-  icon: buildAsset("icon", "svg", "image/svg+xml", ICON),
+  icon: buildAsset("icon", "svg", "image/svg+xml", SIGN),
 };
 
 /** Renders a page of the registry around its content. */

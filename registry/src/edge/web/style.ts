@@ -1,25 +1,13 @@
+import { TOKENS } from "@sonde/service/web";
+
 /** One style sheet for all pages: system fonts, light and dark mode, readable on a phone. */
-export const STYLE = `
-:root {
-  color-scheme: light dark;
-  --ground: light-dark(#f7f8f8, #0d1214);
-  --sheet: light-dark(#ffffff, #151c1f);
-  --ink: light-dark(#172024, #e6edef);
-  --soft: light-dark(#526068, #9fb0b7);
-  --line: light-dark(#dfe5e7, #28333a);
-  --tint: light-dark(#eef3f3, #1b2529);
-  --accent: light-dark(#0b6b63, #5eead4);
-  --on-accent: light-dark(#ffffff, #06231f);
-  --good: light-dark(#0b6b63, #5eead4);
-  --warn: light-dark(#9a3412, #fdba74);
-  --mono: ui-monospace, "SF Mono", "Cascadia Code", Menlo, "DejaVu Sans Mono", monospace;
-}
+export const STYLE = `${TOKENS}
 * { box-sizing: border-box; }
 html { -webkit-text-size-adjust: 100%; }
 body {
   margin: 0; min-height: 100vh; display: flex; flex-direction: column;
   background: var(--ground); color: var(--ink);
-  font: 1rem/1.6 system-ui, -apple-system, "Segoe UI", Roboto, "Noto Sans", "DejaVu Sans", sans-serif;
+  font: 1rem/1.6 var(--sans);
 }
 main { flex: 1; width: 100%; max-width: 72rem; margin: 0 auto; padding: 1.5rem 1.25rem 3rem; }
 a { color: var(--accent); text-underline-offset: .18em; text-decoration-thickness: .06em; }
@@ -51,7 +39,7 @@ pre {
 .bar form { flex: 1 1 18rem; display: flex; gap: .5rem; }
 input[type="search"] {
   flex: 1; min-width: 0; font: inherit; color: inherit; background: var(--ground);
-  border: 1px solid light-dark(#87959c, #55656d); border-radius: 8px; padding: .45rem .75rem;
+  border: 1px solid var(--edge); border-radius: 8px; padding: .45rem .75rem;
 }
 input::placeholder { color: var(--soft); opacity: 1; }
 button, .button {
@@ -121,5 +109,4 @@ footer { border-top: 1px solid var(--line); color: var(--soft); font-size: .9rem
 footer p { margin: 0; }
 footer a + a { margin-left: 1rem; }
 @media (max-width: 52rem) { .columns { grid-template-columns: minmax(0, 1fr); } .hero { padding-top: .5rem; } }
-@media (prefers-contrast: more) { :root { --soft: var(--ink); --line: var(--ink); } }
 `;

@@ -1,0 +1,82 @@
+// The hub's REST API, as the console asks it: same origin, with the session's cookie. There is no key
+// or token in any script or storage.
+
+/** A refusal of the hub, or that it did not answer. */
+export class Refusal extends Error {
+  readonly status: number;
+  /** Of the error table; `UNREACHABLE` when the hub did not answer. */
+  readonly code: string;
+  /** What to do next. */
+  readonly hint: string;
+
+  constructor(status: number, code: string, message: string, hint: string) {
+    super(message);
+    this.status = status;
+    this.code = code;
+    this.hint = hint;
+  }
+}
+
+export const UNREACHABLE = "UNREACHABLE";
+
+/** Is called when the hub does not know who asks. */
+let onSignedOut: () => void = () => undefined;
+export function whenSignedOut(listener: () => void): void {
+  onSignedOut = listener;
+}
+
+/**
+ * Asks a route below /api/v1.
+ *
+ * @param path begins with a slash; every part that is not fixed comes from `part`
+ * @returns the body, in the shape that schemas/src/hub-api.ts states for the route
+ * @throws Refusal
+ */
+export async function ask<T>(method: string, path: string, body?: object): Promise<T> {
+  const response = await send(`/api/v1${path}`, {
+    method,
+    headers: {
+      accept: "application/json",
+      ...(body !== undefined && { "content-type": "application/json" }),
+    },
+    ...(body !== undefined && { body: JSON.stringify(body) }),
+  });
+  if (!response.ok) throw await readRefusal(response);
+  return (await response.json()) as T;
+}
+
+/** One segment of a path. */
+export function part(text: string): string {
+  return encodeURIComponent(text);
+}
+
+/** @throws Refusal UNREACHABLE */
+export async function send(url: string, init: RequestInit): Promise<Response> {
+  try {
+    return await fetch(url, { credentials: "same-origin", cache: "no-store", ...init });
+  } catch (cause) {
+    if (cause instanceof DOMException && cause.name === "AbortError") throw cause;
+    throw new Refusal(0, UNREACHABLE, "The hub does not answer.", "It is asked again by itself.");
+  }
+}
+
+export async function readRefusal(response: Response): Promise<Refusal> {
+  const { status } = response;
+  if (status === 401) onSignedOut();
+  const body = (await response.json().catch(() => ({}))) as object;
+  // A problem (RFC 9457), whose members are these too.
+  const said = { ...body } as Record<string, unknown>;
+  const text = (name: string) => (typeof said[name] === "string" ? said[name] : undefined);
+  return new Refusal(
+    status,
+    text("code") ?? `HTTP ${status}`,
+    text("detail") ?? `The hub answered ${status}.`,
+    text("hint") ?? "",
+  );
+}
+
+/** What a thrown value says to a person. */
+export function toRefusal(thrown: unknown): Refusal {
+  if (thrown instanceof Refusal) return thrown;
+  return new Refusal(0, "INTERNAL", String(thrown), "Reload the page.");
+}
