@@ -17,7 +17,7 @@ export function renderDifferencePage(difference: VersionDifference, pack: PackVe
     html`<article class="text">
 <header class="pack">
 <p class="eyebrow"><a href="/packs/${name}">${name}</a></p>
-<h1>${from} <span aria-hidden="true">→</span><span class="unseen">compared with</span> ${to}</h1>
+<h1>${from} <span aria-hidden="true">&rarr;</span><span class="unseen">compared with</span> ${to}</h1>
 <p class="facts">${renderState(pack, from)} ${renderState(pack, to)}</p>
 ${renderChoice(difference, pack)}
 </header>

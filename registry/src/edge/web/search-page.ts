@@ -115,7 +115,7 @@ ${
 
 function renderFilter(label: string, packs: number, href: string, isChosen: boolean): Html {
   const chosen = isChosen ? html` aria-current="true"` : null;
-  return html`<li><a href="${href}"${chosen}>${isChosen ? html`<span aria-hidden="true">✓ </span>` : null}${label} <span class="count">${packs}</span></a></li>`;
+  return html`<li><a href="${href}"${chosen}>${isChosen ? html`<span aria-hidden="true">&#10003; </span>` : null}${label} <span class="count">${packs}</span></a></li>`;
 }
 
 /** The filters in force, each with a way to take it away. */
@@ -134,7 +134,7 @@ function renderChosen(query: PackQuery, order: PackOrder): Html | null {
   if (chosen.length === 0) return null;
   return html`<ul class="chosen" aria-label="Filters in force">${chosen.map(
     ([label, without]) =>
-      html`<li><a href="${linkTo(without, order)}">${label} <span aria-hidden="true">✕</span><span class="unseen"> (take away)</span></a></li>`,
+      html`<li><a href="${linkTo(without, order)}">${label} <span aria-hidden="true">&times;</span><span class="unseen"> (take away)</span></a></li>`,
   )}</ul>`;
 }
 
