@@ -30,7 +30,7 @@ import { createDownloadCounter } from "./edge/download-counter.ts";
 import { addArchiveRoutes } from "./edge/http/archive-routes.ts";
 import { installConditionalAnswers } from "./edge/http/conditional.ts";
 import { addDetailRoutes } from "./edge/http/detail-routes.ts";
-import { createDetailsReader } from "./edge/http/details-reader.ts";
+import { createDetailsReader, createDifferenceReader } from "./edge/http/details-reader.ts";
 import { buildGuard } from "./edge/http/guard.ts";
 import { addIndexRoutes } from "./edge/http/index-routes.ts";
 import { addLifeRoutes } from "./edge/http/life-routes.ts";
@@ -59,7 +59,9 @@ import { createLogStore } from "./edge/store/log-store.ts";
 import { migrations } from "./edge/store/migrations.ts";
 import { createNameStore } from "./edge/store/name-store.ts";
 import { createPackLogReader } from "./edge/store/pack-log.ts";
+import { createPackSearch } from "./edge/store/pack-search.ts";
 import { createPackStore } from "./edge/store/pack-store.ts";
+import { createPublisherReader } from "./edge/store/publisher-reader.ts";
 import { createPublisherStore } from "./edge/store/publisher-store.ts";
 import { createTokenStore } from "./edge/store/token-store.ts";
 import { createTrustedPublisherStore } from "./edge/store/trusted-publisher-store.ts";
@@ -131,6 +133,7 @@ async function serve(config: RegistryConfig, opened: Opened): Promise<Running<Re
   await log.open(formatNoteKey(logKey.key));
   const names = createNameStore(database.sql);
   const packs = createPackStore(database.sql, (digest) => readStoredReadme(blobs, digest));
+  await packs.deriveOutdated();
   const versions = createVersionStore(database.sql, log, names, packs);
   const lives = createLifeStore(database.sql, log, packs);
   const rights = createRightsLog(database.sql, now);
@@ -138,7 +141,12 @@ async function serve(config: RegistryConfig, opened: Opened): Promise<Running<Re
   const downloads = createDownloadCounter(packs, report);
   const renderer = createReadmeRenderer(siblingProgram("render-readme"));
   const readReadme = createReadmeReader(createReadmeStore(database.sql), blobs, renderer);
-  const readDetails = createDetailsReader(versions, lives, packs, readReadme);
+  const readDetails = createDetailsReader({ versions, lives, packs, publishers, readReadme });
+  const readDifference = createDifferenceReader(versions, (digest) =>
+    readStoredReadme(blobs, digest),
+  );
+  const readPublisher = createPublisherReader(database.sql);
+  const search = createPackSearch(database.sql);
   const readCheckpoint =
     "privateKey" in logKey
       ? createCheckpointReader(log, logKey, now)
@@ -227,14 +235,15 @@ async function serve(config: RegistryConfig, opened: Opened): Promise<Running<Re
     addExchangeRoute(app, ports);
   }
   addPermissionRoutes(app, versions);
-  addSearchRoutes(app, packs);
-  addDetailRoutes(app, readDetails);
+  addSearchRoutes(app, search);
+  const descriptions = { readDetails, readDifference, readPublisher };
+  addDetailRoutes(app, descriptions);
   addArchiveRoutes(app, { ...versions, lives, blobs, downloads });
   const readPackLog = createPackLogReader(log);
   addIndexRoutes(app, readPackLog);
   addResolveRoutes(app, readPackLog);
   addLogRoutes(app, { log, key: logKey.key, readCheckpoint });
-  addPageRoutes(app, { versions, lives, packs, readDetails, readCheckpoint });
+  addPageRoutes(app, { versions, lives, search, ...descriptions, readCheckpoint });
   const publicDoor =
     config.http.public === undefined
       ? null

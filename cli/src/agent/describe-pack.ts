@@ -2,7 +2,7 @@ import { type PackExplanation } from "@sonde/schemas/agent";
 import { type Requires } from "@sonde/schemas/manifest";
 import { describeSigner, markUnsigned } from "@sonde/schemas/trust";
 import { type PackReport } from "@sonde/schemas/wire";
-import { describeWindow, listItems } from "@sonde/sources";
+import { describeWindow, isRootGroup, listItems } from "@sonde/sources";
 import { describeEndpoints } from "./endpoints.ts";
 
 /**
@@ -72,19 +72,13 @@ export function describeReport(pack: PackReport): string {
   return `${pack.name} ${pack.version}${markUnsigned(pack.signer)}  ${pack.state}${reason}`;
 }
 
-/** Groups whose members can become root, by what the group may open or run. */
-export const ROOT_GROUPS: ReadonlySet<string> = new Set([
-  ...["docker", "podman", "lxd", "incus", "incus-admin", "libvirt", "disk", "kmem", "shadow"],
-  ...["root", "sudo", "wheel", "admin", "staff"],
-]);
-
 /** One line for each item, by the name that an approval of single items takes. */
 function describeItems({ items, granted, requires }: PackExplanation): string[] {
   const lines = items.map(({ item, state }) => {
     if (state === "withheld") return `${item}  (not granted)`;
     return state === "asked" && granted !== null ? `${item}  (new)` : item;
   });
-  const root = requires.groups.filter((group) => ROOT_GROUPS.has(group));
+  const root = requires.groups.filter(isRootGroup);
   if (root.length > 0) {
     lines.push(
       `whoever is in ${root.join(" or ")} can become root: the runner of this pack, which only does the reads below, and nobody else gets it`,

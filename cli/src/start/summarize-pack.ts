@@ -1,6 +1,7 @@
 import { type PackExplanation } from "@sonde/schemas/agent";
 import { describeSigner } from "@sonde/schemas/trust";
-import { describeChanges, ROOT_GROUPS } from "../agent/describe-pack.ts";
+import { isRootGroup } from "@sonde/sources";
+import { describeChanges } from "../agent/describe-pack.ts";
 
 /**
  * What a person needs to decide in a few lines: who signed, and what is read, by place and number.
@@ -38,7 +39,7 @@ function socketOf(request: string): string {
 }
 
 function describeGroup(group: string): string {
-  return ROOT_GROUPS.has(group) ? `${group} (as good as root on this machine)` : group;
+  return isRootGroup(group) ? `${group} (as good as root on this machine)` : group;
 }
 
 function describeLevels({ probes }: PackExplanation): string {

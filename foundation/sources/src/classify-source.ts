@@ -57,3 +57,14 @@ export function effectiveCapability(
   const here = alsoReadOnly.size === 0 ? everywhere : levelWith(alsoReadOnly);
   return higherCapability(isRaised ? declared.capability : "observe", here);
 }
+
+/** A level as people see it, and what it means for a host. */
+export function describeLevel(level: Capability): { label: string; words: string } {
+  return LEVELS[level];
+}
+
+const LEVELS: Readonly<Record<Capability, { label: string; words: string }>> = {
+  observe: { label: "only looks", words: "It can look at the host and change nothing." },
+  interact: { label: "interacts", words: "It can do things that pass by themselves." },
+  manage: { label: "changes things", words: "It can change the host." },
+};

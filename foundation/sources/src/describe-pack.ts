@@ -1,7 +1,8 @@
 import type { Manifest } from "@sonde/schemas/manifest";
-import { buildProbeId, higherCapability } from "@sonde/schemas/names";
+import { buildProbeId } from "@sonde/schemas/names";
 import type { VersionDetails } from "@sonde/schemas/registry";
 import { classifySource, effectiveCapability } from "./classify-source.ts";
+import { deriveReach } from "./derive-reach.ts";
 import { describeRead, describeUse, titleOf } from "./describe-read.ts";
 
 /** Everything that a pack could do on a host, in words and exactly. */
@@ -11,12 +12,8 @@ export function describePermissions(manifest: Manifest): VersionDetails["permiss
     exact: describeRead(source),
     capability: classifySource(source),
   }));
-  const levels = [
-    ...reads.map(({ capability }) => capability),
-    ...Object.keys(manifest.probes).map((probe) => effectiveCapability(manifest, probe)),
-  ];
   return {
-    capability: levels.reduce(higherCapability, "observe"),
+    capability: deriveReach(manifest).capability,
     groups: manifest.requires.groups,
     reads,
   };

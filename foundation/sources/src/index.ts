@@ -1,18 +1,22 @@
 // The rules of each kind of source: what it needs, its level, what it may never read, and
 // its description. This package does not load the verifier, so that small processes can
 // use it.
+export { categoryOf, describeCategory } from "./categories.ts";
 export { checkFilled, checkHole } from "./check-hole.ts";
 export { checkSource } from "./check-source.ts";
 export {
   type AlsoReadOnly,
   classifySource,
+  describeLevel,
   effectiveCapability,
   explainLevel,
 } from "./classify-source.ts";
 export { isInPrivateFolder } from "./declared-private-paths.ts";
+export { deriveReach } from "./derive-reach.ts";
 export { deriveRequires } from "./derive-requires.ts";
 export { describePermissions, describeProbes } from "./describe-pack.ts";
 export { describeRead, describeUse, titleOf } from "./describe-read.ts";
+export { describeEngine, engineOf } from "./engines.ts";
 export { type FilledEach, fillEach } from "./fill-each.ts";
 export { type LaterRead, planReads } from "./fill-reads.ts";
 export { findMisfit, takesFoundValues } from "./hole-value.ts";
@@ -36,6 +40,7 @@ export {
   renderEndpoint,
   unnamedEndpoints,
 } from "./endpoint.ts";
+export { describeGroup, isRootGroup } from "./root-groups.ts";
 export { describeSecrets } from "./secret-paths.ts";
 export { pathPattern } from "./template.ts";
 export { whyNotPublic, whyUnreachable } from "./unreachable-addresses.ts";

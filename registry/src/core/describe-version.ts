@@ -2,7 +2,7 @@ import { type Manifest } from "@sonde/schemas/manifest";
 import { type PublishedVersion, type VersionDetails } from "@sonde/schemas/registry";
 import { type Signer, describeSigner } from "@sonde/schemas/trust";
 import { diffPermissions } from "@sonde/trust/pack";
-import { describePermissions, describeProbes } from "@sonde/sources";
+import { deriveReach, describePermissions, describeProbes } from "@sonde/sources";
 
 /**
  * Describes a version for people, in words.
@@ -13,7 +13,7 @@ export function describeVersion(
   published: PublishedVersion,
   before: Manifest | null,
   readmeHtml: string,
-  pack: Pick<VersionDetails, "latest" | "downloads">,
+  pack: Pick<VersionDetails, "latest" | "downloads" | "warnings" | "trust">,
 ): VersionDetails {
   const { manifest, signer } = published;
   return {
@@ -34,6 +34,9 @@ export function describeVersion(
     signer,
     signedBy: describeSigner(signer),
     provenance: describeProvenance(signer),
+    trust: pack.trust,
+    warnings: pack.warnings,
+    reach: deriveReach(manifest),
     permissions: describePermissions(manifest),
     changes: describeChanges(before, manifest),
     probes: describeProbes(manifest),
@@ -45,7 +48,8 @@ export function describeVersion(
 function describeChanges(before: Manifest | null, after: Manifest): VersionDetails["changes"] {
   if (before === null) return null;
   const { added, removed, wider, probes } = diffPermissions(before, after);
-  return { from: before.version, added, removed, wider, raised: probes.raised };
+  const { raised, changed } = probes;
+  return { from: before.version, added, removed, wider, raised, changed };
 }
 
 function describeProvenance(signer: Signer): string {

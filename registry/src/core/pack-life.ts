@@ -4,6 +4,7 @@ import {
   type Advisory,
   type PackChange,
   type PackLife,
+  type PackSummary,
   type VersionState,
 } from "@sonde/schemas/registry";
 import semver from "semver";
@@ -47,6 +48,15 @@ export function advisoriesOf({ advisories }: PackLife, version: Version): Adviso
   return advisories.filter(({ range }) =>
     semver.satisfies(version, range, { includePrerelease: true }),
   );
+}
+
+/** Returns what a list says of a pack whose shown version is this one. */
+export function saidOf(
+  life: PackLife,
+  version: Version,
+): Pick<PackSummary, "deprecated" | "advisories"> {
+  const advisories = advisoriesOf(life, version).map(({ id, severity }) => ({ id, severity }));
+  return { deprecated: life.deprecated, advisories };
 }
 
 /** Applies a log entry to the state of its version. */

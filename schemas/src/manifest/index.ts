@@ -34,5 +34,6 @@ export {
   parseManifestShape,
   type SourceKind,
 } from "./manifest.ts";
+export { CATEGORIES, Category, ENGINES, Engine, PackReach } from "./pack-reach.ts";
 export { Condition, Rule, Runbook, Severity } from "./runbook.ts";
 export { MAX_VALUE_DEPTH, checkValueSchema, type ValueSchema } from "./value-schema.ts";

@@ -1,5 +1,6 @@
 import { type Static, Type } from "typebox";
 import { type Manifest, ReadWindow, Requires } from "../manifest/manifest.ts";
+import { Category, Engine, PackReach } from "../manifest/pack-reach.ts";
 import { Advisory, VersionState } from "./pack-life.ts";
 import {
   Capability,
@@ -12,11 +13,12 @@ import {
 } from "../names.ts";
 import { LogHead } from "../wire/envelope.ts";
 import { Signer } from "../trust/signer.ts";
-import { TrustedIdentity } from "../trust/trust-policy.ts";
+import { TrustedIdentity, TrustedSigners } from "../trust/trust-policy.ts";
 import { buildParser } from "../parse/validator.ts";
 
 // REST bodies of the registry. Paths, all below /api/v1:
-//   GET  /search?q=&limit=&cursor=               -> PackList, the best match first
+//   GET  /search?q=&category=&engine=&publisher=&sort=&limit=&cursor=   -> PackList
+//   GET  /search/counts?q=&category=&engine=&publisher=   -> PackCounts
 //   GET  /packs?limit=&cursor=                   -> PackList, by name
 //   GET  /packs/:publisher/:pack                 -> PackVersions
 //   GET  /packs/:publisher/:pack/resolve?range=&agent=   -> ResolvedVersion
@@ -24,6 +26,8 @@ import { buildParser } from "../parse/validator.ts";
 //   GET  /packs/:publisher/:pack/:version/archive   the .tgz, with Sonde-Digest
 //   GET  /packs/:publisher/:pack/:version/bundle    the Sigstore bundle (JSON)
 //   GET  /packs/:publisher/:pack/:version/details   -> VersionDetails
+//   GET  /packs/:publisher/:pack/difference?from=&to=   -> VersionDifference
+//   GET  /publishers/:publisher                     -> PublisherDetails
 //   GET  /openapi.json                              all of this as OpenAPI
 //   PUT  /packs/:publisher/:pack/:version        multipart: files `bundle` then `archive`, bearer token
 // For resolvers, one JSON line (IndexLine) for each version, in the order of the log:
@@ -105,8 +109,15 @@ export const PackSummary = Type.Object(
     description: Type.String(),
     /** When the latest version was published; without a latest version, when the newest was. */
     publishedAt: Timestamp,
+    /** When its first version was published. */
+    firstPublishedAt: Timestamp,
     /** Of all versions together. The count lags a few seconds. */
     downloads: Type.Integer({ minimum: 0 }),
+    /** Of the version that is shown: the latest one, or the newest without a latest one. */
+    reach: PackReach,
+    deprecated: Deprecated,
+    /** Of that version. */
+    advisories: Type.Array(Type.Pick(Advisory, ["id", "severity"])),
   },
   closed,
 );
@@ -121,6 +132,32 @@ export const PackList = Type.Object(
   closed,
 );
 export type PackList = Static<typeof PackList>;
+
+/** How many packs a search finds, and how many of them there would be with another filter. */
+export const PackCounts = Type.Object(
+  {
+    packs: Type.Integer({ minimum: 0 }),
+    /** With the same words and engine. Only what has packs, the most first. */
+    categories: Type.Array(
+      Type.Object({ category: Category, packs: Type.Integer({ minimum: 1 }) }, closed),
+    ),
+    /** With the same words and category. Only what has packs, the most first. */
+    engines: Type.Array(
+      Type.Object({ engine: Engine, packs: Type.Integer({ minimum: 1 }) }, closed),
+    ),
+  },
+  closed,
+);
+export type PackCounts = Static<typeof PackCounts>;
+
+/** The orders of a list of packs. */
+export const PACK_ORDERS = ["match", "downloads", "name", "newest", "published"] as const;
+/**
+ * `match`: the best first, then by downloads. `newest`: by the first version's date, `published`: by
+ * that of the version that is shown.
+ */
+export const PackOrder = Type.Enum([...PACK_ORDERS]);
+export type PackOrder = Static<typeof PackOrder>;
 
 export const PackVersions = Type.Object(
   {
@@ -169,6 +206,16 @@ export const VersionDetails = Type.Object(
     signedBy: Type.String(),
     /** What the signature says about the build, in a sentence. */
     provenance: Type.String(),
+    /**
+     * What lets a host trust this version's signer: the publisher's member of `publishers` in its
+     * trust.json. Null when the registry has not got the signer's key. A host's administrator compares
+     * it with what the publisher says elsewhere.
+     */
+    trust: Type.Union([TrustedSigners, Type.Null()]),
+    /** What the pack's publisher was told when the name was new, such as a known name that is near. */
+    warnings: Type.Array(Type.String({ maxLength: 300 })),
+    /** In short what it could reach. */
+    reach: PackReach,
     /** Everything that the version could do on a host, in words. */
     permissions: Type.Object(
       {
@@ -198,6 +245,8 @@ export const VersionDetails = Type.Object(
           raised: Type.Array(
             Type.Object({ probe: Type.String(), from: Capability, to: Capability }, closed),
           ),
+          /** Probes that take other reads than before, or repeat one for other values. */
+          changed: Type.Array(Type.String()),
         },
         closed,
       ),
@@ -224,6 +273,124 @@ export const VersionDetails = Type.Object(
   closed,
 );
 export type VersionDetails = Static<typeof VersionDetails>;
+
+const Names = Type.Array(Type.String());
+
+/** What a model reads of a probe, and what it may fill in. Schemas are JSON. */
+const ToolWords = Type.Object(
+  {
+    description: Type.String(),
+    capability: Capability,
+    params: Type.Array(
+      Type.Object({ name: Type.String(), required: Type.Boolean(), schema: Type.String() }, closed),
+    ),
+    result: Type.String(),
+  },
+  closed,
+);
+export type ToolWords = Static<typeof ToolWords>;
+
+/** What differs between two versions of a pack. Either may be the newer one. */
+export const VersionDifference = Type.Object(
+  {
+    name: PackName,
+    from: Version,
+    to: Version,
+    description: Type.Object({ before: Type.String(), after: Type.String() }, closed),
+    permissions: Type.Object(
+      {
+        added: Requires,
+        removed: Requires,
+        /** What both read, and `to` in another or a larger part. */
+        wider: Type.Array(ReadWindow),
+        probes: Type.Object(
+          {
+            added: Names,
+            removed: Names,
+            /** Probes that take other reads, or repeat one for other values. */
+            changed: Names,
+            raised: Type.Array(
+              Type.Object({ probe: Type.String(), from: Capability, to: Capability }, closed),
+            ),
+          },
+          closed,
+        ),
+        sources: Type.Object({ added: Names, removed: Names, changed: Names }, closed),
+        /** True when a grant for `from` does not cover `to`. */
+        asksMore: Type.Boolean(),
+      },
+      closed,
+    ),
+    /** Only probes that differ in this. Null where a version has no such probe. */
+    tools: Type.Array(
+      Type.Object(
+        {
+          id: ProbeId,
+          before: Type.Union([ToolWords, Type.Null()]),
+          after: Type.Union([ToolWords, Type.Null()]),
+        },
+        closed,
+      ),
+    ),
+    /** Lines of the README that differ, with some around them; null when there are too many. */
+    readme: Type.Union([
+      Type.Array(
+        Type.Object(
+          { line: Type.String(), is: Type.Enum(["added", "removed", "same", "left-out"]) },
+          closed,
+        ),
+      ),
+      Type.Null(),
+    ]),
+  },
+  closed,
+);
+export type VersionDifference = Static<typeof VersionDifference>;
+
+/** What the registry knows of a publisher, and how it was verified. */
+export const PublisherDetails = Type.Object(
+  {
+    name: PublisherName,
+    /**
+     * When the operator registered the name. Null on a mirror, which knows publishers by their
+     * signatures only; the lists of keys and identities are then empty.
+     */
+    since: Type.Union([Timestamp, Type.Null()]),
+    /** What may sign for the publisher now. */
+    keys: Type.Array(
+      Type.Object({ keyId: Digest, publicKey: Type.String(), since: Timestamp }, closed),
+    ),
+    identities: Type.Array(
+      Type.Object({ ...TrustedIdentity.properties, since: Timestamp }, closed),
+    ),
+    /** What signed the published versions, the most recent first. */
+    signed: Type.Array(
+      Type.Object(
+        {
+          /** The newest version's. */
+          signer: Signer,
+          versions: Type.Integer({ minimum: 1 }),
+          lastAt: Timestamp,
+          /** Whether it may sign now. */
+          isListed: Type.Boolean(),
+        },
+        closed,
+      ),
+    ),
+    packs: Type.Integer({ minimum: 0 }),
+    downloads: Type.Integer({ minimum: 0 }),
+    /** Warnings of near names, each with its pack. */
+    warnings: Type.Array(Type.Object({ name: PackName, text: Type.String() }, closed)),
+    deprecated: Type.Array(Type.Object({ name: PackName, message: Type.String() }, closed)),
+    advisories: Type.Array(Type.Object({ name: PackName, advisory: Advisory }, closed)),
+    /** Versions that were yanked or quarantined. */
+    withdrawn: Type.Array(
+      Type.Object({ name: PackName, version: Version, state: VersionState }, closed),
+    ),
+  },
+  closed,
+);
+export type PublisherDetails = Static<typeof PublisherDetails>;
 
 /** One line of `/index/PUBLISHER/PACK`. */
 export const IndexLine = Type.Object(
@@ -326,6 +493,17 @@ export const parsePackVersions = buildParser(
 );
 export const parseVersionDetails = buildParser(
   VersionDetails,
+  "registry answer",
+  "REGISTRY_UNAVAILABLE",
+);
+export const parsePackCounts = buildParser(PackCounts, "registry answer", "REGISTRY_UNAVAILABLE");
+export const parseVersionDifference = buildParser(
+  VersionDifference,
+  "registry answer",
+  "REGISTRY_UNAVAILABLE",
+);
+export const parsePublisherDetails = buildParser(
+  PublisherDetails,
   "registry answer",
   "REGISTRY_UNAVAILABLE",
 );

@@ -34,6 +34,7 @@ export {
   SignerPolicy,
   TrustPolicy,
   TrustedIdentity,
+  TrustedSigners,
   parseSignerPolicy,
   parseTrustPolicy,
   parseTrustedIdentity,

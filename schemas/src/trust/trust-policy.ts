@@ -43,18 +43,18 @@ export const TrustedIdentity = Type.Object(
 );
 export type TrustedIdentity = Static<typeof TrustedIdentity>;
 
+/** Who may sign for one publisher. */
+export const TrustedSigners = Type.Object(
+  {
+    keys: Type.Array(TrustedKey, { maxItems: 20 }),
+    identities: Type.Array(TrustedIdentity, { maxItems: 20 }),
+  },
+  closed,
+);
+export type TrustedSigners = Static<typeof TrustedSigners>;
+
 const signers = {
-  publishers: Type.Record(
-    PublisherName,
-    Type.Object(
-      {
-        keys: Type.Array(TrustedKey, { maxItems: 20 }),
-        identities: Type.Array(TrustedIdentity, { maxItems: 20 }),
-      },
-      closed,
-    ),
-    { additionalProperties: false },
-  ),
+  publishers: Type.Record(PublisherName, TrustedSigners, { additionalProperties: false }),
   /**
    * Pinned root against which keyless signatures are verified. Without it, no keyless signature is
    * accepted.

@@ -1,7 +1,9 @@
-import { PackList } from "@sonde/schemas/registry";
+import { Category, Engine } from "@sonde/schemas/manifest";
+import { PublisherName } from "@sonde/schemas/names";
+import { PackCounts, PackList, PackOrder } from "@sonde/schemas/registry";
 import type { HttpServer } from "@sonde/service";
-import { Type } from "typebox";
-import type { PackStore } from "../store/pack-store.ts";
+import { type Static, Type } from "typebox";
+import type { PackQuery, PackSearch } from "../store/pack-search.ts";
 
 const DEFAULT_LIMIT = "20";
 
@@ -11,14 +13,22 @@ const page = {
   /** The cursor of the previous answer. */
   cursor: Type.Optional(Type.String({ pattern: "^[A-Za-z0-9_/-]{1,300}$" })),
 };
-const ListQuery = Type.Object(page, { additionalProperties: false });
+const filters = {
+  q: Type.Optional(Type.String({ maxLength: 200 })),
+  category: Type.Optional(Category),
+  engine: Type.Optional(Engine),
+  publisher: Type.Optional(PublisherName),
+};
+const closed = { additionalProperties: false } as const;
+const ListQuery = Type.Object(page, closed);
 export const SearchQuery = Type.Object(
-  { q: Type.Optional(Type.String({ maxLength: 200 })), ...page },
-  { additionalProperties: false },
+  { ...filters, sort: Type.Optional(PackOrder), ...page },
+  closed,
 );
+const CountQuery = Type.Object(filters, closed);
 
-/** Adds the routes that list and search packs, in pages. */
-export function addSearchRoutes(app: HttpServer, packs: PackStore): void {
+/** Adds the routes that list, search and count packs. */
+export function addSearchRoutes(app: HttpServer, packs: PackSearch): void {
   app.get(
     "/api/v1/packs",
     {
@@ -33,12 +43,30 @@ export function addSearchRoutes(app: HttpServer, packs: PackStore): void {
       schema: {
         querystring: SearchQuery,
         response: { 200: PackList },
-        summary: "Packs that match some words, the best first",
+        summary: "Packs that match some words and pass the filters, by default the best first",
       },
       config: { right: "anybody", conditional: true },
     },
-    ({ query }) => packs.searchPacks(query.q ?? "", readPage(query)),
+    ({ query }) => packs.searchPacks(readQuery(query), query.sort ?? "match", readPage(query)),
   );
+  app.get(
+    "/api/v1/search/counts",
+    {
+      schema: {
+        querystring: CountQuery,
+        response: { 200: PackCounts },
+        summary: "How many packs a search finds, by category and engine",
+      },
+      config: { right: "anybody", conditional: true },
+    },
+    ({ query }) => packs.countPacks(readQuery(query)),
+  );
+}
+
+/** Reads what is looked for from a query string. */
+export function readQuery(query: Static<typeof CountQuery>): PackQuery {
+  const { q = "", category = null, engine = null, publisher = null } = query;
+  return { words: q, category, engine, publisher };
 }
 
 /** Reads limit and cursor from a query string. */

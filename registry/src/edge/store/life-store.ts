@@ -29,6 +29,7 @@ export function createLifeStore(sql: Sql, log: LogStore, packs: PackStore) {
     if (after === null) return { life: before, isNew: false };
     await transaction`update pack_names set life = ${JSON.stringify(after)} where name = ${name}`;
     if ("version" in change) await packs.followLife(transaction, name, after);
+    await packs.writeSaid(transaction, name, after);
     return { life: after, isNew: true };
   }
 

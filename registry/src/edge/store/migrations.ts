@@ -245,4 +245,28 @@ export const migrations: Migration[] = [
       -- Rendered again at their next request, now with a limit of their length.
       delete from readmes;`,
   },
+  {
+    name: "browsing",
+    sql: `
+      alter table packs
+        add column publisher text not null generated always as (split_part(name, '/', 1)) stored,
+        add column first_published_at timestamptz,
+        -- The version that is shown: the latest one, or the newest without a latest one.
+        add column version text not null default '',
+        -- What that version could reach (PackReach) and what is said about it, as JSON.
+        add column reach text not null default '{"capability":"observe","groups":[],"reads":[],"engines":[]}',
+        add column said text not null default '{"deprecated":null,"advisories":[]}',
+        add column categories text[] not null default '{}',
+        add column engines text[] not null default '{}',
+        -- The release that derived these columns. Each release derives them again.
+        add column derived_by text not null default '';
+      update packs set first_published_at = coalesce(
+        (select min(versions.published_at) from versions where versions.name = packs.name), published_at);
+      alter table packs alter column first_published_at set not null;
+      create index packs_publisher on packs (publisher, name);
+      create index packs_newest on packs (first_published_at desc, name);
+      create index packs_published on packs (published_at desc, name);
+      create index packs_categories on packs using gin (categories) with (fastupdate = off);
+      create index packs_engines on packs using gin (engines) with (fastupdate = off);`,
+  },
 ];

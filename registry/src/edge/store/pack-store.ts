@@ -1,47 +1,21 @@
 import { type Manifest } from "@sonde/schemas/manifest";
-import { type Digest, PackName, type Version } from "@sonde/schemas/names";
-import { buildParser, parseJson } from "@sonde/schemas/parse";
-import {
-  type PackLife,
-  type PackList,
-  type PackSummary,
-  type VersionDetails,
-} from "@sonde/schemas/registry";
-import type { PendingQuery, Row, Sql, TransactionSql } from "postgres";
-import { type Static, Type } from "typebox";
+import { type Digest, type PackName, type Version } from "@sonde/schemas/names";
+import { type PackLife, type VersionDetails } from "@sonde/schemas/registry";
+import { RELEASE } from "@sonde/schemas/release";
+import { deriveReach } from "@sonde/sources";
+import type { Sql, TransactionSql } from "postgres";
 import type { AcceptedVersion } from "../../core/stored-version.ts";
 import { findLatest, newestFirst } from "../../core/order-versions.ts";
-import { type SearchQuery, buildSearchText, readSearchQuery } from "../../core/search-text.ts";
+import { saidOf } from "../../core/pack-life.ts";
+import { buildSearchText } from "../../core/search-text.ts";
 
-/** How many packs each way to match contributes to the ranking. */
-const CANDIDATES = 200;
-
-type Fragment = PendingQuery<Row[]>;
-
-/** A page of at most `limit` packs, starting after `cursor`. */
-export type PageRequest = { limit: number; cursor: string | null };
-
-type PackRow = {
-  name: PackName;
-  latest: Version | null;
-  description: string;
-  publishedAt: Date;
-  downloads: string;
-};
+/** How many packs are derived again in one transaction. */
+const DERIVED_AT_ONCE = 200;
 
 /** The version whose words a pack shows and is found by. */
-type ShownVersion = Pick<AcceptedVersion, "name" | "manifest"> & { publishedAt: string | Date };
-
-/** Where a page of search results ended: the columns of the sort order. */
-const SearchCursor = Type.Object(
-  {
-    score: Type.String({ pattern: "^[0-9]{1,3}\\.[0-9]{2}$" }),
-    downloads: Type.Integer({ minimum: 0, maximum: Number.MAX_SAFE_INTEGER }),
-    name: PackName,
-  },
-  { additionalProperties: false },
-);
-const parseSearchCursor = buildParser(SearchCursor, "cursor", "BAD_REQUEST");
+type ShownVersion = Pick<AcceptedVersion, "name" | "version" | "manifest"> & {
+  publishedAt: string | Date;
+};
 
 /**
  * Stores one row for each pack, for lists and searches. Each publish and each withdrawal updates
@@ -50,40 +24,17 @@ const parseSearchCursor = buildParser(SearchCursor, "cursor", "BAD_REQUEST");
  * @param readReadme returns the README of an archive, as Markdown
  */
 export function createPackStore(sql: Sql, readReadme: (digest: Digest) => Promise<string>) {
-  const columns = sql`name, latest, description, published_at as "publishedAt", downloads`;
-
-  function rank({ spoken, begun }: SearchQuery): Fragment {
-    const said = sql`websearch_to_tsquery('english', ${spoken})`;
-    const named = sql`names @@ to_tsquery('simple', ${begun})`;
-    const best = (where: Fragment): Fragment =>
-      sql`(select * from packs where ${where} order by downloads desc, name limit ${CANDIDATES})`;
-    return sql`
-      select *, round((ts_rank('{0, 0.2, 0.5, 1}', title, ${said}) + (${named})::int
-        + (${spoken} in (name, split_part(name, '/', 2)))::int)::numeric, 2) as score
-      from (select distinct on (name) * from (
-        ${best(named)} union all ${best(sql`title @@ ${said}`)} union all ${best(sql`words @@ ${said}`)}
-      ) as found order by name) as candidates`;
-  }
-
-  async function findAlike(spoken: string, limit: number): Promise<PackRow[]> {
-    return await sql.begin("read only", async (transaction) => {
-      await transaction`set local pg_trgm.word_similarity_threshold = 0.4`;
-      return await transaction<PackRow[]>`
-        select ${columns} from packs where ${spoken} <% spelling
-        order by word_similarity(${spoken}, spelling) desc, downloads desc, name limit ${limit}`;
-    });
-  }
-
   async function writeRow(
     transaction: TransactionSql,
     latest: Version | null,
-    { name, manifest, publishedAt }: ShownVersion,
+    { name, version, manifest, publishedAt }: ShownVersion,
     readme: string,
   ): Promise<void> {
     const text = buildSearchText(manifest, readme);
     await transaction`
-      insert into packs (name, latest, description, published_at, names, spelling, title, words)
-      select ${name}, ${latest}, ${manifest.description}, ${publishedAt},
+      insert into packs (name, latest, description, published_at, first_published_at, names,
+        spelling, title, words)
+      select ${name}, ${latest}, ${manifest.description}, ${publishedAt}, ${publishedAt},
         to_tsvector('simple', ${text.name}), ${text.name}, title,
         title || setweight(to_tsvector('english', ${text.readme}), 'D')
       from (select setweight(to_tsvector('english', ${text.name}), 'A')
@@ -92,6 +43,31 @@ export function createPackStore(sql: Sql, readReadme: (digest: Digest) => Promis
       on conflict (name) do update set latest = excluded.latest,
         description = excluded.description, published_at = excluded.published_at,
         title = excluded.title, words = excluded.words`;
+    await writeReach(transaction, name, version, manifest);
+  }
+
+  async function writeReach(
+    transaction: TransactionSql,
+    name: PackName,
+    version: Version,
+    manifest: Manifest,
+  ): Promise<void> {
+    const reach = deriveReach(manifest);
+    await transaction`update packs set version = ${version}, reach = ${JSON.stringify(reach)},
+      categories = ${reach.reads.map(({ category }) => category)}::text[],
+      engines = ${reach.engines}::text[], derived_by = ${RELEASE} where name = ${name}`;
+  }
+
+  async function writeSaid(
+    transaction: TransactionSql,
+    name: PackName,
+    life: PackLife,
+  ): Promise<void> {
+    const [row] = await transaction<{ version: Version }[]>`
+      select version from packs where name = ${name}`;
+    if (row === undefined) return;
+    const said = JSON.stringify(saidOf(life, row.version));
+    await transaction`update packs set said = ${said} where name = ${name}`;
   }
 
   const readVersions = (transaction: TransactionSql, name: PackName) =>
@@ -122,6 +98,7 @@ export function createPackStore(sql: Sql, readReadme: (digest: Digest) => Promis
       // An import may bring a first version that was withdrawn later.
       if (latest === version || known === undefined) {
         await writeRow(transaction, latest, published, readme);
+        await writeSaid(transaction, name, life);
       }
     },
 
@@ -137,51 +114,50 @@ export function createPackStore(sql: Sql, readReadme: (digest: Digest) => Promis
       const [row] = await transaction<
         { digest: Digest; manifest: string; publishedAt: Date; before: Version | null }[]
       >`select digest, manifest, versions.published_at as "publishedAt", latest as before
-        from versions join packs using (name) where name = ${name} and version = ${shown}`;
+        from versions join packs using (name)
+        where name = ${name} and versions.version = ${shown}`;
       if (row === undefined || (row.before === latest && latest !== null)) return;
       const { digest, manifest, publishedAt } = row;
       // A withdrawal must not wait for an unreadable archive. The pack then loses its README's
       // words.
       const readme = await readReadme(digest).catch(() => "");
-      const about = { name, manifest: JSON.parse(manifest) as Manifest, publishedAt };
-      await writeRow(transaction, latest, about, readme);
+      const about = JSON.parse(manifest) as Manifest;
+      await writeRow(
+        transaction,
+        latest,
+        { name, version: shown, manifest: about, publishedAt },
+        readme,
+      );
     },
 
-    /** Lists every pack by name. The cursor is the last name of the previous page. */
-    async listPacks({ limit, cursor }: PageRequest): Promise<PackList> {
-      const rows = await sql<PackRow[]>`
-        select ${columns} from packs where name > ${cursor ?? ""} order by name limit ${limit + 1}`;
-      return buildPage(rows, limit, ({ name }) => name);
-    },
+    /** Updates what is said about the version that is shown, in the transaction that says it. */
+    writeSaid,
 
     /**
-     * Returns packs whose name, description, probes or README match, the best first, then by
-     * downloads. An empty text matches every pack. Without a match it returns one page of packs
-     * with similar names.
-     *
-     * Only the most downloaded matches are ranked: CANDIDATES by name, by title and by any word. So
-     * a common word costs no more than a rare one.
-     *
-     * @throws SondeError BAD_REQUEST for a malformed cursor
+     * Derives again what an earlier release derived, or none. Ends when every row is of this release.
+     * Each transaction is small, and a killed registry goes on at its next start.
      */
-    async searchPacks(typed: string, { limit, cursor }: PageRequest): Promise<PackList> {
-      const query = readSearchQuery(typed);
-      const after = cursor === null ? null : readCursor(cursor);
-      const matches = query.spoken === "" ? sql`select *, 0.00 as score from packs` : rank(query);
-      const rows = await sql.begin("read only", async (transaction) => {
-        // The best plan depends on how common the words are, so plan each search.
-        await transaction`set local plan_cache_mode = force_custom_plan`;
-        return await transaction<(PackRow & { score: string })[]>`
-          select ${columns}, score from (${matches}) as matches
-          ${after === null ? sql`` : sql`where (-score, -downloads, name) > (-${after.score}::numeric, -${after.downloads}::bigint, ${after.name})`}
-          order by score desc, downloads desc, name limit ${limit + 1}`;
-      });
-      if (rows.length === 0 && after === null && query.spoken !== "") {
-        return { packs: (await findAlike(query.spoken, limit)).map(buildSummary), cursor: null };
+    async deriveOutdated(): Promise<void> {
+      for (let after: PackName | undefined = ""; after !== undefined; ) {
+        const from: PackName = after;
+        after = await sql.begin(async (transaction) => {
+          const rows = await transaction<
+            { name: PackName; latest: Version | null; life: string }[]
+          >`
+            select name, latest, life from packs join pack_names using (name)
+            where derived_by <> ${RELEASE} and name > ${from}
+            order by name limit ${DERIVED_AT_ONCE}`;
+          for (const { name, latest, life } of rows) {
+            const shown = latest ?? newestFirst(await readVersions(transaction, name))[0]?.version;
+            const [stored] = await transaction<{ manifest: string }[]>`
+              select manifest from versions where name = ${name} and version = ${shown ?? ""}`;
+            if (stored === undefined || shown === undefined) continue;
+            await writeReach(transaction, name, shown, JSON.parse(stored.manifest) as Manifest);
+            await writeSaid(transaction, name, JSON.parse(life) as PackLife);
+          }
+          return rows.at(-1)?.name;
+        });
       }
-      return buildPage(rows, limit, ({ score, downloads, name }) =>
-        writeCursor({ score, downloads: Number(downloads), name }),
-      );
     },
 
     /**
@@ -216,46 +192,20 @@ export function createPackStore(sql: Sql, readReadme: (digest: Digest) => Promis
     async readPack(
       name: string,
       version: string,
-    ): Promise<{ latest: Version | null; downloads: VersionDetails["downloads"] } | null> {
-      const [row] = await sql<{ latest: Version | null; pack: string; version: string | null }[]>`
-        select latest, packs.downloads as pack, version_downloads.downloads as version
+    ): Promise<Pick<VersionDetails, "latest" | "downloads" | "warnings"> | null> {
+      const [row] = await sql<
+        { latest: Version | null; pack: string; version: string | null; warnings: string[] }[]
+      >`select latest, packs.downloads as pack, version_downloads.downloads as version,
+          array(select distinct unnest(versions.warnings) from versions
+            where versions.name = packs.name) as warnings
         from packs left join version_downloads
-          on version_downloads.name = packs.name and version = ${version}
+          on version_downloads.name = packs.name and version_downloads.version = ${version}
         where packs.name = ${name}`;
       if (row === undefined) return null;
+      const { latest, warnings } = row;
       const downloads = { pack: Number(row.pack), version: Number(row.version ?? 0) };
-      return { latest: row.latest, downloads };
+      return { latest, downloads, warnings };
     },
   };
 }
 export type PackStore = ReturnType<typeof createPackStore>;
-
-function buildPage<R extends PackRow>(
-  rows: readonly R[],
-  limit: number,
-  cursorOf: (last: R) => string,
-): PackList {
-  const shown = rows.slice(0, limit);
-  const last = shown.at(-1);
-  const cursor = rows.length > limit && last !== undefined ? cursorOf(last) : null;
-  return { packs: shown.map(buildSummary), cursor };
-}
-
-function buildSummary({ name, latest, description, publishedAt, downloads }: PackRow): PackSummary {
-  return {
-    name,
-    latest,
-    description,
-    publishedAt: publishedAt.toISOString(),
-    downloads: Number(downloads),
-  };
-}
-
-function writeCursor(last: Static<typeof SearchCursor>): string {
-  return Buffer.from(JSON.stringify(last)).toString("base64url");
-}
-
-function readCursor(cursor: string): Static<typeof SearchCursor> {
-  const text = Buffer.from(cursor, "base64url");
-  return parseSearchCursor(parseJson(text, "cursor", "BAD_REQUEST"));
-}

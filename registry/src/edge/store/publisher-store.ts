@@ -149,6 +149,14 @@ export function createPublisherStore(sql: Sql, rights: RightsLog) {
       return rows.map(({ publicKey }) => publicKey);
     },
 
+    /** PEM of a key that may sign for the publisher now; null when it has no such key. */
+    async findKey(publisher: PublisherName, keyId: Digest): Promise<string | null> {
+      const [row] = await sql<{ publicKey: string }[]>`
+        select public_key as "publicKey" from publisher_keys
+        where publisher = ${publisher} and key_id = ${keyId}`;
+      return row?.publicKey ?? null;
+    },
+
     async publisherIdentities(publisher: PublisherName): Promise<TrustedIdentity[]> {
       const rows = await sql<{ issuer: string; identity: string; repositoryId: string }[]>`
         select issuer, identity, repository_id as "repositoryId"

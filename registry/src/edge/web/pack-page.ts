@@ -1,18 +1,14 @@
 import type { Requires } from "@sonde/schemas/manifest";
-import type { Capability } from "@sonde/schemas/names";
 import type { PackVersions, VersionDetails } from "@sonde/schemas/registry";
-import { describeWindow } from "@sonde/sources";
+import { describeGroup, describeLevel, describeWindow } from "@sonde/sources";
 import { Html, html } from "@sonde/service/web";
+import { renderBadges, renderLevel, renderMark } from "./badges.ts";
+import { renderVersionForm } from "./difference-page.ts";
+import { renderInstall } from "./install-box.ts";
 import { renderDate, renderDownloads, renderPage } from "./layout.ts";
 
 /** How many of the newest versions are listed. The index has all of them. */
 const MAX_LISTED = 50;
-
-const LEVELS: Record<Capability, { label: string; words: string }> = {
-  observe: { label: "only looks", words: "It can look at the host and change nothing." },
-  interact: { label: "interacts", words: "It can do things that pass by themselves." },
-  manage: { label: "changes things", words: "It can change the host." },
-};
 
 /** Renders the page of one version of a pack. */
 export function renderPackPage(
@@ -24,13 +20,13 @@ export function renderPackPage(
   const [publisher, pack] = name.split("/");
   return renderPage(
     `${name} ${version} · Sonde registry`,
-    "",
     html`<article>
 <header class="pack">
-<p class="eyebrow">${publisher ?? ""}</p>
+<p class="eyebrow"><a href="/publishers/${publisher ?? ""}">${publisher ?? ""}</a></p>
 <h1>${pack ?? ""} <span class="version">${version}</span></h1>
-<p class="lead">${details.description}</p>
-<p class="facts">${renderLevel(details.permissions.capability)} ${renderDate(details.publishedAt)}
+<p class="lead" dir="auto">${details.description}</p>
+${renderBadges(details.reach)}
+<p class="facts">${renderDate(details.publishedAt)}
 <span>${renderDownloads(details.downloads.pack)}</span> <span>${details.license}</span>
 <span>${formatBytes(details.sizeBytes)}</span> <span>agent ${details.agents}</span></p>
 ${renderWarnings(details)}
@@ -43,6 +39,7 @@ ${renderProbes(details)}
 <div class="readme" dir="auto">${new Html(details.readmeHtml)}</div></section>
 </div>
 <div>
+${renderInstall(details)}
 ${renderSigner(details)}
 ${renderVersions(details, versions)}
 ${renderProof(details, checkpoint)}
@@ -53,7 +50,8 @@ ${renderProof(details, checkpoint)}
 }
 
 /** Renders the warnings about a version, the most severe first. */
-function renderWarnings({ latest, state, deprecated, advisories }: VersionDetails): Html | null {
+function renderWarnings(details: VersionDetails): Html | null {
+  const { latest, state, deprecated, advisories, warnings } = details;
   const said = [
     latest === null
       ? html`<li><strong>All withdrawn.</strong> Every version of this pack was yanked or quarantined.</li>`
@@ -69,18 +67,16 @@ function renderWarnings({ latest, state, deprecated, advisories }: VersionDetail
       ? null
       : html`<li><strong>Yanked.</strong> Only a request for exactly this version still gets it: ${state.yanked}</li>`,
     deprecated === null ? null : html`<li><strong>Deprecated.</strong> ${deprecated}</li>`,
+    ...warnings.map((text) => html`<li><strong>Easily confused.</strong> ${text}</li>`),
   ].filter((warning) => warning !== null);
   if (said.length === 0) return null;
   return html`<ul class="warnings" aria-label="Warnings">${said}</ul>`;
 }
 
-function renderLevel(level: Capability): Html {
-  return html`<span class="level ${level}">${LEVELS[level].label}</span>`;
-}
-
-function renderPermissions({ permissions, changes }: VersionDetails): Html {
+function renderPermissions({ name, version, permissions, changes }: VersionDetails): Html {
   const groups = permissions.groups.map(
-    (group) => html`<li><p>Needs a runner in the group <code>${group}</code></p></li>`,
+    (group) =>
+      html`<li><p>Needs a runner in the group <code>${group}</code>. ${describeGroup(group).words}</p></li>`,
   );
   const reads = permissions.reads.map(
     ({ words, exact, capability }) =>
@@ -88,10 +84,11 @@ function renderPermissions({ permissions, changes }: VersionDetails): Html {
   );
   return html`<section aria-labelledby="permissions">
 <h2 id="permissions">What it may do</h2>
-<p>${LEVELS[permissions.capability].words} This is the whole list; an agent performs nothing else for it,
+<p>${describeLevel(permissions.capability).words} This is the whole list; an agent performs nothing else for it,
 and this only after somebody approved it on the host.</p>
 <ul class="permissions">${groups}${reads}</ul>
 ${renderChanges(changes)}
+${changes === null ? null : html`<p><a href="/packs/${name}/difference?from=${changes.from}&amp;to=${version}">All that differs from ${changes.from}</a></p>`}
 </section>`;
 }
 
@@ -110,8 +107,9 @@ function renderChanges(changes: VersionDetails["changes"]): Html | null {
     ...list("Gone:", changes.removed),
     ...changes.raised.map(
       ({ probe, from, to }) =>
-        html`<li><code>${probe}</code> ${LEVELS[from].label} before, now ${renderLevel(to)}</li>`,
+        html`<li><code>${probe}</code> ${describeLevel(from).label} before, now ${renderLevel(to)}</li>`,
     ),
+    ...changes.changed.map((probe) => html`<li>Other reads: <code>${probe}</code></li>`),
   ];
   const nothing = html`<p class="note">It asks for nothing new, and for nothing less.</p>`;
   return html`<h3>Beside ${changes.from}</h3>
@@ -130,13 +128,8 @@ function renderProbes({ probes }: VersionDetails): Html {
 </section>`;
 }
 
-function renderSigner({ name, version, signedBy, provenance, repository }: VersionDetails): Html {
-  return html`<section class="side" aria-labelledby="install">
-<h2 id="install">Install</h2>
-<pre class="command">sonde hub install ${name}@${version}</pre>
-<p class="note">The agent fetches and checks it; the host's own administrator then approves what it may do.</p>
-</section>
-<section class="side" aria-labelledby="signer">
+function renderSigner({ signedBy, provenance, repository }: VersionDetails): Html {
+  return html`<section class="side" aria-labelledby="signer">
 <h2 id="signer">Signed by</h2>
 <p class="breakable">${signedBy}</p>
 <p class="note">${provenance}</p>
@@ -151,15 +144,18 @@ function renderVersions(details: VersionDetails, versions: PackVersions["version
     const link = html`<a href="/packs/${details.name}/${version}"${isShown ? html` aria-current="page"` : null}>${version}</a>`;
     const mark =
       state.quarantined === null ? (state.yanked === null ? null : "yanked") : "quarantined";
-    const marked = mark === null ? null : html` <span class="level manage">${mark}</span>`;
+    const marked = mark === null ? null : html` ${renderMark(mark)}`;
     const isLatest = version === details.latest;
-    return html`<li>${link}${isLatest ? html` <span class="level observe">latest</span>` : marked} ${renderDate(publishedAt)}</li>`;
+    return html`<li>${link}${isLatest ? html` <span class="badge plain">latest</span>` : marked} ${renderDate(publishedAt)}</li>`;
   });
   const more = versions.length - rows.length;
+  const names = versions.map(({ version }) => version);
+  const before = details.changes?.from ?? names.find((version) => version !== details.version);
   return html`<section class="side" aria-labelledby="versions">
 <h2 id="versions">Versions</h2>
 <ul class="versions">${rows}</ul>
 ${more > 0 ? html`<p class="note">and <a href="/index/${details.name}">${more} older ones</a></p>` : null}
+${before === undefined ? null : renderVersionForm(details.name, names, before, details.version)}
 </section>`;
 }
 
