@@ -5,6 +5,7 @@ import type { HubConfig } from "./config.ts";
 import type { Directory } from "./directory/index.ts";
 import type { HubKeys } from "./keys/open-hub-keys.ts";
 import type { Links } from "./links/index.ts";
+import type { Pages } from "./rest/index.ts";
 
 /** Where agents find this hub, as host:port. */
 export type HubAddresses = {
@@ -25,6 +26,8 @@ export type Hub = {
   sql: Sql;
   /** The listener for people and MCP clients. Each route names its right. */
   app: HttpServer;
+  /** Cuts the lists of routes into pages. */
+  pages: Pages;
   directory: Directory;
   links: Links;
   auditLog: AuditLog;

@@ -43,6 +43,7 @@ import { addSigningKeyRoutes } from "./keys/signing-key-routes.ts";
 import { openLinks } from "./links/index.ts";
 import { installMcp } from "./mcp/index.ts";
 import { migrations } from "./migrations.ts";
+import { installRest } from "./rest/index.ts";
 import { installRegistryLog } from "./registry-log/index.ts";
 import { createApiServer } from "./web/edge/api-server.ts";
 
@@ -133,6 +134,10 @@ async function serve(live: { config: HubConfig }, opened: Opened): Promise<Runni
     now,
     report,
   });
+  const rest = await installRest(app, {
+    ...{ sql, self, now, report },
+    running: () => links.hubs.running(),
+  });
   const publicListener = openPublicListener(config, app, keys);
   const endings: Ending[] = [];
   const addresses: HubAddresses = { enrol: "", enrolPort: 0, controlOf: () => "" };
@@ -141,6 +146,7 @@ async function serve(live: { config: HubConfig }, opened: Opened): Promise<Runni
       return live.config;
     },
     ...{ keys, sql, app, directory, links, auditLog, now, report, addresses },
+    pages: rest.pages,
     elapsed: () => performance.now(),
     onStop: (work) => void endings.unshift(work),
   };
@@ -151,6 +157,7 @@ async function serve(live: { config: HubConfig }, opened: Opened): Promise<Runni
   hub.onStop(() => auditLog.flush());
   hub.onStop(() => openCalls.stop());
   hub.onStop(() => app.close());
+  hub.onStop(() => rest.stop());
 
   // The hub's features, each with the features that it uses.
   addAuditRoutes(hub, auditStore);

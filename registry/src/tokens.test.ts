@@ -1,16 +1,11 @@
 import type { CreatedPublishToken, PublishTokenList, PublisherList } from "@sonde/schemas/registry";
 import { createHttpServer } from "@sonde/service";
 import { type SampleKey, buildSampleArchive, createSampleKey } from "@sonde/trust/testing";
+import type { OpenApi } from "@sonde/service/testing";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { buildGuard } from "./edge/http/guard.ts";
 import type { Right } from "./core/authorize.ts";
-import {
-  type Answer,
-  type OpenApi,
-  TestRegistry,
-  codeOf,
-  signUpload,
-} from "./testing/test-registry.ts";
+import { type Answer, TestRegistry, codeOf, signUpload } from "./testing/test-registry.ts";
 
 const TOKENS = "/api/v1/publishers/acme/tokens";
 const SOME_ID = "00000000-0000-4000-8000-000000000000";

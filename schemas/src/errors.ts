@@ -21,6 +21,26 @@ export const ERROR_TABLE = {
     retryable: false,
     hint: "Request bytes that the archive has; Content-Range states its size.",
   },
+  CURSOR_REFUSED: {
+    status: 400,
+    retryable: false,
+    hint: "Read the list again from its start, without a cursor.",
+  },
+  IDEMPOTENCY_CONFLICT: {
+    status: 422,
+    retryable: false,
+    hint: "Send another request with an Idempotency-Key of its own.",
+  },
+  REQUEST_RUNNING: {
+    status: 409,
+    retryable: true,
+    hint: "Send it again shortly with the same Idempotency-Key, for its answer.",
+  },
+  ANSWER_LOST: {
+    status: 409,
+    retryable: false,
+    hint: "Look whether it was done, for example in the audit log; to do it again, use another Idempotency-Key.",
+  },
   NOT_FOUND: { status: 404, retryable: false, hint: "Check the name; list what exists first." },
   CONFIG_INVALID: {
     status: 500,
@@ -485,7 +505,7 @@ export const ERROR_TABLE = {
 
 export type ErrorCode = keyof typeof ERROR_TABLE;
 
-/** The shape of every error that crosses a boundary. */
+/** The shape of an error that a program prints. Over HTTP it is a part of the problem. */
 export type ErrorBody = {
   error: { code: ErrorCode; message: string; retryable: boolean; hint: string };
 };
@@ -515,6 +535,23 @@ export class SondeError extends Error {
 
 export function isErrorCode(value: unknown): value is ErrorCode {
   return typeof value === "string" && Object.hasOwn(ERROR_TABLE, value);
+}
+
+/**
+ * The code and the message of a service's refusal over HTTP: a problem (RFC 9457) or, of release
+ * 0.1.0, an `ErrorBody`.
+ *
+ * @returns null for anything else, also for a code that this release does not know
+ */
+export function readRefusal(answer: unknown): { code: ErrorCode; message: string } | null {
+  if (typeof answer !== "object" || answer === null) return null;
+  const { code, detail, error } = answer as Record<string, unknown>;
+  if (isErrorCode(code)) return { code, message: typeof detail === "string" ? detail : "" };
+  if (typeof error !== "object" || error === null) return null;
+  return readRefusal({
+    code: "code" in error ? error.code : null,
+    detail: "message" in error ? error.message : null,
+  });
 }
 
 /** The next step for a code, which may belong to another release's table. */

@@ -2,7 +2,16 @@ import { type Static, Type } from "typebox";
 import { AgentStatement } from "./wire/attestation.ts";
 import { LogHead } from "./wire/envelope.ts";
 import { PackReport, Redactions } from "./wire/messages.ts";
-import { AgentName, Digest, PackName, ProbeId, Timestamp, Uuid, Version } from "./names.ts";
+import {
+  AgentName,
+  Capability,
+  Digest,
+  PackName,
+  ProbeId,
+  Timestamp,
+  Uuid,
+  Version,
+} from "./names.ts";
 import { INVISIBLE } from "./plain-text.ts";
 import { PolicyRef } from "./policy.ts";
 import { Failure, ReadTrace, StatedFailure } from "./reads.ts";
@@ -25,6 +34,9 @@ import { AgentSelector, Tag, Tags, TagKey, MAX_TAGS } from "./tags.ts";
 //   DELETE /drift-policy/:on                     -> DriftPolicy
 //   POST   /enrolment-tokens                        CreateToken -> CreatedToken
 //   GET    /registry                             -> RegistryLogStatus
+//   GET    /registry/packs?q=                    -> PackList of the registry, which the hub did not verify
+//   GET    /registry/packs/:publisher/:pack      -> PackVersions, likewise
+//   POST   /roll-outs                               RollOut -> RollOutState
 //   GET    /tool-pins                            -> ToolPinList
 //   POST   /tool-pins                               ApproveTools -> ToolPinList
 //   GET    /api-keys                             -> ApiKeyList
@@ -33,10 +45,27 @@ import { AgentSelector, Tag, Tags, TagKey, MAX_TAGS } from "./tags.ts";
 //   POST   /api-keys/:id/rotate                     RotateApiKey -> RotatedApiKey
 //   GET    /signing-keys                         -> SigningKeyList
 //   POST   /signing-keys/rotations                  RotateKey -> SigningKeyList
+//   GET    /tools                                -> ToolList
+//   POST   /tools/:tool/call                        CallTool -> CalledTool
+//   GET    /calls?agent=                         -> CallList
 //   GET    /calls/:callId                        -> CallProvenance
 //   GET    /audit?afterSeq=&limit=               -> AuditPage
 
 const closed = { additionalProperties: false } as const;
+
+/** Where a list goes on. Good for the same list, caller and query. */
+export const Cursor = Type.String({ pattern: "^[A-Za-z0-9_-]{1,800}$" });
+/** Query values are strings and the schema coerces nothing, so patterns check the digits. */
+const page = {
+  /** 1 to 1000; without it 1000. */
+  limit: Type.Optional(Type.String({ pattern: "^([1-9][0-9]{0,2}|1000)$" })),
+  /** `next` of the page before. */
+  cursor: Type.Optional(Cursor),
+};
+export const PageQuery = Type.Object(page, closed);
+export type PageQuery = Static<typeof PageQuery>;
+/** Of a page that another one follows. */
+const next = Type.Optional(Cursor);
 
 /**
  * `locked`: two copies of its identity were seen. `rolled-back`: its host went back in time.
@@ -109,7 +138,7 @@ export const AgentDetail = Type.Object(
 );
 export type AgentDetail = Static<typeof AgentDetail>;
 
-export const AgentList = Type.Object({ agents: Type.Array(AgentDetail) }, closed);
+export const AgentList = Type.Object({ agents: Type.Array(AgentDetail), next }, closed);
 export type AgentList = Static<typeof AgentList>;
 
 /** Sets tags, each in place of the one with its key, and removes others by key. */
@@ -184,6 +213,7 @@ export const DriftPolicy = Type.Object(
         closed,
       ),
     ),
+    next,
   },
   closed,
 );
@@ -256,6 +286,7 @@ export const ToolPinList = Type.Object(
     held: Type.Array(
       Type.Object({ probe: ProbeId, definitionSha256: Digest, packDigest: Digest }, closed),
     ),
+    next,
   },
   closed,
 );
@@ -312,7 +343,7 @@ export const ApiKeySummary = Type.Object(
   closed,
 );
 export type ApiKeySummary = Static<typeof ApiKeySummary>;
-export const ApiKeyList = Type.Object({ keys: Type.Array(ApiKeySummary) }, closed);
+export const ApiKeyList = Type.Object({ keys: Type.Array(ApiKeySummary), next }, closed);
 export type ApiKeyList = Static<typeof ApiKeyList>;
 /** `ended` are the keys that were made with the revoked one, and ended with it. */
 export const RevokedApiKey = Type.Object(
@@ -445,6 +476,120 @@ export const ToolResults = Type.Object(
 );
 export type ToolResults = Static<typeof ToolResults>;
 
+/** A tool as a client sees it, and where it may be called. */
+export const ToolSummary = Type.Object(
+  {
+    name: Type.String(),
+    /** Null for a tool of the hub itself. */
+    probe: Type.Union([ProbeId, Type.Null()]),
+    capability: Type.Union([Capability, Type.Null()]),
+    description: Type.String(),
+    /** JSON Schema of the arguments, without the agent. */
+    inputSchema: Type.Record(Type.String(), Type.Unknown()),
+    /** Those that the caller may ask it; empty for a tool of the hub itself. */
+    agents: Type.Array(AgentName),
+  },
+  closed,
+);
+export type ToolSummary = Static<typeof ToolSummary>;
+export const ToolList = Type.Object({ tools: Type.Array(ToolSummary), next }, closed);
+export type ToolList = Static<typeof ToolList>;
+
+/** Without an agent it asks the only one. `#role=web` means those with the tag. */
+export const CallTool = Type.Object(
+  {
+    agent: Type.Optional(
+      Type.Union([
+        Type.String({ maxLength: 200 }),
+        Type.Array(Type.String({ maxLength: 200 }), { maxItems: 1000 }),
+      ]),
+    ),
+    arguments: Type.Optional(Type.Record(Type.String({ maxLength: 100 }), Type.Unknown())),
+    /** Says what the call would read, and reads nothing. */
+    explain: Type.Optional(Type.Boolean()),
+  },
+  closed,
+);
+export type CallTool = Static<typeof CallTool>;
+
+/** The answer of a tool, as data and as a model gets it. */
+export const CalledTool = Type.Object(
+  {
+    results: Type.Array(Type.Object({ ...ToolResult.properties, agent: Type.String() }, closed)),
+    /** One for each result of a pack's tool, in the same order. */
+    callIds: Type.Array(Uuid),
+    text: Type.String(),
+    /** Of the next page of the text, for read_result; absent when it is whole. */
+    textCursor: Type.Optional(Type.String()),
+  },
+  closed,
+);
+export type CalledTool = Static<typeof CalledTool>;
+
+/** One agent's part of a call, without parameters and answer. */
+export const CallSummary = Type.Object(
+  {
+    callId: Uuid,
+    at: Timestamp,
+    principal: Type.String(),
+    agent: Type.String(),
+    /** Null where the tool that was named is unknown. */
+    probe: Type.Union([ProbeId, Type.Null()]),
+    status: Type.Enum(["running", "ok", "failure", "denied"]),
+    code: Type.Union([Type.String(), Type.Null()]),
+    durationMs: Type.Union([Type.Number(), Type.Null()]),
+  },
+  closed,
+);
+export type CallSummary = Static<typeof CallSummary>;
+export const CallQuery = Type.Object({ ...page, agent: Type.Optional(AgentName) }, closed);
+export const CallList = Type.Object({ calls: Type.Array(CallSummary), next }, closed);
+export type CallList = Static<typeof CallList>;
+
+/**
+ * One step of a roll-out: gives a version to the next few agents, once those that have it have
+ * verified it. It is repeated until nobody is left.
+ */
+export const RollOut = Type.Object(
+  {
+    pack: PackName,
+    version: AssignPack.properties.version,
+    /** Names and tags; `*` for every agent. */
+    on: Type.Union([Type.Literal("*"), Type.Array(AgentSelector, { minItems: 1, maxItems: 1000 })]),
+    /** How many agents a step gives it to; without it all that are left. */
+    atOnce: Type.Optional(Type.Integer({ minimum: 1, maximum: 10_000 })),
+  },
+  closed,
+);
+export type RollOut = Static<typeof RollOut>;
+
+/** Where a roll-out is. Each agent is in one of the lists. */
+export const RollOutState = Type.Object(
+  {
+    pack: PackName,
+    /** What a range means, for the next steps. */
+    version: Version,
+    /** Verified it, or are offline and take it when they come back. */
+    done: Type.Array(AgentName),
+    /** Were given it and have not said anything of it yet. */
+    waiting: Type.Array(AgentName),
+    /** Did not take it. While there is one, no step gives it to anybody. */
+    stopped: Type.Array(
+      Type.Object(
+        { agent: AgentName, state: Type.String(), reason: PackReport.properties.reason },
+        closed,
+      ),
+    ),
+    left: Type.Array(AgentName),
+  },
+  closed,
+);
+export type RollOutState = Static<typeof RollOutState>;
+
+export const parseToolList = buildParser(ToolList, "hub answer", "INTERNAL");
+export const parseCalledTool = buildParser(CalledTool, "hub answer", "INTERNAL");
+export const parseCallList = buildParser(CallList, "hub answer", "INTERNAL");
+export const parseRollOutState = buildParser(RollOutState, "hub answer", "INTERNAL");
 export const parseAgentDetail = buildParser(AgentDetail, "hub answer", "INTERNAL");
 export const parseAgentAttestation = buildParser(AgentAttestation, "hub answer", "INTERNAL");
 export const parseDriftPolicy = buildParser(DriftPolicy, "hub answer", "INTERNAL");

@@ -1,5 +1,6 @@
 import { globSync, readFileSync } from "node:fs";
 import { join } from "node:path";
+import type { OpenApi } from "../../foundation/service/src/testing/index.ts";
 import { workspace } from "../product/start-product.ts";
 
 /** Status by caller. `operator` is the status of a harmless, well-formed request. */
@@ -94,6 +95,29 @@ export function listRouteRights(agent: string): RouteRights[] {
       ...operatorOnly,
       operator: 201,
     },
+    { route: "GET /tools", path: "/tools", ...everyone },
+    {
+      route: "POST /tools/:tool/call",
+      path: "/tools/none/call",
+      body: { agent },
+      ...everyone,
+    },
+    {
+      route: "POST /roll-outs",
+      path: "/roll-outs",
+      body: { pack: "acme/none", version: "9.9.9", on: ["nobody"] },
+      ...operatorOnly,
+      operator: 404,
+    },
+    { route: "GET /registry/packs", path: "/registry/packs?q=system", ...reader, operator: 200 },
+    {
+      route: "GET /registry/packs/:publisher/:pack",
+      path: "/registry/packs/acme/none",
+      ...reader,
+      auditor: 404,
+      operator: 404,
+    },
+    { route: "GET /calls", path: "/calls?limit=1", ...reader, operator: 200 },
     { route: "GET /registry", path: "/registry", ...reader, operator: 200 },
     { route: "GET /tool-pins", path: "/tool-pins", ...reader, operator: 200 },
     {
@@ -182,6 +206,19 @@ export function readAddedRoutes(): string[] {
     .filter((name) => !name.endsWith(".test.ts"))
     .flatMap((name) => [...readFileSync(join(folder, name), "utf8").matchAll(added)])
     .map(([, method, path]) => `${String(method).toUpperCase()} ${String(path)}`);
+}
+
+/** `METHOD /path` of each route that the hub's OpenAPI document has, besides the document. */
+export function readDescribedRoutes(document: OpenApi): string[] {
+  return Object.entries(document.paths)
+    .flatMap(([path, methods]) =>
+      Object.keys(methods).map((method) => `${method.toUpperCase()} ${nameParameters(path)}`),
+    )
+    .filter((route) => route !== "GET /openapi.json");
+}
+
+function nameParameters(path: string): string {
+  return path.replace(/^\/api\/v1/, "").replaceAll(/\{([^}]+)\}/g, ":$1");
 }
 
 /** `METHOD /path` of each route that the documentation in schemas/ lists. */

@@ -1,12 +1,18 @@
 import type { AuditRecord } from "@sonde/schemas/audit";
 import type { KeyPolicy } from "@sonde/schemas/hub";
+import type { OpenApi } from "../../foundation/service/src/testing/index.ts";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { FIXED_TOOLS } from "../../hub/src/mcp/edge/fixed-tools.ts";
 import { eventsOf, readVerifiedAudit } from "../product/audit.ts";
 import { connectOlderClient, type McpClient } from "../product/mcp-clients.ts";
 import { codeOf, sendRaw } from "../product/raw-http.ts";
 import { type Product, startProduct } from "../product/start-product.ts";
-import { listRouteRights, readAddedRoutes, readDocumentedRoutes } from "./hub-routes.ts";
+import {
+  listRouteRights,
+  readAddedRoutes,
+  readDescribedRoutes,
+  readDocumentedRoutes,
+} from "./hub-routes.ts";
 
 const OWN_OF_CLIENT = [...FIXED_TOOLS.keys()].filter((name) => name !== "query_audit");
 const ROLES = ["none", "client", "auditor", "operator"] as const;
@@ -52,6 +58,25 @@ describe("every route and every role", () => {
     expect(table.length).toBeGreaterThan(10);
     expect(readAddedRoutes().toSorted()).toEqual(table.toSorted());
     expect(readDocumentedRoutes().toSorted()).toEqual(table.toSorted());
+  });
+
+  test("the OpenAPI document of the hub that runs has exactly these routes and their rights", async () => {
+    const { text } = await sendRaw(`${product.hubUrl}/api/v1/openapi.json`);
+    const document = JSON.parse(text) as OpenApi;
+    const rows = listRouteRights("a");
+    expect(readDescribedRoutes(document).toSorted()).toEqual(
+      rows.map(({ route }) => route).toSorted(),
+    );
+    for (const { route, ...statuses } of rows) {
+      const [method = "", path = ""] = route.split(" ");
+      const described = `/api/v1${path.replaceAll(/:([a-zA-Z]+)/g, "{$1}")}`;
+      const operation = document.paths[described]?.[method.toLowerCase()];
+      const { roles } = (operation?.["x-sonde-right"] ?? { roles: [] }) as { roles: string[] };
+      for (const role of ["client", "auditor", "operator"] as const) {
+        expect([route, role, roles.includes(role)]).toEqual([route, role, statuses[role] !== 403]);
+        expect(Object.keys(operation?.responses ?? {}), route).toContain(String(statuses[role]));
+      }
+    }
   });
 
   test.each(ROLES)("%s gets exactly what its role allows", async (role) => {

@@ -12,6 +12,8 @@ import { createAuditWitnesses } from "./edge/audit-witness.ts";
 import { createControlListener } from "./edge/control-listener.ts";
 import { createEnrolListener } from "./edge/enrol-listener.ts";
 import { createEnrolmentStore } from "./edge/enrolment-store.ts";
+import { createAssignPack } from "./edge/assign-pack.ts";
+import { addRollOutRoute } from "./edge/roll-out-route.ts";
 import { addTokenRoutes } from "./edge/token-routes.ts";
 
 export { migrations } from "./migrations.ts";
@@ -31,7 +33,9 @@ export function installAgents(
   const agents = createAgentChanges(sql, directory);
   const enrolments = createEnrolmentStore(sql, directory);
   const holds = createAgentHolds(hub);
-  addAgentRoutes(hub, agents, holds, enrolments, uses.packs);
+  const assign = createAssignPack(hub, agents, uses.packs);
+  addAgentRoutes(hub, agents, holds, enrolments, assign);
+  addRollOutRoute(hub, assign);
   addTokenRoutes(hub, enrolments);
   const copies = createAgentCopies({ ...hub, holds, enrolments });
   const enrol = createEnrolListener({

@@ -13,4 +13,15 @@ export const migrations: Migration[] = [
       -- Few rows of many: each hub reads its newest one when it starts.
       create index audit_log_policy on audit_log (writer, seq) where event = 'policy.changed';`,
   },
+  {
+    name: "audit-calls",
+    sql: `
+      -- The newest calls, of all agents and of one. A record is no jsonb, and no quote within its
+      -- strings stands alone, so the first "agent" is that of the record.
+      create index audit_log_calls on audit_log (seq)
+        where event in ('call.request', 'call.denied');
+      create index audit_log_agent_calls
+        on audit_log (substring(record from '"agent":"([^"]*)"'), seq)
+        where event in ('call.request', 'call.denied');`,
+  },
 ];

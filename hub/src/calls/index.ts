@@ -4,6 +4,7 @@ import type { Catalog } from "../catalog/index.ts";
 import type { Hub } from "../hub.ts";
 import type { CallRates } from "../identity/index.ts";
 import type { CallPorts } from "./core/call.ts";
+import { addCallListRoute } from "./edge/call-list-route.ts";
 import { addProvenanceRoutes } from "./edge/provenance-routes.ts";
 
 export type { AgentOutcome, CallOutcome, CallPorts, CallRequest } from "./core/call.ts";
@@ -19,11 +20,12 @@ const ANSWER_WITHIN_MS = 40_000;
 /** How many agents a call may ask, unless the configuration says otherwise. */
 const MAX_AGENTS = 50;
 
-/** Installs the calls' provenance route. The result is what `callProbe` needs. */
+/** Installs the routes that tell of calls. The result is what `callProbe` needs. */
 export function installCalls(
   hub: Hub,
   uses: { catalog: Catalog; auditStore: AuditStore; rates: CallRates },
 ): CallPorts {
+  addCallListRoute(hub, uses.auditStore);
   addProvenanceRoutes(hub, uses.auditStore);
   return {
     ...hub,

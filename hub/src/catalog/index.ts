@@ -25,7 +25,7 @@ export {
   listVisibleTools,
 } from "./core/visible-tools.ts";
 export { watchPolicy } from "./edge/watch-policy.ts";
-export type { AssignablePacks } from "./edge/assignable-packs.ts";
+export { type AssignablePacks, OBTAIN_ERRORS } from "./edge/assignable-packs.ts";
 
 /** Installs the catalog: verified packs, pins of their tools, and which agents offer them. */
 export function installCatalog(

@@ -13,6 +13,7 @@ export {
   type AccessGrant,
   asOfNow,
   authorize,
+  rolesFor,
   type Decision,
   hasEnded,
   type HeldRate,

@@ -25,15 +25,25 @@ export function addSigningKeyRoutes({ app, auditLog, keys, now }: Hub): void {
 
   app.get(
     "/api/v1/signing-keys",
-    { config: { right: "keys.read" }, schema: { response: { 200: SigningKeyList } } },
+    {
+      config: { right: "keys.read" },
+      schema: {
+        summary: "The keys by which this hub proves itself",
+        response: { 200: SigningKeyList },
+      },
+    },
     () => list(),
   );
 
   app.post(
     "/api/v1/signing-keys/rotations",
     {
-      config: { right: "keys.manage" },
-      schema: { body: RotateKey, response: { 201: SigningKeyList } },
+      config: { right: "keys.manage", errors: ["BAD_REQUEST"] },
+      schema: {
+        summary: "Rotates the command or the audit key",
+        body: RotateKey,
+        response: { 201: SigningKeyList },
+      },
     },
     async (request, reply) => {
       const { key: use, overlapDays } = request.body;

@@ -8,6 +8,7 @@ import { type McpEndpoint, addMcpEndpoint } from "./edge/mcp-endpoint.ts";
 import type { ResourcePorts } from "./edge/pack-resources.ts";
 import { openPackUses } from "./edge/pack-uses.ts";
 import { readViews } from "./edge/read-views.ts";
+import { addToolRoutes } from "./edge/tool-routes.ts";
 
 export { migrations } from "./migrations.ts";
 
@@ -18,7 +19,7 @@ const TEND_EVERY_MS = 60_000;
 /** Tools in the list of a key, unless the configuration says otherwise. */
 const MAX_LISTED = 40;
 
-/** Installs `/mcp`, which offers the catalog as tools. */
+/** Installs `/mcp`, which offers the catalog as tools, and the same tools over REST. */
 export async function installMcp(
   hub: Hub,
   uses: {
@@ -30,21 +31,19 @@ export async function installMcp(
 ): Promise<McpEndpoint> {
   const keptPages = createKeptPages(hub.sql, hub.now);
   const packUses = await openPackUses(hub.sql, hub.now);
-  const mcp = addMcpEndpoint(
-    hub.app,
-    {
-      ...uses.calls,
-      ...{
-        directory: hub.directory,
-        links: hub.links,
-        auditStore: uses.auditStore,
-        readReadme: uses.readReadme,
-      },
-      ...{ keptPages, packUses, views: readViews(process.argv[1] ?? "") },
-      maxListed: () => hub.config.maxListedTools ?? MAX_LISTED,
+  const ports = {
+    ...uses.calls,
+    ...{
+      directory: hub.directory,
+      links: hub.links,
+      auditStore: uses.auditStore,
+      readReadme: uses.readReadme,
     },
-    RELEASE,
-  );
+    ...{ keptPages, packUses, views: readViews(process.argv[1] ?? "") },
+    maxListed: () => hub.config.maxListedTools ?? MAX_LISTED,
+  };
+  const mcp = addMcpEndpoint(hub.app, ports, RELEASE);
+  addToolRoutes(hub, ports);
   const tending = setInterval(() => {
     keptPages.expire().catch(hub.report);
     packUses.refresh().then(() => mcp.announceChanges(), hub.report);

@@ -4,6 +4,7 @@ import type { TrustPolicy } from "@sonde/schemas/trust";
 import { followRegistry } from "@sonde/trust/admit";
 import type { Hub } from "../hub.ts";
 import { RECENT_MS, RegistryFollower } from "./core/registry-follower.ts";
+import { addRegistryPackRoutes } from "./edge/registry-pack-routes.ts";
 import { createRegistryLogStore } from "./edge/registry-log-store.ts";
 
 export type { RegistryFollower } from "./core/registry-follower.ts";
@@ -30,9 +31,16 @@ export function installRegistryLog(
   });
   hub.app.get(
     "/api/v1/registry",
-    { config: { right: "tools.read" }, schema: { response: { 200: RegistryLogStatus } } },
+    {
+      config: { right: "tools.read" },
+      schema: {
+        summary: "How far the log of the registry is followed",
+        response: { 200: RegistryLogStatus },
+      },
+    },
     () => registry.status(),
   );
+  addRegistryPackRoutes(hub.app, uses.readPolicy);
   // The follower's status has the failure; the audit log has alarms.
   const follow = () => {
     registry.follow(RECENT_MS).catch((thrown: unknown) => {

@@ -20,7 +20,7 @@ import { startTestDatabase } from "@sonde/database/testing";
 import type { Digest } from "@sonde/schemas/names";
 import type { TrustPolicy } from "@sonde/schemas/trust";
 import { AGENT_CERTIFICATE_MS, type KeyAlgorithm } from "@sonde/schemas/wire";
-import { hangUp } from "@sonde/service/testing";
+import { demandDocumented, hangUp, type OpenApi } from "@sonde/service/testing";
 import { archiveDigest } from "@sonde/trust/archive";
 import { openAuthority } from "@sonde/trust/ca";
 import {
@@ -80,12 +80,16 @@ export type TestHub = {
   digest: Digest;
   /** Rewrites the hub's trust policy. */
   setTrusted(isTrusted: boolean): void;
-  /** Asks a route under `/api/v1`; `code` is the error's, or the HTTP status. */
+  /**
+   * Asks a route under `/api/v1`; `code` is the error's, or the HTTP status. Throws when the route's
+   * document does not name the code.
+   */
   ask(
     method: string,
     path: string,
     body?: object,
     key?: string,
+    headers?: Record<string, string>,
   ): Promise<{ answer: Answer; code: string | number }>;
   /** Makes a key with that policy. */
   addKey(policy?: object): Promise<{ id: string; key: string }>;
@@ -199,17 +203,30 @@ export async function startHub(
 
   const operatorKey = () => readFileSync(at("data", "operator-key"), "utf8").trim();
   const ca = Buffer.from(files.certificate);
-  const ask: TestHub["ask"] = async (method, path, body, key = operatorKey()) => {
+  let document: OpenApi | undefined;
+  const readDocument = async (): Promise<OpenApi> => {
+    const url = `http://127.0.0.1:${running.ready.http}/api/v1/openapi.json`;
+    return (await (await fetch(url)).json()) as OpenApi;
+  };
+  const ask: TestHub["ask"] = async (method, path, body, key = operatorKey(), more = {}) => {
     const response = await fetch(`http://127.0.0.1:${running.ready.http}/api/v1${path}`, {
       method,
       headers: {
         authorization: `Bearer ${key}`,
+        ...more,
         ...(body !== undefined && { "content-type": "application/json" }),
       },
       ...(body !== undefined && { body: JSON.stringify(body) }),
     });
     const answer = (await response.json()) as Answer;
-    return { answer, code: answer.error?.code ?? response.status };
+    const { status } = response;
+    const code = answer.error?.code;
+    if (code === undefined) return { answer, code: status };
+    // In every test a route refuses only with codes that its document names.
+    demandDocumented((document ??= await readDocument()), method, `/api/v1${path}`, {
+      ...{ status, code },
+    });
+    return { answer, code };
   };
   return {
     get ready() {

@@ -1,2 +1,3 @@
+export { demandDocumented, type OpenApi } from "./demand-documented.ts";
 export { hangUp } from "./hang-up.ts";
 export { TestIssuer, type TokenLies } from "./test-issuer.ts";

@@ -4,20 +4,22 @@ import {
   AgentList,
   AssignPack,
   ChangeTags,
+  PageQuery,
   QuarantineAgent,
 } from "@sonde/schemas/hub";
 import { AgentName, PublisherName } from "@sonde/schemas/names";
-import { MAX_PACKS } from "@sonde/schemas/wire";
 import { changeTags } from "@sonde/schemas/tags";
 import { type Static, Type } from "typebox";
 import { buildAuditRecord } from "../../audit/index.ts";
-import type { AssignablePacks } from "../../catalog/index.ts";
+import { OBTAIN_ERRORS } from "../../catalog/index.ts";
 import type { KnownAgent } from "../../directory/index.ts";
 import type { Hub } from "../../hub.ts";
 import { maySeeAgent, type Principal } from "../../identity/index.ts";
+import type { PageRequest } from "../../rest/index.ts";
 import { listVisiblePacks } from "../core/visible-packs.ts";
 import type { AgentChanges } from "./agent-changes.ts";
 import type { AgentHolds } from "./agent-holds.ts";
+import type { AssignPackTo } from "./assign-pack.ts";
 import type { EnrolmentStore } from "./enrolment-store.ts";
 
 const AgentParams = Type.Object({ agent: AgentName });
@@ -29,21 +31,28 @@ export function addAgentRoutes(
   agents: AgentChanges,
   holds: AgentHolds,
   enrolments: Pick<EnrolmentStore, "revokeAgent">,
-  packs: AssignablePacks,
+  assign: AssignPackTo,
 ): void {
   const { app, auditLog, directory, now } = hub;
 
   app.get(
     "/api/v1/agents",
-    { config: { right: "agents.read" }, schema: { response: { 200: AgentList } } },
-    (request) => ({ agents: listAgents(hub, request.principal) }),
+    {
+      config: { right: "agents.read", errors: ["CURSOR_REFUSED"] },
+      schema: {
+        summary: "The agents that the caller may see, by name",
+        querystring: PageQuery,
+        response: { 200: AgentList },
+      },
+    },
+    (request) => listAgents(hub, request),
   );
 
   app.get(
     "/api/v1/agents/:agent",
     {
-      config: { right: "agents.read" },
-      schema: { params: AgentParams, response: { 200: AgentDetail } },
+      config: { right: "agents.read", errors: ["AGENT_UNKNOWN"] },
+      schema: { summary: "One agent", params: AgentParams, response: { 200: AgentDetail } },
     },
     async (request) => {
       const { agent } = request.params;
@@ -57,8 +66,12 @@ export function addAgentRoutes(
   app.delete(
     "/api/v1/agents/:agent",
     {
-      config: { right: "agents.manage" },
-      schema: { params: AgentParams, response: { 200: AgentList } },
+      config: { right: "agents.manage", errors: ["AGENT_UNKNOWN"] },
+      schema: {
+        summary: "Revokes an agent for good",
+        params: AgentParams,
+        response: { 200: AgentList },
+      },
     },
     async (request) => {
       const { id, name } = directory.agent(request.params.agent);
@@ -70,15 +83,20 @@ export function addAgentRoutes(
         }),
       );
       await enrolments.revokeAgent({ id, name });
-      return { agents: listAgents(hub, request.principal) };
+      return listAgents(hub, { principal: request.principal, query: {} });
     },
   );
 
   app.post(
     "/api/v1/agents/:agent/tags",
     {
-      config: { right: "agents.manage" },
-      schema: { params: AgentParams, body: ChangeTags, response: { 200: AgentDetail } },
+      config: { right: "agents.manage", errors: ["AGENT_UNKNOWN"] },
+      schema: {
+        summary: "Sets and removes tags of an agent",
+        params: AgentParams,
+        body: ChangeTags,
+        response: { 200: AgentDetail },
+      },
     },
     async (request) => {
       const { id, name, tags } = directory.agent(request.params.agent);
@@ -100,8 +118,13 @@ export function addAgentRoutes(
   app.post(
     "/api/v1/agents/:agent/quarantine",
     {
-      config: { right: "agents.manage" },
-      schema: { params: AgentParams, body: QuarantineAgent, response: { 200: AgentDetail } },
+      config: { right: "agents.manage", errors: ["AGENT_UNKNOWN"] },
+      schema: {
+        summary: "Lets no probe of an agent run until it is released",
+        params: AgentParams,
+        body: QuarantineAgent,
+        response: { 200: AgentDetail },
+      },
     },
     async (request) => {
       const agent = directory.agent(request.params.agent);
@@ -120,8 +143,12 @@ export function addAgentRoutes(
   app.post(
     "/api/v1/agents/:agent/release",
     {
-      config: { right: "agents.manage" },
-      schema: { params: AgentParams, response: { 200: AgentDetail } },
+      config: { right: "agents.manage", errors: ["AGENT_UNKNOWN"] },
+      schema: {
+        summary: "Ends every hold of an agent",
+        params: AgentParams,
+        response: { 200: AgentDetail },
+      },
     },
     async (request) => {
       const agent = directory.agent(request.params.agent);
@@ -136,23 +163,18 @@ export function addAgentRoutes(
   app.put(
     "/api/v1/agents/:agent/packs/:publisher/:pack",
     {
-      config: { right: "agents.manage" },
-      schema: { params: PackParams, body: AssignPack, response: { 200: AgentDetail } },
+      config: { right: "agents.manage", errors: ["AGENT_UNKNOWN", ...OBTAIN_ERRORS] },
+      schema: {
+        summary: "Lets an agent have a pack, in a version or the newest of a range",
+        params: PackParams,
+        body: AssignPack,
+        response: { 200: AgentDetail },
+      },
     },
     async (request) => {
       const agent = directory.agent(request.params.agent);
       const name = `${request.params.publisher}/${request.params.pack}`;
-      requireRoom(agent, name);
-      const agentVersion = agent.hello?.agentVersion ?? null;
-      const pack = await packs.obtain(name, request.body.version, agentVersion);
-      const { version, digest } = pack;
-      const at = now();
-      const by = request.principal.subject.id;
-      await record(hub, request.principal, agent.name, { pack: name, version, digest });
-      // Installing a pack approves the words of its new probes. Words that differ from a pin stay
-      // held until a person approves them.
-      await packs.approveNewTools(pack, by, at);
-      await agents.assignPack({ agentId: agent.id, pack: name, digest, by, at });
+      await assign(agent, name, request.body.version, request.principal);
       return describeAgent(hub, directory.agent(agent.name), request.principal);
     },
   );
@@ -160,37 +182,34 @@ export function addAgentRoutes(
   app.delete(
     "/api/v1/agents/:agent/packs/:publisher/:pack",
     {
-      config: { right: "agents.manage" },
-      schema: { params: PackParams, response: { 200: AgentDetail } },
+      config: { right: "agents.manage", errors: ["AGENT_UNKNOWN"] },
+      schema: {
+        summary: "Removes a pack from an agent",
+        params: PackParams,
+        response: { 200: AgentDetail },
+      },
     },
     async (request) => {
       const agent = directory.agent(request.params.agent);
       const name = `${request.params.publisher}/${request.params.pack}`;
-      await record(hub, request.principal, agent.name, { pack: name, removed: true });
+      await auditLog.append(
+        buildAuditRecord(now(), "desired-state.changed", {
+          principal: request.principal.subject.id,
+          agent: agent.name,
+          detail: { pack: name, removed: true },
+        }),
+      );
       await agents.removePack(agent.id, name);
       return describeAgent(hub, directory.agent(agent.name), request.principal);
     },
   );
 }
 
-/**
- * Keeps the desired state within what an agent accepts. An agent ends its session on a longer one,
- * again after every reconnect.
- */
-function requireRoom({ name: agent, desired }: KnownAgent, pack: string): void {
-  const others = desired.packs.filter(({ name }) => name !== pack);
-  if (others.length < MAX_PACKS) return;
-  throw new SondeError(
-    "BAD_REQUEST",
-    `${agent}: expected at most ${MAX_PACKS} packs, got one more`,
-  );
-}
-
-function listAgents(hub: Hub, principal: Principal): AgentList["agents"] {
-  return hub.directory
-    .agents()
-    .filter((agent) => maySeeAgent(principal, agent))
-    .map((agent) => describeAgent(hub, agent, principal));
+function listAgents(hub: Hub, request: PageRequest): AgentList {
+  const { principal } = request;
+  const seen = hub.directory.agents().filter((agent) => maySeeAgent(principal, agent));
+  const { page, ...more } = hub.pages.cut("agents", request, seen, ({ name }) => name);
+  return { agents: page.map((agent) => describeAgent(hub, agent, principal)), ...more };
 }
 
 function describeAgent(
@@ -215,15 +234,4 @@ function describeAgent(
     wall: agent.hello?.wall ?? null,
     ...listVisiblePacks(agent, principal),
   };
-}
-
-async function record(
-  { auditLog, now }: Hub,
-  { subject }: Principal,
-  agent: string,
-  detail: Record<string, unknown>,
-): Promise<void> {
-  await auditLog.append(
-    buildAuditRecord(now(), "desired-state.changed", { principal: subject.id, agent, detail }),
-  );
 }

@@ -14,7 +14,11 @@ export function addTokenRoutes(hub: Hub, enrolments: EnrolmentStore): void {
     "/api/v1/enrolment-tokens",
     {
       config: { right: "agents.manage" },
-      schema: { body: CreateToken, response: { 201: CreatedToken } },
+      schema: {
+        summary: "Makes a token by which one host enrols",
+        body: CreateToken,
+        response: { 201: CreatedToken },
+      },
     },
     async (request, reply) => {
       const secret = `${TOKEN_PREFIX}${randomBytes(32).toString("base64url")}`;

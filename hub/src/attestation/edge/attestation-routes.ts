@@ -4,6 +4,7 @@ import {
   AgentAttestation,
   DriftPolicy,
   DriftSelector,
+  PageQuery,
   SetDriftRule,
 } from "@sonde/schemas/hub";
 import { AgentName } from "@sonde/schemas/names";
@@ -19,15 +20,19 @@ const RuleParams = Type.Object({ on: DriftSelector });
 
 /** Adds the routes that show statements, accept drift and change the policy for it. */
 export function addAttestationRoutes(
-  { app, auditLog, directory, now }: Hub,
+  { app, auditLog, directory, now, pages }: Hub,
   attestations: Attestations,
   policy: DriftPolicyStore,
 ): void {
   app.get(
     "/api/v1/agents/:agent/attestation",
     {
-      config: { right: "drift.read" },
-      schema: { params: AgentParams, response: { 200: AgentAttestation } },
+      config: { right: "drift.read", errors: ["AGENT_UNKNOWN"] },
+      schema: {
+        summary: "What an agent states about itself, beside what was approved",
+        params: AgentParams,
+        response: { 200: AgentAttestation },
+      },
     },
     async (request) => {
       const { agent } = request.params;
@@ -41,8 +46,16 @@ export function addAttestationRoutes(
   app.post(
     "/api/v1/agents/:agent/accept-drift",
     {
-      config: { right: "drift.manage" },
-      schema: { params: AgentParams, body: AcceptDrift, response: { 200: AgentAttestation } },
+      config: {
+        right: "drift.manage",
+        errors: ["AGENT_UNKNOWN", "NOT_FOUND", "ATTESTATION_STALE"],
+      },
+      schema: {
+        summary: "Approves exactly this statement",
+        params: AgentParams,
+        body: AcceptDrift,
+        response: { 200: AgentAttestation },
+      },
     },
     async (request) => {
       const agent = directory.agent(request.params.agent);
@@ -54,15 +67,30 @@ export function addAttestationRoutes(
 
   app.get(
     "/api/v1/drift-policy",
-    { config: { right: "drift.read" }, schema: { response: { 200: DriftPolicy } } },
-    async () => ({ rules: await policy.list() }),
+    {
+      config: { right: "drift.read", errors: ["CURSOR_REFUSED"] },
+      schema: {
+        summary: "What the hub does to agents with drift to review, by tag",
+        querystring: PageQuery,
+        response: { 200: DriftPolicy },
+      },
+    },
+    async (request) => {
+      const { page, ...more } = pages.cut("drift", request, await policy.list(), ({ on }) => on);
+      return { rules: page, ...more };
+    },
   );
 
   app.put(
     "/api/v1/drift-policy/:on",
     {
       config: { right: "drift.manage" },
-      schema: { params: RuleParams, body: SetDriftRule, response: { 200: DriftPolicy } },
+      schema: {
+        summary: "Sets the rule for a tag, or for all agents",
+        params: RuleParams,
+        body: SetDriftRule,
+        response: { 200: DriftPolicy },
+      },
     },
     async (request) => {
       const { on } = request.params;
@@ -80,8 +108,8 @@ export function addAttestationRoutes(
   app.delete(
     "/api/v1/drift-policy/:on",
     {
-      config: { right: "drift.manage" },
-      schema: { params: RuleParams, response: { 200: DriftPolicy } },
+      config: { right: "drift.manage", errors: ["NOT_FOUND"] },
+      schema: { summary: "Removes a rule", params: RuleParams, response: { 200: DriftPolicy } },
     },
     async (request) => {
       const { on } = request.params;

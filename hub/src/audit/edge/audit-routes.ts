@@ -8,7 +8,11 @@ export function addAuditRoutes({ app, auditLog, now }: Hub, store: AuditStore): 
     "/api/v1/audit",
     {
       config: { right: "audit.read" },
-      schema: { querystring: AuditQuery, response: { 200: AuditPage } },
+      schema: {
+        summary: "Entries of the audit log after one of them, oldest first",
+        querystring: AuditQuery,
+        response: { 200: AuditPage },
+      },
     },
     async (request) => {
       const { afterSeq, limit } = readAuditQuery(request.query);

@@ -20,6 +20,18 @@ export type AuditStore = {
   append(head: LogHead, entries: AuditEntry[]): Promise<boolean>;
   read(afterSeq: number, limit: number): Promise<AuditEntry[]>;
   readCall(callId: string): Promise<AuditEntry[]>;
+  /**
+   * Reads the calls before an entry, the newest first: the record that admits or refuses each, and
+   * its answer's.
+   *
+   * @param wanted.before an entry's number; null for the newest calls
+   * @param wanted.agent null for all agents
+   */
+  readCalls(wanted: {
+    before: number | null;
+    limit: number;
+    agent: string | null;
+  }): Promise<StoredCall[]>;
   /** Reads this hub's newest record of a change of its policy. */
   readNewest(event: "policy.changed"): Promise<AuditRecord | null>;
   /**
@@ -33,6 +45,9 @@ export type AuditStore = {
 
 /** A request that was not answered yet. `writer` is its hub; null in rows of release 0.1.0. */
 export type OpenRequest = { writer: string | null; record: AuditRecord };
+
+/** `answer` is null while the call runs, and for one that was refused. */
+export type StoredCall = { asked: AuditEntry; answer: AuditRecord | null };
 
 /** An arbitrary number, the same in every process. */
 const ADVISORY_LOCK = 736_017_102;
@@ -98,6 +113,25 @@ export function createAuditStore(sql: Sql, writer: string): AuditStore {
         select seq, previous, hash, record from audit_log
         where call_id = ${callId} order by seq limit 10`;
       return rows.map(toEntry);
+    },
+    async readCalls({ before, limit, agent }) {
+      const asked = await sql<Row[]>`
+        select seq, previous, hash, record from audit_log
+        where event in ('call.request', 'call.denied')
+          ${before === null ? sql`` : sql`and seq < ${before}`}
+          ${agent === null ? sql`` : sql`and substring(record from '"agent":"([^"]*)"') = ${agent}`}
+        order by seq desc limit ${limit}`;
+      const entries = asked.map(toEntry);
+      const ids = entries.flatMap(({ record }) => record.callId ?? []);
+      const ended = await sql<Row[]>`
+        select seq, previous, hash, record from audit_log
+        where call_id = any(${ids}::uuid[]) and event in ('call.response', 'call.unknown')
+        order by seq`;
+      const answers = new Map(ended.map(toEntry).map(({ record }) => [record.callId, record]));
+      return entries.map((entry) => ({
+        asked: entry,
+        answer: answers.get(entry.record.callId) ?? null,
+      }));
     },
     async readNewest(event) {
       const [row] = await sql<Row[]>`

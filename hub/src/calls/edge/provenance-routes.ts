@@ -19,8 +19,12 @@ export function addProvenanceRoutes(hub: Hub, store: AuditStore): void {
   app.get(
     "/api/v1/calls/:callId",
     {
-      config: { right: "calls.read" },
-      schema: { params: Type.Object({ callId: Uuid }), response: { 200: CallProvenance } },
+      config: { right: "calls.read", errors: ["NOT_FOUND"] },
+      schema: {
+        summary: "One call in full: who, what was read, how long, and what proves it",
+        params: Type.Object({ callId: Uuid }),
+        response: { 200: CallProvenance },
+      },
     },
     async (request) => {
       await auditLog.flush();

@@ -1,7 +1,16 @@
+import type { ErrorCode } from "@sonde/schemas/errors";
 import type { PackName, Version } from "@sonde/schemas/names";
 import type { HubPack } from "../../directory/index.ts";
 import type { Catalog } from "../core/catalog.ts";
 import type { PackStore } from "./pack-store.ts";
+
+/** By what a pack is refused that a registry should give: what fetching and verifying may say. */
+export const OBTAIN_ERRORS = [
+  ...["NOT_FOUND", "REGISTRY_UNAVAILABLE", "REGISTRY_LOG_INCONSISTENT", "VERSION_QUARANTINED"],
+  ...["ARCHIVE_INVALID", "MANIFEST_INVALID", "REQUIRES_MISMATCH", "DIGEST_MISMATCH"],
+  ...["SIGNATURE_MISSING", "SIGNATURE_INVALID", "SIGNER_UNTRUSTED", "CODE_REFUSED"],
+  ...["PACK_QUARANTINED", "PACK_NEEDS_NEWER_AGENT", "CONFIG_INVALID"],
+] as ErrorCode[];
 
 /** Packs that can be assigned to agents. */
 export type AssignablePacks = {

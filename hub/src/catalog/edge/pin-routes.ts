@@ -1,8 +1,9 @@
 import { SondeError } from "@sonde/schemas/errors";
-import { ApproveTools, ToolPinList } from "@sonde/schemas/hub";
+import { ApproveTools, PageQuery, ToolPinList } from "@sonde/schemas/hub";
 import type { Static } from "typebox";
 import { buildAuditRecord } from "../../audit/index.ts";
 import type { Hub } from "../../hub.ts";
+import type { PageRequest } from "../../rest/index.ts";
 import type { Catalog } from "../core/catalog.ts";
 import type { NewPin, PackStore } from "./pack-store.ts";
 import type { AssignablePacks } from "./assignable-packs.ts";
@@ -14,9 +15,9 @@ export function addPinRoutes(
   store: PackStore,
   packs: AssignablePacks,
 ): void {
-  const { app, directory, auditLog, now } = hub;
+  const { app, directory, auditLog, now, pages } = hub;
 
-  async function listPins(): Promise<Static<typeof ToolPinList>> {
+  async function listPins(request: PageRequest): Promise<Static<typeof ToolPinList>> {
     const pins = await store.listPins();
     const inUse = new Set(
       directory.agents().flatMap(({ desired }) => desired.packs.map(({ digest }) => digest)),
@@ -30,20 +31,41 @@ export function addPinRoutes(
         held.push({ probe, definitionSha256, packDigest: digest });
       }
     }
-    return { pins, held };
+    // One list: first what waits for a person, then what was approved.
+    const all = [
+      ...held.map((tool) => ({ held: tool, key: `0 ${tool.probe} ${tool.packDigest}` })),
+      ...pins.map((pin) => ({ pin, key: `1 ${pin.probe}` })),
+    ];
+    const { page, ...more } = pages.cut("pins", request, all, ({ key }) => key);
+    return {
+      pins: page.flatMap((row) => ("pin" in row ? [row.pin] : [])),
+      held: page.flatMap((row) => ("held" in row ? [row.held] : [])),
+      ...more,
+    };
   }
 
   app.get(
     "/api/v1/tool-pins",
-    { config: { right: "tools.read" }, schema: { response: { 200: ToolPinList } } },
-    () => listPins(),
+    {
+      config: { right: "tools.read", errors: ["CURSOR_REFUSED"] },
+      schema: {
+        summary: "The words of tools that were approved, and those that wait",
+        querystring: PageQuery,
+        response: { 200: ToolPinList },
+      },
+    },
+    (request) => listPins(request),
   );
 
   app.post(
     "/api/v1/tool-pins",
     {
-      config: { right: "tools.approve" },
-      schema: { body: ApproveTools, response: { 200: ToolPinList } },
+      config: { right: "tools.approve", errors: ["NOT_FOUND"] },
+      schema: {
+        summary: "Approves the words of exactly this archive",
+        body: ApproveTools,
+        response: { 200: ToolPinList },
+      },
     },
     async (request) => {
       const pack = directory.packs().get(request.body.packDigest);
@@ -57,7 +79,7 @@ export function addPinRoutes(
         buildAuditRecord(at, "tools.approved", { principal: by, detail: { pack: name, digest } }),
       );
       await packs.approveTools(pack, by, at);
-      return listPins();
+      return await listPins({ principal: request.principal, query: {} });
     },
   );
 }

@@ -130,6 +130,13 @@ const ROLES: Record<Role, ReadonlySet<Right["kind"]>> = {
   client: new Set([...LISTS, "probe.call"]),
 };
 
+/** The roles that have a right. */
+export function rolesFor(right: string): Role[] {
+  return (Object.keys(ROLES) as Role[]).filter((role) =>
+    [...ROLES[role]].some((known) => known === right),
+  );
+}
+
 /** Whose calls may change something, unless a policy says how high they go. */
 const MAY_MANAGE: ReadonlySet<Role> = new Set(["owner", "admin", "operator"]);
 

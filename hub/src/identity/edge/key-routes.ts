@@ -2,9 +2,11 @@ import { randomUUID } from "node:crypto";
 import { SondeError } from "@sonde/schemas/errors";
 import {
   ApiKeyList,
+  type ApiKeySummary,
   CreateApiKey,
   CreatedApiKey,
   type KeyPolicy,
+  PageQuery,
   RevokedApiKey,
   RotateApiKey,
   RotatedApiKey,
@@ -18,19 +20,35 @@ import { requireSoundPolicy } from "../core/require-sound-policy.ts";
 import type { KeyStore } from "./key-store.ts";
 
 /** Adds the routes that create, list, rotate and revoke API keys. */
-export function addKeyRoutes({ app, auditLog, directory, now }: Hub, keys: KeyStore): void {
+export function addKeyRoutes(hub: Hub, keys: KeyStore): void {
+  const { app, auditLog, directory, now, pages } = hub;
   const policies = () => directory.policies();
   app.get(
     "/api/v1/api-keys",
-    { config: { right: "keys.read" }, schema: { response: { 200: ApiKeyList } } },
-    async () => ({ keys: await keys.listKeys() }),
+    {
+      config: { right: "keys.read", errors: ["CURSOR_REFUSED"] },
+      schema: {
+        summary: "All API keys, never the secrets",
+        querystring: PageQuery,
+        response: { 200: ApiKeyList },
+      },
+    },
+    async (request) => {
+      const keyOf = ({ createdAt, id }: ApiKeySummary) => `${createdAt} ${id}`;
+      const { page, ...more } = pages.cut("keys", request, await keys.listKeys(), keyOf);
+      return { keys: page, ...more };
+    },
   );
 
   app.post(
     "/api/v1/api-keys",
     {
       config: { right: "keys.manage" },
-      schema: { body: CreateApiKey, response: { 201: CreatedApiKey } },
+      schema: {
+        summary: "Makes an API key, which is shown once",
+        body: CreateApiKey,
+        response: { 201: CreatedApiKey },
+      },
     },
     async (request, reply) => {
       const { name, policy, held = null } = request.body;
@@ -55,8 +73,9 @@ export function addKeyRoutes({ app, auditLog, directory, now }: Hub, keys: KeySt
   app.post(
     "/api/v1/api-keys/:id/rotate",
     {
-      config: { right: "keys.manage" },
+      config: { right: "keys.manage", errors: ["NOT_FOUND"] },
       schema: {
+        summary: "Gives a key a new secret, which is shown once, beside the present one",
         params: Type.Object({ id: Uuid }),
         body: RotateApiKey,
         response: { 201: RotatedApiKey },
@@ -82,8 +101,12 @@ export function addKeyRoutes({ app, auditLog, directory, now }: Hub, keys: KeySt
   app.delete(
     "/api/v1/api-keys/:id",
     {
-      config: { right: "keys.manage" },
-      schema: { params: Type.Object({ id: Uuid }), response: { 200: RevokedApiKey } },
+      config: { right: "keys.manage", errors: ["NOT_FOUND"] },
+      schema: {
+        summary: "Revokes a key and all that was made with it",
+        params: Type.Object({ id: Uuid }),
+        response: { 200: RevokedApiKey },
+      },
     },
     async (request): Promise<RevokedApiKey> => {
       const ended = await revoke(request.params.id, request.principal.subject.id);
