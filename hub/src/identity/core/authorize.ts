@@ -149,18 +149,18 @@ const ROLES: Record<Role, ReadonlySet<Right["kind"]>> = {
   client: new Set([...LISTS, "probe.call"]),
 };
 
-/** Whose calls may change something, unless a policy says how high they go. */
-const MAY_MANAGE: ReadonlySet<Role> = new Set(["owner", "admin", "operator"]);
-
-/** Rights that show no more than the policy's agents, and such that have nothing to do with agents. */
-const NOT_OF_FLEET: ReadonlySet<Right["kind"]> = new Set([...LISTS, "self"]);
-
 /** The roles that have a right. */
 export function rolesFor(right: string): Role[] {
   return (Object.keys(ROLES) as Role[]).filter((role) =>
     [...ROLES[role]].some((known) => known === right),
   );
 }
+
+/** Whose calls may change something, unless a policy says how high they go. */
+const MAY_MANAGE: ReadonlySet<Role> = new Set(["owner", "admin", "operator"]);
+
+/** Rights that show no more than the policy's agents, and such that have nothing to do with agents. */
+const NOT_OF_FLEET: ReadonlySet<Right["kind"]> = new Set([...LISTS, "self"]);
 
 /**
  * Decides whether a principal has a right, and by which rule. Pure. MCP and REST call it for every

@@ -20,7 +20,8 @@ import { requireSoundPolicy } from "../core/require-sound-policy.ts";
 import type { KeyStore } from "./key-store.ts";
 
 /** Adds the routes that create, list, rotate and revoke API keys. */
-export function addKeyRoutes({ app, auditLog, directory, now, pages }: Hub, keys: KeyStore): void {
+export function addKeyRoutes(hub: Hub, keys: KeyStore): void {
+  const { app, auditLog, directory, now, pages } = hub;
   const policies = () => directory.policies();
   app.get(
     "/api/v1/api-keys",
@@ -72,8 +73,9 @@ export function addKeyRoutes({ app, auditLog, directory, now, pages }: Hub, keys
   app.post(
     "/api/v1/api-keys/:id/rotate",
     {
-      config: { right: "keys.manage" },
+      config: { right: "keys.manage", errors: ["NOT_FOUND"] },
       schema: {
+        summary: "Gives a key a new secret, which is shown once, beside the present one",
         params: Type.Object({ id: Uuid }),
         body: RotateApiKey,
         response: { 201: RotatedApiKey },

@@ -43,15 +43,25 @@ export function addPolicyRoutes(
 
   app.get(
     "/api/v1/policies",
-    { config: { right: "policy.read" }, schema: { response: { 200: PolicyList } } },
+    {
+      config: { right: "policy.read" },
+      schema: {
+        summary: "All policies that have names, and who holds one",
+        response: { 200: PolicyList },
+      },
+    },
     list,
   );
 
   app.get(
     "/api/v1/policies/:policy",
     {
-      config: { right: "policy.read" },
-      schema: { params: PolicyParams, response: { 200: NamedPolicy } },
+      config: { right: "policy.read", errors: ["NOT_FOUND"] },
+      schema: {
+        summary: "One policy",
+        params: PolicyParams,
+        response: { 200: NamedPolicy },
+      },
     },
     async (request) => await find(request.params.policy),
   );
@@ -60,7 +70,12 @@ export function addPolicyRoutes(
     "/api/v1/policies/:policy",
     {
       config: { right: "policy.manage" },
-      schema: { params: PolicyParams, body: SetPolicy, response: { 200: NamedPolicy } },
+      schema: {
+        summary: "Makes or changes a policy, which acts at once for all who hold it",
+        params: PolicyParams,
+        body: SetPolicy,
+        response: { 200: NamedPolicy },
+      },
     },
     async (request) => {
       const { policy: name } = request.params;
@@ -79,8 +94,12 @@ export function addPolicyRoutes(
   app.delete(
     "/api/v1/policies/:policy",
     {
-      config: { right: "policy.manage" },
-      schema: { params: PolicyParams, response: { 200: PolicyList } },
+      config: { right: "policy.manage", errors: ["NOT_FOUND", "POLICY_IN_USE"] },
+      schema: {
+        summary: "Removes a policy that nobody holds",
+        params: PolicyParams,
+        response: { 200: PolicyList },
+      },
     },
     async (request) => {
       const { policy: name } = request.params;
@@ -104,8 +123,13 @@ export function addPolicyRoutes(
   app.put(
     "/api/v1/policy-holders/:holder",
     {
-      config: { right: "policy.manage" },
-      schema: { params: HolderParams, body: HoldPolicy, response: { 200: PolicyHolder } },
+      config: { right: "policy.manage", errors: ["NOT_FOUND"] },
+      schema: {
+        summary: "Gives a subject a policy, in place of the one it holds",
+        params: HolderParams,
+        body: HoldPolicy,
+        response: { 200: PolicyHolder },
+      },
     },
     async (request) => {
       const { holder } = request.params;
@@ -127,8 +151,12 @@ export function addPolicyRoutes(
   app.delete(
     "/api/v1/policy-holders/:holder",
     {
-      config: { right: "policy.manage" },
-      schema: { params: HolderParams, response: { 200: PolicyList } },
+      config: { right: "policy.manage", errors: ["NOT_FOUND"] },
+      schema: {
+        summary: "Takes from a subject the policy that it holds",
+        params: HolderParams,
+        response: { 200: PolicyList },
+      },
     },
     async (request) => {
       const { holder } = request.params;
@@ -146,8 +174,12 @@ export function addPolicyRoutes(
   app.post(
     "/api/v1/policy/test",
     {
-      config: { right: "policy.read" },
-      schema: { body: TestPolicy, response: { 200: PolicyTest } },
+      config: { right: "policy.read", errors: ["NOT_FOUND"] },
+      schema: {
+        summary: "Whether a subject may call a probe on an agent, and by which rule",
+        body: TestPolicy,
+        response: { 200: PolicyTest },
+      },
     },
     async (request) => await tryOut(request.body),
   );
