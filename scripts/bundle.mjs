@@ -179,6 +179,8 @@ async function bundle(stamp) {
   placeNativePackages();
   const { buildViews } = await import("../hub/src/mcp/views/build-views.ts");
   writeFileSync(join(dist, "views.json"), `${JSON.stringify(await buildViews())}\n`);
+  const { buildScript } = await import("../hub/src/people/build-script.ts");
+  writeFileSync(join(dist, "people.js"), await buildScript());
   const release = describeAgentRelease(root, dist);
   writeFileSync(join(dist, "agent-release.json"), `${JSON.stringify(release)}\n`);
   writeFileSync(stampFile, stamp);

@@ -43,13 +43,14 @@ export const PACKAGES = {
   },
   "sonde-hub": {
     // By the list of the release's files the hub takes an agent's upgrade for one. The views are what
-    // clients show beside an answer.
+    // clients show beside an answer; people.js is the script of the pages on which people get in.
     programs: [
       "hub.js",
       "hub-backup.js",
       "admit.js",
       "agent-release.json",
       "views.json",
+      "people.js",
       "cli/sonde-installed.js",
     ],
     users: ["sonde-hub"],

@@ -6,7 +6,12 @@ import type { Services } from "./start-services.ts";
 /** The end of the first screen: last what a person needs next, the address and Claude's command. */
 export function describeReady(
   layout: DataLayout,
-  { urls, publicUrls, warnings }: Pick<Services, "urls" | "publicUrls" | "warnings">,
+  {
+    urls,
+    publicUrls,
+    ownerLink,
+    warnings,
+  }: Pick<Services, "urls" | "publicUrls" | "ownerLink" | "warnings">,
 ): string {
   return [
     "",
@@ -22,6 +27,13 @@ export function describeReady(
           `           registry ${publicUrls.registry} (CA ${layout.registryCa})`,
         ]),
     "Ready. Ctrl-C stops everything.",
+    ...(ownerLink === null
+      ? []
+      : [
+          "",
+          `Account    ${ownerLink}`,
+          "           makes the hub's first account, once, within a day",
+        ]),
     "",
     `MCP        ${styleText(["bold", "cyan"], urls.mcp)}`,
     `Claude     ${styleText("bold", describeClaudeCommand(urls.mcp, `$(cat ${layout.clientKey})`))}`,
