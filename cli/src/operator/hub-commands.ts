@@ -6,6 +6,7 @@ import { addHubApprovalCommands } from "./hub-approval-commands.ts";
 import { addHubAuditCommand } from "./hub-audit-command.ts";
 import { addHubKeyCommands } from "./hub-key-commands.ts";
 import { addHubPackCommands } from "./hub-pack-commands.ts";
+import { addResetOwnerCommand } from "./reset-owner-command.ts";
 import { parsePackName } from "./read-pack-spec.ts";
 import { addSigningKeyCommands } from "./signing-key-commands.ts";
 
@@ -24,6 +25,7 @@ export function addHubCommands(program: Command, print: (text: string) => void):
   addHubAuditCommand(hub, print);
   addHubPackCommands(hub, print);
   addHubApprovalCommands(hub, print);
+  addResetOwnerCommand(hub, print);
 
   add(
     "registry",

@@ -128,6 +128,7 @@ export type TestHub = {
 };
 
 type HubSettings = {
+  script?: string;
   names?: string[];
   keyAlgorithm?: KeyAlgorithm;
   views?: Record<string, string>;
@@ -139,14 +140,16 @@ type HubSettings = {
  * @param seed fills the database before the hub that is tested starts
  * @param http members of the configuration's `http` that differ from the defaults
  * @param more `names` by which agents reach it; `keyAlgorithm` of its command key and the agent's key;
- *   `views` are the documents of pictures and `console` the files of the console, which are beside the
- *   hub's program; `oauth` of its configuration
+ *   `views` are the documents of pictures, `console` the files of the console and `script` that of the
+ *   pages on which people get in, all beside the hub's program; `oauth` of its configuration
  */
 export async function startHub(
   seed: (database: Database) => Promise<void> = () => Promise.resolve(),
   http: object = {},
-  { names = ["localhost"], keyAlgorithm = "ed25519", views, oauth, console }: HubSettings = {},
+  settings: HubSettings = {},
 ): Promise<TestHub> {
+  const { names = ["localhost"], keyAlgorithm = "ed25519" } = settings;
+  const { views, oauth, console, script } = settings;
   // As root the hub runs as nobody, who must be able to enter.
   const account = process.getuid?.() === 0 ? { uid: NOBODY, gid: NOBODY } : {};
   const root = mkdtempSync(join(tmpdir(), "sonde-hub-"));
@@ -176,6 +179,7 @@ export async function startHub(
   writeFileSync(at("hub.mjs"), `import ${JSON.stringify(join(workspace, "hub/src/main.ts"))};\n`);
   if (views !== undefined) writeFileSync(at("views.json"), JSON.stringify(views));
   if (console !== undefined) writeFileSync(at("console.json"), JSON.stringify(console));
+  if (script !== undefined) writeFileSync(at("people.js"), script);
   const server = await startTestDatabase();
   const open = (): Promise<Database> =>
     openDatabase({
