@@ -306,6 +306,28 @@ export function listRouteRights(agent: string): RouteRights[] {
       body: { link: LINK, ...ANSWER },
       ...pageOnly,
     },
+    { route: "GET /oauth/grants", path: "/oauth/grants", ...reader, operator: 200 },
+    {
+      route: "DELETE /oauth/grants/:id",
+      path: `/oauth/grants/${NOBODY}`,
+      ...operatorOnly,
+      operator: 404,
+    },
+    { route: "GET /oauth/clients", path: "/oauth/clients", ...reader, operator: 200 },
+    {
+      route: "DELETE /oauth/clients/:id",
+      path: "/oauth/clients/nobody",
+      ...operatorOnly,
+      operator: 404,
+    },
+    // Of a person who is signed in.
+    { route: "GET /me/grants", path: "/me/grants", ...operatorOnly, operator: 403 },
+    {
+      route: "DELETE /me/grants/:id",
+      path: `/me/grants/${NOBODY}`,
+      ...operatorOnly,
+      operator: 403,
+    },
     { route: "GET /audit", path: "/audit?afterSeq=0&limit=1", ...reader, operator: 200 },
   ];
 }
@@ -335,7 +357,7 @@ function nameParameters(path: string): string {
 
 /** `METHOD /path` of each route that the documentation in schemas/ lists. */
 export function readDocumentedRoutes(): string[] {
-  const text = ["hub-api.ts", "policy.ts"]
+  const text = ["hub-api.ts", "oauth.ts", "policy.ts"]
     .map((name) => readFileSync(join(workspace, "schemas/src", name), "utf8"))
     .join("");
   return [...text.matchAll(/^\/\/ {3}([A-Z]+) +(\/[a-zA-Z/:-]+)/gm)].map(
