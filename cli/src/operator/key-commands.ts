@@ -2,10 +2,9 @@ import { SondeError } from "@sonde/schemas/errors";
 import type { ApiKeySummary, KeyPolicy } from "@sonde/schemas/hub";
 import type { Command } from "commander";
 import { describeClaudeCommand } from "../claude-command.ts";
-import { startDataCommand } from "../data-command.ts";
 import type { HubEndpoints } from "../hub-endpoints.ts";
 import { formatTable } from "../table.ts";
-import { connectHub, type HubOptions } from "./connect-hub.ts";
+import { connectHub, type HubOptions, startHubCommand } from "./connect-hub.ts";
 import { keepSecret } from "./keep-secret.ts";
 
 type AddOptions = HubOptions & {
@@ -17,17 +16,17 @@ type AddOptions = HubOptions & {
 
 const ROLES = ["client", "auditor", "operator"] as const;
 
-/** `sonde hub keys [list | add | revoke]`: the API keys of this hub. */
-export function addHubKeyCommands(hub: Command, print: (text: string) => void): void {
-  const keys = hub.command("keys").description("the hub's API keys");
-  startDataCommand(keys, "list", "all keys, never the secrets", { isDefault: true }).action(
+/** `sonde keys [list | add | revoke]`: the API keys of this hub. */
+export function addKeyCommands(program: Command, print: (text: string) => void): void {
+  const keys = program.command("keys").description("the hub's API keys");
+  startHubCommand(keys, "list", "all keys, never the secrets", { isDefault: true }).action(
     async (options: HubOptions) => {
       const known = await connectHub(options).client.listKeys();
       print(options.json ? JSON.stringify({ keys: known }) : describeKeys(known));
     },
   );
 
-  startDataCommand(keys, "add <name>", "make a key, for one client: it only lists and calls tools")
+  startHubCommand(keys, "add <name>", "make a key, for one client: it only lists and calls tools")
     .option("--role <role>", `one of ${ROLES.join(", ")}`, "client")
     .option(
       "--agents <names>",
@@ -57,7 +56,7 @@ export function addHubKeyCommands(hub: Command, print: (text: string) => void): 
       );
     });
 
-  startDataCommand(
+  startHubCommand(
     keys,
     "revoke <id>",
     "revoke a key and all keys it made; their clients are cut off at once",
@@ -65,7 +64,7 @@ export function addHubKeyCommands(hub: Command, print: (text: string) => void): 
     if (!/^[0-9a-f-]{36}$/.test(id)) {
       throw new SondeError(
         "BAD_REQUEST",
-        `expected an id of sonde hub keys, got ${JSON.stringify(id.slice(0, 40))}`,
+        `expected an id of sonde keys, got ${JSON.stringify(id.slice(0, 40))}`,
       );
     }
     const { keys: known, ended } = await connectHub(options).client.revokeKey(id);
