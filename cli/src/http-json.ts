@@ -1,4 +1,5 @@
-import { type IncomingMessage, request } from "node:http";
+import { type IncomingMessage, request as requestPlain } from "node:http";
+import { Agent, request as requestTls } from "node:https";
 import type { Readable } from "node:stream";
 import { pipeline } from "node:stream/promises";
 import { type ErrorCode, readRefusal, SondeError } from "@sonde/schemas/errors";
@@ -12,10 +13,13 @@ const TIMEOUT_MS = 60_000;
 const UPLOAD_TIMEOUT_MS = 600_000;
 const MAX_ANSWER_BYTES = 16 * 1024 * 1024;
 
+/** A service, and the authority that its certificate must come from; without one, the system's. */
+type Place = { url: string; ca?: string };
+
 export type JsonRequest = {
   method: "GET" | "POST" | "PUT" | "DELETE";
   /** Base URL of a service, or the path of its unix socket. */
-  target: { url: string } | { socket: string };
+  target: Place | { socket: string };
   path: string;
   bearer?: string;
   body?: unknown;
@@ -60,10 +64,7 @@ async function send(options: JsonRequest): Promise<{ status: number; bytes: Buff
 
 function open(options: JsonRequest): Promise<IncomingMessage> {
   const body = options.body === undefined ? undefined : JSON.stringify(options.body);
-  const where =
-    "socket" in options.target
-      ? { socketPath: options.target.socket, host: "localhost" }
-      : hostOf(options.target.url);
+  const { request, where } = placeOf(options.target);
   const timeout = options.upload === undefined ? TIMEOUT_MS : UPLOAD_TIMEOUT_MS;
   return new Promise((resolve, reject) => {
     const call = request(
@@ -90,7 +91,20 @@ function open(options: JsonRequest): Promise<IncomingMessage> {
   });
 }
 
-function hostOf(url: string): { host: string; port: string } {
-  const { hostname, port } = new URL(url);
-  return { host: hostname, port };
+/** A proxy of the environment (HTTPS_PROXY, NO_PROXY) never sees what is sent in clear. */
+function placeOf(target: JsonRequest["target"]) {
+  if ("socket" in target) {
+    return {
+      request: requestPlain,
+      where: { socketPath: target.socket, host: "localhost" },
+    };
+  }
+  const { protocol, hostname, port } = new URL(target.url);
+  const host = { host: hostname.replace(/^\[(.*)\]$/, "$1"), port };
+  if (protocol === "http:") return { request: requestPlain, where: host };
+  const agent = new Agent({
+    proxyEnv: process.env,
+    ...(target.ca !== undefined && { ca: [target.ca] }),
+  });
+  return { request: requestTls, where: { ...host, agent } };
 }

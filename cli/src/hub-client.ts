@@ -7,12 +7,16 @@ import {
   parseApprovalRequest,
   parseInbox,
 } from "@sonde/schemas/approvals";
+import { type ErrorCode, SondeError } from "@sonde/schemas/errors";
 import { type AuditPage, parseAuditPage } from "@sonde/schemas/audit";
 import {
   type AgentAttestation,
   type AgentDetail,
   type ApiKeySummary,
+  type CalledTool,
   type CallProvenance,
+  type CallSummary,
+  type CallTool,
   type ChangeTags,
   type CreateApiKey,
   type CreatedApiKey,
@@ -24,6 +28,8 @@ import {
   parseAgentDetail,
   parseAgentList,
   parseApiKeyList,
+  parseCalledTool,
+  parseCallList,
   parseCallProvenance,
   parseCreatedApiKey,
   parseCreatedToken,
@@ -32,12 +38,17 @@ import {
   parseRevokedApiKey,
   parseRotatedApiKey,
   parseSigningKeyList,
+  parseRollOutState,
+  parseToolList,
   parseToolPinList,
   type RegistryLogStatus,
   type RevokedApiKey,
   type RotatedApiKey,
+  type RollOut,
+  type RollOutState,
   type SigningKeyList,
   type ToolPinList,
+  type ToolSummary,
 } from "@sonde/schemas/hub";
 import {
   type NamedPolicy,
@@ -52,13 +63,32 @@ import {
   parsePolicyTest,
   type TestPolicy,
 } from "@sonde/schemas/policy";
+import {
+  type PackSummary,
+  type PackVersions,
+  parsePackList,
+  parsePackVersions,
+} from "@sonde/schemas/registry";
 import type { KeyUse } from "@sonde/schemas/wire";
+import { IPV4_LOOPBACK } from "./find-listeners.ts";
 import { type JsonRequest, requestJson } from "./http-json.ts";
+import type { Profile } from "./profile/profiles.ts";
 import { requireListener } from "./require-listener.ts";
 import { findServiceUid } from "./start/system-users.ts";
 
-/** Client of the hub's REST API for one API key. Throws SondeErrors with the hub's code. */
+/** Client of a hub's REST API for one API key. Throws SondeErrors with the hub's code. */
 export type HubClient = {
+  /** @throws SondeError UNAUTHENTICATED for a key that the hub refuses */
+  testKey(): Promise<void>;
+  listTools(): Promise<ToolSummary[]>;
+  callTool(tool: string, wanted: CallTool): Promise<CalledTool>;
+  /** The newest calls of all agents or of one. */
+  listCalls(agent: string | undefined, limit: number): Promise<CallSummary[]>;
+  /** Packs of the hub's registry, by its own word; without words those that come first by name. */
+  searchPacks(words: string): Promise<PackSummary[]>;
+  readPack(pack: string): Promise<PackVersions>;
+  /** One step of a roll-out. */
+  rollOut(wanted: RollOut): Promise<RollOutState>;
   listAgents(): Promise<AgentDetail[]>;
   readAgent(agent: string): Promise<AgentDetail>;
   /** Revokes an agent for good and returns those that are left. */
@@ -107,20 +137,82 @@ export type HubClient = {
 
 /** The hub of this machine. Its key is sent to the hub's own user only. */
 export function createHubClient(url: string, apiKey: string): HubClient {
-  const call = async (method: JsonRequest["method"], path: string, body?: unknown) => {
+  return createClient({ url }, apiKey, "STARTING_FAILED", () => {
     requireListener(url, findServiceUid("hub"));
-    return requestJson({
-      method,
-      target: { url },
-      path: `/api/v1${path}`,
-      bearer: apiKey,
-      unavailable: "STARTING_FAILED",
-      what: "hub",
+  });
+}
+
+/** A hub elsewhere, whose certificate says who it is, or one of this machine at its address. */
+export function createRemoteHubClient({ hub, key, ca }: Profile): HubClient {
+  const { protocol } = new URL(hub);
+  if (protocol === "http:") return createHubClient(hub, key);
+  return createClient(
+    { url: hub, ...(ca !== undefined && { ca }) },
+    ...[key, "HUB_UNREACHABLE" as const],
+  );
+}
+
+/**
+ * Parses a hub's address: `https://HOST[:PORT]`, or `http://127.0.0.1:PORT`, because a key is sent
+ * there.
+ *
+ * @throws SondeError BAD_REQUEST
+ */
+export function parseHubUrl(text: string): string {
+  const url = URL.parse(text);
+  const isSafe =
+    url?.protocol === "https:" || (url?.protocol === "http:" && url.hostname === IPV4_LOOPBACK);
+  const isBare =
+    url?.username === "" && url.password === "" && url.pathname === "/" && url.search === "";
+  if (url !== null && isSafe && isBare) return url.origin;
+  throw new SondeError(
+    "BAD_REQUEST",
+    `expected a hub as https://HOST:PORT, or http://${IPV4_LOOPBACK}:PORT, because the key is sent there; got ${JSON.stringify(text.slice(0, 200))}`,
+  );
+}
+
+/** @param beforeEach called before each request, which throws when the key must not be sent */
+function createClient(
+  target: { url: string; ca?: string },
+  apiKey: string,
+  unavailable: ErrorCode,
+  beforeEach: () => void = () => undefined,
+): HubClient {
+  const call = async (method: JsonRequest["method"], path: string, body?: unknown) => {
+    beforeEach();
+    return await requestJson({
+      ...{ method, target, path: `/api/v1${path}`, bearer: apiKey, unavailable, what: "hub" },
       ...(body !== undefined && { body }),
     });
   };
+  /** Reads a list whole, page by page. */
+  async function readPages<Page extends { next?: string }>(
+    path: string,
+    read: (answer: unknown) => Page,
+  ): Promise<Page[]> {
+    const pages = [read(await call("GET", path))];
+    for (let next = pages[0]?.next; next !== undefined; next = pages.at(-1)?.next) {
+      pages.push(read(await call("GET", `${path}?cursor=${next}`)));
+    }
+    return pages;
+  }
   return {
-    listAgents: async () => parseAgentList(await call("GET", "/agents")).agents,
+    testKey: async () => void (await call("GET", "/agents?limit=1")),
+    listAgents: async () =>
+      (await readPages("/agents", parseAgentList)).flatMap((page) => page.agents),
+    listTools: async () => (await readPages("/tools", parseToolList)).flatMap((page) => page.tools),
+    callTool: async (tool, wanted) =>
+      parseCalledTool(await call("POST", `/tools/${encodeURIComponent(tool)}/call`, wanted)),
+    listCalls: async (agent, limit) => {
+      const of = agent === undefined ? "" : `&agent=${encodeURIComponent(agent)}`;
+      return parseCallList(await call("GET", `/calls?limit=${limit}${of}`)).calls;
+    },
+    searchPacks: async (words) => {
+      const asked = new URLSearchParams({ limit: "100", ...(words !== "" && { q: words }) });
+      return parsePackList(await call("GET", `/registry/packs?${asked.toString()}`)).packs;
+    },
+    readPack: async (pack) => parsePackVersions(await call("GET", `/registry/packs/${pack}`)),
+    rollOut: async (wanted) => parseRollOutState(await call("POST", "/roll-outs", wanted)),
     readAgent: async (agent) => parseAgentDetail(await call("GET", pathOf(agent))),
     revokeAgent: async (agent) => parseAgentList(await call("DELETE", pathOf(agent))).agents,
     changeTags: async (agent, change) =>
@@ -149,19 +241,28 @@ export function createHubClient(url: string, apiKey: string): HubClient {
       parseAgentAttestation(
         await call("POST", `${pathOf(agent)}/accept-drift`, { statementSha256 }),
       ),
-    readDriftPolicy: async () => parseDriftPolicy(await call("GET", "/drift-policy")),
+    readDriftPolicy: async () => ({
+      rules: (await readPages("/drift-policy", parseDriftPolicy)).flatMap((page) => page.rules),
+    }),
     setDriftRule: async (on, action) =>
       parseDriftPolicy(await call("PUT", `/drift-policy/${encodeURIComponent(on)}`, { action })),
     removeDriftRule: async (on) =>
       parseDriftPolicy(await call("DELETE", `/drift-policy/${encodeURIComponent(on)}`)),
-    listPins: async () => parseToolPinList(await call("GET", "/tool-pins")),
+    listPins: async () => {
+      const pages = await readPages("/tool-pins", parseToolPinList);
+      return {
+        pins: pages.flatMap(({ pins }) => pins),
+        held: pages.flatMap(({ held }) => held),
+      };
+    },
     approveTools: async (packDigest) => {
       await call("POST", "/tool-pins", { packDigest });
     },
-    listKeys: async () => parseApiKeyList(await call("GET", "/api-keys")).keys,
     createKey: async (key) => parseCreatedApiKey(await call("POST", "/api-keys", key)),
     rotateKey: async (id, overlapMinutes) =>
       parseRotatedApiKey(await call("POST", `/api-keys/${id}/rotate`, { overlapMinutes })),
+    listKeys: async () =>
+      (await readPages("/api-keys", parseApiKeyList)).flatMap((page) => page.keys),
     revokeKey: async (id) => parseRevokedApiKey(await call("DELETE", `/api-keys/${id}`)),
     listPolicies: async () => parsePolicyList(await call("GET", "/policies")),
     readPolicy: async (name) => parseNamedPolicy(await call("GET", policyPath(name))),

@@ -9,11 +9,14 @@ import { addInstalledStatusCommand } from "./installed/installed-status-command.
 import { addRunCommand } from "./installed/run-command.ts";
 import { runService } from "./installed/run-installed.ts";
 import type { InstalledPlace } from "./installed/supervisor.ts";
+import { addCompletionCommand } from "./completion/completion-command.ts";
 import { addAgentsCommands } from "./operator/agents-commands.ts";
 import { addHubBackupCommands } from "./operator/hub-backup-commands.ts";
 import { addHubCommands } from "./operator/hub-commands.ts";
+import { toPresentNames } from "./operator/former-names.ts";
 import { addRegistryCommands } from "./operator/registry-commands.ts";
 import { addTrustCommands } from "./operator/trust-commands.ts";
+import { addLoginCommands } from "./profile/login-commands.ts";
 import { addReleaseCommands } from "./release/release-commands.ts";
 import { createTerminal } from "./terminal.ts";
 
@@ -51,4 +54,8 @@ addTrustCommands(program, print);
 addReleaseCommands(program, print);
 addInstalledStatusCommand(program, print);
 addInstalledLogsCommand(program);
-void terminal.run(() => program.parseAsync());
+addLoginCommands(program, print);
+addCompletionCommand(program);
+const words = toPresentNames(process.argv.slice(2));
+
+void terminal.run(() => program.parseAsync(words, { from: "user" }));

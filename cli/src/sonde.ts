@@ -4,12 +4,15 @@ import { RELEASE } from "@sonde/schemas/release";
 import { Command } from "commander";
 import { addDataAgentCommands } from "./agent/data-agent-commands.ts";
 import { addDemoCommand } from "./demo/demo-command.ts";
+import { addCompletionCommand } from "./completion/completion-command.ts";
 import { addAgentsCommands } from "./operator/agents-commands.ts";
 import { addHubBackupCommands } from "./operator/hub-backup-commands.ts";
 import { addHubCommands } from "./operator/hub-commands.ts";
 import { addPolicyCommands } from "./operator/policy-commands.ts";
+import { toPresentNames } from "./operator/former-names.ts";
 import { addRegistryCommands } from "./operator/registry-commands.ts";
 import { addTrustCommands } from "./operator/trust-commands.ts";
+import { addLoginCommands } from "./profile/login-commands.ts";
 import { addReleaseCommands } from "./release/release-commands.ts";
 import { createBackupHome } from "./start/backup-home.ts";
 import { addStartCommand } from "./start/start-command.ts";
@@ -45,4 +48,8 @@ addMcpCommand(program);
 addDemoCommand(program, print, workspace);
 addLinkCommand(program, print, workspace);
 
-void terminal.run(() => program.parseAsync());
+addLoginCommands(program, print);
+addCompletionCommand(program);
+const words = toPresentNames(process.argv.slice(2));
+
+void terminal.run(() => program.parseAsync(words, { from: "user" }));

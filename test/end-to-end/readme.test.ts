@@ -101,11 +101,14 @@ const SUBSTITUTIONS: { shown: string; here: () => string }[] = [
   { shown: "/tmp/globex", here: () => join(home, "globex") },
   { shown: "http://127.0.0.1:4311", here: () => product.registryUrl },
   { shown: "http://127.0.0.1:4310/mcp", here: () => product.mcpUrl },
+  { shown: "http://127.0.0.1:4310/api", here: () => `${product.hubUrl}/api` },
+  { shown: "/tmp/sonde-reports.key", here: () => join(home, "reports.key") },
   { shown: "/var/lib/sonde", here: () => product.data },
   { shown: "FOLDER", here: () => product.data },
 ];
 /** Programs that find the data folder of `npm start` without `--data`. */
-const TAKES_DATA = /^npm run -s sonde -- (?!agent scrub)(agents?|hub|logs|registry|status|trust)\b/;
+const TAKES_DATA =
+  /^npm run -s sonde -- (?!agent scrub)(agents?|audit|call|hub|keys|logs|packs|registry|status|trust)\b/;
 
 function place(line: string): string {
   const here = SUBSTITUTIONS.reduce((text, { shown, here: put }) => {
@@ -149,7 +152,7 @@ async function stateOf(pack: string): Promise<string | undefined> {
 
 /** What must have happened before a person types the next line. */
 async function settle(line: string): Promise<void> {
-  const [, installed] = /hub install ([\w/-]+)@/.exec(line) ?? [];
+  const [, installed] = /(?:hub|packs) install ([\w/-]+)@/.exec(line) ?? [];
   if (installed === undefined) return;
   await until(`${installed} to be verified`, async () => (await stateOf(installed)) === "pending");
 }
@@ -161,7 +164,7 @@ test("every line of a command block is typed", () => {
   // Any other program belongs to this clone, and `type` runs it.
   const others = lines.filter((line) => !NOT_TYPED.has(line) && !line.startsWith(CLAUDE));
   expect(
-    others.filter((line) => !/^(npm run -s sonde(-pack)? -- [a-z]|printf ')/.test(line)),
+    others.filter((line) => !/^(npm run -s sonde(-pack)? -- [a-z]|printf '|curl -sSf )/.test(line)),
   ).toEqual([]);
   const text = [...lines, ...spans].join("\n");
   expect(SUBSTITUTIONS.filter(({ shown }) => !text.includes(shown))).toEqual([]);

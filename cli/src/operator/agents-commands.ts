@@ -3,8 +3,8 @@ import { MAX_TAGS } from "@sonde/schemas/tags";
 import type { Command } from "commander";
 import { confirm } from "../agent/agent-commands.ts";
 import { collect } from "../collect.ts";
-import { type Print, startDataCommand } from "../data-command.ts";
-import { connectHub, type HubOptions } from "./connect-hub.ts";
+import { type Print } from "../data-command.ts";
+import { connectHub, type HubOptions, startHubCommand } from "./connect-hub.ts";
 import { describeAgents } from "./describe-agents.ts";
 import { addDriftCommands } from "./drift-commands.ts";
 import { keepSecret } from "./keep-secret.ts";
@@ -19,7 +19,7 @@ type TagOptions = HubOptions & { remove: string[] };
  */
 export function addAgentsCommands(program: Command, print: Print): void {
   const agents = program.command("agents").description("the hub's agents, on all hosts");
-  startDataCommand(
+  startHubCommand(
     agents,
     "list",
     "every agent: whether it is connected, what it runs, which of its packs do not serve, its tags",
@@ -31,7 +31,7 @@ export function addAgentsCommands(program: Command, print: Print): void {
 
   addDriftCommands(agents, print);
 
-  startDataCommand(
+  startHubCommand(
     agents,
     "invite <name>",
     "make a token by which one host enrols under this name, and print what to type there",
@@ -61,7 +61,7 @@ export function addAgentsCommands(program: Command, print: Print): void {
       },
     );
 
-  startDataCommand(
+  startHubCommand(
     agents,
     "tag <name> [tags...]",
     "set tags of an agent, each as key=value and in place of the one with its key",
@@ -80,7 +80,7 @@ export function addAgentsCommands(program: Command, print: Print): void {
       );
     });
 
-  startDataCommand(
+  startHubCommand(
     agents,
     "quarantine <name>",
     "let no probe of an agent run until it is released; it stays connected and keeps its tools",
@@ -95,7 +95,7 @@ export function addAgentsCommands(program: Command, print: Print): void {
       );
     });
 
-  startDataCommand(
+  startHubCommand(
     agents,
     "release <name>",
     "end every hold of an agent, as sonde agents lists them: its probes run again",
@@ -115,7 +115,7 @@ export function addAgentsCommands(program: Command, print: Print): void {
       print(options.json ? JSON.stringify(agent) : `${name} is released.`);
     });
 
-  startDataCommand(
+  startHubCommand(
     agents,
     "revoke <name>",
     "end an agent's session and refuse its certificates for good; its records stay",

@@ -1,14 +1,30 @@
 import { SondeError } from "@sonde/schemas/errors";
+import type { Command } from "commander";
+import { startDataCommand } from "../data-command.ts";
 import { layoutOf, resolveDataFolder } from "../data-layout.ts";
 import { readHubEndpoints } from "../endpoints.ts";
-import { createHubClient, type HubClient } from "../hub-client.ts";
+import { createHubClient, createRemoteHubClient, type HubClient } from "../hub-client.ts";
 import type { HubEndpoints } from "../hub-endpoints.ts";
+import { chooseProfile } from "../profile/profiles.ts";
 import { readOperatorKey } from "../read-back.ts";
 
-export type HubOptions = { data?: string; json?: boolean; agent?: string };
+export type HubOptions = { data?: string; profile?: string; json?: boolean; agent?: string };
 
-/** A client of the hub of a data folder, with its operator's rights. */
+/** Starts a subcommand that asks a hub: that of a profile, or of a data folder. */
+export function startHubCommand(...words: Parameters<typeof startDataCommand>): Command {
+  return startDataCommand(...words).option(
+    "--profile <name>",
+    "the hub of this profile of sonde login; SONDE_PROFILE says it for all commands",
+  );
+}
+
+/** A client of the hub of a profile, or of that of a data folder with its operator's rights. */
 export function connectHub(options: HubOptions): { client: HubClient; endpoints: HubEndpoints } {
+  const profile = chooseProfile(options, process.env);
+  if (profile !== null) {
+    const endpoints = { hubUrl: profile.hub, mcpUrl: `${profile.hub}/mcp` };
+    return { client: createRemoteHubClient(profile), endpoints };
+  }
   const layout = layoutOf(resolveDataFolder(options.data, process.env));
   const endpoints = readHubEndpoints(layout);
   return { client: createHubClient(endpoints.hubUrl, readOperatorKey(layout)), endpoints };

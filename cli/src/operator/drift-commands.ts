@@ -3,9 +3,9 @@ import { DriftAction, type DriftPolicy, DriftSelector } from "@sonde/schemas/hub
 import { buildParser } from "@sonde/schemas/parse";
 import type { Command } from "commander";
 import { confirm } from "../agent/agent-commands.ts";
-import { type Print, startDataCommand } from "../data-command.ts";
+import { type Print } from "../data-command.ts";
 import { formatTable } from "../table.ts";
-import { connectHub, type HubOptions } from "./connect-hub.ts";
+import { connectHub, type HubOptions, startHubCommand } from "./connect-hub.ts";
 import { describeAttestation } from "./describe-attestation.ts";
 
 const parseSelector = buildParser(DriftSelector, "a tag such as role=web, or all", "BAD_REQUEST");
@@ -13,7 +13,7 @@ const parseAction = buildParser(DriftAction, "flag, restrict or quarantine", "BA
 
 /** `sonde agents [show | accept-drift | drift-policy]`: what agents state, and what follows from it. */
 export function addDriftCommands(agents: Command, print: Print): void {
-  startDataCommand(
+  startHubCommand(
     agents,
     "show <name>",
     "what an agent states about itself, and how that differs from what a person approved",
@@ -22,7 +22,7 @@ export function addDriftCommands(agents: Command, print: Print): void {
     print(options.json ? JSON.stringify(shown) : describeAttestation(shown));
   });
 
-  startDataCommand(
+  startHubCommand(
     agents,
     "accept-drift <name>",
     "approve what an agent states now; later differences are from this statement",
@@ -51,7 +51,7 @@ export function addDriftCommands(agents: Command, print: Print): void {
       );
     });
 
-  startDataCommand(
+  startHubCommand(
     agents,
     "drift-policy [on] [action]",
     "what the hub does about drift to review of agents with a tag, or of all: flag, restrict or quarantine",

@@ -1,29 +1,31 @@
 import type { RegistryLogStatus } from "@sonde/schemas/hub";
 import type { Command } from "commander";
-import { startDataCommand } from "../data-command.ts";
-import { connectHub, type HubOptions } from "./connect-hub.ts";
+import { connectHub, type HubOptions, startHubCommand } from "./connect-hub.ts";
+import { addCallCommand } from "./call-command.ts";
+import { FORMER_NAMES } from "./former-names.ts";
+import { addAuditCommand } from "./audit-command.ts";
+import { addKeyCommands } from "./key-commands.ts";
+import { addPackCommands } from "./pack-commands.ts";
 import { addHubApprovalCommands } from "./hub-approval-commands.ts";
-import { addHubAuditCommand } from "./hub-audit-command.ts";
-import { addHubKeyCommands } from "./hub-key-commands.ts";
-import { addHubPackCommands } from "./hub-pack-commands.ts";
 import { addResetOwnerCommand } from "./reset-owner-command.ts";
-import { parsePackName } from "./read-pack-spec.ts";
 import { addSigningKeyCommands } from "./signing-key-commands.ts";
 
 /**
- * `sonde hub ...`: decisions of the hub's operator, such as which agents have which packs.
+ * What a hub's operator decides: `sonde keys`, `audit`, `packs` and `call`, and `sonde hub ...` for
+ * the hub itself.
  *
- * @returns the command
+ * @returns `sonde hub`
  */
 export function addHubCommands(program: Command, print: (text: string) => void): Command {
   const hub = program
     .command("hub")
-    .description("the packs of the hub's agents, its keys and its audit log");
-  const add = (usage: string, description: string) => startDataCommand(hub, usage, description);
-  addHubKeyCommands(hub, print);
+    .description("the hub itself: its own keys, its place in the registry's log, its backup");
+  const add = (usage: string, description: string) => startHubCommand(hub, usage, description);
+  addKeyCommands(program, print);
   addSigningKeyCommands(hub, print);
-  addHubAuditCommand(hub, print);
-  addHubPackCommands(hub, print);
+  addAuditCommand(program, print);
+  addPackCommands(program, print);
+  addCallCommand(program, print);
   addHubApprovalCommands(hub, print);
   addResetOwnerCommand(hub, print);
 
@@ -36,28 +38,8 @@ export function addHubCommands(program: Command, print: (text: string) => void):
     if (status.problem !== null || status.forks.length > 0) process.exitCode = 1;
   });
 
-  add(
-    "approve-tools <pack>",
-    "approve what changed in a pack's tool descriptions or parameters",
-  ).action(async (pack: string, options: HubOptions) => {
-    parsePackName(pack);
-    const { client } = connectHub(options);
-    const wanted = (await client.listAgents()).flatMap(({ desired }) =>
-      desired.filter(({ name }) => name === pack).map(({ digest }) => digest),
-    );
-    const held = (await client.listPins()).held.filter(({ packDigest }) =>
-      wanted.includes(packDigest),
-    );
-    for (const digest of new Set(held.map(({ packDigest }) => packDigest))) {
-      await client.approveTools(digest);
-    }
-    const probes = held.map(({ probe }) => probe);
-    print(
-      options.json
-        ? JSON.stringify({ approved: probes })
-        : probes.map((probe) => `approved ${probe}`).join("\n") || "nothing was held",
-    );
-  });
+  const former = FORMER_NAMES.map(([before, now]) => `  sonde ${before} is now sonde ${now}`);
+  hub.addHelpText("after", `\nWhat was here before, and still works:\n${former.join("\n")}`);
   return hub;
 }
 

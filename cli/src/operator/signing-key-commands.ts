@@ -1,9 +1,9 @@
 import { SondeError } from "@sonde/schemas/errors";
 import type { SigningKeyList } from "@sonde/schemas/hub";
 import type { Command } from "commander";
-import { parseCount, startDataCommand } from "../data-command.ts";
+import { parseCount } from "../data-command.ts";
 import { formatTable } from "../table.ts";
-import { connectHub, type HubOptions } from "./connect-hub.ts";
+import { connectHub, type HubOptions, startHubCommand } from "./connect-hub.ts";
 
 /** How long an agent of a release that does not follow key sets has to be updated. */
 const OVERLAP_DAYS = "7";
@@ -16,14 +16,14 @@ export function addSigningKeyCommands(hub: Command, print: (text: string) => voi
     .description(
       "the hub's own keys: of its CA, its TLS listener, its orders to agents and its log",
     );
-  startDataCommand(keys, "list", "all of them: algorithm, fingerprint, since and until when", {
+  startHubCommand(keys, "list", "all of them: algorithm, fingerprint, since and until when", {
     isDefault: true,
   }).action(async (options: HubOptions) => {
     const known = await connectHub(options).client.listSigningKeys();
     print(options.json ? JSON.stringify(known) : describeSigningKeys(known));
   });
 
-  startDataCommand(
+  startHubCommand(
     keys,
     "rotate <key>",
     "make a new key, command or audit; agents take it over at once, or when they come back",

@@ -2,10 +2,10 @@ import { SondeError } from "@sonde/schemas/errors";
 import type { ApiKeySummary, KeyPolicy } from "@sonde/schemas/hub";
 import type { Command } from "commander";
 import { describeClaudeCommand } from "../claude-command.ts";
-import { parseCount, startDataCommand } from "../data-command.ts";
+import { parseCount } from "../data-command.ts";
 import type { HubEndpoints } from "../hub-endpoints.ts";
 import { formatTable } from "../table.ts";
-import { connectHub, type HubOptions } from "./connect-hub.ts";
+import { connectHub, type HubOptions, startHubCommand } from "./connect-hub.ts";
 import { keepSecret } from "./keep-secret.ts";
 
 type AddOptions = HubOptions & {
@@ -25,17 +25,17 @@ type RotateOptions = HubOptions & { overlap: string; keyFile?: string };
 
 const ROLES = ["client", "auditor", "operator"] as const;
 
-/** `sonde hub keys [list | add | rotate | revoke]`: the API keys of this hub. */
-export function addHubKeyCommands(hub: Command, print: (text: string) => void): void {
-  const keys = hub.command("keys").description("the hub's API keys");
-  startDataCommand(keys, "list", "all keys, never the secrets", { isDefault: true }).action(
+/** `sonde keys [list | add | rotate | revoke]`: the API keys of this hub. */
+export function addKeyCommands(program: Command, print: (text: string) => void): void {
+  const keys = program.command("keys").description("the hub's API keys");
+  startHubCommand(keys, "list", "all keys, never the secrets", { isDefault: true }).action(
     async (options: HubOptions) => {
       const known = await connectHub(options).client.listKeys();
       print(options.json ? JSON.stringify({ keys: known }) : describeKeys(known));
     },
   );
 
-  startDataCommand(keys, "add <name>", "make a key, for one client: it only lists and calls tools")
+  startHubCommand(keys, "add <name>", "make a key, for one client: it only lists and calls tools")
     .option("--role <role>", `one of ${ROLES.join(", ")}`, "client")
     .option(
       "--agents <names>",
@@ -72,7 +72,7 @@ export function addHubKeyCommands(hub: Command, print: (text: string) => void): 
       );
     });
 
-  startDataCommand(keys, "rotate <id>", "give a key a new secret; the old one goes on for a while")
+  startHubCommand(keys, "rotate <id>", "give a key a new secret; the old one goes on for a while")
     .option("--overlap <minutes>", "how long the old secret works beside the new one", "60")
     .option("--key-file <file>", "write the key into this new file instead of printing it")
     .action(async (id: string, options: RotateOptions) => {
@@ -98,7 +98,7 @@ export function addHubKeyCommands(hub: Command, print: (text: string) => void): 
       );
     });
 
-  startDataCommand(
+  startHubCommand(
     keys,
     "revoke <id>",
     "revoke a key and all keys it made; their clients are cut off at once",

@@ -3,10 +3,10 @@ import type { AgentDetail } from "@sonde/schemas/hub";
 import type { Command } from "commander";
 import { adviseApproval } from "../agent/advise-approval.ts";
 import { describeReport } from "../agent/describe-pack.ts";
-import { parseCount, type Print, startDataCommand } from "../data-command.ts";
+import { parseCount, type Print } from "../data-command.ts";
 import type { HubClient } from "../hub-client.ts";
 import { chooseAgents } from "./choose-agents.ts";
-import { connectHub, type HubOptions } from "./connect-hub.ts";
+import { connectHub, type HubOptions, startHubCommand } from "./connect-hub.ts";
 import { describeStopped, rollOut } from "./roll-out.ts";
 import { parsePackName, readPackSpec } from "./read-pack-spec.ts";
 
@@ -16,10 +16,10 @@ type InstallOptions = Options & { canary?: string };
 /** Changes the packs that one agent should have. */
 type Change = (client: HubClient, agent: string) => Promise<AgentDetail>;
 
-/** `sonde hub install` and `remove`: which agents should have which packs. */
-export function addHubPackCommands(hub: Command, print: Print): void {
+/** `sonde packs install` and `revoke`: which agents should have which packs. */
+export function addAssignCommands(packs: Command, print: Print): void {
   const add = (usage: string, description: string) =>
-    startDataCommand(hub, usage, description)
+    startHubCommand(packs, usage, description)
       .option("--agent <name>", "which agent; by default the only one")
       .option("--on <key=value>", "all agents with this tag");
   const change = (pack: string, work: Change, options: Options) =>
@@ -43,7 +43,7 @@ export function addHubPackCommands(hub: Command, print: Print): void {
       await change(pack, (client, agent) => client.assignPack(agent, pack, version), options);
     });
 
-  add("remove <pack>", "remove a pack from agents; its tools disappear").action(
+  add("revoke <pack>", "remove a pack from agents; its tools disappear").action(
     async (pack: string, options: Options) => {
       parsePackName(pack);
       await change(pack, (client, agent) => client.removePack(agent, pack), options);

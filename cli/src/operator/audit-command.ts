@@ -1,9 +1,9 @@
 import { type AuditEntry, MAX_AUDIT_PAGE } from "@sonde/schemas/audit";
 import type { Command } from "commander";
-import { parseCount, startDataCommand } from "../data-command.ts";
+import { parseCount } from "../data-command.ts";
 import type { HubClient } from "../hub-client.ts";
 import { formatTable } from "../table.ts";
-import { connectHub, type HubOptions } from "./connect-hub.ts";
+import { connectHub, type HubOptions, startHubCommand } from "./connect-hub.ts";
 import { showProgress } from "./start-command.ts";
 import { verifyLog } from "./verify-log.ts";
 
@@ -11,9 +11,9 @@ type Options = HubOptions & { last: string; verify?: true };
 
 const MAX_LAST = 100_000;
 
-/** `sonde hub audit`: shows the hub's audit log, or checks its whole chain. */
-export function addHubAuditCommand(hub: Command, print: (text: string) => void): void {
-  startDataCommand(hub, "audit", "the newest entries of the hub's audit log")
+/** `sonde audit`: shows the hub's audit log, or checks its whole chain. */
+export function addAuditCommand(program: Command, print: (text: string) => void): void {
+  startHubCommand(program, "audit", "the newest entries of the hub's audit log")
     .option("--last <n>", "how many entries", "50")
     .option("--verify", "check the whole chain, from the first entry to the last")
     .action(async (options: Options) => {
