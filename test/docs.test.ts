@@ -76,6 +76,7 @@ const DEPTH = new Map([
   ["sonde agent", 2],
   ["sonde agents", 2],
   ["sonde hub", 3],
+  ["sonde policy", 2],
   ["sonde trust", 2],
   ["sonde release", 2],
   ["sonde registry", 3],
