@@ -225,7 +225,7 @@ describe("docs/PROTOCOL.md", () => {
         /app\.(get|put|post|delete)\(\s*"(\/api[^"]+)",[\s\S]*?right: "([^"]+)"/g,
       ),
     ]);
-    expect(routes.length).toBe(30);
+    expect(routes.length).toBe(37);
     const rows = protocol.split("\n").filter((line) => line.startsWith("|"));
     for (const [, method = "", path = "", action = ""] of routes) {
       const route = `\`${method.toUpperCase()} ${path}\``;

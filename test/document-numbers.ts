@@ -46,6 +46,13 @@ export const NUMBERS: [
     "MAX_RESULT_BYTES",
   ],
   [
+    "SECURITY",
+    /or its policy, within (\d+) seconds/,
+    SECOND,
+    "hub/src/identity/index.ts",
+    "SWEEP_MS",
+  ],
+  [
     "PROTOCOL",
     /valid once and for\s+(\d+) minutes/,
     MINUTE,

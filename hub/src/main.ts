@@ -33,6 +33,7 @@ import { openDirectory } from "./directory/index.ts";
 import type { Hub, HubAddresses } from "./hub.ts";
 import {
   createAuthenticator,
+  createCallRates,
   createKeyStore,
   ensureOperatorKey,
   installIdentity,
@@ -119,12 +120,16 @@ async function serve(live: { config: HubConfig }, opened: Opened): Promise<Runni
   links.hubs.onGone(() => openCalls.closeLater());
   const apiKeys = createKeyStore(sql, directory);
   await ensureOperatorKey(config.dataDir, apiKeys, auditLog, now);
-  const authenticator = createAuthenticator({ keys: apiKeys, auditLog, now, report });
+  const authenticator = createAuthenticator({
+    ...{ keys: apiKeys, book: directory, auditLog, now, report },
+  });
+  const rates = createCallRates(sql);
   const app = createApiServer({
     ...(config.http.tls !== undefined && { tls: readTlsFiles(config.http.tls) }),
     trustedProxies: () => live.config.http.trustedProxies ?? NO_PROXIES,
     publicHosts: () => live.config.http.publicHosts,
     authenticator,
+    tagged: (name) => directory.tagged(name),
     auditLog,
     now,
     report,
@@ -160,9 +165,13 @@ async function serve(live: { config: HubConfig }, opened: Opened): Promise<Runni
   const registry = installRegistryLog(hub, { readPolicy });
   hub.onStop(await watchPolicy(hub, auditStore));
   const { catalog, packs, readReadme } = installCatalog(hub, { registry, readPolicy });
-  const calls = installCalls(hub, { catalog, auditStore });
+  const calls = installCalls(hub, { catalog, auditStore, rates });
   const mcp = await installMcp(hub, { calls, catalog, auditStore, readReadme });
-  installIdentity(hub, { keys: apiKeys, authenticator, dismiss: (id) => mcp.dismiss(id) });
+  installIdentity(hub, {
+    ...{ keys: apiKeys, authenticator, rates, catalog },
+    dismiss: (id) => mcp.dismiss(id),
+    dismissEnded: (at) => mcp.dismissEnded(at),
+  });
   const watchAgent = installAttestation(hub);
   const listeners = installAgents(hub, { packs, registry, watchAgent });
 

@@ -130,6 +130,55 @@ export function listRouteRights(agent: string): RouteRights[] {
     { route: "GET /api-keys", path: "/api-keys", ...reader, operator: 200 },
     { route: "POST /api-keys", path: "/api-keys", body: newKey, ...operatorOnly, operator: 201 },
     { route: "DELETE /api-keys/:id", path: `/api-keys/${NOBODY}`, ...operatorOnly, operator: 404 },
+    {
+      route: "POST /api-keys/:id/rotate",
+      path: `/api-keys/${NOBODY}/rotate`,
+      body: { overlapMinutes: 0 },
+      ...operatorOnly,
+      operator: 404,
+    },
+    { route: "GET /policies", path: "/policies", ...reader, operator: 200 },
+    {
+      route: "PUT /policies/:policy",
+      path: "/policies/of-a-test",
+      body: { policy: {} },
+      ...operatorOnly,
+      operator: 200,
+    },
+    {
+      route: "GET /policies/:policy",
+      path: "/policies/nobody",
+      ...reader,
+      auditor: 404,
+      operator: 404,
+    },
+    {
+      route: "DELETE /policies/:policy",
+      path: "/policies/nobody",
+      ...operatorOnly,
+      operator: 404,
+    },
+    {
+      route: "PUT /policy-holders/:holder",
+      path: `/policy-holders/key:${NOBODY}`,
+      body: { policy: {} },
+      ...operatorOnly,
+      operator: 404,
+    },
+    {
+      route: "DELETE /policy-holders/:holder",
+      path: `/policy-holders/key:${NOBODY}`,
+      ...operatorOnly,
+      operator: 404,
+    },
+    {
+      route: "POST /policy/test",
+      path: "/policy/test",
+      body: { subject: `key:${NOBODY}`, probe: "system.overview", agent },
+      ...reader,
+      auditor: 404,
+      operator: 404,
+    },
     { route: "GET /signing-keys", path: "/signing-keys", ...reader, operator: 200 },
     {
       route: "POST /signing-keys/rotations",
@@ -174,7 +223,9 @@ function nameParameters(path: string): string {
 
 /** `METHOD /path` of each route that the documentation in schemas/ lists. */
 export function readDocumentedRoutes(): string[] {
-  const text = readFileSync(join(workspace, "schemas/src/hub-api.ts"), "utf8");
+  const text = ["hub-api.ts", "policy.ts"]
+    .map((name) => readFileSync(join(workspace, "schemas/src", name), "utf8"))
+    .join("");
   return [...text.matchAll(/^\/\/ {3}([A-Z]+) +(\/[a-zA-Z/:-]+)/gm)].map(
     ([, method, path]) => `${String(method)} ${String(path)}`,
   );

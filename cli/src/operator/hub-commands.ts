@@ -6,10 +6,11 @@ import { FORMER_NAMES } from "./former-names.ts";
 import { addAuditCommand } from "./audit-command.ts";
 import { addKeyCommands } from "./key-commands.ts";
 import { addPackCommands } from "./pack-commands.ts";
+import { addPolicyCommands } from "./policy-commands.ts";
 import { addSigningKeyCommands } from "./signing-key-commands.ts";
 
 /**
- * What a hub's operator decides: `sonde keys`, `audit`, `packs` and `call`, and `sonde hub ...` for
+ * What a hub's operator decides: `sonde keys`, `policy`, `audit`, `packs` and `call`, and `sonde hub ...` for
  * the hub itself.
  *
  * @returns `sonde hub`
@@ -24,6 +25,7 @@ export function addHubCommands(program: Command, print: (text: string) => void):
   addAuditCommand(program, print);
   addPackCommands(program, print);
   addCallCommand(program, print);
+  addPolicyCommands(program, print);
 
   add(
     "registry",

@@ -49,11 +49,15 @@ export async function installMcp(
     packUses.refresh().then(() => mcp.announceChanges(), hub.report);
   }, TEND_EVERY_MS);
   let announcing: NodeJS.Timeout | null = null;
-  uses.catalog.onChange(() => {
+  const announceSoon = (): void => {
     announcing ??= setTimeout(() => {
       announcing = null;
       mcp.announceChanges();
     }, ANNOUNCE_AFTER_MS);
+  };
+  uses.catalog.onChange(announceSoon);
+  hub.directory.onChange(({ kind }) => {
+    if (kind === "policy" || kind === "holder") announceSoon();
   });
   hub.onStop(async () => {
     clearInterval(tending);

@@ -44,7 +44,15 @@ export async function installRest(
     description:
       "A key or a person may be narrowed further to agents and tools. Lists come in pages: next is the cursor of the page that follows.",
     security: { name: "key", description: "An API key, or the access token of an OAuth client" },
-    errors: ["ORIGIN_REFUSED", "AUDIT_UNAVAILABLE", "DATABASE_UNAVAILABLE", "INTERNAL"],
+    errors: [
+      "ORIGIN_REFUSED",
+      "KEY_IN_ADDRESS",
+      "ADDRESS_REFUSED",
+      "ACCESS_ENDED",
+      "AUDIT_UNAVAILABLE",
+      "DATABASE_UNAVAILABLE",
+      "INTERNAL",
+    ],
     rolesFor,
     below: "/api/v1/",
     describe: ({ method, config: { right } }) =>

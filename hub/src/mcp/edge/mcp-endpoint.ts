@@ -4,7 +4,7 @@ import { isJsonContentType } from "@modelcontextprotocol/server";
 import { SondeError, toSondeError } from "@sonde/schemas/errors";
 import type { HttpServer } from "@sonde/service";
 import type { FastifyReply, FastifyRequest } from "fastify";
-import type { Principal } from "../../identity/index.ts";
+import { hasEnded, type Principal } from "../../identity/index.ts";
 import { createSeats } from "../core/seats.ts";
 import { METHODS, PREFLIGHT, crossOriginHeaders } from "./cross-origin.ts";
 import { readMessage, takes } from "./read-message.ts";
@@ -40,6 +40,8 @@ export type McpEndpoint = {
   announceChanges(): void;
   /** Ends every stream of a principal, for example when its key was revoked. */
   dismiss(principalId: string): Promise<void>;
+  /** Ends the streams of principals of which a policy has ended. */
+  dismissEnded(now: Date): void;
   close(): Promise<void>;
 };
 
@@ -146,6 +148,12 @@ export function addMcpEndpoint(app: HttpServer, ports: ServerPorts, version: str
       }
     },
     dismiss: (principalId) => seats.end(principalId),
+    dismissEnded(now) {
+      for (const { principal } of seats.all()) {
+        if (!hasEnded(principal, now)) continue;
+        seats.end(principal.subject.id).catch(ports.report);
+      }
+    },
     close: () => seats.endAll(),
   };
 }
