@@ -43,13 +43,19 @@ import {
   parseToolPinList,
   type RegistryLogStatus,
   type RevokedApiKey,
-  type RotatedApiKey,
   type RollOut,
   type RollOutState,
+  type RotatedApiKey,
   type SigningKeyList,
   type ToolPinList,
   type ToolSummary,
 } from "@sonde/schemas/hub";
+import {
+  type PackSummary,
+  type PackVersions,
+  parsePackList,
+  parsePackVersions,
+} from "@sonde/schemas/registry";
 import {
   type NamedPolicy,
   type Policy,
@@ -63,12 +69,6 @@ import {
   parsePolicyTest,
   type TestPolicy,
 } from "@sonde/schemas/policy";
-import {
-  type PackSummary,
-  type PackVersions,
-  parsePackList,
-  parsePackVersions,
-} from "@sonde/schemas/registry";
 import type { KeyUse } from "@sonde/schemas/wire";
 import { IPV4_LOOPBACK } from "./find-listeners.ts";
 import { type JsonRequest, requestJson } from "./http-json.ts";
@@ -258,11 +258,11 @@ function createClient(
     approveTools: async (packDigest) => {
       await call("POST", "/tool-pins", { packDigest });
     },
+    listKeys: async () =>
+      (await readPages("/api-keys", parseApiKeyList)).flatMap((page) => page.keys),
     createKey: async (key) => parseCreatedApiKey(await call("POST", "/api-keys", key)),
     rotateKey: async (id, overlapMinutes) =>
       parseRotatedApiKey(await call("POST", `/api-keys/${id}/rotate`, { overlapMinutes })),
-    listKeys: async () =>
-      (await readPages("/api-keys", parseApiKeyList)).flatMap((page) => page.keys),
     revokeKey: async (id) => parseRevokedApiKey(await call("DELETE", `/api-keys/${id}`)),
     listPolicies: async () => parsePolicyList(await call("GET", "/policies")),
     readPolicy: async (name) => parseNamedPolicy(await call("GET", policyPath(name))),

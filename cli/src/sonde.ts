@@ -8,7 +8,6 @@ import { addCompletionCommand } from "./completion/completion-command.ts";
 import { addAgentsCommands } from "./operator/agents-commands.ts";
 import { addHubBackupCommands } from "./operator/hub-backup-commands.ts";
 import { addHubCommands } from "./operator/hub-commands.ts";
-import { addPolicyCommands } from "./operator/policy-commands.ts";
 import { toPresentNames } from "./operator/former-names.ts";
 import { addRegistryCommands } from "./operator/registry-commands.ts";
 import { addTrustCommands } from "./operator/trust-commands.ts";
@@ -38,7 +37,6 @@ const dist = join(workspace, "dist");
 addHubBackupCommands(addHubCommands(program, print), print, (layout) =>
   createBackupHome(layout, dist),
 );
-addPolicyCommands(program, print);
 addRegistryCommands(program, print);
 addTrustCommands(program, print);
 addReleaseCommands(program, print);

@@ -15,6 +15,7 @@ export const COMMANDS = [
     "agents",
     "hub",
     "keys",
+    "policy",
     "packs",
     "call",
     "audit",

@@ -8,10 +8,11 @@ import { addKeyCommands } from "./key-commands.ts";
 import { addPackCommands } from "./pack-commands.ts";
 import { addHubApprovalCommands } from "./hub-approval-commands.ts";
 import { addResetOwnerCommand } from "./reset-owner-command.ts";
+import { addPolicyCommands } from "./policy-commands.ts";
 import { addSigningKeyCommands } from "./signing-key-commands.ts";
 
 /**
- * What a hub's operator decides: `sonde keys`, `audit`, `packs` and `call`, and `sonde hub ...` for
+ * What a hub's operator decides: `sonde keys`, `policy`, `audit`, `packs` and `call`, and `sonde hub ...` for
  * the hub itself.
  *
  * @returns `sonde hub`
@@ -28,6 +29,7 @@ export function addHubCommands(program: Command, print: (text: string) => void):
   addCallCommand(program, print);
   addHubApprovalCommands(hub, print);
   addResetOwnerCommand(hub, print);
+  addPolicyCommands(program, print);
 
   add(
     "registry",

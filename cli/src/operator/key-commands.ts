@@ -117,7 +117,7 @@ export function addKeyCommands(program: Command, print: (text: string) => void):
 function requireKeyId(id: string): void {
   if (/^[0-9a-f-]{36}$/.test(id)) return;
   const got = JSON.stringify(id.slice(0, 40));
-  throw new SondeError("BAD_REQUEST", `expected an id of sonde hub keys, got ${got}`);
+  throw new SondeError("BAD_REQUEST", `expected an id of sonde keys, got ${got}`);
 }
 
 function readEnd(days: string): string {

@@ -9,10 +9,9 @@ import {
   parsePolicy,
 } from "@sonde/schemas/policy";
 import type { Command } from "commander";
-import { startDataCommand } from "../data-command.ts";
 import type { HubClient } from "../hub-client.ts";
 import { formatTable } from "../table.ts";
-import { connectHub, type HubOptions } from "./connect-hub.ts";
+import { connectHub, type HubOptions, startHubCommand } from "./connect-hub.ts";
 
 const SUBJECT = "a subject is key:ID, person:ID or grant:ID, or the id or name of a key";
 
@@ -21,9 +20,9 @@ export function addPolicyCommands(program: Command, print: (text: string) => voi
   const policy = program
     .command("policy")
     .description("who may do what: agents, tools, level, rate, addresses and time");
-  const add = (usage: string, description: string) => startDataCommand(policy, usage, description);
+  const add = (usage: string, description: string) => startHubCommand(policy, usage, description);
 
-  startDataCommand(policy, "list", "all policies that have names, and who holds one", {
+  startHubCommand(policy, "list", "all policies that have names, and who holds one", {
     isDefault: true,
   }).action(async (options: HubOptions) => {
     const list = await connectHub(options).client.listPolicies();
