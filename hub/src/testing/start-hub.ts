@@ -119,6 +119,7 @@ export type TestHub = {
 
 type HubSettings = {
   script?: string;
+  config?: object;
   names?: string[];
   keyAlgorithm?: KeyAlgorithm;
   views?: Record<string, string>;
@@ -129,12 +130,12 @@ type HubSettings = {
  * @param http members of the configuration's `http` that differ from the defaults
  * @param more `names` by which agents reach it; `keyAlgorithm` of its command key and the agent's key;
  *   `views` are the documents of pictures and `script` that of the pages on which people get in, both
- *   beside the hub's program
+ *   beside the hub's program; `config` has further members of the configuration
  */
 export async function startHub(
   seed: (database: Database) => Promise<void> = () => Promise.resolve(),
   http: object = {},
-  { names = ["localhost"], keyAlgorithm = "ed25519", views, script }: HubSettings = {},
+  { names = ["localhost"], keyAlgorithm = "ed25519", views, script, config = {} }: HubSettings = {},
 ): Promise<TestHub> {
   // As root the hub runs as nobody, who must be able to enter.
   const account = process.getuid?.() === 0 ? { uid: NOBODY, gid: NOBODY } : {};
@@ -183,6 +184,7 @@ export async function startHub(
       admitPath: at("admit.mjs"),
       callTimeoutMs: 1000,
       supervised: true,
+      ...config,
     }),
   );
 
