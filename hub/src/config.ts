@@ -1,11 +1,16 @@
 import { buildParser } from "@sonde/schemas/parse";
 import { TlsFiles } from "@sonde/service";
 import { KeyAlgorithm } from "@sonde/schemas/wire";
+import { PersonRole } from "@sonde/schemas/people";
 import { type Static, Type } from "typebox";
 import { ClientRules } from "./oauth/core/client-rules.ts";
 import { IdentityProvider } from "./oauth/core/identity-providers.ts";
 
 const closed = { additionalProperties: false } as const;
+/** HTTPS, or plain HTTP on loopback. */
+const SAFE = "(https://[^/?#@\\s]+|http://(localhost|127\\.0\\.0\\.1|\\[::1\\])(:[0-9]+)?)";
+const SAFE_ORIGIN = `^${SAFE}$`;
+const SAFE_ADDRESS = `^${SAFE}(/[^?#\\s]*)?$`;
 const Port = Type.Integer({ minimum: 0, maximum: 65535 });
 
 /** The hub's configuration file (JSON). A port of 0 is chosen once and then kept. */
@@ -73,6 +78,37 @@ export const HubConfig = Type.Object(
         names: Type.Array(Type.String(), { minItems: 1 }),
       },
       closed,
+    ),
+    /** Single sign-on of people by OpenID Connect; without it there is none. */
+    sso: Type.Optional(
+      Type.Object(
+        {
+          /** How the sign-in page names it. */
+          name: Type.String({ minLength: 1, maxLength: 60 }),
+          /** Plain HTTP on loopback only. */
+          issuer: Type.String({ pattern: SAFE_ADDRESS }),
+          clientId: Type.String({ minLength: 1, maxLength: 300 }),
+          clientSecretFile: Type.String({ minLength: 1 }),
+          /**
+           * Scheme, name and port by which browsers reach this hub. The provider sends them back to
+           * `/login/sso/callback` there, and nowhere else.
+           */
+          address: Type.String({ pattern: SAFE_ORIGIN }),
+          /** `openid profile email` by default. */
+          scope: Type.Optional(Type.String({ minLength: 6, maxLength: 300 })),
+          /** The claim that has the person's groups; `groups` by default. */
+          groupsClaim: Type.Optional(Type.String({ minLength: 1, maxLength: 200 })),
+          /** The first one whose group the person is in decides. Without any, nobody comes in. */
+          roles: Type.Array(
+            Type.Object(
+              { group: Type.String({ minLength: 1, maxLength: 300 }), role: PersonRole },
+              closed,
+            ),
+            { minItems: 1, maxItems: 100 },
+          ),
+        },
+        closed,
+      ),
     ),
     /** trust.json: which publishers' packs this hub offers to clients. */
     trustPolicyPath: Type.String({ minLength: 1 }),

@@ -4,15 +4,15 @@ import { describeSigner } from "@sonde/schemas/trust";
 import type { Command } from "commander";
 import { confirm } from "../agent/agent-commands.ts";
 import { collect } from "../collect.ts";
-import { type Print, startDataCommand } from "../data-command.ts";
-import { connectHub, type HubOptions } from "./connect-hub.ts";
+import type { Print } from "../data-command.ts";
+import { connectHub, type HubOptions, startHubCommand } from "./connect-hub.ts";
 import { parsePackName } from "./read-pack-spec.ts";
 
 type ApproveOptions = HubOptions & { yes?: boolean; only: string[] };
 
 /** `sonde hub inbox`, `approve` and `revoke-approval`: what a person decides at the hub. */
 export function addHubApprovalCommands(hub: Command, print: Print): void {
-  startDataCommand(
+  startHubCommand(
     hub,
     "inbox",
     "what waits for a person: packs that ask for grants, changed words of tools, drift, holds",
@@ -21,7 +21,7 @@ export function addHubApprovalCommands(hub: Command, print: Print): void {
     print(options.json ? JSON.stringify(inbox) : describeInbox(inbox));
   });
 
-  startDataCommand(
+  startHubCommand(
     hub,
     "approve <agent> <pack>",
     "show what a pack asks for on an agent, and grant what its host lets the hub grant",
@@ -46,7 +46,7 @@ export function addHubApprovalCommands(hub: Command, print: Print): void {
       print(options.json ? JSON.stringify(outcome) : describeOutcome(outcome));
     });
 
-  startDataCommand(
+  startHubCommand(
     hub,
     "revoke-approval <agent> <pack>",
     "take back what the hub granted to a pack; what the host granted stays",

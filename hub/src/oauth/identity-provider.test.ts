@@ -36,8 +36,8 @@ beforeAll(async () => {
     },
     {},
     {
-      oauth: {
-        identityProviders: [at("/idp", [CLIENT, "another"]), at("/other", ["another"])],
+      config: {
+        oauth: { identityProviders: [at("/idp", [CLIENT, "another"]), at("/other", ["another"])] },
       },
     },
   );

@@ -16,6 +16,7 @@ import { createSessionStore } from "./edge/session-store.ts";
 import { createSessions, type Sessions } from "./edge/sessions.ts";
 import { createSignIn } from "./edge/sign-in.ts";
 import { watchReset } from "./edge/watch-reset.ts";
+import { createSingleSignOn } from "./edge/single-sign-on.ts";
 import { createVault } from "./edge/vault.ts";
 import { principalOf } from "./core/principal.ts";
 import type { SignedIn } from "./core/sessions.ts";
@@ -92,7 +93,15 @@ export function installPeople(
   const ports = { auditLog, now, people, links, passwords, vault, sessions, signIn, passkeys };
   addMeRoutes(hub, { ...ports, credentials, sessionStore });
   addPasskeyRoutes(hub, ports);
-  addPageRoutes(hub, { ...ports, script: readScript(process.argv[1] ?? ""), sso: null });
+  const { sso } = hub.config;
+  addPageRoutes(hub, {
+    ...ports,
+    script: readScript(process.argv[1] ?? ""),
+    sso:
+      sso === undefined
+        ? null
+        : { name: sso.name, signOn: createSingleSignOn(hub, sso, { cookies, vault }) },
+  });
   hub.directory.onChange(({ kind, id }) => {
     if (kind !== "person" && kind !== "session") return;
     sessions.forget(kind, id);

@@ -129,10 +129,10 @@ export type TestHub = {
 
 type HubSettings = {
   script?: string;
+  config?: object;
   names?: string[];
   keyAlgorithm?: KeyAlgorithm;
   views?: Record<string, string>;
-  oauth?: object;
   console?: object;
 };
 
@@ -141,7 +141,8 @@ type HubSettings = {
  * @param http members of the configuration's `http` that differ from the defaults
  * @param more `names` by which agents reach it; `keyAlgorithm` of its command key and the agent's key;
  *   `views` are the documents of pictures, `console` the files of the console and `script` that of the
- *   pages on which people get in, all beside the hub's program; `oauth` of its configuration
+ *   pages on which people get in, all beside the hub's program; `config` has further members of the
+ *   configuration
  */
 export async function startHub(
   seed: (database: Database) => Promise<void> = () => Promise.resolve(),
@@ -149,7 +150,7 @@ export async function startHub(
   settings: HubSettings = {},
 ): Promise<TestHub> {
   const { names = ["localhost"], keyAlgorithm = "ed25519" } = settings;
-  const { views, oauth, console, script } = settings;
+  const { views, console, script, config = {} } = settings;
   // As root the hub runs as nobody, who must be able to enter.
   const account = process.getuid?.() === 0 ? { uid: NOBODY, gid: NOBODY } : {};
   const root = mkdtempSync(join(tmpdir(), "sonde-hub-"));
@@ -197,8 +198,8 @@ export async function startHub(
       trustPolicyPath: at("trust.json"),
       admitPath: at("admit.mjs"),
       callTimeoutMs: 1000,
-      ...(oauth !== undefined && { oauth }),
       supervised: true,
+      ...config,
     }),
   );
 

@@ -1,7 +1,8 @@
 import { type KeyObject, createHmac, generateKeyPairSync, randomUUID, sign } from "node:crypto";
 import { once } from "node:events";
-import { type ServerResponse, createServer } from "node:http";
+import { type IncomingHttpHeaders, type ServerResponse, createServer } from "node:http";
 import type { AddressInfo } from "node:net";
+import { text } from "node:stream/consumers";
 
 type Keys = { privateKey: KeyObject; publicKey: KeyObject };
 const encode = (value: object): string => Buffer.from(JSON.stringify(value)).toString("base64url");
@@ -26,14 +27,25 @@ export class TestIssuer {
   readonly url: string;
   /** Paths at which keys were requested. */
   readonly asked: string[] = [];
+  /** What it answers at other paths, by path; the body of the request is a form. */
+  readonly pages = new Map<
+    string,
+    (form: URLSearchParams, headers: IncomingHttpHeaders) => object
+  >();
   readonly #server: ReturnType<typeof createServer>;
 
   private constructor(server: ReturnType<typeof createServer>) {
     this.#server = server;
     this.url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
-    server.on("request", ({ url = "" }, response) => {
+    server.on("request", (request, response) => {
+      const { url = "", headers } = request;
       this.asked.push(url);
-      this.#answer(url, response);
+      const page = this.pages.get(url);
+      if (page === undefined) return this.#answer(url, response);
+      void text(request).then((form) => {
+        response.setHeader("content-type", "application/json");
+        response.end(JSON.stringify(page(new URLSearchParams(form), headers)));
+      });
     });
   }
 
@@ -61,8 +73,8 @@ export class TestIssuer {
       exp: now + 300,
       ...claims,
     };
-    const text = JSON.stringify(payload).replace("{", `{${lies.claimsStart ?? ""}`);
-    const signed = `${encode(header)}.${Buffer.from(text).toString("base64url")}`;
+    const claimText = JSON.stringify(payload).replace("{", `{${lies.claimsStart ?? ""}`);
+    const signed = `${encode(header)}.${Buffer.from(claimText).toString("base64url")}`;
     return `${signed}.${this.#signature(signed, header.alg, lies)}`;
   }
 
@@ -87,7 +99,7 @@ export class TestIssuer {
     else if (url.startsWith("/huge")) response.end(keys + " ".repeat(1024 * 1024));
     else if (url.startsWith("/elsewhere")) response.writeHead(302, { location: "/keys" }).end();
     else if (url.startsWith("/slow")) response.write(keys.slice(0, 10));
-    else response.end(keys);
+    else response.setHeader("content-type", "application/json").end(keys);
   }
 
   #publicKeys(): object[] {

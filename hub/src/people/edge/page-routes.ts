@@ -6,6 +6,7 @@ import type { FastifyReply, FastifyRequest } from "fastify";
 import { Type } from "typebox";
 import type { Hub } from "../../hub.ts";
 import { readNextPath } from "../core/next-path.ts";
+import { FRESH_MS } from "../core/sessions.ts";
 import { type AccountPorts, buildPassword, joinByLink, totpPurpose } from "./accounts.ts";
 import { acceptForms } from "./form.ts";
 import { renderJoinPage, renderRecoveryPage } from "./join-page.ts";
@@ -13,6 +14,8 @@ import { ASSETS, renderRefusal } from "./layout.ts";
 import { renderLoginPage } from "./login-page.ts";
 import { hasPasskeys, newMaker } from "./passkeys.ts";
 import { offerTotp, repeatTotp } from "./second-factor.ts";
+import { CALLBACK, type SingleSignOn } from "./single-sign-on.ts";
+import { enterBySso } from "./sso-account.ts";
 import type { Sessions } from "./sessions.ts";
 import type { SignIn } from "./sign-in.ts";
 
@@ -37,7 +40,7 @@ export type PagePorts = AccountPorts & {
   signIn: SignIn;
   /** Null when the hub's program has none beside it. */
   script: Asset | null;
-  sso: string | null;
+  sso: { name: string; signOn: SingleSignOn } | null;
 };
 
 /** Adds the pages on which people get in. Only passkeys need the script. */
@@ -51,6 +54,9 @@ export function addPageRoutes({ app }: Pick<Hub, "app">, ports: PagePorts): void
   app.get("/join", { ...options, schema: { querystring: JoinQuery } }, (request, reply) =>
     showJoin(ports, request, reply, { link: request.query.link, name: "", refusal: null }),
   );
+
+  const { sso } = ports;
+  if (sso !== null) addSsoRoutes(app, ports, sso.signOn);
 
   void app.register((encapsulated, _options, done) => {
     // The encapsulated server has the same types as the one around it.
@@ -101,6 +107,33 @@ export function addPageRoutes({ app }: Pick<Hub, "app">, ports: PagePorts): void
   });
 }
 
+function addSsoRoutes(app: Hub["app"], ports: PagePorts, signOn: SingleSignOn): void {
+  const options = { config: { right: "anybody", errorPage: renderRefusal } as const };
+  app.get(
+    "/login/sso",
+    { ...options, schema: { querystring: LoginQuery } },
+    async (request, reply) =>
+      reply.redirect(await signOn.begin(request, reply, readNextPath(request.query.next)), 303),
+  );
+  // What the provider adds to the address is for the library to check.
+  app.get(CALLBACK, options, async (request, reply) => {
+    try {
+      const { next, ...visitor } = await signOn.finish(request, reply);
+      const id = await enterBySso(ports, visitor);
+      await ports.people.noteSignIn(id, ports.now());
+      // Of a sign-in whose time the provider does not say, nobody knows that it is fresh.
+      const stale = new Date(ports.now().getTime() - FRESH_MS);
+      const since = visitor.authenticatedAt ?? stale;
+      await ports.sessions.begin(request, reply, { id, methods: ["sso"], since });
+      return await reply.redirect(next, 303);
+    } catch (thrown) {
+      if (!(thrown instanceof SondeError) || thrown.status >= 500) throw thrown;
+      ports.signIn.refuse(request, thrown);
+      return await showLogin(ports, request, reply, { next: undefined, name: "", refusal: thrown });
+    }
+  });
+}
+
 async function showLogin(
   { people, script, sso }: PagePorts,
   request: FastifyRequest,
@@ -112,7 +145,7 @@ async function showLogin(
     next: readNextPath(typed.next),
     hasOwner: await people.hasOwner(),
     script: hasPasskeys(request) ? script : null,
-    sso,
+    sso: sso?.name ?? null,
   });
   return sendPage(reply.code(typed.refusal?.status ?? 200), page, "interactive");
 }

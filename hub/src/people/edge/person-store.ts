@@ -11,6 +11,8 @@ import {
   setPassword,
 } from "./write-credential.ts";
 
+type Subject = { id: string; name: string; role: PersonRole; disabled: boolean };
+
 /** What the hub compares at a sign-in with a password. */
 export type Account = {
   id: string;
@@ -91,6 +93,13 @@ export function createPersonStore(sql: Sql, directory: Pick<Directory, "change">
         select id, name, role from people where ${chosen} and disabled_at is null`;
       return row ?? null;
     },
+    /** The person whom single sign-on calls so. */
+    async findSubject(issuer: string, subject: string): Promise<Subject | null> {
+      const [row] = await sql<Subject[]>`
+        select id, name, role, disabled_at is not null as disabled from people
+        where sso_issuer = ${issuer} and sso_subject = ${subject}`;
+      return row ?? null;
+    },
     async findAccount(name: string): Promise<Account | null> {
       const [row] = await sql<Account[]>`
         select id, name, role, disabled_at is not null as disabled,
@@ -113,7 +122,6 @@ export function createPersonStore(sql: Sql, directory: Pick<Directory, "change">
           where secret_sha256 = ${link} and expires_at > ${person.at}
             and ${giverInForce(tx)} returning 1`;
         if (used.length === 0) throw new SondeError("LINK_REFUSED", "expected a link in force");
-        if (person.role === "owner") await tx`delete from person_links where created_by is null`;
         await insertPerson(tx, person);
       });
     },
@@ -192,6 +200,7 @@ async function insertPerson(tx: TransactionSql, person: NewPerson): Promise<void
     values (${id}, ${name}, ${role}, ${at}, ${createdBy}, ${sso.issuer}, ${sso.subject})
     on conflict do nothing returning 1`;
   if (made.length === 0) throw new SondeError("NAME_TAKEN", `the name ${name} is taken`);
+  if (role === "owner") await tx`delete from person_links where created_by is null`;
   if (credential.kind === "password") await setPassword(tx, id, credential.password);
   if (credential.kind === "passkey") await insertPasskey(tx, id, credential.passkey, at);
 }

@@ -50,11 +50,13 @@ export type Sessions = {
   /**
    * Begins a session under a new id and ends the one that the browser had (attack 38: a planted
    * cookie never becomes a session).
+   *
+   * @param person.since when the person proved who they are; now by default
    */
   begin(
     request: FastifyRequest,
     reply: FastifyReply,
-    person: { id: string; methods: SignInMethod[] },
+    person: { id: string; methods: SignInMethod[]; since?: Date },
   ): Promise<void>;
   /**
    * After a change of the person's credentials: a new id for this browser, and the end of all other
@@ -163,10 +165,10 @@ export function createSessions(
         `expected a request of a page of this hub, got one of ${origin ?? fetchSite ?? "unknown origin"}`,
       );
     },
-    async begin(request, reply, { id, methods }) {
+    async begin(request, reply, { id, methods, since = now() }) {
       const before = await sessions.signedIn(request);
       if (before !== null) await sessions.end([before.sessionId], `person:${before.id}`);
-      await add(request, reply, { id, methods, since: now(), renewed: false });
+      await add(request, reply, { id, methods, since, renewed: false });
     },
     async renew(request, reply, { id, methods, authenticatedAt }) {
       const open = await store.list(id, now());
