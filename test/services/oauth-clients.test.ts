@@ -1,6 +1,9 @@
+import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
+import { join } from "node:path";
+import { createInterface } from "node:readline";
 import { Client as OlderClient } from "@modelcontextprotocol/sdk/client/index.js";
 import { StreamableHTTPClientTransport as OlderTransport } from "@modelcontextprotocol/sdk/client/streamableHttp.js";
 import { Client, StreamableHTTPClientTransport } from "@modelcontextprotocol/client";
@@ -119,3 +122,42 @@ test.each(["1.x", "current"] as const)(
     callback.close();
   },
 );
+
+/** A port on which nobody listens now. */
+async function findPort(): Promise<number> {
+  const server = createServer();
+  server.listen(0, "127.0.0.1");
+  await once(server, "listening");
+  const { port } = server.address() as AddressInfo;
+  server.close();
+  await once(server, "close");
+  return port;
+}
+
+test("the conformance suite finds the authorization server as the specification demands", async () => {
+  const origin = `http://localhost:${hub.ready.http}`;
+  const suite = join(
+    import.meta.dirname,
+    "../node_modules/@modelcontextprotocol/conformance/dist/index.js",
+  );
+  const child = spawn(
+    process.execPath,
+    [
+      ...[suite, "authorization", "--url", origin, "--client-id", "sonde-cli"],
+      ...["--resource", `${origin}/mcp`, "--port", String(await findPort())],
+    ],
+    { stdio: ["ignore", "pipe", "pipe"] },
+  );
+  const ended = once(child, "exit");
+  const lines: string[] = [];
+  for await (const line of createInterface({ input: child.stdout })) {
+    lines.push(line);
+    if (line.startsWith(`${origin}/oauth/authorize?`)) await letIn(new URL(line));
+  }
+  const [code] = (await ended) as [number];
+  const said = lines.join("\n");
+  expect(code, said).toBe(0);
+  expect(said).toMatch(/authorization-server-metadata-endpoint/);
+  expect(said).toMatch(/authorization-code-grant/);
+  expect(said).not.toMatch(/skipped [1-9]/i);
+});

@@ -88,7 +88,10 @@ test("a document is fetched once for many requests, and the last one serves whil
   let now = 0;
   const host = new URL(origin).host;
   const rules = { documentHosts: [host], documentNetworks: OWN };
-  const documents = createClientDocuments(() => rules, () => now);
+  const documents = createClientDocuments(
+    () => rules,
+    () => now,
+  );
   answer = reply(200, {}, '{"a":1}');
   asked = 0;
   const found = await Promise.all([1, 2, 3].map(() => documents.find(`${origin}/client`)));
@@ -108,7 +111,10 @@ test("a document is fetched once for many requests, and the last one serves whil
 
 test("attack 31: an address that the rules do not name is not asked", async () => {
   asked = 0;
-  const documents = createClientDocuments(() => ({ documentNetworks: OWN }), () => 0);
+  const documents = createClientDocuments(
+    () => ({ documentNetworks: OWN }),
+    () => 0,
+  );
   expect(await documents.find(`${origin}/client`)).toBe(null);
   expect(asked).toBe(0);
 });

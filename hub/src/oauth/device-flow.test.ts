@@ -60,7 +60,6 @@ test("a terminal gets tokens after a person typed its code and allowed it", asyn
   expect(html).toContain("If somebody sent you this code, refuse");
   const answered = await decide(userCode, { decision: "allow", level: "api.read" });
   expect(await answered.text()).toContain("Your terminal is connected");
-  await hub.restart();
   const tokens = await poll(deviceCode);
   expect(tokens.body).toMatchObject({ token_type: "Bearer", scope: "api.read" });
   const asked = await hub.ask("GET", "/agents", undefined, String(tokens.body["access_token"]));

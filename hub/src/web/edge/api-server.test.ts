@@ -205,10 +205,12 @@ test("attack 32: a name of loopback counts only where a request came by loopback
     const [answer] = (await once(asked.end(), "response")) as [IncomingMessage];
     return JSON.parse(Buffer.concat(await answer.toArray()).toString()) as object;
   };
-  const refused = expect.objectContaining({ code: "ORIGIN_REFUSED" });
+  const refused = { code: "ORIGIN_REFUSED" };
   expect(await askBy({ host: "sonde.example" })).toEqual({ reached: true });
-  expect(await askBy({ host: "localhost" })).toEqual(refused);
-  expect(await askBy({ host: "sonde.example", origin: "http://localhost:3000" })).toEqual(refused);
+  expect(await askBy({ host: "localhost" })).toMatchObject(refused);
+  expect(await askBy({ host: "sonde.example", origin: "http://localhost:3000" })).toMatchObject(
+    refused,
+  );
   expect(await askBy({ host: "sonde.example", origin: "https://sonde.example" })).toEqual({
     reached: true,
   });
