@@ -20,8 +20,8 @@ export type Live = {
 };
 
 /** Of the audit log, in memory. */
-const MAX_ENTRIES = 1_000;
-const FIRST_ENTRIES = 200;
+const MAX_ENTRIES = 2_000;
+const FIRST_ENTRIES = 1_000;
 const RETRY_MS = { first: 500, most: 8_000 };
 /** A page that nobody sees holds no connection: a browser has few for one hub. */
 const HIDDEN_MS = 60_000;

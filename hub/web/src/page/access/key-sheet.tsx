@@ -40,7 +40,7 @@ export function KeySheet() {
           </button>
         ) : null}
       </header>
-      {isMaking ? <MakeWindow close={() => setMaking(false)} /> : null}
+      {isMaking ? <MakeWindow close={() => setMaking(false)} again={again} /> : null}
       {revoking === null ? null : (
         <RevokeWindow of={revoking} close={() => setRevoking(null)} again={again} />
       )}
@@ -141,7 +141,7 @@ const ROLES: readonly [Role, string][] = [
   ["operator", "does everything"],
 ];
 
-function MakeWindow({ close }: { close: () => void }) {
+function MakeWindow({ close, again }: { close: () => void; again: () => void }) {
   const { run, isRunning, refusal } = useAct();
   const [name, setName] = useState("");
   const [role, setRole] = useState<Role>("client");
@@ -160,6 +160,7 @@ function MakeWindow({ close }: { close: () => void }) {
       probes: isClient ? listOf(probes) : "*",
     };
     setMade(await ask<CreatedApiKey>("POST", "/api-keys", { name, policy }));
+    again();
   };
   if (made !== null) {
     return (
