@@ -54,6 +54,11 @@ export const ERROR_TABLE = {
     retryable: false,
     hint: "Make another person an owner first.",
   },
+  LAST_CREDENTIAL: {
+    status: 409,
+    retryable: false,
+    hint: "Add another passkey or a password first.",
+  },
   NAME_TAKEN: { status: 409, retryable: false, hint: "Choose another name." },
   ORIGIN_REFUSED: {
     status: 403,

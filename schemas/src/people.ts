@@ -1,24 +1,8 @@
 import { type Static, Type } from "typebox";
 import { Timestamp, Uuid } from "./names.ts";
+import { buildParser } from "./parse/validator.ts";
 
-// REST bodies of the hub's accounts. Paths, all below /api/v1; `me` is whoever is signed in:
-//   GET    /people                               -> PersonList
-//   PATCH  /people/:id                              ChangePerson -> PersonSummary
-//   DELETE /people/:id                           -> PersonList
-//   GET    /people/:id/sessions                  -> SessionList
-//   DELETE /people/:id/sessions                  -> SessionList
-//   GET    /people/invitations                   -> InvitationList
-//   POST   /people/invitations                      CreateInvitation -> CreatedInvitation
-//   DELETE /people/invitations/:id               -> InvitationList
-//   GET    /me                                   -> Me
-//   GET    /sessions                             -> SessionList
-//   DELETE /sessions/:id                         -> SessionList
-//   POST   /me/passkeys/options                  -> PasskeyOptions
-//   POST   /me/passkeys                             AddPasskey -> Me
-//   DELETE /me/passkeys/:id                      -> Me
-//   POST   /me/password/options                  -> PasswordOptions
-//   PUT    /me/password                             SetPassword -> RecoveryCodes
-//   DELETE /me/password                          -> Me
+// REST bodies of the hub's accounts; hub-api.ts lists their routes.
 
 const closed = { additionalProperties: false } as const;
 const orNull = <T extends Parameters<typeof Type.Union>[0][number]>(schema: T) =>
@@ -138,3 +122,59 @@ export const Me = Type.Object(
   closed,
 );
 export type Me = Static<typeof Me>;
+
+/** What a browser's authenticator answers, of which the hub checks every part itself. */
+const Base64Url = (maxLength: number) => Type.String({ maxLength, pattern: "^[A-Za-z0-9_-]+$" });
+export const PasskeyAnswer = Type.Object({
+  id: Base64Url(1_400),
+  rawId: Base64Url(1_400),
+  type: Type.Literal("public-key"),
+  clientExtensionResults: Type.Object({}),
+  response: Type.Object({
+    clientDataJSON: Base64Url(10_000),
+    attestationObject: Type.Optional(Base64Url(50_000)),
+    authenticatorData: Type.Optional(Base64Url(10_000)),
+    signature: Type.Optional(Base64Url(10_000)),
+    userHandle: Type.Optional(Base64Url(100)),
+    transports: Type.Optional(Type.Array(Type.String({ maxLength: 20 }), { maxItems: 10 })),
+  }),
+});
+export type PasskeyAnswer = Static<typeof PasskeyAnswer>;
+
+/** What a page passes to the browser: PublicKeyCredentialCreationOptionsJSON, or that for requests. */
+export const PasskeyOptions = Type.Object({ challenge: Type.String() });
+
+/** Whoever signs in or joins with a passkey: the cookie has the session. */
+export const SignedInPerson = Type.Object({ id: Uuid, name: PersonName, role: PersonRole }, closed);
+
+const LinkSecret = Type.String({ pattern: "^[A-Za-z0-9_-]{43}$" });
+export const JoinWithPasskey = Type.Object({ link: LinkSecret, name: PersonName }, closed);
+export const AnswerToJoin = Type.Object({ link: LinkSecret, answer: PasskeyAnswer }, closed);
+export const AnswerOfPasskey = Type.Object({ answer: PasskeyAnswer }, closed);
+
+/** A secret for an app. `sealed` comes back with the app's first code. */
+export const PasswordOptions = Type.Object(
+  { secret: Type.String(), address: Type.String(), sealed: Type.String() },
+  closed,
+);
+export const SetPassword = Type.Object(
+  {
+    password: Password,
+    sealed: Type.String({ maxLength: 1_000 }),
+    code: Type.String({ pattern: "^[0-9]{6}$" }),
+  },
+  closed,
+);
+/** Shown once. Each works once, beside the password. */
+export const RecoveryCodes = Type.Object({ recoveryCodes: Type.Array(Type.String()) }, closed);
+
+/**
+ * In the hub's data folder, where only the hub's user and root can write: what `sonde hub reset-owner`
+ * leaves there for the hub, which removes it once the link is in force.
+ */
+export const OWNER_RESET_FILE = "owner-reset.json";
+export const parseOwnerReset = buildParser(
+  Type.Object({ secretSha256: Type.String({ pattern: "^[0-9a-f]{64}$" }) }, closed),
+  OWNER_RESET_FILE,
+  "CONFIG_INVALID",
+);

@@ -16,7 +16,12 @@ export function consoleAddress(hub: string): string {
 /** The end of the first screen: last what a person needs next, the addresses and Claude's command. */
 export function describeReady(
   layout: DataLayout,
-  { urls, publicUrls, warnings }: Pick<Services, "urls" | "publicUrls" | "warnings">,
+  {
+    urls,
+    publicUrls,
+    ownerLink,
+    warnings,
+  }: Pick<Services, "urls" | "publicUrls" | "ownerLink" | "warnings">,
 ): string {
   return [
     "",
@@ -32,6 +37,13 @@ export function describeReady(
           `           registry ${publicUrls.registry} (CA ${layout.registryCa})`,
         ]),
     "Ready. Ctrl-C stops everything.",
+    ...(ownerLink === null
+      ? []
+      : [
+          "",
+          `Account    ${ownerLink}`,
+          "           makes the hub's first account, once, within a day",
+        ]),
     "",
     `Console    ${styleText(["bold", "cyan"], consoleAddress(urls.hub))}`,
     `MCP        ${styleText(["bold", "cyan"], urls.mcp)}`,

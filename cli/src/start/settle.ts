@@ -53,7 +53,10 @@ export async function settle(
   const clientKey = await ensureClientKey(layout, hub);
   const packs = await agent.packs();
   const endpoints = describeEndpoints(layout, product, apiKey, packs);
-  replaceFile(layout.endpoints, `${JSON.stringify({ ...endpoints, apiKey: undefined })}\n`);
+  replaceFile(
+    layout.endpoints,
+    `${JSON.stringify({ ...endpoints, apiKey: undefined, ownerLink: undefined })}\n`,
+  );
   if (options.json) print(JSON.stringify(endpoints));
   else await showFirstAnswer({ hub, agent }, clientKey, product, packs, layout, print);
 }
@@ -152,7 +155,7 @@ async function showFirstAnswer(
 
 function describeEndpoints(
   layout: DataLayout,
-  { agentName, urls, publicUrls, pids }: Product,
+  { agentName, urls, publicUrls, ownerLink, pids }: Product,
   apiKey: string,
   packs: PackReport[],
 ) {
@@ -166,6 +169,7 @@ function describeEndpoints(
       publicMcpUrl: publicUrls.mcp,
       publicRegistryUrl: publicUrls.registry,
     }),
+    ...(ownerLink !== null && { ownerLink }),
     agent: agentName,
     caFile: layout.hubCa,
     pids,

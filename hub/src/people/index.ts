@@ -5,6 +5,9 @@ import { createLinkStore } from "./edge/link-store.ts";
 import { giveLink } from "./edge/links.ts";
 import { addMeRoutes } from "./edge/me-routes.ts";
 import { addPageRoutes } from "./edge/page-routes.ts";
+import { addPasskeyRoutes } from "./edge/passkey-routes.ts";
+import { createPasskeys } from "./edge/passkeys.ts";
+import { readScript } from "./edge/read-script.ts";
 import { addPeopleRoutes } from "./edge/people-routes.ts";
 import { createCookies } from "./edge/cookies.ts";
 import { createPasswords } from "./edge/passwords.ts";
@@ -12,6 +15,7 @@ import { createPersonStore } from "./edge/person-store.ts";
 import { createSessionStore } from "./edge/session-store.ts";
 import { createSessions, type Sessions } from "./edge/sessions.ts";
 import { createSignIn } from "./edge/sign-in.ts";
+import { watchReset } from "./edge/watch-reset.ts";
 import { createVault } from "./edge/vault.ts";
 import type { SignedIn } from "./core/sessions.ts";
 
@@ -65,16 +69,18 @@ export function installPeople(
   const { auditLog, now } = hub;
   const sessionStore = createSessionStore(hub.sql, hub.directory);
   addPeopleRoutes(hub, { people, links, sessions, sessionStore, cookies });
-  addMeRoutes(hub, { credentials: createCredentialStore(hub.sql), sessions, sessionStore });
-  addPageRoutes(hub, {
-    ...{ auditLog, now, people, links, passwords, vault, sessions, signIn },
-    ...{ script: null, sso: null },
-  });
+  const credentials = createCredentialStore(hub.sql, hub.directory);
+  const passkeys = createPasskeys(hub, { cookies, vault, credentials });
+  const ports = { auditLog, now, people, links, passwords, vault, sessions, signIn, passkeys };
+  addMeRoutes(hub, { ...ports, credentials, sessionStore });
+  addPasskeyRoutes(hub, ports);
+  addPageRoutes(hub, { ...ports, script: readScript(process.argv[1] ?? ""), sso: null });
   hub.directory.onChange(({ kind, id }) => {
     if (kind !== "person" && kind !== "session") return;
     sessions.forget(kind, id);
     if (kind === "person") uses.dismiss(`person:${id}`).catch(hub.report);
   });
+  hub.onStop(watchReset(hub, links));
   hub.onStop(() => signIn.close());
   return {
     signedIn: (request) => sessions.signedIn(request),

@@ -124,6 +124,7 @@ export type TestHub = {
 };
 
 type HubSettings = {
+  script?: string;
   names?: string[];
   keyAlgorithm?: KeyAlgorithm;
   views?: Record<string, string>;
@@ -134,13 +135,13 @@ type HubSettings = {
  * @param seed fills the database before the hub that is tested starts
  * @param http members of the configuration's `http` that differ from the defaults
  * @param more `names` by which agents reach it; `keyAlgorithm` of its command key and the agent's key;
- *   `views` are the documents of pictures and `console` the files of the console, which are beside the
- *   hub's program
+ *   `views` are the documents of pictures, `console` the files of the console and `script` that of the
+ *   pages on which people get in, all beside the hub's program
  */
 export async function startHub(
   seed: (database: Database) => Promise<void> = () => Promise.resolve(),
   http: object = {},
-  { names = ["localhost"], keyAlgorithm = "ed25519", views, console }: HubSettings = {},
+  { names = ["localhost"], keyAlgorithm = "ed25519", views, console, script }: HubSettings = {},
 ): Promise<TestHub> {
   // As root the hub runs as nobody, who must be able to enter.
   const account = process.getuid?.() === 0 ? { uid: NOBODY, gid: NOBODY } : {};
@@ -171,6 +172,7 @@ export async function startHub(
   writeFileSync(at("hub.mjs"), `import ${JSON.stringify(join(workspace, "hub/src/main.ts"))};\n`);
   if (views !== undefined) writeFileSync(at("views.json"), JSON.stringify(views));
   if (console !== undefined) writeFileSync(at("console.json"), JSON.stringify(console));
+  if (script !== undefined) writeFileSync(at("people.js"), script);
   const server = await startTestDatabase();
   const open = (): Promise<Database> =>
     openDatabase({

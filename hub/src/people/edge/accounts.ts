@@ -1,15 +1,15 @@
-import { randomUUID } from "node:crypto";
 import { SondeError } from "@sonde/schemas/errors";
-import type { PersonRole, SignInMethod } from "@sonde/schemas/people";
+import type { PersonRole } from "@sonde/schemas/people";
 import { buildAuditRecord } from "../../audit/index.ts";
 import { hashSecret } from "../../directory/index.ts";
 import type { Hub } from "../../hub.ts";
 import { findWeakness } from "../core/common-passwords.ts";
-import type { Link, LinkStore } from "./link-store.ts";
+import type { LinkStore } from "./link-store.ts";
 import type { Passwords } from "./passwords.ts";
-import type { Credential, PasswordCredential, PersonStore } from "./person-store.ts";
+import type { Credential, PersonStore } from "./person-store.ts";
 import { acceptTotp, makeRecoveryCodes } from "./second-factor.ts";
 import type { Vault } from "./vault.ts";
+import type { PasswordCredential } from "./write-credential.ts";
 
 export type AccountPorts = Pick<Hub, "auditLog" | "now"> & {
   people: PersonStore;
@@ -45,28 +45,25 @@ export async function buildPassword(
 /**
  * Makes the person of a one-time link. It is recorded before it takes effect.
  *
- * @param build makes the credential of the person with that id
+ * @param build makes the credential, once the link is known to be in force
+ * @returns the person's id
  * @throws SondeError LINK_REFUSED, NAME_TAKEN, BAD_REQUEST
  */
-export async function joinByLink<Built extends Credential>(
+export async function joinByLink(
   { auditLog, now, people, links }: AccountPorts,
-  asked: { secret: string; name: string },
-  build: (personId: string) => Promise<Built>,
-): Promise<{ id: string; link: Link; credential: Built }> {
-  const link = await links.find(asked.secret, now());
-  if (await people.isNameTaken(asked.name)) {
-    throw new SondeError("NAME_TAKEN", `expected a new name, but ${asked.name} is taken`);
+  asked: { secret: string; personId: string; name: string },
+  build: () => Promise<Credential>,
+): Promise<string> {
+  const { secret, personId: id, name } = asked;
+  const { id: link, role, createdBy } = await links.find(secret, now());
+  if (await people.isNameTaken(name)) {
+    throw new SondeError("NAME_TAKEN", `expected a new name, but ${name} is taken`);
   }
-  const id = randomUUID();
-  const credential = await build(id);
+  const credential = await build();
   const at = now();
-  await recordCreated({ auditLog }, at, { id, name: asked.name, role: link.role, link: link.id });
-  const { createdBy, role } = link;
-  await people.join(
-    { id, name: asked.name, role, createdBy, at, credential },
-    hashSecret(asked.secret),
-  );
-  return { id, link, credential };
+  await recordCreated({ auditLog }, at, { id, name, role, link });
+  await people.join({ id, name, role, createdBy, at, credential }, hashSecret(secret));
+  return id;
 }
 
 export async function recordCreated(
@@ -78,9 +75,4 @@ export async function recordCreated(
   await auditLog.append(
     buildAuditRecord(at, "person.created", { principal: `person:${id}`, detail }),
   );
-}
-
-/** How somebody has proved who they are by making an account. */
-export function methodsOf({ kind }: Credential): SignInMethod[] {
-  return kind === "password" ? ["password", "totp"] : [kind];
 }

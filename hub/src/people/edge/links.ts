@@ -10,17 +10,28 @@ const HOUR_MS = 3_600_000;
 const LINK_MS = 24 * HOUR_MS;
 
 /**
- * Gives a one-time link for a new account. It is recorded before it can be used, without its secret.
+ * Gives a one-time link for a new account.
  *
  * @param createdBy null for the hub itself
  * @returns the link with its path, which nobody can find out again
  */
 export async function giveLink(
-  { auditLog, now }: Pick<Hub, "auditLog" | "now">,
+  hub: Pick<Hub, "auditLog" | "now">,
   links: LinkStore,
-  { role, createdBy }: { role: PersonRole; createdBy: string | null },
+  given: { role: PersonRole; createdBy: string | null },
 ): Promise<Link & { path: string }> {
   const secret = randomBytes(32).toString("base64url");
+  const link = await keepLink(hub, links, { ...given, secretHash: hashSecret(secret) });
+  return { ...link, path: `/join?link=${secret}` };
+}
+
+/** Keeps a link by the hash of its secret. It is recorded before it can be used. */
+export async function keepLink(
+  { auditLog, now }: Pick<Hub, "auditLog" | "now">,
+  links: LinkStore,
+  given: { role: PersonRole; createdBy: string | null; secretHash: string },
+): Promise<Link> {
+  const { role, createdBy, secretHash } = given;
   const id = randomUUID();
   const createdAt = now();
   const expiresAt = new Date(createdAt.getTime() + LINK_MS);
@@ -29,6 +40,6 @@ export async function giveLink(
     buildAuditRecord(createdAt, "link.created", { principal: createdBy, detail }),
   );
   const link = { id, role, createdAt, createdBy, expiresAt };
-  await links.add(link, hashSecret(secret));
-  return { ...link, path: `/join?link=${secret}` };
+  await links.add(link, secretHash);
+  return link;
 }

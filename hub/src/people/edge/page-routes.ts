@@ -1,4 +1,3 @@
-import { isIP } from "node:net";
 import { SondeError } from "@sonde/schemas/errors";
 import { Password, PersonName } from "@sonde/schemas/people";
 import type { HttpServer } from "@sonde/service";
@@ -7,17 +6,12 @@ import type { FastifyReply, FastifyRequest } from "fastify";
 import { Type } from "typebox";
 import type { Hub } from "../../hub.ts";
 import { readNextPath } from "../core/next-path.ts";
-import {
-  type AccountPorts,
-  buildPassword,
-  joinByLink,
-  methodsOf,
-  totpPurpose,
-} from "./accounts.ts";
+import { type AccountPorts, buildPassword, joinByLink, totpPurpose } from "./accounts.ts";
 import { acceptForms } from "./form.ts";
 import { renderJoinPage, renderRecoveryPage } from "./join-page.ts";
 import { ASSETS, renderRefusal } from "./layout.ts";
 import { renderLoginPage } from "./login-page.ts";
+import { hasPasskeys, newMaker } from "./passkeys.ts";
 import { offerTotp, repeatTotp } from "./second-factor.ts";
 import type { Sessions } from "./sessions.ts";
 import type { SignIn } from "./sign-in.ts";
@@ -85,21 +79,17 @@ export function addPageRoutes({ app }: Pick<Hub, "app">, ports: PagePorts): void
       ports.sessions.requireSameOrigin(request);
       const { link, name, sealed } = request.body;
       try {
-        const { id, credential } = await joinByLink(
-          ports,
-          { secret: link, name },
-          async (personId) => ({
-            kind: "password",
-            password: await buildPassword(ports, request.body, { of: link, personId }),
-          }),
-        );
-        await ports.signIn.note(request, reply, id);
-        await ports.sessions.begin(request, reply, { id, methods: methodsOf(credential) });
-        return sendPage(
-          reply,
-          renderRecoveryPage(credential.password.recoveryCodes),
-          "interactive",
-        );
+        const { personId } = newMaker(name);
+        const of = { of: link, personId };
+        let codes: string[] = [];
+        await joinByLink(ports, { secret: link, personId, name }, async () => {
+          const password = await buildPassword(ports, request.body, of);
+          codes = password.recoveryCodes;
+          return { kind: "password", password };
+        });
+        await ports.signIn.note(request, reply, personId);
+        await ports.sessions.begin(request, reply, { id: personId, methods: ["password", "totp"] });
+        return sendPage(reply, renderRecoveryPage(codes), "interactive");
       } catch (thrown) {
         if (!(thrown instanceof SondeError) || thrown.status >= 500) throw thrown;
         // A link that is not in force has no form to show again.
@@ -147,9 +137,4 @@ async function showJoin(
     script: hasPasskeys(request) ? script : null,
   });
   return sendPage(reply.code(typed.refusal?.status ?? 200), page, "interactive");
-}
-
-/** Browsers have passkeys for names only (WebAuthn, 4: an RP ID is a domain). */
-function hasPasskeys({ headers }: FastifyRequest): boolean {
-  return isIP(new URL(`http://${headers.host ?? ""}`).hostname.replace(/^\[|\]$/g, "")) === 0;
 }

@@ -24,8 +24,6 @@ import type { Sessions } from "./sessions.ts";
 import { listSessions } from "./list-sessions.ts";
 
 const ById = Type.Object({ id: Uuid });
-const READ = { right: "people.read" } as const;
-const MANAGE = { right: "people.manage" } as const;
 
 export type PeoplePorts = {
   people: PersonStore;
@@ -51,7 +49,7 @@ export function addPeopleRoutes(hub: Hub, ports: PeoplePorts): void {
 
   app.get(
     "/api/v1/people",
-    { config: READ, schema: { response: { 200: PersonList } } },
+    { config: { right: "people.read" }, schema: { response: { 200: PersonList } } },
     async () => ({
       people: await people.list(),
     }),
@@ -60,7 +58,7 @@ export function addPeopleRoutes(hub: Hub, ports: PeoplePorts): void {
   app.patch(
     "/api/v1/people/:id",
     {
-      config: MANAGE,
+      config: { right: "people.manage" },
       schema: { params: ById, body: ChangePerson, response: { 200: PersonSummary } },
     },
     async (request) => {
@@ -82,7 +80,7 @@ export function addPeopleRoutes(hub: Hub, ports: PeoplePorts): void {
 
   app.delete(
     "/api/v1/people/:id",
-    { config: MANAGE, schema: { params: ById, response: { 200: PersonList } } },
+    { config: { right: "people.manage" }, schema: { params: ById, response: { 200: PersonList } } },
     async (request) => {
       await sessions.requireFresh(request);
       const before = await people.read(request.params.id);
@@ -101,7 +99,7 @@ export function addPeopleRoutes(hub: Hub, ports: PeoplePorts): void {
 
   app.get(
     "/api/v1/people/:id/sessions",
-    { config: READ, schema: { params: ById, response: { 200: SessionList } } },
+    { config: { right: "people.read" }, schema: { params: ById, response: { 200: SessionList } } },
     async (request) => {
       const { id } = await people.read(request.params.id);
       return await listSessions({ sessions, sessionStore, now }, request, id);
@@ -110,7 +108,10 @@ export function addPeopleRoutes(hub: Hub, ports: PeoplePorts): void {
 
   app.delete(
     "/api/v1/people/:id/sessions",
-    { config: MANAGE, schema: { params: ById, response: { 200: SessionList } } },
+    {
+      config: { right: "people.manage" },
+      schema: { params: ById, response: { 200: SessionList } },
+    },
     async (request) => {
       const person = await people.read(request.params.id);
       requireMayChange(person, person, managesOwners(request));
@@ -125,13 +126,16 @@ export function addPeopleRoutes(hub: Hub, ports: PeoplePorts): void {
 
   app.get(
     "/api/v1/people/invitations",
-    { config: READ, schema: { response: { 200: InvitationList } } },
+    { config: { right: "people.read" }, schema: { response: { 200: InvitationList } } },
     listInvitations,
   );
 
   app.post(
     "/api/v1/people/invitations",
-    { config: MANAGE, schema: { body: CreateInvitation, response: { 201: CreatedInvitation } } },
+    {
+      config: { right: "people.manage" },
+      schema: { body: CreateInvitation, response: { 201: CreatedInvitation } },
+    },
     async (request, reply) => {
       await sessions.requireFresh(request);
       const { role } = request.body;
@@ -147,7 +151,10 @@ export function addPeopleRoutes(hub: Hub, ports: PeoplePorts): void {
 
   app.delete(
     "/api/v1/people/invitations/:id",
-    { config: MANAGE, schema: { params: ById, response: { 200: InvitationList } } },
+    {
+      config: { right: "people.manage" },
+      schema: { params: ById, response: { 200: InvitationList } },
+    },
     async (request) => {
       const { id } = request.params;
       const principal = request.principal.subject.id;

@@ -4,6 +4,12 @@ import type { Sql, TransactionSql } from "postgres";
 import { type Directory, hashSecret } from "../../directory/index.ts";
 import { endsOwner } from "../core/account-rules.ts";
 import { giverInForce } from "./link-store.ts";
+import {
+  insertPasskey,
+  type NewPasskey,
+  type PasswordCredential,
+  setPassword,
+} from "./write-credential.ts";
 
 /** What the hub compares at a sign-in with a password. */
 export type Account = {
@@ -16,23 +22,6 @@ export type Account = {
   totpStep: number | null;
   failures: number;
   failedAt: Date | null;
-};
-
-/** A password with its second factor. */
-export type PasswordCredential = {
-  passwordHash: string;
-  totpSealed: string;
-  /** The step of the code that was shown at the set-up. It counts no more. */
-  totpStep: number;
-  recoveryCodes: string[];
-};
-
-export type NewPasskey = {
-  id: string;
-  publicKey: Buffer;
-  counter: number;
-  transports: string[];
-  host: string;
 };
 
 /** How a new person signs in. */
@@ -193,29 +182,4 @@ async function insertPerson(tx: TransactionSql, person: NewPerson): Promise<void
   if (made.length === 0) throw new SondeError("NAME_TAKEN", `the name ${name} is taken`);
   if (credential.kind === "password") await setPassword(tx, id, credential.password);
   if (credential.kind === "passkey") await insertPasskey(tx, id, credential.passkey, at);
-}
-
-async function setPassword(
-  tx: TransactionSql,
-  id: string,
-  { passwordHash, totpSealed, totpStep, recoveryCodes }: PasswordCredential,
-): Promise<void> {
-  await tx`update people set password_hash = ${passwordHash}, totp_sealed = ${totpSealed},
-    totp_step = ${totpStep} where id = ${id}`;
-  await tx`delete from recovery_codes where person_id = ${id}`;
-  for (const code of recoveryCodes) {
-    await tx`insert into recovery_codes (code_sha256, person_id)
-      values (${hashSecret(code)}, ${id})`;
-  }
-}
-
-async function insertPasskey(
-  tx: TransactionSql,
-  personId: string,
-  { id, publicKey, counter, transports, host }: NewPasskey,
-  at: Date,
-): Promise<void> {
-  await tx`insert into passkeys
-    (id, person_id, public_key, counter, transports, host, created_at)
-    values (${id}, ${personId}, ${publicKey}, ${counter}, ${transports}, ${host}, ${at})`;
 }

@@ -20,7 +20,8 @@ export type NewSession = {
   secret: string;
   personId: string;
   methods: SignInMethod[];
-  at: Date;
+  since: Date;
+  seenAt: Date;
   expiresAt: Date;
   address: string;
   browser: string;
@@ -30,13 +31,14 @@ export type NewSession = {
 export function createSessionStore(sql: Sql, directory: Pick<Directory, "change">) {
   return {
     async add(session: NewSession): Promise<void> {
-      const { id, secret, personId, methods, at, expiresAt, address, browser } = session;
+      const { id, secret, personId, methods, since, seenAt, expiresAt, address, browser } = session;
       await sql`insert into person_sessions
         (id, secret_sha256, person_id, methods, created_at, seen_at, expires_at, address, browser)
-        values (${id}, ${hashSecret(secret)}, ${personId}, ${methods}, ${at}, ${at}, ${expiresAt},
+        values (${id}, ${hashSecret(secret)}, ${personId}, ${methods}, ${since}, ${seenAt},
+          ${expiresAt},
           ${address}, ${browser})`;
-      const idle = new Date(at.getTime() - IDLE_MS);
-      await sql`delete from person_sessions where expires_at <= ${at} or seen_at <= ${idle}`;
+      const idle = new Date(seenAt.getTime() - IDLE_MS);
+      await sql`delete from person_sessions where expires_at <= ${seenAt} or seen_at <= ${idle}`;
     },
     async find(secret: string): Promise<Session | null> {
       const [row] = await sql<Row[]>`

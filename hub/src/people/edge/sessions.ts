@@ -56,6 +56,11 @@ export type Sessions = {
     reply: FastifyReply,
     person: { id: string; methods: SignInMethod[] },
   ): Promise<void>;
+  /**
+   * After a change of the person's credentials: a new id for this browser, and the end of all other
+   * sessions. It stays as old as it was.
+   */
+  renew(request: FastifyRequest, reply: FastifyReply, person: SignedIn): Promise<void>;
   /** Ends sessions at every hub. @param by the principal */
   end(ids: string[], by: string): Promise<void>;
   /** Ends the browser's session, if it has one. */
@@ -99,6 +104,35 @@ export function createSessions(
     return session === null || isOver(session, now()) ? null : session;
   }
 
+  async function add(
+    request: FastifyRequest,
+    reply: FastifyReply,
+    {
+      id,
+      methods,
+      since,
+      renewed,
+    }: {
+      id: string;
+      methods: SignInMethod[];
+      since: Date;
+      renewed: boolean;
+    },
+  ): Promise<void> {
+    const secret = randomBytes(32).toString("base64url");
+    const sessionId = randomUUID();
+    const detail = { session: sessionId, methods, address: request.ip, renewed };
+    await auditLog.append(
+      buildAuditRecord(now(), "sign-in.accepted", { principal: `person:${id}`, detail }),
+    );
+    await store.add({
+      ...{ id: sessionId, secret, personId: id, methods, address: request.ip },
+      ...{ since, seenAt: now(), expiresAt: new Date(since.getTime() + SESSION_MS) },
+      browser: toPlainLine(request.headers["user-agent"] ?? "").slice(0, MAX_BROWSER),
+    });
+    cookies.set(request, reply, { name: "session", value: secret, maxAgeMs: SESSION_MS });
+  }
+
   const sessions: Sessions = {
     signedIn: (request) => look(request, true),
     async authenticate(request, isUse = true) {
@@ -132,19 +166,15 @@ export function createSessions(
     async begin(request, reply, { id, methods }) {
       const before = await sessions.signedIn(request);
       if (before !== null) await sessions.end([before.sessionId], `person:${before.id}`);
-      const secret = randomBytes(32).toString("base64url");
-      const at = now();
-      const sessionId = randomUUID();
-      const detail = { session: sessionId, methods, address: request.ip };
-      await auditLog.append(
-        buildAuditRecord(at, "sign-in.accepted", { principal: `person:${id}`, detail }),
+      await add(request, reply, { id, methods, since: now(), renewed: false });
+    },
+    async renew(request, reply, { id, methods, authenticatedAt }) {
+      const open = await store.list(id, now());
+      await sessions.end(
+        open.map(({ sessionId }) => sessionId),
+        `person:${id}`,
       );
-      await store.add({
-        ...{ id: sessionId, secret, personId: id, methods, at, address: request.ip },
-        expiresAt: new Date(at.getTime() + SESSION_MS),
-        browser: toPlainLine(request.headers["user-agent"] ?? "").slice(0, MAX_BROWSER),
-      });
-      cookies.set(request, reply, { name: "session", value: secret, maxAgeMs: SESSION_MS });
+      await add(request, reply, { id, methods, since: authenticatedAt, renewed: true });
     },
     async end(ids, by) {
       for (const id of ids) {
