@@ -1,8 +1,12 @@
 import { randomUUID } from "node:crypto";
+import type { Database } from "@sonde/database";
 import type { PackReport } from "@sonde/schemas/wire";
-import { digestOf } from "@sonde/trust/archive";
+import { archiveDigest, digestOf } from "@sonde/trust/archive";
+import { buildSampleArchive, buildSampleManifest } from "@sonde/trust/testing";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { createAgentChanges } from "../../hub/src/agents/edge/agent-changes.ts";
 import { createEnrolmentStore } from "../../hub/src/agents/edge/enrolment-store.ts";
+import { createPackStore } from "../../hub/src/catalog/edge/pack-store.ts";
 import { openDirectory } from "../../hub/src/directory/index.ts";
 import { codeAt, stepAt } from "../../hub/src/people/core/totp.ts";
 import { type Account, invite, joinHub, makeOwner } from "../../hub/src/testing/sign-in.ts";
@@ -20,11 +24,11 @@ let owner: Account;
 
 beforeAll(async () => {
   [hub, host] = await Promise.all([
-    startHub(undefined, {}, { console: await buildConsole() }),
+    startHub(orderHello, {}, { console: await buildConsole() }),
     startConsoleHost(),
   ]);
-  const ordered = await hub.ask("PUT", "/agents/web-1/packs/acme/hello", { version: "1.0.0" });
-  expect(ordered.code).toBe(200);
+  const pinned = await hub.ask("POST", "/tool-pins", { packDigest: hub.digest });
+  expect(pinned.code).toBe(200);
   await hub.ask("POST", "/agents/web-1/tags", { set: ["role=web", "env=prod"], remove: [] });
   agent = await play();
   owner = await makeOwner(hub);
@@ -34,6 +38,23 @@ afterAll(async () => {
   await host?.close();
   await hub?.close();
 });
+
+/** The pack that the registry has, verified and ordered before the hub starts: to verify takes long. */
+async function orderHello({ sql }: Database): Promise<void> {
+  const directory = await openDirectory(sql, fail);
+  const digest = archiveDigest(buildSampleArchive());
+  const [pack, at] = ["acme/hello", new Date()];
+  const signer = { kind: "rsa-sha256", publisher: "acme", keyId: digest } as const;
+  const manifest = buildSampleManifest({ name: pack });
+  await createPackStore(sql, directory).savePack(
+    { digest, name: pack, version: "1.0.0", signer, manifest },
+    "",
+    at,
+  );
+  const [agentId = ""] = directory.agents().map(({ id }) => id);
+  await createAgentChanges(sql, directory).assignPack({ agentId, pack, digest, by: "test", at });
+  await directory.close();
+}
 
 function fail(error = new Error("expected a value")): never {
   throw error;
