@@ -32,7 +32,11 @@ test("the address that the start prints shows this host, its packs, and a call o
   await client.call("system_overview", { agent: product.agent });
   await client.close();
   const calls = page.getByRole("region", { name: "Recent calls" });
-  await calls.getByRole("row", { name: /system\.overview/ }).first().getByText("answered").waitFor();
+  await calls
+    .getByRole("row", { name: /system\.overview/ })
+    .first()
+    .getByText("answered")
+    .waitFor();
   await calls.getByRole("link", { name: "system.overview" }).first().click();
   const reads = page.getByRole("region", { name: "What was read" });
   await reads.getByText("/proc/loadavg").first().waitFor();

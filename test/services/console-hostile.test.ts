@@ -106,6 +106,7 @@ test("attack 38: words of a stranger are shown as such, and nothing of them runs
     ["/activity?show=all", "Activity"],
     ["/inbox", "Inbox"],
     ["/access", "Access"],
+    ["/health", "Health"],
   ] as const) {
     await one.go(path, title);
     await expect.poll(() => page.getByText("Reading").count()).toBe(0);
@@ -114,8 +115,8 @@ test("attack 38: words of a stranger are shown as such, and nothing of them runs
     const text = (await page.locator("body").textContent()) ?? "";
     expect([path, text.includes("\u202e")]).toEqual([path, false]);
     shown += text.split("onerror=").length - 1;
-    const made = await page.locator("img, main script, iframe, object").count();
-    expect([path, made]).toEqual([path, 0]);
+    const elements = await page.locator("img, main script, iframe, object").count();
+    expect([path, elements]).toEqual([path, 0]);
     const links = await page
       .locator("a[href]")
       .evaluateAll((all) => all.map((link) => link.getAttribute("href") ?? ""));

@@ -198,7 +198,9 @@ type Prepare = (one: Awaited<ReturnType<ConsoleHost["open"]>>) => Promise<void>;
 const PICTURES: [string, string, string, Prepare][] = [
   [
     ...(["fleet", "/", "Fleet"] as const),
-    async ({ page }) => void (await page.getByRole("link", { name: "web-2" }).waitFor()),
+    async ({ page }) => {
+      await page.getByRole("link", { name: "web-2" }).waitFor();
+    },
   ],
   [
     ...(["host", "/hosts/web-1", "web-1"] as const),
@@ -210,8 +212,9 @@ const PICTURES: [string, string, string, Prepare][] = [
   ],
   [
     ...(["activity", "/activity", "Activity"] as const),
-    async ({ page }) =>
-      void (await page.getByRole("link", { name: "system.disk.usage" }).first().waitFor()),
+    async ({ page }) => {
+      await page.getByRole("link", { name: "system.disk.usage" }).first().waitFor();
+    },
   ],
   [
     ...(["call", "/activity", "Activity"] as const),
@@ -222,11 +225,15 @@ const PICTURES: [string, string, string, Prepare][] = [
   ],
   [
     ...(["inbox", "/inbox", "Inbox"] as const),
-    async ({ page }) => void (await page.getByText("sudo sonde-agent approve").first().waitFor()),
+    async ({ page }) => {
+      await page.getByText("sudo sonde-agent approve").first().waitFor();
+    },
   ],
   [
     ...(["access", "/access", "Access"] as const),
-    async ({ page }) => void (await page.getByText("this one").waitFor()),
+    async ({ page }) => {
+      await page.getByText("this one").waitFor();
+    },
   ],
 ];
 

@@ -1,8 +1,12 @@
 import { randomUUID } from "node:crypto";
+import type { Database } from "@sonde/database";
 import type { PackReport } from "@sonde/schemas/wire";
-import { digestOf } from "@sonde/trust/archive";
+import { archiveDigest, digestOf } from "@sonde/trust/archive";
+import { buildSampleArchive, buildSampleManifest } from "@sonde/trust/testing";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { createAgentChanges } from "../../hub/src/agents/edge/agent-changes.ts";
 import { createEnrolmentStore } from "../../hub/src/agents/edge/enrolment-store.ts";
+import { createPackStore } from "../../hub/src/catalog/edge/pack-store.ts";
 import { openDirectory } from "../../hub/src/directory/index.ts";
 import { codeAt, stepAt } from "../../hub/src/people/core/totp.ts";
 import { type Account, invite, joinHub, makeOwner } from "../../hub/src/testing/sign-in.ts";
@@ -20,11 +24,11 @@ let owner: Account;
 
 beforeAll(async () => {
   [hub, host] = await Promise.all([
-    startHub(undefined, {}, { console: await buildConsole() }),
+    startHub(orderHello, {}, { console: await buildConsole() }),
     startConsoleHost(),
   ]);
-  const ordered = await hub.ask("PUT", "/agents/web-1/packs/acme/hello", { version: "1.0.0" });
-  expect(ordered.code).toBe(200);
+  const pinned = await hub.ask("POST", "/tool-pins", { packDigest: hub.digest });
+  expect(pinned.code).toBe(200);
   await hub.ask("POST", "/agents/web-1/tags", { set: ["role=web", "env=prod"], remove: [] });
   agent = await play();
   owner = await makeOwner(hub);
@@ -34,6 +38,23 @@ afterAll(async () => {
   await host?.close();
   await hub?.close();
 });
+
+/** The pack that the registry has, verified and ordered before the hub starts: to verify takes long. */
+async function orderHello({ sql }: Database): Promise<void> {
+  const directory = await openDirectory(sql, fail);
+  const digest = archiveDigest(buildSampleArchive());
+  const [pack, at] = ["acme/hello", new Date()];
+  const signer = { kind: "rsa-sha256", publisher: "acme", keyId: digest } as const;
+  const manifest = buildSampleManifest({ name: pack });
+  await createPackStore(sql, directory).savePack(
+    { digest, name: pack, version: "1.0.0", signer, manifest },
+    "",
+    at,
+  );
+  const [agentId = ""] = directory.agents().map(({ id }) => id);
+  await createAgentChanges(sql, directory).assignPack({ agentId, pack, digest, by: "test", at });
+  await directory.close();
+}
 
 function fail(error = new Error("expected a value")): never {
   throw error;
@@ -58,12 +79,12 @@ const urlOf = () => `http://localhost:${hub.ready.http}`;
 const openAs = ({ cookie }: Account, options = {}): Promise<OpenedConsole> =>
   host.open(urlOf(), { cookie }, options);
 
-/** No page may have done any of this. */
-function expectQuiet({ errors, foreign, dialogs }: OpenedConsole): void {
-  expect(errors).toEqual([]);
-  expect(foreign).toEqual([]);
-  expect(dialogs).toEqual([]);
-}
+/** What a page may never have: a fault, something its policy refused, a request elsewhere, a dialog. */
+const faultsOf = ({ errors, foreign, dialogs }: Omit<OpenedConsole, "page">): string[] => [
+  ...errors,
+  ...foreign,
+  ...dialogs,
+];
 
 /** Calls the agent's probe as an MCP client. */
 async function call(name = "acme__hello_greet", key = hub.operatorKey): Promise<string> {
@@ -157,7 +178,7 @@ describe("the fleet", () => {
     await page.getByText("1 host, 0 online").waitFor();
     agent = await play();
     await row.getByText("online").waitFor();
-    expectQuiet({ page, ...one });
+    expect(faultsOf(one)).toEqual([]);
   });
 
   test("hosts are found by word and tag, and grouped; the address keeps it", async () => {
@@ -173,7 +194,7 @@ describe("the fleet", () => {
     await page.getByRole("rowheader", { name: /env=prod 1 host/ }).waitFor();
     await page.reload();
     await page.getByRole("rowheader", { name: /env=prod 1 host/ }).waitFor();
-    expectQuiet({ page, ...one });
+    expect(faultsOf(one)).toEqual([]);
   });
 
   test("an invitation has the lines to paste, and says when the host is here", async () => {
@@ -197,7 +218,7 @@ describe("the fleet", () => {
     await page.getByRole("heading", { level: 1, name: "db-1" }).waitFor();
     const tags = page.getByRole("list", { name: "Tags" });
     expect(await tags.textContent()).toBe("env=prodrole=db");
-    expectQuiet({ page, ...one });
+    expect(faultsOf(one)).toEqual([]);
   });
 
   test("five thousand hosts are drawn a page at a time, and found at once", async () => {
@@ -221,7 +242,7 @@ describe("the fleet", () => {
     await sql`insert into changes (kind, id) select 'agent', unnest(${ids.map(({ id }) => id)}::text[])`;
     await page.getByText("No host fits.").waitFor();
     await database.close();
-    expectQuiet({ page, ...one });
+    expect(faultsOf(one)).toEqual([]);
   });
 });
 
@@ -246,7 +267,7 @@ describe("a host", () => {
       expect(said).toContain(words);
       expect(said).toContain(exact);
     }
-    expectQuiet({ page, ...one });
+    expect(faultsOf(one)).toEqual([]);
   });
 
   test("it is quarantined with a reason and released, in two browsers at once", async () => {
@@ -263,7 +284,7 @@ describe("a host", () => {
     await two.page.getByRole("button", { name: "Release" }).click();
     await one.page.getByText("It answers oddly.").waitFor({ state: "detached" });
     expect((await hub.ask("GET", "/agents/web-1")).answer["holds"]).toEqual([]);
-    for (const each of [one, two]) expectQuiet(each);
+    expect([...faultsOf(one), ...faultsOf(two)]).toEqual([]);
   });
 
   test("its statement is approved as it is shown, and what differs afterwards is", async () => {
@@ -279,10 +300,10 @@ describe("a host", () => {
     await sheet.getByText("It is as it was approved.").waitFor();
     const { answer } = await hub.ask("GET", "/agents/web-1/attestation");
     expect(answer["state"]).toBe("approved");
-    expectQuiet({ page, ...one });
+    expect(faultsOf(one)).toEqual([]);
   });
 
-  test("tags are changed, and a pack is removed and installed", async () => {
+  test("tags are changed", async () => {
     const { page, ...one } = await openAs(owner);
     await one.go("/hosts/web-1", "web-1");
     await page.getByRole("button", { name: "Tags" }).click();
@@ -292,6 +313,13 @@ describe("a host", () => {
       .poll(async () => (await hub.ask("GET", "/agents/web-1")).answer["tags"])
       .toEqual(["env=test", "role=web"]);
     await page.getByRole("list", { name: "Tags" }).getByText("env=test").waitFor();
+    expect(faultsOf(one)).toEqual([]);
+  });
+
+  // The hub verifies an archive in a process of its own, which takes long on a busy machine.
+  test("a pack is removed and installed", { timeout: 240_000 }, async () => {
+    const { page, ...one } = await openAs(owner);
+    await one.go("/hosts/web-1", "web-1");
     const desired = async () => (await hub.ask("GET", "/agents/web-1")).answer["desired"];
     await page.getByRole("button", { name: "Remove acme/hello" }).click();
     await page.getByRole("button", { name: "Remove it from this host" }).click();
@@ -299,14 +327,14 @@ describe("a host", () => {
     await page.getByRole("button", { name: "Install a pack" }).click();
     await page.getByLabel("Pack", { exact: true }).fill("acme/nothing@1.0.0");
     await page.getByRole("button", { name: "Install it" }).click();
-    await page.getByRole("alert").waitFor();
+    await page.getByRole("alert").waitFor({ timeout: 100_000 });
     await page.getByLabel("Pack", { exact: true }).fill("acme/hello@1.0.0");
     await page.getByRole("button", { name: "Install it" }).click();
     await expect
-      .poll(desired, { timeout: 45_000 })
+      .poll(desired, { timeout: 100_000 })
       .toMatchObject([{ name: "acme/hello", version: "1.0.0" }]);
     await page.getByRole("dialog").waitFor({ state: "detached" });
-    expectQuiet({ page, ...one });
+    expect(faultsOf(one)).toEqual([]);
   });
 
   test("it is revoked when its name is typed, and is gone", async () => {
@@ -321,7 +349,7 @@ describe("a host", () => {
     await page.getByRole("heading", { level: 1, name: "Fleet" }).waitFor();
     await page.getByText("1 host, 1 online").waitFor();
     expect((await hub.ask("GET", "/agents/db-1")).code).toBe("AGENT_UNKNOWN");
-    expectQuiet({ page, ...one });
+    expect(faultsOf(one)).toEqual([]);
   });
 });
 
@@ -345,7 +373,7 @@ describe("the activity", () => {
     const { audit } = answer as { audit: { hub: { hash: string }[] } };
     const evidence = page.getByRole("region", { name: "Evidence" });
     for (const { hash } of audit.hub) await evidence.getByText(hash).waitFor();
-    expectQuiet({ page, ...one });
+    expect(faultsOf(one)).toEqual([]);
   });
 
   test("acts and refusals are found by kind and word, and a pause holds the page", async () => {
@@ -368,7 +396,7 @@ describe("the activity", () => {
     expect(await denied.count()).toBe(before);
     await page.getByRole("button", { name: "Go on" }).click();
     await expect.poll(() => denied.count()).toBe(before + 1);
-    expectQuiet({ page, ...one });
+    expect(faultsOf(one)).toEqual([]);
   });
 });
 
@@ -387,7 +415,7 @@ describe("the inbox", () => {
     await sheet.getByRole("button", { name: "Approve these words" }).click();
     await sheet.waitFor({ state: "detached" });
     expect((await hub.ask("GET", "/tool-pins")).answer["held"]).toEqual([]);
-    expectQuiet({ page, ...one });
+    expect(faultsOf(one)).toEqual([]);
   });
 
   test("packs and hosts that wait for a person are there, with what to do", async () => {
@@ -405,13 +433,13 @@ describe("the inbox", () => {
     await drift.getByText("1 to review").waitFor();
     agent.change({ arch: "x64" });
     await drift.waitFor({ state: "detached" });
-    expectQuiet({ page, ...one });
+    expect(faultsOf(one)).toEqual([]);
   });
 });
 
 describe("access", () => {
   test("a key is made, opens what it may, and is revoked with what it made", async () => {
-    const { page, ...one } = await openAs(owner);
+    const { page, ...one } = await host.open(urlOf(), { key: hub.operatorKey });
     await one.go("/access", "Access");
     await page.getByRole("button", { name: "Make a key" }).click();
     await page.getByLabel("Name of the key").fill("Claude");
@@ -425,7 +453,7 @@ describe("access", () => {
     await page.getByRole("button", { name: "Revoke it" }).click();
     await row.waitFor({ state: "detached" });
     expect((await hub.ask("GET", "/agents", undefined, key ?? "")).code).toBe("UNAUTHENTICATED");
-    expectQuiet({ page, ...one });
+    expect(faultsOf(one)).toEqual([]);
   });
 
   test("a person is invited, has another role, and is disabled", async () => {
@@ -442,7 +470,7 @@ describe("access", () => {
     await page.getByRole("button", { name: "Disable linus" }).click();
     await page.getByRole("row", { name: /linus/ }).getByText("disabled").waitFor();
     expect((await guest.ask("GET", "/me")).code).toBe("UNAUTHENTICATED");
-    expectQuiet({ page, ...one });
+    expect(faultsOf(one)).toEqual([]);
   });
 
   test("who has no session signs in and is back where they were", async () => {
@@ -476,6 +504,33 @@ describe("access", () => {
   });
 });
 
+describe("health", () => {
+  test("it tells which hosts are away, how the registry's log is, and the head of the audit log", async () => {
+    const { page, ...one } = await openAs(owner);
+    await one.go("/health", "Health");
+    await page.getByText("It answers, and so does its database.").waitFor();
+    const hosts = page.getByRole("region", { name: "Hosts" });
+    await hosts.getByText("Every host is connected.").waitFor();
+    await page.getByRole("region", { name: "Log of the registry" }).getByText("followed").waitFor();
+    await page
+      .getByRole("region", { name: "Keys of the hub" })
+      .getByText("orders to agents")
+      .waitFor();
+    agent.close();
+    await hosts.getByText("offline").waitFor();
+    await hosts.getByRole("link", { name: "web-1" }).waitFor();
+    agent = await play();
+    await hosts.getByText("Every host is connected.").waitFor();
+    await hub.ask("POST", "/agents/web-1/tags", { set: ["role=web"], remove: [] });
+    const { answer } = await hub.ask("GET", "/audit?afterSeq=0&limit=1");
+    const { size } = answer["head"] as { size: number };
+    const head = page.getByRole("region", { name: "Audit log" });
+    const entries = async () => Number(/Entries(\d+)/.exec((await head.textContent()) ?? "")?.[1]);
+    await expect.poll(entries).toBeGreaterThanOrEqual(size);
+    expect(faultsOf(one)).toEqual([]);
+  });
+});
+
 async function peopleOf(): Promise<Map<string, { role: string }>> {
   const { answer } = await owner.ask("GET", "/people");
   const people = answer["people"] as { name: string; role: string }[];
@@ -492,6 +547,7 @@ const pages = async (): Promise<[string, string][]> => [
   [`/activity/calls/${await call()}`, "One call"],
   ["/inbox", "Inbox"],
   ["/access", "Access"],
+  ["/health", "Health"],
   ["/nothing", "There is nothing here"],
 ];
 
@@ -499,7 +555,7 @@ describe("each page", () => {
   test.each([
     ["a phone, in the dark", { viewport: { width: 390, height: 844 }, colorScheme: "dark" }],
     ["a wide screen, in the light", { viewport: { width: 2560, height: 1440 } }],
-  ])("%s: it fits, and axe-core finds nothing", async (_what, options) => {
+  ])("%s: it fits, and axe-core finds nothing", { timeout: 240_000 }, async (_what, options) => {
     const { page, ...one } = await openAs(owner, options);
     for (const [path, title] of await pages()) {
       await one.go(path, title);
@@ -509,7 +565,7 @@ describe("each page", () => {
       expect([path, await one.findViolations()]).toEqual([path, []]);
       expect([path, await one.isTooWide()]).toEqual([path, false]);
     }
-    expectQuiet({ page, ...one });
+    expect(faultsOf(one)).toEqual([]);
   });
 
   test("the keyboard reaches everything, and the focus is where one looks", async () => {
@@ -532,7 +588,7 @@ describe("each page", () => {
     await page.keyboard.press("Shift+Tab");
     await page.evaluate("document.activeElement.blur()");
     await page.keyboard.press("Tab");
-    expectQuiet({ page, ...one });
+    expect(faultsOf(one)).toEqual([]);
   });
 });
 
@@ -564,7 +620,7 @@ describe("the connection", () => {
       "/login?next=%2Fconsole%2F",
     );
     expect(await page.getByRole("link", { name: "web-1" }).count()).toBe(0);
-    expectQuiet({ page, ...one });
+    expect(faultsOf(one)).toEqual([]);
   });
 
   test("who may only see some hosts sees these, live, and no act that it may not do", async () => {
@@ -584,7 +640,7 @@ describe("the connection", () => {
     expect(await page.getByRole("link", { name: "Activity" }).count()).toBe(0);
     await hub.ask("POST", "/agents/web-1/tags", { set: ["role=web"], remove: [] });
     await page.getByText("No host has this name, or you may not see it.").waitFor();
-    expectQuiet({ page, ...one });
+    expect(faultsOf(one)).toEqual([]);
   });
 });
 

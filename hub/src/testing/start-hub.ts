@@ -275,15 +275,12 @@ export async function startHub(
       return answer as { id: string; key: string };
     },
     async enrol(name, tags) {
-      const { close, ...opened } = await open();
-      const enrolled = await enrolLongAgo(
-        { ...opened, close },
-        files,
-        keys.hubId,
-        createKeyPair(keyAlgorithm),
-        { name, tags },
-      );
-      await close();
+      const opened = await open();
+      const enrolled = await enrolLongAgo(opened, files, keys.hubId, createKeyPair(keyAlgorithm), {
+        name,
+        tags,
+      });
+      await opened.close();
       return enrolled;
     },
     connect: (certificate, aheadMs = 0, of = agent) =>

@@ -5,6 +5,7 @@ import { ActivityPage } from "./activity/activity-page.tsx";
 import { CallPage, EntryPage } from "./activity/call-page.tsx";
 import { send } from "./api.ts";
 import { FleetPage } from "./fleet/fleet-page.tsx";
+import { HealthPage } from "./health/health-page.tsx";
 import { HostPage } from "./host/host-page.tsx";
 import { InboxPage } from "./inbox/inbox-page.tsx";
 import { signInAddress, useLive } from "./live.ts";
@@ -20,6 +21,7 @@ const PAGES: readonly Page[] = [
   { name: "Activity", to: ["activity"], right: "audit.read" },
   // A person sees at least their own sessions there.
   { name: "Access", to: ["access"], right: "agents.read" },
+  { name: "Health", to: ["health"], right: "drift.read" },
 ];
 
 /** The whole console: navigation, the state of the connection, and the page of the address. */
@@ -93,6 +95,7 @@ function CurrentPage(): ComponentChildren {
   if (first === undefined) return <FleetPage />;
   if (first === "hosts" && second !== undefined) return <HostPage name={second} key={second} />;
   if (first === "inbox" && second === undefined) return <InboxPage />;
+  if (first === "health" && second === undefined) return <HealthPage />;
   if (first === "access" && second === undefined) return <AccessPage />;
   if (first === "activity") {
     if (second === undefined) return <ActivityPage />;

@@ -1,7 +1,7 @@
 import type { AuditEntry, AuditPage } from "@sonde/schemas/audit";
-import type { AgentDetail, AgentList, ChangedKind, EventStart } from "@sonde/schemas/hub";
+import type { AgentDetail, ChangedKind, EventStart } from "@sonde/schemas/hub";
 import { useEffect, useState } from "preact/hooks";
-import { ask, Refusal, toRefusal, UNREACHABLE, whenSignedOut } from "./api.ts";
+import { ask, askAll, type Refusal, toRefusal, UNREACHABLE, whenSignedOut } from "./api.ts";
 import { readEvents, type ServerEvent } from "./events.ts";
 
 /** What all pages see of the hub, as it is now. */
@@ -20,8 +20,8 @@ export type Live = {
 };
 
 /** Of the audit log, in memory. */
-const MAX_ENTRIES = 1_000;
-const FIRST_ENTRIES = 200;
+const MAX_ENTRIES = 2_000;
+const FIRST_ENTRIES = 1_000;
 const RETRY_MS = { first: 500, most: 8_000 };
 /** A page that nobody sees holds no connection: a browser has few for one hub. */
 const HIDDEN_MS = 60_000;
@@ -142,9 +142,9 @@ async function readAgents(): Promise<void> {
   const own = new Map<string, AgentDetail | null>();
   since = own;
   try {
-    const list = await ask<AgentList>("GET", "/agents");
+    const list = await askAll<AgentDetail>("/agents", "agents");
     agents.clear();
-    for (const agent of list.agents) agents.set(agent.id, agent);
+    for (const agent of list) agents.set(agent.id, agent);
     for (const [id, agent] of own) {
       if (agent === null) agents.delete(id);
       else agents.set(id, agent);

@@ -1,13 +1,7 @@
-import type {
-  ApiKeyList,
-  ApiKeySummary,
-  CreatedApiKey,
-  KeyPolicy,
-  RevokedApiKey,
-} from "@sonde/schemas/hub";
+import type { ApiKeySummary, CreatedApiKey, KeyPolicy, RevokedApiKey } from "@sonde/schemas/hub";
 import { useState } from "preact/hooks";
 import { useNames } from "../activity/use-entries.ts";
-import { ask, part } from "../api.ts";
+import { ask, askAll, part } from "../api.ts";
 import { useLive, useRight } from "../live.ts";
 import {
   Badge,
@@ -28,8 +22,11 @@ export function KeySheet() {
   const mayManage = useRight("keys.manage");
   const [isMaking, setMaking] = useState(false);
   const [revoking, setRevoking] = useState<ApiKeySummary | null>(null);
-  const { value, refusal, again } = useRead(() => ask<ApiKeyList>("GET", "/api-keys"), [version]);
-  const inForce = value?.keys.filter(({ revokedAt }) => revokedAt === null) ?? [];
+  const { value, refusal, again } = useRead(
+    () => askAll<ApiKeySummary>("/api-keys", "keys"),
+    [version],
+  );
+  const inForce = value?.filter(({ revokedAt }) => revokedAt === null) ?? [];
   return (
     <section class="sheet" aria-labelledby="keys">
       <header class="title">
@@ -40,7 +37,7 @@ export function KeySheet() {
           </button>
         ) : null}
       </header>
-      {isMaking ? <MakeWindow close={() => setMaking(false)} /> : null}
+      {isMaking ? <MakeWindow close={() => setMaking(false)} again={again} /> : null}
       {revoking === null ? null : (
         <RevokeWindow of={revoking} close={() => setRevoking(null)} again={again} />
       )}
@@ -141,7 +138,7 @@ const ROLES: readonly [Role, string][] = [
   ["operator", "does everything"],
 ];
 
-function MakeWindow({ close }: { close: () => void }) {
+function MakeWindow({ close, again }: { close: () => void; again: () => void }) {
   const { run, isRunning, refusal } = useAct();
   const [name, setName] = useState("");
   const [role, setRole] = useState<Role>("client");
@@ -160,6 +157,7 @@ function MakeWindow({ close }: { close: () => void }) {
       probes: isClient ? listOf(probes) : "*",
     };
     setMade(await ask<CreatedApiKey>("POST", "/api-keys", { name, policy }));
+    again();
   };
   if (made !== null) {
     return (

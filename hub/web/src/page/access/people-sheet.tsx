@@ -1,6 +1,6 @@
 import type { PersonRole, PersonSummary } from "@sonde/schemas/people";
 import { useState } from "preact/hooks";
-import { ask, part } from "../api.ts";
+import { ask, askAll, part } from "../api.ts";
 import { useLive, useRight } from "../live.ts";
 import {
   Badge,
@@ -15,7 +15,6 @@ import {
   Window,
 } from "../parts.tsx";
 
-type PersonList = { people: PersonSummary[] };
 type Invited = { role: PersonRole; link: string; expiresAt: string };
 
 const ROLES: readonly [PersonRole, string][] = [
@@ -31,7 +30,10 @@ export function PeopleSheet() {
   const version = useLive(({ versions }) => versions.people);
   const mayManage = useRight("people.manage");
   const [isInviting, setInviting] = useState(false);
-  const { value, refusal, again } = useRead(() => ask<PersonList>("GET", "/people"), [version]);
+  const { value, refusal, again } = useRead(
+    () => askAll<PersonSummary>("/people", "people"),
+    [version],
+  );
   return (
     <section class="sheet" aria-labelledby="people">
       <header class="title">
@@ -49,7 +51,7 @@ export function PeopleSheet() {
           <Waiting rows={3} />
         ) : null
       ) : (
-        <PeopleTable people={value.people} again={again} />
+        <PeopleTable people={value} again={again} />
       )}
     </section>
   );
