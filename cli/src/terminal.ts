@@ -42,12 +42,22 @@ export function createTerminal(toWords: (text: string) => string): Terminal {
       try {
         await work();
       } catch (thrown) {
-        process.exit(report(thrown));
+        const code = report(thrown);
+        await flushed();
+        process.exit(code);
       }
+      await flushed();
       // 0, or the code that a command left in process.exitCode.
       process.exit();
     },
   };
+}
+
+/** Resolves when all that was printed has left: an exit would cut a long answer in a pipe. */
+function flushed(): Promise<void> {
+  return new Promise((resolve) => {
+    process.stdout.write("", () => resolve());
+  });
 }
 
 /** `sonde trust add acme --key FILE` in a text. */

@@ -125,6 +125,10 @@ export const ApprovalRequest = Type.Object(
 );
 export type ApprovalRequest = Static<typeof ApprovalRequest>;
 
+/** An `ApprovalRequest` in a list: what each probe reads is in the whole one. */
+export const ListedRequest = Type.Omit(ApprovalRequest, ["probes"], closed);
+export type ListedRequest = Static<typeof ListedRequest>;
+
 /** Approves exactly what was shown. Without `items` it is every item that the host lets the hub grant. */
 export const ApprovePack = Type.Object(
   {
@@ -188,7 +192,7 @@ export const InboxEntry = Type.Union([
     {
       id: Type.String(),
       kind: Type.Literal("approval"),
-      request: ApprovalRequest,
+      request: ListedRequest,
       /** Null when the host lets the hub grant nothing of it: then `request.hostCommand`. */
       act: Type.Union([Act, Type.Null()]),
     },

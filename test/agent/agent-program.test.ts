@@ -686,6 +686,7 @@ async function servePending(): Promise<TestSession> {
   return session;
 }
 
+// Attack 80.
 test("what the hub grants within what the host lets it serves, also after a SIGKILL and without the hub's word", async () => {
   const session = await servePending();
   expect((await call(session, "load")).failure?.code).toBe("PACK_NOT_ACTIVE");
@@ -715,7 +716,7 @@ test("what the hub grants within what the host lets it serves, also after a SIGK
   expect((await give(back, grantLoad(20))).packs).toMatchObject([{ byHub: [], refused: true }]);
 });
 
-// Attacks 1, 2, 5 and 35.
+// Attacks 1, 5 and 80.
 test("the hub's list is refused when it is an older one, or its copy on disk is another's", async () => {
   const session = await servePending();
   await give(session, grantLoad(10));

@@ -39,9 +39,8 @@ export const stat = source.file({ path: "/proc/stat" });
 const look = (name: string) => `
   ${name}: probe({
     description: "Says what it reads of ${name}.",
-    params: t.object({}),
     result: t.object({ bytes: t.integer() }),
-    reads: { it: read(sources.${name}) },
+    reads: { it: sources.${name} },
     run: ({ reads }) => ({ bytes: JSON.stringify(reads.it).length }),
   }),`;
 const packOf = (version: string, ...names: string[]): TestPack => ({
@@ -133,6 +132,7 @@ test("an upgrade that asks for no more serves, and one that does is held with th
   const { digest } = await publishPack(product, acme, packOf("1.0.1", "load", "up", "name"));
   await assignPack(product, PACK, "1.0.1");
   await untilState(product, PACK, digest, "active");
+  // What only the host may grant still waits for a person.
   expect(await waiting()).toContain(`${PACK} 1.0.1`);
 
   const next = await assign(packOf("1.1.0", "load", "up", "name", "stat"), "pending");

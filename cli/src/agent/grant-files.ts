@@ -30,7 +30,7 @@ export function writeGrant(
     approvedBy,
     approvedAt: now.toISOString(),
   };
-  if (mkdirSync(folder, { recursive: true }) !== undefined) chmodSync(folder, 0o755);
+  makeReadable(folder);
   replaceFile(grantPath(folder, shown.name), `${JSON.stringify(grant, null, 2)}\n`);
   // What a person on the host approved, the hub may add to again.
   rmSync(join(folder, revokedFileOf(shown.name)), { force: true });
@@ -41,7 +41,7 @@ export function writeGrant(
  * approves it again.
  */
 export function revokeGrant(folder: string, pack: string, by: string, now: Date): void {
-  if (mkdirSync(folder, { recursive: true }) !== undefined) chmodSync(folder, 0o755);
+  makeReadable(folder);
   const revoked = { pack, by, at: now.toISOString() };
   // First: at no time may the hub's part count alone.
   replaceFile(join(folder, revokedFileOf(pack)), `${JSON.stringify(revoked)}\n`);
@@ -83,6 +83,11 @@ export function needsOf({ groups, hosts = [] }: Pick<Requires, "groups" | "hosts
     ...(groups.length > 0 ? [{ groups, reachesHosts: false }] : []),
     ...(hosts.length > 0 ? [{ groups, reachesHosts: true }] : []),
   ];
+}
+
+/** The agent reads it, whatever the umask of who makes it. */
+function makeReadable(folder: string): void {
+  if (mkdirSync(folder, { recursive: true }) !== undefined) chmodSync(folder, 0o755);
 }
 
 function readRequires(folder: string): Requires[] {

@@ -1,4 +1,10 @@
-import type { ApprovalOutcome, ApprovalRequest, Inbox, InboxEntry } from "@sonde/schemas/approvals";
+import type {
+  ApprovalOutcome,
+  ApprovalRequest,
+  Inbox,
+  InboxEntry,
+  ListedRequest,
+} from "@sonde/schemas/approvals";
 import { SondeError } from "@sonde/schemas/errors";
 import { describeSigner } from "@sonde/schemas/trust";
 import type { Command } from "commander";
@@ -71,7 +77,7 @@ function requireGrantable({ agent, pack, items }: ApprovalRequest): void {
 }
 
 /** The text that a person reads before they approve: signer, items with their reads, and the difference. */
-export function describeRequest(shown: ApprovalRequest): string {
+export function describeRequest(shown: ListedRequest): string {
   const { agent, pack, version, state, signer, digest, reason, difference, approval } = shown;
   const lines = [
     `${pack} ${version} on ${agent}  (${state}${shown.online ? "" : ", offline"})`,

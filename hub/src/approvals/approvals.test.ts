@@ -49,7 +49,7 @@ function manifestOf(version: string, files: string[]): Manifest {
 
 beforeAll(async () => {
   hub = await startHub();
-  await change(async (sql) => {
+  await changeFacts(async (sql) => {
     for (const [digest, manifest] of Object.entries(MANIFESTS)) {
       const signer = { kind: "none", publisher: "acme" };
       await sql`insert into packs (digest, name, version, signer, manifest, readme, verified_at)
@@ -62,7 +62,7 @@ afterAll(() => hub.close());
 
 beforeEach(async () => {
   session = null;
-  await change(async (sql) => {
+  await changeFacts(async (sql) => {
     await sql`delete from hub_grants`;
     await sql`delete from desired_packs`;
     await sql`update agents set approvals = null, packs = '[]'`;
@@ -76,7 +76,7 @@ afterEach(async () => {
   await session?.leave();
 });
 
-async function change(
+async function changeFacts(
   work: (sql: Awaited<ReturnType<TestHub["openDatabase"]>>["sql"]) => Promise<void>,
 ): Promise<void> {
   const { sql, ...opened } = await hub.openDatabase();
@@ -214,7 +214,7 @@ test("an approval of anything but what is shown now is refused, and nothing is g
   await expect.poll(async () => itemOf(await show(), NAME)?.hubMayGrant, WAIT).toBe(true);
   expect((await approve(before.shownSha256)).code).toBe("APPROVAL_STALE");
   expect((await approve(digestOf("0"))).code).toBe("APPROVAL_STALE");
-  await change(async (sql) => {
+  await changeFacts(async (sql) => {
     await sql`update desired_packs set digest = ${THREE}`;
   });
   await expect.poll(async () => (await show()).version, WAIT).toBe("2.0.0");
@@ -279,7 +279,7 @@ test("an approval that no agent took over ends, and is not given any more", asyn
   const agent = await connect();
   await agent.leave();
   await approve((await show()).shownSha256);
-  await change(async (sql) => {
+  await changeFacts(async (sql) => {
     await sql`update hub_grants set expires_at = now() - interval '1 second'`;
   });
   await expect.poll(async () => (await show()).approval, WAIT).toBeNull();
@@ -324,7 +324,9 @@ test("the inbox lists what waits, each with the act that resolves it", async () 
   await connect();
   const [entry] = (await inbox()).entries.filter(({ kind }) => kind === "approval");
   if (entry?.kind !== "approval" || entry.act === null) throw new Error("expected an approval");
-  expect(entry.request).toEqual(await show());
+  const { probes, ...shown } = await show();
+  expect(probes).toHaveLength(2);
+  expect(entry.request).toEqual(shown);
   const { code } = await hub.ask("POST", entry.act.path, entry.act.body);
   expect(code).toBe(200);
 });

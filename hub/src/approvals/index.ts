@@ -28,7 +28,7 @@ export function installApprovals(
   const readInbox = createInbox({ ...uses, directory: hub.directory, approvals });
   addApprovalRoutes(hub, approvals, readInbox);
   return {
-    saveStated: store.saveStated,
+    saveStated: (...said: Parameters<typeof store.saveStated>) => store.saveStated(...said),
     carryOver: (agent: KnownAgent, pack: HubPack) => approvals.carryOver(agent, pack),
   };
 }

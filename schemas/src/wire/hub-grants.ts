@@ -62,6 +62,7 @@ export const ApprovalsBody = Type.Object({
       byHost: Items,
       /** Granted by the hub, and nobody else. */
       byHub: Items,
+      /** Withheld by people on the host. */
       withheld: Items,
       /** Revoked on the host: the hub grants nothing of this pack. */
       refused: Type.Boolean(),

@@ -51,7 +51,8 @@ function describeArchive({
     digest,
     byHost,
     byHub: all.filter((item) => !own.has(item)),
-    withheld: listItems(withheldRequirements(admitted.manifest.requires, grant)),
+    // What an approval at the hub leaves out still waits for a person.
+    withheld: listItems(withheldRequirements(admitted.manifest.requires, host)),
     refused,
   };
 }

@@ -60,7 +60,7 @@ test("a grant counts for exactly its archive, also after a restart", () => {
   expect(grants.revision()).toBe(10);
 });
 
-// Attack 35.
+// Attack 80.
 test("an older list than the last one is refused, also after a restart", () => {
   take(list(10, grant(10)));
   take(list(20));
@@ -70,7 +70,7 @@ test("an older list than the last one is refused, also after a restart", () => {
   expect(codes()).toEqual(["hub-grants.refused HUB_ROLLED_BACK"]);
 });
 
-// Attacks 35 and 67: a hub that was restored from a backup has what was taken back since.
+// Attacks 67 and 80: a hub that was restored from a backup has what was taken back since.
 test("a later list does not bring back a grant that was taken away", () => {
   take(list(10, grant(10)));
   take(list(20));

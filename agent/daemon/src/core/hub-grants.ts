@@ -86,7 +86,7 @@ export class HubGrants {
     this.#grants = [];
   }
 
-  /** Attack 35: a grant that is not here any more, or was another one, was taken away by a person. */
+  /** Attack 80: a grant that is not here any more, or was another one, was taken away by a person. */
   #isNewOrKnown(grant: HubGrant): boolean {
     const known = this.of(grant.pack, grant.digest);
     if (grant.given > this.#revision) return true;

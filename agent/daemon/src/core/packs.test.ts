@@ -587,6 +587,7 @@ test("what the host lets the hub grant, serves by the hub's grant", async () => 
   expect(packs.find(NAME)).not.toBeInstanceOf(SondeError);
 });
 
+// Attack 80.
 test("the host decides about each item, and what only it may grant is withheld", async () => {
   const { digest, world, packs } = await startWithHub([PROC, ETC], ["adm"]);
   world.hubGrants.set(digest, {
@@ -623,6 +624,7 @@ test("a grant for another archive of the pack does not count", async () => {
   expect(packs.archives()[0]?.digest).toBe(digest);
 });
 
+// Attack 80.
 test("a person on the host who revoked the pack wins, at the next call already", async () => {
   const { digest, world, packs } = await startWithHub([PROC]);
   world.hubGrants.set(digest, byHub(digest, [PROC]));

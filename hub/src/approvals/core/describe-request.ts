@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import type { ApprovalItem, ApprovalRequest } from "@sonde/schemas/approvals";
+import type { ApprovalItem, ApprovalRequest, ListedRequest } from "@sonde/schemas/approvals";
 import type { Manifest } from "@sonde/schemas/manifest";
 import { buildProbeId, type Digest } from "@sonde/schemas/names";
 import type { PackReport } from "@sonde/schemas/wire";
@@ -29,18 +29,32 @@ export type RequestFacts = {
 };
 
 /** Builds all that a person sees before they approve a pack on an agent. Pure. */
-export function describeRequest({
-  agent,
-  online,
-  pack,
-  serving,
-  now,
-}: RequestFacts): ApprovalRequest {
+export function describeRequest(facts: RequestFacts): ApprovalRequest {
+  const listed = describeListed(facts);
+  const { manifest, name: packName } = facts.pack;
+  const ungranted = listed.items.filter(({ state }) => state !== "granted");
+  const lacked = new Set(ungranted.map(({ item }) => item));
+  return {
+    ...listed,
+    probes: Object.entries(manifest.probes).map(([name, { description, reads }]) => ({
+      probe: buildProbeId(packName, name),
+      description,
+      capability: effectiveCapability(manifest, name),
+      reads: Object.values(reads).flatMap((read) => {
+        const source = manifest.sources[read.source];
+        return source === undefined ? [] : [describeUse(source, read)];
+      }),
+      lacks: needsOf(manifest, name).filter((item) => lacked.has(item)),
+    })),
+  };
+}
+
+/** The same without what each probe reads. */
+export function describeListed({ agent, online, pack, serving, now }: RequestFacts): ListedRequest {
   const { manifest, digest } = pack;
   const report = agent.packs.find((one) => one.digest === digest) ?? null;
   const stated = agent.approvals?.packs.find((one) => one.digest === digest) ?? null;
   const items = describeItems(manifest, agent, report, stated);
-  const lacked = new Set(items.filter(({ state }) => state !== "granted").map(({ item }) => item));
   const isForHost = items.some(({ state, hubMayGrant }) => state === "asked" && !hubMayGrant);
   const isDowngrade = report?.reason?.code === "PACK_DOWNGRADE";
   const windows = deriveWindows(manifest.sources).map(describeWindow);
@@ -54,16 +68,6 @@ export function describeRequest({
     state: report?.state ?? "assigned",
     reason: report?.reason ?? null,
     ...{ items, windows },
-    probes: Object.entries(manifest.probes).map(([name, { description, reads }]) => ({
-      probe: buildProbeId(pack.name, name),
-      description,
-      capability: effectiveCapability(manifest, name),
-      reads: Object.values(reads).flatMap((read) => {
-        const source = manifest.sources[read.source];
-        return source === undefined ? [] : [describeUse(source, read)];
-      }),
-      lacks: needsOf(manifest, name).filter((item) => lacked.has(item)),
-    })),
     difference: serving === null ? null : describeDifference(serving.manifest, manifest),
     approval,
     refusedOnHost,
@@ -79,7 +83,12 @@ export function grantableItems({ items }: Pick<ApprovalRequest, "items">): strin
 }
 
 /** True while a person has something to decide about it at the hub, or on the host. */
-export function isWaiting({ state, items, refusedOnHost, approval }: ApprovalRequest): boolean {
+export function isWaiting({
+  state,
+  items,
+  refusedOnHost,
+  approval,
+}: Pick<ApprovalRequest, "state" | "items" | "refusedOnHost" | "approval">): boolean {
   if (refusedOnHost) return false;
   if (approval !== null && approval.takenAt === null) return true;
   if (state === "pending" || state === "held") return true;

@@ -7,7 +7,12 @@ import { buildAuditRecord } from "../../audit/index.ts";
 import type { HubPack, KnownAgent } from "../../directory/index.ts";
 import type { Hub } from "../../hub.ts";
 import type { Principal } from "../../identity/index.ts";
-import { describeRequest, grantableItems } from "../core/describe-request.ts";
+import {
+  describeListed,
+  describeRequest,
+  grantableItems,
+  type RequestFacts,
+} from "../core/describe-request.ts";
 import type { ApprovalStore } from "./approval-store.ts";
 
 /** How long an approval waits for an agent that is offline. */
@@ -67,15 +72,15 @@ export function createApprovals(
         `expected a pack that ${agent.name} should have and this hub verified, got ${name}`,
       );
     }
-    return describeOne(agent, pack);
+    return describeRequest(factsOf(agent, pack));
   }
 
-  function describeOne(agent: KnownAgent, pack: HubPack): ApprovalRequest {
+  function factsOf(agent: KnownAgent, pack: HubPack): RequestFacts {
     const active = agent.packs.find(({ name, state, digest }) => {
       return name === pack.name && state === "active" && digest !== pack.digest;
     });
     const serving = directory.packs().get(active?.digest ?? "") ?? null;
-    return describeRequest({ agent, online: links.isOnline(agent), pack, serving, now: now() });
+    return { agent, online: links.isOnline(agent), pack, serving, now: now() };
   }
 
   /** The version that there is to decide about: the one that the agent should have. */
@@ -123,7 +128,7 @@ export function createApprovals(
 
   return {
     describe,
-    describeOne,
+    describeListed: (agent: KnownAgent, pack: HubPack) => describeListed(factsOf(agent, pack)),
     /**
      * Grants what the host lets the hub grant of exactly what the person saw.
      *

@@ -13,7 +13,7 @@ const MAX_ENTRIES = 200;
 export type ReadInbox = (principal: Principal) => Promise<Inbox>;
 
 export type InboxParts = Pick<Hub, "directory"> & {
-  approvals: Pick<Approvals, "describeOne">;
+  approvals: Pick<Approvals, "describeListed">;
   /** The words of tools that differ from those that were approved. */
   heldTools: () => Promise<HeldTool[]>;
   describeAttestation: (agent: KnownAgent) => Promise<AgentAttestation>;
@@ -45,7 +45,7 @@ export function createInbox(parts: InboxParts): ReadInbox {
     return [...new Set(digests)].flatMap((digest): InboxEntry[] => {
       const pack = directory.packs().get(digest);
       if (pack === undefined) return [];
-      const request = approvals.describeOne(agent, pack);
+      const request = approvals.describeListed(agent, pack);
       if (!isWaiting(request)) return [];
       const isDesired = agent.desired.packs.some((one) => one.digest === digest);
       const isDecidedHere = isDesired && grantableItems(request).length > 0;

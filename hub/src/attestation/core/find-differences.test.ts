@@ -225,3 +225,11 @@ test.each<Partial<ProcessRights>>([
 test("a runner that the approved statement has must be the same", () => {
   expect(find(asRunner([], { uids: [9, 9, 9, 9] }))).toEqual(["review rights of runner"]);
 });
+
+test("a grant of the hub is drift to review, unless a person gave it at this hub", () => {
+  const at = "2026-01-01T00:00:00.000Z";
+  const given = { pack: "acme/hello", digest: DIGEST, by: "Ada at the hub (person:ada)", at };
+  const stated = buildStatement({ hubGrants: [given] });
+  expect(find(stated)).toEqual(["review grant of the hub acme/hello"]);
+  expect(find(stated, { isGivenHere: ({ digest }) => digest === DIGEST })).toEqual([]);
+});

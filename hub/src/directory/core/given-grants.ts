@@ -20,6 +20,8 @@ export function isInForce({ expiresAt, takenAt }: GivenGrant, now: Date): boolea
 export function listGrants({ revision, given }: GivenGrants, now: Date): HubGrantsBody {
   const grants = given
     .filter((grant) => isInForce(grant, now))
-    .map(({ expiresAt: _, takenAt: __, ...grant }) => grant);
+    .map(({ pack, digest, items, by, byName, given: at }) => {
+      return { pack, digest, items, by, byName, given: at };
+    });
   return { revision, grants };
 }
