@@ -60,3 +60,12 @@ test("a message with another body is refused", () => {
   const forged = Buffer.from(JSON.stringify({ ...body, revision: 8 })).toString("base64");
   expect(open({ ...keep(), body: forged })).toBe("ENVELOPE_SIGNATURE");
 });
+
+// Attack 4.
+test("a message whose header was changed after it was signed is refused", () => {
+  const { envelope, ...kept } = keep();
+  const header = JSON.parse(Buffer.from(envelope.payload, "base64").toString()) as { seq: number };
+  const changed = Buffer.from(JSON.stringify({ ...header, seq: header.seq + 1 }));
+  const forged = { ...envelope, payload: changed.toString("base64") };
+  expect(open({ ...kept, envelope: forged })).toBe("ENVELOPE_SIGNATURE");
+});
