@@ -85,7 +85,7 @@ const info = { name: "test", version: "1.0.0" };
 const CLIENTS = {
   "1.x": (store: ReturnType<typeof createStore>) => ({
     client: new OlderClient(info),
-    transport: () => new OlderTransport(new URL(mcpUrl()), { authProvider: store as never }),
+    transport: () => new OlderTransport(new URL(mcpUrl()), { authProvider: store }),
   }),
   current: (store: ReturnType<typeof createStore>) => ({
     client: new Client(info),
@@ -115,7 +115,7 @@ test.each(["1.x", "current"] as const)(
     );
     expect(store.tokens()?.access_token).toMatch(/^sonde_at_/);
     const second = CLIENTS[generation](store);
-    await second.client.connect(second.transport() as never);
+    await second.client.connect(second.transport());
     const { tools } = (await second.client.listTools()) as { tools: { name: string }[] };
     expect(tools.map(({ name }) => name)).toContain("list_agents");
     await second.client.close();

@@ -60,7 +60,13 @@ test("a terminal gets tokens after a person typed its code and allowed it", asyn
   expect(html).toContain("If somebody sent you this code, refuse");
   const answered = await decide(userCode, { decision: "allow", level: "api.read" });
   expect(await answered.text()).toContain("Your terminal is connected");
-  const tokens = await poll(deviceCode);
+  let tokens: { body: Record<string, unknown> } = { body: {} };
+  const isSlow = async () => {
+    tokens = await poll(deviceCode);
+    return tokens.body["error"] === "slow_down";
+  };
+  // Whoever was too quick waits for five seconds.
+  await expect.poll(isSlow, { interval: 5_000, timeout: 50_000 }).toBe(false);
   expect(tokens.body).toMatchObject({ token_type: "Bearer", scope: "api.read" });
   const asked = await hub.ask("GET", "/agents", undefined, String(tokens.body["access_token"]));
   expect(asked.code).toBe(200);
