@@ -221,7 +221,9 @@ describe("the fleet", () => {
     expect(faultsOf(one)).toEqual([]);
   });
 
-  test("five thousand hosts are drawn a page at a time, and found at once", async () => {
+  test("five thousand hosts are drawn a page at a time, and found at once", {
+    timeout: 240_000,
+  }, async () => {
     const { sql, ...database } = await hub.openDatabase();
     const ids = await sql<{ id: string }[]>`
       insert into agents (id, name, public_key, enrolled_at, tags)
@@ -593,7 +595,9 @@ describe("each page", () => {
 });
 
 describe("the connection", () => {
-  test("an open page outlives a restart of the hub, and loses nothing", async () => {
+  test("an open page outlives a restart of the hub, and loses nothing", {
+    timeout: 240_000,
+  }, async () => {
     const { page, ...one } = await openAs(owner);
     await one.go("/?q=web", "Fleet");
     await page.getByRole("link", { name: "web-1" }).waitFor();
