@@ -9,6 +9,7 @@ import * as audit from "../schemas/src/audit.ts";
 import * as errors from "../schemas/src/errors.ts";
 import * as hub from "../schemas/src/hub-api.ts";
 import * as manifest from "../schemas/src/manifest/index.ts";
+import * as oauth from "../schemas/src/oauth.ts";
 import * as people from "../schemas/src/people.ts";
 import * as policy from "../schemas/src/policy.ts";
 import * as registry from "../schemas/src/registry/index.ts";
@@ -23,6 +24,7 @@ const schemas = {
   ...errors,
   ...hub,
   ...manifest,
+  ...oauth,
   ...people,
   ...policy,
   ...registry,
@@ -78,6 +80,11 @@ const HTTP_BODIES = {
     EnrolChallenge: schemas.EnrolChallenge,
     EnrolRequest: schemas.EnrolRequest,
     EnrolResponse: schemas.EnrolResponse,
+    HoldPolicy: schemas.HoldPolicy,
+    NamedPolicy: schemas.NamedPolicy,
+    PolicyHolder: schemas.PolicyHolder,
+    PolicyList: schemas.PolicyList,
+    PolicyTest: schemas.PolicyTest,
     RecoverRequest: schemas.RecoverRequest,
     RecoverResponse: schemas.RecoverResponse,
     RegistryLogStatus: schemas.RegistryLogStatus,
@@ -89,6 +96,10 @@ const HTTP_BODIES = {
     InvitationList: schemas.InvitationList,
     SessionList: schemas.SessionList,
     Me: schemas.Me,
+    RotateApiKey: schemas.RotateApiKey,
+    RotatedApiKey: schemas.RotatedApiKey,
+    SetPolicy: schemas.SetPolicy,
+    TestPolicy: schemas.TestPolicy,
     ToolPinList: schemas.ToolPinList,
   },
   registry: {

@@ -5,12 +5,12 @@ import {
   type ApiKeySummary,
   type CallProvenance,
   type ChangeTags,
+  type CreateApiKey,
   type CreatedApiKey,
   type CreatedToken,
   type DriftAction,
   type DriftPolicy,
   type DriftSelector,
-  type KeyPolicy,
   parseAgentAttestation,
   parseAgentDetail,
   parseAgentList,
@@ -21,13 +21,28 @@ import {
   parseDriftPolicy,
   parseRegistryLogStatus,
   parseRevokedApiKey,
+  parseRotatedApiKey,
   parseSigningKeyList,
   parseToolPinList,
   type RegistryLogStatus,
   type RevokedApiKey,
+  type RotatedApiKey,
   type SigningKeyList,
   type ToolPinList,
 } from "@sonde/schemas/hub";
+import {
+  type NamedPolicy,
+  type Policy,
+  type PolicyHolder,
+  type PolicyList,
+  type PolicyRef,
+  type PolicyTest,
+  parseNamedPolicy,
+  parsePolicyHolder,
+  parsePolicyList,
+  parsePolicyTest,
+  type TestPolicy,
+} from "@sonde/schemas/policy";
 import type { KeyUse } from "@sonde/schemas/wire";
 import { type JsonRequest, requestJson } from "./http-json.ts";
 import { requireListener } from "./require-listener.ts";
@@ -56,8 +71,17 @@ export type HubClient = {
   listPins(): Promise<ToolPinList>;
   approveTools(packDigest: string): Promise<void>;
   listKeys(): Promise<ApiKeySummary[]>;
-  createKey(name: string, policy: KeyPolicy): Promise<CreatedApiKey>;
+  createKey(key: CreateApiKey): Promise<CreatedApiKey>;
+  rotateKey(id: string, overlapMinutes: number): Promise<RotatedApiKey>;
   revokeKey(id: string): Promise<RevokedApiKey>;
+  listPolicies(): Promise<PolicyList>;
+  readPolicy(name: string): Promise<NamedPolicy>;
+  setPolicy(name: string, policy: Policy): Promise<NamedPolicy>;
+  /** Returns those that are left. */
+  removePolicy(name: string): Promise<PolicyList>;
+  holdPolicy(holder: string, policy: PolicyRef): Promise<PolicyHolder>;
+  releasePolicy(holder: string): Promise<PolicyList>;
+  testPolicy(asked: TestPolicy): Promise<PolicyTest>;
   listSigningKeys(): Promise<SigningKeyList>;
   rotateSigningKey(key: KeyUse, overlapDays: number): Promise<SigningKeyList>;
   readRegistry(): Promise<RegistryLogStatus>;
@@ -112,9 +136,19 @@ export function createHubClient(url: string, apiKey: string): HubClient {
       await call("POST", "/tool-pins", { packDigest });
     },
     listKeys: async () => parseApiKeyList(await call("GET", "/api-keys")).keys,
-    createKey: async (name, policy) =>
-      parseCreatedApiKey(await call("POST", "/api-keys", { name, policy })),
+    createKey: async (key) => parseCreatedApiKey(await call("POST", "/api-keys", key)),
+    rotateKey: async (id, overlapMinutes) =>
+      parseRotatedApiKey(await call("POST", `/api-keys/${id}/rotate`, { overlapMinutes })),
     revokeKey: async (id) => parseRevokedApiKey(await call("DELETE", `/api-keys/${id}`)),
+    listPolicies: async () => parsePolicyList(await call("GET", "/policies")),
+    readPolicy: async (name) => parseNamedPolicy(await call("GET", policyPath(name))),
+    setPolicy: async (name, policy) =>
+      parseNamedPolicy(await call("PUT", policyPath(name), { policy })),
+    removePolicy: async (name) => parsePolicyList(await call("DELETE", policyPath(name))),
+    holdPolicy: async (holder, policy) =>
+      parsePolicyHolder(await call("PUT", holderPath(holder), { policy })),
+    releasePolicy: async (holder) => parsePolicyList(await call("DELETE", holderPath(holder))),
+    testPolicy: async (asked) => parsePolicyTest(await call("POST", "/policy/test", asked)),
     listSigningKeys: async () => parseSigningKeyList(await call("GET", "/signing-keys")),
     rotateSigningKey: async (key, overlapDays) =>
       parseSigningKeyList(await call("POST", "/signing-keys/rotations", { key, overlapDays })),
@@ -124,6 +158,9 @@ export function createHubClient(url: string, apiKey: string): HubClient {
       parseAuditPage(await call("GET", `/audit?afterSeq=${afterSeq}&limit=${limit}`)),
   };
 }
+
+const policyPath = (name: string): string => `/policies/${encodeURIComponent(name)}`;
+const holderPath = (holder: string): string => `/policy-holders/${encodeURIComponent(holder)}`;
 
 function pathOf(agent: string): string {
   return `/agents/${encodeURIComponent(agent)}`;

@@ -7,6 +7,7 @@ import { addDemoCommand } from "./demo/demo-command.ts";
 import { addAgentsCommands } from "./operator/agents-commands.ts";
 import { addHubBackupCommands } from "./operator/hub-backup-commands.ts";
 import { addHubCommands } from "./operator/hub-commands.ts";
+import { addPolicyCommands } from "./operator/policy-commands.ts";
 import { addRegistryCommands } from "./operator/registry-commands.ts";
 import { addTrustCommands } from "./operator/trust-commands.ts";
 import { addReleaseCommands } from "./release/release-commands.ts";
@@ -34,6 +35,7 @@ const dist = join(workspace, "dist");
 addHubBackupCommands(addHubCommands(program, print), print, (layout) =>
   createBackupHome(layout, dist),
 );
+addPolicyCommands(program, print);
 addRegistryCommands(program, print);
 addTrustCommands(program, print);
 addReleaseCommands(program, print);

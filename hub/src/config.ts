@@ -3,6 +3,8 @@ import { TlsFiles } from "@sonde/service";
 import { KeyAlgorithm } from "@sonde/schemas/wire";
 import { PersonRole } from "@sonde/schemas/people";
 import { type Static, Type } from "typebox";
+import { ClientRules } from "./oauth/core/client-rules.ts";
+import { IdentityProvider } from "./oauth/core/identity-providers.ts";
 
 const closed = { additionalProperties: false } as const;
 /** HTTPS, or plain HTTP on loopback. */
@@ -43,6 +45,14 @@ export const HubConfig = Type.Object(
          * loopback address may use the loopback names too.
          */
         publicHosts: Type.Array(Type.String()),
+        /**
+         * The address by which people and their clients reach this hub, such as
+         * `https://hub.example`. By default made of the first public host and the listener that
+         * others reach; `http://localhost:PORT` without one. Sign-in and OAuth name it.
+         */
+        publicUrl: Type.Optional(
+          Type.String({ pattern: "^https?://[A-Za-z0-9.\\[\\]:-]+/?$", maxLength: 300 }),
+        ),
         /**
          * A second listener of the same routes for other machines, always with TLS: with the
          * operator's own certificate, or with one of the hub's CA for `agents.names`.
@@ -113,6 +123,16 @@ export const HubConfig = Type.Object(
      * `search_tools` only, those that were used least.
      */
     maxListedTools: Type.Optional(Type.Integer({ minimum: 6, maximum: 1_000 })),
+    /** Which OAuth clients people may let in, and which identity providers may in their place. */
+    oauth: Type.Optional(
+      Type.Object(
+        {
+          clients: Type.Optional(ClientRules),
+          identityProviders: Type.Optional(Type.Array(IdentityProvider, { maxItems: 10 })),
+        },
+        closed,
+      ),
+    ),
     /** End when standard input closes, so that no hub outlives its supervisor. */
     supervised: Type.Boolean(),
   },
@@ -127,6 +147,7 @@ export const LIVE_SETTINGS = [
   "http.trustedProxies",
   "maxAgentsPerCall",
   "maxListedTools",
+  "oauth.clients",
   "trustPolicyPath",
 ];
 

@@ -6,8 +6,10 @@ import type { Directory } from "./directory/index.ts";
 import type { HubKeys } from "./keys/open-hub-keys.ts";
 import type { Links } from "./links/index.ts";
 
-/** Where agents find this hub, as host:port. */
+/** Where agents find this hub, as host:port, and people. */
 export type HubAddresses = {
+  /** For people and clients, as `https://hub.example:8443`; of the configuration, not of a request. */
+  web: string;
   enrol: string;
   enrolPort: number;
   /** @param name by which an agent reached the hub; null when it is unknown */
@@ -32,7 +34,7 @@ export type Hub = {
   /** Monotonic milliseconds. */
   elapsed: () => number;
   report: Report;
-  /** Where agents find this hub. Empty until it listens. */
+  /** Where agents and people find this hub. Empty until it listens. */
   addresses: HubAddresses;
   /**
    * Registers work for the stop, before audit log and database close. The work that was registered

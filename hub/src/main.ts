@@ -3,6 +3,7 @@ import { existsSync, readFileSync } from "node:fs";
 import type { Server } from "node:https";
 import { join } from "node:path";
 import { type Database, openDatabase } from "@sonde/database";
+import type { Capability } from "@sonde/schemas/names";
 import { DEFAULT_KEY_ALGORITHM, formatAddress } from "@sonde/schemas/wire";
 import { parseTrustPolicy, type TrustPolicy } from "@sonde/schemas/trust";
 import {
@@ -33,6 +34,7 @@ import { openDirectory } from "./directory/index.ts";
 import type { Hub, HubAddresses } from "./hub.ts";
 import {
   createAuthenticator,
+  createCallRates,
   createKeyStore,
   ensureOperatorKey,
   installIdentity,
@@ -42,8 +44,10 @@ import { addSigningKeyRoutes } from "./keys/signing-key-routes.ts";
 import { openLinks } from "./links/index.ts";
 import { installMcp } from "./mcp/index.ts";
 import { migrations } from "./migrations.ts";
-import { installPeople, openSessions, type People } from "./people/index.ts";
+import { challengeOf, installOAuth, openGrantTokens, stepUpChallenge } from "./oauth/index.ts";
+import { installPeople, openPeople, openSessions, type People } from "./people/index.ts";
 import { installRegistryLog } from "./registry-log/index.ts";
+import { publicOrigin } from "./web/core/public-origin.ts";
 import { createApiServer } from "./web/edge/api-server.ts";
 
 const MAX_DATABASE_CONNECTIONS = 8;
@@ -119,21 +123,28 @@ async function serve(live: { config: HubConfig }, opened: Opened): Promise<Runni
   links.hubs.onGone(() => openCalls.closeLater());
   const apiKeys = createKeyStore(sql, directory);
   await ensureOperatorKey(config.dataDir, apiKeys, auditLog, now);
-  const authenticator = createAuthenticator({ keys: apiKeys, auditLog, now, report });
+  const authenticator = createAuthenticator({
+    ...{ keys: apiKeys, book: directory, auditLog, now, report },
+  });
+  const rates = createCallRates(sql);
   const sessions = openSessions({ sql, directory, auditLog, now, config });
+  const findPerson = openPeople({ sql, directory });
+  const addresses: HubAddresses = { web: "", enrol: "", enrolPort: 0, controlOf: () => "" };
+  const tokens = openGrantTokens({ sql, directory, now, addresses }, findPerson);
   const app = createApiServer({
     ...(config.http.tls !== undefined && { tls: readTlsFiles(config.http.tls) }),
     trustedProxies: () => live.config.http.trustedProxies ?? NO_PROXIES,
     publicHosts: () => live.config.http.publicHosts,
     authenticator,
-    sessions,
+    ...{ sessions, tokens },
+    challenge: (request) => challengeOf(addresses.web, request),
+    tagged: (name) => directory.tagged(name),
     auditLog,
     now,
     report,
   });
   const publicListener = openPublicListener(config, app, keys);
   const endings: Ending[] = [];
-  const addresses: HubAddresses = { enrol: "", enrolPort: 0, controlOf: () => "" };
   const hub: Hub = {
     get config() {
       return live.config;
@@ -156,10 +167,17 @@ async function serve(live: { config: HubConfig }, opened: Opened): Promise<Runni
   const registry = installRegistryLog(hub, { readPolicy });
   hub.onStop(await watchPolicy(hub, auditStore));
   const { catalog, packs, readReadme } = installCatalog(hub, { registry, readPolicy });
-  const calls = installCalls(hub, { catalog, auditStore });
-  const mcp = await installMcp(hub, { calls, catalog, auditStore, readReadme });
-  installIdentity(hub, { keys: apiKeys, authenticator, dismiss: (id) => mcp.dismiss(id) });
-  const people = installPeople(hub, { sessions, dismiss: (id) => mcp.dismiss(id) });
+  const calls = installCalls(hub, { catalog, auditStore, rates });
+  const challenge = (host: string | undefined, capability: Capability) =>
+    stepUpChallenge(addresses.web, host, capability);
+  const mcp = await installMcp(hub, { calls, catalog, auditStore, readReadme, challenge });
+  const dismiss = (id: string) => mcp.dismiss(id);
+  const subjects = installIdentity(hub, {
+    ...{ keys: apiKeys, authenticator, rates, catalog, dismiss },
+    dismissEnded: (at) => mcp.dismissEnded(at),
+  });
+  const people = installPeople(hub, { sessions, subjects, dismiss });
+  installOAuth(hub, { people, tokens, findPerson, subjects, dismiss });
   const watchAgent = installAttestation(hub);
   const listeners = installAgents(hub, { packs, registry, watchAgent });
 
@@ -259,6 +277,7 @@ async function listen(
     });
   }
   keep();
+  addresses.web = publicOrigin(config.http, ports);
   return ports;
 }
 

@@ -34,6 +34,16 @@ export const ERROR_TABLE = {
     hint: "Send a valid API key as a bearer token.",
   },
   FORBIDDEN: { status: 403, retryable: false, hint: "Ask an operator for this right." },
+  SCOPE_MISSING: {
+    status: 403,
+    retryable: false,
+    hint: "Let the client ask for the scope that WWW-Authenticate names.",
+  },
+  TOKEN_REUSED: {
+    status: 400,
+    retryable: false,
+    hint: "Two held the same token, so all of its grant has ended; connect the client again.",
+  },
   SIGN_IN_REFUSED: {
     status: 401,
     retryable: false,
@@ -60,6 +70,31 @@ export const ERROR_TABLE = {
     hint: "Add another passkey or a password first.",
   },
   NAME_TAKEN: { status: 409, retryable: false, hint: "Choose another name." },
+  KEY_IN_ADDRESS: {
+    status: 400,
+    retryable: false,
+    hint: "Addresses are logged by others: rotate the key that was in it, and send the new one as a bearer token.",
+  },
+  ADDRESS_REFUSED: {
+    status: 403,
+    retryable: false,
+    hint: "Ask from an address that the policy names, or have its addresses changed: sonde policy.",
+  },
+  ACCESS_ENDED: {
+    status: 403,
+    retryable: false,
+    hint: "The policy has an end, which is over: ask whoever manages policies for a later one.",
+  },
+  RATE_LIMITED: {
+    status: 429,
+    retryable: true,
+    hint: "Wait as long as the message says; ask several servers' questions one after the other.",
+  },
+  POLICY_IN_USE: {
+    status: 409,
+    retryable: false,
+    hint: "Give its holders another policy first; the message names them.",
+  },
   ORIGIN_REFUSED: {
     status: 403,
     retryable: false,

@@ -4,6 +4,7 @@ import { LogHead } from "./wire/envelope.ts";
 import { PackReport, Redactions } from "./wire/messages.ts";
 import { AgentName, Digest, PackName, ProbeId, Timestamp, Uuid, Version } from "./names.ts";
 import { INVISIBLE } from "./plain-text.ts";
+import { PolicyRef } from "./policy.ts";
 import { Failure, ReadTrace, StatedFailure } from "./reads.ts";
 import { buildParser } from "./parse/validator.ts";
 import { AgentSelector, Tag, Tags, TagKey, MAX_TAGS } from "./tags.ts";
@@ -29,6 +30,7 @@ import { AgentSelector, Tag, Tags, TagKey, MAX_TAGS } from "./tags.ts";
 //   GET    /api-keys                             -> ApiKeyList
 //   POST   /api-keys                                CreateApiKey -> CreatedApiKey
 //   DELETE /api-keys/:id                         -> RevokedApiKey
+//   POST   /api-keys/:id/rotate                     RotateApiKey -> RotatedApiKey
 //   GET    /signing-keys                         -> SigningKeyList
 //   POST   /signing-keys/rotations                  RotateKey -> SigningKeyList
 //   GET    /calls/:callId                        -> CallProvenance
@@ -303,9 +305,14 @@ export const CreateApiKey = Type.Object(
     /** A label for people, without control characters. */
     name: Type.String({ pattern: "^[^\\u0000-\\u001f\\u007f]{1,80}$" }),
     policy: KeyPolicy,
+    /** A policy that narrows the key besides its own lists: one of its own, or by name. */
+    held: Type.Optional(PolicyRef),
+    /** From when on the key is refused. A key of which the maker ends, must end by then. */
+    expiresAt: Type.Optional(Timestamp),
   },
   closed,
 );
+export type CreateApiKey = Static<typeof CreateApiKey>;
 export const ApiKeySummary = Type.Object(
   {
     id: Uuid,
@@ -315,6 +322,14 @@ export const ApiKeySummary = Type.Object(
     /** The key that made it, as `key:ID`; null for one that the hub made. */
     createdBy: Type.Union([Type.String({ maxLength: 200 }), Type.Null()]),
     revokedAt: Type.Union([Timestamp, Type.Null()]),
+    held: Type.Union([PolicyRef, Type.Null()]),
+    expiresAt: Type.Union([Timestamp, Type.Null()]),
+    rotatedAt: Type.Union([Timestamp, Type.Null()]),
+    /** The end of the secret before the last rotation. */
+    previousEndsAt: Type.Union([Timestamp, Type.Null()]),
+    /** To the minute. */
+    lastUsedAt: Type.Union([Timestamp, Type.Null()]),
+    lastUsedAddress: Type.Union([Type.String(), Type.Null()]),
   },
   closed,
 );
@@ -339,6 +354,17 @@ export const CreatedApiKey = Type.Object(
   closed,
 );
 export type CreatedApiKey = Static<typeof CreatedApiKey>;
+
+/** For how long the present secret works beside the new one; 0 ends it at once. */
+export const RotateApiKey = Type.Object(
+  { overlapMinutes: Type.Integer({ minimum: 0, maximum: 7 * 24 * 60 }) },
+  closed,
+);
+export const RotatedApiKey = Type.Object(
+  { ...CreatedApiKey.properties, previousEndsAt: Timestamp },
+  closed,
+);
+export type RotatedApiKey = Static<typeof RotatedApiKey>;
 
 /** The keys by which a hub proves itself to agents. Never a private half. */
 export const SigningKeyList = Type.Object(
@@ -448,6 +474,7 @@ export const parseAgentList = buildParser(AgentList, "hub answer", "INTERNAL");
 export const parseApiKeyList = buildParser(ApiKeyList, "hub answer", "INTERNAL");
 export const parseSigningKeyList = buildParser(SigningKeyList, "hub answer", "INTERNAL");
 export const parseRevokedApiKey = buildParser(RevokedApiKey, "hub answer", "INTERNAL");
+export const parseRotatedApiKey = buildParser(RotatedApiKey, "hub answer", "INTERNAL");
 export const parseCreatedApiKey = buildParser(CreatedApiKey, "hub answer", "INTERNAL");
 export const parseCreatedToken = buildParser(CreatedToken, "hub answer", "INTERNAL");
 export const parseCallProvenance = buildParser(CallProvenance, "hub answer", "INTERNAL");

@@ -14,6 +14,7 @@ function bodiesOf(file: string): string[] {
 
 test.each([
   ["hub-api.ts", 10],
+  ["policy.ts", 6],
   ["registry/registry-api.ts", 5],
   ["agent-api.ts", 3],
   ["wire/enrolment.ts", 3],

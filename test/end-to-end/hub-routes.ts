@@ -115,6 +115,55 @@ export function listRouteRights(agent: string): RouteRights[] {
     { route: "GET /api-keys", path: "/api-keys", ...reader, operator: 200 },
     { route: "POST /api-keys", path: "/api-keys", body: newKey, ...operatorOnly, operator: 201 },
     { route: "DELETE /api-keys/:id", path: `/api-keys/${NOBODY}`, ...operatorOnly, operator: 404 },
+    {
+      route: "POST /api-keys/:id/rotate",
+      path: `/api-keys/${NOBODY}/rotate`,
+      body: { overlapMinutes: 0 },
+      ...operatorOnly,
+      operator: 404,
+    },
+    { route: "GET /policies", path: "/policies", ...reader, operator: 200 },
+    {
+      route: "PUT /policies/:policy",
+      path: "/policies/of-a-test",
+      body: { policy: {} },
+      ...operatorOnly,
+      operator: 200,
+    },
+    {
+      route: "GET /policies/:policy",
+      path: "/policies/nobody",
+      ...reader,
+      auditor: 404,
+      operator: 404,
+    },
+    {
+      route: "DELETE /policies/:policy",
+      path: "/policies/nobody",
+      ...operatorOnly,
+      operator: 404,
+    },
+    {
+      route: "PUT /policy-holders/:holder",
+      path: `/policy-holders/key:${NOBODY}`,
+      body: { policy: {} },
+      ...operatorOnly,
+      operator: 404,
+    },
+    {
+      route: "DELETE /policy-holders/:holder",
+      path: `/policy-holders/key:${NOBODY}`,
+      ...operatorOnly,
+      operator: 404,
+    },
+    {
+      route: "POST /policy/test",
+      path: "/policy/test",
+      body: { subject: `key:${NOBODY}`, probe: "system.overview", agent },
+      ...reader,
+      auditor: 404,
+      operator: 404,
+    },
     { route: "GET /signing-keys", path: "/signing-keys", ...reader, operator: 200 },
     {
       route: "POST /signing-keys/rotations",
@@ -196,6 +245,28 @@ export function listRouteRights(agent: string): RouteRights[] {
       body: { link: LINK, ...ANSWER },
       ...pageOnly,
     },
+    { route: "GET /oauth/grants", path: "/oauth/grants", ...reader, operator: 200 },
+    {
+      route: "DELETE /oauth/grants/:id",
+      path: `/oauth/grants/${NOBODY}`,
+      ...operatorOnly,
+      operator: 404,
+    },
+    { route: "GET /oauth/clients", path: "/oauth/clients", ...reader, operator: 200 },
+    {
+      route: "DELETE /oauth/clients/:id",
+      path: "/oauth/clients/nobody",
+      ...operatorOnly,
+      operator: 404,
+    },
+    // Of a person who is signed in.
+    { route: "GET /me/grants", path: "/me/grants", ...operatorOnly, operator: 403 },
+    {
+      route: "DELETE /me/grants/:id",
+      path: `/me/grants/${NOBODY}`,
+      ...operatorOnly,
+      operator: 403,
+    },
     { route: "GET /audit", path: "/audit?afterSeq=0&limit=1", ...reader, operator: 200 },
   ];
 }
@@ -212,7 +283,9 @@ export function readAddedRoutes(): string[] {
 
 /** `METHOD /path` of each route that the documentation in schemas/ lists. */
 export function readDocumentedRoutes(): string[] {
-  const text = readFileSync(join(workspace, "schemas/src/hub-api.ts"), "utf8");
+  const text = ["hub-api.ts", "oauth.ts", "policy.ts"]
+    .map((name) => readFileSync(join(workspace, "schemas/src", name), "utf8"))
+    .join("");
   return [...text.matchAll(/^\/\/ {3}([A-Z]+) +(\/[a-zA-Z/:-]+)/gm)].map(
     ([, method, path]) => `${String(method)} ${String(path)}`,
   );

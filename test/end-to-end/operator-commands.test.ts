@@ -79,17 +79,53 @@ test("a client key is one command: it calls tools, and is refused once it is rev
     fetch(`${product.hubUrl}/api/v1/agents`, { headers: { authorization: `Bearer ${key}` } });
   expect((await agents()).status).toBe(200);
   expect(await say("hub keys")).toMatch(
-    new RegExp(`^${made.id} +client +all +all +since \\S+ +laptop$`, "m"),
+    new RegExp(
+      `^${made.id} +client +all +all +- +since \\S+ +\\S+ from 127\\.0\\.0\\.1 +laptop$`,
+      "m",
+    ),
   );
   await ask(`hub keys revoke ${made.id}`);
   expect((await agents()).status).toBe(401);
   expect(await say("hub keys list")).toMatch(new RegExp(`^${made.id} .* revoked `, "m"));
   const shown = await say("hub keys add phone --probes sonde/system.overview");
-  expect(shown).toMatch(/^The key of phone, shown only once: sonde_ak_\S{43}\nclaude mcp add /);
+  expect(shown).toMatch(/^The key of phone, shown only once: sonde_ak_\S{49}\nclaude mcp add /);
   expect(await refusalOf("sonde", words("hub keys add x --role root"))).toBe("BAD_REQUEST");
   expect(await refusalOf("sonde", words(`hub keys add x --key-file ${keyFile}`))).toBe(
     "BAD_REQUEST",
   );
+});
+
+test("a policy is one command: it narrows a key, says its rule, and goes when nobody holds it", async () => {
+  const file = join(product.data, "..", `policy-of-${product.npmPid}`);
+  const policy = { tools: { allow: ["system.**"], deny: ["system.kernel.*"] } };
+  writeFileSync(file, JSON.stringify(policy));
+  expect(await ask(`policy set no-kernel ${file}`)).toMatchObject({ name: "no-kernel", policy });
+  const { id } = await ask<{ id: string }>("hub keys add tablet --policy no-kernel --expires 7");
+  expect(await say("hub keys")).toMatch(new RegExp(`^${id} .* no-kernel +until \\S+ +never `, "m"));
+  const trial = (tool: string) => `policy test tablet ${tool} ${product.agent}`;
+  expect(await ask(trial("system_overview"))).toMatchObject({
+    allowed: true,
+    rules: expect.arrayContaining([{ policy: "no-kernel", line: "tools.allow[0] system.**" }]),
+  });
+  const refused = await runProgram("sonde", words(trial("system.kernel.version")));
+  expect([refused.code, refused.out]).toEqual([
+    1,
+    expect.stringMatching(
+      /^refused, FORBIDDEN: .*\n {2}no-kernel: tools\.deny\[0\] system\.kernel\.\*\n$/,
+    ),
+  ]);
+  expect(await refusalOf("sonde", words("policy remove no-kernel"))).toBe("POLICY_IN_USE");
+  expect(JSON.parse(await say("policy show no-kernel"))).toEqual(policy);
+  expect(await say("policy")).toMatch(/^no-kernel +1 +\S+ by key:/m);
+  const rotated = await ask<{ key: string }>(`hub keys rotate ${id} --overlap 0`);
+  expect(rotated.key).toMatch(/^sonde_ak_\S{49}$/);
+  await ask(`policy release ${id}`);
+  await ask("policy hold tablet no-kernel");
+  await ask(`hub keys revoke ${id}`);
+  await ask("policy remove no-kernel");
+  expect(await say("policy list")).toMatch(/^No policy has a name yet\./);
+  expect(await refusalOf("sonde", words("policy test nobody x y"))).toBe("BAD_REQUEST");
+  expect(await refusalOf("sonde", words("policy set x /nonexistent"))).toBe("BAD_REQUEST");
 });
 
 test("the audit log is shown, and its whole chain is checked", async () => {

@@ -13,7 +13,10 @@ const NAME = "npm start";
 export async function ensureClientKey(layout: DataLayout, hub: HubClient): Promise<string> {
   const kept = readOwn(layout.clientKey)?.trim();
   if (kept !== undefined && (await isInForce(hub))) return kept;
-  const { key } = await hub.createKey(NAME, { role: "client", agents: "*", probes: "*" });
+  const { key } = await hub.createKey({
+    name: NAME,
+    policy: { role: "client", agents: "*", probes: "*" },
+  });
   replaceFile(layout.clientKey, `${key}\n`, 0o600);
   return key;
 }

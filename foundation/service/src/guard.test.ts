@@ -39,7 +39,7 @@ const guard: Guard<{ name: string }, Right> = {
   async onAdmitted({ name }, right) {
     asked.push(`admitted ${name} ${right}`);
   },
-  async onDenied({ name }, { url }, reason) {
+  async onDenied({ name }, { url }, { message: reason }) {
     asked.push(`denied ${name} ${url}: ${reason}`);
     if (name === "Eve") throw new SondeError("AUDIT_UNAVAILABLE", "cannot record");
   },

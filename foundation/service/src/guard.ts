@@ -31,7 +31,7 @@ export type Guard<Principal, Right extends string> = {
   screen?: (request: FastifyRequest) => void;
   /** @throws SondeError UNAUTHENTICATED */
   authenticate: (request: FastifyRequest) => Promise<Principal>;
-  /** @throws SondeError FORBIDDEN */
+  /** @throws SondeError the denial */
   authorize: (principal: Principal, right: Right, request: FastifyRequest) => void;
   /**
    * Called for a valid request before its handler: writes what must be durable before the
@@ -39,10 +39,10 @@ export type Guard<Principal, Right extends string> = {
    */
   onAdmitted?: (principal: Principal, right: Right, request: FastifyRequest) => Promise<void>;
   /**
-   * Called for every FORBIDDEN before it is answered, also for a handler's own. An error
-   * thrown here is answered instead.
+   * Called for every denial before it is answered: each error of `authorize`, and each FORBIDDEN of a
+   * handler. An error thrown here is answered instead.
    */
-  onDenied?: (principal: Principal, request: FastifyRequest, reason: string) => Promise<void>;
+  onDenied?: (principal: Principal, request: FastifyRequest, denial: SondeError) => Promise<void>;
 };
 
 /** Tells the guard that a request is about to be refused. */
@@ -69,10 +69,16 @@ export function installGuard<Principal, Right extends string>(
   app.decorateRequest(guard.as, null);
   const principalOf = (request: FastifyRequest): Principal | null =>
     request.getDecorator<Principal | null>(guard.as);
+  const denials = new WeakSet<SondeError>();
   const decide = async (request: FastifyRequest, demanded: Right): Promise<Principal> => {
     const principal = await guard.authenticate(request);
     request.setDecorator(guard.as, principal);
-    guard.authorize(principal, demanded, request);
+    try {
+      guard.authorize(principal, demanded, request);
+    } catch (thrown) {
+      if (thrown instanceof SondeError) denials.add(thrown);
+      throw thrown;
+    }
     return principal;
   };
   app.addHook("onRequest", async (request) => {
@@ -90,10 +96,10 @@ export function installGuard<Principal, Right extends string>(
     const principal = await decide(request, demanded);
     await guard.onAdmitted?.(principal, demanded, request);
   });
-  return async (request, { code, message }) => {
+  return async (request, error) => {
     const principal = principalOf(request);
-    if (code === "FORBIDDEN" && principal !== null) {
-      await guard.onDenied?.(principal, request, message);
+    if (principal !== null && (error.code === "FORBIDDEN" || denials.has(error))) {
+      await guard.onDenied?.(principal, request, error);
     }
   };
 }

@@ -36,5 +36,5 @@ export {
 } from "./endpoint.ts";
 export { describeSecrets } from "./secret-paths.ts";
 export { pathPattern } from "./template.ts";
-export { whyUnreachable } from "./unreachable-addresses.ts";
+export { whyNotPublic, whyUnreachable } from "./unreachable-addresses.ts";
 export { deriveWindows, describeWindow, widerWindows } from "./windows.ts";

@@ -2,6 +2,7 @@ import { randomUUID } from "node:crypto";
 import type { AuditStore } from "../audit/index.ts";
 import type { Catalog } from "../catalog/index.ts";
 import type { Hub } from "../hub.ts";
+import type { CallRates } from "../identity/index.ts";
 import type { CallPorts } from "./core/call.ts";
 import { addProvenanceRoutes } from "./edge/provenance-routes.ts";
 
@@ -21,12 +22,12 @@ const MAX_AGENTS = 50;
 /** Installs the calls' provenance route. The result is what `callProbe` needs. */
 export function installCalls(
   hub: Hub,
-  uses: { catalog: Catalog; auditStore: AuditStore },
+  uses: { catalog: Catalog; auditStore: AuditStore; rates: CallRates },
 ): CallPorts {
   addProvenanceRoutes(hub, uses.auditStore);
   return {
     ...hub,
-    catalog: uses.catalog,
+    ...{ catalog: uses.catalog, rates: uses.rates },
     newCallId: randomUUID,
     limits: () => ({
       timeoutMs: hub.config.callTimeoutMs,

@@ -10,4 +10,39 @@ export const migrations: Migration[] = [
         where made.event = 'key.created' and made.record::json -> 'detail' ->> 'id' = id::text;
       alter table enrolment_tokens add column created_by text;`,
   },
+  {
+    name: "policies",
+    sql: `
+      create table policies (
+        name text primary key,
+        policy json not null,
+        set_by text not null,
+        set_at timestamptz not null
+      );
+
+      -- What a subject (key, person or OAuth grant, as records name it) holds: one with a name, or
+      -- its own.
+      create table policy_holders (
+        holder text primary key,
+        policy json not null,
+        set_by text not null,
+        set_at timestamptz not null
+      );
+
+      -- Calls that each holder of a rate has left, of all hubs together. Lost with a crash of the
+      -- database, which fills them.
+      create unlogged table call_rates (
+        counted text primary key,
+        left_over double precision not null,
+        at timestamptz not null
+      );
+
+      alter table api_keys add column expires_at timestamptz;
+      alter table api_keys add column rotated_at timestamptz;
+      -- The secret before the last rotation, and when it ends.
+      alter table api_keys add column previous_sha256 text unique;
+      alter table api_keys add column previous_ends_at timestamptz;
+      alter table api_keys add column last_used_at timestamptz;
+      alter table api_keys add column last_used_address text;`,
+  },
 ];

@@ -4,7 +4,7 @@ import type { CallPorts } from "../calls/index.ts";
 import type { Catalog } from "../catalog/index.ts";
 import type { Hub } from "../hub.ts";
 import { createKeptPages } from "./edge/kept-pages.ts";
-import { type McpEndpoint, addMcpEndpoint } from "./edge/mcp-endpoint.ts";
+import { type McpEndpoint, type StepUpChallenge, addMcpEndpoint } from "./edge/mcp-endpoint.ts";
 import type { ResourcePorts } from "./edge/pack-resources.ts";
 import { openPackUses } from "./edge/pack-uses.ts";
 import { readViews } from "./edge/read-views.ts";
@@ -26,6 +26,7 @@ export async function installMcp(
     catalog: Catalog;
     auditStore: AuditStore;
     readReadme: ResourcePorts["readReadme"];
+    challenge: StepUpChallenge;
   },
 ): Promise<McpEndpoint> {
   const keptPages = createKeptPages(hub.sql, hub.now);
@@ -44,17 +45,22 @@ export async function installMcp(
       maxListed: () => hub.config.maxListedTools ?? MAX_LISTED,
     },
     RELEASE,
+    uses.challenge,
   );
   const tending = setInterval(() => {
     keptPages.expire().catch(hub.report);
     packUses.refresh().then(() => mcp.announceChanges(), hub.report);
   }, TEND_EVERY_MS);
   let announcing: NodeJS.Timeout | null = null;
-  uses.catalog.onChange(() => {
+  const announceSoon = (): void => {
     announcing ??= setTimeout(() => {
       announcing = null;
       mcp.announceChanges();
     }, ANNOUNCE_AFTER_MS);
+  };
+  uses.catalog.onChange(announceSoon);
+  hub.directory.onChange(({ kind }) => {
+    if (kind === "policy" || kind === "holder") announceSoon();
   });
   hub.onStop(async () => {
     clearInterval(tending);

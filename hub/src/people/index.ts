@@ -18,9 +18,14 @@ import { createSignIn } from "./edge/sign-in.ts";
 import { watchReset } from "./edge/watch-reset.ts";
 import { createSingleSignOn } from "./edge/single-sign-on.ts";
 import { createVault } from "./edge/vault.ts";
+import { principalOf } from "./core/principal.ts";
 import type { SignedIn } from "./core/sessions.ts";
+import type { Subjects } from "../identity/index.ts";
 
+export { holderOfPerson, principalOf } from "./core/principal.ts";
 export type { SignedIn } from "./core/sessions.ts";
+export { acceptForms } from "./edge/form.ts";
+export { renderAlert, renderPage, renderRefusal } from "./edge/layout.ts";
 export type { Sessions } from "./edge/sessions.ts";
 export { migrations } from "./migrations.ts";
 
@@ -51,6 +56,15 @@ export function openSessions(hub: Opened): Sessions {
   return createSessions(hub, createSessionStore(hub.sql, hub.directory), createCookies(hub.config));
 }
 
+/** Who a person is now, for whoever acts for them; null for one who is gone or disabled. */
+export type FindPerson = (
+  by: { id: string } | { issuer: string; subject: string },
+) => Promise<Pick<SignedIn, "id" | "name" | "role"> | null>;
+
+export function openPeople(hub: Pick<Opened, "sql" | "directory">): FindPerson {
+  return createPersonStore(hub.sql, hub.directory).findInForce;
+}
+
 /**
  * Installs accounts. Whoever is deleted, disabled or has other rights is signed out at every hub.
  *
@@ -58,7 +72,11 @@ export function openSessions(hub: Opened): Sessions {
  */
 export function installPeople(
   hub: Hub,
-  uses: { sessions: Sessions; dismiss: (principalId: string) => Promise<void> },
+  uses: {
+    sessions: Sessions;
+    subjects: Pick<Subjects, "add">;
+    dismiss: (principalId: string) => Promise<void>;
+  },
 ): People {
   const { sessions } = uses;
   const people = createPersonStore(hub.sql, hub.directory);
@@ -88,6 +106,10 @@ export function installPeople(
     if (kind !== "person" && kind !== "session") return;
     sessions.forget(kind, id);
     if (kind === "person") uses.dismiss(`person:${id}`).catch(hub.report);
+  });
+  uses.subjects.add("person", async (id) => {
+    const person = await people.findInForce({ id });
+    return person === null ? null : principalOf(hub.directory, person);
   });
   hub.onStop(watchReset(hub, links));
   hub.onStop(() => signIn.close());

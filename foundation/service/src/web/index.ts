@@ -1,2 +1,9 @@
 export { Html, html } from "./html.ts";
-export { type Asset, addAssets, buildAsset, renderDocument, sendPage } from "./page.ts";
+export {
+  type Asset,
+  addAssets,
+  buildAsset,
+  INTERACTIVE,
+  renderDocument,
+  sendPage,
+} from "./page.ts";

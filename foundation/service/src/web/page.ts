@@ -30,20 +30,30 @@ const HEADERS = {
  * ask this host only, and no text becomes markup or code. A form's request names the page's origin,
  * which it would not under `no-referrer`; other hosts still learn nothing.
  */
-const INTERACTIVE = {
+export const INTERACTIVE = {
   ...HEADERS,
   "content-security-policy": `${POLICY}; script-src 'self'; connect-src 'self'; require-trusted-types-for 'script'; trusted-types 'none'`,
   "referrer-policy": "same-origin",
   "cache-control": "no-store",
 };
 
-/** @param kind `interactive`: with scripts, with forms that write, and never kept */
+/**
+ * @param kind `interactive`: with scripts, with forms that write, and never kept
+ * @param formTarget origin of another host to which the answer to a form may send the browser on
+ */
 export function sendPage(
   reply: FastifyReply,
   page: string,
   kind: "document" | "interactive" = "document",
+  formTarget: string | null = null,
 ): FastifyReply {
-  const headers = kind === "interactive" ? INTERACTIVE : HEADERS;
+  const headers = { ...(kind === "interactive" ? INTERACTIVE : HEADERS) };
+  if (formTarget !== null) {
+    headers["content-security-policy"] = headers["content-security-policy"].replace(
+      "form-action 'self'",
+      `form-action 'self' ${formTarget}`,
+    );
+  }
   return reply.headers(headers).type("text/html; charset=utf-8").send(page);
 }
 

@@ -41,7 +41,7 @@ beforeAll(async () => {
   const holds = createAgentHolds({ auditLog, directory, now });
   app = createEnrolListener({
     keys,
-    addresses: { enrol: "localhost:0", enrolPort: 0, controlOf: (name) => `${name}:1` },
+    addresses: { web: "", enrol: "localhost:0", enrolPort: 0, controlOf: (name) => `${name}:1` },
     registryHead: () => null,
     enrolments,
     holds,

@@ -12,7 +12,9 @@ import { expect, test } from "vitest";
 import type { AuditLog } from "../../audit/index.ts";
 import { buildDefinitions, Catalog } from "../../catalog/index.ts";
 import type { HubPack, KnownAgent } from "../../directory/index.ts";
-import { grantsOf, type Principal } from "../../identity/index.ts";
+import { compilePolicy } from "../../identity/core/compile-policy.ts";
+import type { Principal } from "../../identity/index.ts";
+import { grantsOf } from "../../testing/grants-of.ts";
 import type { AgentCall } from "../../links/index.ts";
 import type { CallOutcome, CallPorts } from "./call.ts";
 import { callProbe } from "./call-probe.ts";
@@ -71,6 +73,8 @@ function setUp(
     /** That the key may ask. */
     agents?: string[];
     grants?: Principal["grants"];
+    /** How many calls a rate leaves. */
+    left?: number;
     /** Of web-1's pack, of which then no probe is offered. */
     withheld?: string;
     /** Enrolled besides web-1. */
@@ -177,12 +181,19 @@ function setUp(
       },
     },
     auditLog,
+    rates: {
+      async take(rates) {
+        taken += rates.length;
+        if (taken > (change.left ?? 0)) throw new SondeError("RATE_LIMITED", "too many");
+      },
+    },
     now: () => new Date("2026-01-01T00:00:00Z"),
     elapsed: () => 0,
     newCallId: randomUUID,
     report: (error, callId) => reported.push([error.cause, callId]),
     limits: () => ({ timeoutMs: 1000, answerWithinMs: 900, maxAgents: 3 }),
   };
+  let taken = 0;
   const principal: Principal = {
     subject: { id: "key:1", name: "test" },
     grants:
@@ -285,15 +296,27 @@ test("who may ask a probe is told what its host withholds; who may not learns no
   expect(codeOf(await setUp({ withheld, grants }).call())).toBe("PROBE_UNKNOWN");
 });
 
-test("a key's grants for one probe here and for another one there do not add up", async () => {
+test("a client that acts for a person may call what both may, and no more", async () => {
   const grants = [
-    ...grantsOf({ role: "client", agents: ["web-1"], probes: ["acme/hello.greet"] }),
-    ...grantsOf({ role: "client", agents: ["web-2"], probes: ["acme/hello.shout"] }),
+    ...grantsOf({ role: "client", agents: ["web-1"], probes: "*" }),
+    ...grantsOf({ role: "client", agents: "*", probes: ["acme/hello.greet"] }),
   ];
   const { call, sent } = setUp({ grants });
   expect(codeOf(await call({ agent: "web-2" }))).toBe("FORBIDDEN");
+  expect(codeOf(await call({ tool: "acme__hello_shout" }))).toBe("PROBE_UNKNOWN");
   expect(codeOf(await call())).toBeUndefined();
   expect(sent.length).toBe(1);
+});
+
+test("a call above the rate of its policy is refused, recorded and never sent", async () => {
+  const rate = { perMinute: 60, burst: 1 };
+  const policy = compilePolicy("slow", { rate });
+  const grants = [{ holder: "key:1", role: "client" as const, policies: [policy] }];
+  const { call, journal, records } = setUp({ grants, left: 1 });
+  expect(codeOf(await call())).toBeUndefined();
+  expect(codeOf(await call())).toBe("RATE_LIMITED");
+  expect(journal.slice(-1)).toEqual(["audit call.denied"]);
+  expect(records.at(-1)).toMatchObject({ status: "denied", code: "RATE_LIMITED" });
 });
 
 const messageOf = ({ result }: Awaited<ReturnType<ReturnType<typeof setUp>["call"]>>) =>

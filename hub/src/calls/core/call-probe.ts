@@ -1,6 +1,6 @@
 import { SondeError } from "@sonde/schemas/errors";
 import { scrubSentence } from "@sonde/scrub";
-import type { Principal } from "../../identity/index.ts";
+import { asOfNow, type Principal } from "../../identity/index.ts";
 import type { Outcome } from "../../links/index.ts";
 import type { AgentOutcome, CallOutcome, CallPorts, CallRequest } from "./call.ts";
 import { checkAnswer } from "./check-answer.ts";
@@ -21,10 +21,11 @@ const MAX_NAME = 100;
  */
 export async function callProbe(
   ports: CallPorts,
-  principal: Principal,
+  asking: Principal,
   request: CallRequest,
   signal: AbortSignal,
 ): Promise<CallOutcome> {
+  const principal = asOfNow(asking);
   const parts = await decideEach(ports, principal, request, (name, plan) =>
     recordRequest(ports, principal, name, plan),
   );

@@ -2,6 +2,7 @@ import type { ToolResult } from "@sonde/schemas/hub";
 import type { AuditLog } from "../../audit/index.ts";
 import type { Catalog } from "../../catalog/index.ts";
 import type { Directory } from "../../directory/index.ts";
+import type { CallRates } from "../../identity/index.ts";
 import type { Links } from "../../links/index.ts";
 
 /** A call as an MCP client makes it. The agent is as the client gave it, or left it out. */
@@ -12,6 +13,7 @@ export type CallPorts = {
   catalog: Pick<Catalog, "entries" | "definitionsOf" | "runbookOf">;
   links: Pick<Links, "deliver">;
   auditLog: AuditLog;
+  rates: Pick<CallRates, "take">;
   now: () => Date;
   /** Monotonic milliseconds. */
   elapsed: () => number;

@@ -18,8 +18,9 @@ export type Allowed = {
 
 /**
  * Chooses the agents of a request and decides for each apart. A refusal is recorded and is that
- * agent's outcome. Never throws.
+ * agent's outcome. Each that is allowed counts towards the rates of its policies. Never throws.
  *
+ * @param principal as it is at one time, by which all is decided
  * @param record records what is allowed; without that it is not allowed
  */
 export async function decideEach(
@@ -47,6 +48,7 @@ export async function decideEach(
     let plan: Plan;
     try {
       plan = planFor(agent);
+      if (plan.rates.length > 0) await ports.rates.take(plan.rates);
       measure("hub: authorize and check");
     } catch (thrown) {
       return await refuseAgent(ports, name, request.tool, thrown);

@@ -2,7 +2,7 @@ import type { ToolResult } from "@sonde/schemas/hub";
 import { splitProbeId } from "@sonde/schemas/names";
 import { describeRead, planReads } from "@sonde/sources";
 import { buildAuditRecord } from "../../audit/index.ts";
-import type { Principal } from "../../identity/index.ts";
+import { asOfNow, type Principal } from "../../identity/index.ts";
 import type { CallOutcome, CallPorts, CallRequest } from "./call.ts";
 import { decideEach } from "./decide-each.ts";
 import type { Plan } from "./plan-call.ts";
@@ -16,9 +16,10 @@ import { renderError } from "./render.ts";
  */
 export async function explainCall(
   ports: CallPorts,
-  principal: Principal,
+  asking: Principal,
   request: CallRequest,
 ): Promise<CallOutcome> {
+  const principal = asOfNow(asking);
   const parts = await decideEach(ports, principal, request, async (name, plan) => {
     const { probe, pack, recorded: params } = plan;
     await ports.auditLog.append(

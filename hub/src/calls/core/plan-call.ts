@@ -3,7 +3,7 @@ import type { ValueSchema } from "@sonde/schemas/manifest";
 import { scrub } from "@sonde/scrub";
 import { type CatalogEntry, findVisibleTool } from "../../catalog/index.ts";
 import { type HubPack, requireReleased } from "../../directory/index.ts";
-import { authorize, maySeeAgent, type Principal } from "../../identity/index.ts";
+import { authorize, type HeldRate, maySeeAgent, type Principal } from "../../identity/index.ts";
 import type { CallPorts, CallRequest } from "./call.ts";
 import { type CallOrigin, describeOrigin } from "./call-origin.ts";
 import { checkParams } from "./check-params.ts";
@@ -25,6 +25,8 @@ export type Plan = {
   /** The schema of the answer, from the manifest that the hub verified. */
   result: ValueSchema;
   params: CallRequest["params"];
+  /** Rates of policies that the call counts towards. */
+  rates: readonly HeldRate[];
   /** The parameters as they are recorded: scrubbed, so that no secret enters the log. */
   recorded: unknown;
 };
@@ -76,6 +78,7 @@ export function createPlanner(
     requireReleased(known);
     return {
       ...{ agentId: known.id, probe, pack, origin: describeOrigin(pack, known), result },
+      rates: decision.rates,
       ...readParams(entry, agent),
     };
   };

@@ -1,7 +1,7 @@
 import { nameLogId, type SondeError, toSondeError } from "@sonde/schemas/errors";
 import { scrubSentence } from "@sonde/scrub";
 import { type AuditLog, buildAuditRecord } from "../../audit/index.ts";
-import type { Principal } from "../../identity/index.ts";
+import { personOf, type Principal } from "../../identity/index.ts";
 import type { AgentAnswer } from "../../links/index.ts";
 import type { CallPorts } from "./call.ts";
 import type { Plan } from "./plan-call.ts";
@@ -22,14 +22,20 @@ export type Hops = { hop: string; ms: number }[];
  */
 export async function recordRequest(
   { auditLog, now }: CallPorts,
-  { policyHash }: Principal,
+  principal: Principal,
   name: CallName,
   { probe, pack, recorded, origin }: Plan,
 ): Promise<void> {
   await auditLog.append(
     buildAuditRecord(now(), "call.request", {
       ...{ ...name, probe, packDigest: pack.digest, status: "ok" },
-      detail: { decision: "allow", params: recorded, ...origin, policyHash },
+      detail: {
+        decision: "allow",
+        params: recorded,
+        ...origin,
+        ...personOf(principal),
+        policyHash: principal.policyHash,
+      },
     }),
   );
 }

@@ -1,22 +1,24 @@
 import { createHash } from "node:crypto";
 import type { Digest } from "@sonde/schemas/names";
 import type { Tagged } from "@sonde/schemas/tags";
-import { authorize, type Principal } from "../../identity/index.ts";
+import { asOfNow, authorize, type Principal } from "../../identity/index.ts";
 import type { Catalog, CatalogEntry } from "./catalog.ts";
 
 /** Returns the entries that a principal may call on at least one agent. */
 export function listVisibleTools(
   catalog: Pick<Catalog, "entries">,
-  principal: Principal,
+  asking: Principal,
 ): CatalogEntry[] {
+  const principal = asOfNow(asking);
   return [...catalog.entries().values()].filter((entry) => isVisible(entry, principal));
 }
 
 /** Returns the archives of which a principal may call a tool. */
 export function listVisiblePacks(
   catalog: Pick<Catalog, "entries">,
-  principal: Principal,
+  asking: Principal,
 ): ReadonlySet<Digest> {
+  const principal = asOfNow(asking);
   const visible = new Set<Digest>();
   for (const { probe, capability, agents } of catalog.entries().values()) {
     for (const { agent, digest } of agents.values()) {

@@ -1,6 +1,7 @@
 import type { Manifest } from "@sonde/schemas/manifest";
 import type { Digest } from "@sonde/schemas/names";
 import type { AgentHold, AttestationSummary } from "@sonde/schemas/hub";
+import type { Policy } from "@sonde/schemas/policy";
 import type { Tag } from "@sonde/schemas/tags";
 import type { Signer } from "@sonde/schemas/trust";
 import type { DesiredStateBody, HelloBody, PackReport } from "@sonde/schemas/wire";
@@ -44,11 +45,25 @@ export type HubPack = {
 /** Words of a probe that a person approved. */
 export type Pin = { probe: string; definitionSha256: Digest };
 
+/** A policy that has a name. */
+export type KeptPolicy = { name: string; policy: Policy };
+
 /**
  * A changed fact, named by kind and id: an agent by id, a pack by digest, a pin by probe, an API
- * key, a person or a person's session by id, a hub of this database by name.
+ * key, an OAuth grant, a person or a person's session by id, a policy by name, the holder of one by its
+ * subject's id, a hub of this database by name.
  */
 export type Change = {
-  kind: "agent" | "pack" | "pin" | "api-key" | "person" | "session" | "hub";
+  kind:
+    | "agent"
+    | "pack"
+    | "pin"
+    | "api-key"
+    | "grant"
+    | "person"
+    | "session"
+    | "policy"
+    | "holder"
+    | "hub";
   id: string;
 };

@@ -36,6 +36,8 @@ function openMemo() {
       }),
     readPacks: () => Promise.resolve([]),
     readPins: () => Promise.resolve([]),
+    readPolicies: () => Promise.resolve([]),
+    readHolders: () => Promise.resolve([]),
   });
   memo.onChange((change) => told.push(change));
   return { memo, reads, told };

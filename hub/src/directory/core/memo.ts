@@ -1,13 +1,16 @@
 import { SondeError } from "@sonde/schemas/errors";
 import type { Digest } from "@sonde/schemas/names";
+import type { Policy, PolicyHolder, PolicyRef } from "@sonde/schemas/policy";
 import type { Tagged } from "@sonde/schemas/tags";
-import type { Change, HubPack, KnownAgent, Pin } from "./facts.ts";
+import type { Change, HubPack, KeptPolicy, KnownAgent, Pin } from "./facts.ts";
 
 /** Reads facts. A null argument means all of that kind. */
 export type FactSource = {
   readAgents(ids: string[] | null): Promise<KnownAgent[]>;
   readPacks(digests: Digest[] | null): Promise<HubPack[]>;
   readPins(probes: string[] | null): Promise<Pin[]>;
+  readPolicies(names: string[] | null): Promise<KeptPolicy[]>;
+  readHolders(ids: string[] | null): Promise<PolicyHolder[]>;
 };
 
 /** Is called with a change after the memo has the new fact. Must not throw. */
@@ -17,7 +20,7 @@ export type Listener = (change: Change) => void;
 type Dirty = { all: boolean } & Record<KeptKind, Set<string>>;
 
 /** Packs and pins come before agents, because an agent's tools are built from them. */
-const KEPT_KINDS = ["pack", "pin", "agent"] as const;
+const KEPT_KINDS = ["policy", "holder", "pack", "pin", "agent"] as const;
 type KeptKind = (typeof KEPT_KINDS)[number];
 
 /**
@@ -31,6 +34,8 @@ export class Memo {
   readonly #idsByName = new Map<string, string>();
   readonly #packs = new Map<Digest, HubPack>();
   readonly #pins = new Map<string, Digest>();
+  readonly #policies = new Map<string, Policy>();
+  readonly #holders = new Map<string, PolicyRef>();
   #sorted: KnownAgent[] | null = null;
   #dirty = buildDirty();
   #reading: Promise<void> | null = null;
@@ -70,6 +75,16 @@ export class Memo {
 
   pins(): ReadonlyMap<string, Digest> {
     return this.#pins;
+  }
+
+  /** The policies that have names. */
+  policies(): ReadonlyMap<string, Policy> {
+    return this.#policies;
+  }
+
+  /** The policies that subjects hold, by the subject's id. */
+  holders(): ReadonlyMap<string, PolicyRef> {
+    return this.#holders;
   }
 
   onChange(listener: Listener): void {
@@ -116,16 +131,28 @@ export class Memo {
       return dirty[kind].size === 0 ? [] : await some([...dirty[kind]]);
     };
     try {
-      const [agents, packs, pins] = await Promise.all([
+      const [policies, holders, agents, packs, pins] = await Promise.all([
+        read("policy", (names) => this.#source.readPolicies(names)),
+        read("holder", (ids) => this.#source.readHolders(ids)),
         read("agent", (ids) => this.#source.readAgents(ids)),
         read("pack", (digests) => this.#source.readPacks(digests)),
         read("pin", (probes) => this.#source.readPins(probes)),
+      ]);
+      replace(this.#policies, dirty.all ? null : dirty.policy, policies, ({ name, policy }) => [
+        name,
+        policy,
+      ]);
+      replace(this.#holders, dirty.all ? null : dirty.holder, holders, ({ holder, policy }) => [
+        holder,
+        policy,
       ]);
       this.#keep(agents, packs, pins);
       for (const id of this.#removeGone(agents, dirty)) dirty.agent.add(id);
       if (dirty.all) {
         for (const { digest } of packs) dirty.pack.add(digest);
         for (const { probe } of pins) dirty.pin.add(probe);
+        for (const { name } of policies) dirty.policy.add(name);
+        for (const { holder } of holders) dirty.holder.add(holder);
         for (const { id } of agents) dirty.agent.add(id);
       }
     } catch (thrown) {
@@ -176,6 +203,21 @@ function isKept(change: Change): change is Change & { kind: KeptKind } {
   return (KEPT_KINDS as readonly string[]).includes(change.kind);
 }
 
+/** Takes what was read, and removes what was asked for (null for all) and is no longer there. */
+function replace<Fact, Kept>(
+  kept: Map<string, Kept>,
+  asked: Set<string> | null,
+  found: readonly Fact[],
+  entryOf: (fact: Fact) => [string, Kept],
+): void {
+  for (const id of asked ?? [...kept.keys()]) kept.delete(id);
+  for (const fact of found) kept.set(...entryOf(fact));
+}
+
 function buildDirty(): Dirty {
-  return { all: false, pack: new Set(), pin: new Set(), agent: new Set() };
+  const empty = () => new Set<string>();
+  return {
+    all: false,
+    ...{ policy: empty(), holder: empty(), pack: empty(), pin: empty(), agent: empty() },
+  };
 }

@@ -1,9 +1,10 @@
 import type { Digest } from "@sonde/schemas/names";
+import type { PolicyHolder } from "@sonde/schemas/policy";
 import type { Tag } from "@sonde/schemas/tags";
 import type { AgentHold, AttestationSummary } from "@sonde/schemas/hub";
 import type { HelloBody, PackReport } from "@sonde/schemas/wire";
 import type { Sql } from "postgres";
-import type { HubPack, KnownAgent, Pin } from "../core/facts.ts";
+import type { HubPack, KeptPolicy, KnownAgent, Pin } from "../core/facts.ts";
 import type { FactSource } from "../core/memo.ts";
 
 type AgentRow = {
@@ -73,6 +74,14 @@ export function createFactSource(sql: Sql): FactSource {
       return await sql<Pin[]>`
         select probe, definition_sha256 as "definitionSha256" from tool_pins
         ${probes === null ? sql`` : sql`where probe = any(${probes})`}`;
+    },
+    async readPolicies(names) {
+      return await sql<KeptPolicy[]>`select name, policy from policies
+        ${names === null ? sql`` : sql`where name = any(${names})`}`;
+    },
+    async readHolders(ids) {
+      return await sql<PolicyHolder[]>`select holder, policy from policy_holders
+        ${ids === null ? sql`` : sql`where holder = any(${ids})`}`;
     },
   };
 }

@@ -1,6 +1,7 @@
 import { toSondeError } from "@sonde/schemas/errors";
 import { Digest, ProbeId, Uuid } from "@sonde/schemas/names";
 import { buildParser } from "@sonde/schemas/parse";
+import { PolicyHolderId, PolicyName } from "@sonde/schemas/policy";
 import { keepTrying } from "@sonde/service";
 import type { PendingQuery, Row, Sql, TransactionSql } from "postgres";
 import { Type } from "typebox";
@@ -13,12 +14,20 @@ const CHANNEL = "sonde_hub_changes";
 const TOGETHER_MS = 20;
 
 /**
- * What this installation knows of agents, packs and pins. Durable in PostgreSQL, read from memory.
+ * What this installation knows of agents, packs, pins and policies. Durable in PostgreSQL, read from memory.
  * Several hubs may change it concurrently; each hears of the others' changes.
  */
 export type Directory = Pick<
   Memo,
-  "agents" | "agent" | "tagged" | "agentById" | "packs" | "pins" | "onChange"
+  | "agents"
+  | "agent"
+  | "tagged"
+  | "agentById"
+  | "packs"
+  | "pins"
+  | "policies"
+  | "holders"
+  | "onChange"
 > & {
   /**
    * Runs `work` in one transaction with the rows that name its changes. Resolves when the change is
@@ -84,6 +93,8 @@ export async function openDirectory(sql: Sql, report: (error: Error) => void): P
     agentById: (id) => memo.agentById(id),
     packs: () => memo.packs(),
     pins: () => memo.pins(),
+    policies: () => memo.policies(),
+    holders: () => memo.holders(),
     onChange: (listener) => memo.onChange(listener),
     async change(changes, work) {
       const done = await sql.begin(async (tx) => {
@@ -115,8 +126,9 @@ const of = <Kind extends Change["kind"]>(kind: Kind, id: typeof Uuid) =>
 const parseChange = buildParser(
   Type.Union([
     ...[of("agent", Uuid), of("api-key", Uuid), of("person", Uuid), of("session", Uuid)],
-    of("hub", Uuid),
+    ...[of("grant", Uuid), of("hub", Uuid)],
     ...[of("pack", Digest), of("pin", ProbeId)],
+    ...[of("policy", PolicyName), of("holder", PolicyHolderId)],
   ]),
   "notified change",
   "INTERNAL",

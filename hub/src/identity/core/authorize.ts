@@ -1,13 +1,8 @@
 import type { ErrorCode } from "@sonde/schemas/errors";
-import type { KeyPolicy } from "@sonde/schemas/hub";
-import {
-  type Capability,
-  type Digest,
-  isHigherCapability,
-  splitProbeId,
-} from "@sonde/schemas/names";
-import type { Role } from "@sonde/schemas/policy";
-import { selects, type Tagged } from "@sonde/schemas/tags";
+import { type Capability, type Digest, isHigherCapability } from "@sonde/schemas/names";
+import type { PolicyRule, Rate, Role } from "@sonde/schemas/policy";
+import type { Tagged } from "@sonde/schemas/tags";
+import { type CompiledPolicy, compilePolicy } from "./compile-policy.ts";
 
 /** An authenticated subject, the same for API key, OAuth token and browser session. */
 export type Principal = {
@@ -15,20 +10,30 @@ export type Principal = {
     /** `key:<id>`, `person:<id>` or `grant:<id>`, as in envelopes and the audit log. */
     id: string;
     name: string;
+    /** `person:<id>`, of the person for whom a `grant:<id>` acts. */
+    person?: string;
   };
-  /** The principal may do what any one of these allows. */
+  /** Of a grant: the highest capability that its person could let it have. */
+  reach?: Capability;
+  /**
+   * The principal may do what each of these allows: a key or a person has one, an OAuth client has
+   * its person's and its own. Without any, nothing is allowed.
+   */
   grants: readonly AccessGrant[];
   /** Hash of the grants. The envelope and the audit record of each call carry it. */
   policyHash: Digest;
 };
 
-/** One permission of a subject on this hub. A host's permission for a pack is a `GrantFile`. */
+/**
+ * What a subject may do on this hub, by its role and its policies. A host's permission for a pack is
+ * a `GrantFile`.
+ */
 export type AccessGrant = {
+  /** Whose it is, as `subject.id` has it. Its calls count towards the rates of its policies. */
+  holder: string;
   role: Role;
-  agents: KeyPolicy["agents"];
-  probes: KeyPolicy["probes"];
-  /** The highest capability that may be called. */
-  capability: Capability;
+  /** All of them narrow it. */
+  policies: readonly CompiledPolicy[];
 };
 
 /**
@@ -63,11 +68,30 @@ export type RouteRight = (typeof ROUTE_RIGHTS)[number];
 /** Every right that the hub checks. */
 export type Right =
   | { kind: "probe.call"; agent: Tagged; probe: string; capability: Capability }
-  | { kind: RouteRight };
+  /**
+   * To be let in at all. Asked for every request before any other right.
+   *
+   * `address` is the client's, null when it is unknown; `at` is in ms since 1970.
+   */
+  | { kind: "enter"; address: string | null; at: number }
+  /** `agent` is the one that a route is for; without it the route is for the whole fleet. */
+  | { kind: RouteRight; agent?: Tagged };
 
-export type Decision = { allowed: true } | { allowed: false; code: ErrorCode; reason: string };
+/** A limit that an allowed call counts towards. */
+export type HeldRate = { holder: string; rate: Rate; rule: PolicyRule };
 
-const ALLOWED: Decision = { allowed: true };
+export type Decision =
+  | {
+      allowed: true;
+      /** Of a call; it may be sent only when none of them is used up. */
+      rates: readonly HeldRate[];
+    }
+  | Refusal;
+type Refusal = { allowed: false; code: ErrorCode; reason: string; rule: PolicyRule };
+
+const NO_RATES: readonly HeldRate[] = [];
+const ALLOWED: Decision = { allowed: true, rates: NO_RATES };
+
 /** How the ids of people begin. */
 const PERSON = "person:";
 
@@ -89,7 +113,7 @@ const READS: Rights = [
 const RUNS_FLEET: Rights = ["probe.call", "agents.manage", "drift.manage", "tools.approve"];
 const LETS_IN: Rights = ["keys.manage", "people.manage", "oauth.manage", "policy.manage"];
 
-/** Rights of each role. For calls, a grant's agents and probes narrow them further. */
+/** Rights of each role. The policies of a grant narrow them further. Everybody may enter. */
 const ROLES: Record<Role, ReadonlySet<Right["kind"]>> = {
   // Everything. Nobody else makes or ends an owner.
   owner: new Set([...READS, ...RUNS_FLEET, ...LETS_IN, "owners.manage", "self"]),
@@ -110,84 +134,205 @@ const ROLES: Record<Role, ReadonlySet<Right["kind"]>> = {
   client: new Set([...LISTS, "probe.call"]),
 };
 
+/** Whose calls may change something, unless a policy says how high they go. */
+const MAY_MANAGE: ReadonlySet<Role> = new Set(["owner", "admin", "operator"]);
+
+/** Rights that show no more than the policy's agents, and such that have nothing to do with agents. */
+const NOT_OF_FLEET: ReadonlySet<Right["kind"]> = new Set([...LISTS, "self"]);
+
 /**
- * Decides whether a principal has a right. Pure. MCP and REST call it for every request, before
- * anything about an agent is looked up for the caller.
+ * Decides whether a principal has a right, and by which rule. Pure. MCP and REST call it for every
+ * request, before anything about an agent is looked up for the caller; `POST /policy/test` calls it
+ * to say what it would decide.
+ *
+ * A policy that leaves agents out narrows every right: a route for one agent needs that agent, and a
+ * route for the whole fleet is refused, unless it only lists.
  *
  * Rights are one check of a call among others. `planCall` in `plan-call.ts` has all of the hub's.
  * `agent/daemon/src/core/run-probe.ts` has the agent's, which decides whether a probe runs on its host.
+ *
+ * @param trace takes every rule that is looked at, in order
  */
-export function authorize({ subject, grants }: Principal, right: Right): Decision {
+export function authorize(
+  { subject, grants }: Principal,
+  right: Right,
+  trace: PolicyRule[] | null = null,
+): Decision {
   if (right.kind === "self" && !subject.id.startsWith(PERSON)) {
-    return refuse("only a person who is signed in has an account");
+    const rule = { policy: "every role", line: "self" };
+    return refuse("only a person who is signed in has an account", rule);
   }
-  let refusal: Decision = refuse(`this key may not do ${right.kind}`);
   for (const grant of grants) {
-    const decision = decide(grant, right);
-    if (decision.allowed) return decision;
-    refusal = decision;
+    const refusal = judge(grant, right, trace);
+    if (refusal !== null) return refusal;
   }
-  return refusal;
+  if (grants.length > 0) return right.kind === "probe.call" ? withRates(grants) : ALLOWED;
+  return refuse(`you may not do ${right.kind}`, { policy: "none", line: "no grant" });
 }
 
-function decide(grant: AccessGrant, right: Right): Decision {
-  if (!ROLES[grant.role].has(right.kind)) {
-    return refuse(`the role ${grant.role} may not do ${right.kind}`);
+/** Null when the grant allows it. */
+function judge(grant: AccessGrant, right: Right, trace: PolicyRule[] | null): Refusal | null {
+  const { role, policies } = grant;
+  if (right.kind === "enter") return judgeEntry(policies, right, trace);
+  if (!ROLES[role].has(right.kind)) {
+    const rule = { policy: `role ${role}`, line: right.kind };
+    return refuse(`the role ${role} may not do ${right.kind}`, rule);
   }
-  if (right.kind !== "probe.call") return ALLOWED;
-  if (!chooses(grant.agents, right.agent)) {
-    return refuse(`this key may not ask agent ${right.agent.name}`);
+  trace?.push({ policy: `role ${role}`, line: right.kind });
+  for (const policy of policies) {
+    const refusal = judgeAgent(policy, right, trace);
+    if (refusal !== null) return refusal;
   }
-  if (!names(grant.probes, right.probe)) return refuse(`this key may not ask probe ${right.probe}`);
-  if (isHigherCapability(right.capability, grant.capability)) {
-    return refuse(`this key may only ${grant.capability}, the probe is ${right.capability}`);
+  if (right.kind !== "probe.call") return null;
+  for (const policy of policies) {
+    const verdict = policy.tools(right.probe);
+    trace?.push(verdict.rule);
+    if (!verdict.allowed) return refuse(`you may not ask probe ${right.probe}`, verdict.rule);
   }
-  return ALLOWED;
+  return judgeCapability(grant, right.capability, trace);
+}
+
+function judgeEntry(
+  policies: readonly CompiledPolicy[],
+  { address, at }: Extract<Right, { kind: "enter" }>,
+  trace: PolicyRule[] | null,
+): Refusal | null {
+  for (const policy of policies) {
+    const expiry = policy.expiry(at);
+    trace?.push(expiry.rule);
+    if (!expiry.allowed) {
+      const reason = "expected access that has not ended, got one that has";
+      return refuse(reason, expiry.rule, "ACCESS_ENDED");
+    }
+    const from = policy.addresses(address);
+    trace?.push(from.rule);
+    if (!from.allowed) {
+      const reason = `expected an address of the policy, got ${address ?? "none"}`;
+      return refuse(reason, from.rule, "ADDRESS_REFUSED");
+    }
+  }
+  return null;
+}
+
+function judgeAgent(
+  policy: CompiledPolicy,
+  right: Exclude<Right, { kind: "enter" }>,
+  trace: PolicyRule[] | null,
+): Refusal | null {
+  if (right.agent !== undefined) {
+    const { allowed, rule } = policy.agents(right.agent);
+    trace?.push(rule);
+    return allowed ? null : refuse(`you may not ask agent ${right.agent.name}`, rule);
+  }
+  if (policy.isForAllAgents || NOT_OF_FLEET.has(right.kind)) return null;
+  const rule = { policy: policy.name, line: "agents: not all" };
+  const reason = `${right.kind} is for the whole fleet here, and your policy is for some agents`;
+  return refuse(reason, rule);
+}
+
+/** A call must exceed no level that a policy states, or else the one of the role. */
+function judgeCapability(
+  { role, policies }: AccessGrant,
+  asked: Capability,
+  trace: PolicyRule[] | null,
+): Refusal | null {
+  let isStated = false;
+  for (const { capability } of policies) {
+    if (capability === null) continue;
+    isStated = true;
+    trace?.push(capability.rule);
+    if (isHigherCapability(asked, capability.level)) return tooHigh(asked, capability);
+  }
+  if (isStated) return null;
+  const level: Capability = MAY_MANAGE.has(role) ? "manage" : "observe";
+  const rule = { policy: `role ${role}`, line: `capability ${level}` };
+  trace?.push(rule);
+  return isHigherCapability(asked, level) ? tooHigh(asked, { level, rule }) : null;
+}
+
+/** The highest capability of a call that the principal may make, on whatever agent. */
+export function highestCapability({ grants }: Principal): Capability {
+  const levels = ["manage", "interact"] as const;
+  const may = (level: Capability) =>
+    grants.length > 0 && grants.every((grant) => judgeCapability(grant, level, null) === null);
+  return levels.find(may) ?? "observe";
+}
+
+function tooHigh(
+  asked: Capability,
+  { level, rule }: { level: Capability; rule: PolicyRule },
+): Refusal {
+  return refuse(`you may only ${level}, the probe is ${asked}`, rule);
+}
+
+function withRates(grants: readonly AccessGrant[]): Decision {
+  let rates: HeldRate[] | null = null;
+  for (const { holder, policies } of grants) {
+    for (const { rate } of policies) {
+      if (rate !== null) (rates ??= []).push({ holder, ...rate });
+    }
+  }
+  return rates === null ? ALLOWED : { allowed: true, rates };
+}
+
+/** For the detail of a record: the person for whom an OAuth client acts. */
+export function personOf({ subject }: Principal): { person?: string } {
+  return subject.person === undefined ? {} : { person: subject.person };
 }
 
 /** The principal with the right to observe only. */
 export function onlyObserving(principal: Principal): Principal {
-  const grants = principal.grants.map((grant) => ({ ...grant, capability: "observe" as const }));
-  return { ...principal, grants };
+  const { subject, policyHash } = principal;
+  const grants = principal.grants.map(({ policies, ...grant }) => ({
+    ...grant,
+    policies: [...policies, OBSERVING],
+  }));
+  return { subject, policyHash, grants };
+}
+
+const OBSERVING = compilePolicy("of this tool", { capability: "observe" });
+
+/**
+ * The principal as it is now. Policies of one that was authenticated may change while it asks; what
+ * is decided and recorded of one call is by the same.
+ */
+export function asOfNow({ subject, grants, policyHash }: Principal): Principal {
+  return { subject, grants, policyHash };
+}
+
+/** True when the time of one of its policies is over. */
+export function hasEnded({ grants }: Principal, now: Date): boolean {
+  return grants.some(({ policies }) =>
+    policies.some((policy) => !policy.expiry(now.getTime()).allowed),
+  );
 }
 
 /** True when the principal's list may show the agent. */
 export function maySeeAgent({ grants }: Principal, agent: Tagged): boolean {
-  return grants.some((grant) => chooses(grant.agents, agent));
+  return (
+    grants.length > 0 &&
+    grants.every(({ policies }) => policies.every((policy) => policy.agents(agent).allowed))
+  );
 }
 
 /** True when the principal may ask the agent a probe of that pack. */
-export function maySeePack({ grants }: Principal, agent: Tagged, pack: string): boolean {
-  return grants.some(
-    ({ agents, probes }) =>
-      chooses(agents, agent) &&
-      (probes === "*" || probes.some((probe) => splitProbeId(probe).pack === pack)),
+export function maySeePack(principal: Principal, agent: Tagged, pack: string): boolean {
+  return (
+    maySeeAgent(principal, agent) &&
+    principal.grants.every(({ policies }) => policies.every((policy) => policy.mayMeet(pack)))
   );
 }
 
 /** True when the principal may ask the agent that probe, if its capability allows it. */
-export function maySeeProbe({ grants }: Principal, agent: Tagged, probe: string): boolean {
-  return grants.some(({ agents, probes }) => chooses(agents, agent) && names(probes, probe));
+export function maySeeProbe(principal: Principal, agent: Tagged, probe: string): boolean {
+  return (
+    maySeeAgent(principal, agent) &&
+    principal.grants.every(({ policies }) =>
+      policies.every((policy) => policy.tools(probe).allowed),
+    )
+  );
 }
 
-/**
- * Converts an API key's policy to grants. A key's `operator` is older than the roles of people: it
- * may make keys, and so is an admin. Only it may change anything on a host.
- */
-export function grantsOf({ role, agents, probes }: KeyPolicy): AccessGrant[] {
-  return role === "operator"
-    ? [{ role: "admin", agents, probes, capability: "manage" }]
-    : [{ role, agents, probes, capability: "observe" }];
-}
-
-function chooses(allowed: AccessGrant["agents"], agent: Tagged): boolean {
-  return allowed === "*" || allowed.some((selector) => selects(selector, agent));
-}
-
-function names(allowed: "*" | string[], name: string): boolean {
-  return allowed === "*" || allowed.includes(name);
-}
-
-function refuse(reason: string): Decision {
-  return { allowed: false, code: "FORBIDDEN", reason };
+function refuse(reason: string, rule: PolicyRule, code: ErrorCode = "FORBIDDEN"): Refusal {
+  return { allowed: false, code, reason, rule };
 }

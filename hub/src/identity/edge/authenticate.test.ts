@@ -8,6 +8,8 @@ const KEY: KeyRow = {
   id: randomUUID(),
   name: "Claude",
   policy: { role: "client", agents: "*", probes: "*" },
+  held: null,
+  endsAt: null,
 };
 const BEARER = `Bearer ${API_KEY_PREFIX}${"x".repeat(43)}`;
 
@@ -23,7 +25,9 @@ test("a key that is revoked during its look-up is not cached", async () => {
         await go.promise;
         return found;
       },
+      noteUse: () => Promise.resolve(),
     },
+    book: { policies: () => new Map(), holders: () => new Map() },
     auditLog: { append: () => Promise.resolve() },
     now: () => new Date(),
     report: (error) => {

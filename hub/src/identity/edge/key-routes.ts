@@ -1,4 +1,4 @@
-import { randomBytes, randomUUID } from "node:crypto";
+import { randomUUID } from "node:crypto";
 import { SondeError } from "@sonde/schemas/errors";
 import {
   ApiKeyList,
@@ -6,16 +6,20 @@ import {
   CreatedApiKey,
   type KeyPolicy,
   RevokedApiKey,
+  RotateApiKey,
+  RotatedApiKey,
 } from "@sonde/schemas/hub";
 import { Uuid } from "@sonde/schemas/names";
-import { API_KEY_PREFIX } from "@sonde/schemas/wire";
 import { Type } from "typebox";
 import { buildAuditRecord } from "../../audit/index.ts";
 import type { Hub } from "../../hub.ts";
+import { createKeySecret } from "../core/key-secret.ts";
+import { requireSoundPolicy } from "../core/require-sound-policy.ts";
 import type { KeyStore } from "./key-store.ts";
 
-/** Adds the routes that create, list and revoke API keys. */
-export function addKeyRoutes({ app, auditLog, now }: Hub, keys: KeyStore): void {
+/** Adds the routes that create, list, rotate and revoke API keys. */
+export function addKeyRoutes({ app, auditLog, directory, now }: Hub, keys: KeyStore): void {
+  const policies = () => directory.policies();
   app.get(
     "/api/v1/api-keys",
     { config: { right: "keys.read" }, schema: { response: { 200: ApiKeyList } } },
@@ -29,20 +33,49 @@ export function addKeyRoutes({ app, auditLog, now }: Hub, keys: KeyStore): void 
       schema: { body: CreateApiKey, response: { 201: CreatedApiKey } },
     },
     async (request, reply) => {
-      const { name, policy } = request.body;
+      const { name, policy, held = null } = request.body;
       requireWholePolicy(policy);
+      if (held !== null) requireSoundPolicy(held, policies());
+      const expiresAt = readExpiry(request.body.expiresAt, now());
       const id = randomUUID();
-      const key = `${API_KEY_PREFIX}${randomBytes(32).toString("base64url")}`;
+      const key = createKeySecret();
       const at = now();
       await auditLog.append(
         buildAuditRecord(at, "key.created", {
           principal: request.principal.subject.id,
-          detail: { id, name, policy },
+          detail: { id, name, policy, held, expiresAt },
         }),
       );
       const createdBy = request.principal.subject.id;
-      await keys.addKey({ id, name, secret: key, policy, createdBy, at });
+      await keys.addKey({ id, name, secret: key, policy, createdBy, at, expiresAt, held });
       return reply.code(201).send({ id, key });
+    },
+  );
+
+  app.post(
+    "/api/v1/api-keys/:id/rotate",
+    {
+      config: { right: "keys.manage" },
+      schema: {
+        params: Type.Object({ id: Uuid }),
+        body: RotateApiKey,
+        response: { 201: RotatedApiKey },
+      },
+    },
+    async (request, reply) => {
+      const { id } = request.params;
+      const at = now();
+      if ((await keys.readKey(id, at)) === null) throw noSuchKey();
+      const previousEndsAt = new Date(at.getTime() + request.body.overlapMinutes * 60_000);
+      await auditLog.append(
+        buildAuditRecord(at, "key.rotated", {
+          principal: request.principal.subject.id,
+          detail: { id, previousEndsAt: previousEndsAt.toISOString() },
+        }),
+      );
+      const key = createKeySecret();
+      if (!(await keys.rotateKey(id, key, at, previousEndsAt))) throw noSuchKey();
+      return reply.code(201).send({ id, key, previousEndsAt: previousEndsAt.toISOString() });
     },
   );
 
@@ -68,9 +101,7 @@ export function addKeyRoutes({ app, auditLog, now }: Hub, keys: KeyStore): void 
     const revoked: RevokedApiKey["ended"] = [];
     const at = now();
     let left = await keys.listInForce(id);
-    if (!left.some((key) => key.id === id)) {
-      throw new SondeError("NOT_FOUND", "expected the id of a key in force");
-    }
+    if (!left.some((key) => key.id === id)) throw noSuchKey();
     // The next look finds what was made meanwhile. A revoked key makes no more.
     for (; left.length > 0; left = await keys.listInForce(id)) {
       for (const key of left) {
@@ -94,4 +125,15 @@ function requireWholePolicy({ role, agents, probes }: KeyPolicy): void {
     "BAD_REQUEST",
     `expected agents and probes "*" for a key of role ${role}, got a list, which would not bind it`,
   );
+}
+
+function noSuchKey(): SondeError {
+  return new SondeError("NOT_FOUND", "expected the id of a key in force");
+}
+
+function readExpiry(text: string | undefined, now: Date): Date | null {
+  if (text === undefined) return null;
+  const at = new Date(text);
+  if (at > now) return at;
+  throw new SondeError("BAD_REQUEST", `expiresAt: expected a time to come, got ${text}`);
 }

@@ -1,8 +1,8 @@
-import { randomBytes, randomUUID } from "node:crypto";
+import { randomUUID } from "node:crypto";
 import { join } from "node:path";
-import { API_KEY_PREFIX } from "@sonde/schemas/wire";
 import { writePrivateFile } from "@sonde/service";
 import { type AuditLog, buildAuditRecord } from "../../audit/index.ts";
+import { createKeySecret } from "../core/key-secret.ts";
 import type { KeyStore } from "./key-store.ts";
 
 /**
@@ -15,10 +15,10 @@ export async function ensureOperatorKey(
   auditLog: AuditLog,
   now: () => Date,
 ): Promise<void> {
-  if (await keys.hasOperatorKey()) return;
-  const id = randomUUID();
-  const secret = `${API_KEY_PREFIX}${randomBytes(32).toString("base64url")}`;
   const at = now();
+  if (await keys.hasOperatorKey(at)) return;
+  const id = randomUUID();
+  const secret = createKeySecret();
   writePrivateFile(join(dataDir, "operator-key"), `${secret}\n`);
   await auditLog.append(buildAuditRecord(at, "key.created", { detail: { id, name: "operator" } }));
   const policy = { role: "operator", agents: "*", probes: "*" } as const;

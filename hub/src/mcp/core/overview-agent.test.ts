@@ -4,7 +4,8 @@ import { buildSampleManifest } from "@sonde/trust/testing";
 import { expect, test } from "vitest";
 import { Catalog } from "../../catalog/index.ts";
 import type { HubPack, KnownAgent } from "../../directory/index.ts";
-import { grantsOf, type Principal } from "../../identity/index.ts";
+import type { Principal } from "../../identity/index.ts";
+import { grantsOf } from "../../testing/grants-of.ts";
 import { overviewAgent } from "./overview-agent.ts";
 
 const digest: Digest = `sha256:${"a".repeat(64)}`;

@@ -1,5 +1,6 @@
 import { expect, test } from "vitest";
-import { grantsOf, type Principal } from "../../identity/index.ts";
+import type { Principal } from "../../identity/index.ts";
+import { grantsOf } from "../../testing/grants-of.ts";
 import { createSeats } from "./seats.ts";
 
 const principal = (id: string, hash = "0"): Principal => ({

@@ -1,6 +1,6 @@
 import type { Principal } from "../../identity/index.ts";
 
-type Entry<Seat> = { seat: Seat; policyHash: string; users: number };
+type Entry<Seat> = { seat: Seat; principal: Principal; users: number };
 
 /**
  * One seat for each principal. It stays while a client of the principal uses it. Of those that
@@ -40,13 +40,12 @@ export function createSeats<Seat>(options: {
   return {
     take(principal) {
       const { id } = principal.subject;
-      const { policyHash } = principal;
       let entry = entries.get(id);
-      if (entry !== undefined && entry.policyHash !== policyHash) {
+      if (entry !== undefined && entry.principal.policyHash !== principal.policyHash) {
         end(id).catch(options.report);
         entry = undefined;
       }
-      entry ??= { seat: options.build(principal), policyHash, users: 0 };
+      entry ??= { seat: options.build(principal), principal, users: 0 };
       entry.users += 1;
       entries.delete(id);
       entries.set(id, entry);

@@ -85,7 +85,7 @@ export function listOwnTools(principal: Principal): ToolDefinition[] {
 }
 
 function decideRight({ right }: FixedTool, principal: Principal): Decision {
-  return right === undefined ? { allowed: true } : authorize(principal, { kind: right });
+  return authorize(principal, { kind: right ?? "probe.list" });
 }
 
 /**

@@ -2,9 +2,11 @@ import type { IncomingMessage, ServerResponse } from "node:http";
 import { finished } from "node:stream";
 import { isJsonContentType } from "@modelcontextprotocol/server";
 import { SondeError, toSondeError } from "@sonde/schemas/errors";
+import type { Capability } from "@sonde/schemas/names";
 import type { HttpServer } from "@sonde/service";
 import type { FastifyReply, FastifyRequest } from "fastify";
-import type { Principal } from "../../identity/index.ts";
+import { hasEnded, type Principal } from "../../identity/index.ts";
+import { findStepUp } from "../core/step-up.ts";
 import { createSeats } from "../core/seats.ts";
 import { METHODS, PREFLIGHT, crossOriginHeaders } from "./cross-origin.ts";
 import { readMessage, takes } from "./read-message.ts";
@@ -35,11 +37,20 @@ type Seat = ClientServer & {
   listHash: string;
 };
 
+/**
+ * The challenge that tells an OAuth client the scope to ask for (RFC 6750, 3.1).
+ *
+ * @param host by which the client reached the hub
+ */
+export type StepUpChallenge = (host: string | undefined, capability: Capability) => string;
+
 export type McpEndpoint = {
   /** Notifies the clients of every principal whose tool list changed. */
   announceChanges(): void;
   /** Ends every stream of a principal, for example when its key was revoked. */
   dismiss(principalId: string): Promise<void>;
+  /** Ends the streams of principals of which a policy has ended. */
+  dismissEnded(now: Date): void;
   close(): Promise<void>;
 };
 
@@ -47,7 +58,12 @@ export type McpEndpoint = {
  * Adds `/mcp` for the stateless revision of 2026-07-28 and the 2025 revisions with a handshake. The
  * listener has authenticated each request already.
  */
-export function addMcpEndpoint(app: HttpServer, ports: ServerPorts, version: string): McpEndpoint {
+export function addMcpEndpoint(
+  app: HttpServer,
+  ports: ServerPorts,
+  version: string,
+  challenge: StepUpChallenge,
+): McpEndpoint {
   const seats = createSeats<Seat>({
     maxIdle: MAX_IDLE_SEATS,
     build: buildSeat,
@@ -87,6 +103,15 @@ export function addMcpEndpoint(app: HttpServer, ports: ServerPorts, version: str
     if ("error" in received) {
       const { code, status, message } = received.error;
       return refuse(reply, status, code === "BAD_REQUEST" ? -32_700 : -32_000, message);
+    }
+    const missing = findStepUp(
+      received.message,
+      request.principal,
+      (tool) => ports.catalog.entries().get(tool)?.capability,
+    );
+    if (missing !== null) {
+      reply.header("www-authenticate", challenge(headers.host, missing));
+      return refuse(reply, 403, -32_000, `expected a token that may ${missing}`);
     }
     if (!takes(headers.accept, "text/event-stream")) forgetProgress(received.message);
     raw.headers.accept = BOTH_TYPES;
@@ -146,6 +171,12 @@ export function addMcpEndpoint(app: HttpServer, ports: ServerPorts, version: str
       }
     },
     dismiss: (principalId) => seats.end(principalId),
+    dismissEnded(now) {
+      for (const { principal } of seats.all()) {
+        if (!hasEnded(principal, now)) continue;
+        seats.end(principal.subject.id).catch(ports.report);
+      }
+    },
     close: () => seats.endAll(),
   };
 }

@@ -1,16 +1,21 @@
-import { createHash } from "node:crypto";
 import type { PersonRole } from "@sonde/schemas/people";
-import { canonicalJson } from "@sonde/trust/canonical-json";
-import type { AccessGrant, Principal } from "../../identity/index.ts";
+import {
+  createPrincipal,
+  type Holder,
+  type PolicyBook,
+  type Principal,
+} from "../../identity/index.ts";
 
-/** Roles that run the fleet. */
-const MANAGES: readonly PersonRole[] = ["owner", "admin", "operator"];
+/** The holder of policies that a person is. */
+export function holderOfPerson({ id, role }: { id: string; role: PersonRole }): Holder {
+  return { id: `person:${id}`, role };
+}
 
 /** Whoever asks, as the hub's one decision about rights takes it. */
-export function principalOf(person: { id: string; name: string; role: PersonRole }): Principal {
-  const { id, name, role } = person;
-  const capability = MANAGES.includes(role) ? "manage" : "observe";
-  const grants: AccessGrant[] = [{ role, agents: "*", probes: "*", capability }];
-  const hash = createHash("sha256").update(canonicalJson(grants)).digest("hex");
-  return { subject: { id: `person:${id}`, name }, grants, policyHash: `sha256:${hash}` };
+export function principalOf(
+  book: PolicyBook,
+  person: { id: string; name: string; role: PersonRole },
+): Principal {
+  const holder = holderOfPerson(person);
+  return createPrincipal(book, { id: holder.id, name: person.name }, [holder]);
 }

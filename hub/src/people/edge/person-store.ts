@@ -88,6 +88,18 @@ export function createPersonStore(sql: Sql, directory: Pick<Directory, "change">
         where sso_issuer = ${issuer} and sso_subject = ${subject}`;
       return row ?? null;
     },
+    /** Who a person is now, by id or by single sign-on; null for one who is gone or disabled. */
+    async findInForce(
+      by: { id: string } | { issuer: string; subject: string },
+    ): Promise<Pick<Account, "id" | "name" | "role"> | null> {
+      const chosen =
+        "id" in by
+          ? sql`id = ${by.id}`
+          : sql`sso_issuer = ${by.issuer} and sso_subject = ${by.subject}`;
+      const [row] = await sql<Pick<Account, "id" | "name" | "role">[]>`
+        select id, name, role from people where ${chosen} and disabled_at is null`;
+      return row ?? null;
+    },
     async findAccount(name: string): Promise<Account | null> {
       const [row] = await sql<Account[]>`
         select id, name, role, disabled_at is not null as disabled,

@@ -32,7 +32,11 @@ async function openHub(): Promise<Sessions> {
   const directory = await openDirectory(sql, fail);
   opened.push(directory);
   const auditLog = { append: () => Promise.resolve(), flush: () => Promise.resolve() } as never;
-  const made = createSessions({ auditLog, now }, createSessionStore(sql, directory), cookies);
+  const made = createSessions(
+    { auditLog, directory, now },
+    createSessionStore(sql, directory),
+    cookies,
+  );
   directory.onChange(({ kind, id }) => {
     if (kind === "person" || kind === "session") made.forget(kind, id);
   });

@@ -69,7 +69,7 @@ export type Sessions = {
 };
 
 export function createSessions(
-  hub: Pick<Hub, "auditLog" | "now">,
+  hub: Pick<Hub, "auditLog" | "directory" | "now">,
   store: SessionStore,
   cookies: Cookies,
 ): Sessions {
@@ -139,7 +139,7 @@ export function createSessions(
       if (request.method !== "GET" && request.method !== "HEAD") {
         sessions.requireSameOrigin(request);
       }
-      return principalOf(person);
+      return principalOf(hub.directory, person);
     },
     async requireFresh(request) {
       if (request.principal.subject.id.startsWith("key:")) return;

@@ -10,7 +10,8 @@ import { expect, test } from "vitest";
 import type { CallPorts } from "../../calls/index.ts";
 import { Catalog } from "../../catalog/index.ts";
 import type { HubPack, KnownAgent } from "../../directory/index.ts";
-import { type AccessGrant, grantsOf, type Principal } from "../../identity/index.ts";
+import type { Principal } from "../../identity/index.ts";
+import { grantsOf } from "../../testing/grants-of.ts";
 import { runRunbooks } from "../index.ts";
 
 // Runbooks over the hub's core, with ports that record the order of their uses.
@@ -68,7 +69,7 @@ function setUp(
     state?: string;
     /** By the agent, or by the probe's name in its pack. */
     answers?: Record<string, Answer>;
-    grants?: AccessGrant[];
+    grants?: Principal["grants"];
     /** Probes whose words nobody approved. */
     held?: string[];
     /** Milliseconds that each answer takes. */
@@ -144,6 +145,7 @@ function setUp(
       readHash: () => Promise.resolve(null),
       flush: () => Promise.resolve(),
     },
+    rates: { take: () => Promise.resolve() },
     now: () => new Date("2026-01-01T00:00:00Z"),
     elapsed: () => at,
     newCallId: randomUUID,

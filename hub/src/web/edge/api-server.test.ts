@@ -9,6 +9,7 @@ import { afterAll, beforeAll, expect, test } from "vitest";
 import { type AuditLog, createAuditStore, openAudit } from "../../audit/index.ts";
 
 import { type Directory, openDirectory } from "../../directory/index.ts";
+import { createKeySecret } from "../../identity/core/key-secret.ts";
 import {
   type Authenticator,
   createAuthenticator,
@@ -37,11 +38,20 @@ beforeAll(async () => {
   directory = await openDirectory(database.sql, fail);
   store = createKeyStore(database.sql, directory);
   auditLog = await openAudit(createAuditStore(database.sql, randomUUID()));
-  authenticator = createAuthenticator({ keys: store, auditLog, now, report: fail });
+  authenticator = createAuthenticator({
+    keys: store,
+    book: directory,
+    auditLog,
+    now,
+    report: fail,
+  });
   app = createApiServer({
     publicHosts: () => ["sonde.example"],
     authenticator,
     sessions: NOBODY,
+    tokens: { find: () => Promise.resolve(null) },
+    challenge: () => null,
+    tagged: (name) => directory.tagged(name),
     auditLog,
     now,
     report: (error, requestId) => {
@@ -72,7 +82,7 @@ afterAll(async () => {
 
 async function addKey(role: KeyPolicy["role"]): Promise<{ id: string; secret: string }> {
   const id = randomUUID();
-  const secret = `sonde_ak_${id.replaceAll("-", "")}`;
+  const secret = createKeySecret();
   const policy: KeyPolicy = { role, agents: "*", probes: "*" };
   await store.addKey({ id, name: role, secret, policy, createdBy: null, at: new Date() });
   return { id, secret };
@@ -90,6 +100,9 @@ test("attack 24: a route that names no right does not start", () => {
     publicHosts: () => [],
     authenticator,
     sessions: NOBODY,
+    tokens: { find: () => Promise.resolve(null) },
+    challenge: () => null,
+    tagged: (name) => directory.tagged(name),
     auditLog,
     now,
     report: fail,
@@ -156,12 +169,12 @@ test("a revoked key is refused at once", async () => {
 
 test("a key whose maker was revoked is not added", async () => {
   const { id } = await addKey("operator");
-  const made = { id: randomUUID(), name: "made", secret: "sonde_ak_made", at: new Date() };
+  const made = { id: randomUUID(), name: "made", secret: createKeySecret(), at: new Date() };
   const policy = { role: "client", agents: "*", probes: "*" } as const;
   await store.revokeKeys([id], new Date());
   const added = store.addKey({ ...made, policy, createdBy: `key:${id}` });
   await expect(added).rejects.toMatchObject({ code: "UNAUTHENTICATED" });
-  expect(await store.findKey(made.secret)).toBeNull();
+  expect(await store.findKey(made.secret, new Date())).toBeNull();
 });
 
 test("attack 32: a foreign Host or Origin is refused before the key is looked at", async () => {
@@ -223,10 +236,15 @@ test("a denial by guard or handler is in the audit log before its answer", async
       {
         method: "GET",
         route: "/keys",
+        address: "127.0.0.1",
         reason: "the role auditor may not do keys.manage",
       },
     ],
-    [`key:${id}`, "FORBIDDEN", { method: "GET", route: "/foreign", reason: "not this one" }],
+    [
+      `key:${id}`,
+      "FORBIDDEN",
+      { method: "GET", route: "/foreign", address: "127.0.0.1", reason: "not this one" },
+    ],
   ]);
 });
 

@@ -7,17 +7,23 @@ import {
   type HttpServerOptions,
   createHttpServer,
   createRefusalCounts,
+  readBearer,
   type RefusalCounts,
 } from "@sonde/service";
 import type { FastifyRequest } from "fastify";
 import { type AuditLog, buildAuditRecord } from "../../audit/index.ts";
+import type { Directory } from "../../directory/index.ts";
 import {
+  asOfNow,
   type Authenticator,
   authorize,
+  type Decision,
+  personOf,
   type Principal,
   ROUTE_RIGHTS,
   type RouteRight,
 } from "../../identity/index.ts";
+import { ACCESS_TOKEN_PREFIX, type GrantTokens } from "../../oauth/index.ts";
 import type { Sessions } from "../../people/index.ts";
 
 declare module "fastify" {
@@ -27,6 +33,8 @@ declare module "fastify" {
     takesCookie?: boolean;
   }
   interface FastifyRequest {
+    /** What `WWW-Authenticate` of a refusal says; null for the plain one. */
+    challenge: string | null;
     /** Set where the route demands a right. */
     principal: Principal;
   }
@@ -40,11 +48,20 @@ type GuardOptions = {
   publicHosts: () => string[];
   authenticator: Authenticator;
   sessions: Pick<Sessions, "authenticate">;
+  /** Access tokens of OAuth clients. */
+  tokens: Pick<GrantTokens, "find">;
+  /** How a client of the route begins (RFC 9728, 5). */
+  challenge: (request: FastifyRequest) => string | null;
+  tagged: Directory["tagged"];
   auditLog: AuditLog;
   now: () => Date;
 };
 
 const MAX_BODY_BYTES = 256 * 1024;
+/** How keys and tokens of OAuth clients begin. */
+const SECRET = /sonde_(ak|at|rt)_/;
+/** A text that is encoded more often than any client would is refused too. */
+const MAX_ENCODED = 5;
 const LOOPBACK = ["localhost", "127.0.0.1", "[::1]"];
 
 /**
@@ -62,6 +79,12 @@ export function createApiServer(options: ApiServerOptions): HttpServer {
     guard: buildGuard(options, refusals),
   });
   app.addHook("onClose", () => refusals.close());
+  app.decorateRequest("challenge", null);
+  app.addHook("onSend", async (request, reply) => {
+    const challenge =
+      request.challenge ?? (reply.statusCode === 401 ? options.challenge(request) : null);
+    if (challenge !== null && reply.statusCode > 400) reply.header("www-authenticate", challenge);
+  });
   app.get("/health", { config: { right: "anybody" } }, () => ({ status: "ok" }));
   return app;
 }
@@ -70,11 +93,15 @@ export function createApiServer(options: ApiServerOptions): HttpServer {
  * Builds the guard that authorizes each request. Denials and reads are recorded before the answer.
  */
 function buildGuard(options: GuardOptions, refusals: RefusalCounts): Guard<Principal, RouteRight> {
-  const { authenticator, sessions, auditLog, now } = options;
+  const { authenticator, sessions, tagged, auditLog, now } = options;
   return {
     as: "principal",
     rights: ROUTE_RIGHTS,
-    screen({ headers, ip, raw }) {
+    screen({ headers, ip, raw, originalUrl }) {
+      if (namesSecret(originalUrl)) {
+        refusals.add(ip, "KEY_IN_ADDRESS");
+        throw new SondeError("KEY_IN_ADDRESS", "expected no key in the address, got one");
+      }
       const publicHosts = options.publicHosts();
       const hosts = isLocal(raw.socket) ? [...LOOPBACK, ...publicHosts] : publicHosts;
       const refusal = findForeign(headers.host, headers.origin, hosts);
@@ -88,32 +115,70 @@ function buildGuard(options: GuardOptions, refusals: RefusalCounts): Guard<Princ
       const takesCookie =
         headers.authorization === undefined && routeOptions.config.takesCookie !== false;
       const person = takesCookie ? await sessions.authenticate(request) : null;
+      const secret = readBearer(headers.authorization);
+      if (person === null && secret?.startsWith(ACCESS_TOKEN_PREFIX) === true) {
+        const client = await options.tokens.find(secret, request);
+        if (client === null) throw authenticator.refuse(ip);
+        return client;
+      }
       return person ?? (await authenticator.authenticate(headers.authorization, ip));
     },
-    authorize(principal, kind) {
-      const decision = authorize(principal, { kind });
-      if (!decision.allowed) throw new SondeError(decision.code, decision.reason);
+    authorize(asking, kind, { ip, params }) {
+      const principal = asOfNow(asking);
+      demand(authorize(principal, { kind: "enter", address: ip ?? null, at: now().getTime() }));
+      const agent = agentOf(params);
+      demand(authorize(principal, agent === null ? { kind } : { kind, agent: tagged(agent) }));
     },
     async onAdmitted(principal, right, request) {
       if (!isRead(request) || RECORDED_ELSEWHERE.has(right)) return;
       const { params, routeOptions } = request;
-      const detail = { route: routeOptions.url ?? "", params };
+      const detail = { route: routeOptions.url ?? "", params, ...personOf(principal) };
       await auditLog.append(
         buildAuditRecord(now(), "log.read", { principal: principal.subject.id, detail }),
       );
     },
     // Denied requests are recorded, so the use of a stolen key shows.
-    async onDenied(principal, { method, routeOptions }, reason) {
+    async onDenied(principal, { method, routeOptions, ip }, { code, message: reason }) {
       await auditLog.append(
         buildAuditRecord(now(), "request.denied", {
           principal: principal.subject.id,
           status: "denied",
-          code: "FORBIDDEN",
-          detail: { method, route: routeOptions.url ?? "", reason },
+          code,
+          detail: {
+            ...{ method, route: routeOptions.url ?? "", address: ip ?? null, reason },
+            ...personOf(principal),
+          },
         }),
       );
     },
   };
+}
+
+function demand(decision: Decision): void {
+  if (!decision.allowed) throw new SondeError(decision.code, decision.reason);
+}
+
+/** The agent that a route is for; null for one that is for the fleet. */
+function agentOf(params: unknown): string | null {
+  const { agent } = params as { agent?: string };
+  return agent ?? null;
+}
+
+/**
+ * Attack 39: proxies, browsers and histories keep addresses. So no secret of a client opens anything
+ * from there, also with another in the header, and no record or answer repeats the address.
+ */
+function namesSecret(url: string): boolean {
+  let text = url;
+  for (let level = 0; level < MAX_ENCODED; level++) {
+    if (SECRET.test(text)) return true;
+    const plain = text.replace(/%([0-7][0-9a-f])/gi, (_all, hex: string) =>
+      String.fromCharCode(Number.parseInt(hex, 16)),
+    );
+    if (plain === text) return false;
+    text = plain;
+  }
+  return true;
 }
 
 /** Rights whose routes record their reads themselves, or whose stream carries no data. */

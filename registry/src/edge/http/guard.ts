@@ -40,12 +40,12 @@ export function buildGuard(
     authenticate: identify,
     authorize: (caller, right, { params }) => authorize(caller, right, targetOf(params)),
     // Recorded, so the use of a stolen token shows.
-    onDenied: (caller, { method, routeOptions }, reason) =>
+    onDenied: (caller, { method, routeOptions }, { code, message: reason }) =>
       rights.append(
         buildAuditRecord(now(), "request.denied", {
           principal: actorOf(caller),
           status: "denied",
-          code: "FORBIDDEN",
+          code,
           detail: { method, route: routeOptions.url ?? "", reason },
         }),
       ),
