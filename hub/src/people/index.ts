@@ -62,7 +62,8 @@ export type FindPerson = (
 ) => Promise<Pick<SignedIn, "id" | "name" | "role"> | null>;
 
 export function openPeople(hub: Pick<Opened, "sql" | "directory">): FindPerson {
-  return createPersonStore(hub.sql, hub.directory).findInForce;
+  const people = createPersonStore(hub.sql, hub.directory);
+  return (by) => people.findInForce(by);
 }
 
 /**

@@ -135,7 +135,13 @@ type HubSettings = {
 export async function startHub(
   seed: (database: Database) => Promise<void> = () => Promise.resolve(),
   http: object = {},
-  { names = ["localhost"], keyAlgorithm = "ed25519", views, script, config = {} }: HubSettings = {},
+  {
+    names = ["localhost"],
+    keyAlgorithm = "ed25519",
+    views,
+    script,
+    config: more = {},
+  }: HubSettings = {},
 ): Promise<TestHub> {
   // As root the hub runs as nobody, who must be able to enter.
   const account = process.getuid?.() === 0 ? { uid: NOBODY, gid: NOBODY } : {};
@@ -184,7 +190,7 @@ export async function startHub(
       admitPath: at("admit.mjs"),
       callTimeoutMs: 1000,
       supervised: true,
-      ...config,
+      ...more,
     }),
   );
 
