@@ -76,6 +76,7 @@ const DEPTH = new Map([
   ["sonde agent", 2],
   ["sonde agents", 2],
   ["sonde hub", 3],
+  ["sonde policy", 2],
   ["sonde trust", 2],
   ["sonde release", 2],
   ["sonde registry", 3],
@@ -225,7 +226,7 @@ describe("docs/PROTOCOL.md", () => {
         /app\.(get|put|post|delete)\(\s*"(\/api[^"]+)",[\s\S]*?right: "([^"]+)"/g,
       ),
     ]);
-    expect(routes.length).toBe(37);
+    expect(routes.length).toBe(38);
     const rows = protocol.split("\n").filter((line) => line.startsWith("|"));
     for (const [, method = "", path = "", action = ""] of routes) {
       const route = `\`${method.toUpperCase()} ${path}\``;

@@ -131,7 +131,7 @@ describe("a key", () => {
   // Attack 39.
   test("in the address is refused", async () => {
     const url = `${product.hubUrl}/api/v1/agents?api_key=${product.apiKey}`;
-    expect(codeOf(await sendRaw(url))).toBe("UNAUTHENTICATED");
+    expect(codeOf(await sendRaw(url))).toBe("KEY_IN_ADDRESS");
   });
 
   test("that is revoked is refused at once, also while it is in use", async () => {
