@@ -1,3 +1,5 @@
+import { CATEGORIES, ENGINES } from "@sonde/schemas/manifest";
+import { RELEASE } from "@sonde/schemas/release";
 import type { Sql } from "postgres";
 
 const WORDS =
@@ -19,8 +21,13 @@ export async function seedPacks(sql: Sql, packs: number): Promise<void> {
       $$ select word from seed_words where rank = 1 + floor(total * seed * seed * 0.9999)::int $$;
     create function pg_temp.text(length int, salt int) returns text language sql volatile as
       $$ select string_agg(pg_temp.pick(random() + 0 * (n + salt)), ' ') from generate_series(1, length) as n $$;
-    insert into packs (name, latest, description, published_at, downloads, names, spelling, title, words)
-    select name, '1.4.0', description, now(), (random() * random() * 100000)::int,
+    insert into packs (name, latest, version, description, published_at, first_published_at,
+      derived_by, categories, engines, downloads, names, spelling, title, words)
+    select name, '1.4.0', '1.4.0', description, now() - random() * interval '900 days',
+      now() - interval '900 days' - random() * interval '900 days', '${RELEASE}',
+      array(select unnest(string_to_array('${CATEGORIES.join(" ")}', ' ')) where random() < 0.3 + 0 * n),
+      array(select unnest(string_to_array('${ENGINES.join(" ")}', ' ')) where random() < 0.1 + 0 * n),
+      (random() * random() * 100000)::int,
       to_tsvector('simple', spelling), spelling, title,
       title || setweight(to_tsvector('english', readme), 'D')
     from (
@@ -29,7 +36,7 @@ export async function seedPacks(sql: Sql, packs: number): Promise<void> {
         || setweight(to_tsvector('english', description), 'B')
         || setweight(to_tsvector('english', probes), 'C') as title
       from (
-        select 'p' || n % 700 || '/' || pg_temp.text(1, n) || '-' || n as name,
+        select n, 'p' || n % 700 || '/' || pg_temp.text(1, n) || '-' || n as name,
           pg_temp.text(12, n) as description, pg_temp.text(30, n) as probes,
           pg_temp.text(120, n) as readme
         from generate_series(1, ${packs}) as n

@@ -4,9 +4,11 @@ import { addBuild } from "./build.ts";
 import { addAdvisory, addDeprecate, addYank } from "./change-pack.ts";
 import { addCreateKey } from "./create-key.ts";
 import { addDev } from "./dev.ts";
+import { addDiff } from "./diff.ts";
 import { addInit } from "./init.ts";
 import { EXIT, type ProgramIo, reportTo } from "./outcome.ts";
 import { addPublish } from "./publish.ts";
+import { addSearch } from "./search.ts";
 import { addSign } from "./sign.ts";
 import { addTest } from "./test.ts";
 import { addVerify } from "./verify.ts";
@@ -49,7 +51,7 @@ export async function runPackProgram(args: readonly string[], io: ProgramIo): Pr
     addPublish,
     addVerify,
   ];
-  for (const add of [...commands, addYank, addDeprecate, addAdvisory]) {
+  for (const add of [...commands, addSearch, addDiff, addYank, addDeprecate, addAdvisory]) {
     add(program, report, io.env, io);
   }
   try {

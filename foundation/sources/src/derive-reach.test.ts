@@ -15,7 +15,7 @@ const sql = (engine: "postgres" | "mysql"): Source => ({
   ...{ kind: "sql", engine, socket: "/run/x.sock", database: "x", statement: "SELECT 1" },
   ...{ maxRows: 1, ...limits },
 });
-const http = (more: object): Source => ({ kind: "http", path: "/", ...limits, ...more }) as Source;
+const http = (more: object): Source => ({ kind: "http", path: "/", ...limits, ...more });
 const certificates = (path: string): Source => ({
   ...{ kind: "certificates", path, depth: 1, maxEntries: 1, ...limits },
 });

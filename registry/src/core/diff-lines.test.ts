@@ -54,4 +54,10 @@ test("texts that differ in too many lines are not compared", () => {
   expect(show(lines("a", 500), lines("b", 500))?.length).toBe(1000);
   expect(show(lines("a", 501), lines("b", 500))).toBeUndefined();
   expect(diffLines(lines("a", 2000).join("\n"), "")).toBeNull();
+  // Few lines differ, but to find them takes too many comparisons.
+  const apart = (count: number) => {
+    const middle = lines("same", count);
+    return show(["a", ...middle, "b"], ["c", ...middle, "d"])?.length;
+  };
+  expect([apart(400), apart(600)]).toEqual([9, undefined]);
 });

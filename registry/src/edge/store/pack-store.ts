@@ -24,38 +24,32 @@ type ShownVersion = Pick<AcceptedVersion, "name" | "version" | "manifest"> & {
  * @param readReadme returns the README of an archive, as Markdown
  */
 export function createPackStore(sql: Sql, readReadme: (digest: Digest) => Promise<string>) {
+  /** Writes all of a row at once: each write makes its entries in all indexes anew. */
   async function writeRow(
     transaction: TransactionSql,
     latest: Version | null,
-    { name, version, manifest, publishedAt }: ShownVersion,
+    shown: ShownVersion,
     readme: string,
+    life: PackLife,
   ): Promise<void> {
+    const { name, version, manifest, publishedAt } = shown;
     const text = buildSearchText(manifest, readme);
+    const { reach, said, categories, engines } = derive(shown, life);
     await transaction`
-      insert into packs (name, latest, description, published_at, first_published_at, names,
-        spelling, title, words)
-      select ${name}, ${latest}, ${manifest.description}, ${publishedAt}, ${publishedAt},
+      insert into packs (name, latest, version, description, published_at, first_published_at,
+        reach, said, categories, engines, derived_by, names, spelling, title, words)
+      select ${name}, ${latest}, ${version}, ${manifest.description}, ${publishedAt},
+        ${publishedAt}, ${reach}, ${said}, ${categories}::text[], ${engines}::text[], ${RELEASE},
         to_tsvector('simple', ${text.name}), ${text.name}, title,
         title || setweight(to_tsvector('english', ${text.readme}), 'D')
       from (select setweight(to_tsvector('english', ${text.name}), 'A')
         || setweight(to_tsvector('english', ${text.description}), 'B')
         || setweight(to_tsvector('english', ${text.probes}), 'C') as title) as titles
-      on conflict (name) do update set latest = excluded.latest,
+      on conflict (name) do update set latest = excluded.latest, version = excluded.version,
         description = excluded.description, published_at = excluded.published_at,
+        reach = excluded.reach, said = excluded.said, categories = excluded.categories,
+        engines = excluded.engines, derived_by = excluded.derived_by,
         title = excluded.title, words = excluded.words`;
-    await writeReach(transaction, name, version, manifest);
-  }
-
-  async function writeReach(
-    transaction: TransactionSql,
-    name: PackName,
-    version: Version,
-    manifest: Manifest,
-  ): Promise<void> {
-    const reach = deriveReach(manifest);
-    await transaction`update packs set version = ${version}, reach = ${JSON.stringify(reach)},
-      categories = ${reach.reads.map(({ category }) => category)}::text[],
-      engines = ${reach.engines}::text[], derived_by = ${RELEASE} where name = ${name}`;
   }
 
   async function writeSaid(
@@ -97,8 +91,7 @@ export function createPackStore(sql: Sql, readReadme: (digest: Digest) => Promis
       const latest = findLatest([published, ...others], life);
       // An import may bring a first version that was withdrawn later.
       if (latest === version || known === undefined) {
-        await writeRow(transaction, latest, published, readme);
-        await writeSaid(transaction, name, life);
+        await writeRow(transaction, latest, published, readme, life);
       }
     },
 
@@ -121,13 +114,13 @@ export function createPackStore(sql: Sql, readReadme: (digest: Digest) => Promis
       // A withdrawal must not wait for an unreadable archive. The pack then loses its README's
       // words.
       const readme = await readReadme(digest).catch(() => "");
-      const about = JSON.parse(manifest) as Manifest;
-      await writeRow(
-        transaction,
-        latest,
-        { name, version: shown, manifest: about, publishedAt },
-        readme,
-      );
+      const about = {
+        name,
+        version: shown,
+        manifest: JSON.parse(manifest) as Manifest,
+        publishedAt,
+      };
+      await writeRow(transaction, latest, about, readme, life);
     },
 
     /** Updates what is said about the version that is shown, in the transaction that says it. */
@@ -152,8 +145,14 @@ export function createPackStore(sql: Sql, readReadme: (digest: Digest) => Promis
             const [stored] = await transaction<{ manifest: string }[]>`
               select manifest from versions where name = ${name} and version = ${shown ?? ""}`;
             if (stored === undefined || shown === undefined) continue;
-            await writeReach(transaction, name, shown, JSON.parse(stored.manifest) as Manifest);
-            await writeSaid(transaction, name, JSON.parse(life) as PackLife);
+            const about = { version: shown, manifest: JSON.parse(stored.manifest) as Manifest };
+            const { reach, said, categories, engines } = derive(
+              about,
+              JSON.parse(life) as PackLife,
+            );
+            await transaction`update packs set version = ${shown}, reach = ${reach}, said = ${said},
+              categories = ${categories}::text[], engines = ${engines}::text[],
+              derived_by = ${RELEASE} where name = ${name}`;
           }
           return rows.at(-1)?.name;
         });
@@ -209,3 +208,14 @@ export function createPackStore(sql: Sql, readReadme: (digest: Digest) => Promis
   };
 }
 export type PackStore = ReturnType<typeof createPackStore>;
+
+/** What a row says of its version beside its words: two texts of JSON, and two lists. */
+function derive({ version, manifest }: Pick<ShownVersion, "version" | "manifest">, life: PackLife) {
+  const reach = deriveReach(manifest);
+  return {
+    reach: JSON.stringify(reach),
+    said: JSON.stringify(saidOf(life, version)),
+    categories: reach.reads.map(({ category }) => category),
+    engines: reach.engines,
+  };
+}

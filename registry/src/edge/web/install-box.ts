@@ -13,14 +13,14 @@ function renderLines(details: VersionDetails): Html {
   const { name, version, latest, state } = details;
   // A range never leads to a yanked version, and from an older one to a newer.
   const wanted = version === latest && state.yanked === null ? `^${version}` : version;
-  return html`<h3>1. The host trusts the publisher</h3>
-${renderTrust(details)}
-<h3>2. On the hub</h3>
+  return html`<h3>On the hub</h3>
 <pre class="command">sonde hub install ${name}@${wanted} --on role=web</pre>
 <p class="note"><code>--on</code> is a tag of the agents, <code>--agent NAME</code> one of them. Each agent fetches and checks it.</p>
-<h3>3. On the host</h3>
+<h3>On the host</h3>
 <pre class="command">sonde-agent approve ${name}</pre>
-<p class="note">It shows every exact read and asks the host's own administrator. Until then nothing is read.</p>`;
+<p class="note">It shows every exact read and asks the host's own administrator. Until then nothing is read.</p>
+<h3>If the host does not trust the publisher yet</h3>
+${renderTrust(details)}`;
 }
 
 function renderTrust({ name, trust }: VersionDetails): Html {

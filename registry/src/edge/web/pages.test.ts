@@ -1,6 +1,7 @@
 import { chmodSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import type { Manifest } from "@sonde/schemas/manifest";
 import { buildSampleArchive } from "@sonde/trust/testing";
 import {
   type TestSigstore,
@@ -72,9 +73,19 @@ async function publishHostile(sigstore: TestSigstore): Promise<void> {
     probes: buildSampleProbes("greet", `${text}.`),
   };
   await acme.publish("hostile", "1.0.0", { manifest, readme: README });
+  // What differs between the two versions is as hostile.
+  const { greet } = buildSampleProbes("greet", `Now ${text}.`);
+  const limit = { type: "integer", description: text } as const;
+  const params = { type: "object", properties: { limit }, required: [] } as const;
   const more = {
-    manifest: { ...manifest, name: "acme/hostile", version: "1.1.0" },
-    readme: README,
+    manifest: {
+      ...manifest,
+      ...{ name: "acme/hostile", version: "1.1.0", description: `Now ${text}`.slice(0, 300) },
+      ...(greet && {
+        probes: { greet: { ...greet, params: { ...params, additionalProperties: false } } },
+      }),
+    } as Partial<Manifest>,
+    readme: `${ATTACKS}\n${README}`,
   };
   const archive = buildSampleArchive(more);
   const bundle = await signKeylessSample(sigstore, archive, SIGNER);
@@ -153,6 +164,8 @@ test.each([
     if (path === version) {
       expect(text).toContain(`${SIGNER.identity} by ${SIGNER.issuer}, repository 7`);
       expect(text).toContain(`${SIGNER.issuer} vouched for ${SIGNER.identity}`);
+      // Nobody gets a quarantined version, so nobody is told how.
+      expect(text).not.toContain("sonde hub install");
       for (const by of ["yank", "deprecation", "advisory", "quarantine"]) {
         expect(text).toContain(said(by));
       }
@@ -160,6 +173,26 @@ test.each([
     await page.close();
   }
 });
+
+test.each([
+  ["/?category=files&publisher=acme", []],
+  ["/packs/acme/hostile/difference?from=1.0.0&to=1.1.0", []],
+  [
+    "/publishers/acme",
+    [SIGNER.identity, said("deprecation"), said("advisory"), said("quarantine")],
+  ],
+])(
+  "attack 38: a publisher's text does nothing on %s, even without the page's policy",
+  async (path, texts) => {
+    const { page, signs } = await open(path, { bypassCSP: true });
+    expect([signs, await isTaken(page)]).toEqual([[], false]);
+    const text = await page.locator("main").innerText();
+    for (const one of ["<script>window.taken = 1</script>", ...texts]) expect(text).toContain(one);
+    const forbidden = "main :is(script, img, svg, iframe, style, base, form:not(.compare), meta)";
+    expect(await page.locator(forbidden).count()).toBe(0);
+    await page.close();
+  },
+);
 
 test.each([
   ["a publisher", "a<b>", "hello", "1.0.0"],

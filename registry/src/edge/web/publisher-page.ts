@@ -68,7 +68,7 @@ function renderKnown({ name, since, keys, identities }: PublisherDetails): Html 
       : html`<p class="note">Nobody may sign for ${name} now.</p>`;
   return html`<section class="side" aria-labelledby="known"><h2 id="known">Who may sign for it</h2>
 ${known.length === 0 ? nobody : html`<ul class="known">${known}</ul>`}
-<p class="note">No other publisher here has a name that looks the same: the registry refuses look-alikes.
+<p class="note rule">No other publisher here has a name that looks the same: the registry refuses look-alikes.
 It verified each version's signature before it published it; hosts verify it again by their own trust.</p>
 </section>`;
 }

@@ -111,6 +111,7 @@ h1 .version { font-size: .45em; vertical-align: .4em; }
 details { margin-top: .35rem; font-size: .9rem; }
 summary { cursor: pointer; color: var(--accent); width: fit-content; }
 details ul { list-style: none; margin: .5rem 0 0; padding: 0; display: grid; gap: .4rem; }
+.rule { border-top: 1px solid var(--line); margin-top: .75rem; padding-top: .75rem; }
 .note { color: var(--soft); font-size: .92rem; }
 .breakable { overflow-wrap: anywhere; }
 .side p:last-child, .side pre:last-child { margin-bottom: 0; }
