@@ -76,6 +76,8 @@ const DEPTH = new Map([
   ["sonde agent", 2],
   ["sonde agents", 2],
   ["sonde hub", 3],
+  ["sonde keys", 2],
+  ["sonde packs", 2],
   ["sonde policy", 2],
   ["sonde trust", 2],
   ["sonde release", 2],
@@ -197,7 +199,7 @@ test("every command of sonde and sonde-pack that is named exists, with its optio
 
 // test/end-to-end/readme.test.ts types every command that a document shows.
 test("the README connects Claude with the line that npm start prints", () => {
-  const urls = { hub: "", registry: "", mcp: "http://127.0.0.1:4310/mcp" };
+  const urls = { hub: "http://127.0.0.1:4310", registry: "", mcp: "http://127.0.0.1:4310/mcp" };
   const printed = describeReady(layoutOf("/var/lib/sonde"), {
     ...{ urls, publicUrls: null, warnings: [] },
     ownerLink: "http://localhost:4310/join?link=...",

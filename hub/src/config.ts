@@ -3,8 +3,7 @@ import { TlsFiles } from "@sonde/service";
 import { KeyAlgorithm } from "@sonde/schemas/wire";
 import { PersonRole } from "@sonde/schemas/people";
 import { type Static, Type } from "typebox";
-import { ClientRules } from "./oauth/core/client-rules.ts";
-import { IdentityProvider } from "./oauth/core/identity-providers.ts";
+import { ClientRules, IdentityProvider } from "./oauth-settings.ts";
 
 const closed = { additionalProperties: false } as const;
 /** HTTPS, or plain HTTP on loopback. */

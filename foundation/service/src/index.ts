@@ -1,3 +1,4 @@
+export { compileRanges } from "./address-ranges.ts";
 export { readBearer } from "./bearer.ts";
 export { readConfiguredJson, readConfiguredText } from "./configured-file.ts";
 export type { Guard } from "./guard.ts";

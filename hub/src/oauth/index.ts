@@ -6,7 +6,7 @@ import { buildAuditRecord } from "../audit/index.ts";
 import type { Hub } from "../hub.ts";
 import { createPrincipal, type Subjects } from "../identity/index.ts";
 import { type FindPerson, holderOfPerson, type People } from "../people/index.ts";
-import type { ClientRules } from "./core/client-rules.ts";
+import type { ClientRules } from "../oauth-settings.ts";
 import { buildChallenge } from "./core/metadata.ts";
 import { JWT_BEARER } from "./core/identity-providers.ts";
 import { holderOfGrant } from "./core/narrow.ts";

@@ -199,7 +199,7 @@ export async function startHub(
       admitPath: at("admit.mjs"),
       callTimeoutMs: 1000,
       supervised: true,
-      ...more,
+      ...config,
     }),
   );
 

@@ -7,7 +7,7 @@ import {
   type ToolGlob,
 } from "@sonde/schemas/policy";
 import { selects, type Tagged } from "@sonde/schemas/tags";
-import { compileRanges } from "./address-ranges.ts";
+import { compileRanges } from "@sonde/service";
 import { compileGlob } from "./tool-glob.ts";
 
 /** Verdicts that are kept for each policy. Probes come from catalogs, so there are few. */

@@ -3,7 +3,7 @@ import { SondeError, toSondeError } from "@sonde/schemas/errors";
 import { createRefusalCounts, readBearer } from "@sonde/service";
 import { hashSecret } from "../../directory/index.ts";
 import type { Principal } from "../core/authorize.ts";
-import { mayBeKey } from "../core/key-secret.ts";
+import { mayBeKey } from "./key-secret.ts";
 import { createPrincipal, holderOfKey, type PolicyBook } from "../core/principal.ts";
 import type { KeyStore } from "./key-store.ts";
 

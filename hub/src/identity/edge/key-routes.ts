@@ -15,7 +15,7 @@ import { Uuid } from "@sonde/schemas/names";
 import { Type } from "typebox";
 import { buildAuditRecord } from "../../audit/index.ts";
 import type { Hub } from "../../hub.ts";
-import { createKeySecret } from "../core/key-secret.ts";
+import { createKeySecret } from "./key-secret.ts";
 import { requireSoundPolicy } from "../core/require-sound-policy.ts";
 import type { KeyStore } from "./key-store.ts";
 

@@ -9,7 +9,7 @@ import { type Directory, hashSecret, openDirectory } from "../../directory/index
 import { migrations } from "../../migrations.ts";
 import { type HubDatabase, openHubDatabase } from "../../testing/open-hub-database.ts";
 import { authorize, ROUTE_RIGHTS } from "../core/authorize.ts";
-import { createKeySecret } from "../core/key-secret.ts";
+import { createKeySecret } from "./key-secret.ts";
 import { createPrincipal, holderOfKey } from "../core/principal.ts";
 import { type Authenticator, createAuthenticator } from "./authenticate.ts";
 import { createCallRates } from "./call-rates.ts";

@@ -2,7 +2,7 @@ import { randomUUID } from "node:crypto";
 import { join } from "node:path";
 import { writePrivateFile } from "@sonde/service";
 import { type AuditLog, buildAuditRecord } from "../../audit/index.ts";
-import { createKeySecret } from "../core/key-secret.ts";
+import { createKeySecret } from "./key-secret.ts";
 import type { KeyStore } from "./key-store.ts";
 
 /**

@@ -1,7 +1,8 @@
 import { SondeError } from "@sonde/schemas/errors";
 import { buildParser } from "@sonde/schemas/parse";
 import { type Static, Type } from "typebox";
-import { type ClientRules, isAllowedRedirect } from "./client-rules.ts";
+import type { ClientRules } from "../../oauth-settings.ts";
+import { isAllowedRedirect } from "./client-rules.ts";
 
 const Text = (maxLength: number) => Type.String({ minLength: 1, maxLength });
 const List = (maxItems: number) => Type.Array(Text(500), { maxItems });

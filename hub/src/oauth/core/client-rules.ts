@@ -1,30 +1,4 @@
-import { Type, type Static } from "typebox";
-
-const closed = { additionalProperties: false } as const;
-const HttpsOrigin = Type.String({ pattern: "^https://[a-z0-9.-]+(:[0-9]{1,5})?$", maxLength: 300 });
-const Host = Type.String({ pattern: "^[a-z0-9.-]+(:[0-9]{1,5})?$", maxLength: 300 });
-const Network = Type.String({ pattern: "^[0-9a-f.:]+/[0-9]{1,3}$", maxLength: 60 });
-
-/**
- * Which clients a person may let in. A client that no rule names is refused before anybody is asked:
- * a consent page for `https://claude.evil.example` is how people are tricked.
- */
-export const ClientRules = Type.Object(
-  {
-    /** Redirect addresses, whole. Claude's two by default. */
-    redirects: Type.Optional(Type.Array(Type.String({ pattern: "^https://", maxLength: 500 }))),
-    /** Origins at which any path may be a redirect address. None by default. */
-    origins: Type.Optional(Type.Array(HttpsOrigin, { maxItems: 100 })),
-    /** Hosts whose addresses may be a client id, the place of its metadata. Claude's by default. */
-    documentHosts: Type.Optional(Type.Array(Host, { maxItems: 100 })),
-    /** Networks of one's own where such a host may be. It is on the public internet by default. */
-    documentNetworks: Type.Optional(Type.Array(Network, { maxItems: 20 })),
-    /** Whether programs of a terminal, which listen on a loopback port, may be clients. */
-    loopback: Type.Optional(Type.Boolean()),
-  },
-  closed,
-);
-export type ClientRules = Static<typeof ClientRules>;
+import type { ClientRules } from "../../oauth-settings.ts";
 
 const CLAUDE = [
   "https://claude.ai/api/mcp/auth_callback",

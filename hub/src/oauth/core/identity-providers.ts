@@ -1,31 +1,3 @@
-import { type Static, Type } from "typebox";
-import { MCP_SCOPES } from "./scopes.ts";
-
-const closed = { additionalProperties: false } as const;
-const Address = Type.String({ pattern: "^https?://[^\\s]+$", maxLength: 300 });
-
-/**
- * An identity provider of the company that may let clients in for its people, in place of a consent
- * page (enterprise-managed authorization). None by default.
- */
-export const IdentityProvider = Type.Object(
-  {
-    /** As in the `iss` of its assertions, and of the accounts that come from it. */
-    issuer: Address,
-    /** Where its keys are. Addresses in an assertion are ignored. */
-    jwksUri: Address,
-    /** Client ids that it may let in. */
-    clients: Type.Array(Type.String({ minLength: 1, maxLength: 500 }), {
-      minItems: 1,
-      maxItems: 100,
-    }),
-    /** The highest scope that it may give; `observe` by default. */
-    ceiling: Type.Optional(Type.Enum([...MCP_SCOPES])),
-  },
-  closed,
-);
-export type IdentityProvider = Static<typeof IdentityProvider>;
-
 /** The grant of RFC 7523. */
 export const JWT_BEARER = "urn:ietf:params:oauth:grant-type:jwt-bearer";
 /** The type of an identity assertion authorization grant: no other token of the provider counts. */

@@ -1,5 +1,6 @@
 import { type SondeError, toSondeError } from "@sonde/schemas/errors";
-import { type ClientRules, isAllowedDocument } from "../core/client-rules.ts";
+import type { ClientRules } from "../../oauth-settings.ts";
+import { isAllowedDocument } from "../core/client-rules.ts";
 import { fetchDocument } from "./fetch-document.ts";
 
 const MINUTE_MS = 60_000;

@@ -1,6 +1,6 @@
 import { SondeError } from "@sonde/schemas/errors";
 import { type KnownClient, DEVICE_CODE, readClient } from "../core/client-document.ts";
-import type { ClientRules } from "../core/client-rules.ts";
+import type { ClientRules } from "../../oauth-settings.ts";
 import { JWT_BEARER } from "../core/identity-providers.ts";
 import type { ClientDocuments } from "./client-documents.ts";
 import type { ClientStore } from "./client-store.ts";

@@ -2,7 +2,8 @@ import { generateKeyPairSync, randomBytes } from "node:crypto";
 import { type KoaContextWithOIDC, Provider, errors, interactionPolicy } from "oidc-provider";
 import { ACCESS_TOKEN_PREFIX } from "../core/access-token.ts";
 import { PATHS } from "../core/paths.ts";
-import { type ClientRules, isAllowedRedirect, isRegisteredRedirect } from "../core/client-rules.ts";
+import type { ClientRules } from "../../oauth-settings.ts";
+import { isAllowedRedirect, isRegisteredRedirect } from "../core/client-rules.ts";
 import {
   ALL_SCOPES,
   kindOfResource,

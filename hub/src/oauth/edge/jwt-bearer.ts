@@ -5,7 +5,8 @@ import type { Provider } from "oidc-provider";
 import { errors, type KoaContextWithOIDC } from "oidc-provider";
 import type { Sql } from "postgres";
 import { hashSecret } from "../../directory/index.ts";
-import { type IdentityProvider, JWT_BEARER, readAssertion } from "../core/identity-providers.ts";
+import type { IdentityProvider } from "../../oauth-settings.ts";
+import { JWT_BEARER, readAssertion } from "../core/identity-providers.ts";
 import { kindOfResource, listResources, MCP_SCOPES, scopesToAsk } from "../core/scopes.ts";
 
 export type JwtBearerPorts = {

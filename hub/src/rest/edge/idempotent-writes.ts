@@ -4,7 +4,7 @@ import type { HttpServer, Report } from "@sonde/service";
 import { canonicalJson } from "@sonde/trust/canonical-json";
 import type { FastifyReply, FastifyRequest } from "fastify";
 import type { Principal } from "../../identity/index.ts";
-import { openAnswer, sealAnswer } from "../core/sealed-answer.ts";
+import { openAnswer, sealAnswer } from "./sealed-answer.ts";
 import type { StoredWrite, WriteName, WriteStore } from "./write-store.ts";
 
 export const IDEMPOTENCY_HEADER = "idempotency-key";

@@ -9,7 +9,7 @@ import { afterAll, beforeAll, expect, test } from "vitest";
 import { type AuditLog, createAuditStore, openAudit } from "../../audit/index.ts";
 
 import { type Directory, openDirectory } from "../../directory/index.ts";
-import { createKeySecret } from "../../identity/core/key-secret.ts";
+import { createKeySecret } from "../../identity/edge/key-secret.ts";
 import {
   type Authenticator,
   createAuthenticator,
