@@ -215,7 +215,7 @@ export const NUMBERS: [
     "PROTOCOL",
     /looks at the (\d+) most downloaded/,
     1,
-    "registry/src/edge/store/pack-store.ts",
+    "registry/src/edge/store/pack-search.ts",
     "CANDIDATES",
   ],
   [
