@@ -181,6 +181,8 @@ async function bundle(stamp) {
   writeFileSync(join(dist, "views.json"), `${JSON.stringify(await buildViews())}\n`);
   const { buildConsole } = await import("../hub/web/src/build-console.ts");
   writeFileSync(join(dist, "console.json"), `${JSON.stringify(await buildConsole())}\n`);
+  const { buildScript } = await import("../hub/src/people/build-script.ts");
+  writeFileSync(join(dist, "people.js"), await buildScript());
   const release = describeAgentRelease(root, dist);
   writeFileSync(join(dist, "agent-release.json"), `${JSON.stringify(release)}\n`);
   writeFileSync(stampFile, stamp);

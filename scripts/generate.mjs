@@ -9,6 +9,7 @@ import * as audit from "../schemas/src/audit.ts";
 import * as errors from "../schemas/src/errors.ts";
 import * as hub from "../schemas/src/hub-api.ts";
 import * as manifest from "../schemas/src/manifest/index.ts";
+import * as people from "../schemas/src/people.ts";
 import * as policy from "../schemas/src/policy.ts";
 import * as registry from "../schemas/src/registry/index.ts";
 import * as trust from "../schemas/src/trust/index.ts";
@@ -22,6 +23,7 @@ const schemas = {
   ...errors,
   ...hub,
   ...manifest,
+  ...people,
   ...policy,
   ...registry,
   ...trust,
@@ -79,6 +81,14 @@ const HTTP_BODIES = {
     RecoverRequest: schemas.RecoverRequest,
     RecoverResponse: schemas.RecoverResponse,
     RegistryLogStatus: schemas.RegistryLogStatus,
+    PersonList: schemas.PersonList,
+    PersonSummary: schemas.PersonSummary,
+    ChangePerson: schemas.ChangePerson,
+    CreateInvitation: schemas.CreateInvitation,
+    CreatedInvitation: schemas.CreatedInvitation,
+    InvitationList: schemas.InvitationList,
+    SessionList: schemas.SessionList,
+    Me: schemas.Me,
     ToolPinList: schemas.ToolPinList,
   },
   registry: {

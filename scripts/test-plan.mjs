@@ -67,6 +67,7 @@ const CONCERNS = new Map([
   ["types", /\.tsx?$|(^|\/)(package|tsconfig[^/]*)\.json$|^pnpm-/],
   ["types of packs", /^(packs|pack-sdk|schemas|foundation)\/|(^|\/)tsconfig[^/]*\.json$|^pnpm-/],
   ["types of views", /^(hub\/src\/mcp\/views|schemas)\/|(^|\/)tsconfig[^/]*\.json$|^pnpm-/],
+  ["types of pages", /^(hub\/src\/people\/page|schemas)\/|(^|\/)tsconfig[^/]*\.json$|^pnpm-/],
   ["types of the console", /^(hub\/web|schemas)\/|(^|\/)tsconfig[^/]*\.json$|^pnpm-/],
   ["lint", /\.(tsx?|mjs)$/],
   ["format", /\.(tsx?|mjs|json|jsonc|css)$/],

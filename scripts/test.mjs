@@ -80,6 +80,7 @@ const checks = (files = []) => [
   ["types of packs", [bin("tsc"), "-p", "tsconfig.guest.json"]],
   ["types of views", [bin("tsc"), "-p", "hub/src/mcp/views/page/tsconfig.json"]],
   ["types of the console", [bin("tsc"), "-p", "hub/web/src/page/tsconfig.json"]],
+  ["types of pages", [bin("tsc"), "-p", "hub/src/people/page/tsconfig.json"]],
   ["lint", [bin("oxlint"), "--type-aware", "--deny-warnings", ...concerns("lint", files)]],
   [
     "format",

@@ -199,6 +199,7 @@ test("the README connects Claude with the line that npm start prints", () => {
   const urls = { hub: "", registry: "", mcp: "http://127.0.0.1:4310/mcp" };
   const printed = describeReady(layoutOf("/var/lib/sonde"), {
     ...{ urls, publicUrls: null, warnings: [] },
+    ownerLink: "http://localhost:4310/join?link=...",
   });
   const line = read("README.md").match(/^claude .*$/m)?.[0] ?? "nothing";
   expect(printed).toContain(line);
@@ -222,10 +223,10 @@ describe("docs/PROTOCOL.md", () => {
     );
     const routes = files.flatMap((file) => [
       ...read(file).matchAll(
-        /app\.(get|put|post|delete)\(\s*"(\/api[^"]+)",[\s\S]*?right: "([^"]+)"/g,
+        /app\.(get|put|post|patch|delete)\(\s*"(\/api[^"]+)",[\s\S]*?right: "([^"]+)"/g,
       ),
     ]);
-    expect(routes.length).toBe(24);
+    expect(routes.length).toBe(45);
     const rows = protocol.split("\n").filter((line) => line.startsWith("|"));
     for (const [, method = "", path = "", action = ""] of routes) {
       const route = `\`${method.toUpperCase()} ${path}\``;

@@ -1,7 +1,7 @@
 import { type IncomingMessage, request } from "node:http";
 import type { Readable } from "node:stream";
 import { pipeline } from "node:stream/promises";
-import { type ErrorCode, isErrorCode, SondeError } from "@sonde/schemas/errors";
+import { type ErrorCode, readRefusal, SondeError } from "@sonde/schemas/errors";
 import { parseJson, readCapped } from "@sonde/schemas/parse";
 
 const TIMEOUT_MS = 60_000;
@@ -27,22 +27,19 @@ export type JsonRequest = {
 };
 
 /**
- * Sends one JSON request to a Sonde service. An error body becomes the SondeError that it
+ * Sends one JSON request to a Sonde service. A refusal becomes the SondeError that it
  * describes, so the user sees the service's own code.
  */
 export async function requestJson(options: JsonRequest): Promise<unknown> {
   const { status, bytes } = await send(options);
   const answer = parseJson(bytes, `${options.what} answer`, options.unavailable);
   if (status >= 200 && status < 300) return answer;
-  throw readErrorBody(answer, options.what, status, options.unavailable);
-}
-
-function readErrorBody(answer: unknown, what: string, status: number, fallback: ErrorCode) {
-  const error = (answer as { error?: { code?: unknown; message?: unknown } } | null)?.error;
-  if (isErrorCode(error?.code) && typeof error.message === "string") {
-    return new SondeError(error.code, error.message);
-  }
-  return new SondeError(fallback, `expected an answer of the ${what}, got status ${status}`);
+  const refusal = readRefusal(answer);
+  if (refusal !== null) throw new SondeError(refusal.code, refusal.message);
+  throw new SondeError(
+    options.unavailable,
+    `expected an answer of the ${options.what}, got status ${status}`,
+  );
 }
 
 async function send(options: JsonRequest): Promise<{ status: number; bytes: Buffer }> {

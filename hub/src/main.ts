@@ -43,8 +43,9 @@ import { addSigningKeyRoutes } from "./keys/signing-key-routes.ts";
 import { openLinks } from "./links/index.ts";
 import { installMcp } from "./mcp/index.ts";
 import { migrations } from "./migrations.ts";
+import { installPeople, openSessions, type People } from "./people/index.ts";
 import { installRegistryLog } from "./registry-log/index.ts";
-import { createApiServer } from "./web/edge/api-server.ts";
+import { authenticate, createApiServer } from "./web/edge/api-server.ts";
 
 const MAX_DATABASE_CONNECTIONS = 8;
 const NO_PROXIES: readonly string[] = [];
@@ -120,11 +121,13 @@ async function serve(live: { config: HubConfig }, opened: Opened): Promise<Runni
   const apiKeys = createKeyStore(sql, directory);
   await ensureOperatorKey(config.dataDir, apiKeys, auditLog, now);
   const authenticator = createAuthenticator({ keys: apiKeys, auditLog, now, report });
+  const sessions = openSessions({ sql, directory, auditLog, now, config });
   const app = createApiServer({
     ...(config.http.tls !== undefined && { tls: readTlsFiles(config.http.tls) }),
     trustedProxies: () => live.config.http.trustedProxies ?? NO_PROXIES,
     publicHosts: () => live.config.http.publicHosts,
     authenticator,
+    sessions,
     auditLog,
     now,
     report,
@@ -157,11 +160,12 @@ async function serve(live: { config: HubConfig }, opened: Opened): Promise<Runni
   const calls = installCalls(hub, { catalog, auditStore });
   const mcp = await installMcp(hub, { calls, catalog, auditStore, readReadme });
   installIdentity(hub, { keys: apiKeys, authenticator, dismiss: (id) => mcp.dismiss(id) });
+  const people = installPeople(hub, { sessions, dismiss: (id) => mcp.dismiss(id) });
   const watchAgent = installAttestation(hub);
   const listeners = installAgents(hub, { packs, registry, watchAgent });
   installConsole(hub, {
     auditStore,
-    authenticate: ({ headers, ip }) => authenticator.authenticate(headers.authorization, ip),
+    authenticate: (request) => authenticate({ authenticator, sessions }, request, false),
   });
 
   // Stop order: accept no agent, then end the open calls, so that each client gets an answer.
@@ -169,13 +173,42 @@ async function serve(live: { config: HubConfig }, opened: Opened): Promise<Runni
   hub.onStop(() => void listeners.control.close());
 
   const ports = await listen(config, hub, { ...listeners, public: publicListener });
+  const ownerLink = await showFirstLink(people, opened, addressOf(config, ports));
   return {
-    ready: { hubId: keys.hubId, ...ports },
+    ready: { hubId: keys.hubId, ...ports, ...(ownerLink !== null && { ownerLink }) },
     reload(inForce) {
       live.config = inForce;
     },
     stop: () => stopAll(endings),
   };
+}
+
+/** Where a person's browser finds this hub. Passkeys need a name, so loopback has one too. */
+function addressOf({ http }: HubConfig, ports: PortNumbers): string {
+  const name = http.publicHosts[0] ?? "localhost";
+  // A browser that does not know the hub's own CA has no passkeys there.
+  if (http.public?.tls !== undefined) return `https://${name}:${ports.public}`;
+  if (http.behindProxy) return `https://${name}`;
+  return http.tls === undefined
+    ? `http://localhost:${ports.http}`
+    : `https://${name}:${ports.http}`;
+}
+
+/**
+ * While there is no owner, each start of a hub shows a new link for the first one, since only its hash
+ * is kept. The log is the one place that has it.
+ */
+async function showFirstLink(
+  people: People,
+  { info }: Pick<ServicePorts, "info">,
+  address: string,
+): Promise<string | null> {
+  const path = await people.giveFirstLink();
+  if (path === null) return null;
+  info("this hub has no owner yet; this link makes the first account, once, within a day", {
+    link: `${address}${path}`,
+  });
+  return `${address}${path}`;
 }
 
 /** Runs every ending, also after a failure of an earlier one, and then throws the first failure. */

@@ -8,6 +8,7 @@ import { firstRelease } from "./first-release.ts";
 import { migrations as identity } from "./identity/index.ts";
 import { migrations as links } from "./links/index.ts";
 import { migrations as mcp } from "./mcp/index.ts";
+import { migrations as people } from "./people/index.ts";
 
 /** The hub's schema. A released migration never changes. A feature adds to its own list. */
 export const migrations: Migration[] = [
@@ -20,4 +21,5 @@ export const migrations: Migration[] = [
   ...attestation,
   ...catalog,
   ...mcp,
+  ...people,
 ];

@@ -1,7 +1,6 @@
 import { extname, join } from "node:path";
 import { type Database, openDatabase } from "@sonde/database";
 import { type Capability, type Digest } from "@sonde/schemas/names";
-import { RELEASE } from "@sonde/schemas/release";
 import { type TrustedRoot, parseTrustedRoot } from "@sonde/schemas/trust";
 import {
   type RateLimits,
@@ -37,7 +36,7 @@ import { addIndexRoutes } from "./edge/http/index-routes.ts";
 import { addLifeRoutes } from "./edge/http/life-routes.ts";
 import { authenticate } from "./edge/http/authenticate.ts";
 import { addLogRoutes } from "./edge/http/log-routes.ts";
-import { installOpenApi } from "./edge/http/openapi.ts";
+import { describeApi } from "./edge/http/describe-api.ts";
 import { addPackRoutes } from "./edge/http/pack-routes.ts";
 import { addPermissionRoutes } from "./edge/http/permission-routes.ts";
 import { addTokenRoutes } from "./edge/http/token-routes.ts";
@@ -177,11 +176,7 @@ async function serve(config: RegistryConfig, opened: Opened): Promise<Running<Re
     // An import may take any time.
     requestTimeoutMs: 0,
   });
-  await installOpenApi(operator, {
-    title: "Sonde registry, for its operator",
-    version: RELEASE,
-    errors: ["INTERNAL", ...refusals],
-  });
+  await describeApi(operator, "Sonde registry, for its operator", ["INTERNAL", ...refusals]);
   addTokenRoutes(operator, { publishers, tokens, now });
   addOperatorRoutes(operator, { publishers, rights, now });
   const imports = createImportStore(database.sql, {
@@ -210,11 +205,7 @@ async function serve(config: RegistryConfig, opened: Opened): Promise<Running<Re
     trustedProxies: () => settings.trustedProxies,
   });
   installConditionalAnswers(app);
-  await installOpenApi(app, {
-    title: "Sonde registry",
-    version: RELEASE,
-    errors: ["TOO_MANY_ATTEMPTS", "INTERNAL", ...refusals],
-  });
+  await describeApi(app, "Sonde registry", ["TOO_MANY_ATTEMPTS", "INTERNAL", ...refusals]);
   await installUploads(app);
   addTokenRoutes(app, { publishers, tokens, now });
   for (const server of [operator, app]) addLifeRoutes(server, lives, now);

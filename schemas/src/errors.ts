@@ -34,6 +34,32 @@ export const ERROR_TABLE = {
     hint: "Send a valid API key as a bearer token.",
   },
   FORBIDDEN: { status: 403, retryable: false, hint: "Ask an operator for this right." },
+  SIGN_IN_REFUSED: {
+    status: 401,
+    retryable: false,
+    hint: "Check name, password and code, and wait a minute; a passkey works at once.",
+  },
+  SIGN_IN_AGAIN: {
+    status: 403,
+    retryable: false,
+    hint: "Sign in again at /login, then repeat this within ten minutes.",
+  },
+  LINK_REFUSED: {
+    status: 401,
+    retryable: false,
+    hint: "Ask for a new link; each works once. On the hub's host: sonde hub reset-owner.",
+  },
+  LAST_OWNER: {
+    status: 409,
+    retryable: false,
+    hint: "Make another person an owner first.",
+  },
+  LAST_CREDENTIAL: {
+    status: 409,
+    retryable: false,
+    hint: "Add another passkey or a password first.",
+  },
+  NAME_TAKEN: { status: 409, retryable: false, hint: "Choose another name." },
   ORIGIN_REFUSED: {
     status: 403,
     retryable: false,
@@ -460,7 +486,7 @@ export const ERROR_TABLE = {
 
 export type ErrorCode = keyof typeof ERROR_TABLE;
 
-/** The shape of every error that crosses a boundary. */
+/** The shape of an error that a program prints. Over HTTP it is a part of the problem. */
 export type ErrorBody = {
   error: { code: ErrorCode; message: string; retryable: boolean; hint: string };
 };
@@ -490,6 +516,23 @@ export class SondeError extends Error {
 
 export function isErrorCode(value: unknown): value is ErrorCode {
   return typeof value === "string" && Object.hasOwn(ERROR_TABLE, value);
+}
+
+/**
+ * The code and the message of a service's refusal over HTTP: a problem (RFC 9457) or, of release
+ * 0.1.0, an `ErrorBody`.
+ *
+ * @returns null for anything else, also for a code that this release does not know
+ */
+export function readRefusal(answer: unknown): { code: ErrorCode; message: string } | null {
+  if (typeof answer !== "object" || answer === null) return null;
+  const { code, detail, error } = answer as Record<string, unknown>;
+  if (isErrorCode(code)) return { code, message: typeof detail === "string" ? detail : "" };
+  if (typeof error !== "object" || error === null) return null;
+  return readRefusal({
+    code: "code" in error ? error.code : null,
+    detail: "message" in error ? error.message : null,
+  });
 }
 
 /** The next step for a code, which may belong to another release's table. */

@@ -36,6 +36,28 @@ import { AgentSelector, Tag, Tags, TagKey, MAX_TAGS } from "./tags.ts";
 //   GET    /calls/:callId                        -> CallProvenance
 //   GET    /audit?afterSeq=&limit=               -> AuditPage
 //   GET    /events                               -> EventStart, then other events, as text/event-stream
+// Of accounts, with bodies of people.ts; `me` is whoever is signed in:
+//   GET    /people                               -> PersonList
+//   PATCH  /people/:id                              ChangePerson -> PersonSummary
+//   DELETE /people/:id                           -> PersonList
+//   GET    /people/:id/sessions                  -> SessionList
+//   DELETE /people/:id/sessions                  -> SessionList
+//   GET    /people/invitations                   -> InvitationList
+//   POST   /people/invitations                      CreateInvitation -> CreatedInvitation
+//   DELETE /people/invitations/:id               -> InvitationList
+//   POST   /sign-in/passkey/options              -> PasskeyOptions
+//   POST   /sign-in/passkey                         AnswerOfPasskey -> SignedInPerson
+//   POST   /join/passkey/options                    JoinWithPasskey -> PasskeyOptions
+//   POST   /join/passkey                            AnswerToJoin -> SignedInPerson
+//   GET    /me                                   -> Me
+//   GET    /sessions                             -> SessionList
+//   DELETE /sessions/:id                         -> SessionList
+//   POST   /me/passkeys/options                  -> PasskeyOptions
+//   POST   /me/passkeys                             AnswerOfPasskey -> Me
+//   DELETE /me/passkeys/:id                      -> Me
+//   POST   /me/password/options                  -> PasswordOptions
+//   PUT    /me/password                             SetPassword -> RecoveryCodes
+//   DELETE /me/password                          -> Me
 
 const closed = { additionalProperties: false } as const;
 
@@ -426,7 +448,7 @@ export const EventStart = Type.Object(
 );
 export type EventStart = Static<typeof EventStart>;
 /** `tools`: pins and packs. */
-export type ChangedKind = "tools" | "keys";
+export type ChangedKind = "tools" | "keys" | "people";
 
 /** One agent's part of an answer. */
 export const ToolResult = Type.Object(

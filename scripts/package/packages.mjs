@@ -43,7 +43,8 @@ export const PACKAGES = {
   },
   "sonde-hub": {
     // By the list of the release's files the hub takes an agent's upgrade for one. The views are what
-    // clients show beside an answer, the console is what people open in a browser.
+    // clients show beside an answer, the console is what people open in a browser, and people.js is the
+    // script of the pages on which they get in.
     programs: [
       "hub.js",
       "hub-backup.js",
@@ -51,6 +52,7 @@ export const PACKAGES = {
       "agent-release.json",
       "views.json",
       "console.json",
+      "people.js",
       "cli/sonde-installed.js",
     ],
     users: ["sonde-hub"],

@@ -16,6 +16,15 @@ export type RouteRights = {
 const NOBODY = "00000000-0000-4000-8000-000000000000";
 const everyone = { none: 401, client: 200, auditor: 200, operator: 200 };
 const reader = { none: 401, client: 403, auditor: 200 };
+const personOnly = { none: 401, client: 403, auditor: 403, operator: 403 };
+const pageOnly = { none: 403, client: 403, auditor: 403, operator: 403 };
+const LINK = "A".repeat(43);
+const ANSWER = {
+  answer: {
+    ...{ id: "AAAA", rawId: "AAAA", type: "public-key", clientExtensionResults: {} },
+    response: { clientDataJSON: "AAAA" },
+  },
+};
 const operatorOnly = { none: 401, client: 403, auditor: 403 };
 
 /** Every route of the hub's REST API, as schemas/src/hub-api.ts lists them. */
@@ -136,6 +145,72 @@ export function listRouteRights(agent: string): RouteRights[] {
       client: 400,
       auditor: 400,
       operator: 400,
+    },
+    { route: "GET /people", path: "/people", ...reader, operator: 200 },
+    {
+      route: "PATCH /people/:id",
+      path: `/people/${NOBODY}`,
+      body: { disabled: true },
+      ...operatorOnly,
+      operator: 404,
+    },
+    { route: "DELETE /people/:id", path: `/people/${NOBODY}`, ...operatorOnly, operator: 404 },
+    {
+      route: "GET /people/:id/sessions",
+      path: `/people/${NOBODY}/sessions`,
+      ...reader,
+      auditor: 404,
+      operator: 404,
+    },
+    {
+      route: "DELETE /people/:id/sessions",
+      path: `/people/${NOBODY}/sessions`,
+      ...operatorOnly,
+      operator: 404,
+    },
+    { route: "GET /people/invitations", path: "/people/invitations", ...reader, operator: 200 },
+    {
+      route: "POST /people/invitations",
+      path: "/people/invitations",
+      body: { role: "member" },
+      ...operatorOnly,
+      operator: 201,
+    },
+    {
+      route: "DELETE /people/invitations/:id",
+      path: `/people/invitations/${NOBODY}`,
+      ...operatorOnly,
+      operator: 404,
+    },
+    // An account is a person's: no key has one.
+    { route: "GET /me", path: "/me", ...personOnly },
+    { route: "GET /sessions", path: "/sessions", ...personOnly },
+    { route: "DELETE /sessions/:id", path: `/sessions/${NOBODY}`, ...personOnly },
+    { route: "POST /me/passkeys/options", path: "/me/passkeys/options", ...personOnly },
+    { route: "POST /me/passkeys", path: "/me/passkeys", body: ANSWER, ...personOnly },
+    { route: "DELETE /me/passkeys/:id", path: "/me/passkeys/none", ...personOnly },
+    { route: "POST /me/password/options", path: "/me/password/options", ...personOnly },
+    {
+      route: "PUT /me/password",
+      path: "/me/password",
+      body: { password: "a horse on the moon 7", sealed: "", code: "000000" },
+      ...personOnly,
+    },
+    { route: "DELETE /me/password", path: "/me/password", ...personOnly },
+    // For a browser without a session. A program that is no page of the hub is refused.
+    { route: "POST /sign-in/passkey/options", path: "/sign-in/passkey/options", ...pageOnly },
+    { route: "POST /sign-in/passkey", path: "/sign-in/passkey", body: ANSWER, ...pageOnly },
+    {
+      route: "POST /join/passkey/options",
+      path: "/join/passkey/options",
+      body: { link: LINK, name: "eve" },
+      ...pageOnly,
+    },
+    {
+      route: "POST /join/passkey",
+      path: "/join/passkey",
+      body: { link: LINK, ...ANSWER },
+      ...pageOnly,
     },
     { route: "GET /audit", path: "/audit?afterSeq=0&limit=1", ...reader, operator: 200 },
   ];

@@ -11,6 +11,8 @@ export type OpenedConsole = {
   errors: string[];
   /** Requests to another origin than the hub. */
   foreign: string[];
+  /** Windows that a script opened: none of ours does. */
+  dialogs: string[];
   /** Opens a page of the console and waits for its title. */
   go(path: string, title: string): Promise<void>;
   /** Violations of axe-core's rules, as `rule: element`. */
@@ -21,10 +23,10 @@ export type OpenedConsole = {
 };
 
 export type ConsoleHost = {
-  /** @param headers by which the hub knows who asks; none for nobody */
+  /** @param who the cookie of a person, or a key that the browser sends with each request */
   open(
     hubUrl: string,
-    headers?: Record<string, string>,
+    who: { cookie?: string; key?: string },
     options?: BrowserContextOptions,
   ): Promise<OpenedConsole>;
   close(): Promise<void>;
@@ -42,16 +44,26 @@ type Violation = { id: string; nodes: { html: string }[] };
 export async function startConsoleHost(): Promise<ConsoleHost> {
   const browser = await startBrowser();
   return {
-    async open(hubUrl, headers = {}, options = {}) {
+    async open(hubUrl, { cookie, key }, options = {}) {
       const context = await browser.newContext({
         viewport: { width: 1280, height: 800 },
         ...options,
-        extraHTTPHeaders: headers,
+        ...(key !== undefined && { extraHTTPHeaders: { authorization: `Bearer ${key}` } }),
       });
+      const cookies = (cookie ?? "").split("; ").flatMap((one) => {
+        const [name = "", value = ""] = one.split("=");
+        return name === "" ? [] : [{ name, value, url: hubUrl }];
+      });
+      await context.addCookies(cookies);
       await context.addInitScript(WATCH);
       const page = await context.newPage();
       const errors: string[] = [];
       const foreign: string[] = [];
+      const dialogs: string[] = [];
+      page.on("dialog", (dialog) => {
+        dialogs.push(dialog.message());
+        void dialog.dismiss();
+      });
       page.on("console", (message) => {
         // What a refusal of the hub says is on the page.
         const isRefusal = message.text().startsWith("Failed to load resource");
@@ -62,7 +74,7 @@ export async function startConsoleHost(): Promise<ConsoleHost> {
         if (!request.url().startsWith(hubUrl)) foreign.push(request.url());
       });
       return {
-        ...{ page, errors, foreign },
+        ...{ page, errors, foreign, dialogs },
         async go(path, title) {
           await page.goto(`${hubUrl}/console${path}`);
           await page.getByRole("heading", { level: 1, name: title, exact: true }).waitFor();

@@ -24,13 +24,20 @@ export function sendRaw(
 }
 
 /**
- * The code of a refusal. Throws when the answer has not the shape of an error body, or has another
- * status or hint than the error table.
+ * The code of a refusal. Throws when the answer is no problem (RFC 9457) with the former error body
+ * beside it, or has another status or hint than the error table.
  */
 export function codeOf({ status, text }: RawAnswer): string {
-  const { error, ...rest } = JSON.parse(text) as Partial<ErrorBody>;
-  if (!isErrorCode(error?.code) || Object.keys(rest).length > 0) {
+  const { error, ...problem } = JSON.parse(text) as Partial<ErrorBody> & Record<string, unknown>;
+  if (!isErrorCode(error?.code)) {
     throw new Error(`expected an error of the table, got ${status} ${text}`);
+  }
+  const { code, message: detail, retryable, hint } = error;
+  const wanted = { type: `urn:sonde:error:${code}`, status, detail, code, retryable, hint };
+  for (const [member, value] of Object.entries(wanted)) {
+    if (problem[member] !== value) {
+      throw new Error(`expected ${member} ${JSON.stringify(value)}, got ${text}`);
+    }
   }
   const row = ERROR_TABLE[error.code];
   const fits =

@@ -9,6 +9,7 @@ import { startSecondHub } from "./second-hub.ts";
 export type Endpoints = {
   mcpUrl: string;
   hubUrl: string;
+  consoleUrl: string;
   registryUrl: string;
   apiKey: string;
   agent: string;

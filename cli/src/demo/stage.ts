@@ -2,7 +2,7 @@ import type { KeyObject } from "node:crypto";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { BuiltPack } from "@sonde/pack-sdk/build";
 import { createPublisherKey } from "@sonde/pack-sdk/sign";
-import { isErrorCode, SondeError } from "@sonde/schemas/errors";
+import { readRefusal, SondeError } from "@sonde/schemas/errors";
 import { type PackState } from "@sonde/schemas/wire";
 import { everyItem } from "../agent/choose-items.ts";
 import { removeGrant, writeGrant } from "../agent/grant-files.ts";
@@ -77,9 +77,11 @@ async function putVersion(
   requireRegistryListener(address);
   const response = await fetch(address, { method: "PUT", headers, body: form });
   if (response.ok) return;
-  const { error } = (await response.json()) as { error?: { code?: unknown; message?: unknown } };
-  const code = isErrorCode(error?.code) ? error.code : "REGISTRY_UNAVAILABLE";
-  throw new SondeError(code, String(error?.message));
+  const refusal = readRefusal(await response.json());
+  throw new SondeError(
+    refusal?.code ?? "REGISTRY_UNAVAILABLE",
+    refusal?.message ?? `expected a known answer, got status ${response.status}`,
+  );
 }
 
 /**

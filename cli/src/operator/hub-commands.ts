@@ -5,6 +5,7 @@ import { connectHub, type HubOptions } from "./connect-hub.ts";
 import { addHubAuditCommand } from "./hub-audit-command.ts";
 import { addHubKeyCommands } from "./hub-key-commands.ts";
 import { addHubPackCommands } from "./hub-pack-commands.ts";
+import { addResetOwnerCommand } from "./reset-owner-command.ts";
 import { parsePackName } from "./read-pack-spec.ts";
 import { addSigningKeyCommands } from "./signing-key-commands.ts";
 
@@ -22,6 +23,7 @@ export function addHubCommands(program: Command, print: (text: string) => void):
   addSigningKeyCommands(hub, print);
   addHubAuditCommand(hub, print);
   addHubPackCommands(hub, print);
+  addResetOwnerCommand(hub, print);
 
   add(
     "registry",

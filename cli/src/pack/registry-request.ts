@@ -1,4 +1,4 @@
-import { isErrorCode, SondeError } from "@sonde/schemas/errors";
+import { readRefusal, SondeError } from "@sonde/schemas/errors";
 import { parseJson } from "@sonde/schemas/parse";
 import { requireRegistryListener } from "../require-listener.ts";
 
@@ -62,7 +62,7 @@ export async function requestRegistry(
     });
   }
   const answer = parseJson(text, "registry answer", "REGISTRY_UNAVAILABLE");
-  if (!response.ok) throw readRefusal(answer, response.status);
+  if (!response.ok) throw refusalOf(answer, response.status);
   return answer;
 }
 
@@ -79,10 +79,9 @@ async function readBounded(response: Response): Promise<string> {
   return Buffer.concat(chunks).toString("utf8");
 }
 
-/** The registry's own refusal, when the body is an error body. */
-function readRefusal(answer: unknown, status: number): SondeError {
-  const { error } = (answer ?? {}) as { error?: { code?: unknown; message?: unknown } };
-  const message = typeof error?.message === "string" ? error.message.slice(0, 1000) : "";
-  if (isErrorCode(error?.code)) return new SondeError(error.code, message);
+/** The registry's own refusal, when the body is one. */
+function refusalOf(answer: unknown, status: number): SondeError {
+  const refusal = readRefusal(answer);
+  if (refusal !== null) return new SondeError(refusal.code, refusal.message.slice(0, 1000));
   return new SondeError("REGISTRY_UNAVAILABLE", `expected a known answer, got status ${status}`);
 }

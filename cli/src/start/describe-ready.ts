@@ -3,10 +3,25 @@ import { describeClaudeCommand } from "../claude-command.ts";
 import type { DataLayout } from "../data-layout.ts";
 import type { Services } from "./start-services.ts";
 
-/** The end of the first screen: last what a person needs next, the address and Claude's command. */
+/**
+ * Where a browser on this machine opens the console. By name: browsers keep sessions by the host name,
+ * and passkeys work for names only.
+ */
+export function consoleAddress(hub: string): string {
+  const address = new URL("/console/", hub);
+  if (address.hostname === "127.0.0.1") address.hostname = "localhost";
+  return address.href;
+}
+
+/** The end of the first screen: last what a person needs next, the addresses and Claude's command. */
 export function describeReady(
   layout: DataLayout,
-  { urls, publicUrls, warnings }: Pick<Services, "urls" | "publicUrls" | "warnings">,
+  {
+    urls,
+    publicUrls,
+    ownerLink,
+    warnings,
+  }: Pick<Services, "urls" | "publicUrls" | "ownerLink" | "warnings">,
 ): string {
   return [
     "",
@@ -22,7 +37,15 @@ export function describeReady(
           `           registry ${publicUrls.registry} (CA ${layout.registryCa})`,
         ]),
     "Ready. Ctrl-C stops everything.",
+    ...(ownerLink === null
+      ? []
+      : [
+          "",
+          `Account    ${ownerLink}`,
+          "           makes the hub's first account, once, within a day",
+        ]),
     "",
+    `Console    ${styleText(["bold", "cyan"], consoleAddress(urls.hub))}`,
     `MCP        ${styleText(["bold", "cyan"], urls.mcp)}`,
     `Claude     ${styleText("bold", describeClaudeCommand(urls.mcp, `$(cat ${layout.clientKey})`))}`,
   ].join("\n");

@@ -8,9 +8,10 @@ type SetUpOptions = { yes: boolean; json: boolean; workspace: string };
 /** What the set-up process is told; see set-up-main.ts. */
 export type SetUpOrder = SetUpOptions & {
   step: "publish" | "settle";
-  product: Pick<Services, "agentName" | "urls" | "publicUrls" | "logKey" | "warnings"> & {
-    pids: Record<string, number>;
-  };
+  product: Pick<
+    Services,
+    "agentName" | "urls" | "publicUrls" | "ownerLink" | "logKey" | "warnings"
+  > & { pids: Record<string, number> };
 };
 
 /** The process said on standard error why it failed. Ours ends with the same code. */
@@ -55,8 +56,9 @@ export function startSetUp(data: string, { yes, json, workspace }: SetUpOptions)
   ended.catch(() => undefined);
   return {
     async perform(step, services) {
-      const { agentName, urls, publicUrls, logKey, warnings } = services;
-      const product = { agentName, urls, publicUrls, logKey, warnings, pids: services.pids() };
+      const { agentName, urls, publicUrls, ownerLink, logKey, warnings } = services;
+      const known = { agentName, urls, publicUrls, ownerLink, logKey, warnings };
+      const product = { ...known, pids: services.pids() };
       const order: SetUpOrder = { step, yes, json, workspace, product };
       const performed = new Promise((resolve) => child.once("message", resolve));
       child.send(order);

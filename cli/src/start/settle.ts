@@ -9,7 +9,7 @@ import { readOperatorKey } from "../read-back.ts";
 import { approvePacks } from "./approve-packs.ts";
 import { ensureClientKey } from "./client-key.ts";
 import { describeAnswer } from "./describe-answer.ts";
-import { describeReady } from "./describe-ready.ts";
+import { consoleAddress, describeReady } from "./describe-ready.ts";
 import { askTool } from "./first-question.ts";
 import type { Progress } from "./progress.ts";
 import type { SetUpOrder } from "./set-up-process.ts";
@@ -53,7 +53,10 @@ export async function settle(
   const clientKey = await ensureClientKey(layout, hub);
   const packs = await agent.packs();
   const endpoints = describeEndpoints(layout, product, apiKey, packs);
-  replaceFile(layout.endpoints, `${JSON.stringify({ ...endpoints, apiKey: undefined })}\n`);
+  replaceFile(
+    layout.endpoints,
+    `${JSON.stringify({ ...endpoints, apiKey: undefined, ownerLink: undefined })}\n`,
+  );
   if (options.json) print(JSON.stringify(endpoints));
   else await showFirstAnswer({ hub, agent }, clientKey, product, packs, layout, print);
 }
@@ -152,19 +155,21 @@ async function showFirstAnswer(
 
 function describeEndpoints(
   layout: DataLayout,
-  { agentName, urls, publicUrls, pids }: Product,
+  { agentName, urls, publicUrls, ownerLink, pids }: Product,
   apiKey: string,
   packs: PackReport[],
 ) {
   return {
     mcpUrl: urls.mcp,
     hubUrl: urls.hub,
+    consoleUrl: consoleAddress(urls.hub),
     registryUrl: urls.registry,
     apiKey,
     ...(publicUrls !== null && {
       publicMcpUrl: publicUrls.mcp,
       publicRegistryUrl: publicUrls.registry,
     }),
+    ...(ownerLink !== null && { ownerLink }),
     agent: agentName,
     caFile: layout.hubCa,
     pids,

@@ -35,6 +35,8 @@ export type Services = {
   urls: { hub: string; mcp: string; registry: string };
   /** What other machines use; null when nothing listens for them. */
   publicUrls: PublicUrls | null;
+  /** While the hub has no owner: the one-time link that makes the first account. */
+  readonly ownerLink: string | null;
   /** The key of the registry's transparency log. */
   logKey: string;
   /** What the present set-up does not protect against, for a person. */
@@ -104,11 +106,15 @@ export async function startServices(layout: DataLayout, options: Options): Promi
   };
 
   let hubEnrolPort = 0;
+  let ownerLink: string | null = null;
   const services: Services = {
     accounts,
     agentName,
     urls,
     publicUrls,
+    get ownerLink() {
+      return ownerLink;
+    },
     logKey: "",
     warnings: accounts.separate ? [] : [SAME_UID_WARNING],
     pids: () =>
@@ -121,6 +127,8 @@ export async function startServices(layout: DataLayout, options: Options): Promi
         run({ role: "hub", account: accounts.hub, program: "hub", config: configs.hub }),
       );
       hubEnrolPort = Number(child.ready["enrol"]);
+      const link = child.ready["ownerLink"];
+      ownerLink = typeof link === "string" ? link : null;
       keepPort({ http: Number(child.ready["http"]), publicHttp: Number(child.ready["public"]) });
       if (publicUrls !== null) publicUrls.mcp = `${publicUrl(child.ready["public"])}/mcp`;
       urls.hub = `http://127.0.0.1:${String(child.ready["http"])}`;

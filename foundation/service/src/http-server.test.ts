@@ -1,9 +1,10 @@
 import { once } from "node:events";
 import { connect } from "node:net";
-import { type ErrorBody, SondeError } from "@sonde/schemas/errors";
+import { ERROR_TABLE, SondeError } from "@sonde/schemas/errors";
 import { Type } from "typebox";
 import { afterEach, expect, test } from "vitest";
 import { createHttpServer, type HttpServerOptions } from "./http-server.ts";
+import type { Problem } from "./problem.ts";
 import type { HttpServer } from "./server.ts";
 import { serve } from "./testing/serve.ts";
 
@@ -44,11 +45,36 @@ const post = (type: string, text: NonNullable<RequestInit["body"]>): RequestInit
   headers: { "content-type": type },
   body: text,
 });
+/** The code of a refusal, which must be a problem (RFC 9457) with what release 0.1.0 reads. */
 async function codeOf(response: Response): Promise<string> {
-  const { error } = (await response.json()) as ErrorBody;
-  expect(Object.keys(error)).toEqual(["code", "message", "retryable", "hint"]);
-  return error.code;
+  expect(response.headers.get("content-type")).toMatch(/^application\/problem\+json/);
+  const problem = (await response.json()) as Problem;
+  const { code, detail, retryable, hint } = problem;
+  expect(problem).toEqual({
+    ...{ type: `urn:sonde:error:${code}`, title: problem.title, status: response.status, detail },
+    instance: `urn:uuid:${response.headers.get("sonde-request-id")}`,
+    ...{ code, retryable, hint, error: { code, message: detail, retryable, hint } },
+  });
+  return code;
 }
+
+test("a refusal over HTTP is a problem of RFC 9457, which names its row of the error table", async () => {
+  const response = await fetch(`${await start()}/nowhere`);
+  const { error, ...problem } = (await response.json()) as Problem;
+  expect(response.headers.get("content-type")).toBe("application/problem+json; charset=utf-8");
+  expect(problem).toEqual({
+    type: "urn:sonde:error:NOT_FOUND",
+    title: "Not found",
+    status: 404,
+    detail: "expected a route, got GET /nowhere",
+    instance: `urn:uuid:${response.headers.get("sonde-request-id")}`,
+    code: "NOT_FOUND",
+    retryable: false,
+    hint: ERROR_TABLE.NOT_FOUND.hint,
+  });
+  // What release 0.1.0 reads of a refusal.
+  expect(error).toMatchObject({ code: "NOT_FOUND", message: problem.detail });
+});
 
 test.each<[string, string, RequestInit | undefined, number]>([
   ["an answer", "/ip", undefined, 200],
@@ -161,12 +187,14 @@ test.each(["http://a.example/ip", "HTTP://A.example:80/ip?x=1"])(
 test.each([
   ["no HTTP", "hello\r\n\r\n"],
   ["a header too large", `GET /ip HTTP/1.1\r\nHost: a\r\nX: ${"x".repeat(20_000)}\r\n\r\n`],
-])("%s is answered with an error body", async (_what, bytes) => {
+])("%s is answered with a problem", async (_what, bytes) => {
   const answer = await exchange(bytes);
   expect(answer).toMatch(/^HTTP\/1\.1 400 Bad Request\r\n/);
-  expect(await codeOf(new Response(answer.slice(answer.indexOf("\r\n\r\n") + 4)))).toBe(
-    "BAD_REQUEST",
-  );
+  expect(answer).toContain("\r\nContent-Type: application/problem+json\r\n");
+  expect(JSON.parse(answer.slice(answer.indexOf("\r\n\r\n") + 4))).toMatchObject({
+    ...{ type: "urn:sonde:error:BAD_REQUEST", status: 400, code: "BAD_REQUEST" },
+    error: { code: "BAD_REQUEST" },
+  });
 });
 
 test("the header of a trusted proxy names the client, and that of nobody else", async () => {

@@ -6,6 +6,7 @@ import Fastify, { type FastifyError, type FastifyReply, type FastifyRequest } fr
 import { endConnectionsOf } from "./end-connections.ts";
 import { type Guard, installGuard, type RecordDenial } from "./guard.ts";
 import type { Report } from "./logger.ts";
+import { buildProblem, PROBLEM_TYPE } from "./problem.ts";
 import { installRateLimits, type RateLimits } from "./rate-limit.ts";
 import { refuseSecondHost, toOriginForm } from "./request-target.ts";
 import type { HttpServer } from "./server.ts";
@@ -14,7 +15,7 @@ import { sendPage } from "./web/page.ts";
 
 declare module "fastify" {
   interface FastifyContextConfig {
-    /** Builds an HTML page for an error of this route. Without it the error is a JSON body. */
+    /** Builds an HTML page for an error of this route. Without it the answer is a problem in JSON. */
     errorPage?: (error: SondeError) => string;
   }
 }
@@ -60,8 +61,8 @@ const NOT_CACHED = { "cache-control": "no-store" };
 
 /**
  * Creates an HTTP server without routes. Schemas are strict: nothing is coerced, stripped
- * or defaulted. Every error has a body of the error table, and every answer the request's
- * id. A request passes the rate limits, then the guard. Its body is read only after both.
+ * or defaulted. Every error is a problem (RFC 9457) of the error table, and every answer has
+ * the request's id. A request passes the rate limits, then the guard. Its body is read only after both.
  */
 export function createHttpServer<Principal = never, Right extends string = never>(
   options: HttpServerOptions<Principal, Right>,
@@ -153,7 +154,7 @@ function headersOf({ id }: FastifyRequest): Record<string, string> {
   return { "sonde-request-id": id, ...NO_SNIFFING };
 }
 
-/** Answers every error of every route with a body of the error table, and with nothing else. */
+/** Answers every error of every route with a problem of the error table, and with nothing else. */
 function answerErrors(app: HttpServer, report: Report, recordDenial: RecordDenial): void {
   app.setErrorHandler<FastifyError>(async (thrown, request, reply) => {
     const refused = narrow(thrown);
@@ -176,7 +177,8 @@ function sendError(
   reply.code(error.status).headers(NOT_CACHED);
   // RFC 9110, 15.5.2: a 401 names how to authenticate.
   if (error.code === "UNAUTHENTICATED") reply.header("www-authenticate", 'Bearer realm="sonde"');
-  return page === undefined ? reply.send(error.toBody()) : sendPage(reply, page(error));
+  if (page !== undefined) return sendPage(reply, page(error));
+  return reply.type(PROBLEM_TYPE).send(buildProblem(error, reply.request.id));
 }
 
 /** Answers a request whose path cannot be decoded, so that no route matches it. */
@@ -188,20 +190,20 @@ function answerUnroutable(
   const error = narrow(thrown);
   // Written to the raw response, since no hook has run for this request. Nothing else may be sent.
   reply.raw.writeHead(error.status, {
-    "content-type": "application/json",
+    "content-type": PROBLEM_TYPE,
     ...NOT_CACHED,
     ...headersOf(request),
   });
-  reply.raw.end(JSON.stringify(error.toBody()));
+  reply.raw.end(JSON.stringify(buildProblem(error, request.id)));
 }
 
 /** Answers bytes that are not an HTTP request, and a request whose header is too large. */
 function answerBrokenRequest(_error: Error, socket: Socket): void {
   if (!socket.writable) return;
   const refused = new SondeError("BAD_REQUEST", "expected an HTTP request, got something else");
-  const body = JSON.stringify(refused.toBody());
+  const body = JSON.stringify(buildProblem(refused));
   socket.end(
-    `HTTP/1.1 ${refused.status} Bad Request\r\nConnection: close\r\nContent-Type: application/json\r\n` +
+    `HTTP/1.1 ${refused.status} Bad Request\r\nConnection: close\r\nContent-Type: ${PROBLEM_TYPE}\r\n` +
       `Content-Length: ${Buffer.byteLength(body)}\r\n\r\n${body}`,
   );
 }

@@ -6,6 +6,7 @@ export { keepTrying } from "./keep-trying.ts";
 export { openKeptCertificate } from "./kept-certificate.ts";
 export { listenOnPort, listenOnSocket, readKeptPorts, requireSafeListener } from "./listen.ts";
 export { createLogger, type Logger, type Report } from "./logger.ts";
+export { installOpenApi } from "./openapi.ts";
 export { makeDataFolder, writePrivateFile } from "./private-file.ts";
 export { createPublicListener } from "./public-listener.ts";
 export { createRateLimit, groupAddress, type RateLimit, type RateLimits } from "./rate-limit.ts";

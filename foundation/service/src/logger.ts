@@ -5,7 +5,7 @@ export type Report = (error: Error, requestId?: string) => void;
 
 /** A log line never has a key, a token, a body, a parameter or a result. */
 export type Logger = {
-  info(message: string, fields?: object): void;
+  info: (message: string, fields?: object) => void;
   report: Report;
 };
 

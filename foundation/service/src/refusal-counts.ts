@@ -19,7 +19,10 @@ export type RefusalCounts = {
 type Counted = { address: string; code: ErrorCode; agent: string | null; count: number };
 
 export function createRefusalCounts(options: {
-  event: Extract<AuditEvent, "key.refused" | "agent.refused" | "request.refused" | "token.refused">;
+  event: Extract<
+    AuditEvent,
+    "key.refused" | "agent.refused" | "request.refused" | "token.refused" | "sign-in.refused"
+  >;
   auditLog: { append(record: AuditRecord): Promise<unknown> };
   now: () => Date;
   report: (error: Error) => void;

@@ -8,6 +8,8 @@ import { type Logger, type Report, createLogger } from "./logger.ts";
 /** What runService passes to a service that starts. */
 export type ServicePorts = {
   report: Report;
+  /** Writes a line of the log that is no error. */
+  info: Logger["info"];
   now: () => Date;
   /** Ends the process, when something is lost that the service needs, such as its database. */
   endFor: (thrown: unknown) => void;
@@ -78,7 +80,9 @@ export function runService<Config extends { supervised: boolean }>(
       throw new SondeError("CONFIG_INVALID", `expected a ${options.what} as the only argument`);
     }
     const config = readConfig(file, options);
-    const running = await options.start(config, { report: logger.report, now, endFor });
+    const running = await options.start(config, {
+      ...{ report: logger.report, info: logger.info, now, endFor },
+    });
     stopOnRequest(running, { supervised: config.supervised, deadlineMs, logger, endFor });
     print({ ready: true, pid: process.pid, ...running.ready });
     const take = createLiveSettings(config, options.live);

@@ -1,7 +1,13 @@
 import type { ReservedSql } from "postgres";
 
-/** What is true of running hubs only, and of the schema itself. */
-const LEFT_OUT = ["hubs", "schema_migrations"];
+/**
+ * What is true of running hubs only, and of the schema itself. A restored hub knows no session, link
+ * or challenge: those that ended since the backup would come back.
+ */
+const LEFT_OUT = [
+  ...["hubs", "schema_migrations"],
+  ...["person_sessions", "person_links", "used_challenges"],
+];
 
 /** The hub's tables, each after those that it refers to. What may be lost is in unlogged ones. */
 export async function listTables(session: ReservedSql): Promise<string[]> {

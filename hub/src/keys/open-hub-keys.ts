@@ -1,4 +1,4 @@
-import { createHash, randomUUID, X509Certificate } from "node:crypto";
+import { createHash, createPrivateKey, hkdfSync, randomUUID, X509Certificate } from "node:crypto";
 import { existsSync, mkdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { openKeptCertificate, type Report, writePrivateFile } from "@sonde/service";
@@ -19,6 +19,11 @@ export type HubKeys = {
   server: KeyedCertificate;
   /** Loads the X.509 library and the CA key once. */
   openAuthority: () => Promise<Authority>;
+  /**
+   * A secret of 32 bytes for one purpose, the same on all hubs with these keys. It is derived from
+   * the CA's key, which stays for the hub's life and is in its backups.
+   */
+  deriveSecret: (purpose: string) => Buffer;
 };
 
 export type HubKeysOptions = {
@@ -56,6 +61,10 @@ export async function openHubKeys(options: HubKeysOptions): Promise<HubKeys> {
       (await openAuthority()).issueServerCertificate(names),
     ),
     openAuthority,
+    deriveSecret(purpose) {
+      const key = createPrivateKey(read("ca-key.pem")).export({ type: "pkcs8", format: "der" });
+      return Buffer.from(hkdfSync("sha256", key, hubId, purpose, 32));
+    },
   };
 }
 

@@ -18,6 +18,7 @@ import type { TLSSocket } from "node:tls";
 import { type Database, openDatabase } from "@sonde/database";
 import { startTestDatabase } from "@sonde/database/testing";
 import type { Digest } from "@sonde/schemas/names";
+import type { Tag } from "@sonde/schemas/tags";
 import type { TrustPolicy } from "@sonde/schemas/trust";
 import { AGENT_CERTIFICATE_MS, type KeyAlgorithm } from "@sonde/schemas/wire";
 import { hangUp } from "@sonde/service/testing";
@@ -65,7 +66,15 @@ type Answer = Record<string, unknown> & { error?: { code: string } };
 
 /** A hub as a process of its own, over a real PostgreSQL, with one enrolled agent and a registry. */
 export type TestHub = {
-  ready: { hubId: string; http: number; enrol: number; control: number; public: number };
+  ready: {
+    hubId: string;
+    http: number;
+    enrol: number;
+    control: number;
+    public: number;
+    /** While there is no owner: the one-time link for the first one. */
+    ownerLink?: string;
+  };
   operatorKey: string;
   agent: EnrolledAgent;
   /** PEM of the hub's CA. */
@@ -89,8 +98,13 @@ export type TestHub = {
   ): Promise<{ answer: Answer; code: string | number }>;
   /** Makes a key with that policy. */
   addKey(policy?: object): Promise<{ id: string; key: string }>;
-  /** @param aheadMs how far the agent's clock is ahead of the hub's */
-  connect(certificate?: string, aheadMs?: number): Promise<AgentSession>;
+  /** Enrols one more agent, which can connect as the first one. */
+  enrol(name: string, tags: Tag[]): Promise<EnrolledAgent>;
+  /**
+   * @param aheadMs how far the agent's clock is ahead of the hub's
+   * @param of the agent that connects; without it, the first one
+   */
+  connect(certificate?: string, aheadMs?: number, of?: EnrolledAgent): Promise<AgentSession>;
   openDatabase(): Promise<Database>;
   /** @param meanwhile runs while the hub is stopped */
   restart(meanwhile?: () => void | Promise<void>, signal?: "SIGTERM" | "SIGKILL"): Promise<void>;
@@ -110,6 +124,7 @@ export type TestHub = {
 };
 
 type HubSettings = {
+  script?: string;
   names?: string[];
   keyAlgorithm?: KeyAlgorithm;
   views?: Record<string, string>;
@@ -120,13 +135,13 @@ type HubSettings = {
  * @param seed fills the database before the hub that is tested starts
  * @param http members of the configuration's `http` that differ from the defaults
  * @param more `names` by which agents reach it; `keyAlgorithm` of its command key and the agent's key;
- *   `views` are the documents of pictures and `console` the files of the console, which are beside the
- *   hub's program
+ *   `views` are the documents of pictures, `console` the files of the console and `script` that of the
+ *   pages on which people get in, all beside the hub's program
  */
 export async function startHub(
   seed: (database: Database) => Promise<void> = () => Promise.resolve(),
   http: object = {},
-  { names = ["localhost"], keyAlgorithm = "ed25519", views, console }: HubSettings = {},
+  { names = ["localhost"], keyAlgorithm = "ed25519", views, console, script }: HubSettings = {},
 ): Promise<TestHub> {
   // As root the hub runs as nobody, who must be able to enter.
   const account = process.getuid?.() === 0 ? { uid: NOBODY, gid: NOBODY } : {};
@@ -157,6 +172,7 @@ export async function startHub(
   writeFileSync(at("hub.mjs"), `import ${JSON.stringify(join(workspace, "hub/src/main.ts"))};\n`);
   if (views !== undefined) writeFileSync(at("views.json"), JSON.stringify(views));
   if (console !== undefined) writeFileSync(at("console.json"), JSON.stringify(console));
+  if (script !== undefined) writeFileSync(at("people.js"), script);
   const server = await startTestDatabase();
   const open = (): Promise<Database> =>
     openDatabase({
@@ -236,8 +252,17 @@ export async function startHub(
       const { answer } = await ask("POST", "/api-keys", { name: "Claude", policy });
       return answer as { id: string; key: string };
     },
-    connect: (certificate = agent.certificate, aheadMs = 0) =>
-      connect(running.ready, { ...agent, certificate }, ca, {
+    async enrol(name, tags) {
+      const opened = await open();
+      const enrolled = await enrolLongAgo(opened, files, keys.hubId, createKeyPair(keyAlgorithm), {
+        name,
+        tags,
+      });
+      await opened.close();
+      return enrolled;
+    },
+    connect: (certificate, aheadMs = 0, of = agent) =>
+      connect(running.ready, { ...of, ...(certificate !== undefined && { certificate }) }, ca, {
         ...{ hubKey, now: () => Date.now() + aheadMs },
       }),
     openDatabase: open,
@@ -317,21 +342,22 @@ async function enrolLongAgo(
   files: { certificate: string; privateKey: string },
   hubId: string,
   key: EnrolledAgent["key"],
+  { name, tags }: { name: string; tags: Tag[] } = { name: "web-1", tags: [] },
 ): Promise<EnrolledAgent> {
   const then = new Date(Date.now() - 0.6 * AGENT_CERTIFICATE_MS);
-  const agent = { id: randomUUID(), name: "web-1" };
+  const agent = { id: randomUUID(), name };
   const authority = await openAuthority(files, () => then);
   const { certificate, serial, keyId, expiresAt } = await authority.issueAgentCertificate({
     ...{ publicKey: key.publicKey, hubId, agentId: agent.id },
   });
   const directory = await openDirectory(sql, fail);
   const store = createEnrolmentStore(sql, directory);
-  const secret = "sonde_et_test";
+  const secret = `sonde_et_test_${name}`;
   await store.addToken({
     createdBy: "key:test",
     secret,
     agentName: agent.name,
-    tags: [],
+    tags,
     approvesFirst: true,
     at: then,
     expiresAt: new Date(then.getTime() + 60_000),

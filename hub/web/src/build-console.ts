@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto";
 import { join } from "node:path";
 import { brotliCompressSync, constants, gzipSync } from "node:zlib";
-import { SIGN, TOKENS } from "@sonde/service/web";
+import { SIGN, TOKENS } from "@sonde/service/tokens";
 import { build, type Plugin } from "esbuild";
 
 const folder = join(import.meta.dirname, "page");

@@ -201,7 +201,9 @@ export class TestRegistry {
       },
       ...(body !== undefined && { body: JSON.stringify(body) }),
     });
-    const isJson = response.headers.get("content-type")?.startsWith("application/json") === true;
+    const isJson = /^application\/(problem\+)?json/.test(
+      response.headers.get("content-type") ?? "",
+    );
     const text = await response.text();
     const answer = {
       status: response.status,

@@ -14,7 +14,8 @@ export type HubEvent =
 const KINDS = new Map<Change["kind"], { kind: ChangedKind; right: RouteRight }>([
   ["pack", { kind: "tools", right: "tools.read" }],
   ["pin", { kind: "tools", right: "tools.read" }],
-  ["api-key", { kind: "keys", right: "keys.manage" }],
+  ["api-key", { kind: "keys", right: "keys.read" }],
+  ["person", { kind: "people", right: "people.read" }],
 ]);
 
 export type EventPorts = {

@@ -46,9 +46,9 @@ export type Pin = { probe: string; definitionSha256: Digest };
 
 /**
  * A changed fact, named by kind and id: an agent by id, a pack by digest, a pin by probe, an API
- * key by id, a hub of this database by name.
+ * key, a person or a person's session by id, a hub of this database by name.
  */
 export type Change = {
-  kind: "agent" | "pack" | "pin" | "api-key" | "hub";
+  kind: "agent" | "pack" | "pin" | "api-key" | "person" | "session" | "hub";
   id: string;
 };

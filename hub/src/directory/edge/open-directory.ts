@@ -114,7 +114,8 @@ const of = <Kind extends Change["kind"]>(kind: Kind, id: typeof Uuid) =>
   Type.Object({ kind: Type.Literal(kind), id });
 const parseChange = buildParser(
   Type.Union([
-    ...[of("agent", Uuid), of("api-key", Uuid), of("hub", Uuid)],
+    ...[of("agent", Uuid), of("api-key", Uuid), of("person", Uuid), of("session", Uuid)],
+    of("hub", Uuid),
     ...[of("pack", Digest), of("pin", ProbeId)],
   ]),
   "notified change",

@@ -123,7 +123,7 @@ export function addMcpEndpoint(app: HttpServer, ports: ServerPorts, version: str
       reply.headers(crossOriginHeaders(headers.origin));
     });
     for (const url of PATHS) {
-      const config = { right: "probe.list" } as const;
+      const config = { right: "probe.list", takesCookie: false } as const;
       scope.route({ method: "POST", url, config, handler: answerPost });
       scope.route({ method: ["GET", "DELETE"], url, config, handler: answerOther });
       // A browser asks without a key what it may send (Fetch, 3.3.7).

@@ -26,6 +26,8 @@ let app: HttpServer;
 let auditLog: AuditLog;
 const reported: { error: Error; requestId: string | undefined }[] = [];
 const now = () => new Date();
+/** Nobody is signed in. */
+const NOBODY = { authenticate: () => Promise.resolve(null) };
 const fail = (error: Error) => {
   throw error;
 };
@@ -39,6 +41,7 @@ beforeAll(async () => {
   app = createApiServer({
     publicHosts: () => ["sonde.example"],
     authenticator,
+    sessions: NOBODY,
     auditLog,
     now,
     report: (error, requestId) => {
@@ -86,6 +89,7 @@ test("attack 24: a route that names no right does not start", () => {
   const bare = createApiServer({
     publicHosts: () => [],
     authenticator,
+    sessions: NOBODY,
     auditLog,
     now,
     report: fail,

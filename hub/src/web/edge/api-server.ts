@@ -18,9 +18,14 @@ import {
   ROUTE_RIGHTS,
   type RouteRight,
 } from "../../identity/index.ts";
+import type { Sessions } from "../../people/index.ts";
 
 declare module "fastify" {
   interface RouteRights extends Record<RouteRight, true> {}
+  interface FastifyContextConfig {
+    /** False where a person's browser is nobody, such as for MCP. */
+    takesCookie?: boolean;
+  }
   interface FastifyRequest {
     /** Set where the route demands a right. */
     principal: Principal;
@@ -34,6 +39,7 @@ type GuardOptions = {
   /** Host names by which this hub may be called; on loopback, besides the loopback names. */
   publicHosts: () => string[];
   authenticator: Authenticator;
+  sessions: Pick<Sessions, "authenticate">;
   auditLog: AuditLog;
   now: () => Date;
 };
@@ -64,7 +70,7 @@ export function createApiServer(options: ApiServerOptions): HttpServer {
  * Builds the guard that authorizes each request. Denials and reads are recorded before the answer.
  */
 function buildGuard(options: GuardOptions, refusals: RefusalCounts): Guard<Principal, RouteRight> {
-  const { authenticator, auditLog, now } = options;
+  const { auditLog, now } = options;
   return {
     as: "principal",
     rights: ROUTE_RIGHTS,
@@ -76,7 +82,7 @@ function buildGuard(options: GuardOptions, refusals: RefusalCounts): Guard<Princ
       refusals.add(ip, refusal.code);
       throw refusal;
     },
-    authenticate: ({ headers, ip }) => authenticator.authenticate(headers.authorization, ip),
+    authenticate: (request) => authenticate(options, request, true),
     authorize(principal, kind) {
       const decision = authorize(principal, { kind });
       if (!decision.allowed) throw new SondeError(decision.code, decision.reason);
@@ -101,6 +107,25 @@ function buildGuard(options: GuardOptions, refusals: RefusalCounts): Guard<Princ
       );
     },
   };
+}
+
+/**
+ * Finds who sends a request: by the key of its header, or by the browser's session.
+ *
+ * @param isUse false for an open stream that is looked at again: it keeps no session in use
+ * @throws SondeError UNAUTHENTICATED or ORIGIN_REFUSED
+ */
+export async function authenticate(
+  { authenticator, sessions }: Pick<GuardOptions, "authenticator" | "sessions">,
+  request: FastifyRequest,
+  isUse: boolean,
+): Promise<Principal> {
+  const { headers, ip, routeOptions } = request;
+  // A browser sends its cookie by itself, also for pages that the person did not mean.
+  const takesCookie =
+    headers.authorization === undefined && routeOptions.config.takesCookie !== false;
+  const person = takesCookie ? await sessions.authenticate(request, isUse) : null;
+  return person ?? (await authenticator.authenticate(headers.authorization, ip));
 }
 
 /** Rights whose routes record their reads themselves, or whose stream carries no data. */

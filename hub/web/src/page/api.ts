@@ -45,6 +45,24 @@ export async function ask<T>(method: string, path: string, body?: object): Promi
   return (await response.json()) as T;
 }
 
+/**
+ * Reads a whole list, page by page.
+ *
+ * @param member of the body that has the items; `next` says that another page follows
+ * @throws Refusal
+ */
+export async function askAll<Item>(path: string, member: string): Promise<Item[]> {
+  const items: Item[] = [];
+  let query = "";
+  for (;;) {
+    const page = await ask<Record<string, unknown>>("GET", `${path}${query}`);
+    items.push(...(page[member] as Item[]));
+    const { next } = page as { next?: string };
+    if (next === undefined) return items;
+    query = `?${new URLSearchParams({ cursor: next }).toString()}`;
+  }
+}
+
 /** One segment of a path. */
 export function part(text: string): string {
   return encodeURIComponent(text);
@@ -63,13 +81,14 @@ export async function send(url: string, init: RequestInit): Promise<Response> {
 export async function readRefusal(response: Response): Promise<Refusal> {
   const { status } = response;
   if (status === 401) onSignedOut();
-  const body = (await response.json().catch(() => ({}))) as { error?: object } & object;
-  const said = { ...(body.error ?? body) } as Record<string, unknown>;
+  const body = (await response.json().catch(() => ({}))) as object;
+  // A problem (RFC 9457), whose members are these too.
+  const said = { ...body } as Record<string, unknown>;
   const text = (name: string) => (typeof said[name] === "string" ? said[name] : undefined);
   return new Refusal(
     status,
     text("code") ?? `HTTP ${status}`,
-    text("message") ?? text("detail") ?? `The hub answered ${status}.`,
+    text("detail") ?? `The hub answered ${status}.`,
     text("hint") ?? "",
   );
 }

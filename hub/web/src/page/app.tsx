@@ -1,10 +1,15 @@
-import { type ComponentChildren } from "preact";
+import type { EventStart } from "@sonde/schemas/hub";
+import type { ComponentChildren } from "preact";
+import { AccessPage } from "./access/access-page.tsx";
 import { ActivityPage } from "./activity/activity-page.tsx";
 import { CallPage, EntryPage } from "./activity/call-page.tsx";
+import { send } from "./api.ts";
 import { FleetPage } from "./fleet/fleet-page.tsx";
+import { HealthPage } from "./health/health-page.tsx";
 import { HostPage } from "./host/host-page.tsx";
-import { useLive } from "./live.ts";
-import { Empty, PageTitle, Said } from "./parts.tsx";
+import { InboxPage } from "./inbox/inbox-page.tsx";
+import { signInAddress, useLive } from "./live.ts";
+import { Empty, PageTitle, Said, useAct } from "./parts.tsx";
 import { Link, useRoute } from "./router.tsx";
 
 type Page = { name: string; to: readonly string[]; right: string };
@@ -12,7 +17,11 @@ type Page = { name: string; to: readonly string[]; right: string };
 /** The pages of the navigation. A person sees those of which it has the right. */
 const PAGES: readonly Page[] = [
   { name: "Fleet", to: [], right: "agents.read" },
+  { name: "Inbox", to: ["inbox"], right: "drift.read" },
   { name: "Activity", to: ["activity"], right: "audit.read" },
+  // A person sees at least their own sessions there.
+  { name: "Access", to: ["access"], right: "agents.read" },
+  { name: "Health", to: ["health"], right: "drift.read" },
 ];
 
 /** The whole console: navigation, the state of the connection, and the page of the address. */
@@ -37,7 +46,9 @@ export function App() {
 function Bar() {
   const { segments } = useRoute();
   const me = useLive((live) => live.me);
+  const isSignedOut = useLive(({ connection }) => connection === "signed-out");
   const [first = ""] = segments;
+  const seen = PAGES.filter(({ right }) => me?.rights.includes(right) ?? !isSignedOut);
   return (
     <header class="bar">
       <Link to={[]} class="brand">
@@ -46,19 +57,35 @@ function Bar() {
       </Link>
       <nav aria-label="Pages">
         <ul>
-          {PAGES.filter(({ right }) => me === null || me.rights.includes(right)).map(
-            ({ name, to }) => (
-              <li key={name}>
-                <Link to={to} isCurrent={(to[0] ?? "") === (first === "hosts" ? "" : first)}>
-                  {name}
-                </Link>
-              </li>
-            ),
-          )}
+          {seen.map(({ name, to }) => (
+            <li key={name}>
+              <Link to={to} isCurrent={(to[0] ?? "") === (first === "hosts" ? "" : first)}>
+                {name}
+              </Link>
+            </li>
+          ))}
         </ul>
       </nav>
-      <p class="me">{me === null ? "" : <Said text={me.name} />}</p>
+      <p class="me">{me === null ? null : <Me me={me} />}</p>
     </header>
+  );
+}
+
+function Me({ me }: { me: EventStart }) {
+  const { run, isRunning } = useAct();
+  const leave = async () => {
+    await send("/logout", { method: "POST" });
+    location.assign("/login");
+  };
+  return (
+    <>
+      <Said text={me.name} />{" "}
+      {me.rights.includes("self") ? (
+        <button type="button" class="plain" disabled={isRunning} onClick={() => run(leave)}>
+          Sign out
+        </button>
+      ) : null}
+    </>
   );
 }
 
@@ -67,6 +94,9 @@ function CurrentPage(): ComponentChildren {
   const [first, second, third] = segments;
   if (first === undefined) return <FleetPage />;
   if (first === "hosts" && second !== undefined) return <HostPage name={second} key={second} />;
+  if (first === "inbox" && second === undefined) return <InboxPage />;
+  if (first === "health" && second === undefined) return <HealthPage />;
+  if (first === "access" && second === undefined) return <AccessPage />;
   if (first === "activity") {
     if (second === undefined) return <ActivityPage />;
     if (second === "calls" && third !== undefined) return <CallPage callId={third} key={third} />;
@@ -85,13 +115,12 @@ function CurrentPage(): ComponentChildren {
 }
 
 function SignedOut() {
-  const next = `${location.pathname}${location.search}`;
   return (
     <>
       <PageTitle title="You are not signed in" />
-      <Empty title="Your session has ended, or you have none yet.">
+      <Empty title="Your session has ended.">
         <p>
-          <a class="button" href={`/login?${new URLSearchParams({ next }).toString()}`}>
+          <a class="button" href={signInAddress()}>
             Sign in
           </a>
         </p>

@@ -1,7 +1,7 @@
 import type { AuditEntry, AuditPage } from "@sonde/schemas/audit";
-import type { AgentDetail, AgentList, ChangedKind, EventStart } from "@sonde/schemas/hub";
+import type { AgentDetail, ChangedKind, EventStart } from "@sonde/schemas/hub";
 import { useEffect, useState } from "preact/hooks";
-import { ask, Refusal, toRefusal, UNREACHABLE, whenSignedOut } from "./api.ts";
+import { ask, askAll, type Refusal, toRefusal, UNREACHABLE, whenSignedOut } from "./api.ts";
 import { readEvents, type ServerEvent } from "./events.ts";
 
 /** What all pages see of the hub, as it is now. */
@@ -20,15 +20,15 @@ export type Live = {
 };
 
 /** Of the audit log, in memory. */
-const MAX_ENTRIES = 1_000;
-const FIRST_ENTRIES = 200;
+const MAX_ENTRIES = 2_000;
+const FIRST_ENTRIES = 1_000;
 const RETRY_MS = { first: 500, most: 8_000 };
 /** A page that nobody sees holds no connection: a browser has few for one hub. */
 const HIDDEN_MS = 60_000;
 
 let live: Live = {
   ...{ connection: "opening", me: null, agents: null, failure: null, entries: null },
-  versions: { tools: 0, keys: 0 },
+  versions: { tools: 0, keys: 0, people: 0 },
 };
 const listeners = new Set<() => void>();
 const agents = new Map<string, AgentDetail>();
@@ -65,9 +65,19 @@ export function putAgent(agent: AgentDetail): void {
   drawAgents();
 }
 
+/** Where a person signs in, to come back to this page. */
+export function signInAddress(): string {
+  const next = `${location.pathname}${location.search}`;
+  return `/login?${new URLSearchParams({ next }).toString()}`;
+}
+
 /** Opens the stream of events, and opens it again whenever it ends. */
 export function startLive(): void {
-  whenSignedOut(() => set({ connection: "signed-out", me: null }));
+  whenSignedOut(() => {
+    // Who only comes now signs in first; who was here is told why the page stopped.
+    if (live.me === null && live.connection === "opening") location.replace(signInAddress());
+    set({ connection: "signed-out", me: null });
+  });
   void follow();
 }
 
@@ -108,8 +118,8 @@ function take({ id, event, data }: ServerEvent): void {
   } else if (event === "reset") {
     void readAgents();
     if (live.entries !== null) void readEntries();
-    const { tools, keys } = live.versions;
-    set({ versions: { tools: tools + 1, keys: keys + 1 } });
+    const { tools, keys, people } = live.versions;
+    set({ versions: { tools: tools + 1, keys: keys + 1, people: people + 1 } });
   } else if (event === "agent") {
     const agent = value as AgentDetail;
     agents.set(agent.id, agent);
@@ -132,9 +142,9 @@ async function readAgents(): Promise<void> {
   const own = new Map<string, AgentDetail | null>();
   since = own;
   try {
-    const list = await ask<AgentList>("GET", "/agents");
+    const list = await askAll<AgentDetail>("/agents", "agents");
     agents.clear();
-    for (const agent of list.agents) agents.set(agent.id, agent);
+    for (const agent of list) agents.set(agent.id, agent);
     for (const [id, agent] of own) {
       if (agent === null) agents.delete(id);
       else agents.set(id, agent);

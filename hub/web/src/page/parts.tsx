@@ -3,6 +3,7 @@ import type { ComponentChildren } from "preact";
 import { useEffect, useId, useRef, useState } from "preact/hooks";
 import type { Refusal } from "./api.ts";
 import { toRefusal } from "./api.ts";
+import { signInAddress } from "./live.ts";
 import { isSafeAddress } from "./router.tsx";
 
 // The parts of which pages are made. What others named is always text, never markup or an address.
@@ -96,6 +97,7 @@ export function Failure(props: { refusal: Refusal; again?: () => void }) {
         <Badge level="bad">{code}</Badge> <Said text={message} />
       </p>
       {hint === "" ? null : <p class="note">{hint}</p>}
+      {code === "SIGN_IN_AGAIN" ? <a href={signInAddress()}>Sign in again</a> : null}
       {props.again === undefined ? null : (
         <button type="button" class="plain" onClick={props.again}>
           Try again

@@ -1,5 +1,5 @@
 import { buildAuditRecord } from "@sonde/schemas/audit";
-import { type ErrorCode, SondeError } from "@sonde/schemas/errors";
+import { SondeError } from "@sonde/schemas/errors";
 import type { Guard } from "@sonde/service";
 import type { FastifyRequest } from "fastify";
 import {
@@ -14,10 +14,6 @@ import { actorOf } from "../store/token-store.ts";
 
 declare module "fastify" {
   interface RouteRights extends Record<Right, true> {}
-  interface FastifyContextConfig {
-    /** Error codes of this route, besides those of every route. */
-    errors?: readonly ErrorCode[];
-  }
   interface FastifyRequest {
     /** Set where the route demands a right. */
     caller: Principal;

@@ -1,7 +1,7 @@
 import { type KeyObject, createHash, createPublicKey } from "node:crypto";
 import { Agent, type IncomingMessage, request } from "node:http";
 import type { TLSSocket } from "node:tls";
-import { SondeError, isErrorCode } from "@sonde/schemas/errors";
+import { SondeError, readRefusal } from "@sonde/schemas/errors";
 import { parseJson, readCapped } from "@sonde/schemas/parse";
 import {
   type EnrolRequest,
@@ -165,8 +165,7 @@ async function exchange(
 
 /** Keeps the hub's error code when it is a known one. Does not repeat the hub's text. */
 function refusalOf(answer: unknown, status: number): SondeError {
-  const error = typeof answer === "object" && answer !== null && "error" in answer && answer.error;
-  const code = typeof error === "object" && error !== null && "code" in error && error.code;
-  if (isErrorCode(code)) return new SondeError(code, `the hub refused with ${code}`);
+  const code = readRefusal(answer)?.code;
+  if (code !== undefined) return new SondeError(code, `the hub refused with ${code}`);
   return new SondeError("HUB_UNTRUSTED", `expected an enrolment answer, got status ${status}`);
 }

@@ -118,7 +118,9 @@ function LineRow(props: { line: Line; nameOf: (principal: string) => string; cho
             <Said text={line.call.probe} />
           </Link>
         ) : (
-          <Link to={["activity", "entries", String(line.seq)]}>{line.entry.record.event}</Link>
+          <Link to={["activity", "entries", String(line.seq)]}>
+            <Said text={line.entry.record.event} />
+          </Link>
         )}
       </th>
       <td class="middle">

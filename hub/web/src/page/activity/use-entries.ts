@@ -1,6 +1,6 @@
-import type { ApiKeyList } from "@sonde/schemas/hub";
+import type { ApiKeySummary } from "@sonde/schemas/hub";
 import { useEffect, useMemo, useState } from "preact/hooks";
-import { ask, type Refusal } from "../api.ts";
+import { askAll, type Refusal } from "../api.ts";
 import { readEntries, useLive, useRight } from "../live.ts";
 import { useRead } from "../parts.tsx";
 import { buildLines, type Call, type Line } from "./build-activity.ts";
@@ -33,14 +33,14 @@ export function useCalls(): { calls: readonly Call[] | null; refusal: Refusal | 
 
 /** Names of those who ask, as far as the person may know them. */
 export function useNames(): (principal: string) => string {
-  const mayRead = useRight("keys.manage");
+  const mayRead = useRight("keys.read");
   const version = useLive((live) => live.versions.keys);
   const { value } = useRead(
-    async () => (mayRead ? await ask<ApiKeyList>("GET", "/api-keys") : { keys: [] }),
+    async () => (mayRead ? await askAll<ApiKeySummary>("/api-keys", "keys") : []),
     [version, mayRead],
   );
   return useMemo(() => {
-    const names = new Map(value?.keys.map(({ id, name }) => [`key:${id}`, name]));
+    const names = new Map(value?.map(({ id, name }) => [`key:${id}`, name]));
     return (principal: string) => names.get(principal) ?? shorten(principal);
   }, [value]);
 }

@@ -1,0 +1,25 @@
+import { useRight } from "../live.ts";
+import { Empty, PageTitle } from "../parts.tsx";
+import { KeySheet } from "./key-sheet.tsx";
+import { PeopleSheet } from "./people-sheet.tsx";
+import { SessionSheet } from "./session-sheet.tsx";
+
+/** Who gets in: people, keys, and where one is signed in oneself. */
+export function AccessPage() {
+  const readsPeople = useRight("people.read");
+  const readsKeys = useRight("keys.read");
+  const isPerson = useRight("self");
+  return (
+    <>
+      <PageTitle title="Access">
+        <p class="lead">Who gets in, and what each of them may do</p>
+      </PageTitle>
+      {readsPeople ? <PeopleSheet /> : null}
+      {readsKeys ? <KeySheet /> : null}
+      {isPerson ? <SessionSheet /> : null}
+      {readsPeople || readsKeys || isPerson ? null : (
+        <Empty title="Your role does not see who gets in." />
+      )}
+    </>
+  );
+}

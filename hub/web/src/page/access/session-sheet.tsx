@@ -1,0 +1,61 @@
+import type { SessionSummary } from "@sonde/schemas/people";
+import { ask, part } from "../api.ts";
+import { Badge, Failure, Said, Time, useAct, useRead, Waiting } from "../parts.tsx";
+
+type SessionList = { sessions: SessionSummary[] };
+
+/** Where one is signed in oneself. */
+export function SessionSheet() {
+  const { value, refusal, again } = useRead(() => ask<SessionList>("GET", "/sessions"), []);
+  return (
+    <section class="sheet" aria-labelledby="sessions">
+      <h2 id="sessions">Where you are signed in</h2>
+      {refusal === null ? null : <Failure refusal={refusal} again={again} />}
+      {value === null ? (
+        refusal === null ? (
+          <Waiting rows={2} />
+        ) : null
+      ) : (
+        <ul class="plain-list">
+          {value.sessions.map((session) => (
+            <SessionItem key={session.id} session={session} again={again} />
+          ))}
+        </ul>
+      )}
+    </section>
+  );
+}
+
+function SessionItem({ session, again }: { session: SessionSummary; again: () => void }) {
+  const { run, isRunning, refusal } = useAct();
+  const { id, current, address, browser, seenAt, methods } = session;
+  const end = async () => {
+    await ask("DELETE", `/sessions/${part(id)}`);
+    again();
+  };
+  return (
+    <li>
+      <p>
+        <Said text={address} /> {current ? <Badge level="good">this one</Badge> : null}{" "}
+        <span class="note">
+          by {methods.join(" and ")}, last used <Time at={seenAt} />
+        </span>
+      </p>
+      <p class="note">
+        <Said text={browser} />
+      </p>
+      {refusal === null ? null : <Failure refusal={refusal} />}
+      {current ? null : (
+        <button
+          type="button"
+          class="plain"
+          aria-label={`End the session of ${address}`}
+          disabled={isRunning}
+          onClick={() => run(end)}
+        >
+          End it
+        </button>
+      )}
+    </li>
+  );
+}

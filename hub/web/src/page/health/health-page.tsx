@@ -1,0 +1,230 @@
+import type { AuditPage } from "@sonde/schemas/audit";
+import type { AgentDetail, RegistryLogStatus, SigningKeyList } from "@sonde/schemas/hub";
+import type { ComponentChildren } from "preact";
+import { ask } from "../api.ts";
+import { useLive, useRight } from "../live.ts";
+import {
+  Badge,
+  countOf,
+  Facts,
+  Failure,
+  PageTitle,
+  Said,
+  Time,
+  useRead,
+  Waiting,
+} from "../parts.tsx";
+import { Link } from "../router.tsx";
+
+/** Agents renew when more than half of a day is over, so this little is a fault. */
+const NEAR_END_MS = 4 * 3_600_000;
+const SHOWN = 20;
+
+/** Whether the hub, its registry's log and its agents are well. */
+export function HealthPage() {
+  const readsLog = useRight("tools.read");
+  const readsKeys = useRight("keys.read");
+  const readsAudit = useRight("audit.read");
+  return (
+    <>
+      <PageTitle title="Health">
+        <Connection />
+      </PageTitle>
+      <AgentsSheet />
+      {readsLog ? <RegistrySheet /> : null}
+      {readsKeys ? <KeysSheet /> : null}
+      {readsAudit ? <AuditSheet /> : null}
+    </>
+  );
+}
+
+function Connection() {
+  const connection = useLive((live) => live.connection);
+  return (
+    <p class="lead">
+      {connection === "open" ? (
+        <>
+          <Badge level="good">hub</Badge> It answers, and so does its database.
+        </>
+      ) : (
+        <>
+          <Badge level="bad">hub</Badge> It does not answer.
+        </>
+      )}
+    </p>
+  );
+}
+
+function Sheet(props: { id: string; title: string; children: ComponentChildren }) {
+  return (
+    <section class="sheet" aria-labelledby={props.id}>
+      <h2 id={props.id}>{props.title}</h2>
+      {props.children}
+    </section>
+  );
+}
+
+function AgentsSheet() {
+  const agents = useLive((live) => live.agents);
+  if (agents === null) return <Waiting rows={3} />;
+  const offline = agents.filter(({ online }) => !online);
+  const ending = agents.filter(({ certificateExpiresAt: end }) => {
+    return end !== null && Date.parse(end) - Date.now() < NEAR_END_MS;
+  });
+  const refused = agents.filter(({ refusedHubAt }) => refusedHubAt !== null);
+  return (
+    <Sheet id="agents" title="Hosts">
+      <Line title="offline" agents={offline} level="warn" good="Every host is connected." />
+      <Line
+        title="certificate ends soon"
+        agents={ending}
+        level="warn"
+        good="No certificate ends within four hours."
+      />
+      <Line
+        title="refuses this hub"
+        agents={refused}
+        level="bad"
+        good="No host has seen a later state of this hub than it has."
+      />
+    </Sheet>
+  );
+}
+
+function Line(props: {
+  title: string;
+  agents: readonly AgentDetail[];
+  level: "warn" | "bad";
+  good: string;
+}) {
+  const { title, agents, level, good } = props;
+  if (agents.length === 0) {
+    return (
+      <p>
+        <Badge level="good">good</Badge> {good}
+      </p>
+    );
+  }
+  return (
+    <p>
+      <Badge level={level}>{title}</Badge> {countOf(agents.length, "host")}:{" "}
+      {agents.slice(0, SHOWN).map(({ id, name }) => (
+        <span key={id}>
+          <Link to={["hosts", name]}>
+            <Said text={name} />
+          </Link>{" "}
+        </span>
+      ))}
+      {agents.length > SHOWN ? "and more" : ""}
+    </p>
+  );
+}
+
+function RegistrySheet() {
+  const { value, refusal, again } = useRead(() => ask<RegistryLogStatus>("GET", "/registry"), []);
+  return (
+    <Sheet id="registry" title="Log of the registry">
+      {refusal === null ? null : <Failure refusal={refusal} again={again} />}
+      {value === null ? refusal === null ? <Waiting rows={2} /> : null : <Registry of={value} />}
+    </Sheet>
+  );
+}
+
+function Registry({ of }: { of: RegistryLogStatus }) {
+  const { registry, head, at, problem, forks, elsewhere } = of;
+  return (
+    <>
+      {forks.map(({ agent }) => (
+        <p key={agent}>
+          <Badge level="bad">another log</Badge> <Said text={agent} /> was shown another log than
+          the hub.
+        </p>
+      ))}
+      {problem === null ? (
+        <p>
+          <Badge level="good">followed</Badge> It only grew, and all hosts saw the same.
+        </p>
+      ) : (
+        <p>
+          <Badge level="bad">
+            <Said text={problem.code} />
+          </Badge>{" "}
+          <Said text={problem.message} />
+        </p>
+      )}
+      {elsewhere.length === 0 ? null : (
+        <p class="note">{`${countOf(elsewhere.length, "host")} with a registry of their own`}</p>
+      )}
+      <Facts
+        of={[
+          ["Registry", <Said text={registry} />],
+          ["Entries", head === null ? "not read yet" : head.size.toLocaleString("en-US")],
+          ["Head signed", at === null ? "not read yet" : <Time at={at} />],
+        ]}
+      />
+    </>
+  );
+}
+
+const USES = {
+  ca: "the hub's authority",
+  tls: "listeners for agents",
+  command: "orders to agents",
+  audit: "heads of the audit log",
+};
+
+function KeysSheet() {
+  const { value, refusal, again } = useRead(() => ask<SigningKeyList>("GET", "/signing-keys"), []);
+  return (
+    <Sheet id="signing-keys" title="Keys of the hub">
+      {refusal === null ? null : <Failure refusal={refusal} again={again} />}
+      {value === null ? (
+        refusal === null ? (
+          <Waiting rows={3} />
+        ) : null
+      ) : (
+        <ul class="reads">
+          {value.keys.map(({ use, algorithm, keyId, until }) => (
+            <li key={keyId}>
+              {USES[use]}{" "}
+              <span class="note">
+                {algorithm}, {until === null ? "signs now" : <Ends at={until} />}
+              </span>{" "}
+              <Said code text={keyId} />
+            </li>
+          ))}
+        </ul>
+      )}
+    </Sheet>
+  );
+}
+
+function Ends({ at }: { at: string }) {
+  return (
+    <>
+      ends <Time at={at} />
+    </>
+  );
+}
+
+function AuditSheet() {
+  const last = useLive(({ entries }) => entries?.at(-1) ?? null);
+  const { value, refusal, again } = useRead(
+    () => ask<AuditPage>("GET", "/audit?afterSeq=0&limit=1"),
+    [],
+  );
+  const head = last === null ? value?.head : { size: last.seq, hash: last.hash };
+  return (
+    <Sheet id="audit" title="Audit log">
+      {refusal === null ? null : <Failure refusal={refusal} again={again} />}
+      {head === undefined ? null : (
+        <Facts
+          of={[
+            ["Entries", head.size.toLocaleString("en-US")],
+            ["Head", <Said code text={head.hash} />],
+          ]}
+        />
+      )}
+    </Sheet>
+  );
+}
