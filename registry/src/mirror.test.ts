@@ -228,7 +228,8 @@ test("a mirror answers as its upstream did at the export", async () => {
       .replaceAll(`"by":"publisher"`, `"by":"unknown"`)
       // Downloads are counted with a delay, by each registry for itself.
       .replaceAll(/"downloads":[0-9]+/g, `"downloads":0`);
-    return { ...(JSON.parse(text) as object), checks: null, downloads: null };
+    // It has no keys of publishers, so it offers none to trust.
+    return { ...(JSON.parse(text) as object), checks: null, downloads: null, trust: null };
   };
   const alike = [
     "/api/v1/packs?limit=10",
@@ -242,6 +243,11 @@ test("a mirror answers as its upstream did at the export", async () => {
     const sorted = (answer: Answer) => (path.includes("search") ? null : unsaid(answer.body));
     expect([path, got.status, sorted(got)]).toEqual([path, 200, sorted(expected)]);
   }
+  const { body } = await mirror.read("/api/v1/packs/acme/hello/1.0.0/details");
+  expect(body).toMatchObject({ trust: null });
+  expect((await mirror.read("/api/v1/publishers/acme")).body).toMatchObject({
+    ...{ since: null, keys: [], packs: 2, signed: [{ isListed: false }] },
+  });
   const found = (await mirror.read("/api/v1/search?q=zebra")).body as { packs: { name: string }[] };
   expect(found.packs.map(({ name }) => name).toSorted()).toEqual(["acme/hello", "acme/other"]);
 });
