@@ -150,7 +150,7 @@ export async function startHub(
   settings: HubSettings = {},
 ): Promise<TestHub> {
   const { names = ["localhost"], keyAlgorithm = "ed25519" } = settings;
-  const { views, console, script, config = {} } = settings;
+  const { views, console, script, config: more = {} } = settings;
   // As root the hub runs as nobody, who must be able to enter.
   const account = process.getuid?.() === 0 ? { uid: NOBODY, gid: NOBODY } : {};
   const root = mkdtempSync(join(tmpdir(), "sonde-hub-"));
@@ -199,7 +199,7 @@ export async function startHub(
       admitPath: at("admit.mjs"),
       callTimeoutMs: 1000,
       supervised: true,
-      ...config,
+      ...more,
     }),
   );
 
@@ -232,12 +232,12 @@ export async function startHub(
     const url = `http://127.0.0.1:${running.ready.http}/api/v1/openapi.json`;
     return (await (await fetch(url)).json()) as OpenApi;
   };
-  const ask: TestHub["ask"] = async (method, path, body, key = operatorKey(), more = {}) => {
+  const ask: TestHub["ask"] = async (method, path, body, key = operatorKey(), headers = {}) => {
     const response = await fetch(`http://127.0.0.1:${running.ready.http}/api/v1${path}`, {
       method,
       headers: {
         authorization: `Bearer ${key}`,
-        ...more,
+        ...headers,
         ...(body !== undefined && { "content-type": "application/json" }),
       },
       ...(body !== undefined && { body: JSON.stringify(body) }),
