@@ -30,7 +30,7 @@ export function renderConsentPage(view: ConsentView): string {
   const { ask, personName, refusal } = view;
   const content = html`<h1>Let this client in?</h1>
 <p class="client">${ask.clientHost}</p>
-<p class="soft">It calls itself “${ask.clientName}”. Nobody has checked that name.</p>
+<p class="soft">It calls itself &ldquo;${ask.clientName}&rdquo;. Nobody has checked that name.</p>
 ${view.userCode === null ? null : renderCode(view.userCode)}
 ${renderAlert(refusal)}
 <p>It would act for <strong>${personName}</strong>, never with more rights than you have, until you end it.</p>
@@ -81,7 +81,7 @@ ${renderAlert(view.refusal)}
 <form class="card" method="post" action="/oauth/device">
 <input type="hidden" name="ticket" value="${view.ticket}">
 <label for="user_code">Code</label>
-<p class="hint" id="code-hint">Eight letters, that your own terminal shows after “sonde login”. Never type a code that somebody sent you.</p>
+<p class="hint" id="code-hint">Eight letters, that your own terminal shows after &ldquo;sonde login&rdquo;. Never type a code that somebody sent you.</p>
 <input id="user_code" name="user_code" required maxlength="20" autocomplete="off" autocapitalize="characters" spellcheck="false" aria-describedby="code-hint">
 <button type="submit">Continue</button>
 </form>`;
