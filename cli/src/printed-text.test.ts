@@ -25,6 +25,7 @@ const explanation = {
   missing: nothing,
   gone: nothing,
   granted: null,
+  hub: { granted: null, mayGrant: [], revoked: false },
   reason: null,
   items: [{ item: "file /etc/passwd", state: "asked" }],
   probes: [{ id: "x.y", description: HIDES, capability: "observe", lacks: [], reads: [] }],

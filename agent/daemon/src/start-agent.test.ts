@@ -228,6 +228,8 @@ const lastStates = new WeakMap<TestSession, string | undefined>();
 async function nextState(session: TestSession): Promise<string | undefined> {
   for (;;) {
     const { header, body } = await session.next();
+    // Follows each report.
+    if (header.type === "approvals") continue;
     expect(header.type).toBe("pack-report");
     const state = parsePackReportBody(body).packs[0]?.state;
     if (lastStates.has(session) && lastStates.get(session) === state) continue;
@@ -536,13 +538,15 @@ test("identity rule 5: a new certificate is kept before the agent says that it h
   const first = await connect();
   first.socket.send(first.channel.seal({ type: "certificate", body }));
   // A hub of release 0.1.0 would refuse a report with the serial number.
-  const told = parsePackReportBody((await first.next()).body);
-  expect(told.certificateSerial).toBeUndefined();
+  const before = parsePackReportBody((await first.next()).body);
+  expect(before.certificateSerial).toBeUndefined();
   first.socket.terminate();
 
   const session = await connect(OWN_PROTOCOL);
   session.socket.send(session.channel.seal({ type: "certificate", body }));
-  const { certificateSerial } = parsePackReportBody((await session.next()).body);
+  let told = await session.next();
+  while (told.header.type !== "pack-report") told = await session.next();
+  const { certificateSerial } = parsePackReportBody(told.body);
   expect(certificateSerial).toBe(issued.serial);
   const kept = join(folder, "state", "identity", "certificate.pem");
   expect(readFileSync(kept, "utf8")).toBe(issued.certificate);

@@ -353,6 +353,7 @@ test.each(fromLater)(
   "%s that only a later release knows is refused alone",
   async (_what, message) => {
     const session = await startSession(OFFERING);
+    expect((await session.next()).header.type).toBe("approvals");
     session.socket.send(session.channel.seal({ ...message, body: encodeBody(message.body) }));
     const answer = await session.next();
     expect(answer.header).toMatchObject({ type: "refused", callId: message.callId ?? null });
