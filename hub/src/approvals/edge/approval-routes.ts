@@ -28,8 +28,12 @@ export function addApprovalRoutes(
   app.get(
     "/api/v1/agents/:agent/packs/:publisher/:pack/approval",
     {
-      config: { right: "inbox.read" },
-      schema: { params: PackParams, response: { 200: ApprovalRequest } },
+      config: { right: "inbox.read", errors: ["AGENT_UNKNOWN", "NOT_FOUND", "PACK_NOT_ACTIVE"] },
+      schema: {
+        summary: "What a pack asks of a host, who granted what, and what the hub may grant",
+        params: PackParams,
+        response: { 200: ApprovalRequest },
+      },
     },
     (request) => {
       const { agent, publisher, pack } = request.params;
@@ -41,8 +45,16 @@ export function addApprovalRoutes(
   app.post(
     "/api/v1/agents/:agent/packs/:publisher/:pack/approve",
     {
-      config: { right: "packs.approve" },
-      schema: { params: PackParams, body: ApprovePack, response: { 200: ApprovalOutcome } },
+      config: {
+        right: "packs.approve",
+        errors: ["AGENT_UNKNOWN", "NOT_FOUND", "APPROVAL_STALE", "HOST_DECIDES", "PACK_NOT_ACTIVE"],
+      },
+      schema: {
+        summary: "Grants what was shown, as far as the host lets its hub grant it",
+        params: PackParams,
+        body: ApprovePack,
+        response: { 200: ApprovalOutcome },
+      },
     },
     async (request) => {
       const { agent, publisher, pack } = request.params;
@@ -55,8 +67,12 @@ export function addApprovalRoutes(
   app.post(
     "/api/v1/agents/:agent/packs/:publisher/:pack/revoke-approval",
     {
-      config: { right: "packs.approve" },
-      schema: { params: PackParams, response: { 200: ApprovalRequest } },
+      config: { right: "packs.approve", errors: ["AGENT_UNKNOWN", "NOT_FOUND", "PACK_NOT_ACTIVE"] },
+      schema: {
+        summary: "Takes back what the hub granted",
+        params: PackParams,
+        response: { 200: ApprovalRequest },
+      },
     },
     async (request) => {
       const { agent, publisher, pack } = request.params;
@@ -68,7 +84,13 @@ export function addApprovalRoutes(
 
   app.get(
     "/api/v1/inbox",
-    { config: { right: "inbox.read" }, schema: { response: { 200: Inbox } } },
+    {
+      config: { right: "inbox.read" },
+      schema: {
+        summary: "What waits for a person, each with the request that resolves it",
+        response: { 200: Inbox },
+      },
+    },
     (request) => readInbox(request.principal),
   );
 }

@@ -11,8 +11,12 @@ export function addPackRoutes({ app, directory }: Hub): void {
   app.get(
     "/api/v1/packs/:digest",
     {
-      config: { right: "tools.read" },
-      schema: { params: Type.Object({ digest: Digest }), response: { 200: HubPackDetail } },
+      config: { right: "tools.read", errors: ["NOT_FOUND"] },
+      schema: {
+        summary: "A pack that this hub verified, with its exact reads",
+        params: Type.Object({ digest: Digest }),
+        response: { 200: HubPackDetail },
+      },
     },
     ({ params }): HubPackDetail => {
       const pack = directory.packs().get(params.digest);

@@ -202,7 +202,10 @@ export function addEventRoutes(hub: Hub, { auditStore, authenticate }: EventUses
 
   app.get(
     "/api/v1/events",
-    { config: { right: "agents.read" }, schema: { response: { 200: EventStart } } },
+    {
+      config: { right: "agents.read", errors: ["BAD_REQUEST", "TOO_MANY_ATTEMPTS"] },
+      schema: { summary: "What changes, as server-sent events", response: { 200: EventStart } },
+    },
     async (request, reply) => {
       const { headers, principal } = request;
       if (headers.accept?.includes("text/event-stream") !== true) {

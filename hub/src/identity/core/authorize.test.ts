@@ -45,8 +45,11 @@ const ruleOf = (principal: Principal, right: Right) => {
 };
 
 const LISTS = ["probe.list", "agents.read"];
-const SEES = [...LISTS, "drift.read", "tools.read", "policy.read", "audit.read", "calls.read"];
-const RUNS = ["probe.call", "agents.manage", "drift.manage", "tools.approve"];
+const SEES = [
+  ...LISTS,
+  ...["drift.read", "tools.read", "policy.read", "audit.read", "calls.read", "inbox.read"],
+];
+const RUNS = ["probe.call", "agents.manage", "drift.manage", "tools.approve", "packs.approve"];
 const READS = [...SEES, "keys.read", "people.read", "oauth.read"];
 const LETS_IN = ["keys.manage", "people.manage", "oauth.manage", "policy.manage"];
 

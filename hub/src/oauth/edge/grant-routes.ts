@@ -32,23 +32,39 @@ export function addGrantRoutes(
     grants: (await grants.list(personId)).map(summarize),
   });
 
-  app.get("/api/v1/oauth/grants", { config: { right: "oauth.read" }, schema: grantList }, () =>
-    list(null),
+  app.get(
+    "/api/v1/oauth/grants",
+    {
+      config: { right: "oauth.read" },
+      schema: { summary: "What people granted to OAuth clients", ...grantList },
+    },
+    () => list(null),
   );
   app.delete(
     "/api/v1/oauth/grants/:id",
-    { config: { right: "oauth.manage" }, schema: { ...byId, ...grantList } },
+    {
+      config: { right: "oauth.manage", errors: ["NOT_FOUND"] },
+      schema: { summary: "Ends a grant with its tokens and open streams", ...byId, ...grantList },
+    },
     async ({ params, principal }) => {
       await endGrants.one(params.id, { because: "revoked-by-admin", by: principal.subject.id });
       return await list(null);
     },
   );
-  app.get("/api/v1/me/grants", { config: { right: "self" }, schema: grantList }, ({ principal }) =>
-    list(personOf(principal.subject.id)),
+  app.get(
+    "/api/v1/me/grants",
+    {
+      config: { right: "self" },
+      schema: { summary: "What the caller granted to OAuth clients", ...grantList },
+    },
+    ({ principal }) => list(personOf(principal.subject.id)),
   );
   app.delete(
     "/api/v1/me/grants/:id",
-    { config: { right: "self" }, schema: { ...byId, ...grantList } },
+    {
+      config: { right: "self", errors: ["NOT_FOUND"] },
+      schema: { summary: "Ends one of the caller's own grants", ...byId, ...grantList },
+    },
     async ({ params, principal }) => {
       const person = personOf(principal.subject.id);
       const grant = await grants.find(params.id);
@@ -60,12 +76,24 @@ export function addGrantRoutes(
     },
   );
 
-  app.get("/api/v1/oauth/clients", { config: { right: "oauth.read" }, schema: clientList }, () =>
-    listClients(),
+  app.get(
+    "/api/v1/oauth/clients",
+    {
+      config: { right: "oauth.read" },
+      schema: { summary: "All OAuth clients that people let in or that registered", ...clientList },
+    },
+    () => listClients(),
   );
   app.delete(
     "/api/v1/oauth/clients/:id",
-    { config: { right: "oauth.manage" }, schema: { ...byClient, ...clientList } },
+    {
+      config: { right: "oauth.manage", errors: ["NOT_FOUND"] },
+      schema: {
+        summary: "Forgets an OAuth client with all its grants",
+        ...byClient,
+        ...clientList,
+      },
+    },
     async ({ params: { id }, principal }) => {
       const by = principal.subject.id;
       if (!(await listClients()).clients.some((client) => client.id === id)) {

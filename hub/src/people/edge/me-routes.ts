@@ -36,12 +36,18 @@ export function addMeRoutes({ app }: Pick<Hub, "app">, ports: MePorts): void {
 
   app.get(
     "/api/v1/me",
-    { config: { right: "self" }, schema: { response: { 200: Me } } },
+    {
+      config: { right: "self" },
+      schema: { summary: "The caller's own account", response: { 200: Me } },
+    },
     (request) => readMe(ports, request),
   );
   app.get(
     "/api/v1/sessions",
-    { config: { right: "self" }, schema: { response: { 200: SessionList } } },
+    {
+      config: { right: "self" },
+      schema: { summary: "The caller's own sessions", response: { 200: SessionList } },
+    },
     async (request) => {
       const { id } = await requirePerson(sessions, request);
       return await listSessions({ sessions, sessionStore, now }, request, id);
@@ -50,8 +56,12 @@ export function addMeRoutes({ app }: Pick<Hub, "app">, ports: MePorts): void {
   app.delete(
     "/api/v1/sessions/:id",
     {
-      config: { right: "self" },
-      schema: { params: Type.Object({ id: Uuid }), response: { 200: SessionList } },
+      config: { right: "self", errors: ["NOT_FOUND"] },
+      schema: {
+        summary: "Ends one of the caller's own sessions",
+        params: Type.Object({ id: Uuid }),
+        response: { 200: SessionList },
+      },
     },
     async (request) => {
       const { id } = await requirePerson(sessions, request);
@@ -85,7 +95,10 @@ function addCredentialRoutes(app: Hub["app"], ports: MePorts): void {
 
   app.post(
     "/api/v1/me/passkeys/options",
-    { config: { right: "self" }, schema: { response: { 200: PasskeyOptions } } },
+    {
+      config: { right: "self", errors: ["SIGN_IN_AGAIN"] },
+      schema: { summary: "Begins to add a passkey", response: { 200: PasskeyOptions } },
+    },
     async (request, reply) => {
       const { id, name } = await requireOwner(request);
       const maker = { personId: id, name };
@@ -94,7 +107,10 @@ function addCredentialRoutes(app: Hub["app"], ports: MePorts): void {
   );
   app.post(
     "/api/v1/me/passkeys",
-    { config: { right: "self" }, schema: { body: AnswerOfPasskey, response: { 200: Me } } },
+    {
+      config: { right: "self", errors: ["SIGN_IN_AGAIN", "SIGN_IN_REFUSED"] },
+      schema: { summary: "Adds a passkey", body: AnswerOfPasskey, response: { 200: Me } },
+    },
     async (request, reply) => {
       const person = await requireOwner(request);
       const { passkey } = await passkeys.make(request, `person ${person.id}`, request.body.answer);
@@ -106,8 +122,9 @@ function addCredentialRoutes(app: Hub["app"], ports: MePorts): void {
   app.delete(
     "/api/v1/me/passkeys/:id",
     {
-      config: { right: "self" },
+      config: { right: "self", errors: ["SIGN_IN_AGAIN", "NOT_FOUND", "LAST_CREDENTIAL"] },
       schema: {
+        summary: "Removes a passkey",
         params: Type.Object({ id: Type.String({ maxLength: 1_400 }) }),
         response: { 200: Me },
       },
@@ -121,7 +138,13 @@ function addCredentialRoutes(app: Hub["app"], ports: MePorts): void {
   );
   app.post(
     "/api/v1/me/password/options",
-    { config: { right: "self" }, schema: { response: { 200: PasswordOptions } } },
+    {
+      config: { right: "self", errors: ["SIGN_IN_AGAIN"] },
+      schema: {
+        summary: "Begins to set a password: the secret for its codes",
+        response: { 200: PasswordOptions },
+      },
+    },
     async (request) => {
       const { id } = await requireOwner(request);
       const shown = { host: request.headers.host ?? "", now: now() };
@@ -130,7 +153,14 @@ function addCredentialRoutes(app: Hub["app"], ports: MePorts): void {
   );
   app.put(
     "/api/v1/me/password",
-    { config: { right: "self" }, schema: { body: SetPassword, response: { 200: RecoveryCodes } } },
+    {
+      config: { right: "self", errors: ["SIGN_IN_AGAIN", "SIGN_IN_REFUSED"] },
+      schema: {
+        summary: "Sets the password and its codes",
+        body: SetPassword,
+        response: { 200: RecoveryCodes },
+      },
+    },
     async (request, reply) => {
       const person = await requireOwner(request);
       const form = { ...request.body, name: person.name };
@@ -144,7 +174,10 @@ function addCredentialRoutes(app: Hub["app"], ports: MePorts): void {
   );
   app.delete(
     "/api/v1/me/password",
-    { config: { right: "self" }, schema: { response: { 200: Me } } },
+    {
+      config: { right: "self", errors: ["SIGN_IN_AGAIN", "NOT_FOUND", "LAST_CREDENTIAL"] },
+      schema: { summary: "Removes the password", response: { 200: Me } },
+    },
     async (request, reply) => {
       const person = await requireOwner(request);
       await record(person, "removed", "password");

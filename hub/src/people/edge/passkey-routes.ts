@@ -41,14 +41,21 @@ export function addPasskeyRoutes({ app }: Pick<Hub, "app">, ports: PasskeyPorts)
 
   app.post(
     "/api/v1/sign-in/passkey/options",
-    { config: { right: "anybody" }, schema: { response: { 200: PasskeyOptions } } },
+    {
+      config: { right: "anybody", errors: ["TOO_MANY_ATTEMPTS"] },
+      schema: { summary: "Begins a sign-in with a passkey", response: { 200: PasskeyOptions } },
+    },
     (request, reply) => counted(request, () => passkeys.offerSignIn(request, reply)),
   );
   app.post(
     "/api/v1/sign-in/passkey",
     {
-      config: { right: "anybody" },
-      schema: { body: AnswerOfPasskey, response: { 200: SignedInPerson } },
+      config: { right: "anybody", errors: ["SIGN_IN_REFUSED", "TOO_MANY_ATTEMPTS"] },
+      schema: {
+        summary: "Signs in with a passkey",
+        body: AnswerOfPasskey,
+        response: { 200: SignedInPerson },
+      },
     },
     (request, reply) =>
       counted(request, async () =>
@@ -58,8 +65,12 @@ export function addPasskeyRoutes({ app }: Pick<Hub, "app">, ports: PasskeyPorts)
   app.post(
     "/api/v1/join/passkey/options",
     {
-      config: { right: "anybody" },
-      schema: { body: JoinWithPasskey, response: { 200: PasskeyOptions } },
+      config: { right: "anybody", errors: ["LINK_REFUSED", "NAME_TAKEN", "TOO_MANY_ATTEMPTS"] },
+      schema: {
+        summary: "Begins an account with a one-time link",
+        body: JoinWithPasskey,
+        response: { 200: PasskeyOptions },
+      },
     },
     (request, reply) =>
       counted(request, async () => {
@@ -74,8 +85,15 @@ export function addPasskeyRoutes({ app }: Pick<Hub, "app">, ports: PasskeyPorts)
   app.post(
     "/api/v1/join/passkey",
     {
-      config: { right: "anybody" },
-      schema: { body: AnswerToJoin, response: { 200: SignedInPerson } },
+      config: {
+        right: "anybody",
+        errors: ["LINK_REFUSED", "NAME_TAKEN", "SIGN_IN_REFUSED", "TOO_MANY_ATTEMPTS"],
+      },
+      schema: {
+        summary: "Makes an account with a one-time link and a passkey",
+        body: AnswerToJoin,
+        response: { 200: SignedInPerson },
+      },
     },
     (request, reply) =>
       counted(request, async () => {

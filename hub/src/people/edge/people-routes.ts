@@ -49,7 +49,10 @@ export function addPeopleRoutes(hub: Hub, ports: PeoplePorts): void {
 
   app.get(
     "/api/v1/people",
-    { config: { right: "people.read" }, schema: { response: { 200: PersonList } } },
+    {
+      config: { right: "people.read" },
+      schema: { summary: "Everybody who has an account", response: { 200: PersonList } },
+    },
     async () => ({
       people: await people.list(),
     }),
@@ -58,8 +61,13 @@ export function addPeopleRoutes(hub: Hub, ports: PeoplePorts): void {
   app.patch(
     "/api/v1/people/:id",
     {
-      config: { right: "people.manage" },
-      schema: { params: ById, body: ChangePerson, response: { 200: PersonSummary } },
+      config: { right: "people.manage", errors: ["SIGN_IN_AGAIN", "NOT_FOUND", "LAST_OWNER"] },
+      schema: {
+        summary: "Changes a role, or whether the person may sign in",
+        params: ById,
+        body: ChangePerson,
+        response: { 200: PersonSummary },
+      },
     },
     async (request) => {
       await sessions.requireFresh(request);
@@ -80,7 +88,10 @@ export function addPeopleRoutes(hub: Hub, ports: PeoplePorts): void {
 
   app.delete(
     "/api/v1/people/:id",
-    { config: { right: "people.manage" }, schema: { params: ById, response: { 200: PersonList } } },
+    {
+      config: { right: "people.manage", errors: ["SIGN_IN_AGAIN", "NOT_FOUND", "LAST_OWNER"] },
+      schema: { summary: "Deletes an account", params: ById, response: { 200: PersonList } },
+    },
     async (request) => {
       await sessions.requireFresh(request);
       const before = await people.read(request.params.id);
@@ -99,7 +110,10 @@ export function addPeopleRoutes(hub: Hub, ports: PeoplePorts): void {
 
   app.get(
     "/api/v1/people/:id/sessions",
-    { config: { right: "people.read" }, schema: { params: ById, response: { 200: SessionList } } },
+    {
+      config: { right: "people.read", errors: ["NOT_FOUND"] },
+      schema: { summary: "The sessions of a person", params: ById, response: { 200: SessionList } },
+    },
     async (request) => {
       const { id } = await people.read(request.params.id);
       return await listSessions({ sessions, sessionStore, now }, request, id);
@@ -109,8 +123,12 @@ export function addPeopleRoutes(hub: Hub, ports: PeoplePorts): void {
   app.delete(
     "/api/v1/people/:id/sessions",
     {
-      config: { right: "people.manage" },
-      schema: { params: ById, response: { 200: SessionList } },
+      config: { right: "people.manage", errors: ["SIGN_IN_AGAIN", "NOT_FOUND"] },
+      schema: {
+        summary: "Ends all sessions of a person",
+        params: ById,
+        response: { 200: SessionList },
+      },
     },
     async (request) => {
       const person = await people.read(request.params.id);
@@ -126,15 +144,25 @@ export function addPeopleRoutes(hub: Hub, ports: PeoplePorts): void {
 
   app.get(
     "/api/v1/people/invitations",
-    { config: { right: "people.read" }, schema: { response: { 200: InvitationList } } },
+    {
+      config: { right: "people.read" },
+      schema: {
+        summary: "Links that nobody used yet, never the links themselves",
+        response: { 200: InvitationList },
+      },
+    },
     listInvitations,
   );
 
   app.post(
     "/api/v1/people/invitations",
     {
-      config: { right: "people.manage" },
-      schema: { body: CreateInvitation, response: { 201: CreatedInvitation } },
+      config: { right: "people.manage", errors: ["SIGN_IN_AGAIN"] },
+      schema: {
+        summary: "Makes a one-time link, which is shown once",
+        body: CreateInvitation,
+        response: { 201: CreatedInvitation },
+      },
     },
     async (request, reply) => {
       await sessions.requireFresh(request);
@@ -152,8 +180,8 @@ export function addPeopleRoutes(hub: Hub, ports: PeoplePorts): void {
   app.delete(
     "/api/v1/people/invitations/:id",
     {
-      config: { right: "people.manage" },
-      schema: { params: ById, response: { 200: InvitationList } },
+      config: { right: "people.manage", errors: ["SIGN_IN_AGAIN", "NOT_FOUND"] },
+      schema: { summary: "Ends a link", params: ById, response: { 200: InvitationList } },
     },
     async (request) => {
       const { id } = request.params;
