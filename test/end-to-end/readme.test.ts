@@ -225,7 +225,7 @@ describe("commands in the running text", () => {
     "npm start -- --help",
     "npm run -s sonde -- agent explain docker",
     "npm run demo:attack -- --data FOLDER",
-    "npm run -s sonde -- hub approve-tools acme/hello",
+    "npm run -s sonde -- packs approve acme/hello",
     "npm run -s sonde -- agent revoke acme/hello",
     "npm run -s sonde -- hub remove acme/hello",
   ];

@@ -98,12 +98,12 @@ test.runIf(isChecked)("an agent enrols with its token, and answers a call of a p
   await expect
     .poll(() => type("podman exec sonde-hub sonde agents"), { timeout: 30_000 })
     .toMatch(/ connected,/);
-  await typeNext("exec sonde-hub sonde hub install");
+  await typeNext("exec sonde-hub sonde packs install");
   const packs = () => type("podman exec sonde-agent sonde-agent packs");
   await expect.poll(packs, { timeout: 30_000 }).toContain("pending");
   await typeNext("exec sonde-agent");
   expect(typed).toEqual([]);
-  const made = await type("podman exec sonde-hub sonde hub keys add claude --json");
+  const made = await type("podman exec sonde-hub sonde keys add claude --json");
   const { key } = JSON.parse(made) as { key: string };
   await expect.poll(() => askMemory(key), { timeout: 30_000 }).toContain('"status":"ok"');
 });

@@ -303,7 +303,7 @@ const PROMISES: { after: RegExp; on: string; holds: (host: Host, shown: string) 
     },
   },
   {
-    after: /hub install/,
+    after: /packs install/,
     on: "hub",
     holds: () => expect.poll(() => packsOf("web-1"), soon).toMatch(/pending|active/),
   },

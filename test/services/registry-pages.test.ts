@@ -254,7 +254,7 @@ test("install lines are selected as a whole by a click, and the line of trust ma
   const version = await page.locator("h1 .version").textContent();
   const trust = selected.pop();
   expect(selected).toEqual([
-    `sonde hub install sonde/system@^${version} --on role=web`,
+    `sonde packs install sonde/system@^${version} --on role=web`,
     "sonde-agent approve sonde/system",
   ]);
   const policy = parseSignerPolicy({

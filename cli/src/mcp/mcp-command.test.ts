@@ -44,7 +44,7 @@ test("a hub elsewhere needs a key file", () => {
 test("a key file that is missing or holds several lines is said, and how to make one", () => {
   const url = ["--url", "https://hub.example/mcp", "--key-file"];
   expect(refusal(...url, join(folder, "none"))).toMatch(
-    /expected a client key in \S+none, got no file; .*sonde hub keys add NAME --key-file FILE/,
+    /expected a client key in \S+none, got no file; .*sonde keys add NAME --key-file FILE/,
   );
   writeFileSync(join(folder, "two"), "one\ntwo\n");
   expect(refusal(...url, join(folder, "two"))).toContain("got something else");

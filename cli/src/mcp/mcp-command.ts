@@ -69,7 +69,7 @@ function placeOf(url: URL, keyFile: string, layout?: DataLayout): Place {
 function readKey(path: string, layout?: DataLayout): string {
   const key = readOwn(path)?.trim();
   if (key !== undefined && /^[\x21-\x7e]+$/.test(key)) return key;
-  const make = `sonde hub keys add NAME --key-file FILE${layout === undefined ? "" : ` --data ${layout.root}`}`;
+  const make = `sonde keys add NAME --key-file FILE${layout === undefined ? "" : ` --data ${layout.root}`}`;
   throw new SondeError(
     "BAD_REQUEST",
     `expected a client key in ${path}, got ${key === undefined ? "no file" : "something else"}; ${make} makes one`,

@@ -158,7 +158,7 @@ function describeEntry(entry: InboxEntry): string {
         `${entry.probe} says other words than were approved  (${entry.pack} ${entry.version} on ${entry.agents.join(", ")})`,
         ...(entry.approved === null ? [] : [`  - ${entry.approved.description}`]),
         `  + ${entry.stated.description}`,
-        `  here: sonde hub approve-tools ${entry.pack}`,
+        `  here: sonde packs approve ${entry.pack}`,
       ].join("\n");
     case "drift":
       return [

@@ -38,7 +38,7 @@ export function addResetOwnerCommand(hub: Command, print: Print): void {
         : [
             `Open this link within a day; it works once:`,
             address.href,
-            "Under each address of the hub the same path works. Then look at the people there: sonde hub audit says who came in before.",
+            "Under each address of the hub the same path works. Then look at the people there: sonde audit says who came in before.",
           ].join("\n"),
     );
   });

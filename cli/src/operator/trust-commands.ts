@@ -69,7 +69,7 @@ export function addTrustCommands(program: Command, print: (text: string) => void
       options.json
         ? JSON.stringify({ localPacks, policy: trustPolicy })
         : `This host loads packs from ${localPacks} without asking who signed them (${trustPolicy}).
-Put PACK-VERSION.tgz there, then: sonde hub install PUBLISHER/PACK@VERSION
+Put PACK-VERSION.tgz there, then: sonde packs install PUBLISHER/PACK@VERSION
 Each of their tools is titled UNSIGNED. To end it: sonde trust demand-signed`,
     );
   });

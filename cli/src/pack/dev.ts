@@ -85,7 +85,7 @@ function describeRound(round: Round, { agent }: DevHost): string {
   );
   if (held.length > 0 && pack !== null) {
     lines.push(
-      `Changed words wait on the hub (${held.join(", ")}): sonde hub approve-tools ${pack.name}`,
+      `Changed words wait on the hub (${held.join(", ")}): sonde packs approve ${pack.name}`,
     );
   }
   return [...lines, "Waiting for a save."].join("\n");

@@ -14,7 +14,7 @@ function renderLines(details: VersionDetails): Html {
   // A range never leads to a yanked version, and from an older one to a newer.
   const wanted = version === latest && state.yanked === null ? `^${version}` : version;
   return html`<h3>On the hub</h3>
-<pre class="command">sonde hub install ${name}@${wanted} --on role=web</pre>
+<pre class="command">sonde packs install ${name}@${wanted} --on role=web</pre>
 <p class="note"><code>--on</code> is a tag of the agents, <code>--agent NAME</code> one of them. Each agent fetches and checks it.</p>
 <h3>On the host</h3>
 <pre class="command">sonde-agent approve ${name}</pre>

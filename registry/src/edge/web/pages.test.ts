@@ -165,7 +165,7 @@ test.each([
       expect(text).toContain(`${SIGNER.identity} by ${SIGNER.issuer}, repository 7`);
       expect(text).toContain(`${SIGNER.issuer} vouched for ${SIGNER.identity}`);
       // Nobody gets a quarantined version, so nobody is told how.
-      expect(text).not.toContain("sonde hub install");
+      expect(text).not.toContain("sonde packs install");
       for (const by of ["yank", "deprecation", "advisory", "quarantine"]) {
         expect(text).toContain(said(by));
       }
