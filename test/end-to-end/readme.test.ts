@@ -227,7 +227,7 @@ describe("commands in the running text", () => {
     "npm run demo:attack -- --data FOLDER",
     "npm run -s sonde -- packs approve acme/hello",
     "npm run -s sonde -- agent revoke acme/hello",
-    "npm run -s sonde -- hub remove acme/hello",
+    "npm run -s sonde -- packs revoke acme/hello",
   ];
 
   test.each(TYPED.map((line) => [line]))("%s", async (line) => {
