@@ -51,6 +51,7 @@ const NOT_TYPED = new Map([
   ["npm test -- --help", "runs nothing"],
   ["npm run check", "is the static part of npm test"],
   ["npm run mutants", "takes minutes; npm test runs a part of it"],
+  ["npm run mutants -- --changed --record", "takes minutes"],
   ["npm run generate", "is compared by npm run check"],
   ["npm run package", "test/hosts/install.test.ts builds so"],
   ["npm run package -- --formats deb,tar.gz,oci.tar", "test/hosts/images.test.ts builds so"],
