@@ -8,7 +8,9 @@ import { workspace } from "../product/start-product.ts";
 // Every program that is shipped says what it is, and refuses what it does not take.
 
 const dist = join(workspace, "dist");
-const programs = readdirSync(dist).filter((name) => name.endsWith(".js"));
+/** Runs in a browser. */
+const SCRIPT = "people.js";
+const programs = readdirSync(dist).filter((name) => name.endsWith(".js") && name !== SCRIPT);
 const run = (name: string, ...args: string[]) =>
   spawnSync(process.execPath, [join(dist, name), ...args], { encoding: "utf8", timeout: 30_000 });
 
