@@ -1,5 +1,5 @@
-// Chooses the mutants of a run and distributes them. It depends only on git and the recorded times,
-// so that a test can compute the same.
+// Chooses the mutants of a run, distributes them, and says which are judged again and recorded. It
+// asks nobody, so that a test can compute the same.
 import { createHash } from "node:crypto";
 import { transformSync } from "esbuild";
 
@@ -57,18 +57,55 @@ export function partOf(commit, name) {
 
 /**
  * Chooses the mutants that were not yet recorded red with this code, and the part of the rest that
- * the commit's hash chooses.
+ * the commit's hash chooses. Without a commit no part can be chosen in turn, so all of them run.
  *
  * @param {Mutant[]} mutants
- * @param {{ digests: Map<string, string>, shown: Map<string, string>, commit: string }} state
+ * @param {{ digests: Map<string, string>, shown: Map<string, string>, commit: string | null }} state
  *   digests of today and of the record, by name; `commit` "" chooses none of the rest
  * @returns {{ name: string, why: "changed" | "part" }[]}
  */
 export function chooseMutants(mutants, { digests, shown, commit }) {
   return mutants.flatMap(({ name }) => {
     if (shown.get(name) !== digests.get(name)) return [{ name, why: "changed" }];
-    return commit !== "" && partOf(commit, name) === 0 ? [{ name, why: "part" }] : [];
+    const isOfPart = commit === null || (commit !== "" && partOf(commit, name) === 0);
+    return isOfPart ? [{ name, why: "part" }] : [];
   });
+}
+
+/** Names the run without a mutant that a mutant's result is compared with. */
+export const controlOf = ({ test, case: named }) => `${test} ${named}`;
+
+/**
+ * The mutants that are judged once more: those that were not noticed, and all of a control that was
+ * red. What is red without a mutant is red with each, and shows nothing of any.
+ *
+ * @param {Mutant[]} mutants those of the run
+ * @param {{ has(name: string): boolean }} survivors
+ * @param {{ has(control: string): boolean }} redControls
+ */
+export function listDoubtful(mutants, survivors, redControls) {
+  return mutants.filter((one) => survivors.has(one.name) || redControls.has(controlOf(one)));
+}
+
+/**
+ * The record after a run: without the mutants that survived, and without those that are gone.
+ *
+ * @param {Map<string, string>} shown the record before
+ * @param {{ all: Mutant[], run: Mutant[], survivors: { has(name: string): boolean }, digests: Map<string, string> }} state
+ * @returns {Record<string, string | undefined>} sorted by name
+ */
+export function updateShown(shown, { all, run, survivors, digests }) {
+  const names = new Set(run.map(({ name }) => name));
+  const digestOf = (name) => {
+    if (!names.has(name)) return shown.get(name);
+    return survivors.has(name) ? undefined : digests.get(name);
+  };
+  return Object.fromEntries(
+    all
+      .map(({ name }) => [name, digestOf(name)])
+      .filter(([, digest]) => digest !== undefined)
+      .toSorted(([a], [b]) => compare(a, b)),
+  );
 }
 
 /**

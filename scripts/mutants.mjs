@@ -16,7 +16,16 @@ import { dirname, join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import { openChanges } from "./changes.mjs";
-import { chooseMutants, digestMutants, groupMutants, PARTS, shareOf } from "./choose-mutants.mjs";
+import {
+  chooseMutants,
+  controlOf,
+  digestMutants,
+  groupMutants,
+  listDoubtful,
+  PARTS,
+  shareOf,
+  updateShown,
+} from "./choose-mutants.mjs";
 
 const HELP = `npm run mutants [-- OPTION... NAME...]
   NAME...          only the mutants whose name starts with NAME
@@ -34,6 +43,11 @@ const folder = join(root, "test/mutants");
 const secondsFile = join(root, "test/mutant-seconds.json");
 const shownFile = join(root, "test/mutants-shown.json");
 const LIMIT_MS = 60_000;
+/**
+ * A run that was killed at the limit. Alone on the machine this counts as noticed: without the check
+ * the test never ends. Beside others it may only have been slow.
+ */
+const UNENDED = "did not come to an end";
 /** More than the cores, because runs mostly wait for processes, databases and deadlines. */
 const WORKERS = 2 * availableParallelism();
 /** Assumed time of a mutant without a recorded time. */
@@ -78,15 +92,17 @@ function choose(all) {
   const inside = options.package === undefined ? "" : `${options.package}/`;
   const chosen = chooseMutants(
     all.filter(({ file }) => file.startsWith(inside)),
-    { digests, shown, commit: inside === "" ? (commit ?? "") : "" },
+    { digests, shown, commit: inside === "" ? commit : "" },
   );
   const touched = chosen.filter(({ why }) => why === "changed").length;
   const say = (text) => process.stdout.write(`${text}\n`);
   say(`${touched} mutants were never recorded red with this code of their file and test`);
-  if (inside === "" && commit !== null) {
-    say(
-      `${chosen.length - touched} of the other ${all.length - touched}: one in ${PARTS}, chosen by the commit ${commit.slice(0, 9)}`,
-    );
+  if (inside === "") {
+    const which =
+      commit === null
+        ? "git knows no commit that would choose a part"
+        : `one in ${PARTS}, chosen by the commit ${commit.slice(0, 9)}`;
+    say(`${chosen.length - touched} of the other ${all.length - touched}: ${which}`);
   }
   const names = new Set(chosen.map(({ name }) => name));
   return all.filter(({ name }) => names.has(name));
@@ -154,9 +170,7 @@ async function askTest(workplace, mutant) {
     case: mutant.case,
     changed: mutant.file,
   });
-  // Killed at the limit: without the check the test never ends. This counts as noticed.
-  if (answer === null)
-    return { verdict: "red", by: "did not come to an end", testSeconds: LIMIT_MS / 1000 };
+  if (answer === null) return { verdict: "red", by: UNENDED, testSeconds: LIMIT_MS / 1000 };
   const { tests, errors, testSeconds } = answer;
   const failed = tests.find(({ state }) => state === "failed");
   if (failed !== undefined) return { verdict: "red", by: failed.name, testSeconds };
@@ -229,18 +243,22 @@ const groups = shareOf(
 );
 /** Name -> why it is not shown to be noticed. */
 const survivors = new Map();
+const redControls = new Set();
 /** Tests that passed, or are being run, without a mutant. */
 const controlled = new Set();
 const mutants = groups.flatMap((group) => group.mutants);
 
-/** @returns the seconds that it took */
-async function report(name, judgement) {
+/**
+ * @param failed how the line of a failure begins
+ * @returns the seconds that it took
+ */
+async function report(name, failed, judgement) {
   const started = performance.now();
   const line = await judgement().then(
     (by) => (by === undefined ? undefined : `red   ${name}: ${by}`),
     (error) => {
       survivors.set(name, error.message);
-      return `GREEN ${name}: ${error.message}`;
+      return `${failed} ${name}: ${error.message}`;
     },
   );
   const seconds = round((performance.now() - started) / 1000);
@@ -252,11 +270,20 @@ async function work() {
   const workplace = openWorkplace();
   for (let group = groups.shift(); group !== undefined; group = groups.shift()) {
     for (const mutant of group.mutants) {
-      let seconds = await report(mutant.name, () => judge(workplace, mutant));
-      const control = `${mutant.test} ${mutant.case}`;
+      let seconds = await report(mutant.name, "again", async () => {
+        const by = await judge(workplace, mutant);
+        if (by === UNENDED) throw new Error(`${by}, beside others`);
+        return by;
+      });
+      const control = controlOf(mutant);
       if (!controlled.has(control)) {
         controlled.add(control);
-        seconds += await report(mutant.name, () => requireGreen(workplace, mutant));
+        seconds += await report(mutant.name, "again", () =>
+          requireGreen(workplace, mutant).catch((error) => {
+            redControls.add(control);
+            throw error;
+          }),
+        );
       }
       recorded.mutants[mutant.name] = round(seconds);
     }
@@ -264,16 +291,16 @@ async function work() {
   workplace.close();
 }
 
-/** Judges what was not as expected once more, each alone on the machine (ADR 0048). */
+/** Judges what is in doubt once more, each alone on the machine (ADR 0048). */
 async function repeatAlone() {
-  const again = mutants.filter(({ name }) => survivors.has(name));
+  const again = listDoubtful(mutants, survivors, redControls);
   if (again.length === 0) return;
   process.stdout.write(`${again.length} once more, each alone\n`);
   const workplace = openWorkplace();
   for (const mutant of again) {
     survivors.delete(mutant.name);
     workplace.restart();
-    await report(mutant.name, async () => {
+    await report(mutant.name, "GREEN", async () => {
       const by = await judge(workplace, mutant);
       await requireGreen(workplace, mutant);
       return by;
@@ -295,11 +322,8 @@ if (options.record) {
     );
   const text = { tests: keep(recorded.tests, tests), mutants: keep(recorded.mutants, known) };
   writeFileSync(secondsFile, `${JSON.stringify(text, null, 2)}\n`);
-  for (const { name } of mutants) {
-    if (survivors.has(name)) shown.delete(name);
-    else shown.set(name, digests.get(name));
-  }
-  writeFileSync(shownFile, `${JSON.stringify(keep(Object.fromEntries(shown), known), null, 2)}\n`);
+  const record = updateShown(shown, { all, run: mutants, survivors, digests });
+  writeFileSync(shownFile, `${JSON.stringify(record, null, 2)}\n`);
 }
 if (options.report !== undefined) {
   writeFileSync(

@@ -16,9 +16,11 @@ import {
   chooseMutants,
   digestMutants,
   groupMutants,
+  listDoubtful,
   PARTS,
   partOf,
   shareOf,
+  updateShown,
 } from "../../scripts/choose-mutants.mjs";
 
 const mutant = (name: string, file = "a.ts", of = "a.test.ts") => ({
@@ -60,6 +62,43 @@ test("a commit chooses about an eighth of the rest, deterministically, and anoth
   expect(choose("two")).not.toEqual(first);
   for (const name of first) expect(partOf("one", name)).toBe(0);
   expect(new Set(all.map(({ name }) => partOf("one", name))).size).toBe(PARTS);
+});
+
+test("without a commit every mutant runs", () => {
+  const all = ["one", "two"].map((name) => mutant(name));
+  const shown = digest(all);
+  const chosen = chooseMutants(all, { digests: shown, shown, commit: null });
+  expect(chosen.map(({ name }) => name)).toEqual(["one", "two"]);
+});
+
+test("a mutant that was not noticed is in doubt, and so is every one of a control that was red", () => {
+  const all = [
+    ...["one", "two", "three"].map((name) => mutant(name)),
+    ...["four", "five"].map((name) => ({ ...mutant(name), case: "its case" })),
+  ];
+  const doubtful = (survivors: string[], controls: string[]) =>
+    listDoubtful(all, new Set(survivors), new Set(controls)).map(({ name }) => name);
+  expect(doubtful([], [])).toEqual([]);
+  expect(doubtful(["two"], [])).toEqual(["two"]);
+  expect(doubtful(["one"], ["a.test.ts its case"])).toEqual(["one", "four", "five"]);
+  expect(doubtful([], ["a.test.ts undefined"])).toEqual(["one", "two", "three"]);
+});
+
+test("the record has what was shown red, keeps what did not run, and forgets what is gone", () => {
+  const all = ["ran", "kept", "survived", "new"].map((name) => mutant(name, `${name}.ts`));
+  const run = all.filter(({ name }) => name !== "kept" && name !== "new");
+  const digests = digest(all);
+  const before = ["ran", "kept", "survived", "gone"].map((name) => [name, "before"] as const);
+  const after = updateShown(new Map(before), {
+    all,
+    run,
+    survivors: new Set(["survived"]),
+    digests,
+  });
+  expect(Object.entries(after)).toEqual([
+    ["kept", "before"],
+    ["ran", digests.get("ran")],
+  ]);
 });
 
 test("a change of static imports, types or comments does not count, any other change does", () => {
