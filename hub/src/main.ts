@@ -200,7 +200,7 @@ async function serve(live: { config: HubConfig }, opened: Opened): Promise<Runni
   hub.onStop(() => void listeners.control.close());
 
   const ports = await listen(config, hub, { ...listeners, public: publicListener });
-  const ownerLink = await showFirstLink(people, opened, addressOf(config, ports));
+  const ownerLink = await showFirstLink(people, opened, addressOfOwner(config, ports));
   return {
     ready: { hubId: keys.hubId, ...ports, ...(ownerLink !== null && { ownerLink }) },
     reload(inForce) {
@@ -210,15 +210,13 @@ async function serve(live: { config: HubConfig }, opened: Opened): Promise<Runni
   };
 }
 
-/** Where a person's browser finds this hub. Passkeys need a name, so loopback has one too. */
-function addressOf({ http }: HubConfig, ports: PortNumbers): string {
-  const name = http.publicHosts[0] ?? "localhost";
-  // A browser that does not know the hub's own CA has no passkeys there.
-  if (http.public?.tls !== undefined) return `https://${name}:${ports.public}`;
-  if (http.behindProxy) return `https://${name}`;
-  return http.tls === undefined
-    ? `http://localhost:${ports.http}`
-    : `https://${name}:${ports.http}`;
+/**
+ * Where the first owner's browser finds this hub. A browser that does not know the hub's own
+ * authority has no passkeys at a listener with that certificate, so it is another one.
+ */
+function addressOfOwner({ http }: HubConfig, ports: PortNumbers): string {
+  const { public: open, ...own } = http;
+  return publicOrigin(open?.tls === undefined ? own : http, ports);
 }
 
 /**

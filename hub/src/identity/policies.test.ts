@@ -355,7 +355,7 @@ test("an open stream ends with its key, with its secret and with its policy", as
   await Promise.all(ended);
   expect(await call(ends.key)).toBe("UNAUTHENTICATED");
   expect(await call(narrowed.key)).toBe("ACCESS_ENDED");
-}, 60_000);
+}, 30_000);
 
 test("attack 24: a policy for some agents binds an operator's key too, at every route", async () => {
   const policy = { role: "operator", agents: "*", probes: "*" };

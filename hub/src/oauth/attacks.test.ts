@@ -167,7 +167,8 @@ describe("a request", () => {
   test("attack 32: no header of it changes where anything is", async () => {
     const clientId = await client.terminal();
     const url = client.authorizeUrl(clientId, createPkce().challenge);
-    const response = await new Browser(owner.cookie).get(url, {
+    const browser = new Browser(owner.cookie);
+    const response = await browser.get(url, {
       "x-forwarded-host": "evil.example",
       "x-forwarded-proto": "https",
       forwarded: "host=evil.example",
@@ -176,6 +177,13 @@ describe("a request", () => {
     expect(response.status).toBe(303);
     expect(text).not.toContain("evil.example");
     expect(text).not.toContain("https");
+    // Nor where the person's decision leads.
+    const page = await client.openConsent(
+      browser,
+      new URL(response.headers.get("location") ?? "", origin),
+    );
+    const decided = await browser.post(page.at, { ticket: page.ticket, decision: "refuse" });
+    expect(decided.headers.get("location")).toMatch(`${origin}/`);
   });
 });
 

@@ -87,6 +87,7 @@ describe("one-time links", () => {
     await inDatabase(
       (sql) => sql`update person_links set expires_at = now() where id = ${late.id}`,
     );
+    expect((await fetch(late.link)).status).toBe(401);
     await expect(joinHub(hub, late.link, nameOf("late"))).rejects.toThrow("LINK_REFUSED");
 
     const { id, key } = await hub.addKey({ role: "operator", agents: "*", probes: "*" });

@@ -34,7 +34,7 @@ type Ended = { code: number | null; out: string; err: string; argv: string };
 async function sonde(words: string[], input = "", env: NodeJS.ProcessEnv = {}): Promise<Ended> {
   const child = spawn(
     process.execPath,
-    [join(workspace, "scripts/launch.mjs"), "sonde", ...words],
+    ["--conditions=sonde:source", join(workspace, "cli/src/sonde.ts"), ...words],
     {
       cwd: folder,
       env: { PATH: process.env["PATH"] ?? "", HOME: folder, XDG_CONFIG_HOME: folder, ...env },
