@@ -101,6 +101,7 @@ test("several hubs are kept, and one is chosen by option or environment", async 
 });
 
 test("a key that the hub refuses is not kept, nor one that it was not asked with", async () => {
+  await logIn(hub.operatorKey);
   const before = readFileSync(file, "utf8");
   const refused = await logIn(`sonde_ak_${"x".repeat(43)}`, "--json");
   expect([refused.code, codeOf(refused)]).toEqual([1, "UNAUTHENTICATED"]);
@@ -125,6 +126,7 @@ test("a proxy of the environment passes the connection on, unless NO_PROXY names
   const proxy = startProxy(asked);
   await once(proxy.listen(0, "127.0.0.1"), "listening");
   const { port } = proxy.address() as AddressInfo;
+  await logIn(hub.operatorKey);
   const through = { HTTPS_PROXY: `http://127.0.0.1:${port}`, SONDE_PROFILE: "default" };
   expect((await sonde(["keys", "--json"], "", through)).code).toBe(0);
   expect(asked).toEqual([`CONNECT localhost:${hub.ready.public}`]);
