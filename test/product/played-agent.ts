@@ -1,10 +1,12 @@
 import { buildHello, buildResult, buildStatement } from "@sonde/schemas/testing";
 import {
   type AgentStatement,
+  type ApprovalsBody,
   type AttestBody,
   type CallBody,
   encodeBody,
   type HelloBody,
+  type HubGrantsBody,
   OWN_PROTOCOL,
   type ResultBody,
 } from "@sonde/schemas/wire";
@@ -18,16 +20,30 @@ export type PlayedAgent = {
   close(): void;
 };
 
-/** Connects an agent of the hub, by default its first, which says this of itself and answers each call and each order. */
+/**
+ * Connects an agent of the hub, by default its first, which says this of itself and answers each call
+ * and each order.
+ *
+ * @param mayGrant what its host lets the hub grant: it takes over all that the hub then grants
+ */
 export async function playAgent(
   hub: TestHub,
   hello: Partial<HelloBody> = {},
   statement: Partial<AgentStatement> = {},
   of: EnrolledAgent = hub.agent,
   answer: (probe: string) => Partial<ResultBody> = () => ({}),
+  mayGrant?: ApprovalsBody["hubMayGrant"],
 ): Promise<PlayedAgent> {
   const { socket, channel } = await hub.connect(undefined, 0, of);
   let stated = buildStatement(statement);
+  const stateApprovals = ({ revision, grants }: HubGrantsBody): void => {
+    if (mayGrant === undefined) return;
+    const packs = grants.map(({ pack, digest, items }) => ({
+      ...{ pack, digest, byHub: items, byHost: [], withheld: [], refused: false },
+    }));
+    const approvals = encodeBody({ hubMayGrant: mayGrant, revision, packs });
+    socket.send(channel.seal({ type: "approvals", body: approvals }));
+  };
   socket.on("message", (frame: Buffer) => {
     const { header, body } = channel.open(frame);
     if (header.type === "call" && header.callId !== null) {
@@ -35,6 +51,7 @@ export async function playAgent(
       const result = encodeBody(buildResult(callId, answer((body as CallBody).probe)));
       socket.send(channel.seal({ type: "result", callId, body: result }));
     }
+    if (header.type === "hub-grants") stateApprovals(body as HubGrantsBody);
     if (header.type === "attest") {
       const { nonce } = body as AttestBody;
       const said = encodeBody({ nonce, statement: stated });
@@ -43,6 +60,7 @@ export async function playAgent(
   });
   const body = encodeBody(buildHello({ protocol: OWN_PROTOCOL, ...hello }));
   socket.send(channel.seal({ type: "hello", body }));
+  stateApprovals({ revision: 0, grants: [] });
   return {
     change(change) {
       stated = { ...stated, ...change };

@@ -15,6 +15,7 @@ import {
   useRead,
   Waiting,
 } from "../parts.tsx";
+import { Link } from "../router.tsx";
 
 type Pack = AgentDetail["packs"][number];
 
@@ -78,7 +79,8 @@ function PackItem({ agent, pack }: { agent: AgentDetail; pack: Pack }) {
       {WAITING.has(state) ? (
         <>
           <p>
-            Only a person on the host can allow it. The command shows every read before it asks:
+            A person allows it: in the <Link to={["inbox"]}>inbox</Link> as far as the host lets
+            this hub, else on the host. The command shows every read before it asks:
           </p>
           <Lines label={`Approve ${name} on the host`} text={`sudo sonde-agent approve ${name}`} />
         </>
