@@ -52,8 +52,7 @@ beforeAll(async () => {
     },
     {},
     hub.agent,
-    undefined,
-    ["/proc"],
+    { mayGrant: ["/proc"] },
   );
 });
 afterAll(async () => {

@@ -10,8 +10,11 @@ import { HealthPage } from "./health/health-page.tsx";
 import { HostPage } from "./host/host-page.tsx";
 import { InboxPage } from "./inbox/inbox-page.tsx";
 import { signInAddress, useLive } from "./live.ts";
+import { PacksPage } from "./packs/packs-page.tsx";
+import { VersionPage } from "./packs/version-page.tsx";
 import { Empty, PageTitle, Said, useAct } from "./parts.tsx";
 import { Link, useRoute } from "./router.tsx";
+import { TryPage } from "./try/try-page.tsx";
 
 type Page = { name: string; to: readonly string[]; right: string };
 
@@ -19,6 +22,8 @@ type Page = { name: string; to: readonly string[]; right: string };
 const PAGES: readonly Page[] = [
   { name: "Fleet", to: [], right: "agents.read" },
   { name: "Inbox", to: ["inbox"], right: "inbox.read" },
+  { name: "Packs", to: ["packs"], right: "tools.read" },
+  { name: "Try it", to: ["try"], right: "probe.list" },
   { name: "Activity", to: ["activity"], right: "audit.read" },
   // A person sees at least their own sessions there.
   { name: "Access", to: ["access"], right: "agents.read" },
@@ -98,13 +103,20 @@ function Me({ me }: { me: EventStart }) {
 
 function CurrentPage(): ComponentChildren {
   const { segments } = useRoute();
-  const [first, second, third] = segments;
+  const [first, second, third, fourth] = segments;
   if (first === undefined) return <FleetPage />;
   if (first === "hosts" && second !== undefined) return <HostPage name={second} key={second} />;
   if (first === "inbox" && second === undefined) return <InboxPage />;
   if (first === "health" && second === undefined) return <HealthPage />;
   if (first === "access" && second === undefined) return <AccessPage />;
   if (first === "account" && second === undefined) return <AccountPage />;
+  if (first === "packs" && second === undefined) return <PacksPage />;
+  if (first === "packs" && second !== undefined && third !== undefined) {
+    return (
+      <VersionPage publisher={second} pack={third} version={fourth} key={`${second}/${third}`} />
+    );
+  }
+  if (first === "try" && third === undefined) return <TryPage tool={second} />;
   if (first === "activity") {
     if (second === undefined) return <ActivityPage />;
     if (second === "calls" && third !== undefined) return <CallPage callId={third} key={third} />;
