@@ -41,6 +41,7 @@ import { AgentSelector, Tag, Tags, TagKey, MAX_TAGS } from "./tags.ts";
 //   GET    /registry                             -> RegistryLogStatus
 //   GET    /registry/packs?q=                    -> PackList of the registry, which the hub did not verify
 //   GET    /registry/packs/:publisher/:pack      -> PackVersions, likewise
+//   GET    /registry/packs/:publisher/:pack/:version -> RegistryVersion
 //   POST   /roll-outs                               RollOut -> RollOutState
 //   GET    /packs/:digest                        -> HubPackDetail
 //   GET    /tool-pins                            -> ToolPinList
@@ -310,6 +311,32 @@ export const HubPackDetail = Type.Object(
   closed,
 );
 export type HubPackDetail = Static<typeof HubPackDetail>;
+
+// The README is HTML, which no page of the hub shows. What lets a host trust a signer is for whoever
+// administers it, who compares it elsewhere.
+const { readmeHtml: _html, trust: _trust, ...said } = VersionDetails.properties;
+/** A version that the registry has: what it says of it, and what the hub found out itself. */
+export const RegistryVersion = Type.Object(
+  {
+    /** By the registry's own word. */
+    said: Type.Object(said, closed),
+    /** What the version before reads too, and this one in another or a larger part, in words. */
+    wider: Type.Array(Type.String()),
+    /** Its entry in the registry's log, which this hub followed and checked; null without one. */
+    logged: Type.Union([
+      Type.Object({ index: Type.Integer({ minimum: 0 }), at: Timestamp, head: LogHead }, closed),
+      Type.Null(),
+    ]),
+    /** Why the log lets no host have it: a quarantine or a grave advisory. */
+    stopped: Type.Union([Type.String(), Type.Null()]),
+    /** Why this hub's policy would refuse the signer that the registry names; null when it would not. */
+    refusal: Type.Union([Failure, Type.Null()]),
+    /** Who signed it, as this hub verified when it fetched the archive; null before that. */
+    verifiedSigner: Type.Union([Type.String(), Type.Null()]),
+  },
+  closed,
+);
+export type RegistryVersion = Static<typeof RegistryVersion>;
 
 export const ToolPin = Type.Object(
   {

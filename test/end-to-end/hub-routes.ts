@@ -147,6 +147,13 @@ export function listRouteRights(agent: string): RouteRights[] {
       auditor: 404,
       operator: 404,
     },
+    {
+      route: "GET /registry/packs/:publisher/:pack/:version",
+      path: "/registry/packs/acme/none/1.0.0",
+      ...reader,
+      auditor: 404,
+      operator: 404,
+    },
     { route: "GET /calls", path: "/calls?limit=1", ...reader, operator: 200 },
     { route: "GET /registry", path: "/registry", ...reader, operator: 200 },
     {

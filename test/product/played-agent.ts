@@ -4,8 +4,10 @@ import {
   type AttestBody,
   type CallBody,
   encodeBody,
+  type DesiredStateBody,
   type HelloBody,
   OWN_PROTOCOL,
+  type PackReport,
   type ResultBody,
 } from "@sonde/schemas/wire";
 import type { EnrolledAgent, TestHub } from "../../hub/src/testing/start-hub.ts";
@@ -18,23 +20,45 @@ export type PlayedAgent = {
   close(): void;
 };
 
+/** What a played agent does of its own accord. */
+export type PlayedActs = {
+  /** Answers a call. */
+  answer?: (probe: string, params: CallBody["params"]) => Partial<ResultBody>;
+  /** Decides about a pack that it is ordered to have, when the promise is kept; says it once. */
+  take?: (ordered: DesiredStateBody["packs"][number]) => Promise<PackReport>;
+};
+
 /** Connects an agent of the hub, by default its first, which says this of itself and answers each call and each order. */
 export async function playAgent(
   hub: TestHub,
   hello: Partial<HelloBody> = {},
   statement: Partial<AgentStatement> = {},
   of: EnrolledAgent = hub.agent,
-  answer: (probe: string) => Partial<ResultBody> = () => ({}),
+  { answer = () => ({}), take }: PlayedActs = {},
 ): Promise<PlayedAgent> {
   const { socket, channel } = await hub.connect(undefined, 0, of);
   let stated = buildStatement(statement);
+  const reports = new Map((hello.packs ?? []).map((pack) => [pack.name, pack]));
+  const taking = new Set<string>();
+  const takeAll = async ({ packs }: DesiredStateBody): Promise<void> => {
+    for (const ordered of packs) {
+      if (take === undefined || taking.has(ordered.digest)) continue;
+      taking.add(ordered.digest);
+      reports.set(ordered.name, await take(ordered));
+      const { auditHead, registryHead } = buildHello();
+      const report = { packs: [...reports.values()], auditHead, registryHead };
+      socket.send(channel.seal({ type: "pack-report", body: encodeBody(report) }));
+    }
+  };
   socket.on("message", (frame: Buffer) => {
     const { header, body } = channel.open(frame);
     if (header.type === "call" && header.callId !== null) {
       const { callId } = header;
-      const result = encodeBody(buildResult(callId, answer((body as CallBody).probe)));
+      const { probe, params } = body as CallBody;
+      const result = encodeBody(buildResult(callId, answer(probe, params)));
       socket.send(channel.seal({ type: "result", callId, body: result }));
     }
+    if (header.type === "desired-state") void takeAll(body as DesiredStateBody);
     if (header.type === "attest") {
       const { nonce } = body as AttestBody;
       const said = encodeBody({ nonce, statement: stated });

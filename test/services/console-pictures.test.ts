@@ -130,7 +130,7 @@ async function startFleet(): Promise<void> {
       timings: { checks: 0.3, reads: 1.9, scrub: 0.2, guest: 3.4, audit: 1.2, total: 7.4 },
     });
     const said = { ...stated, packs: own, agentVersion: "0.1.0", wall: "separate-user" };
-    agents.push(await playAgent(hub, said, stated, enrolled, answer));
+    agents.push(await playAgent(hub, said, stated, enrolled, { answer }));
   }
   await hub.enrol("cache-1", ["env=prod", "role=cache"]);
   const states = async () => {

@@ -40,7 +40,7 @@ export function installRegistryLog(
     },
     () => registry.status(),
   );
-  addRegistryPackRoutes(hub.app, uses.readPolicy);
+  addRegistryPackRoutes(hub, uses.readPolicy, registry);
   // The follower's status has the failure; the audit log has alarms.
   const follow = () => {
     registry.follow(RECENT_MS).catch((thrown: unknown) => {

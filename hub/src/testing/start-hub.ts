@@ -136,6 +136,7 @@ type HubSettings = {
   keyAlgorithm?: KeyAlgorithm;
   views?: Record<string, string>;
   console?: object;
+  policy?: Partial<TrustPolicy>;
 };
 
 /**
@@ -144,7 +145,7 @@ type HubSettings = {
  * @param more `names` by which agents reach it; `keyAlgorithm` of its command key and the agent's key;
  *   `views` are the documents of pictures, `console` the files of the console and `script` that of the
  *   pages on which people get in, all beside the hub's program; `config` has further members of the
- *   configuration
+ *   configuration, and `policy` those of the trust policy, such as another registry
  */
 export async function startHub(
   seed: (database: Database) => Promise<void> = () => Promise.resolve(),
@@ -167,6 +168,7 @@ export async function startHub(
     const policy: TrustPolicy = buildSamplePolicy(isTrusted ? { acme: [acme] } : {}, {
       registry: registry.url,
       logKey: registry.logKey,
+      ...settings.policy,
     });
     writeFileSync(at("trust.json"), JSON.stringify(policy), { mode: 0o644 });
   };

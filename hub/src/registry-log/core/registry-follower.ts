@@ -2,7 +2,7 @@ import { SondeError, toSondeError } from "@sonde/schemas/errors";
 import { type RegistryLogStatus } from "@sonde/schemas/hub";
 import { type PackName, type Version } from "@sonde/schemas/names";
 import { type Failure } from "@sonde/schemas/reads";
-import { type PublishEntry, type RegistryEntry } from "@sonde/schemas/registry";
+import { type PublishEntry } from "@sonde/schemas/registry";
 import {
   type FollowRequest,
   type FollowedEntry,
@@ -12,11 +12,26 @@ import {
   pickRegistry,
 } from "@sonde/schemas/trust";
 import { type LogHead, type RegistryHeadReport } from "@sonde/schemas/wire";
-import { chooseVersion } from "@sonde/trust/log";
+import { chooseVersion, isStopEntry, whyStopped } from "@sonde/trust/log";
 import { type AuditLog, buildAuditRecord } from "../../audit/index.ts";
 
 /** How long the result of one look at the log is reused. */
 export const RECENT_MS = 2_000;
+/** Of what is only shown. What is installed is looked up anew. */
+const SHOWN_MS = 60_000;
+
+/** An entry with its place in the log. */
+export type LoggedEntry = Omit<FollowedEntry, "head">;
+
+/** What the log says of one version. */
+export type LoggedVersion = {
+  entry: PublishEntry;
+  index: number;
+  /** The log's head that the entry was checked against. */
+  head: LogHead;
+  /** Why no host gets it; null when nothing stops it. */
+  stopped: string | null;
+};
 
 /** Storage of followed entries. Its guarantees are in edge/registry-log-store. */
 export type RegistryLogPort = {
@@ -28,7 +43,7 @@ export type RegistryLogPort = {
       add: (entry: FollowedEntry) => Promise<void>,
     ) => Promise<FollowedLog>,
   ): Promise<FollowedLog>;
-  readEntries(logKey: string, pack: PackName): Promise<RegistryEntry[]>;
+  readEntries(logKey: string, pack: PackName): Promise<LoggedEntry[]>;
   readHead(logKey: string, size: number): Promise<LogHead | null>;
 };
 
@@ -73,7 +88,40 @@ export class RegistryFollower {
     await this.place();
     const { logKey } = this.#ports.readPolicy();
     const entries = await this.#ports.store.readEntries(logKey, name);
-    return chooseVersion(entries, wanted, agentVersion);
+    return chooseVersion(
+      entries.map(({ entry }) => entry),
+      wanted,
+      agentVersion,
+    );
+  }
+
+  /**
+   * Finds a version in the log that this hub follows, as the log was at most a minute ago.
+   *
+   * @returns null when the log has no such version
+   * @throws SondeError as `place`
+   */
+  async find(name: PackName, version: Version): Promise<LoggedVersion | null> {
+    // It may have been published since the last look.
+    return (
+      (await this.#findIn(await this.#checked(SHOWN_MS), name, version)) ??
+      (await this.#findIn(await this.#checked(RECENT_MS), name, version))
+    );
+  }
+
+  async #findIn(
+    { head }: FollowedLog,
+    name: PackName,
+    version: Version,
+  ): Promise<LoggedVersion | null> {
+    const { logKey } = this.#ports.readPolicy();
+    const entries = await this.#ports.store.readEntries(logKey, name);
+    const stops = entries.map(({ entry }) => entry).filter(isStopEntry);
+    for (const { index, entry } of entries) {
+      if (entry.type !== "publish" || entry.version !== version) continue;
+      return { entry, index, head, stopped: whyStopped(stops, name, version) };
+    }
+    return null;
   }
 
   /**
@@ -82,7 +130,11 @@ export class RegistryFollower {
    * @throws SondeError REGISTRY_LOG_INCONSISTENT also while an agent sees a fork
    */
   async place(): Promise<LogPlace> {
-    await this.follow(RECENT_MS);
+    return (await this.#checked(RECENT_MS)).place;
+  }
+
+  async #checked(maxAgeMs: number): Promise<FollowedLog> {
+    await this.follow(maxAgeMs);
     this.#forgetRemoved();
     const [fork] = this.#forks.keys();
     if (fork !== undefined) {
@@ -92,7 +144,7 @@ export class RegistryFollower {
       );
     }
     if (this.#followed === null) throw new SondeError("INTERNAL", "expected a followed log");
-    return this.#followed.log.place;
+    return this.#followed.log;
   }
 
   /** The log's head when it was last followed. */

@@ -1,9 +1,10 @@
 import { type Digest, type PackName } from "@sonde/schemas/names";
 import { parseJson } from "@sonde/schemas/parse";
-import { type RegistryEntry, parseRegistryEntry } from "@sonde/schemas/registry";
+import { parseRegistryEntry } from "@sonde/schemas/registry";
 import { type FollowedEntry, type FollowedLog } from "@sonde/schemas/trust";
 import { type LogHead } from "@sonde/schemas/wire";
 import type { Sql } from "postgres";
+import type { LoggedEntry } from "../core/registry-follower.ts";
 
 /** Advisory lock. Any number that is the same in every hub of a database. */
 const FOLLOW_LOCK = 736_017_102;
@@ -41,11 +42,14 @@ export function createRegistryLogStore(sql: Sql) {
     },
 
     /** Returns the log's entries about one pack, in log order. */
-    async readEntries(logKey: string, pack: PackName): Promise<RegistryEntry[]> {
-      const rows = await sql<{ entry: string }[]>`
-        select entry from registry_entries
+    async readEntries(logKey: string, pack: PackName): Promise<LoggedEntry[]> {
+      const rows = await sql<{ index: number; entry: string }[]>`
+        select index::float8 as index, entry from registry_entries
         where log_key = ${logKey} and pack = ${pack} order by index`;
-      return rows.map(({ entry }) => parseRegistryEntry(parseJson(entry, "entry", "INTERNAL")));
+      return rows.map(({ index, entry }) => ({
+        index,
+        entry: parseRegistryEntry(parseJson(entry, "entry", "INTERNAL")),
+      }));
     },
 
     /** Returns the log's head at that size, or null when it was not followed that far. */

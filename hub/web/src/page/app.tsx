@@ -9,8 +9,11 @@ import { HealthPage } from "./health/health-page.tsx";
 import { HostPage } from "./host/host-page.tsx";
 import { InboxPage } from "./inbox/inbox-page.tsx";
 import { signInAddress, useLive } from "./live.ts";
+import { PacksPage } from "./packs/packs-page.tsx";
+import { VersionPage } from "./packs/version-page.tsx";
 import { Empty, PageTitle, Said, useAct } from "./parts.tsx";
 import { Link, useRoute } from "./router.tsx";
+import { TryPage } from "./try/try-page.tsx";
 
 type Page = { name: string; to: readonly string[]; right: string };
 
@@ -18,6 +21,8 @@ type Page = { name: string; to: readonly string[]; right: string };
 const PAGES: readonly Page[] = [
   { name: "Fleet", to: [], right: "agents.read" },
   { name: "Inbox", to: ["inbox"], right: "drift.read" },
+  { name: "Packs", to: ["packs"], right: "tools.read" },
+  { name: "Try it", to: ["try"], right: "probe.list" },
   { name: "Activity", to: ["activity"], right: "audit.read" },
   // A person sees at least their own sessions there.
   { name: "Access", to: ["access"], right: "agents.read" },
@@ -91,12 +96,19 @@ function Me({ me }: { me: EventStart }) {
 
 function CurrentPage(): ComponentChildren {
   const { segments } = useRoute();
-  const [first, second, third] = segments;
+  const [first, second, third, fourth] = segments;
   if (first === undefined) return <FleetPage />;
   if (first === "hosts" && second !== undefined) return <HostPage name={second} key={second} />;
   if (first === "inbox" && second === undefined) return <InboxPage />;
   if (first === "health" && second === undefined) return <HealthPage />;
   if (first === "access" && second === undefined) return <AccessPage />;
+  if (first === "packs" && second === undefined) return <PacksPage />;
+  if (first === "packs" && second !== undefined && third !== undefined) {
+    return (
+      <VersionPage publisher={second} pack={third} version={fourth} key={`${second}/${third}`} />
+    );
+  }
+  if (first === "try" && third === undefined) return <TryPage tool={second} />;
   if (first === "activity") {
     if (second === undefined) return <ActivityPage />;
     if (second === "calls" && third !== undefined) return <CallPage callId={third} key={third} />;

@@ -58,6 +58,23 @@ export function useRight(right: string): boolean {
   return useLive(({ me }) => me?.rights.includes(right) ?? false);
 }
 
+/** Waits until a part of what is live is another than it was, at most so long. */
+export function untilOther(select: (live: Live) => string, mostMs: number): Promise<void> {
+  const before = select(live);
+  return new Promise((done) => {
+    const look = (): void => {
+      if (select(live) !== before) end();
+    };
+    const end = (): void => {
+      clearTimeout(timer);
+      listeners.delete(look);
+      done();
+    };
+    const timer = setTimeout(end, mostMs);
+    listeners.add(look);
+  });
+}
+
 /** Puts an agent as a route answered it, before its event comes. */
 export function putAgent(agent: AgentDetail): void {
   agents.set(agent.id, agent);

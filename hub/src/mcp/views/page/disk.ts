@@ -1,3 +1,4 @@
+import { writeBytes, writeCount, writePercent } from "@sonde/service/quantities";
 import { findMost, numberOf, rowsOf, textOf } from "./answers.ts";
 import type { Fields } from "./bridge.ts";
 import {
@@ -9,9 +10,6 @@ import {
   type Level,
   make,
   noteLeftOut,
-  writeBytes,
-  writeCount,
-  writePercent,
 } from "./draw.ts";
 import { show, type Summary } from "./frame.ts";
 

@@ -1,6 +1,7 @@
+import { writeCount, writeValue } from "@sonde/service/quantities";
 import { numberOf, type Rows, rowsOf, textOf, textsOf } from "./answers.ts";
 import { type Fields, isFields } from "./bridge.ts";
-import { badge, type Level, make, noteLeftOut, writeCount, writeValue } from "./draw.ts";
+import { badge, type Level, make, noteLeftOut } from "./draw.ts";
 import { show, type Summary } from "./frame.ts";
 
 const SEVERITIES = new Map<string, Level>([

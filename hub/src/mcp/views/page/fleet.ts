@@ -1,6 +1,7 @@
+import { UNKNOWN, writeTime } from "@sonde/service/quantities";
 import { numberOf, textOf, textsOf } from "./answers.ts";
 import { type Fields, isFields } from "./bridge.ts";
-import { badge, type Child, drawNote, drawTable, make, UNKNOWN, writeTime } from "./draw.ts";
+import { badge, type Child, drawNote, drawTable, make } from "./draw.ts";
 import { show, type Summary } from "./frame.ts";
 
 // The servers that there are. list_agents says a pack in words, agent_overview in members.

@@ -1,15 +1,7 @@
+import { writeCount, writeTime } from "@sonde/service/quantities";
 import { type Answer, readAnswers, type Answers } from "./answers.ts";
 import { type Fields, isFields, openBridge } from "./bridge.ts";
-import {
-  badge,
-  drawBar,
-  drawNote,
-  type Level,
-  make,
-  noteLeftOut,
-  writeCount,
-  writeTime,
-} from "./draw.ts";
+import { badge, drawBar, drawNote, type Level, make, noteLeftOut } from "./draw.ts";
 
 // What all pictures have: the head, the states, and the servers one below the other.
 

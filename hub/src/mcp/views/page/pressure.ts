@@ -1,6 +1,7 @@
+import { writePercent } from "@sonde/service/quantities";
 import { numberOf } from "./answers.ts";
 import { type Fields, isFields } from "./bridge.ts";
-import { type Child, drawColumn, drawNote, type Level, make, writePercent } from "./draw.ts";
+import { type Child, drawColumn, drawNote, type Level, make } from "./draw.ts";
 import { show, type Summary } from "./frame.ts";
 
 const RESOURCES: [string, string][] = [

@@ -3,7 +3,7 @@ import { useState } from "preact/hooks";
 import { ask, part } from "../api.ts";
 import { putAgent } from "../live.ts";
 import { Failure, Field, Said, useAct, Window } from "../parts.tsx";
-import { addressOf, go } from "../router.tsx";
+import { addressOf, go, Link } from "../router.tsx";
 
 type Props = { agent: AgentDetail; close: () => void };
 
@@ -134,7 +134,8 @@ export function InstallWindow({ agent, close }: Props) {
     <Window title="Install a pack" close={close}>
       <p>
         The hub checks the pack and orders it. <Said text={agent.name} /> checks it again, and runs
-        nothing of it before a person on the host allows its reads.
+        nothing of it before a person on the host allows its reads.{" "}
+        <Link to={["packs"]}>Look for one in the registry</Link>
       </p>
       <TextForm
         label="Pack"

@@ -3,6 +3,7 @@ import { useState } from "preact/hooks";
 import { WAITING } from "../agent-state.tsx";
 import { ask, part } from "../api.ts";
 import { putAgent, useRight } from "../live.ts";
+import { Link } from "../router.tsx";
 import {
   Badge,
   Failure,
@@ -83,30 +84,50 @@ function PackItem({ agent, pack }: { agent: AgentDetail; pack: Pack }) {
           <Lines label={`Approve ${name} on the host`} text={`sudo sonde-agent approve ${name}`} />
         </>
       ) : null}
-      {mayRead && digest !== null ? <PackReads digest={digest} /> : null}
+      {mayRead && digest !== null ? (
+        <PackReads digest={digest} agent={state === "active" ? agent.name : null} />
+      ) : null}
+      <p class="links">
+        {state === "active" ? (
+          <Link to={["try"]} query={{ q: shortName(name), agent: agent.name }}>
+            Try it<span class="unseen"> with {name}</span>
+          </Link>
+        ) : null}{" "}
+        {mayRead ? (
+          <Link to={["packs", ...name.split("/")]}>
+            In the registry<span class="unseen">, {name}</span>
+          </Link>
+        ) : null}
+      </p>
       <RemovePack agent={agent} name={name} />
     </li>
   );
 }
 
-function PackReads({ digest }: { digest: string }) {
+/** As the names of its questions have it: those of official packs are without their publisher. */
+function shortName(pack: string): string {
+  return pack.replace(/^sonde\//, "");
+}
+
+/** @param props.agent where its questions can be tried; null where it is not in service */
+function PackReads({ digest, agent }: { digest: string; agent: string | null }) {
   const [isOpen, setOpen] = useState(false);
   return (
     <details onToggle={({ currentTarget }) => setOpen(currentTarget.open)}>
       <summary>What it may read</summary>
-      {isOpen ? <Reads digest={digest} /> : null}
+      {isOpen ? <Reads digest={digest} agent={agent} /> : null}
     </details>
   );
 }
 
-function Reads({ digest }: { digest: string }) {
+function Reads({ digest, agent }: { digest: string; agent: string | null }) {
   const { value, refusal, again } = useRead(
     () => ask<HubPackDetail>("GET", `/packs/${part(digest)}`),
     [digest],
   );
   if (refusal !== null) return <Failure refusal={refusal} again={again} />;
   if (value === null) return <Waiting rows={3} />;
-  const { description, signedBy, permissions, repository } = value;
+  const { description, signedBy, permissions, repository, probes } = value;
   return (
     <>
       <p>
@@ -132,6 +153,16 @@ function Reads({ digest }: { digest: string }) {
           </li>
         ))}
       </ul>
+      {agent === null ? null : (
+        <p class="links">
+          Questions:{" "}
+          {probes.map(({ id }) => (
+            <Link key={id} to={["try", id]} query={{ agent }}>
+              <Said text={id} />
+            </Link>
+          ))}
+        </p>
+      )}
     </>
   );
 }
