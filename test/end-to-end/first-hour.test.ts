@@ -132,8 +132,17 @@ test.runIf(isChecked)(
     await page.getByRole("link", { name: "Open it" }).click();
     await page.getByRole("heading", { level: 1, name: HOST }).waitFor();
 
-    // A pack is installed on it, and waits until somebody approves what it reads.
-    await installPack(page);
+    // A pack is found, judged and installed by tag. It waits until somebody approves what it reads.
+    await one.go("/packs", "Packs");
+    await page.getByRole("link", { name: "sonde/system" }).click();
+    await page.getByRole("list", { name: "Reads" }).waitFor();
+    await page.getByText("in the log", { exact: true }).waitFor();
+    await picture(page, "pack");
+    await page.getByRole("button", { name: "Install", exact: true }).click();
+    await page.getByLabel("Hosts", { exact: true }).fill("role=web");
+    await page.getByRole("button", { name: "Install it" }).click();
+    await page.getByText("Done: 1 of 1 host have it").waitFor();
+    await picture(page, "installed");
     await one.go("/inbox", "Inbox");
     await page.getByRole("heading", { name: "sonde/system" }).waitFor();
     await picture(page, "inbox");
@@ -239,12 +248,6 @@ async function ask(page: Page, method: string, path: string, body?: object) {
   );
   expect(status, JSON.stringify(answer)).toBeLessThan(300);
   return answer as Record<string, unknown>;
-}
-
-async function installPack(page: Page): Promise<void> {
-  const { packs } = (await ask(page, "GET", "/agents/hub-1")) as unknown as Endpoints;
-  const version = packs.find(({ name }) => name === "sonde/system")?.version;
-  await ask(page, "PUT", `/agents/${HOST}/packs/sonde/system`, { version });
 }
 
 async function approvePack(page: Page): Promise<void> {
