@@ -5,7 +5,9 @@ import type { Database } from "@sonde/database";
 import type { Manifest } from "@sonde/schemas/manifest";
 import type { Digest } from "@sonde/schemas/names";
 import type { AgentStatement, PackReport, ResultBody } from "@sonde/schemas/wire";
-import { digestOf } from "@sonde/trust/archive";
+import type { TrustedSigners } from "@sonde/schemas/trust";
+import { keyIdOf, parsePublisherKey } from "@sonde/trust/pack";
+import { createSampleKey } from "@sonde/trust/testing";
 import { afterAll, beforeAll, expect, test, vi } from "vitest";
 import { createPackStore } from "../../hub/src/catalog/edge/pack-store.ts";
 import { openDirectory } from "../../hub/src/directory/index.ts";
@@ -13,18 +15,27 @@ import { type Account, invite, makeOwner } from "../../hub/src/testing/sign-in.t
 import { startHub, type TestHub } from "../../hub/src/testing/start-hub.ts";
 import { buildConsole } from "../../hub/web/src/build-console.ts";
 import { buildPack } from "../../pack-sdk/src/build/index.ts";
+import { signUpload, TestRegistry } from "../../registry/src/testing/test-registry.ts";
 import { type ConsoleHost, startConsoleHost } from "../product/console-host.ts";
 import { type PlayedAgent, playAgent } from "../product/played-agent.ts";
 
 // The pictures of docs/console.md: the console over a small fleet that the test plays, with the packs of
 // this repository. SONDE_PICTURES=docs/pictures writes them there.
 
-type Built = { name: string; version: string; digest: Digest; manifest: Manifest };
+type Built = {
+  name: string;
+  version: string;
+  digest: Digest;
+  manifest: Manifest;
+  archive: Uint8Array;
+};
 
 const given = process.env["SONDE_PICTURES"];
 let folder: string;
 /** Of the pictures by night, which no document shows. */
 const nights = mkdtempSync(join(tmpdir(), "sonde-pictures-"));
+const sonde = createSampleKey();
+let registry: TestRegistry;
 let hub: TestHub;
 let host: ConsoleHost;
 let owner: Account;
@@ -35,11 +46,15 @@ beforeAll(async () => {
   folder = given === undefined ? join(nights, "days") : resolve(given);
   mkdirSync(folder, { recursive: true });
   for (const name of ["system", "docker", "nginx", "postgres"]) {
-    const { manifest, digest } = await buildPack(join(import.meta.dirname, "../../packs", name));
-    packs.set(name, { name: manifest.name, version: manifest.version, digest, manifest });
+    const built = await buildPack(join(import.meta.dirname, "../../packs", name));
+    const { manifest, digest, archive } = built;
+    packs.set(name, { name: manifest.name, version: manifest.version, digest, manifest, archive });
   }
+  registry = await TestRegistry.start();
+  const publishers = { sonde: await publishPacks() };
+  const policy = { registry: registry.at(""), logKey: registry.logKey, publishers };
   [hub, host] = await Promise.all([
-    startHub(savePacks, {}, { console: await buildConsole() }),
+    startHub(savePacks, {}, { policy, console: await buildConsole() }),
     startConsoleHost(),
   ]);
   for (const { digest } of packs.values()) {
@@ -49,13 +64,28 @@ beforeAll(async () => {
   await invite(hub, owner, "operator", "grace");
   await invite(hub, owner, "auditor", "edsger");
   await startFleet();
-});
+}, 300_000);
 afterAll(async () => {
   for (const agent of agents) agent.close();
   await host?.close();
   await hub?.close();
+  await registry?.close();
   rmSync(nights, { recursive: true });
 });
+
+/** Publishes the packs as anybody does. @returns what lets a hub trust their publisher */
+async function publishPacks(): Promise<TrustedSigners> {
+  const { publicKeyPem: publicKey } = sonde;
+  const added = await registry.operate("POST", "/publishers", {
+    ...{ name: "sonde", publicKey, takesReserved: true },
+  });
+  const { token } = added.body as { token: string };
+  for (const { name, version, archive } of packs.values()) {
+    const upload = signUpload(archive, `${name}/${version}`, sonde, token);
+    expect((await registry.publish(upload)).status).toBe(201);
+  }
+  return { keys: [{ algorithm: "rsa-sha256", publicKey }], identities: [] };
+}
 
 async function savePacks({ sql }: Database): Promise<void> {
   const directory = await openDirectory(sql, (error) => {
@@ -63,7 +93,7 @@ async function savePacks({ sql }: Database): Promise<void> {
   });
   const store = createPackStore(sql, directory);
   for (const pack of packs.values()) {
-    const keyId = digestOf(Buffer.from("the key of sonde"));
+    const keyId = keyIdOf(parsePublisherKey(sonde.publicKeyPem));
     const signer = { kind: "rsa-sha256", publisher: "sonde", keyId } as const;
     await store.savePack({ ...pack, signer }, "", new Date());
   }
@@ -227,6 +257,22 @@ const PICTURES: [string, string, string, Prepare][] = [
     ...(["inbox", "/inbox", "Inbox"] as const),
     async ({ page }) => {
       await page.getByText("sudo sonde-agent approve").first().waitFor();
+    },
+  ],
+  [
+    ...(["packs", "/packs/sonde/docker", "sonde/docker"] as const),
+    async ({ page }) => {
+      await page.getByText("verified", { exact: true }).waitFor();
+    },
+  ],
+  [
+    ...(["try", "/try/system_disk_usage?agent=web-1", "system_disk_usage"] as const),
+    async ({ page }) => {
+      await page.getByRole("button", { name: "What would it read?" }).click();
+      const reads = page.getByRole("region", { name: "What it would read" });
+      await reads.getByRole("listitem").first().waitFor();
+      await page.getByRole("button", { name: "Ask", exact: true }).click();
+      await page.getByRole("region", { name: "Answer" }).waitFor();
     },
   ],
   [

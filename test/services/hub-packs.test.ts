@@ -122,7 +122,8 @@ test("the same question is asked of the registry once, and a failure is not kept
   listen();
   const words = "?q=asked-once";
   await Promise.all([ask(words), ask(words), ask(words)]);
-  expect(asked).toEqual(["/api/v1/search?q=asked-once"]);
+  // The hub follows the log besides.
+  expect(asked.filter((path) => path.includes("search"))).toEqual(["/api/v1/search?q=asked-once"]);
   lieAbout("q=fails-once", () => "<html>");
   expect((await ask("?q=fails-once")).code).toBe("REGISTRY_UNAVAILABLE");
   listen();

@@ -171,11 +171,11 @@ function describeProgress({ state, end }: Progress): string {
   if (state === null) {
     return end === null ? "The hub fetches and verifies it." : "It was given to no host.";
   }
-  const have = `${state.done.length.toLocaleString("en-US")} of ${countOf(countHosts(state), "host")} have it`;
-  const unchanged = `${countOf(state.left.length, "host")} left as they were`;
+  const have = `it is on ${state.done.length.toLocaleString("en-US")} of ${countOf(countHosts(state), "host")}`;
+  const unchanged = `${countOf(state.left.length, "host")} not changed`;
   switch (end) {
     case null:
-      return `${have}.`;
+      return `Now ${have}.`;
     case "done":
       return `Done: ${have}.`;
     case "stopped":

@@ -29,6 +29,10 @@ function Search({ words }: { words: string }) {
   const [text, setText] = useState(words);
   const timer = useRef(0);
   useEffect(() => () => clearTimeout(timer.current), []);
+  // A link may have led to other words. A blank that was just typed stays.
+  useEffect(() => {
+    if (text.trim() !== words) setText(words);
+  }, [words]);
   const search = (q: string) => {
     clearTimeout(timer.current);
     setQuery(["packs"], { q: q.trim() });

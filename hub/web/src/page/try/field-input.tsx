@@ -1,3 +1,4 @@
+import { toPlainLine } from "@sonde/schemas/plain-text";
 import { useId } from "preact/hooks";
 import { Problem } from "../hosts-field.tsx";
 import { Said } from "../parts.tsx";
@@ -84,7 +85,7 @@ function Input(props: Props & { id: string; described: string }) {
         <option value="">{field.isRequired ? "Choose" : "Not said"}</option>
         {choices.map((choice) => (
           <option key={choice} value={choice}>
-            {inner.type === "boolean" ? (choice === "true" ? "yes" : "no") : choice}
+            {inner.type === "boolean" ? (choice === "true" ? "yes" : "no") : toPlainLine(choice)}
           </option>
         ))}
       </select>
