@@ -1,6 +1,6 @@
 import { once } from "node:events";
-import { type IncomingMessage, request } from "node:http";
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { type IncomingMessage, request } from "node:http";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { RELEASE } from "@sonde/schemas/release";

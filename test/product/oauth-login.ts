@@ -1,9 +1,9 @@
 import { once } from "node:events";
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
-import { StreamableHTTPClientTransport as OlderTransport } from "@modelcontextprotocol/sdk/client/streamableHttp.js";
-import { Client as OlderClient } from "@modelcontextprotocol/sdk/client/index.js";
 import { Client, StreamableHTTPClientTransport } from "@modelcontextprotocol/client";
+import { Client as OlderClient } from "@modelcontextprotocol/sdk/client/index.js";
+import { StreamableHTTPClientTransport as OlderTransport } from "@modelcontextprotocol/sdk/client/streamableHttp.js";
 
 // The official clients' own OAuth, as a program of a terminal uses it.
 
@@ -109,7 +109,10 @@ export function createOAuthClient(
   const url = new URL(mcpUrl);
   const { client, transport } =
     generation === "1.x"
-      ? { client: new OlderClient(INFO), transport: new OlderTransport(url, { authProvider: store }) }
+      ? {
+          client: new OlderClient(INFO),
+          transport: new OlderTransport(url, { authProvider: store }),
+        }
       : {
           client: new Client(INFO),
           transport: new StreamableHTTPClientTransport(url, { authProvider: store as never }),

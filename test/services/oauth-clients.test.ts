@@ -41,15 +41,21 @@ beforeAll(async () => {
   hub = await startHub(savePack, {}, { config: { oauth: { clients } } });
   owner = await makeOwner(hub);
   browser = await startBrowser();
-  agent = await playAgent(hub, {
-    name: hub.agent.name,
-    packs: [
-      {
-        ...{ name: PACK.name, version: PACK.version, digest: PACK_DIGEST, state: "active" },
-        ...{ signer: null, probes: ["greet", "restart"], approved: null, reason: null },
-      },
-    ],
-  }, {}, hub.agent, () => ({ data: {} }));
+  agent = await playAgent(
+    hub,
+    {
+      name: hub.agent.name,
+      packs: [
+        {
+          ...{ name: PACK.name, version: PACK.version, digest: PACK_DIGEST, state: "active" },
+          ...{ signer: null, probes: ["greet", "restart"], approved: null, reason: null },
+        },
+      ],
+    },
+    {},
+    hub.agent,
+    { answer: () => ({ data: {} }) },
+  );
   expect((await hub.ask("POST", "/tool-pins", { packDigest: PACK_DIGEST })).code).toBe(200);
 });
 afterAll(async () => {
@@ -221,7 +227,9 @@ describe("a client with a metadata document", () => {
       expect(documents.asked).toContain(path);
       expect(store.clientInformation()?.client_id).toBe(documentUrl);
       // It is nobody's row: nothing was registered.
-      expect((await hub.ask("GET", "/oauth/clients")).answer["clients"]).toHaveLength(before.length);
+      expect((await hub.ask("GET", "/oauth/clients")).answer["clients"]).toHaveLength(
+        before.length,
+      );
       const { access_token: old = "", ...rest } = store.tokens() ?? {};
       store.saveTokens({ ...rest, access_token: `${old.slice(0, -1)}x`, token_type: "Bearer" });
       const again = createOAuthClient(generation, mcpUrl(), store);

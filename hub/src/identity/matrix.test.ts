@@ -1,8 +1,8 @@
 import { request } from "node:http";
-import { buildHello } from "@sonde/schemas/testing";
 import type { Policy, Role } from "@sonde/schemas/policy";
-import type { OpenApi } from "@sonde/service/testing";
+import { buildHello } from "@sonde/schemas/testing";
 import { encodeBody } from "@sonde/schemas/wire";
+import type { OpenApi } from "@sonde/service/testing";
 import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
 import { FIXED_TOOLS } from "../mcp/edge/fixed-tools.ts";
 import { createOAuthClient } from "../testing/oauth-client.ts";

@@ -336,7 +336,9 @@ describe("what a browser is told", () => {
   test("no page of a request tells another host its address, or loads anything of one", async () => {
     const signedIn = await client.openConsent(new Browser(owner.cookie), await request());
     const stranger = await new Browser().follow(await request());
-    const refused = await new Browser().get(await request({ redirect_uri: "https://evil.example" }));
+    const refused = await new Browser().get(
+      await request({ redirect_uri: "https://evil.example" }),
+    );
     const pages = [
       { response: signedIn.response, html: signedIn.html },
       { response: stranger.response, html: await stranger.response.text() },
