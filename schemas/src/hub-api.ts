@@ -75,7 +75,7 @@ import { AgentSelector, Tag, Tags, TagKey, MAX_TAGS } from "./tags.ts";
 //   GET    /sessions                             -> SessionList
 //   DELETE /sessions/:id                         -> SessionList
 //   POST   /me/passkeys/options                  -> PasskeyOptions
-//   POST   /me/passkeys                             AnswerOfPasskey -> Me
+//   POST   /me/passkeys                             AddPasskey -> Me
 //   DELETE /me/passkeys/:id                      -> Me
 //   POST   /me/password/options                  -> PasswordOptions
 //   PUT    /me/password                             SetPassword -> RecoveryCodes
@@ -535,8 +535,8 @@ export const EventStart = Type.Object(
   closed,
 );
 export type EventStart = Static<typeof EventStart>;
-/** `tools`: pins and packs. */
-export type ChangedKind = "tools" | "keys" | "people";
+/** `tools`: pins and packs. `clients`: OAuth clients and grants. `policies`: also who holds one. */
+export type ChangedKind = "tools" | "keys" | "people" | "clients" | "policies";
 
 /** One agent's part of an answer. */
 export const ToolResult = Type.Object(

@@ -7,6 +7,8 @@ import { AgentSelector } from "./tags.ts";
 //   DELETE /oauth/grants/:id      -> GrantList
 //   GET    /oauth/clients         -> ClientList
 //   DELETE /oauth/clients/:id     -> ClientList
+//   GET    /oauth/refused-clients     -> RefusedClientList
+//   DELETE /oauth/refused-clients/:id -> RefusedClientList
 //   GET    /me/grants             -> GrantList
 //   DELETE /me/grants/:id         -> GrantList
 
@@ -67,6 +69,8 @@ export const OAuthClientSummary = Type.Object(
     host: Type.String(),
     /** Null for one that is known by its document. */
     registeredAt: orNull(Timestamp),
+    /** Of one that registered: when a person let it in last, or it came with a token of theirs. */
+    usedAt: orNull(Timestamp),
     /** Grants in force. */
     grants: Type.Integer({ minimum: 0 }),
   },
@@ -75,3 +79,27 @@ export const OAuthClientSummary = Type.Object(
 export type OAuthClientSummary = Static<typeof OAuthClientSummary>;
 export const OAuthClientList = Type.Object({ clients: Type.Array(OAuthClientSummary) }, closed);
 export type OAuthClientList = Static<typeof OAuthClientList>;
+
+/** A client that `oauth.clients` of the hub's configuration refused, and what would let it come. */
+export const RefusedClient = Type.Object(
+  {
+    id: Uuid,
+    /** As the client says, unverified; null when it said none. */
+    name: orNull(Type.String()),
+    /** The member of `oauth.clients` that would have to name `value`. */
+    member: Type.Enum(["redirects", "documentHosts", "loopback"]),
+    /** The address to which its codes would go, or the host of its document. */
+    value: Type.String(),
+    /** The whole member with what it names now and with `value`, as hub.json has it. */
+    line: Type.String(),
+    /** The address that asked; null where a browser brought the client's id. */
+    from: orNull(Type.String()),
+    refusedAt: Timestamp,
+    /** How often, at most once a minute. */
+    times: Type.Integer({ minimum: 1 }),
+  },
+  closed,
+);
+export type RefusedClient = Static<typeof RefusedClient>;
+export const RefusedClientList = Type.Object({ refused: Type.Array(RefusedClient) }, closed);
+export type RefusedClientList = Static<typeof RefusedClientList>;

@@ -75,6 +75,7 @@ export const InvitationList = Type.Object(
   },
   closed,
 );
+export type InvitationList = Static<typeof InvitationList>;
 
 export const SessionSummary = Type.Object(
   {
@@ -107,6 +108,8 @@ export const Me = Type.Object(
       Type.Object(
         {
           id: Type.String(),
+          /** What its person calls it; null for one that came with the account. */
+          name: orNull(Type.String()),
           /** The host name at which this passkey works. */
           host: Type.String(),
           createdAt: Timestamp,
@@ -151,12 +154,21 @@ const LinkSecret = Type.String({ pattern: "^[A-Za-z0-9_-]{43}$" });
 export const JoinWithPasskey = Type.Object({ link: LinkSecret, name: PersonName }, closed);
 export const AnswerToJoin = Type.Object({ link: LinkSecret, answer: PasskeyAnswer }, closed);
 export const AnswerOfPasskey = Type.Object({ answer: PasskeyAnswer }, closed);
+export const AddPasskey = Type.Object(
+  {
+    answer: PasskeyAnswer,
+    /** For its person, without control characters. */
+    name: Type.Optional(Type.String({ pattern: "^[^\\u0000-\\u001f\\u007f]{1,80}$" })),
+  },
+  closed,
+);
 
 /** A secret for an app. `sealed` comes back with the app's first code. */
 export const PasswordOptions = Type.Object(
   { secret: Type.String(), address: Type.String(), sealed: Type.String() },
   closed,
 );
+export type PasswordOptions = Static<typeof PasswordOptions>;
 export const SetPassword = Type.Object(
   {
     password: Password,
@@ -167,6 +179,7 @@ export const SetPassword = Type.Object(
 );
 /** Shown once. Each works once, beside the password. */
 export const RecoveryCodes = Type.Object({ recoveryCodes: Type.Array(Type.String()) }, closed);
+export type RecoveryCodes = Static<typeof RecoveryCodes>;
 
 /**
  * In the hub's data folder, where only the hub's user and root can write: what `sonde hub reset-owner`

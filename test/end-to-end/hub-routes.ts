@@ -327,6 +327,18 @@ export function listRouteRights(agent: string): RouteRights[] {
       ...operatorOnly,
       operator: 404,
     },
+    {
+      route: "GET /oauth/refused-clients",
+      path: "/oauth/refused-clients",
+      ...reader,
+      operator: 200,
+    },
+    {
+      route: "DELETE /oauth/refused-clients/:id",
+      path: `/oauth/refused-clients/${NOBODY}`,
+      ...operatorOnly,
+      operator: 404,
+    },
     // Of a person who is signed in.
     { route: "GET /me/grants", path: "/me/grants", ...operatorOnly, operator: 403 },
     {

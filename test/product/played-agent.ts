@@ -1,11 +1,13 @@
 import { buildHello, buildResult, buildStatement } from "@sonde/schemas/testing";
 import {
   type AgentStatement,
+  type ApprovalsBody,
   type AttestBody,
   type CallBody,
   encodeBody,
   type DesiredStateBody,
   type HelloBody,
+  type HubGrantsBody,
   OWN_PROTOCOL,
   type PackReport,
   type ResultBody,
@@ -26,6 +28,8 @@ export type PlayedActs = {
   answer?: (probe: string, params: CallBody["params"]) => Partial<ResultBody>;
   /** Decides about a pack that it is ordered to have, when the promise is kept; says it once. */
   take?: (ordered: DesiredStateBody["packs"][number]) => Promise<PackReport>;
+  /** What its host lets the hub grant. It takes over all that the hub then grants, and says so. */
+  mayGrant?: ApprovalsBody["hubMayGrant"];
 };
 
 /** Connects an agent of the hub, by default its first, which says this of itself and answers each call and each order. */
@@ -34,7 +38,7 @@ export async function playAgent(
   hello: Partial<HelloBody> = {},
   statement: Partial<AgentStatement> = {},
   of: EnrolledAgent = hub.agent,
-  { answer = () => ({}), take }: PlayedActs = {},
+  { answer = () => ({}), take, mayGrant }: PlayedActs = {},
 ): Promise<PlayedAgent> {
   const { socket, channel } = await hub.connect(undefined, 0, of);
   let stated = buildStatement(statement);
@@ -50,6 +54,14 @@ export async function playAgent(
       socket.send(channel.seal({ type: "pack-report", body: encodeBody(report) }));
     }
   };
+  const stateApprovals = ({ revision, grants }: HubGrantsBody): void => {
+    if (mayGrant === undefined) return;
+    const packs = grants.map(({ pack, digest, items }) => ({
+      ...{ pack, digest, byHub: items, byHost: [], withheld: [], refused: false },
+    }));
+    const approvals = encodeBody({ hubMayGrant: mayGrant, revision, packs });
+    socket.send(channel.seal({ type: "approvals", body: approvals }));
+  };
   socket.on("message", (frame: Buffer) => {
     const { header, body } = channel.open(frame);
     if (header.type === "call" && header.callId !== null) {
@@ -58,6 +70,7 @@ export async function playAgent(
       const result = encodeBody(buildResult(callId, answer(probe, params)));
       socket.send(channel.seal({ type: "result", callId, body: result }));
     }
+    if (header.type === "hub-grants") stateApprovals(body as HubGrantsBody);
     if (header.type === "desired-state") void takeAll(body as DesiredStateBody);
     if (header.type === "attest") {
       const { nonce } = body as AttestBody;
@@ -67,6 +80,7 @@ export async function playAgent(
   });
   const body = encodeBody(buildHello({ protocol: OWN_PROTOCOL, ...hello }));
   socket.send(channel.seal({ type: "hello", body }));
+  stateApprovals({ revision: 0, grants: [] });
   return {
     change(change) {
       stated = { ...stated, ...change };

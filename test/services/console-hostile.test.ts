@@ -8,7 +8,8 @@ import { buildSampleManifest } from "@sonde/trust/testing";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { createPackStore } from "../../hub/src/catalog/edge/pack-store.ts";
 import { openDirectory } from "../../hub/src/directory/index.ts";
-import { type Account, makeOwner } from "../../hub/src/testing/sign-in.ts";
+import { CALLBACK, createOAuthClient } from "../../hub/src/testing/oauth-client.ts";
+import { type Account, makeOwner, postForm } from "../../hub/src/testing/sign-in.ts";
 import { startHub, type TestHub } from "../../hub/src/testing/start-hub.ts";
 import { buildConsole } from "../../hub/web/src/build-console.ts";
 import { type ConsoleHost, startConsoleHost } from "../product/console-host.ts";
@@ -91,6 +92,26 @@ async function askAnything(key: string): Promise<void> {
   await response.text();
 }
 
+/** A passkey, a browser and two clients, one of them refused, whose names a stranger chose. */
+async function nameOwnThings(): Promise<void> {
+  const { sql, ...database } = await hub.openDatabase();
+  await sql`insert into passkeys
+    (id, person_id, name, public_key, counter, transports, host, created_at)
+    values ('evil', ${owner.id}, ${EVIL}, '', 0, '{}', ${EVIL}, now())`;
+  await database.close();
+  const form = { name: owner.name, password: owner.password, code: owner.recoveryCodes[0] ?? "" };
+  const said = { "user-agent": EVIL.replace("\u202e", "") };
+  const entered = await postForm(hub, "/login", { ...form, next: "/" }, undefined, said);
+  expect(entered.status).toBe(303);
+  const client = createOAuthClient(urlOf());
+  const named = { client_name: EVIL, redirect_uris: [CALLBACK] };
+  const { body } = await client.register(named);
+  await client.connect(owner.cookie, {}, String(body["client_id"]));
+  expect((await client.register(named)).status).toBe(201);
+  const refused = await client.register({ ...named, redirect_uris: ["https://evil.example/cb"] });
+  expect(refused.status).toBe(400);
+}
+
 test("attack 38: words of a stranger are shown as such, and nothing of them runs or loads", async () => {
   const { page, ...one } = await host.open(urlOf(), { cookie: owner.cookie });
   const reason = EVIL.replace("\u202e", "");
@@ -98,6 +119,7 @@ test("attack 38: words of a stranger are shown as such, and nothing of them runs
   const policy = { role: "client", agents: [], probes: [] };
   const made = await hub.ask("POST", "/api-keys", { name: EVIL.slice(0, 40), policy });
   await askAnything((made.answer as { key: string }).key);
+  await nameOwnThings();
   let shown = 0;
   for (const [path, title] of [
     ["/hosts/web-1", "web-1"],
@@ -106,6 +128,7 @@ test("attack 38: words of a stranger are shown as such, and nothing of them runs
     ["/activity?show=all", "Activity"],
     ["/inbox", "Inbox"],
     ["/access", "Access"],
+    ["/account", "Your account"],
     ["/health", "Health"],
   ] as const) {
     await one.go(path, title);
@@ -122,8 +145,9 @@ test("attack 38: words of a stranger are shown as such, and nothing of them runs
       .evaluateAll((all) => all.map((link) => link.getAttribute("href") ?? ""));
     expect(links.filter((link) => !/^(\/console\/|#|https:|mailto:)/.test(link))).toEqual([]);
   }
-  // The system, the kernel, the reasons of a pack and of a hold, a description, a key, a title.
-  expect(shown).toBeGreaterThan(6);
+  // The system, the kernel, the reasons of a pack and of a hold, a description, a key, a title, a passkey
+  // and its host, a browser, and clients that were let in, came, and were refused.
+  expect(shown).toBeGreaterThan(14);
   await hub.ask("POST", "/agents/web-1/release");
   expect([one.errors, one.foreign, one.dialogs]).toEqual([[], [], []]);
 });

@@ -11,6 +11,7 @@ import { createSampleKey } from "@sonde/trust/testing";
 import { afterAll, beforeAll, expect, test, vi } from "vitest";
 import { createPackStore } from "../../hub/src/catalog/edge/pack-store.ts";
 import { openDirectory } from "../../hub/src/directory/index.ts";
+import { CALLBACK, createOAuthClient } from "../../hub/src/testing/oauth-client.ts";
 import { type Account, invite, makeOwner } from "../../hub/src/testing/sign-in.ts";
 import { startHub, type TestHub } from "../../hub/src/testing/start-hub.ts";
 import { buildConsole } from "../../hub/web/src/build-console.ts";
@@ -173,7 +174,8 @@ async function startFleet(): Promise<void> {
   await hub.ask("POST", "/agents/build-1/quarantine", {
     reason: "Somebody else may log in there.",
   });
-  const { key } = await makeKey("Claude of the on-call");
+  const { id, key } = await makeKey("Claude of the on-call");
+  await letIn(id);
   for (const [tool, agent] of [
     ["system_disk_usage", "web-1"],
     ["system_overview", "db-1"],
@@ -201,9 +203,32 @@ function recorded(probe: string): Record<string, unknown> {
   return { ...expected.result };
 }
 
-async function makeKey(name: string): Promise<{ key: string }> {
-  const policy = { role: "client", agents: ["env=prod"], probes: "*" };
-  return (await hub.ask("POST", "/api-keys", { name, policy })).answer as { key: string };
+type Made = { id: string; key: string };
+async function makeKey(name: string): Promise<Made> {
+  const policy = { role: "client", agents: "*", probes: "*" };
+  return (await hub.ask("POST", "/api-keys", { name, policy })).answer as Made;
+}
+
+/** A policy that a key holds, a client that a person let in, one that was refused, and a passkey. */
+async function letIn(keyId: string): Promise<void> {
+  const policy = {
+    ...{ agents: { allow: ["env=prod"] }, tools: { deny: ["docker.**"] } },
+    rate: { perMinute: 60, burst: 20 },
+  };
+  expect((await hub.ask("PUT", "/policies/on-call", { policy })).code).toBe(200);
+  const held = { policy: { name: "on-call" } };
+  expect((await hub.ask("PUT", `/policy-holders/key:${keyId}`, held)).code).toBe(200);
+  const client = createOAuthClient(`http://localhost:${hub.ready.http}`);
+  const named = { client_name: "Claude Code", redirect_uris: [CALLBACK] };
+  const { body } = await client.register(named);
+  await client.connect(owner.cookie, {}, String(body["client_id"]));
+  const other = { client_name: "Chat", redirect_uris: ["https://chat.example/callback"] };
+  expect((await client.register(other)).status).toBe(400);
+  const { sql, ...database } = await hub.openDatabase();
+  await sql`insert into passkeys
+    (id, person_id, name, public_key, counter, transports, host, created_at, used_at)
+    values ('x', ${owner.id}, 'Laptop', '', 0, '{}', 'localhost', now() - interval '9 days', now())`;
+  await database.close();
 }
 
 async function call(key: string, name: string, agent: string): Promise<void> {
@@ -279,6 +304,27 @@ const PICTURES: [string, string, string, Prepare][] = [
     ...(["access", "/access", "Access"] as const),
     async ({ page }) => {
       await page.getByText("this one").waitFor();
+    },
+  ],
+  [
+    ...(["policies", "/access", "Access"] as const),
+    async ({ page }) => {
+      const trial = page.getByRole("region", { name: "Would it be allowed?" });
+      await trial.getByLabel("Who").selectOption("Claude of the on-call (key)");
+      await trial.getByLabel("Question").fill("system.disk.usage");
+      await trial.getByLabel("Host", { exact: true }).fill("build-1");
+      await trial.getByRole("button", { name: "Say whether" }).click();
+      await trial.getByText("refused", { exact: true }).waitFor();
+      await page.getByRole("region", { name: "Policies" }).evaluate((sheet) => {
+        sheet.scrollIntoView({ block: "start" });
+      });
+    },
+  ],
+  [
+    ...(["account", "/account", "Your account"] as const),
+    async ({ page }) => {
+      await page.getByText("this one").waitFor();
+      await page.getByRole("row", { name: /Claude/ }).waitFor();
     },
   ],
 ];

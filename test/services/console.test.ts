@@ -450,7 +450,7 @@ describe("access", () => {
     const key = await page.getByLabel("Key", { exact: true }).textContent();
     expect((await hub.ask("GET", "/agents", undefined, key ?? "")).code).toBe(200);
     await page.getByRole("button", { name: "I have it" }).click();
-    const row = page.getByRole("row", { name: /Claude client role=web/ });
+    const row = page.getByRole("row", { name: /^Claude client role=web/ });
     await row.getByRole("button", { name: "Revoke Claude" }).click();
     await page.getByRole("button", { name: "Revoke it" }).click();
     await row.waitFor({ state: "detached" });
@@ -549,6 +549,7 @@ const pages = async (): Promise<[string, string][]> => [
   [`/activity/calls/${await call()}`, "One call"],
   ["/inbox", "Inbox"],
   ["/access", "Access"],
+  ["/account", "Your account"],
   ["/health", "Health"],
   ["/nothing", "There is nothing here"],
 ];

@@ -27,6 +27,8 @@ import { createItemStore } from "./edge/item-store.ts";
 import type { JwtBearerPorts } from "./edge/jwt-bearer.ts";
 import { addMetadataRoutes } from "./edge/metadata-routes.ts";
 import { mountProvider } from "./edge/mount.ts";
+import { addRefusalRoutes } from "./edge/refusal-routes.ts";
+import { createRefusalStore } from "./edge/refusal-store.ts";
 
 export { ACCESS_TOKEN_PREFIX } from "./core/access-token.ts";
 export { migrations } from "./migrations.ts";
@@ -90,7 +92,8 @@ export function installOAuth(
   const providers = hub.config.oauth?.identityProviders ?? [];
   const items = createItemStore(sql, now);
   const grants = createGrantStore(sql, directory, now);
-  const registered = createClientStore(sql, now);
+  const registered = createClientStore(sql, directory, now);
+  const refused = createRefusalStore(sql, directory, now);
   const endGrants = createEndGrants(hub, grants);
   const clients = createClients({
     documents: createClientDocuments(rules, hub.elapsed),
@@ -101,6 +104,7 @@ export function installOAuth(
       const detail = { clientId, name, redirects, from };
       await auditLog.append(buildAuditRecord(now(), "client.registered", { detail }));
     },
+    onRefused: (missing, client) => refused.note(missing, client).catch(report),
   });
 
   let opened: Promise<Provider> | null = null;
@@ -152,6 +156,7 @@ export function installOAuth(
   addConsentRoutes(hub.app, { ...decide, open });
   addDeviceRoutes(hub.app, { ...decide, items });
   addGrantRoutes(hub, { grants, registered, endGrants });
+  addRefusalRoutes(hub, { refused, rules });
 
   directory.onChange(({ kind, id }) => {
     if (kind === "grant") {
@@ -188,7 +193,8 @@ export function installOAuth(
   }
 
   const tending = setInterval(() => {
-    Promise.all([items.expire(), grants.expire(), registered.expire()]).catch(report);
+    const stores = [items, grants, registered, refused];
+    Promise.all(stores.map((store) => store.expire())).catch(report);
   }, TEND_EVERY_MS);
   hub.onStop(() => clearInterval(tending));
 }

@@ -57,4 +57,20 @@ export const migrations: Migration[] = [
         primary key (issuer, jti_sha256)
       );`,
   },
+  {
+    name: "oauth-refused-clients",
+    sql: `
+      -- Clients that the allow-list refused lately, for a person who decides whether they may come.
+      create table oauth_refused_clients (
+        id uuid primary key,
+        -- The member of oauth.clients that would have to name the value.
+        member text not null,
+        value text not null,
+        client_name text,
+        refused_from text,
+        refused_at timestamptz not null,
+        times integer not null,
+        unique (member, value)
+      );`,
+  },
 ];

@@ -69,4 +69,10 @@ export const migrations: Migration[] = [
       );
       create index sessions_of_person on person_sessions (person_id);`,
   },
+  {
+    name: "passkey-names",
+    sql: `
+      -- What the person calls it; null for one that came with the account.
+      alter table passkeys add column name text;`,
+  },
 ];

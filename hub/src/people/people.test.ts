@@ -337,6 +337,42 @@ describe("sessions", () => {
   });
 });
 
+describe("ways to sign in", () => {
+  test("the last one stays, also when two are removed at once", async () => {
+    const member = await make("member");
+    expect((await member.ask("DELETE", "/me/password")).code).toBe("LAST_CREDENTIAL");
+    expect((await member.ask("GET", "/me")).answer["hasPassword"]).toBe(true);
+    const passkey = nameOf("passkey");
+    await inDatabase(
+      (sql) => sql`insert into passkeys
+        (id, person_id, name, public_key, counter, transports, host, created_at)
+        values (${passkey}, ${member.id}, 'phone', '', 0, '{}', 'localhost', now())`,
+    );
+    expect((await member.ask("GET", "/me")).answer["passkeys"]).toMatchObject([{ name: "phone" }]);
+    await Promise.all([
+      member.ask("DELETE", "/me/password"),
+      member.ask("DELETE", `/me/passkeys/${passkey}`),
+    ]);
+    const left = await inDatabase(
+      (sql) => sql`select 1 from people p left join passkeys k on k.person_id = p.id
+        where p.id = ${member.id} and (p.password_hash is not null or k.id is not null)`,
+    );
+    expect(left).toHaveLength(1);
+  });
+
+  test("nobody removes the passkey of another person", async () => {
+    const [member, other] = [await make("member"), await make("member")];
+    const passkey = nameOf("passkey");
+    await inDatabase(
+      (sql) => sql`insert into passkeys
+        (id, person_id, public_key, counter, transports, host, created_at)
+        values (${passkey}, ${other.id}, '', 0, '{}', 'localhost', now())`,
+    );
+    expect((await member.ask("DELETE", `/me/passkeys/${passkey}`)).code).toBe("NOT_FOUND");
+    expect((await other.ask("GET", "/me")).answer["passkeys"]).toMatchObject([{ id: passkey }]);
+  });
+});
+
 describe("requests of other pages", () => {
   const from: [string, Record<string, string>][] = [
     ["another site", { origin: "https://evil.example", "sec-fetch-site": "cross-site" }],

@@ -16,6 +16,10 @@ const KINDS = new Map<Change["kind"], { kind: ChangedKind; right: RouteRight }>(
   ["pin", { kind: "tools", right: "tools.read" }],
   ["api-key", { kind: "keys", right: "keys.read" }],
   ["person", { kind: "people", right: "people.read" }],
+  ["grant", { kind: "clients", right: "oauth.read" }],
+  ["client", { kind: "clients", right: "oauth.read" }],
+  ["policy", { kind: "policies", right: "policy.read" }],
+  ["holder", { kind: "policies", right: "policy.read" }],
 ]);
 
 export type EventPorts = {

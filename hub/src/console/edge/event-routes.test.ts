@@ -119,7 +119,7 @@ test("entries of the log are told to who may read it", async () => {
   expect(namesOf(client)).not.toContain("audit");
 });
 
-test("keys and tools are told by their kind, to who may read them", async () => {
+test("keys, tools, policies and clients are told by their kind, to who may read them", async () => {
   const { key } = await hub.addKey({ role: "client", agents: "*", probes: "*" });
   const [operator, client] = [await listen(), await listen(key)];
   const made = await hub.addKey();
@@ -129,6 +129,19 @@ test("keys and tools are told by their kind, to who may read them", async () => 
   await sql`insert into changes (kind, id) values ('pin', 'acme/hello.greet')`;
   await database.close();
   await operator.until("changed", ({ kind }) => kind === "tools");
+  const policy = { tools: { deny: ["acme/hello.**"] } };
+  expect((await hub.ask("PUT", "/policies/narrow", { policy })).code).toBe(200);
+  await operator.until("changed", ({ kind }) => kind === "policies");
+  const registered = await fetch(`http://localhost:${hub.ready.http}/oauth/register`, {
+    method: "POST",
+    headers: { "content-type": "application/json" },
+    body: JSON.stringify({
+      ...{ client_name: "Terminal", redirect_uris: ["http://127.0.0.1:4999/callback"] },
+      token_endpoint_auth_method: "none",
+    }),
+  });
+  expect(registered.status).toBe(201);
+  await operator.until("changed", ({ kind }) => kind === "clients");
   await tag(["role=tools"]);
   await client.until("agent", hasTag("role=tools"));
   expect(namesOf(client)).not.toContain("changed");

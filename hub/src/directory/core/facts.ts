@@ -55,8 +55,8 @@ export type KeptPolicy = { name: string; policy: Policy };
 
 /**
  * A changed fact, named by kind and id: an agent by id, a pack by digest, a pin by probe, an API
- * key, an OAuth grant, a person or a person's session by id, a policy by name, the holder of one by its
- * subject's id, a hub of this database by name.
+ * key, an OAuth grant or client, a person or a person's session by id, a policy by name, the holder of
+ * one by its subject's id, a hub of this database by name.
  */
 export type Change = {
   kind:
@@ -65,6 +65,7 @@ export type Change = {
     | "pin"
     | "api-key"
     | "grant"
+    | "client"
     | "person"
     | "session"
     | "policy"

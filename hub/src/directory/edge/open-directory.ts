@@ -121,12 +121,14 @@ export async function openDirectory(sql: Sql, report: (error: Error) => void): P
   };
 }
 
+/** An address for one that is known by its document. */
+const ClientId = Type.String({ pattern: "^[\\x21-\\x7e]{1,500}$" });
 const of = <Kind extends Change["kind"]>(kind: Kind, id: typeof Uuid) =>
   Type.Object({ kind: Type.Literal(kind), id });
 const parseChange = buildParser(
   Type.Union([
     ...[of("agent", Uuid), of("api-key", Uuid), of("person", Uuid), of("session", Uuid)],
-    ...[of("grant", Uuid), of("hub", Uuid)],
+    ...[of("grant", Uuid), of("client", ClientId), of("hub", Uuid)],
     ...[of("pack", Digest), of("pin", ProbeId)],
     ...[of("policy", PolicyName), of("holder", PolicyHolderId)],
   ]),

@@ -67,7 +67,7 @@ export function readClient(clientId: string, metadata: unknown, rules: ClientRul
 }
 
 /** A name for people: one line, without what turns the writing round. Null when nothing is left. */
-function plainName(name: string | undefined): string | null {
+export function plainName(name: string | undefined): string | null {
   const plain = (name ?? "")
     .replaceAll(/[\p{C}\p{Z}]+/gu, " ")
     .trim()

@@ -1,10 +1,11 @@
 import type { ClientRules } from "../../oauth-settings.ts";
 
-const CLAUDE = [
+/** The addresses at which Claude receives codes. */
+export const CLAUDE = [
   "https://claude.ai/api/mcp/auth_callback",
   "https://claude.com/api/mcp/auth_callback",
 ];
-const CLAUDE_HOSTS = ["claude.ai", "claude.com"];
+export const CLAUDE_HOSTS = ["claude.ai", "claude.com"];
 const LOOPBACK = new Set(["127.0.0.1", "[::1]", "localhost"]);
 /** A longer address has no honest use. */
 const MAX_LENGTH = 500;

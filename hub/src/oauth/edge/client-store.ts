@@ -1,5 +1,6 @@
 import { SondeError } from "@sonde/schemas/errors";
 import type { Sql } from "postgres";
+import type { Directory } from "../../directory/index.ts";
 
 /** Clients that registered themselves, together and from one address in an hour. */
 const MAX_CLIENTS = 1_000;
@@ -18,7 +19,7 @@ export type RegisteredClient = {
 };
 
 /** Keeps clients that registered themselves (RFC 7591). Durable, bounded, shared by all hubs. */
-export function createClientStore(sql: Sql, now: () => Date) {
+export function createClientStore(sql: Sql, directory: Pick<Directory, "change">, now: () => Date) {
   const before = (ms: number) => new Date(now().getTime() - ms);
   return {
     /** @throws SondeError TOO_MANY_ATTEMPTS: anybody may register, so nobody may fill the table */
@@ -36,9 +37,12 @@ export function createClientStore(sql: Sql, now: () => Date) {
       if ((counted?.all ?? 0) >= MAX_CLIENTS) {
         throw new SondeError("TOO_MANY_ATTEMPTS", `${MAX_CLIENTS} clients are registered already`);
       }
-      await sql`
+      await directory.change(
+        [{ kind: "client", id }],
+        (tx) => tx`
         insert into oauth_clients (id, metadata, registered_at, registered_from)
-        values (${id}, ${sql.json(metadata as never)}, ${now()}, ${from})`;
+        values (${id}, ${sql.json(metadata as never)}, ${now()}, ${from})`,
+      );
     },
     async find(id: string): Promise<ClientMetadata | null> {
       const [row] = await sql<{ metadata: ClientMetadata }[]>`
@@ -55,8 +59,10 @@ export function createClientStore(sql: Sql, now: () => Date) {
         from oauth_clients order by registered_at desc, id`;
     },
     async remove(id: string): Promise<boolean> {
-      const removed = await sql`delete from oauth_clients where id = ${id} returning 1`;
-      return removed.length === 1;
+      return await directory.change([{ kind: "client", id }], async (tx) => {
+        const removed = await tx`delete from oauth_clients where id = ${id} returning 1`;
+        return removed.length === 1;
+      });
     },
     async expire(): Promise<void> {
       await sql`delete from oauth_clients

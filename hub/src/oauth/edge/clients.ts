@@ -1,5 +1,6 @@
 import { SondeError } from "@sonde/schemas/errors";
-import { type KnownClient, DEVICE_CODE, readClient } from "../core/client-document.ts";
+import { type KnownClient, DEVICE_CODE, plainName, readClient } from "../core/client-document.ts";
+import { findMissingHost, findMissingRedirect, type MissingRule } from "../core/missing-rule.ts";
 import type { ClientRules } from "../../oauth-settings.ts";
 import { JWT_BEARER } from "../core/identity-providers.ts";
 import type { ClientDocuments } from "./client-documents.ts";
@@ -31,8 +32,17 @@ export function createClients(ports: {
   /** Whether an identity provider may let the client in. */
   isOfProvider: (clientId: string) => boolean;
   onRegistered: (client: KnownClient, from: string) => Promise<void>;
+  /** Is told which rule a client lacks that was refused. It never fails. */
+  onRefused: (
+    missing: MissingRule,
+    client: { name: string | null; from: string | null },
+  ) => Promise<void>;
 }): Clients {
   const { documents, store, rules } = ports;
+  /** @param from the address that asked; null where a browser brought the client's id */
+  const tell = async (missing: MissingRule | null, metadata: unknown, from: string | null) => {
+    if (missing !== null) await ports.onRefused(missing, { name: nameOf(metadata), from });
+  };
   return {
     async find(clientId) {
       if (clientId === CLI_CLIENT) {
@@ -40,20 +50,32 @@ export function createClients(ports: {
       }
       const isDocument = clientId.startsWith("https://");
       const metadata = isDocument ? await documents.find(clientId) : await store.find(clientId);
-      if (metadata === null) return null;
+      if (metadata === null) {
+        if (isDocument) await tell(findMissingHost(clientId, rules()), null, null);
+        return null;
+      }
       try {
         const client = readClient(clientId, metadata, rules());
         if (!ports.isOfProvider(clientId)) return client;
         return { ...client, grant_types: [...client.grant_types, JWT_BEARER] };
       } catch (thrown) {
-        if (thrown instanceof SondeError && thrown.code === "BAD_REQUEST") return null;
-        throw thrown;
+        if (!(thrown instanceof SondeError) || thrown.code !== "BAD_REQUEST") throw thrown;
+        await tell(findMissingRedirect(metadata, rules()), metadata, null);
+        return null;
       }
     },
     async register(clientId, metadata, from) {
+      const missing = findMissingRedirect(metadata, rules());
+      await tell(missing, metadata, from);
       const client = readClient(clientId, metadata, rules());
       await ports.onRegistered(client, from);
       await store.add(clientId, client, from);
     },
   };
+}
+
+function nameOf(metadata: unknown): string | null {
+  const isObject = typeof metadata === "object" && metadata !== null;
+  const name: unknown = isObject && "client_name" in metadata ? metadata.client_name : null;
+  return typeof name === "string" ? plainName(name.slice(0, 200)) : null;
 }

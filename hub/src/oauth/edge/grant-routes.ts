@@ -114,14 +114,16 @@ export function addGrantRoutes(
   async function listClients(): Promise<OAuthClientList> {
     const inForce = (await grants.list(null)).filter(isInForce);
     const found = new Map<string, OAuthClientSummary>();
-    for (const { id, metadata, registeredAt } of await registered.list()) {
+    for (const { id, metadata, registeredAt, usedAt } of await registered.list()) {
       const { client_name: name, redirect_uris: redirects } = metadata;
       const host = Array.isArray(redirects) ? hostOf(String(redirects[0])) : "";
       const about = { id, name: typeof name === "string" ? name : host, host };
-      found.set(id, { ...about, registeredAt: registeredAt.toISOString(), grants: 0 });
+      const times = { registeredAt: registeredAt.toISOString(), usedAt: toText(usedAt) };
+      found.set(id, { ...about, ...times, grants: 0 });
     }
     for (const { clientId: id, clientName: name, clientHost: host } of inForce) {
-      const known = found.get(id) ?? { id, name, host, registeredAt: null, grants: 0 };
+      const isNew = { registeredAt: null, usedAt: null, grants: 0 };
+      const known = found.get(id) ?? { id, name, host, ...isNew };
       found.set(id, { ...known, grants: known.grants + 1 });
     }
     return { clients: [...found.values()] };
@@ -141,11 +143,15 @@ function summarize(grant: GrantSummary): OAuthGrantSummary {
     scopes: grant.scopes,
     agents: grant.agents,
     grantedAt: grant.grantedAt.toISOString(),
-    usedAt: grant.usedAt?.toISOString() ?? null,
+    usedAt: toText(grant.usedAt),
     expiresAt: grant.expiresAt.toISOString(),
-    endedAt: grant.endedAt?.toISOString() ?? null,
+    endedAt: toText(grant.endedAt),
     endedBecause: grant.endedBecause,
   };
+}
+
+function toText(at: Date | null): string | null {
+  return at?.toISOString() ?? null;
 }
 
 /** The right `self` is a person's. */

@@ -53,12 +53,15 @@ export function createGrantStore(sql: Sql, directory: Pick<Directory, "change">,
     /** @param idleMs how long it lasts without a use */
     async add(grant: OAuthGrant, idleMs = IDLE_MS): Promise<void> {
       const at = now();
-      await sql`
+      await directory.change(
+        [{ kind: "grant", id: grant.id }],
+        (tx) => tx`
         insert into oauth_grants (id, person_id, client_id, client_name, client_host, resource,
           scopes, agents, granted_at, expires_at)
         values (${grant.id}, ${grant.personId}, ${grant.clientId}, ${grant.clientName},
           ${grant.clientHost}, ${grant.resource}, ${grant.scopes}, ${sql.json(grant.agents)}, ${at},
-          ${new Date(at.getTime() + idleMs)})`;
+          ${new Date(at.getTime() + idleMs)})`,
+      );
       const beyond = await sql<{ id: string }[]>`
         select id from oauth_grants g where person_id = ${grant.personId} and ${inForce()}
         order by coalesce(used_at, granted_at) desc, id offset ${MAX_PER_PERSON}`;

@@ -15,7 +15,13 @@ type Row = {
   recoveryCodes: number;
   issuer: string | null;
 };
-type Passkey = { id: string; host: string; createdAt: Date; usedAt: Date | null };
+type Passkey = {
+  id: string;
+  name: string | null;
+  host: string;
+  createdAt: Date;
+  usedAt: Date | null;
+};
 
 /** Stores how a person signs in. */
 export function createCredentialStore(sql: Sql, directory: Pick<Directory, "change">) {
@@ -31,7 +37,7 @@ export function createCredentialStore(sql: Sql, directory: Pick<Directory, "chan
           (select count(*)::int from recovery_codes where person_id = p.id) as "recoveryCodes"
         from people p where id = ${personId}`;
       const passkeys = await sql<Passkey[]>`
-        select id, host, created_at as "createdAt", used_at as "usedAt"
+        select id, name, host, created_at as "createdAt", used_at as "usedAt"
         from passkeys where person_id = ${personId} order by created_at, id`;
       return {
         ...(row ?? { hasPassword: false, recoveryCodes: 0, issuer: null }),

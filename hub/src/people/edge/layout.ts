@@ -1,13 +1,10 @@
 import type { SondeError } from "@sonde/schemas/errors";
-import { type Asset, buildAsset, type Html, html, renderDocument } from "@sonde/service/web";
+import { type Asset, buildAsset, type Html, html, renderDocument, SIGN } from "@sonde/service/web";
 import { STYLE } from "./style.ts";
-
-const ICON = `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 32 32"><rect width="32" height="32" rx="8" fill="#0f766e"/><circle cx="14" cy="14" r="6.5" fill="none" stroke="#fff" stroke-width="2.6"/><path d="m19 19 6 6" stroke="#fff" stroke-width="3" stroke-linecap="round"/></svg>
-`;
 
 export const ASSETS = {
   style: buildAsset("people", "css", "text/css; charset=utf-8", STYLE),
-  icon: buildAsset("people-icon", "svg", "image/svg+xml", ICON),
+  icon: buildAsset("people-icon", "svg", "image/svg+xml", SIGN),
 };
 
 /** @param script null without passkeys */

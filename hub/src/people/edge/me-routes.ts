@@ -1,7 +1,7 @@
 import { SondeError } from "@sonde/schemas/errors";
 import { Uuid } from "@sonde/schemas/names";
 import {
-  AnswerOfPasskey,
+  AddPasskey,
   Me,
   PasskeyOptions,
   PasswordOptions,
@@ -109,13 +109,14 @@ function addCredentialRoutes(app: Hub["app"], ports: MePorts): void {
     "/api/v1/me/passkeys",
     {
       config: { right: "self", errors: ["SIGN_IN_AGAIN", "SIGN_IN_REFUSED"] },
-      schema: { summary: "Adds a passkey", body: AnswerOfPasskey, response: { 200: Me } },
+      schema: { summary: "Adds a passkey", body: AddPasskey, response: { 200: Me } },
     },
     async (request, reply) => {
       const person = await requireOwner(request);
-      const { passkey } = await passkeys.make(request, `person ${person.id}`, request.body.answer);
+      const { answer, name = null } = request.body;
+      const { passkey } = await passkeys.make(request, `person ${person.id}`, answer);
       await record(person, "added", `passkey ${passkey.id}`);
-      await credentials.addPasskey(person.id, passkey, now());
+      await credentials.addPasskey(person.id, { ...passkey, name }, now());
       return await tell(request, reply, person);
     },
   );

@@ -100,7 +100,7 @@ export function addPasskeyRoutes({ app }: Pick<Hub, "app">, ports: PasskeyPorts)
         const { link, answer } = request.body;
         const { maker, passkey } = await passkeys.make(request, link, answer);
         const id = await joinByLink(ports, { secret: link, ...maker }, () =>
-          Promise.resolve({ kind: "passkey", passkey }),
+          Promise.resolve({ kind: "passkey", passkey: { ...passkey, name: null } }),
         );
         return await enter(request, reply, id);
       }),

@@ -39,7 +39,7 @@ export type Passkeys = {
     request: FastifyRequest,
     of: string,
     answer: PasskeyAnswer,
-  ): Promise<{ maker: Maker; passkey: NewPasskey }>;
+  ): Promise<{ maker: Maker; passkey: Omit<NewPasskey, "name"> }>;
   offerSignIn(
     request: FastifyRequest,
     reply: FastifyReply,

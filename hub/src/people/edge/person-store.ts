@@ -12,6 +12,8 @@ import {
 } from "./write-credential.ts";
 
 type Subject = { id: string; name: string; role: PersonRole; disabled: boolean };
+/** One person: by id, or by what single sign-on calls them. */
+type Chosen = { id: string } | { issuer: string; subject: string };
 
 /** What the hub compares at a sign-in with a password. */
 export type Account = {
@@ -65,6 +67,17 @@ export function createPersonStore(sql: Sql, directory: Pick<Directory, "change">
     }));
   };
 
+  /** Who a person is now, also one who is disabled; null for one who is gone. */
+  const find = async (by: Chosen): Promise<Subject | null> => {
+    const chosen =
+      "id" in by
+        ? sql`id = ${by.id}`
+        : sql`sso_issuer = ${by.issuer} and sso_subject = ${by.subject}`;
+    const [row] = await sql<Subject[]>`
+      select id, name, role, disabled_at is not null as disabled from people where ${chosen}`;
+    return row ?? null;
+  };
+
   return {
     list: () => summarize(null),
     /** @throws SondeError NOT_FOUND */
@@ -81,24 +94,13 @@ export function createPersonStore(sql: Sql, directory: Pick<Directory, "change">
     async isNameTaken(name: string): Promise<boolean> {
       return (await sql`select 1 from people where name = ${name}`).length > 0;
     },
-    /** Who a person is now, by id or by single sign-on; null for one who is gone or disabled. */
-    async findInForce(
-      by: { id: string } | { issuer: string; subject: string },
-    ): Promise<Pick<Account, "id" | "name" | "role"> | null> {
-      const chosen =
-        "id" in by
-          ? sql`id = ${by.id}`
-          : sql`sso_issuer = ${by.issuer} and sso_subject = ${by.subject}`;
-      const [row] = await sql<Pick<Account, "id" | "name" | "role">[]>`
-        select id, name, role from people where ${chosen} and disabled_at is null`;
-      return row ?? null;
-    },
-    /** The person whom single sign-on calls so. */
-    async findSubject(issuer: string, subject: string): Promise<Subject | null> {
-      const [row] = await sql<Subject[]>`
-        select id, name, role, disabled_at is not null as disabled from people
-        where sso_issuer = ${issuer} and sso_subject = ${subject}`;
-      return row ?? null;
+    find,
+    /** The same; null also for one who is disabled. */
+    async findInForce(by: Chosen): Promise<Omit<Subject, "disabled"> | null> {
+      const found = await find(by);
+      if (found === null || found.disabled) return null;
+      const { id, name, role } = found;
+      return { id, name, role };
     },
     async findAccount(name: string): Promise<Account | null> {
       const [row] = await sql<Account[]>`

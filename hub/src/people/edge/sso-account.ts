@@ -15,7 +15,7 @@ export async function enterBySso(
   { auditLog, now, people }: AccountPorts,
   { issuer, subject, name, role }: Omit<Visitor, "next">,
 ): Promise<string> {
-  const known = await people.findSubject(issuer, subject);
+  const known = await people.find({ issuer, subject });
   const at = now();
   if (known === null) {
     if (await people.isNameTaken(name)) {

@@ -1,23 +1,12 @@
+import { TOKENS } from "@sonde/service/web";
+
 /** The style of the pages on which people get in: system fonts, light and dark, readable on a phone. */
-export const STYLE = `
-:root {
-  color-scheme: light dark;
-  --ground: light-dark(#f7f8f8, #0d1214);
-  --sheet: light-dark(#ffffff, #151c1f);
-  --ink: light-dark(#172024, #e6edef);
-  --soft: light-dark(#526068, #9fb0b7);
-  --line: light-dark(#dfe5e7, #28333a);
-  --edge: light-dark(#7b8a92, #62737c);
-  --accent: light-dark(#0b6b63, #5eead4);
-  --on-accent: light-dark(#ffffff, #06231f);
-  --bad: light-dark(#9a3412, #fdba74);
-}
-* { box-sizing: border-box; }
+export const STYLE = `${TOKENS}* { box-sizing: border-box; }
 html { -webkit-text-size-adjust: 100%; }
 body {
   margin: 0; min-height: 100vh; display: flex; flex-direction: column;
   background: var(--ground); color: var(--ink);
-  font: 1rem/1.6 system-ui, -apple-system, "Segoe UI", Roboto, "Noto Sans", "DejaVu Sans", sans-serif;
+  font: 1rem/1.6 var(--sans);
 }
 main { flex: 1; width: 100%; max-width: 30rem; margin: 0 auto; padding: 2rem 1.25rem 3rem; }
 a { color: var(--accent); text-underline-offset: .18em; }
@@ -43,7 +32,7 @@ button, .button {
   padding: .65rem 1rem; cursor: pointer; background: var(--accent); color: var(--on-accent); text-decoration: none;
 }
 button:disabled { opacity: .6; cursor: progress; }
-.code { font-family: ui-monospace, "SF Mono", Menlo, "DejaVu Sans Mono", monospace; overflow-wrap: anywhere; }
+.code { font-family: var(--mono); overflow-wrap: anywhere; }
 .qr { display: block; width: 100%; max-width: 15rem; height: auto; margin: 0 auto .75rem; border-radius: 8px; }
 .codes { list-style: none; padding: 0; margin: 0 0 1rem; }
 footer { border-top: 1px solid var(--line); color: var(--soft); font-size: .9rem; padding: 1rem 1.25rem; }

@@ -13,6 +13,8 @@ export type PasswordCredential = {
 
 export type NewPasskey = {
   id: string;
+  /** What the person calls it. */
+  name: string | null;
   publicKey: Buffer;
   counter: number;
   transports: string[];
@@ -38,12 +40,12 @@ export async function setPassword(
 export async function insertPasskey(
   tx: TransactionSql,
   personId: string,
-  { id, publicKey, counter, transports, host }: NewPasskey,
+  { id, name, publicKey, counter, transports, host }: NewPasskey,
   at: Date,
 ): Promise<void> {
   const made = await tx`insert into passkeys
-    (id, person_id, public_key, counter, transports, host, created_at)
-    values (${id}, ${personId}, ${publicKey}, ${counter}, ${transports}, ${host}, ${at})
+    (id, person_id, name, public_key, counter, transports, host, created_at)
+    values (${id}, ${personId}, ${name}, ${publicKey}, ${counter}, ${transports}, ${host}, ${at})
     on conflict do nothing returning 1`;
   if (made.length === 0) throw new SondeError("BAD_REQUEST", "expected a passkey of nobody yet");
 }

@@ -68,8 +68,24 @@ export function part(text: string): string {
   return encodeURIComponent(text);
 }
 
+/** Until this ends, the hub gives this browser another session. */
+let renewing: Promise<unknown> = Promise.resolve();
+
+/**
+ * Asks for a change of credentials, which ends the session and gives another. What asks meanwhile
+ * waits: it would be refused with the cookie of before.
+ *
+ * @throws Refusal
+ */
+export async function askRenewed<T>(method: string, path: string, body?: object): Promise<T> {
+  const answered = ask<T>(method, path, body);
+  renewing = answered.catch(() => undefined);
+  return await answered;
+}
+
 /** @throws Refusal UNREACHABLE */
 export async function send(url: string, init: RequestInit): Promise<Response> {
+  await renewing;
   try {
     return await fetch(url, { credentials: "same-origin", cache: "no-store", ...init });
   } catch (cause) {

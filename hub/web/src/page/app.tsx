@@ -1,6 +1,7 @@
 import type { EventStart } from "@sonde/schemas/hub";
 import type { ComponentChildren } from "preact";
 import { AccessPage } from "./access/access-page.tsx";
+import { AccountPage } from "./account/account-page.tsx";
 import { ActivityPage } from "./activity/activity-page.tsx";
 import { CallPage, EntryPage } from "./activity/call-page.tsx";
 import { send } from "./api.ts";
@@ -20,7 +21,7 @@ type Page = { name: string; to: readonly string[]; right: string };
 /** The pages of the navigation. A person sees those of which it has the right. */
 const PAGES: readonly Page[] = [
   { name: "Fleet", to: [], right: "agents.read" },
-  { name: "Inbox", to: ["inbox"], right: "drift.read" },
+  { name: "Inbox", to: ["inbox"], right: "inbox.read" },
   { name: "Packs", to: ["packs"], right: "tools.read" },
   { name: "Try it", to: ["try"], right: "probe.list" },
   { name: "Activity", to: ["activity"], right: "audit.read" },
@@ -84,7 +85,13 @@ function Me({ me }: { me: EventStart }) {
   };
   return (
     <>
-      <Said text={me.name} />{" "}
+      {me.rights.includes("self") ? (
+        <Link to={["account"]}>
+          <Said text={me.name} />
+        </Link>
+      ) : (
+        <Said text={me.name} />
+      )}{" "}
       {me.rights.includes("self") ? (
         <button type="button" class="plain" disabled={isRunning} onClick={() => run(leave)}>
           Sign out
@@ -102,6 +109,7 @@ function CurrentPage(): ComponentChildren {
   if (first === "inbox" && second === undefined) return <InboxPage />;
   if (first === "health" && second === undefined) return <HealthPage />;
   if (first === "access" && second === undefined) return <AccessPage />;
+  if (first === "account" && second === undefined) return <AccountPage />;
   if (first === "packs" && second === undefined) return <PacksPage />;
   if (first === "packs" && second !== undefined && third !== undefined) {
     return (

@@ -28,7 +28,7 @@ const HIDDEN_MS = 60_000;
 
 let live: Live = {
   ...{ connection: "opening", me: null, agents: null, failure: null, entries: null },
-  versions: { tools: 0, keys: 0, people: 0 },
+  versions: { tools: 0, keys: 0, people: 0, clients: 0, policies: 0 },
 };
 const listeners = new Set<() => void>();
 const agents = new Map<string, AgentDetail>();
@@ -103,11 +103,15 @@ async function follow(): Promise<void> {
   while (live.connection !== "signed-out") {
     const hidden = new AbortController();
     const stopWatching = abortWhenHidden(hidden);
+    let isTold = false;
     try {
       await readEvents(lastId, hidden.signal, (event) => {
         retryMs = RETRY_MS.first;
+        isTold = true;
         take(event);
       });
+      // The hub ended it, as it does when this browser gets another session.
+      if (isTold) continue;
     } catch (thrown) {
       if (toRefusal(thrown).code === "FORBIDDEN") set({ failure: toRefusal(thrown) });
     } finally {
@@ -135,8 +139,9 @@ function take({ id, event, data }: ServerEvent): void {
   } else if (event === "reset") {
     void readAgents();
     if (live.entries !== null) void readEntries();
-    const { tools, keys, people } = live.versions;
-    set({ versions: { tools: tools + 1, keys: keys + 1, people: people + 1 } });
+    const { tools, keys, people, clients, policies } = live.versions;
+    const next = { tools: tools + 1, keys: keys + 1, people: people + 1 };
+    set({ versions: { ...next, clients: clients + 1, policies: policies + 1 } });
   } else if (event === "agent") {
     const agent = value as AgentDetail;
     agents.set(agent.id, agent);

@@ -1,13 +1,17 @@
 import { useRight } from "../live.ts";
 import { Empty, PageTitle } from "../parts.tsx";
+import { GrantSheet } from "./grant-sheet.tsx";
 import { KeySheet } from "./key-sheet.tsx";
 import { PeopleSheet } from "./people-sheet.tsx";
+import { PolicySheet } from "./policy-sheet.tsx";
 import { SessionSheet } from "./session-sheet.tsx";
 
-/** Who gets in: people, keys, and where one is signed in oneself. */
+/** Who gets in: people, keys and clients, what narrows them, and where one is signed in oneself. */
 export function AccessPage() {
   const readsPeople = useRight("people.read");
   const readsKeys = useRight("keys.read");
+  const readsClients = useRight("oauth.read");
+  const readsPolicies = useRight("policy.read");
   const isPerson = useRight("self");
   return (
     <>
@@ -16,8 +20,10 @@ export function AccessPage() {
       </PageTitle>
       {readsPeople ? <PeopleSheet /> : null}
       {readsKeys ? <KeySheet /> : null}
+      {readsClients ? <GrantSheet /> : null}
+      {readsPolicies ? <PolicySheet /> : null}
       {isPerson ? <SessionSheet /> : null}
-      {readsPeople || readsKeys || isPerson ? null : (
+      {readsPeople || readsKeys || readsPolicies || isPerson ? null : (
         <Empty title="Your role does not see who gets in." />
       )}
     </>

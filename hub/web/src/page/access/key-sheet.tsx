@@ -1,27 +1,20 @@
-import type { ApiKeySummary, CreatedApiKey, KeyPolicy, RevokedApiKey } from "@sonde/schemas/hub";
+import type { ApiKeySummary, KeyPolicy } from "@sonde/schemas/hub";
 import { useState } from "preact/hooks";
 import { useNames } from "../activity/use-entries.ts";
-import { ask, askAll, part } from "../api.ts";
+import { askAll } from "../api.ts";
 import { useLive, useRight } from "../live.ts";
-import {
-  Badge,
-  Failure,
-  Field,
-  Lines,
-  Said,
-  Time,
-  useAct,
-  useRead,
-  Waiting,
-  Window,
-} from "../parts.tsx";
+import { Badge, Failure, Said, Time, useRead, Waiting } from "../parts.tsx";
+import { MakeWindow, RevokeWindow, RotateWindow } from "./key-windows.tsx";
+import { tellHeld } from "./policy-words.tsx";
 
 /** The keys by which programs get in. */
 export function KeySheet() {
-  const version = useLive(({ versions }) => versions.keys);
+  // Each key is listed with the policy that it holds.
+  const version = useLive(({ versions: { keys, policies } }) => `${keys} ${policies}`);
   const mayManage = useRight("keys.manage");
   const [isMaking, setMaking] = useState(false);
   const [revoking, setRevoking] = useState<ApiKeySummary | null>(null);
+  const [rotating, setRotating] = useState<ApiKeySummary | null>(null);
   const { value, refusal, again } = useRead(
     () => askAll<ApiKeySummary>("/api-keys", "keys"),
     [version],
@@ -38,6 +31,9 @@ export function KeySheet() {
         ) : null}
       </header>
       {isMaking ? <MakeWindow close={() => setMaking(false)} again={again} /> : null}
+      {rotating === null ? null : (
+        <RotateWindow of={rotating} close={() => setRotating(null)} again={again} />
+      )}
       {revoking === null ? null : (
         <RevokeWindow of={revoking} close={() => setRevoking(null)} again={again} />
       )}
@@ -47,7 +43,10 @@ export function KeySheet() {
           <Waiting rows={3} />
         ) : null
       ) : (
-        <KeyTable keys={inForce} revoke={mayManage ? setRevoking : null} />
+        <KeyTable
+          keys={inForce}
+          acts={mayManage ? { revoke: setRevoking, rotate: setRotating } : null}
+        />
       )}
     </section>
   );
@@ -55,9 +54,9 @@ export function KeySheet() {
 
 function KeyTable(props: {
   keys: readonly ApiKeySummary[];
-  revoke: ((key: ApiKeySummary) => void) | null;
+  acts: Record<"revoke" | "rotate", (key: ApiKeySummary) => void> | null;
 }) {
-  const { keys, revoke } = props;
+  const { keys, acts } = props;
   const nameOf = useNames();
   return (
     <table>
@@ -69,8 +68,14 @@ function KeyTable(props: {
           <th scope="col" class="middle">
             May ask
           </th>
-          <th scope="col" class="middle">
+          <th scope="col" class="extra middle">
             Made
+          </th>
+          <th scope="col" class="middle">
+            Last used
+          </th>
+          <th scope="col" class="middle">
+            Ends
           </th>
           <th scope="col">
             <span class="unseen">Acts</span>
@@ -86,8 +91,9 @@ function KeyTable(props: {
             <td>{key.policy.role}</td>
             <td class="middle">
               <Policy of={key.policy} />
+              {key.held === null ? null : <span class="note">{` by ${tellHeld(key.held)}`}</span>}
             </td>
-            <td class="middle">
+            <td class="extra middle">
               <Time at={key.createdAt} />
               {key.createdBy === null ? null : (
                 <span class="note">
@@ -96,16 +102,32 @@ function KeyTable(props: {
                 </span>
               )}
             </td>
-            <td class="number">
-              {revoke === null ? null : (
-                <button
-                  type="button"
-                  class="plain"
-                  aria-label={`Revoke ${key.name}`}
-                  onClick={() => revoke(key)}
-                >
-                  Revoke
-                </button>
+            <td class="middle">
+              <LastUse of={key} />
+            </td>
+            <td class="middle">
+              <End of={key} />
+            </td>
+            <td>
+              {acts === null ? null : (
+                <p class="acts">
+                  <button
+                    type="button"
+                    class="plain"
+                    aria-label={`Rotate ${key.name}`}
+                    onClick={() => acts.rotate(key)}
+                  >
+                    Rotate
+                  </button>
+                  <button
+                    type="button"
+                    class="plain"
+                    aria-label={`Revoke ${key.name}`}
+                    onClick={() => acts.revoke(key)}
+                  >
+                    Revoke
+                  </button>
+                </p>
               )}
             </td>
           </tr>
@@ -131,166 +153,38 @@ function Policy({ of }: { of: KeyPolicy }) {
   );
 }
 
-type Role = KeyPolicy["role"];
-const ROLES: readonly [Role, string][] = [
-  ["client", "asks hosts, for an AI"],
-  ["auditor", "reads everything, asks nothing"],
-  ["operator", "does everything"],
-];
-
-function MakeWindow({ close, again }: { close: () => void; again: () => void }) {
-  const { run, isRunning, refusal } = useAct();
-  const [name, setName] = useState("");
-  const [role, setRole] = useState<Role>("client");
-  const [agents, setAgents] = useState("*");
-  const [probes, setProbes] = useState("*");
-  const [made, setMade] = useState<CreatedApiKey | null>(null);
-  const listOf = (text: string): "*" | string[] => {
-    const words = text.split(/[\s,]+/).filter((word) => word !== "");
-    return words.length === 1 && words[0] === "*" ? "*" : words;
-  };
-  const make = async () => {
-    const isClient = role === "client";
-    const policy: KeyPolicy = {
-      role,
-      agents: isClient ? listOf(agents) : "*",
-      probes: isClient ? listOf(probes) : "*",
-    };
-    setMade(await ask<CreatedApiKey>("POST", "/api-keys", { name, policy }));
-    again();
-  };
-  if (made !== null) {
-    return (
-      <Window title="Make a key" close={close}>
-        <p>
-          This is the key of <Said text={name} />. It is shown only here.
-        </p>
-        <Lines label="Key" text={made.key} />
-        <p class="acts">
-          <button type="button" class="plain" onClick={close}>
-            I have it
-          </button>
-        </p>
-      </Window>
-    );
-  }
+function LastUse({ of: { lastUsedAt, lastUsedAddress } }: { of: ApiKeySummary }) {
+  if (lastUsedAt === null) return <>never</>;
   return (
-    <Window title="Make a key" close={close}>
-      <form
-        onSubmit={(event) => {
-          event.preventDefault();
-          run(make);
-        }}
-      >
-        <Field label="Name of the key" note="Who or what it is for.">
-          {(id) => (
-            <input
-              id={id}
-              required
-              maxLength={80}
-              autocomplete="off"
-              value={name}
-              onInput={({ currentTarget }) => setName(currentTarget.value)}
-            />
-          )}
-        </Field>
-        <Field label="Role">
-          {(id) => (
-            <select
-              id={id}
-              value={role}
-              onChange={({ currentTarget }) => setRole(currentTarget.value as Role)}
-            >
-              {ROLES.map(([one, does]) => (
-                <option key={one} value={one}>
-                  {`${one}: ${does}`}
-                </option>
-              ))}
-            </select>
-          )}
-        </Field>
-        {role === "client" ? (
-          <>
-            <Field
-              label="Hosts"
-              note="Names and tags, such as web-1 role=db. A star is every host."
-            >
-              {(id) => (
-                <input
-                  id={id}
-                  autocomplete="off"
-                  spellcheck={false}
-                  value={agents}
-                  onInput={({ currentTarget }) => setAgents(currentTarget.value)}
-                />
-              )}
-            </Field>
-            <Field label="Questions" note="Such as system.overview. A star is every question.">
-              {(id) => (
-                <input
-                  id={id}
-                  autocomplete="off"
-                  spellcheck={false}
-                  value={probes}
-                  onInput={({ currentTarget }) => setProbes(currentTarget.value)}
-                />
-              )}
-            </Field>
-          </>
-        ) : null}
-        {refusal === null ? null : <Failure refusal={refusal} />}
-        <p class="acts">
-          <button type="submit" disabled={isRunning}>
-            Make it
-          </button>
-        </p>
-      </form>
-    </Window>
+    <>
+      <Time at={lastUsedAt} />
+      <span class="note">
+        {" from "}
+        <Said text={lastUsedAddress ?? "an unknown address"} />
+      </span>
+    </>
   );
 }
 
-function RevokeWindow(props: { of: ApiKeySummary; close: () => void; again: () => void }) {
-  const { of, close, again } = props;
-  const { run, isRunning, refusal } = useAct();
-  const [ended, setEnded] = useState<RevokedApiKey["ended"] | null>(null);
-  const revoke = async () => {
-    const done = await ask<RevokedApiKey>("DELETE", `/api-keys/${part(of.id)}`);
-    again();
-    if (done.ended.length === 0) close();
-    else setEnded(done.ended);
-  };
+/** When it ends, and until when the secret before the last rotation works. */
+function End({ of: { expiresAt, previousEndsAt } }: { of: ApiKeySummary }) {
+  const isOver = expiresAt !== null && Date.parse(expiresAt) <= Date.now();
+  const hasTwo = previousEndsAt !== null && Date.parse(previousEndsAt) > Date.now();
   return (
-    <Window title="Revoke a key" close={close}>
-      {ended === null ? (
-        <>
-          <p>
-            <Said text={of.name} /> opens nothing from now on, and neither does any key that was
-            made with it. Its open connections end.
-          </p>
-          {refusal === null ? null : <Failure refusal={refusal} />}
-          <p class="acts">
-            <button type="button" class="danger" disabled={isRunning} onClick={() => run(revoke)}>
-              Revoke it
-            </button>
-            <button type="button" class="plain" onClick={close}>
-              Keep it
-            </button>
-          </p>
-        </>
+    <>
+      {expiresAt === null ? (
+        "never"
+      ) : isOver ? (
+        <Badge level="warn">over</Badge>
       ) : (
-        <>
-          <p role="status">
-            <Badge level="good">revoked</Badge> With it ended what was made with it:
-          </p>
-          <ul>
-            {ended.map(({ id, name }) => (
-              <li key={id}>
-                <Said text={name} />
-              </li>
-            ))}
-          </ul>
-        </>
+        <Time at={expiresAt} />
       )}
-    </Window>
+      {hasTwo ? (
+        <span class="note">
+          {"; its secret before, "}
+          <Time at={previousEndsAt} />
+        </span>
+      ) : null}
+    </>
   );
 }

@@ -2,6 +2,8 @@ import type { PersonRole, PersonSummary } from "@sonde/schemas/people";
 import { useState } from "preact/hooks";
 import { ask, askAll, part } from "../api.ts";
 import { useLive, useRight } from "../live.ts";
+import { InvitationList } from "./invitation-list.tsx";
+import { PersonWindow } from "./person-window.tsx";
 import {
   Badge,
   Failure,
@@ -30,6 +32,8 @@ export function PeopleSheet() {
   const version = useLive(({ versions }) => versions.people);
   const mayManage = useRight("people.manage");
   const [isInviting, setInviting] = useState(false);
+  const [opened, setOpened] = useState<PersonSummary | null>(null);
+  const [given, setGiven] = useState(0);
   const { value, refusal, again } = useRead(
     () => askAll<PersonSummary>("/people", "people"),
     [version],
@@ -44,20 +48,33 @@ export function PeopleSheet() {
           </button>
         ) : null}
       </header>
-      {isInviting ? <InviteWindow close={() => setInviting(false)} /> : null}
+      {isInviting ? (
+        <InviteWindow close={() => setInviting(false)} again={() => setGiven(given + 1)} />
+      ) : null}
+      {opened === null ? null : (
+        <PersonWindow person={opened} close={() => setOpened(null)} again={again} />
+      )}
       {refusal === null ? null : <Failure refusal={refusal} again={again} />}
       {value === null ? (
         refusal === null ? (
           <Waiting rows={3} />
         ) : null
       ) : (
-        <PeopleTable people={value} again={again} />
+        <>
+          <PeopleTable people={value} open={setOpened} again={again} />
+          <InvitationList version={`${version} ${given} ${value.length}`} />
+        </>
       )}
     </section>
   );
 }
 
-function PeopleTable({ people, again }: { people: readonly PersonSummary[]; again: () => void }) {
+function PeopleTable(props: {
+  people: readonly PersonSummary[];
+  open: (person: PersonSummary) => void;
+  again: () => void;
+}) {
+  const { people, open, again } = props;
   if (people.length === 0) {
     return (
       <p class="note">Nobody has an account yet. The hub's log has the link for the first owner.</p>
@@ -83,14 +100,19 @@ function PeopleTable({ people, again }: { people: readonly PersonSummary[]; agai
       </thead>
       <tbody>
         {people.map((person) => (
-          <PersonRow key={person.id} person={person} again={again} />
+          <PersonRow key={person.id} person={person} open={open} again={again} />
         ))}
       </tbody>
     </table>
   );
 }
 
-function PersonRow({ person, again }: { person: PersonSummary; again: () => void }) {
+function PersonRow(props: {
+  person: PersonSummary;
+  open: (person: PersonSummary) => void;
+  again: () => void;
+}) {
+  const { person, open, again } = props;
   const mayManage = useRight("people.manage");
   const isSelf = useLive(({ me }) => me?.id === `person:${person.id}`);
   const { run, isRunning, refusal } = useAct();
@@ -133,24 +155,34 @@ function PersonRow({ person, again }: { person: PersonSummary; again: () => void
         <Said text={ways.join(", ")} />
       </td>
       <td class="middle">{signedInAt === null ? "never" : <Time at={signedInAt} />}</td>
-      <td class="number">
-        {mayManage && !isSelf ? (
+      <td>
+        <p class="acts">
+          {mayManage && !isSelf ? (
+            <button
+              type="button"
+              class="plain"
+              disabled={isRunning}
+              aria-label={`${disabled ? "Enable" : "Disable"} ${name}`}
+              onClick={() => change({ disabled: !disabled })}
+            >
+              {disabled ? "Enable" : "Disable"}
+            </button>
+          ) : null}
           <button
             type="button"
             class="plain"
-            disabled={isRunning}
-            aria-label={`${disabled ? "Enable" : "Disable"} ${name}`}
-            onClick={() => change({ disabled: !disabled })}
+            aria-label={`Sessions of ${name}`}
+            onClick={() => open(person)}
           >
-            {disabled ? "Enable" : "Disable"}
+            Sessions
           </button>
-        ) : null}
+        </p>
       </td>
     </tr>
   );
 }
 
-function InviteWindow({ close }: { close: () => void }) {
+function InviteWindow({ close, again }: { close: () => void; again: () => void }) {
   const { run, isRunning, refusal } = useAct();
   const [role, setRole] = useState<PersonRole>("member");
   const [invited, setInvited] = useState<Invited | null>(null);
@@ -162,6 +194,7 @@ function InviteWindow({ close }: { close: () => void }) {
             event.preventDefault();
             run(async () => {
               setInvited(await ask<Invited>("POST", "/people/invitations", { role }));
+              again();
             });
           }}
         >

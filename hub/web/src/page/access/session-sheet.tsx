@@ -4,9 +4,12 @@ import { Badge, Failure, Said, Time, useAct, useRead, Waiting } from "../parts.t
 
 type SessionList = { sessions: SessionSummary[] };
 
-/** Where one is signed in oneself. */
-export function SessionSheet() {
-  const { value, refusal, again } = useRead(() => ask<SessionList>("GET", "/sessions"), []);
+/** Where one is signed in oneself. @param props.when it is read again when that is another */
+export function SessionSheet(props: { when?: unknown }) {
+  const { value, refusal, again } = useRead(
+    () => ask<SessionList>("GET", "/sessions"),
+    [props.when],
+  );
   return (
     <section class="sheet" aria-labelledby="sessions">
       <h2 id="sessions">Where you are signed in</h2>
@@ -26,15 +29,11 @@ export function SessionSheet() {
   );
 }
 
-function SessionItem({ session, again }: { session: SessionSummary; again: () => void }) {
-  const { run, isRunning, refusal } = useAct();
-  const { id, current, address, browser, seenAt, methods } = session;
-  const end = async () => {
-    await ask("DELETE", `/sessions/${part(id)}`);
-    again();
-  };
+/** From where somebody is signed in, how, and what their browser says of itself. */
+export function SessionLine({ session }: { session: SessionSummary }) {
+  const { current, address, browser, seenAt, methods } = session;
   return (
-    <li>
+    <>
       <p>
         <Said text={address} /> {current ? <Badge level="good">this one</Badge> : null}{" "}
         <span class="note">
@@ -44,6 +43,20 @@ function SessionItem({ session, again }: { session: SessionSummary; again: () =>
       <p class="note">
         <Said text={browser} />
       </p>
+    </>
+  );
+}
+
+function SessionItem({ session, again }: { session: SessionSummary; again: () => void }) {
+  const { run, isRunning, refusal } = useAct();
+  const { id, current, address } = session;
+  const end = async () => {
+    await ask("DELETE", `/sessions/${part(id)}`);
+    again();
+  };
+  return (
+    <li>
+      <SessionLine session={session} />
       {refusal === null ? null : <Failure refusal={refusal} />}
       {current ? null : (
         <button

@@ -17,7 +17,7 @@ export function AttestationSheet({ agent }: { agent: AgentDetail }) {
   );
 }
 
-function Statement({ agent }: { agent: AgentDetail }) {
+export function Statement({ agent }: { agent: AgentDetail }) {
   const { state, expected, review } = agent.attestation;
   const { value, refusal, again } = useRead(
     () => ask<AgentAttestation>("GET", `/agents/${part(agent.name)}/attestation`),
@@ -68,7 +68,7 @@ function Statement({ agent }: { agent: AgentDetail }) {
   );
 }
 
-function Differences({ differences }: Pick<AgentAttestation, "differences">) {
+export function Differences({ differences }: Pick<AgentAttestation, "differences">) {
   if (differences.length === 0) return <p>It is as it was approved.</p>;
   return (
     <table>

@@ -79,7 +79,8 @@ function PackItem({ agent, pack }: { agent: AgentDetail; pack: Pack }) {
       {WAITING.has(state) ? (
         <>
           <p>
-            Only a person on the host can allow it. The command shows every read before it asks:
+            A person allows it: in the <Link to={["inbox"]}>inbox</Link> as far as the host lets
+            this hub, else on the host. The command shows every read before it asks:
           </p>
           <Lines label={`Approve ${name} on the host`} text={`sudo sonde-agent approve ${name}`} />
         </>

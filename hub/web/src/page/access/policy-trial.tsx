@@ -1,0 +1,126 @@
+import type { ToolSummary } from "@sonde/schemas/hub";
+import type { PolicyTest } from "@sonde/schemas/policy";
+import { useId, useState } from "preact/hooks";
+import { ask, askAll } from "../api.ts";
+import { useLive, useRight } from "../live.ts";
+import { Badge, Failure, Field, Said, useAct, useRead } from "../parts.tsx";
+import type { Subject } from "./subjects.ts";
+
+/** As many as are offered for a name that is being typed. */
+const MAX_OFFERED = 500;
+
+/** Whether somebody may ask something of a host, and by which rule. Nothing is asked. */
+export function PolicyTrial({ subjects }: { subjects: readonly Subject[] | null }) {
+  const mayList = useRight("probe.list");
+  const agents = useLive((live) => live.agents);
+  const tools = useRead(
+    async () => (mayList ? await askAll<ToolSummary>("/tools", "tools") : []),
+    [mayList],
+  );
+  const { run, isRunning, refusal } = useAct();
+  const [typed, setTyped] = useState({ subject: "", probe: "", agent: "", address: "" });
+  const [tested, setTested] = useState<PolicyTest | null>(null);
+  const [toolsId, agentsId] = [useId(), useId()];
+  const input = (name: "probe" | "agent" | "address", more: object) => (id: string) => (
+    <input
+      id={id}
+      autocomplete="off"
+      spellcheck={false}
+      value={typed[name]}
+      onInput={({ currentTarget }) => {
+        setTested(null);
+        setTyped({ ...typed, [name]: currentTarget.value.trim() });
+      }}
+      {...more}
+    />
+  );
+  const test = async () => {
+    const { subject, probe, agent, address } = typed;
+    const asked = { subject, probe: toProbe(probe), agent, ...(address !== "" && { address }) };
+    setTested(null);
+    setTested(await ask<PolicyTest>("POST", "/policy/test", asked));
+  };
+  return (
+    <section class="sheet" aria-labelledby="trial">
+      <h2 id="trial">Would it be allowed?</h2>
+      <p class="note">The hub decides as it would for a call. Nothing is asked of the host.</p>
+      <form
+        onSubmit={(event) => {
+          event.preventDefault();
+          run(test);
+        }}
+      >
+        <Field label="Who">
+          {(id) => (
+            <select
+              id={id}
+              required
+              value={typed.subject}
+              onChange={({ currentTarget }) => {
+                setTested(null);
+                setTyped({ ...typed, subject: currentTarget.value });
+              }}
+            >
+              <option value="">Somebody</option>
+              {subjects?.map(({ id: subject, name }) => (
+                <option key={subject} value={subject}>
+                  {name}
+                </option>
+              ))}
+            </select>
+          )}
+        </Field>
+        <Field label="Question" note="Such as system.disk.usage.">
+          {input("probe", { required: true, list: toolsId })}
+        </Field>
+        <Field label="Host">{input("agent", { required: true, list: agentsId })}</Field>
+        <Field label="From which address" note="Empty looks at no address.">
+          {input("address", {})}
+        </Field>
+        <datalist id={toolsId}>
+          {tools.value?.map(({ probe, name }) =>
+            probe === null ? null : <option key={name} value={probe} />,
+          )}
+        </datalist>
+        <datalist id={agentsId}>
+          {agents?.slice(0, MAX_OFFERED).map(({ id, name }) => (
+            <option key={id} value={name} />
+          ))}
+        </datalist>
+        {refusal === null ? null : <Failure refusal={refusal} />}
+        <p class="acts">
+          <button type="submit" disabled={isRunning}>
+            Say whether
+          </button>
+        </p>
+      </form>
+      <div role="status">{tested === null ? null : <Tested of={tested} />}</div>
+    </section>
+  );
+}
+
+/** A tool's name as clients see it, or its probe's id: `system_disk_usage`, `system.disk.usage`. */
+function toProbe(typed: string): string {
+  return typed.replace("__", "/").replaceAll("_", ".");
+}
+
+function Tested({ of: { allowed, code, reason, rules } }: { of: PolicyTest }) {
+  return (
+    <>
+      <p>
+        <Badge level={allowed ? "good" : "bad"}>{allowed ? "allowed" : "refused"}</Badge>{" "}
+        {code === null ? null : <Said code text={code} />} <Said text={reason ?? ""} />
+      </p>
+      <ul class="reads" aria-label={allowed ? "Rules that allow it" : "The rule that refuses it"}>
+        {rules.map(({ policy, line }) => (
+          <li key={`${policy} ${line}`}>
+            <Said text={policy} />
+            <code class="exact">
+              <Said text={line} />
+            </code>
+          </li>
+        ))}
+      </ul>
+    </>
+  );
+}
