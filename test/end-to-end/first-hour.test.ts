@@ -144,9 +144,10 @@ test.runIf(isChecked)(
     await page.getByText("Done: 1 of 1 host have it").waitFor();
     await picture(page, "installed");
     await one.go("/inbox", "Inbox");
-    await page.getByRole("heading", { name: "sonde/system" }).waitFor();
+    await page.getByRole("heading", { name: "sonde/system" }).scrollIntoViewIfNeeded();
     await picture(page, "inbox");
-    await approvePack(page);
+    await page.getByRole("button", { name: /^Approve \d+ items? of sonde\/system$/ }).click();
+    await page.getByText(/^sonde\/system: web-1: \d+ granted/).waitFor();
     await one.go(`/hosts/${HOST}`, HOST);
     await page
       .getByRole("region", { name: "Packs" })
@@ -197,8 +198,12 @@ test.runIf(isChecked)(
     const stream = await openStream(bearer);
     expect(stream.status).toBe(200);
     await one.go("/access", "Access");
-    await endGrant(page);
+    const end = page.getByRole("button", { name: "End what My AI client may do for ada" });
+    await end.scrollIntoViewIfNeeded();
+    await picture(page, "access");
+    await end.click();
     await stream.ended;
+    await page.getByText("revoked-by-admin").waitFor();
     const { status } = await openStream(bearer);
     expect(status).toBe(401);
     await expect(connected.listTools()).rejects.toThrow(/nauthorized|invalid_grant/i);
@@ -229,36 +234,4 @@ async function enrol(line: string, token: string): Promise<void> {
     ["Token of the invitation", token],
   ]);
   expect(enrolled.out).toContain(`${HOST} is enrolled`);
-}
-
-/** Asks a route as the page does. @returns the answer */
-async function ask(page: Page, method: string, path: string, body?: object) {
-  const { status, answer } = await page.evaluate(
-    async (asked) => {
-      const response = await fetch(`/api/v1${asked.path}`, {
-        method: asked.method,
-        ...(asked.body !== undefined && {
-          headers: { "content-type": "application/json" },
-          body: JSON.stringify(asked.body),
-        }),
-      });
-      return { status: response.status, answer: (await response.json()) as unknown };
-    },
-    { method, path, body },
-  );
-  expect(status, JSON.stringify(answer)).toBeLessThan(300);
-  return answer as Record<string, unknown>;
-}
-
-async function approvePack(page: Page): Promise<void> {
-  const path = `/agents/${HOST}/packs/sonde/system`;
-  const { shownSha256 } = await ask(page, "GET", `${path}/approval`);
-  await ask(page, "POST", `${path}/approve`, { shownSha256 });
-}
-
-async function endGrant(page: Page): Promise<void> {
-  const { grants } = (await ask(page, "GET", "/me/grants")) as unknown as {
-    grants: { id: string }[];
-  };
-  await ask(page, "DELETE", `/me/grants/${grants[0]?.id ?? ""}`);
 }
