@@ -353,6 +353,16 @@ test("no document mentions how or where it was written", () => {
   expect(found).toEqual([]);
 });
 
+test("each chapter of RFC 9700 names a test that there is", () => {
+  const rows = [...read("docs/oauth.md").matchAll(/^\| 4\.(\d+) .*\| `([^`]+)`: (.+) \|$/gm)];
+  const attacks = "hub/src/oauth/attacks.test.ts";
+  for (const [, chapter, file = "", title = ""] of rows) {
+    expect(read(file === "attacks" ? attacks : file), `4.${chapter}`).toContain(`"${title}"`);
+  }
+  const chapters = rows.map(([, chapter]) => Number(chapter));
+  expect(chapters).toEqual(Array.from({ length: 17 }, (_, index) => index + 1));
+});
+
 test("every decision is in the index", () => {
   const index = read("docs/adr/README.md");
   const missing = documents.filter(

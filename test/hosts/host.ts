@@ -22,7 +22,8 @@ const run = promisify(execFile);
 const BOOT_MS = 60_000;
 const EXEC_MS = 60_000;
 const INSTALL_MS = 5 * 60_000;
-const ENVIRONMENT = {
+/** What a line that is typed on a host starts with. */
+export const ENVIRONMENT = {
   PATH: "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
   HOME: "/root",
   LANG: "C.UTF-8",
@@ -204,22 +205,7 @@ export class Host {
     { cwd = "/root", timeoutMs = INSTALL_MS }: { cwd?: string; timeoutMs?: number } = {},
   ): Promise<Executed> {
     const terminal = ["script", "-qefc", `cd ${cwd} && ${line}`, "/dev/null"];
-    const child = spawn("nsenter", this.#inside(terminal), {
-      env: ENVIRONMENT,
-      timeout: timeoutMs,
-      killSignal: "SIGKILL",
-    });
-    let out = "";
-    const left = [...answers];
-    child.stdout.on("data", (chunk: Buffer) => {
-      out += chunk.toString();
-      const [question, answer] = left[0] ?? [];
-      if (question === undefined || !out.includes(question)) return;
-      left.shift();
-      child.stdin.write(`${answer}\n`);
-    });
-    const [code] = (await once(child, "close")) as [number | null];
-    return { code, out: out.replaceAll("\r", ""), err: "" };
+    return await answerAt(this.#inside(terminal), answers, timeoutMs);
   }
 
   /** Copies a file of this machine onto the host. Makes the folders on the way. */
@@ -317,6 +303,34 @@ export class Host {
     for (const target of this.#mounts.toReversed()) await run("umount", [target]);
     await removeGroups(this.#options.machine);
   }
+}
+
+/**
+ * Runs a terminal on a host, and answers what is asked there.
+ *
+ * @param inside what `nsenter` is given
+ */
+export async function answerAt(
+  inside: readonly string[],
+  answers: readonly TypedAnswer[],
+  timeoutMs = INSTALL_MS,
+): Promise<Executed> {
+  const child = spawn("nsenter", inside, {
+    env: ENVIRONMENT,
+    timeout: timeoutMs,
+    killSignal: "SIGKILL",
+  });
+  let out = "";
+  const left = [...answers];
+  child.stdout.on("data", (chunk: Buffer) => {
+    out += chunk.toString();
+    const [question, answer] = left[0] ?? [];
+    if (question === undefined || !out.includes(question)) return;
+    left.shift();
+    child.stdin.write(`${answer}\n`);
+  });
+  const [code] = (await once(child, "close")) as [number | null];
+  return { code, out: out.replaceAll("\r", ""), err: "" };
 }
 
 const groupOf = (machine: string): string => `sonde-${machine}`;

@@ -1,10 +1,12 @@
 import { request } from "node:http";
-import { buildHello } from "@sonde/schemas/testing";
 import type { Policy, Role } from "@sonde/schemas/policy";
-import type { OpenApi } from "@sonde/service/testing";
+import { buildHello } from "@sonde/schemas/testing";
 import { encodeBody } from "@sonde/schemas/wire";
+import type { OpenApi } from "@sonde/service/testing";
 import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
 import { FIXED_TOOLS } from "../mcp/edge/fixed-tools.ts";
+import { createOAuthClient } from "../testing/oauth-client.ts";
+import { type Account, invite, makeOwner } from "../testing/sign-in.ts";
 import { type AgentSession, startHub, type TestHub } from "../testing/start-hub.ts";
 import { authorize, ROUTE_RIGHTS, type RouteRight } from "./core/authorize.ts";
 import { createPrincipal } from "./core/principal.ts";
@@ -75,6 +77,11 @@ type Route = { method: string; path: string; right: RouteRight | "anybody"; isFo
 let hub: TestHub;
 let agent: AgentSession;
 let document: OpenApi;
+/** Those who sign in, each with a role of their own. */
+const PEOPLE = ["owner", "admin", "operator", "auditor", "member"] as const;
+type PersonRole = (typeof PEOPLE)[number];
+const accounts = new Map<PersonRole, Account>();
+const origin = () => `http://localhost:${hub.ready.http}`;
 
 beforeAll(async () => {
   hub = await startHub();
@@ -88,6 +95,9 @@ beforeAll(async () => {
   const body = encodeBody(buildHello({ packs: [report] }));
   agent.socket.send(agent.channel.seal({ type: "hello", body }));
   await vi.waitUntil(async () => (await listTools(hub.operatorKey)).includes(TOOL), 15_000);
+  const owner = await makeOwner(hub);
+  accounts.set("owner", owner);
+  for (const role of PEOPLE.slice(1)) accounts.set(role, await invite(hub, owner, role, role));
   const url = `http://127.0.0.1:${hub.ready.http}/api/v1/openapi.json`;
   document = (await (await fetch(url)).json()) as OpenApi;
 });
@@ -109,13 +119,16 @@ function listRoutes(): Route[] {
   );
 }
 
+/** Headers of a browser that is signed in, on a page of the hub. */
+type Credential = { cookie: string; host: string; origin: string };
+
 /** Whether the hub's guard lets a request in, before anything of it is read; else the code. */
-async function enter({ method, path }: Route, key: string | null): Promise<string> {
+async function enter({ method, path }: Route, as: string | Credential | null): Promise<string> {
   const url = path.replace("{agent}", AGENT).replaceAll(/\{\w+\}/g, "none");
   const asked = request(`http://127.0.0.1:${hub.ready.http}${url}`, {
     ...{ method, agent: false },
     headers: {
-      ...(key !== null && { authorization: `Bearer ${key}` }),
+      ...(typeof as === "string" ? { authorization: `Bearer ${as}` } : as),
       // No body fits, so that nothing is changed.
       ...(method !== "GET" && { "content-type": "application/json", "content-length": 7 }),
     },
@@ -204,6 +217,109 @@ describe.each(SCOPES)("attack 24: with a policy for %s", (scope, held, outcomeOf
         const isHeld = right !== "self" && RIGHTS[KEYS[role]].includes(right);
         expect(await enter(route, key), `${role}: ${route.method} ${route.path}`).toBe(
           isHeld || isOut ? doors : "FORBIDDEN",
+        );
+      }
+    },
+    60_000,
+  );
+});
+
+function findAccount(role: PersonRole): Account {
+  const account = accounts.get(role);
+  if (account === undefined) throw new Error(`expected an account of role ${role}`);
+  return account;
+}
+
+async function hold(holder: string, held: Policy): Promise<void> {
+  const { code } = await hub.ask("PUT", `/policy-holders/${holder}`, { policy: held });
+  expect(code).toBe(200);
+}
+
+/** What somebody meets at a route whose roles have the rights of `role`, under a policy. */
+function expectedAt(
+  { right, isForAgent, path }: Route,
+  role: PersonRole,
+  [scope, , outcomeOf]: (typeof SCOPES)[number],
+): string {
+  if (right === "anybody") return "let in";
+  // A route of one pack also needs a tool of it.
+  const lacksPack = scope === "no tool" && path.endsWith("approval");
+  const doors = lacksPack ? "FORBIDDEN" : outcomeOf(right, isForAgent);
+  const isOut = doors === "ADDRESS_REFUSED" || doors === "ACCESS_ENDED";
+  return RIGHTS[role].includes(right) || isOut ? doors : "FORBIDDEN";
+}
+
+describe("attack 24: a person who is signed in", () => {
+  test.each(PEOPLE)(
+    "as %s is let in at exactly the routes of that role, by every policy",
+    async (role) => {
+      const { id, cookie } = findAccount(role);
+      const page = { cookie, host: new URL(origin()).host, origin: origin() };
+      for (const scope of SCOPES) {
+        await hold(`person:${id}`, scope[1]);
+        for (const route of listRoutes()) {
+          const said = `${role}, ${scope[0]}: ${route.method} ${route.path}`;
+          const got = await enter(route, page);
+          // Who may, and has not signed in just now, is asked to do so again.
+          const code = got === "SIGN_IN_AGAIN" ? "let in" : got;
+          expect(code, said).toBe(expectedAt(route, role, scope));
+        }
+      }
+      await hold(`person:${id}`, {});
+    },
+    180_000,
+  );
+
+  test("is let in at no route that changes something from a page of somebody else", async () => {
+    const { cookie } = findAccount("owner");
+    const page = { cookie, host: new URL(origin()).host, origin: "https://evil.example" };
+    for (const route of listRoutes()) {
+      if (route.method === "GET" || route.right === "anybody") continue;
+      expect(await enter(route, page), `${route.method} ${route.path}`).toBe("ORIGIN_REFUSED");
+    }
+  });
+});
+
+describe("attack 24: an OAuth client", () => {
+  test.each(["owner", "auditor", "member"] as const)(
+    "for a person of role %s has that person's routes as far as its scope reaches, and no account",
+    async (role) => {
+      const { cookie } = findAccount(role);
+      const client = createOAuthClient(origin());
+      const resource = `${origin()}/api/v1`;
+      const reading = await client.connect(cookie, { resource, scope: "api.read" });
+      const writing = await client.connect(cookie, { resource, scope: "api.write" });
+      const asking = await client.connect(cookie);
+      for (const route of listRoutes()) {
+        const said = `${role}: ${route.method} ${route.path}`;
+        if (route.right === "anybody") continue;
+        const isHeld = route.right !== "self" && RIGHTS[role].includes(route.right);
+        const full = isHeld ? "let in" : "FORBIDDEN";
+        expect(await enter(route, writing.accessToken), said).toBe(full);
+        const few = route.method === "GET" ? full : "SCOPE_MISSING";
+        expect(await enter(route, reading.accessToken), said).toBe(few);
+        expect(await enter(route, asking.accessToken), said).toBe("UNAUTHENTICATED");
+      }
+    },
+    180_000,
+  );
+
+  test.each(SCOPES)(
+    "with a policy of its own for %s is held by it, whatever its person may",
+    async (...scope) => {
+      const account = findAccount("owner");
+      const client = createOAuthClient(origin());
+      const more = { resource: `${origin()}/api/v1`, scope: "api.write" };
+      const { accessToken } = await client.connect(account.cookie, more);
+      const { answer } = await account.ask("GET", "/me/grants");
+      const [newest] = answer["grants"] as { id: string }[];
+      await hold(`grant:${newest?.id ?? ""}`, scope[1]);
+      for (const route of listRoutes()) {
+        if (route.right === "anybody") continue;
+        const expected = expectedAt(route, "owner", scope);
+        const isOut = expected === "ADDRESS_REFUSED" || expected === "ACCESS_ENDED";
+        expect(await enter(route, accessToken), `${route.method} ${route.path}`).toBe(
+          route.right === "self" && !isOut ? "FORBIDDEN" : expected,
         );
       }
     },

@@ -334,7 +334,98 @@ describe("attack 38: the consent page", () => {
   });
 });
 
+describe("what a browser is told", () => {
+  const request = async (more: Record<string, string | null> = {}) => {
+    const clientId = await client.terminal();
+    return client.authorizeUrl(clientId, createPkce().challenge, more);
+  };
+
+  // RFC 9700, 4.2.
+  test("no page of a request tells another host its address, or loads anything of one", async () => {
+    const signedIn = await client.openConsent(new Browser(owner.cookie), await request());
+    const stranger = await new Browser().follow(await request());
+    const refused = await new Browser().get(
+      await request({ redirect_uri: "https://evil.example" }),
+    );
+    const pages = [
+      { response: signedIn.response, html: signedIn.html },
+      { response: stranger.response, html: await stranger.response.text() },
+      { response: refused, html: await refused.text() },
+    ];
+    for (const { response, html } of pages) {
+      expect(response.headers.get("referrer-policy")).toMatch(/^(same-origin|no-referrer)$/);
+      expect(html).toContain("<main");
+      expect(html).not.toMatch(/(?:src|href|action)="(?:https?:)?\/\//);
+    }
+  });
+
+  // RFC 9700, 4.3.
+  test("attack 26: a code that a browser kept is over after a minute, and no answer is kept", async () => {
+    const form = await obtainCode();
+    const { sql, ...database } = await hub.openDatabase();
+    const [row] = await sql<{ seconds: number }[]>`
+      update oauth_items set payload = payload || jsonb_build_object('exp', (payload->>'iat')::int)
+      where model = 'AuthorizationCode' and consumed_at is null
+        and payload->>'codeChallenge' is not null
+      returning (select (i.payload->>'exp')::int - (i.payload->>'iat')::int
+        from oauth_items i where i.id_sha256 = oauth_items.id_sha256) as seconds`;
+    await database.close();
+    expect(row?.seconds).toBe(60);
+    expect((await client.exchange(form)).body["error"]).toBe("invalid_grant");
+    const redirect = await new Browser(owner.cookie).get(await request());
+    expect(redirect.headers.get("cache-control")).toBe("no-store");
+  });
+
+  // RFC 9700, 4.12: with 307 the browser would send the form on to the client.
+  test("what a person typed or pressed is sent on to nobody: each answer is 303", async () => {
+    const browser = new Browser(owner.cookie);
+    const page = await client.openConsent(browser, await request());
+    const form = { decision: "allow", level: "observe", agents: "all", ticket: page.ticket };
+    const decided = await browser.post(page.at, form);
+    expect(decided.status).toBe(303);
+    const back = await browser.get(new URL(decided.headers.get("location") ?? "", page.at));
+    expect(back.status).toBe(303);
+    expect(back.headers.get("location")).toContain(`${CALLBACK}?code=`);
+    const signIn = { name: "ada", password: "not hers", code: "000000", next: "/" };
+    const refused = await new Browser().post(`${origin}/login`, signIn);
+    expect([refused.status, refused.headers.get("location")]).toEqual([401, null]);
+  });
+
+  // RFC 9700, 4.6 and 4.17.
+  test.each([
+    ["a token in the address", { response_type: "token" }],
+    ["a code and a token", { response_type: "code token" }],
+    ["a message to the window that opened it", { response_mode: "web_message" }],
+  ])("attack 26: %s is not to be had", async (_what, more) => {
+    const { url } = await new Browser(owner.cookie).follow(await request(more));
+    expect(url.href).toMatch(/error=unsupported_response_(type|mode)/);
+    expect(url.href).not.toMatch(/access_token|[?&#]code=/);
+  });
+});
+
+// RFC 9700, 4.15 and 2.4.
+test.each(["client_credentials", "password", "urn:ietf:params:oauth:grant-type:token-exchange"])(
+  "attack 30: no client gets a token without a person, by %s",
+  async (type) => {
+    const clientId = await client.terminal();
+    const { status, body } = await client.postForm("/oauth/token", {
+      ...{ grant_type: type, client_id: clientId, scope: "observe", resource: `${origin}/mcp` },
+      ...{ username: owner.name, password: owner.password },
+    });
+    expect([status, body["error"]]).toEqual([400, "unsupported_grant_type"]);
+  },
+);
+
 describe("registration", () => {
+  // RFC 9700, 4.15: else a client could have the id of a person.
+  test("attack 30: gives an id of the hub's own choice, also to who asks for another", async () => {
+    const { body } = await client.register({
+      ...{ client_id: owner.id, client_name: "x", redirect_uris: [CALLBACK] },
+    });
+    expect(body["client_id"]).toMatch(/^[A-Za-z0-9_-]{20,}$/);
+    expect(body["client_id"]).not.toBe(owner.id);
+  });
+
   test.each([
     ["an address of a stranger", { redirect_uris: ["https://evil.example/callback"] }],
     ["a script as its address", { redirect_uris: ["javascript:alert(1)"] }],

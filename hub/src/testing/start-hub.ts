@@ -112,6 +112,8 @@ export type TestHub = {
   openDatabase(): Promise<Database>;
   /** @param meanwhile runs while the hub is stopped */
   restart(meanwhile?: () => void | Promise<void>, signal?: "SIGTERM" | "SIGKILL"): Promise<void>;
+  /** Starts another hub on its database, with its keys and its configuration. @returns its port */
+  startSecond(): Promise<number>;
   /**
    * Sends SIGHUP while members of its configuration file are others.
    *
@@ -226,6 +228,7 @@ export async function startHub(
     for (const path of ["", ...made]) chownSync(at("data", path), account.uid, account.gid);
   }
   let running = await startProcess(root, account);
+  let second: HubProcess | null = null;
 
   const operatorKey = () => readFileSync(at("data", "operator-key"), "utf8").trim();
   const ca = Buffer.from(files.certificate);
@@ -315,7 +318,18 @@ export async function startHub(
       await meanwhile();
       running = await startProcess(root, account);
     },
+    async startSecond() {
+      const own = at("data-2");
+      mkdirSync(own);
+      if (account.uid !== undefined) chownSync(own, account.uid, account.gid);
+      const config = JSON.parse(readFileSync(at("hub.json"), "utf8")) as object;
+      const changes = { dataDir: own, keysDir: at("data", "keys") };
+      writeFileSync(at("hub-2.json"), JSON.stringify({ ...config, ...changes }));
+      second = await startProcess(root, account, "hub-2.json");
+      return second.ready.http;
+    },
     async close() {
+      if (second !== null) await stopProcess(second.child);
       await stopProcess(running.child);
       await registry.close();
       await server.close();
@@ -329,12 +343,13 @@ type HubProcess = { child: ChildProcess; ready: TestHub["ready"] };
 async function startProcess(
   root: string,
   account: { uid?: number; gid?: number },
+  config = "hub.json",
 ): Promise<HubProcess> {
   const child = spawn(
     "setpriv",
     [
       ...["--no-new-privs", "--", process.execPath, "--conditions=sonde:source"],
-      ...[join(root, "hub.mjs"), join(root, "hub.json")],
+      ...[join(root, "hub.mjs"), join(root, config)],
     ],
     { ...account, cwd: root, stdio: ["pipe", "pipe", "pipe"] },
   );
