@@ -80,6 +80,7 @@ const DEPTH = new Map([
   ["sonde packs", 2],
   ["sonde policy", 2],
   ["sonde trust", 2],
+  ["sonde users", 2],
   ["sonde release", 2],
   ["sonde registry", 3],
 ]);
@@ -229,7 +230,7 @@ describe("docs/PROTOCOL.md", () => {
         /app\.(get|put|post|patch|delete)\(\s*"(\/api[^"]+)",[\s\S]*?right: "([^"]+)"/g,
       ),
     ]);
-    expect(routes.length).toBe(71);
+    expect(routes.length).toBe(72);
     const rows = protocol.split("\n").filter((line) => line.startsWith("|"));
     for (const [, method = "", path = "", action = ""] of routes) {
       const route = `\`${method.toUpperCase()} ${path}\``;
