@@ -117,6 +117,7 @@ function KeyTable(props: {
 
 function Policy({ of }: { of: KeyPolicy }) {
   if (of.role === "auditor") return <>nothing; it reads</>;
+  if (of.role === "metrics") return <>nothing; it reads numbers</>;
   const { agents, probes } = of;
   const words = (list: "*" | string[], all: string) =>
     list === "*" ? all : list.length === 0 ? "nothing" : list.join(", ");
@@ -135,6 +136,7 @@ type Role = KeyPolicy["role"];
 const ROLES: readonly [Role, string][] = [
   ["client", "asks hosts, for an AI"],
   ["auditor", "reads everything, asks nothing"],
+  ["metrics", "reads numbers, for Prometheus"],
   ["operator", "does everything"],
 ];
 
