@@ -80,6 +80,7 @@ const DEPTH = new Map([
   ["sonde packs", 2],
   ["sonde policy", 2],
   ["sonde trust", 2],
+  ["sonde users", 2],
   ["sonde release", 2],
   ["sonde registry", 3],
 ]);

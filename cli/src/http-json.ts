@@ -17,12 +17,14 @@ const MAX_ANSWER_BYTES = 16 * 1024 * 1024;
 type Place = { url: string; ca?: string };
 
 export type JsonRequest = {
-  method: "GET" | "POST" | "PUT" | "DELETE";
+  method: "GET" | "POST" | "PUT" | "PATCH" | "DELETE";
   /** Base URL of a service, or the path of its unix socket. */
   target: Place | { socket: string };
   path: string;
   bearer?: string;
   body?: unknown;
+  /** A form in place of `body`, as OAuth has it. */
+  form?: Record<string, string>;
   /** Request body as a stream, in place of `body`. */
   upload?: { content: Readable; type: string };
   /** Error code when the service does not answer. */
@@ -46,6 +48,22 @@ export async function requestJson(options: JsonRequest): Promise<unknown> {
   );
 }
 
+/**
+ * Sends a form, and returns the JSON of the answer whatever its status: OAuth has refusals that are
+ * only news.
+ */
+export async function postForm(
+  options: Omit<JsonRequest, "method" | "body" | "upload" | "form"> & {
+    form: Record<string, string>;
+  },
+): Promise<{ status: number; answer: unknown }> {
+  const { status, bytes } = await send({ ...options, method: "POST" });
+  // A revocation has no body.
+  const answer =
+    bytes.length === 0 ? null : parseJson(bytes, `${options.what} answer`, options.unavailable);
+  return { status, answer };
+}
+
 async function send(options: JsonRequest): Promise<{ status: number; bytes: Buffer }> {
   try {
     const response = await open(options);
@@ -63,7 +81,7 @@ async function send(options: JsonRequest): Promise<{ status: number; bytes: Buff
 }
 
 function open(options: JsonRequest): Promise<IncomingMessage> {
-  const body = options.body === undefined ? undefined : JSON.stringify(options.body);
+  const { body, type } = bodyOf(options);
   const { request, where } = placeOf(options.target);
   const timeout = options.upload === undefined ? TIMEOUT_MS : UPLOAD_TIMEOUT_MS;
   return new Promise((resolve, reject) => {
@@ -76,7 +94,7 @@ function open(options: JsonRequest): Promise<IncomingMessage> {
         headers: {
           ...(options.upload !== undefined && { "content-type": options.upload.type }),
           ...(body !== undefined && {
-            "content-type": "application/json",
+            "content-type": type,
             "content-length": Buffer.byteLength(body),
           }),
           ...(options.bearer !== undefined && { authorization: `Bearer ${options.bearer}` }),
@@ -89,6 +107,17 @@ function open(options: JsonRequest): Promise<IncomingMessage> {
     if (options.upload === undefined) call.end(body);
     else pipeline(options.upload.content, call).catch((error: Error) => call.destroy(error));
   });
+}
+
+function bodyOf({ body, form }: JsonRequest): { body?: string; type: string } {
+  if (form !== undefined) {
+    return {
+      body: new URLSearchParams(form).toString(),
+      type: "application/x-www-form-urlencoded",
+    };
+  }
+  const type = "application/json";
+  return body === undefined ? { type } : { body: JSON.stringify(body), type };
 }
 
 /** A proxy of the environment (HTTPS_PROXY, NO_PROXY) never sees what is sent in clear. */

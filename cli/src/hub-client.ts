@@ -69,10 +69,22 @@ import {
   parsePolicyTest,
   type TestPolicy,
 } from "@sonde/schemas/policy";
+import {
+  type ChangePerson,
+  type CreatedInvitation,
+  type InvitationList,
+  parseCreatedInvitation,
+  parseInvitationList,
+  parsePersonList,
+  parsePersonSummary,
+  parseSessionList,
+  type PersonRole,
+  type PersonSummary,
+  type SessionSummary,
+} from "@sonde/schemas/people";
 import type { KeyUse } from "@sonde/schemas/wire";
 import { IPV4_LOOPBACK } from "./find-listeners.ts";
 import { type JsonRequest, requestJson } from "./http-json.ts";
-import type { Profile } from "./profile/profiles.ts";
 import { requireListener } from "./require-listener.ts";
 import { findServiceUid } from "./start/system-users.ts";
 
@@ -120,6 +132,17 @@ export type HubClient = {
   createKey(key: CreateApiKey): Promise<CreatedApiKey>;
   rotateKey(id: string, overlapMinutes: number): Promise<RotatedApiKey>;
   revokeKey(id: string): Promise<RevokedApiKey>;
+  listPeople(): Promise<PersonSummary[]>;
+  changePerson(id: string, change: ChangePerson): Promise<PersonSummary>;
+  /** Deletes the account and returns those that are left. */
+  removePerson(id: string): Promise<PersonSummary[]>;
+  listSessions(personId: string): Promise<SessionSummary[]>;
+  /** Ends all sessions of a person. */
+  endSessions(personId: string): Promise<void>;
+  /** Links that nobody used yet. */
+  listInvitations(): Promise<InvitationList>;
+  createInvitation(role: PersonRole): Promise<CreatedInvitation>;
+  removeInvitation(id: string): Promise<InvitationList>;
   listPolicies(): Promise<PolicyList>;
   readPolicy(name: string): Promise<NamedPolicy>;
   setPolicy(name: string, policy: Policy): Promise<NamedPolicy>;
@@ -137,19 +160,38 @@ export type HubClient = {
 
 /** The hub of this machine. Its key is sent to the hub's own user only. */
 export function createHubClient(url: string, apiKey: string): HubClient {
-  return createClient({ url }, apiKey, "STARTING_FAILED", () => {
-    requireListener(url, findServiceUid("hub"));
-  });
+  return createClient(
+    { url },
+    () => Promise.resolve(apiKey),
+    "STARTING_FAILED",
+    () => {
+      requireListener(url, findServiceUid("hub"));
+    },
+  );
 }
 
-/** A hub elsewhere, whose certificate says who it is, or one of this machine at its address. */
-export function createRemoteHubClient({ hub, key, ca }: Profile): HubClient {
-  const { protocol } = new URL(hub);
-  if (protocol === "http:") return createHubClient(hub, key);
+/**
+ * A hub elsewhere, whose certificate says who it is, or one of this machine at its address.
+ *
+ * @param place.bearer gives the secret of each request
+ */
+export function createRemoteHubClient(place: {
+  hub: string;
+  ca?: string | undefined;
+  bearer: () => Promise<string>;
+}): HubClient {
+  const { hub, ca, bearer } = place;
   return createClient(
     { url: hub, ...(ca !== undefined && { ca }) },
-    ...[key, "HUB_UNREACHABLE" as const],
+    bearer,
+    new URL(hub).protocol === "http:" ? "STARTING_FAILED" : "HUB_UNREACHABLE",
+    () => requireSafeHub(hub),
   );
+}
+
+/** Without TLS, secrets are sent to the hub's own user of this machine only. */
+export function requireSafeHub(hub: string): void {
+  if (new URL(hub).protocol === "http:") requireListener(hub, findServiceUid("hub"));
 }
 
 /**
@@ -174,14 +216,21 @@ export function parseHubUrl(text: string): string {
 /** @param beforeEach called before each request, which throws when the key must not be sent */
 function createClient(
   target: { url: string; ca?: string },
-  apiKey: string,
+  bearer: () => Promise<string>,
   unavailable: ErrorCode,
   beforeEach: () => void = () => undefined,
 ): HubClient {
   const call = async (method: JsonRequest["method"], path: string, body?: unknown) => {
     beforeEach();
     return await requestJson({
-      ...{ method, target, path: `/api/v1${path}`, bearer: apiKey, unavailable, what: "hub" },
+      ...{
+        method,
+        target,
+        path: `/api/v1${path}`,
+        bearer: await bearer(),
+        unavailable,
+        what: "hub",
+      },
       ...(body !== undefined && { body }),
     });
   };
@@ -264,6 +313,18 @@ function createClient(
     rotateKey: async (id, overlapMinutes) =>
       parseRotatedApiKey(await call("POST", `/api-keys/${id}/rotate`, { overlapMinutes })),
     revokeKey: async (id) => parseRevokedApiKey(await call("DELETE", `/api-keys/${id}`)),
+    listPeople: async () => parsePersonList(await call("GET", "/people")).people,
+    changePerson: async (id, change) =>
+      parsePersonSummary(await call("PATCH", `/people/${id}`, change)),
+    removePerson: async (id) => parsePersonList(await call("DELETE", `/people/${id}`)).people,
+    listSessions: async (id) =>
+      parseSessionList(await call("GET", `/people/${id}/sessions`)).sessions,
+    endSessions: async (id) => void (await call("DELETE", `/people/${id}/sessions`)),
+    listInvitations: async () => parseInvitationList(await call("GET", "/people/invitations")),
+    createInvitation: async (role) =>
+      parseCreatedInvitation(await call("POST", "/people/invitations", { role })),
+    removeInvitation: async (id) =>
+      parseInvitationList(await call("DELETE", `/people/invitations/${id}`)),
     listPolicies: async () => parsePolicyList(await call("GET", "/policies")),
     readPolicy: async (name) => parseNamedPolicy(await call("GET", policyPath(name))),
     setPolicy: async (name, policy) =>

@@ -132,6 +132,23 @@ export const HubConfig = Type.Object(
         closed,
       ),
     ),
+    /** Traces for an OpenTelemetry collector; without it there are none. */
+    traces: Type.Optional(
+      Type.Object(
+        {
+          /** OTLP over HTTP, whole: `https://collector.example:4318/v1/traces`. */
+          endpoint: Type.String({ pattern: SAFE_ADDRESS, maxLength: 500 }),
+          /** A file with a bearer token for the collector. */
+          tokenFile: Type.Optional(Type.String({ minLength: 1 })),
+          /**
+           * What `traceparent` of a client is: a `link` beside this hub's own trace, by default; the
+           * `parent` in a trace of the client's, who then chooses its id; or nothing, with `ignore`.
+           */
+          clients: Type.Optional(Type.Enum(["link", "parent", "ignore"])),
+        },
+        closed,
+      ),
+    ),
     /** End when standard input closes, so that no hub outlives its supervisor. */
     supervised: Type.Boolean(),
   },

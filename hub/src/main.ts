@@ -33,6 +33,7 @@ import { installCatalog, watchPolicy } from "./catalog/index.ts";
 import { installConsole } from "./console/index.ts";
 import { type HubConfig, LIVE_SETTINGS, parseHubConfig } from "./config.ts";
 import { openDirectory } from "./directory/index.ts";
+import { countRequests, createMetrics, installHealth, watchRecords } from "./health/index.ts";
 import type { Hub, HubAddresses } from "./hub.ts";
 import {
   createAuthenticator,
@@ -50,6 +51,7 @@ import { challengeOf, installOAuth, openGrantTokens, stepUpChallenge } from "./o
 import { installPeople, openPeople, openSessions, type People } from "./people/index.ts";
 import { installRest } from "./rest/index.ts";
 import { installRegistryLog } from "./registry-log/index.ts";
+import { openTracer } from "./traces/index.ts";
 import { publicOrigin } from "./web/core/public-origin.ts";
 import { authenticate, createApiServer } from "./web/edge/api-server.ts";
 
@@ -111,7 +113,12 @@ async function serve(live: { config: HubConfig }, opened: Opened): Promise<Runni
   const { sql } = database;
   const self = readHubName(config.dataDir);
   const auditStore = createAuditStore(sql, self);
-  const auditLog = await openAudit(auditStore);
+  const tracer = openTracer({ config, hub: self, now, report });
+  const metrics = createMetrics(now(), () => tracer?.counts() ?? null);
+  const auditLog = watchRecords(await openAudit(auditStore), (record) => {
+    metrics.records.count(record);
+    tracer?.watchRecord(record);
+  });
   const directory = await openDirectory(sql, report);
   const links = await openLinks({
     ...{ sql, directory, self, now, report },
@@ -146,6 +153,8 @@ async function serve(live: { config: HubConfig }, opened: Opened): Promise<Runni
     now,
     report,
   });
+  countRequests(app, metrics);
+  tracer?.watchRequests(app);
   const rest = await installRest(app, {
     ...{ sql, self, now, report },
     running: () => links.hubs.running(),
@@ -165,6 +174,7 @@ async function serve(live: { config: HubConfig }, opened: Opened): Promise<Runni
   for (const stop of followCertificates(config, app, publicListener, report)) hub.onStop(stop);
   hub.onStop(() => directory.close());
   hub.onStop(() => keys.signing.close());
+  hub.onStop(() => tracer?.close());
   hub.onStop(() => auditLog.flush());
   hub.onStop(() => openCalls.stop());
   hub.onStop(() => app.close());
@@ -190,6 +200,7 @@ async function serve(live: { config: HubConfig }, opened: Opened): Promise<Runni
   const { watchAgent, describe } = installAttestation(hub);
   const approvals = installApprovals(hub, { heldTools, describeAttestation: describe });
   const listeners = installAgents(hub, { packs, registry, watchAgent, approvals });
+  installHealth(hub, metrics, { registry, countSessions: () => people.countSessions() });
   installConsole(hub, {
     auditStore,
     authenticate: (request) => authenticate({ authenticator, sessions, tokens }, request, false),

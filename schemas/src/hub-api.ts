@@ -15,7 +15,7 @@ import {
 import { INVISIBLE } from "./plain-text.ts";
 import { PolicyRef } from "./policy.ts";
 import { VersionDetails } from "./registry/registry-api.ts";
-import { Failure, ReadTrace, StatedFailure } from "./reads.ts";
+import { CodeText, Failure, ReadTrace, StatedFailure } from "./reads.ts";
 import { buildParser } from "./parse/validator.ts";
 import { AgentSelector, Tag, Tags, TagKey, MAX_TAGS } from "./tags.ts";
 
@@ -38,6 +38,7 @@ import { AgentSelector, Tag, Tags, TagKey, MAX_TAGS } from "./tags.ts";
 //   PUT    /drift-policy/:on                        SetDriftRule -> DriftPolicy
 //   DELETE /drift-policy/:on                     -> DriftPolicy
 //   POST   /enrolment-tokens                        CreateToken -> CreatedToken
+//   GET    /health                               -> HubHealth, which GET /metrics has for Prometheus
 //   GET    /registry                             -> RegistryLogStatus
 //   GET    /registry/packs?q=                    -> PackList of the registry, which the hub did not verify
 //   GET    /registry/packs/:publisher/:pack      -> PackVersions, likewise
@@ -271,6 +272,60 @@ export const RegistryLogStatus = Type.Object(
 export type RegistryLogStatus = Static<typeof RegistryLogStatus>;
 export const parseRegistryLogStatus = buildParser(RegistryLogStatus, "hub answer", "INTERNAL");
 
+const Count = Type.Integer({ minimum: 0 });
+/** Whether the hub and what it stands on are well, in numbers. */
+export const HubHealth = Type.Object(
+  {
+    release: Type.String(),
+    startedAt: Timestamp,
+    /** Hubs of this database that run. */
+    hubs: Count,
+    /** How long the database took to answer just now. */
+    database: Type.Object({ answerMs: Type.Number({ minimum: 0 }) }, closed),
+    agents: Type.Object(
+      {
+        online: Count,
+        offline: Count,
+        held: Count,
+        /** Those that saw a later state of this hub than it has. */
+        refusing: Count,
+        /** Those whose certificate ends within four hours, or has ended. They renew long before. */
+        ending: Count,
+        /** The first of these. */
+        endingFirst: Type.Array(Type.Object({ agent: AgentName, endsAt: Timestamp }, closed), {
+          maxItems: 20,
+        }),
+      },
+      closed,
+    ),
+    /** The hub's own: of its authority, of its listeners for agents, and of those for people. */
+    certificates: Type.Array(
+      Type.Object(
+        { of: Type.Enum(["authority", "agents", "http", "public"]), endsAt: Timestamp },
+        closed,
+      ),
+    ),
+    registryLog: Type.Object(
+      {
+        /** Null while it was not read yet. */
+        entries: Type.Union([Count, Type.Null()]),
+        headAt: Type.Union([Timestamp, Type.Null()]),
+        /** Why it could not be followed last, or that it is another one than before. */
+        problem: Type.Union([CodeText, Type.Null()]),
+        /** Agents that were shown another log. */
+        forks: Count,
+        elsewhere: Count,
+      },
+      closed,
+    ),
+    audit: LogHead,
+    /** Of people, those in force. */
+    sessions: Count,
+  },
+  closed,
+);
+export type HubHealth = Static<typeof HubHealth>;
+
 export const CreateToken = Type.Object(
   {
     /** If given, the token enrols only an agent of this name. */
@@ -371,7 +426,7 @@ export const ApproveTools = Type.Object({ packDigest: Digest }, closed);
  */
 export const KeyPolicy = Type.Object(
   {
-    role: Type.Union([Type.Literal("operator"), Type.Literal("client"), Type.Literal("auditor")]),
+    role: Type.Enum(["operator", "client", "auditor", "metrics"]),
     agents: Type.Union([Type.Literal("*"), Type.Array(AgentSelector, { maxItems: 200 })]),
     probes: Type.Union([Type.Literal("*"), Type.Array(ProbeId, { maxItems: 500 })]),
   },

@@ -45,19 +45,27 @@ export const PersonSummary = Type.Object(
   closed,
 );
 export type PersonSummary = Static<typeof PersonSummary>;
+export const parsePersonSummary = buildParser(PersonSummary, "hub answer", "INTERNAL");
 export const PersonList = Type.Object({ people: Type.Array(PersonSummary) }, closed);
+export const parsePersonList = buildParser(PersonList, "hub answer", "INTERNAL");
 
 export const ChangePerson = Type.Object(
   { role: Type.Optional(PersonRole), disabled: Type.Optional(Type.Boolean()) },
   { ...closed, minProperties: 1 },
 );
+export type ChangePerson = Static<typeof ChangePerson>;
 
 export const CreateInvitation = Type.Object({ role: PersonRole }, closed);
-/** `link` is shown once and works once. Its address is the one by which the hub was asked. */
+/**
+ * `link` is shown once and works once. Its address is the one by which the hub was asked, or that of the
+ * hub's configuration when it was asked on its own machine.
+ */
 export const CreatedInvitation = Type.Object(
   { id: Uuid, role: PersonRole, link: Type.String(), expiresAt: Timestamp },
   closed,
 );
+export type CreatedInvitation = Static<typeof CreatedInvitation>;
+export const parseCreatedInvitation = buildParser(CreatedInvitation, "hub answer", "INTERNAL");
 export const InvitationList = Type.Object(
   {
     invitations: Type.Array(
@@ -76,6 +84,7 @@ export const InvitationList = Type.Object(
   closed,
 );
 export type InvitationList = Static<typeof InvitationList>;
+export const parseInvitationList = buildParser(InvitationList, "hub answer", "INTERNAL");
 
 export const SessionSummary = Type.Object(
   {
@@ -95,6 +104,7 @@ export const SessionSummary = Type.Object(
 );
 export type SessionSummary = Static<typeof SessionSummary>;
 export const SessionList = Type.Object({ sessions: Type.Array(SessionSummary) }, closed);
+export const parseSessionList = buildParser(SessionList, "hub answer", "INTERNAL");
 
 export const Me = Type.Object(
   {

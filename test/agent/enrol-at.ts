@@ -17,6 +17,11 @@ export type Ticket = {
 /** @param key of the operator who makes it; by default the hub's first */
 export async function makeTicket(hub: TestHub, agentName: string, key?: string): Promise<Ticket> {
   const { answer } = await hub.ask("POST", "/enrolment-tokens", { agentName }, key);
+  return readTicket(agentName, answer);
+}
+
+/** @param answer of the route that makes tokens */
+export function readTicket(agentName: string, answer: Record<string, unknown>): Ticket {
   const { hostname: host, port } = new URL(`https://${String(answer["enrolAddress"])}`);
   const token = parseToken(String(answer["token"]));
   return { agentName, token, address: { host, port: Number(port) } };

@@ -155,6 +155,7 @@ export function listRouteRights(agent: string): RouteRights[] {
       operator: 404,
     },
     { route: "GET /calls", path: "/calls?limit=1", ...reader, operator: 200 },
+    { route: "GET /health", path: "/health", ...reader, operator: 200 },
     { route: "GET /registry", path: "/registry", ...reader, operator: 200 },
     {
       route: "GET /packs/:digest",

@@ -103,7 +103,9 @@ const SUBSTITUTIONS: { shown: string; here: () => string }[] = [
   { shown: "http://127.0.0.1:4311", here: () => product.registryUrl },
   { shown: "http://127.0.0.1:4310/mcp", here: () => product.mcpUrl },
   { shown: "http://127.0.0.1:4310/api", here: () => `${product.hubUrl}/api` },
+  { shown: "http://127.0.0.1:4310/metrics", here: () => `${product.hubUrl}/metrics` },
   { shown: "/tmp/sonde-reports.key", here: () => join(home, "reports.key") },
+  { shown: "/tmp/sonde-metrics.key", here: () => join(home, "metrics.key") },
   { shown: "/var/lib/sonde", here: () => product.data },
   { shown: "FOLDER", here: () => product.data },
 ];

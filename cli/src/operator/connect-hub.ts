@@ -5,6 +5,7 @@ import { layoutOf, resolveDataFolder } from "../data-layout.ts";
 import { readHubEndpoints } from "../endpoints.ts";
 import { createHubClient, createRemoteHubClient, type HubClient } from "../hub-client.ts";
 import type { HubEndpoints } from "../hub-endpoints.ts";
+import { createBearer } from "../profile/bearer.ts";
 import { chooseProfile } from "../profile/profiles.ts";
 import { readOperatorKey } from "../read-back.ts";
 
@@ -20,10 +21,12 @@ export function startHubCommand(...words: Parameters<typeof startDataCommand>): 
 
 /** A client of the hub of a profile, or of that of a data folder with its operator's rights. */
 export function connectHub(options: HubOptions): { client: HubClient; endpoints: HubEndpoints } {
-  const profile = chooseProfile(options, process.env);
-  if (profile !== null) {
-    const endpoints = { hubUrl: profile.hub, mcpUrl: `${profile.hub}/mcp` };
-    return { client: createRemoteHubClient(profile), endpoints };
+  const chosen = chooseProfile(options, process.env);
+  if (chosen !== null) {
+    const { hub, ca } = chosen.profile;
+    const endpoints = { hubUrl: hub, mcpUrl: `${hub}/mcp` };
+    const bearer = createBearer(chosen);
+    return { client: createRemoteHubClient({ hub, bearer, ca }), endpoints };
   }
   const layout = layoutOf(resolveDataFolder(options.data, process.env));
   const endpoints = readHubEndpoints(layout);

@@ -9,6 +9,7 @@ import { addPackCommands } from "./pack-commands.ts";
 import { addHubApprovalCommands } from "./hub-approval-commands.ts";
 import { addResetOwnerCommand } from "./reset-owner-command.ts";
 import { addPolicyCommands } from "./policy-commands.ts";
+import { addUsersCommands } from "./users-commands.ts";
 import { addSigningKeyCommands } from "./signing-key-commands.ts";
 
 /**
@@ -23,6 +24,7 @@ export function addHubCommands(program: Command, print: (text: string) => void):
     .description("the hub itself: its own keys, its place in the registry's log, its backup");
   const add = (usage: string, description: string) => startHubCommand(hub, usage, description);
   addKeyCommands(program, print);
+  addUsersCommands(program, print);
   addSigningKeyCommands(hub, print);
   addAuditCommand(program, print);
   addPackCommands(program, print);

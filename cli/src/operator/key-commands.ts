@@ -23,7 +23,7 @@ const MAX_OVERLAP = 7 * 24 * 60;
 
 type RotateOptions = HubOptions & { overlap: string; keyFile?: string };
 
-const ROLES = ["client", "auditor", "operator"] as const;
+const ROLES = ["client", "auditor", "operator", "metrics"] as const;
 
 /** `sonde keys [list | add | rotate | revoke]`: the API keys of this hub. */
 export function addKeyCommands(program: Command, print: (text: string) => void): void {

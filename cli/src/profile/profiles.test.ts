@@ -78,7 +78,7 @@ test.each<[string, Parameters<typeof chooseProfile>, string | null]>([
   ["the last login", [{}, {}], "https://a"],
 ])("a hub is chosen by %s", (_what, [given, env], hub) => {
   writeProfiles(file, TWO);
-  expect(chooseProfile(given, { ...env, XDG_CONFIG_HOME: folder })?.hub ?? null).toBe(hub);
+  expect(chooseProfile(given, { ...env, XDG_CONFIG_HOME: folder })?.profile.hub ?? null).toBe(hub);
 });
 
 test.each(["none", "__proto__", "toString"])(

@@ -13,6 +13,7 @@ import { homedir } from "node:os";
 import { dirname, join } from "node:path";
 import { readOwnedFile } from "@sonde/files";
 import { SondeError } from "@sonde/schemas/errors";
+import { Timestamp } from "@sonde/schemas/names";
 import { buildParser, parseJson } from "@sonde/schemas/parse";
 import { type Static, Type } from "typebox";
 
@@ -20,17 +21,26 @@ const closed = { additionalProperties: false } as const;
 const MAX_BYTES = 1024 * 1024;
 const NAME = "^[a-z0-9][a-z0-9.-]{0,62}$";
 
-/** A hub, and the key by which one user of this machine asks it. */
-const Profile = Type.Object(
-  {
-    hub: Type.String({ maxLength: 500 }),
-    key: Type.String({ pattern: "^[!-~]{1,500}$" }),
-    /** Certificates in PEM that the hub's own may come from; without them those of the system. */
-    ca: Type.Optional(Type.String({ maxLength: 200_000 })),
-  },
-  closed,
-);
+const Secret = Type.String({ pattern: "^[!-~]{1,500}$" });
+const place = {
+  hub: Type.String({ maxLength: 500 }),
+  /** Certificates in PEM that the hub's own may come from; without them those of the system. */
+  ca: Type.Optional(Type.String({ maxLength: 200_000 })),
+};
+
+/** What a person's sign-in gave this terminal: the refresh token works once, and gives the next. */
+const Token = Type.Object({ access: Secret, refresh: Secret, expiresAt: Timestamp }, closed);
+export type Token = Static<typeof Token>;
+
+/** A hub, and the key or the sign-in by which one user of this machine asks it. */
+const Profile = Type.Union([
+  Type.Object({ ...place, key: Secret }, closed),
+  Type.Object({ ...place, token: Token }, closed),
+]);
 export type Profile = Static<typeof Profile>;
+
+/** A profile that was chosen, and where it is kept. */
+export type ChosenProfile = { name: string; file: string; profile: Profile };
 
 const Profiles = Type.Object(
   {
@@ -106,13 +116,14 @@ export function findProfile(file: string, name: string): Profile {
 export function chooseProfile(
   given: { profile?: string; data?: string },
   env: NodeJS.ProcessEnv,
-): Profile | null {
+): ChosenProfile | null {
   const file = profilesFile(env);
-  if (given.profile !== undefined) return findProfile(file, given.profile);
+  const choose = (name: string) => ({ name, file, profile: findProfile(file, name) });
+  if (given.profile !== undefined) return choose(given.profile);
   if (given.data !== undefined) return null;
   const named = env["SONDE_PROFILE"];
-  if (named !== undefined && named !== "") return findProfile(file, named);
+  if (named !== undefined && named !== "") return choose(named);
   if (env["SONDE_DATA"] !== undefined) return null;
   const { current } = readProfiles(file);
-  return current === null ? null : findProfile(file, current);
+  return current === null ? null : choose(current);
 }

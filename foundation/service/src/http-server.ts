@@ -1,6 +1,6 @@
 import { randomUUID } from "node:crypto";
 import type { Socket } from "node:net";
-import { nameLogId, SondeError, toSondeError } from "@sonde/schemas/errors";
+import { type ErrorCode, nameLogId, SondeError, toSondeError } from "@sonde/schemas/errors";
 import { parseJson } from "@sonde/schemas/parse";
 import Fastify, { type FastifyError, type FastifyReply, type FastifyRequest } from "fastify";
 import { endConnectionsOf } from "./end-connections.ts";
@@ -17,6 +17,10 @@ declare module "fastify" {
   interface FastifyContextConfig {
     /** Builds an HTML page for an error of this route. Without it the answer is a problem in JSON. */
     errorPage?: (error: SondeError) => string;
+  }
+  interface FastifyReply {
+    /** The code of the refusal that this answer is; null for any other. */
+    refusal: ErrorCode | null;
   }
 }
 
@@ -113,6 +117,7 @@ export function createHttpServer<Principal = never, Right extends string = never
       done();
     });
   }
+  app.decorateReply("refusal", null);
   acceptJson(app);
   // A response's schema is documentation only. It removes nothing from an answer.
   app.setSerializerCompiler(() => (answer) => JSON.stringify(answer));
@@ -174,6 +179,7 @@ function sendError(
   error: SondeError,
   page?: (error: SondeError) => string,
 ): FastifyReply {
+  reply.refusal = error.code;
   reply.code(error.status).headers(NOT_CACHED);
   // RFC 9110, 15.5.2: a 401 names how to authenticate.
   if (error.code === "UNAUTHENTICATED") reply.header("www-authenticate", 'Bearer realm="sonde"');

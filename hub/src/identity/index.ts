@@ -80,6 +80,12 @@ export function installIdentity(
   };
   hub.directory.onChange(({ kind, id }) => {
     if (kind === "api-key") end(id);
+    // Whoever is disabled or deleted takes their keys along; others are only looked up again.
+    if (kind === "person") {
+      keys.listMadeBy(id).then((made) => {
+        for (const keyId of made) end(keyId);
+      }, hub.report);
+    }
     // What it held at its authentication counts no longer.
     if (kind === "holder") authenticator.forget(id.replace(/^key:/, ""));
   });

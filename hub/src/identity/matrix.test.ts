@@ -21,6 +21,7 @@ const LOOKS: RouteRight[] = [
   "policy.read",
   "audit.read",
   "calls.read",
+  "metrics.read",
 ];
 const KNOWS: RouteRight[] = ["keys.read", "people.read", "oauth.read"];
 const RUNS: RouteRight[] = ["packs.approve", "agents.manage", "drift.manage", "tools.approve"];
@@ -32,10 +33,16 @@ const RIGHTS: Record<Role, RouteRight[]> = {
   auditor: [...LISTS, ...LOOKS, ...KNOWS, "self"],
   member: [...LISTS, "self"],
   client: LISTS,
+  metrics: ["metrics.read"],
 };
 const ROLES = Object.keys(RIGHTS) as Role[];
 /** What a key of a role is. */
-const KEYS = { operator: "admin", auditor: "auditor", client: "client" } as const;
+const KEYS = {
+  operator: "admin",
+  auditor: "auditor",
+  client: "client",
+  metrics: "metrics",
+} as const;
 
 /** The agent that every route for one is asked for. No hub has it, so that nothing happens to it. */
 const AGENT = "web-7";

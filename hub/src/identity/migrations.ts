@@ -45,4 +45,17 @@ export const migrations: Migration[] = [
       alter table api_keys add column last_used_at timestamptz;
       alter table api_keys add column last_used_address text;`,
   },
+  {
+    name: "key-people",
+    sql: `
+      -- The person who made it, by themselves, by an OAuth client or by a key of theirs. Stays when the
+      -- person is deleted: then it is refused. Null for a key that no person made.
+      alter table api_keys add column person_id uuid;
+      with recursive made(id, person_id) as (
+        select id, substring(created_by from 8)::uuid from api_keys where created_by like 'person:%'
+        union
+        select k.id, made.person_id from api_keys k join made on k.created_by = 'key:' || made.id
+      )
+      update api_keys set person_id = made.person_id from made where made.id = api_keys.id;`,
+  },
 ];

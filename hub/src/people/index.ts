@@ -47,6 +47,8 @@ export type People = {
    * @returns the link's path; null when there is an owner
    */
   giveFirstLink(): Promise<string | null>;
+  /** How many sessions are in force. */
+  countSessions(): Promise<number>;
 };
 
 type Opened = Pick<Hub, "sql" | "directory" | "auditLog" | "now" | "config">;
@@ -118,6 +120,7 @@ export function installPeople(
     signedIn: (request) => sessions.signedIn(request),
     requireSameOrigin: (request) => sessions.requireSameOrigin(request),
     requireFresh: (request) => sessions.requireFresh(request),
+    countSessions: () => sessionStore.count(now()),
     async giveFirstLink() {
       if (await people.hasOwner()) return null;
       return (await giveLink(hub, links, { role: "owner", createdBy: null })).path;

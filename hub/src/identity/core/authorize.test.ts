@@ -48,6 +48,7 @@ const LISTS = ["probe.list", "agents.read"];
 const SEES = [
   ...LISTS,
   ...["drift.read", "tools.read", "policy.read", "audit.read", "calls.read", "inbox.read"],
+  "metrics.read",
 ];
 const RUNS = ["probe.call", "agents.manage", "drift.manage", "tools.approve", "packs.approve"];
 const READS = [...SEES, "keys.read", "people.read", "oauth.read"];
@@ -60,6 +61,7 @@ test.each<[Role, string[]]>([
   ["auditor", [...READS, "self"]],
   ["member", [...LISTS, "probe.call", "self"]],
   ["client", [...LISTS, "probe.call"]],
+  ["metrics", ["metrics.read"]],
 ])("attack 24: the role %s has exactly the rights of this table", (role, rights) => {
   const person = principalOf([{ id: "person:1", role }]);
   const had = [CALL, ...ROUTE_RIGHTS.map((kind) => ({ kind }))].filter(

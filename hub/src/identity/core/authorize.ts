@@ -63,6 +63,8 @@ export const ROUTE_RIGHTS = [
   "policy.manage",
   "audit.read",
   "calls.read",
+  // Whether the hub and its agents are well, in numbers.
+  "metrics.read",
   // One's own account, sessions and OAuth grants. Only a person has these.
   "self",
 ] as const;
@@ -113,6 +115,7 @@ const READS: Rights = [
   "policy.read",
   "audit.read",
   "calls.read",
+  "metrics.read",
 ];
 const RUNS_FLEET: Rights = [
   ...(["probe.call", "agents.manage", "drift.manage"] as const),
@@ -137,6 +140,7 @@ const ROLES: Record<Role, ReadonlySet<Right["kind"]>> = {
       "policy.read",
       "audit.read",
       "calls.read",
+      "metrics.read",
       "self",
     ],
   ] as Rights),
@@ -147,6 +151,8 @@ const ROLES: Record<Role, ReadonlySet<Right["kind"]>> = {
   member: new Set([...LISTS, "probe.call", "self"]),
   // A key, or an OAuth client that acts for a person: calls within its policy. It has no account.
   client: new Set([...LISTS, "probe.call"]),
+  // A key for what scrapes: it is in the configuration of another machine, and lists not even agents.
+  metrics: new Set(["metrics.read"]),
 };
 
 /** The roles that have a right. */

@@ -64,8 +64,9 @@ export function addKeyRoutes(hub: Hub, keys: KeyStore): void {
           detail: { id, name, policy, held, expiresAt },
         }),
       );
-      const createdBy = request.principal.subject.id;
-      await keys.addKey({ id, name, secret: key, policy, createdBy, at, expiresAt, held });
+      const { id: createdBy, person: of = createdBy } = request.principal.subject;
+      const person = of.startsWith("person:") ? of.slice("person:".length) : null;
+      await keys.addKey({ id, name, secret: key, policy, createdBy, person, at, expiresAt, held });
       return reply.code(201).send({ id, key });
     },
   );

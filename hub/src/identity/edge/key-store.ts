@@ -14,9 +14,14 @@ export type KeyRow = {
   endsAt: Date | null;
 };
 
-/** The key is in force at a time: it was not revoked, and has not ended. */
+/**
+ * The key is in force at a time: it was not revoked, has not ended, and the person who made it is there
+ * and not disabled: whoever is sent away keeps no way in.
+ */
 const inForce = (sql: Sql, at: Date) =>
-  sql`revoked_at is null and (expires_at is null or expires_at > ${at})`;
+  sql`revoked_at is null and (expires_at is null or expires_at > ${at})
+    and (person_id is null or exists (
+      select 1 from people where people.id = person_id and disabled_at is null))`;
 type KeySummary = Static<typeof ApiKeySummary>;
 
 /** Stores API keys as hashes. Every hub hears of a revoked key. */
@@ -31,7 +36,8 @@ export function createKeyStore(sql: Sql, directory: Pick<Directory, "change">) {
     /**
      * The maker's row is locked, so that its revocation ends this key too or refuses it.
      *
-     * @param key `createdBy`: the maker's id; null for the hub itself. `held` is a policy that the key
+     * @param key `createdBy`: the maker's id; null for the hub itself. `person`: the id of the person who
+     *   makes it; that of a key that makes it counts in its place. `held` is a policy that the key
      *   holds besides its own.
      * @throws SondeError UNAUTHENTICATED when the maker is a key that is no longer in force;
      *   BAD_REQUEST when the maker ends, and this key would end later
@@ -42,6 +48,7 @@ export function createKeyStore(sql: Sql, directory: Pick<Directory, "change">) {
       secret: string;
       policy: KeyPolicy;
       createdBy: string | null;
+      person?: string | null;
       at: Date;
       expiresAt?: Date | null;
       held?: PolicyRef | null;
@@ -52,22 +59,24 @@ export function createKeyStore(sql: Sql, directory: Pick<Directory, "change">) {
         { kind: "api-key" as const, id: key.id },
         ...(held === null ? [] : [{ kind: "holder" as const, id: holder }]),
       ];
+      let { person = null } = key;
       await directory.change(changes, async (tx) => {
         if (createdBy?.startsWith("key:") === true) {
-          const [maker] = await tx<{ expiresAt: Date | null }[]>`
-            select expires_at as "expiresAt" from api_keys
+          const [maker] = await tx<{ expiresAt: Date | null; person: string | null }[]>`
+            select expires_at as "expiresAt", person_id as person from api_keys
             where 'key:' || id = ${createdBy} and ${inForce(sql, key.at)} for share`;
           if (maker === undefined) {
             const got = "expected a key in force, got one that was revoked or has ended";
             throw new SondeError("UNAUTHENTICATED", got);
           }
           requireEndsWith(maker.expiresAt, expiresAt);
+          ({ person } = maker);
         }
         await tx`
           insert into api_keys
-            (id, name, key_sha256, policy, created_by, created_at, expires_at)
+            (id, name, key_sha256, policy, created_by, person_id, created_at, expires_at)
           values (${key.id}, ${key.name}, ${hashSecret(key.secret)}, ${sql.json(key.policy)},
-            ${createdBy}, ${key.at}, ${expiresAt})`;
+            ${createdBy}, ${person}, ${key.at}, ${expiresAt})`;
         if (held !== null) {
           await tx`insert into policy_holders (holder, policy, set_by, set_at)
             values (${holder}, ${sql.json(held)}, ${createdBy ?? "hub"}, ${key.at})`;
@@ -117,6 +126,12 @@ export function createKeyStore(sql: Sql, directory: Pick<Directory, "change">) {
       const rows = await sql<{ id: string }[]>`select id from api_keys
         where (expires_at > ${since} and expires_at <= ${until})
           or (previous_ends_at > ${since} and previous_ends_at <= ${until})`;
+      return rows.map(({ id }) => id);
+    },
+    /** Keys that a person made, and that were not revoked. */
+    async listMadeBy(person: string): Promise<string[]> {
+      const rows = await sql<{ id: string }[]>`
+        select id from api_keys where person_id = ${person} and revoked_at is null`;
       return rows.map(({ id }) => id);
     },
     async listKeys(): Promise<KeySummary[]> {

@@ -16,7 +16,9 @@ export type Link = {
 export const giverInForce = (sql: Sql | TransactionSql) => sql`(
   person_links.created_by is null
   or exists (select 1 from api_keys k
-    where 'key:' || k.id = person_links.created_by and k.revoked_at is null)
+    where 'key:' || k.id = person_links.created_by and k.revoked_at is null
+      and (k.person_id is null or exists (
+        select 1 from people p where p.id = k.person_id and p.disabled_at is null)))
   or exists (select 1 from people p
     where 'person:' || p.id = person_links.created_by and p.disabled_at is null)
 )`;

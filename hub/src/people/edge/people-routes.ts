@@ -170,7 +170,11 @@ export function addPeopleRoutes(hub: Hub, ports: PeoplePorts): void {
       requireMayChange(null, { role, disabled: false }, managesOwners(request));
       const createdBy = request.principal.subject.id;
       const { id, path, expiresAt } = await giveLink(hub, links, { role, createdBy });
-      const address = `${cookies.schemeOf(request)}://${request.headers.host ?? ""}`;
+      const { host = "" } = request.headers;
+      // Whoever asks on the hub's own machine asks for somebody elsewhere.
+      const address = isLoopback(host)
+        ? hub.addresses.web
+        : `${cookies.schemeOf(request)}://${host}`;
       return await reply
         .code(201)
         .send({ id, role, link: `${address}${path}`, expiresAt: expiresAt.toISOString() });
@@ -191,4 +195,8 @@ export function addPeopleRoutes(hub: Hub, ports: PeoplePorts): void {
       throw new SondeError("NOT_FOUND", "expected the id of an invitation in force");
     },
   );
+}
+
+function isLoopback(host: string): boolean {
+  return /^(localhost|127\.0\.0\.1|\[::1\])(:[0-9]+)?$/.test(host);
 }

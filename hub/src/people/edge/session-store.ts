@@ -62,6 +62,13 @@ export function createSessionStore(sql: Sql, directory: Pick<Directory, "change"
           and seen_at > ${new Date(now.getTime() - IDLE_MS)}
         order by created_at desc, id`;
     },
+    /** How many there are in force, of all people. */
+    async count(now: Date): Promise<number> {
+      const [row] = await sql<{ count: number }[]>`
+        select count(*)::integer as count from person_sessions where expires_at > ${now}
+          and seen_at > ${new Date(now.getTime() - IDLE_MS)}`;
+      return row?.count ?? 0;
+    },
     async end(ids: string[]): Promise<void> {
       const changes = ids.map((id) => ({ kind: "session" as const, id }));
       if (changes.length === 0) return;

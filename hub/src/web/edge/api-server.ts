@@ -193,9 +193,13 @@ function namesSecret(url: string): boolean {
   return true;
 }
 
-/** Rights whose routes record their reads themselves, or whose stream carries no data. */
+/**
+ * Rights whose routes record their reads themselves, or whose answers are no data of the fleet: a record
+ * for each scrape would be most of the log.
+ */
 const RECORDED_ELSEWHERE: ReadonlySet<RouteRight> = new Set<RouteRight>([
   "audit.read",
+  "metrics.read",
   "probe.list",
 ]);
 

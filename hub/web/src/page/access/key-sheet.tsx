@@ -139,6 +139,7 @@ function KeyTable(props: {
 
 function Policy({ of }: { of: KeyPolicy }) {
   if (of.role === "auditor") return <>nothing; it reads</>;
+  if (of.role === "metrics") return <>nothing; it reads numbers</>;
   const { agents, probes } = of;
   const words = (list: "*" | string[], all: string) =>
     list === "*" ? all : list.length === 0 ? "nothing" : list.join(", ");

@@ -17,6 +17,7 @@ type Role = KeyPolicy["role"];
 const ROLES: readonly [Role, string][] = [
   ["client", "asks hosts, for an AI"],
   ["auditor", "reads everything, asks nothing"],
+  ["metrics", "reads numbers, for Prometheus"],
   ["operator", "does everything"],
 ];
 

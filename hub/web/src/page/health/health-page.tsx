@@ -1,5 +1,5 @@
 import type { AuditPage } from "@sonde/schemas/audit";
-import type { AgentDetail, RegistryLogStatus, SigningKeyList } from "@sonde/schemas/hub";
+import type { AgentDetail, HubHealth, RegistryLogStatus, SigningKeyList } from "@sonde/schemas/hub";
 import type { ComponentChildren } from "preact";
 import { ask } from "../api.ts";
 import { useLive, useRight } from "../live.ts";
@@ -22,6 +22,7 @@ const SHOWN = 20;
 
 /** Whether the hub, its registry's log and its agents are well. */
 export function HealthPage() {
+  const readsNumbers = useRight("metrics.read");
   const readsLog = useRight("tools.read");
   const readsKeys = useRight("keys.read");
   const readsAudit = useRight("audit.read");
@@ -31,6 +32,7 @@ export function HealthPage() {
         <Connection />
       </PageTitle>
       <AgentsSheet />
+      {readsNumbers ? <HubSheet /> : null}
       {readsLog ? <RegistrySheet /> : null}
       {readsKeys ? <KeysSheet /> : null}
       {readsAudit ? <AuditSheet /> : null}
@@ -61,6 +63,42 @@ function Sheet(props: { id: string; title: string; children: ComponentChildren }
       <h2 id={props.id}>{props.title}</h2>
       {props.children}
     </section>
+  );
+}
+
+const CERTIFICATES = {
+  authority: "its authority's",
+  agents: "of the listeners for agents",
+  http: "of the listener here",
+  public: "of the listener for other machines",
+};
+
+function HubSheet() {
+  const { value, refusal, again } = useRead(() => ask<HubHealth>("GET", "/health"), []);
+  return (
+    <Sheet id="hub" title="Hub">
+      {refusal === null ? null : <Failure refusal={refusal} again={again} />}
+      {value === null ? refusal === null ? <Waiting rows={3} /> : null : <Numbers of={value} />}
+    </Sheet>
+  );
+}
+
+function Numbers({ of }: { of: HubHealth }) {
+  const { release, startedAt, hubs, database, certificates, sessions } = of;
+  return (
+    <Facts
+      of={[
+        ["Release", release],
+        ["Runs since", <Time at={startedAt} />],
+        ["Hubs of its database", String(hubs)],
+        ["Database", `answered in ${database.answerMs} ms`],
+        ["Sessions of people", String(sessions)],
+        ...certificates.map(({ of: whose, endsAt }): [string, ComponentChildren] => [
+          `Certificate ${CERTIFICATES[whose]}`,
+          <Ends at={endsAt} />,
+        ]),
+      ]}
+    />
   );
 }
 
