@@ -286,6 +286,7 @@ describe("one's own account", () => {
     const { page, ...one } = await host.open(urlOf(), { key: hub.operatorKey });
     await one.go("/account", "Your account");
     await page.getByText("A key has no account.").waitFor();
+    expect(faultsOf(one)).toEqual([]);
     await one.close();
   });
 });

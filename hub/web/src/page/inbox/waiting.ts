@@ -10,6 +10,7 @@ type Of<Kind extends InboxEntry["kind"]> = Extract<InboxEntry, { kind: Kind }>;
 export type ToolEntry = Of<"tool">;
 export type HoldEntry = Of<"hold">;
 export type DriftEntry = Of<"drift">;
+type FirstEntry = Of<"first-attestation">;
 type ApprovalEntry = Of<"approval">;
 export type PackRequest = ApprovalEntry["request"];
 
