@@ -548,6 +548,8 @@ const pages = async (): Promise<[string, string][]> => [
   ["/activity?show=all", "Activity"],
   [`/activity/calls/${await call()}`, "One call"],
   ["/inbox", "Inbox"],
+  ["/packs", "Packs"],
+  ["/try", "Try it"],
   ["/access", "Access"],
   ["/account", "Your account"],
   ["/health", "Health"],
