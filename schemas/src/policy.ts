@@ -125,7 +125,7 @@ export const TestPolicy = Type.Object(
     subject: PolicyHolderId,
     probe: ProbeId,
     agent: AgentName,
-    /** From where; without it, addresses are not looked at. */
+    /** From where. Without it, a policy that names addresses refuses. */
     address: Type.Optional(Type.String({ maxLength: 50 })),
   },
   closed,

@@ -104,7 +104,10 @@ async function nameOwnThings(): Promise<void> {
   const entered = await postForm(hub, "/login", { ...form, next: "/" }, undefined, said);
   expect(entered.status).toBe(303);
   const client = createOAuthClient(urlOf());
-  const named = { client_name: EVIL, redirect_uris: [CALLBACK] };
+  const named = {
+    ...{ client_name: EVIL, redirect_uris: [CALLBACK] },
+    token_endpoint_auth_method: "none",
+  };
   const { body } = await client.register(named);
   await client.connect(owner.cookie, {}, String(body["client_id"]));
   expect((await client.register(named)).status).toBe(201);

@@ -1,7 +1,7 @@
 import type { TrustedSigners } from "@sonde/schemas/trust";
 import type { PackReport } from "@sonde/schemas/wire";
 import { buildSampleManifest } from "@sonde/trust/testing";
-import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
+import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from "vitest";
 import { type Account, invite, makeOwner } from "../../hub/src/testing/sign-in.ts";
 import { startHub, type TestHub } from "../../hub/src/testing/start-hub.ts";
 import { buildConsole } from "../../hub/web/src/build-console.ts";
@@ -41,8 +41,13 @@ beforeAll(async () => {
   owner = await makeOwner(hub);
   await hub.ask("POST", "/agents/web-1/tags", { set: ["role=web"], remove: [] });
   await play("web-1", hub.agent);
-  await play("web-2", await hub.enrol("web-2", ["role=web"]));
-  await play("web-3", await hub.enrol("web-3", ["role=web"]));
+  for (const name of ["web-2", "web-3"]) {
+    const enrolled = await hub.enrol(name, ["role=web"]);
+    // Another process enrolled it: the hub hears of it.
+    const known = async () => (await hub.ask("GET", `/agents/${name}`)).code;
+    await vi.waitFor(async () => expect(await known()).toBe(200), 60_000);
+    await play(name, enrolled);
+  }
 }, 300_000);
 afterEach(async () => {
   between.lie(() => null);

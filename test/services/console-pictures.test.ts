@@ -219,7 +219,10 @@ async function letIn(keyId: string): Promise<void> {
   const held = { policy: { name: "on-call" } };
   expect((await hub.ask("PUT", `/policy-holders/key:${keyId}`, held)).code).toBe(200);
   const client = createOAuthClient(`http://localhost:${hub.ready.http}`);
-  const named = { client_name: "Claude Code", redirect_uris: [CALLBACK] };
+  const named = {
+    ...{ client_name: "Claude Code", redirect_uris: [CALLBACK] },
+    token_endpoint_auth_method: "none",
+  };
   const { body } = await client.register(named);
   await client.connect(owner.cookie, {}, String(body["client_id"]));
   const other = { client_name: "Chat", redirect_uris: ["https://chat.example/callback"] };

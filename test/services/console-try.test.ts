@@ -3,7 +3,7 @@ import type { Manifest } from "@sonde/schemas/manifest";
 import type { PackReport, ResultBody } from "@sonde/schemas/wire";
 import { digestOf } from "@sonde/trust/archive";
 import { buildSampleManifest } from "@sonde/trust/testing";
-import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
+import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from "vitest";
 import { createPackStore } from "../../hub/src/catalog/edge/pack-store.ts";
 import { openDirectory } from "../../hub/src/directory/index.ts";
 import { type Account, invite, makeOwner } from "../../hub/src/testing/sign-in.ts";
@@ -69,16 +69,21 @@ let answer: Partial<ResultBody>;
 beforeAll(async () => {
   answer = { data: ANSWER };
   [hub, host] = await Promise.all([
-    startHub(addShop, {}, { console: await buildConsole() }),
+    startHub(addShop, {}, { console: await buildConsole(), config: { callTimeoutMs: 30_000 } }),
     startConsoleHost(),
   ]);
   expect((await hub.ask("POST", "/tool-pins", { packDigest: digest })).code).toBe(200);
   owner = await makeOwner(hub);
   await hub.ask("POST", "/agents/web-1/tags", { set: ["role=web"], remove: [] });
   await play("web-1", hub.agent);
-  await play("web-2", await hub.enrol("web-2", ["role=web"]));
+  const second = await hub.enrol("web-2", ["role=web"]);
+  // Another process enrolled it: the hub hears of it.
+  const known = async () => (await hub.ask("GET", "/agents/web-2")).code;
+  await vi.waitFor(async () => expect(await known()).toBe(200), 60_000);
+  await play("web-2", second);
   const tools = async () => JSON.stringify((await hub.ask("GET", "/tools")).answer);
-  await expect.poll(tools, { timeout: 60_000 }).toMatch(/"agents":\["web-1","web-2"\]/);
+  const both = /"agents":\["web-1","web-2"\]/;
+  await vi.waitFor(async () => expect(await tools()).toMatch(both), 60_000);
 }, 240_000);
 afterEach(async () => {
   answer = { data: ANSWER };
@@ -226,7 +231,8 @@ describe("a question", () => {
     expect(await problemOf("Hosts")).toContain("Name at least one host.");
     expect(await problemOf(/^path/)).toContain("This is needed.");
     // The first that is wrong has the focus.
-    expect(await hosts.evaluate("(field) => field === document.activeElement")).toBe(true);
+    const focused = () => page.evaluate<string>("document.activeElement.labels?.[0].textContent");
+    await expect.poll(focused).toBe("Hosts");
     await hosts.fill("role=web");
     await page.getByText("2 hosts: web-1, web-2").waitFor();
     await page.getByLabel(/^path/).fill("more than ten");
@@ -260,7 +266,10 @@ describe("a question", () => {
     await page.getByLabel(/^names/).fill("a\nb");
     await page.getByRole("checkbox", { name: "folder" }).check();
     await page.getByRole("checkbox", { name: "link" }).check();
+    const response = page.waitForResponse(`**/api/v1/tools/${TOOL}/call`);
     await page.getByRole("button", { name: "Ask", exact: true }).click();
+    const { results } = (await (await response).json()) as { results: { status: string }[] };
+    expect(results).toMatchObject([{ status: "ok" }, { status: "ok" }]);
     await page.getByRole("region", { name: "Answer" }).waitFor();
     const given = {
       ...{ path: "/srv", limit: 5, share: 0.5, deep: false, sort: "size" },
@@ -348,13 +357,17 @@ describe("an answer", () => {
     expect(faultsOf(one)).toEqual([]);
   });
 
-  test("a question of the hub itself needs no host, and reads none", async () => {
+  test("a question of the hub itself reads nothing on a host", async () => {
     const one = await open();
     const { page } = one;
     await one.go("/try/agent_overview", "agent_overview");
     await page.getByText("The hub answers this itself.").waitFor();
+    // Of several hosts it has to be told which, and says so.
     await page.getByRole("button", { name: "Ask", exact: true }).click();
     const sheet = page.getByRole("region", { name: "Answer" });
+    await sheet.getByRole("alert").getByText("AGENT_UNKNOWN").waitFor();
+    await page.getByLabel("Hosts", { exact: true }).fill("web-1");
+    await page.getByRole("button", { name: "Ask", exact: true }).click();
     await sheet.getByRole("region", { name: "web-1" }).waitFor();
     expect(calls).toEqual([]);
     expect(faultsOf(one)).toEqual([]);

@@ -496,7 +496,7 @@ describe("access", () => {
       .getByRole("region", { name: "Where you are signed in" })
       .getByText("this one")
       .waitFor();
-    await page.getByRole("button", { name: /^End the session/ }).click();
+    await page.getByRole("button", { name: /^End it: the session/ }).click();
     await expect.poll(async () => (await guest.ask("GET", "/me")).code).toBe("UNAUTHENTICATED");
     await page.getByRole("button", { name: "Sign out" }).click();
     await page.waitForURL(/\/login$/);
@@ -548,6 +548,8 @@ const pages = async (): Promise<[string, string][]> => [
   ["/activity?show=all", "Activity"],
   [`/activity/calls/${await call()}`, "One call"],
   ["/inbox", "Inbox"],
+  ["/packs", "Packs"],
+  ["/try", "Try it"],
   ["/access", "Access"],
   ["/account", "Your account"],
   ["/health", "Health"],

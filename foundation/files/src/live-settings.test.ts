@@ -3,6 +3,7 @@ import { createLiveSettings } from "./live-settings.ts";
 
 type Config = {
   dataDir: string;
+  oauth?: { clients?: { loopback: boolean }; issuer?: string };
   callTimeoutMs: number;
   scrub?: { patterns: string[] };
   http: { port: number; publicHosts: string[]; publicHostsMore: number; public?: { host: string } };
@@ -12,7 +13,7 @@ const start: Config = {
   callTimeoutMs: 1,
   http: { port: 1, publicHosts: ["a"], publicHostsMore: 1 },
 };
-const live = ["callTimeoutMs", "http.publicHosts", "scrub"];
+const live = ["callTimeoutMs", "http.publicHosts", "oauth.clients", "scrub"];
 const take = (next: Config) => createLiveSettings(start, live)(next);
 
 test("what is taken over and what waits for a restart are told apart, each by its path", () => {
@@ -44,4 +45,16 @@ test("what waits is told until it is as at the start; what was taken over is tol
     inForce: start,
   });
   expect(taken(start).said).toBe("nothing to take over");
+});
+
+test("a live setting comes and goes with what is above it", () => {
+  const oauth = { clients: { loopback: false }, issuer: "x" };
+  expect(take({ ...start, oauth })).toEqual({
+    said: "taken over: oauth.clients.loopback; restart to apply: oauth.issuer",
+    inForce: { ...start, oauth: { clients: { loopback: false } } },
+  });
+  expect(createLiveSettings<Config>({ ...start, oauth }, live)(start)).toEqual({
+    said: "taken over: oauth.clients.loopback; restart to apply: oauth.issuer",
+    inForce: { ...start, oauth: { issuer: "x" } },
+  });
 });

@@ -55,7 +55,11 @@ function merge(
     const [a, b] = [memberOf(started, name), memberOf(next, name)];
     const path = `${above}${name}`;
     if (isLive(path)) return b === undefined ? [] : [[name, b]];
-    if (isRecord(a) && isRecord(b)) return [[name, merge(a, b, isLive, `${path}.`)]];
+    // What is above a live setting may come and go with it.
+    if ((a === undefined || isRecord(a)) && (b === undefined || isRecord(b))) {
+      const merged = merge(a ?? {}, b ?? {}, isLive, `${path}.`);
+      return a === undefined && Object.keys(merged).length === 0 ? [] : [[name, merged]];
+    }
     return a === undefined ? [] : [[name, a]];
   });
   return Object.fromEntries(members);

@@ -12,7 +12,7 @@ const KEPT_MS = 7 * 24 * HOUR_MS;
 const AGAIN_MS = 60_000;
 
 /** A client that the allow-list refused. */
-export type RefusedClient = MissingRule & {
+type RefusedClient = MissingRule & {
   id: string;
   /** As the client says, unverified; null when it said none. */
   name: string | null;

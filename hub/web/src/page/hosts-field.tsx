@@ -43,7 +43,7 @@ export function HostsField(props: {
   const { names, unknown } = chooseHosts(text, agents);
   return (
     <div class="field">
-      <label for={id}>{isOptional ? "Hosts (may stay empty)" : "Hosts"}</label>
+      <label for={id}>Hosts</label>
       <input
         id={id}
         autocomplete="off"
@@ -56,6 +56,7 @@ export function HostsField(props: {
       />
       <p class="note" id={`${id}-note`}>
         Names and tags, such as web-1 role=db. A star means every host.
+        {isOptional ? " Empty: the only one that you may ask." : null}
       </p>
       <p class="note" role="status">
         {text.trim() === "" ? (

@@ -251,7 +251,7 @@ function GrantRow(props: Omit<GrantList, "grants"> & { grant: OAuthGrantSummary 
             type="button"
             class="plain"
             disabled={isRunning}
-            aria-label={`End what ${client.name} may do for ${person.name}`}
+            aria-label={`End it: what ${client.name} may do for ${person.name}`}
             onClick={() => run(end)}
           >
             End it

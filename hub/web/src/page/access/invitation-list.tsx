@@ -30,7 +30,7 @@ export function InvitationList({ version }: { version: string }) {
                   <button
                     type="button"
                     class="plain"
-                    aria-label={`End the link for a new ${role}`}
+                    aria-label={`End it: the link for a new ${role}`}
                     disabled={isRunning}
                     onClick={() => end(id)}
                   >

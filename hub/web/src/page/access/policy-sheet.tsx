@@ -159,7 +159,7 @@ function Holders(props: {
               <button
                 type="button"
                 class="plain"
-                aria-label={`Take it from ${nameOf(holder)}`}
+                aria-label={`Take it away from ${nameOf(holder)}`}
                 disabled={isRunning}
                 onClick={() => take(holder)}
               >
@@ -206,7 +206,7 @@ function Give(props: { policy: string; subjects: readonly Subject[]; again: () =
             </option>
           ))}
         </select>
-        <button type="submit" class="plain" aria-label={`Give ${policy}`} disabled={isRunning}>
+        <button type="submit" class="plain" aria-label={`Give it: ${policy}`} disabled={isRunning}>
           Give it
         </button>
       </p>

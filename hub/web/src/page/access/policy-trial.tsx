@@ -74,7 +74,10 @@ export function PolicyTrial({ subjects }: { subjects: readonly Subject[] | null 
           {input("probe", { required: true, list: toolsId })}
         </Field>
         <Field label="Host">{input("agent", { required: true, list: agentsId })}</Field>
-        <Field label="From which address" note="Empty looks at no address.">
+        <Field
+          label="From which address"
+          note="A policy that names addresses refuses who comes from none."
+        >
           {input("address", {})}
         </Field>
         <datalist id={toolsId}>

@@ -62,7 +62,7 @@ function SessionItem({ session, again }: { session: SessionSummary; again: () =>
         <button
           type="button"
           class="plain"
-          aria-label={`End the session of ${address}`}
+          aria-label={`End it: the session of ${address}`}
           disabled={isRunning}
           onClick={() => run(end)}
         >

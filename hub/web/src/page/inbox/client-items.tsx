@@ -8,7 +8,7 @@ import { ask, part, type Refusal } from "../api.ts";
 import { useLive, useRight } from "../live.ts";
 import { countOf, Failure, Lines, Said, Time, useAct, useRead } from "../parts.tsx";
 
-export type WaitingClients = {
+type WaitingClients = {
   refused: readonly RefusedClient[];
   /** Registered themselves, and no person let them in yet. */
   fresh: readonly OAuthClientSummary[];

@@ -10,8 +10,8 @@ type Of<Kind extends InboxEntry["kind"]> = Extract<InboxEntry, { kind: Kind }>;
 export type ToolEntry = Of<"tool">;
 export type HoldEntry = Of<"hold">;
 export type DriftEntry = Of<"drift">;
-export type FirstEntry = Of<"first-attestation">;
-export type ApprovalEntry = Of<"approval">;
+type FirstEntry = Of<"first-attestation">;
+type ApprovalEntry = Of<"approval">;
 export type PackRequest = ApprovalEntry["request"];
 
 /** Hosts that are told of together are read together, this long after the first, in ms. */
@@ -57,7 +57,7 @@ export type HeldWords = { digest: string; tools: readonly ToolEntry[] };
 /** The same request of several hosts. */
 export type SharedRequest = { key: string; of: readonly PackRequest[] };
 
-export type Waits = {
+type Waits = {
   words: readonly HeldWords[];
   /** Newer versions that ask for more than the ones that serve. */
   upgrades: readonly SharedRequest[];

@@ -106,7 +106,8 @@ function Rows({ name, rows }: { name: string; rows: readonly unknown[] }) {
 
 /** A value with the unit that its name tells. A share has a bar too, which is beside its number. */
 function Value({ name, value }: { name: string; value: unknown }) {
-  const text = writeValue(name, value);
+  const isEmptyList = Array.isArray(value) && value.length === 0;
+  const text = isEmptyList ? "none" : writeValue(name, value);
   const cut = text.length > MAX_TEXT ? `${text.slice(0, MAX_TEXT)}\u2026` : text;
   const isShare = name.endsWith("Percent") && typeof value === "number";
   return (
