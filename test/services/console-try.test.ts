@@ -45,7 +45,7 @@ const row = {
   },
   required: ["name", "usedBytes", "usedPercent"],
   ...closed,
-} as const;
+} as Params;
 const result = {
   type: "object",
   properties: {
