@@ -1,4 +1,4 @@
-import { type ChildProcess, spawn } from "node:child_process";
+import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { copyFileSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { basename, join } from "node:path";
@@ -61,7 +61,7 @@ export async function startPlainHost(
     ...["--target", leader, "--mount", "--uts", "--ipc", "--pid", "--root", "--wd"],
     ...["--", ...argv],
   ];
-  const staying: ChildProcess[] = [];
+  const staying: Promise<unknown>[] = [];
   let said = "";
   return {
     copyIn: (file) => copyFileSync(file, join(`/proc/${leader}/root/root`, basename(file))),
@@ -74,15 +74,13 @@ export async function startPlainHost(
       });
       child.stdout.on("data", (chunk: Buffer) => (said += chunk.toString()));
       child.stderr.on("data", (chunk: Buffer) => (said += chunk.toString()));
-      staying.push(child);
+      staying.push(once(child, "close"));
     },
     said: () => said,
     async close() {
       keeper.stdin.end();
       await ended;
-      await Promise.all(
-        staying.map((child) => (child.exitCode === null ? once(child, "close") : null)),
-      );
+      await Promise.all(staying);
       rmSync(folder, { recursive: true, force: true });
     },
   };
