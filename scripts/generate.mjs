@@ -112,6 +112,7 @@ const HTTP_BODIES = {
     SessionList: schemas.SessionList,
     Me: schemas.Me,
     HubPackDetail: schemas.HubPackDetail,
+    RegistryVersion: schemas.RegistryVersion,
     EventStart: schemas.EventStart,
     PasskeyOptions: schemas.PasskeyOptions,
     AnswerOfPasskey: schemas.AnswerOfPasskey,

@@ -66,7 +66,7 @@ test("a pack is told with what the hub verified of it, and a tool of it is tried
   await expect.poll(() => hosts.inputValue()).toBe(product.agent);
   await page.getByRole("button", { name: "What would it read?" }).click();
   const reads = page.getByRole("region", { name: "What it would read" });
-  await reads.getByText("statfs of every mount").first().waitFor();
+  await reads.getByText("statfs of every mount").waitFor();
   await page.getByRole("button", { name: "Ask", exact: true }).click();
   const answer = page.getByRole("region", { name: "Answer" });
   await answer.getByRole("table", { name: "filesystems" }).getByRole("row").nth(1).waitFor();

@@ -151,6 +151,9 @@ async function startFleet(): Promise<void> {
   ];
   for (const { name, tags, os, packs: own } of fleet) {
     const enrolled = name === "web-1" ? hub.agent : await hub.enrol(name, tags);
+    // Another process enrolled it: the hub hears of it.
+    const known = async () => (await hub.ask("GET", `/agents/${name}`)).code;
+    await vi.waitFor(async () => expect(await known()).toBe(200), 60_000);
     const stated = { name, os, kernel: "6.1.0-28-amd64", bootId: name };
     const answer = (probe: string): Partial<ResultBody> => ({
       data: recorded(probe),
