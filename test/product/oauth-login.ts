@@ -118,7 +118,7 @@ export function createOAuthClient(
           transport: new StreamableHTTPClientTransport(url, { authProvider: store as never }),
         };
   return {
-    connect: () => client.connect(transport as never),
+    connect: () => client.connect(transport),
     finish: (code, iss) =>
       (transport as { finishAuth: (code: string, iss?: string) => Promise<void> }).finishAuth(
         code,
