@@ -57,6 +57,8 @@ export async function installOpenApi(app: HttpServer, options: OpenApiOptions): 
         ...{ title, version, description: `${REFUSALS} ${description}` },
         license: { name: "Apache-2.0", identifier: "Apache-2.0" },
       },
+      // The service that serves the document.
+      servers: [{ url: "/" }],
       components: {
         securitySchemes: {
           [security.name]: { type: "http", scheme: "bearer", description: security.description },
@@ -65,7 +67,10 @@ export async function installOpenApi(app: HttpServer, options: OpenApiOptions): 
     },
     transform: ({ schema, url, route }) => ({
       schema: url.startsWith(below)
-        ? describeRoute(schema, String(route.method), route.config ?? {}, options)
+        ? {
+            ...describeRoute(schema, String(route.method), route.config ?? {}, options),
+            operationId: nameOperation(String(route.method), url),
+          }
         : { hide: true },
       url,
     }),
@@ -75,6 +80,13 @@ export async function installOpenApi(app: HttpServer, options: OpenApiOptions): 
     { schema: { summary: "This document" }, config: { ...config, right: "anybody" } },
     () => app.swagger(),
   );
+}
+
+/** `GET /api/v1/agents/:agent` is `getAgentsAgent`: generated clients call it so. */
+function nameOperation(method: string, url: string): string {
+  const words = url.replace(/^\/api\/v1\//, "").match(/[A-Za-z0-9]+/g) ?? [];
+  const named = words.map((word) => word.charAt(0).toUpperCase() + word.slice(1));
+  return `${method.toLowerCase()}${named.join("")}`;
 }
 
 function describeRoute(

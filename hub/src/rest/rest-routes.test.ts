@@ -1,7 +1,7 @@
 import { Validator } from "@seriousme/openapi-schema-validator";
 import { buildHello, buildResult } from "@sonde/schemas/testing";
 import { encodeBody, type PackReport } from "@sonde/schemas/wire";
-import type { OpenApi } from "@sonde/service/testing";
+import { lintOpenApi, type OpenApi } from "@sonde/service/testing";
 import { afterAll, beforeAll, expect, test, vi } from "vitest";
 import { type AgentSession, startHub, type TestHub } from "../testing/start-hub.ts";
 
@@ -66,6 +66,7 @@ test("the API has a valid OpenAPI document: each route with its words, its right
   const document = await readDocument();
   const copy = structuredClone(document) as unknown as Record<string, unknown>;
   expect(await new Validator().validate(copy)).toMatchObject({ valid: true });
+  expect(await lintOpenApi(document)).toEqual([]);
   const operations = Object.entries(document.paths).flatMap(([path, methods]) =>
     Object.entries(methods).map(([method, operation]) => ({ path, method, ...operation })),
   );
