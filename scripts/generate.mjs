@@ -115,6 +115,7 @@ const HTTP_BODIES = {
     RegistryVersion: schemas.RegistryVersion,
     EventStart: schemas.EventStart,
     PasskeyOptions: schemas.PasskeyOptions,
+    AddPasskey: schemas.AddPasskey,
     AnswerOfPasskey: schemas.AnswerOfPasskey,
     SignedInPerson: schemas.SignedInPerson,
     JoinWithPasskey: schemas.JoinWithPasskey,

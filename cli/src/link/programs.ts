@@ -25,6 +25,7 @@ export const COMMANDS = [
     "completion",
     "registry",
     "trust",
+    "users",
     "release",
     "link",
     "demo-attack",

@@ -15,6 +15,7 @@ const KINDS = new Map<Change["kind"], { kind: ChangedKind; right: RouteRight }>(
   ["pack", { kind: "tools", right: "tools.read" }],
   ["pin", { kind: "tools", right: "tools.read" }],
   ["api-key", { kind: "keys", right: "keys.read" }],
+  ["api-key-made", { kind: "keys", right: "keys.read" }],
   ["person", { kind: "people", right: "people.read" }],
   ["grant", { kind: "clients", right: "oauth.read" }],
   ["client", { kind: "clients", right: "oauth.read" }],

@@ -55,7 +55,7 @@ export type KeptPolicy = { name: string; policy: Policy };
 
 /**
  * A changed fact, named by kind and id: an agent by id, a pack by digest, a pin by probe, an API
- * key, an OAuth grant or client, a person or a person's session by id, a policy by name, the holder of
+ * key, of which a new one has nothing open that could end, an OAuth grant or client, a person or a person's session by id, a policy by name, the holder of
  * one by its subject's id, a hub of this database by name.
  */
 export type Change = {
@@ -64,6 +64,7 @@ export type Change = {
     | "pack"
     | "pin"
     | "api-key"
+    | "api-key-made"
     | "grant"
     | "client"
     | "person"

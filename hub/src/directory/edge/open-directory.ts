@@ -127,8 +127,14 @@ const of = <Kind extends Change["kind"]>(kind: Kind, id: typeof Uuid) =>
   Type.Object({ kind: Type.Literal(kind), id });
 const parseChange = buildParser(
   Type.Union([
-    ...[of("agent", Uuid), of("api-key", Uuid), of("person", Uuid), of("session", Uuid)],
-    ...[of("grant", Uuid), of("client", ClientId), of("hub", Uuid)],
+    ...[of("agent", Uuid), of("api-key", Uuid), of("api-key-made", Uuid)],
+    ...[
+      of("person", Uuid),
+      of("session", Uuid),
+      of("grant", Uuid),
+      of("client", ClientId),
+      of("hub", Uuid),
+    ],
     ...[of("pack", Digest), of("pin", ProbeId)],
     ...[of("policy", PolicyName), of("holder", PolicyHolderId)],
   ]),

@@ -56,7 +56,7 @@ export function createKeyStore(sql: Sql, directory: Pick<Directory, "change">) {
       const { createdBy, expiresAt = null, held = null } = key;
       const holder = `key:${key.id}`;
       const changes = [
-        { kind: "api-key" as const, id: key.id },
+        { kind: "api-key-made" as const, id: key.id },
         ...(held === null ? [] : [{ kind: "holder" as const, id: holder }]),
       ];
       let { person = null } = key;
