@@ -60,6 +60,20 @@ const answersArguments = {
   },
 };
 
+/**
+ * oidc-provider tells its models apart by the names of their classes, and the minifier leaves out the
+ * name of a class that is only returned.
+ */
+const namesModels = {
+  name: "names-models",
+  setup({ onLoad, esbuild }) {
+    onLoad({ filter: /\/oidc-provider\/lib\/models\/[a-z_]+\.js$/ }, async ({ path }) => {
+      const { code } = await esbuild.transform(readFileSync(path, "utf8"), { keepNames: true });
+      return { contents: code };
+    });
+  },
+};
+
 /** Programs of a person, not of a service's user, so they lie apart. */
 const PERSONAL = {
   "cli/start": "cli/src/sonde-start.ts",
@@ -157,7 +171,7 @@ async function bundle(stamp) {
       ...Object.fromEntries(Object.keys(PROGRAMS).map((name) => [name, `program:${name}`])),
       ...PERSONAL,
     },
-    plugins: [answersArguments, leftOut],
+    plugins: [answersArguments, namesModels, leftOut],
     outdir: dist,
     bundle: true,
     platform: "node",

@@ -32,6 +32,14 @@ button, .button {
   padding: .65rem 1rem; cursor: pointer; background: var(--accent); color: var(--on-accent); text-decoration: none;
 }
 button:disabled { opacity: .6; cursor: progress; }
+button + button { margin-top: .6rem; }
+.quiet { background: transparent; color: var(--accent); border: 1px solid var(--edge); }
+fieldset { min-width: 0; }
+legend { font-weight: 600; padding: 0 .3rem; }
+.client { font-size: 2.1rem; font-weight: 700; line-height: 1.2; letter-spacing: -.02em; }
+.choice { display: flex; align-items: baseline; gap: .6rem; font-weight: 400; overflow-wrap: anywhere; }
+.choice input { flex: none; width: auto; margin: 0; }
+.choices { max-height: 16rem; overflow: auto; margin: .4rem 0 .9rem 1.6rem; }
 .code { font-family: var(--mono); overflow-wrap: anywhere; }
 .qr { display: block; width: 100%; max-width: 15rem; height: auto; margin: 0 auto .75rem; border-radius: 8px; }
 .codes { list-style: none; padding: 0; margin: 0 0 1rem; }
