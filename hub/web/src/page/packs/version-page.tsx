@@ -63,7 +63,7 @@ function Version({ known, version }: { known: PackVersions; version: string }) {
     <>
       <PageTitle title={name}>
         <p class="lead">
-          <Said text={version} />
+          <Said text={version} />{" "}
           {version === known.latest ? <Badge level="none">newest</Badge> : null}
         </p>
         {mayInstall && value !== null && !isInstalling ? (

@@ -20,7 +20,7 @@ export function FieldInput(props: Props) {
   const note = (
     <p class="note" id={`${id}-note`}>
       <Said text={field.schema.description ?? inner.description ?? ""} />{" "}
-      <span>{describeLimits(field)}</span>
+      <span class="limits">{describeLimits(field)}</span>
     </p>
   );
   if (inner.type === "array" && choicesOf(inner.items) !== null) {
