@@ -11,6 +11,7 @@ import { createEnrolmentStore } from "./agents/edge/enrolment-store.ts";
 import { createPackStore } from "./catalog/edge/pack-store.ts";
 import { openDirectory } from "./directory/index.ts";
 import { startHub, type TestHub } from "./testing/start-hub.ts";
+import { addTestMaker, removeTestMaker, TEST_MAKER } from "./testing/test-maker.ts";
 
 // The routes under /api/v1 of a hub that runs: what each answers, and what it refuses.
 const FULL_AGENT = "web-2";
@@ -34,12 +35,13 @@ async function fillAgent({ sql }: Database): Promise<void> {
   const secret = "sonde_et_full";
   const id = randomUUID();
   const expiresAt = new Date(then.getTime() + DAY_MS);
+  await addTestMaker(sql);
   await store.addToken({
     secret,
     agentName: FULL_AGENT,
     tags: [],
     approvesFirst: true,
-    createdBy: "key:test",
+    createdBy: TEST_MAKER,
     at: then,
     expiresAt,
   });
@@ -56,6 +58,7 @@ async function fillAgent({ sql }: Database): Promise<void> {
     },
     certificateExpiresAt: expiresAt,
   });
+  await removeTestMaker(sql);
   const version = "1.0.0";
   const signer = {
     kind: "rsa-sha256",

@@ -36,6 +36,7 @@ export {
 export type { Subjects } from "./core/subjects.ts";
 export { type Authenticator, createAuthenticator } from "./edge/authenticate.ts";
 export { type CallRates, createCallRates } from "./edge/call-rates.ts";
+export { makerInForce } from "./edge/in-force.ts";
 export { createKeyStore, type KeyStore } from "./edge/key-store.ts";
 export { ensureOperatorKey } from "./edge/operator-key.ts";
 export { migrations } from "./migrations.ts";
@@ -80,11 +81,8 @@ export function installIdentity(
   };
   hub.directory.onChange(({ kind, id }) => {
     if (kind === "api-key") end(id);
-    // Whoever is disabled or deleted takes their keys along; others are only looked up again.
     if (kind === "person") {
-      keys.listMadeBy(id).then((made) => {
-        for (const keyId of made) end(keyId);
-      }, hub.report);
+      keys.listEndedWith(id).then((ended) => ended.forEach(end), hub.report);
     }
     // What it held at its authentication counts no longer.
     if (kind === "holder") authenticator.forget(id.replace(/^key:/, ""));

@@ -47,6 +47,7 @@ import { createEnrolmentStore } from "../agents/edge/enrolment-store.ts";
 import { openDirectory } from "../directory/index.ts";
 import { openHubKeys } from "../keys/open-hub-keys.ts";
 import { migrations } from "../migrations.ts";
+import { addTestMaker, removeTestMaker, TEST_MAKER } from "./test-maker.ts";
 
 const NOBODY = 65_534;
 const workspace = resolve(import.meta.dirname, "../../..");
@@ -392,8 +393,9 @@ async function enrolLongAgo(
   const directory = await openDirectory(sql, fail);
   const store = createEnrolmentStore(sql, directory);
   const secret = `sonde_et_test_${name}`;
+  await addTestMaker(sql);
   await store.addToken({
-    createdBy: "key:test",
+    createdBy: TEST_MAKER,
     secret,
     agentName: agent.name,
     tags,
@@ -413,6 +415,7 @@ async function enrolLongAgo(
     },
     publicKey: key.publicKey.export({ type: "spki", format: "pem" }).toString(),
   });
+  await removeTestMaker(sql);
   await directory.close();
   return { ...agent, key, certificate };
 }

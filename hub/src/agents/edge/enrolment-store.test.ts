@@ -3,6 +3,7 @@ import { afterAll, beforeAll, expect, test } from "vitest";
 import { type Directory, openDirectory } from "../../directory/index.ts";
 import { type HubDatabase, openHubDatabase } from "../../testing/open-hub-database.ts";
 import { createEnrolmentStore, type EnrolmentStore } from "./enrolment-store.ts";
+import { addTestMaker, TEST_MAKER } from "../../testing/test-maker.ts";
 
 let database: HubDatabase;
 let directory: Directory;
@@ -16,6 +17,7 @@ beforeAll(async () => {
     throw error;
   });
   store = createEnrolmentStore(database.sql, directory);
+  await addTestMaker(database.sql);
 });
 afterAll(async () => {
   await directory.close();
@@ -28,7 +30,7 @@ async function addToken(
   approvesFirst = true,
 ): Promise<string> {
   const secret = `sonde_et_${randomUUID()}`;
-  const by = { createdBy: "key:test", at, expiresAt: later(15) };
+  const by = { createdBy: TEST_MAKER, at, expiresAt: later(15) };
   await store.addToken({ ...by, secret, agentName, tags, approvesFirst });
   return secret;
 }
@@ -194,7 +196,7 @@ test("a token says who approves the first statement in advance, at each enrolmen
     const rows = await database.sql`select first_approved_by from agents where id = ${web.id}`;
     return rows[0]?.["first_approved_by"] as string | null;
   };
-  expect(await approver()).toBe("key:test");
+  expect(await approver()).toBe(TEST_MAKER);
   const other = {
     isKnown: true,
     serial: randomUUID(),

@@ -3,6 +3,7 @@ import type { Tag } from "@sonde/schemas/tags";
 import { RECOVERABLE_MS } from "@sonde/schemas/wire";
 import type { Sql } from "postgres";
 import { type Directory, hashSecret } from "../../directory/index.ts";
+import { makerInForce } from "../../identity/index.ts";
 import type { Shown } from "../core/judge-copy.ts";
 import { forgetCopies } from "./accept-copy.ts";
 
@@ -11,20 +12,10 @@ import { forgetCopies } from "./accept-copy.ts";
  * method is one transaction.
  */
 export function createEnrolmentStore(sql: Sql, directory: Pick<Directory, "change">) {
-  // A token ends with the key that made it, or with the person who made that or the token.
   const usable = (secret: string, agentName: string, at: Date) =>
     sql`token_sha256 = ${hashSecret(secret)} and used_at is null and expires_at > ${at}
       and (agent_name is null or agent_name = ${agentName})
-      and not exists (
-        select 1 from api_keys k
-        where 'key:' || k.id = enrolment_tokens.created_by and (k.revoked_at is not null
-          or (k.person_id is not null and not exists (
-            select 1 from people p where p.id = k.person_id and p.disabled_at is null)))
-      )
-      and (created_by is null or created_by not like 'person:%' or exists (
-        select 1 from people p
-        where 'person:' || p.id = enrolment_tokens.created_by and p.disabled_at is null
-      ))`;
+      and ${makerInForce(sql, "enrolment_tokens.created_by")}`;
   const listed = sql`
     select a.id as "agentId", c.serial, a.public_key as "publicKey",
       c.expires_at as "expiresAt", c.generation::float8 as generation,

@@ -4,6 +4,7 @@ import type { PolicyRef } from "@sonde/schemas/policy";
 import type { Static } from "typebox";
 import type { Sql } from "postgres";
 import { type Directory, hashSecret } from "../../directory/index.ts";
+import { personInForce } from "./in-force.ts";
 
 /** `endsAt` is the end of the key, or of the secret by which it was found; null for neither. */
 export type KeyRow = {
@@ -20,8 +21,7 @@ export type KeyRow = {
  */
 const inForce = (sql: Sql, at: Date) =>
   sql`revoked_at is null and (expires_at is null or expires_at > ${at})
-    and (person_id is null or exists (
-      select 1 from people where people.id = person_id and disabled_at is null))`;
+    and (person_id is null or ${personInForce(sql, "person_id")})`;
 type KeySummary = Static<typeof ApiKeySummary>;
 
 /** Stores API keys as hashes. Every hub hears of a revoked key. */
@@ -128,10 +128,11 @@ export function createKeyStore(sql: Sql, directory: Pick<Directory, "change">) {
           or (previous_ends_at > ${since} and previous_ends_at <= ${until})`;
       return rows.map(({ id }) => id);
     },
-    /** Keys that a person made, and that were not revoked. */
-    async listMadeBy(person: string): Promise<string[]> {
+    /** Keys of a person who is gone or disabled; none of one who is in force. */
+    async listEndedWith(person: string): Promise<string[]> {
       const rows = await sql<{ id: string }[]>`
-        select id from api_keys where person_id = ${person} and revoked_at is null`;
+        select id from api_keys
+        where person_id = ${person} and not ${personInForce(sql, "person_id")}`;
       return rows.map(({ id }) => id);
     },
     async listKeys(): Promise<KeySummary[]> {

@@ -10,6 +10,7 @@ import { createEnrolmentStore } from "../../agents/edge/enrolment-store.ts";
 import { openDirectory } from "../../directory/index.ts";
 import { FIXED_TOOLS } from "./fixed-tools.ts";
 import { type AgentSession, startHub, type TestHub } from "../../testing/start-hub.ts";
+import { addTestMaker, removeTestMaker, TEST_MAKER } from "../../testing/test-maker.ts";
 
 // /mcp of a hub that runs, with an agent that the test plays and its one probe, acme/hello.greet.
 const TOOL = "acme__hello_greet";
@@ -69,13 +70,15 @@ async function enrol(name: string): Promise<void> {
   const store = createEnrolmentStore(database.sql, directory);
   const [secret, id, at] = ["sonde_et_second", randomUUID(), new Date()];
   const later = new Date(at.getTime() + 60_000);
-  const by = { createdBy: "key:test", at, expiresAt: later };
+  const by = { createdBy: TEST_MAKER, at, expiresAt: later };
+  await addTestMaker(database.sql);
   await store.addToken({ ...by, secret, agentName: name, tags: [], approvesFirst: true });
   const keyId: Digest = `sha256:${"0".repeat(64)}`;
   await store.enrol({
     ...{ secret, id, name, isKnown: false, at, publicKey: id, serial: id, keyId },
     certificateExpiresAt: later,
   });
+  await removeTestMaker(database.sql);
   await directory.close();
   await database.close();
 }

@@ -1,7 +1,8 @@
 import { SondeError } from "@sonde/schemas/errors";
 import type { PersonRole } from "@sonde/schemas/people";
-import type { Sql, TransactionSql } from "postgres";
+import type { Sql } from "postgres";
 import { hashSecret } from "../../directory/index.ts";
+import { makerInForce } from "../../identity/index.ts";
 
 export type Link = {
   id: string;
@@ -11,17 +12,6 @@ export type Link = {
   createdBy: string | null;
   expiresAt: Date;
 };
-
-/** Whoever gave the link is in force: what a stolen key gave ends with it. */
-export const giverInForce = (sql: Sql | TransactionSql) => sql`(
-  person_links.created_by is null
-  or exists (select 1 from api_keys k
-    where 'key:' || k.id = person_links.created_by and k.revoked_at is null
-      and (k.person_id is null or exists (
-        select 1 from people p where p.id = k.person_id and p.disabled_at is null)))
-  or exists (select 1 from people p
-    where 'person:' || p.id = person_links.created_by and p.disabled_at is null)
-)`;
 
 /** Stores one-time links by the hash of their secret. `PersonStore.join` uses them up. */
 export function createLinkStore(sql: Sql) {
@@ -39,7 +29,7 @@ export function createLinkStore(sql: Sql) {
         select id, role, created_at as "createdAt", created_by as "createdBy",
           expires_at as "expiresAt"
         from person_links where secret_sha256 = ${hashSecret(secret)} and expires_at > ${now}
-          and ${giverInForce(sql)}`;
+          and ${makerInForce(sql, "person_links.created_by")}`;
       if (link !== undefined) return link;
       throw new SondeError(
         "LINK_REFUSED",
@@ -50,7 +40,7 @@ export function createLinkStore(sql: Sql) {
       return await sql<Link[]>`
         select id, role, created_at as "createdAt", created_by as "createdBy",
           expires_at as "expiresAt"
-        from person_links where expires_at > ${now} and ${giverInForce(sql)}
+        from person_links where expires_at > ${now} and ${makerInForce(sql, "person_links.created_by")}
         order by created_at, id`;
     },
     async remove(id: string): Promise<boolean> {

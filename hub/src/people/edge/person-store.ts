@@ -2,8 +2,8 @@ import { SondeError } from "@sonde/schemas/errors";
 import type { PersonRole, PersonSummary } from "@sonde/schemas/people";
 import type { Sql, TransactionSql } from "postgres";
 import { type Directory, hashSecret } from "../../directory/index.ts";
+import { makerInForce } from "../../identity/index.ts";
 import { endsOwner } from "../core/account-rules.ts";
-import { giverInForce } from "./link-store.ts";
 import {
   insertPasskey,
   type NewPasskey,
@@ -122,7 +122,7 @@ export function createPersonStore(sql: Sql, directory: Pick<Directory, "change">
       await change(person.id, async (tx) => {
         const used = await tx`delete from person_links
           where secret_sha256 = ${link} and expires_at > ${person.at}
-            and ${giverInForce(tx)} returning 1`;
+            and ${makerInForce(tx, "person_links.created_by")} returning 1`;
         if (used.length === 0) throw new SondeError("LINK_REFUSED", "expected a link in force");
         await insertPerson(tx, person);
       });
