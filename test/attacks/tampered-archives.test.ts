@@ -203,11 +203,11 @@ test.each(FORGERIES)(
     expect((await assignPack(product, pack.name, pack.version)).status).toBe(200);
     await untilState(product, pack.name, honest.digest, "failed");
     const entries = readVerifiedAgentAudit(product);
-    const refusal = entries.findLast(({ record }) => record.event === "pack.refused");
-    expect(refusal?.record).toMatchObject({
-      code: expectedByLog(what, code),
-      packDigest: honest.digest,
-    });
+    // The agent also tries the version before once more, and refuses it once more.
+    const refusals = entries
+      .map(({ record }) => record)
+      .filter(({ event, packDigest }) => event === "pack.refused" && packDigest === honest.digest);
+    expect(refusals.map((record) => record["code"])).toContain(expectedByLog(what, code));
     const [stored = []] = await until("no admission to be under way", () => {
       const present = listings();
       return present[0]?.every((name) => !name.startsWith(".admit-")) && present;

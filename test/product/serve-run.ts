@@ -24,7 +24,8 @@ export async function setup(): Promise<() => Promise<void>> {
     await stop?.();
     if (cache !== null) {
       delete process.env[CACHE];
-      rmSync(cache, { recursive: true, force: true });
+      // A program that is still ending stores what it compiled.
+      rmSync(cache, { recursive: true, force: true, maxRetries: 10, retryDelay: 100 });
     }
   };
 }

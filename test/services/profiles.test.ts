@@ -173,7 +173,9 @@ test("logout forgets the key, and says how to end it", async () => {
   expect(done.code).toBe(0);
   expect(done.out).toContain("sonde keys revoke ID");
   expect(readFileSync(file, "utf8")).not.toContain("claude");
+  // Without a name it is the one of the last login.
+  const other = await sonde(["logout", "--json"]);
+  expect(JSON.parse(other.out)).toEqual({ profile: "default", hub: url });
   expect(codeOf(await sonde(["logout", "--json"]))).toBe("NOT_FOUND");
-  expect((await sonde(["logout", "--profile", "default"])).code).toBe(0);
   expect(JSON.parse(readFileSync(file, "utf8"))).toEqual({ current: null, profiles: {} });
 });

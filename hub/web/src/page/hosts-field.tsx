@@ -1,4 +1,5 @@
 import { useId } from "preact/hooks";
+import { readWords } from "./fields.tsx";
 import { countOf, Said } from "./parts.tsx";
 
 /** A host as a field of hosts knows it. */
@@ -10,16 +11,11 @@ export type ChosenHosts = { names: string[]; unknown: string[] };
 /** How many names are said beside a field. */
 const MAX_SAID = 12;
 
-/** Words of a field of hosts, as the REST API takes them: names and tags, or a star for all. */
-export function readHosts(text: string): string[] {
-  return text.split(/[\s,]+/).filter((word) => word !== "");
-}
-
 /** Finds the hosts that names, tags or a star mean. No name has an equals sign. */
 export function chooseHosts(text: string, agents: readonly Choosable[]): ChosenHosts {
   const names = new Set<string>();
   const unknown: string[] = [];
-  for (const word of readHosts(text)) {
+  for (const word of readWords(text)) {
     const fit = agents.filter(
       ({ name, tags }) =>
         word === "*" || (word.includes("=") ? tags.includes(word) : name === word),

@@ -220,11 +220,11 @@ export function useAct(): Act & { run: (work: () => Promise<void>) => void } {
   };
 }
 
+/** What was read, or why it could not be; neither while it is read for the first time. */
+export type Read<T> = { value: T | null; refusal: Refusal | null; again: () => void };
+
 /** Something that is read once, and again when one of `when` is another. */
-export function useRead<T>(
-  read: () => Promise<T>,
-  when: readonly unknown[],
-): { value: T | null; refusal: Refusal | null; again: () => void } {
+export function useRead<T>(read: () => Promise<T>, when: readonly unknown[]): Read<T> {
   const [value, setValue] = useState<T | null>(null);
   const [refusal, setRefusal] = useState<Refusal | null>(null);
   const [turn, setTurn] = useState(0);
@@ -247,19 +247,22 @@ export function useRead<T>(
   return { value, refusal, again: () => setTurn((before) => before + 1) };
 }
 
-/** A field of a form with its label. */
-export function Field(props: {
-  label: string;
-  note?: string;
-  children: (id: string) => ComponentChildren;
+/** What was read as `children` draw it, why it could not be read, and its place until then. */
+export function Shown<T>(props: {
+  of: Read<T>;
+  rows?: number;
+  children: (value: T) => ComponentChildren;
 }) {
-  const id = useId();
+  const { value, refusal, again } = props.of;
   return (
-    <div class="field">
-      <label for={id}>{props.label}</label>
-      {props.children(id)}
-      {props.note === undefined ? null : <p class="note">{props.note}</p>}
-    </div>
+    <>
+      {refusal === null ? null : <Failure refusal={refusal} again={again} />}
+      {value !== null ? (
+        props.children(value)
+      ) : refusal === null ? (
+        <Waiting rows={props.rows ?? 6} />
+      ) : null}
+    </>
   );
 }
 

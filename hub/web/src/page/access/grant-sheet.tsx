@@ -7,35 +7,22 @@ import type {
 import { useState } from "preact/hooks";
 import { ask, part } from "../api.ts";
 import { useLive, useRight } from "../live.ts";
-import {
-  Badge,
-  countOf,
-  Failure,
-  Said,
-  Time,
-  useAct,
-  useRead,
-  Waiting,
-  Window,
-} from "../parts.tsx";
+import { Badge, countOf, Failure, Said, Shown, Time, useAct, useRead, Window } from "../parts.tsx";
 
 /** What the person let clients do. */
 export function OwnGrantSheet() {
-  const { value, refusal, again } = useRead(
+  const read = useRead(
     () => ask<OAuthGrantList>("GET", "/me/grants"),
     [useLive(({ versions }) => versions.clients)],
   );
   return (
     <section class="sheet" aria-labelledby="own-grants">
       <h2 id="own-grants">Clients that you let in</h2>
-      {refusal === null ? null : <Failure refusal={refusal} again={again} />}
-      {value === null ? (
-        refusal === null ? (
-          <Waiting rows={2} />
-        ) : null
-      ) : (
-        <GrantTable grants={value.grants} route="/me/grants" mayEnd again={again} />
-      )}
+      <Shown of={read} rows={2}>
+        {({ grants }) => (
+          <GrantTable grants={grants} route="/me/grants" mayEnd again={read.again} />
+        )}
+      </Shown>
     </section>
   );
 }
@@ -45,7 +32,7 @@ export function GrantSheet() {
   const version = useLive(({ versions }) => versions.clients);
   const mayManage = useRight("oauth.manage");
   const [removing, setRemoving] = useState<OAuthClientSummary | null>(null);
-  const { value, refusal, again } = useRead(async () => {
+  const read = useRead(async () => {
     const [{ grants }, { clients }] = await Promise.all([
       ask<OAuthGrantList>("GET", "/oauth/grants"),
       ask<OAuthClientList>("GET", "/oauth/clients"),
@@ -56,26 +43,23 @@ export function GrantSheet() {
     <section class="sheet" aria-labelledby="clients">
       <h2 id="clients">OAuth clients</h2>
       {removing === null ? null : (
-        <RemoveWindow of={removing} close={() => setRemoving(null)} again={again} />
+        <RemoveWindow of={removing} close={() => setRemoving(null)} again={read.again} />
       )}
-      {refusal === null ? null : <Failure refusal={refusal} again={again} />}
-      {value === null ? (
-        refusal === null ? (
-          <Waiting rows={3} />
-        ) : null
-      ) : (
-        <>
-          <ClientTable clients={value.clients} remove={mayManage ? setRemoving : null} />
-          <h3>What people let them do</h3>
-          <GrantTable
-            grants={value.grants}
-            route="/oauth/grants"
-            mayEnd={mayManage}
-            withPerson
-            again={again}
-          />
-        </>
-      )}
+      <Shown of={read} rows={3}>
+        {({ clients, grants }) => (
+          <>
+            <ClientTable clients={clients} remove={mayManage ? setRemoving : null} />
+            <h3>What people let them do</h3>
+            <GrantTable
+              grants={grants}
+              route="/oauth/grants"
+              mayEnd={mayManage}
+              withPerson
+              again={read.again}
+            />
+          </>
+        )}
+      </Shown>
     </section>
   );
 }

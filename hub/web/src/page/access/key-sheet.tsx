@@ -3,7 +3,7 @@ import { useState } from "preact/hooks";
 import { useNames } from "../activity/use-entries.ts";
 import { askAll } from "../api.ts";
 import { useLive, useRight } from "../live.ts";
-import { Badge, Failure, Said, Time, useRead, Waiting } from "../parts.tsx";
+import { Badge, Said, Shown, Time, useRead } from "../parts.tsx";
 import { MakeWindow, RevokeWindow, RotateWindow } from "./key-windows.tsx";
 import { tellHeld } from "./policy-words.tsx";
 
@@ -15,11 +15,8 @@ export function KeySheet() {
   const [isMaking, setMaking] = useState(false);
   const [revoking, setRevoking] = useState<ApiKeySummary | null>(null);
   const [rotating, setRotating] = useState<ApiKeySummary | null>(null);
-  const { value, refusal, again } = useRead(
-    () => askAll<ApiKeySummary>("/api-keys", "keys"),
-    [version],
-  );
-  const inForce = value?.filter(({ revokedAt }) => revokedAt === null) ?? [];
+  const read = useRead(() => askAll<ApiKeySummary>("/api-keys", "keys"), [version]);
+  const { again } = read;
   return (
     <section class="sheet" aria-labelledby="keys">
       <header class="title">
@@ -37,17 +34,14 @@ export function KeySheet() {
       {revoking === null ? null : (
         <RevokeWindow of={revoking} close={() => setRevoking(null)} again={again} />
       )}
-      {refusal === null ? null : <Failure refusal={refusal} again={again} />}
-      {value === null ? (
-        refusal === null ? (
-          <Waiting rows={3} />
-        ) : null
-      ) : (
-        <KeyTable
-          keys={inForce}
-          acts={mayManage ? { revoke: setRevoking, rotate: setRotating } : null}
-        />
-      )}
+      <Shown of={read} rows={3}>
+        {(keys) => (
+          <KeyTable
+            keys={keys.filter(({ revokedAt }) => revokedAt === null)}
+            acts={mayManage ? { revoke: setRevoking, rotate: setRotating } : null}
+          />
+        )}
+      </Shown>
     </section>
   );
 }

@@ -9,7 +9,8 @@ import type { PolicyList } from "@sonde/schemas/policy";
 import { useState } from "preact/hooks";
 import { ask, part } from "../api.ts";
 import { useRight } from "../live.ts";
-import { Badge, Failure, Field, Lines, Said, Time, useAct, useRead, Window } from "../parts.tsx";
+import { readWords, SelectField, TextField } from "../fields.tsx";
+import { Badge, Failure, Lines, Said, Time, useAct, useRead, Window } from "../parts.tsx";
 
 const DAY_MS = 24 * 3_600_000;
 
@@ -32,7 +33,7 @@ export function MakeWindow({ close, again }: { close: () => void; again: () => v
   const policies = usePolicyNames();
   const [made, setMade] = useState<CreatedApiKey | null>(null);
   const listOf = (text: string): "*" | string[] => {
-    const words = text.split(/[\s,]+/).filter((word) => word !== "");
+    const words = readWords(text);
     return words.length === 1 && words[0] === "*" ? "*" : words;
   };
   const make = async () => {
@@ -73,91 +74,55 @@ export function MakeWindow({ close, again }: { close: () => void; again: () => v
           run(make);
         }}
       >
-        <Field label="Name of the key" note="Who or what it is for.">
-          {(id) => (
-            <input
-              id={id}
-              required
-              maxLength={80}
-              autocomplete="off"
-              value={name}
-              onInput={({ currentTarget }) => setName(currentTarget.value)}
-            />
-          )}
-        </Field>
-        <Field label="Role">
-          {(id) => (
-            <select
-              id={id}
-              value={role}
-              onChange={({ currentTarget }) => setRole(currentTarget.value as Role)}
-            >
-              {ROLES.map(([one, does]) => (
-                <option key={one} value={one}>
-                  {`${one}: ${does}`}
-                </option>
-              ))}
-            </select>
-          )}
-        </Field>
+        <TextField
+          label="Name of the key"
+          note="Who or what it is for."
+          value={name}
+          set={setName}
+          required
+          maxLength={80}
+        />
+        <SelectField
+          label="Role"
+          value={role}
+          set={(chosen) => setRole(chosen as Role)}
+          options={ROLES.map(([one, does]) => [one, `${one}: ${does}`])}
+        />
         {role === "client" ? (
           <>
-            <Field
+            <TextField
               label="Hosts"
               note="Names and tags, such as web-1 role=db. A star is every host."
-            >
-              {(id) => (
-                <input
-                  id={id}
-                  autocomplete="off"
-                  spellcheck={false}
-                  value={agents}
-                  onInput={({ currentTarget }) => setAgents(currentTarget.value)}
-                />
-              )}
-            </Field>
-            <Field label="Questions" note="Such as system.overview. A star is every question.">
-              {(id) => (
-                <input
-                  id={id}
-                  autocomplete="off"
-                  spellcheck={false}
-                  value={probes}
-                  onInput={({ currentTarget }) => setProbes(currentTarget.value)}
-                />
-              )}
-            </Field>
+              value={agents}
+              set={setAgents}
+              spellcheck={false}
+            />
+            <TextField
+              label="Questions"
+              note="Such as system.overview. A star is every question."
+              value={probes}
+              set={setProbes}
+              spellcheck={false}
+            />
           </>
         ) : null}
-        <Field label="Ends after days" note="Empty is never.">
-          {(id) => (
-            <input
-              id={id}
-              type="number"
-              min={1}
-              max={3650}
-              value={days}
-              onInput={({ currentTarget }) => setDays(currentTarget.value)}
-            />
-          )}
-        </Field>
+        <TextField
+          label="Ends after days"
+          note="Empty is never."
+          value={days}
+          set={setDays}
+          type="number"
+          min={1}
+          max={3650}
+        />
         {policies.length === 0 ? null : (
-          <Field label="Policy" note="It narrows the key further.">
-            {(id) => (
-              <select
-                id={id}
-                value={held}
-                onChange={({ currentTarget }) => setHeld(currentTarget.value)}
-              >
-                <option value="">none</option>
-                {policies.map((one) => (
-                  <option key={one} value={one}>
-                    {one}
-                  </option>
-                ))}
-              </select>
-            )}
-          </Field>
+          <SelectField
+            label="Policy"
+            note="It narrows the key further."
+            value={held}
+            set={setHeld}
+            options={[["", "none"], ...policies.map((one) => [one, one] as const)]}
+          />
         )}
         {refusal === null ? null : <Failure refusal={refusal} />}
         <p class="acts">
@@ -227,21 +192,21 @@ function usePolicyNames(): string[] {
 }
 
 /** For how long the secret of before works beside the new one. */
-const OVERLAPS: readonly [minutes: number, words: string][] = [
-  [0, "not at all"],
-  [60, "an hour"],
-  [24 * 60, "a day"],
-  [7 * 24 * 60, "a week"],
+const OVERLAPS: readonly [minutes: string, words: string][] = [
+  ["0", "not at all"],
+  ["60", "an hour"],
+  ["1440", "a day"],
+  ["10080", "a week"],
 ];
 
 /** Gives a key a new secret, which is shown once. */
 export function RotateWindow(props: { of: ApiKeySummary; close: () => void; again: () => void }) {
   const { of, close, again } = props;
   const { run, isRunning, refusal } = useAct();
-  const [minutes, setMinutes] = useState(60);
+  const [minutes, setMinutes] = useState("60");
   const [made, setMade] = useState<RotatedApiKey | null>(null);
   const rotate = async () => {
-    const body = { overlapMinutes: minutes };
+    const body = { overlapMinutes: Number(minutes) };
     setMade(await ask<RotatedApiKey>("POST", `/api-keys/${part(of.id)}/rotate`, body));
     again();
   };
@@ -257,21 +222,12 @@ export function RotateWindow(props: { of: ApiKeySummary; close: () => void; agai
           <p>
             <Said text={of.name} /> gets a new secret and stays what it is.
           </p>
-          <Field label="The secret of now works on for">
-            {(id) => (
-              <select
-                id={id}
-                value={minutes}
-                onChange={({ currentTarget }) => setMinutes(Number(currentTarget.value))}
-              >
-                {OVERLAPS.map(([one, words]) => (
-                  <option key={one} value={one}>
-                    {words}
-                  </option>
-                ))}
-              </select>
-            )}
-          </Field>
+          <SelectField
+            label="The secret of now works on for"
+            value={minutes}
+            set={setMinutes}
+            options={OVERLAPS}
+          />
           {refusal === null ? null : <Failure refusal={refusal} />}
           <p class="acts">
             <button type="submit" disabled={isRunning}>

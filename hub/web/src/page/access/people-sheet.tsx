@@ -2,20 +2,10 @@ import type { PersonRole, PersonSummary } from "@sonde/schemas/people";
 import { useState } from "preact/hooks";
 import { ask, askAll, part } from "../api.ts";
 import { useLive, useRight } from "../live.ts";
+import { SelectField } from "../fields.tsx";
 import { InvitationList } from "./invitation-list.tsx";
 import { PersonWindow } from "./person-window.tsx";
-import {
-  Badge,
-  Failure,
-  Field,
-  Lines,
-  Said,
-  Time,
-  useAct,
-  useRead,
-  Waiting,
-  Window,
-} from "../parts.tsx";
+import { Badge, Failure, Lines, Said, Shown, Time, useAct, useRead, Window } from "../parts.tsx";
 
 type Invited = { role: PersonRole; link: string; expiresAt: string };
 
@@ -34,10 +24,8 @@ export function PeopleSheet() {
   const [isInviting, setInviting] = useState(false);
   const [opened, setOpened] = useState<PersonSummary | null>(null);
   const [given, setGiven] = useState(0);
-  const { value, refusal, again } = useRead(
-    () => askAll<PersonSummary>("/people", "people"),
-    [version],
-  );
+  const read = useRead(() => askAll<PersonSummary>("/people", "people"), [version]);
+  const { again } = read;
   return (
     <section class="sheet" aria-labelledby="people">
       <header class="title">
@@ -54,17 +42,14 @@ export function PeopleSheet() {
       {opened === null ? null : (
         <PersonWindow person={opened} close={() => setOpened(null)} again={again} />
       )}
-      {refusal === null ? null : <Failure refusal={refusal} again={again} />}
-      {value === null ? (
-        refusal === null ? (
-          <Waiting rows={3} />
-        ) : null
-      ) : (
-        <>
-          <PeopleTable people={value} open={setOpened} again={again} />
-          <InvitationList version={`${version} ${given} ${value.length}`} />
-        </>
-      )}
+      <Shown of={read} rows={3}>
+        {(people) => (
+          <>
+            <PeopleTable people={people} open={setOpened} again={again} />
+            <InvitationList version={`${version} ${given} ${people.length}`} />
+          </>
+        )}
+      </Shown>
     </section>
   );
 }
@@ -198,21 +183,12 @@ function InviteWindow({ close, again }: { close: () => void; again: () => void }
             });
           }}
         >
-          <Field label="Role">
-            {(id) => (
-              <select
-                id={id}
-                value={role}
-                onChange={({ currentTarget }) => setRole(currentTarget.value as PersonRole)}
-              >
-                {ROLES.map(([one, does]) => (
-                  <option key={one} value={one}>
-                    {`${one}: ${does}`}
-                  </option>
-                ))}
-              </select>
-            )}
-          </Field>
+          <SelectField
+            label="Role"
+            value={role}
+            set={(chosen) => setRole(chosen as PersonRole)}
+            options={ROLES.map(([one, does]) => [one, `${one}: ${does}`])}
+          />
           {refusal === null ? null : <Failure refusal={refusal} />}
           <p class="acts">
             <button type="submit" disabled={isRunning}>

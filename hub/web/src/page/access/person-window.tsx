@@ -2,7 +2,7 @@ import type { PersonSummary, SessionSummary } from "@sonde/schemas/people";
 import { useState } from "preact/hooks";
 import { ask, part } from "../api.ts";
 import { useLive, useRight } from "../live.ts";
-import { Failure, Said, useAct, useRead, Waiting, Window } from "../parts.tsx";
+import { Failure, Said, Shown, useAct, useRead, Window } from "../parts.tsx";
 import { SessionLine } from "./session-sheet.tsx";
 
 type SessionList = { sessions: SessionSummary[] };
@@ -32,24 +32,23 @@ export function PersonWindow(props: {
   };
   return (
     <Window title={name} close={close}>
-      {read.refusal === null ? null : <Failure refusal={read.refusal} again={read.again} />}
-      {read.value === null ? (
-        read.refusal === null ? (
-          <Waiting rows={2} />
-        ) : null
-      ) : read.value.sessions.length === 0 ? (
-        <p>
-          <Said text={name} /> is signed in nowhere.
-        </p>
-      ) : (
-        <ul class="plain-list" aria-label={`Sessions of ${name}`}>
-          {read.value.sessions.map((session) => (
-            <li key={session.id}>
-              <SessionLine session={session} />
-            </li>
-          ))}
-        </ul>
-      )}
+      <Shown of={read} rows={2}>
+        {({ sessions }) =>
+          sessions.length === 0 ? (
+            <p>
+              <Said text={name} /> is signed in nowhere.
+            </p>
+          ) : (
+            <ul class="plain-list" aria-label={`Sessions of ${name}`}>
+              {sessions.map((session) => (
+                <li key={session.id}>
+                  <SessionLine session={session} />
+                </li>
+              ))}
+            </ul>
+          )
+        }
+      </Shown>
       {refusal === null ? null : <Failure refusal={refusal} />}
       {!mayManage ? null : isDeleting ? (
         <>

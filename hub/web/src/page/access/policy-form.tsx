@@ -1,9 +1,9 @@
 import type { NamedPolicy, Policy } from "@sonde/schemas/policy";
 import { useState } from "preact/hooks";
 import { ask, part } from "../api.ts";
-import { Failure, Field, useAct, Window } from "../parts.tsx";
-
-type Rules = { allow?: "*" | string[]; deny?: string[] };
+import { readWords, SelectField, TextField } from "../fields.tsx";
+import { Failure, useAct, Window } from "../parts.tsx";
+import type { Rules } from "./policy-words.tsx";
 
 /** The fields of the form, as they are typed. */
 type Typed = {
@@ -31,6 +31,13 @@ const TEXTS: readonly [keyof Typed, string, string][] = [
   ["addresses", "Addresses", "Such as 192.0.2.0/24. Empty is anywhere."],
 ];
 
+const LEVELS: readonly [string, string][] = [
+  ["", "as high as the role goes"],
+  ["observe", "observe: looks only"],
+  ["interact", "interact"],
+  ["manage", "manage"],
+];
+
 /** Makes a policy, or changes one that has a name. */
 export function PolicyWindow(props: {
   /** Null to make one. */
@@ -48,19 +55,11 @@ export function PolicyWindow(props: {
     again();
     close();
   };
-  const input = (name: keyof Typed, more: object = {}) => {
-    return (id: string) => (
-      <input
-        id={id}
-        autocomplete="off"
-        spellcheck={false}
-        value={typed[name]}
-        onInput={({ currentTarget }) => set(name, currentTarget.value)}
-        {...more}
-      />
-    );
-  };
-  const count = { type: "number", min: 1, max: 60_000 };
+  const field = (name: keyof Typed) => ({
+    ...{ value: typed[name], set: (text: string) => set(name, text) },
+    spellcheck: false,
+  });
+  const count = { type: "number", min: 1, max: 60_000 } as const;
   return (
     <Window title={of === null ? "Make a policy" : `Policy ${of.name}`} close={close}>
       <form
@@ -70,38 +69,42 @@ export function PolicyWindow(props: {
         }}
       >
         {of !== null ? null : (
-          <Field label="Name of the policy" note="Small letters, digits and hyphens.">
-            {input("name", { required: true, pattern: "[a-z][a-z0-9\\-]{0,38}" })}
-          </Field>
+          <TextField
+            label="Name of the policy"
+            note="Small letters, digits and hyphens."
+            {...field("name")}
+            required
+            pattern="[a-z][a-z0-9\-]{0,38}"
+          />
         )}
         {TEXTS.map(([name, label, note]) => (
-          <Field key={name} label={label} note={note}>
-            {input(name)}
-          </Field>
+          <TextField key={name} label={label} note={note} {...field(name)} />
         ))}
-        <Field label="Asks at most">
-          {(id) => (
-            <select
-              id={id}
-              value={typed.capability}
-              onChange={({ currentTarget }) => set("capability", currentTarget.value)}
-            >
-              <option value="">as high as the role goes</option>
-              <option value="observe">observe: looks only</option>
-              <option value="interact">interact</option>
-              <option value="manage">manage</option>
-            </select>
-          )}
-        </Field>
-        <Field label="Calls a minute" note="Empty is no limit.">
-          {input("perMinute", count)}
-        </Field>
-        <Field label="Calls at once after a pause" note="Empty is as many as in a minute.">
-          {input("burst", count)}
-        </Field>
-        <Field label="Ends, in UTC" note="Empty is never.">
-          {input("expiresAt", { type: "datetime-local", step: 1 })}
-        </Field>
+        <SelectField
+          label="Asks at most"
+          value={typed.capability}
+          set={(level) => set("capability", level)}
+          options={LEVELS}
+        />
+        <TextField
+          label="Calls a minute"
+          note="Empty is no limit."
+          {...field("perMinute")}
+          {...count}
+        />
+        <TextField
+          label="Calls at once after a pause"
+          note="Empty is as many as in a minute."
+          {...field("burst")}
+          {...count}
+        />
+        <TextField
+          label="Ends, in UTC"
+          note="Empty is never."
+          {...field("expiresAt")}
+          type="datetime-local"
+          step={1}
+        />
         {refusal === null ? null : <Failure refusal={refusal} />}
         <p class="acts">
           <button type="submit" disabled={isRunning}>
@@ -133,7 +136,7 @@ function toTyped(of: NamedPolicy | null): Typed {
 /** What was typed, as the hub takes it. The hub checks it. */
 function toPolicy(typed: Typed): Policy {
   const { capability, perMinute, expiresAt } = typed;
-  const addresses = toWords(typed.addresses);
+  const addresses = readWords(typed.addresses);
   const burst = typed.burst === "" ? perMinute : typed.burst;
   return {
     ...withRules("agents", typed.agents, typed.agentsDeny),
@@ -148,14 +151,10 @@ function toPolicy(typed: Typed): Policy {
 
 /** No member where nothing is narrowed. An empty list of what is allowed allows nothing. */
 function withRules(member: "agents" | "tools" | "packs", allow: string, deny: string): Policy {
-  const allowed = toWords(allow);
-  const denied = toWords(deny);
+  const allowed = readWords(allow);
+  const denied = readWords(deny);
   const isAll = allowed.length === 1 && allowed[0] === "*";
   if (isAll && denied.length === 0) return {};
   const rules = { ...(!isAll && { allow: allowed }), ...(denied.length > 0 && { deny: denied }) };
   return { [member]: rules };
-}
-
-function toWords(text: string): string[] {
-  return text.split(/[\s,]+/).filter((word) => word !== "");
 }

@@ -2,7 +2,7 @@ import type { NamedPolicy, PolicyHolder, PolicyList } from "@sonde/schemas/polic
 import { useId, useState } from "preact/hooks";
 import { ask, part } from "../api.ts";
 import { useLive, useRight } from "../live.ts";
-import { Failure, Said, Time, useAct, useRead, Waiting } from "../parts.tsx";
+import { Failure, Said, Shown, Time, useAct, useRead } from "../parts.tsx";
 import { PolicyTrial } from "./policy-trial.tsx";
 import { PolicyWindow } from "./policy-form.tsx";
 import { PolicyWords } from "./policy-words.tsx";
@@ -14,9 +14,9 @@ export function PolicySheet() {
   const mayManage = useRight("policy.manage");
   const subjects = useSubjects();
   const [opened, setOpened] = useState<NamedPolicy | "new" | null>(null);
-  const { value, refusal, again } = useRead(() => ask<PolicyList>("GET", "/policies"), [version]);
+  const read = useRead(() => ask<PolicyList>("GET", "/policies"), [version]);
+  const { again } = read;
   const nameOf = (holder: string) => subjects?.find(({ id }) => id === holder)?.name ?? holder;
-  const own = value?.holders.filter(({ policy }) => !("name" in policy)) ?? [];
   return (
     <>
       <section class="sheet" aria-labelledby="policies">
@@ -35,37 +35,38 @@ export function PolicySheet() {
             again={again}
           />
         )}
-        {refusal === null ? null : <Failure refusal={refusal} again={again} />}
-        {value === null ? (
-          refusal === null ? (
-            <Waiting rows={3} />
-          ) : null
-        ) : value.policies.length + own.length === 0 ? (
-          <p class="note">None. Without one, everybody may do what their role may.</p>
-        ) : (
-          <ul class="plain-list">
-            {value.policies.map((policy) => (
-              <PolicyItem
-                key={policy.name}
-                of={policy}
-                holders={value.holders.filter((one) => nameOfPolicy(one) === policy.name)}
-                subjects={subjects ?? []}
-                nameOf={nameOf}
-                change={() => setOpened(policy)}
-                again={again}
-              />
-            ))}
-            {own.map(({ holder, policy }) => (
-              <li key={holder}>
-                <h3>
-                  Only of <Said text={nameOf(holder)} />
-                </h3>
-                <PolicyWords of={"name" in policy ? {} : policy} />
-                <Holders holders={[holder]} nameOf={nameOf} again={again} />
-              </li>
-            ))}
-          </ul>
-        )}
+        <Shown of={read} rows={3}>
+          {({ policies, holders }) => {
+            const own = holders.filter(({ policy }) => !("name" in policy));
+            if (policies.length + own.length === 0) {
+              return <p class="note">None. Without one, everybody may do what their role may.</p>;
+            }
+            return (
+              <ul class="plain-list">
+                {policies.map((policy) => (
+                  <PolicyItem
+                    key={policy.name}
+                    of={policy}
+                    holders={holders.filter((one) => nameOfPolicy(one) === policy.name)}
+                    subjects={subjects ?? []}
+                    nameOf={nameOf}
+                    change={() => setOpened(policy)}
+                    again={again}
+                  />
+                ))}
+                {own.map(({ holder, policy }) => (
+                  <li key={holder}>
+                    <h3>
+                      Only of <Said text={nameOf(holder)} />
+                    </h3>
+                    <PolicyWords of={"name" in policy ? {} : policy} />
+                    <Holders holders={[holder]} nameOf={nameOf} again={again} />
+                  </li>
+                ))}
+              </ul>
+            );
+          }}
+        </Shown>
       </section>
       <PolicyTrial subjects={subjects} />
     </>

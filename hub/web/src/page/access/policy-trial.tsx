@@ -3,7 +3,8 @@ import type { PolicyTest } from "@sonde/schemas/policy";
 import { useId, useState } from "preact/hooks";
 import { ask, askAll } from "../api.ts";
 import { useLive, useRight } from "../live.ts";
-import { Badge, Failure, Field, Said, useAct, useRead } from "../parts.tsx";
+import { SelectField, TextField } from "../fields.tsx";
+import { Badge, Failure, Said, useAct, useRead } from "../parts.tsx";
 import type { Subject } from "./subjects.ts";
 
 /** As many as are offered for a name that is being typed. */
@@ -21,19 +22,13 @@ export function PolicyTrial({ subjects }: { subjects: readonly Subject[] | null 
   const [typed, setTyped] = useState({ subject: "", probe: "", agent: "", address: "" });
   const [tested, setTested] = useState<PolicyTest | null>(null);
   const [toolsId, agentsId] = [useId(), useId()];
-  const input = (name: "probe" | "agent" | "address", more: object) => (id: string) => (
-    <input
-      id={id}
-      autocomplete="off"
-      spellcheck={false}
-      value={typed[name]}
-      onInput={({ currentTarget }) => {
-        setTested(null);
-        setTyped({ ...typed, [name]: currentTarget.value.trim() });
-      }}
-      {...more}
-    />
-  );
+  const field = (name: keyof typeof typed) => ({
+    value: typed[name],
+    set(text: string) {
+      setTested(null);
+      setTyped({ ...typed, [name]: text.trim() });
+    },
+  });
   const test = async () => {
     const { subject, probe, agent, address } = typed;
     const asked = { subject, probe: toProbe(probe), agent, ...(address !== "" && { address }) };
@@ -50,36 +45,30 @@ export function PolicyTrial({ subjects }: { subjects: readonly Subject[] | null 
           run(test);
         }}
       >
-        <Field label="Who">
-          {(id) => (
-            <select
-              id={id}
-              required
-              value={typed.subject}
-              onChange={({ currentTarget }) => {
-                setTested(null);
-                setTyped({ ...typed, subject: currentTarget.value });
-              }}
-            >
-              <option value="">Somebody</option>
-              {subjects?.map(({ id: subject, name }) => (
-                <option key={subject} value={subject}>
-                  {name}
-                </option>
-              ))}
-            </select>
-          )}
-        </Field>
-        <Field label="Question" note="Such as system.disk.usage.">
-          {input("probe", { required: true, list: toolsId })}
-        </Field>
-        <Field label="Host">{input("agent", { required: true, list: agentsId })}</Field>
-        <Field
+        <SelectField
+          label="Who"
+          {...field("subject")}
+          required
+          options={[
+            ["", "Somebody"],
+            ...(subjects ?? []).map(({ id, name }) => [id, name] as const),
+          ]}
+        />
+        <TextField
+          label="Question"
+          note="Such as system.disk.usage."
+          {...field("probe")}
+          required
+          list={toolsId}
+          spellcheck={false}
+        />
+        <TextField label="Host" {...field("agent")} required list={agentsId} spellcheck={false} />
+        <TextField
           label="From which address"
           note="A policy that names addresses refuses who comes from none."
-        >
-          {input("address", {})}
-        </Field>
+          {...field("address")}
+          spellcheck={false}
+        />
         <datalist id={toolsId}>
           {tools.value?.map(({ probe, name }) =>
             probe === null ? null : <option key={name} value={probe} />,

@@ -2,7 +2,8 @@ import type { Policy, PolicyRef } from "@sonde/schemas/policy";
 import type { ComponentChildren } from "preact";
 import { Facts, Said } from "../parts.tsx";
 
-type Rules = { allow?: "*" | string[]; deny?: string[] };
+/** Rules of a policy for hosts, questions or packs. */
+export type Rules = { allow?: "*" | string[]; deny?: string[] };
 
 /** What a policy narrows, in words. */
 export function PolicyWords({ of }: { of: Policy }) {

@@ -1,30 +1,24 @@
 import type { SessionSummary } from "@sonde/schemas/people";
 import { ask, part } from "../api.ts";
-import { Badge, Failure, Said, Time, useAct, useRead, Waiting } from "../parts.tsx";
+import { Badge, Failure, Said, Shown, Time, useAct, useRead } from "../parts.tsx";
 
 type SessionList = { sessions: SessionSummary[] };
 
 /** Where one is signed in oneself. @param props.when it is read again when that is another */
 export function SessionSheet(props: { when?: unknown }) {
-  const { value, refusal, again } = useRead(
-    () => ask<SessionList>("GET", "/sessions"),
-    [props.when],
-  );
+  const read = useRead(() => ask<SessionList>("GET", "/sessions"), [props.when]);
   return (
     <section class="sheet" aria-labelledby="sessions">
       <h2 id="sessions">Where you are signed in</h2>
-      {refusal === null ? null : <Failure refusal={refusal} again={again} />}
-      {value === null ? (
-        refusal === null ? (
-          <Waiting rows={2} />
-        ) : null
-      ) : (
-        <ul class="plain-list">
-          {value.sessions.map((session) => (
-            <SessionItem key={session.id} session={session} again={again} />
-          ))}
-        </ul>
-      )}
+      <Shown of={read} rows={2}>
+        {({ sessions }) => (
+          <ul class="plain-list">
+            {sessions.map((session) => (
+              <SessionItem key={session.id} session={session} again={read.again} />
+            ))}
+          </ul>
+        )}
+      </Shown>
     </section>
   );
 }

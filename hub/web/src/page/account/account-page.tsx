@@ -3,7 +3,7 @@ import { OwnGrantSheet } from "../access/grant-sheet.tsx";
 import { SessionSheet } from "../access/session-sheet.tsx";
 import { ask } from "../api.ts";
 import { useLive, useRight } from "../live.ts";
-import { Empty, Failure, PageTitle, Said, Time, useRead, Waiting } from "../parts.tsx";
+import { Empty, PageTitle, Said, Shown, Time, useRead, Waiting } from "../parts.tsx";
 import { PasskeySheet } from "./passkey-sheet.tsx";
 import { PasswordSheet } from "./password-sheet.tsx";
 
@@ -28,38 +28,36 @@ export function AccountPage() {
 
 function Account() {
   const version = useLive(({ versions }) => versions.people);
-  const { value: me, refusal, again } = useRead(() => ask<Me>("GET", "/me"), [version]);
+  const read = useRead(() => ask<Me>("GET", "/me"), [version]);
+  const { value: lead, again } = read;
   return (
     <>
       <PageTitle title="Your account">
-        {me === null ? null : (
+        {lead === null ? null : (
           <p class="lead">
-            <Said text={me.name} />, {me.role}. You signed in <Time at={me.authenticatedAt} /> by{" "}
-            {me.methods.join(" and ")}.
+            <Said text={lead.name} />, {lead.role}. You signed in <Time at={lead.authenticatedAt} />{" "}
+            by {lead.methods.join(" and ")}.
           </p>
         )}
       </PageTitle>
-      {refusal === null ? null : <Failure refusal={refusal} again={again} />}
-      {me === null ? (
-        refusal === null ? (
-          <Waiting rows={4} />
-        ) : null
-      ) : (
-        <>
-          <p class="note">
-            A change of how you sign in needs a sign-in of the last ten minutes, and signs you out
-            in every other browser.
-          </p>
-          {me.issuer === null ? null : (
-            <p>
-              You sign in at <Said text={me.issuer} />. What is below works beside it.
+      <Shown of={read} rows={4}>
+        {(me) => (
+          <>
+            <p class="note">
+              A change of how you sign in needs a sign-in of the last ten minutes, and signs you out
+              in every other browser.
             </p>
-          )}
-          <PasskeySheet me={me} again={again} />
-          <PasswordSheet me={me} again={again} />
-          <SessionSheet when={me} />
-        </>
-      )}
+            {me.issuer === null ? null : (
+              <p>
+                You sign in at <Said text={me.issuer} />. What is below works beside it.
+              </p>
+            )}
+            <PasskeySheet me={me} again={again} />
+            <PasswordSheet me={me} again={again} />
+            <SessionSheet when={me} />
+          </>
+        )}
+      </Shown>
       <OwnGrantSheet />
     </>
   );

@@ -5,7 +5,8 @@ import {
 import type { Me } from "@sonde/schemas/people";
 import { useState } from "preact/hooks";
 import { ask, askRenewed, part, Refusal } from "../api.ts";
-import { Badge, Failure, Field, Said, Time, useAct, Window } from "../parts.tsx";
+import { TextField } from "../fields.tsx";
+import { Badge, Failure, Said, Time, useAct, Window } from "../parts.tsx";
 import { countWays } from "./count-ways.ts";
 
 type Passkey = Me["passkeys"][number];
@@ -128,18 +129,14 @@ function AddWindow({ close, again }: { close: () => void; again: () => void }) {
           run(add);
         }}
       >
-        <Field label="Name of the passkey" note="Such as the device that keeps it.">
-          {(id) => (
-            <input
-              id={id}
-              required
-              maxLength={80}
-              autocomplete="off"
-              value={name}
-              onInput={({ currentTarget }) => setName(currentTarget.value)}
-            />
-          )}
-        </Field>
+        <TextField
+          label="Name of the passkey"
+          note="Such as the device that keeps it."
+          value={name}
+          set={setName}
+          required
+          maxLength={80}
+        />
         {refusal === null ? null : <Failure refusal={refusal} />}
         <p class="acts">
           <button type="submit" disabled={isRunning}>

@@ -2,17 +2,8 @@ import type { Me, PasswordOptions, RecoveryCodes } from "@sonde/schemas/people";
 import { useState } from "preact/hooks";
 import { encode } from "uqr";
 import { ask, askRenewed } from "../api.ts";
-import {
-  Badge,
-  countOf,
-  Failure,
-  Field,
-  Lines,
-  useAct,
-  useRead,
-  Waiting,
-  Window,
-} from "../parts.tsx";
+import { TextField } from "../fields.tsx";
+import { Badge, countOf, Failure, Lines, useAct, useRead, Waiting, Window } from "../parts.tsx";
 import { countWays } from "./count-ways.ts";
 
 /** The password of a person with its second factor: an app's codes. The one never comes without the other. */
@@ -113,38 +104,31 @@ function SetForm({
         run(set);
       }}
     >
-      <Field label="New password" note="12 characters or more. Several words are good.">
-        {(id) => (
-          <input
-            id={id}
-            type="password"
-            required
-            minLength={12}
-            maxLength={256}
-            autocomplete="new-password"
-            value={password}
-            onInput={({ currentTarget }) => setPassword(currentTarget.value)}
-          />
-        )}
-      </Field>
+      <TextField
+        label="New password"
+        note="12 characters or more. Several words are good."
+        value={password}
+        set={setPassword}
+        type="password"
+        required
+        minLength={12}
+        maxLength={256}
+        autocomplete="new-password"
+      />
       <p>Read this picture with an authenticator app, or type its secret there.</p>
       <Picture of={address} />
       <Lines label="Secret for the app" text={secret} />
       <Lines label="Address for the app" text={address} />
-      <Field label="The app's code">
-        {(id) => (
-          <input
-            id={id}
-            required
-            pattern="[0-9]{6}"
-            maxLength={6}
-            inputMode="numeric"
-            autocomplete="one-time-code"
-            value={code}
-            onInput={({ currentTarget }) => setCode(currentTarget.value)}
-          />
-        )}
-      </Field>
+      <TextField
+        label="The app's code"
+        value={code}
+        set={setCode}
+        required
+        pattern="[0-9]{6}"
+        maxLength={6}
+        inputMode="numeric"
+        autocomplete="one-time-code"
+      />
       {refusal === null ? null : <Failure refusal={refusal} />}
       <p class="acts">
         <button type="submit" disabled={isRunning}>

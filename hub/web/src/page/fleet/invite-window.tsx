@@ -2,7 +2,8 @@ import type { CreatedToken } from "@sonde/schemas/hub";
 import { useState } from "preact/hooks";
 import { ask } from "../api.ts";
 import { useLive } from "../live.ts";
-import { Badge, Failure, Field, Lines, Said, Time, useAct, Window } from "../parts.tsx";
+import { readWords, TextField } from "../fields.tsx";
+import { Badge, Failure, Lines, Said, Time, useAct, Window } from "../parts.tsx";
 import { Link } from "../router.tsx";
 
 type Invited = CreatedToken & { name: string; known: ReadonlySet<string> };
@@ -32,7 +33,7 @@ function InviteForm({ done }: { done: (invited: Invited) => void }) {
     const known = new Set((agents ?? []).map(({ id, enrolledAt }) => `${id} ${enrolledAt}`));
     const token = await ask<CreatedToken>("POST", "/enrolment-tokens", {
       agentName: name,
-      tags: tags.split(/[\s,]+/).filter((tag) => tag !== ""),
+      tags: readWords(tags),
       approvesFirst: approves,
     });
     done({ ...token, name, known });
@@ -44,33 +45,22 @@ function InviteForm({ done }: { done: (invited: Invited) => void }) {
         run(submit);
       }}
     >
-      <Field
+      <TextField
         label="Name of the host"
         note="As people and the AI call it. Small letters, digits and dashes."
-      >
-        {(id) => (
-          <input
-            id={id}
-            required
-            maxLength={63}
-            autocomplete="off"
-            spellcheck={false}
-            value={name}
-            onInput={({ currentTarget }) => setName(currentTarget.value)}
-          />
-        )}
-      </Field>
-      <Field label="Tags" note="Such as role=web env=prod. They decide who may ask the host.">
-        {(id) => (
-          <input
-            id={id}
-            autocomplete="off"
-            spellcheck={false}
-            value={tags}
-            onInput={({ currentTarget }) => setTags(currentTarget.value)}
-          />
-        )}
-      </Field>
+        value={name}
+        set={setName}
+        required
+        maxLength={63}
+        spellcheck={false}
+      />
+      <TextField
+        label="Tags"
+        note="Such as role=web env=prod. They decide who may ask the host."
+        value={tags}
+        set={setTags}
+        spellcheck={false}
+      />
       <label class="check">
         <input
           type="checkbox"

@@ -10,6 +10,7 @@ import {
   Failure,
   PageTitle,
   Said,
+  Shown,
   Time,
   useRead,
   Waiting,
@@ -74,11 +75,12 @@ const CERTIFICATES = {
 };
 
 function HubSheet() {
-  const { value, refusal, again } = useRead(() => ask<HubHealth>("GET", "/health"), []);
+  const read = useRead(() => ask<HubHealth>("GET", "/health"), []);
   return (
     <Sheet id="hub" title="Hub">
-      {refusal === null ? null : <Failure refusal={refusal} again={again} />}
-      {value === null ? refusal === null ? <Waiting rows={3} /> : null : <Numbers of={value} />}
+      <Shown of={read} rows={3}>
+        {(health) => <Numbers of={health} />}
+      </Shown>
     </Sheet>
   );
 }
@@ -159,11 +161,12 @@ function Line(props: {
 }
 
 function RegistrySheet() {
-  const { value, refusal, again } = useRead(() => ask<RegistryLogStatus>("GET", "/registry"), []);
+  const read = useRead(() => ask<RegistryLogStatus>("GET", "/registry"), []);
   return (
     <Sheet id="registry" title="Log of the registry">
-      {refusal === null ? null : <Failure refusal={refusal} again={again} />}
-      {value === null ? refusal === null ? <Waiting rows={2} /> : null : <Registry of={value} />}
+      <Shown of={read} rows={2}>
+        {(status) => <Registry of={status} />}
+      </Shown>
     </Sheet>
   );
 }
@@ -212,27 +215,24 @@ const USES = {
 };
 
 function KeysSheet() {
-  const { value, refusal, again } = useRead(() => ask<SigningKeyList>("GET", "/signing-keys"), []);
+  const read = useRead(() => ask<SigningKeyList>("GET", "/signing-keys"), []);
   return (
     <Sheet id="signing-keys" title="Keys of the hub">
-      {refusal === null ? null : <Failure refusal={refusal} again={again} />}
-      {value === null ? (
-        refusal === null ? (
-          <Waiting rows={3} />
-        ) : null
-      ) : (
-        <ul class="reads">
-          {value.keys.map(({ use, algorithm, keyId, until }) => (
-            <li key={keyId}>
-              {USES[use]}{" "}
-              <span class="note">
-                {algorithm}, {until === null ? "signs now" : <Ends at={until} />}
-              </span>{" "}
-              <Said code text={keyId} />
-            </li>
-          ))}
-        </ul>
-      )}
+      <Shown of={read} rows={3}>
+        {({ keys }) => (
+          <ul class="reads">
+            {keys.map(({ use, algorithm, keyId, until }) => (
+              <li key={keyId}>
+                {USES[use]}{" "}
+                <span class="note">
+                  {algorithm}, {until === null ? "signs now" : <Ends at={until} />}
+                </span>{" "}
+                <Said code text={keyId} />
+              </li>
+            ))}
+          </ul>
+        )}
+      </Shown>
     </Sheet>
   );
 }

@@ -2,7 +2,8 @@ import type { AgentDetail, AgentList } from "@sonde/schemas/hub";
 import { useState } from "preact/hooks";
 import { ask, part } from "../api.ts";
 import { putAgent } from "../live.ts";
-import { Failure, Field, Said, useAct, Window } from "../parts.tsx";
+import { Field, readWords } from "../fields.tsx";
+import { Failure, Said, useAct, Window } from "../parts.tsx";
 import { addressOf, go, Link } from "../router.tsx";
 
 type Props = { agent: AgentDetail; close: () => void };
@@ -114,7 +115,7 @@ export function TagsWindow({ agent, close }: Props) {
         maxLength={1_700}
         act="Keep these tags"
         submit={async (text) => {
-          const tags = text.split(/[\s,]+/).filter((tag) => tag !== "");
+          const tags = readWords(text);
           const keys = new Set(tags.map(keyOf));
           const change = {
             set: tags.filter((tag) => !agent.tags.includes(tag)),

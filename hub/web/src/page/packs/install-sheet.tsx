@@ -2,9 +2,10 @@ import type { AgentDetail, RollOut, RollOutState } from "@sonde/schemas/hub";
 import { useEffect, useRef, useState } from "preact/hooks";
 import type { Refusal } from "../api.ts";
 import { toRefusal } from "../api.ts";
-import { chooseHosts, HostsField, readHosts } from "../hosts-field.tsx";
+import { chooseHosts, HostsField } from "../hosts-field.tsx";
 import { useLive } from "../live.ts";
-import { Badge, countOf, Failure, Field, type Level, Said } from "../parts.tsx";
+import { Field, readWords } from "../fields.tsx";
+import { Badge, countOf, Failure, type Level, Said } from "../parts.tsx";
 import { Link } from "../router.tsx";
 import { rollOut, type RollOutEnd, stateOn } from "./roll-out.ts";
 
@@ -62,7 +63,7 @@ export function InstallSheet(props: { name: string; version: string; on: string 
     };
     setProblems(found);
     if (Object.keys(found).length > 0) return;
-    const selectors = readHosts(on);
+    const selectors = readWords(on);
     go({ pack: name, version, on: selectors.includes("*") ? "*" : selectors, atOnce: count });
   };
   return (
