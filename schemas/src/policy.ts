@@ -16,7 +16,8 @@ const closed = { additionalProperties: false } as const;
 
 /**
  * What people are on a hub, from the most rights to the fewest. `client` is what a key or an OAuth
- * client is that only calls, `metrics` a key that only reads numbers. `hub/src/identity/core/authorize.ts` has the rights of each.
+ * client is that only calls, `metrics` a key that only reads numbers. The rights of each are in
+ * `hub/src/identity/core/authorize.ts`.
  */
 export const Role = Type.Enum([
   "owner",

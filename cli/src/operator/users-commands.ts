@@ -1,5 +1,5 @@
 import { SondeError } from "@sonde/schemas/errors";
-import type { InvitationList, PersonRole, PersonSummary } from "@sonde/schemas/people";
+import { type InvitationList, PersonRole, type PersonSummary } from "@sonde/schemas/people";
 import type { Command } from "commander";
 import { confirm } from "../agent/agent-commands.ts";
 import type { Print } from "../data-command.ts";
@@ -8,7 +8,7 @@ import { formatTable } from "../table.ts";
 import { connectHub, type HubOptions, startHubCommand } from "./connect-hub.ts";
 import { keepSecret } from "./keep-secret.ts";
 
-const ROLES: readonly PersonRole[] = ["owner", "admin", "operator", "auditor", "member"];
+const ROLES = PersonRole.enum;
 
 type InviteOptions = HubOptions & { role: string; linkFile?: string };
 type RemoveOptions = HubOptions & { yes?: true };

@@ -5,7 +5,13 @@ export type { Guard } from "./guard.ts";
 export { createHttpServer, type HttpServerOptions, type ServerTls } from "./http-server.ts";
 export { keepTrying } from "./keep-trying.ts";
 export { openKeptCertificate } from "./kept-certificate.ts";
-export { listenOnPort, listenOnSocket, readKeptPorts, requireSafeListener } from "./listen.ts";
+export {
+  listenOnPort,
+  listenOnSocket,
+  LOOPBACK_HOSTS,
+  readKeptPorts,
+  requireSafeListener,
+} from "./listen.ts";
 export { createLogger, type Logger, type Report } from "./logger.ts";
 export { installOpenApi } from "./openapi.ts";
 export { makeDataFolder, writePrivateFile } from "./private-file.ts";

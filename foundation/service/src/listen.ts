@@ -5,7 +5,9 @@ import { SondeError } from "@sonde/schemas/errors";
 import { readConfiguredJson } from "./configured-file.ts";
 import type { HttpServer } from "./server.ts";
 
-const LOOPBACK: ReadonlySet<string> = new Set(["127.0.0.1", "::1", "localhost"]);
+/** The names of this machine for itself, as URLs have them. */
+export const LOOPBACK_HOSTS: readonly string[] = ["localhost", "127.0.0.1", "[::1]"];
+const LOOPBACK: ReadonlySet<string> = new Set([...LOOPBACK_HOSTS, "::1"]);
 const MAX_PORT = 65_535;
 
 /**

@@ -71,32 +71,29 @@ export function openTracer(options: {
         if (request.traced === null) return done();
         current.run(request.traced.context, done);
       });
-      app.addHook(
-        "onResponse",
-        async ({ traced, method, headers, principal, routeOptions }, reply) => {
-          const { right } = routeOptions.config;
-          // Whoever was not let in makes no span, and a scrape is none of a person or an AI.
-          if (traced === null || (principal as unknown) === null) return;
-          if (right === "anybody" || right === "metrics.read") return;
-          const foreign = clients === "ignore" ? null : readTraceparent(headers["traceparent"]);
-          exporter.add([
-            {
-              ...traced.context,
-              parentId: clients === "parent" ? (foreign?.spanId ?? null) : null,
-              ...{ name: `${method} ${routeOptions.url ?? ""}`, kind: SPAN_KIND.server },
-              ...{ startMs: traced.startMs, endMs: now() },
-              attributes: {
-                "http.request.method": method,
-                "http.route": routeOptions.url ?? "",
-                "http.response.status_code": reply.statusCode,
-                ...(reply.refusal !== null && { "sonde.outcome": reply.refusal }),
-              },
-              isFailure: reply.statusCode >= 500,
-              ...(clients === "link" && foreign !== null && { link: foreign }),
+      app.addHook("onResponse", async ({ traced, method, headers, routeOptions }, reply) => {
+        const { right } = routeOptions.config;
+        // Whoever was not let in makes no span, and a scrape is none of a person or an AI.
+        if (traced === null) return;
+        if (right === "anybody" || right === "metrics.read") return;
+        const foreign = clients === "ignore" ? null : readTraceparent(headers["traceparent"]);
+        exporter.add([
+          {
+            ...traced.context,
+            parentId: clients === "parent" ? (foreign?.spanId ?? null) : null,
+            ...{ name: `${method} ${routeOptions.url ?? ""}`, kind: SPAN_KIND.server },
+            ...{ startMs: traced.startMs, endMs: now() },
+            attributes: {
+              "http.request.method": method,
+              "http.route": routeOptions.url ?? "",
+              "http.response.status_code": reply.statusCode,
+              ...(reply.refusal !== null && { "sonde.outcome": reply.refusal }),
             },
-          ]);
-        },
-      );
+            isFailure: reply.statusCode >= 500,
+            ...(clients === "link" && foreign !== null && { link: foreign }),
+          },
+        ]);
+      });
     },
     watchRecord(record) {
       const within = current.getStore();

@@ -54,9 +54,9 @@ export type Pin = { probe: string; definitionSha256: Digest };
 export type KeptPolicy = { name: string; policy: Policy };
 
 /**
- * A changed fact, named by kind and id: an agent by id, a pack by digest, a pin by probe, an API
- * key, of which a new one has nothing open that could end, an OAuth grant or client, a person or a person's session by id, a policy by name, the holder of
- * one by its subject's id, a hub of this database by name.
+ * A changed fact, named by kind and id: a pack by digest, a pin by probe, a policy by name, the
+ * holder of one by its subject's id, a hub of this database by name, all others by id. A new API
+ * key is a kind of its own, since it has nothing open that could end.
  */
 export type Change = {
   kind:

@@ -127,16 +127,18 @@ const of = <Kind extends Change["kind"]>(kind: Kind, id: typeof Uuid) =>
   Type.Object({ kind: Type.Literal(kind), id });
 const parseChange = buildParser(
   Type.Union([
-    ...[of("agent", Uuid), of("api-key", Uuid), of("api-key-made", Uuid)],
-    ...[
-      of("person", Uuid),
-      of("session", Uuid),
-      of("grant", Uuid),
-      of("client", ClientId),
-      of("hub", Uuid),
-    ],
-    ...[of("pack", Digest), of("pin", ProbeId)],
-    ...[of("policy", PolicyName), of("holder", PolicyHolderId)],
+    of("agent", Uuid),
+    of("pack", Digest),
+    of("pin", ProbeId),
+    of("api-key", Uuid),
+    of("api-key-made", Uuid),
+    of("grant", Uuid),
+    of("client", ClientId),
+    of("person", Uuid),
+    of("session", Uuid),
+    of("policy", PolicyName),
+    of("holder", PolicyHolderId),
+    of("hub", Uuid),
   ]),
   "notified change",
   "INTERNAL",

@@ -1,3 +1,4 @@
+import { LOOPBACK_HOSTS } from "@sonde/service";
 import type { ClientRules } from "../../oauth-settings.ts";
 
 /** The addresses at which Claude receives codes. */
@@ -6,7 +7,6 @@ export const CLAUDE = [
   "https://claude.com/api/mcp/auth_callback",
 ];
 export const CLAUDE_HOSTS = ["claude.ai", "claude.com"];
-const LOOPBACK = new Set(["127.0.0.1", "[::1]", "localhost"]);
 /** A longer address has no honest use. */
 const MAX_LENGTH = 500;
 
@@ -15,7 +15,8 @@ export function isAllowedRedirect(redirect: string, rules: ClientRules): boolean
   const url = parseRedirect(redirect);
   if (url === null) return false;
   if ((rules.redirects ?? CLAUDE).includes(redirect)) return true;
-  if (url.protocol === "http:") return (rules.loopback ?? true) && LOOPBACK.has(url.hostname);
+  if (url.protocol === "http:")
+    return (rules.loopback ?? true) && LOOPBACK_HOSTS.includes(url.hostname);
   return (rules.origins ?? []).includes(url.origin);
 }
 
@@ -41,7 +42,8 @@ export function isRegisteredRedirect(redirect: string, registered: readonly stri
 
 function dropLoopbackPort(redirect: string): string | null {
   const url = parseRedirect(redirect);
-  if (url === null || url.protocol !== "http:" || !LOOPBACK.has(url.hostname)) return null;
+  if (url === null || url.protocol !== "http:" || !LOOPBACK_HOSTS.includes(url.hostname))
+    return null;
   return `${url.hostname}${url.pathname}${url.search}`;
 }
 
@@ -49,7 +51,8 @@ function dropLoopbackPort(redirect: string): string | null {
 function parseRedirect(text: string): URL | null {
   const url = parsePlain(text);
   if (url === null) return null;
-  return url.protocol === "https:" || (url.protocol === "http:" && LOOPBACK.has(url.hostname))
+  return url.protocol === "https:" ||
+    (url.protocol === "http:" && LOOPBACK_HOSTS.includes(url.hostname))
     ? url
     : null;
 }

@@ -1,4 +1,5 @@
 import type { Capability } from "@sonde/schemas/names";
+import { LOOPBACK_HOSTS } from "@sonde/service";
 
 /** Each capability is a scope of `/mcp`. A higher one has the lower ones with it. */
 export const MCP_SCOPES: readonly Capability[] = ["observe", "interact", "manage"];
@@ -15,8 +16,6 @@ export const SCOPES_OF: Readonly<Record<ResourceKind, readonly string[]>> = {
   api: API_SCOPES,
 };
 
-const LOOPBACK = ["localhost", "127.0.0.1", "[::1]"];
-
 /**
  * The names of a resource of this hub, the best one first. On a loopback listener a client says
  * `localhost` or an address of loopback as it likes, and demands a resource of the same origin.
@@ -25,7 +24,7 @@ const LOOPBACK = ["localhost", "127.0.0.1", "[::1]"];
  */
 export function listResources(origin: string, kind: ResourceKind): string[] {
   const { protocol, hostname, port } = new URL(origin);
-  const hosts = LOOPBACK.includes(hostname) ? LOOPBACK : [hostname];
+  const hosts = LOOPBACK_HOSTS.includes(hostname) ? LOOPBACK_HOSTS : [hostname];
   const suffix = port === "" ? "" : `:${port}`;
   return hosts.map((host) => `${protocol}//${host}${suffix}${RESOURCES[kind]}`);
 }

@@ -54,7 +54,8 @@ export function createGrantStore(sql: Sql, directory: Pick<Directory, "change">,
     async add(grant: OAuthGrant, idleMs = IDLE_MS): Promise<void> {
       const at = now();
       await directory.change(
-        [{ kind: "grant", id: grant.id }],
+        // A new grant has nothing open that could end.
+        [{ kind: "client", id: grant.clientId }],
         (tx) => tx`
         insert into oauth_grants (id, person_id, client_id, client_name, client_host, resource,
           scopes, agents, granted_at, expires_at)

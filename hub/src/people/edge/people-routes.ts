@@ -9,6 +9,7 @@ import {
   PersonSummary,
   SessionList,
 } from "@sonde/schemas/people";
+import { LOOPBACK_HOSTS } from "@sonde/service";
 import type { FastifyRequest } from "fastify";
 import { Type } from "typebox";
 import { buildAuditRecord } from "../../audit/index.ts";
@@ -172,7 +173,7 @@ export function addPeopleRoutes(hub: Hub, ports: PeoplePorts): void {
       const { id, path, expiresAt } = await giveLink(hub, links, { role, createdBy });
       const { host = "" } = request.headers;
       // Whoever asks on the hub's own machine asks for somebody elsewhere.
-      const address = isLoopback(host)
+      const address = LOOPBACK_HOSTS.includes(host.replace(/:[0-9]+$/, ""))
         ? hub.addresses.web
         : `${cookies.schemeOf(request)}://${host}`;
       return await reply
@@ -195,8 +196,4 @@ export function addPeopleRoutes(hub: Hub, ports: PeoplePorts): void {
       throw new SondeError("NOT_FOUND", "expected the id of an invitation in force");
     },
   );
-}
-
-function isLoopback(host: string): boolean {
-  return /^(localhost|127\.0\.0\.1|\[::1\])(:[0-9]+)?$/.test(host);
 }

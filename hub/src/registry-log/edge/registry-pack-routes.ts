@@ -155,7 +155,7 @@ function judgeSigner(policy: TrustPolicy, signer: Signer): RegistryVersion["refu
     demandTrusted(policy, signer);
     return null;
   } catch (thrown) {
-    const { code, message } = toSondeError(thrown);
-    return { code, message };
+    if (!(thrown instanceof SondeError)) throw thrown;
+    return { code: thrown.code, message: thrown.message };
   }
 }

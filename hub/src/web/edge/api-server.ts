@@ -7,6 +7,7 @@ import {
   type HttpServerOptions,
   createHttpServer,
   createRefusalCounts,
+  LOOPBACK_HOSTS,
   readBearer,
   type RefusalCounts,
 } from "@sonde/service";
@@ -62,7 +63,6 @@ const MAX_BODY_BYTES = 256 * 1024;
 const SECRET = /sonde_(ak|at|rt)_/;
 /** A text that is encoded more often than any client would is refused too. */
 const MAX_ENCODED = 5;
-const LOOPBACK = ["localhost", "127.0.0.1", "[::1]"];
 
 /**
  * Creates the hub's HTTP listener without routes. Every request passes its guard: host and origin,
@@ -103,7 +103,7 @@ function buildGuard(options: GuardOptions, refusals: RefusalCounts): Guard<Princ
         throw new SondeError("KEY_IN_ADDRESS", "expected no key in the address, got one");
       }
       const publicHosts = options.publicHosts();
-      const hosts = isLocal(raw.socket) ? [...LOOPBACK, ...publicHosts] : publicHosts;
+      const hosts = isLocal(raw.socket) ? [...LOOPBACK_HOSTS, ...publicHosts] : publicHosts;
       const refusal = findForeign(headers.host, headers.origin, hosts);
       if (refusal === null) return;
       refusals.add(ip, refusal.code);

@@ -139,9 +139,8 @@ function take({ id, event, data }: ServerEvent): void {
   } else if (event === "reset") {
     void readAgents();
     if (live.entries !== null) void readEntries();
-    const { tools, keys, people, clients, policies } = live.versions;
-    const next = { tools: tools + 1, keys: keys + 1, people: people + 1 };
-    set({ versions: { ...next, clients: clients + 1, policies: policies + 1 } });
+    const next = Object.entries(live.versions).map(([kind, version]) => [kind, version + 1]);
+    set({ versions: Object.fromEntries(next) as typeof live.versions });
   } else if (event === "agent") {
     const agent = value as AgentDetail;
     agents.set(agent.id, agent);

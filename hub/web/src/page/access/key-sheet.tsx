@@ -1,6 +1,6 @@
 import type { ApiKeySummary, KeyPolicy } from "@sonde/schemas/hub";
 import { useState } from "preact/hooks";
-import { useNames } from "../activity/use-entries.ts";
+import { useNames } from "../subjects.ts";
 import { askAll } from "../api.ts";
 import { useLive, useRight } from "../live.ts";
 import { Badge, Said, Shown, Time, useRead } from "../parts.tsx";

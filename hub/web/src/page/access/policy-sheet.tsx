@@ -6,7 +6,7 @@ import { Failure, Said, Shown, Time, useAct, useRead } from "../parts.tsx";
 import { PolicyTrial } from "./policy-trial.tsx";
 import { PolicyWindow } from "./policy-form.tsx";
 import { PolicyWords } from "./policy-words.tsx";
-import { type Subject, useSubjects } from "./subjects.ts";
+import { type Subject, useSubjects } from "../subjects.ts";
 
 /** What narrows people, keys and clients, who holds it, and whether a call would be allowed. */
 export function PolicySheet() {

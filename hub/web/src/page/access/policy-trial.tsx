@@ -5,7 +5,7 @@ import { ask, askAll } from "../api.ts";
 import { useLive, useRight } from "../live.ts";
 import { SelectField, TextField } from "../fields.tsx";
 import { Badge, Failure, Said, useAct, useRead } from "../parts.tsx";
-import type { Subject } from "./subjects.ts";
+import type { Subject } from "../subjects.ts";
 
 /** As many as are offered for a name that is being typed. */
 const MAX_OFFERED = 500;

@@ -4,7 +4,8 @@ import { countOf, Empty, Failure, PageTitle, Waiting } from "../parts.tsx";
 import { setQuery, useRoute } from "../router.tsx";
 import { LineTable } from "./activity-table.tsx";
 import { chooseLines, type Line, type Show } from "./build-activity.ts";
-import { useLines, useNames } from "./use-entries.ts";
+import { useNames } from "../subjects.ts";
+import { useLines } from "./use-entries.ts";
 
 const SHOWS: readonly [Show, string][] = [
   ["calls", "Calls"],

@@ -1,7 +1,7 @@
 import { Badge, Clock, type Level, Said } from "../parts.tsx";
 import { Link } from "../router.tsx";
 import type { Call, Line } from "./build-activity.ts";
-import { useNames } from "./use-entries.ts";
+import { useNames } from "../subjects.ts";
 
 const OUTCOMES: Record<Call["outcome"], { level: Level; text: string }> = {
   running: { level: "none", text: "running" },

@@ -5,7 +5,8 @@ import { useLive } from "../live.ts";
 import { Clock, Empty, Facts, Failure, PageTitle, Said, useRead, Waiting } from "../parts.tsx";
 import { Link } from "../router.tsx";
 import { OutcomeBadge } from "./activity-table.tsx";
-import { useLines, useNames } from "./use-entries.ts";
+import { useNames } from "../subjects.ts";
+import { useLines } from "./use-entries.ts";
 
 /** One call in full: who asked what, each hop, each read, and the evidence. */
 export function CallPage({ callId }: { callId: string }) {
