@@ -148,7 +148,7 @@ async function serve(config: RegistryConfig, opened: Opened): Promise<Running<Re
   const readPublisher = createPublisherReader(database.sql);
   const search = createPackSearch(database.sql);
   const readCheckpoint =
-    "privateKey" in logKey
+    "signer" in logKey
       ? createCheckpointReader(log, logKey, now)
       : createImportedCheckpointReader(log);
 

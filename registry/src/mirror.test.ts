@@ -1,4 +1,4 @@
-import { createPrivateKey, generateKeyPairSync } from "node:crypto";
+import { createPrivateKey, createPublicKey, generateKeyPairSync } from "node:crypto";
 import { chmodSync, existsSync, readFileSync, readdirSync } from "node:fs";
 import { request } from "node:http";
 import { join } from "node:path";
@@ -22,6 +22,7 @@ import {
   entriesMember,
 } from "@sonde/trust/export";
 import { canonicalJson } from "@sonde/trust/canonical-json";
+import { createSigningKey } from "@sonde/trust/envelope";
 import {
   EMPTY_FRONTIER,
   appendLeaf,
@@ -141,7 +142,12 @@ function resign(
     EMPTY_FRONTIER,
   );
   const head = { size: entries.length, root: rootOf(frontier) };
-  const note = signCheckpoint(head, key, privateKey, at);
+  const note = signCheckpoint(
+    head,
+    key,
+    createSigningKey(privateKey, createPublicKey(privateKey)),
+    at,
+  );
   const id = { level: null, index: 0, width: entries.length };
   return [
     { member: CHECKPOINT, bytes: Buffer.from(note) },
@@ -333,7 +339,7 @@ describe("an import keeps a whole file or nothing", () => {
     const note = signCheckpoint(
       { size: 0, root: rootOf(EMPTY_FRONTIER) },
       own,
-      privateKey,
+      createSigningKey(privateKey, publicKey),
       new Date(),
     );
     const other = [{ member: CHECKPOINT, bytes: Buffer.from(note) }, ...members.slice(1)];

@@ -26,7 +26,7 @@ export function createCheckpointReader(
       const note = signCheckpoint(
         { size: head.size, root: rootOf(head) },
         logKey.key,
-        logKey.privateKey,
+        logKey.signer,
         at,
       );
       last = { size: head.size, atMs: at.getTime(), note };

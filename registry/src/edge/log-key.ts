@@ -4,10 +4,11 @@ import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { SondeError } from "@sonde/schemas/errors";
 import { writePrivateFile } from "@sonde/service";
+import { createSigningKey, type SigningKey } from "@sonde/trust/envelope";
 import type { NoteKey } from "@sonde/trust/log";
 
 /** The key that signs the log's heads, and its name. */
-export type LogKey = { key: NoteKey; privateKey: KeyObject };
+export type LogKey = { key: NoteKey; signer: SigningKey };
 
 /**
  * Opens `log.key` in the data folder and creates it at the first start: Ed25519, readable by the
@@ -25,7 +26,7 @@ export function openLogKey(dataDir: string, name: string | undefined): LogKey {
   const fingerprint = createHash("sha256").update(spki).digest("hex");
   return {
     key: { name: name ?? `sonde.registry/${fingerprint.slice(0, 16)}`, publicKey },
-    privateKey,
+    signer: createSigningKey(privateKey, publicKey),
   };
 }
 

@@ -1,11 +1,10 @@
-import type { KeyObject } from "node:crypto";
 import { SondeError } from "@sonde/schemas/errors";
+import type { SigningKey } from "../envelope/keys.ts";
+import type { Tree } from "./merkle.ts";
 import { type NoteKey, openNote, signNote } from "./signed-note.ts";
 
 /** A log's head as its key signed it (C2SP tlog-checkpoint v1.0.0). */
-export type Checkpoint = {
-  readonly size: number;
-  readonly root: Buffer;
+export type Checkpoint = Tree & {
   /** When the log's key last signed this head, in whole seconds. */
   readonly at: Date;
   /** The signed note itself. */
@@ -14,12 +13,12 @@ export type Checkpoint = {
 
 /** Signs a checkpoint. The origin line is the name of the log's key. */
 export function signCheckpoint(
-  { size, root }: Pick<Checkpoint, "size" | "root">,
+  { size, root }: Tree,
   key: NoteKey,
-  privateKey: KeyObject,
+  signer: Pick<SigningKey, "sign">,
   at: Date,
 ): string {
-  return signNote(`${key.name}\n${size}\n${root.toString("base64")}\n`, key, privateKey, at);
+  return signNote(`${key.name}\n${size}\n${root.toString("base64")}\n`, key, signer, at);
 }
 
 /**

@@ -8,7 +8,10 @@ export {
   type Frontier,
   growTree,
   hashLeaf,
+  isConsistent,
+  rootFromInclusion,
   rootOf,
+  type Tree,
 } from "./merkle.ts";
 export { inconsistent } from "./inconsistent.ts";
 export { formatNoteKey, type NoteKey, parseNoteKey } from "./signed-note.ts";
@@ -17,6 +20,8 @@ export {
   foldPerfect,
   maxTileBytes,
   parseTilePath,
+  proveConsistency,
+  proveInclusion,
   readProvenEntry,
   type ReadTile,
   type TileId,

@@ -2,7 +2,8 @@ import { generateKeyPairSync } from "node:crypto";
 import { SondeError } from "@sonde/schemas/errors";
 import { describe, expect, test } from "vitest";
 import { createSampleLog } from "../testing/index.ts";
-import { openCheckpoint } from "./checkpoint.ts";
+import { createKeyPair, createSigningKey } from "../envelope/keys.ts";
+import { openCheckpoint, signCheckpoint } from "./checkpoint.ts";
 import { followLog, headOf } from "./follow-log.ts";
 import {
   EMPTY_FRONTIER,
@@ -12,14 +13,17 @@ import {
   encodeFrontier,
   hashLeaf,
   hashNode,
+  isConsistent,
   rootFromInclusion,
   rootOf,
+  type Tree,
 } from "./merkle.ts";
 import { formatNoteKey, openNote, parseNoteKey } from "./signed-note.ts";
 import {
   decodeEntries,
   encodeEntries,
   parseTilePath,
+  proveConsistency,
   readProvenEntry,
   tileAt,
   tilePath,
@@ -108,6 +112,88 @@ describe("merkle tree", () => {
     expect(rootFromInclusion(leaf, 0, 1, [leaf])).toBeNull();
     expect(rootFromInclusion(leaf, 2, 2, [leaf])).toBeNull();
     expect(rootFromInclusion(leaf, 0, 1, [])).toEqual(leaf);
+  });
+});
+
+describe("consistency", () => {
+  const SIZE = 300;
+  const log = createSampleLog();
+  const trees: Tree[] = [{ size: 0, root: rootOf(EMPTY_FRONTIER) }];
+  for (let index = 0; index < SIZE; index++) {
+    log.append(entryOf(index));
+    trees.push({ size: index + 1, root: rootOf(log.frontier) });
+  }
+  const treeOf = (size: number) => trees[size] as Tree;
+
+  /** Section 2.1.4.1, word for word. */
+  function subProof(from: number, leaves: readonly Buffer[], isWhole: boolean): Buffer[] {
+    const hashAll = (some: readonly Buffer[]): Buffer => {
+      if (some.length === 1) return some[0] as Buffer;
+      const split = 2 ** Math.floor(Math.log2(some.length - 1));
+      return hashNode(hashAll(some.slice(0, split)), hashAll(some.slice(split)));
+    };
+    if (from === leaves.length) return isWhole ? [] : [hashAll(leaves)];
+    const split = 2 ** Math.floor(Math.log2(leaves.length - 1));
+    const [left, right] = [leaves.slice(0, split), leaves.slice(split)];
+    return from <= split
+      ? [...subProof(from, left, isWhole), hashAll(right)]
+      : [...subProof(from - split, right, false), hashAll(left)];
+  }
+
+  test("every proof is that of the specification, and verifies", async () => {
+    const leaves = Array.from({ length: 40 }, (_, index) => hashLeaf(entryOf(index)));
+    for (let size = 1; size <= leaves.length; size++) {
+      for (let from = 1; from <= size; from++) {
+        const proof = await proveConsistency(from, size, log.readTile);
+        expect(proof).toEqual(subProof(from, leaves.slice(0, size), true));
+        expect(isConsistent(treeOf(from), treeOf(size), proof)).toBe(true);
+      }
+    }
+  });
+
+  test("proofs over more than one tile verify", async () => {
+    for (const [from, size] of [
+      [1, 300],
+      [255, 257],
+      [256, 300],
+      [257, 299],
+      [128, 256],
+      [0, 300],
+    ] as const) {
+      const proof = await proveConsistency(from, size, log.readTile);
+      expect(isConsistent(treeOf(from), treeOf(size), proof)).toBe(true);
+    }
+  });
+
+  test("a proof of other trees, a changed, a longer and a shorter one do not", async () => {
+    const other = Buffer.alloc(32, 7);
+    for (let size = 1; size <= 24; size++) {
+      for (let from = 1; from < size; from++) {
+        const [small, large] = [treeOf(from), treeOf(size)];
+        const proof = await proveConsistency(from, size, log.readTile);
+        expect(isConsistent({ ...small, root: other }, large, proof)).toBe(false);
+        expect(isConsistent(small, { ...large, root: other }, proof)).toBe(false);
+        expect(isConsistent(small, large, [...proof, other])).toBe(false);
+        expect(isConsistent(small, large, proof.slice(1))).toBe(false);
+        expect(isConsistent(small, large, proof.slice(0, -1))).toBe(false);
+        for (const place of proof.keys()) {
+          expect(isConsistent(small, large, proof.with(place, other))).toBe(false);
+        }
+      }
+    }
+    expect(isConsistent(treeOf(5), treeOf(5), [])).toBe(true);
+    expect(isConsistent({ size: 5, root: other }, treeOf(5), [])).toBe(false);
+    expect(isConsistent(treeOf(5), treeOf(5), [other])).toBe(false);
+    expect(isConsistent(treeOf(6), treeOf(5), [])).toBe(false);
+    expect(isConsistent(treeOf(0), treeOf(5), [other])).toBe(false);
+  });
+
+  test("a log that was written anew is not consistent with what was seen of it", async () => {
+    const fork = createSampleLog();
+    for (let index = 0; index < 20; index++) fork.append(text(`other ${index}`));
+    const larger = { size: 20, root: rootOf(fork.frontier) };
+    const proof = await proveConsistency(11, 20, fork.readTile);
+    expect(isConsistent(treeOf(11), larger, proof)).toBe(false);
   });
 });
 
@@ -217,6 +303,22 @@ describe("checkpoints", () => {
     expect(formatNoteKey(key)).toBe(
       "PeterNeumann+c74f20a3+ARpc2QcUPDhMQegwxbzhKqiBfsVkmqq/LDE4izWy10TW",
     );
+  });
+
+  test("a checkpoint of an RSA key is read too, and is none of another key of that name", async () => {
+    const name = "sonde.hub/log";
+    const [one, other] = [createKeyPair("rsa-sha256"), createKeyPair("rsa-sha256")];
+    const tree = { size: 1, root: rootOf(log.frontier) };
+    const key = { name, publicKey: one.publicKey };
+    const signer = createSigningKey(one.privateKey, one.publicKey);
+    const signed = signCheckpoint(tree, key, signer, at);
+    expect(openCheckpoint(signed, key)).toMatchObject({ ...tree, at });
+    const impostor = { name, publicKey: other.publicKey };
+    expect(await codeOf(() => openCheckpoint(signed, impostor))).toBe("REGISTRY_LOG_INCONSISTENT");
+    const forged = signCheckpoint(tree, impostor, signer, at);
+    expect(await codeOf(() => openCheckpoint(forged, impostor))).toBe("REGISTRY_LOG_INCONSISTENT");
+    const later = signed.replace("\n1\n", "\n2\n");
+    expect(await codeOf(() => openCheckpoint(later, key))).toBe("REGISTRY_LOG_INCONSISTENT");
   });
 
   test("signatures of other keys are ignored and do not count", async () => {

@@ -156,6 +156,61 @@ export function rootFromInclusion(
   );
 }
 
+/** Size and root of a tree: what a checkpoint states. */
+export type Tree = { readonly size: number; readonly root: Buffer };
+
+/**
+ * Lists the subtrees whose hashes prove that a tree of `size` leaves begins with the first `from` of
+ * them (section 2.1.4.1).
+ */
+export function consistencyPath(from: number, size: number): { start: number; end: number }[] {
+  if (from === 0 || from === size) return [];
+  const path: { start: number; end: number }[] = [];
+  let [start, end] = [0, size];
+  // The reader knows the smaller tree's root, so one that is a subtree on its own is left out.
+  let isKnown = true;
+  while (from !== end) {
+    const middle = start + largestPowerBelow(end - start);
+    if (from <= middle) {
+      path.push({ start: middle, end });
+      end = middle;
+    } else {
+      path.push({ start, end: middle });
+      start = middle;
+      isKnown = false;
+    }
+  }
+  if (!isKnown) path.push({ start, end });
+  return path.toReversed();
+}
+
+/** True when `proof` shows that the larger tree begins with the smaller one (section 2.1.4.2). */
+export function isConsistent(smaller: Tree, larger: Tree, proof: readonly Buffer[]): boolean {
+  if (smaller.size > larger.size) return false;
+  if (smaller.size === 0) return proof.length === 0;
+  if (smaller.size === larger.size) return proof.length === 0 && smaller.root.equals(larger.root);
+  let [first, last] = [smaller.size - 1, larger.size - 1];
+  const up = () => {
+    first = Math.floor(first / 2);
+    last = Math.floor(last / 2);
+  };
+  while (first % 2 === 1) up();
+  // `first` is 0 now when the smaller tree is a subtree of the larger one.
+  const [seed, ...rest] = first === 0 ? [smaller.root, ...proof] : proof;
+  if (seed === undefined) return false;
+  let [small, large] = [seed, seed];
+  for (const hash of rest) {
+    if (last === 0) return false;
+    if (first % 2 === 1 || first === last) {
+      small = hashNode(hash, small);
+      large = hashNode(hash, large);
+      while (first % 2 === 0 && first !== 0) up();
+    } else large = hashNode(large, hash);
+    up();
+  }
+  return last === 0 && small.equals(smaller.root) && large.equals(larger.root);
+}
+
 /** Largest power of two below `count`, for a count of two or more. */
 function largestPowerBelow(count: number): number {
   let power = 1;

@@ -1,11 +1,25 @@
-import { type KeyObject, createHash, createPublicKey, sign, verify } from "node:crypto";
+import { type KeyObject, createHash, createPublicKey } from "node:crypto";
 import { SondeError } from "@sonde/schemas/errors";
+import type { KeyAlgorithm } from "@sonde/schemas/wire";
+import { algorithmOf, isSignedBy, type SigningKey } from "../envelope/keys.ts";
 
-// Signed notes (C2SP signed-note v1.0.0) with Ed25519. Signatures over the text have type 0x01,
-// timestamped cosignatures (C2SP tlog-cosignature) have type 0x04.
+// Signed notes (C2SP signed-note v1.0.0), each with a signature over the text and a timestamped
+// cosignature (C2SP tlog-cosignature).
 
-const SIGNATURE = 0x01;
-const COSIGNATURE = 0x04;
+type SignatureKind = "signature" | "cosignature";
+
+/**
+ * The signature types of each kind of key. The specification has none for RSA, and 0xff with a name
+ * of one's own for what it does not have.
+ */
+const TYPES: Record<KeyAlgorithm, Record<SignatureKind, Buffer>> = {
+  ed25519: { signature: Buffer.of(0x01), cosignature: Buffer.of(0x04) },
+  "rsa-sha256": {
+    signature: Buffer.from("\xffsonde-rsa-sha256", "latin1"),
+    cosignature: Buffer.from("\xffsonde-rsa-sha256-cosignature", "latin1"),
+  },
+};
+const ED25519_TYPE = 0x01;
 const MAX_NOTE_BYTES = 16 * 1024;
 const MAX_SIGNATURES = 32;
 /** Precedes the 32 bytes of an Ed25519 public key in its SubjectPublicKeyInfo (RFC 8410). */
@@ -18,8 +32,8 @@ export type NoteKey = { readonly name: string; readonly publicKey: KeyObject };
 
 /** Formats a key for a policy: `NAME+KEYID+BASE64`, with the key ID in hex (a vkey). */
 export function formatNoteKey(key: NoteKey): string {
-  const material = Buffer.concat([Buffer.of(SIGNATURE), rawKey(key.publicKey)]);
-  return `${key.name}+${keyId(key, SIGNATURE).toString("hex")}+${material.toString("base64")}`;
+  const material = Buffer.concat([typeOf(key, "signature"), rawKey(key.publicKey)]);
+  return `${key.name}+${keyId(key, "signature").toString("hex")}+${material.toString("base64")}`;
 }
 
 /** @throws SondeError CONFIG_INVALID for anything but a vkey with an Ed25519 key */
@@ -30,7 +44,7 @@ export function parseNoteKey(text: string): NoteKey {
     name === undefined ||
     !NAME.test(name) ||
     material.length !== 33 ||
-    material[0] !== SIGNATURE
+    material[0] !== ED25519_TYPE
   ) {
     throw new SondeError("CONFIG_INVALID", "log key: expected NAME+KEYID+BASE64 of an Ed25519 key");
   }
@@ -40,7 +54,7 @@ export function parseNoteKey(text: string): NoteKey {
     type: "spki",
   });
   const key = { name, publicKey };
-  if (keyId(key, SIGNATURE).toString("hex") !== id) {
+  if (keyId(key, "signature").toString("hex") !== id) {
     throw new SondeError("CONFIG_INVALID", "log key: expected the key ID of that name and key");
   }
   return key;
@@ -50,17 +64,22 @@ export function parseNoteKey(text: string): NoteKey {
  * Signs a text that ends in a newline: one plain signature, and one timestamped
  * cosignature by the same key.
  */
-export function signNote(text: string, key: NoteKey, privateKey: KeyObject, at: Date): string {
+export function signNote(
+  text: string,
+  key: NoteKey,
+  signer: Pick<SigningKey, "sign">,
+  at: Date,
+): string {
   const seconds = BigInt(Math.floor(at.getTime() / 1000));
   const time = Buffer.alloc(8);
   time.writeBigUInt64BE(seconds);
-  const plain = sign(null, Buffer.from(text, "utf8"), privateKey);
-  const timed = sign(null, cosignedMessage(text, seconds), privateKey);
+  const plain = signer.sign(Buffer.from(text, "utf8"));
+  const timed = signer.sign(cosignedMessage(text, seconds));
   return [
     text,
     "\n",
-    signatureLine(key, SIGNATURE, plain),
-    signatureLine(key, COSIGNATURE, Buffer.concat([time, timed])),
+    signatureLine(key, "signature", plain),
+    signatureLine(key, "cosignature", Buffer.concat([time, timed])),
   ].join("");
 }
 
@@ -78,21 +97,21 @@ export function openNote(note: string, key: NoteKey): { text: string; at: Date }
   const text = note.slice(0, end + 1);
   const lines = note.slice(end + 2, -1).split("\n");
   if (lines.length > MAX_SIGNATURES) throw refused("fewer signatures");
-  const plain = findSignature(lines, key, SIGNATURE);
-  const timed = findSignature(lines, key, COSIGNATURE);
-  if (plain === null || timed?.length !== 72)
+  const plain = findSignature(lines, key, "signature");
+  const timed = findSignature(lines, key, "cosignature");
+  if (plain === null || timed === null || timed.length <= 8)
     throw refused(`a signature and a timestamp of ${key.name}`);
   const seconds = timed.readBigUInt64BE(0);
   const sound =
-    verify(null, Buffer.from(text, "utf8"), key.publicKey, plain) &&
-    verify(null, cosignedMessage(text, seconds), key.publicKey, timed.subarray(8));
+    isSignedBy(key.publicKey, Buffer.from(text, "utf8"), plain) &&
+    isSignedBy(key.publicKey, cosignedMessage(text, seconds), timed.subarray(8));
   // A JavaScript Date cannot hold a later time.
   if (!sound || seconds > 8_000_000_000_000n) throw refused(`signatures of ${key.name}`);
   return { text, at: new Date(Number(seconds) * 1000) };
 }
 
-function findSignature(lines: readonly string[], key: NoteKey, type: number): Buffer | null {
-  const id = keyId(key, type);
+function findSignature(lines: readonly string[], key: NoteKey, kind: SignatureKind): Buffer | null {
+  const id = keyId(key, kind);
   for (const line of lines) {
     const [, name, encoded] = /^\u2014 (\S+) ([A-Za-z0-9+/=]+)$/u.exec(line) ?? [];
     const bytes = Buffer.from(encoded ?? "", "base64");
@@ -103,25 +122,31 @@ function findSignature(lines: readonly string[], key: NoteKey, type: number): Bu
   return null;
 }
 
-function signatureLine(key: NoteKey, type: number, signature: Buffer): string {
-  return `— ${key.name} ${Buffer.concat([keyId(key, type), signature]).toString("base64")}\n`;
+function signatureLine(key: NoteKey, kind: SignatureKind, signature: Buffer): string {
+  return `— ${key.name} ${Buffer.concat([keyId(key, kind), signature]).toString("base64")}\n`;
 }
 
 function cosignedMessage(text: string, seconds: bigint): Buffer {
   return Buffer.from(`cosignature/v1\ntime ${seconds}\n${text}`, "utf8");
 }
 
-function keyId({ name, publicKey }: NoteKey, type: number): Buffer {
+function typeOf({ publicKey }: NoteKey, kind: SignatureKind): Buffer {
+  return TYPES[algorithmOf(publicKey)][kind];
+}
+
+function keyId(key: NoteKey, kind: SignatureKind): Buffer {
   return createHash("sha256")
-    .update(`${name}\n`)
-    .update(Uint8Array.of(type))
-    .update(rawKey(publicKey))
+    .update(`${key.name}\n`)
+    .update(typeOf(key, kind))
+    .update(rawKey(key.publicKey))
     .digest()
     .subarray(0, 4);
 }
 
+/** The 32 bytes of an Ed25519 key; of an RSA key its SubjectPublicKeyInfo. */
 function rawKey(publicKey: KeyObject): Buffer {
-  return publicKey.export({ format: "der", type: "spki" }).subarray(ED25519_SPKI.length);
+  const spki = publicKey.export({ format: "der", type: "spki" });
+  return algorithmOf(publicKey) === "ed25519" ? spki.subarray(ED25519_SPKI.length) : spki;
 }
 
 function refused(expected: string): SondeError {

@@ -1,11 +1,13 @@
 import { inconsistent } from "./inconsistent.ts";
 import {
   type NodeId,
+  consistencyPath,
   coverRange,
   hashLeaf,
   hashNode,
   inclusionPath,
   rootFromInclusion,
+  type Tree,
 } from "./merkle.ts";
 
 // A log served as static files (C2SP tlog-tiles). `tile/L/N` holds 256 hashes,
@@ -95,7 +97,7 @@ export type ReadTile = (id: TileId) => Promise<Uint8Array>;
  */
 export async function readProvenEntry(
   index: number,
-  tree: { readonly size: number; readonly root: Buffer },
+  tree: Tree,
   readTile: ReadTile,
 ): Promise<Uint8Array> {
   const id = tileAt(null, Math.floor(index / TILE_WIDTH), tree.size);
@@ -104,17 +106,41 @@ export async function readProvenEntry(
   }
   const entry = decodeEntries(await readTile(id), id.width)[index % TILE_WIDTH];
   if (entry === undefined) throw inconsistent(`expected entry ${index}, got none`);
-  const tiles = new Map<string, Promise<Buffer[]>>();
-  const proof: Buffer[] = [];
-  for (const { start, end } of inclusionPath(index, tree.size)) {
-    const nodes: Buffer[] = [];
-    for (const node of coverRange(start, end))
-      nodes.push(await readNode(node, tree.size, readTile, tiles));
-    proof.push(nodes.reduceRight((right, left) => hashNode(left, right)));
-  }
+  const proof = await proveInclusion(index, tree.size, readTile);
   const root = rootFromInclusion(hashLeaf(entry), index, tree.size, proof);
   if (root?.equals(tree.root)) return entry;
   throw inconsistent(`expected entry ${index} to be in the log, got a proof of another tree`);
+}
+
+/** Builds the proof that the leaf at `index` is in the tree of that size (RFC 9162, 2.1.3.1). */
+export function proveInclusion(index: number, size: number, readTile: ReadTile): Promise<Buffer[]> {
+  return hashRanges(inclusionPath(index, size), size, readTile);
+}
+
+/** Builds the proof that the tree of `size` begins with the tree of `from` (RFC 9162, 2.1.4.1). */
+export function proveConsistency(
+  from: number,
+  size: number,
+  readTile: ReadTile,
+): Promise<Buffer[]> {
+  return hashRanges(consistencyPath(from, size), size, readTile);
+}
+
+async function hashRanges(
+  ranges: readonly { start: number; end: number }[],
+  size: number,
+  readTile: ReadTile,
+): Promise<Buffer[]> {
+  const tiles = new Map<string, Promise<Buffer[]>>();
+  const hashes: Buffer[] = [];
+  for (const { start, end } of ranges) {
+    const nodes: Buffer[] = [];
+    for (const node of coverRange(start, end)) {
+      nodes.push(await readNode(node, size, readTile, tiles));
+    }
+    hashes.push(nodes.reduceRight((right, left) => hashNode(left, right)));
+  }
+  return hashes;
 }
 
 /** Returns the hash of a perfect subtree, from the tile that holds it or its descendants. */

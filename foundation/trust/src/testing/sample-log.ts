@@ -1,4 +1,5 @@
-import { type KeyObject, generateKeyPairSync } from "node:crypto";
+import { generateKeyPairSync } from "node:crypto";
+import { createSigningKey, type SigningKey } from "../envelope/keys.ts";
 import {
   type Frontier,
   type NoteKey,
@@ -31,10 +32,10 @@ export type SampleLog = {
 
 export function createSampleLog(name = "registry.example/log"): SampleLog {
   const { privateKey, publicKey } = generateKeyPairSync("ed25519");
-  return buildLog({ name, publicKey }, privateKey, []);
+  return buildLog({ name, publicKey }, createSigningKey(privateKey, publicKey), []);
 }
 
-function buildLog(key: NoteKey, privateKey: KeyObject, past: readonly Uint8Array[]): SampleLog {
+function buildLog(key: NoteKey, signer: SigningKey, past: readonly Uint8Array[]): SampleLog {
   const entries: Uint8Array[] = [];
   let frontier = EMPTY_FRONTIER;
   const append = (entry: Uint8Array): number => {
@@ -51,7 +52,7 @@ function buildLog(key: NoteKey, privateKey: KeyObject, past: readonly Uint8Array
     return signCheckpoint(
       { size: head.size, root: rootOf(head) },
       key,
-      privateKey,
+      signer,
       lies.at ?? new Date(),
     );
   };
@@ -73,11 +74,11 @@ function buildLog(key: NoteKey, privateKey: KeyObject, past: readonly Uint8Array
       const id = parseTilePath(path);
       return id === null ? null : await readTile(id);
     },
-    fork: () => buildLog(key, privateKey, entries),
+    fork: () => buildLog(key, signer, entries),
     rewrite: () =>
       buildLog(
         key,
-        privateKey,
+        signer,
         entries.map((entry) => Buffer.from(Buffer.from(entry).toString().replace("2026", "2025"))),
       ),
   };
