@@ -1,6 +1,6 @@
 import type { HttpServer, Report } from "@sonde/service";
 import type { Sql } from "postgres";
-import type { AuditLog } from "./audit/index.ts";
+import type { AuditLog, Checkpoints } from "./audit/index.ts";
 import type { HubConfig } from "./config.ts";
 import type { Directory } from "./directory/index.ts";
 import type { HubKeys } from "./keys/open-hub-keys.ts";
@@ -33,6 +33,7 @@ export type Hub = {
   directory: Directory;
   links: Links;
   auditLog: AuditLog;
+  checkpoints: Checkpoints;
   now: () => Date;
   /** Monotonic milliseconds. */
   elapsed: () => number;

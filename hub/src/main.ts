@@ -26,7 +26,14 @@ import {
 } from "@sonde/service";
 import { type AgentListeners, installAgents } from "./agents/index.ts";
 import { installApprovals } from "./approvals/index.ts";
-import { addAuditRoutes, createAuditStore, createOpenCalls, openAudit } from "./audit/index.ts";
+import {
+  addAuditRoutes,
+  addCheckpointRoutes,
+  createAuditStore,
+  createOpenCalls,
+  openAudit,
+  openCheckpoints,
+} from "./audit/index.ts";
 import { installAttestation } from "./attestation/index.ts";
 import { installCalls } from "./calls/index.ts";
 import { installCatalog, watchPolicy } from "./catalog/index.ts";
@@ -119,6 +126,8 @@ async function serve(live: { config: HubConfig }, opened: Opened): Promise<Runni
     metrics.records.count(record);
     tracer?.watchRecord(record);
   });
+  const elapsed = () => performance.now();
+  const checkpoints = await openCheckpoints({ sql, keys, now, elapsed, report });
   const directory = await openDirectory(sql, report);
   const links = await openLinks({
     ...{ sql, directory, self, now, report },
@@ -165,9 +174,9 @@ async function serve(live: { config: HubConfig }, opened: Opened): Promise<Runni
     get config() {
       return live.config;
     },
-    ...{ keys, sql, app, directory, links, auditLog, now, report, addresses },
+    ...{ keys, sql, app, directory, links, auditLog, checkpoints },
+    ...{ now, elapsed, report, addresses },
     pages: rest.pages,
-    elapsed: () => performance.now(),
     onStop: (work) => void endings.unshift(work),
   };
   hub.onStop(() => database.close());
@@ -175,6 +184,8 @@ async function serve(live: { config: HubConfig }, opened: Opened): Promise<Runni
   hub.onStop(() => directory.close());
   hub.onStop(() => keys.signing.close());
   hub.onStop(() => tracer?.close());
+  // The end of the log is signed too.
+  hub.onStop(() => checkpoints.close());
   hub.onStop(() => auditLog.flush());
   hub.onStop(() => openCalls.stop());
   hub.onStop(() => app.close());
@@ -182,6 +193,7 @@ async function serve(live: { config: HubConfig }, opened: Opened): Promise<Runni
 
   // The hub's features, each with the features that it uses.
   addAuditRoutes(hub, auditStore);
+  addCheckpointRoutes(hub, auditStore);
   addSigningKeyRoutes(hub);
   const registry = installRegistryLog(hub, { readPolicy });
   hub.onStop(await watchPolicy(hub, auditStore));

@@ -2,7 +2,8 @@ import { type Static, Type } from "typebox";
 import { Digest, ProbeId, Timestamp, Uuid } from "./names.ts";
 import { CodeText } from "./reads.ts";
 import { buildParser } from "./parse/validator.ts";
-import { LogHead } from "./wire/envelope.ts";
+import { TreeHash } from "./wire/checkpoint.ts";
+import { DsseEnvelope, LogHead } from "./wire/envelope.ts";
 
 const closed = { additionalProperties: false } as const;
 
@@ -189,5 +190,71 @@ export function readAuditQuery(query: Static<typeof AuditQuery>): {
     limit: Math.min(Number(query.limit ?? 100), MAX_AUDIT_PAGE),
   };
 }
+
+/** A signed head of the Merkle log over the audit log. */
+export const AuditCheckpoint = Type.Object(
+  {
+    /** Entries in it, and the tree's root in base64. */
+    size: Type.Integer({ minimum: 0 }),
+    root: TreeHash,
+    at: Timestamp,
+    /** The signed note itself (C2SP tlog-checkpoint). */
+    note: Type.String(),
+  },
+  closed,
+);
+export type AuditCheckpoint = Static<typeof AuditCheckpoint>;
+
+/** What an agent says of the hub's log: the newest checkpoint that it keeps. */
+export const AuditWitness = Type.Object(
+  {
+    agent: Type.String(),
+    agentId: Uuid,
+    size: Type.Integer({ minimum: 1 }),
+    root: TreeHash,
+    at: Timestamp,
+    /** The agent's signed message and its body in base64. */
+    message: Type.Object({ envelope: DsseEnvelope, body: Type.String() }, closed),
+    /** SubjectPublicKeyInfo in PEM of the key that signed it. */
+    publicKey: Type.String(),
+  },
+  closed,
+);
+export type AuditWitness = Static<typeof AuditWitness>;
+
+/** Proves that an entry is in the log of a checkpoint (RFC 9162, 2.1.3.1). */
+export const AuditProof = Type.Object(
+  { entry: AuditEntry, checkpoint: AuditCheckpoint, path: Type.Array(TreeHash) },
+  closed,
+);
+export type AuditProof = Static<typeof AuditProof>;
+
+/** All that proves what the audit log was: by the hub's keys, and by its agents. */
+export const AuditAttestation = Type.Object(
+  {
+    hubId: Uuid,
+    /** The CA's certificate in PEM, and the keys that it stated. */
+    authority: Type.String(),
+    keySet: DsseEnvelope,
+    /** Null before the first one. */
+    checkpoint: Type.Union([AuditCheckpoint, Type.Null()]),
+    head: LogHead,
+    /** Entries after the checkpoint: nothing but the hub's word is known of them. */
+    unattested: Type.Integer({ minimum: 0 }),
+    /** Why the log is not the one that was signed; null while it is. */
+    problem: Type.Union([
+      Type.Object({ code: CodeText, message: Type.String() }, closed),
+      Type.Null(),
+    ]),
+    witnesses: Type.Array(AuditWitness),
+  },
+  closed,
+);
+export type AuditAttestation = Static<typeof AuditAttestation>;
+export const parseAuditAttestation = buildParser(
+  AuditAttestation,
+  "attestation of the audit log",
+  "INTERNAL",
+);
 
 export const parseAuditPage = buildParser(AuditPage, "audit page", "INTERNAL");

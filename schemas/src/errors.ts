@@ -295,6 +295,11 @@ export const ERROR_TABLE = {
     retryable: true,
     hint: "The audit log cannot be written, so nothing runs; free disk space or repair it.",
   },
+  AUDIT_INCONSISTENT: {
+    status: 409,
+    retryable: false,
+    hint: "The audit log is not the one that was signed: entries were removed, changed or added. Keep the database as it is, and run sonde audit verify.",
+  },
   // Packs: archive, manifest, signature
   ARCHIVE_INVALID: {
     status: 422,

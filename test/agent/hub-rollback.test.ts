@@ -1,11 +1,13 @@
 import { chmodSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import type { AuditEntry } from "@sonde/schemas/audit";
+import { Readable } from "node:stream";
+import type { AuditAttestation, AuditEntry, AuditRecord } from "@sonde/schemas/audit";
 import type { SondeError } from "@sonde/schemas/errors";
 import { buildHello } from "@sonde/schemas/testing";
 import type { LogHead } from "@sonde/schemas/wire";
-import { EMPTY_HEAD } from "@sonde/trust/chain";
+import { chainRecord, EMPTY_HEAD } from "@sonde/trust/chain";
+import { verifyHubLog } from "@sonde/trust/hub-log";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import type { HubView } from "../../agent/daemon/src/core/hub-view.ts";
 import { createHubLink, type HubLink } from "../../agent/daemon/src/edge/hub/hub-link.ts";
@@ -68,6 +70,8 @@ function connect(): Promise<"welcome" | "refused"> {
         onHubGrants: () => undefined,
         onDesiredState: () => undefined,
         onCertificate: () => undefined,
+        onCheckpoint: (body) => view.takeCheckpoint(body),
+        buildWitness: () => view.seenCheckpoint(),
         onCancel: () => undefined,
         onHeadRepeated: () => undefined,
         onAttest: () => Promise.reject(new Error("this agent is not asked")),
@@ -134,4 +138,49 @@ test("a later epoch makes it good", async () => {
   expect(await connect()).toBe("welcome");
   await expect.poll(async () => (await describeAgent())["refusedHubAt"]).toBe(null);
   expect(view.place()).toMatch(/^1\d{12}\.2$/);
+});
+
+const attest = async () =>
+  (await hub.ask("POST", "/audit/checkpoints")).answer as unknown as AuditAttestation;
+
+test("each checkpoint is kept by the agent, and the hub has its signed word for it", async () => {
+  const { checkpoint } = await attest();
+  await expect.poll(() => view.seenCheckpoint()?.size).toBe(checkpoint?.size);
+  expect(view.seenCheckpoint()?.root).toBe(checkpoint?.root);
+  await expect
+    .poll(async () => (await attest()).witnesses[0]?.size)
+    .toBe(checkpoint?.size);
+  const attested = await attest();
+  const [witness] = attested.witnesses;
+  expect(witness).toMatchObject({ agent: "web-1", agentId: hub.agent.id });
+  const { answer } = await hub.ask("GET", "/audit?afterSeq=0&limit=1000");
+  const entries = answer["entries"] as AuditEntry[];
+  const verdict = await verifyHubLog(Readable.from(entries), attested);
+  expect(verdict).toMatchObject({ bad: null, witnesses: [{ agent: "web-1", says: "same" }] });
+});
+
+test("attack 59: an entry that was edited is refused by an agent that saw the log before", async () => {
+  expect(await connect()).toBe("welcome");
+  const seen = view.seenCheckpoint()?.size ?? 0;
+  expect(seen).toBeGreaterThan(3);
+  link?.close();
+  await hub.restart(async () => {
+    const { sql, ...database } = await hub.openDatabase();
+    const [old] = await sql<{ record: string }[]>`select record from audit_log where seq = 3`;
+    const record = { ...(JSON.parse(old?.record ?? "") as AuditRecord), principal: "key:nobody" };
+    const [before] = await sql<LogHead[]>`
+      select seq::float8 as size, hash from audit_log where seq = 2`;
+    const { hash } = chainRecord(before ?? EMPTY_HEAD, record);
+    await sql`update audit_log set record = ${JSON.stringify(record)}, hash = ${hash} where seq = 3`;
+    await sql`update audit_log set previous = ${hash} where seq = 4`;
+    // The hub builds the tree anew, and signs it.
+    await sql`truncate audit_tree_hashes, audit_checkpoints`;
+    await sql`update audit_tree set size = 0, frontier = '', head = 'sha256:' || repeat('0', 64)`;
+    await database.close();
+  });
+  expect((await attest()).problem).toBe(null);
+  expect(await connect()).toBe("refused");
+  expect(refusals).toEqual(["HUB_ROLLED_BACK"]);
+  expect(view.seenCheckpoint()?.size).toBe(seen);
+  await expect.poll(async () => (await describeAgent())["refusedHubAt"]).not.toBe(null);
 });

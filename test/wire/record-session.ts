@@ -104,6 +104,7 @@ export async function recordSession(release: string): Promise<Transcript> {
     onStatedHead: () => undefined,
     onAttestation: tell("attestation"),
     onHostChanged: tell("changed"),
+    onWitness: tell("witness"),
     onUnsupported: tell("hub-unsupported"),
     onClose: () => undefined,
   });
@@ -129,6 +130,8 @@ export async function recordSession(release: string): Promise<Transcript> {
       onHubGrants: tell("grants"),
       onDesiredState: tell("desired"),
       onCertificate: () => undefined,
+      onCheckpoint: () => undefined,
+      buildWitness: () => WITNESS,
       onCancel: () => cancelled.resolve(),
       onHeadRepeated: () => undefined,
       onAttest: (nonce) => Promise.resolve({ nonce, statement: buildStatement() }),
@@ -156,10 +159,10 @@ export async function recordSession(release: string): Promise<Transcript> {
     await led;
   };
 
-  await lead("hello", () => {
+  await lead("witness", () => {
     const welcome: Required<WelcomeBody> = {
       ...{ protocol: OWN_PROTOCOL, enrolPort: 4312, hubTime: startedAt, hubVersion: RELEASE },
-      ...{ auditHead, seenHead: auditHead },
+      ...{ auditHead, seenHead: auditHead, checkpoint: CHECKPOINT },
       signedHead: signHead({ hubId, sessionId, head: auditHead, seen: auditHead }, auditSigner),
     };
     hubSocket.send(hubChannel.seal({ type: "welcome", body: encodeBody(welcome) }));
@@ -167,6 +170,7 @@ export async function recordSession(release: string): Promise<Transcript> {
   link.sendDesiredState(desired(7));
   await lead("grants", () => link.sendGrants(GRANTS));
   link.sendCertificate(CERTIFICATE);
+  await lead("witness", () => link.sendCheckpoint(CHECKPOINT));
   const call = (probe: string) =>
     link.call({
       ...{ principal: `key:${randomUUID()}`, policyHash: digest("c"), callId: randomUUID() },
@@ -200,6 +204,10 @@ export async function recordSession(release: string): Promise<Transcript> {
     ...{ hubId, agentId, sessionId, startedAt, frames },
   };
 }
+
+const TREE_HASH = Buffer.alloc(32, 1).toString("base64");
+const CHECKPOINT = { note: `sonde.hub/log\n14\n${TREE_HASH}\n`, growth: [TREE_HASH] };
+const WITNESS = { size: 14, root: TREE_HASH };
 
 const newKeys = () => generateKeyPairSync("ed25519");
 const toPem = (key: ReturnType<typeof newKeys>["publicKey"]): string =>

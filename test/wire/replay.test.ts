@@ -13,6 +13,7 @@ import {
   type CallBody,
   type DsseEnvelope,
   type HelloBody,
+  CHECKPOINTS,
   HUB_GRANTS,
   type HubMessage,
   OWN_PROTOCOL,
@@ -95,13 +96,13 @@ test("each release that the changelog dates has a transcript", () => {
 /** Each message, and whether a session of the present state has it. A new one needs a line here. */
 const FROM_HUB: Record<HubMessage["type"], boolean> = {
   ...{ welcome: true, "desired-state": true, certificate: true, call: true, cancel: true },
-  ...{ attest: true, "key-set": true, "hub-grants": true },
+  ...{ attest: true, checkpoint: true, "key-set": true, "hub-grants": true },
   // An agent of the present state sends nothing that its hub does not know.
   refused: false,
 };
 const FROM_AGENT: Record<AgentMessage["type"], boolean> = {
   ...{ hello: true, "pack-report": true, result: true, attestation: true, "host-changed": true },
-  approvals: true,
+  ...{ approvals: true, witness: true },
   refused: true,
 };
 /** What each feature adds to a session. A new one needs a line here. */
@@ -112,6 +113,7 @@ const SHOWN_BY = new Map<string, (transcript: Transcript) => boolean>([
   ],
   [ATTESTATION, (of) => typesOf(of, "hub").has("attest")],
   [CANCEL, (of) => typesOf(of, "hub").has("cancel")],
+  [CHECKPOINTS, (of) => typesOf(of, "hub").has("checkpoint")],
   [HUB_GRANTS, (of) => typesOf(of, "hub").has("hub-grants")],
 ]);
 const listTrue = (record: Record<string, boolean>) =>
@@ -173,6 +175,8 @@ test.each(transcripts)("this agent serves the hub of release $release", async (t
       onHubGrants: (body) => heard.push(body),
       onDesiredState: (body) => heard.push(body),
       onCertificate: (certificate) => heard.push(certificate),
+      onCheckpoint: (body) => heard.push(body),
+      buildWitness: () => WITNESS,
       onCancel: (callId) => heard.push(callId),
       onHeadRepeated: () => undefined,
       onAttest: (nonce) => Promise.resolve({ nonce, statement: buildStatement() }),
@@ -192,6 +196,8 @@ test.each(transcripts)("this agent serves the hub of release $release", async (t
   // After the hello, to a hub that knows it.
   const knowsGrants = welcomeOf(transcript).protocol?.features.includes(HUB_GRANTS) === true;
   if (knowsGrants) answers.push("approvals");
+  const signsHeads = welcomeOf(transcript).protocol?.features.includes(CHECKPOINTS) === true;
+  if (signsHeads) answers.push("witness");
   await expect.poll(() => sent.length).toBe(answers.length);
 
   expect(unsupported.length).toBe(answers.filter((type) => type === "refused").length);
@@ -199,7 +205,8 @@ test.each(transcripts)("this agent serves the hub of release $release", async (t
   expect(heard[0]).toEqual([hubVersion, transcript.release === "0.1.0" ? 1 : 2]);
   expect(heard.slice(1)).toEqual(
     orders.flatMap(({ header, body }) => {
-      if (header.type === "desired-state" || header.type === "hub-grants") return [body];
+      const { type } = header;
+      if (type === "desired-state" || type === "hub-grants" || type === "checkpoint") return [body];
       if (header.type === "cancel") return [header.callId];
       if (header.type === "certificate") return [(body as { certificate: string }).certificate];
       return [];
@@ -215,12 +222,14 @@ test.each(transcripts)("this agent serves the hub of release $release", async (t
   );
 });
 
+const WITNESS = { size: 14, root: Buffer.alloc(32, 1).toString("base64") };
 const APPROVALS: ApprovalsBody = { hubMayGrant: "none", revision: 0, packs: [] };
 
 const ANSWERED_BY = new Map([
   ["welcome", "hello"],
   ["call", "result"],
   ["attest", "attestation"],
+  ["checkpoint", "witness"],
   [UNKNOWN_TYPE, "refused"],
 ]);
 
@@ -248,6 +257,7 @@ test.each(transcripts)("this hub serves the agent of release $release", async (t
     onStatedHead: () => undefined,
     onAttestation: (body) => heard.push(body),
     onHostChanged: () => heard.push("changed"),
+    onWitness: (body) => heard.push(body),
     onUnsupported: (message) => heard.push(message),
     onClose: (refusal) => heard.push(refusal),
   });

@@ -214,6 +214,8 @@ export async function startAgent(parts: AgentParts): Promise<Agent> {
         if (enrolPort !== undefined) keepEnrolPort(identityFolder, enrolPort, log);
         record(describeConnection(says.hello(), hubVersion, protocol));
       },
+      onCheckpoint: (body) => hub.takeCheckpoint(body),
+      buildWitness: () => hub.seenCheckpoint(),
       onHeadRepeated: (message) => attested.heard(message),
       onUnsupported: (message) => log("message.unsupported", { message }),
       onAttest: (nonce) => attestor.attest(nonce),

@@ -14,6 +14,8 @@ import { createEnrolListener } from "./edge/enrol-listener.ts";
 import { createEnrolmentStore } from "./edge/enrolment-store.ts";
 import { createAssignPack } from "./edge/assign-pack.ts";
 import { addRollOutRoute } from "./edge/roll-out-route.ts";
+import { createKeepWitness } from "./edge/keep-witness.ts";
+import { createStateCheckpoint } from "./edge/state-checkpoint.ts";
 import { addTokenRoutes } from "./edge/token-routes.ts";
 
 export { migrations } from "./migrations.ts";
@@ -56,6 +58,8 @@ export function installAgents(
     enrolments,
     copies,
     witnesses: createAuditWitnesses(hub),
+    stateCheckpoint: createStateCheckpoint(hub.checkpoints),
+    keepWitness: createKeepWitness(hub),
     watchAgent: uses.watchAgent,
     approvals: uses.approvals,
     onRegistryHead: (agent, head) => uses.registry.compare(agent, head),

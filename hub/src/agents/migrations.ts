@@ -49,4 +49,10 @@ export const migrations: Migration[] = [
       -- When the agent last refused this hub, having seen a later state of it. null since its hello.
       alter table agents add column refused_hub_at timestamptz;`,
   },
+  {
+    name: "agent-witness",
+    sql: `
+      -- The newest checkpoint of this hub's log that the agent keeps, with its signed message.
+      alter table agents add column witness json;`,
+  },
 ];

@@ -4,7 +4,9 @@ import type { AuditStore } from "./edge/audit-store.ts";
 export type { AuditLog } from "./core/audit-log.ts";
 export { buildAuditRecord } from "@sonde/schemas/audit";
 export { addAuditRoutes } from "./edge/audit-routes.ts";
+export { addCheckpointRoutes } from "./edge/checkpoint-routes.ts";
 export { type AuditStore, createAuditStore, type StoredCall } from "./edge/audit-store.ts";
+export { type Checkpoints, openCheckpoints } from "./edge/checkpoints.ts";
 export { createOpenCalls } from "./edge/open-calls.ts";
 export { migrations } from "./migrations.ts";
 

@@ -6,5 +6,7 @@ export const ASKED_BY = "asked-by";
 export const ATTESTATION = "attestation";
 /** The agent ends a call that the hub cancels. */
 export const CANCEL = "cancel";
+/** The hub sends the signed heads of its audit log, and the agent says which of them it keeps. */
+export const CHECKPOINTS = "checkpoints";
 /** The hub sends the grants that people gave at it, and the agent says what became of them. */
 export const HUB_GRANTS = "hub-grants";

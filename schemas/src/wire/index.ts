@@ -26,6 +26,12 @@ export {
   formatAddress,
   parseAddress,
 } from "./enrolment.ts";
+export {
+  CheckpointBody,
+  parseWitnessBody,
+  SEEN_CHECKPOINT_HEADER,
+  WitnessBody,
+} from "./checkpoint.ts";
 export { AttestedHead, parseAttestedHead } from "./attested-head.ts";
 export {
   DsseEnvelope,
@@ -99,4 +105,4 @@ export {
   readAgentMessage,
   readHubMessage,
 } from "./read-message.ts";
-export { ASKED_BY, ATTESTATION, CANCEL, HUB_GRANTS } from "./features.ts";
+export { ASKED_BY, ATTESTATION, CANCEL, CHECKPOINTS, HUB_GRANTS } from "./features.ts";

@@ -1,4 +1,5 @@
 import { type Static, type TSchema, Type } from "typebox";
+import { CheckpointBody } from "./checkpoint.ts";
 import { DsseEnvelope, LogHead } from "./envelope.ts";
 import { MAX_EACH, MAX_READS } from "../manifest/manifest.ts";
 import { LogKeyText } from "../trust/trust-policy.ts";
@@ -119,6 +120,8 @@ export const WelcomeBody = Type.Object({
   seenHead: Type.Optional(Type.Union([LogHead, Type.Null()])),
   /** Both of these heads, signed by the hub's audit key. Only for an agent that follows key sets. */
   signedHead: Type.Optional(DsseEnvelope),
+  /** Only for an agent that named the one that it saw; absent before the hub's first one. */
+  checkpoint: Type.Optional(CheckpointBody),
 });
 export type WelcomeBody = Static<typeof WelcomeBody>;
 

@@ -1,5 +1,6 @@
 import { SondeError } from "../errors.ts";
 import { parseAttestBody, parseAttestationBody, parseHostChangedBody } from "./attestation.ts";
+import { parseCheckpointBody, parseWitnessBody } from "./checkpoint.ts";
 import { parseApprovalsBody, parseHubGrantsBody } from "./hub-grants.ts";
 import {
   parseCallBody,
@@ -21,6 +22,7 @@ const FROM_HUB = {
   cancel: parseCancelBody,
   certificate: parseCertificateBody,
   attest: parseAttestBody,
+  checkpoint: parseCheckpointBody,
   "hub-grants": parseHubGrantsBody,
   "key-set": parseKeySetBody,
   refused: parseRefusedBody,
@@ -32,6 +34,7 @@ const FROM_AGENT = {
   attestation: parseAttestationBody,
   approvals: parseApprovalsBody,
   "host-changed": parseHostChangedBody,
+  witness: parseWitnessBody,
   refused: parseRefusedBody,
 };
 

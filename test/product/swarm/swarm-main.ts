@@ -32,7 +32,8 @@ function join(agent: SwarmAgent): Member {
     link: createHubLink({
       identity: () => identity,
       hub: {
-        ...{ place: () => "0.0", seenHead: () => null, takeKeySet: () => undefined },
+        ...{ place: () => "0.0", seenHead: () => null, seenCheckpoint: () => null },
+        takeKeySet: () => undefined,
         commandKey: () => hubKey,
       },
       handlers: {
@@ -48,6 +49,8 @@ function join(agent: SwarmAgent): Member {
         buildApprovals: () => ({ hubMayGrant: "none", revision: 0, packs: [] }),
         onHubGrants: () => undefined,
         onCertificate: () => undefined,
+        onCheckpoint: () => undefined,
+        buildWitness: () => null,
         onHeadRepeated: () => undefined,
         onAttest: (nonce) => Promise.resolve({ nonce, statement: stateOf(hello) }),
         onUnattested: () => undefined,

@@ -1,20 +1,26 @@
 import {
   generateKeyPairSync,
   type KeyObject,
+  type KeyPairKeyObjectResult,
   randomUUID,
   sign,
   X509Certificate,
 } from "node:crypto";
 import {
+  type CheckpointBody,
   type DsseEnvelope,
   KEY_SET_TYPE,
   type KeySet,
   type LogHead,
+  OWN_PROTOCOL,
   type StatedHead,
 } from "@sonde/schemas/wire";
 import { type Authority, createAuthority, openAuthority } from "@sonde/trust/ca";
 import { createKeyPair, createSigningKey, dssePae, keyIdOf, signHead } from "@sonde/trust/envelope";
-import { beforeAll, beforeEach, expect, test } from "vitest";
+import { hubLogKey } from "@sonde/trust/hub-log";
+import { proveConsistency, rootOf, signCheckpoint } from "@sonde/trust/log";
+import { createSampleLog } from "@sonde/trust/testing";
+import { beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { HubView, NOTHING_SEEN, type SavedHubView, type StatedLog } from "./hub-view.ts";
 
 const HOUR_MS = 3_600_000;
@@ -258,4 +264,126 @@ test("a hub of before the audit key states its head without a signature", async 
   expect(headTaken(12)).toBe("taken");
   expect(taken(await ca.signKeySet(setOf(2, { auditKeys: [named(key())] })))).toBe("taken");
   expect(headTaken(13)).toBe("HUB_UNTRUSTED");
+});
+
+/** A hub's log with checkpoints by this key, of which a new one tells a reader of `from` entries. */
+function createHubLog(audit: KeyPairKeyObjectResult, log = createSampleLog()) {
+  const signer = createSigningKey(audit.privateKey, audit.publicKey);
+  return {
+    log,
+    append(count: number): void {
+      for (let index = 0; index < count; index++) log.append(Buffer.from(randomUUID()));
+    },
+    async tell(from: number, hub = hubId): Promise<CheckpointBody> {
+      const tree = { size: log.frontier.size, root: rootOf(log.frontier) };
+      const note = signCheckpoint(tree, hubLogKey(hub, audit.publicKey), signer, new Date());
+      const growth = from > tree.size ? [] : await proveConsistency(from, tree.size, log.readTile);
+      return { note, growth: growth.map((hash) => hash.toString("base64")) };
+    },
+  };
+}
+
+describe("checkpoints", () => {
+  const audit = createKeyPair("ed25519");
+  const head = { size: 12, hash: HASH("a") };
+  const signer = createSigningKey(audit.privateKey, audit.publicKey);
+  const took = (body: CheckpointBody): string => {
+    try {
+      view.takeCheckpoint(body);
+      return "taken";
+    } catch (thrown) {
+      return (thrown as { code?: string }).code ?? String(thrown);
+    }
+  };
+  /** Welcomes the agent, as a hub that knows checkpoints. */
+  const welcome = (checkpoint?: CheckpointBody, features = OWN_PROTOCOL.features): string => {
+    const seen = view.seenHead();
+    return stated({
+      ...{ auditHead: head, seenHead: seen, protocol: { ...OWN_PROTOCOL, features } },
+      signedHead: signHead({ hubId, sessionId: SESSION, head, seen }, signer),
+      ...(checkpoint !== undefined && { checkpoint }),
+    });
+  };
+  beforeEach(async () => {
+    expect(taken(await ca.signKeySet(setOf(1, { auditKeys: [named(audit.publicKey)] })))).toBe(
+      "taken",
+    );
+  });
+
+  test("a log that grows is taken over, in a welcome and later, and stays after a restart", async () => {
+    const hub = createHubLog(audit);
+    hub.append(5);
+    expect(welcome()).toBe("taken");
+    expect(view.seenCheckpoint()).toBe(null);
+    expect(welcome(await hub.tell(0))).toBe("taken");
+    expect(view.seenCheckpoint()?.size).toBe(5);
+    hub.append(8);
+    expect(took(await hub.tell(5))).toBe("taken");
+    expect(took(await hub.tell(13))).toBe("taken");
+    view = open();
+    expect(view.seenCheckpoint()).toEqual({
+      ...{ size: 13, root: rootOf(hub.log.frontier).toString("base64") },
+    });
+    hub.append(1);
+    expect(welcome(await hub.tell(13))).toBe("taken");
+    expect(saved.auditHead).toEqual(head);
+  });
+
+  test("attack 59: a log that was cut, rewritten or forked is refused", async () => {
+    const hub = createHubLog(audit);
+    hub.append(9);
+    const past = createHubLog(audit, hub.log.fork());
+    hub.append(4);
+    expect(took(await hub.tell(0))).toBe("taken");
+    // Cut, and cut and appended to.
+    expect(took(await past.tell(13))).toBe("HUB_ROLLED_BACK");
+    past.append(4);
+    expect(took(await past.tell(13))).toBe("HUB_ROLLED_BACK");
+    past.append(20);
+    expect(took(await past.tell(13))).toBe("HUB_ROLLED_BACK");
+    expect(welcome(await past.tell(13))).toBe("HUB_ROLLED_BACK");
+    // A proof of another log, and none.
+    const honest = await hub.tell(13);
+    hub.append(1);
+    expect(took({ ...(await hub.tell(13)), growth: honest.growth })).toBe("HUB_ROLLED_BACK");
+    expect(view.seenCheckpoint()?.size).toBe(13);
+    expect(took(await hub.tell(13))).toBe("taken");
+  });
+
+  test("identity rule 10: a checkpoint of another key or another hub is refused", async () => {
+    const other = createHubLog(createKeyPair("ed25519"));
+    other.append(3);
+    expect(took(await other.tell(0))).toBe("HUB_UNTRUSTED");
+    const hub = createHubLog(audit);
+    hub.append(3);
+    expect(took(await hub.tell(0, randomUUID()))).toBe("HUB_UNTRUSTED");
+    expect(took({ note: "a note", growth: [] })).toBe("HUB_UNTRUSTED");
+    expect(view.seenCheckpoint()).toBe(null);
+  });
+
+  test("a hub that has lost its checkpoints is refused, and one of an earlier release is not", async () => {
+    const hub = createHubLog(audit);
+    hub.append(7);
+    expect(welcome(await hub.tell(0))).toBe("taken");
+    expect(welcome()).toBe("HUB_ROLLED_BACK");
+    expect(welcome(undefined, [])).toBe("taken");
+    // What was seen counts again.
+    expect(view.seenCheckpoint()?.size).toBe(7);
+    const other = createHubLog(audit);
+    other.append(8);
+    expect(welcome(await other.tell(7))).toBe("HUB_ROLLED_BACK");
+  });
+
+  test("attack 67: a restored hub begins anew, and so does one that a person accepts", async () => {
+    const [hub, restored] = [createHubLog(audit), createHubLog(audit)];
+    hub.append(7);
+    restored.append(2);
+    expect(took(await hub.tell(0))).toBe("taken");
+    const auditKeys = [named(audit.publicKey)];
+    expect(taken(await ca.signKeySet(setOf(2, { epoch: 1000, auditKeys })))).toBe("taken");
+    expect(view.seenCheckpoint()).toBe(null);
+    expect(took(await restored.tell(0))).toBe("taken");
+    view.forget();
+    expect(view.seenCheckpoint()).toBe(null);
+  });
 });

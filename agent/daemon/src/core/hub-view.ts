@@ -1,7 +1,16 @@
 import { createPublicKey, type KeyObject } from "node:crypto";
 import { SondeError } from "@sonde/schemas/errors";
-import type { DsseEnvelope, KeySet, LogHead, WelcomeBody } from "@sonde/schemas/wire";
+import {
+  CHECKPOINTS,
+  type CheckpointBody,
+  type DsseEnvelope,
+  type KeySet,
+  type LogHead,
+  type WelcomeBody,
+  type WitnessBody,
+} from "@sonde/schemas/wire";
 import { compareKeySets, keyIdOf, openKeySet, openSignedHead } from "@sonde/trust/envelope";
+import { demandGrowth, openHubCheckpoint } from "@sonde/trust/hub-log";
 import type { AgentEvent } from "./record-event.ts";
 
 /** What the agent keeps of its hub across restarts. */
@@ -12,9 +21,16 @@ export type SavedHubView = {
   auditHead: LogHead | null;
   /** The same head as the hub's audit key signed it; absent from a hub that signs no heads. */
   signedHead?: DsseEnvelope;
+  /** The newest checkpoint of the hub's log in that epoch; absent from a hub that has none. */
+  checkpoint?: SavedCheckpoint;
 };
+/** A checkpoint with what its note says: the key that signed it may have left the key set since. */
+export type SavedCheckpoint = WitnessBody & { note: string };
 /** What a hub states of its audit log in a welcome. */
-export type StatedLog = Pick<WelcomeBody, "auditHead" | "seenHead" | "signedHead">;
+export type StatedLog = Pick<
+  WelcomeBody,
+  "auditHead" | "checkpoint" | "protocol" | "seenHead" | "signedHead"
+>;
 
 /** What is kept of a hub before the first session. */
 export const NOTHING_SEEN: SavedHubView = { keySet: null, auditHead: null };
@@ -104,9 +120,53 @@ export class HubView {
         `expected the hub's log to have entry ${seen.size} as this agent saw it, got another or none among ${head.size}`,
       );
     }
-    if (head.size === seen?.size) return;
+    const checkpoint = this.#checkStated(this.#set, stated);
+    if (head.size === seen?.size && checkpoint === this.#saved.checkpoint) return;
     const signed = signedHead === undefined ? {} : { signedHead };
-    this.#save({ keySet: this.#saved.keySet, auditHead: head, ...signed });
+    const kept = checkpoint === undefined ? {} : { checkpoint };
+    this.#save({ keySet: this.#saved.keySet, auditHead: head, ...signed, ...kept });
+  }
+
+  /** The newest checkpoint of the hub's log that is durable here; null before the first one. */
+  seenCheckpoint(): WitnessBody | null {
+    const { checkpoint } = this.#saved;
+    return checkpoint === undefined ? null : { size: checkpoint.size, root: checkpoint.root };
+  }
+
+  /**
+   * Takes over a checkpoint of the hub's log. It is durable when this returns.
+   *
+   * @throws SondeError HUB_ROLLED_BACK when the log does not begin with what this agent saw of it,
+   *   HUB_UNTRUSTED when no audit key signed the checkpoint
+   */
+  takeCheckpoint(body: CheckpointBody): void {
+    if (this.#set === null) return;
+    const checkpoint = this.#checkGrowth(this.#set, body);
+    if (checkpoint === this.#saved.checkpoint) return;
+    this.#save({ ...this.#saved, checkpoint });
+  }
+
+  #checkStated(set: KeySet, { checkpoint, protocol }: StatedLog): SavedCheckpoint | undefined {
+    if (checkpoint !== undefined) return this.#checkGrowth(set, checkpoint);
+    const seen = this.#saved.checkpoint;
+    // A hub of an earlier release signs none. What this agent saw counts again when it does.
+    if (seen === undefined || protocol?.features.includes(CHECKPOINTS) !== true) return seen;
+    throw new SondeError(
+      "HUB_ROLLED_BACK",
+      `expected a checkpoint of the hub's log with the ${seen.size} entries that this agent saw, got none`,
+    );
+  }
+
+  #checkGrowth(set: KeySet, body: CheckpointBody): SavedCheckpoint {
+    const seen = this.#saved.checkpoint;
+    const now = openHubCheckpoint(body.note, set);
+    const root = now.root.toString("base64");
+    if (seen !== undefined) {
+      const growth = body.growth.map((hash) => Buffer.from(hash, "base64"));
+      demandGrowth({ size: seen.size, root: Buffer.from(seen.root, "base64") }, now, growth);
+      if (now.size === seen.size) return seen;
+    }
+    return { size: now.size, root, note: body.note };
   }
 
   /** The command key signed the welcome, and must not be able to state a head (identity rule 10). */

@@ -34,7 +34,13 @@ function keep(
 
 function open(message: KeptMessage, keys = [hub.publicKey]): unknown {
   try {
-    return openKeptMessage(message, { type: "hub-grants", hubId, agentId, keys });
+    return openKeptMessage(message, {
+      type: "hub-grants",
+      dir: "hub-to-agent",
+      hubId,
+      agentId,
+      keys,
+    });
   } catch (thrown) {
     return thrown instanceof SondeError ? thrown.code : thrown;
   }

@@ -1,11 +1,16 @@
 import { createHash, type KeyObject } from "node:crypto";
 import { SondeError } from "@sonde/schemas/errors";
 import { parseJson } from "@sonde/schemas/parse";
-import { type DsseEnvelope, PAYLOAD_TYPES, parseEnvelopeHeader } from "@sonde/schemas/wire";
+import {
+  type Direction,
+  type DsseEnvelope,
+  PAYLOAD_TYPES,
+  parseEnvelopeHeader,
+} from "@sonde/schemas/wire";
 import { checkSignature } from "./channel.ts";
 import { keyIdOf } from "./keys.ts";
 
-/** A message of the hub as an agent keeps it. */
+/** A message as the side that it was for keeps it. */
 export type KeptMessage = {
   envelope: DsseEnvelope;
   /** The body's bytes in base64. */
@@ -13,34 +18,41 @@ export type KeptMessage = {
 };
 
 /**
- * Verifies a message that this hub sent to this agent in an earlier session. Its session and its time
- * are over, so they are not compared: only what may count for long is kept.
+ * Verifies a message that this hub sent to this agent in an earlier session, or this agent to this
+ * hub. Its session and its time are over, so they are not compared: only what may count for long is
+ * kept.
  *
- * @param keys the hub's command keys that count
+ * @param expected.keys the sender's keys that count
  * @returns the body, not parsed any further
  * @throws SondeError ENVELOPE_SIGNATURE or ENVELOPE_MISDIRECTED
  */
 export function openKeptMessage(
   { envelope, body }: KeptMessage,
-  expected: { type: string; hubId: string; agentId: string; keys: readonly KeyObject[] },
+  expected: {
+    type: string;
+    dir: Direction;
+    hubId: string;
+    agentId: string;
+    keys: readonly KeyObject[];
+  },
 ): unknown {
   const payload = Buffer.from(envelope.payload, "base64");
   const keyId = envelope.signatures[0]?.keyid;
   const key = expected.keys.find((known) => keyIdOf(known) === keyId);
   if (key === undefined) {
-    throw new SondeError("ENVELOPE_SIGNATURE", "expected a signature by a key of this hub");
+    throw new SondeError("ENVELOPE_SIGNATURE", "expected a signature by a key of its sender");
   }
-  checkSignature(envelope, payload, PAYLOAD_TYPES["hub-to-agent"], key, keyIdOf(key));
+  checkSignature(envelope, payload, PAYLOAD_TYPES[expected.dir], key, keyIdOf(key));
   const header = parseEnvelopeHeader(parseJson(payload, "envelope header", "ENVELOPE_INVALID"));
   const isOurs =
     header.type === expected.type &&
-    header.dir === "hub-to-agent" &&
+    header.dir === expected.dir &&
     header.hubId === expected.hubId &&
     header.agentId === expected.agentId;
   if (!isOurs) {
     throw new SondeError(
       "ENVELOPE_MISDIRECTED",
-      `expected a message ${expected.type} of this hub to this agent, got another`,
+      `expected a message ${expected.type}, ${expected.dir}, of this hub and this agent, got another`,
     );
   }
   const bytes = Buffer.from(body, "base64");

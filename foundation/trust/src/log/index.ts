@@ -18,14 +18,15 @@ export { formatNoteKey, type NoteKey, parseNoteKey } from "./signed-note.ts";
 export {
   encodeEntries,
   foldPerfect,
+  listTileHashes,
   maxTileBytes,
   parseTilePath,
   proveConsistency,
   proveInclusion,
   readProvenEntry,
   type ReadTile,
+  type TileHash,
   type TileId,
-  TILE_LEVELS,
   TILE_WIDTH,
   tilePath,
 } from "./tiles.ts";

@@ -16,7 +16,7 @@ import {
 /** Number of hashes or entries in a full tile. */
 export const TILE_WIDTH = 256;
 /** Number of tree levels in one tile. */
-export const TILE_LEVELS = 8;
+const TILE_LEVELS = 8;
 const HASH_BYTES = 32;
 /** Largest entry: the bundle's length prefix has two bytes. */
 const MAX_ENTRY_BYTES = 65_535;
@@ -61,6 +61,23 @@ export function tileAt(level: number | null, index: number, size: number): TileI
   const hashes = Math.floor(size / TILE_WIDTH ** (level ?? 0));
   const width = Math.min(TILE_WIDTH, hashes - index * TILE_WIDTH);
   return width > 0 ? { level, index, width } : null;
+}
+
+/** A hash of a tile: `index` counts those of its level. */
+export type TileHash = { readonly level: number; readonly index: number; readonly hash: Buffer };
+
+/**
+ * Lists the hashes of tiles among the nodes that a leaf completed: those of every eighth level.
+ *
+ * @param index of the leaf
+ * @param completed as `growTree` gives them
+ */
+export function listTileHashes(index: number, completed: readonly Buffer[]): TileHash[] {
+  return completed.flatMap((hash, height) =>
+    height % TILE_LEVELS === 0
+      ? [{ level: height / TILE_LEVELS, index: Math.floor(index / 2 ** height), hash }]
+      : [],
+  );
 }
 
 /** @throws RangeError for an entry above MAX_ENTRY_BYTES */

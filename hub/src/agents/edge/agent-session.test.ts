@@ -2,7 +2,12 @@ import { X509Certificate } from "node:crypto";
 import { once } from "node:events";
 import type { AuditEntry } from "@sonde/schemas/audit";
 import { buildHello } from "@sonde/schemas/testing";
-import { encodeBody, type HelloBody, parseCertificateBody } from "@sonde/schemas/wire";
+import {
+  encodeBody,
+  type HelloBody,
+  OWN_PROTOCOL,
+  parseCertificateBody,
+} from "@sonde/schemas/wire";
 import { afterAll, beforeAll, expect, test, vi } from "vitest";
 import { startHub, type TestHub } from "../../testing/start-hub.ts";
 
@@ -124,4 +129,31 @@ test("attack 9: a session ends with its certificate, unless there is a next one"
   expect((await hub.ask("GET", "/agents/web-1")).answer["online"]).toBe(true);
   renewed.terminate();
   await database.close();
+});
+
+test("an agent's word on a checkpoint is kept, and one that this hub did not sign is recorded", async () => {
+  const { answer } = await hub.ask("POST", "/audit/checkpoints");
+  const { size, root } = answer["checkpoint"] as { size: number; root: string };
+  const { socket, channel } = await hub.connect();
+  const hello = { ...buildHello(), protocol: OWN_PROTOCOL };
+  const say = (body: object, type: "hello" | "witness" = "witness") =>
+    socket.send(channel.seal({ type, body: encodeBody(body) }));
+  say(hello, "hello");
+  say({ size, root });
+  const witnesses = async () =>
+    ((await hub.ask("GET", "/audit/attestation")).answer["witnesses"] as object[]).at(0);
+  await vi.waitFor(
+    async () => expect(await witnesses()).toMatchObject({ agent: "web-1", size, root }),
+    WAIT_MS,
+  );
+  const other = Buffer.alloc(32, 1).toString("base64");
+  say({ size, root: other });
+  await vi.waitFor(async () => {
+    expect((await recordsOf("envelope.refused")).at(-1)).toMatchObject({
+      ...{ agent: "web-1", status: "denied", code: "AUDIT_INCONSISTENT" },
+      detail: { root: other },
+    });
+  }, WAIT_MS);
+  expect(await witnesses()).toMatchObject({ size, root });
+  socket.close();
 });

@@ -31,6 +31,8 @@ import type { AuditWitnesses } from "./audit-witness.ts";
 import { createRenewal } from "./certificate-renewal.ts";
 import type { EnrolmentStore, ListedCertificate } from "./enrolment-store.ts";
 import { createNewest } from "./keep-newest.ts";
+import type { KeepWitness, KeptWitness } from "./keep-witness.ts";
+import type { StateCheckpoint, StatedCheckpoint } from "./state-checkpoint.ts";
 
 /** Asks the agent of one session what it is. */
 export type AttestationSession = {
@@ -58,12 +60,22 @@ export type AgentApprovals = {
 
 export type SessionOptions = Pick<
   Hub,
-  "addresses" | "auditLog" | "directory" | "elapsed" | "keys" | "links" | "now" | "report"
+  | "addresses"
+  | "auditLog"
+  | "checkpoints"
+  | "directory"
+  | "elapsed"
+  | "keys"
+  | "links"
+  | "now"
+  | "report"
 > & {
   agents: AgentChanges;
   enrolments: EnrolmentStore;
   copies: AgentCopies;
   witnesses: AuditWitnesses;
+  stateCheckpoint: StateCheckpoint;
+  keepWitness: KeepWitness;
   watchAgent: WatchAgent;
   approvals: Pick<AgentApprovals, "saveStated">;
   /** Is called with the registry's log head that an agent saw. */
@@ -83,6 +95,10 @@ export type Admitted = ListedCertificate & {
   auditHead: LogHead;
   /** This hub's entry at the size that the agent saw; undefined when the agent named none. */
   seenHead: LogHead | null | undefined;
+  /** The size of the newest checkpoint that the agent took over; null for one that knows none. */
+  seenCheckpoint: number | null;
+  /** What it is told of the newest one. */
+  checkpoint: StatedCheckpoint | null;
   /** The agent's clock minus the hub's; null for an agent that did not say it. */
   skewMs: number | null;
   held: HeldKeySet;
@@ -130,6 +146,18 @@ export function startSession(options: SessionOptions, admitted: Admitted, socket
   const compareHead = createNewest<RegistryHeadReport>((head) =>
     options.onRegistryHead(agent.name, head).catch(options.report),
   );
+  const saveWitness = createNewest<KeptWitness>((kept) =>
+    options.keepWitness(agent, kept).catch(options.report),
+  );
+  let told = admitted.checkpoint?.size ?? admitted.seenCheckpoint;
+  const tellNewer = async (): Promise<void> => {
+    if (told === null) return;
+    const next = await options.stateCheckpoint(told);
+    if (next === null || next.size <= told) return;
+    told = next.size;
+    link.sendCheckpoint(next.body);
+  };
+  const tellCheckpoint = createNewest<void>(() => tellNewer().catch(options.report));
   const witness = options.witnesses.of(agentId);
   /** Lets calls through only after what the agent states was compared with what it stated before. */
   const begin = async (
@@ -172,6 +200,7 @@ export function startSession(options: SessionOptions, admitted: Admitted, socket
     },
     onApprovals: saveStated,
     onAttestation: (body) => attestation.stated(body),
+    onWitness: (body, message) => saveWitness({ body, message }),
     onHostChanged: () => attestation.changed(),
     onUnsupported(message) {
       audit("envelope.refused", {
@@ -185,6 +214,7 @@ export function startSession(options: SessionOptions, admitted: Admitted, socket
       witness.close();
       attestation.stop();
       stopFollowing();
+      stopTelling();
       if (refusal !== null) {
         audit("envelope.refused", { status: "denied", code: refusal.code });
       }
@@ -204,6 +234,7 @@ export function startSession(options: SessionOptions, admitted: Admitted, socket
     const isHeld = next.keys.command.some((key) => key.signer.keyId === signer.keyId);
     if (!isHeld) link.close("the command key has ended");
   });
+  const stopTelling = options.checkpoints.onNew(() => tellCheckpoint());
   const { skewMs } = admitted;
   // Each side will refuse the other's messages.
   if (skewMs !== null && Math.abs(skewMs) > MAX_SKEW_MS) {
@@ -230,6 +261,7 @@ export function startSession(options: SessionOptions, admitted: Admitted, socket
         hubVersion: RELEASE,
         auditHead: admitted.auditHead,
         ...(admitted.seenHead !== undefined && { seenHead: admitted.seenHead }),
+        ...(admitted.checkpoint !== null && { checkpoint: admitted.checkpoint.body }),
         ...(followsKeySets && { signedHead: signSeen(keys.hubId, admitted) }),
         ...(admitted.understandsOffers && {
           protocol: OWN_PROTOCOL,

@@ -11,6 +11,7 @@ import {
   KEY_SET_HEADER,
   type LogHead,
   PROTOCOL_HEADER,
+  SEEN_CHECKPOINT_HEADER,
   SEEN_HEAD_HEADER,
 } from "@sonde/schemas/wire";
 import { createRateLimit, createRefusalCounts } from "@sonde/service";
@@ -158,10 +159,12 @@ async function admit(
   // Check again: the key may have changed during `lease`, or the agent been locked. From here on the
   // lease hears of changes.
   const seen = request.headers[SEEN_HEAD_HEADER.toLowerCase()];
-  const [again, auditHead, seenHead] = await Promise.all([
+  const seenCheckpoint = readSize(request.headers[SEEN_CHECKPOINT_HEADER.toLowerCase()]);
+  const [again, auditHead, seenHead, checkpoint] = await Promise.all([
     identify(options, socket),
     options.auditLog.readHead(),
     readSeen(options, seen),
+    seenCheckpoint === null ? null : options.stateCheckpoint(seenCheckpoint),
   ]);
   await options.copies.keep(again);
   const hubNonce = randomBytes(NONCE_BYTES);
@@ -173,15 +176,17 @@ async function admit(
   const sessionId = deriveSessionId(exporter, hubNonce, Buffer.from(nonce, "base64url"));
   const understandsOffers = request.headers[PROTOCOL_HEADER.toLowerCase()] !== undefined;
   const followsKeySets = request.headers[KEY_SET_HEADER.toLowerCase()] !== undefined;
-  const clock = readClock(request.headers[CLOCK_HEADER.toLowerCase()]);
+  const clock = readSize(request.headers[CLOCK_HEADER.toLowerCase()]);
   const skewMs = clock === null ? null : clock - options.now().getTime();
   return {
     ...{ ...identified, lease, sessionId, hubNonce, auditHead, seenHead, skewMs },
     ...{ understandsOffers, followsKeySets, held: options.keys.signing.held() },
+    ...{ checkpoint, seenCheckpoint },
   };
 }
 
-function readClock(named: unknown): number | null {
+/** A whole number in a header; null for none. */
+function readSize(named: unknown): number | null {
   return /^[0-9]{1,15}$/.test(String(named)) ? Number(named) : null;
 }
 

@@ -3,6 +3,7 @@ import type { Digest } from "@sonde/schemas/names";
 import type { SigningKey } from "@sonde/trust/envelope";
 import type {
   CallBody,
+  CheckpointBody,
   DesiredStateBody,
   DsseEnvelope,
   HubGrantsBody,
@@ -38,6 +39,8 @@ export type AgentLink = {
   cancelCall(callId: string, why: SondeError): void;
   /** Ends every open call so. */
   cancelCalls(why: SondeError): void;
+  /** Tells an agent that knows them the newest signed head of the hub's audit log. */
+  sendCheckpoint(body: CheckpointBody): void;
   /** Asks an agent that knows attestation for a statement. */
   attest(nonce: string): void;
   /** Sends the new key set. Messages after it are signed with `signer`, its first key. */

@@ -66,6 +66,7 @@ beforeEach(async () => {
     onStatedHead: () => undefined,
     onAttestation: () => undefined,
     onHostChanged: () => undefined,
+    onWitness: () => undefined,
     onUnsupported: (message) => unsupported.push(message),
     onClose: ended.resolve,
   });

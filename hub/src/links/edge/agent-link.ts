@@ -6,6 +6,7 @@ import {
   type ApprovalsBody,
   type AttestationBody,
   CANCEL,
+  CHECKPOINTS,
   type DsseEnvelope,
   type EnvelopeHeader,
   FIRST_PROTOCOL,
@@ -19,12 +20,13 @@ import {
   REFUSED_CLOSE_CODE,
   type RefusedBody,
   type ResultBody,
+  type WitnessBody,
   agreeOnProtocol,
   cutCloseReason,
   encodeBody,
   readAgentMessage,
 } from "@sonde/schemas/wire";
-import type { Channel, Incoming, Outgoing } from "@sonde/trust/envelope";
+import type { Channel, Incoming, KeptMessage, Outgoing } from "@sonde/trust/envelope";
 import type { RawData, WebSocket } from "ws";
 import type { AgentAnswer, AgentCall, AgentLink } from "../core/agent-link-port.ts";
 
@@ -51,6 +53,8 @@ export type LinkEvents = {
   onStatedHead(head: LogHead): void;
   /** @throws SondeError for a statement that nobody asked for; it ends the session */
   onAttestation(body: AttestationBody): void;
+  /** The agent says which signed head of the hub's log it keeps, in this message. */
+  onWitness(body: WitnessBody, message: KeptMessage): void;
   /** The agent's next statement will differ. */
   onHostChanged(): void;
   /** One side sent a message that the other does not understand. The session goes on. */
@@ -148,7 +152,7 @@ export function createAgentLink(
     setTimeout(() => socket.terminate(), CLOSE_MS).unref();
   }
 
-  function receive({ header, body, envelope }: Incoming): void {
+  function receive({ header, body, bytes, envelope }: Incoming): void {
     let message: AgentMessage;
     try {
       message = readAgentMessage(header.type, body);
@@ -172,6 +176,8 @@ export function createAgentLink(
         return events.onApprovals(message.body);
       case "attestation":
         return events.onAttestation(message.body);
+      case "witness":
+        return events.onWitness(message.body, { envelope, body: bytes.toString("base64") });
       case "host-changed":
         return events.onHostChanged();
       case "result":
@@ -282,6 +288,10 @@ export function createAgentLink(
     sendCertificate(certificate) {
       const body = encodeBody({ certificate });
       send({ type: "certificate", body });
+    },
+    sendCheckpoint(body) {
+      if (agreement?.features.has(CHECKPOINTS) !== true) return;
+      send({ type: "checkpoint", body: encodeBody(body) });
     },
     cancelCall,
     cancelCalls(why) {

@@ -100,6 +100,7 @@ function playLink(answer?: (call: AgentCall) => Promise<void>): PlayedLink {
     sendDesiredState: (body) => link.desired.push(body),
     sendGrants: (body) => link.granted.push(body),
     sendCertificate: () => undefined,
+    sendCheckpoint: () => undefined,
     attest: () => undefined,
     cancelCall: (callId) => void link.givenUp.push(callId),
     cancelCalls: (why) => void (link.cancelled = why.code),

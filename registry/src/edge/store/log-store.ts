@@ -5,13 +5,13 @@ import { canonicalJson } from "@sonde/trust/canonical-json";
 import {
   type Frontier,
   type TileId,
-  TILE_LEVELS,
   TILE_WIDTH,
   encodeEntries,
   encodeFrontier,
   decodeFrontier,
   growTree,
   hashLeaf,
+  listTileHashes,
 } from "@sonde/trust/log";
 import type { ISql, Sql, TransactionSql } from "postgres";
 import type { PlacedEntry } from "../../core/build-index.ts";
@@ -34,10 +34,9 @@ export function createLogStore(sql: Sql) {
     const { frontier, completed } = growTree(before, hashLeaf(bytes));
     await transaction`insert into log_entries (index, name, entry)
       values (${size}, ${name}, ${bytes})`;
-    for (const [level, hash] of completed.entries()) {
-      if (level % TILE_LEVELS !== 0) continue;
+    for (const { level, index, hash } of listTileHashes(size, completed)) {
       await transaction`insert into log_hashes (level, index, hash)
-        values (${level / TILE_LEVELS}, ${Math.floor(size / 2 ** level)}, ${hash})`;
+        values (${level}, ${index}, ${hash})`;
     }
     const place = encodeFrontier(frontier);
     await transaction`update log_head set size = ${place.size}, frontier = ${place.frontier}`;

@@ -55,7 +55,8 @@ function startLink(identity = hub.identity): void {
   link = createHubLink({
     identity: () => identity,
     hub: {
-      ...{ place: () => "0.0", seenHead: () => null, takeKeySet: () => undefined },
+      ...{ place: () => "0.0", seenHead: () => null, seenCheckpoint: () => null },
+      takeKeySet: () => undefined,
       commandKey: () => identity.hubKey,
     },
     handlers: {
@@ -67,6 +68,8 @@ function startLink(identity = hub.identity): void {
       buildApprovals: () => ({ hubMayGrant: "none", revision: 0, packs: [] }),
       onHubGrants: () => undefined,
       onCertificate: () => undefined,
+      onCheckpoint: () => undefined,
+      buildWitness: () => null,
       onCancel: (callId) => cancelled.push(callId),
       onAttest: (nonce) => Promise.resolve({ nonce, statement: buildStatement() }),
       onUnattested: () => undefined,

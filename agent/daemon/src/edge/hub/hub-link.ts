@@ -9,6 +9,7 @@ import {
   PROTOCOL_CLOSE_CODE,
   PROTOCOL_HEADER,
   REFUSED_CLOSE_CODE,
+  SEEN_CHECKPOINT_HEADER,
   SEEN_HEAD_HEADER,
   cutCloseReason,
   parseDsseEnvelope,
@@ -39,7 +40,7 @@ export type HubLink = {
 export type HubLinkOptions = {
   /** The present identity. Its certificate may be renewed while the agent runs. */
   identity: () => Identity;
-  hub: Pick<HubView, "commandKey" | "place" | "seenHead" | "takeKeySet">;
+  hub: Pick<HubView, "commandKey" | "place" | "seenCheckpoint" | "seenHead" | "takeKeySet">;
   handlers: SessionHandlers;
   /** Is waited for before each connection. When it rejects, the next attempt comes later. */
   ensureCertificate: () => Promise<void>;
@@ -219,6 +220,7 @@ function openSocket(
       [PROTOCOL_HEADER]: `${OWN_PROTOCOL.min}-${OWN_PROTOCOL.max}`,
       [KEY_SET_HEADER]: hub.place(),
       [CLOCK_HEADER]: String(now()),
+      [SEEN_CHECKPOINT_HEADER]: String(hub.seenCheckpoint()?.size ?? 0),
       ...(seen !== null && { [SEEN_HEAD_HEADER]: `${seen.size} ${seen.hash}` }),
     },
     // Trusts the CA pinned at enrolment only, never the machine's CA list.

@@ -8,6 +8,8 @@ import {
   type AttestationBody,
   agreeOnProtocol,
   type CallBody,
+  CHECKPOINTS,
+  type CheckpointBody,
   type DesiredStateBody,
   type DsseEnvelope,
   type EnvelopeHeader,
@@ -23,6 +25,7 @@ import {
   type RefusedBody,
   readHubMessage,
   type WelcomeBody,
+  type WitnessBody,
 } from "@sonde/schemas/wire";
 import {
   CHANNEL_BINDING_BYTES,
@@ -51,6 +54,14 @@ export type SessionHandlers = {
    * is unfit
    */
   onCertificate: (certificate: string) => void;
+  /**
+   * Receives a newer signed head of the hub's audit log.
+   *
+   * @throws SondeError HUB_ROLLED_BACK, HUB_UNTRUSTED
+   */
+  onCheckpoint: (body: CheckpointBody) => void;
+  /** The newest of these heads that is durable here; null before the first one. */
+  buildWitness: () => WitnessBody | null;
   /** Receives a message in which the hub repeats the head of this agent's audit log. */
   onHeadRepeated: (message: DsseEnvelope) => void;
   /** Builds the statement that answers this nonce of the hub. */
@@ -127,6 +138,12 @@ export function createSession(
     send(channel.seal({ type: "approvals", body, ...witness() }));
   };
 
+  const sendWitness = (): void => {
+    const body = handlers.buildWitness();
+    if (body === null || agreement?.features.has(CHECKPOINTS) !== true) return;
+    send(channel.seal({ type: "witness", body: encodeBody(body), ...witness() }));
+  };
+
   const answer = async (call: Call): Promise<void> => {
     const body = await handlers.onCall(call);
     send(channel.seal({ type: "result", callId: call.callId, body, ...witness() }));
@@ -150,6 +167,7 @@ export function createSession(
     const hello = encodeBody({ ...handlers.buildHello(), ...offer });
     send(channel.seal({ type: "hello", body: hello, ...witness() }));
     sendApprovals();
+    sendWitness();
   };
 
   /** Refuses one message that this release does not understand. The session goes on. */
@@ -190,6 +208,9 @@ export function createSession(
           return handlers.onDesiredState(message.body);
         case "certificate":
           return handlers.onCertificate(message.body.certificate);
+        case "checkpoint":
+          handlers.onCheckpoint(message.body);
+          return sendWitness();
         case "key-set":
           return channel.expectKey(handlers.onKeySet(message.body.keySet));
         case "hub-grants": {

@@ -43,7 +43,8 @@ export function openHubGrants(
   return new HubGrants(
     {
       open(message) {
-        const expected = { type: "hub-grants", hubId, agentId, keys: commandKeys() };
+        const sent = { type: "hub-grants", dir: "hub-to-agent" } as const;
+        const expected = { ...sent, hubId, agentId, keys: commandKeys() };
         return parseHubGrantsBody(openKeptMessage(message, expected));
       },
       // After a crash it is either the old file or the new one.

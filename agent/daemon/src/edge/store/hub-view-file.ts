@@ -3,7 +3,7 @@ import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { replaceFile } from "@sonde/files";
 import { buildParser, parseJson } from "@sonde/schemas/parse";
-import { DsseEnvelope, LogHead } from "@sonde/schemas/wire";
+import { CheckpointBody, DsseEnvelope, LogHead, WitnessBody } from "@sonde/schemas/wire";
 import { Type } from "typebox";
 import { HubView, NOTHING_SEEN, type SavedHubView } from "../../core/hub-view.ts";
 import type { AgentEvent } from "../../core/record-event.ts";
@@ -16,6 +16,12 @@ const HubViewFile = Type.Object(
     keySet: Type.Union([DsseEnvelope, Type.Null()]),
     auditHead: Type.Union([LogHead, Type.Null()]),
     signedHead: Type.Optional(DsseEnvelope),
+    checkpoint: Type.Optional(
+      Type.Object(
+        { ...WitnessBody.properties, note: CheckpointBody.properties.note },
+        { additionalProperties: false },
+      ),
+    ),
   },
   { additionalProperties: false },
 );

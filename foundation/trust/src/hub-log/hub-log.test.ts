@@ -1,0 +1,249 @@
+import { randomUUID } from "node:crypto";
+import type { AuditAttestation, AuditEntry, AuditWitness } from "@sonde/schemas/audit";
+import { buildAuditRecord } from "@sonde/schemas/audit";
+import { decodeFrame, encodeBody, type LogHead, parseDsseEnvelope } from "@sonde/schemas/wire";
+import { beforeAll, describe, expect, test } from "vitest";
+import { type Authority, createAuthority, openAuthority } from "../ca/index.ts";
+import { chainRecord, EMPTY_HEAD, headAfter } from "../chain/chain.ts";
+import { createChannel } from "../envelope/channel.ts";
+import { createKeyPair, createSigningKey } from "../envelope/keys.ts";
+import { signCheckpoint } from "../log/checkpoint.ts";
+import { appendLeaf, EMPTY_FRONTIER, rootOf, type Tree } from "../log/merkle.ts";
+import { compareAgentLog } from "./compare-agent-log.ts";
+import { hubLogKey, hubLogLeaf } from "./hub-log.ts";
+import { verifyHubLog } from "./verify-hub-log.ts";
+
+const AT = new Date("2026-01-02T03:04:05.000Z");
+const hubId = randomUUID();
+const agentId = randomUUID();
+const [audit, command, agentKey] = [1, 2, 3].map(() => createKeyPair("ed25519")) as [
+  ReturnType<typeof createKeyPair>,
+  ReturnType<typeof createKeyPair>,
+  ReturnType<typeof createKeyPair>,
+];
+let ca: Authority;
+beforeAll(async () => {
+  ca = await openAuthority(await createAuthority(hubId, AT), () => AT);
+});
+
+const toPem = (key: typeof audit) =>
+  key.publicKey.export({ type: "spki", format: "pem" }).toString();
+
+function buildLog(size: number, from: LogHead = EMPTY_HEAD, word = "as it was"): AuditEntry[] {
+  const entries: AuditEntry[] = [];
+  let head = from;
+  for (let index = 0; index < size; index++) {
+    const entry = chainRecord(
+      head,
+      buildAuditRecord(AT, "log.opened", { detail: { index, word } }),
+    );
+    entries.push(entry);
+    head = headAfter(entry);
+  }
+  return entries;
+}
+
+function treeOf(entries: readonly AuditEntry[]): Tree {
+  let frontier = EMPTY_FRONTIER;
+  for (const { hash } of entries) frontier = appendLeaf(frontier, hubLogLeaf(hash));
+  return { size: frontier.size, root: rootOf(frontier) };
+}
+
+function witness({ size, root }: Tree, key = agentKey): AuditWitness {
+  const body = { size, root: root.toString("base64") };
+  const channel = createChannel({
+    ...{ hubId, agentId, sessionId: "s".repeat(43), side: "agent" },
+    signer: createSigningKey(key.privateKey, key.publicKey),
+    peerKey: key.publicKey,
+    now: () => AT.getTime(),
+  });
+  const frame = channel.seal({ type: "witness", body: encodeBody(body) });
+  const parts = decodeFrame(frame, 16_384, "ENVELOPE_INVALID");
+  const message = {
+    envelope: parseDsseEnvelope(parts.head),
+    body: parts.body.toString("base64"),
+  };
+  const publicKey = toPem(agentKey);
+  return { ...body, agent: "web-1", agentId, at: AT.toISOString(), message, publicKey };
+}
+
+async function attest(
+  signed: readonly AuditEntry[],
+  seen: readonly AuditWitness[] = [],
+  by = audit,
+): Promise<AuditAttestation> {
+  const since = AT.toISOString();
+  const keySet = await ca.signKeySet({
+    ...{ hubId, epoch: 0, version: 1, expiresAt: since },
+    commandKeys: [{ publicKey: toPem(command), since, until: null }],
+    auditKeys: [{ publicKey: toPem(audit), since, until: null }],
+  });
+  const tree = treeOf(signed);
+  const signer = createSigningKey(by.privateKey, by.publicKey);
+  const note = signCheckpoint(tree, hubLogKey(hubId, by.publicKey), signer, AT);
+  const checkpoint = { size: tree.size, root: tree.root.toString("base64"), at: since, note };
+  return {
+    ...{ hubId, authority: ca.certificate, keySet, checkpoint },
+    ...{ head: EMPTY_HEAD, unattested: 0, problem: null, witnesses: [...seen] },
+  };
+}
+
+async function* read(entries: readonly AuditEntry[]): AsyncGenerator<AuditEntry> {
+  yield* entries;
+}
+const verify = async (entries: readonly AuditEntry[], attested: AuditAttestation) =>
+  await verifyHubLog(read(entries), attested);
+
+describe("a hub's log", () => {
+  const log = buildLog(50);
+
+  test("is proven to its newest checkpoint, and what comes after is an unattested tail", async () => {
+    const verdict = await verify(log, await attest(log.slice(0, 40)));
+    expect(verdict).toMatchObject({
+      ...{ bad: null, signed: { size: 40, at: AT.toISOString() }, unattested: 10 },
+      head: { size: 50, hash: log[49]?.hash },
+    });
+    const seen = [witness(treeOf(log.slice(0, 45)))];
+    const more = await verify(log, await attest(log.slice(0, 40), seen));
+    expect(more).toMatchObject({ bad: null, unattested: 5, witnesses: [{ says: "same" }] });
+  });
+
+  // Attack 59.
+  test("an edited, removed, inserted, moved or doubled entry is named", async () => {
+    const at = (index: number) => log[index] as AuditEntry;
+    const other = buildAuditRecord(AT, "log.read", {});
+    const changes: [string, AuditEntry[]][] = [
+      ["edited", log.with(20, { ...at(20), record: other })],
+      ["edited with its hash", log.with(20, chainRecord(headAfter(at(19)), other))],
+      ["removed", log.toSpliced(20, 1)],
+      ["inserted", log.toSpliced(20, 0, chainRecord(headAfter(at(19)), other))],
+      ["doubled", log.toSpliced(20, 0, at(19))],
+      ["moved", log.with(20, at(21)).with(21, at(20))],
+    ];
+    const attested = await attest(log.slice(0, 40));
+    for (const [what, entries] of changes) {
+      const { bad } = await verify(entries, attested);
+      // The entry after the one that was written anew with its hash is the first that shows it.
+      expect([what, bad?.seq]).toEqual([what, /with|inserted/.test(what) ? 22 : 21]);
+    }
+  });
+
+  test("a chain that was computed anew after an edit is not the one that was signed or seen", async () => {
+    const anew = [...log.slice(0, 20), ...buildLog(30, headAfter(log[19] as AuditEntry), "edited")];
+    const bySignature = await verify(anew, await attest(log.slice(0, 40)));
+    expect(bySignature.bad).toMatchObject({ seq: 40, proves: expect.stringMatching(/signed at/) });
+    // Whoever has the audit key signs the new one. The agent still has the old one.
+    const seen = [witness(treeOf(log.slice(0, 30)))];
+    const byAgent = await verify(anew, await attest(anew.slice(0, 40), seen));
+    expect(byAgent.bad).toMatchObject({
+      seq: 30,
+      proves: expect.stringMatching(/agent web-1 saw/),
+    });
+    expect(byAgent.witnesses).toMatchObject([{ says: "another" }]);
+    const unseen = await verify(anew, await attest(anew.slice(0, 40)));
+    expect(unseen.bad).toBe(null);
+  });
+
+  test("a tail that was cut is missed by the signature and by agents", async () => {
+    const cut = log.slice(0, 30);
+    const bySignature = await verify(cut, await attest(log.slice(0, 40)));
+    expect(bySignature.bad).toMatchObject({ seq: 31, proves: expect.stringMatching(/signed 40/) });
+    const seen = [witness(treeOf(log.slice(0, 40)))];
+    const byAgent = await verify(cut, await attest(cut, seen));
+    expect(byAgent.bad).toMatchObject({ seq: 31, proves: expect.stringMatching(/web-1 saw 40/) });
+    expect(byAgent.witnesses).toMatchObject([{ says: "ahead" }]);
+  });
+
+  test("a message that another key signed, or with other words, is no agent's word", async () => {
+    const tree = treeOf(log.slice(0, 40));
+    const forged = witness(tree, command);
+    const changed = { ...witness(tree), size: 39 };
+    const verdict = await verify(log, await attest(log.slice(0, 10), [forged, changed]));
+    expect(verdict.witnesses.map(({ says }) => says)).toEqual(["unsigned", "unsigned"]);
+    expect([verdict.bad, verdict.unattested]).toEqual([null, 40]);
+  });
+
+  test("a checkpoint of another key, and keys of another CA, are refused", async () => {
+    await expect(verify(log, await attest(log, [], command))).rejects.toMatchObject({
+      code: "HUB_UNTRUSTED",
+    });
+    const other = await openAuthority(await createAuthority(hubId, AT), () => AT);
+    const foreign = { ...(await attest(log)), authority: other.certificate };
+    await expect(verify(log, foreign)).rejects.toMatchObject({ code: "HUB_UNTRUSTED" });
+  });
+
+  test("without a checkpoint all of it is an unattested tail", async () => {
+    const attested = { ...(await attest(log)), checkpoint: null };
+    expect(await verify(log, attested)).toMatchObject({ bad: null, signed: null, unattested: 50 });
+  });
+});
+
+describe("the log of an agent beside the hub's", () => {
+  const calls = Array.from({ length: 4 }, () => randomUUID());
+  const known = (callId: string) => ({ callId, probe: "acme/a.b.c", principal: "key:1" });
+  function write(records: ReturnType<typeof buildAuditRecord>[]): AuditEntry[] {
+    const entries: AuditEntry[] = [];
+    let head: LogHead = EMPTY_HEAD;
+    for (const record of records) {
+      const entry = chainRecord(head, record);
+      entries.push(entry);
+      head = headAfter(entry);
+    }
+    return entries;
+  }
+  const agent = write(
+    calls.flatMap((callId) => [
+      buildAuditRecord(AT, "call.request", known(callId)),
+      buildAuditRecord(AT, "call.response", { ...known(callId), status: "ok" }),
+    ]),
+  );
+  const hub = write(
+    calls.flatMap((callId, index) => {
+      const { seq: size, hash } = agent[2 * index + 1] as AuditEntry;
+      const detail = { agentHead: { size, hash } };
+      return [
+        buildAuditRecord(AT, "call.request", known(callId)),
+        buildAuditRecord(AT, "call.response", { ...known(callId), status: "ok", detail }),
+      ];
+    }),
+  );
+  const ofCall = (index: number) => (entry: AuditEntry) => entry.record.callId !== calls[index];
+
+  test("the same calls agree", () => {
+    expect(compareAgentLog(hub, agent)).toEqual([]);
+  });
+
+  test("a call that the hub has not, and one that the agent has not, is named", () => {
+    expect(compareAgentLog(hub.filter(ofCall(1)), agent)).toMatchObject([
+      { callId: calls[1], hubSeq: null, agentSeq: 3, proves: expect.stringMatching(/hub's entry/) },
+    ]);
+    expect(compareAgentLog(hub, agent.filter(ofCall(2)))).toMatchObject([
+      {
+        callId: calls[2],
+        hubSeq: 5,
+        agentSeq: null,
+        proves: expect.stringMatching(/agent's entry/),
+      },
+    ]);
+  });
+
+  test("a call that they tell differently is named", () => {
+    const retold = agent.map((entry) => ({
+      ...entry,
+      record: { ...entry.record, principal: ofCall(3)(entry) ? "key:1" : "key:2" },
+    }));
+    expect(compareAgentLog(hub, retold)).toMatchObject([
+      { callId: calls[3], proves: "the hub's principal is key:1, the agent's is key:2" },
+    ]);
+    const rewritten = agent.map((entry) =>
+      ofCall(0)(entry) ? entry : { ...entry, hash: `sha256:${"9".repeat(64)}` },
+    );
+    expect(compareAgentLog(hub, rewritten)).toMatchObject([
+      { callId: calls[0], proves: expect.stringMatching(/another entry 2/) },
+    ]);
+  });
+
+  test("calls that the agent no longer keeps are not held against it", () => {
+    expect(compareAgentLog(hub, agent.slice(4))).toEqual([]);
+  });
+});

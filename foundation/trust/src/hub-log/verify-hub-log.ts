@@ -1,0 +1,176 @@
+import { createPublicKey, X509Certificate } from "node:crypto";
+import type { AuditAttestation, AuditEntry, AuditWitness } from "@sonde/schemas/audit";
+import { toSondeError } from "@sonde/schemas/errors";
+import { type LogHead, parseWitnessBody } from "@sonde/schemas/wire";
+import { EMPTY_HEAD, explainBreak, headAfter } from "../chain/chain.ts";
+import { openKeySet } from "../envelope/key-set.ts";
+import { openKeptMessage } from "../envelope/kept-message.ts";
+import type { Checkpoint } from "../log/checkpoint.ts";
+import { appendLeaf, EMPTY_FRONTIER, rootOf } from "../log/merkle.ts";
+import { hubLogLeaf, openHubCheckpoint } from "./hub-log.ts";
+
+/** What an agent's word on the log is worth, against the entries that were read. */
+export type WitnessVerdict = {
+  agent: string;
+  size: number;
+  at: string;
+  /** `ahead`: it saw more entries than there are. `unsigned`: the message is not the agent's. */
+  says: "same" | "another" | "ahead" | "unsigned";
+};
+
+/** What is proven of a hub's audit log. */
+export type HubLogVerdict = {
+  /** Entries that follow one another from the first one on, and the last of them. */
+  head: LogHead;
+  /** The first entry of which it is known that it is not as it was written, and what shows it. */
+  bad: { seq: number; proves: string } | null;
+  /** The checkpoint that covers the entries, when it does. */
+  signed: { size: number; at: string } | null;
+  /** Entries after the newest checkpoint or witness: only the hub's word is known of them. */
+  unattested: number;
+  witnesses: WitnessVerdict[];
+};
+
+/** A tree that was stated, and what follows from another one in its place. */
+type Stated = { size: number; root: Buffer; contradict: () => void; confirm: () => void };
+
+/**
+ * Verifies a hub's audit log: that its entries follow one another, and that they are those which its
+ * audit key signed and its agents keep.
+ *
+ * @param entries from the first one on
+ * @param attestation is not believed: the CA's certificate in it must be known from elsewhere
+ * @throws SondeError HUB_UNTRUSTED when keys or checkpoint are not what the CA of that hub stated
+ */
+export async function verifyHubLog(
+  entries: AsyncIterable<AuditEntry>,
+  attestation: Pick<
+    AuditAttestation,
+    "authority" | "checkpoint" | "hubId" | "keySet" | "witnesses"
+  >,
+  onProgress: (seq: number) => void = () => undefined,
+): Promise<HubLogVerdict> {
+  const checkpoint = openAttested(attestation);
+  const verdict: HubLogVerdict = {
+    ...{ head: EMPTY_HEAD, bad: null, signed: null, unattested: 0 },
+    witnesses: attestation.witnesses.map((witness) => ({
+      ...{ agent: witness.agent, size: witness.size, at: witness.at },
+      says: isSigned(witness, attestation.hubId) ? ("ahead" as const) : ("unsigned" as const),
+    })),
+  };
+  let covered = 0;
+  const stated = listStated(checkpoint, attestation.witnesses, verdict, (size) => {
+    covered = Math.max(covered, size);
+  });
+  let frontier = EMPTY_FRONTIER;
+  for await (const entry of entries) {
+    const why = explainBreak(verdict.head, entry);
+    if (why !== null) {
+      verdict.bad = { seq: verdict.head.size + 1, proves: why };
+      break;
+    }
+    verdict.head = headAfter(entry);
+    frontier = appendLeaf(frontier, hubLogLeaf(entry.hash));
+    for (const tree of stated.get(frontier.size) ?? []) {
+      if (rootOf(frontier).equals(tree.root)) tree.confirm();
+      else tree.contradict();
+    }
+    if (frontier.size % 10_000 === 0) onProgress(frontier.size);
+  }
+  const { size } = verdict.head;
+  verdict.bad ??= explainCut(size, checkpoint, verdict.witnesses);
+  verdict.unattested = Math.max(0, size - covered);
+  return verdict;
+}
+
+/** The checkpoint, by keys that the CA stated; null before the first one. */
+function openAttested({
+  authority,
+  keySet,
+  hubId,
+  checkpoint,
+}: Pick<AuditAttestation, "authority" | "checkpoint" | "hubId" | "keySet">): Checkpoint | null {
+  const set = openKeySet(keySet, new X509Certificate(authority).publicKey, hubId);
+  return checkpoint === null ? null : openHubCheckpoint(checkpoint.note, set);
+}
+
+function isSigned({ agentId, publicKey, message, size, root }: AuditWitness, hubId: string) {
+  try {
+    const said = parseWitnessBody(
+      openKeptMessage(message, {
+        ...{ type: "witness", dir: "agent-to-hub", hubId, agentId },
+        keys: [createPublicKey(publicKey)],
+      }),
+    );
+    return said.size === size && said.root === root;
+  } catch (thrown) {
+    // A defect of this program is no lie of an agent.
+    if (toSondeError(thrown).code === "INTERNAL") throw thrown;
+    return false;
+  }
+}
+
+function listStated(
+  checkpoint: Checkpoint | null,
+  witnesses: readonly AuditWitness[],
+  verdict: HubLogVerdict,
+  cover: (size: number) => void,
+): Map<number, Stated[]> {
+  const stated = new Map<number, Stated[]>();
+  const add = (tree: Stated) => {
+    stated.set(tree.size, [...(stated.get(tree.size) ?? []), tree]);
+  };
+  const differ = (size: number, whose: string) => {
+    verdict.bad ??= {
+      seq: size,
+      proves: `the entries up to ${size} are not those that ${whose}: one of them was changed, and all after it were written anew`,
+    };
+  };
+  if (checkpoint !== null) {
+    const { size, root, at } = checkpoint;
+    add({
+      ...{ size, root },
+      confirm() {
+        verdict.signed = { size, at: at.toISOString() };
+        cover(size);
+      },
+      contradict: () => differ(size, `the hub signed at ${at.toISOString()}`),
+    });
+  }
+  for (const [place, { agent, size, root }] of witnesses.entries()) {
+    const judged = verdict.witnesses[place];
+    if (judged === undefined || judged.says === "unsigned") continue;
+    add({
+      ...{ size, root: Buffer.from(root, "base64") },
+      confirm() {
+        judged.says = "same";
+        cover(size);
+      },
+      contradict() {
+        judged.says = "another";
+        differ(size, `agent ${agent} saw`);
+      },
+    });
+  }
+  return stated;
+}
+
+/** Entries that were signed or seen, and are not there. */
+function explainCut(
+  size: number,
+  checkpoint: Checkpoint | null,
+  witnesses: readonly WitnessVerdict[],
+): HubLogVerdict["bad"] {
+  if (checkpoint !== null && checkpoint.size > size) {
+    return {
+      seq: size + 1,
+      proves: `the hub signed ${checkpoint.size} entries, and there are ${size}: newer ones were removed`,
+    };
+  }
+  const ahead = witnesses.find(({ says }) => says === "ahead");
+  if (ahead === undefined) return null;
+  return {
+    seq: size + 1,
+    proves: `agent ${ahead.agent} saw ${ahead.size} entries, and there are ${size}: newer ones were removed`,
+  };
+}

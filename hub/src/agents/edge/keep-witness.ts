@@ -1,0 +1,37 @@
+import type { WitnessBody } from "@sonde/schemas/wire";
+import type { KeptMessage } from "@sonde/trust/envelope";
+import { buildAuditRecord } from "../../audit/index.ts";
+import type { Hub } from "../../hub.ts";
+
+/** What an agent says of a checkpoint, with its message as proof. */
+export type KeptWitness = { body: WitnessBody; message: KeptMessage };
+
+/** Keeps an agent's newest word on which checkpoint of the log it has. */
+export type KeepWitness = (
+  agent: { id: string; name: string },
+  witness: KeptWitness,
+) => Promise<void>;
+
+/**
+ * A checkpoint that these hubs did not sign is recorded: then somebody else states heads of this log.
+ */
+export function createKeepWitness({
+  sql,
+  checkpoints,
+  auditLog,
+  now,
+}: Pick<Hub, "sql" | "checkpoints" | "auditLog" | "now">): KeepWitness {
+  return async (agent, { body: { size, root }, message }) => {
+    if (await checkpoints.wasSigned({ size, root: Buffer.from(root, "base64") })) {
+      const witness = { size, root, at: now().toISOString(), message };
+      await sql`update agents set witness = ${sql.json(witness)} where id = ${agent.id}`;
+      return;
+    }
+    await auditLog.append(
+      buildAuditRecord(now(), "envelope.refused", {
+        ...{ agent: agent.name, status: "denied", code: "AUDIT_INCONSISTENT" },
+        detail: { message: `expected a checkpoint of this log, got one of ${size} entries`, root },
+      }),
+    );
+  };
+}
