@@ -199,7 +199,7 @@ test("each package with dangerous powers is imported in one place only", () => {
   expect(wrong).toEqual([]);
 });
 
-test("the agent's bundle contains the hash chain and nothing of the Merkle tree", async () => {
+test("the agent's bundle contains the hash chain, and of the Merkle log what checks a hub's checkpoint", async () => {
   const { metafile } = await build({
     absWorkingDir: root,
     entryPoints: ["agent/daemon/src/main.ts"],
@@ -216,7 +216,10 @@ test("the agent's bundle contains the hash chain and nothing of the Merkle tree"
   expect(used).toContain("foundation/trust/src/chain/chain.ts");
   // Of a registry's log, the daemon needs only whether a version was withdrawn.
   const ofLog = used.filter((file) => file.startsWith("foundation/trust/src/log/"));
-  expect(ofLog).toEqual(["foundation/trust/src/log/withdrawals.ts"]);
+  const needed = ["checkpoint", "merkle", "signed-note", "withdrawals"];
+  expect(ofLog.toSorted()).toEqual(needed.map((name) => `foundation/trust/src/log/${name}.ts`));
+  const ofHubLog = used.filter((file) => file.startsWith("foundation/trust/src/hub-log/"));
+  expect(ofHubLog).toEqual(["foundation/trust/src/hub-log/hub-log.ts"]);
 });
 
 const isCore = (file: string): boolean =>

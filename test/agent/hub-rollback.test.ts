@@ -147,9 +147,7 @@ test("each checkpoint is kept by the agent, and the hub has its signed word for 
   const { checkpoint } = await attest();
   await expect.poll(() => view.seenCheckpoint()?.size).toBe(checkpoint?.size);
   expect(view.seenCheckpoint()?.root).toBe(checkpoint?.root);
-  await expect
-    .poll(async () => (await attest()).witnesses[0]?.size)
-    .toBe(checkpoint?.size);
+  await expect.poll(async () => (await attest()).witnesses[0]?.size).toBe(checkpoint?.size);
   const attested = await attest();
   const [witness] = attested.witnesses;
   expect(witness).toMatchObject({ agent: "web-1", agentId: hub.agent.id });

@@ -3,7 +3,7 @@ import { createSigningKey, type SigningKey } from "../envelope/keys.ts";
 import {
   type Frontier,
   type NoteKey,
-  type TileId,
+  type ReadTile,
   EMPTY_FRONTIER,
   appendLeaf,
   encodeEntries,
@@ -21,7 +21,7 @@ export type SampleLog = {
   append(entry: Uint8Array): number;
   /** The signed head; by default with the present time and all entries. */
   checkpoint(lies?: { at?: Date; frontier?: Frontier }): string;
-  readTile(id: TileId): Promise<Uint8Array>;
+  readTile: ReadTile;
   /** The file at a path below the log's address, or null. */
   serve(path: string): Promise<Uint8Array | string | null>;
   /** A fork: another log with the same past and the same key. */
