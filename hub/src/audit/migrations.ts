@@ -44,7 +44,8 @@ export const migrations: Migration[] = [
       from (
         select l.seq, j.* from audit_log l, json_to_record(
           (case when position('\\u' in l.record) > 0
-            then regexp_replace(l.record, '\\\\u(0000|d[89a-f][0-9a-f]{2})', '\\\\ufffd', 'g')
+            then regexp_replace(l.record,
+              '(?<!\\\\)((?:\\\\\\\\)*)\\\\u(?:0000|d[89a-f][0-9a-f]{2})', '\\1\\\\ufffd', 'g')
             else l.record end)::json
         ) as j(at timestamptz, principal text, agent text, probe text, status text, detail json)
       ) m where m.seq = audit_log.seq;

@@ -42,10 +42,12 @@ export function addAuditRoutes(hub: Hub, { store, subjects, authenticate }: Audi
   const live = openLiveLog(hub, search, authenticate);
   const exporting = new Map<string, number>();
 
-  async function record({ principal }: Request, detail: Record<string, unknown>): Promise<void> {
-    await auditLog.append(
+  /** @returns the number of the entry: all that was recorded before comes before it */
+  async function record({ principal }: Request, detail: Record<string, unknown>): Promise<number> {
+    const { seq } = await auditLog.append(
       buildAuditRecord(now(), "log.read", { principal: principal.subject.id, detail }),
     );
+    return seq;
   }
 
   async function readChain(request: Request): Promise<AuditPage> {
@@ -69,14 +71,15 @@ export function addAuditRoutes(hub: Hub, { store, subjects, authenticate }: Audi
     const asked = { principal, query: { ...query, limit: String(limit) } };
     const { after } = pages.start("audit", asked);
     const wanted = await readWanted(hub, subjects, filters);
-    await record(request, { search: toRecorded(filters), order, limit });
+    // A page has no entry of its own reading.
+    const newest = (await record(request, { search: toRecorded(filters), order, limit })) - 1;
     const head = await search.readHead();
     const within =
       after === null
-        ? { from: 1, to: head.size }
+        ? { from: 1, to: newest }
         : order === "newest"
           ? { from: 1, to: Number(after) - 1 }
-          : { from: Number(after) + 1, to: head.size };
+          : { from: Number(after) + 1, to: newest };
     const bounds = await search.boundsOf(wanted, within);
     if (bounds === null) return { entries: [], searched: toRange(within), head };
     const { entries, searched } = await search.page(wanted, bounds, order, limit);
