@@ -44,6 +44,11 @@ const filters = {
 /** Which entries of a hub's audit log are wanted: those that fit all of these. */
 export const AuditFilters = Type.Object(filters, closed);
 export type AuditFilters = Static<typeof AuditFilters>;
+export const parseAuditFilters = buildParser(
+  AuditFilters,
+  "filters of the audit log",
+  "BAD_REQUEST",
+);
 export const AUDIT_FILTERS = Object.keys(filters) as (keyof AuditFilters)[];
 
 /** With `afterSeq` a page of the whole chain, which takes no filters; else a search. */
