@@ -202,9 +202,9 @@ async function serve(live: { config: HubConfig }, opened: Opened): Promise<Runni
     ...{ store: auditStore, authenticate: reauthenticate },
     subjects: {
       async ofPerson(personId) {
-        const keys = await apiKeys.listMadeBy(personId);
+        const ownKeys = await apiKeys.listMadeBy(personId);
         const own = await grants.listIds({ personId });
-        const made = [...keys.map((id) => `key:${id}`), ...own.map((id) => `grant:${id}`)];
+        const made = [...ownKeys.map((id) => `key:${id}`), ...own.map((id) => `grant:${id}`)];
         return [`person:${personId}`, ...made];
       },
       ofClient: async (clientId) => (await grants.listIds({ clientId })).map((id) => `grant:${id}`),

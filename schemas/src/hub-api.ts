@@ -58,6 +58,8 @@ import { AgentSelector, Tag, Tags, TagKey, MAX_TAGS } from "./tags.ts";
 //   GET    /calls?agent=                         -> CallList
 //   GET    /calls/:callId                        -> CallProvenance
 //   GET    /audit?afterSeq=&limit=               -> AuditPage
+//   GET    /audit with filters                   -> AuditSearchPage, or AuditExportLine as application/x-ndjson,
+//                                                   or AuditEntry as text/event-stream
 //   GET    /events                               -> EventStart, then other events, as text/event-stream
 // Of accounts, with bodies of people.ts; `me` is whoever is signed in:
 //   GET    /people                               -> PersonList

@@ -77,13 +77,11 @@ async function open() {
       throw error;
     },
   });
-  return {
-    sql: database.sql,
-    async close() {
-      await database.close();
-      await server.close();
-    },
+  const close = async (): Promise<void> => {
+    await database.close();
+    await server.close();
   };
+  return { sql: database.sql, close };
 }
 
 type Rate = { callers: number; perSecond: number; barePerSecond: number; share: number };

@@ -299,6 +299,10 @@ test("an export of many entries waits for its reader, and ends with its key in t
   await database.close();
   const { id, key } = await hub.addKey({ role: "auditor", agents: "*", probes: "*" });
   const response = await openRead("application/x-ndjson", "", { key });
+  for (let count = 1; count < 4; count++) {
+    expect((await openRead("application/x-ndjson", "", { key })).statusCode).toBe(200);
+  }
+  expect((await openRead("application/x-ndjson", "", { key })).statusCode).toBe(429);
   await hub.ask("DELETE", `/api-keys/${id}`);
   // Nobody takes anything meanwhile.
   await new Promise((done) => setTimeout(done, 6_000));

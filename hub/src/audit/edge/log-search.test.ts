@@ -178,7 +178,10 @@ test("entries of an earlier release are found as those of this one are", async (
   const open = (known: typeof migrations) =>
     openDatabase({
       ...{ dataDir: "/nonexistent", url: server.url, schema: "hub", migrations: known },
-      ...{ maxConnections: 1, onLost: (error: Error) => Promise.reject(error) },
+      maxConnections: 1,
+      onLost(error) {
+        throw error;
+      },
     });
   const earlier = await open(migrations.filter(({ name }) => name !== "audit-search"));
   const hostile = 'a "tool": \\u0000 \u0000 \ud800 end';
