@@ -47,7 +47,7 @@ beforeAll(async () => {
     expect((answer["tools"] as { name: string }[]).map(({ name }) => name)).toContain(TOOL);
   }, 15_000);
   second = await hub.startSecond();
-}, 60_000);
+});
 afterEach(() => {
   for (const stream of streams.splice(0)) stream.destroy();
 });
@@ -313,7 +313,7 @@ test("an export of many entries waits for its reader, and ends with its key in t
   expect(text).not.toContain('"complete":true');
   // 10000 entries are 25 MB, of which sockets took a few.
   expect(text.length).toBeLessThan(15_000_000);
-}, 30_000);
+});
 
 type Told = { id: string; event: string; data: AuditEntry };
 function readEvents(response: IncomingMessage): Told[] {

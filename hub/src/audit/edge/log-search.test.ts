@@ -29,7 +29,7 @@ beforeAll(async () => {
     const records = Array.from({ length: BATCH }, (_, index) => buildRecord(from + index));
     entries.push(...(await Promise.all(records.map((record) => log.append(record)))));
   }
-}, 60_000);
+});
 afterAll(() => database.close());
 
 const callOf = (number: number) => `00000000-0000-4000-8000-${String(number).padStart(12, "0")}`;
