@@ -32,6 +32,12 @@ export type JsonRequest = {
   what: string;
 };
 
+/** A request whose answer is a stream of that type. */
+export type StreamRequest = Pick<
+  JsonRequest,
+  "target" | "path" | "bearer" | "unavailable" | "what"
+> & { accept: string; headers?: Record<string, string> };
+
 /**
  * Sends one JSON request to a Sonde service. A refusal becomes the SondeError that it
  * describes, so the user sees the service's own code.
@@ -45,6 +51,26 @@ export async function requestJson(options: JsonRequest): Promise<unknown> {
   throw new SondeError(
     options.unavailable,
     `expected an answer of the ${options.what}, got status ${status}`,
+  );
+}
+
+/**
+ * Opens a stream. It ends with an error when nothing comes for a minute.
+ *
+ * @throws SondeError as `requestJson` does
+ */
+export async function openStream(options: StreamRequest): Promise<IncomingMessage> {
+  const { accept, headers = {}, unavailable, what } = options;
+  const response = await reach(options, () =>
+    open({ ...options, method: "GET" }, { accept, ...headers }),
+  );
+  if (response.statusCode === 200 && response.headers["content-type"] === accept) return response;
+  const bytes = await reach(options, () => readAnswer(response, options));
+  const refusal = readRefusal(parseJson(bytes, `${what} answer`, unavailable));
+  if (refusal !== null) throw new SondeError(refusal.code, refusal.message);
+  throw new SondeError(
+    unavailable,
+    `expected ${accept} of the ${what}, got status ${response.statusCode} and ${response.headers["content-type"]}`,
   );
 }
 
@@ -66,21 +92,35 @@ export async function postForm(
 
 async function send(options: JsonRequest): Promise<{ status: number; bytes: Buffer }> {
   try {
-    const response = await open(options);
-    const bytes = await readCapped(response, MAX_ANSWER_BYTES, () => {
-      return new SondeError(options.unavailable, `the ${options.what} answered with too much`);
+    return await reach(options, async () => {
+      const response = await open(options);
+      return { status: response.statusCode ?? 0, bytes: await readAnswer(response, options) };
     });
-    return { status: response.statusCode ?? 0, bytes };
-  } catch (cause) {
-    if (cause instanceof SondeError) throw cause;
-    throw new SondeError(options.unavailable, `the ${options.what} does not answer`, { cause });
   } finally {
     // The service may answer before the upload ends. The rest of the upload is then not needed.
     options.upload?.content.destroy();
   }
 }
 
-function open(options: JsonRequest): Promise<IncomingMessage> {
+type Named = Pick<JsonRequest, "unavailable" | "what">;
+
+function readAnswer(response: IncomingMessage, { unavailable, what }: Named): Promise<Buffer> {
+  return readCapped(response, MAX_ANSWER_BYTES, () => {
+    return new SondeError(unavailable, `the ${what} answered with too much`);
+  });
+}
+
+/** @throws SondeError also where the network fails */
+async function reach<T>({ unavailable, what }: Named, work: () => Promise<T>): Promise<T> {
+  try {
+    return await work();
+  } catch (cause) {
+    if (cause instanceof SondeError) throw cause;
+    throw new SondeError(unavailable, `the ${what} does not answer`, { cause });
+  }
+}
+
+function open(options: JsonRequest, more: Record<string, string> = {}): Promise<IncomingMessage> {
   const { body, type } = bodyOf(options);
   const { request, where } = placeOf(options.target);
   const timeout = options.upload === undefined ? TIMEOUT_MS : UPLOAD_TIMEOUT_MS;
@@ -92,6 +132,7 @@ function open(options: JsonRequest): Promise<IncomingMessage> {
         path: options.path,
         timeout,
         headers: {
+          ...more,
           ...(options.upload !== undefined && { "content-type": options.upload.type }),
           ...(body !== undefined && {
             "content-type": type,

@@ -8,7 +8,14 @@ import {
   parseInbox,
 } from "@sonde/schemas/approvals";
 import { type ErrorCode, SondeError } from "@sonde/schemas/errors";
+import type { Readable } from "node:stream";
 import { type AuditPage, parseAuditPage } from "@sonde/schemas/audit";
+import {
+  type AuditFilters,
+  type AuditSearchPage,
+  type AuditSearchQuery,
+  parseAuditSearchPage,
+} from "@sonde/schemas/audit-search";
 import {
   type AgentAttestation,
   type AgentDetail,
@@ -84,7 +91,7 @@ import {
 } from "@sonde/schemas/people";
 import type { KeyUse } from "@sonde/schemas/wire";
 import { IPV4_LOOPBACK } from "./find-listeners.ts";
-import { type JsonRequest, requestJson } from "./http-json.ts";
+import { type JsonRequest, openStream, requestJson } from "./http-json.ts";
 import { requireListener } from "./require-listener.ts";
 import { findServiceUid } from "./start/system-users.ts";
 
@@ -156,6 +163,11 @@ export type HubClient = {
   readRegistry(): Promise<RegistryLogStatus>;
   readCall(callId: string): Promise<CallProvenance>;
   readAudit(afterSeq: number, limit: number): Promise<AuditPage>;
+  searchAudit(query: AuditSearchQuery): Promise<AuditSearchPage>;
+  /** Entries that fit, as JSON lines. */
+  exportAudit(filters: AuditFilters): Promise<Readable>;
+  /** Entries that fit and are written after that one, as server-sent events. */
+  followAudit(filters: AuditFilters, after: number): Promise<Readable>;
 };
 
 /** The hub of this machine. Its key is sent to the hub's own user only. */
@@ -232,6 +244,13 @@ function createClient(
         what: "hub",
       },
       ...(body !== undefined && { body }),
+    });
+  };
+  const stream = async (accept: string, path: string, headers: Record<string, string> = {}) => {
+    beforeEach();
+    return await openStream({
+      ...{ target, path: `/api/v1${path}`, bearer: await bearer(), unavailable, what: "hub" },
+      ...{ accept, headers },
     });
   };
   /** Reads a list whole, page by page. */
@@ -341,6 +360,14 @@ function createClient(
     readCall: async (callId) => parseCallProvenance(await call("GET", `/calls/${callId}`)),
     readAudit: async (afterSeq, limit) =>
       parseAuditPage(await call("GET", `/audit?afterSeq=${afterSeq}&limit=${limit}`)),
+    searchAudit: async (query) =>
+      parseAuditSearchPage(await call("GET", `/audit?${new URLSearchParams(query).toString()}`)),
+    exportAudit: async (filters) =>
+      await stream("application/x-ndjson", `/audit?${new URLSearchParams(filters).toString()}`),
+    followAudit: async (filters, after) =>
+      await stream("text/event-stream", `/audit?${new URLSearchParams(filters).toString()}`, {
+        "last-event-id": String(after),
+      }),
   };
 }
 

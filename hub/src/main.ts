@@ -24,6 +24,7 @@ import {
   runService,
   writePrivateFile,
 } from "@sonde/service";
+import type { FastifyRequest } from "fastify";
 import { type AgentListeners, installAgents } from "./agents/index.ts";
 import { installApprovals } from "./approvals/index.ts";
 import {
@@ -31,6 +32,7 @@ import {
   addCheckpointRoutes,
   createAuditStore,
   createOpenCalls,
+  nameActors,
   openAudit,
   openCheckpoints,
 } from "./audit/index.ts";
@@ -54,7 +56,13 @@ import { addSigningKeyRoutes } from "./keys/signing-key-routes.ts";
 import { openLinks } from "./links/index.ts";
 import { installMcp } from "./mcp/index.ts";
 import { migrations } from "./migrations.ts";
-import { challengeOf, installOAuth, openGrantTokens, stepUpChallenge } from "./oauth/index.ts";
+import {
+  challengeOf,
+  installOAuth,
+  openGrants,
+  openGrantTokens,
+  stepUpChallenge,
+} from "./oauth/index.ts";
 import { installPeople, openPeople, openSessions, type People } from "./people/index.ts";
 import { installRest } from "./rest/index.ts";
 import { installRegistryLog } from "./registry-log/index.ts";
@@ -122,7 +130,8 @@ async function serve(live: { config: HubConfig }, opened: Opened): Promise<Runni
   const auditStore = createAuditStore(sql, self);
   const tracer = openTracer({ config, hub: self, now, report });
   const metrics = createMetrics(now(), () => tracer?.counts() ?? null);
-  const auditLog = watchRecords(await openAudit(auditStore), (record) => {
+  const named = nameActors(await openAudit(auditStore), (subject) => tokens.actorOf(subject));
+  const auditLog = watchRecords(named, (record) => {
     metrics.records.count(record);
     tracer?.watchRecord(record);
   });
@@ -192,8 +201,22 @@ async function serve(live: { config: HubConfig }, opened: Opened): Promise<Runni
   hub.onStop(() => rest.stop());
 
   // The hub's features, each with the features that it uses.
-  addAuditRoutes(hub, auditStore);
   addCheckpointRoutes(hub, auditStore);
+  const reauthenticate = (request: FastifyRequest) =>
+    authenticate({ authenticator, sessions, tokens }, request, false);
+  const grants = openGrants(hub);
+  addAuditRoutes(hub, {
+    ...{ store: auditStore, authenticate: reauthenticate },
+    subjects: {
+      async ofPerson(personId) {
+        const ownKeys = await apiKeys.listMadeBy(personId);
+        const own = await grants.listIds({ personId });
+        const made = [...ownKeys.map((id) => `key:${id}`), ...own.map((id) => `grant:${id}`)];
+        return [`person:${personId}`, ...made];
+      },
+      ofClient: async (clientId) => (await grants.listIds({ clientId })).map((id) => `grant:${id}`),
+    },
+  });
   addSigningKeyRoutes(hub);
   const registry = installRegistryLog(hub, { readPolicy });
   hub.onStop(await watchPolicy(hub, auditStore));
@@ -214,8 +237,7 @@ async function serve(live: { config: HubConfig }, opened: Opened): Promise<Runni
   const listeners = installAgents(hub, { packs, registry, watchAgent, approvals });
   installHealth(hub, metrics, { registry, countSessions: () => people.countSessions() });
   installConsole(hub, {
-    auditStore,
-    authenticate: (request) => authenticate({ authenticator, sessions, tokens }, request, false),
+    ...{ auditStore, authenticate: reauthenticate },
   });
 
   // Stop order: accept no agent, then end the open calls, so that each client gets an answer.

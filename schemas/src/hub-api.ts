@@ -61,6 +61,8 @@ import { AgentSelector, Tag, Tags, TagKey, MAX_TAGS } from "./tags.ts";
 //   GET    /audit/attestation                    -> AuditAttestation
 //   POST   /audit/checkpoints                    -> AuditAttestation
 //   GET    /audit/entries/:seq/proof             -> AuditProof
+//   GET    /audit with filters                   -> AuditSearchPage, or AuditExportLine as application/x-ndjson,
+//                                                   or AuditEntry as text/event-stream
 //   GET    /events                               -> EventStart, then other events, as text/event-stream
 // Of accounts, with bodies of people.ts; `me` is whoever is signed in:
 //   GET    /people                               -> PersonList

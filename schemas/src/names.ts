@@ -95,6 +95,11 @@ export function toolNameOf(probe: ProbeId): string {
   return probe.replace("/", "__").replaceAll(".", "_");
 }
 
+/** The id that a probe has whose tool has this name. */
+export function probeOfTool(tool: string): string {
+  return tool.replace("__", "/").replaceAll("_", ".");
+}
+
 /** Names reserved for tools of the hub itself, also for some that do not exist yet. */
 export const RESERVED_TOOLS: ReadonlySet<string> = new Set([
   "list_agents",

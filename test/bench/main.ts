@@ -1,4 +1,5 @@
-// `npm run bench [-- --quick]`, `npm run bench -- registry|agent [--quick]`: starts everything for real,
+// `npm run bench [-- --quick]`, `npm run bench -- registry|agent|scrub|verify [--quick]`,
+// `npm run bench -- audit [--quick] [--rows N]`: starts everything for real,
 // measures, and prints one JSON on standard output. Never part of the tests, because timings on a
 // shared machine are not reliable.
 import { execFileSync } from "node:child_process";
@@ -8,6 +9,7 @@ import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { createDataFolder, startProduct, workspace } from "../product/start-product.ts";
 import { measureAgent } from "./agent.ts";
+import { measureAudit } from "./audit.ts";
 import { SETTLE_MS } from "./alone.ts";
 import { measureFloors } from "./floors.ts";
 import {
@@ -143,6 +145,14 @@ async function measureFirstAnswer(): Promise<number> {
   return round(ms / 1000);
 }
 
+/** How many entries the audit log has that is asked. */
+function readRows(): number {
+  const at = process.argv.indexOf("--rows");
+  const rows = at === -1 ? 1_000_000 : Number(process.argv[at + 1]);
+  if (Number.isSafeInteger(rows) && rows >= 10_000) return rows;
+  throw new Error("expected --rows with a number of at least 10000");
+}
+
 const machine = {
   cpu: cpus()[0]?.model,
   cores: cpus().length,
@@ -159,6 +169,7 @@ async function main(): Promise<void> {
   // Parts of the product that are also measured separately.
   if (process.argv.includes("scrub")) return print(await measureScrub(quick));
   if (process.argv.includes("agent")) return print(await measureAgent(quick, say));
+  if (process.argv.includes("audit")) return print(await measureAudit(quick, readRows(), say));
   if (process.argv.includes("registry")) return print(await measureRegistry(quick, say));
   if (process.argv.includes("verify")) return print(await measureVerify(quick ? 100 : 500));
   const data = createDataFolder();

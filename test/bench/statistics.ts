@@ -1,5 +1,11 @@
 /** Durations of many runs of the same work, in ms. */
-export type Summary = { count: number; p50Ms: number; p99Ms: number; meanMs: number };
+export type Summary = {
+  count: number;
+  p50Ms: number;
+  p95Ms: number;
+  p99Ms: number;
+  meanMs: number;
+};
 
 export function summarize(samples: number[]): Summary {
   const sorted = samples.toSorted((a, b) => a - b);
@@ -9,6 +15,7 @@ export function summarize(samples: number[]): Summary {
   return {
     count: samples.length,
     p50Ms: round(at(0.5)),
+    p95Ms: round(at(0.95)),
     p99Ms: round(at(0.99)),
     meanMs: round(mean),
   };

@@ -1,38 +1,165 @@
-import { type AuditEntry, MAX_AUDIT_PAGE } from "@sonde/schemas/audit";
+import type { AuditEntry } from "@sonde/schemas/audit";
+import type { AuditFilters } from "@sonde/schemas/audit-search";
+import { SondeError } from "@sonde/schemas/errors";
 import type { Command } from "commander";
 import { parseCount } from "../data-command.ts";
 import type { HubClient } from "../hub-client.ts";
-import { formatTable } from "../table.ts";
+import { addFilterOptions, type FilterOptions, readFilters } from "./audit-filters.ts";
 import { connectHub, type HubOptions, startHubCommand } from "./connect-hub.ts";
+import { describeEntries, describeLine, describeWhole } from "./describe-entries.ts";
+import { followAudit } from "./follow-audit.ts";
 import { showProgress } from "./start-command.ts";
 import { verifyLog } from "./verify-log.ts";
+import { writeExport } from "./write-export.ts";
 
-type Options = HubOptions & { last: string; verify?: true };
+type ListOptions = FilterOptions & { last: string; verify?: true };
+type ExportOptions = FilterOptions & { out: string };
+type Print = (text: string) => void;
 
 const MAX_LAST = 100_000;
+const MAX_PAGE = 1_000;
+/** Pages that one command asks for. Each is an entry of the log too. */
+const MAX_PAGES = 200;
+/** A call has a request and an answer, and no more than a few entries. */
+const MAX_OF_CALL = 100;
+const SEQ = /^[1-9][0-9]{0,14}$/;
+const CALL_ID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
 
-/** `sonde audit`: shows the hub's audit log, or checks its whole chain. */
-export function addAuditCommand(program: Command, print: (text: string) => void): void {
-  startHubCommand(program, "audit", "the newest entries of the hub's audit log")
+/** `sonde audit [list | tail | show | export]`: the hub's audit log. */
+export function addAuditCommand(program: Command, print: Print): void {
+  const audit = program.command("audit").description("the hub's audit log: who asked what of whom");
+  addList(audit, print);
+  addTail(audit, print);
+  addShow(audit, print);
+  addExport(audit, print);
+}
+
+function startSearch(audit: Command, name: string, description: string, isDefault = false) {
+  return addFilterOptions(startHubCommand(audit, name, description, { isDefault }));
+}
+
+function addList(audit: Command, print: Print): void {
+  startSearch(audit, "list", "the newest entries that fit, the last one below", true)
     .option("--last <n>", "how many entries", "50")
     .option("--verify", "check the whole chain, from the first entry to the last")
-    .action(async (options: Options) => {
-      const { client } = connectHub(options);
+    .action(async (options: ListOptions) => {
+      const { client, wanted } = connect(options);
       if (options.verify) return print(await describeVerified(client, options.json === true));
-      const wanted = parseCount("--last", options.last, 1, MAX_LAST);
-      const { head } = await client.readAudit(0, 1);
-      const entries: AuditEntry[] = [];
-      for (
-        let after = Math.max(0, head.size - wanted);
-        after < head.size;
-        after += MAX_AUDIT_PAGE
-      ) {
-        const limit = Math.min(MAX_AUDIT_PAGE, head.size - after);
-        entries.push(...(await client.readAudit(after, limit)).entries);
-      }
+      const last = parseCount("--last", options.last, 1, MAX_LAST);
+      const filters = await wanted();
+      const { entries, searchedFrom } = await searchNewest(client, filters, last);
       if (options.json) for (const entry of entries) print(JSON.stringify(entry));
       else print(describeEntries(entries));
+      if (searchedFrom === null || searchedFrom === 1) return;
+      process.stderr.write(
+        `Only the entries from ${searchedFrom} on were looked at. sonde audit export with the same options looks at all.\n`,
+      );
     });
+}
+
+function addTail(audit: Command, print: Print): void {
+  startSearch(audit, "tail", "the newest entries that fit, and then each as it is written")
+    .option("--last <n>", "how many entries of before", "10")
+    .action(async (options: ListOptions) => {
+      const { client, wanted } = connect(options);
+      const last = parseCount("--last", options.last, 0, MAX_PAGE);
+      const filters = await wanted();
+      const limit = String(Math.max(last, 1));
+      const { entries, searched, head } = await client.searchAudit({ ...filters, limit });
+      const show = (entry: AuditEntry) =>
+        print(options.json ? JSON.stringify(entry) : describeLine(entry));
+      for (const entry of entries.slice(0, last).toReversed()) show(entry);
+      await followAudit(client, filters, searched?.to ?? head.size, {
+        onEntry: show,
+        onBreak({ code, message }) {
+          process.stderr.write(`${code}: ${message}; trying again\n`);
+        },
+      });
+    });
+}
+
+function addShow(audit: Command, print: Print): void {
+  startHubCommand(
+    audit,
+    "show <entry>",
+    "everything of an entry or a call, by number or call id",
+  ).action(async (entry: string, options: HubOptions) => {
+    const { client } = connectHub(options);
+    const found = await readWhole(client, entry);
+    if (options.json) print(JSON.stringify({ entries: found }));
+    else print(found.map(describeWhole).join("\n\n"));
+  });
+}
+
+function addExport(audit: Command, print: Print): void {
+  startSearch(audit, "export", "all entries that fit as JSON lines, the oldest first")
+    .requiredOption("--out <file>", "the file, which is replaced when the export is whole")
+    .action(async (options: ExportOptions) => {
+      const { client, wanted } = connect(options);
+      const lines = await client.exportAudit(await wanted());
+      const end = await writeExport(options.out, lines, (count) => {
+        showProgress(`${count} entries`);
+      });
+      showProgress(null);
+      if (options.json) return print(JSON.stringify({ file: options.out, ...end }));
+      const part = end.searched === null ? "none" : `${end.searched.from} to ${end.searched.to}`;
+      print(`${end.entries} entries are in ${options.out}, of the entries ${part} of the log.`);
+    });
+}
+
+function connect(options: FilterOptions) {
+  const { client } = connectHub(options);
+  return { client, wanted: () => readFilters(options, client, new Date()) };
+}
+
+/** @returns `searchedFrom` is where the search ended; null when it found as many as were wanted */
+async function searchNewest(client: HubClient, filters: AuditFilters, wanted: number) {
+  const entries: AuditEntry[] = [];
+  let cursor: string | undefined;
+  let searchedFrom: number | null = null;
+  for (let pages = 0; pages < MAX_PAGES && entries.length < wanted; pages++) {
+    const limit = String(Math.min(MAX_PAGE, wanted - entries.length));
+    const page = await client.searchAudit({
+      ...{ ...filters, limit },
+      ...(cursor !== undefined && { cursor }),
+    });
+    entries.push(...page.entries);
+    searchedFrom = page.searched?.from ?? 1;
+    cursor = page.next;
+    if (cursor === undefined) break;
+    showProgress(`${entries.length} entries, down to ${searchedFrom}`);
+  }
+  if (cursor !== undefined) showProgress(null);
+  return {
+    entries: entries.toReversed(),
+    searchedFrom: entries.length >= wanted || cursor === undefined ? null : searchedFrom,
+  };
+}
+
+/** @throws SondeError BAD_REQUEST, and NOT_FOUND for an entry that the log does not have */
+async function readWhole(client: HubClient, wanted: string): Promise<AuditEntry[]> {
+  if (CALL_ID.test(wanted)) return await readCall(client, wanted);
+  if (!SEQ.test(wanted)) {
+    throw new SondeError(
+      "BAD_REQUEST",
+      `expected the number of an entry or a call's id, got ${wanted}`,
+    );
+  }
+  const { entries, head } = await client.readAudit(Number(wanted) - 1, 1);
+  const [entry] = entries;
+  if (entry === undefined) {
+    throw new SondeError("NOT_FOUND", `expected an entry from 1 to ${head.size}, got ${wanted}`);
+  }
+  const { callId } = entry.record;
+  return callId === null ? [entry] : await readCall(client, callId);
+}
+
+async function readCall(client: HubClient, call: string): Promise<AuditEntry[]> {
+  const { entries } = await client.searchAudit({
+    ...{ call, order: "oldest", limit: String(MAX_OF_CALL) },
+  });
+  if (entries.length > 0) return entries;
+  throw new SondeError("NOT_FOUND", `expected a call of this hub, got ${call}`);
 }
 
 async function describeVerified(client: HubClient, asJson: boolean): Promise<string> {
@@ -43,20 +170,4 @@ async function describeVerified(client: HubClient, asJson: boolean): Promise<str
   showProgress(null);
   if (asJson) return JSON.stringify({ entries: size, hash });
   return `All ${size} entries follow one another. The last one's hash is ${hash}.`;
-}
-
-function describeEntries(entries: AuditEntry[]): string {
-  return formatTable(
-    ["SEQ", "AT", "EVENT", "STATUS", "AGENT", "PROBE", "CODE", "PRINCIPAL"],
-    entries.map(({ seq, record }) => [
-      String(seq),
-      record.at,
-      record.event,
-      record.status,
-      record.agent ?? "-",
-      record.probe ?? "-",
-      record.code ?? "-",
-      record.principal ?? "-",
-    ]),
-  );
 }

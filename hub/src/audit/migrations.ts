@@ -52,4 +52,47 @@ export const migrations: Migration[] = [
         note text not null
       );`,
   },
+  {
+    name: "audit-search",
+    sql: `
+      -- What entries are found by. The record is what is answered: these are copies of its members.
+      alter table audit_log
+        add column at timestamptz,
+        add column principal text,
+        add column agent text,
+        add column probe text,
+        add column tool text,
+        add column status text;
+      drop index audit_log_agent_calls;
+      -- A text has no NUL and no lone surrogate, and JSON.stringify escapes no other surrogate.
+      update audit_log set at = m.at, principal = m.principal, agent = m.agent, probe = m.probe,
+        status = m.status,
+        tool = case when json_typeof(m.detail -> 'tool') = 'string'
+          then left(m.detail ->> 'tool', 200) end
+      from (
+        select l.seq, j.* from audit_log l, json_to_record(
+          (case when position('\\u' in l.record) > 0
+            then regexp_replace(l.record,
+              '(?<!\\\\)((?:\\\\\\\\)*)\\\\u(?:0000|d[89a-f][0-9a-f]{2})', '\\1\\\\ufffd', 'g')
+            else l.record end)::json
+        ) as j(at timestamptz, principal text, agent text, probe text, status text, detail json)
+      ) m where m.seq = audit_log.seq;
+      alter table audit_log alter column at set not null, alter column status set not null;
+      create index audit_log_principal on audit_log (principal, seq) where principal is not null;
+      create index audit_log_agent on audit_log (agent, seq) where agent is not null;
+      create index audit_log_probe on audit_log (probe, seq) where probe is not null;
+      create index audit_log_tool on audit_log (tool, seq) where tool is not null;
+      create index audit_log_bad on audit_log (status, seq) where status in ('failure', 'denied');
+      create index audit_log_event on audit_log (event, seq)
+        where event not in ('call.request', 'call.response');
+      -- Entries are in the order of their writing, and their times only nearly so: the first and the
+      -- last time of every 4096 entries say where to look for a time.
+      create table audit_times (
+        span bigint primary key,
+        first_at timestamptz not null,
+        last_at timestamptz not null
+      );
+      insert into audit_times
+        select seq / 4096, min(at), max(at) from audit_log group by 1;`,
+  },
 ];

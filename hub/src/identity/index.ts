@@ -22,7 +22,6 @@ export {
   maySeePack,
   maySeeProbe,
   onlyObserving,
-  personOf,
   type Principal,
   ROUTE_RIGHTS,
   type RouteRight,

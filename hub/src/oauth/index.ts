@@ -21,7 +21,7 @@ import type { DecidePorts } from "./edge/decide.ts";
 import { addDeviceRoutes } from "./edge/device-routes.ts";
 import { createEndGrants } from "./edge/end-grants.ts";
 import { addGrantRoutes } from "./edge/grant-routes.ts";
-import { createGrantStore } from "./edge/grant-store.ts";
+import { createGrantStore, type GrantStore } from "./edge/grant-store.ts";
 import { createGrantTokens, type GrantTokens } from "./edge/grant-tokens.ts";
 import { createItemStore } from "./edge/item-store.ts";
 import type { JwtBearerPorts } from "./edge/jwt-bearer.ts";
@@ -48,6 +48,13 @@ export function openGrantTokens(
     grants: createGrantStore(hub.sql, hub.directory, hub.now),
     origin: () => hub.addresses.web,
   });
+}
+
+/** What people granted, also what has ended. */
+export function openGrants(
+  hub: Pick<Hub, "sql" | "directory" | "now">,
+): Pick<GrantStore, "listIds"> {
+  return createGrantStore(hub.sql, hub.directory, hub.now);
 }
 
 /** The challenge of a refused request of `/mcp` and of REST, by which a client begins (RFC 9728, 5). */

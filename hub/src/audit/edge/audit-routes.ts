@@ -1,29 +1,213 @@
-import { AuditPage, AuditQuery, buildAuditRecord, readAuditQuery } from "@sonde/schemas/audit";
+import { AuditPage, buildAuditRecord, readAuditQuery } from "@sonde/schemas/audit";
+import {
+  type AuditFilters,
+  AuditSearchPage,
+  AuditSearchQuery,
+  type SearchedRange,
+} from "@sonde/schemas/audit-search";
+import { SondeError } from "@sonde/schemas/errors";
+import { scrubSentence } from "@sonde/scrub";
+import type { FastifyReply, FastifyRequest } from "fastify";
+import { Type } from "typebox";
 import type { Hub } from "../../hub.ts";
+import { lookAgain, type Reauthenticate } from "../../web/edge/event-streams.ts";
 import type { AuditStore } from "./audit-store.ts";
+import { exportLog } from "./export-log.ts";
+import { openLiveLog } from "./live-log.ts";
+import { createLogSearch, type Order } from "./log-search.ts";
+import { filtersOf, readWanted, type Subjects } from "./read-wanted.ts";
 
-/** Adds the route that reads the audit log. Each read is recorded in the log. */
-export function addAuditRoutes({ app, auditLog, now }: Hub, store: AuditStore): void {
+/** Entries of a page, unless a client wants others. */
+const DEFAULT_LIMIT = "100";
+const MAX_LIMIT = 1_000;
+/** Of one principal at a time: each holds a few hundred entries in memory. */
+const MAX_EXPORTS = 4;
+const RIGHT = "audit.read";
+
+export type AuditUses = {
+  store: AuditStore;
+  subjects: Subjects;
+  authenticate: Reauthenticate;
+};
+
+type Request = FastifyRequest<{ Querystring: AuditSearchQuery }>;
+
+/**
+ * Adds the route that reads the audit log: pages of the chain, a search, an export and the live log.
+ * Each read is recorded in the log, a stream at its beginning.
+ */
+export function addAuditRoutes(hub: Hub, { store, subjects, authenticate }: AuditUses): void {
+  const { app, auditLog, elapsed, now, pages } = hub;
+  const search = createLogSearch(hub.sql);
+  const live = openLiveLog(hub, search, authenticate);
+  const exporting = new Map<string, number>();
+
+  /** @returns the number of the entry: all that was recorded before comes before it */
+  async function record({ principal }: Request, detail: Record<string, unknown>): Promise<number> {
+    const { seq } = await auditLog.append(
+      buildAuditRecord(now(), "log.read", { principal: principal.subject.id, detail }),
+    );
+    return seq;
+  }
+
+  async function readChain(request: Request): Promise<AuditPage> {
+    const { cursor, order, ...asked } = request.query;
+    if (Object.keys(filtersOf(asked)).length > 0 || (cursor ?? order) !== undefined) {
+      throw new SondeError(
+        "BAD_REQUEST",
+        "expected afterSeq with limit only; a search has order and cursor in its place",
+      );
+    }
+    const { afterSeq, limit } = readAuditQuery(asked);
+    await record(request, { afterSeq, limit });
+    const entries = await store.read(afterSeq, limit);
+    return { entries, head: auditLog.head() };
+  }
+
+  async function readFound(request: Request, filters: AuditFilters): Promise<AuditSearchPage> {
+    const { principal, query } = request;
+    const { order = "newest" } = query;
+    const limit = readLimit(query.limit);
+    const asked = { principal, query: { ...query, limit: String(limit) } };
+    const { after } = pages.start("audit", asked);
+    const wanted = await readWanted(hub, subjects, filters);
+    // A page has no entry of its own reading.
+    const newest = (await record(request, { search: toRecorded(filters), order, limit })) - 1;
+    const head = await search.readHead();
+    const within =
+      after === null
+        ? { from: 1, to: newest }
+        : order === "newest"
+          ? { from: 1, to: Number(after) - 1 }
+          : { from: Number(after) + 1, to: newest };
+    const bounds = await search.boundsOf(wanted, within);
+    if (bounds === null) return { entries: [], searched: toRange(within), head };
+    const { entries, searched } = await search.page(wanted, bounds, order, limit);
+    const place = placeAfter(searched, bounds, order);
+    return {
+      ...{ entries, searched: widen(searched, { within, bounds, order }), head },
+      ...(place !== null && { next: pages.next("audit", asked, String(place)) }),
+    };
+  }
+
+  async function startExport(request: Request, reply: FastifyReply, filters: AuditFilters) {
+    const { order, limit, cursor } = request.query;
+    if ((order ?? limit ?? cursor) !== undefined) {
+      throw new SondeError(
+        "BAD_REQUEST",
+        "expected an export without order, limit and cursor: it is whole, the oldest first",
+      );
+    }
+    const end = countExport(request.principal.subject.id);
+    try {
+      const wanted = await readWanted(hub, subjects, filters);
+      await record(request, { export: toRecorded(filters) });
+      const head = await search.readHead();
+      const mayGoOn = async () => {
+        const found = await lookAgain(hub, { authenticate, right: RIGHT }, request);
+        return found === null || "principal" in found;
+      };
+      const lines = exportLog({ search, elapsed, mayGoOn }, { wanted, filters, head });
+      lines.on("close", end);
+      return await reply
+        .type("application/x-ndjson")
+        .header("cache-control", "no-store")
+        .send(lines);
+    } catch (thrown) {
+      end();
+      throw thrown;
+    }
+  }
+
+  /** @returns what ends it */
+  function countExport(principal: string): () => void {
+    const before = exporting.get(principal) ?? 0;
+    if (before >= MAX_EXPORTS) {
+      throw new SondeError("TOO_MANY_ATTEMPTS", `${MAX_EXPORTS} exports are running already`);
+    }
+    exporting.set(principal, before + 1);
+    let isCounted = true;
+    return () => {
+      if (!isCounted) return;
+      isCounted = false;
+      const left = (exporting.get(principal) ?? 1) - 1;
+      if (left > 0) exporting.set(principal, left);
+      else exporting.delete(principal);
+    };
+  }
+
+  async function startLive(request: Request, reply: FastifyReply, filters: AuditFilters) {
+    const { order, limit, cursor } = request.query;
+    if ((order ?? limit ?? cursor) !== undefined) {
+      throw new SondeError("BAD_REQUEST", "expected a live log without order, limit and cursor");
+    }
+    await readWanted(hub, subjects, filters);
+    const { size } = await search.readHead();
+    await record(request, { live: toRecorded(filters) });
+    live.open(request, reply, size, () => readWanted(hub, subjects, filters));
+    return reply;
+  }
+
   app.get(
     "/api/v1/audit",
     {
-      config: { right: "audit.read" },
+      config: { right: RIGHT, errors: ["CURSOR_REFUSED", "TOO_MANY_ATTEMPTS"] },
       schema: {
-        summary: "Entries of the audit log after one of them, oldest first",
-        querystring: AuditQuery,
-        response: { 200: AuditPage },
+        summary:
+          "The audit log: a search, the newest first; with afterSeq the chain, the oldest first; as application/x-ndjson an export, as text/event-stream live",
+        querystring: AuditSearchQuery,
+        response: { 200: Type.Union([AuditSearchPage, AuditPage]) },
       },
     },
-    async (request) => {
-      const { afterSeq, limit } = readAuditQuery(request.query);
-      await auditLog.append(
-        buildAuditRecord(now(), "log.read", {
-          principal: request.principal.subject.id,
-          detail: { afterSeq, limit },
-        }),
-      );
-      const entries = await store.read(afterSeq, limit);
-      return { entries, head: auditLog.head() };
+    async (request: Request, reply) => {
+      const { accept = "" } = request.headers;
+      const filters = filtersOf(request.query);
+      const isLive = accept.includes("text/event-stream");
+      if (request.query.afterSeq === undefined) {
+        if (isLive) return await startLive(request, reply, filters);
+        if (accept.includes("application/x-ndjson")) {
+          return await startExport(request, reply, filters);
+        }
+        return await readFound(request, filters);
+      }
+      return await readChain(request);
     },
   );
+}
+
+function readLimit(text = DEFAULT_LIMIT): number {
+  const limit = Number(text);
+  if (limit >= 1 && limit <= MAX_LIMIT) return limit;
+  throw new SondeError("BAD_REQUEST", `limit: expected 1 to ${MAX_LIMIT}, got ${text}`);
+}
+
+/** What was looked for may itself be a secret that somebody pasted. */
+function toRecorded(filters: AuditFilters): AuditFilters {
+  const { text } = filters;
+  return text === undefined ? filters : { ...filters, text: scrubSentence(text, 200) };
+}
+
+type Part = { from: number; to: number };
+
+function toRange(within: Part): SearchedRange {
+  return within.from > within.to ? null : within;
+}
+
+/** The entry behind which the next page goes on; null when all was searched. */
+function placeAfter(searched: SearchedRange, bounds: Part, order: Order): number | null {
+  if (searched === null) return null;
+  if (order === "newest") return searched.from > bounds.from ? searched.from : null;
+  return searched.to < bounds.to ? searched.to : null;
+}
+
+/** Where the times say that nothing can be was searched as well. */
+function widen(
+  searched: SearchedRange,
+  { within, bounds, order }: { within: Part; bounds: Part; order: Order },
+): SearchedRange {
+  if (searched === null) return null;
+  const isDone = placeAfter(searched, bounds, order) === null;
+  return order === "newest"
+    ? { from: isDone ? within.from : searched.from, to: within.to }
+    : { from: within.from, to: isDone ? within.to : searched.to };
 }

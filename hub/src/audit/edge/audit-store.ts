@@ -52,9 +52,24 @@ export type StoredCall = { asked: AuditEntry; answer: AuditRecord | null };
 /** An arbitrary number, the same in every process. */
 const ADVISORY_LOCK = 736_017_102;
 
-type Row = { seq: string; previous: string; hash: string; record: string };
+/** Entries whose first and last time are kept together. */
+export const SPAN = 4_096;
+/** As in the migration that filled the column for older entries. */
+const MAX_TOOL = 200;
 
-function toEntry(row: Row): AuditEntry {
+export type Row = { seq: string; previous: string; hash: string; record: string };
+
+/** PostgreSQL's text has no NUL and no lone surrogate. */
+function toText(value: string | null): string | null {
+  return value === null ? null : value.toWellFormed().replaceAll("\0", "\ufffd");
+}
+
+/** The tool that a record names; one of a probe names the probe. */
+function toolOf({ tool }: AuditRecord["detail"]): string | null {
+  return typeof tool === "string" ? tool.slice(0, MAX_TOOL) : null;
+}
+
+export function toEntry(row: Row): AuditEntry {
   const record = parseJson(row.record, "audit record", "AUDIT_UNAVAILABLE");
   return parseAuditEntry({
     seq: Number(row.seq),
@@ -80,14 +95,30 @@ export function createAuditStore(sql: Sql, writer: string): AuditStore {
     async append(head, entries) {
       const last = entries.at(-1);
       if (last === undefined) return true;
+      const records = entries.map((entry) => entry.record);
+      const texts = (of: (record: AuditRecord) => string | null) =>
+        sql.array(records.map((record) => toText(of(record))));
       // One statement, so one round trip and one commit: the head and the rows change atomically.
       const rows = await sql`
         with moved as (
           update audit_head set size = ${last.seq}, hash = ${last.hash}
           where size = ${head.size} and hash = ${head.hash}
           returning only_row
+        ), timed as (
+          insert into audit_times (span, first_at, last_at)
+          select span, min(at), max(at) from unnest(
+            ${sql.array(
+              entries.map(({ seq }) => Math.floor(seq / SPAN)),
+              20,
+            )}::bigint[],
+            ${texts(({ at }) => at)}::timestamptz[]
+          ) as own (span, at) where exists (select 1 from moved) group by span
+          on conflict (span) do update set
+            first_at = least(audit_times.first_at, excluded.first_at),
+            last_at = greatest(audit_times.last_at, excluded.last_at)
         )
-        insert into audit_log (seq, previous, hash, event, call_id, record, writer)
+        insert into audit_log (seq, previous, hash, event, call_id, record,
+          at, principal, agent, probe, tool, status, writer)
         select *, ${writer}::uuid from unnest(
           ${sql.array(
             entries.map((entry) => entry.seq),
@@ -95,9 +126,15 @@ export function createAuditStore(sql: Sql, writer: string): AuditStore {
           )}::bigint[],
           ${sql.array(entries.map((entry) => entry.previous))}::text[],
           ${sql.array(entries.map((entry) => entry.hash))}::text[],
-          ${sql.array(entries.map((entry) => entry.record.event))}::text[],
-          ${sql.array(entries.map((entry) => entry.record.callId))}::uuid[],
-          ${sql.array(entries.map((entry) => JSON.stringify(entry.record)))}::text[]
+          ${texts(({ event }) => event)}::text[],
+          ${texts(({ callId }) => callId)}::uuid[],
+          ${sql.array(records.map((record) => JSON.stringify(record)))}::text[],
+          ${texts(({ at }) => at)}::timestamptz[],
+          ${texts(({ principal }) => principal)}::text[],
+          ${texts(({ agent }) => agent)}::text[],
+          ${texts(({ probe }) => probe)}::text[],
+          ${texts(({ detail }) => toolOf(detail))}::text[],
+          ${texts(({ status }) => status)}::text[]
         ) where exists (select 1 from moved)
         returning 1`;
       return rows.length === entries.length;
@@ -119,7 +156,7 @@ export function createAuditStore(sql: Sql, writer: string): AuditStore {
         select seq, previous, hash, record from audit_log
         where event in ('call.request', 'call.denied')
           ${before === null ? sql`` : sql`and seq < ${before}`}
-          ${agent === null ? sql`` : sql`and substring(record from '"agent":"([^"]*)"') = ${agent}`}
+          ${agent === null ? sql`` : sql`and agent = ${agent}`}
         order by seq desc limit ${limit}`;
       const entries = asked.map(toEntry);
       const ids = entries.flatMap(({ record }) => record.callId ?? []);

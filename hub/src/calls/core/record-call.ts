@@ -1,7 +1,7 @@
 import { nameLogId, type SondeError, toSondeError } from "@sonde/schemas/errors";
 import { scrubSentence } from "@sonde/scrub";
 import { type AuditLog, buildAuditRecord } from "../../audit/index.ts";
-import { personOf, type Principal } from "../../identity/index.ts";
+import type { Principal } from "../../identity/index.ts";
 import type { AgentAnswer } from "../../links/index.ts";
 import type { CallPorts } from "./call.ts";
 import type { Plan } from "./plan-call.ts";
@@ -33,7 +33,6 @@ export async function recordRequest(
         decision: "allow",
         params: recorded,
         ...origin,
-        ...personOf(principal),
         policyHash: principal.policyHash,
       },
     }),
@@ -94,9 +93,12 @@ function describeEnding(ending: Ending, hops: Hops) {
   if ("error" in ending) {
     return { status: "failure" as const, code: ending.error.code, detail: { hops } };
   }
-  const { body, envelope } = ending.answer;
+  const { body, envelope, bytes } = ending.answer;
   const { status, failure, timings, reads, redactions, truncated, auditHead: agentHead } = body;
-  const detail = { hops, timings, reads, redactions, truncated, agentHead, envelope };
+  const detail = {
+    ...{ hops, timings, reads, redactions, truncated, agentHead, envelope },
+    ...(bytes !== undefined && { bytes }),
+  };
   return { status, code: failure?.code ?? null, detail };
 }
 

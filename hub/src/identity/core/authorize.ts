@@ -303,11 +303,6 @@ function withRates(grants: readonly AccessGrant[]): Decision {
   return rates === null ? ALLOWED : { allowed: true, rates };
 }
 
-/** For the detail of a record: the person for whom an OAuth client acts. */
-export function personOf({ subject }: Principal): { person?: string } {
-  return subject.person === undefined ? {} : { person: subject.person };
-}
-
 /** The principal with the right to observe only. */
 export function onlyObserving(principal: Principal): Principal {
   const { subject, policyHash } = principal;

@@ -128,6 +128,12 @@ export function createKeyStore(sql: Sql, directory: Pick<Directory, "change">) {
           or (previous_ends_at > ${since} and previous_ends_at <= ${until})`;
       return rows.map(({ id }) => id);
     },
+    /** Ids of all keys that the person made, also of those that have ended. */
+    async listMadeBy(person: string): Promise<string[]> {
+      const rows = await sql<{ id: string }[]>`
+        select id from api_keys where person_id = ${person}`;
+      return rows.map(({ id }) => id);
+    },
     /** Keys of a person who is gone or disabled; none of one who is in force. */
     async listEndedWith(person: string): Promise<string[]> {
       const rows = await sql<{ id: string }[]>`

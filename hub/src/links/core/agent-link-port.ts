@@ -22,7 +22,12 @@ export type AgentCall = {
 };
 
 /** An agent's answer with its signed envelope, which is kept as evidence. */
-export type AgentAnswer = { body: ResultBody; envelope: DsseEnvelope };
+export type AgentAnswer = {
+  body: ResultBody;
+  envelope: DsseEnvelope;
+  /** Of the body as the agent sent it. A hub of an earlier release that holds the link says none. */
+  bytes?: number;
+};
 
 /**
  * A live, authenticated connection to one agent. It has one owner and is not durable. It ends with

@@ -7,7 +7,6 @@ import {
   type AttestationBody,
   CANCEL,
   CHECKPOINTS,
-  type DsseEnvelope,
   type EnvelopeHeader,
   FIRST_PROTOCOL,
   HUB_GRANTS,
@@ -182,7 +181,7 @@ export function createAgentLink(
         return events.onHostChanged();
       case "result":
         noteHead(message.body.auditHead);
-        return settle(header, message.body, envelope);
+        return settle(header, message.body, { envelope, bytes: bytes.length });
       case "refused":
         return giveUp(header, message.body);
     }
@@ -228,13 +227,17 @@ export function createAgentLink(
     return call;
   }
 
-  function settle(header: EnvelopeHeader, result: ResultBody, envelope: DsseEnvelope): void {
+  function settle(
+    header: EnvelopeHeader,
+    result: ResultBody,
+    sent: Pick<AgentAnswer, "envelope" | "bytes">,
+  ): void {
     if (header.callId !== result.callId) {
       throw new SondeError("ENVELOPE_INVALID", "expected one call id in header and body, got two");
     }
     events.onStatedHead(result.auditHead);
     // A late answer finds no open call. The agent's own log still has it.
-    takeOpenCall(result.callId)?.resolve({ body: result, envelope });
+    takeOpenCall(result.callId)?.resolve({ body: result, ...sent });
   }
 
   function sendGrants(): void {

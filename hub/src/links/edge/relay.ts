@@ -44,7 +44,10 @@ type Replies = { call: AgentAnswer; ping: boolean; cancel: null };
 export type ReplyTo<Q extends Question> = Replies[Q["op"]];
 const READ_REPLY: { [Op in Question["op"]]: (value: unknown) => Replies[Op] } = {
   call: buildParser(
-    Type.Object({ body: ResultBody, envelope: DsseEnvelope }),
+    Type.Object({
+      ...{ body: ResultBody, envelope: DsseEnvelope },
+      bytes: Type.Optional(Type.Integer({ minimum: 0 })),
+    }),
     "relayed answer",
     "INTERNAL",
   ),

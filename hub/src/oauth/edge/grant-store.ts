@@ -113,6 +113,13 @@ export function createGrantStore(sql: Sql, directory: Pick<Directory, "change">,
         from oauth_grants g left join people p on p.id = g.person_id
         where ${whose} order by g.granted_at desc, g.id limit 1000`;
     },
+    /** Ids of all grants, also of those that have ended. */
+    async listIds(of: { personId: string } | { clientId: string }): Promise<string[]> {
+      const chosen =
+        "personId" in of ? sql`person_id = ${of.personId}` : sql`client_id = ${of.clientId}`;
+      const rows = await sql<{ id: string }[]>`select id from oauth_grants where ${chosen}`;
+      return rows.map(({ id }) => id);
+    },
     /** Ids of grants in force. */
     async listInForce(of: ChosenGrants): Promise<string[]> {
       const chosen =

@@ -1,5 +1,6 @@
 import { SondeError } from "@sonde/schemas/errors";
 import type { FastifyRequest } from "fastify";
+import type { Actor } from "../../audit/index.ts";
 import { hashSecret } from "../../directory/index.ts";
 import {
   createPrincipal,
@@ -16,6 +17,8 @@ import type { GrantStore, TokenRow } from "./grant-store.ts";
 /** How long a token stays cached, in ms. `forget` removes an ended one at once. */
 const CACHE_MS = 5_000;
 const MAX_CACHED = 1_000;
+/** Grants whose person and client are known. A request knows its own again before it is recorded. */
+const MAX_ACTORS = 10_000;
 
 /** A token, and what it makes of its bearer: null for one that is not for this hub. */
 type Known = { token: TokenRow; kind: ResourceKind; principal: Principal; until: number };
@@ -31,6 +34,8 @@ export type GrantTokens = {
    * @throws SondeError SCOPE_MISSING when the token's scopes do not reach so far
    */
   find(secret: string, request: FastifyRequest): Promise<Principal | null>;
+  /** For whom a subject acts, if it is a grant of which a token was found lately. */
+  actorOf(subject: string): Actor | null;
   /** Forgets tokens of a grant, or all. */
   forget(grantId: string | null): void;
 };
@@ -43,6 +48,7 @@ export function createGrantTokens(ports: {
   now: () => Date;
 }): GrantTokens {
   const cache = new Map<string, Known>();
+  const actors = new Map<string, Actor>();
   /** Counts calls of `forget`. A token that was read before the latest one is not cached. */
   let forgotten = 0;
 
@@ -67,6 +73,8 @@ export function createGrantTokens(ports: {
   function buildPrincipal(token: TokenRow, kind: ResourceKind, person: Person): Principal {
     const narrowing = { scopes: token.tokenScopes, agents: token.agents };
     const holder = holderOfPerson(person);
+    if (actors.size >= MAX_ACTORS) actors.clear();
+    actors.set(`grant:${token.id}`, { person: holder.id, client: token.clientId });
     const name = `${token.clientName} for ${person.name}`;
     const principal = createPrincipal(
       ports.directory,
@@ -87,6 +95,7 @@ export function createGrantTokens(ports: {
       if (kind === "api") requireWriting(request, token, ports.origin());
       return principal;
     },
+    actorOf: (subject) => actors.get(subject) ?? null,
     forget(grantId) {
       forgotten += 1;
       for (const [hash, { token }] of cache) {

@@ -19,7 +19,6 @@ import {
   type Authenticator,
   authorize,
   type Decision,
-  personOf,
   type Principal,
   ROUTE_RIGHTS,
   type RouteRight,
@@ -119,7 +118,7 @@ function buildGuard(options: GuardOptions, refusals: RefusalCounts): Guard<Princ
     async onAdmitted(principal, right, request) {
       if (!isRead(request) || RECORDED_ELSEWHERE.has(right)) return;
       const { params, routeOptions } = request;
-      const detail = { route: routeOptions.url ?? "", params, ...personOf(principal) };
+      const detail = { route: routeOptions.url ?? "", params };
       await auditLog.append(
         buildAuditRecord(now(), "log.read", { principal: principal.subject.id, detail }),
       );
@@ -133,7 +132,6 @@ function buildGuard(options: GuardOptions, refusals: RefusalCounts): Guard<Princ
           code,
           detail: {
             ...{ method, route: routeOptions.url ?? "", address: ip ?? null, reason },
-            ...personOf(principal),
           },
         }),
       );

@@ -1,0 +1,208 @@
+import { type ChildProcess, spawn } from "node:child_process";
+import { once } from "node:events";
+import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { type AddressInfo, connect, createServer } from "node:net";
+import { join } from "node:path";
+import { type AuditEntry, buildAuditRecord } from "@sonde/schemas/audit";
+import { parseAuditExportLine } from "@sonde/schemas/audit-search";
+import { EMPTY_HEAD, verifyChain } from "@sonde/trust/chain";
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { createAuditStore, openAudit } from "../../hub/src/audit/index.ts";
+import { startHub, type TestHub } from "../../hub/src/testing/start-hub.ts";
+import { makeOwner } from "../../hub/src/testing/sign-in.ts";
+import { workspace } from "../product/start-product.ts";
+
+// `sonde audit list | tail | show | export`: the program as a process, with a hub that runs.
+const folder = mkdtempSync("/tmp/sonde-audit-");
+const caFile = join(folder, "ca.pem");
+const out = join(folder, "log.jsonl");
+let hub: TestHub;
+const running: ChildProcess[] = [];
+
+beforeAll(async () => {
+  hub = await startHub(undefined, {
+    publicHosts: ["localhost"],
+    public: { host: "127.0.0.1", port: 0 },
+  });
+  writeFileSync(caFile, hub.ca);
+  const url = `https://localhost:${hub.ready.public}`;
+  expect((await sonde(["login", "--hub", url, "--ca", caFile], hub.operatorKey)).code).toBe(0);
+  await tag("role=web");
+});
+afterAll(async () => {
+  for (const child of running) child.kill("SIGKILL");
+  await hub.close();
+  rmSync(folder, { recursive: true });
+});
+
+function start(words: string[]): ChildProcess {
+  const program = join(workspace, "cli/src/sonde.ts");
+  const child = spawn(process.execPath, ["--conditions=sonde:source", program, ...words], {
+    cwd: folder,
+    env: { PATH: process.env["PATH"] ?? "", HOME: folder, XDG_CONFIG_HOME: folder },
+  });
+  running.push(child);
+  return child;
+}
+
+async function sonde(words: string[], input = "") {
+  const child = start(words);
+  const ended = { code: null as number | null, out: "", err: "" };
+  child.stdout?.setEncoding("utf8").on("data", (text: string) => (ended.out += text));
+  child.stderr?.setEncoding("utf8").on("data", (text: string) => (ended.err += text));
+  child.stdin?.end(input);
+  const [code] = (await once(child, "close")) as [number | null];
+  return { ...ended, code };
+}
+
+const tag = (set: string) => hub.ask("POST", "/agents/web-1/tags", { set: [set], remove: [] });
+const toEntries = (text: string) =>
+  text
+    .trimEnd()
+    .split("\n")
+    .filter(Boolean)
+    .map((line) => JSON.parse(line) as AuditEntry);
+const codeOf = (text: string) => (JSON.parse(text) as { error: { code: string } }).error.code;
+
+test("list shows the newest entries that fit, the last one below", async () => {
+  const whole = await sonde(["audit", "--last", "5"]);
+  expect(whole.out).toMatch(/^SEQ +AT +EVENT +STATUS +WHO +AGENT +WHAT\n/);
+  const tagged = await sonde([
+    "audit",
+    "list",
+    "--event",
+    "agent.tagged",
+    "--agent",
+    "web-1",
+    "--json",
+  ]);
+  const entries = toEntries(tagged.out);
+  expect(entries.map(({ record }) => [record.event, record.agent])).toEqual([
+    ["agent.tagged", "web-1"],
+  ]);
+  await tag("rack=a1");
+  const seqs = toEntries((await sonde(["audit", "list", "--agent", "web-1", "--json"])).out);
+  expect(seqs.map(({ seq }) => seq)).toEqual(seqs.map(({ seq }) => seq).toSorted((a, b) => a - b));
+  const recent = await sonde(["audit", "list", "--since", "1h", "--text", "RACK=A1", "--json"]);
+  expect(toEntries(recent.out).map(({ record }) => record.event)).toContain("agent.tagged");
+  expect(toEntries((await sonde(["audit", "list", "--until", "1h", "--json"])).out)).toEqual([]);
+});
+
+test("a person is found by name", async () => {
+  const ada = await makeOwner(hub);
+  await ada.ask("GET", "/agents");
+  const found = await sonde(["audit", "list", "--person", "ada", "--json"]);
+  const whose = new Set(toEntries(found.out).map(({ record }) => record.principal));
+  expect([...whose]).toEqual([`person:${ada.id}`]);
+  const nobody = await sonde(["audit", "list", "--person", "bob", "--json"]);
+  expect([nobody.code, codeOf(nobody.out)]).toEqual([1, "BAD_REQUEST"]);
+  expect(nobody.err).toContain("ada");
+});
+
+test.each([
+  ["--since", "yesterday"],
+  ["--event", "everything"],
+  ["--tag", "role=nobody"],
+  ["--status", "bad"],
+  ["--last", "0"],
+])("%s %s is refused in words", async (option, value) => {
+  const refused = await sonde(["audit", "list", option, value, "--json"]);
+  expect([refused.code, codeOf(refused.out)]).toEqual([1, "BAD_REQUEST"]);
+  expect(refused.err).toContain("expected");
+});
+
+test("show tells everything of an entry, and both entries of a call", async () => {
+  const listed = await sonde(["audit", "list", "--event", "agent.tagged", "--last", "1", "--json"]);
+  const [entry] = toEntries(listed.out);
+  const shown = await sonde(["audit", "show", String(entry?.seq)]);
+  expect(shown.out).toContain(`Entry ${entry?.seq}`);
+  expect(shown.out).toMatch(/ {2}hash +sha256:[0-9a-f]{64}/);
+  const refused = await hub.ask("POST", "/tools/no_such_tool/call", {});
+  const [callId] = (refused.answer["callIds"] ?? []) as string[];
+  const call = await sonde(["audit", "show", callId ?? "", "--json"]);
+  expect(JSON.parse(call.out)).toMatchObject({
+    entries: [{ record: { callId, event: "call.denied", detail: { tool: "no_such_tool" } } }],
+  });
+  const missing = await sonde(["audit", "show", "99999999", "--json"]);
+  expect([missing.code, codeOf(missing.out)]).toEqual([1, "NOT_FOUND"]);
+  const other = await sonde(["audit", "show", "all", "--json"]);
+  expect(codeOf(other.out)).toBe("BAD_REQUEST");
+});
+
+test("tail goes on over a restart of the hub, tells each entry once, and ends with the key", async () => {
+  const { id, key } = await hub.addKey({ role: "auditor", agents: "*", probes: "*" });
+  const url = `https://localhost:${hub.ready.public}`;
+  const words = ["--hub", url, "--ca", caFile, "--profile", "auditor"];
+  await sonde(["login", ...words], key);
+  const main = ["--hub", url, "--ca", caFile];
+  await sonde(["login", ...main], hub.operatorKey);
+  const child = start([
+    ...["audit", "tail", "--event", "agent.tagged", "--last", "1"],
+    ...["--profile", "auditor", "--json"],
+  ]);
+  let said = "";
+  let told = "";
+  child.stdout?.setEncoding("utf8").on("data", (text: string) => (said += text));
+  child.stderr?.setEncoding("utf8").on("data", (text: string) => (told += text));
+  const racks = () => toEntries(said).filter((line) => "record" in line);
+  await expect.poll(() => racks().length, { timeout: 10_000 }).toBe(1);
+  await tag("rack=one");
+  await expect.poll(() => racks().length, { timeout: 10_000 }).toBe(2);
+  await hub.restart();
+  await tag("rack=two");
+  await expect.poll(() => racks().length, { timeout: 20_000 }).toBe(3);
+  expect(told).toContain("trying again");
+  const seqs = racks().map(({ seq }) => seq);
+  expect(new Set(seqs).size).toBe(3);
+  await hub.ask("DELETE", `/api-keys/${id}`);
+  const [code] = (await once(child, "close")) as [number];
+  expect([code, told.includes("UNAUTHENTICATED")]).toEqual([1, true]);
+});
+
+test("export writes the whole chain for one user, and replaces the file", async () => {
+  writeFileSync(out, "before");
+  const done = await sonde(["audit", "export", "--out", out, "--json"]);
+  expect(done.code).toBe(0);
+  expect(statSync(out).mode & 0o777).toBe(0o600);
+  const lines = readFileSync(out, "utf8").trimEnd().split("\n");
+  const entries = lines.slice(0, -1).map((line) => JSON.parse(line) as AuditEntry);
+  const end = parseAuditExportLine(JSON.parse(lines.at(-1) ?? ""));
+  expect(end).toMatchObject({ complete: true, head: verifyChain(entries, EMPTY_HEAD) });
+  expect(JSON.parse(done.out)).toMatchObject({ file: out, entries: entries.length });
+  const some = await sonde(["audit", "export", "--event", "agent.tagged", "--out", out]);
+  expect(some.out).toMatch(/^[0-9]+ entries are in /);
+  expect(readdirSync(folder).filter((name) => name.endsWith(".new"))).toEqual([]);
+});
+
+test("an export that breaks off on the way is refused, and the file is as it was", async () => {
+  const { sql, ...database } = await hub.openDatabase();
+  const log = await openAudit(createAuditStore(sql, "00000000-0000-4000-8000-000000000001"));
+  const detail = { filling: "x".repeat(1_000) };
+  const fill = () => log.append(buildAuditRecord(new Date(), "log.read", { detail }));
+  await Promise.all(Array.from({ length: 3_000 }, fill));
+  await database.close();
+  // Lets a megabyte of the hub's answer pass.
+  const wire = createServer((client) => {
+    let passed = 0;
+    const target = connect(hub.ready.public, "127.0.0.1");
+    client.on("error", () => target.destroy()).pipe(target);
+    target.on("error", () => client.destroy());
+    target.on("data", (bytes) => {
+      client.write(bytes);
+      passed += bytes.length;
+      if (passed < 1_000_000) return;
+      target.destroy();
+      client.destroy();
+    });
+  });
+  await once(wire.listen(0, "127.0.0.1"), "listening");
+  const url = `https://localhost:${(wire.address() as AddressInfo).port}`;
+  const logIn = ["login", "--hub", url, "--ca", caFile, "--profile", "cut"];
+  expect((await sonde(logIn, hub.operatorKey)).code).toBe(0);
+  writeFileSync(out, "before");
+  const ended = await sonde(["audit", "export", "--out", out, "--profile", "cut", "--json"]);
+  wire.close();
+  expect([ended.code, codeOf(ended.out)]).toEqual([1, "AUDIT_UNAVAILABLE"]);
+  expect(readFileSync(out, "utf8")).toBe("before");
+  expect(readdirSync(folder).filter((name) => name.endsWith(".new"))).toEqual([]);
+});
