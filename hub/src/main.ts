@@ -27,6 +27,7 @@ import {
 import { type AgentListeners, installAgents } from "./agents/index.ts";
 import { installApprovals } from "./approvals/index.ts";
 import { addAuditRoutes, createAuditStore, createOpenCalls, openAudit } from "./audit/index.ts";
+import { type AuditSinks, installSinks, requireSinks } from "./audit-sinks/index.ts";
 import { installAttestation } from "./attestation/index.ts";
 import { installCalls } from "./calls/index.ts";
 import { installCatalog, watchPolicy } from "./catalog/index.ts";
@@ -95,6 +96,7 @@ function readPolicyOf({ trustPolicyPath }: HubConfig): TrustPolicy {
 function requireSound(config: HubConfig): void {
   requireSafeListener(config.http);
   requireProxyAddresses(config.http.trustedProxies ?? []);
+  requireSinks(config.auditSinks ?? []);
   readPolicyOf(config);
 }
 
@@ -115,9 +117,11 @@ async function serve(live: { config: HubConfig }, opened: Opened): Promise<Runni
   const auditStore = createAuditStore(sql, self);
   const tracer = openTracer({ config, hub: self, now, report });
   const metrics = createMetrics(now(), () => tracer?.counts() ?? null);
+  const installed: { sinks?: AuditSinks } = {};
   const auditLog = watchRecords(await openAudit(auditStore), (record) => {
     metrics.records.count(record);
     tracer?.watchRecord(record);
+    installed.sinks?.wake();
   });
   const directory = await openDirectory(sql, report);
   const links = await openLinks({
@@ -182,6 +186,8 @@ async function serve(live: { config: HubConfig }, opened: Opened): Promise<Runni
 
   // The hub's features, each with the features that it uses.
   addAuditRoutes(hub, auditStore);
+  const sinks = installSinks(hub, { auditStore, self });
+  installed.sinks = sinks;
   addSigningKeyRoutes(hub);
   const registry = installRegistryLog(hub, { readPolicy });
   hub.onStop(await watchPolicy(hub, auditStore));
@@ -200,7 +206,10 @@ async function serve(live: { config: HubConfig }, opened: Opened): Promise<Runni
   const { watchAgent, describe } = installAttestation(hub);
   const approvals = installApprovals(hub, { heldTools, describeAttestation: describe });
   const listeners = installAgents(hub, { packs, registry, watchAgent, approvals });
-  installHealth(hub, metrics, { registry, countSessions: () => people.countSessions() });
+  installHealth(hub, metrics, {
+    ...{ registry, countSessions: () => people.countSessions() },
+    readSinks: () => sinks.read(),
+  });
   installConsole(hub, {
     auditStore,
     authenticate: (request) => authenticate({ authenticator, sessions, tokens }, request, false),
@@ -216,6 +225,7 @@ async function serve(live: { config: HubConfig }, opened: Opened): Promise<Runni
     ready: { hubId: keys.hubId, ...ports, ...(ownerLink !== null && { ownerLink }) },
     reload(inForce) {
       live.config = inForce;
+      sinks.reload();
     },
     stop: () => stopAll(endings),
   };
