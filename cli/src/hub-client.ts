@@ -13,6 +13,7 @@ import {
   type AgentAttestation,
   type AgentDetail,
   type ApiKeySummary,
+  type AuditSinkList,
   type CalledTool,
   type CallProvenance,
   type CallSummary,
@@ -28,6 +29,7 @@ import {
   parseAgentDetail,
   parseAgentList,
   parseApiKeyList,
+  parseAuditSinkList,
   parseCalledTool,
   parseCallList,
   parseCallProvenance,
@@ -154,6 +156,7 @@ export type HubClient = {
   listSigningKeys(): Promise<SigningKeyList>;
   rotateSigningKey(key: KeyUse, overlapDays: number): Promise<SigningKeyList>;
   readRegistry(): Promise<RegistryLogStatus>;
+  listSinks(): Promise<AuditSinkList>;
   readCall(callId: string): Promise<CallProvenance>;
   readAudit(afterSeq: number, limit: number): Promise<AuditPage>;
 };
@@ -337,6 +340,7 @@ function createClient(
     listSigningKeys: async () => parseSigningKeyList(await call("GET", "/signing-keys")),
     rotateSigningKey: async (key, overlapDays) =>
       parseSigningKeyList(await call("POST", "/signing-keys/rotations", { key, overlapDays })),
+    listSinks: async () => parseAuditSinkList(await call("GET", "/audit/sinks")),
     readRegistry: async () => parseRegistryLogStatus(await call("GET", "/registry")),
     readCall: async (callId) => parseCallProvenance(await call("GET", `/calls/${callId}`)),
     readAudit: async (afterSeq, limit) =>

@@ -28,7 +28,7 @@ function keepSockets(server: Server, event: "connection" | "secureConnection"): 
   return sockets;
 }
 
-async function end(server: Server, sockets: Set<Socket>): Promise<void> {
+async function endServer(server: Server, sockets: Set<Socket>): Promise<void> {
   for (const socket of sockets) socket.destroy();
   server.close();
   await once(server, "close");
@@ -108,7 +108,7 @@ export async function startSyslogReceiver(
     cut() {
       for (const socket of sockets) socket.destroy();
     },
-    close: () => end(server, sockets),
+    close: () => endServer(server, sockets),
   };
 }
 
@@ -176,7 +176,7 @@ export async function startHttpReceiver(
     port: await listen(server, at),
     requests,
     answer: (_request, response) => void response.writeHead(204).end(),
-    close: () => end(server, sockets),
+    close: () => endServer(server, sockets),
   };
   return receiver;
 }

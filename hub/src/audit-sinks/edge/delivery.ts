@@ -130,8 +130,8 @@ export function createDelivery(
 
   async function wait(): Promise<void> {
     if (place.told && place.failingSince === null) {
-      const step = whileWorking(place, now());
-      if (step.tell !== null) await save(await tell(step, null));
+      const next = whileWorking(place, now());
+      if (next.tell !== null) await save(await tell(next, null));
     }
     await bell.heard(rest(LOOK_EVERY_MS));
     await rest(GATHER_MS);

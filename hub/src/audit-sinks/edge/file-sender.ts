@@ -73,7 +73,11 @@ async function openFile(path: string): Promise<FileHandle> {
     await cutTornLine(file, stats.size);
     // The name of a new file is durable with its folder.
     const folder = await open(dirname(path), constants.O_RDONLY | constants.O_DIRECTORY);
-    await folder.sync().finally(() => folder.close());
+    try {
+      await folder.sync();
+    } finally {
+      await folder.close();
+    }
     return file;
   } catch (thrown) {
     await file.close();

@@ -86,8 +86,10 @@ test("a webhook gets a batch that the scheme's own library verifies, on one conn
     data: { hub: "hub-1", sink: "test", entries: [{ seq: 1 }, { seq: 2 }, { seq: 3 }] },
   });
   const other = new Webhook(`whsec_${Buffer.alloc(32, 8).toString("base64")}`);
-  expect(() => other.verify(first?.body ?? "", headers)).toThrow();
-  expect(() => new Webhook(SECRET).verify(`${first?.body} `, headers)).toThrow();
+  expect(() => other.verify(first?.body ?? "", headers)).toThrow("No matching signature found");
+  expect(() => new Webhook(SECRET).verify(`${first?.body} `, headers)).toThrow(
+    "No matching signature found",
+  );
 });
 
 test("during a rotation either key verifies", async () => {
@@ -97,7 +99,7 @@ test("during a rotation either key verifies", async () => {
   await send(webhook(address(receiver), { keyPath: at("keys") }));
   const [{ body, headers } = { body: "", headers: {} }] = receiver.requests;
   for (const key of [next, SECRET]) {
-    new Webhook(key).verify(body, headers as Record<string, string>);
+    expect(new Webhook(key).verify(body, headers as Record<string, string>)).toBeTruthy();
   }
 });
 
@@ -197,12 +199,12 @@ test("an idle connection that the receiver closed is no failure", async () => {
   let requests = 0;
   let connections = 0;
   const server = createServer((socket) => {
-    let own = 0;
+    let asked = 0;
     connections += 1;
     socket.on("error", () => undefined);
     socket.on("data", () => {
-      own += 1;
-      if (own > 1) return void socket.resetAndDestroy();
+      asked += 1;
+      if (asked > 1) return void socket.resetAndDestroy();
       requests += 1;
       socket.write("HTTP/1.1 204 No Content\r\n\r\n");
     });
@@ -224,8 +226,8 @@ test("a key that others may read is not used, and its content is not said", asyn
     (thrown: unknown) => thrown as Error & { code: string },
   );
   expect(failure).toMatchObject({ code: "CONFIG_INVALID" });
-  expect(String((failure as Error).message)).toContain("got owner");
-  expect(String((failure as Error).message)).not.toContain(SECRET.slice(8, 20));
+  expect((failure as Error).message).toContain("got owner");
+  expect((failure as Error).message).not.toContain(SECRET.slice(8, 20));
   expect(receiver.requests).toEqual([]);
 });
 

@@ -56,8 +56,8 @@ export function createSyslogSender(
     opened.on("error", (error) => (why = error));
     opened.once("end", () => opened.destroy());
     opened.once("close", () => {
-      reject(why as Error);
-      broken.reject(why as Error);
+      reject(why);
+      broken.reject(why);
       if (isProven && !isClosed) onLost();
     });
     return promise;
