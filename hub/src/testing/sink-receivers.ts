@@ -65,7 +65,7 @@ export async function startSyslogReceiver(
 ): Promise<SyslogReceiver> {
   const server = createTls({ cert: certificate, key: privateKey, ...more });
   const sockets = keepSockets(server, "secureConnection");
-  keepSockets(server, "connection");
+  const connected = keepSockets(server, "connection");
   server.on("tlsClientError", () => undefined);
   const messages: SyslogMessage[] = [];
   const faults: string[] = [];
@@ -108,7 +108,7 @@ export async function startSyslogReceiver(
     cut() {
       for (const socket of sockets) socket.destroy();
     },
-    close: () => endServer(server, sockets),
+    close: () => endServer(server, connected),
   };
 }
 

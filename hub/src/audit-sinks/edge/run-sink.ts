@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Report } from "@sonde/service";
+import { chooseDelay } from "../core/backoff.ts";
 import { createBell } from "../core/bell.ts";
 import { createDelivery, type DeliveryPorts } from "./delivery.ts";
 import type { SinkStore } from "./sink-store.ts";
@@ -25,7 +26,7 @@ export type SinkPorts = Omit<DeliveryPorts, "bell" | "signal" | "onFailure"> & {
 };
 
 export function runSink(ports: SinkPorts): RunningSink {
-  const { settings, store, report, running } = ports;
+  const { settings, store, report, running, random } = ports;
   const stopping = new AbortController();
   const { signal } = stopping;
   const bell = createBell();
@@ -41,10 +42,18 @@ export function runSink(ports: SinkPorts): RunningSink {
   }
 
   async function run(): Promise<void> {
+    let inARow = 0;
     while (!signal.aborted) {
-      // Of the hub's own side, such as its database; failures of the receiver are told elsewhere.
-      await runOnce().catch(report);
-      await sleep(LOOK_EVERY_MS, undefined, { signal }).catch(() => undefined);
+      try {
+        await runOnce();
+        inARow = 0;
+      } catch (thrown) {
+        // Of the hub's own side, such as its database; failures of the receiver are told elsewhere.
+        report(thrown instanceof Error ? thrown : new Error(String(thrown)));
+        inARow += 1;
+      }
+      const ms = inARow === 0 ? LOOK_EVERY_MS : chooseDelay(inARow, LOOK_EVERY_MS, random());
+      await sleep(ms, undefined, { signal }).catch(() => undefined);
     }
   }
 

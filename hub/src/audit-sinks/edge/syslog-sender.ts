@@ -15,6 +15,7 @@ const TIMEOUT_MS = 10_000;
  * client's certificate only after the client has begun to send.
  */
 const PROOF_MS = 1_000;
+const CLOSE_MS = 1_000;
 
 /**
  * Syslog acknowledges nothing: a batch counts when the system has taken all of its bytes and the
@@ -91,7 +92,10 @@ export function createSyslogSender(
     },
     close() {
       isClosed = true;
-      socket?.destroy();
+      if (!isProven) return void socket?.destroy();
+      // With close_notify (RFC 5425, clause 4.4), for which a receiver that hangs has not for ever.
+      socket?.end();
+      setTimeout(() => socket?.destroy(), CLOSE_MS).unref();
     },
   };
 }
