@@ -101,6 +101,7 @@ const HTTP_BODIES = {
     PolicyTest: schemas.PolicyTest,
     RecoverRequest: schemas.RecoverRequest,
     RecoverResponse: schemas.RecoverResponse,
+    AuditSinkList: schemas.AuditSinkList,
     HubHealth: schemas.HubHealth,
     RegistryLogStatus: schemas.RegistryLogStatus,
     PersonList: schemas.PersonList,

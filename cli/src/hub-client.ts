@@ -20,6 +20,7 @@ import {
   type AgentAttestation,
   type AgentDetail,
   type ApiKeySummary,
+  type AuditSinkList,
   type CalledTool,
   type CallProvenance,
   type CallSummary,
@@ -35,6 +36,7 @@ import {
   parseAgentDetail,
   parseAgentList,
   parseApiKeyList,
+  parseAuditSinkList,
   parseCalledTool,
   parseCallList,
   parseCallProvenance,
@@ -161,6 +163,7 @@ export type HubClient = {
   listSigningKeys(): Promise<SigningKeyList>;
   rotateSigningKey(key: KeyUse, overlapDays: number): Promise<SigningKeyList>;
   readRegistry(): Promise<RegistryLogStatus>;
+  listSinks(): Promise<AuditSinkList>;
   readCall(callId: string): Promise<CallProvenance>;
   readAudit(afterSeq: number, limit: number): Promise<AuditPage>;
   searchAudit(query: AuditSearchQuery): Promise<AuditSearchPage>;
@@ -356,6 +359,7 @@ function createClient(
     listSigningKeys: async () => parseSigningKeyList(await call("GET", "/signing-keys")),
     rotateSigningKey: async (key, overlapDays) =>
       parseSigningKeyList(await call("POST", "/signing-keys/rotations", { key, overlapDays })),
+    listSinks: async () => parseAuditSinkList(await call("GET", "/audit/sinks")),
     readRegistry: async () => parseRegistryLogStatus(await call("GET", "/registry")),
     readCall: async (callId) => parseCallProvenance(await call("GET", `/calls/${callId}`)),
     readAudit: async (afterSeq, limit) =>

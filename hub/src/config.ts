@@ -4,6 +4,7 @@ import { KeyAlgorithm } from "@sonde/schemas/wire";
 import { PersonRole } from "@sonde/schemas/people";
 import { type Static, Type } from "typebox";
 import { ClientRules, IdentityProvider } from "./oauth-settings.ts";
+import { SinkList } from "./sink-settings.ts";
 
 const closed = { additionalProperties: false } as const;
 /** HTTPS, or plain HTTP on loopback. */
@@ -149,6 +150,8 @@ export const HubConfig = Type.Object(
         closed,
       ),
     ),
+    /** Where entries of the audit log go as well. */
+    auditSinks: Type.Optional(SinkList),
     /** End when standard input closes, so that no hub outlives its supervisor. */
     supervised: Type.Boolean(),
   },
@@ -158,6 +161,7 @@ export type HubConfig = Static<typeof HubConfig>;
 
 /** What a running hub takes over from its configuration file. */
 export const LIVE_SETTINGS = [
+  "auditSinks",
   "callTimeoutMs",
   "http.publicHosts",
   "http.trustedProxies",

@@ -36,6 +36,7 @@ import {
   openAudit,
   openCheckpoints,
 } from "./audit/index.ts";
+import { type AuditSinks, installSinks, requireSinks } from "./audit-sinks/index.ts";
 import { installAttestation } from "./attestation/index.ts";
 import { installCalls } from "./calls/index.ts";
 import { installCatalog, watchPolicy } from "./catalog/index.ts";
@@ -110,6 +111,7 @@ function readPolicyOf({ trustPolicyPath }: HubConfig): TrustPolicy {
 function requireSound(config: HubConfig): void {
   requireSafeListener(config.http);
   requireProxyAddresses(config.http.trustedProxies ?? []);
+  requireSinks(config.auditSinks ?? []);
   readPolicyOf(config);
 }
 
@@ -130,10 +132,12 @@ async function serve(live: { config: HubConfig }, opened: Opened): Promise<Runni
   const auditStore = createAuditStore(sql, self);
   const tracer = openTracer({ config, hub: self, now, report });
   const metrics = createMetrics(now(), () => tracer?.counts() ?? null);
+  const installed: { sinks?: AuditSinks } = {};
   const named = nameActors(await openAudit(auditStore), (subject) => tokens.actorOf(subject));
   const auditLog = watchRecords(named, (record) => {
     metrics.records.count(record);
     tracer?.watchRecord(record);
+    installed.sinks?.wake();
   });
   const elapsed = () => performance.now();
   const checkpoints = await openCheckpoints({ sql, keys, now, elapsed, report });
@@ -217,6 +221,8 @@ async function serve(live: { config: HubConfig }, opened: Opened): Promise<Runni
       ofClient: async (clientId) => (await grants.listIds({ clientId })).map((id) => `grant:${id}`),
     },
   });
+  const sinks = installSinks(hub, { auditStore, self });
+  installed.sinks = sinks;
   addSigningKeyRoutes(hub);
   const registry = installRegistryLog(hub, { readPolicy });
   hub.onStop(await watchPolicy(hub, auditStore));
@@ -235,7 +241,10 @@ async function serve(live: { config: HubConfig }, opened: Opened): Promise<Runni
   const { watchAgent, describe } = installAttestation(hub);
   const approvals = installApprovals(hub, { heldTools, describeAttestation: describe });
   const listeners = installAgents(hub, { packs, registry, watchAgent, approvals });
-  installHealth(hub, metrics, { registry, countSessions: () => people.countSessions() });
+  installHealth(hub, metrics, {
+    ...{ registry, countSessions: () => people.countSessions() },
+    readSinks: () => sinks.read(),
+  });
   installConsole(hub, {
     ...{ auditStore, authenticate: reauthenticate },
   });
@@ -250,6 +259,7 @@ async function serve(live: { config: HubConfig }, opened: Opened): Promise<Runni
     ready: { hubId: keys.hubId, ...ports, ...(ownerLink !== null && { ownerLink }) },
     reload(inForce) {
       live.config = inForce;
+      sinks.reload();
     },
     stop: () => stopAll(endings),
   };

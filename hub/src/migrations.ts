@@ -3,6 +3,7 @@ import { migrations as agents } from "./agents/index.ts";
 import { migrations as approvals } from "./approvals/index.ts";
 import { migrations as attestation } from "./attestation/index.ts";
 import { migrations as audit } from "./audit/index.ts";
+import { migrations as auditSinks } from "./audit-sinks/index.ts";
 import { migrations as directory } from "./directory/index.ts";
 import { migrations as catalog } from "./catalog/index.ts";
 import { firstRelease } from "./first-release.ts";
@@ -28,4 +29,5 @@ export const migrations: Migration[] = [
   ...people,
   ...oauth,
   ...rest,
+  ...auditSinks,
 ];

@@ -84,6 +84,9 @@ export const AuditEvent = Type.Enum([
   "log.read",
   "log.opened",
   "log.dropped",
+  "sink.failing",
+  "sink.recovered",
+  "sink.missed",
 ]);
 export type AuditEvent = Static<typeof AuditEvent>;
 

@@ -300,6 +300,27 @@ export const ERROR_TABLE = {
     retryable: false,
     hint: "The audit log is not the one that was signed: entries were removed, changed or added. Keep the database as it is, and run sonde audit verify.",
   },
+  // Sinks of the audit log: the entries stay in the log and are sent again
+  SINK_UNREACHABLE: {
+    status: 502,
+    retryable: true,
+    hint: "Look whether the receiver runs, and whether its certificate is what the sink trusts; the message has the system's code.",
+  },
+  SINK_TIMEOUT: {
+    status: 504,
+    retryable: true,
+    hint: "The receiver did not take the entries in time; look what keeps it.",
+  },
+  SINK_REFUSED: {
+    status: 502,
+    retryable: true,
+    hint: "The receiver said no; its own log says why.",
+  },
+  SINK_WRITE_FAILED: {
+    status: 502,
+    retryable: true,
+    hint: "The file could not be written; look at the disk, and at the rights of its folder.",
+  },
   // Packs: archive, manifest, signature
   ARCHIVE_INVALID: {
     status: 422,

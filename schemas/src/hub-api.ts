@@ -63,6 +63,7 @@ import { AgentSelector, Tag, Tags, TagKey, MAX_TAGS } from "./tags.ts";
 //   GET    /audit/entries/:seq/proof             -> AuditProof
 //   GET    /audit with filters                   -> AuditSearchPage, or AuditExportLine as application/x-ndjson,
 //                                                   or AuditEntry as text/event-stream
+//   GET    /audit/sinks                          -> AuditSinkList
 //   GET    /events                               -> EventStart, then other events, as text/event-stream
 // Of accounts, with bodies of people.ts; `me` is whoever is signed in:
 //   GET    /people                               -> PersonList
@@ -278,6 +279,44 @@ export type RegistryLogStatus = Static<typeof RegistryLogStatus>;
 export const parseRegistryLogStatus = buildParser(RegistryLogStatus, "hub answer", "INTERNAL");
 
 const Count = Type.Integer({ minimum: 0 });
+/** The most sinks that a hub has. */
+export const MAX_SINKS = 16;
+export const SinkName = Type.String({ pattern: "^[a-z][a-z0-9-]{0,39}$" });
+export const SinkKind = Type.Enum(["syslog", "webhook", "otlp", "file"]);
+
+/** How far a sink of the audit log is. */
+export const AuditSinkState = Type.Object(
+  {
+    name: SinkName,
+    kind: SinkKind,
+    /** The last entry that the receiver has acknowledged. */
+    seq: Count,
+    /** What the log has after it: so many entries, the oldest of them so old. */
+    lagEntries: Count,
+    lagSeconds: Type.Number({ minimum: 0 }),
+    /** Since when no attempt has worked; null while it works. */
+    failingSince: Type.Union([Timestamp, Type.Null()]),
+    /** Of the last attempt that failed, also of one before it worked again; null without one. */
+    lastError: Type.Union([
+      Type.Object({ code: CodeText, message: Type.String() }, closed),
+      Type.Null(),
+    ]),
+    /** Attempts that failed at the hub that was asked, since it started. */
+    failures: Count,
+    /** Entries that the receiver took and said that it had dropped. */
+    rejected: Count,
+  },
+  closed,
+);
+export type AuditSinkState = Static<typeof AuditSinkState>;
+
+export const AuditSinkList = Type.Object(
+  { sinks: Type.Array(AuditSinkState, { maxItems: MAX_SINKS }) },
+  closed,
+);
+export type AuditSinkList = Static<typeof AuditSinkList>;
+export const parseAuditSinkList = buildParser(AuditSinkList, "sinks", "INTERNAL");
+
 /** Whether the hub and what it stands on are well, in numbers. */
 export const HubHealth = Type.Object(
   {
@@ -324,6 +363,8 @@ export const HubHealth = Type.Object(
       closed,
     ),
     audit: LogHead,
+    /** Of the audit log, those that are configured. */
+    sinks: Type.Array(AuditSinkState, { maxItems: MAX_SINKS }),
     /** Of people, those in force. */
     sessions: Count,
   },

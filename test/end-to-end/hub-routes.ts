@@ -349,6 +349,7 @@ export function listRouteRights(agent: string): RouteRights[] {
       operator: 403,
     },
     { route: "GET /audit", path: "/audit?afterSeq=0&limit=1", ...reader, operator: 200 },
+    { route: "GET /audit/sinks", path: "/audit/sinks", ...reader, operator: 200 },
   ];
 }
 

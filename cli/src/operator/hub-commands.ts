@@ -10,6 +10,7 @@ import { addHubApprovalCommands } from "./hub-approval-commands.ts";
 import { addResetOwnerCommand } from "./reset-owner-command.ts";
 import { addPolicyCommands } from "./policy-commands.ts";
 import { addUsersCommands } from "./users-commands.ts";
+import { addSinksCommand } from "./sinks-command.ts";
 import { addSigningKeyCommands } from "./signing-key-commands.ts";
 
 /**
@@ -21,11 +22,14 @@ import { addSigningKeyCommands } from "./signing-key-commands.ts";
 export function addHubCommands(program: Command, print: (text: string) => void): Command {
   const hub = program
     .command("hub")
-    .description("the hub itself: its own keys, its place in the registry's log, its backup");
+    .description(
+      "the hub itself: its own keys, its place in the registry's log, its sinks, its backup",
+    );
   const add = (usage: string, description: string) => startHubCommand(hub, usage, description);
   addKeyCommands(program, print);
   addUsersCommands(program, print);
   addSigningKeyCommands(hub, print);
+  addSinksCommand(hub, print);
   addAuditCommand(program, print);
   addPackCommands(program, print);
   addCallCommand(program, print);

@@ -10,6 +10,8 @@ import { type NewIds, SPAN_KIND, type SpanContext } from "./core/span.ts";
 import { readTraceparent } from "./core/traceparent.ts";
 import { createExporter } from "./edge/exporter.ts";
 
+export { attributesOf, resourceOf, toNanos } from "./core/otlp-values.ts";
+
 declare module "fastify" {
   interface FastifyRequest {
     /** Of a hub with traces. */

@@ -19,6 +19,15 @@ export type AuditStore = {
    */
   append(head: LogHead, entries: AuditEntry[]): Promise<boolean>;
   read(afterSeq: number, limit: number): Promise<AuditEntry[]>;
+  /**
+   * Like `read`, but of at most about `maxBytes` of records; always one entry, where there is one.
+   *
+   * @param until the last entry that is wanted; null for no end
+   */
+  readUpTo(
+    afterSeq: number,
+    most: { entries: number; bytes: number; until: number | null },
+  ): Promise<AuditEntry[]>;
   readCall(callId: string): Promise<AuditEntry[]>;
   /**
    * Reads the calls before an entry, the newest first: the record that admits or refuses each, and
@@ -143,6 +152,19 @@ export function createAuditStore(sql: Sql, writer: string): AuditStore {
       const rows = await sql<Row[]>`
         select seq, previous, hash, record from audit_log
         where seq > ${afterSeq} order by seq limit ${limit}`;
+      return rows.map(toEntry);
+    },
+    async readUpTo(afterSeq, { entries, bytes, until }) {
+      const rows = await sql<Row[]>`
+        select seq, previous, hash, record from (
+          select *, sum(octet_length(record)) over (order by seq) as total,
+            row_number() over (order by seq) as place
+          from (
+            select seq, previous, hash, record from audit_log
+            where seq > ${afterSeq} ${until === null ? sql`` : sql`and seq <= ${until}`}
+            order by seq limit ${entries}
+          ) wanted
+        ) summed where total <= ${bytes} or place = 1 order by seq`;
       return rows.map(toEntry);
     },
     async readCall(callId) {

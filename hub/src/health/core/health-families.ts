@@ -1,4 +1,4 @@
-import type { HubHealth } from "@sonde/schemas/hub";
+import type { AuditSinkState, HubHealth } from "@sonde/schemas/hub";
 import type { Family } from "./metrics.ts";
 
 const NONE = {};
@@ -70,6 +70,7 @@ export function healthFamilies(health: HubHealth, now: Date): Family[] {
       registryLog.headAt === null ? [] : [-left(registryLog.headAt)],
     ),
     gauge("sonde_audit_log_entries", "Entries of the audit log", [audit.size]),
+    ...sinkFamilies(health.sinks),
     gauge("sonde_sessions", "Sessions of people in force", [health.sessions]),
   ];
 }
@@ -78,4 +79,46 @@ export function healthFamilies(health: HubHealth, now: Date): Family[] {
 function gauge(name: string, help: string, values: readonly number[]): Family {
   const samples = values.map((value) => ({ labels: NONE, value }));
   return { name, help, type: "gauge", samples };
+}
+
+/** Their names are the operator's own, and at most sixteen. */
+function sinkFamilies(sinks: readonly AuditSinkState[]): Family[] {
+  const family = (
+    name: string,
+    type: "gauge" | "counter",
+    help: string,
+    value: (sink: AuditSinkState) => number,
+  ): Family => ({
+    ...{ name: `sonde_audit_sink_${name}`, type, help },
+    samples: sinks.map((sink) => ({ labels: { sink: sink.name }, value: value(sink) })),
+  });
+  return [
+    family("failing", "gauge", "1 while no attempt of a sink works", ({ failingSince }) =>
+      failingSince === null ? 0 : 1,
+    ),
+    family(
+      "lag_entries",
+      "gauge",
+      "Entries that a sink has not delivered",
+      (sink) => sink.lagEntries,
+    ),
+    family(
+      "lag_seconds",
+      "gauge",
+      "Age of the oldest entry that a sink has not delivered",
+      (sink) => sink.lagSeconds,
+    ),
+    family(
+      "failures_total",
+      "counter",
+      "Attempts of a sink that failed at this hub",
+      (sink) => sink.failures,
+    ),
+    family(
+      "rejected_total",
+      "counter",
+      "Entries that the receiver of a sink took and dropped",
+      (sink) => sink.rejected,
+    ),
+  ];
 }

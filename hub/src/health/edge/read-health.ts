@@ -1,5 +1,5 @@
 import { X509Certificate } from "node:crypto";
-import type { HubHealth } from "@sonde/schemas/hub";
+import type { AuditSinkState, HubHealth } from "@sonde/schemas/hub";
 import { RELEASE } from "@sonde/schemas/release";
 import { readTlsFiles } from "@sonde/service";
 import type { KnownAgent } from "../../directory/index.ts";
@@ -15,6 +15,7 @@ export type HealthUses = {
   registry: Pick<RegistryFollower, "status">;
   /** Of people, those in force. */
   countSessions: () => Promise<number>;
+  readSinks: () => Promise<AuditSinkState[]>;
 };
 
 /**
@@ -26,7 +27,9 @@ export async function readHealth(hub: Hub, uses: HealthUses, startedAt: Date): P
   const asked = elapsed();
   await sql`select 1`;
   const answerMs = elapsed() - asked;
-  const [audit, sessions] = await Promise.all([auditLog.readHead(), uses.countSessions()]);
+  const [audit, sessions, sinks] = await Promise.all([
+    ...([auditLog.readHead(), uses.countSessions(), uses.readSinks()] as const),
+  ]);
   const agents = directory.agents();
   const online = agents.filter((agent) => links.isOnline(agent)).length;
   const ending = listEnding(agents, now());
@@ -47,7 +50,7 @@ export async function readHealth(hub: Hub, uses: HealthUses, startedAt: Date): P
       ...{ entries: head?.size ?? null, headAt: at, problem: problem?.code ?? null },
       ...{ forks: forks.length, elsewhere: elsewhere.length },
     },
-    ...{ audit, sessions },
+    ...{ audit, sinks, sessions },
   };
 }
 

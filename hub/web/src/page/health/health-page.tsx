@@ -1,5 +1,11 @@
 import type { AuditPage } from "@sonde/schemas/audit";
-import type { AgentDetail, HubHealth, RegistryLogStatus, SigningKeyList } from "@sonde/schemas/hub";
+import type {
+  AgentDetail,
+  AuditSinkState,
+  HubHealth,
+  RegistryLogStatus,
+  SigningKeyList,
+} from "@sonde/schemas/hub";
 import type { ComponentChildren } from "preact";
 import { ask } from "../api.ts";
 import { useLive, useRight } from "../live.ts";
@@ -86,7 +92,7 @@ function HubSheet() {
 }
 
 function Numbers({ of }: { of: HubHealth }) {
-  const { release, startedAt, hubs, database, certificates, sessions } = of;
+  const { release, startedAt, hubs, database, certificates, sessions, sinks } = of;
   return (
     <Facts
       of={[
@@ -99,8 +105,28 @@ function Numbers({ of }: { of: HubHealth }) {
           `Certificate ${CERTIFICATES[whose]}`,
           <Ends at={endsAt} />,
         ]),
+        ...sinks.map((sink): [string, ComponentChildren] => [
+          `Sink ${sink.name}`,
+          <SinkState of={sink} />,
+        ]),
       ]}
     />
+  );
+}
+
+function SinkState({ of }: { of: AuditSinkState }) {
+  const { kind, lagEntries, failingSince, lastError } = of;
+  const behind =
+    lagEntries === 0 ? "has every entry" : `${countOf(lagEntries, "entry", "entries")} behind`;
+  if (failingSince === null) return <>{`${kind}, ${behind}`}</>;
+  return (
+    <>
+      <Badge level="bad">
+        <Said text={lastError?.code ?? "fails"} />
+      </Badge>{" "}
+      {`${kind}, ${behind}, since `}
+      <Time at={failingSince} />
+    </>
   );
 }
 
