@@ -1,4 +1,5 @@
 import type { AuditEntry, AuditRecord } from "@sonde/schemas/audit";
+import { verifyChain } from "../chain/chain.ts";
 
 /** A call on which the logs of the hub and of one of its agents do not agree. */
 export type Difference = {
@@ -9,65 +10,84 @@ export type Difference = {
   proves: string;
 };
 
-/** What of a call both logs say. */
-type Told = { seq: number; record: AuditRecord };
-type Call = { request?: Told; answer?: Told };
+/** Compares the log of one agent with the hub's, as the hub's is read. */
+export type AgentComparison = {
+  /** Takes the hub's next entry, of this agent or not. */
+  see(entry: AuditEntry): void;
+  /** @returns each call on which they do not agree */
+  end(): Difference[];
+};
 
-/** What the two logs must say alike of a call. */
+/** What both logs must say alike of a call. */
 const SAME = ["probe", "principal", "packDigest"] as const;
 
+type OwnCall = { seq: number; request: AuditRecord | null; isAnswered: boolean; isSeen: boolean };
+
 /**
- * Compares the calls of one agent in the hub's log with those in the agent's own.
- *
- * @param hub the hub's entries of calls of this agent
- * @param agent the agent's entries, of which the oldest may have been dropped
- * @returns each call on which they do not agree, in the hub's order
+ * @param agent the agent's name
+ * @param own its own entries, of which the oldest may have been dropped
+ * @throws SondeError AUDIT_UNAVAILABLE when these do not follow one another
  */
-export function compareAgentLog(
-  hub: Iterable<AuditEntry>,
-  agent: readonly AuditEntry[],
-): Difference[] {
-  const [atHub, atAgent] = [readCalls(hub), readCalls(agent)];
-  const hashes = new Map(agent.map(({ seq, hash }) => [seq, hash]));
-  const first = agent[0]?.seq ?? 1;
+export function compareAgentLog(agent: string, own: readonly AuditEntry[]): AgentComparison {
+  const [first] = own;
+  const from = first === undefined ? undefined : { size: first.seq - 1, hash: first.previous };
+  verifyChain(own, from);
+  const calls = readCalls(own);
+  const hashes = new Map(own.map(({ seq, hash }) => [seq, hash]));
+  const last = own.at(-1)?.seq ?? 0;
   const found: Difference[] = [];
-  for (const [callId, { request, answer }] of atHub) {
-    const own = atAgent.get(callId);
+
+  function compareRequest(callId: string, { seq, record }: AuditEntry, call: OwnCall): void {
+    for (const member of SAME) {
+      const [there, here] = [record[member], call.request?.[member]];
+      if (here === undefined || there === here) continue;
+      const proves = `the hub's ${member} is ${there ?? "none"}, the agent's is ${here ?? "none"}`;
+      found.push({ callId, hubSeq: seq, agentSeq: call.seq, proves });
+    }
+  }
+
+  function compareAnswer(callId: string, { seq, record }: AuditEntry, call?: OwnCall): void {
+    const head = record.detail["agentHead"] as { size: number; hash: string } | undefined;
+    // Without one the hub had no answer. What the agent dropped, or wrote after the copy, is unknown.
+    if (head === undefined || head.size < (first?.seq ?? 1) || head.size > last) return;
     const differ = (proves: string) =>
-      found.push({
-        ...{ callId, hubSeq: (request ?? answer)?.seq ?? null },
-        ...{ agentSeq: (own?.request ?? own?.answer)?.seq ?? null, proves },
-      });
-    const head = answer?.record.detail["agentHead"] as { size: number; hash: string } | undefined;
-    // The agent's log no longer has what it dropped.
-    if (head !== undefined && head.size < first) continue;
-    if (head !== undefined && own?.answer === undefined) {
+      found.push({ callId, hubSeq: seq, agentSeq: call?.seq ?? null, proves });
+    if (call?.isAnswered !== true) {
       differ("the hub has an answer, and the agent's log has none: the agent's entry is missing");
-    } else if (head !== undefined && hashes.get(head.size) !== head.hash) {
+    } else if (hashes.get(head.size) !== head.hash) {
       differ(`the hub saw another entry ${head.size} of the agent's log: the agent's was changed`);
     }
-    for (const member of SAME) {
-      const [there, here] = [request?.record[member], own?.request?.record[member]];
-      if (here === undefined || there === undefined || there === here) continue;
-      differ(`the hub's ${member} is ${there ?? "none"}, the agent's is ${here ?? "none"}`);
-    }
   }
-  for (const [callId, { request, answer }] of atAgent) {
-    if (atHub.has(callId)) continue;
-    const agentSeq = (request ?? answer)?.seq ?? null;
-    const proves = "the agent ran it, and the hub's log has no request: the hub's entry is missing";
-    found.push({ callId, hubSeq: null, agentSeq, proves });
-  }
-  return found;
+
+  return {
+    see(entry) {
+      const { callId, event, agent: of } = entry.record;
+      if (callId === null || of !== agent) return;
+      const call = calls.get(callId);
+      if (call !== undefined) call.isSeen = true;
+      if (event === "call.request" && call !== undefined) compareRequest(callId, entry, call);
+      if (event === "call.response") compareAnswer(callId, entry, call);
+    },
+    end() {
+      for (const [callId, { seq, isSeen }] of calls) {
+        if (isSeen) continue;
+        const proves =
+          "the agent was asked, and the hub's log has no request: the hub's entry is missing";
+        found.push({ callId, hubSeq: null, agentSeq: seq, proves });
+      }
+      return found;
+    },
+  };
 }
 
-function readCalls(entries: Iterable<AuditEntry>): Map<string, Call> {
-  const calls = new Map<string, Call>();
+function readCalls(entries: readonly AuditEntry[]): Map<string, OwnCall> {
+  const calls = new Map<string, OwnCall>();
   for (const { seq, record } of entries) {
     const { callId, event } = record;
     if (callId === null || (event !== "call.request" && event !== "call.response")) continue;
-    const call = calls.get(callId) ?? {};
-    call[event === "call.request" ? "request" : "answer"] ??= { seq, record };
+    const call = calls.get(callId) ?? { seq, request: null, isAnswered: false, isSeen: false };
+    if (event === "call.request") call.request = record;
+    else call.isAnswered = true;
     calls.set(callId, call);
   }
   return calls;

@@ -1,5 +1,5 @@
 import { randomUUID } from "node:crypto";
-import type { AuditAttestation, AuditEntry, AuditWitness } from "@sonde/schemas/audit";
+import type { AuditAttestation, AuditEntry, AuditRecord, AuditWitness } from "@sonde/schemas/audit";
 import { buildAuditRecord } from "@sonde/schemas/audit";
 import { decodeFrame, encodeBody, type LogHead, parseDsseEnvelope } from "@sonde/schemas/wire";
 import { beforeAll, describe, expect, test } from "vitest";
@@ -180,70 +180,92 @@ describe("a hub's log", () => {
 
 describe("the log of an agent beside the hub's", () => {
   const calls = Array.from({ length: 4 }, () => randomUUID());
-  const known = (callId: string) => ({ callId, probe: "acme/a.b.c", principal: "key:1" });
-  function write(records: ReturnType<typeof buildAuditRecord>[]): AuditEntry[] {
+  const known = (callId: string) => ({
+    ...{ callId, agent: "web-1", probe: "acme/a.b.c", principal: "key:1" },
+  });
+  /** @param change what is written otherwise */
+  function write(
+    records: ReturnType<typeof buildAuditRecord>[],
+    change: (record: AuditRecord) => AuditRecord = (record) => record,
+  ): AuditEntry[] {
     const entries: AuditEntry[] = [];
     let head: LogHead = EMPTY_HEAD;
     for (const record of records) {
-      const entry = chainRecord(head, record);
+      const entry = chainRecord(head, change(record));
       entries.push(entry);
       head = headAfter(entry);
     }
     return entries;
   }
-  const agent = write(
-    calls.flatMap((callId) => [
-      buildAuditRecord(AT, "call.request", known(callId)),
-      buildAuditRecord(AT, "call.response", { ...known(callId), status: "ok" }),
-    ]),
-  );
+  const recordsOf = (callId: string) => [
+    buildAuditRecord(AT, "call.request", known(callId)),
+    buildAuditRecord(AT, "call.response", { ...known(callId), status: "ok" }),
+  ];
+  const own = write(calls.flatMap(recordsOf));
   const hub = write(
     calls.flatMap((callId, index) => {
-      const { seq: size, hash } = agent[2 * index + 1] as AuditEntry;
-      const detail = { agentHead: { size, hash } };
-      return [
-        buildAuditRecord(AT, "call.request", known(callId)),
-        buildAuditRecord(AT, "call.response", { ...known(callId), status: "ok", detail }),
-      ];
+      const { seq: size, hash } = own[2 * index + 1] as AuditEntry;
+      const [request, answer] = recordsOf(callId) as [AuditRecord, AuditRecord];
+      return [request, { ...answer, detail: { agentHead: { size, hash } } }];
     }),
   );
-  const ofCall = (index: number) => (entry: AuditEntry) => entry.record.callId !== calls[index];
+  const compare = (there: readonly AuditEntry[], here: readonly AuditEntry[]) => {
+    const comparison = compareAgentLog("web-1", here);
+    for (const entry of there) comparison.see(entry);
+    return comparison.end();
+  };
 
-  test("the same calls agree", () => {
-    expect(compareAgentLog(hub, agent)).toEqual([]);
+  test("the same calls agree, and those of other agents are left", () => {
+    expect(compare(hub, own)).toEqual([]);
+    const other = write([
+      buildAuditRecord(AT, "call.request", { ...known(randomUUID()), agent: "db-1" }),
+    ]);
+    expect(compare([...hub, ...other], own)).toEqual([]);
   });
 
   test("a call that the hub has not, and one that the agent has not, is named", () => {
-    expect(compareAgentLog(hub.filter(ofCall(1)), agent)).toMatchObject([
+    const ofOthers = (index: number) => (entry: AuditEntry) => entry.record.callId !== calls[index];
+    expect(compare(hub.filter(ofOthers(1)), own)).toMatchObject([
       { callId: calls[1], hubSeq: null, agentSeq: 3, proves: expect.stringMatching(/hub's entry/) },
     ]);
-    expect(compareAgentLog(hub, agent.filter(ofCall(2)))).toMatchObject([
+    // Another call was written in its place.
+    const instead = randomUUID();
+    const replaced = write(calls.with(2, instead).flatMap(recordsOf));
+    expect(compare(hub, replaced)).toMatchObject([
       {
         callId: calls[2],
-        hubSeq: 5,
+        hubSeq: 6,
         agentSeq: null,
         proves: expect.stringMatching(/agent's entry/),
       },
+      { callId: calls[3], proves: expect.stringMatching(/another entry 8/) },
+      { callId: instead, hubSeq: null },
     ]);
   });
 
-  test("a call that they tell differently is named", () => {
-    const retold = agent.map((entry) => ({
-      ...entry,
-      record: { ...entry.record, principal: ofCall(3)(entry) ? "key:1" : "key:2" },
+  test("a call that they tell differently is named, with both entries", () => {
+    const retold = write(calls.flatMap(recordsOf), (record) => ({
+      ...record,
+      principal: record.callId === calls[3] ? "key:2" : record.principal,
     }));
-    expect(compareAgentLog(hub, retold)).toMatchObject([
-      { callId: calls[3], proves: "the hub's principal is key:1, the agent's is key:2" },
-    ]);
-    const rewritten = agent.map((entry) =>
-      ofCall(0)(entry) ? entry : { ...entry, hash: `sha256:${"9".repeat(64)}` },
-    );
-    expect(compareAgentLog(hub, rewritten)).toMatchObject([
-      { callId: calls[0], proves: expect.stringMatching(/another entry 2/) },
+    expect(compare(hub, retold)).toMatchObject([
+      {
+        ...{ callId: calls[3], hubSeq: 7, agentSeq: 7 },
+        proves: "the hub's principal is key:1, the agent's is key:2",
+      },
+      { callId: calls[3], hubSeq: 8, proves: expect.stringMatching(/another entry 8/) },
     ]);
   });
 
-  test("calls that the agent no longer keeps are not held against it", () => {
-    expect(compareAgentLog(hub, agent.slice(4))).toEqual([]);
+  test("what the agent no longer keeps, or wrote after the copy, is not held against it", () => {
+    expect(compare(hub.slice(4), own.slice(4))).toEqual([]);
+    expect(compare(hub, own.slice(4))).toEqual([]);
+    expect(compare(hub, own.slice(0, 4))).toEqual([]);
+  });
+
+  test("entries that do not follow one another are no log", () => {
+    expect(() => compareAgentLog("web-1", own.toSpliced(3, 1))).toThrowError(
+      expect.objectContaining({ code: "AUDIT_UNAVAILABLE" }),
+    );
   });
 });
