@@ -253,8 +253,8 @@ test("attack 60: a hub that was taken for gone cannot move the place any more", 
   const other = randomUUID();
   const held: (() => void)[] = [];
   receiver.answer = (_request, response) => void held.push(() => response.writeHead(204).end());
-  run(webhook());
   await record(2);
+  run(webhook());
   await expect.poll(() => held.length).toBe(1);
   // The first hub still waits for its answer, and the others see it no longer.
   running.splice(0, running.length, other);
@@ -294,11 +294,11 @@ test("syslog: what a broken connection may have lost is sent once more, and only
 test("what a collector takes and drops is counted, and not sent again", async () => {
   receiver.answer = (_request, response) =>
     void response.end('{"partialSuccess":{"rejectedLogRecords":"1"}}');
+  await record(3);
   run({
     ...{ name: "otlp", kind: "otlp", from: "start", caPath: at("ca.pem") },
     endpoint: `https://localhost:${receiver.port}/v1/logs`,
   });
-  await record(3);
   await expect.poll(() => place("otlp")).toMatchObject({ seq: 3, rejected: 1 });
   expect(receiver.requests).toHaveLength(1);
 });
