@@ -20,7 +20,9 @@ const TOOL = "acme__hello_greet";
 let hub: TestHub;
 let agent: AgentSession;
 let owner: Account;
-let second: number;
+let second: Promise<number> | null = null;
+/** The port of another hub of the database. */
+const otherPort = () => (second ??= hub.startSecond());
 const streams: IncomingMessage[] = [];
 
 beforeAll(async () => {
@@ -46,7 +48,6 @@ beforeAll(async () => {
     const { answer } = await hub.ask("GET", "/tools");
     expect((answer["tools"] as { name: string }[]).map(({ name }) => name)).toContain(TOOL);
   }, 15_000);
-  second = await hub.startSecond();
 });
 afterEach(() => {
   for (const stream of streams.splice(0)) stream.destroy();
@@ -342,7 +343,7 @@ const follow = async (query = "", of: Parameters<typeof openRead>[2] = {}) => {
 };
 
 test("the live log tells what fits as it is written, also by another hub", async () => {
-  const { told, entries } = await follow("agent=db-1", { port: second });
+  const { told, entries } = await follow("agent=db-1", { port: await otherPort() });
   expect(told[0]?.event).toBe("start");
   await hub.ask("POST", "/agents/db-1/tags", { set: ["rack=live"], remove: [] });
   await call();
@@ -361,7 +362,7 @@ test("who comes back gets what was written meanwhile, each entry once", async ()
   for (const rack of ["two", "three"]) {
     await hub.ask("POST", "/agents/db-1/tags", { set: [`rack=${rack}`], remove: [] });
   }
-  const back = await follow("event=agent.tagged", { after: id, port: second });
+  const back = await follow("event=agent.tagged", { after: id, port: await otherPort() });
   await hub.ask("POST", "/agents/db-1/tags", { set: ["rack=four"], remove: [] });
   await expect.poll(() => back.entries().length).toBe(3);
   const expected = (await find({ event: "agent.tagged" })).slice(0, 3).map(({ seq }) => seq);
