@@ -9,7 +9,12 @@ import {
 } from "@sonde/schemas/approvals";
 import { type ErrorCode, SondeError } from "@sonde/schemas/errors";
 import type { Readable } from "node:stream";
-import { type AuditPage, parseAuditPage } from "@sonde/schemas/audit";
+import {
+  type AuditAttestation,
+  type AuditPage,
+  parseAuditAttestation,
+  parseAuditPage,
+} from "@sonde/schemas/audit";
 import {
   type AuditFilters,
   type AuditSearchPage,
@@ -163,6 +168,8 @@ export type HubClient = {
   listSigningKeys(): Promise<SigningKeyList>;
   rotateSigningKey(key: KeyUse, overlapDays: number): Promise<SigningKeyList>;
   readRegistry(): Promise<RegistryLogStatus>;
+  /** Has the hub sign its audit log as it is now. */
+  signAudit(): Promise<AuditAttestation>;
   listSinks(): Promise<AuditSinkList>;
   readCall(callId: string): Promise<CallProvenance>;
   readAudit(afterSeq: number, limit: number): Promise<AuditPage>;
@@ -359,6 +366,7 @@ function createClient(
     listSigningKeys: async () => parseSigningKeyList(await call("GET", "/signing-keys")),
     rotateSigningKey: async (key, overlapDays) =>
       parseSigningKeyList(await call("POST", "/signing-keys/rotations", { key, overlapDays })),
+    signAudit: async () => parseAuditAttestation(await call("POST", "/audit/checkpoints")),
     listSinks: async () => parseAuditSinkList(await call("GET", "/audit/sinks")),
     readRegistry: async () => parseRegistryLogStatus(await call("GET", "/registry")),
     readCall: async (callId) => parseCallProvenance(await call("GET", `/calls/${callId}`)),

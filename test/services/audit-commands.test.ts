@@ -1,18 +1,19 @@
 import { type ChildProcess, spawn } from "node:child_process";
+import { createHash, X509Certificate } from "node:crypto";
 import { once } from "node:events";
 import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { type AddressInfo, connect, createServer } from "node:net";
 import { join } from "node:path";
 import { type AuditEntry, buildAuditRecord } from "@sonde/schemas/audit";
 import { parseAuditExportLine } from "@sonde/schemas/audit-search";
-import { EMPTY_HEAD, verifyChain } from "@sonde/trust/chain";
-import { afterAll, beforeAll, expect, test } from "vitest";
+import { chainRecord, EMPTY_HEAD, verifyChain } from "@sonde/trust/chain";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { createAuditStore, openAudit } from "../../hub/src/audit/index.ts";
 import { startHub, type TestHub } from "../../hub/src/testing/start-hub.ts";
 import { makeOwner } from "../../hub/src/testing/sign-in.ts";
 import { workspace } from "../product/start-product.ts";
 
-// `sonde audit list | tail | show | export`: the program as a process, with a hub that runs.
+// `sonde audit list | tail | show | export | verify`: the program as a process, with a hub that runs.
 const folder = mkdtempSync("/tmp/sonde-audit-");
 const caFile = join(folder, "ca.pem");
 const out = join(folder, "log.jsonl");
@@ -164,7 +165,8 @@ test("export writes the whole chain for one user, and replaces the file", async 
   const done = await sonde(["audit", "export", "--out", out, "--json"]);
   expect(done.code).toBe(0);
   expect(statSync(out).mode & 0o777).toBe(0o600);
-  const lines = readFileSync(out, "utf8").trimEnd().split("\n");
+  const [proof, ...lines] = readFileSync(out, "utf8").trimEnd().split("\n");
+  expect(JSON.parse(proof ?? "")).toMatchObject({ attestation: { hubId: hub.ready.hubId } });
   const entries = lines.slice(0, -1).map((line) => JSON.parse(line) as AuditEntry);
   const end = parseAuditExportLine(JSON.parse(lines.at(-1) ?? ""));
   expect(end).toMatchObject({ complete: true, head: verifyChain(entries, EMPTY_HEAD) });
@@ -205,4 +207,80 @@ test("an export that breaks off on the way is refused, and the file is as it was
   expect([ended.code, codeOf(ended.out)]).toEqual([1, "AUDIT_UNAVAILABLE"]);
   expect(readFileSync(out, "utf8")).toBe("before");
   expect(readdirSync(folder).filter((name) => name.endsWith(".new"))).toEqual([]);
+});
+
+describe("verify", () => {
+  beforeAll(async () => {
+    const logIn = ["login", "--hub", `https://localhost:${hub.ready.public}`, "--ca", caFile];
+    expect((await sonde(logIn, hub.operatorKey)).code).toBe(0);
+  });
+  const file = join(folder, "whole.jsonl");
+  const fingerprint = () =>
+    createHash("sha256").update(new X509Certificate(hub.ca).raw).digest("hex");
+  /** Writes the export with other lines. */
+  const rewrite = (change: (lines: string[]) => string[]): string => {
+    const path = join(folder, "rewritten.jsonl");
+    writeFileSync(path, `${change(readFileSync(file, "utf8").trimEnd().split("\n")).join("\n")}\n`);
+    return path;
+  };
+  const verify = async (...words: string[]) => {
+    const { code, out: text } = await sonde(["audit", "verify", ...words, "--json"]);
+    return { ...(JSON.parse(text) as { bad?: object }), code };
+  };
+
+  test("the hub's log is signed to its last entry but those of the question", async () => {
+    const words = await sonde(["audit", "verify", "--fingerprint", fingerprint()]);
+    expect([words.code, words.err]).toEqual([0, ""]);
+    expect(words.out).toMatch(/^Entries 1 to [0-9]+ follow one another/);
+    expect(words.out).toMatch(/signed entries 1 to [0-9]+ at /);
+    // The reading of the log is an entry too.
+    expect(words.out).toContain("Unattested tail of 1:");
+    expect(words.out).toContain("The hub's CA is the one that was named");
+    const other = await sonde(["audit", "verify", "--fingerprint", "0".repeat(64), "--json"]);
+    expect([other.code, codeOf(other.out)]).toEqual([1, "HUB_UNTRUSTED"]);
+  });
+
+  test("an export is verified without the hub", async () => {
+    expect((await sonde(["audit", "export", "--out", file])).code).toBe(0);
+    const child = await verify(file, "--profile", "nobody");
+    expect(child).toMatchObject({
+      code: 0,
+      bad: null,
+      unattested: 1,
+      authority: { pinned: false },
+    });
+  });
+
+  // Attack 59.
+  test("an export in which an entry was edited, or whose end was cut, names the first bad entry", async () => {
+    const edited = rewrite((lines) =>
+      lines.map((line) => (line.startsWith('{"seq":3,') ? line.replace("info", "failure") : line)),
+    );
+    expect(await verify(edited)).toMatchObject({ code: 1, bad: { seq: 3 } });
+    const cut = rewrite((lines) => lines.toSpliced(-30, 20));
+    expect(await verify(cut)).toMatchObject({ code: 1, bad: { seq: expect.any(Number) } });
+    const shorter = rewrite((lines) => lines.toSpliced(-21, 20));
+    expect((await verify(shorter)).bad).toMatchObject({
+      proves: expect.stringMatching(/newer ones were removed/),
+    });
+    const torn = rewrite((lines) => lines.slice(0, -1));
+    expect(await verify(torn)).toMatchObject({ code: 1, error: { code: "AUDIT_UNAVAILABLE" } });
+    const bare = rewrite((lines) => lines.slice(1));
+    expect(await verify(bare)).toMatchObject({ code: 1, error: { code: "AUDIT_UNAVAILABLE" } });
+  });
+
+  test("the log of an agent is compared, and a call that only it has is named", async () => {
+    const callId = "0f3c2a1b-0f3c-4a1b-8f3c-0f3c2a1b0f3c";
+    const record = buildAuditRecord(new Date(), "call.request", { callId, agent: "web-1" });
+    const own = join(folder, "agent.jsonl");
+    writeFileSync(own, `${JSON.stringify(chainRecord(EMPTY_HEAD, record))}\n`);
+    const found = await verify(file, "--agent-log", `web-1=${own}`);
+    expect(found).toMatchObject({
+      code: 1,
+      differences: [{ agent: "web-1", callId, hubSeq: null, agentSeq: 1 }],
+    });
+    expect(await verify(file, "--agent-log", "web-1")).toMatchObject({
+      ...{ code: 1, error: { code: "BAD_REQUEST" } },
+    });
+  });
 });

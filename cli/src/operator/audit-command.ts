@@ -9,6 +9,7 @@ import { connectHub, type HubOptions, startHubCommand } from "./connect-hub.ts";
 import { describeEntries, describeLine, describeWhole } from "./describe-entries.ts";
 import { followAudit } from "./follow-audit.ts";
 import { showProgress } from "./start-command.ts";
+import { addVerify, attestationLine } from "./verify-command.ts";
 import { verifyLog } from "./verify-log.ts";
 import { writeExport } from "./write-export.ts";
 
@@ -25,13 +26,14 @@ const MAX_OF_CALL = 100;
 const SEQ = /^[1-9][0-9]{0,14}$/;
 const CALL_ID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
 
-/** `sonde audit [list | tail | show | export]`: the hub's audit log. */
+/** `sonde audit [list | tail | show | export | verify]`: the hub's audit log. */
 export function addAuditCommand(program: Command, print: Print): void {
   const audit = program.command("audit").description("the hub's audit log: who asked what of whom");
   addList(audit, print);
   addTail(audit, print);
   addShow(audit, print);
   addExport(audit, print);
+  addVerify(audit, print);
 }
 
 function startSearch(audit: Command, name: string, description: string, isDefault = false) {
@@ -96,8 +98,11 @@ function addExport(audit: Command, print: Print): void {
     .requiredOption("--out <file>", "the file, which is replaced when the export is whole")
     .action(async (options: ExportOptions) => {
       const { client, wanted } = connect(options);
-      const lines = await client.exportAudit(await wanted());
-      const end = await writeExport(options.out, lines, (count) => {
+      const filters = await wanted();
+      const isWhole = Object.keys(filters).length === 0;
+      const proof = isWhole ? attestationLine(await client.signAudit()) : "";
+      const lines = await client.exportAudit(filters);
+      const end = await writeExport({ file: options.out, proof }, lines, (count) => {
         showProgress(`${count} entries`);
       });
       showProgress(null);

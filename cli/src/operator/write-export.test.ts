@@ -18,7 +18,7 @@ const endOf = (entries: number) =>
     ...{ filters: {}, head: headAfter(first) },
   });
 const write = (text: string, size = 7) =>
-  writeExport(file, cut(Buffer.from(text), size), () => undefined);
+  writeExport({ file, proof: "" }, cut(Buffer.from(text), size), () => undefined);
 
 async function* cut(bytes: Buffer, size: number): AsyncGenerator<Buffer> {
   for (let at = 0; at < bytes.length; at += size) yield bytes.subarray(at, at + size);

@@ -14,19 +14,22 @@ const NEW_LINE = 0x0a;
  * Writes an export into a file that only this user can read. The file is replaced when the export is
  * there whole, as its last line says.
  *
+ * @param to.proof the line before them; empty for none
  * @param onLines is called with the number of lines that were written
  * @throws SondeError AUDIT_UNAVAILABLE for an export that was cut; then the file is as it was
  */
 export async function writeExport(
-  file: string,
+  to: { file: string; proof: string },
   lines: AsyncIterable<Buffer>,
   onLines: (count: number) => void,
 ): Promise<AuditExportEnd> {
+  const { file, proof } = to;
   const temporary = `${file}.${randomUUID()}.new`;
   const descriptor = create(temporary, file);
   try {
     const writer = createWriteStream(temporary, { fd: descriptor, autoClose: false });
     const written = new LastLine();
+    writer.write(proof);
     for await (const chunk of untilBroken(lines)) {
       written.add(chunk);
       if (!writer.write(chunk)) await once(writer, "drain");

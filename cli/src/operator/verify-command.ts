@@ -1,0 +1,217 @@
+import { createHash, X509Certificate } from "node:crypto";
+import { createReadStream, readFileSync } from "node:fs";
+import {
+  type AuditAttestation,
+  type AuditEntry,
+  parseAuditAttestation,
+  parseAuditEntry,
+} from "@sonde/schemas/audit";
+import { parseAuditExportLine } from "@sonde/schemas/audit-search";
+import { SondeError } from "@sonde/schemas/errors";
+import { parseJson } from "@sonde/schemas/parse";
+import { toPlainLine } from "@sonde/schemas/plain-text";
+import {
+  type AgentComparison,
+  compareAgentLog,
+  type Difference,
+  type HubLogVerdict,
+  verifyHubLog,
+  type WitnessVerdict,
+} from "@sonde/trust/hub-log";
+import type { Command } from "commander";
+import type { Print } from "../data-command.ts";
+import { connectHub, type HubOptions, startHubCommand } from "./connect-hub.ts";
+import { readLines } from "./read-lines.ts";
+import { showProgress } from "./start-command.ts";
+
+type Options = HubOptions & { fingerprint?: string; agentLog: [string, string][] };
+
+/** What `sonde audit verify` found. */
+type Verified = HubLogVerdict & {
+  /** SHA-256 of the hub's CA certificate, and whether it is the one that the user named. */
+  authority: { fingerprint: string; pinned: boolean };
+  differences: (Difference & { agent: string })[];
+};
+
+const FINGERPRINT = /^(sha256:)?[0-9a-f]{64}$/;
+
+/** `sonde audit verify`: checks the hub's log by what its keys and its agents say of it. */
+export function addVerify(audit: Command, print: Print): void {
+  startHubCommand(
+    audit,
+    "verify [export]",
+    "check every entry against the hub's signatures and its agents' words: of a hub, or of an export",
+  )
+    .option("--fingerprint <sha256>", "of the hub's CA, as the hosts pinned it at enrolment")
+    .option(
+      "--agent-log <agent=file>",
+      "compare with an agent's own log: sonde-agent audit tail --last 100000 --json > file",
+      addAgentLog,
+      [],
+    )
+    .action(async (file: string | undefined, options: Options) => {
+      const chunks = file === undefined ? readOnline(options) : readFile(file);
+      const verified = await verify(readLines(chunks), options);
+      print(options.json ? JSON.stringify(verified) : describe(verified));
+      if (!isSound(verified)) process.exitCode = 1;
+    });
+}
+
+/** The first line of an export of the whole log: what proves it. */
+export function attestationLine(attestation: AuditAttestation): string {
+  return `${JSON.stringify({ attestation })}\n`;
+}
+
+function addAgentLog(text: string, before: [string, string][]): [string, string][] {
+  const at = text.indexOf("=");
+  if (at > 0 && at < text.length - 1) return [...before, [text.slice(0, at), text.slice(at + 1)]];
+  throw new SondeError("BAD_REQUEST", `expected --agent-log AGENT=FILE, got ${text}`);
+}
+
+/** Has the log signed first, so that the unattested tail is the question itself. */
+async function* readOnline(options: Options): AsyncGenerator<Buffer> {
+  const { client } = connectHub(options);
+  yield Buffer.from(attestationLine(await client.signAudit()));
+  yield* await client.exportAudit({});
+}
+
+async function* readFile(file: string): AsyncGenerator<Buffer> {
+  try {
+    yield* createReadStream(file, { highWaterMark: 1024 * 1024 }) as AsyncIterable<Buffer>;
+  } catch (cause) {
+    throw new SondeError("BAD_REQUEST", `expected a file that can be read, got ${file}`, { cause });
+  }
+}
+
+async function verify(lines: AsyncIterable<Buffer>, options: Options): Promise<Verified> {
+  const compared = options.agentLog.map(([agent, file]) => ({
+    agent,
+    comparison: compareAgentLog(agent, readAgentLog(file)),
+  }));
+  const iterator = lines[Symbol.asyncIterator]();
+  const attestation = readAttestation(await iterator.next());
+  const authority = judgeAuthority(attestation, options.fingerprint);
+  const entries = readEntries(
+    { [Symbol.asyncIterator]: () => iterator },
+    compared.map(({ comparison }) => comparison),
+  );
+  const verdict = await verifyHubLog(entries, attestation, (seq) => showProgress(`${seq} entries`));
+  showProgress(null);
+  const differences = compared.flatMap(({ agent, comparison }) =>
+    comparison.end().map((difference) => ({ agent, ...difference })),
+  );
+  return { ...verdict, authority, differences };
+}
+
+function readAttestation({ done, value }: IteratorResult<Buffer, unknown>): AuditAttestation {
+  if (done === true) throw new SondeError("AUDIT_UNAVAILABLE", "expected an export, got no line");
+  const line = parseJson(value, "first line of the export", "AUDIT_UNAVAILABLE");
+  if (typeof line === "object" && line !== null && "attestation" in line) {
+    return parseAuditAttestation(line.attestation);
+  }
+  throw new SondeError(
+    "AUDIT_UNAVAILABLE",
+    "expected an export of the whole log, which begins with its attestation; one with filters proves nothing",
+  );
+}
+
+function judgeAuthority({ authority }: AuditAttestation, wanted: string | undefined) {
+  const fingerprint = createHash("sha256").update(new X509Certificate(authority).raw).digest("hex");
+  if (wanted === undefined) return { fingerprint, pinned: false };
+  const named = wanted.toLowerCase().replaceAll(/(?<=[0-9a-f]):(?=[0-9a-f])/g, "");
+  if (!FINGERPRINT.test(named)) {
+    throw new SondeError("BAD_REQUEST", `expected --fingerprint of 64 hex digits, got ${wanted}`);
+  }
+  if (named.replace("sha256:", "") === fingerprint) return { fingerprint, pinned: true };
+  throw new SondeError(
+    "HUB_UNTRUSTED",
+    `expected the CA with the fingerprint ${named}, got one with ${fingerprint}: this is another hub's log`,
+  );
+}
+
+async function* readEntries(
+  lines: AsyncIterable<Buffer>,
+  comparisons: readonly AgentComparison[],
+): AsyncGenerator<AuditEntry> {
+  let isWhole = false;
+  for await (const text of lines) {
+    if (isWhole) throw new SondeError("AUDIT_UNAVAILABLE", "expected no line after the last one");
+    const line = parseAuditExportLine(parseJson(text, "line of the export", "AUDIT_UNAVAILABLE"));
+    if ("complete" in line) {
+      isWhole = true;
+      continue;
+    }
+    for (const comparison of comparisons) comparison.see(line);
+    yield line;
+  }
+  if (!isWhole) throw new SondeError("AUDIT_UNAVAILABLE", "the export ended before its last line");
+}
+
+function readAgentLog(file: string): AuditEntry[] {
+  let text: string;
+  try {
+    text = readFileSync(file, "utf8");
+  } catch (cause) {
+    throw new SondeError("BAD_REQUEST", `expected --agent-log that can be read, got ${file}`, {
+      cause,
+    });
+  }
+  const lines = text.split("\n").filter((line) => line !== "");
+  return lines.map((line) => parseAuditEntry(parseJson(line, file, "AUDIT_UNAVAILABLE")));
+}
+
+function isSound({ bad, differences, witnesses }: Verified): boolean {
+  return bad === null && differences.length === 0 && witnesses.every(({ says }) => says === "same");
+}
+
+function describe(verified: Verified): string {
+  const { authority, bad, differences, head, signed, unattested, witnesses } = verified;
+  const lines: string[] = [];
+  if (bad !== null) lines.push(`BROKEN at entry ${bad.seq}: ${bad.proves}.`);
+  lines.push(
+    head.size === 0
+      ? "No entry follows from the first one."
+      : `Entries 1 to ${head.size} follow one another. The last one's hash is ${head.hash}.`,
+  );
+  lines.push(
+    signed === null
+      ? "No signature of the hub's audit key covers them."
+      : `The hub's audit key signed entries 1 to ${signed.size} at ${signed.at}.`,
+  );
+  const same = witnesses.filter(({ says }) => says === "same");
+  const from = same.map(({ size }) => size);
+  lines.push(
+    same.length === 0
+      ? "No agent's word confirms them."
+      : `${same.length} of ${witnesses.length} agents keep a checkpoint of them, the newest of ${Math.max(...from)} entries.`,
+  );
+  lines.push(...witnesses.filter(({ says }) => says !== "same").map(describeWitness));
+  lines.push(
+    ...differences.map(
+      ({ agent, callId, hubSeq, agentSeq, proves }) =>
+        `Call ${callId} differs (entry ${hubSeq ?? "none"} here, ${agentSeq ?? "none"} at ${toPlainLine(agent)}): ${toPlainLine(proves)}.`,
+    ),
+  );
+  if (unattested > 0) {
+    lines.push(
+      `Unattested tail of ${unattested}: nobody but the hub speaks for these entries yet.`,
+    );
+  }
+  lines.push(
+    authority.pinned
+      ? `The hub's CA is the one that was named, ${authority.fingerprint}.`
+      : `The hub's CA is ${authority.fingerprint}. Compare it with what a host pinned (sonde-agent status), or name it with --fingerprint.`,
+  );
+  return lines.join("\n");
+}
+
+const WITNESS: Record<WitnessVerdict["says"], string> = {
+  same: "has the same",
+  another: "has another log",
+  ahead: "has seen more entries than there are",
+  unsigned: "is said to have one, and its key did not sign that",
+};
+
+function describeWitness({ agent, size, says }: WitnessVerdict): string {
+  return `Agent ${toPlainLine(agent)}, checkpoint of ${size} entries: it ${WITNESS[says]}.`;
+}
