@@ -29,6 +29,7 @@ import { type AgentListeners, installAgents } from "./agents/index.ts";
 import { installApprovals } from "./approvals/index.ts";
 import {
   addAuditRoutes,
+  createActors,
   createAuditStore,
   createOpenCalls,
   nameActors,
@@ -128,7 +129,8 @@ async function serve(live: { config: HubConfig }, opened: Opened): Promise<Runni
   const auditStore = createAuditStore(sql, self);
   const tracer = openTracer({ config, hub: self, now, report });
   const metrics = createMetrics(now(), () => tracer?.counts() ?? null);
-  const named = nameActors(await openAudit(auditStore), (subject) => tokens.actorOf(subject));
+  const actors = createActors();
+  const named = nameActors(await openAudit(auditStore), actors);
   const auditLog = watchRecords(named, (record) => {
     metrics.records.count(record);
     tracer?.watchRecord(record);
@@ -154,7 +156,7 @@ async function serve(live: { config: HubConfig }, opened: Opened): Promise<Runni
   const sessions = openSessions({ sql, directory, auditLog, now, config });
   const findPerson = openPeople({ sql, directory });
   const addresses: HubAddresses = { web: "", enrol: "", enrolPort: 0, controlOf: () => "" };
-  const tokens = openGrantTokens({ sql, directory, now, addresses }, findPerson);
+  const tokens = openGrantTokens({ sql, directory, now, addresses }, findPerson, actors);
   const app = createApiServer({
     ...(config.http.tls !== undefined && { tls: readTlsFiles(config.http.tls) }),
     trustedProxies: () => live.config.http.trustedProxies ?? NO_PROXIES,
