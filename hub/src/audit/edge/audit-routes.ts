@@ -22,7 +22,6 @@ const DEFAULT_LIMIT = "100";
 const MAX_LIMIT = 1_000;
 /** Of one principal at a time: each holds a few hundred entries in memory. */
 const MAX_EXPORTS = 4;
-const RIGHT = "audit.read";
 
 export type AuditUses = {
   store: AuditStore;
@@ -104,7 +103,7 @@ export function addAuditRoutes(hub: Hub, { store, subjects, authenticate }: Audi
       await record(request, { export: toRecorded(filters) });
       const head = await search.readHead();
       const mayGoOn = async () => {
-        const found = await lookAgain(hub, { authenticate, right: RIGHT }, request);
+        const found = await lookAgain(hub, { authenticate, right: "audit.read" }, request);
         return found === null || "principal" in found;
       };
       const lines = exportLog({ search, elapsed, mayGoOn }, { wanted, filters, head });
@@ -151,7 +150,7 @@ export function addAuditRoutes(hub: Hub, { store, subjects, authenticate }: Audi
   app.get(
     "/api/v1/audit",
     {
-      config: { right: RIGHT, errors: ["CURSOR_REFUSED", "TOO_MANY_ATTEMPTS"] },
+      config: { right: "audit.read", errors: ["CURSOR_REFUSED", "TOO_MANY_ATTEMPTS"] },
       schema: {
         summary:
           "The audit log: a search, the newest first; with afterSeq the chain, the oldest first; as application/x-ndjson an export, as text/event-stream live",
