@@ -30,6 +30,7 @@ import { installApprovals } from "./approvals/index.ts";
 import {
   addAuditRoutes,
   addCheckpointRoutes,
+  createActors,
   createAuditStore,
   createOpenCalls,
   nameActors,
@@ -133,7 +134,8 @@ async function serve(live: { config: HubConfig }, opened: Opened): Promise<Runni
   const tracer = openTracer({ config, hub: self, now, report });
   const metrics = createMetrics(now(), () => tracer?.counts() ?? null);
   const installed: { sinks?: AuditSinks } = {};
-  const named = nameActors(await openAudit(auditStore), (subject) => tokens.actorOf(subject));
+  const actors = createActors();
+  const named = nameActors(await openAudit(auditStore), actors);
   const auditLog = watchRecords(named, (record) => {
     metrics.records.count(record);
     tracer?.watchRecord(record);
@@ -162,7 +164,7 @@ async function serve(live: { config: HubConfig }, opened: Opened): Promise<Runni
   const sessions = openSessions({ sql, directory, auditLog, now, config });
   const findPerson = openPeople({ sql, directory });
   const addresses: HubAddresses = { web: "", enrol: "", enrolPort: 0, controlOf: () => "" };
-  const tokens = openGrantTokens({ sql, directory, now, addresses }, findPerson);
+  const tokens = openGrantTokens({ sql, directory, now, addresses }, findPerson, actors);
   const app = createApiServer({
     ...(config.http.tls !== undefined && { tls: readTlsFiles(config.http.tls) }),
     trustedProxies: () => live.config.http.trustedProxies ?? NO_PROXIES,

@@ -3,7 +3,7 @@ import type { AuditStore } from "./edge/audit-store.ts";
 
 export type { AuditLog } from "./core/audit-log.ts";
 export { buildAuditRecord } from "@sonde/schemas/audit";
-export { type Actor, nameActors } from "./core/name-actors.ts";
+export { type Actors, createActors, nameActors } from "./core/name-actors.ts";
 export { addAuditRoutes } from "./edge/audit-routes.ts";
 export { addCheckpointRoutes } from "./edge/checkpoint-routes.ts";
 export { type AuditStore, createAuditStore, type StoredCall } from "./edge/audit-store.ts";

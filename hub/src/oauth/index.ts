@@ -2,7 +2,7 @@ import { randomUUID } from "node:crypto";
 import type { EventEmitter } from "node:events";
 import type { Provider } from "oidc-provider";
 import type { FastifyRequest } from "fastify";
-import { buildAuditRecord } from "../audit/index.ts";
+import { type Actors, buildAuditRecord } from "../audit/index.ts";
 import type { Hub } from "../hub.ts";
 import { createPrincipal, type Subjects } from "../identity/index.ts";
 import { type FindPerson, holderOfPerson, type People } from "../people/index.ts";
@@ -42,9 +42,10 @@ const NO_RULES: ClientRules = {};
 export function openGrantTokens(
   hub: Pick<Hub, "sql" | "directory" | "now" | "addresses">,
   findPerson: FindPerson,
+  actors: Actors,
 ): GrantTokens {
   return createGrantTokens({
-    ...{ findPerson, directory: hub.directory, now: hub.now },
+    ...{ findPerson, actors, directory: hub.directory, now: hub.now },
     grants: createGrantStore(hub.sql, hub.directory, hub.now),
     origin: () => hub.addresses.web,
   });

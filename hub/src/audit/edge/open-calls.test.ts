@@ -17,12 +17,18 @@ async function leaveOpen({ sql }: Database, writer: string, ageMs = 0): Promise<
   const log = await openAudit(createAuditStore(sql, writer));
   const callId = randomUUID();
   const at = new Date(Date.now() - ageMs);
-  await log.append(buildAuditRecord(at, "call.request", { callId, agent: "web-1" }));
+  const detail = { person: "person:ada", client: "terminal" };
+  const known = { callId, principal: "grant:1", agent: "web-1", detail };
+  await log.append(buildAuditRecord(at, "call.request", known));
   return callId;
 }
 
 async function eventsOf({ sql }: Database, callId: string): Promise<string[]> {
   const entries = await createAuditStore(sql, randomUUID()).readCall(callId);
+  for (const { record } of entries) {
+    expect(record.principal).toBe("grant:1");
+    expect(record.detail).toEqual({ person: "person:ada", client: "terminal" });
+  }
   return entries.map(({ record }) => record.event);
 }
 

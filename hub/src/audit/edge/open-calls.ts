@@ -39,11 +39,16 @@ export function createOpenCalls(options: {
     for (const { writer, record } of await store.readOpenRequests(untouched)) {
       if (writer !== null && writer !== self && record.at > abandoned) continue;
       const { callId, principal, agent, probe, packDigest } = record;
+      const { person, client } = record.detail;
       await auditLog.append(
         buildAuditRecord(at, "call.unknown", {
           ...{ callId, principal, agent, probe, packDigest },
           status: "failure",
           code: "CALL_OUTCOME_UNKNOWN",
+          detail: {
+            ...(person !== undefined && { person }),
+            ...(client !== undefined && { client }),
+          },
         }),
       );
     }

@@ -1,6 +1,6 @@
 import { SondeError } from "@sonde/schemas/errors";
 import type { FastifyRequest } from "fastify";
-import type { Actor } from "../../audit/index.ts";
+import type { Actors } from "../../audit/index.ts";
 import { hashSecret } from "../../directory/index.ts";
 import {
   createPrincipal,
@@ -17,8 +17,6 @@ import type { GrantStore, TokenRow } from "./grant-store.ts";
 /** How long a token stays cached, in ms. `forget` removes an ended one at once. */
 const CACHE_MS = 5_000;
 const MAX_CACHED = 1_000;
-/** Grants whose person and client are known. A request knows its own again before it is recorded. */
-const MAX_ACTORS = 10_000;
 
 /** A token, and what it makes of its bearer: null for one that is not for this hub. */
 type Known = { token: TokenRow; kind: ResourceKind; principal: Principal; until: number };
@@ -34,8 +32,6 @@ export type GrantTokens = {
    * @throws SondeError SCOPE_MISSING when the token's scopes do not reach so far
    */
   find(secret: string, request: FastifyRequest): Promise<Principal | null>;
-  /** For whom a subject acts, if it is a grant of which a token was found lately. */
-  actorOf(subject: string): Actor | null;
   /** Forgets tokens of a grant, or all. */
   forget(grantId: string | null): void;
 };
@@ -43,12 +39,12 @@ export type GrantTokens = {
 export function createGrantTokens(ports: {
   grants: Pick<GrantStore, "findToken">;
   findPerson: FindPerson;
+  actors: Pick<Actors, "note">;
   directory: PolicyBook;
   origin: () => string;
   now: () => Date;
 }): GrantTokens {
   const cache = new Map<string, Known>();
-  const actors = new Map<string, Actor>();
   /** Counts calls of `forget`. A token that was read before the latest one is not cached. */
   let forgotten = 0;
 
@@ -73,8 +69,7 @@ export function createGrantTokens(ports: {
   function buildPrincipal(token: TokenRow, kind: ResourceKind, person: Person): Principal {
     const narrowing = { scopes: token.tokenScopes, agents: token.agents };
     const holder = holderOfPerson(person);
-    if (actors.size >= MAX_ACTORS) actors.clear();
-    actors.set(`grant:${token.id}`, { person: holder.id, client: token.clientId });
+    ports.actors.note(`grant:${token.id}`, { person: holder.id, client: token.clientId });
     const name = `${token.clientName} for ${person.name}`;
     const principal = createPrincipal(
       ports.directory,
@@ -95,7 +90,6 @@ export function createGrantTokens(ports: {
       if (kind === "api") requireWriting(request, token, ports.origin());
       return principal;
     },
-    actorOf: (subject) => actors.get(subject) ?? null,
     forget(grantId) {
       forgotten += 1;
       for (const [hash, { token }] of cache) {
