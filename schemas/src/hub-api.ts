@@ -363,6 +363,17 @@ export const HubHealth = Type.Object(
       closed,
     ),
     audit: LogHead,
+    /** How far the hub's audit key speaks for the audit log. */
+    attested: Type.Object(
+      {
+        /** Entries in the newest checkpoint, and when it was signed; null before the first. */
+        entries: Count,
+        at: Type.Union([Timestamp, Type.Null()]),
+        /** Why the log is not the one that was signed; null while it is. */
+        problem: Type.Union([CodeText, Type.Null()]),
+      },
+      closed,
+    ),
     /** Of the audit log, those that are configured. */
     sinks: Type.Array(AuditSinkState, { maxItems: MAX_SINKS }),
     /** Of people, those in force. */

@@ -162,7 +162,7 @@ export async function recordSession(release: string): Promise<Transcript> {
   await lead("witness", () => {
     const welcome: Required<WelcomeBody> = {
       ...{ protocol: OWN_PROTOCOL, enrolPort: 4312, hubTime: startedAt, hubVersion: RELEASE },
-      ...{ auditHead, seenHead: auditHead, checkpoint: CHECKPOINT },
+      ...{ auditHead, seenHead: auditHead, checkpoint: CHECKPOINT, agentHead: auditHead },
       signedHead: signHead({ hubId, sessionId, head: auditHead, seen: auditHead }, auditSigner),
     };
     hubSocket.send(hubChannel.seal({ type: "welcome", body: encodeBody(welcome) }));
@@ -241,6 +241,7 @@ const buildHello = (): HelloBody => ({
   wall: "separate-user",
   packs: [pack, candidate],
   auditHead,
+  seenHead: auditHead,
   registryHead,
 });
 

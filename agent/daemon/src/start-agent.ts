@@ -9,6 +9,7 @@ import { existsSync } from "node:fs";
 import { readGrants, revokedFileOf } from "@sonde/files";
 import { readOwnRights } from "@sonde/privileges";
 import type { OwnRules } from "@sonde/scrub";
+import { findEntry } from "@sonde/trust/segments";
 import { createConfirmedTime } from "./core/confirmed-time.ts";
 import { type HostStatement, describeAgent, describeConnection } from "./core/describe-agent.ts";
 import type { Ceiling } from "./core/ceiling.ts";
@@ -146,6 +147,7 @@ export async function startAgent(parts: AgentParts): Promise<Agent> {
       return live.host;
     },
     certificate: () => describeCertificate(identity),
+    hashOf: (seq) => readHash(auditFolder, seq, log),
   });
   const takeCertificate = (certificate: string): void => {
     identity = renewCertificate(identityFolder, identity, certificate);
@@ -212,7 +214,7 @@ export async function startAgent(parts: AgentParts): Promise<Agent> {
         log("hub.connected", { hubVersion, protocol });
         recovery.accepted();
         if (enrolPort !== undefined) keepEnrolPort(identityFolder, enrolPort, log);
-        record(describeConnection(says.hello(), hubVersion, protocol));
+        record(describeConnection(says.hello(null), hubVersion, protocol));
       },
       onCheckpoint: (body) => hub.takeCheckpoint(body),
       buildWitness: () => hub.seenCheckpoint(),
@@ -442,4 +444,15 @@ function logFailure(work: Promise<void>, event: string, log: Log): void {
     const { code, message } = toSondeError(thrown);
     log(event, { code, message });
   });
+}
+
+/** A log that cannot be read says nothing of an entry. It then takes no calls either. */
+function readHash(folder: string, seq: number, log: AgentParts["log"]): Digest | null | undefined {
+  try {
+    const entry = findEntry(folder, seq);
+    return entry === null ? null : entry?.hash;
+  } catch (thrown) {
+    log("audit.failed", { code: toSondeError(thrown).code });
+    return undefined;
+  }
 }

@@ -105,6 +105,9 @@ test("what is told is the text that Prometheus reads, and the same as the consol
   expect(values.get('sonde_agents{state="offline"}')).toBe(0);
   expect(values.get("sonde_registry_log_consistent")).toBe(1);
   expect(values.get("sonde_audit_log_entries")).toBeGreaterThan(3);
+  expect(values.get("sonde_audit_log_consistent")).toBe(1);
+  await hub.ask("POST", "/audit/checkpoints");
+  expect(parse((await scrape()).text).get("sonde_audit_log_unattested")).toBe(0);
   expect(values.get('sonde_certificate_expiry_seconds{of="agents"}')).toBeGreaterThan(86_400);
   expect(values.get("sonde_database_answer_seconds")).toBeGreaterThan(0);
 });

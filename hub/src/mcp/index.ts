@@ -38,6 +38,7 @@ export async function installMcp(
       directory: hub.directory,
       links: hub.links,
       auditStore: uses.auditStore,
+      checkpoints: hub.checkpoints,
       readReadme: uses.readReadme,
     },
     ...{ keptPages, packUses, views: readViews(process.argv[1] ?? "") },

@@ -97,6 +97,11 @@ export const HelloBody = Type.Object({
   wall: Name,
   packs: Type.Array(PackReport, { maxItems: MAX_REPORTS }),
   auditHead: LogHead,
+  /**
+   * The agent's own entry at the size of the welcome's `agentHead`; null when its log is shorter.
+   * Absent when it no longer has that entry, and when the hub named none.
+   */
+  seenHead: Type.Optional(Type.Union([LogHead, Type.Null()])),
   registryHead: RegistryHeadReport,
 });
 export type HelloBody = Static<typeof HelloBody>;
@@ -122,6 +127,11 @@ export const WelcomeBody = Type.Object({
   signedHead: Type.Optional(DsseEnvelope),
   /** Only for an agent that named the one that it saw; absent before the hub's first one. */
   checkpoint: Type.Optional(CheckpointBody),
+  /**
+   * The newest head of the agent's own log that it stated to this hub; null before the first. Only for
+   * an agent that names a checkpoint.
+   */
+  agentHead: Type.Optional(Type.Union([LogHead, Type.Null()])),
 });
 export type WelcomeBody = Static<typeof WelcomeBody>;
 

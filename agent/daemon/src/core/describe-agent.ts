@@ -1,9 +1,9 @@
 import { type AgentStatus, type HubMayGrant, type PackExplanation } from "@sonde/schemas/agent";
 import type { Failure } from "@sonde/schemas/reads";
 import { SondeError } from "@sonde/schemas/errors";
-import { type PackName } from "@sonde/schemas/names";
+import type { Digest, PackName } from "@sonde/schemas/names";
 import { RELEASE } from "@sonde/schemas/release";
-import { type ApprovalsBody, type HelloBody, type PackReportBody } from "@sonde/schemas/wire";
+import type { ApprovalsBody, HelloBody, LogHead, PackReportBody } from "@sonde/schemas/wire";
 import { buildApprovals } from "./approval-report.ts";
 import type { HubGrants } from "./hub-grants.ts";
 import type { AuditLog } from "./audit-log.ts";
@@ -39,6 +39,11 @@ export type DescribedAgent = {
   packs: Packs;
   runner: RunnerPort;
   audit: AuditLog;
+  /**
+   * Reads the hash of an entry of this log: null when the log ends before it, undefined when it was
+   * dropped.
+   */
+  hashOf: (seq: number) => Digest | null | undefined;
   registry: RegistryView;
   /** The certificate that is kept durably; its serial number in lower-case hex. */
   certificate: () => { serial: string; endsAt: Date };
@@ -46,7 +51,7 @@ export type DescribedAgent = {
 
 /** Builds what the agent states about itself to its hub and to administrators on its host. */
 export function describeAgent(agent: DescribedAgent): {
-  hello: () => HelloBody;
+  hello: (agentHead: LogHead | null) => HelloBody;
   packReport: () => PackReportBody;
   approvals: () => ApprovalsBody;
   /**
@@ -63,8 +68,13 @@ export function describeAgent(agent: DescribedAgent): {
   const { name, hubId, agentId, packs, runner, audit, registry } = agent;
   const wall = () => (isWalled(agent) ? "separate-user" : "same-uid");
   const auditHead = () => audit.head();
+  const seenAt = (size: number): Pick<HelloBody, "seenHead"> => {
+    const hash = agent.hashOf(size);
+    if (hash === undefined) return {};
+    return { seenHead: hash === null ? null : { size, hash } };
+  };
   return {
-    hello: () => ({
+    hello: (agentHead) => ({
       name,
       agentVersion: RELEASE,
       ...agent.host,
@@ -72,6 +82,7 @@ export function describeAgent(agent: DescribedAgent): {
       wall: wall(),
       packs: packs.reports(),
       auditHead: auditHead(),
+      ...(agentHead !== null && seenAt(agentHead.size)),
       registryHead: registry.report(),
     }),
     packReport: () => ({

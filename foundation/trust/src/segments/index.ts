@@ -1,4 +1,5 @@
 export { describeDropped } from "./dropped.ts";
+export { findEntry } from "./find-entry.ts";
 export {
   MAX_LINE_BYTES,
   listSegments,

@@ -172,15 +172,31 @@ test("identity rule 5: an agent that says that it keeps its next certificate end
 const HASHES = ["a", "b"].map((digit) => `sha256:${digit.repeat(64)}` as const);
 const head = (size: number, hash = HASHES[0]): LogHead => ({ size, hash: hash ?? "" });
 
-/** Connects, states that head, and leaves once the hub has taken it. */
-async function stateLog(auditHead: LogHead): Promise<void> {
+/**
+ * Connects, states that head, and leaves once the hub has taken it.
+ *
+ * @param seenHead its own entry where the hub asks for one
+ */
+async function stateLog(auditHead: LogHead, seenHead?: LogHead | null): Promise<void> {
   const session = await hub.connect();
   const { socket, channel } = session;
   const ready = new Promise((done) => socket.once("message", done));
-  socket.send(channel.seal({ type: "hello", body: encodeBody(buildHello({ auditHead })) }));
+  const hello = buildHello({ auditHead, ...(seenHead !== undefined && { seenHead }) });
+  socket.send(channel.seal({ type: "hello", body: encodeBody(hello) }));
   await ready;
   await leave(session);
 }
+
+test.each([
+  ["went on from what it had", head(5), []],
+  ["went on from an older copy", head(5, HASHES[1]), ["rolled-back"]],
+  ["says that it ends before, and is longer", null, ["rolled-back"]],
+  ["answers for another place", head(4), []],
+] as const)("attack 20: an agent whose longer audit log %s", async (_what, seen, holds) => {
+  await stateLog(head(5));
+  await stateLog(head(9), seen);
+  expect(await held()).toEqual(holds);
+});
 
 test.each([
   ["is shorter than it was", [head(5), head(4)], ["rolled-back"]],

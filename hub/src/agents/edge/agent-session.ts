@@ -99,6 +99,8 @@ export type Admitted = ListedCertificate & {
   seenCheckpoint: number | null;
   /** What it is told of the newest one. */
   checkpoint: StatedCheckpoint | null;
+  /** The newest head of the agent's own log that this hub knows; null before the first. */
+  agentHead: LogHead | null;
   /** The agent's clock minus the hub's; null for an agent that did not say it. */
   skewMs: number | null;
   held: HeldKeySet;
@@ -161,13 +163,13 @@ export function startSession(options: SessionOptions, admitted: Admitted, socket
   const witness = options.witnesses.of(agentId);
   /** Lets calls through only after what the agent states was compared with what it stated before. */
   const begin = async (
-    { auditHead, packs }: HelloBody,
+    { auditHead, seenHead, packs }: HelloBody,
     agreement: Agreement,
     before: KnownAgent | undefined,
   ): Promise<void> => {
     const older = findOlderPack(before?.packs ?? [], packs, before?.desired.packs ?? []);
     const why =
-      (await witness.findRollback(auditHead)) ??
+      (await witness.findRollback({ head: auditHead, seen: seenHead })) ??
       (older &&
         `Its pack ${older.name} has version ${older.version}; it had ${older.before} before.`);
     if (why !== null) await options.copies.rolledBack(agentId, why);
@@ -262,6 +264,7 @@ export function startSession(options: SessionOptions, admitted: Admitted, socket
         auditHead: admitted.auditHead,
         ...(admitted.seenHead !== undefined && { seenHead: admitted.seenHead }),
         ...(admitted.checkpoint !== null && { checkpoint: admitted.checkpoint.body }),
+        ...(admitted.seenCheckpoint !== null && { agentHead: admitted.agentHead }),
         ...(followsKeySets && { signedHead: signSeen(keys.hubId, admitted) }),
         ...(admitted.understandsOffers && {
           protocol: OWN_PROTOCOL,

@@ -10,13 +10,19 @@ const SAVE_EVERY_MS = 2_000;
  * that is killed may lose the heads of two seconds.
  */
 export type AuditWitnesses = {
+  /** The newest head that the agent stated; null before the first. */
+  read(agentId: string): Promise<LogHead | null>;
   /** Begins a session of an agent. */
   of(agentId: string): AuditWitness;
 };
 
 export type AuditWitness = {
-  /** @returns a sentence when this head is older than one that the agent stated, or of another log */
-  findRollback(stated: LogHead): Promise<string | null>;
+  /**
+   * @param said.seen the agent's own entry at the size of the head that the hub named; null when its
+   *   log is shorter, undefined when it does not say
+   * @returns a sentence when this log is older than one that the agent stated, or another log
+   */
+  findRollback(said: { head: LogHead; seen: LogHead | null | undefined }): Promise<string | null>;
   /** Remembers the head unless a newer one is remembered. */
   note(stated: LogHead): void;
   /** The session ends: stores what is not stored yet. */
@@ -35,7 +41,15 @@ export function createAuditWitnesses({ sql, report }: Pick<Hub, "sql" | "report"
     if (unsaved.get(agentId) === head) unsaved.delete(agentId);
   };
 
+  const read = async (agentId: string): Promise<LogHead | null> => {
+    await save(agentId);
+    const [row] = await sql<{ head: LogHead | null }[]>`
+      select audit_head as head from agents where id = ${agentId}`;
+    return row?.head ?? null;
+  };
+
   return {
+    read,
     of(agentId) {
       let timer: NodeJS.Timeout | undefined;
       let known: LogHead | null = null;
@@ -45,12 +59,9 @@ export function createAuditWitnesses({ sql, report }: Pick<Hub, "sql" | "report"
         save(agentId).catch(report);
       };
       return {
-        async findRollback(stated) {
-          await save(agentId);
-          const [row] = await sql<{ head: LogHead | null }[]>`
-            select audit_head as head from agents where id = ${agentId}`;
-          known = row?.head ?? null;
-          return known === null ? null : describeRollback(stated, known);
+        async findRollback({ head, seen }) {
+          known = await read(agentId);
+          return known === null ? null : describeRollback(head, seen, known);
         },
         note(stated) {
           // Most agents come back with the head that they had.
@@ -65,10 +76,18 @@ export function createAuditWitnesses({ sql, report }: Pick<Hub, "sql" | "report"
   };
 }
 
-function describeRollback(stated: LogHead, before: LogHead): string | null {
+function describeRollback(
+  stated: LogHead,
+  seen: LogHead | null | undefined,
+  before: LogHead,
+): string | null {
   if (stated.size < before.size) {
     return `Its audit log has ${stated.size} entries; it had ${before.size} before.`;
   }
-  if (stated.size > before.size || stated.hash === before.hash) return null;
+  // The size alone does not tell: the log of a host that went back grows again.
+  const own = stated.size === before.size ? stated : seen;
+  // It does not say, or the head that it was told was older.
+  if (own === undefined || (own !== null && own.size !== before.size)) return null;
+  if (own?.hash === before.hash) return null;
   return `Its audit log has another entry ${before.size} than before.`;
 }

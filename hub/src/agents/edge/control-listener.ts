@@ -160,11 +160,12 @@ async function admit(
   // lease hears of changes.
   const seen = request.headers[SEEN_HEAD_HEADER.toLowerCase()];
   const seenCheckpoint = readSize(request.headers[SEEN_CHECKPOINT_HEADER.toLowerCase()]);
-  const [again, auditHead, seenHead, checkpoint] = await Promise.all([
+  const [again, auditHead, seenHead, checkpoint, agentHead] = await Promise.all([
     identify(options, socket),
     options.auditLog.readHead(),
     readSeen(options, seen),
     seenCheckpoint === null ? null : options.stateCheckpoint(seenCheckpoint),
+    options.witnesses.read(identified.agentId),
   ]);
   await options.copies.keep(again);
   const hubNonce = randomBytes(NONCE_BYTES);
@@ -181,7 +182,7 @@ async function admit(
   return {
     ...{ ...identified, lease, sessionId, hubNonce, auditHead, seenHead, skewMs },
     ...{ understandsOffers, followsKeySets, held: options.keys.signing.held() },
-    ...{ checkpoint, seenCheckpoint },
+    ...{ checkpoint, seenCheckpoint, agentHead },
   };
 }
 

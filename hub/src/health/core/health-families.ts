@@ -5,7 +5,7 @@ const NONE = {};
 
 /** What `HubHealth` says, as families: the console's facts and those of Prometheus are the same. */
 export function healthFamilies(health: HubHealth, now: Date): Family[] {
-  const { database, agents, certificates, registryLog, audit } = health;
+  const { database, agents, certificates, registryLog, audit, attested } = health;
   const left = (endsAt: string): number => (Date.parse(endsAt) - now.getTime()) / 1000;
   const followed = registryLog.problem === null && registryLog.forks === 0;
   return [
@@ -70,6 +70,12 @@ export function healthFamilies(health: HubHealth, now: Date): Family[] {
       registryLog.headAt === null ? [] : [-left(registryLog.headAt)],
     ),
     gauge("sonde_audit_log_entries", "Entries of the audit log", [audit.size]),
+    gauge("sonde_audit_log_unattested", "Entries of the audit log that are not signed yet", [
+      Math.max(0, audit.size - attested.entries),
+    ]),
+    gauge("sonde_audit_log_consistent", "1 while the audit log begins with what was signed of it", [
+      attested.problem === null ? 1 : 0,
+    ]),
     ...sinkFamilies(health.sinks),
     gauge("sonde_sessions", "Sessions of people in force", [health.sessions]),
   ];

@@ -23,13 +23,14 @@ export type HealthUses = {
  * nothing here.
  */
 export async function readHealth(hub: Hub, uses: HealthUses, startedAt: Date): Promise<HubHealth> {
-  const { directory, links, auditLog, sql, now, elapsed } = hub;
+  const { directory, links, auditLog, checkpoints, sql, now, elapsed } = hub;
   const asked = elapsed();
   await sql`select 1`;
   const answerMs = elapsed() - asked;
   const [audit, sessions, sinks] = await Promise.all([
     ...([auditLog.readHead(), uses.countSessions(), uses.readSinks()] as const),
   ]);
+  const signed = checkpoints.latest();
   const agents = directory.agents();
   const online = agents.filter((agent) => links.isOnline(agent)).length;
   const ending = listEnding(agents, now());
@@ -51,6 +52,11 @@ export async function readHealth(hub: Hub, uses: HealthUses, startedAt: Date): P
       ...{ forks: forks.length, elsewhere: elsewhere.length },
     },
     ...{ audit, sinks, sessions },
+    attested: {
+      entries: signed?.size ?? 0,
+      at: signed?.at.toISOString() ?? null,
+      problem: checkpoints.problem()?.code ?? null,
+    },
   };
 }
 

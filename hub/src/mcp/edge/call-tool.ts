@@ -2,7 +2,7 @@ import type { CallToolResult } from "@modelcontextprotocol/server";
 import { AGENT_ARGUMENT, splitProbeId } from "@sonde/schemas/names";
 import { type CallPorts, callProbe, type CallRequest, findOnlyAgent } from "../../calls/index.ts";
 import { findVisibleTool, type ToolDefinition, withoutAgent } from "../../catalog/index.ts";
-import type { AuditStore } from "../../audit/index.ts";
+import type { AuditStore, Checkpoints } from "../../audit/index.ts";
 import type { Principal } from "../../identity/index.ts";
 import type { Links } from "../../links/index.ts";
 import { type AnswerPorts, answerOutcome } from "./answers.ts";
@@ -13,6 +13,7 @@ export type ToolPorts = CallPorts &
   AnswerPorts & {
     links: Pick<Links, "isOnline">;
     auditStore: Pick<AuditStore, "read">;
+    checkpoints: Pick<Checkpoints, "latest" | "problem">;
     packUses: Pick<PackUses, "count" | "usesOf">;
     /** How many tools a list has. */
     maxListed: () => number;

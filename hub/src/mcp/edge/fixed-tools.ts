@@ -185,7 +185,7 @@ async function explain(...[ports, principal, args]: Parameters<Run>): Promise<Ca
 
 /** A page as the REST API gives it, without what proves it. */
 async function queryAudit(...[ports, principal, args, meta]: Parameters<Run>) {
-  const { auditLog, auditStore } = ports;
+  const { auditLog, auditStore, checkpoints } = ports;
   const { limit = DEFAULT_ENTRIES, afterSeq } = args as { limit?: number; afterSeq?: number };
   const { size } = await auditLog.readHead();
   const from = afterSeq ?? Math.max(0, size - limit);
@@ -193,7 +193,12 @@ async function queryAudit(...[ports, principal, args, meta]: Parameters<Run>) {
   const detail = { tool: QUERY_AUDIT.name, afterSeq: from, limit };
   await recordRead(ports, principal, callId, detail);
   const entries = writeAuditRows(await auditStore.read(from, limit));
-  const data = { newestSeq: size, entries };
+  const problem = checkpoints.problem();
+  const data = {
+    ...{ newestSeq: size, signedSeq: checkpoints.latest()?.size ?? 0 },
+    ...(problem !== null && { problem: `${problem.code}: ${problem.message}` }),
+    entries,
+  };
   const result: ToolResult = { agent: "", ...NOTHING_READ, status: "ok", data, collectedAt: null };
   return await answerResults(ports, principal, [result], meta);
 }

@@ -42,7 +42,8 @@ import type { Identity } from "../store/identity.ts";
 /** What a session calls in the agent. */
 export type SessionHandlers = {
   onWelcome: (body: WelcomeBody, agreement: Agreement, sessionId: string) => void;
-  buildHello: () => HelloBody;
+  /** @param agentHead the newest head of this agent's log that the hub knows */
+  buildHello: (agentHead: LogHead | null) => HelloBody;
   buildPackReport: () => PackReportBody;
   /** Builds what is granted on this host, and by whom. */
   buildApprovals: () => ApprovalsBody;
@@ -164,7 +165,7 @@ export function createSession(
     handlers.onWelcome(body, agreement, sessionId);
     // A hub of release 0.1.0 offers no protocol and refuses a hello that does.
     const offer = body.protocol === undefined ? {} : { protocol: OWN_PROTOCOL };
-    const hello = encodeBody({ ...handlers.buildHello(), ...offer });
+    const hello = encodeBody({ ...handlers.buildHello(body.agentHead ?? null), ...offer });
     send(channel.seal({ type: "hello", body: hello, ...witness() }));
     sendApprovals();
     sendWitness();

@@ -1,4 +1,4 @@
-import type { AuditPage } from "@sonde/schemas/audit";
+import type { AuditAttestation } from "@sonde/schemas/audit";
 import type {
   AgentDetail,
   AuditSinkState,
@@ -13,7 +13,6 @@ import {
   Badge,
   countOf,
   Facts,
-  Failure,
   PageTitle,
   Said,
   Shown,
@@ -272,23 +271,48 @@ function Ends({ at }: { at: string }) {
 }
 
 function AuditSheet() {
-  const last = useLive(({ entries }) => entries?.at(-1) ?? null);
-  const { value, refusal, again } = useRead(
-    () => ask<AuditPage>("GET", "/audit?afterSeq=0&limit=1"),
-    [],
-  );
-  const head = last === null ? value?.head : { size: last.seq, hash: last.hash };
+  const last = useLive(({ entries }) => entries?.at(-1)?.seq ?? 0);
+  const read = useRead(() => ask<AuditAttestation>("GET", "/audit/attestation"), []);
   return (
     <Sheet id="audit" title="Audit log">
-      {refusal === null ? null : <Failure refusal={refusal} again={again} />}
-      {head === undefined ? null : (
-        <Facts
-          of={[
-            ["Entries", head.size.toLocaleString("en-US")],
-            ["Head", <Said code text={head.hash} />],
-          ]}
-        />
-      )}
+      <Shown of={read} rows={3}>
+        {(attested) => <Attested of={attested} entries={Math.max(last, attested.head.size)} />}
+      </Shown>
     </Sheet>
+  );
+}
+
+function Attested({ of, entries }: { of: AuditAttestation; entries: number }) {
+  const { checkpoint, head, problem, witnesses } = of;
+  const kept = witnesses.filter(({ size }) => size === checkpoint?.size).length;
+  return (
+    <>
+      {problem === null ? null : (
+        <p>
+          <Badge level="bad">
+            <Said text={problem.code} />
+          </Badge>{" "}
+          <Said text={problem.message} />
+        </p>
+      )}
+      <Facts
+        of={[
+          ["Entries", entries.toLocaleString("en-US")],
+          ["Head", <Said code text={head.hash} />],
+          [
+            "Signed",
+            checkpoint === null ? (
+              "not yet"
+            ) : (
+              <>
+                {`${checkpoint.size.toLocaleString("en-US")}, `}
+                <Time at={checkpoint.at} />
+              </>
+            ),
+          ],
+          ["Kept by", `${countOf(kept, "host")} of ${witnesses.length}`],
+        ]}
+      />
+    </>
   );
 }
