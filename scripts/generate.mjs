@@ -45,6 +45,8 @@ const PUBLISHED = {
   "key-set": schemas.KeySet,
   "signed-head": schemas.StatedHead,
   "message-key-set": schemas.KeySetBody,
+  "message-checkpoint": schemas.CheckpointBody,
+  "message-witness": schemas.WitnessBody,
   "message-welcome": schemas.WelcomeBody,
   "message-hello": schemas.HelloBody,
   "message-desired-state": schemas.DesiredStateBody,
