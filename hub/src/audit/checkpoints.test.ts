@@ -174,6 +174,19 @@ test("the end of the log is signed when the hub stops, and a later checkpoint go
   expect(isConsistent(before, after, proof)).toBe(true);
 });
 
+test("after its key has ended the newest checkpoint is signed anew, so that agents go on", async () => {
+  const before = open(await attest());
+  for (let times = 0; times < 2; times++) {
+    const { code } = await hub.ask("POST", "/signing-keys/rotations", {
+      ...{ key: "audit", overlapDays: 0 },
+    });
+    expect(code).toBe(201);
+  }
+  const { answer } = await hub.ask("GET", "/audit/attestation");
+  const attested = answer as unknown as AuditAttestation;
+  expect(open(attested).size).toBeGreaterThanOrEqual(before.size);
+});
+
 test("a log that was cut is a problem that the hub tells, and it signs no other", async () => {
   const { checkpoint } = await attest();
   const size = (checkpoint?.size ?? 0) - 3;

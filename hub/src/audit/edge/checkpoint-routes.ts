@@ -85,8 +85,8 @@ export function addCheckpointRoutes(hub: Hub, store: AuditStore): void {
 
 async function readAttestation(hub: Hub): Promise<AuditAttestation> {
   const { keys, auditLog, checkpoints } = hub;
+  const checkpoint = await checkpoints.atLeast(0);
   const [head, witnesses] = await Promise.all([auditLog.readHead(), readWitnesses(hub)]);
-  const checkpoint = checkpoints.latest();
   const problem = checkpoints.problem();
   return {
     ...{ hubId: keys.hubId, authority: keys.authority, keySet: keys.signing.held().envelope },
