@@ -5,10 +5,11 @@ import { dirname } from "node:path";
 import { type AuditExportEnd, parseAuditExportLine } from "@sonde/schemas/audit-search";
 import { SondeError } from "@sonde/schemas/errors";
 import { parseJson } from "@sonde/schemas/parse";
+import { readLines } from "./read-lines.ts";
 
-/** No line of an export is longer. */
-const MAX_LINE = 4 * 1024 * 1024;
-const NEW_LINE = 0x0a;
+const NEW_LINE = Buffer.from("\n");
+/** Lines between two words on the progress. */
+const TELL_EVERY = 1_000;
 
 /**
  * Writes an export into a file that only this user can read. The file is replaced when the export is
@@ -20,7 +21,7 @@ const NEW_LINE = 0x0a;
  */
 export async function writeExport(
   to: { file: string; proof: string },
-  lines: AsyncIterable<Buffer>,
+  chunks: AsyncIterable<Buffer>,
   onLines: (count: number) => void,
 ): Promise<AuditExportEnd> {
   const { file, proof } = to;
@@ -28,17 +29,19 @@ export async function writeExport(
   const descriptor = create(temporary, file);
   try {
     const writer = createWriteStream(temporary, { fd: descriptor, autoClose: false });
-    const written = new LastLine();
+    let count = 0;
+    let last: Buffer | null = null;
     writer.write(proof);
-    for await (const chunk of untilBroken(lines)) {
-      written.add(chunk);
-      if (!writer.write(chunk)) await once(writer, "drain");
-      onLines(written.count);
+    for await (const line of readLines(untilBroken(chunks))) {
+      count += 1;
+      last = line;
+      if (!writer.write(Buffer.concat([line, NEW_LINE]))) await once(writer, "drain");
+      if (count % TELL_EVERY === 0) onLines(count);
     }
     const finished = once(writer, "finish");
     writer.end();
     await finished;
-    const end = readEnd(written);
+    const end = readEnd(last, count);
     fsyncSync(descriptor);
     renameSync(temporary, file);
     syncFolder(dirname(file));
@@ -67,9 +70,9 @@ function syncFolder(path: string): void {
   closeSync(folder);
 }
 
-async function* untilBroken(lines: AsyncIterable<Buffer>): AsyncGenerator<Buffer> {
+async function* untilBroken(chunks: AsyncIterable<Buffer>): AsyncGenerator<Buffer> {
   try {
-    yield* lines;
+    yield* chunks;
   } catch (cause) {
     throw new SondeError("AUDIT_UNAVAILABLE", "the export broke off before its last line", {
       cause,
@@ -77,47 +80,15 @@ async function* untilBroken(lines: AsyncIterable<Buffer>): AsyncGenerator<Buffer
   }
 }
 
-/** Counts lines, and keeps the last one. */
-class LastLine {
-  count = 0;
-  /** Of the line that is not over yet. */
-  #open: Buffer[] = [];
-  #openBytes = 0;
-  #last: Buffer = Buffer.alloc(0);
-
-  add(chunk: Buffer): void {
-    let from = 0;
-    for (let at = chunk.indexOf(NEW_LINE); at !== -1; at = chunk.indexOf(NEW_LINE, from)) {
-      this.#last = Buffer.concat([...this.#open, chunk.subarray(from, at)]);
-      this.#open = [];
-      this.#openBytes = 0;
-      this.count += 1;
-      from = at + 1;
-    }
-    const rest = chunk.subarray(from);
-    this.#open.push(rest);
-    this.#openBytes += rest.length;
-    if (this.#openBytes > MAX_LINE) {
-      throw new SondeError("AUDIT_UNAVAILABLE", `expected lines of at most ${MAX_LINE} bytes`);
-    }
-  }
-
-  /** Null when another one has begun, or when there is none. */
-  read(): Buffer | null {
-    return this.#openBytes === 0 && this.count > 0 ? this.#last : null;
-  }
-}
-
-function readEnd(written: LastLine): AuditExportEnd {
-  const last = written.read();
+function readEnd(last: Buffer | null, count: number): AuditExportEnd {
   const line = last === null ? null : parseAuditExportLine(parseLine(last));
   if (line === null || !("complete" in line)) {
     throw new SondeError("AUDIT_UNAVAILABLE", "the export ended before its last line");
   }
-  if (line.entries === written.count - 1) return line;
+  if (line.entries === count - 1) return line;
   throw new SondeError(
     "AUDIT_UNAVAILABLE",
-    `expected ${line.entries} entries as the export's last line says, got ${written.count - 1}`,
+    `expected ${line.entries} entries as the export's last line says, got ${count - 1}`,
   );
 }
 
