@@ -1,6 +1,6 @@
 import { randomUUID } from "node:crypto";
-import { once } from "node:events";
-import { createWriteStream, fsyncSync, openSync, renameSync, rmSync, closeSync } from "node:fs";
+import { closeSync, fsyncSync, openSync, renameSync, rmSync } from "node:fs";
+import { type FileHandle, open } from "node:fs/promises";
 import { dirname } from "node:path";
 import { type AuditExportEnd, parseAuditExportLine } from "@sonde/schemas/audit-search";
 import { SondeError } from "@sonde/schemas/errors";
@@ -8,8 +8,8 @@ import { parseJson } from "@sonde/schemas/parse";
 import { readLines } from "./read-lines.ts";
 
 const NEW_LINE = Buffer.from("\n");
-/** Lines between two words on the progress. */
-const TELL_EVERY = 1_000;
+/** Pieces that are written together: a line is two. */
+const TOGETHER = 1_000;
 
 /**
  * Writes an export into a file that only this user can read. The file is replaced when the export is
@@ -26,23 +26,25 @@ export async function writeExport(
 ): Promise<AuditExportEnd> {
   const { file, proof } = to;
   const temporary = `${file}.${randomUUID()}.new`;
-  const descriptor = create(temporary, file);
+  const written = await create(temporary, file);
   try {
-    const writer = createWriteStream(temporary, { fd: descriptor, autoClose: false });
     let count = 0;
     let last: Buffer | null = null;
-    writer.write(proof);
+    let waiting: Buffer[] = [Buffer.from(proof)];
+    const write = async (): Promise<void> => {
+      await written.appendFile(Buffer.concat(waiting));
+      waiting = [];
+      onLines(count);
+    };
     for await (const line of readLines(untilBroken(chunks))) {
       count += 1;
       last = line;
-      if (!writer.write(Buffer.concat([line, NEW_LINE]))) await once(writer, "drain");
-      if (count % TELL_EVERY === 0) onLines(count);
+      waiting.push(line, NEW_LINE);
+      if (waiting.length >= TOGETHER) await write();
     }
-    const finished = once(writer, "finish");
-    writer.end();
-    await finished;
+    await write();
     const end = readEnd(last, count);
-    fsyncSync(descriptor);
+    await written.sync();
     renameSync(temporary, file);
     syncFolder(dirname(file));
     return end;
@@ -50,13 +52,13 @@ export async function writeExport(
     rmSync(temporary, { force: true });
     throw thrown;
   } finally {
-    closeSync(descriptor);
+    await written.close();
   }
 }
 
-function create(temporary: string, file: string): number {
+async function create(temporary: string, file: string): Promise<FileHandle> {
   try {
-    return openSync(temporary, "wx", 0o600);
+    return await open(temporary, "wx", 0o600);
   } catch (cause) {
     throw new SondeError("BAD_REQUEST", `expected --out where a file can be made, got ${file}`, {
       cause,
