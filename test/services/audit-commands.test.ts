@@ -9,8 +9,8 @@ import { parseAuditExportLine } from "@sonde/schemas/audit-search";
 import { chainRecord, EMPTY_HEAD, verifyChain } from "@sonde/trust/chain";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { createAuditStore, openAudit } from "../../hub/src/audit/index.ts";
-import { startHub, type TestHub } from "../../hub/src/testing/start-hub.ts";
 import { makeOwner } from "../../hub/src/testing/sign-in.ts";
+import { startHub, type TestHub } from "../../hub/src/testing/start-hub.ts";
 import { workspace } from "../product/start-product.ts";
 
 // `sonde audit list | tail | show | export | verify`: the program as a process, with a hub that runs.
