@@ -79,6 +79,7 @@ const PERSONAL = {
   "cli/start": "cli/src/sonde-start.ts",
   "cli/sonde-agent": "cli/src/sonde-agent.ts",
   "cli/sonde": "cli/src/sonde.ts",
+  "cli/sonde-evidence": "cli/src/sonde-evidence.ts",
   "cli/sonde-installed": "cli/src/sonde-installed.ts",
 };
 

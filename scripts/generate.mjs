@@ -9,6 +9,7 @@ import * as approvals from "../schemas/src/approvals.ts";
 import * as audit from "../schemas/src/audit.ts";
 import * as auditSearch from "../schemas/src/audit-search.ts";
 import * as errors from "../schemas/src/errors.ts";
+import * as evidence from "../schemas/src/evidence.ts";
 import * as hub from "../schemas/src/hub-api.ts";
 import * as manifest from "../schemas/src/manifest/index.ts";
 import * as oauth from "../schemas/src/oauth.ts";
@@ -26,6 +27,7 @@ const schemas = {
   ...audit,
   ...auditSearch,
   ...errors,
+  ...evidence,
   ...hub,
   ...manifest,
   ...oauth,
@@ -58,6 +60,7 @@ const PUBLISHED = {
   "message-result": schemas.ResultBody,
   "registry-log-entry": schemas.RegistryEntry,
   "audit-entry": schemas.AuditEntry,
+  evidence: schemas.Evidence,
   "trust-policy": schemas.TrustPolicy,
   "grant-file": schemas.GrantFile,
   "tool-results": schemas.ToolResults,

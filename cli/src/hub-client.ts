@@ -1,3 +1,4 @@
+import type { Readable } from "node:stream";
 import {
   type ApprovalOutcome,
   type ApprovalRequest,
@@ -7,8 +8,6 @@ import {
   parseApprovalRequest,
   parseInbox,
 } from "@sonde/schemas/approvals";
-import { type ErrorCode, SondeError } from "@sonde/schemas/errors";
-import type { Readable } from "node:stream";
 import {
   type AuditAttestation,
   type AuditPage,
@@ -21,6 +20,8 @@ import {
   type AuditSearchQuery,
   parseAuditSearchPage,
 } from "@sonde/schemas/audit-search";
+import { type ErrorCode, SondeError } from "@sonde/schemas/errors";
+import { type Evidence, parseEvidence } from "@sonde/schemas/evidence";
 import {
   type AgentAttestation,
   type AgentDetail,
@@ -50,9 +51,9 @@ import {
   parseDriftPolicy,
   parseRegistryLogStatus,
   parseRevokedApiKey,
+  parseRollOutState,
   parseRotatedApiKey,
   parseSigningKeyList,
-  parseRollOutState,
   parseToolList,
   parseToolPinList,
   type RegistryLogStatus,
@@ -65,11 +66,18 @@ import {
   type ToolSummary,
 } from "@sonde/schemas/hub";
 import {
-  type PackSummary,
-  type PackVersions,
-  parsePackList,
-  parsePackVersions,
-} from "@sonde/schemas/registry";
+  type ChangePerson,
+  type CreatedInvitation,
+  type InvitationList,
+  type PersonRole,
+  type PersonSummary,
+  parseCreatedInvitation,
+  parseInvitationList,
+  parsePersonList,
+  parsePersonSummary,
+  parseSessionList,
+  type SessionSummary,
+} from "@sonde/schemas/people";
 import {
   type NamedPolicy,
   type Policy,
@@ -84,18 +92,11 @@ import {
   type TestPolicy,
 } from "@sonde/schemas/policy";
 import {
-  type ChangePerson,
-  type CreatedInvitation,
-  type InvitationList,
-  parseCreatedInvitation,
-  parseInvitationList,
-  parsePersonList,
-  parsePersonSummary,
-  parseSessionList,
-  type PersonRole,
-  type PersonSummary,
-  type SessionSummary,
-} from "@sonde/schemas/people";
+  type PackSummary,
+  type PackVersions,
+  parsePackList,
+  parsePackVersions,
+} from "@sonde/schemas/registry";
 import type { KeyUse } from "@sonde/schemas/wire";
 import { IPV4_LOOPBACK } from "./find-listeners.ts";
 import { type JsonRequest, openStream, requestJson } from "./http-json.ts";
@@ -172,6 +173,7 @@ export type HubClient = {
   signAudit(): Promise<AuditAttestation>;
   listSinks(): Promise<AuditSinkList>;
   readCall(callId: string): Promise<CallProvenance>;
+  readEvidence(callId: string): Promise<Evidence>;
   readAudit(afterSeq: number, limit: number): Promise<AuditPage>;
   searchAudit(query: AuditSearchQuery): Promise<AuditSearchPage>;
   /** Entries that fit, as JSON lines. */
@@ -370,6 +372,8 @@ function createClient(
     listSinks: async () => parseAuditSinkList(await call("GET", "/audit/sinks")),
     readRegistry: async () => parseRegistryLogStatus(await call("GET", "/registry")),
     readCall: async (callId) => parseCallProvenance(await call("GET", `/calls/${callId}`)),
+    readEvidence: async (callId) =>
+      parseEvidence(await call("GET", `/calls/${encodeURIComponent(callId)}/evidence`)),
     readAudit: async (afterSeq, limit) =>
       parseAuditPage(await call("GET", `/audit?afterSeq=${afterSeq}&limit=${limit}`)),
     searchAudit: async (query) =>

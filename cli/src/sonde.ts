@@ -3,12 +3,16 @@ import { join, resolve } from "node:path";
 import { RELEASE } from "@sonde/schemas/release";
 import { Command } from "commander";
 import { addDataAgentCommands } from "./agent/data-agent-commands.ts";
-import { addDemoCommand } from "./demo/demo-command.ts";
 import { addCompletionCommand } from "./completion/completion-command.ts";
+import { addDemoCommand } from "./demo/demo-command.ts";
+import { addEvidenceCommand } from "./evidence/evidence-command.ts";
+import { addLinkCommand } from "./link/link-command.ts";
+import { createWording } from "./link/programs.ts";
+import { addMcpCommand } from "./mcp/mcp-command.ts";
 import { addAgentsCommands } from "./operator/agents-commands.ts";
+import { toPresentNames } from "./operator/former-names.ts";
 import { addHubBackupCommands } from "./operator/hub-backup-commands.ts";
 import { addHubCommands } from "./operator/hub-commands.ts";
-import { toPresentNames } from "./operator/former-names.ts";
 import { addRegistryCommands } from "./operator/registry-commands.ts";
 import { addTrustCommands } from "./operator/trust-commands.ts";
 import { addLoginCommands } from "./profile/login-commands.ts";
@@ -17,9 +21,6 @@ import { createBackupHome } from "./start/backup-home.ts";
 import { addStartCommand } from "./start/start-command.ts";
 import { addLogsCommand } from "./status/logs-command.ts";
 import { addStatusCommand } from "./status/status-command.ts";
-import { addLinkCommand } from "./link/link-command.ts";
-import { createWording } from "./link/programs.ts";
-import { addMcpCommand } from "./mcp/mcp-command.ts";
 import { createTerminal } from "./terminal.ts";
 
 const workspace = resolve(import.meta.dirname, "../..");
@@ -37,6 +38,7 @@ const dist = join(workspace, "dist");
 addHubBackupCommands(addHubCommands(program, print), print, (layout) =>
   createBackupHome(layout, dist),
 );
+addEvidenceCommand(program, print);
 addRegistryCommands(program, print);
 addTrustCommands(program, print);
 addReleaseCommands(program, print);

@@ -152,6 +152,18 @@ export const HubConfig = Type.Object(
     ),
     /** Where entries of the audit log go as well. */
     auditSinks: Type.Optional(SinkList),
+    /** How long the bodies of answers are kept, which evidence of a call has in it. */
+    evidence: Type.Optional(
+      Type.Object(
+        {
+          /** 30 by default; with 0 none is kept. */
+          resultDays: Type.Optional(Type.Integer({ minimum: 0, maximum: 3_650 })),
+          /** 1 GiB by default. The oldest go first. */
+          resultBytes: Type.Optional(Type.Integer({ minimum: 0, maximum: 2 ** 50 })),
+        },
+        closed,
+      ),
+    ),
     /** End when standard input closes, so that no hub outlives its supervisor. */
     supervised: Type.Boolean(),
   },
@@ -163,6 +175,7 @@ export type HubConfig = Static<typeof HubConfig>;
 export const LIVE_SETTINGS = [
   "auditSinks",
   "callTimeoutMs",
+  "evidence",
   "http.publicHosts",
   "http.trustedProxies",
   "maxAgentsPerCall",

@@ -46,6 +46,7 @@ import { installConsole } from "./console/index.ts";
 import { type HubConfig, LIVE_SETTINGS, parseHubConfig } from "./config.ts";
 import { openDirectory } from "./directory/index.ts";
 import { countRequests, createMetrics, installHealth, watchRecords } from "./health/index.ts";
+import { installEvidence } from "./evidence/index.ts";
 import type { Hub, HubAddresses } from "./hub.ts";
 import {
   createAuthenticator,
@@ -208,7 +209,9 @@ async function serve(live: { config: HubConfig }, opened: Opened): Promise<Runni
   hub.onStop(() => rest.stop());
 
   // The hub's features, each with the features that it uses.
-  addCheckpointRoutes(hub, { store: auditStore, readWitnesses: () => readWitnesses(sql) });
+  const audit = { auditStore, readWitnesses: () => readWitnesses(sql) };
+  addCheckpointRoutes(hub, { store: auditStore, readWitnesses: audit.readWitnesses });
+  const { keepPolicy, keepResult, statements } = installEvidence(hub, audit);
   const reauthenticate = (request: FastifyRequest) =>
     authenticate({ authenticator, sessions, tokens }, request, false);
   addAuditRoutes(hub, {
@@ -221,7 +224,7 @@ async function serve(live: { config: HubConfig }, opened: Opened): Promise<Runni
   const registry = installRegistryLog(hub, { readPolicy });
   hub.onStop(await watchPolicy(hub, auditStore));
   const { catalog, packs, readReadme, heldTools } = installCatalog(hub, { registry, readPolicy });
-  const calls = installCalls(hub, { catalog, auditStore, rates });
+  const calls = installCalls(hub, { catalog, auditStore, rates, keepPolicy });
   const challenge = (host: string | undefined, capability: Capability) =>
     stepUpChallenge(addresses.web, host, capability);
   const mcp = await installMcp(hub, { calls, catalog, auditStore, readReadme, challenge });
@@ -232,9 +235,9 @@ async function serve(live: { config: HubConfig }, opened: Opened): Promise<Runni
   });
   const people = installPeople(hub, { sessions, subjects, dismiss });
   installOAuth(hub, { people, tokens, findPerson, subjects, dismiss });
-  const { watchAgent, describe } = installAttestation(hub);
+  const { watchAgent, describe } = installAttestation(hub, { statements });
   const approvals = installApprovals(hub, { heldTools, describeAttestation: describe });
-  const listeners = installAgents(hub, { packs, registry, watchAgent, approvals });
+  const listeners = installAgents(hub, { packs, registry, watchAgent, approvals, keepResult });
   installHealth(hub, metrics, {
     ...{ registry, countSessions: () => people.countSessions() },
     readSinks: () => sinks.read(),

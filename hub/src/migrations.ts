@@ -7,6 +7,7 @@ import { migrations as auditSinks } from "./audit-sinks/index.ts";
 import { migrations as directory } from "./directory/index.ts";
 import { migrations as catalog } from "./catalog/index.ts";
 import { firstRelease } from "./first-release.ts";
+import { migrations as evidence } from "./evidence/index.ts";
 import { migrations as identity } from "./identity/index.ts";
 import { migrations as links } from "./links/index.ts";
 import { migrations as mcp } from "./mcp/index.ts";
@@ -30,4 +31,5 @@ export const migrations: Migration[] = [
   ...oauth,
   ...rest,
   ...auditSinks,
+  ...evidence,
 ];

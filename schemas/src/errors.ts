@@ -300,6 +300,11 @@ export const ERROR_TABLE = {
     retryable: false,
     hint: "The audit log is not the one that was signed: entries were removed, changed or added. Keep the database as it is, and run sonde audit verify.",
   },
+  EVIDENCE_INVALID: {
+    status: 422,
+    retryable: false,
+    hint: "The file is not what sonde evidence export writes, or it was changed. Export the call once more and compare.",
+  },
   // Sinks of the audit log: the entries stay in the log and are sent again
   SINK_UNREACHABLE: {
     status: 502,

@@ -57,6 +57,7 @@ import { AgentSelector, Tag, Tags, TagKey, MAX_TAGS } from "./tags.ts";
 //   POST   /tools/:tool/call                        CallTool -> CalledTool
 //   GET    /calls?agent=                         -> CallList
 //   GET    /calls/:callId                        -> CallProvenance
+//   GET    /calls/:callId/evidence               -> Evidence
 //   GET    /audit?afterSeq=&limit=               -> AuditPage
 //                                                   with filters AuditSearchPage, or AuditExportLine as
 //                                                   application/x-ndjson, or AuditEntry as text/event-stream

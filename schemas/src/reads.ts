@@ -496,21 +496,30 @@ export const FilledRead = Type.Object(
 );
 export type FilledRead = Static<typeof FilledRead>;
 
+const trace = {
+  /** The exact file, argv or request, as one line. */
+  what: Type.String({ maxLength: 2000 }),
+  bytes: Type.Integer({ minimum: 0 }),
+  ms: Type.Number({ minimum: 0 }),
+};
+
 /** What was actually done for one read, for provenance and audit. */
 export const ReadTrace = Type.Object(
   {
     name: Identifier,
-    /** The exact file, argv or request, as one line. */
-    what: Type.String({ maxLength: 2000 }),
-    bytes: Type.Integer({ minimum: 0 }),
-    ms: Type.Number({ minimum: 0 }),
+    ...trace,
+    /**
+     * Of the outcome by this name as the guest got it: SHA-256 of its JSON. Absent when the guest did
+     * not run, and from an agent of an earlier release.
+     */
+    sha256: Type.Optional(Digest),
   },
   closed,
 );
 export type ReadTrace = Static<typeof ReadTrace>;
 
 /** The same as a runner tells it of one request. */
-const RunnerTrace = Type.Object({ ...ReadTrace.properties, name: FilledName }, closed);
+const RunnerTrace = Type.Object({ name: FilledName, ...trace }, closed);
 
 /** The one argument of a guest's `run`, as JSON. */
 export type GuestInput = {

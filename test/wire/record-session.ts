@@ -102,6 +102,7 @@ export async function recordSession(release: string): Promise<Transcript> {
     onPackReport: tell("report"),
     onApprovals: tell("approvals"),
     onStatedHead: () => undefined,
+    onResult: () => undefined,
     onAttestation: tell("attestation"),
     onHostChanged: tell("changed"),
     onWitness: tell("witness"),

@@ -255,6 +255,7 @@ test.each(transcripts)("this hub serves the agent of release $release", async (t
     onPackReport: (body) => heard.push(body),
     onApprovals: (body) => heard.push(body),
     onStatedHead: () => undefined,
+    onResult: () => undefined,
     onAttestation: (body) => heard.push(body),
     onHostChanged: () => heard.push("changed"),
     onWitness: (body) => heard.push(body),

@@ -1,4 +1,3 @@
-import { createHash, X509Certificate } from "node:crypto";
 import { createReadStream, readFileSync } from "node:fs";
 import {
   type AuditAttestation,
@@ -20,6 +19,11 @@ import {
 } from "@sonde/trust/hub-log";
 import type { Command } from "commander";
 import type { Print } from "../data-command.ts";
+import {
+  describeAuthority,
+  type JudgedAuthority,
+  judgeAuthority,
+} from "../evidence/judge-authority.ts";
 import { connectHub, type HubOptions, startHubCommand } from "./connect-hub.ts";
 import { readLines } from "./read-lines.ts";
 import { showProgress } from "./start-command.ts";
@@ -28,12 +32,9 @@ type Options = HubOptions & { fingerprint?: string; agentLog?: [string, string][
 
 /** What `sonde audit verify` found. */
 type Verified = HubLogVerdict & {
-  /** SHA-256 of the hub's CA certificate, and whether it is the one that the user named. */
-  authority: { fingerprint: string; pinned: boolean };
+  authority: JudgedAuthority;
   differences: (Difference & { agent: string })[];
 };
-
-const FINGERPRINT = /^(sha256:)?[0-9a-f]{64}$/;
 
 /** `sonde audit verify`: checks the hub's log by what its keys and its agents say of it. */
 export function addVerify(audit: Command, print: Print): void {
@@ -96,7 +97,7 @@ async function verify(lines: AsyncIterable<Buffer>, options: Options): Promise<V
   }));
   const iterator = lines[Symbol.asyncIterator]();
   const attestation = readAttestation(await iterator.next());
-  const authority = judgeAuthority(attestation, options.fingerprint);
+  const authority = judgeAuthority(attestation.authority, options.fingerprint);
   const entries = readEntries(
     { [Symbol.asyncIterator]: () => iterator },
     compared.map(({ comparison }) => comparison),
@@ -118,20 +119,6 @@ function readAttestation({ done, value }: IteratorResult<Buffer, unknown>): Audi
   throw new SondeError(
     "AUDIT_UNAVAILABLE",
     "expected an export of the whole log, which begins with its attestation; one with filters proves nothing",
-  );
-}
-
-function judgeAuthority({ authority }: AuditAttestation, wanted: string | undefined) {
-  const fingerprint = createHash("sha256").update(new X509Certificate(authority).raw).digest("hex");
-  if (wanted === undefined) return { fingerprint, pinned: false };
-  const named = wanted.toLowerCase().replaceAll(/(?<=[0-9a-f]):(?=[0-9a-f])/g, "");
-  if (!FINGERPRINT.test(named)) {
-    throw new SondeError("BAD_REQUEST", `expected --fingerprint of 64 hex digits, got ${wanted}`);
-  }
-  if (named.replace("sha256:", "") === fingerprint) return { fingerprint, pinned: true };
-  throw new SondeError(
-    "HUB_UNTRUSTED",
-    `expected the CA with the fingerprint ${named}, got one with ${fingerprint}: this is another hub's log`,
   );
 }
 
@@ -203,11 +190,7 @@ function describe(verified: Verified): string {
       `Unattested tail of ${unattested}: nobody but the hub speaks for these entries yet.`,
     );
   }
-  lines.push(
-    authority.pinned
-      ? `The hub's CA is the one that was named, ${authority.fingerprint}.`
-      : `The hub's CA is ${authority.fingerprint}. Compare it with what a host pinned (sonde-agent status), or name it with --fingerprint.`,
-  );
+  lines.push(describeAuthority(authority));
   return lines.join("\n");
 }
 

@@ -1,6 +1,7 @@
 import type { Server } from "node:https";
 import type { HttpServer } from "@sonde/service";
 import type { AssignablePacks } from "../catalog/index.ts";
+import type { KeptResults } from "../evidence/index.ts";
 import type { Hub } from "../hub.ts";
 import type { RegistryFollower } from "../registry-log/index.ts";
 import { addAgentRoutes } from "./edge/agent-routes.ts";
@@ -36,6 +37,7 @@ export function installAgents(
     registry: RegistryFollower;
     watchAgent: WatchAgent;
     approvals: AgentApprovals;
+    keepResult: KeptResults["keep"];
   },
 ): AgentListeners {
   const { sql, directory } = hub;
@@ -62,7 +64,7 @@ export function installAgents(
     stateCheckpoint: createStateCheckpoint(hub.checkpoints),
     keepWitness: createKeepWitness(hub),
     watchAgent: uses.watchAgent,
-    approvals: uses.approvals,
+    ...{ approvals: uses.approvals, keepResult: uses.keepResult },
     onRegistryHead: (agent, head) => uses.registry.compare(agent, head),
   });
   hub.onStop(() => enrol.close());

@@ -1,4 +1,5 @@
 import { type AttestationSession, createAgentHolds, type WatchAgent } from "../agents/index.ts";
+import type { AgentStatements } from "../evidence/index.ts";
 import type { Hub } from "../hub.ts";
 import { addAttestationRoutes } from "./edge/attestation-routes.ts";
 import { createAttestationSession } from "./edge/attestation-session.ts";
@@ -15,13 +16,16 @@ export { migrations } from "./migrations.ts";
  * @returns `watchAgent` asks the agent of each session for its statements; `describe` says what an agent
  *   stated last, beside what was approved
  */
-export function installAttestation(hub: Hub): {
+export function installAttestation(
+  hub: Hub,
+  { statements }: { statements: Pick<AgentStatements, "keep"> },
+): {
   watchAgent: WatchAgent;
   describe: Attestations["describe"];
 } {
   const policy = createDriftPolicyStore(hub.sql);
   const attestations = createAttestations({
-    ...{ ...hub, policy },
+    ...{ ...hub, policy, statements },
     store: createAttestationStore(hub.sql, hub.directory),
     holds: createAgentHolds(hub),
     release: readAgentRelease(process.argv[1] ?? ""),
@@ -30,7 +34,7 @@ export function installAttestation(hub: Hub): {
   const watchAgent: WatchAgent = (agent, ask): AttestationSession =>
     createAttestationSession({
       ...{ ...hub, ask },
-      stated: (statement) => attestations.stated(agent, statement),
+      stated: (statement, message) => attestations.stated(agent, statement, message),
       silent: (why) => attestations.silent(agent, why),
     });
   return { watchAgent, describe: (agent) => attestations.describe(agent) };

@@ -6,7 +6,7 @@ export { buildAuditRecord } from "@sonde/schemas/audit";
 export { type Actors, createActors, nameActors } from "./core/name-actors.ts";
 export { addAuditRoutes } from "./edge/audit-routes.ts";
 export { createSubjects } from "./edge/subjects.ts";
-export { addCheckpointRoutes } from "./edge/checkpoint-routes.ts";
+export { addCheckpointRoutes, describeCheckpoint } from "./edge/checkpoint-routes.ts";
 export { type AuditStore, createAuditStore, type StoredCall } from "./edge/audit-store.ts";
 export { type Checkpoints, openCheckpoints } from "./edge/checkpoints.ts";
 export { createOpenCalls } from "./edge/open-calls.ts";

@@ -1,6 +1,7 @@
 import { randomUUID } from "node:crypto";
 import type { AuditStore } from "../audit/index.ts";
 import type { Catalog } from "../catalog/index.ts";
+import type { KeepPolicy } from "../evidence/index.ts";
 import type { Hub } from "../hub.ts";
 import type { CallRates } from "../identity/index.ts";
 import type { CallPorts } from "./core/call.ts";
@@ -23,13 +24,13 @@ const MAX_AGENTS = 50;
 /** Installs the routes that tell of calls. The result is what `callProbe` needs. */
 export function installCalls(
   hub: Hub,
-  uses: { catalog: Catalog; auditStore: AuditStore; rates: CallRates },
+  uses: { catalog: Catalog; auditStore: AuditStore; rates: CallRates; keepPolicy: KeepPolicy },
 ): CallPorts {
   addCallListRoute(hub, uses.auditStore);
   addProvenanceRoutes(hub, uses.auditStore);
   return {
     ...hub,
-    ...{ catalog: uses.catalog, rates: uses.rates },
+    ...{ catalog: uses.catalog, rates: uses.rates, keepPolicy: uses.keepPolicy },
     newCallId: randomUUID,
     limits: () => ({
       timeoutMs: hub.config.callTimeoutMs,

@@ -2,6 +2,7 @@ export type { ProcessRights } from "../process-rights.ts";
 export {
   AgentStatement,
   type AttestationBody,
+  parseAttestationBody,
   type AttestBody,
   type StatedFile,
   type StatedGrant,

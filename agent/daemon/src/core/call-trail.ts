@@ -1,6 +1,7 @@
 import { createHash } from "node:crypto";
 import { type AuditRecord } from "@sonde/schemas/audit";
 import { type ErrorCode, SondeError, toSondeError } from "@sonde/schemas/errors";
+import type { Digest } from "@sonde/schemas/names";
 import { toPlainLine } from "@sonde/schemas/plain-text";
 import type {
   FilledRead,
@@ -117,6 +118,17 @@ export class CallTrail {
     // A guest that writes guesses into its result must not learn which of them is right.
     this.#numbers.forget();
     return clean;
+  }
+
+  /** Notes what the guest gets of each read, which the answer then states. */
+  noteGuestReads(reads: GuestInput["reads"]): void {
+    const digests = Object.fromEntries(
+      Object.entries(reads).map(([name, outcome]) => [name, digestOf(JSON.stringify(outcome))]),
+    );
+    for (const trace of this.#reads) {
+      const sha256 = digests[trace.name];
+      if (sha256 !== undefined) trace.sha256 = sha256;
+    }
   }
 
   addRead(trace: ReadTrace, outcome: RunnerOutcome): void {
@@ -283,6 +295,10 @@ function auditedParams(params: unknown): unknown {
   const text = JSON.stringify(params);
   if (text.length <= MAX_AUDITED_PARAMS) return params;
   return { sha256: createHash("sha256").update(text).digest("hex"), bytes: text.length };
+}
+
+function digestOf(text: string): Digest {
+  return `sha256:${createHash("sha256").update(text).digest("hex")}`;
 }
 
 function round(ms: number): number {

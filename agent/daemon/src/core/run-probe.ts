@@ -235,6 +235,7 @@ async function runGuest(
   trail: CallTrail,
 ): Promise<Uint8Array> {
   const input: GuestInput = { params: call.params, reads, now: trail.collectedAt };
+  trail.noteGuestReads(reads);
   const reply = await trail.time("guest", () =>
     host.within(
       trail.timeLeft(),

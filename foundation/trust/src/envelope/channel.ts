@@ -41,10 +41,10 @@ export type Outgoing = {
   /** JSON in UTF-8; sent unchanged. */
   body: Uint8Array;
   callId?: string;
-  principal?: string;
+  principal?: string | null;
   probe?: string;
-  packDigest?: Digest;
-  policyHash?: Digest;
+  packDigest?: Digest | null;
+  policyHash?: Digest | null;
   peerHead?: LogHead;
 };
 

@@ -7,7 +7,7 @@ export {
 } from "./channel.ts";
 export { compareKeySets, openKeySet } from "./key-set.ts";
 export { dssePae } from "./dsse.ts";
-export { type KeptMessage, openKeptMessage } from "./kept-message.ts";
+export { type KeptMessage, openKeptEnvelope, openKeptMessage } from "./kept-message.ts";
 export { openSignedHead, signHead } from "./signed-head.ts";
 export { readAttestedHead } from "./read-attested-head.ts";
 export {

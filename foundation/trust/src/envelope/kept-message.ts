@@ -4,6 +4,7 @@ import { parseJson } from "@sonde/schemas/parse";
 import {
   type Direction,
   type DsseEnvelope,
+  type EnvelopeHeader,
   PAYLOAD_TYPES,
   parseEnvelopeHeader,
 } from "@sonde/schemas/wire";
@@ -17,25 +18,23 @@ export type KeptMessage = {
   body: string;
 };
 
+/** Whose message is expected, and by which keys of the sender. */
+type Expected = {
+  type: string;
+  dir: Direction;
+  hubId: string;
+  agentId: string;
+  keys: readonly KeyObject[];
+};
+
 /**
- * Verifies a message that this hub sent to this agent in an earlier session, or this agent to this
- * hub. Its session and its time are over, so they are not compared: only what may count for long is
- * kept.
+ * Verifies the envelope of a message that this hub sent to this agent in an earlier session, or this
+ * agent to this hub. Its session and its time are over, so they are not compared: only what may count
+ * for long is kept.
  *
- * @param expected.keys the sender's keys that count
- * @returns the body, not parsed any further
  * @throws SondeError ENVELOPE_SIGNATURE or ENVELOPE_MISDIRECTED
  */
-export function openKeptMessage(
-  { envelope, body }: KeptMessage,
-  expected: {
-    type: string;
-    dir: Direction;
-    hubId: string;
-    agentId: string;
-    keys: readonly KeyObject[];
-  },
-): unknown {
+export function openKeptEnvelope(envelope: DsseEnvelope, expected: Expected): EnvelopeHeader {
   const payload = Buffer.from(envelope.payload, "base64");
   const keyId = envelope.signatures[0]?.keyid;
   const key = expected.keys.find((known) => keyIdOf(known) === keyId);
@@ -49,15 +48,24 @@ export function openKeptMessage(
     header.dir === expected.dir &&
     header.hubId === expected.hubId &&
     header.agentId === expected.agentId;
-  if (!isOurs) {
-    throw new SondeError(
-      "ENVELOPE_MISDIRECTED",
-      `expected a message ${expected.type}, ${expected.dir}, of this hub and this agent, got another`,
-    );
-  }
+  if (isOurs) return header;
+  throw new SondeError(
+    "ENVELOPE_MISDIRECTED",
+    `expected a message ${expected.type}, ${expected.dir}, of this hub and this agent, got another`,
+  );
+}
+
+/**
+ * Verifies such a message with its body.
+ *
+ * @returns the body, not parsed any further
+ * @throws SondeError ENVELOPE_SIGNATURE or ENVELOPE_MISDIRECTED
+ */
+export function openKeptMessage({ envelope, body }: KeptMessage, expected: Expected): unknown {
+  const { bodySha256, type } = openKeptEnvelope(envelope, expected);
   const bytes = Buffer.from(body, "base64");
-  if (header.bodySha256 !== `sha256:${createHash("sha256").update(bytes).digest("hex")}`) {
+  if (bodySha256 !== `sha256:${createHash("sha256").update(bytes).digest("hex")}`) {
     throw new SondeError("ENVELOPE_SIGNATURE", "expected the body that was signed, got another");
   }
-  return parseJson(bytes, `${header.type} body`, "ENVELOPE_INVALID");
+  return parseJson(bytes, `${type} body`, "ENVELOPE_INVALID");
 }

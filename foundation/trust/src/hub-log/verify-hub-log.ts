@@ -1,6 +1,5 @@
 import { createPublicKey, X509Certificate } from "node:crypto";
 import type { AuditAttestation, AuditEntry, AuditWitness } from "@sonde/schemas/audit";
-import { toSondeError } from "@sonde/schemas/errors";
 import { type LogHead, parseWitnessBody } from "@sonde/schemas/wire";
 import { EMPTY_HEAD, explainBreak, headAfter } from "../chain/chain.ts";
 import { openKeySet } from "../envelope/key-set.ts";
@@ -55,7 +54,7 @@ export async function verifyHubLog(
     ...{ head: EMPTY_HEAD, bad: null, signed: null, unattested: 0 },
     witnesses: attestation.witnesses.map((witness) => ({
       ...{ agent: witness.agent, size: witness.size, at: witness.at },
-      says: isSigned(witness, attestation.hubId) ? ("ahead" as const) : ("unsigned" as const),
+      says: isSignedWitness(witness, attestation.hubId) ? ("ahead" as const) : ("unsigned" as const),
     })),
   };
   let covered = 0;
@@ -83,8 +82,12 @@ export async function verifyHubLog(
   return verdict;
 }
 
-/** The checkpoint, by keys that the CA stated; null before the first one. */
-function openAttested({
+/**
+ * The checkpoint, by keys that the CA stated; null before the first one.
+ *
+ * @throws SondeError HUB_UNTRUSTED
+ */
+export function openAttested({
   authority,
   keySet,
   hubId,
@@ -94,7 +97,11 @@ function openAttested({
   return checkpoint === null ? null : openHubCheckpoint(checkpoint.note, set);
 }
 
-function isSigned({ agentId, publicKey, message, size, root }: AuditWitness, hubId: string) {
+/** True when the agent signed that it keeps this checkpoint of that hub's log. */
+export function isSignedWitness(
+  { agentId, publicKey, message, size, root }: AuditWitness,
+  hubId: string,
+): boolean {
   try {
     const said = parseWitnessBody(
       openKeptMessage(message, {
@@ -104,8 +111,8 @@ function isSigned({ agentId, publicKey, message, size, root }: AuditWitness, hub
     );
     return said.size === size && said.root === root;
   } catch (thrown) {
-    // A defect of this program is no lie of an agent.
-    if (toSondeError(thrown).code === "INTERNAL") throw thrown;
+    // A defect of this program is no lie of an agent. A key that Node cannot read has a code too.
+    if (!(thrown instanceof Error && "code" in thrown)) throw thrown;
     return false;
   }
 }

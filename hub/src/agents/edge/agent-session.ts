@@ -15,10 +15,11 @@ import {
   encodeBody,
 } from "@sonde/schemas/wire";
 import { scrubSentence } from "@sonde/scrub";
-import { createChannel, signHead } from "@sonde/trust/envelope";
+import { createChannel, type KeptMessage, signHead } from "@sonde/trust/envelope";
 import type { WebSocket } from "ws";
 import { buildAuditRecord } from "../../audit/index.ts";
 import type { HubPack, KnownAgent } from "../../directory/index.ts";
+import type { KeptResults } from "../../evidence/index.ts";
 import type { Hub } from "../../hub.ts";
 import { chooseCommandKey } from "../../keys/choose-command-key.ts";
 import type { HeldKeySet } from "../../keys/signing-keys.ts";
@@ -39,7 +40,7 @@ export type AttestationSession = {
   /** The agent said hello. */
   begin(agreement: Agreement): void;
   /** @throws SondeError ATTESTATION_STALE; the session must then end */
-  stated(body: AttestationBody): void;
+  stated(body: AttestationBody, message: KeptMessage): void;
   /** The agent's next statement will differ. */
   changed(): void;
   stop(): void;
@@ -78,6 +79,7 @@ export type SessionOptions = Pick<
   keepWitness: KeepWitness;
   watchAgent: WatchAgent;
   approvals: Pick<AgentApprovals, "saveStated">;
+  keepResult: KeptResults["keep"];
   /** Is called with the registry's log head that an agent saw. */
   onRegistryHead: (agent: string, head: RegistryHeadReport) => Promise<void>;
 };
@@ -194,6 +196,7 @@ export function startSession(options: SessionOptions, admitted: Admitted, socket
       });
     },
     onStatedHead: (head) => witness.note(head),
+    onResult: (callId, body) => options.keepResult(callId, body),
     onPackReport(report) {
       saveReport(report);
       witness.note(report.auditHead);
@@ -201,7 +204,7 @@ export function startSession(options: SessionOptions, admitted: Admitted, socket
       compareHead(report.registryHead);
     },
     onApprovals: saveStated,
-    onAttestation: (body) => attestation.stated(body),
+    onAttestation: (body, message) => attestation.stated(body, message),
     onWitness: (body, message) => saveWitness({ body, message }),
     onHostChanged: () => attestation.changed(),
     onUnsupported(message) {

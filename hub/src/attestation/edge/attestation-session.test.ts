@@ -7,6 +7,10 @@ import { createAttestationSession, TIMES } from "./attestation-session.ts";
 
 const able = { protocol: 2, features: new Set([ATTESTATION]) };
 const statement = buildStatement();
+const message = {
+  envelope: { payloadType: "test", payload: "", signatures: [] },
+  body: "",
+};
 let session: AttestationSession;
 let nonces: string[];
 let stated: number;
@@ -31,7 +35,7 @@ beforeEach(() => {
 });
 afterEach(() => session.stop());
 
-const answer = (nonce = nonces.at(-1) ?? "") => session.stated({ nonce, statement });
+const answer = (nonce = nonces.at(-1) ?? "") => session.stated({ nonce, statement }, message);
 
 test("attack 23: an agent is asked at each interval, each time over another nonce", async () => {
   open({ everyMs: 100 });

@@ -2,13 +2,13 @@ import { randomBytes } from "node:crypto";
 import { SondeError } from "@sonde/schemas/errors";
 import { createTurns } from "@sonde/schemas/parse";
 import { type Agreement, ATTESTATION, type AttestationBody } from "@sonde/schemas/wire";
-import { NONCE_BYTES } from "@sonde/trust/envelope";
+import { type KeptMessage, NONCE_BYTES } from "@sonde/trust/envelope";
 import type { AttestationSession } from "../../agents/index.ts";
 
 export type AttestationSessionOptions = {
   /** Sends the order. */
   ask: (nonce: string) => void;
-  stated: (statement: AttestationBody["statement"]) => Promise<void>;
+  stated: (statement: AttestationBody["statement"], message: KeptMessage) => Promise<void>;
   /** The agent did not answer, or cannot. */
   silent: (why: string) => Promise<void>;
   /** Monotonic milliseconds. */
@@ -69,7 +69,7 @@ export function createAttestationSession(options: AttestationSessionOptions): At
       if (features.has(ATTESTATION)) ask();
       else store(() => options.silent("its release has no attestation"));
     },
-    stated({ nonce, statement }) {
+    stated({ nonce, statement }, message) {
       const isFresh = outstanding !== null && elapsed() - outstanding.at <= times.freshMs;
       if (outstanding?.nonce !== nonce || !isFresh) {
         throw new SondeError(
@@ -79,7 +79,7 @@ export function createAttestationSession(options: AttestationSessionOptions): At
       }
       outstanding = null;
       clearTimeout(deadline);
-      store(() => options.stated(statement));
+      store(() => options.stated(statement, message));
       if (hasChanged) askIn(times.gapMs);
     },
     changed() {

@@ -5,9 +5,11 @@ import type { Digest } from "@sonde/schemas/names";
 import type { AgentStatement } from "@sonde/schemas/wire";
 import { scrubSentence } from "@sonde/scrub";
 import { canonicalJson } from "@sonde/trust/canonical-json";
+import type { KeptMessage } from "@sonde/trust/envelope";
 import type { AgentHolds } from "../../agents/index.ts";
 import { buildAuditRecord } from "../../audit/index.ts";
 import { type KnownAgent, toStorable } from "../../directory/index.ts";
+import type { AgentStatements } from "../../evidence/index.ts";
 import type { Hub } from "../../hub.ts";
 import type { Known } from "../core/find-differences.ts";
 import {
@@ -25,6 +27,7 @@ import type { DriftPolicyStore } from "./drift-policy-store.ts";
 
 export type AttestationsOptions = Pick<Hub, "auditLog" | "directory" | "now"> & {
   store: AttestationStore;
+  statements: Pick<AgentStatements, "keep">;
   policy: Pick<DriftPolicyStore, "list">;
   holds: Pick<AgentHolds, "hold" | "attestedWell">;
   /** Digests of the files of the agent's release that this hub came with. */
@@ -39,15 +42,20 @@ const MAX_RECORDED = 20;
  * after the other. What is found is recorded before it has an effect.
  */
 export function createAttestations(options: AttestationsOptions) {
-  const { auditLog, directory, now, store, policy, holds, release } = options;
+  const { auditLog, directory, now, store, statements, policy, holds, release } = options;
   type Agent = Pick<KnownAgent, "id" | "name">;
 
-  async function stated({ id, name }: Agent, body: AgentStatement): Promise<void> {
+  async function stated(
+    { id, name }: Agent,
+    body: AgentStatement,
+    message: KeptMessage,
+  ): Promise<void> {
     const before = await store.read(id);
     if (before === null) return;
     const statement = toStorable(body);
     const sha256 = digestOf(statement);
     const at = now();
+    await statements.keep(id, { sha256, at, message });
     const inAdvance = before.firstApprovedBy;
     const approved = inAdvance === null ? before.baseline : statement;
     const known = await gatherKnown(id, statement);

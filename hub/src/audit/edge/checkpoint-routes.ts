@@ -82,7 +82,7 @@ export function addCheckpointRoutes(hub: Hub, { store, readWitnesses }: Checkpoi
       ]);
       if (entry === undefined) throw new SondeError("NOT_FOUND", `expected entry ${seq}, got none`);
       const inBase64 = path.map((hash) => hash.toString("base64"));
-      return { entry, checkpoint: describe(checkpoint), path: inBase64 };
+      return { entry, checkpoint: describeCheckpoint(checkpoint), path: inBase64 };
     },
   );
 }
@@ -96,13 +96,13 @@ async function readAttestation(
   const problem = checkpoints.problem();
   return {
     ...{ hubId: keys.hubId, authority: keys.authority, keySet: keys.signing.held().envelope },
-    ...{ checkpoint: checkpoint === null ? null : describe(checkpoint), head },
+    ...{ checkpoint: checkpoint === null ? null : describeCheckpoint(checkpoint), head },
     unattested: Math.max(0, head.size - (checkpoint?.size ?? 0)),
     problem: problem === null ? null : { code: problem.code, message: problem.message },
     witnesses,
   };
 }
 
-function describe({ size, root, at, note }: Checkpoint): AuditCheckpoint {
+export function describeCheckpoint({ size, root, at, note }: Checkpoint): AuditCheckpoint {
   return { size, root: root.toString("base64"), at: at.toISOString(), note };
 }

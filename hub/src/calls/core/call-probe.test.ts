@@ -160,6 +160,10 @@ function setUp(
         throw new SondeError("AGENT_UNKNOWN", name);
       },
     },
+    keepPolicy: () => {
+      journal.push("keep policy");
+      return Promise.resolve();
+    },
     links: {
       async *deliver(targets, asked) {
         await Promise.resolve();
@@ -199,6 +203,7 @@ function setUp(
     subject: { id: "key:1", name: "test" },
     grants:
       change.grants ?? grantsOf({ role: "client", agents: change.agents ?? "*", probes: "*" }),
+    policyText: "[]",
     policyHash: DIGEST,
   };
   type Request = { tool: string; agent: unknown; params: Record<string, unknown> };

@@ -2,6 +2,7 @@ import type { ToolResult } from "@sonde/schemas/hub";
 import type { AuditLog } from "../../audit/index.ts";
 import type { Catalog } from "../../catalog/index.ts";
 import type { Directory } from "../../directory/index.ts";
+import type { KeepPolicy } from "../../evidence/index.ts";
 import type { CallRates } from "../../identity/index.ts";
 import type { Links } from "../../links/index.ts";
 
@@ -14,6 +15,7 @@ export type CallPorts = {
   links: Pick<Links, "deliver">;
   auditLog: AuditLog;
   rates: Pick<CallRates, "take">;
+  keepPolicy: KeepPolicy;
   now: () => Date;
   /** Monotonic milliseconds. */
   elapsed: () => number;

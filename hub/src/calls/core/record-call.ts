@@ -21,11 +21,13 @@ export type Hops = { hop: string; ms: number }[];
  * @throws SondeError AUDIT_UNAVAILABLE; then the call must not be sent
  */
 export async function recordRequest(
-  { auditLog, now }: CallPorts,
+  { auditLog, keepPolicy, now }: CallPorts,
   principal: Principal,
   name: CallName,
   { probe, pack, recorded, origin }: Plan,
 ): Promise<void> {
+  // First, so that no record names a policy whose text nobody has.
+  await keepPolicy(principal);
   await auditLog.append(
     buildAuditRecord(now(), "call.request", {
       ...{ ...name, probe, packDigest: pack.digest, status: "ok" },

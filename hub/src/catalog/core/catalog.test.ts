@@ -135,6 +135,7 @@ test("a principal sees only tools it may call on some agent", () => {
   const principal = (agents: string[]): Principal => ({
     subject: { id: "key:1", name: "test" },
     grants: grantsOf({ role: "client", agents, probes: "*" }),
+    policyText: "[]",
     policyHash: DIGEST,
   });
   const { catalog } = toolsOf({});

@@ -20,7 +20,11 @@ export type Principal = {
    * its person's and its own. Without any, nothing is allowed.
    */
   grants: readonly AccessGrant[];
-  /** Hash of the grants. The envelope and the audit record of each call carry it. */
+  /**
+   * The grants as text, and its SHA-256. The envelope and the audit record of each call carry the
+   * hash; the text is kept as evidence.
+   */
+  policyText: string;
   policyHash: Digest;
 };
 
@@ -305,12 +309,12 @@ function withRates(grants: readonly AccessGrant[]): Decision {
 
 /** The principal with the right to observe only. */
 export function onlyObserving(principal: Principal): Principal {
-  const { subject, policyHash } = principal;
+  const { subject, policyText, policyHash } = principal;
   const grants = principal.grants.map(({ policies, ...grant }) => ({
     ...grant,
     policies: [...policies, OBSERVING],
   }));
-  return { subject, policyHash, grants };
+  return { subject, policyText, policyHash, grants };
 }
 
 const OBSERVING = compilePolicy("of this tool", { capability: "observe" });
@@ -319,8 +323,8 @@ const OBSERVING = compilePolicy("of this tool", { capability: "observe" });
  * The principal as it is now. Policies of one that was authenticated may change while it asks; what
  * is decided and recorded of one call is by the same.
  */
-export function asOfNow({ subject, grants, policyHash }: Principal): Principal {
-  return { subject, grants, policyHash };
+export function asOfNow({ subject, grants, policyText, policyHash }: Principal): Principal {
+  return { subject, grants, policyText, policyHash };
 }
 
 /** True when the time of one of its policies is over. */

@@ -44,13 +44,18 @@ export function createPrincipal(
 ): Principal {
   let held: (Held | null)[] | null = null;
   let grants: AccessGrant[] = [];
-  let policyHash: Principal["policyHash"] | null = null;
+  let stated: Pick<Principal, "policyText" | "policyHash"> | null = null;
   /** Looks up what is held at each use, and compiles only what is new. */
   const refresh = (): void => {
     if (held?.every((last, index) => isSame(last, find(book, holders[index]))) === true) return;
     held = holders.map((holder) => find(book, holder));
     grants = holders.map((holder, index) => grantOf(holder, held?.[index] ?? null));
-    policyHash = null;
+    stated = null;
+  };
+  const state = () => {
+    refresh();
+    stated ??= statePolicy(grants);
+    return stated;
   };
   return {
     subject,
@@ -58,10 +63,11 @@ export function createPrincipal(
       refresh();
       return grants;
     },
+    get policyText() {
+      return state().policyText;
+    },
     get policyHash() {
-      refresh();
-      policyHash ??= hashGrants(grants);
-      return policyHash;
+      return state().policyHash;
     },
   };
 }
@@ -125,10 +131,16 @@ function compileOnce(name: string, policy: Policy): CompiledPolicy {
   return compiled;
 }
 
-function hashGrants(grants: readonly AccessGrant[]): Principal["policyHash"] {
-  const stated = grants.map(({ role, policies }) => [
-    role,
-    ...policies.map(({ name, document }) => [name, document]),
-  ]);
-  return `sha256:${createHash("sha256").update(canonicalJson(stated)).digest("hex")}`;
+/** Each grant as its role, followed by the name and the text of each policy that narrows it. */
+function statePolicy(
+  grants: readonly AccessGrant[],
+): Pick<Principal, "policyText" | "policyHash"> {
+  const policyText = canonicalJson(
+    grants.map(({ role, policies }) => [
+      role,
+      ...policies.map(({ name, document }) => [name, document]),
+    ]),
+  );
+  const sha256 = createHash("sha256").update(policyText).digest("hex");
+  return { policyText, policyHash: `sha256:${sha256}` };
 }

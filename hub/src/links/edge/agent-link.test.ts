@@ -27,6 +27,7 @@ let channel: Channel;
 let link: AgentLink;
 let hellos: [HelloBody, Agreement][];
 let reports: number[];
+let results: string[];
 let unsupported: string[];
 let closed: Promise<SondeError | null>;
 let received: ReturnType<Channel["open"]>[];
@@ -49,6 +50,7 @@ beforeEach(async () => {
   channel = end("agent", agentKeys, hubKeys);
   hellos = [];
   reports = [];
+  results = [];
   unsupported = [];
   received = [];
   const ended = Promise.withResolvers<SondeError | null>();
@@ -64,6 +66,7 @@ beforeEach(async () => {
     onPackReport: ({ packs }) => reports.push(packs.length),
     onApprovals: () => undefined,
     onStatedHead: () => undefined,
+    onResult: (callId) => results.push(callId),
     onAttestation: () => undefined,
     onHostChanged: () => undefined,
     onWitness: () => undefined,
@@ -178,6 +181,7 @@ test.each([
   const nextAnswer = ask(next);
   send("result", buildResult(next), next);
   expect((await nextAnswer).body.status).toBe("ok");
+  expect(results).toEqual([next]);
 });
 
 test("one call is given up, and the others of the session go on", async () => {

@@ -50,8 +50,10 @@ export type LinkEvents = {
   onApprovals(body: ApprovalsBody): void;
   /** Called with the agent's audit head of each answer, a late one too. */
   onStatedHead(head: LogHead): void;
+  /** Called with the body of each answer that was waited for, as it was signed. */
+  onResult(callId: string, body: Buffer): void;
   /** @throws SondeError for a statement that nobody asked for; it ends the session */
-  onAttestation(body: AttestationBody): void;
+  onAttestation(body: AttestationBody, message: KeptMessage): void;
   /** The agent says which signed head of the hub's log it keeps, in this message. */
   onWitness(body: WitnessBody, message: KeptMessage): void;
   /** The agent's next statement will differ. */
@@ -152,6 +154,7 @@ export function createAgentLink(
   }
 
   function receive({ header, body, bytes, envelope }: Incoming): void {
+    const kept = () => ({ envelope, body: bytes.toString("base64") });
     let message: AgentMessage;
     try {
       message = readAgentMessage(header.type, body);
@@ -174,14 +177,14 @@ export function createAgentLink(
       case "approvals":
         return events.onApprovals(message.body);
       case "attestation":
-        return events.onAttestation(message.body);
+        return events.onAttestation(message.body, kept());
       case "witness":
-        return events.onWitness(message.body, { envelope, body: bytes.toString("base64") });
+        return events.onWitness(message.body, kept());
       case "host-changed":
         return events.onHostChanged();
       case "result":
         noteHead(message.body.auditHead);
-        return settle(header, message.body, { envelope, bytes: bytes.length });
+        return settle(header, message.body, { envelope, bytes });
       case "refused":
         return giveUp(header, message.body);
     }
@@ -230,14 +233,17 @@ export function createAgentLink(
   function settle(
     header: EnvelopeHeader,
     result: ResultBody,
-    sent: Pick<AgentAnswer, "envelope" | "bytes">,
+    { envelope, bytes }: Pick<Incoming, "envelope" | "bytes">,
   ): void {
     if (header.callId !== result.callId) {
       throw new SondeError("ENVELOPE_INVALID", "expected one call id in header and body, got two");
     }
     events.onStatedHead(result.auditHead);
     // A late answer finds no open call. The agent's own log still has it.
-    takeOpenCall(result.callId)?.resolve({ body: result, ...sent });
+    const call = takeOpenCall(result.callId);
+    if (call === undefined) return;
+    events.onResult(result.callId, bytes);
+    call.resolve({ body: result, envelope, bytes: bytes.length });
   }
 
   function sendGrants(): void {

@@ -50,6 +50,7 @@ function overview(options: { approved: string[]; probes?: string[]; state?: stri
   const principal: Principal = {
     subject: { id: "key:1", name: "test" },
     grants: grantsOf({ role: "client", agents: "*", probes: options.probes ?? "*" }),
+    policyText: "[]",
     policyHash: digest,
   };
   return overviewAgent({ catalog, directory: { packs: () => packs } }, principal, agent, true);

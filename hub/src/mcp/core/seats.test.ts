@@ -6,6 +6,7 @@ import { createSeats } from "./seats.ts";
 const principal = (id: string, hash = "0"): Principal => ({
   subject: { id, name: id },
   grants: grantsOf({ role: "client", agents: "*", probes: "*" }),
+  policyText: "[]",
   policyHash: `sha256:${hash.repeat(64)}`,
 });
 

@@ -117,6 +117,7 @@ function setUp(
       tagged: (name) => find(name) ?? { name, tags: [] },
       agent: (name) => find(name) ?? agents[0] ?? expect.fail("no agent"),
     },
+    keepPolicy: () => Promise.resolve(),
     links: {
       async *deliver(targets, { body }, withinMs) {
         await Promise.resolve();
@@ -158,6 +159,7 @@ function setUp(
   const principal: Principal = {
     subject: { id: "key:1", name: "test" },
     grants: change.grants ?? grantsOf({ role: "client", agents: "*", probes: "*" }),
+    policyText: "[]",
     policyHash: digestOf("0"),
   };
   const run = (pack: string | null = "acme/web", agent: unknown = "web-1") =>

@@ -147,7 +147,10 @@ export function createSession(
 
   const answer = async (call: Call): Promise<void> => {
     const body = await handlers.onCall(call);
-    send(channel.seal({ type: "result", callId: call.callId, body, ...witness() }));
+    // Signed with what was asked, so that nobody can say later that it answers another question.
+    const { callId, principal, probe, packDigest, policyHash } = call;
+    const asked = { callId, principal, probe, packDigest, policyHash };
+    send(channel.seal({ type: "result", ...asked, body, ...witness() }));
   };
 
   const attest = async (nonce: string): Promise<void> => {

@@ -1,0 +1,48 @@
+import { replaceFile } from "@sonde/files";
+import { SondeError } from "@sonde/schemas/errors";
+import { verifyEvidence } from "@sonde/trust/evidence";
+import type { Command } from "commander";
+import type { Print } from "../data-command.ts";
+import { connectHub, type HubOptions, startHubCommand } from "../operator/connect-hub.ts";
+import { judgeAuthority } from "./judge-authority.ts";
+import { printVerdict } from "./print-verdict.ts";
+import { describeEvidence, verifyFile } from "./verify-file.ts";
+
+type ExportOptions = HubOptions & { out?: string };
+type VerifyOptions = { fingerprint?: string; json?: boolean };
+
+/** `sonde evidence export | verify`: all that proves one call, in one file. */
+export function addEvidenceCommand(program: Command, print: Print): void {
+  const evidence = program
+    .command("evidence")
+    .description("all that proves one call, in a file that anybody can verify");
+  startHubCommand(evidence, "export <call-id>", "write the evidence of a call, and verify it")
+    .option("--out <file>", "by default evidence-CALL_ID.json in this folder")
+    .action((callId: string, options: ExportOptions) => exportEvidence(callId, options, print));
+  evidence
+    .command("verify <file>")
+    .description("say what a file of evidence proves, by whom, and what not; needs no network")
+    .option("--fingerprint <sha256>", "of the hub's CA, as the hosts pinned it at enrolment")
+    .option("--json", "print JSON")
+    .action((file: string, options: VerifyOptions) => {
+      printVerdict(verifyFile(file, options.fingerprint), options, print);
+    });
+}
+
+async function exportEvidence(callId: string, options: ExportOptions, print: Print): Promise<void> {
+  const { client } = connectHub(options);
+  const evidence = await client.readEvidence(callId);
+  const file = options.out ?? `evidence-${callId}.json`;
+  try {
+    replaceFile(file, `${JSON.stringify(evidence, null, 1)}\n`, 0o600);
+  } catch (cause) {
+    throw new SondeError("BAD_REQUEST", `expected --out where a file can be made, got ${file}`, {
+      cause,
+    });
+  }
+  const authority = judgeAuthority(evidence.hub.authority, undefined);
+  const verified = { ...verifyEvidence(evidence), authority };
+  if (options.json) print(JSON.stringify({ file, ...verified }));
+  else print(`The evidence is in ${file}.\n${describeEvidence(verified)}`);
+  if (!verified.sound) process.exitCode = 1;
+}

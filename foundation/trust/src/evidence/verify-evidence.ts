@@ -1,0 +1,357 @@
+import { createHash, createPublicKey } from "node:crypto";
+import type { AuditRecord } from "@sonde/schemas/audit";
+import { SondeError } from "@sonde/schemas/errors";
+import type { Evidence } from "@sonde/schemas/evidence";
+import { parseJson } from "@sonde/schemas/parse";
+import {
+  type EnvelopeHeader,
+  parseAttestationBody,
+  parseDsseEnvelope,
+  parseResultBody,
+  type ResultBody,
+} from "@sonde/schemas/wire";
+// Imported past the front doors, so that a verifier loads nothing else of them.
+import { canonicalJson } from "../canonical-json.ts";
+import { explainBreak } from "../chain/chain.ts";
+import { openKeptEnvelope, openKeptMessage } from "../envelope/kept-message.ts";
+import { hubLogLeaf } from "../hub-log/hub-log.ts";
+import { isSignedWitness, openAttested } from "../hub-log/verify-hub-log.ts";
+import type { Checkpoint } from "../log/checkpoint.ts";
+import { isConsistent, rootFromInclusion } from "../log/merkle.ts";
+
+/** One thing that the evidence says, and what that is worth. */
+export type EvidenceFinding = {
+  about:
+    | "hub"
+    | "log"
+    | "witness"
+    | "request"
+    | "policy"
+    | "answer"
+    | "result"
+    | "reads"
+    | "attestation";
+  /**
+   * `proven`: a signature or a hash shows it. `stated`: only the hub says it. `missing`: it is not in the file.
+   * `broken`: the file contradicts itself.
+   */
+  state: "proven" | "stated" | "missing" | "broken";
+  /** Whose word it is: `hub`, or the name of an agent. */
+  by: string;
+  says: string;
+};
+
+export type EvidenceVerdict = {
+  callId: string;
+  /** False when anything in the file contradicts another part of it. */
+  sound: boolean;
+  findings: EvidenceFinding[];
+  /** What was answered; null without a body that the agent signed. */
+  result: ResultBody | null;
+};
+
+type Note = (
+  about: EvidenceFinding["about"],
+  state: EvidenceFinding["state"],
+  by: string,
+  says: string,
+) => void;
+
+/** The entries of a call by what they are. */
+type CallRecords = { request: AuditRecord; answer: AuditRecord | null };
+
+/**
+ * Verifies the evidence of one call, with nothing but the file.
+ *
+ * @param evidence is not believed: the CA's certificate in it must be known from elsewhere
+ */
+export function verifyEvidence(evidence: Evidence): EvidenceVerdict {
+  const findings: EvidenceFinding[] = [];
+  const note: Note = (about, state, by, says) => findings.push({ about, state, by, says });
+  const verdict = { callId: evidence.callId, findings, result: null as ResultBody | null };
+  const end = () => ({ ...verdict, sound: findings.every(({ state }) => state !== "broken") });
+
+  const checkpoint = checkHub(evidence, note);
+  if (checkpoint === null) return end();
+  const records = checkLog(evidence, checkpoint, note);
+  checkWitnesses(evidence, checkpoint, note);
+  if (records === null) return end();
+  noteRequest(records.request, note);
+  checkPolicy(evidence, records.request, note);
+  const header = checkAnswer(evidence, records, note);
+  if (header !== null) verdict.result = checkResult(evidence, records, header, note);
+  checkAttestation(evidence, records.request, note);
+  return end();
+}
+
+function checkHub({ hub, checkpoint }: Evidence, note: Note): Checkpoint | null {
+  try {
+    const opened = openAttested({ ...hub, checkpoint });
+    if (opened === null) throw new SondeError("HUB_UNTRUSTED", "there is no checkpoint");
+    const at = opened.at.toISOString();
+    note(
+      "hub",
+      "proven",
+      "hub",
+      `its CA stated the key that signed the log of ${opened.size} entries at ${at}`,
+    );
+    return opened;
+  } catch (thrown) {
+    note("hub", "broken", "hub", explain(thrown));
+    return null;
+  }
+}
+
+function checkLog(
+  { callId, entries }: Evidence,
+  { size, root }: Checkpoint,
+  note: Note,
+): CallRecords | null {
+  for (const { entry, path } of entries) {
+    const why = explainBreak({ size: entry.seq - 1, hash: entry.previous }, entry);
+    const reached = rootFromInclusion(hubLogLeaf(entry.hash), entry.seq - 1, size, toHashes(path));
+    const problem =
+      why ??
+      (reached?.equals(root) === true
+        ? null
+        : `entry ${entry.seq} is not in the log that was signed`) ??
+      (entry.record.callId === callId ? null : `entry ${entry.seq} is of another call`);
+    if (problem === null) continue;
+    note("log", "broken", "hub", problem);
+    return null;
+  }
+  const of = (...events: AuditRecord["event"][]) =>
+    entries.filter(({ entry }) => events.includes(entry.record.event)).map(({ entry }) => entry);
+  const [request, ...others] = of("call.request", "call.denied");
+  const [answer = null, ...more] = of("call.response", "call.unknown");
+  const isOrdered = answer === null || answer.seq > (request?.seq ?? Infinity);
+  if (request === undefined || others.length + more.length > 0 || !isOrdered) {
+    note("log", "broken", "hub", "expected one request and at most one answer after it");
+    return null;
+  }
+  const seqs = entries.map(({ entry }) => entry.seq).join(" and ");
+  note("log", "proven", "hub", `entries ${seqs} were in the log when it was signed`);
+  return { request: request.record, answer: answer?.record ?? null };
+}
+
+function checkWitnesses({ hub, entries, witnesses }: Evidence, now: Checkpoint, note: Note): void {
+  const last = Math.max(...entries.map(({ entry }) => entry.seq));
+  for (const { path, ...witness } of witnesses) {
+    const { agent, size, at } = witness;
+    const seen = { size, root: Buffer.from(witness.root, "base64") };
+    if (!isSignedWitness(witness, hub.hubId)) {
+      note("witness", "broken", agent, "the key that is said to be its own did not sign its word");
+    } else if (!isConsistent(seen, now, toHashes(path))) {
+      note("witness", "broken", agent, `it keeps another log of ${size} entries`);
+    } else if (size < last) {
+      note("witness", "broken", agent, `it keeps ${size} entries, and the call is not among them`);
+    } else {
+      note(
+        "witness",
+        "proven",
+        agent,
+        `it keeps the log of ${size} entries since ${at}, with this call in it`,
+      );
+    }
+  }
+  if (witnesses.length === 0) {
+    note(
+      "witness",
+      "missing",
+      "hub",
+      "nobody but the hub speaks for the log: it may show others another one",
+    );
+  }
+}
+
+function noteRequest(request: AuditRecord, note: Note): void {
+  const { at, event, principal, agent, probe, packDigest, code, detail } = request;
+  const { person, client } = detail;
+  const behind = [person, client].filter((one) => typeof one === "string").join(", ");
+  const who = `${principal ?? "nobody"}${behind === "" ? "" : ` (${behind})`}`;
+  const decided =
+    event === "call.denied"
+      ? `was denied (${code ?? "no code"}): ${String(detail["reason"])}`
+      : `may ask ${probe} of ${packDigest} on ${agent} with ${JSON.stringify(detail["params"])}`;
+  note("request", "stated", "hub", `at ${at} ${who} ${decided}`);
+}
+
+function checkPolicy({ policy }: Evidence, { detail }: AuditRecord, note: Note): void {
+  const recorded = detail["policyHash"];
+  if (policy === null) {
+    note("policy", "missing", "hub", "its text is not in the file");
+  } else if (recorded !== sha256(Buffer.from(policy, "utf8"))) {
+    note(
+      "policy",
+      "broken",
+      "hub",
+      "its text is not the one whose hash was recorded with the request",
+    );
+  } else {
+    note("policy", "proven", "hub", "its text is the one whose hash was recorded with the request");
+  }
+}
+
+/** @returns what the agent signed of its answer; null when there is none that it signed */
+function checkAnswer(
+  { callId, hub, agent }: Evidence,
+  { request, answer }: CallRecords,
+  note: Note,
+): EnvelopeHeader | null {
+  const signed = answer?.detail["envelope"];
+  if (answer === null || signed === undefined) {
+    const how = answer === null ? "no answer" : `the end without an answer, ${answer.code}`;
+    note("answer", "missing", request.agent ?? "the agent", `the hub recorded ${how}`);
+    return null;
+  }
+  if (agent === null) {
+    note(
+      "answer",
+      "missing",
+      request.agent ?? "the agent",
+      "the key that signed it is not in the file",
+    );
+    return null;
+  }
+  try {
+    const expected = expectOf("result", hub.hubId, agent);
+    const header = openKeptEnvelope(parseDsseEnvelope(signed), expected);
+    demandAnswers(header, callId, request);
+    const question = header.probe === null ? "the call's id only" : "the question with it";
+    const at = new Date(header.iat).toISOString();
+    note("answer", "proven", agent.name, `it signed the answer at ${at}, and ${question}`);
+    note("answer", "stated", "hub", `the key is that of agent ${agent.name} since ${agent.since}`);
+    return header;
+  } catch (thrown) {
+    note("answer", "broken", agent.name, explain(thrown));
+    return null;
+  }
+}
+
+/** An agent of an earlier release signs nothing of the question but the call's id. */
+function demandAnswers(header: EnvelopeHeader, callId: string, request: AuditRecord): void {
+  const { detail } = request;
+  const pairs: [string, unknown, unknown][] = [
+    ["call", header.callId, callId],
+    ["probe", header.probe ?? request.probe, request.probe],
+    ["principal", header.principal ?? request.principal, request.principal],
+    ["pack", header.packDigest ?? request.packDigest, request.packDigest],
+    ["policy", header.policyHash ?? detail["policyHash"], detail["policyHash"]],
+  ];
+  for (const [what, said, recorded] of pairs) {
+    if (said === recorded) continue;
+    throw new SondeError(
+      "EVIDENCE_INVALID",
+      `the agent answered for the ${what} ${String(said)}, the hub recorded ${String(recorded)}`,
+    );
+  }
+}
+
+function checkResult(
+  { result, agent }: Evidence,
+  { answer }: CallRecords,
+  { bodySha256 }: EnvelopeHeader,
+  note: Note,
+): ResultBody | null {
+  const by = agent?.name ?? "";
+  if (result === null) {
+    note(
+      "result",
+      "missing",
+      by,
+      `the answer itself is not in the file; its SHA-256 is ${bodySha256}`,
+    );
+    return null;
+  }
+  const bytes = Buffer.from(result, "base64");
+  if (sha256(bytes) !== bodySha256) {
+    note("result", "broken", by, "the answer in the file is not the one that was signed");
+    return null;
+  }
+  let body: ResultBody;
+  try {
+    body = parseResultBody(parseJson(bytes, "answer", "EVIDENCE_INVALID"));
+  } catch (thrown) {
+    note("result", "broken", by, explain(thrown));
+    return null;
+  }
+  const { count } = body.redactions;
+  note(
+    "result",
+    "proven",
+    by,
+    `the answer is the one that was signed; ${count} values were replaced in it`,
+  );
+  checkReads(body, answer, by, note);
+  return body;
+}
+
+/** The hub recorded them when the answer came. It does not record those of one that does not fit. */
+function checkReads(
+  { reads }: ResultBody,
+  answer: AuditRecord | null,
+  by: string,
+  note: Note,
+): void {
+  const recorded = answer?.detail["reads"];
+  if (answer?.code !== "RESULT_INVALID" && canonicalJson(recorded) !== canonicalJson(reads)) {
+    note("reads", "broken", by, "the reads in the answer are not those that the hub recorded");
+    return;
+  }
+  const digests = reads.filter(({ sha256: digest }) => digest !== undefined).length;
+  const what = reads.map((read) => read.what).join("; ");
+  note(
+    "reads",
+    "proven",
+    by,
+    `it read ${reads.length} times, and signed ${digests} digests: ${what}`,
+  );
+}
+
+function checkAttestation(
+  { hub, agent, attestation }: Evidence,
+  request: AuditRecord,
+  note: Note,
+): void {
+  const by = agent?.name ?? request.agent ?? "the agent";
+  if (attestation === null || agent === null) {
+    note("attestation", "missing", by, "no statement of the agent about itself is in the file");
+    return;
+  }
+  try {
+    const expected = expectOf("attestation", hub.hubId, agent);
+    const { iat } = openKeptEnvelope(attestation.envelope, expected);
+    const { statement } = parseAttestationBody(openKeptMessage(attestation, expected));
+    const at = new Date(iat).toISOString();
+    const { agentVersion, programSha256, maxCapability, packs } = statement;
+    const pack = packs.find(({ digest }) => digest === request.packDigest);
+    const isWhole = pack !== undefined && pack.content !== null && pack.content === pack.verified;
+    const own = `at ${at} it signed that it is release ${agentVersion}, program ${programSha256}, up to ${maxCapability}`;
+    const stored = isWhole ? "with the pack as it was verified" : "and says nothing of the pack";
+    note("attestation", "proven", by, `${own}, ${stored}`);
+  } catch (thrown) {
+    note("attestation", "broken", by, explain(thrown));
+  }
+}
+
+/** A key or certificate that Node cannot read is the file's fault; any other error is a defect here. */
+function explain(thrown: unknown): string {
+  if (thrown instanceof SondeError) return thrown.message;
+  if (thrown instanceof Error && "code" in thrown)
+    return `${thrown.message} (${String(thrown.code)})`;
+  throw thrown;
+}
+
+function expectOf(type: string, hubId: string, agent: NonNullable<Evidence["agent"]>) {
+  const { agentId, publicKey } = agent;
+  const dir = "agent-to-hub" as const;
+  return { type, dir, hubId, agentId, keys: [createPublicKey(publicKey)] };
+}
+
+function toHashes(path: readonly string[]): Buffer[] {
+  return path.map((hash) => Buffer.from(hash, "base64"));
+}
+
+function sha256(bytes: Buffer): string {
+  return `sha256:${createHash("sha256").update(bytes).digest("hex")}`;
+}

@@ -1,0 +1,157 @@
+import { setTimeout as wait } from "node:timers/promises";
+import type { AuditEntry, AuditWitness } from "@sonde/schemas/audit";
+import { SondeError } from "@sonde/schemas/errors";
+import {
+  EVIDENCE_FORMAT,
+  type Evidence,
+  type EvidenceGap,
+  MAX_EVIDENCE_WITNESSES,
+} from "@sonde/schemas/evidence";
+import { parseDsseEnvelope } from "@sonde/schemas/wire";
+import type { Checkpoint } from "@sonde/trust/log";
+import { type AuditStore, describeCheckpoint } from "../../audit/index.ts";
+import type { Hub } from "../../hub.ts";
+import type { AgentStatements } from "./agent-statements.ts";
+import type { EvidenceStore } from "./evidence-store.ts";
+import type { KeptResults } from "./kept-results.ts";
+
+export type EvidenceSources = {
+  auditStore: Pick<AuditStore, "readCall">;
+  /** What agents say of the log. */
+  readWitnesses: () => Promise<AuditWitness[]>;
+  store: EvidenceStore;
+  results: Pick<KeptResults, "read">;
+  statements: Pick<AgentStatements, "readAt">;
+};
+
+/** How long an agent gets to say that it keeps a checkpoint with the call in it. */
+const WITNESS_MS = 3_000;
+const LOOK_AGAIN_MS = 100;
+
+/**
+ * Gathers all that this hub has of a call. A part that it has not is a gap with its reason.
+ *
+ * @throws SondeError NOT_FOUND when the log has no such call, AUDIT_INCONSISTENT when it is not the
+ *   one that was signed
+ */
+export async function gatherEvidence(
+  hub: Pick<Hub, "checkpoints" | "directory" | "keys" | "links">,
+  sources: EvidenceSources,
+  callId: string,
+): Promise<Evidence> {
+  const { checkpoints, keys } = hub;
+  const { store, results, statements } = sources;
+  const entries = await sources.auditStore.readCall(callId);
+  const last = entries.at(-1);
+  if (last === undefined) {
+    throw new SondeError("NOT_FOUND", `expected the id of a call in the audit log, got ${callId}`);
+  }
+  const gaps: Evidence["gaps"] = [];
+  /** @returns the part, or null after its gap was noted */
+  const orGap = <T>(part: EvidenceGap, found: T | null, why: string): T | null => {
+    if (found === null) gaps.push({ part, why });
+    return found;
+  };
+
+  const { seen, checkpoint } = await findWitnesses(hub, sources, last);
+  if (seen.length === 0) {
+    const why = "no agent has told yet that it keeps a checkpoint with this call; export it later";
+    gaps.push({ part: "witness", why });
+  }
+  const request = entries[0]?.record;
+  const answer = entries.find(({ record }) => record.event === "call.response")?.record;
+  const policyHash = request?.detail["policyHash"];
+  const keyId = keyOfAnswer(answer?.detail["envelope"]);
+  const key = keyId === null ? null : await store.readAgentKey(keyId);
+  const agent = orGap(
+    "agent",
+    key && { ...key, name: request?.agent ?? "", since: key.since.toISOString() },
+    keyId === null ? "the agent gave no answer" : "the key is of no agent that this hub knew",
+  );
+  return {
+    format: EVIDENCE_FORMAT,
+    callId,
+    hub: {
+      ...{ hubId: keys.hubId, authority: keys.authority },
+      keySet: keys.signing.held().envelope,
+    },
+    checkpoint: describeCheckpoint(checkpoint),
+    entries: await Promise.all(
+      entries.map(async (entry) => ({
+        entry,
+        path: inBase64(await checkpoints.proveEntry(entry.seq, checkpoint.size)),
+      })),
+    ),
+    policy: orGap(
+      "policy",
+      isDigest(policyHash) ? await store.readPolicy(policyHash) : null,
+      policyHash === undefined
+        ? "the record names no policy"
+        : "the call was recorded by a release that kept no text of it",
+    ),
+    agent,
+    result: orGap(
+      "result",
+      keyId === null ? null : ((await results.read(callId))?.toString("base64") ?? null),
+      keyId === null ? "the agent gave no answer" : "it was not kept, or not for so long",
+    ),
+    attestation: orGap(
+      "attestation",
+      agent === null || request === undefined
+        ? null
+        : await statements.readAt(agent.agentId, new Date(request.at)),
+      agent === null ? "the agent is not known" : "the agent had made no statement that is kept",
+    ),
+    witnesses: await Promise.all(
+      seen.map(async (witness) => ({
+        ...witness,
+        path: inBase64(await checkpoints.proveGrowth(witness.size, checkpoint.size)),
+      })),
+    ),
+    gaps,
+  };
+}
+
+/**
+ * Signs the log with the entry in it, and waits a moment for agents to take that over.
+ *
+ * @returns those that keep a checkpoint with it, the asked agent first, and the newest checkpoint
+ */
+async function findWitnesses(
+  { checkpoints, directory, links }: Pick<Hub, "checkpoints" | "directory" | "links">,
+  { readWitnesses }: EvidenceSources,
+  { seq, record }: AuditEntry,
+): Promise<{ seen: AuditWitness[]; checkpoint: Checkpoint }> {
+  const known = await checkpoints.atLeast(seq);
+  if (known === null || known.size < seq) await checkpoints.sign();
+  const deadline = performance.now() + WITNESS_MS;
+  const isAnyOnline = () => directory.agents().some((agent) => links.isOnline(agent));
+  for (;;) {
+    const covering = (await readWitnesses()).filter(({ size }) => size >= seq);
+    const isAsked = ({ agent }: AuditWitness) => Number(agent === record.agent);
+    const seen = covering
+      .toSorted((a, b) => isAsked(b) - isAsked(a) || b.size - a.size)
+      .slice(0, MAX_EVIDENCE_WITNESSES);
+    const size = Math.max(seq, ...seen.map((witness) => witness.size));
+    const checkpoint = await checkpoints.atLeast(size);
+    const isOver = performance.now() >= deadline || !isAnyOnline();
+    if (checkpoint !== null && checkpoint.size >= size && (seen.length > 0 || isOver)) {
+      return { seen, checkpoint };
+    }
+    if (isOver) throw new SondeError("AUDIT_UNAVAILABLE", "the log has not been signed yet");
+    await wait(LOOK_AGAIN_MS);
+  }
+}
+
+function keyOfAnswer(envelope: unknown) {
+  if (envelope === undefined) return null;
+  return parseDsseEnvelope(envelope).signatures[0]?.keyid ?? null;
+}
+
+function isDigest(value: unknown): value is `sha256:${string}` {
+  return typeof value === "string" && value.startsWith("sha256:");
+}
+
+function inBase64(path: readonly Buffer[]): string[] {
+  return path.map((hash) => hash.toString("base64"));
+}

@@ -1,0 +1,99 @@
+import type { Report } from "@sonde/service";
+import type { Sql } from "postgres";
+import type { HubConfig } from "../../config.ts";
+
+/** The bodies of agents' answers, for as long as the configuration says. */
+export type KeptResults = {
+  /** Queues a body. The answer does not wait for it; what is lost is a gap in its evidence. */
+  keep(callId: string, body: Buffer): void;
+  /** Null when there is none, or none any more. */
+  read(callId: string): Promise<Buffer | null>;
+  /** Drops what is older, or more, than the configuration says. */
+  drop(): Promise<void>;
+  /** Stores what waits. */
+  close(): Promise<void>;
+};
+
+const DAY_MS = 86_400_000;
+const USUAL_DAYS = 30;
+const USUAL_BYTES = 1024 ** 3;
+/** Bytes that wait for the database. Further bodies are not kept: a hub is no buffer. */
+const MAX_WAITING = 64 * 1024 * 1024;
+/** Rows of one statement. */
+const TOGETHER = 100;
+const DROP_EVERY_MS = 60_000;
+
+export function openKeptResults(options: {
+  sql: Sql;
+  readonly config: HubConfig;
+  now: () => Date;
+  report: Report;
+}): KeptResults {
+  const { sql, now, report } = options;
+  let waiting: { callId: string; body: Buffer }[] = [];
+  let waitingBytes = 0;
+  let storing: Promise<void> | null = null;
+  /** Stored since the sizes were added up last. */
+  let unseenBytes = Infinity;
+  const limits = () => ({
+    days: options.config.evidence?.resultDays ?? USUAL_DAYS,
+    bytes: options.config.evidence?.resultBytes ?? USUAL_BYTES,
+  });
+
+  async function storeSome(): Promise<void> {
+    const rows = waiting.slice(0, TOGETHER);
+    const bytes = rows.reduce((sum, { body }) => sum + body.length, 0);
+    waiting = waiting.slice(TOGETHER);
+    waitingBytes -= bytes;
+    unseenBytes += bytes;
+    await sql`insert into kept_results (call_id, body, kept_at)
+      select call_id, body, ${now()} from unnest(
+        ${rows.map(({ callId }) => callId)}::uuid[], ${rows.map(({ body }) => body)}::bytea[]
+      ) as kept (call_id, body)
+      on conflict do nothing`;
+  }
+
+  async function storeAll(): Promise<void> {
+    while (waiting.length > 0) await storeSome().catch(report);
+    storing = null;
+  }
+
+  /** The oldest go first. Sizes are added up when enough was stored, and no body is read for that. */
+  async function drop(): Promise<void> {
+    const { days, bytes } = limits();
+    const before = new Date(now().getTime() - days * DAY_MS);
+    await sql`delete from kept_results where kept_at < ${before}`;
+    if (unseenBytes < bytes / 100) return;
+    unseenBytes = 0;
+    await sql`delete from kept_results where call_id in (
+      select call_id from (
+        select call_id, sum(pg_column_size(body)) over (order by kept_at desc, call_id) as bytes
+        from kept_results
+      ) newest where newest.bytes > ${bytes})`;
+  }
+
+  const timer = setInterval(() => void drop().catch(report), DROP_EVERY_MS);
+  timer.unref();
+  return {
+    keep(callId, body) {
+      if (limits().days === 0) return;
+      if (waitingBytes + body.length > MAX_WAITING) {
+        return report(new Error("results are not kept: the database is slower than the answers"));
+      }
+      waiting.push({ callId, body });
+      waitingBytes += body.length;
+      storing ??= storeAll();
+    },
+    async read(callId) {
+      await storing;
+      const [row] = await sql<{ body: Buffer }[]>`
+        select body from kept_results where call_id = ${callId}`;
+      return row?.body ?? null;
+    },
+    drop,
+    async close() {
+      clearInterval(timer);
+      await storing;
+    },
+  };
+}

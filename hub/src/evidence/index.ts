@@ -1,0 +1,36 @@
+import type { AuditWitness } from "@sonde/schemas/audit";
+import type { AuditStore } from "../audit/index.ts";
+import type { Hub } from "../hub.ts";
+import { type AgentStatements, createAgentStatements } from "./edge/agent-statements.ts";
+import { addEvidenceRoutes } from "./edge/evidence-routes.ts";
+import { createEvidenceStore } from "./edge/evidence-store.ts";
+import { createKeepPolicy, type KeepPolicy } from "./edge/keep-policy.ts";
+import { type KeptResults, openKeptResults } from "./edge/kept-results.ts";
+
+export type { AgentStatements } from "./edge/agent-statements.ts";
+export type { KeepPolicy } from "./edge/keep-policy.ts";
+export type { KeptResults } from "./edge/kept-results.ts";
+export { migrations } from "./migrations.ts";
+
+/**
+ * Installs evidence: what is kept while calls are made, so that each can be shown later.
+ *
+ * @returns what other features hand over
+ */
+export function installEvidence(
+  hub: Hub,
+  uses: { auditStore: AuditStore; readWitnesses: () => Promise<AuditWitness[]> },
+): { keepPolicy: KeepPolicy; keepResult: KeptResults["keep"]; statements: AgentStatements } {
+  const results = openKeptResults(hub);
+  hub.onStop(() => results.close());
+  const statements = createAgentStatements(hub.sql);
+  addEvidenceRoutes(hub, {
+    ...{ ...uses, results, statements },
+    store: createEvidenceStore(hub.sql),
+  });
+  return {
+    keepPolicy: createKeepPolicy(hub.sql),
+    keepResult: (callId, body) => results.keep(callId, body),
+    statements,
+  };
+}
