@@ -1,7 +1,6 @@
 import { createHash } from "node:crypto";
 import { type AuditRecord } from "@sonde/schemas/audit";
 import { type ErrorCode, SondeError, toSondeError } from "@sonde/schemas/errors";
-import type { Digest } from "@sonde/schemas/names";
 import { toPlainLine } from "@sonde/schemas/plain-text";
 import type {
   FilledRead,
@@ -23,6 +22,7 @@ import {
 import type { AuditLog } from "./audit-log.ts";
 import type { Call } from "./call.ts";
 import { dropHiddenMatches, type ReadsDone } from "./drop-hidden-matches.ts";
+import type { EncodedInput } from "./guest-input.ts";
 import { type Collected, scrubFound, scrubReads } from "./scrub-reads.ts";
 
 export type TrailHost = {
@@ -121,12 +121,9 @@ export class CallTrail {
   }
 
   /** Notes what the guest gets of each read, which the answer then states. */
-  noteGuestReads(reads: GuestInput["reads"]): void {
-    const digests = Object.fromEntries(
-      Object.entries(reads).map(([name, outcome]) => [name, digestOf(JSON.stringify(outcome))]),
-    );
+  noteGuestReads(digests: EncodedInput["digests"]): void {
     for (const trace of this.#reads) {
-      const sha256 = digests[trace.name];
+      const sha256 = digests.get(trace.name);
       if (sha256 !== undefined) trace.sha256 = sha256;
     }
   }
@@ -295,10 +292,6 @@ function auditedParams(params: unknown): unknown {
   const text = JSON.stringify(params);
   if (text.length <= MAX_AUDITED_PARAMS) return params;
   return { sha256: createHash("sha256").update(text).digest("hex"), bytes: text.length };
-}
-
-function digestOf(text: string): Digest {
-  return `sha256:${createHash("sha256").update(text).digest("hex")}`;
 }
 
 function round(ms: number): number {

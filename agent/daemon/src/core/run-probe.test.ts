@@ -719,10 +719,14 @@ test("a read for each value that was found: recorded before it is done, and each
     ...{ event: "call.reads", status: "info", callId: call().callId, probe: "acme/hello.each" },
     detail: { reads: files, leftOutCount: 2, askedBy: "laptop" },
   });
-  expect(body.reads.slice(1)).toEqual(
-    files.map((what) => ({ name: "files", what, bytes: 7, ms: 1 })),
-  );
   const input = JSON.parse(inputs[0] ?? "") as { reads: Record<string, unknown> };
+  const digestOf = (value: unknown) =>
+    `sha256:${createHash("sha256").update(JSON.stringify(value)).digest("hex")}`;
+  const sha256 = digestOf(input.reads["files"]);
+  expect(body.reads.slice(1)).toEqual(
+    files.map((what) => ({ name: "files", what, bytes: 7, ms: 1, sha256 })),
+  );
+  expect(body.reads[0]?.sha256).toBe(digestOf(input.reads["names"]));
   expect(input.reads["files"]).toEqual({
     ok: true,
     each: [

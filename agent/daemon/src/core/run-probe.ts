@@ -7,7 +7,6 @@ import {
   type GuestInput,
   type RunnerOutcome,
 } from "@sonde/schemas/reads";
-import { encodeBody } from "@sonde/schemas/wire";
 import type { OwnRules } from "@sonde/scrub";
 import {
   describeRead,
@@ -23,6 +22,7 @@ import { CallTrail } from "./call-trail.ts";
 import { collectReads } from "./collect-reads.ts";
 import type { ReadsDone } from "./drop-hidden-matches.ts";
 import { describeWithheld } from "./grants.ts";
+import { encodeGuestInput } from "./guest-input.ts";
 
 /** Performs reads and runs guests in other processes; see edge/runner-link. */
 export type ProbeRunner = {
@@ -234,8 +234,8 @@ async function runGuest(
   host: ProbePorts,
   trail: CallTrail,
 ): Promise<Uint8Array> {
-  const input: GuestInput = { params: call.params, reads, now: trail.collectedAt };
-  trail.noteGuestReads(reads);
+  const input = encodeGuestInput({ params: call.params, reads, now: trail.collectedAt });
+  trail.noteGuestReads(input.digests);
   const reply = await trail.time("guest", () =>
     host.within(
       trail.timeLeft(),
@@ -244,7 +244,7 @@ async function runGuest(
         codePath: pack.codePath,
         codeSha256: pack.admitted.codeSha256,
         probeName: probe.name,
-        input: encodeBody(input),
+        input: input.bytes,
         timeoutMs: Math.min(workTime(trail), MAX_GUEST_MS),
         memoryMb: GUEST_MEMORY_MB,
       }),

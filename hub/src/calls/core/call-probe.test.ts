@@ -232,7 +232,10 @@ test("a call is recorded before it is sent, and its response after", async () =>
   const { call, journal, records, sent } = setUp();
   const outcome = await call({ params: { times: 2 } });
   expect(outcome.isError).toBe(false);
-  expect(journal).toEqual(["audit call.request", "send acme/hello.greet", "note call.response"]);
+  expect(journal).toEqual([
+    ...["keep policy", "audit call.request"],
+    ...["send acme/hello.greet", "note call.response"],
+  ]);
   expect(sent).toMatchObject([{ principal: "key:1", askedBy: "test" }]);
   expect(records[0]).toMatchObject({
     callId: outcome.callId,
@@ -246,7 +249,7 @@ test("a call is recorded before it is sent, and its response after", async () =>
 test("a call that cannot be recorded is not sent", async () => {
   const { call, journal } = setUp({ auditFails: true });
   expect(codeOf(await call())).toBe("AUDIT_UNAVAILABLE");
-  expect(journal).toEqual([]);
+  expect(journal).toEqual(["keep policy"]);
 });
 
 test.each([
@@ -475,7 +478,7 @@ test("an argument nobody declared is refused with those that are known", async (
 test("an offline agent gives an answer, with both rows", async () => {
   const { call, journal } = setUp({ offline: true });
   expect(codeOf(await call())).toBe("AGENT_OFFLINE");
-  expect(journal).toEqual(["audit call.request", "note call.response"]);
+  expect(journal).toEqual(["keep policy", "audit call.request", "note call.response"]);
 });
 
 test("a defect is logged under the call's id, which the answer names", async () => {

@@ -46,10 +46,9 @@ export function openKeptResults(options: {
     waiting = waiting.slice(TOGETHER);
     waitingBytes -= bytes;
     unseenBytes += bytes;
-    await sql`insert into kept_results (call_id, body, kept_at)
-      select call_id, body, ${now()} from unnest(
-        ${rows.map(({ callId }) => callId)}::uuid[], ${rows.map(({ body }) => body)}::bytea[]
-      ) as kept (call_id, body)
+    const at = now();
+    const kept = rows.map(({ callId, body }) => ({ call_id: callId, body, kept_at: at }));
+    await sql`insert into kept_results ${sql(kept, "call_id", "body", "kept_at")}
       on conflict do nothing`;
   }
 

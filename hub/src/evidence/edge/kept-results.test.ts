@@ -1,0 +1,91 @@
+import { randomBytes, randomUUID } from "node:crypto";
+import { afterAll, beforeAll, beforeEach, expect, test } from "vitest";
+import type { HubConfig } from "../../config.ts";
+import { type HubDatabase, openHubDatabase } from "../../testing/open-hub-database.ts";
+import { openKeptResults } from "./kept-results.ts";
+
+let database: HubDatabase;
+beforeAll(async () => {
+  database = await openHubDatabase();
+});
+beforeEach(() => database.sql`truncate kept_results`);
+afterAll(() => database.close());
+
+const DAY_MS = 86_400_000;
+
+function open(evidence: HubConfig["evidence"]) {
+  const failures: Error[] = [];
+  let at = Date.parse("2026-01-01T00:00:00Z");
+  const results = openKeptResults({
+    sql: database.sql,
+    config: { evidence } as HubConfig,
+    now: () => new Date(at),
+    report: (error) => failures.push(error),
+  });
+  /** Keeps one of that size, a second later than the one before. */
+  const keep = async (bytes: number) => {
+    const callId = randomUUID();
+    at += 1_000;
+    results.keep(callId, randomBytes(bytes));
+    expect((await results.read(callId))?.length).toBe(bytes);
+    return callId;
+  };
+  const isKept = async (callId: string) => (await results.read(callId)) !== null;
+  return { results, keep, isKept, failures, pass: (ms: number) => (at += ms) };
+}
+
+test("a result is kept as it was signed, and the first one stays", async () => {
+  const { results } = open({});
+  const [callId, body] = [randomUUID(), randomBytes(500_000)];
+  results.keep(callId, body);
+  results.keep(callId, Buffer.from("another"));
+  expect((await results.read(callId))?.equals(body)).toBe(true);
+  await results.close();
+});
+
+test("older ones go", async () => {
+  const { results, keep, isKept, pass } = open({ resultDays: 2 });
+  const old = await keep(10);
+  pass(DAY_MS);
+  const young = await keep(10);
+  pass(DAY_MS);
+  await results.drop();
+  expect([await isKept(old), await isKept(young)]).toEqual([false, true]);
+  await results.close();
+});
+
+test("of more than fit the oldest go", async () => {
+  const { results, keep, isKept } = open({ resultBytes: 100_000 });
+  const ids = [];
+  for (let count = 0; count < 5; count++) ids.push(await keep(40_000));
+  await results.drop();
+  const left = [];
+  for (const id of ids) left.push(await isKept(id));
+  expect(left).toEqual([false, false, false, true, true]);
+  await results.close();
+});
+
+test("what the database is too slow for is not kept, and that is reported", async () => {
+  const { results, failures } = open({});
+  const body = Buffer.alloc(1024 * 1024);
+  await database.sql.begin(async (tx) => {
+    await tx`lock table kept_results in exclusive mode`;
+    for (let count = 0; count < 200; count++) results.keep(randomUUID(), body);
+  });
+  await results.close();
+  expect(failures[0]?.message).toMatch(/slower than the answers/);
+  const [row] = await database.sql<{ count: number }[]>`
+    select count(*)::int as count from kept_results`;
+  expect(row?.count).toBeGreaterThan(60);
+  expect(row?.count).toBeLessThanOrEqual(164);
+}, 120_000);
+
+test("a hub whose database fails goes on, and says so", async () => {
+  const { results, failures, keep } = open({});
+  await database.sql`alter table kept_results add constraint full_disk check (false) not valid`;
+  results.keep(randomUUID(), Buffer.from("{}"));
+  await results.close();
+  await database.sql`alter table kept_results drop constraint full_disk`;
+  expect(failures.map(({ message }) => message)).toEqual([expect.stringMatching(/full_disk/)]);
+  await keep(10);
+});

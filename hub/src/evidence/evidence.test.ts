@@ -1,0 +1,289 @@
+import { once } from "node:events";
+import { type Evidence, parseEvidence } from "@sonde/schemas/evidence";
+import { buildHello, buildResult, buildStatement } from "@sonde/schemas/testing";
+import {
+  type AgentStatement,
+  type AttestBody,
+  encodeBody,
+  OWN_PROTOCOL,
+  type PackReport,
+} from "@sonde/schemas/wire";
+import { createKeyPair } from "@sonde/trust/envelope";
+import { type EvidenceVerdict, verifyEvidence } from "@sonde/trust/evidence";
+import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
+import { type AgentSession, startHub, type TestHub } from "../testing/start-hub.ts";
+
+// The evidence that a running hub gives of a call, with an agent that the test plays.
+const WAIT_MS = 15_000;
+const read = { name: "motd", what: "file /etc/motd", bytes: 5, ms: 0.2 };
+const digest = `sha256:${"d".repeat(64)}`;
+let hub: TestHub;
+let agent: AgentSession;
+/** Whether the agent signs what it was asked, as one of an earlier release does not. */
+let signsQuestion = true;
+let answers = 0;
+
+async function play(): Promise<AgentSession> {
+  const session = await hub.connect();
+  const { socket, channel } = session;
+  socket.on("message", (frame: Buffer) => {
+    const { header, body } = channel.open(frame);
+    if (header.type === "attest") {
+      const { nonce } = body as AttestBody;
+      return socket.send(
+        channel.seal({ type: "attestation", body: encodeBody({ nonce, statement: state() }) }),
+      );
+    }
+    if (header.type !== "call" || header.callId === null || header.probe === null) return;
+    const { callId, principal, probe, packDigest, policyHash } = header;
+    const asked = signsQuestion ? { principal, probe, packDigest, policyHash } : {};
+    const result = buildResult(callId);
+    answers += 1;
+    const answer = encodeBody({ ...result, reads: [{ ...read, sha256: digest }] });
+    socket.send(channel.seal({ type: "result", callId, ...asked, body: answer }));
+  });
+  const hello = { ...buildHello({ packs: [packOf()] }), protocol: OWN_PROTOCOL };
+  socket.send(channel.seal({ type: "hello", body: encodeBody(hello) }));
+  await vi.waitFor(async () => {
+    expect((await hub.ask("GET", "/agents/web-1/attestation")).answer["statement"]).toMatchObject({
+      packs: [{ digest: hub.digest }],
+    });
+  }, WAIT_MS);
+  return session;
+}
+
+const packOf = (): PackReport => ({
+  ...{ name: "acme/hello", version: "1.0.0", digest: hub.digest, state: "active" },
+  ...{ signer: null, probes: ["greet"], reason: null },
+  approved: { by: "root", at: "2026-01-02T03:04:05.000Z" },
+});
+const state = (): AgentStatement => ({
+  ...buildStatement(),
+  packs: [
+    {
+      ...{ name: "acme/hello", version: "1.0.0", digest: hub.digest },
+      ...{ verified: digest, content: digest },
+    },
+  ],
+});
+
+beforeAll(async () => {
+  hub = await startHub();
+  const path = "/agents/web-1/packs/acme/hello";
+  expect((await hub.ask("PUT", path, { version: "1.0.0" })).code).toBe(200);
+  agent = await play();
+});
+afterAll(async () => {
+  agent.socket.terminate();
+  await hub.close();
+});
+
+/** @returns the call's id */
+async function call(tool = "acme__hello_greet"): Promise<string> {
+  const { answer } = await hub.ask("POST", `/tools/${tool}/call`, { agent: "web-1" });
+  return (answer["callIds"] as string[])[0] ?? "";
+}
+
+/** Has the agent keep the newest checkpoint. */
+async function bearWitness(): Promise<void> {
+  const { answer } = await hub.ask("POST", "/audit/checkpoints");
+  const { size, root } = answer["checkpoint"] as { size: number; root: string };
+  agent.socket.send(agent.channel.seal({ type: "witness", body: encodeBody({ size, root }) }));
+  await vi.waitFor(async () => {
+    const attestation = (await hub.ask("GET", "/audit/attestation")).answer;
+    expect(attestation["witnesses"]).toMatchObject([{ agent: "web-1", size }]);
+  }, WAIT_MS);
+}
+
+async function evidenceOf(callId: string): Promise<Evidence> {
+  const { answer, code } = await hub.ask("GET", `/calls/${callId}/evidence`);
+  expect(code).toBe(200);
+  return parseEvidence(answer);
+}
+
+const listOf = ({ findings }: EvidenceVerdict) =>
+  findings.map(({ about, state: is }) => `${about} ${is}`);
+const wordsOf = ({ findings }: EvidenceVerdict, about: string) =>
+  findings.flatMap((one) => (one.about === about ? [one.says] : [])).join(" / ");
+
+/** What a sound call with all of its parts shows. */
+const WHOLE = [
+  ...["hub proven", "log proven", "witness proven", "request stated", "policy proven"],
+  ...["answer proven", "answer stated", "result proven", "reads proven", "attestation proven"],
+];
+
+describe("a call with an answer", () => {
+  let evidence: Evidence;
+  beforeAll(async () => {
+    const callId = await call();
+    // By then its answer is in the log too.
+    expect((await hub.ask("GET", `/calls/${callId}`)).code).toBe(200);
+    await bearWitness();
+    evidence = await evidenceOf(callId);
+  });
+
+  test("is shown by its evidence, without the hub", () => {
+    const verdict = verifyEvidence(evidence);
+    expect([listOf(verdict), verdict.sound, evidence.gaps]).toEqual([WHOLE, true, []]);
+    expect(verdict.result).toMatchObject({ callId: evidence.callId, status: "ok" });
+    expect(wordsOf(verdict, "request")).toContain(`acme/hello.greet of ${hub.digest} on web-1`);
+    expect(wordsOf(verdict, "answer")).toContain("and the question with it");
+    expect(wordsOf(verdict, "reads")).toContain("1 digests: file /etc/motd");
+    expect(wordsOf(verdict, "attestation")).toContain("with the pack as it was verified");
+    expect(JSON.parse(evidence.policy ?? "")).toEqual([["admin", ["own", {}]]]);
+  });
+
+  /** Changes a copy. */
+  const alter = (change: (copy: Evidence) => void): Evidence => {
+    const copy = structuredClone(evidence);
+    change(copy);
+    return copy;
+  };
+  const entryOf = (copy: Evidence, index: number) =>
+    copy.entries[index]?.entry ?? expect.fail("expected two entries");
+  const other = Buffer.alloc(32, 7).toString("base64");
+  const foreign = createKeyPair("ed25519").publicKey.export({ type: "spki", format: "pem" });
+
+  // Attack 59, of one call.
+  test.each<[string, string, (copy: Evidence) => void]>([
+    ["other parameters", "log", (copy) => (entryOf(copy, 0).record.detail["params"] = { n: 1 })],
+    ["another agent", "log", (copy) => (entryOf(copy, 1).record.agent = "db-1")],
+    ["another place in the log", "log", (copy) => (entryOf(copy, 0).seq += 1)],
+    ["another proof", "log", (copy) => (copy.entries[0]?.path ?? []).splice(0, 1, other)],
+    ["an entry twice", "log", (copy) => copy.entries.push(...copy.entries.slice(0, 1))],
+    ["no request", "log", (copy) => copy.entries.shift()],
+    ["the id of another call", "log", (copy) => (copy.callId = crypto.randomUUID())],
+    [
+      "a checkpoint that nobody signed",
+      "hub",
+      (copy) => (copy.checkpoint.note = copy.checkpoint.note.replace(/\n[0-9]+\n/, "\n9\n")),
+    ],
+    ["another hub", "hub", (copy) => (copy.hub.hubId = crypto.randomUUID())],
+    ["a CA that is none", "hub", (copy) => (copy.hub.authority = "none")],
+    ["a witness of another log", "witness", (copy) => (copy.witnesses[0]?.path ?? []).push(other)],
+    [
+      "a witness with another key",
+      "witness",
+      (copy) => Object.assign(copy.witnesses[0] ?? {}, { publicKey: foreign }),
+    ],
+    [
+      "a witness without a key",
+      "witness",
+      (copy) => Object.assign(copy.witnesses[0] ?? {}, { publicKey: "none" }),
+    ],
+    ["another policy", "policy", (copy) => (copy.policy = '[["owner"]]')],
+    [
+      "another key of the agent",
+      "answer",
+      (copy) => Object.assign(copy.agent ?? {}, { publicKey: foreign }),
+    ],
+    [
+      "a key of the agent that is none",
+      "answer",
+      (copy) => Object.assign(copy.agent ?? {}, { publicKey: "none" }),
+    ],
+    [
+      "another agent's id",
+      "answer",
+      (copy) => Object.assign(copy.agent ?? {}, { agentId: crypto.randomUUID() }),
+    ],
+    ["another answer", "result", (copy) => (copy.result = Buffer.from("{}").toString("base64"))],
+    [
+      "another statement",
+      "attestation",
+      (copy) =>
+        Object.assign(copy.attestation ?? {}, { body: Buffer.from("{}").toString("base64") }),
+    ],
+  ])("%s is noticed", (_what, about, change) => {
+    const verdict = verifyEvidence(alter(change));
+    expect([verdict.sound, listOf(verdict)]).toEqual([
+      false,
+      expect.arrayContaining([`${about} broken`]),
+    ]);
+  });
+
+  test("what is left out is said", () => {
+    const bare = alter((copy) => {
+      Object.assign(copy, { policy: null, result: null, attestation: null, witnesses: [] });
+    });
+    const verdict = verifyEvidence(bare);
+    expect(verdict.sound).toBe(true);
+    expect(listOf(verdict).filter((line) => line.endsWith("missing"))).toEqual([
+      ...["witness missing", "policy missing", "result missing", "attestation missing"],
+    ]);
+    expect(verdict.result).toBe(null);
+    const unsigned = verifyEvidence(alter((copy) => (copy.agent = null)));
+    expect(listOf(unsigned)).toContain("answer missing");
+  });
+
+  test("an answer that was given to another question is noticed", async () => {
+    const [one, two] = [await call(), await call()];
+    const [first, second] = [await evidenceOf(one), await evidenceOf(two)];
+    // Whoever has the hub's keys writes the log as they like. The agent's word stays with its call.
+    const swapped = { ...first, result: second.result };
+    expect(listOf(verifyEvidence(swapped))).toContain("result broken");
+  });
+
+  test("that it was read is recorded", async () => {
+    const { answer } = await hub.ask("GET", "/audit?event=log.read&limit=20");
+    expect(answer["entries"]).toEqual(
+      expect.arrayContaining([
+        expect.objectContaining({
+          record: expect.objectContaining({ detail: { evidence: evidence.callId } }),
+        }),
+      ]),
+    );
+  });
+});
+
+test("an agent of an earlier release signs the call's id only, and that is said", async () => {
+  signsQuestion = false;
+  const verdict = verifyEvidence(await evidenceOf(await call()));
+  signsQuestion = true;
+  expect(verdict.sound).toBe(true);
+  expect(wordsOf(verdict, "answer")).toContain("and the call's id only");
+});
+
+test("a call that was denied has its reason, and names what there is not", async () => {
+  const evidence = await evidenceOf(await call("acme__nothing"));
+  const verdict = verifyEvidence(evidence);
+  expect(verdict.sound).toBe(true);
+  expect(wordsOf(verdict, "request")).toMatch(/was denied \(PROBE_UNKNOWN\)/);
+  expect(listOf(verdict)).toContain("answer missing");
+  expect(evidence.gaps.map(({ part }) => part)).toEqual(
+    expect.arrayContaining(["agent", "result", "attestation", "policy"]),
+  );
+});
+
+test("a call that is not there has no evidence", async () => {
+  const { code } = await hub.ask("GET", `/calls/${crypto.randomUUID()}/evidence`);
+  expect(code).toBe("NOT_FOUND");
+});
+
+test("results are kept only as long as the configuration says", async () => {
+  await hub.reload({ evidence: { resultDays: 0 } });
+  const before = answers;
+  const callId = await call();
+  expect(answers).toBe(before + 1);
+  const { result, gaps } = await evidenceOf(callId);
+  expect([result, gaps.map(({ part }) => part)]).toEqual([
+    null,
+    expect.arrayContaining(["result"]),
+  ]);
+  await hub.reload({});
+  expect((await evidenceOf(await call())).result).not.toBe(null);
+});
+
+test("an agent that was removed is still known by its key", async () => {
+  const callId = await call();
+  agent.socket.close();
+  await once(agent.socket, "close");
+  expect((await hub.ask("DELETE", "/agents/web-1")).code).toBe(200);
+  const evidence = await evidenceOf(callId);
+  expect(evidence.agent).toMatchObject({ name: "web-1", agentId: hub.agent.id });
+  const verdict = verifyEvidence(evidence);
+  expect([verdict.sound, listOf(verdict)]).toEqual([
+    true,
+    expect.arrayContaining(["answer proven", "attestation proven"]),
+  ]);
+}, 60_000);
