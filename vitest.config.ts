@@ -22,6 +22,7 @@ const packages = [
   "test/agent",
   "test/services",
   "test/wire",
+  "test/evidence",
   "test/hosts",
   "test/incidents",
 ];

@@ -23,6 +23,7 @@ const TASKS = new Map([
   ["test-hosts", { file: "scripts/test.mjs", first: ["--hosts"], bundles: true }],
   ["check", { file: "scripts/test.mjs", first: ["--static"], bundles: false }],
   ["generate", { file: "scripts/generate.mjs", first: [], bundles: false }],
+  ["record-evidence", { file: "test/evidence/record-vectors.ts", first: [], bundles: false }],
   ["record-transcript", { file: "test/wire/record-transcript.ts", first: [], bundles: false }],
   ["publish-packs", { file: "scripts/publish-packs.mjs", first: [], bundles: false }],
   ["mutants", { file: "scripts/mutants.mjs", first: [], bundles: false }],

@@ -239,6 +239,13 @@ export function listRouteRights(agent: string): RouteRights[] {
       auditor: 404,
       operator: 404,
     },
+    {
+      route: "GET /calls/:callId/evidence",
+      path: `/calls/${NOBODY}/evidence`,
+      ...reader,
+      auditor: 404,
+      operator: 404,
+    },
     // A stream, so it is for those who ask for one by name.
     {
       route: "GET /events",

@@ -1,3 +1,4 @@
+import { spawnSync } from "node:child_process";
 import { readFileSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import type { AuditEntry } from "@sonde/schemas/audit";
@@ -5,7 +6,7 @@ import type { AgentDetail } from "@sonde/schemas/hub";
 import { buildHello } from "@sonde/schemas/testing";
 import { encodeBody } from "@sonde/schemas/wire";
 import { createSampleKey } from "@sonde/trust/testing";
-import { afterAll, beforeAll, expect, test } from "vitest";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { RELEASE } from "@sonde/schemas/release";
 import { enrolByToken, openSession } from "../product/raw-agent.ts";
 import { askProgram, refusalOf, runProgram } from "../product/run-program.ts";
@@ -64,6 +65,70 @@ test("attack 59: the agent's own log is shown and verified on its host", async (
   expect(judged.entries).toBeGreaterThan(2);
   expect(await say("agent audit verify")).toMatch(/^Entries 1 to \d+ follow one another\./);
   expect(await say("agent audit tail -n 500")).toMatch(/^1 {2}\S+ {2}log\.opened {2}info$/m);
+});
+
+describe("the evidence of a call", () => {
+  const file = () => join(product.data, "evidence.json");
+  /** The program that a stranger has: one file, and no network. */
+  const verify = (...more: string[]) => {
+    const program = join(workspace, "dist/cli/sonde-evidence.js");
+    const line = ["--net", process.execPath, program, ...more];
+    return spawnSync("unshare", line, { encoding: "utf8", env: {} });
+  };
+  let callId = "";
+
+  beforeAll(async () => {
+    const called = await ask<{ callIds: string[] }>("call system_memory_usage");
+    callId = called.callIds[0] ?? "";
+  });
+
+  test("is exported to a file for one user, with a witness, and shows every part", async () => {
+    const text = await say(`evidence export ${callId} --out ${file()}`);
+    expect(statSync(file()).mode & 0o777).toBe(0o600);
+    expect(text).toContain(`The evidence is in ${file()}.`);
+    expect(text).toContain(`PROVEN  witness: agent ${product.agent}: it keeps the log of`);
+    expect(text).toMatch(
+      /^STATED {2}request: the hub: at \S+ key:\S+ may ask system\.memory\.usage of sha256:/m,
+    );
+    expect(text).toMatch(/^PROVEN {2}reads: .*file \/proc\/meminfo/m);
+    expect(text).toMatch(/^PROVEN {2}attestation: .*with the pack as it was verified/m);
+    expect(text).not.toMatch(/^(MISSING|BROKEN)/m);
+  });
+
+  test("is verified by a program of its own, without a network and without the hub", async () => {
+    const { status, stdout } = verify(file());
+    expect([status, stdout.split("\n")[0]]).toEqual([0, `Call ${callId}`]);
+    const { authority, sound } = JSON.parse(verify(file(), "--json").stdout) as {
+      authority: { fingerprint: string };
+      sound: boolean;
+    };
+    expect(sound).toBe(true);
+    const pinned = await say(`evidence verify ${file()} --fingerprint ${authority.fingerprint}`);
+    expect(pinned).toContain("The hub's CA is the one that was named");
+    const other = verify(file(), "--fingerprint", "0".repeat(64));
+    expect([other.status, other.stderr]).toEqual([1, expect.stringContaining("HUB_UNTRUSTED")]);
+  });
+
+  test("that was changed is refused, and so is what is none", async () => {
+    const evidence = JSON.parse(readFileSync(file(), "utf8")) as { policy: string };
+    const changed = join(product.data, "changed.json");
+    writeFileSync(changed, JSON.stringify({ ...evidence, policy: "[]" }));
+    const { status, stdout } = verify(changed);
+    expect([status, stdout]).toEqual([1, expect.stringMatching(/^BROKEN {2}policy: /m)]);
+    writeFileSync(changed, JSON.stringify({ ...evidence, more: 1 }));
+    expect(verify(changed)).toMatchObject({
+      status: 1,
+      stderr: expect.stringContaining("EVIDENCE_INVALID"),
+    });
+    expect(verify(join(product.data, "none.json")).stderr).toContain("BAD_REQUEST");
+    expect(verify().stderr).toContain("Usage: sonde-evidence FILE");
+    expect(verify("--help")).toMatchObject({
+      status: 0,
+      stdout: expect.stringContaining("Exit code"),
+    });
+    const unknown = words("evidence export 0f3c2a1b-0f3c-4a1b-8f3c-0f3c2a1b0f3c");
+    expect(await refusalOf("sonde", unknown)).toBe("NOT_FOUND");
+  });
 });
 
 test("a client key is one command: it calls tools, and is refused once it is revoked", async () => {

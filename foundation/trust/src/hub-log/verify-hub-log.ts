@@ -54,7 +54,9 @@ export async function verifyHubLog(
     ...{ head: EMPTY_HEAD, bad: null, signed: null, unattested: 0 },
     witnesses: attestation.witnesses.map((witness) => ({
       ...{ agent: witness.agent, size: witness.size, at: witness.at },
-      says: isSignedWitness(witness, attestation.hubId) ? ("ahead" as const) : ("unsigned" as const),
+      says: isSignedWitness(witness, attestation.hubId)
+        ? ("ahead" as const)
+        : ("unsigned" as const),
     })),
   };
   let covered = 0;

@@ -1,4 +1,6 @@
 export { buildAdmitProgram } from "./build-admit-program.ts";
+export { buildEvidence, type EvidenceLies } from "./build-evidence.ts";
+export { EVIDENCE_FAULTS, type EvidenceFault } from "./evidence-faults.ts";
 export { type SampleRegistry, startSampleRegistry } from "./sample-registry.ts";
 export { createSampleLog, type SampleLog } from "./sample-log.ts";
 export {

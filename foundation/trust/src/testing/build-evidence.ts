@@ -1,0 +1,152 @@
+import { createHash, randomUUID } from "node:crypto";
+import { type AuditEntry, buildAuditRecord } from "@sonde/schemas/audit";
+import type { Evidence } from "@sonde/schemas/evidence";
+import { buildResult, buildStatement } from "@sonde/schemas/testing";
+import {
+  decodeFrame,
+  encodeBody,
+  type LogHead,
+  type MessageType,
+  parseDsseEnvelope,
+} from "@sonde/schemas/wire";
+import { createAuthority, openAuthority } from "../ca/index.ts";
+import { chainRecord, EMPTY_HEAD, headAfter } from "../chain/index.ts";
+import {
+  createChannel,
+  createKeyPair,
+  createSigningKey,
+  type KeptMessage,
+  type Outgoing,
+} from "../envelope/index.ts";
+import { hubLogKey, hubLogLeaf } from "../hub-log/index.ts";
+import {
+  appendLeaf,
+  EMPTY_FRONTIER,
+  proveConsistency,
+  proveInclusion,
+  rootOf,
+  signCheckpoint,
+} from "../log/index.ts";
+
+/** What a hub or an agent with all its keys may do otherwise. */
+export type EvidenceLies = {
+  /** Members of the header with which the agent signs its answer. */
+  header?: Partial<Record<keyof Outgoing, unknown>>;
+  /** What the hub records of the reads: by default what the agent signed. */
+  recordedReads?: object[];
+  /** Entries that the witness has: by default all but the last one. */
+  witnessed?: number;
+};
+
+const AT = new Date("2026-01-02T03:04:05.000Z");
+const digest = (letter: string) => `sha256:${letter.repeat(64)}` as const;
+const sha256 = (data: string | Uint8Array) =>
+  `sha256:${createHash("sha256").update(data).digest("hex")}` as const;
+
+/** Builds the evidence of one call, with new keys of a CA, a hub and an agent. */
+export async function buildEvidence(lies: EvidenceLies = {}): Promise<Evidence> {
+  const [hubId, agentId, callId] = [randomUUID(), randomUUID(), randomUUID()];
+  const [audit, command, own] = [
+    createKeyPair("ed25519"),
+    createKeyPair("ed25519"),
+    createKeyPair("ed25519"),
+  ];
+  const toPem = ({ publicKey }: typeof audit) =>
+    publicKey.export({ type: "spki", format: "pem" }).toString();
+  const channel = createChannel({
+    ...{ hubId, agentId, sessionId: "s".repeat(43), side: "agent" },
+    signer: createSigningKey(own.privateKey, own.publicKey),
+    peerKey: command.publicKey,
+    now: () => AT.getTime(),
+  });
+  const say = (type: MessageType, body: Uint8Array, more: Partial<Outgoing> = {}): KeptMessage => {
+    const frame = channel.seal({ type, body, ...more });
+    const parts = decodeFrame(frame, 16_384, "ENVELOPE_INVALID");
+    return { envelope: parseDsseEnvelope(parts.head), body: parts.body.toString("base64") };
+  };
+
+  const policy = '[["member",["own",{"tools":{"allow":["system.*"]}}]]]';
+  const asked = {
+    ...{ callId, principal: "key:1", probe: "system.memory" },
+    packDigest: digest("a"),
+  };
+  const statement = {
+    ...buildStatement(),
+    packs: [
+      {
+        ...{ name: "sonde/system", version: "1.0.0", digest: digest("a") },
+        ...{ verified: digest("b"), content: digest("b") },
+      },
+    ],
+  };
+  const nonce = Buffer.alloc(32, 1).toString("base64url");
+  const attestation = say("attestation", encodeBody({ nonce, statement }));
+  const reads = [
+    { name: "meminfo", what: "file /proc/meminfo", bytes: 1475, ms: 0.4, sha256: digest("c") },
+  ];
+  const result = encodeBody({ ...buildResult(callId), reads });
+  const policyHash = sha256(policy);
+  const answer = say("result", result, {
+    ...asked,
+    policyHash,
+    ...(lies.header as Partial<Outgoing>),
+  });
+
+  const known = { ...asked, agent: "web-1", status: "ok" as const };
+  const filler = (index: number) => buildAuditRecord(AT, "log.opened", { detail: { index } });
+  const request = buildAuditRecord(AT, "call.request", {
+    ...known,
+    detail: { decision: "allow", params: {}, policyHash },
+  });
+  const response = buildAuditRecord(AT, "call.response", {
+    ...{ ...known, durationMs: 12.5 },
+    detail: { reads: lies.recordedReads ?? reads, envelope: answer.envelope },
+  });
+  const records = [filler(1), filler(2), request, filler(3), response, filler(4), filler(5)];
+  const entries: AuditEntry[] = [];
+  let head: LogHead = EMPTY_HEAD;
+  for (const record of records) {
+    const entry = chainRecord(head, record);
+    entries.push(entry);
+    head = headAfter(entry);
+  }
+  const leaves = entries.map(({ hash }) => hubLogLeaf(hash));
+  const rootAt = (size: number) => rootOf(leaves.slice(0, size).reduce(appendLeaf, EMPTY_FRONTIER));
+  const readTile = ({ index, width }: { index: number; width: number }) =>
+    Promise.resolve(Buffer.concat(leaves.slice(index * 256, index * 256 + width)));
+  const inBase64 = (path: Buffer[]) => path.map((hash) => hash.toString("base64"));
+  const size = entries.length;
+  const prove = async (entry: AuditEntry | undefined) => {
+    if (entry === undefined) throw new RangeError("expected an entry");
+    return { entry, path: inBase64(await proveInclusion(entry.seq - 1, size, readTile)) };
+  };
+
+  const since = AT.toISOString();
+  const ca = await openAuthority(await createAuthority(hubId, AT), () => AT);
+  const keySet = await ca.signKeySet({
+    ...{ hubId, epoch: 0, version: 1, expiresAt: since },
+    commandKeys: [{ publicKey: toPem(command), since, until: null }],
+    auditKeys: [{ publicKey: toPem(audit), since, until: null }],
+  });
+  const signer = createSigningKey(audit.privateKey, audit.publicKey);
+  const tree = { size, root: rootAt(size) };
+  const note = signCheckpoint(tree, hubLogKey(hubId, audit.publicKey), signer, AT);
+  const witnessed = lies.witnessed ?? size - 1;
+  const seen = { size: witnessed, root: rootAt(witnessed).toString("base64") };
+  return {
+    ...{ format: "sonde-evidence/1", callId, policy },
+    hub: { hubId, authority: ca.certificate, keySet },
+    checkpoint: { size, root: tree.root.toString("base64"), at: since, note },
+    entries: [await prove(entries[2]), await prove(entries[4])],
+    agent: { name: "web-1", agentId, publicKey: toPem(own), since },
+    ...{ result: answer.body, attestation },
+    witnesses: [
+      {
+        ...{ ...seen, agent: "web-1", agentId, at: since, publicKey: toPem(own) },
+        message: say("witness", encodeBody(seen)),
+        path: inBase64(await proveConsistency(witnessed, size, readTile)),
+      },
+    ],
+    gaps: [],
+  };
+}

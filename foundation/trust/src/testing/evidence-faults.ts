@@ -1,0 +1,100 @@
+import { randomUUID } from "node:crypto";
+import type { Evidence } from "@sonde/schemas/evidence";
+import { createKeyPair } from "../envelope/index.ts";
+import type { EvidenceFinding } from "../evidence/index.ts";
+
+/** What somebody may change in a file of evidence, and which finding must then be `broken`. */
+export type EvidenceFault = {
+  name: string;
+  about: EvidenceFinding["about"];
+  change: (evidence: Evidence) => void;
+};
+
+const HASH = Buffer.alloc(32, 7).toString("base64");
+const foreignKey = () =>
+  createKeyPair("ed25519").publicKey.export({ type: "spki", format: "pem" }).toString();
+const set = (part: object | null | undefined, members: object): void => {
+  if (part === null || part === undefined) throw new TypeError("expected a whole evidence");
+  Object.assign(part, members);
+};
+const inBase64 = (text: string) => Buffer.from(text, "utf8").toString("base64");
+
+/** Each changes a whole evidence of a call that was answered. */
+export const EVIDENCE_FAULTS: readonly EvidenceFault[] = [
+  {
+    name: "other-parameters",
+    about: "log",
+    change: ({ entries }) => set(entries[0]?.entry.record.detail, { params: { all: true } }),
+  },
+  {
+    name: "another-agent",
+    about: "log",
+    change: ({ entries }) => set(entries[1]?.entry.record, { agent: "db-1" }),
+  },
+  {
+    name: "another-place",
+    about: "log",
+    change: ({ entries }) => set(entries[0]?.entry, { seq: 2 }),
+  },
+  {
+    name: "another-proof",
+    about: "log",
+    change: ({ entries }) => set(entries[0], { path: entries[0]?.path.with(0, HASH) }),
+  },
+  {
+    name: "entry-twice",
+    about: "log",
+    change: ({ entries }) => void entries.push(...entries.slice(0, 1)),
+  },
+  { name: "no-request", about: "log", change: ({ entries }) => void entries.shift() },
+  { name: "another-call", about: "log", change: (file) => set(file, { callId: randomUUID() }) },
+  {
+    name: "unsigned-checkpoint",
+    about: "hub",
+    change: ({ checkpoint }) =>
+      set(checkpoint, { note: checkpoint.note.replace(/\n[0-9]+\n/, "\n9\n") }),
+  },
+  { name: "another-hub", about: "hub", change: ({ hub }) => set(hub, { hubId: randomUUID() }) },
+  { name: "no-certificate", about: "hub", change: ({ hub }) => set(hub, { authority: "none" }) },
+  {
+    name: "witness-of-another-log",
+    about: "witness",
+    change: ({ witnesses }) => void witnesses[0]?.path.push(HASH),
+  },
+  {
+    name: "witness-with-another-key",
+    about: "witness",
+    change: ({ witnesses }) => set(witnesses[0], { publicKey: foreignKey() }),
+  },
+  {
+    name: "witness-without-a-key",
+    about: "witness",
+    change: ({ witnesses }) => set(witnesses[0], { publicKey: "none" }),
+  },
+  {
+    name: "another-policy",
+    about: "policy",
+    change: (file) => set(file, { policy: '[["owner"]]' }),
+  },
+  {
+    name: "another-key",
+    about: "answer",
+    change: ({ agent }) => set(agent, { publicKey: foreignKey() }),
+  },
+  { name: "no-key", about: "answer", change: ({ agent }) => set(agent, { publicKey: "none" }) },
+  {
+    name: "another-agent-id",
+    about: "answer",
+    change: ({ agent }) => set(agent, { agentId: randomUUID() }),
+  },
+  {
+    name: "another-result",
+    about: "result",
+    change: (file) => set(file, { result: inBase64('{"data":{}}') }),
+  },
+  {
+    name: "another-statement",
+    about: "attestation",
+    change: ({ attestation }) => set(attestation, { body: inBase64("{}") }),
+  },
+];

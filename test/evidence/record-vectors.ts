@@ -1,0 +1,24 @@
+// Records the test vectors of evidence anew, with new keys: npm run record-evidence
+import { rmSync, mkdirSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { verifyEvidence } from "@sonde/trust/evidence";
+import { buildEvidence, EVIDENCE_FAULTS } from "@sonde/trust/testing";
+import { EXPECTED, VECTORS } from "./vectors.ts";
+
+const whole = await buildEvidence();
+const files = new Map([["whole", whole]]);
+for (const { name, change } of EVIDENCE_FAULTS) {
+  const changed = structuredClone(whole);
+  change(changed);
+  files.set(name, changed);
+}
+rmSync(VECTORS, { recursive: true, force: true });
+mkdirSync(VECTORS);
+const expected: Record<string, unknown> = {};
+for (const [name, evidence] of files) {
+  writeFileSync(join(VECTORS, `${name}.json`), `${JSON.stringify(evidence, null, 1)}\n`);
+  const { sound, findings } = verifyEvidence(evidence);
+  expected[name] = { sound, findings: findings.map(({ about, state }) => `${about} ${state}`) };
+}
+writeFileSync(EXPECTED, `${JSON.stringify(expected, null, 1)}\n`);
+process.stdout.write(`${files.size} files in ${VECTORS}\n`);

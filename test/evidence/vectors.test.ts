@@ -1,0 +1,33 @@
+import { readdirSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import { parseEvidence } from "@sonde/schemas/evidence";
+import { verifyEvidence } from "@sonde/trust/evidence";
+import { EVIDENCE_FAULTS } from "@sonde/trust/testing";
+import { describe, expect, test } from "vitest";
+import { EXPECTED, VECTORS } from "./vectors.ts";
+
+type Expected = { sound: boolean; findings: string[] };
+const expected = JSON.parse(readFileSync(EXPECTED, "utf8")) as Record<string, Expected>;
+const read = (name: string) =>
+  parseEvidence(JSON.parse(readFileSync(join(VECTORS, `${name}.json`), "utf8")));
+
+describe("the test vectors of evidence", () => {
+  test("are one whole file and one with each fault", () => {
+    const names = ["whole", ...EVIDENCE_FAULTS.map(({ name }) => name)].toSorted();
+    expect(Object.keys(expected).toSorted()).toEqual(names);
+    expect(readdirSync(VECTORS).toSorted()).toEqual(names.map((name) => `${name}.json`).toSorted());
+    expect(expected["whole"]?.sound).toBe(true);
+    for (const { name, about } of EVIDENCE_FAULTS) {
+      expect([name, expected[name]]).toEqual([
+        name,
+        { sound: false, findings: expect.arrayContaining([`${about} broken`]) },
+      ]);
+    }
+  });
+
+  test.each(Object.entries(expected))("%s is judged as on record", (name, { sound, findings }) => {
+    const verdict = verifyEvidence(read(name));
+    const found = verdict.findings.map(({ about, state }) => `${about} ${state}`);
+    expect([verdict.sound, found]).toEqual([sound, findings]);
+  });
+});

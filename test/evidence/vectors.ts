@@ -1,0 +1,6 @@
+import { join } from "node:path";
+
+/** Files of evidence for whoever writes a verifier. */
+export const VECTORS = join(import.meta.dirname, "vectors");
+/** What a verifier says of each, by the name of the file. */
+export const EXPECTED = join(import.meta.dirname, "expected.json");
