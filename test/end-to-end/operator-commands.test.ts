@@ -91,7 +91,7 @@ describe("the evidence of a call", () => {
       /^STATED {2}request: the hub: at \S+ key:\S+ may ask system\.memory\.usage of sha256:/m,
     );
     expect(text).toMatch(/^PROVEN {2}reads: .*file \/proc\/meminfo/m);
-    expect(text).toMatch(/^PROVEN {2}attestation: .*with the pack as it was verified/m);
+    expect(text).toMatch(/^PROVEN {2}attestation: .*it signed that it is release/m);
     expect(text).not.toMatch(/^(MISSING|BROKEN)/m);
   });
 
@@ -103,8 +103,10 @@ describe("the evidence of a call", () => {
       sound: boolean;
     };
     expect(sound).toBe(true);
-    const pinned = await say(`evidence verify ${file()} --fingerprint ${authority.fingerprint}`);
-    expect(pinned).toContain("The hub's CA is the one that was named");
+    const pinned = verify(file(), "--fingerprint", authority.fingerprint);
+    expect(pinned.stdout).toContain("The hub's CA is the one that was named");
+    const { code, out } = await runProgram("sonde", ["evidence", "verify", file()]);
+    expect([code, out]).toEqual([0, stdout]);
     const other = verify(file(), "--fingerprint", "0".repeat(64));
     expect([other.status, other.stderr]).toEqual([1, expect.stringContaining("HUB_UNTRUSTED")]);
   });
