@@ -107,7 +107,8 @@ const wordsOf = ({ findings }: EvidenceVerdict, about: string) =>
 
 /** What a sound call with all of its parts shows. */
 const WHOLE = [
-  ...["hub proven", "log proven", "witness proven", "request stated", "policy proven"],
+  ...["hub proven", "log proven", "witness proven", "witness stated"],
+  ...["request stated", "policy proven"],
   ...["answer proven", "answer stated", "result proven", "reads proven", "attestation proven"],
 ];
 

@@ -122,6 +122,7 @@ export class CallTrail {
 
   /** Notes what the guest gets of each read, which the answer then states. */
   noteGuestReads(digests: EncodedInput["digests"]): void {
+    if (!this.#call.tellsDigests) return;
     for (const trace of this.#reads) {
       const sha256 = digests.get(trace.name);
       if (sha256 !== undefined) trace.sha256 = sha256;

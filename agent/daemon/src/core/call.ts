@@ -11,4 +11,6 @@ export type Call = {
   policyHash: Digest | null;
   params: Record<string, unknown>;
   timeoutMs: number;
+  /** Whether the answer has digests of what was read. A hub of release 0.1.0 refuses such an answer. */
+  tellsDigests: boolean;
 };

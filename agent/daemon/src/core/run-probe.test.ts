@@ -270,6 +270,7 @@ const call = (changes: Partial<Call> = {}): Call => ({
   policyHash: null,
   params: {},
   timeoutMs: 5000,
+  tellsDigests: true,
   ...changes,
 });
 
@@ -727,6 +728,11 @@ test("a read for each value that was found: recorded before it is done, and each
     files.map((what) => ({ name: "files", what, bytes: 7, ms: 1, sha256 })),
   );
   expect(body.reads[0]?.sha256).toBe(digestOf(input.reads["names"]));
+  const earlier = await answerOf(
+    call({ probe: "acme/hello.each", tellsDigests: false }),
+    buildHost({ reads, result: '{"text":""}' }).host,
+  );
+  expect(earlier.reads.every((trace) => !("sha256" in trace))).toBe(true);
   expect(input.reads["files"]).toEqual({
     ok: true,
     each: [

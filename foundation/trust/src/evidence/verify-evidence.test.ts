@@ -18,7 +18,8 @@ const wordsOf = ({ findings }: EvidenceVerdict, about: string) =>
 test("each part of a whole file is proven, but who asked", () => {
   const verdict = verifyEvidence(whole);
   expect(listOf(verdict)).toEqual([
-    ...["hub proven", "log proven", "witness proven", "request stated", "policy proven"],
+    ...["hub proven", "log proven", "witness proven", "witness stated"],
+    ...["request stated", "policy proven"],
     ...["answer proven", "answer stated", "result proven", "reads proven", "attestation proven"],
   ]);
   expect([verdict.sound, verdict.callId]).toEqual([true, whole.callId]);

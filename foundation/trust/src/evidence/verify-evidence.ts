@@ -13,6 +13,7 @@ import {
 // Imported past the front doors, so that a verifier loads nothing else of them.
 import { canonicalJson } from "../canonical-json.ts";
 import { explainBreak } from "../chain/chain.ts";
+import { keyIdOf } from "../envelope/keys.ts";
 import { openKeptEnvelope, openKeptMessage } from "../envelope/kept-message.ts";
 import { hubLogLeaf } from "../hub-log/hub-log.ts";
 import { isSignedWitness, openAttested } from "../hub-log/verify-hub-log.ts";
@@ -155,12 +156,11 @@ function checkWitnesses({ hub, entries, witnesses }: Evidence, now: Checkpoint, 
     }
   }
   if (witnesses.length === 0) {
-    note(
-      "witness",
-      "missing",
-      "hub",
-      "nobody but the hub speaks for the log: it may show others another one",
-    );
+    const alone = "nobody but the hub speaks for the log: it may show others another one";
+    note("witness", "missing", "hub", alone);
+  } else {
+    // A hub can make up an agent. Whoever has the host compares the key.
+    note("witness", "stated", "hub", "the keys of these agents are theirs");
   }
 }
 
@@ -219,8 +219,14 @@ function checkAnswer(
     demandAnswers(header, callId, request);
     const question = header.probe === null ? "the call's id only" : "the question with it";
     const at = new Date(header.iat).toISOString();
+    const keyId = keyIdOf(createPublicKey(agent.publicKey));
     note("answer", "proven", agent.name, `it signed the answer at ${at}, and ${question}`);
-    note("answer", "stated", "hub", `the key is that of agent ${agent.name} since ${agent.since}`);
+    note(
+      "answer",
+      "stated",
+      "hub",
+      `the key ${keyId} is that of agent ${agent.name} since ${agent.since}`,
+    );
     return header;
   } catch (thrown) {
     note("answer", "broken", agent.name, explain(thrown));

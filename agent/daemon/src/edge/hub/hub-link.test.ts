@@ -125,11 +125,16 @@ test("welcome is answered by hello, a call by its result, with the hub's head wi
   session.socket.send(session.channel.seal(message));
   const answer = await session.next();
   expect(answer.header).toMatchObject({ type: "result", callId: message.callId, seq: 2 });
+  // With what was asked, so that it is an answer to this question and no other.
+  const { principal, probe, packDigest } = message;
+  expect(answer.header).toMatchObject({ principal, probe, packDigest });
   expect(calls).toEqual([
     {
       callId: message.callId,
       principal: "key:a",
       askedBy: null,
+      // The hub of this test is of the first release.
+      tellsDigests: false,
       probe: "system.overview",
       packDigest: DIGEST,
       policyHash: null,

@@ -222,7 +222,9 @@ export function createSession(
           return handlers.onHubGrants(message.body, kept);
         }
         case "call":
-          return void answer(buildCall(header, message.body));
+          return void answer(
+            buildCall(header, message.body, agreement?.protocol ?? FIRST_PROTOCOL.max),
+          );
         case "cancel":
           if (header.callId !== null) handlers.onCancel(header.callId);
           return;
@@ -239,13 +241,17 @@ export function createSession(
  * Builds a call from the header, since the header is signed and kept as evidence. The
  * body must not contradict the header.
  */
-function buildCall(header: EnvelopeHeader, body: CallBody): Call {
+function buildCall(header: EnvelopeHeader, body: CallBody, protocol: number): Call {
   const { probe, params, timeoutMs, askedBy = null } = body;
   const { callId, principal, packDigest, policyHash } = header;
   if (callId === null || header.probe !== probe) {
     throw new SondeError("ENVELOPE_INVALID", "expected a call whose header names it and its probe");
   }
-  return { callId, principal, askedBy, probe, packDigest, policyHash, params, timeoutMs };
+  const tellsDigests = protocol > FIRST_PROTOCOL.max;
+  return {
+    ...{ callId, principal, askedBy, probe, packDigest, policyHash },
+    ...{ params, timeoutMs, tellsDigests },
+  };
 }
 
 /** @throws SondeError HUB_UNTRUSTED when TLS gives the connection no channel binding */
