@@ -102,6 +102,7 @@ const HTTP_BODIES = {
     RecoverRequest: schemas.RecoverRequest,
     RecoverResponse: schemas.RecoverResponse,
     AuditSinkList: schemas.AuditSinkList,
+    OutsideWitnessList: schemas.OutsideWitnessList,
     HubHealth: schemas.HubHealth,
     RegistryLogStatus: schemas.RegistryLogStatus,
     PersonList: schemas.PersonList,

@@ -26,6 +26,7 @@ import {
   type AgentDetail,
   type ApiKeySummary,
   type AuditSinkList,
+  type OutsideWitnessList,
   type CalledTool,
   type CallProvenance,
   type CallSummary,
@@ -42,6 +43,7 @@ import {
   parseAgentList,
   parseApiKeyList,
   parseAuditSinkList,
+  parseOutsideWitnessList,
   parseCalledTool,
   parseCallList,
   parseCallProvenance,
@@ -171,6 +173,7 @@ export type HubClient = {
   /** Has the hub sign its audit log as it is now. */
   signAudit(): Promise<AuditAttestation>;
   listSinks(): Promise<AuditSinkList>;
+  listWitnesses(): Promise<OutsideWitnessList>;
   readCall(callId: string): Promise<CallProvenance>;
   readAudit(afterSeq: number, limit: number): Promise<AuditPage>;
   searchAudit(query: AuditSearchQuery): Promise<AuditSearchPage>;
@@ -367,6 +370,7 @@ function createClient(
     rotateSigningKey: async (key, overlapDays) =>
       parseSigningKeyList(await call("POST", "/signing-keys/rotations", { key, overlapDays })),
     signAudit: async () => parseAuditAttestation(await call("POST", "/audit/checkpoints")),
+    listWitnesses: async () => parseOutsideWitnessList(await call("GET", "/audit/witnesses")),
     listSinks: async () => parseAuditSinkList(await call("GET", "/audit/sinks")),
     readRegistry: async () => parseRegistryLogStatus(await call("GET", "/registry")),
     readCall: async (callId) => parseCallProvenance(await call("GET", `/calls/${callId}`)),

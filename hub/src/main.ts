@@ -38,6 +38,7 @@ import {
   openCheckpoints,
 } from "./audit/index.ts";
 import { type AuditSinks, installSinks, requireSinks } from "./audit-sinks/index.ts";
+import { installWitnesses, requireWitnesses } from "./audit-witnesses/index.ts";
 import { installAttestation } from "./attestation/index.ts";
 import { installCalls } from "./calls/index.ts";
 import { installCatalog, watchPolicy } from "./catalog/index.ts";
@@ -113,6 +114,7 @@ function requireSound(config: HubConfig): void {
   requireSafeListener(config.http);
   requireProxyAddresses(config.http.trustedProxies ?? []);
   requireSinks(config.auditSinks ?? []);
+  requireWitnesses(config);
   readPolicyOf(config);
 }
 
@@ -207,7 +209,8 @@ async function serve(live: { config: HubConfig }, opened: Opened): Promise<Runni
   hub.onStop(() => rest.stop());
 
   // The hub's features, each with the features that it uses.
-  addCheckpointRoutes(hub, auditStore);
+  const witnesses = installWitnesses(hub, { self });
+  addCheckpointRoutes(hub, auditStore, () => witnesses.readCosigned());
   const reauthenticate = (request: FastifyRequest) =>
     authenticate({ authenticator, sessions, tokens }, request, false);
   const grants = openGrants(hub);
@@ -245,7 +248,7 @@ async function serve(live: { config: HubConfig }, opened: Opened): Promise<Runni
   const listeners = installAgents(hub, { packs, registry, watchAgent, approvals });
   installHealth(hub, metrics, {
     ...{ registry, countSessions: () => people.countSessions() },
-    readSinks: () => sinks.read(),
+    ...{ readSinks: () => sinks.read(), readWitnesses: () => witnesses.read() },
   });
   installConsole(hub, {
     ...{ auditStore, authenticate: reauthenticate },
@@ -262,6 +265,7 @@ async function serve(live: { config: HubConfig }, opened: Opened): Promise<Runni
     reload(inForce) {
       live.config = inForce;
       sinks.reload();
+      witnesses.reload();
     },
     stop: () => stopAll(endings),
   };

@@ -350,6 +350,7 @@ export function listRouteRights(agent: string): RouteRights[] {
     },
     { route: "GET /audit", path: "/audit?afterSeq=0&limit=1", ...reader, operator: 200 },
     { route: "GET /audit/sinks", path: "/audit/sinks", ...reader, operator: 200 },
+    { route: "GET /audit/witnesses", path: "/audit/witnesses", ...reader, operator: 200 },
   ];
 }
 

@@ -1,5 +1,5 @@
 import { type ChildProcess, spawn } from "node:child_process";
-import { createHash, X509Certificate } from "node:crypto";
+import { createHash, generateKeyPairSync, X509Certificate } from "node:crypto";
 import { once } from "node:events";
 import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { type AddressInfo, connect, createServer } from "node:net";
@@ -7,6 +7,7 @@ import { join } from "node:path";
 import { type AuditEntry, buildAuditRecord } from "@sonde/schemas/audit";
 import { parseAuditExportLine } from "@sonde/schemas/audit-search";
 import { chainRecord, EMPTY_HEAD, verifyChain } from "@sonde/trust/chain";
+import { formatNoteKey } from "@sonde/trust/log";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { createAuditStore, openAudit } from "../../hub/src/audit/index.ts";
 import { startHub, type TestHub } from "../../hub/src/testing/start-hub.ts";
@@ -238,6 +239,16 @@ describe("verify", () => {
     expect(words.out).toContain("The hub's CA is the one that was named");
     const other = await sonde(["audit", "verify", "--fingerprint", "0".repeat(64), "--json"]);
     expect([other.code, codeOf(other.out)]).toEqual([1, "HUB_UNTRUSTED"]);
+  });
+
+  test("a witness that is named must have cosigned the log", async () => {
+    const { publicKey } = generateKeyPairSync("ed25519");
+    const vkey = formatNoteKey({ name: "witness.example/w1", publicKey }, "cosignature");
+    const words = await sonde(["audit", "verify", "--witness", vkey]);
+    expect(words.code).toBe(1);
+    expect(words.out).toContain("Witness witness.example/w1: nothing here is cosigned by its key.");
+    const none = await sonde(["audit", "verify", "--witness", "w1", "--json"]);
+    expect([none.code, codeOf(none.out)]).toEqual([1, "BAD_REQUEST"]);
   });
 
   test("an export is verified without the hub", async () => {

@@ -3,6 +3,7 @@ import {
   type AuditCheckpoint,
   AuditProof,
   type AuditWitness,
+  type CosignedCheckpoint,
   buildAuditRecord,
 } from "@sonde/schemas/audit";
 import { SondeError } from "@sonde/schemas/errors";
@@ -18,8 +19,16 @@ const BySeq = Type.Object(
   { additionalProperties: false },
 );
 
-/** Adds the routes that give what proves the audit log. */
-export function addCheckpointRoutes(hub: Hub, store: AuditStore): void {
+/**
+ * Adds the routes that give what proves the audit log.
+ *
+ * @param readCosigned what witnesses outside have cosigned of it
+ */
+export function addCheckpointRoutes(
+  hub: Hub,
+  store: AuditStore,
+  readCosigned: () => Promise<CosignedCheckpoint[]>,
+): void {
   const { app, auditLog, checkpoints, now } = hub;
 
   app.get(
@@ -31,7 +40,7 @@ export function addCheckpointRoutes(hub: Hub, store: AuditStore): void {
         response: { 200: AuditAttestation },
       },
     },
-    () => readAttestation(hub),
+    () => readAttestation(hub, readCosigned),
   );
 
   app.post(
@@ -45,7 +54,7 @@ export function addCheckpointRoutes(hub: Hub, store: AuditStore): void {
     },
     async () => {
       await checkpoints.sign();
-      return await readAttestation(hub);
+      return await readAttestation(hub, readCosigned);
     },
   );
 
@@ -83,9 +92,16 @@ export function addCheckpointRoutes(hub: Hub, store: AuditStore): void {
   );
 }
 
-async function readAttestation(hub: Hub): Promise<AuditAttestation> {
+async function readAttestation(
+  hub: Hub,
+  readCosigned: () => Promise<CosignedCheckpoint[]>,
+): Promise<AuditAttestation> {
   const { keys, auditLog, checkpoints } = hub;
-  const [head, witnesses] = await Promise.all([auditLog.readHead(), readWitnesses(hub)]);
+  const [head, witnesses, cosigned] = await Promise.all([
+    auditLog.readHead(),
+    readWitnesses(hub),
+    readCosigned(),
+  ]);
   const checkpoint = checkpoints.latest();
   const problem = checkpoints.problem();
   return {
@@ -93,7 +109,7 @@ async function readAttestation(hub: Hub): Promise<AuditAttestation> {
     ...{ checkpoint: checkpoint === null ? null : describe(checkpoint), head },
     unattested: Math.max(0, head.size - (checkpoint?.size ?? 0)),
     problem: problem === null ? null : { code: problem.code, message: problem.message },
-    witnesses,
+    ...{ witnesses, cosigned },
   };
 }
 
