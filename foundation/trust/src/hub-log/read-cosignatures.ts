@@ -32,6 +32,8 @@ export function readCosignatures(
       const opened = openCosigned(note, key);
       if (opened === null || opened.stated.origin !== log) return [];
       const { size, root } = opened.stated;
+      // Of a log without entries nothing follows.
+      if (size === 0) return [];
       const at = opened.at.toISOString();
       return [{ verdict: { witness, size, at, says: "ahead" }, root }];
     });

@@ -48,12 +48,17 @@ export function parseCheckpoint(text: string): StatedCheckpoint | null {
   const size = Number(sizeText);
   const extensions = rest.slice(0, -1);
   const isSound =
-    origin !== "" &&
+    isPlain(origin) &&
     /^(0|[1-9][0-9]{0,15})$/.test(sizeText) &&
     Number.isSafeInteger(size) &&
     root.length === 32 &&
     root.toString("base64") === rootText &&
     rest.at(-1) === "" &&
-    extensions.every((line) => line !== "");
+    extensions.every(isPlain);
   return isSound ? { origin, size, root, extensions: extensions.length } : null;
+}
+
+/** True for a line of a note: it has something, and no control characters. */
+function isPlain(line: string): boolean {
+  return line !== "" && [...line].every((character) => character >= " ");
 }

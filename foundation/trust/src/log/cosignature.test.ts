@@ -89,6 +89,7 @@ describe("a checkpoint of another log", () => {
     ["a size with a zero in front", "log.example/two\n03\nROOT\n"],
     ["a size that no number holds", "log.example/two\n9999999999999999\nROOT\n"],
     ["a root of another length", "log.example/two\n3\nAAAA\n"],
+    ["a control character", "log.example/two\n3\nROOT\nmo\u0007re\n"],
     ["an empty line", "log.example/two\n3\nROOT\n\nmore\n"],
   ])("with %s is none", (_what, text) => {
     const { key, signer } = createWitness("log.example/two");

@@ -204,6 +204,28 @@ test.each<[string, number, (size: number) => string, RegExp]>([
   expect((await place())?.cosigned).not.toBe(null);
 }, 30_000);
 
+test("attack 59: a log that is shorter than what the witness took is offered to it, and the alarm is told", async () => {
+  const size = await grow(6);
+  const before = run();
+  await expect.poll(async () => (await place())?.size).toBe(size);
+  await before.stop();
+  await checkpoints.close();
+  // As one does who has the database: what follows is gone, and so is what was signed of it.
+  const { sql } = database;
+  await sql`delete from audit_log where seq > 2`;
+  await sql`update audit_head set size = 2, hash = (select hash from audit_log where seq = 2)`;
+  await sql`truncate audit_tree_hashes, audit_checkpoints`;
+  await sql`update audit_tree set size = 0, frontier = '', head = 'sha256:' || repeat('0', 64)`;
+  log = await openAudit(createAuditStore(sql, self));
+  checkpoints = await openSigned();
+  expect((await checkpoints.sign())?.size).toBe(2);
+  receiver.answer = (_request, response) => void response.writeHead(409).end(`${size}\n`);
+  run();
+  await expect.poll(async () => (await place())?.error?.code).toBe("WITNESS_DISAGREES");
+  expect(await place()).toMatchObject({ size, cosigned: { note: expect.any(String) as string } });
+  expect(await alarms()).toHaveLength(1);
+});
+
 test.each<[string, number, string]>([
   ["does not know the key", 403, ""],
   ["does not know the log", 404, ""],
