@@ -24,7 +24,9 @@ test("the configuration that it shows is one, with each kind and a witness's key
   expect(parsed.map(({ kind }) => kind)).toEqual(["tlog-witness", "webhook", "file"]);
   const [outside] = parsed;
   if (outside?.kind !== "tlog-witness") throw new Error("expected a witness with a key");
-  expect(parseNoteKey(outside.key, "cosignature").name).toMatch(/^sonde\.hub\/[0-9a-f-]+\/witness$/);
+  expect(parseNoteKey(outside.key, "cosignature").name).toMatch(
+    /^sonde\.hub\/[0-9a-f-]+\/witness$/,
+  );
 });
 
 test("the list of logs that it shows is one, and names the log of a hub", () => {

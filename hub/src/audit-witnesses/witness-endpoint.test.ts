@@ -63,7 +63,9 @@ const witnessKey = async () => {
 };
 const isCosigned = async (log: SampleLog, { text }: { text: string }) => {
   const opened = openCosigned(`${log.checkpoint()}${text}`, await witnessKey());
-  return opened?.stated.size === log.frontier.size && opened.stated.root.equals(rootOf(log.frontier));
+  return (
+    opened?.stated.size === log.frontier.size && opened.stated.root.equals(rootOf(log.frontier))
+  );
 };
 const entriesOf = async (event: string) => {
   const { answer } = await hub.ask("GET", "/audit?afterSeq=0&limit=1000");
@@ -119,11 +121,7 @@ test.each<[string, (log: SampleLog) => Promise<string | Buffer>, number]>([
   ["no body", async () => "", 400],
   ["no checkpoint", async () => "old 0\n\nnothing\n", 400],
   ["no UTF-8", async () => Buffer.from([0xff, 0xfe]), 400],
-  [
-    "a proof where none belongs",
-    async (log) => await ask(log, 0, [Buffer.alloc(32)]),
-    422,
-  ],
+  ["a proof where none belongs", async (log) => await ask(log, 0, [Buffer.alloc(32)]), 422],
   ["much", async () => Buffer.alloc(17 * 1024, "x"), 413],
 ])("a request with %s is refused as the specification says", async (_what, build, status) => {
   expect((await post(await build(plain))).status).toBe(status);

@@ -191,11 +191,11 @@ describe("the word of a witness outside", () => {
     const tree = treeOf(seen);
     const signer = createSigningKey(signedBy.privateKey, signedBy.publicKey);
     const note = signCheckpoint(tree, hubLogKey(of, signedBy.publicKey), signer, AT);
-    const witness = createSigningKey(by.privateKey, by.publicKey);
+    const cosigner = createSigningKey(by.privateKey, by.publicKey);
     const line = cosignCheckpoint(
       readForeignCheckpoint(note),
       { name: key.name, publicKey: by.publicKey },
-      witness,
+      cosigner,
       AT,
     );
     return {

@@ -9,7 +9,11 @@ import type { Checkpoint } from "../log/checkpoint.ts";
 import { appendLeaf, EMPTY_FRONTIER, rootOf } from "../log/merkle.ts";
 import type { NoteKey } from "../log/signed-note.ts";
 import { hubLogLeaf, openHubCheckpoint } from "./hub-log.ts";
-import { type Cosignature, type CosignatureVerdict, readCosignatures } from "./read-cosignatures.ts";
+import {
+  type Cosignature,
+  type CosignatureVerdict,
+  readCosignatures,
+} from "./read-cosignatures.ts";
 
 /** What an agent's word on the log is worth, against the entries that were read. */
 export type WitnessVerdict = {

@@ -60,5 +60,5 @@ export function parseCheckpoint(text: string): StatedCheckpoint | null {
 
 /** True for a line of a note: it has something, and no control characters. */
 function isPlain(line: string): boolean {
-  return line !== "" && [...line].every((character) => character >= " ");
+  return line !== "" && Array.from(line).every((character) => character >= " ");
 }

@@ -1,7 +1,12 @@
 import { describe, expect, test } from "vitest";
 import { createKeyPair, createSigningKey } from "../envelope/keys.ts";
 import { createSampleLog } from "../testing/index.ts";
-import { cosignCheckpoint, isSignedByLog, openCosigned, readForeignCheckpoint } from "./cosignature.ts";
+import {
+  cosignCheckpoint,
+  isSignedByLog,
+  openCosigned,
+  readForeignCheckpoint,
+} from "./cosignature.ts";
 import { formatNoteKey, type NoteKey, parseNoteKey, signNote } from "./signed-note.ts";
 
 const AT = new Date("2026-01-02T03:04:05.000Z");

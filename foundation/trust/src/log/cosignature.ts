@@ -12,7 +12,10 @@ import {
 } from "./signed-note.ts";
 
 /** A checkpoint of any log, of which no signature was verified yet. */
-export type ForeignCheckpoint = { readonly stated: StatedCheckpoint; readonly note: UnverifiedNote };
+export type ForeignCheckpoint = {
+  readonly stated: StatedCheckpoint;
+  readonly note: UnverifiedNote;
+};
 
 /** @throws SondeError REGISTRY_LOG_INCONSISTENT for anything but the note of a checkpoint */
 export function readForeignCheckpoint(text: string): ForeignCheckpoint {

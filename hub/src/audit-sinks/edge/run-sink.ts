@@ -27,8 +27,7 @@ export function runSink(ports: SinkPorts): RunningSink {
   const onFailure = (): void => void (failures += 1);
   const stop = runLeased({
     take: () => store.take(settings.name, settings.from ?? "now", running()),
-    work: (taken, signal) =>
-      createDelivery({ ...ports, bell, signal, onFailure }, taken).run(),
+    work: (taken, signal) => createDelivery({ ...ports, bell, signal, onFailure }, taken).run(),
     release: ({ lease }) => store.release(lease),
     ...{ report, random },
   });

@@ -187,22 +187,28 @@ test.each<[string, number, (size: number) => string, RegExp]>([
   ["cosigned more than the log has", 409, (size) => `${size + 7}\n`, /has cosigned \d+ entries/],
   ["cosigned another log of that size", 409, (size) => `${size}\n`, /another log of \d+ entries/],
   ["finds its entries nowhere in the log", 422, () => "", /does not find the/],
-])("a witness that %s is an alarm, once, until it agrees again", async (_what, status, says, why) => {
-  const size = await grow();
-  receiver.answer = (_request, response) => void response.writeHead(status).end(says(size));
-  run();
-  await expect.poll(async () => (await place())?.error?.code).toBe("WITNESS_DISAGREES");
-  expect((await place())?.error?.message).toMatch(why);
-  const asked = receiver.requests.length;
-  await expect.poll(() => receiver.requests.length, { timeout: 10_000 }).toBeGreaterThan(asked + 3);
-  expect(await alarms()).toMatchObject([
-    { record: { status: "failure", code: "WITNESS_DISAGREES", detail: { witness: "outside" } } },
-  ]);
-  expect((await place())?.cosigned).toBe(null);
-  receiver.answer = (request, response) => void response.end(cosign(request));
-  await expect.poll(async () => (await place())?.failingSince, { timeout: 10_000 }).toBe(null);
-  expect((await place())?.cosigned).not.toBe(null);
-}, 30_000);
+])(
+  "a witness that %s is an alarm, once, until it agrees again",
+  async (_what, status, says, why) => {
+    const size = await grow();
+    receiver.answer = (_request, response) => void response.writeHead(status).end(says(size));
+    run();
+    await expect.poll(async () => (await place())?.error?.code).toBe("WITNESS_DISAGREES");
+    expect((await place())?.error?.message).toMatch(why);
+    const asked = receiver.requests.length;
+    await expect
+      .poll(() => receiver.requests.length, { timeout: 10_000 })
+      .toBeGreaterThan(asked + 3);
+    expect(await alarms()).toMatchObject([
+      { record: { status: "failure", code: "WITNESS_DISAGREES", detail: { witness: "outside" } } },
+    ]);
+    expect((await place())?.cosigned).toBe(null);
+    receiver.answer = (request, response) => void response.end(cosign(request));
+    await expect.poll(async () => (await place())?.failingSince, { timeout: 10_000 }).toBe(null);
+    expect((await place())?.cosigned).not.toBe(null);
+  },
+  30_000,
+);
 
 test("attack 59: a log that is shorter than what the witness took is offered to it, and the alarm is told", async () => {
   const size = await grow(6);
