@@ -191,7 +191,7 @@ test("attack 61: a witness that is killed between keeping and answering never co
   const again = await post(await ask(log, 8));
   expect(again.status).toBe(200);
   expect(await isCosigned(log, again)).toBe(true);
-}, 30_000);
+}, 120_000);
 
 test("attack 40: one address is slowed down before its body is read, and another is not", async () => {
   const log = takeLog();
@@ -224,4 +224,4 @@ test("the key of the witness is a file of the hub's user, and stays over restart
   expect(formatNoteKey(await witnessKey(), "cosignature")).toBe(before);
   await hub.restart(() => rmSync(path));
   expect(formatNoteKey(await witnessKey(), "cosignature")).not.toBe(before);
-}, 30_000);
+}, 120_000);
