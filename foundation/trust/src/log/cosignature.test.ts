@@ -30,7 +30,10 @@ describe("the key of a witness", () => {
     const parsed = parseNoteKey(vkey, "cosignature");
     expect(parsed.name).toBe(witness.key.name);
     expect(parsed.publicKey.equals(witness.key.publicKey)).toBe(true);
+    const [, id = ""] = vkey.split("+");
+    const mixed = formatNoteKey(witness.key).replace(/\+[0-9a-f]{8}\+/, `+${id}+`);
     for (const parse of [
+      () => parseNoteKey(mixed, "cosignature"),
       () => parseNoteKey(vkey),
       () => parseNoteKey(formatNoteKey(witness.key), "cosignature"),
       () => parseNoteKey(vkey.replace("+", "x+"), "cosignature"),
@@ -75,6 +78,13 @@ describe("a checkpoint of another log", () => {
     expect(isSignedByLog(read, [impostor.key])).toBe(false);
     expect(isSignedByLog(read, [{ ...log.key, name: "log.example/two" }])).toBe(false);
     expect(isSignedByLog(read, [])).toBe(false);
+  });
+
+  test("does not count when the key of another log signed it", () => {
+    const { key, signer } = createWitness("log.example/two");
+    const root = Buffer.alloc(32, 1).toString("base64");
+    const read = readForeignCheckpoint(signNote(`log.example/one\n3\n${root}\n`, key, signer, AT));
+    expect(isSignedByLog(read, [key, log.key])).toBe(false);
   });
 
   test("may have extension lines, which are cosigned too", () => {
