@@ -7,6 +7,7 @@ import { fileURLToPath } from "node:url";
 import * as agent from "../schemas/src/agent-api.ts";
 import * as approvals from "../schemas/src/approvals.ts";
 import * as audit from "../schemas/src/audit.ts";
+import * as auditSearch from "../schemas/src/audit-search.ts";
 import * as errors from "../schemas/src/errors.ts";
 import * as hub from "../schemas/src/hub-api.ts";
 import * as manifest from "../schemas/src/manifest/index.ts";
@@ -23,6 +24,7 @@ const schemas = {
   ...agent,
   ...approvals,
   ...audit,
+  ...auditSearch,
   ...errors,
   ...hub,
   ...manifest,
@@ -43,6 +45,8 @@ const PUBLISHED = {
   "key-set": schemas.KeySet,
   "signed-head": schemas.StatedHead,
   "message-key-set": schemas.KeySetBody,
+  "message-checkpoint": schemas.CheckpointBody,
+  "message-witness": schemas.WitnessBody,
   "message-welcome": schemas.WelcomeBody,
   "message-hello": schemas.HelloBody,
   "message-desired-state": schemas.DesiredStateBody,
@@ -81,7 +85,11 @@ const HTTP_BODIES = {
     ApprovePack: schemas.ApprovePack,
     ApproveTools: schemas.ApproveTools,
     AssignPack: schemas.AssignPack,
+    AuditAttestation: schemas.AuditAttestation,
+    AuditExportEnd: schemas.AuditExportEnd,
     AuditPage: schemas.AuditPage,
+    AuditProof: schemas.AuditProof,
+    AuditSearchPage: schemas.AuditSearchPage,
     ChangeTags: schemas.ChangeTags,
     DriftPolicy: schemas.DriftPolicy,
     Inbox: schemas.Inbox,

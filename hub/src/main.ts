@@ -25,7 +25,7 @@ import {
   writePrivateFile,
 } from "@sonde/service";
 import type { FastifyRequest } from "fastify";
-import { type AgentListeners, installAgents } from "./agents/index.ts";
+import { type AgentListeners, installAgents, readWitnesses } from "./agents/index.ts";
 import { installApprovals } from "./approvals/index.ts";
 import {
   addAuditRoutes,
@@ -33,6 +33,7 @@ import {
   createActors,
   createAuditStore,
   createOpenCalls,
+  createSubjects,
   nameActors,
   openAudit,
   openCheckpoints,
@@ -210,21 +211,16 @@ async function serve(live: { config: HubConfig }, opened: Opened): Promise<Runni
 
   // The hub's features, each with the features that it uses.
   const witnesses = installWitnesses(hub, { self });
-  addCheckpointRoutes(hub, auditStore, () => witnesses.readCosigned());
+  addCheckpointRoutes(hub, {
+    store: auditStore,
+    readWitnesses: () => readWitnesses(sql),
+    readCosigned: () => witnesses.readCosigned(),
+  });
   const reauthenticate = (request: FastifyRequest) =>
     authenticate({ authenticator, sessions, tokens }, request, false);
-  const grants = openGrants(hub);
   addAuditRoutes(hub, {
     ...{ store: auditStore, authenticate: reauthenticate },
-    subjects: {
-      async ofPerson(personId) {
-        const ownKeys = await apiKeys.listMadeBy(personId);
-        const own = await grants.listIds({ personId });
-        const made = [...ownKeys.map((id) => `key:${id}`), ...own.map((id) => `grant:${id}`)];
-        return [`person:${personId}`, ...made];
-      },
-      ofClient: async (clientId) => (await grants.listIds({ clientId })).map((id) => `grant:${id}`),
-    },
+    subjects: createSubjects(apiKeys, openGrants(hub)),
   });
   const sinks = installSinks(hub, { auditStore, self });
   installed.sinks = sinks;

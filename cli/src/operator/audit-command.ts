@@ -9,8 +9,7 @@ import { connectHub, type HubOptions, startHubCommand } from "./connect-hub.ts";
 import { describeEntries, describeLine, describeWhole } from "./describe-entries.ts";
 import { followAudit } from "./follow-audit.ts";
 import { showProgress } from "./start-command.ts";
-import { addVerify, attestationLine } from "./verify-command.ts";
-import { verifyLog } from "./verify-log.ts";
+import { addVerify, attestationLine, verifyAndPrint } from "./verify-command.ts";
 import { writeExport } from "./write-export.ts";
 
 type ListOptions = FilterOptions & { last: string; verify?: true };
@@ -43,10 +42,10 @@ function startSearch(audit: Command, name: string, description: string, isDefaul
 function addList(audit: Command, print: Print): void {
   startSearch(audit, "list", "the newest entries that fit, the last one below", true)
     .option("--last <n>", "how many entries", "50")
-    .option("--verify", "check the whole chain, from the first entry to the last")
+    .option("--verify", "as audit verify: check the whole log instead")
     .action(async (options: ListOptions) => {
+      if (options.verify) return await verifyAndPrint(undefined, options, print);
       const { client, wanted } = connect(options);
-      if (options.verify) return print(await describeVerified(client, options.json === true));
       const last = parseCount("--last", options.last, 1, MAX_LAST);
       const filters = await wanted();
       const { entries, searchedFrom } = await searchNewest(client, filters, last);
@@ -165,14 +164,4 @@ async function readCall(client: HubClient, call: string): Promise<AuditEntry[]> 
   });
   if (entries.length > 0) return entries;
   throw new SondeError("NOT_FOUND", `expected a call of this hub, got ${call}`);
-}
-
-async function describeVerified(client: HubClient, asJson: boolean): Promise<string> {
-  const readPage = (afterSeq: number, limit: number) => client.readAudit(afterSeq, limit);
-  const { size, hash } = await verifyLog(readPage, (entries, end) => {
-    showProgress(`${entries.at(-1)?.seq ?? 0} of ${end.size} entries`);
-  });
-  showProgress(null);
-  if (asJson) return JSON.stringify({ entries: size, hash });
-  return `All ${size} entries follow one another. The last one's hash is ${hash}.`;
 }

@@ -28,8 +28,8 @@ import { showProgress } from "./start-command.ts";
 
 type Options = HubOptions & {
   fingerprint?: string;
-  agentLog: [string, string][];
-  witness: NoteKey[];
+  agentLog?: [string, string][];
+  witness?: NoteKey[];
 };
 
 /** What `sonde audit verify` found. */
@@ -53,20 +53,25 @@ export function addVerify(audit: Command, print: Print): void {
       "--agent-log <agent=file>",
       "compare with an agent's own log: sonde-agent audit tail --last 100000 --json > file",
       addAgentLog,
-      [],
     )
     .option(
       "--witness <vkey>",
       "the key of a witness outside, whose newest cosignature must fit; may be repeated",
       addWitness,
-      [],
     )
-    .action(async (file: string | undefined, options: Options) => {
-      const chunks = file === undefined ? readOnline(options) : readFile(file);
-      const verified = await verify(readLines(chunks), options);
-      print(options.json ? JSON.stringify(verified) : describe(verified));
-      if (!isSound(verified)) process.exitCode = 1;
-    });
+    .action((file: string | undefined, options: Options) => verifyAndPrint(file, options, print));
+}
+
+/** @param file an export; without it the log of a hub, which signs it first */
+export async function verifyAndPrint(
+  file: string | undefined,
+  options: Options,
+  print: Print,
+): Promise<void> {
+  const chunks = file === undefined ? readOnline(options) : readFile(file);
+  const verified = await verify(readLines(chunks), options);
+  print(options.json ? JSON.stringify(verified) : describe(verified));
+  if (!isSound(verified)) process.exitCode = 1;
 }
 
 /** The first line of an export of the whole log: what proves it. */
@@ -74,13 +79,13 @@ export function attestationLine(attestation: AuditAttestation): string {
   return `${JSON.stringify({ attestation })}\n`;
 }
 
-function addAgentLog(text: string, before: [string, string][]): [string, string][] {
+function addAgentLog(text: string, before: [string, string][] = []): [string, string][] {
   const at = text.indexOf("=");
   if (at > 0 && at < text.length - 1) return [...before, [text.slice(0, at), text.slice(at + 1)]];
   throw new SondeError("BAD_REQUEST", `expected --agent-log AGENT=FILE, got ${text}`);
 }
 
-function addWitness(text: string, before: NoteKey[]): NoteKey[] {
+function addWitness(text: string, before: NoteKey[] = []): NoteKey[] {
   try {
     return [...before, parseNoteKey(text, "cosignature")];
   } catch (cause) {
@@ -106,7 +111,7 @@ async function* readFile(file: string): AsyncGenerator<Buffer> {
 }
 
 async function verify(lines: AsyncIterable<Buffer>, options: Options): Promise<Verified> {
-  const compared = options.agentLog.map(([agent, file]) => ({
+  const compared = (options.agentLog ?? []).map(([agent, file]) => ({
     agent,
     comparison: compareAgentLog(agent, readAgentLog(file)),
   }));
@@ -119,7 +124,7 @@ async function verify(lines: AsyncIterable<Buffer>, options: Options): Promise<V
   );
   const verdict = await verifyHubLog(entries, attestation, {
     onProgress: (seq) => showProgress(`${seq} entries`),
-    witnessKeys: options.witness,
+    witnessKeys: options.witness ?? [],
   });
   showProgress(null);
   const differences = compared.flatMap(({ agent, comparison }) =>

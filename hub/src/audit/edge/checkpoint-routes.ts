@@ -7,8 +7,6 @@ import {
   buildAuditRecord,
 } from "@sonde/schemas/audit";
 import { SondeError } from "@sonde/schemas/errors";
-import type { WitnessBody } from "@sonde/schemas/wire";
-import type { KeptMessage } from "@sonde/trust/envelope";
 import type { Checkpoint } from "@sonde/trust/log";
 import { Type } from "typebox";
 import type { Hub } from "../../hub.ts";
@@ -19,16 +17,17 @@ const BySeq = Type.Object(
   { additionalProperties: false },
 );
 
-/**
- * Adds the routes that give what proves the audit log.
- *
- * @param readCosigned what witnesses outside have cosigned of it
- */
-export function addCheckpointRoutes(
-  hub: Hub,
-  store: AuditStore,
-  readCosigned: () => Promise<CosignedCheckpoint[]>,
-): void {
+export type CheckpointUses = {
+  store: AuditStore;
+  /** What agents say of the log. */
+  readWitnesses: () => Promise<AuditWitness[]>;
+  /** What witnesses outside have cosigned of it. */
+  readCosigned: () => Promise<CosignedCheckpoint[]>;
+};
+
+/** Adds the routes that give what proves the audit log. */
+export function addCheckpointRoutes(hub: Hub, uses: CheckpointUses): void {
+  const { store } = uses;
   const { app, auditLog, checkpoints, now } = hub;
 
   app.get(
@@ -40,7 +39,7 @@ export function addCheckpointRoutes(
         response: { 200: AuditAttestation },
       },
     },
-    () => readAttestation(hub, readCosigned),
+    () => readAttestation(hub, uses),
   );
 
   app.post(
@@ -54,7 +53,7 @@ export function addCheckpointRoutes(
     },
     async () => {
       await checkpoints.sign();
-      return await readAttestation(hub, readCosigned);
+      return await readAttestation(hub, uses);
     },
   );
 
@@ -93,16 +92,15 @@ export function addCheckpointRoutes(
 }
 
 async function readAttestation(
-  hub: Hub,
-  readCosigned: () => Promise<CosignedCheckpoint[]>,
+  { keys, auditLog, checkpoints }: Hub,
+  { readWitnesses, readCosigned }: CheckpointUses,
 ): Promise<AuditAttestation> {
-  const { keys, auditLog, checkpoints } = hub;
+  const checkpoint = await checkpoints.atLeast(0);
   const [head, witnesses, cosigned] = await Promise.all([
     auditLog.readHead(),
-    readWitnesses(hub),
+    readWitnesses(),
     readCosigned(),
   ]);
-  const checkpoint = checkpoints.latest();
   const problem = checkpoints.problem();
   return {
     ...{ hubId: keys.hubId, authority: keys.authority, keySet: keys.signing.held().envelope },
@@ -115,21 +113,4 @@ async function readAttestation(
 
 function describe({ size, root, at, note }: Checkpoint): AuditCheckpoint {
   return { size, root: root.toString("base64"), at: at.toISOString(), note };
-}
-
-type WitnessRow = {
-  id: string;
-  name: string;
-  publicKey: string;
-  witness: WitnessBody & { at: string; message: KeptMessage };
-};
-
-async function readWitnesses({ sql }: Hub): Promise<AuditWitness[]> {
-  const rows = await sql<WitnessRow[]>`
-    select id, name, public_key as "publicKey", witness from agents
-    where witness is not null order by name`;
-  return rows.map(({ id, name, publicKey, witness }) => ({
-    ...{ agent: name, agentId: id, publicKey },
-    ...witness,
-  }));
 }
