@@ -111,6 +111,8 @@ const HTTP_BODIES = {
     RecoverResponse: schemas.RecoverResponse,
     AuditSinkList: schemas.AuditSinkList,
     OutsideWitnessList: schemas.OutsideWitnessList,
+    ForgetLog: schemas.ForgetLog,
+    ForgottenLog: schemas.ForgottenLog,
     HubHealth: schemas.HubHealth,
     RegistryLogStatus: schemas.RegistryLogStatus,
     PersonList: schemas.PersonList,

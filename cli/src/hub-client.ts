@@ -27,6 +27,7 @@ import {
   type ApiKeySummary,
   type AuditSinkList,
   type OutsideWitnessList,
+  type ForgottenLog,
   type CalledTool,
   type CallProvenance,
   type CallSummary,
@@ -44,6 +45,7 @@ import {
   parseApiKeyList,
   parseAuditSinkList,
   parseOutsideWitnessList,
+  parseForgottenLog,
   parseCalledTool,
   parseCallList,
   parseCallProvenance,
@@ -174,6 +176,8 @@ export type HubClient = {
   signAudit(): Promise<AuditAttestation>;
   listSinks(): Promise<AuditSinkList>;
   listWitnesses(): Promise<OutsideWitnessList>;
+  /** Has the hub, as a witness, forget what it cosigned of a log. */
+  forgetLog(origin: string): Promise<ForgottenLog>;
   readCall(callId: string): Promise<CallProvenance>;
   readAudit(afterSeq: number, limit: number): Promise<AuditPage>;
   searchAudit(query: AuditSearchQuery): Promise<AuditSearchPage>;
@@ -371,6 +375,8 @@ function createClient(
       parseSigningKeyList(await call("POST", "/signing-keys/rotations", { key, overlapDays })),
     signAudit: async () => parseAuditAttestation(await call("POST", "/audit/checkpoints")),
     listWitnesses: async () => parseOutsideWitnessList(await call("GET", "/audit/witnesses")),
+    forgetLog: async (origin) =>
+      parseForgottenLog(await call("POST", "/audit/forgotten-logs", { origin })),
     listSinks: async () => parseAuditSinkList(await call("GET", "/audit/sinks")),
     readRegistry: async () => parseRegistryLogStatus(await call("GET", "/registry")),
     readCall: async (callId) => parseCallProvenance(await call("GET", `/calls/${callId}`)),

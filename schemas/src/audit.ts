@@ -89,6 +89,7 @@ export const AuditEvent = Type.Enum([
   "sink.missed",
   "witness.disagreed",
   "witness.refused",
+  "witness.forgot",
 ]);
 export type AuditEvent = Static<typeof AuditEvent>;
 

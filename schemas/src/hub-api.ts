@@ -65,6 +65,7 @@ import { AgentSelector, Tag, Tags, TagKey, MAX_TAGS } from "./tags.ts";
 //   GET    /audit/entries/:seq/proof             -> AuditProof
 //   GET    /audit/sinks                          -> AuditSinkList
 //   GET    /audit/witnesses                      -> OutsideWitnessList
+//   POST   /audit/forgotten-logs                    ForgetLog -> ForgottenLog
 //   GET    /events                               -> EventStart, then other events, as text/event-stream
 // Of accounts, with bodies of people.ts; `me` is whoever is signed in:
 //   GET    /people                               -> PersonList
@@ -354,6 +355,21 @@ export const OutsideWitnessList = Type.Object(
 );
 export type OutsideWitnessList = Static<typeof OutsideWitnessList>;
 export const parseOutsideWitnessList = buildParser(OutsideWitnessList, "witnesses", "INTERNAL");
+
+/** Names a log that this hub has cosigned as a witness, by the first line of its checkpoints. */
+export const ForgetLog = Type.Object(
+  { origin: Type.String({ minLength: 1, maxLength: 400 }) },
+  closed,
+);
+export type ForgetLog = Static<typeof ForgetLog>;
+
+/** What was forgotten: the entries and the root, in Base64, that were cosigned last. */
+export const ForgottenLog = Type.Object(
+  { ...ForgetLog.properties, size: Count, root: Type.String() },
+  closed,
+);
+export type ForgottenLog = Static<typeof ForgottenLog>;
+export const parseForgottenLog = buildParser(ForgottenLog, "forgotten log", "INTERNAL");
 
 /** Whether the hub and what it stands on are well, in numbers. */
 export const HubHealth = Type.Object(

@@ -359,6 +359,13 @@ export function listRouteRights(agent: string): RouteRights[] {
     },
     { route: "GET /audit/sinks", path: "/audit/sinks", ...reader, operator: 200 },
     { route: "GET /audit/witnesses", path: "/audit/witnesses", ...reader, operator: 200 },
+    {
+      route: "POST /audit/forgotten-logs",
+      path: "/audit/forgotten-logs",
+      body: { origin: "log.example/nobody" },
+      ...operatorOnly,
+      operator: 404,
+    },
   ];
 }
 

@@ -214,6 +214,25 @@ test("an export that breaks off on the way is refused, and the file is as it was
   expect(readdirSync(folder).filter((name) => name.endsWith(".new"))).toEqual([]);
 });
 
+test("a witness forgets a log after a yes, and names what it had cosigned", async () => {
+  const logIn = ["login", "--hub", `https://localhost:${hub.ready.public}`, "--ca", caFile];
+  expect((await sonde(logIn, hub.operatorKey)).code).toBe(0);
+  const origin = "log.example/one";
+  const root = Buffer.alloc(32, 7);
+  const { sql, ...database } = await hub.openDatabase();
+  await sql`insert into witnessed_logs (origin, size, root) values (${origin}, 12, ${root})`;
+  await database.close();
+  const forget = ["hub", "witnesses", "forget", origin, "--json"];
+  const unsure = await sonde(forget);
+  expect([unsure.code, codeOf(unsure.out)]).toEqual([1, "FORBIDDEN"]);
+  const sure = await sonde([...forget, "--yes"]);
+  expect(sure.code).toBe(0);
+  expect(JSON.parse(sure.out)).toEqual({ origin, size: 12, root: root.toString("base64") });
+  const again = await sonde([...forget, "--yes"]);
+  expect([again.code, codeOf(again.out)]).toEqual([1, "NOT_FOUND"]);
+  expect((await sonde(["hub", "witnesses"])).out).toContain("No witness is configured");
+});
+
 describe("verify", () => {
   beforeAll(async () => {
     const logIn = ["login", "--hub", `https://localhost:${hub.ready.public}`, "--ca", caFile];

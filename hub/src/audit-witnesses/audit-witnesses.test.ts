@@ -135,7 +135,13 @@ test("attack 59: a log that was cut and one that was rewritten are refused by th
     ({ record }) => record.event === "witness.refused",
   );
   expect(evidence).toHaveLength(1);
-  expect(evidence[0]?.record.detail).toMatchObject({ log: `sonde.hub/${hub.ready.hubId}`, seen });
+  const origin = `sonde.hub/${hub.ready.hubId}`;
+  expect(evidence[0]?.record.detail).toMatchObject({ log: origin, seen });
+  // People know of a restore, and let the log begin anew.
+  expect((await witness.ask("POST", "/audit/forgotten-logs", { origin })).code).toBe(200);
+  await hub.restart();
+  await expect.poll(async () => (await stateOf())?.["disagrees"], { timeout: 30_000 }).toBe(false);
+  expect(await verify(key)).toMatchObject({ bad: null, cosignatures: [{ says: "same" }] });
 }, 120_000);
 
 test("a witness that comes back gets the newest checkpoint; one with another key is not believed", async () => {

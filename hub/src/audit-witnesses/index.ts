@@ -4,6 +4,7 @@ import { algorithmOf } from "@sonde/trust/envelope";
 import type { Hub } from "../hub.ts";
 import { runConfigured } from "../receivers/index.ts";
 import { addCheckpointWitness } from "./edge/add-checkpoint-route.ts";
+import { addForgetRoute } from "./edge/forget-route.ts";
 import { openWitness } from "./edge/open-witness.ts";
 import { readCosigned } from "./edge/read-cosigned.ts";
 import { readWitnessStates } from "./edge/read-witness-states.ts";
@@ -54,6 +55,8 @@ export function installWitnesses(hub: Hub, { self }: { self: string }): OutsideW
     reload: () => list.reload(),
   };
   addWitnessRoutes(hub, witnesses);
-  addCheckpointWitness(hub, createWitnessedLogs(sql));
+  const witnessed = createWitnessedLogs(sql);
+  addCheckpointWitness(hub, witnessed);
+  addForgetRoute(hub, witnessed);
   return witnesses;
 }

@@ -193,6 +193,31 @@ test("attack 61: a witness that is killed between keeping and answering never co
   expect(await isCosigned(log, again)).toBe(true);
 }, 120_000);
 
+test("attack 59: a log begins anew only when somebody with the right to the hub's keys says so, and the hub's log keeps what was", async () => {
+  const log = takeLog();
+  const restored = grow(log.fork(), 0);
+  grow(log, 4);
+  const root = rootOf(log.frontier).toString("base64");
+  expect((await post(await ask(log, 0))).status).toBe(200);
+  grow(restored, 2, "after a restore");
+  expect((await post(await ask(restored, 0))).status).toBe(409);
+  const { name: origin } = log.key;
+  const forget = async (key?: string) =>
+    await hub.ask("POST", "/audit/forgotten-logs", { origin }, key);
+  const auditor = await hub.addKey({ role: "auditor", agents: "*", probes: "*" });
+  expect((await forget(auditor.key)).code).toBe("FORBIDDEN");
+  expect((await post(await ask(restored, 0))).status).toBe(409);
+  expect((await forget()).answer).toEqual({ origin, size: 9, root });
+  const told = (await entriesOf("witness.forgot")).filter(
+    ({ record }) => record.detail["log"] === origin,
+  );
+  expect(told.map(({ record }) => record.detail)).toEqual([{ log: origin, size: 9, root }]);
+  expect((await forget()).code).toBe("NOT_FOUND");
+  const anew = await post(await ask(restored, 0));
+  expect(await isCosigned(restored, anew)).toBe(true);
+  expect((await post(await ask(log, 7, []))).status).not.toBe(200);
+});
+
 test("attack 40: one address is slowed down before its body is read, and another is not", async () => {
   const log = takeLog();
   const body = await ask(log, 0);

@@ -14,7 +14,17 @@ export type WitnessedLogs = {
     log: { origin: string; stated: Tree },
     judge: (seen: Tree) => Growth,
   ): Promise<{ verdict: Growth; seen: number }>;
+  /** What was cosigned last of a log; null before the first. */
+  read(origin: string): Promise<Tree | null>;
+  /**
+   * Forgets what was cosigned of a log, if it is still `seen`. Durable when it resolves.
+   *
+   * @returns false, with nothing changed, when another checkpoint was cosigned meanwhile
+   */
+  forget(origin: string, seen: Tree): Promise<boolean>;
 };
+
+type Row = { size: string; root: Buffer };
 
 export function createWitnessedLogs(sql: Sql): WitnessedLogs {
   return {
@@ -24,7 +34,7 @@ export function createWitnessedLogs(sql: Sql): WitnessedLogs {
           insert into witnessed_logs (origin, size, root)
           values (${origin}, ${NOTHING_SEEN.size}, ${NOTHING_SEEN.root})
           on conflict (origin) do nothing`;
-        const [row] = await tx<{ size: string; root: Buffer }[]>`
+        const [row] = await tx<Row[]>`
           select size, root from witnessed_logs where origin = ${origin} for update`;
         const seen = row === undefined ? NOTHING_SEEN : { size: Number(row.size), root: row.root };
         const verdict = judge(seen);
@@ -35,6 +45,18 @@ export function createWitnessedLogs(sql: Sql): WitnessedLogs {
         }
         return { verdict, seen: seen.size };
       });
+    },
+    async read(origin) {
+      const [row] = await sql<Row[]>`
+        select size, root from witnessed_logs where origin = ${origin} and size > 0`;
+      return row === undefined ? null : { size: Number(row.size), root: row.root };
+    },
+    async forget(origin, { size, root }) {
+      const rows = await sql`
+        delete from witnessed_logs
+        where origin = ${origin} and size = ${size} and root = ${root}
+        returning 1`;
+      return rows.length === 1;
     },
   };
 }
