@@ -7,6 +7,7 @@ import { fileURLToPath } from "node:url";
 import * as agent from "../schemas/src/agent-api.ts";
 import * as approvals from "../schemas/src/approvals.ts";
 import * as audit from "../schemas/src/audit.ts";
+import * as auditHold from "../schemas/src/audit-hold.ts";
 import * as errors from "../schemas/src/errors.ts";
 import * as hub from "../schemas/src/hub-api.ts";
 import * as manifest from "../schemas/src/manifest/index.ts";
@@ -23,6 +24,7 @@ const schemas = {
   ...agent,
   ...approvals,
   ...audit,
+  ...auditHold,
   ...errors,
   ...hub,
   ...manifest,
@@ -82,6 +84,10 @@ const HTTP_BODIES = {
     ApproveTools: schemas.ApproveTools,
     AssignPack: schemas.AssignPack,
     AuditPage: schemas.AuditPage,
+    ChainPage: schemas.ChainPage,
+    AuditHold: schemas.AuditHold,
+    AuditHoldList: schemas.AuditHoldList,
+    CreateAuditHold: schemas.CreateAuditHold,
     ChangeTags: schemas.ChangeTags,
     DriftPolicy: schemas.DriftPolicy,
     Inbox: schemas.Inbox,

@@ -78,7 +78,7 @@ const DEPTH = new Map([
   ["sonde hub", 3],
   ["sonde keys", 2],
   ["sonde packs", 2],
-  ["sonde audit", 2],
+  ["sonde audit", 3],
   ["sonde policy", 2],
   ["sonde trust", 2],
   ["sonde users", 2],

@@ -11,10 +11,17 @@ import { type ErrorCode, SondeError } from "@sonde/schemas/errors";
 import type { Readable } from "node:stream";
 import {
   type AuditAttestation,
-  type AuditPage,
+  type ChainPage,
   parseAuditAttestation,
-  parseAuditPage,
+  parseChainPage,
 } from "@sonde/schemas/audit";
+import {
+  type AuditHold,
+  type AuditHoldList,
+  type CreateAuditHold,
+  parseAuditHold,
+  parseAuditHoldList,
+} from "@sonde/schemas/audit-hold";
 import {
   type AuditFilters,
   type AuditSearchPage,
@@ -171,8 +178,12 @@ export type HubClient = {
   /** Has the hub sign its audit log as it is now. */
   signAudit(): Promise<AuditAttestation>;
   listSinks(): Promise<AuditSinkList>;
+  listAuditHolds(): Promise<AuditHoldList>;
+  addAuditHold(hold: CreateAuditHold): Promise<AuditHold>;
+  /** Returns those that are left. */
+  removeAuditHold(id: string): Promise<AuditHoldList>;
   readCall(callId: string): Promise<CallProvenance>;
-  readAudit(afterSeq: number, limit: number): Promise<AuditPage>;
+  readAudit(afterSeq: number, limit: number): Promise<ChainPage>;
   searchAudit(query: AuditSearchQuery): Promise<AuditSearchPage>;
   /** Entries that fit, as JSON lines. */
   exportAudit(filters: AuditFilters): Promise<Readable>;
@@ -368,10 +379,14 @@ function createClient(
       parseSigningKeyList(await call("POST", "/signing-keys/rotations", { key, overlapDays })),
     signAudit: async () => parseAuditAttestation(await call("POST", "/audit/checkpoints")),
     listSinks: async () => parseAuditSinkList(await call("GET", "/audit/sinks")),
+    listAuditHolds: async () => parseAuditHoldList(await call("GET", "/audit/holds")),
+    addAuditHold: async (hold) => parseAuditHold(await call("POST", "/audit/holds", hold)),
+    removeAuditHold: async (id) =>
+      parseAuditHoldList(await call("DELETE", `/audit/holds/${encodeURIComponent(id)}`)),
     readRegistry: async () => parseRegistryLogStatus(await call("GET", "/registry")),
     readCall: async (callId) => parseCallProvenance(await call("GET", `/calls/${callId}`)),
     readAudit: async (afterSeq, limit) =>
-      parseAuditPage(await call("GET", `/audit?afterSeq=${afterSeq}&limit=${limit}`)),
+      parseChainPage(await call("GET", `/audit?afterSeq=${afterSeq}&limit=${limit}`)),
     searchAudit: async (query) =>
       parseAuditSearchPage(await call("GET", `/audit?${new URLSearchParams(query).toString()}`)),
     exportAudit: async (filters) =>

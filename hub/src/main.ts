@@ -36,7 +36,9 @@ import {
   nameActors,
   openAudit,
   openCheckpoints,
+  type Subjects as AuditSubjects,
 } from "./audit/index.ts";
+import { installRetention } from "./audit-retention/index.ts";
 import { type AuditSinks, installSinks, requireSinks } from "./audit-sinks/index.ts";
 import { installAttestation } from "./attestation/index.ts";
 import { installCalls } from "./calls/index.ts";
@@ -211,20 +213,21 @@ async function serve(live: { config: HubConfig }, opened: Opened): Promise<Runni
   const reauthenticate = (request: FastifyRequest) =>
     authenticate({ authenticator, sessions, tokens }, request, false);
   const grants = openGrants(hub);
-  addAuditRoutes(hub, {
-    ...{ store: auditStore, authenticate: reauthenticate },
-    subjects: {
-      async ofPerson(personId) {
-        const ownKeys = await apiKeys.listMadeBy(personId);
-        const own = await grants.listIds({ personId });
-        const made = [...ownKeys.map((id) => `key:${id}`), ...own.map((id) => `grant:${id}`)];
-        return [`person:${personId}`, ...made];
-      },
-      ofClient: async (clientId) => (await grants.listIds({ clientId })).map((id) => `grant:${id}`),
+  const recorded: AuditSubjects = {
+    async ofPerson(personId) {
+      const ownKeys = await apiKeys.listMadeBy(personId);
+      const own = await grants.listIds({ personId });
+      const made = [...ownKeys.map((id) => `key:${id}`), ...own.map((id) => `grant:${id}`)];
+      return [`person:${personId}`, ...made];
     },
+    ofClient: async (clientId) => (await grants.listIds({ clientId })).map((id) => `grant:${id}`),
+  };
+  addAuditRoutes(hub, {
+    ...{ store: auditStore, authenticate: reauthenticate, subjects: recorded },
   });
   const sinks = installSinks(hub, { auditStore, self });
   installed.sinks = sinks;
+  const retention = installRetention(hub, { auditStore, self, sinks, subjects: recorded });
   addSigningKeyRoutes(hub);
   const registry = installRegistryLog(hub, { readPolicy });
   hub.onStop(await watchPolicy(hub, auditStore));
@@ -262,6 +265,7 @@ async function serve(live: { config: HubConfig }, opened: Opened): Promise<Runni
     reload(inForce) {
       live.config = inForce;
       sinks.reload();
+      retention.wake();
     },
     stop: () => stopAll(endings),
   };

@@ -1,4 +1,5 @@
 import { type Static, Type } from "typebox";
+import { DroppedPart } from "./audit.ts";
 import { AgentStatement } from "./wire/attestation.ts";
 import { LogHead } from "./wire/envelope.ts";
 import { PackReport, Redactions } from "./wire/messages.ts";
@@ -57,13 +58,16 @@ import { AgentSelector, Tag, Tags, TagKey, MAX_TAGS } from "./tags.ts";
 //   POST   /tools/:tool/call                        CallTool -> CalledTool
 //   GET    /calls?agent=                         -> CallList
 //   GET    /calls/:callId                        -> CallProvenance
-//   GET    /audit?afterSeq=&limit=               -> AuditPage
+//   GET    /audit?afterSeq=&limit=               -> ChainPage
 //   GET    /audit/attestation                    -> AuditAttestation
 //   POST   /audit/checkpoints                    -> AuditAttestation
 //   GET    /audit/entries/:seq/proof             -> AuditProof
 //   GET    /audit with filters                   -> AuditSearchPage, or AuditExportLine as application/x-ndjson,
 //                                                   or AuditEntry as text/event-stream
 //   GET    /audit/sinks                          -> AuditSinkList
+//   GET    /audit/holds                          -> AuditHoldList
+//   POST   /audit/holds                             CreateAuditHold -> AuditHold
+//   DELETE /audit/holds/:id                      -> AuditHoldList
 //   GET    /events                               -> EventStart, then other events, as text/event-stream
 // Of accounts, with bodies of people.ts; `me` is whoever is signed in:
 //   GET    /people                               -> PersonList
@@ -744,7 +748,15 @@ export const CallSummary = Type.Object(
 );
 export type CallSummary = Static<typeof CallSummary>;
 export const CallQuery = Type.Object({ ...page, agent: Type.Optional(AgentName) }, closed);
-export const CallList = Type.Object({ calls: Type.Array(CallSummary), next }, closed);
+export const CallList = Type.Object(
+  {
+    calls: Type.Array(CallSummary),
+    /** Only where content of that part of the audit log was dropped: calls of then are not here. */
+    dropped: Type.Optional(DroppedPart),
+    next,
+  },
+  closed,
+);
 export type CallList = Static<typeof CallList>;
 
 /**

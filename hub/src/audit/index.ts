@@ -8,7 +8,16 @@ export { addAuditRoutes } from "./edge/audit-routes.ts";
 export { addCheckpointRoutes } from "./edge/checkpoint-routes.ts";
 export { type AuditStore, createAuditStore, type StoredCall } from "./edge/audit-store.ts";
 export { type Checkpoints, openCheckpoints } from "./edge/checkpoints.ts";
+export {
+  createDroppedStore,
+  type DroppedExtent,
+  type DroppedStore,
+  dropSegment,
+  type Segment,
+  type SegmentHashes,
+} from "./edge/dropped-store.ts";
 export { createOpenCalls } from "./edge/open-calls.ts";
+export { readPeriod, type Subjects } from "./edge/read-wanted.ts";
 export { migrations } from "./migrations.ts";
 
 export function openAudit(store: AuditStore): Promise<AuditLog> {

@@ -1,5 +1,5 @@
 import { createPublicKey, X509Certificate } from "node:crypto";
-import type { AuditAttestation, AuditEntry, AuditWitness } from "@sonde/schemas/audit";
+import type { AuditAttestation, AuditWitness, ChainEntry } from "@sonde/schemas/audit";
 import { toSondeError } from "@sonde/schemas/errors";
 import { type LogHead, parseWitnessBody } from "@sonde/schemas/wire";
 import { EMPTY_HEAD, explainBreak, headAfter } from "../chain/chain.ts";
@@ -7,6 +7,7 @@ import { openKeySet } from "../envelope/key-set.ts";
 import { openKeptMessage } from "../envelope/kept-message.ts";
 import type { Checkpoint } from "../log/checkpoint.ts";
 import { appendLeaf, EMPTY_FRONTIER, rootOf } from "../log/merkle.ts";
+import { type BadEntry, createDroppedCheck, type DroppedVerdict } from "./check-dropped.ts";
 import { hubLogLeaf, openHubCheckpoint } from "./hub-log.ts";
 
 /** What an agent's word on the log is worth, against the entries that were read. */
@@ -23,7 +24,9 @@ export type HubLogVerdict = {
   /** Entries that follow one another from the first one on, and the last of them. */
   head: LogHead;
   /** The first entry of which it is known that it is not as it was written, and what shows it. */
-  bad: { seq: number; proves: string } | null;
+  bad: BadEntry | null;
+  /** Entries that have no content any more, as the log itself says; null when it has all. */
+  dropped: DroppedVerdict | null;
   /** The checkpoint that covers the entries, when it does. */
   signed: { size: number; at: string } | null;
   /** Entries after the newest checkpoint or witness: only the hub's word is known of them. */
@@ -35,15 +38,15 @@ export type HubLogVerdict = {
 type Stated = { size: number; root: Buffer; contradict: () => void; confirm: () => void };
 
 /**
- * Verifies a hub's audit log: that its entries follow one another, and that they are those which its
- * audit key signed and its agents keep.
+ * Verifies a hub's audit log: that its entries follow one another, that they are those which its audit
+ * key signed and its agents keep, and that content which is missing was dropped as the log says.
  *
  * @param entries from the first one on
  * @param attestation is not believed: the CA's certificate in it must be known from elsewhere
  * @throws SondeError HUB_UNTRUSTED when keys or checkpoint are not what the CA of that hub stated
  */
 export async function verifyHubLog(
-  entries: AsyncIterable<AuditEntry>,
+  entries: AsyncIterable<ChainEntry>,
   attestation: Pick<
     AuditAttestation,
     "authority" | "checkpoint" | "hubId" | "keySet" | "witnesses"
@@ -52,7 +55,7 @@ export async function verifyHubLog(
 ): Promise<HubLogVerdict> {
   const checkpoint = openAttested(attestation);
   const verdict: HubLogVerdict = {
-    ...{ head: EMPTY_HEAD, bad: null, signed: null, unattested: 0 },
+    ...{ head: EMPTY_HEAD, bad: null, dropped: null, signed: null, unattested: 0 },
     witnesses: attestation.witnesses.map((witness) => ({
       ...{ agent: witness.agent, size: witness.size, at: witness.at },
       says: isSigned(witness, attestation.hubId) ? ("ahead" as const) : ("unsigned" as const),
@@ -62,11 +65,17 @@ export async function verifyHubLog(
   const stated = listStated(checkpoint, attestation.witnesses, verdict, (size) => {
     covered = Math.max(covered, size);
   });
+  const droppedCheck = createDroppedCheck();
   let frontier = EMPTY_FRONTIER;
   for await (const entry of entries) {
     const why = explainBreak(verdict.head, entry);
     if (why !== null) {
       verdict.bad = { seq: verdict.head.size + 1, proves: why };
+      break;
+    }
+    const removed = droppedCheck.see(entry);
+    if (removed !== null) {
+      verdict.bad ??= removed;
       break;
     }
     verdict.head = headAfter(entry);
@@ -78,6 +87,9 @@ export async function verifyHubLog(
     if (frontier.size % 10_000 === 0) onProgress(frontier.size);
   }
   const { size } = verdict.head;
+  const dropped = droppedCheck.end();
+  if (dropped !== null && "proves" in dropped) verdict.bad ??= dropped;
+  else verdict.dropped = dropped;
   verdict.bad ??= explainCut(size, checkpoint, verdict.witnesses);
   verdict.unattested = Math.max(0, size - covered);
   return verdict;
