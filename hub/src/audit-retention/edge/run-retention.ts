@@ -58,11 +58,16 @@ export function runRetention(ports: RetentionPorts): RunningRetention {
 
   async function look(): Promise<void> {
     const limits = ports.limits();
-    if (limits === null) return;
+    if (limits === null) return await letGo();
     lease ??= await drops.take(ports.running());
     while (lease !== null && !stopping.signal.aborted) {
       if (!(await dropSome(lease, limits))) return;
     }
+  }
+
+  async function letGo(): Promise<void> {
+    if (lease !== null) await drops.release(lease);
+    lease = null;
   }
 
   /** @returns whether there may be more to drop */
@@ -161,7 +166,7 @@ export function runRetention(ports: RetentionPorts): RunningRetention {
       stopping.abort();
       if (timer !== null) clearTimeout(timer);
       await looking;
-      if (lease !== null) await drops.release(lease);
+      await letGo();
     },
   };
 }
