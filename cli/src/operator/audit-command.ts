@@ -51,7 +51,8 @@ export function addAuditCommand(program: Command, print: Print): void {
 
 /** Beside the entries, which may go to another program. */
 function warnOfDropped(dropped: DroppedPart | null | undefined): void {
-  if (dropped !== null && dropped !== undefined) process.stderr.write(`${describeMissing(dropped)}\n`);
+  if (dropped !== null && dropped !== undefined)
+    process.stderr.write(`${describeMissing(dropped)}\n`);
 }
 
 function startSearch(audit: Command, name: string, description: string, isDefault = false) {

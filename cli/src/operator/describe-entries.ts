@@ -30,8 +30,12 @@ export function describeWhole({ seq, previous, hash, record }: AuditEntry): stri
 
 /** An entry of which only hashes are left. */
 export function describeGone({ seq, previous, hash }: DroppedEntry): string {
-  const rows = Object.entries({ previous, hash }).map(([name, value]) => `  ${name.padEnd(8)}  ${value}`);
-  return [`Entry ${seq}: its content was dropped, as the hub's retention says.`, ...rows].join("\n");
+  const rows = Object.entries({ previous, hash }).map(
+    ([name, value]) => `  ${name.padEnd(8)}  ${value}`,
+  );
+  return [`Entry ${seq}: its content was dropped, as the hub's retention says.`, ...rows].join(
+    "\n",
+  );
 }
 
 /** What an answer lacks, in a sentence. */

@@ -17,7 +17,12 @@ export { migrations } from "./migrations.ts";
  */
 export function installRetention(
   hub: Hub,
-  uses: { auditStore: AuditStore; self: string; sinks: Pick<AuditSinks, "read">; subjects: Subjects },
+  uses: {
+    auditStore: AuditStore;
+    self: string;
+    sinks: Pick<AuditSinks, "read">;
+    subjects: Subjects;
+  },
 ): Pick<RunningRetention, "wake"> {
   const { auditStore, self, sinks, subjects } = uses;
   const { auditLog, checkpoints, links, now, report, sql } = hub;

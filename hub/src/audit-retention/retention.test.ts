@@ -50,7 +50,7 @@ async function exportLog(hub: TestHub, query = ""): Promise<[ChainEntry[], Audit
   const parsed = lines.map((line) => parseAuditExportLine(JSON.parse(line)));
   const end = parsed.pop();
   if (end === undefined || !("complete" in end)) throw new Error("expected a last line");
-  return [parsed.filter((line) => !("complete" in line)), end];
+  return [parsed.filter((line): line is ChainEntry => !("complete" in line)), end];
 }
 
 async function* read(entries: readonly ChainEntry[]): AsyncGenerator<ChainEntry> {
@@ -121,7 +121,9 @@ describe("a hub that drops", () => {
     expect(end.entries).toBe(entries.length);
     expect(entries.filter(isDropped)).toHaveLength(2 * 4_096 - 1);
     const verdict = await verifyHubLog(read(entries), attested);
-    const said = entries.filter((entry) => !isDropped(entry) && entry.record.event === "log.dropped");
+    const said = entries.filter(
+      (entry) => !isDropped(entry) && entry.record.event === "log.dropped",
+    );
     expect(said).toHaveLength(1);
     expect(verdict).toMatchObject({
       ...{ bad: null, signed: { size: attested.checkpoint?.size } },
@@ -193,7 +195,12 @@ describe("a hub that drops", () => {
   test("keeps what is on hold until the hold ends, and both are on record", async () => {
     const { answer } = await hub.ask("GET", "/audit/holds");
     expect(answer["holds"]).toMatchObject([
-      { id: hold, reason: "Case 7.", filters: { agent: "db-1" }, by: expect.stringMatching(/^key:/) },
+      {
+        id: hold,
+        reason: "Case 7.",
+        filters: { agent: "db-1" },
+        by: expect.stringMatching(/^key:/),
+      },
     ]);
     const refused = await hub.ask("DELETE", `/audit/holds/${hold}`, undefined, client);
     const made = await hub.ask("POST", "/audit/holds", { reason: "Mine.", filters: {} }, client);

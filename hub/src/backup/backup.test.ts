@@ -161,9 +161,9 @@ test("a backup of a hub that serves becomes a hub with the same keys, people, ag
 
 test("a log of which content was dropped is backed up and restored, and goes on", async () => {
   const former = hub;
-  const start = new Date("2026-01-02T00:00:00.000Z");
+  const begin = new Date("2026-01-02T00:00:00.000Z");
   const config = { audit: { retention: { maxDays: 30 } } };
-  hub = await startHub(({ sql }) => fillOldLog(sql, 1, start), {}, { config });
+  hub = await startHub(({ sql }) => fillOldLog(sql, 1, begin), {}, { config });
   try {
     await hub.ask("POST", "/audit/checkpoints");
     const { sql, ...opened } = await hub.openDatabase();

@@ -1,5 +1,10 @@
 import { createHash } from "node:crypto";
-import { type AuditEntry, type AuditRecord, type ChainEntry, isDropped } from "@sonde/schemas/audit";
+import {
+  type AuditEntry,
+  type AuditRecord,
+  type ChainEntry,
+  isDropped,
+} from "@sonde/schemas/audit";
 import { SondeError } from "@sonde/schemas/errors";
 import { type Digest } from "@sonde/schemas/names";
 import { type LogHead } from "@sonde/schemas/wire";

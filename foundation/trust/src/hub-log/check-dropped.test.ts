@@ -38,9 +38,7 @@ function write(change: (said: DroppedSegments) => object = (said) => said, at = 
 /** The log without the content of these entries. */
 const without = (entries: ChainEntry[], isGone: (seq: number) => boolean): ChainEntry[] =>
   entries.map(({ seq, previous, hash, ...rest }) =>
-    isGone(seq)
-      ? { seq, previous, hash, dropped: true }
-      : ({ seq, previous, hash, ...rest } as ChainEntry),
+    isGone(seq) ? { seq, previous, hash, dropped: true } : { seq, previous, hash, ...rest },
   );
 const segment =
   (...wanted: number[]) =>

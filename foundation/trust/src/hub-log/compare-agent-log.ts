@@ -1,4 +1,9 @@
-import { type AuditEntry, type AuditRecord, type ChainEntry, isDropped } from "@sonde/schemas/audit";
+import {
+  type AuditEntry,
+  type AuditRecord,
+  type ChainEntry,
+  isDropped,
+} from "@sonde/schemas/audit";
 import { verifyChain } from "../chain/chain.ts";
 
 /** A call on which the logs of the hub and of one of its agents do not agree. */
@@ -27,7 +32,13 @@ const SAME = ["probe", "principal", "packDigest"] as const;
 /** So much may the agent's clock be ahead of the hub's, for a call that the hub has dropped. */
 const CLOCKS_APART_MS = 5 * 60_000;
 
-type OwnCall = { seq: number; at: number; request: AuditRecord | null; isAnswered: boolean; isSeen: boolean };
+type OwnCall = {
+  seq: number;
+  at: number;
+  request: AuditRecord | null;
+  isAnswered: boolean;
+  isSeen: boolean;
+};
 
 /**
  * @param agent the agent's name
@@ -93,7 +104,13 @@ function readCalls(entries: readonly AuditEntry[]): Map<string, OwnCall> {
   for (const { seq, record } of entries) {
     const { callId, event } = record;
     if (callId === null || (event !== "call.request" && event !== "call.response")) continue;
-    const call = calls.get(callId) ?? { seq, at: Date.parse(record.at), request: null, isAnswered: false, isSeen: false };
+    const call = calls.get(callId) ?? {
+      seq,
+      at: Date.parse(record.at),
+      request: null,
+      isAnswered: false,
+      isSeen: false,
+    };
     if (event === "call.request") call.request = record;
     else call.isAnswered = true;
     calls.set(callId, call);

@@ -64,11 +64,7 @@ test("a segment goes only when a checkpoint has all of it", async () => {
 
 test("what is on hold stays and is named, and makes no other content go", async () => {
   const isHeld = ({ index }: Segment) => Promise.resolve([1, 2, 5].includes(index));
-  const found = await findOutdated(
-    build(10),
-    { maxDays: 3, maxBytes: null },
-    { ...KNOWN, isHeld },
-  );
+  const found = await findOutdated(build(10), { maxDays: 3, maxBytes: null }, { ...KNOWN, isHeld });
   expect(found?.segments.map(({ index }) => index)).toEqual([0, 3, 4]);
   expect(found?.kept).toEqual([{ from: firstOf(1), to: lastOf(2) }]);
   // Without the three on hold the others have 700 bytes.

@@ -49,6 +49,7 @@ export async function findOutdated(
   const oldest = maxDays === null ? -Infinity : now - maxDays * DAY_MS;
   let left = present.reduce((sum, { bytes }) => sum + bytes, 0);
   let found: Outdated | null = null;
+  let because: Outdated["because"] | null = null;
   for (const [place, segment] of present.entries()) {
     const next = present[place + 1];
     const last = lastOf(segment.index);
@@ -64,8 +65,9 @@ export async function findOutdated(
     if (await known.isOpen(segment)) break;
     const more = take(segment, found, known.lastDropped, present);
     if (more.kept.length > MAX_KEPT_RANGES) break;
-    found = { ...more, because: found?.because ?? (isOld ? "age" : "size") };
-    if (found.segments.length === MAX_TOGETHER) break;
+    because ??= isOld ? "age" : "size";
+    found = { ...more, because };
+    if (more.segments.length === MAX_TOGETHER) break;
   }
   return found;
 }
@@ -81,8 +83,7 @@ function take(
   lastDropped: number,
   present: readonly Segment[],
 ): Omit<Outdated, "because"> {
-  const segments: Outdated["segments"] =
-    found === null ? [segment] : [...found.segments, segment];
+  const segments: Outdated["segments"] = found === null ? [segment] : [...found.segments, segment];
   const last = Math.max(lastDropped, segment.index);
   const kept: { from: number; to: number }[] = [];
   for (const { index } of present) {

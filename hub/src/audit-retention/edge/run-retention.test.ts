@@ -1,5 +1,10 @@
 import { randomUUID } from "node:crypto";
-import { type AuditEntry, type ChainEntry, isDropped, parseDroppedSegments } from "@sonde/schemas/audit";
+import {
+  type AuditEntry,
+  type ChainEntry,
+  isDropped,
+  parseDroppedSegments,
+} from "@sonde/schemas/audit";
 import type { AuditHold, HoldFilters } from "@sonde/schemas/audit-hold";
 import { verifyChain } from "@sonde/trust/chain";
 import { firstOf, hubLogLeaf, lastOf } from "@sonde/trust/hub-log";
@@ -161,8 +166,9 @@ test("of an entry only its number and hashes are left, and the chain is whole", 
   await start();
   await expect.poll(gone, { timeout: 10_000 }).toEqual([0, 1, 2]);
   const { entries } = await storeOf().readChain(0, 20_000);
-  expect(entries.slice(0, before.length).map(({ seq, previous, hash }) => [seq, previous, hash]))
-    .toEqual(before.map(({ seq, previous, hash }) => [seq, previous, hash]));
+  expect(
+    entries.slice(0, before.length).map(({ seq, previous, hash }) => [seq, previous, hash]),
+  ).toEqual(before.map(({ seq, previous, hash }) => [seq, previous, hash]));
   expect(entries.filter(isDropped)).toHaveLength(lastOf(2));
   expect(verifyChain(entries)).toEqual(await storeOf().readHead());
   const left = await database.sql`
@@ -220,22 +226,25 @@ test.each<[string, HoldFilters, number[]]>([
   ],
   ["everything", {}, []],
   ["an agent that is nowhere", { agent: "db-2" }, [0, 1, 2]],
-])("a hold for %s keeps each segment with an entry of it, until it ends", async (_of, filters, left) => {
-  const { id } = await hold(filters);
-  now = days(31.5);
-  await start();
-  await expect.poll(gone, { timeout: 10_000 }).toEqual(left);
-  await settle();
-  expect(await gone()).toEqual(left);
-  await createHoldStore(database.sql, subjects).remove(id);
-  started[0]?.wake();
-  await expect.poll(gone, { timeout: 10_000 }).toEqual([0, 1, 2]);
-  const claims = await said();
-  const kept = claims.map(({ detail }) => detail.kept);
-  // What was on hold is named, and the last record speaks for all.
-  if (filters.agent === "db-1") expect(kept).toEqual([[{ from: firstOf(1), to: lastOf(1) }], []]);
-  expect(claims.at(-1)?.detail).toMatchObject({ kept: [], head: { size: lastOf(2) } });
-});
+])(
+  "a hold for %s keeps each segment with an entry of it, until it ends",
+  async (_of, filters, left) => {
+    const { id } = await hold(filters);
+    now = days(31.5);
+    await start();
+    await expect.poll(gone, { timeout: 10_000 }).toEqual(left);
+    await settle();
+    expect(await gone()).toEqual(left);
+    await createHoldStore(database.sql, subjects).remove(id);
+    started[0]?.wake();
+    await expect.poll(gone, { timeout: 10_000 }).toEqual([0, 1, 2]);
+    const claims = await said();
+    const kept = claims.map(({ detail }) => detail.kept);
+    // What was on hold is named, and the last record speaks for all.
+    if (filters.agent === "db-1") expect(kept).toEqual([[{ from: firstOf(1), to: lastOf(1) }], []]);
+    expect(claims.at(-1)?.detail).toMatchObject({ kept: [], head: { size: lastOf(2) } });
+  },
+);
 
 test("a hold that comes between the record and the drop keeps the content", async () => {
   now = days(31.5);
@@ -331,7 +340,10 @@ test("a request on hold whose answer was dropped is no open call", async () => {
 test("the trust policy that a hub recorded last is known when that record is dropped", async () => {
   const [old, newer] = ["a".repeat(64), "b".repeat(64)];
   const writer = randomUUID();
-  for (const [seq, sha256] of [[20, old], [6_000, newer]] as const) {
+  for (const [seq, sha256] of [
+    [20, old],
+    [6_000, newer],
+  ] as const) {
     const record = JSON.stringify(
       buildAuditRecord(START, "policy.changed", { detail: { sha256, previous: null } }),
     );
@@ -449,7 +461,10 @@ test("an export that began before content went has the entry that speaks for it"
   for (let next = await chunks.next(); next.done !== true; next = await chunks.next()) {
     text += String(next.value);
   }
-  const parsed = text.trimEnd().split("\n").map((line) => JSON.parse(line) as ChainEntry);
+  const parsed = text
+    .trimEnd()
+    .split("\n")
+    .map((line) => JSON.parse(line) as ChainEntry);
   const end = parsed.pop();
   const saidBy = (await said())[0]?.seq;
   expect(end).toMatchObject({ complete: true, searched: { from: 1, to: saidBy } });

@@ -34,7 +34,10 @@ export type RetentionPorts = {
   /** The hubs that run now. */
   running: () => readonly string[];
   auditLog: Pick<AuditLog, "append">;
-  auditStore: Pick<AuditStore, "hasOpenRequest" | "readChain" | "readHash" | "readNewestDrop" | "readUpTo">;
+  auditStore: Pick<
+    AuditStore,
+    "hasOpenRequest" | "readChain" | "readHash" | "readNewestDrop" | "readUpTo"
+  >;
   checkpoints: Pick<Checkpoints, "latest" | "problem">;
   dropped: Pick<DroppedStore, "listKept" | "readExtent">;
   holds: Pick<HoldStore, "isHeld">;

@@ -69,7 +69,8 @@ export function openLiveLog(
     const { state } = reader;
     const missing = await dropped.find({ from: state.seen + 1, to }, wanted);
     state.isBack = false;
-    if (missing !== null) reader.send([{ id: String(state.seen), event: "dropped", data: missing }]);
+    if (missing !== null)
+      reader.send([{ id: String(state.seen), event: "dropped", data: missing }]);
   }
 
   /** @returns whether somebody is behind */
