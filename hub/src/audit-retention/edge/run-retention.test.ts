@@ -392,7 +392,9 @@ test("two hubs that look at the same time drop everything once", async () => {
   const other = randomUUID();
   running.push(other);
   now = days(31.5);
-  await Promise.all([start(), start({}, other)]);
+  const checkpoint = await sign();
+  const checkpoints = { latest: () => checkpoint, problem: () => null };
+  await Promise.all([start({ checkpoints }), start({ checkpoints }, other)]);
   await expect.poll(gone, { timeout: 10_000 }).toEqual([0, 1, 2]);
   await settle();
   expect(await said()).toHaveLength(1);
