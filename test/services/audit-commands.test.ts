@@ -7,7 +7,7 @@ import { join } from "node:path";
 import { type AuditEntry, buildAuditRecord } from "@sonde/schemas/audit";
 import { parseAuditExportLine } from "@sonde/schemas/audit-search";
 import { chainRecord, EMPTY_HEAD, verifyChain } from "@sonde/trust/chain";
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
 import { createAuditStore, openAudit } from "../../hub/src/audit/index.ts";
 import { startHub, type TestHub } from "../../hub/src/testing/start-hub.ts";
 import { fillOldLog } from "../../hub/src/testing/fill-old-log.ts";
@@ -305,9 +305,9 @@ describe("a log of which content was dropped", () => {
     await old.ask("POST", "/audit/checkpoints");
     const find = async () =>
       (await old.ask("GET", "/audit?event=log.dropped")).answer["entries"] as unknown[];
-    await expect.poll(async () => (await find()).length, { timeout: 40_000 }).toBe(1);
+    await vi.waitUntil(async () => (await find()).length === 1, { timeout: 40_000 });
     const { sql, ...database } = await old.openDatabase();
-    await expect.poll(async () => (await sql`select 1 from audit_dropped`).length).toBe(1);
+    await vi.waitUntil(async () => (await sql`select 1 from audit_dropped`).length === 1, 10_000);
     await database.close();
   }, 60_000);
   afterAll(() => old.close());

@@ -9,7 +9,7 @@ import {
 import { type AuditExportEnd, parseAuditExportLine } from "@sonde/schemas/audit-search";
 import { firstOf, hubLogLeaf, lastOf, verifyHubLog } from "@sonde/trust/hub-log";
 import { rootFromInclusion } from "@sonde/trust/log";
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
 import { fillOldLog, OLD_KEY } from "../testing/fill-old-log.ts";
 import { startHub, type TestHub } from "../testing/start-hub.ts";
 
@@ -72,7 +72,8 @@ describe("a hub that drops", () => {
     expect(made.code).toBe(201);
     hold = String(made.answer["id"]);
     expect(await hub.reload(RETENTION)).toContain("audit.retention");
-    await expect.poll(() => gone(hub), { timeout: 30_000 }).toEqual([0, 2]);
+    await vi.waitUntil(async () => (await gone(hub)).length === 2, { timeout: 30_000 });
+    expect(await gone(hub)).toEqual([0, 2]);
   }, 60_000);
   afterAll(() => hub.close());
 
@@ -209,10 +210,10 @@ describe("a hub that drops", () => {
     const none = await hub.ask("DELETE", `/audit/holds/${randomUUID()}`);
     expect(none.code).toBe("NOT_FOUND");
     expect((await hub.ask("DELETE", `/audit/holds/${hold}`)).answer["holds"]).toEqual([]);
-    const records = (await hub.ask("GET", "/audit?text=Case 7.&order=oldest")).answer["entries"];
+    const records = (await hub.ask("GET", "/audit?text=Case 7.")).answer["entries"];
     expect(records).toMatchObject([
-      { record: { event: "audit-hold.created", detail: { hold, reason: "Case 7." } } },
       { record: { event: "audit-hold.released", detail: { hold } } },
+      { record: { event: "audit-hold.created", detail: { hold, reason: "Case 7." } } },
     ]);
     await hub.reload(RETENTION);
     await expect.poll(() => gone(hub), { timeout: 30_000 }).toEqual([0, 1, 2]);
@@ -241,7 +242,7 @@ describe("a hub that drops", () => {
 });
 
 test("a hub that is killed while it drops goes on, and the log is whole", async () => {
-  const hub = await startHub(seed(8), {}, { config: RETENTION });
+  const hub = await startHub(seed(5), {}, { config: RETENTION });
   try {
     await attest(hub);
     await expect
@@ -249,18 +250,16 @@ test("a hub that is killed while it drops goes on, and the log is whole", async 
       .toBeGreaterThan(0);
     await hub.restart(undefined, "SIGKILL");
     await attest(hub);
-    await expect
-      .poll(() => gone(hub), { timeout: 90_000, interval: 500 })
-      .toEqual([0, 1, 2, 3, 4, 5, 6, 7]);
+    await expect.poll(() => gone(hub), { timeout: 90_000, interval: 500 }).toEqual([0, 1, 2, 3, 4]);
     const verdict = await verifyHubLog(read((await exportLog(hub))[0]), await attest(hub));
-    expect(verdict).toMatchObject({ bad: null, dropped: { entries: 8 * 4_096 - 1 } });
+    expect(verdict).toMatchObject({ bad: null, dropped: { entries: 5 * 4_096 - 1 } });
   } finally {
     await hub.close();
   }
 }, 180_000);
 
 test("with two hubs every export is whole, before, while and after content goes", async () => {
-  const hub = await startHub(seed(8), {}, { config: RETENTION });
+  const hub = await startHub(seed(5), {}, { config: RETENTION });
   const second = await hub.startSecond();
   expect(second).toBeGreaterThan(0);
   try {
@@ -270,9 +269,9 @@ test("with two hubs every export is whole, before, while and after content goes"
       const attested = await attest(hub);
       const [entries] = await exportLog(hub);
       verdicts.push(await verifyHubLog(read(entries), attested));
-    } while ((await gone(hub)).length < 8 && verdicts.length < 500);
+    } while ((await gone(hub)).length < 5 && verdicts.length < 500);
     expect(verdicts.filter(({ bad }) => bad !== null)).toEqual([]);
-    expect((await gone(hub)).length).toBe(8);
+    expect((await gone(hub)).length).toBe(5);
   } finally {
     await hub.close();
   }
