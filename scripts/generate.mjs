@@ -8,6 +8,7 @@ import * as agent from "../schemas/src/agent-api.ts";
 import * as approvals from "../schemas/src/approvals.ts";
 import * as audit from "../schemas/src/audit.ts";
 import * as auditHold from "../schemas/src/audit-hold.ts";
+import * as auditSearch from "../schemas/src/audit-search.ts";
 import * as errors from "../schemas/src/errors.ts";
 import * as hub from "../schemas/src/hub-api.ts";
 import * as manifest from "../schemas/src/manifest/index.ts";
@@ -25,6 +26,7 @@ const schemas = {
   ...approvals,
   ...audit,
   ...auditHold,
+  ...auditSearch,
   ...errors,
   ...hub,
   ...manifest,
@@ -45,6 +47,8 @@ const PUBLISHED = {
   "key-set": schemas.KeySet,
   "signed-head": schemas.StatedHead,
   "message-key-set": schemas.KeySetBody,
+  "message-checkpoint": schemas.CheckpointBody,
+  "message-witness": schemas.WitnessBody,
   "message-welcome": schemas.WelcomeBody,
   "message-hello": schemas.HelloBody,
   "message-desired-state": schemas.DesiredStateBody,
@@ -83,12 +87,16 @@ const HTTP_BODIES = {
     ApprovePack: schemas.ApprovePack,
     ApproveTools: schemas.ApproveTools,
     AssignPack: schemas.AssignPack,
-    AuditPage: schemas.AuditPage,
-    ChainPage: schemas.ChainPage,
+    AuditAttestation: schemas.AuditAttestation,
+    AuditExportEnd: schemas.AuditExportEnd,
     AuditHold: schemas.AuditHold,
     AuditHoldList: schemas.AuditHoldList,
-    CreateAuditHold: schemas.CreateAuditHold,
+    AuditPage: schemas.AuditPage,
+    AuditProof: schemas.AuditProof,
+    AuditSearchPage: schemas.AuditSearchPage,
+    ChainPage: schemas.ChainPage,
     ChangeTags: schemas.ChangeTags,
+    CreateAuditHold: schemas.CreateAuditHold,
     DriftPolicy: schemas.DriftPolicy,
     Inbox: schemas.Inbox,
     QuarantineAgent: schemas.QuarantineAgent,

@@ -25,7 +25,7 @@ import {
   writePrivateFile,
 } from "@sonde/service";
 import type { FastifyRequest } from "fastify";
-import { type AgentListeners, installAgents } from "./agents/index.ts";
+import { type AgentListeners, installAgents, readWitnesses } from "./agents/index.ts";
 import { installApprovals } from "./approvals/index.ts";
 import {
   addAuditRoutes,
@@ -33,10 +33,10 @@ import {
   createActors,
   createAuditStore,
   createOpenCalls,
+  createSubjects,
   nameActors,
   openAudit,
   openCheckpoints,
-  type Subjects as AuditSubjects,
 } from "./audit/index.ts";
 import { installRetention } from "./audit-retention/index.ts";
 import { type AuditSinks, installSinks, requireSinks } from "./audit-sinks/index.ts";
@@ -209,19 +209,10 @@ async function serve(live: { config: HubConfig }, opened: Opened): Promise<Runni
   hub.onStop(() => rest.stop());
 
   // The hub's features, each with the features that it uses.
-  addCheckpointRoutes(hub, auditStore);
+  addCheckpointRoutes(hub, { store: auditStore, readWitnesses: () => readWitnesses(sql) });
   const reauthenticate = (request: FastifyRequest) =>
     authenticate({ authenticator, sessions, tokens }, request, false);
-  const grants = openGrants(hub);
-  const recorded: AuditSubjects = {
-    async ofPerson(personId) {
-      const ownKeys = await apiKeys.listMadeBy(personId);
-      const own = await grants.listIds({ personId });
-      const made = [...ownKeys.map((id) => `key:${id}`), ...own.map((id) => `grant:${id}`)];
-      return [`person:${personId}`, ...made];
-    },
-    ofClient: async (clientId) => (await grants.listIds({ clientId })).map((id) => `grant:${id}`),
-  };
+  const recorded = createSubjects(apiKeys, openGrants(hub));
   addAuditRoutes(hub, {
     ...{ store: auditStore, authenticate: reauthenticate, subjects: recorded },
   });

@@ -59,11 +59,11 @@ import { AgentSelector, Tag, Tags, TagKey, MAX_TAGS } from "./tags.ts";
 //   GET    /calls?agent=                         -> CallList
 //   GET    /calls/:callId                        -> CallProvenance
 //   GET    /audit?afterSeq=&limit=               -> ChainPage
+//                                                   with filters AuditSearchPage, or AuditExportLine as
+//                                                   application/x-ndjson, or AuditEntry as text/event-stream
 //   GET    /audit/attestation                    -> AuditAttestation
 //   POST   /audit/checkpoints                    -> AuditAttestation
 //   GET    /audit/entries/:seq/proof             -> AuditProof
-//   GET    /audit with filters                   -> AuditSearchPage, or AuditExportLine as application/x-ndjson,
-//                                                   or AuditEntry as text/event-stream
 //   GET    /audit/sinks                          -> AuditSinkList
 //   GET    /audit/holds                          -> AuditHoldList
 //   POST   /audit/holds                             CreateAuditHold -> AuditHold

@@ -23,6 +23,9 @@ let folder: string;
 let link: HubLink | undefined;
 let view: HubView;
 let refusals: string[];
+/** What the hub's last welcome said of this agent's log. */
+let named: LogHead | null;
+const OWN_HEAD: LogHead = { size: 7, hash: `sha256:${"7".repeat(64)}` };
 
 beforeAll(async () => {
   hub = await startHub();
@@ -64,7 +67,10 @@ function connect(): Promise<"welcome" | "refused"> {
           view.takeHead(welcome, sessionId);
           done("welcome");
         },
-        buildHello: () => buildHello(),
+        buildHello(agentHead) {
+          named = agentHead;
+          return buildHello({ auditHead: OWN_HEAD });
+        },
         buildPackReport: () => ({ packs: [], auditHead: EMPTY_HEAD, registryHead: null }),
         buildApprovals: () => ({ hubMayGrant: "none", revision: 0, packs: [] }),
         onHubGrants: () => undefined,
@@ -155,6 +161,15 @@ test("each checkpoint is kept by the agent, and the hub has its signed word for 
   const entries = answer["entries"] as AuditEntry[];
   const verdict = await verifyHubLog(Readable.from(entries), attested);
   expect(verdict).toMatchObject({ bad: null, witnesses: [{ agent: "web-1", says: "same" }] });
+});
+
+test("attack 20: the hub names the newest head of the agent's log that it knows, also to a next process", async () => {
+  expect(await connect()).toBe("welcome");
+  link?.close();
+  await expect.poll(async () => (await describeAgent())["online"]).toBe(false);
+  await hub.restart();
+  expect(await connect()).toBe("welcome");
+  expect(named).toEqual(OWN_HEAD);
 });
 
 test("attack 59: an entry that was edited is refused by an agent that saw the log before", async () => {

@@ -174,7 +174,7 @@ async function measureQuery(turns: number, rows: number, say: (text: string) => 
       // As the route does: the reading is recorded, and every other page is somewhere in the log.
       const ask = async () => {
         await log.append(buildAuditRecord(new Date(), "log.read", { detail: { search: some } }));
-        const { size: newest } = await search.readHead();
+        const { size: newest } = await log.readHead();
         const to = turn++ % 2 === 0 ? newest : Math.ceil(Math.random() * newest);
         const bounds = await search.boundsOf(wanted, { from: 1, to });
         if (bounds !== null) await search.page(wanted, bounds, "newest", 100);

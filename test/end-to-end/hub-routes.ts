@@ -349,7 +349,29 @@ export function listRouteRights(agent: string): RouteRights[] {
       operator: 403,
     },
     { route: "GET /audit", path: "/audit?afterSeq=0&limit=1", ...reader, operator: 200 },
+    { route: "GET /audit/attestation", path: "/audit/attestation", ...reader, operator: 200 },
+    { route: "POST /audit/checkpoints", path: "/audit/checkpoints", ...reader, operator: 200 },
+    {
+      route: "GET /audit/entries/:seq/proof",
+      path: "/audit/entries/1/proof",
+      ...reader,
+      operator: 200,
+    },
     { route: "GET /audit/sinks", path: "/audit/sinks", ...reader, operator: 200 },
+    { route: "GET /audit/holds", path: "/audit/holds", ...reader, operator: 200 },
+    {
+      route: "POST /audit/holds",
+      path: "/audit/holds",
+      body: { reason: "A test of rights.", filters: { agent } },
+      ...operatorOnly,
+      operator: 201,
+    },
+    {
+      route: "DELETE /audit/holds/:id",
+      path: `/audit/holds/${NOBODY}`,
+      ...operatorOnly,
+      operator: 404,
+    },
   ];
 }
 

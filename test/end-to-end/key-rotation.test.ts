@@ -1,6 +1,7 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import type { AgentStatus } from "@sonde/schemas/agent";
+import type { AuditAttestation } from "@sonde/schemas/audit";
 import type { SigningKeyList } from "@sonde/schemas/hub";
 import type { DsseEnvelope } from "@sonde/schemas/wire";
 import { afterAll, beforeAll, expect, test } from "vitest";
@@ -105,6 +106,13 @@ test("agents take the heads of the hub's log from a new audit key, also when the
     readFileSync(join(product.data, "agent/identity/hub-view.json"), "utf8"),
   ) as { signedHead: DsseEnvelope };
   expect(kept.signedHead.signatures[0]?.keyid).toBe(third[0]);
+  // The agent keeps each new checkpoint too, and says so.
+  const { body } = await product.hub.send("POST", "/audit/checkpoints");
+  const size = (body as AuditAttestation).checkpoint?.size ?? 0;
+  await until("the agent's word on the checkpoint", async () => {
+    const { body: told } = await product.hub.send("GET", "/audit/attestation");
+    return ((told as AuditAttestation).witnesses[0]?.size ?? 0) >= size;
+  });
 });
 
 test("only command and audit key can be rotated, with an overlap that is a number of days", async () => {

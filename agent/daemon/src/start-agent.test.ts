@@ -22,6 +22,7 @@ import {
 import { type AuditEntry } from "@sonde/schemas/audit";
 import {
   type AgentStatement,
+  type LogHead,
   type AttestationBody,
   OWN_PROTOCOL,
   type ProtocolOffer,
@@ -621,3 +622,40 @@ test("attack 23: what changed on disk is in the next statement, and the hub is t
   expect(second.grants).toEqual([]);
   expect(second.packs).toMatchObject([{ verified: first.packs[0]?.verified, content: null }]);
 }, 30_000);
+
+// Attack 20: the hub compares it with the head that it knows.
+test("the hello has the agent's own entry where the hub saw one", async () => {
+  const stop = async (): Promise<void> => {
+    await agent?.close();
+    agent = undefined;
+  };
+  await start();
+  await connect();
+  const dir = join(folder, "state", "audit");
+  const own = () => readdirSync(dir).filter((name) => name.endsWith(".jsonl"));
+  await expect
+    .poll(() => own().flatMap((name) => readEntriesOf(join(dir, name))).length)
+    .toBeGreaterThan(0);
+  const [first] = own().flatMap((name) => readEntriesOf(join(dir, name)));
+  await stop();
+  const helloFor = async (agentHead: LogHead) => {
+    await start();
+    const session = await hub.session();
+    const welcome = { ...WELCOME, protocol: OWN_PROTOCOL, agentHead };
+    session.socket.send(session.channel.seal({ type: "welcome", body: encodeBody(welcome) }));
+    const hello = parseHelloBody((await session.next()).body);
+    await stop();
+    return hello.seenHead;
+  };
+  // Whatever the hub says that it is: the agent states its own.
+  const named = `sha256:${"0".repeat(64)}` as const;
+  expect(await helloFor({ size: 1, hash: named })).toEqual({ size: 1, hash: first?.hash });
+  expect(await helloFor({ size: 9_999, hash: named })).toBe(null);
+});
+
+const readEntriesOf = (path: string): AuditEntry[] =>
+  readFileSync(path, "utf8")
+    .trimEnd()
+    .split("\n")
+    .filter(Boolean)
+    .map((line) => JSON.parse(line) as AuditEntry);

@@ -21,8 +21,7 @@ import {
 import { followAudit } from "./follow-audit.ts";
 import { addHoldCommands } from "./hold-commands.ts";
 import { showProgress } from "./start-command.ts";
-import { addVerify, attestationLine } from "./verify-command.ts";
-import { verifyLog } from "./verify-log.ts";
+import { addVerify, attestationLine, verifyAndPrint } from "./verify-command.ts";
 import { writeExport } from "./write-export.ts";
 
 type ListOptions = FilterOptions & { last: string; verify?: true };
@@ -62,10 +61,10 @@ function startSearch(audit: Command, name: string, description: string, isDefaul
 function addList(audit: Command, print: Print): void {
   startSearch(audit, "list", "the newest entries that fit, the last one below", true)
     .option("--last <n>", "how many entries", "50")
-    .option("--verify", "check the whole chain, from the first entry to the last")
+    .option("--verify", "as audit verify: check the whole log instead")
     .action(async (options: ListOptions) => {
+      if (options.verify) return await verifyAndPrint(undefined, options, print);
       const { client, wanted } = connect(options);
-      if (options.verify) return print(await describeVerified(client, options.json === true));
       const last = parseCount("--last", options.last, 1, MAX_LAST);
       const filters = await wanted();
       const { entries, searchedFrom, dropped } = await searchNewest(client, filters, last);
@@ -197,20 +196,4 @@ async function readCall(client: HubClient, call: string): Promise<AuditEntry[]> 
   if (entries.length > 0) return entries;
   const why = dropped === undefined ? "" : `. ${describeMissing(dropped)}`;
   throw new SondeError("NOT_FOUND", `expected a call of this hub, got ${call}${why}`);
-}
-
-async function describeVerified(client: HubClient, asJson: boolean): Promise<string> {
-  const readPage = (afterSeq: number, limit: number) => client.readAudit(afterSeq, limit);
-  let gone = 0;
-  const { size, hash } = await verifyLog(readPage, (entries, end) => {
-    gone += entries.filter(isDropped).length;
-    showProgress(`${entries.at(-1)?.seq ?? 0} of ${end.size} entries`);
-  });
-  showProgress(null);
-  if (asJson) return JSON.stringify({ entries: size, hash, ...(gone > 0 && { dropped: gone }) });
-  const lacking =
-    gone === 0
-      ? ""
-      : ` ${gone} of them have no content any more; sonde audit verify says whether the hub dropped it.`;
-  return `All ${size} entries follow one another. The last one's hash is ${hash}.${lacking}`;
 }

@@ -25,7 +25,7 @@ import { connectHub, type HubOptions, startHubCommand } from "./connect-hub.ts";
 import { readLines } from "./read-lines.ts";
 import { showProgress } from "./start-command.ts";
 
-type Options = HubOptions & { fingerprint?: string; agentLog: [string, string][] };
+type Options = HubOptions & { fingerprint?: string; agentLog?: [string, string][] };
 
 /** What `sonde audit verify` found. */
 type Verified = HubLogVerdict & {
@@ -48,14 +48,20 @@ export function addVerify(audit: Command, print: Print): void {
       "--agent-log <agent=file>",
       "compare with an agent's own log: sonde-agent audit tail --last 100000 --json > file",
       addAgentLog,
-      [],
     )
-    .action(async (file: string | undefined, options: Options) => {
-      const chunks = file === undefined ? readOnline(options) : readFile(file);
-      const verified = await verify(readLines(chunks), options);
-      print(options.json ? JSON.stringify(verified) : describe(verified));
-      if (!isSound(verified)) process.exitCode = 1;
-    });
+    .action((file: string | undefined, options: Options) => verifyAndPrint(file, options, print));
+}
+
+/** @param file an export; without it the log of a hub, which signs it first */
+export async function verifyAndPrint(
+  file: string | undefined,
+  options: Options,
+  print: Print,
+): Promise<void> {
+  const chunks = file === undefined ? readOnline(options) : readFile(file);
+  const verified = await verify(readLines(chunks), options);
+  print(options.json ? JSON.stringify(verified) : describe(verified));
+  if (!isSound(verified)) process.exitCode = 1;
 }
 
 /** The first line of an export of the whole log: what proves it. */
@@ -63,7 +69,7 @@ export function attestationLine(attestation: AuditAttestation): string {
   return `${JSON.stringify({ attestation })}\n`;
 }
 
-function addAgentLog(text: string, before: [string, string][]): [string, string][] {
+function addAgentLog(text: string, before: [string, string][] = []): [string, string][] {
   const at = text.indexOf("=");
   if (at > 0 && at < text.length - 1) return [...before, [text.slice(0, at), text.slice(at + 1)]];
   throw new SondeError("BAD_REQUEST", `expected --agent-log AGENT=FILE, got ${text}`);
@@ -85,7 +91,7 @@ async function* readFile(file: string): AsyncGenerator<Buffer> {
 }
 
 async function verify(lines: AsyncIterable<Buffer>, options: Options): Promise<Verified> {
-  const compared = options.agentLog.map(([agent, file]) => ({
+  const compared = (options.agentLog ?? []).map(([agent, file]) => ({
     agent,
     comparison: compareAgentLog(agent, readAgentLog(file)),
   }));

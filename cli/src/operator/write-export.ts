@@ -1,14 +1,15 @@
 import { randomUUID } from "node:crypto";
-import { once } from "node:events";
-import { createWriteStream, fsyncSync, openSync, renameSync, rmSync, closeSync } from "node:fs";
+import { closeSync, fsyncSync, openSync, renameSync, rmSync } from "node:fs";
+import { type FileHandle, open } from "node:fs/promises";
 import { dirname } from "node:path";
 import { type AuditExportEnd, parseAuditExportLine } from "@sonde/schemas/audit-search";
 import { SondeError } from "@sonde/schemas/errors";
 import { parseJson } from "@sonde/schemas/parse";
+import { readLines } from "./read-lines.ts";
 
-/** No line of an export is longer. */
-const MAX_LINE = 4 * 1024 * 1024;
-const NEW_LINE = 0x0a;
+const NEW_LINE = Buffer.from("\n");
+/** Pieces that are written together: a line is two. */
+const TOGETHER = 1_000;
 
 /**
  * Writes an export into a file that only this user can read. The file is replaced when the export is
@@ -20,26 +21,30 @@ const NEW_LINE = 0x0a;
  */
 export async function writeExport(
   to: { file: string; proof: string },
-  lines: AsyncIterable<Buffer>,
+  chunks: AsyncIterable<Buffer>,
   onLines: (count: number) => void,
 ): Promise<AuditExportEnd> {
   const { file, proof } = to;
   const temporary = `${file}.${randomUUID()}.new`;
-  const descriptor = create(temporary, file);
+  const written = await create(temporary, file);
   try {
-    const writer = createWriteStream(temporary, { fd: descriptor, autoClose: false });
-    const written = new LastLine();
-    writer.write(proof);
-    for await (const chunk of untilBroken(lines)) {
-      written.add(chunk);
-      if (!writer.write(chunk)) await once(writer, "drain");
-      onLines(written.count);
+    let count = 0;
+    let last: Buffer | null = null;
+    let waiting: Buffer[] = [Buffer.from(proof)];
+    const write = async (): Promise<void> => {
+      await written.appendFile(Buffer.concat(waiting));
+      waiting = [];
+      onLines(count);
+    };
+    for await (const line of readLines(untilBroken(chunks))) {
+      count += 1;
+      last = line;
+      waiting.push(line, NEW_LINE);
+      if (waiting.length >= TOGETHER) await write();
     }
-    const finished = once(writer, "finish");
-    writer.end();
-    await finished;
-    const end = readEnd(written);
-    fsyncSync(descriptor);
+    await write();
+    const end = readEnd(last, count);
+    await written.sync();
     renameSync(temporary, file);
     syncFolder(dirname(file));
     return end;
@@ -47,13 +52,13 @@ export async function writeExport(
     rmSync(temporary, { force: true });
     throw thrown;
   } finally {
-    closeSync(descriptor);
+    await written.close();
   }
 }
 
-function create(temporary: string, file: string): number {
+async function create(temporary: string, file: string): Promise<FileHandle> {
   try {
-    return openSync(temporary, "wx", 0o600);
+    return await open(temporary, "wx", 0o600);
   } catch (cause) {
     throw new SondeError("BAD_REQUEST", `expected --out where a file can be made, got ${file}`, {
       cause,
@@ -67,9 +72,9 @@ function syncFolder(path: string): void {
   closeSync(folder);
 }
 
-async function* untilBroken(lines: AsyncIterable<Buffer>): AsyncGenerator<Buffer> {
+async function* untilBroken(chunks: AsyncIterable<Buffer>): AsyncGenerator<Buffer> {
   try {
-    yield* lines;
+    yield* chunks;
   } catch (cause) {
     throw new SondeError("AUDIT_UNAVAILABLE", "the export broke off before its last line", {
       cause,
@@ -77,47 +82,15 @@ async function* untilBroken(lines: AsyncIterable<Buffer>): AsyncGenerator<Buffer
   }
 }
 
-/** Counts lines, and keeps the last one. */
-class LastLine {
-  count = 0;
-  /** Of the line that is not over yet. */
-  #open: Buffer[] = [];
-  #openBytes = 0;
-  #last: Buffer = Buffer.alloc(0);
-
-  add(chunk: Buffer): void {
-    let from = 0;
-    for (let at = chunk.indexOf(NEW_LINE); at !== -1; at = chunk.indexOf(NEW_LINE, from)) {
-      this.#last = Buffer.concat([...this.#open, chunk.subarray(from, at)]);
-      this.#open = [];
-      this.#openBytes = 0;
-      this.count += 1;
-      from = at + 1;
-    }
-    const rest = chunk.subarray(from);
-    this.#open.push(rest);
-    this.#openBytes += rest.length;
-    if (this.#openBytes > MAX_LINE) {
-      throw new SondeError("AUDIT_UNAVAILABLE", `expected lines of at most ${MAX_LINE} bytes`);
-    }
-  }
-
-  /** Null when another one has begun, or when there is none. */
-  read(): Buffer | null {
-    return this.#openBytes === 0 && this.count > 0 ? this.#last : null;
-  }
-}
-
-function readEnd(written: LastLine): AuditExportEnd {
-  const last = written.read();
+function readEnd(last: Buffer | null, count: number): AuditExportEnd {
   const line = last === null ? null : parseAuditExportLine(parseLine(last));
   if (line === null || !("complete" in line)) {
     throw new SondeError("AUDIT_UNAVAILABLE", "the export ended before its last line");
   }
-  if (line.entries === written.count - 1) return line;
+  if (line.entries === count - 1) return line;
   throw new SondeError(
     "AUDIT_UNAVAILABLE",
-    `expected ${line.entries} entries as the export's last line says, got ${written.count - 1}`,
+    `expected ${line.entries} entries as the export's last line says, got ${count - 1}`,
   );
 }
 

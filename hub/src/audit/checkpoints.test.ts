@@ -1,4 +1,7 @@
 import { randomUUID, X509Certificate } from "node:crypto";
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import type { AuditAttestation, AuditEntry, AuditProof } from "@sonde/schemas/audit";
 import { openHubCheckpoint, hubLogLeaf } from "@sonde/trust/hub-log";
 import { openKeySet } from "@sonde/trust/envelope";
@@ -12,7 +15,8 @@ import {
 } from "@sonde/trust/log";
 import { afterAll, beforeAll, beforeEach, expect, test } from "vitest";
 import { startHub, type TestHub } from "../testing/start-hub.ts";
-import { buildAuditRecord, createAuditStore, openAudit } from "./index.ts";
+import { openHubKeys } from "../keys/open-hub-keys.ts";
+import { buildAuditRecord, createAuditStore, openAudit, openCheckpoints } from "./index.ts";
 import { createTreeStore } from "./edge/tree-store.ts";
 import { type HubDatabase, openHubDatabase } from "../testing/open-hub-database.ts";
 
@@ -127,6 +131,38 @@ const open = ({ authority, keySet, hubId, checkpoint }: AuditAttestation) => {
   return openHubCheckpoint(checkpoint?.note ?? "", set);
 };
 
+test("a hub that starts signs its log by itself", async () => {
+  const signed = async () => (await hub.ask("GET", "/audit/attestation")).answer["checkpoint"];
+  await expect.poll(signed, { timeout: 15_000 }).not.toBe(null);
+});
+
+test("what is new is signed within a minute, without anybody asking", async () => {
+  const folder = mkdtempSync(join(tmpdir(), "sonde-checkpoints-"));
+  const report = (error: Error): never => {
+    throw error;
+  };
+  const now = () => new Date();
+  const keys = await openHubKeys({
+    ...{ folder, names: ["localhost"], keyAlgorithm: "ed25519", now, report },
+  });
+  let elapsed = 0;
+  const checkpoints = await openCheckpoints({
+    ...{ sql: database.sql, keys, now, report },
+    elapsed: () => elapsed,
+  });
+  try {
+    for (const size of [3, 6]) {
+      await append(3);
+      await expect.poll(() => checkpoints.latest()?.size, { timeout: 15_000 }).toBe(size);
+      elapsed += 50_000;
+    }
+  } finally {
+    await checkpoints.close();
+    keys.signing.close();
+    rmSync(folder, { recursive: true });
+  }
+}, 40_000);
+
 test("a checkpoint is signed by the audit key, for the entries that the log has", async () => {
   const attested = await attest();
   const checkpoint = open(attested);
@@ -174,6 +210,19 @@ test("the end of the log is signed when the hub stops, and a later checkpoint go
   expect(isConsistent(before, after, proof)).toBe(true);
 });
 
+test("after its key has ended the newest checkpoint is signed anew, so that agents go on", async () => {
+  const before = open(await attest());
+  for (let times = 0; times < 2; times++) {
+    const { code } = await hub.ask("POST", "/signing-keys/rotations", {
+      ...{ key: "audit", overlapDays: 0 },
+    });
+    expect(code).toBe(201);
+  }
+  const { answer } = await hub.ask("GET", "/audit/attestation");
+  const attested = answer as unknown as AuditAttestation;
+  expect(open(attested).size).toBeGreaterThanOrEqual(before.size);
+});
+
 test("a log that was cut is a problem that the hub tells, and it signs no other", async () => {
   const { checkpoint } = await attest();
   const size = (checkpoint?.size ?? 0) - 3;
@@ -188,4 +237,19 @@ test("a log that was cut is a problem that the hub tells, and it signs no other"
   const { answer } = await hub.ask("GET", "/audit/attestation");
   expect(answer["problem"]).toMatchObject({ code: "AUDIT_INCONSISTENT" });
   expect((answer["checkpoint"] as { size: number }).size).toBeGreaterThan(size);
+  // Whoever looks elsewhere is told too.
+  const health = (await hub.ask("GET", "/health")).answer;
+  expect(health["attested"]).toMatchObject({ problem: "AUDIT_INCONSISTENT" });
+  const asked = await fetch(`http://127.0.0.1:${hub.ready.http}/mcp`, {
+    method: "POST",
+    headers: {
+      ...{ authorization: `Bearer ${hub.operatorKey}`, "content-type": "application/json" },
+      accept: "application/json, text/event-stream",
+    },
+    body: JSON.stringify({
+      ...{ jsonrpc: "2.0", id: 1, method: "tools/call" },
+      params: { name: "query_audit", arguments: { limit: 1 } },
+    }),
+  });
+  expect(await asked.text()).toMatch(/problem[\\": ]+AUDIT_INCONSISTENT: expected the log/);
 });

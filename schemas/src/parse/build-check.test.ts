@@ -53,6 +53,7 @@ const TEXTS = [
   ...["2026-01-01T00:00:00.000Z", "https://example.com", "A sentence with its end."],
   ...["SHA2_256", "application/vnd.dev.sigstore.trustedroot.v0.1+json"],
   `registry.example/log+0123abcd+${"A".repeat(44)}`,
+  `${"A".repeat(43)}=`,
 ];
 const NUMBERS = [0, 1, -1, 2, 3, 0.5, 7, 40, 100, 65536, 1e-7, 1e21, Number.MAX_SAFE_INTEGER];
 const NAMES = ["a", "b", "name", "type", "kind", "a\nb", "__proto__", "x".repeat(41)];

@@ -1,5 +1,7 @@
+import type { AuditWitness } from "@sonde/schemas/audit";
 import type { WitnessBody } from "@sonde/schemas/wire";
 import type { KeptMessage } from "@sonde/trust/envelope";
+import type { Sql } from "postgres";
 import { buildAuditRecord } from "../../audit/index.ts";
 import type { Hub } from "../../hub.ts";
 
@@ -34,4 +36,22 @@ export function createKeepWitness({
       }),
     );
   };
+}
+
+type Row = {
+  id: string;
+  name: string;
+  publicKey: string;
+  witness: WitnessBody & { at: string; message: KeptMessage };
+};
+
+/** What agents say of the log, by name, each with the key that signed it. */
+export async function readWitnesses(sql: Sql): Promise<AuditWitness[]> {
+  const rows = await sql<Row[]>`
+    select id, name, public_key as "publicKey", witness from agents
+    where witness is not null order by name`;
+  return rows.map(({ id, name, publicKey, witness }) => ({
+    ...{ agent: name, agentId: id, publicKey },
+    ...witness,
+  }));
 }

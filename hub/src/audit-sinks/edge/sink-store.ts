@@ -92,9 +92,9 @@ export function createSinkStore(sql: Sql, self: string): SinkStore {
         where name = ${name} and holder = ${self}::uuid and epoch = ${epoch}`;
     },
     async list(names) {
-      const rows = await sql<(Row & { head: string; oldest_at: string | null })[]>`
+      const rows = await sql<(Row & { head: string; oldest_at: Date | null })[]>`
         select sink.*, head.size as head, (
-          select substring(record from '"at":"([^"]*)"') from audit_log
+          select at from audit_log
           where audit_log.seq > sink.seq order by audit_log.seq limit 1
         ) as oldest_at
         from audit_sinks sink, audit_head head
@@ -103,7 +103,7 @@ export function createSinkStore(sql: Sql, self: string): SinkStore {
         ...toPlace(row),
         name: row.name,
         head: Number(row.head),
-        oldestAt: row.oldest_at === null ? null : new Date(row.oldest_at),
+        oldestAt: row.oldest_at,
       }));
     },
   };

@@ -16,7 +16,8 @@ import { createDroppedStore } from "./dropped-store.ts";
 import { exportLog } from "./export-log.ts";
 import { openLiveLog } from "./live-log.ts";
 import { createLogSearch, type Order } from "./log-search.ts";
-import { filtersOf, readWanted, type Subjects } from "./read-wanted.ts";
+import { filtersOf, readWanted } from "./read-wanted.ts";
+import type { Subjects } from "./subjects.ts";
 
 /** Entries of a page, unless a client wants others. */
 const DEFAULT_LIMIT = "100";
@@ -74,7 +75,7 @@ export function addAuditRoutes(hub: Hub, { store, subjects, authenticate }: Audi
     const wanted = await readWanted(hub, subjects, filters);
     // A page has no entry of its own reading.
     const newest = (await record(request, { search: toRecorded(filters), order, limit })) - 1;
-    const head = await search.readHead();
+    const head = await auditLog.readHead();
     const within =
       after === null
         ? { from: 1, to: newest }
@@ -108,7 +109,7 @@ export function addAuditRoutes(hub: Hub, { store, subjects, authenticate }: Audi
     try {
       const wanted = await readWanted(hub, subjects, filters);
       await record(request, { export: toRecorded(filters) });
-      const head = await search.readHead();
+      const head = await auditLog.readHead();
       const mayGoOn = async () => {
         const found = await lookAgain(hub, { authenticate, right: "audit.read" }, request);
         return found === null || "principal" in found;
@@ -149,7 +150,7 @@ export function addAuditRoutes(hub: Hub, { store, subjects, authenticate }: Audi
       throw new SondeError("BAD_REQUEST", "expected a live log without order, limit and cursor");
     }
     await readWanted(hub, subjects, filters);
-    const { size } = await search.readHead();
+    const { size } = await auditLog.readHead();
     await record(request, { live: toRecorded(filters) });
     live.open(request, reply, size, () => readWanted(hub, subjects, filters));
     return reply;

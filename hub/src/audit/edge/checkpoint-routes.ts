@@ -6,8 +6,6 @@ import {
   buildAuditRecord,
 } from "@sonde/schemas/audit";
 import { SondeError } from "@sonde/schemas/errors";
-import type { WitnessBody } from "@sonde/schemas/wire";
-import type { KeptMessage } from "@sonde/trust/envelope";
 import type { Checkpoint } from "@sonde/trust/log";
 import { Type } from "typebox";
 import type { Hub } from "../../hub.ts";
@@ -18,8 +16,14 @@ const BySeq = Type.Object(
   { additionalProperties: false },
 );
 
+export type CheckpointUses = {
+  store: AuditStore;
+  /** What agents say of the log. */
+  readWitnesses: () => Promise<AuditWitness[]>;
+};
+
 /** Adds the routes that give what proves the audit log. */
-export function addCheckpointRoutes(hub: Hub, store: AuditStore): void {
+export function addCheckpointRoutes(hub: Hub, { store, readWitnesses }: CheckpointUses): void {
   const { app, auditLog, checkpoints, now } = hub;
 
   app.get(
@@ -31,7 +35,7 @@ export function addCheckpointRoutes(hub: Hub, store: AuditStore): void {
         response: { 200: AuditAttestation },
       },
     },
-    () => readAttestation(hub),
+    () => readAttestation(hub, readWitnesses),
   );
 
   app.post(
@@ -45,7 +49,7 @@ export function addCheckpointRoutes(hub: Hub, store: AuditStore): void {
     },
     async () => {
       await checkpoints.sign();
-      return await readAttestation(hub);
+      return await readAttestation(hub, readWitnesses);
     },
   );
 
@@ -84,10 +88,12 @@ export function addCheckpointRoutes(hub: Hub, store: AuditStore): void {
   );
 }
 
-async function readAttestation(hub: Hub): Promise<AuditAttestation> {
-  const { keys, auditLog, checkpoints } = hub;
-  const [head, witnesses] = await Promise.all([auditLog.readHead(), readWitnesses(hub)]);
-  const checkpoint = checkpoints.latest();
+async function readAttestation(
+  { keys, auditLog, checkpoints }: Hub,
+  readWitnesses: CheckpointUses["readWitnesses"],
+): Promise<AuditAttestation> {
+  const checkpoint = await checkpoints.atLeast(0);
+  const [head, witnesses] = await Promise.all([auditLog.readHead(), readWitnesses()]);
   const problem = checkpoints.problem();
   return {
     ...{ hubId: keys.hubId, authority: keys.authority, keySet: keys.signing.held().envelope },
@@ -100,21 +106,4 @@ async function readAttestation(hub: Hub): Promise<AuditAttestation> {
 
 function describe({ size, root, at, note }: Checkpoint): AuditCheckpoint {
   return { size, root: root.toString("base64"), at: at.toISOString(), note };
-}
-
-type WitnessRow = {
-  id: string;
-  name: string;
-  publicKey: string;
-  witness: WitnessBody & { at: string; message: KeptMessage };
-};
-
-async function readWitnesses({ sql }: Hub): Promise<AuditWitness[]> {
-  const rows = await sql<WitnessRow[]>`
-    select id, name, public_key as "publicKey", witness from agents
-    where witness is not null order by name`;
-  return rows.map(({ id, name, publicKey, witness }) => ({
-    ...{ agent: name, agentId: id, publicKey },
-    ...witness,
-  }));
 }

@@ -1,6 +1,7 @@
 import { type SondeError, toSondeError } from "@sonde/schemas/errors";
+import type { KeySet } from "@sonde/schemas/wire";
 import type { Report } from "@sonde/service";
-import { hubLogKey } from "@sonde/trust/hub-log";
+import { hubLogKey, openHubCheckpoint } from "@sonde/trust/hub-log";
 import {
   type Checkpoint,
   proveConsistency,
@@ -17,7 +18,10 @@ import { createTreeStore } from "./tree-store.ts";
 export type Checkpoints = {
   /** The newest one that this hub knows; null before the first. */
   latest(): Checkpoint | null;
-  /** The newest one; read anew when this hub knows none of so many entries, as another hub may. */
+  /**
+   * The newest one, by a key that is in the key set; read anew when this hub knows none of so many
+   * entries, as another hub may.
+   */
   atLeast(size: number): Promise<Checkpoint | null>;
   /** True when the log of `size` entries was signed with this root. */
   wasSigned(tree: Tree): Promise<boolean>;
@@ -60,11 +64,20 @@ export async function openCheckpoints(options: {
   let latest = await readLatest(sql);
   let problem: SondeError | null = null;
   let signedAt = -SIGN_EVERY_MS;
+  let checked: { note: string; set: KeySet; isCurrent: boolean } | null = null;
 
   function take(next: Checkpoint | null): void {
-    if (next === null || next.size <= (latest?.size ?? 0)) return;
+    if (next === null || next.size < (latest?.size ?? 0) || next.note === latest?.note) return;
     latest = next;
     for (const listener of listeners) listener(next);
+  }
+
+  /** False when its key has left the key set: agents would not believe it. */
+  function isCurrent(checkpoint: Checkpoint): boolean {
+    const { set } = keys.signing.held();
+    if (checked?.note === checkpoint.note && checked.set === set) return checked.isCurrent;
+    checked = { note: checkpoint.note, set, isCurrent: isSignedBySet(checkpoint.note, set) };
+    return checked.isCurrent;
   }
 
   async function sign(): Promise<Checkpoint | null> {
@@ -78,10 +91,10 @@ export async function openCheckpoints(options: {
     }
     signedAt = elapsed();
     const frontier = await tree.readFrontier();
-    if (frontier.size > (latest?.size ?? 0)) {
+    if (latest === null ? frontier.size > 0 : frontier.size > latest.size || !isCurrent(latest)) {
       await store(sql, signTree(keys, { size: frontier.size, root: rootOf(frontier) }, now()));
     }
-    // The one that is stored: of two hubs at the same place one was first.
+    // The one that is stored: of two hubs at the same place one was last.
     take(await readLatest(sql));
     return latest;
   }
@@ -114,6 +127,7 @@ export async function openCheckpoints(options: {
     latest: () => latest,
     async atLeast(size) {
       if ((latest?.size ?? 0) < size) take(await readLatest(sql));
+      if (latest !== null && !isCurrent(latest)) await sign();
       return latest;
     },
     async wasSigned({ size, root }) {
@@ -137,6 +151,16 @@ export async function openCheckpoints(options: {
   };
 }
 
+function isSignedBySet(note: string, set: KeySet): boolean {
+  try {
+    openHubCheckpoint(note, set);
+    return true;
+  } catch (thrown) {
+    if (toSondeError(thrown).code !== "HUB_UNTRUSTED") throw thrown;
+    return false;
+  }
+}
+
 function signTree(
   { hubId, signing }: Pick<HubKeys, "hubId" | "signing">,
   tree: Tree,
@@ -149,7 +173,9 @@ function signTree(
 
 async function store(sql: Sql, { size, root, at, note }: Checkpoint): Promise<void> {
   await sql`insert into audit_checkpoints (size, root, at, note)
-    values (${size}, ${root}, ${at}, ${note}) on conflict do nothing`;
+    values (${size}, ${root}, ${at}, ${note})
+    on conflict (size) do update set at = excluded.at, note = excluded.note
+      where audit_checkpoints.root = excluded.root`;
 }
 
 async function readLatest(sql: Sql): Promise<Checkpoint | null> {

@@ -75,7 +75,7 @@ export function openLiveLog(
 
   /** @returns whether somebody is behind */
   async function lookAtLog(): Promise<boolean> {
-    const { size } = await search.readHead();
+    const { size } = await hub.auditLog.readHead();
     const told = await Promise.allSettled(streams.all().map((reader) => tell(reader, size)));
     for (const one of told) if (one.status === "rejected") report(one.reason);
     return told.some((one) => one.status === "fulfilled" && one.value);

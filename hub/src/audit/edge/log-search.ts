@@ -1,6 +1,5 @@
 import type { AuditEntry, AuditEvent, AuditRecord } from "@sonde/schemas/audit";
 import type { SearchedRange } from "@sonde/schemas/audit-search";
-import type { LogHead } from "@sonde/schemas/wire";
 import type { PendingQuery, Row as AnyRow, Sql } from "postgres";
 import { firstOf, lastOf } from "@sonde/trust/hub-log";
 import { type Row, toEntry } from "./audit-store.ts";
@@ -33,7 +32,6 @@ export type Found = { entries: AuditEntry[]; searched: SearchedRange };
  * index that gets farthest, and else one after the other.
  */
 export type LogSearch = {
-  readHead(): Promise<LogHead>;
   /** The part of the log that may have entries of that time; null when none can be. */
   boundsOf(wanted: Pick<Wanted, "since" | "until">, within: Bounds): Promise<Bounds | null>;
   page(wanted: Wanted, bounds: Bounds, order: Order, limit: number): Promise<Found>;
@@ -66,12 +64,6 @@ const OFTEN: ReadonlySet<AuditEvent> = new Set(["call.request", "call.response"]
 type Candidates = { seqs: number[]; reach: number };
 
 export function createLogSearch(sql: Sql): LogSearch {
-  const readHead = async (): Promise<LogHead> => {
-    const [row] = await sql<{ size: string; hash: string }[]>`select size, hash from audit_head`;
-    if (row === undefined) throw new Error("audit_head has no row");
-    return { size: Number(row.size), hash: row.hash };
-  };
-
   async function boundsOf(
     { since, until }: Pick<Wanted, "since" | "until">,
     within: Bounds,
@@ -205,7 +197,6 @@ export function createLogSearch(sql: Sql): LogSearch {
   }
 
   return {
-    readHead,
     boundsOf,
     async page(wanted, bounds, order, limit) {
       if (wanted.call !== null) {

@@ -7,12 +7,7 @@ import { SondeError } from "@sonde/schemas/errors";
 import { probeOfTool } from "@sonde/schemas/names";
 import type { Hub } from "../../hub.ts";
 import type { Wanted } from "./log-search.ts";
-
-/** Finds the subjects by which people and OAuth clients are in records, also those that have ended. */
-export type Subjects = {
-  ofPerson(id: string): Promise<string[]>;
-  ofClient(id: string): Promise<string[]>;
-};
+import type { Subjects } from "./subjects.ts";
 
 /** The filters of a query, without what says where and how to read. */
 export function filtersOf(query: AuditSearchQuery): AuditFilters {
