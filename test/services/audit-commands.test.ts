@@ -292,24 +292,22 @@ describe("a log of which content was dropped", () => {
   let old: TestHub;
 
   beforeAll(async () => {
-    const audit = { retention: { maxDays: 30 } };
-    old = await startHub(
-      ({ sql }) => fillOldLog(sql, 1, START),
-      { publicHosts: ["localhost"], public: { host: "127.0.0.1", port: 0 } },
-      { config: { audit } },
-    );
+    old = await startHub(({ sql }) => fillOldLog(sql, 1, START), {
+      publicHosts: ["localhost"],
+      public: { host: "127.0.0.1", port: 0 },
+    });
+    // The limits come after the checkpoint, so the hub's first look at them finds the content signed.
+    await old.ask("POST", "/audit/checkpoints");
+    await old.reload({ audit: { retention: { maxDays: 30 } } });
+    const { sql, ...database } = await old.openDatabase();
+    const wasDropped = async () => (await sql`select 1 from audit_dropped`).length === 1;
+    await vi.waitUntil(wasDropped, { timeout: 60_000 });
+    await database.close();
     const logIn = ["login", "--hub", `https://localhost:${old.ready.public}`, "--profile", "old"];
     writeFileSync(join(folder, "old.pem"), old.ca);
     const known = [...logIn, "--ca", join(folder, "old.pem")];
     expect((await sonde(known, old.operatorKey)).code).toBe(0);
-    await old.ask("POST", "/audit/checkpoints");
-    const find = async () =>
-      (await old.ask("GET", "/audit?event=log.dropped")).answer["entries"] as unknown[];
-    await vi.waitUntil(async () => (await find()).length === 1, { timeout: 40_000 });
-    const { sql, ...database } = await old.openDatabase();
-    await vi.waitUntil(async () => (await sql`select 1 from audit_dropped`).length === 1, 10_000);
-    await database.close();
-  }, 60_000);
+  });
   afterAll(() => old.close());
   const ask = (...words: string[]) => sonde(["audit", ...words, "--profile", "old"]);
 
@@ -324,7 +322,7 @@ describe("a log of which content was dropped", () => {
     const some = join(folder, "some.jsonl");
     expect((await ask("export", "--status", "info", "--out", some)).err).toContain("up to 4095");
     const verified = await ask("list", "--verify");
-    expect(verified.out).toContain("4095 of them have no content any more");
+    expect(verified.out).toMatch(/^4095 of them, up to .*, have no content any more: /m);
   });
 
   test("verify follows the hashes, and names the entry that speaks for the content", async () => {

@@ -6,6 +6,8 @@ import {
 } from "@sonde/schemas/audit";
 import { expect, test } from "vitest";
 import { chainRecord, EMPTY_HEAD, headAfter } from "../chain/chain.ts";
+import { createGrowingTree } from "./growing-tree.ts";
+import { hubLogLeaf } from "./hub-log.ts";
 import { createDroppedCheck, type DroppedVerdict } from "./check-dropped.ts";
 import { firstOf, lastOf, LOG_SEGMENT, segmentOf } from "./log-segments.ts";
 
@@ -14,6 +16,14 @@ const OLD = new Date("2026-01-02T03:04:05.000Z");
 const UNTIL = "2026-01-02T03:05:00.000Z";
 const LATER = new Date("2026-03-01T00:00:00.000Z");
 const SEGMENTS = 4;
+/** A checkpoint of some entries that came after the dropped ones. */
+const SIGNED = lastOf(2) + 100;
+
+function rootOf(entries: readonly ChainEntry[]): string {
+  const tree = createGrowingTree();
+  for (const { hash } of entries) tree.append(hubLogLeaf(hash));
+  return tree.rootAt(entries.length)?.toString("base64") ?? "";
+}
 
 function write(change: (said: DroppedSegments) => object = (said) => said, at = LATER) {
   const entries: ChainEntry[] = [];
@@ -29,7 +39,7 @@ function write(change: (said: DroppedSegments) => object = (said) => said, at = 
     head: { size: lastOf(2), hash: end?.hash ?? "" },
     kept: [{ from: firstOf(1), to: lastOf(1) }],
     ...{ from: OLD.toISOString(), until: UNTIL, because: "age", bytes: 1 },
-    checkpoint: { size: lastOf(SEGMENTS - 1), root: Buffer.alloc(32).toString("base64") },
+    checkpoint: { size: SIGNED, root: rootOf(entries.slice(0, SIGNED)) },
   };
   add(buildAuditRecord(at, "log.dropped", { detail: { ...change(said) } }));
   return entries;
@@ -46,10 +56,12 @@ const segment =
     wanted.includes(segmentOf(seq));
 
 function check(entries: readonly ChainEntry[]) {
-  const dropped = createDroppedCheck();
+  const tree = createGrowingTree();
+  const dropped = createDroppedCheck(tree);
   for (const entry of entries) {
     const bad = dropped.see(entry);
     if (bad !== null) return bad;
+    tree.append(hubLogLeaf(entry.hash));
   }
   return dropped.end();
 }
@@ -121,6 +133,11 @@ test.each<[string, (said: DroppedSegments) => object, RegExp]>([
     /checkpoint of/,
   ],
   [
+    "a checkpoint of another log",
+    (said) => ({ ...said, checkpoint: { ...said.checkpoint, size: SIGNED + 1 } }),
+    /another root/,
+  ],
+  [
     "entries of the same day",
     (said) => ({ ...said, until: new Date(LATER.getTime() - 80_000_000).toISOString() }),
     /less than a day/,
@@ -133,7 +150,7 @@ test.each<[string, (said: DroppedSegments) => object, RegExp]>([
 test("more runs than a record can name end the check, so that it stays small", () => {
   const { hash } = EMPTY_HEAD;
   const record = buildAuditRecord(OLD, "log.read", {});
-  const dropped = createDroppedCheck();
+  const dropped = createDroppedCheck({ rootAt: () => null });
   let bad = null;
   for (let index = 0; bad === null && index < 2 * (MAX_KEPT_RANGES + 3); index++) {
     for (let seq = firstOf(index); bad === null && seq <= lastOf(index); seq++) {

@@ -8,6 +8,7 @@ import {
 } from "@sonde/schemas/audit";
 import { toSondeError } from "@sonde/schemas/errors";
 import type { Digest } from "@sonde/schemas/names";
+import type { GrowingTree } from "./growing-tree.ts";
 import { firstOf, lastOf, segmentOf } from "./log-segments.ts";
 
 /** Entries without content, and the entry `log.dropped` that speaks for all of them. */
@@ -34,8 +35,10 @@ const MAX_RUNS = MAX_KEPT_RANGES + 1;
 /**
  * Content goes by whole segments, and only what the newest `log.dropped` names. So whoever removes the
  * content of some entries has to remove thousands, and to leave a record that says so.
+ *
+ * @param tree has every entry that was taken before
  */
-export function createDroppedCheck(): DroppedCheck {
+export function createDroppedCheck(tree: Pick<GrowingTree, "rootAt">): DroppedCheck {
   const runs: Run[] = [];
   /** The hash of each segment's last entry, by its number. */
   const ends = new Map<number, Digest>();
@@ -70,7 +73,7 @@ export function createDroppedCheck(): DroppedCheck {
       if (isDropped(entry)) return extend(seq);
       const bad = close();
       if (bad !== null || entry.record.event !== "log.dropped") return bad;
-      const read = readClaim(entry, ends);
+      const read = readClaim(entry, ends, tree);
       if ("proves" in read) return read;
       claim = { seq, said: read };
       return null;
@@ -96,6 +99,7 @@ export function createDroppedCheck(): DroppedCheck {
 function readClaim(
   { seq, record }: AuditEntry,
   ends: ReadonlyMap<number, Digest>,
+  tree: Pick<GrowingTree, "rootAt">,
 ): DroppedSegments | BadEntry {
   const bad = (why: string): BadEntry => ({
     seq,
@@ -113,6 +117,9 @@ function readClaim(
   }
   if (checkpoint.size < head.size || checkpoint.size >= seq) {
     return bad(`the checkpoint of ${checkpoint.size} entries that it names does not have them`);
+  }
+  if (tree.rootAt(checkpoint.size)?.equals(Buffer.from(checkpoint.root, "base64")) !== true) {
+    return bad(`the first ${checkpoint.size} entries have another root than the one it names`);
   }
   if (Date.parse(record.at) - Date.parse(until) >= LEAST_KEPT_MS) return said;
   return bad("some of them were less than a day old");

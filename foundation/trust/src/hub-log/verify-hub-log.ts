@@ -6,8 +6,8 @@ import { EMPTY_HEAD, explainBreak, headAfter } from "../chain/chain.ts";
 import { openKeySet } from "../envelope/key-set.ts";
 import { openKeptMessage } from "../envelope/kept-message.ts";
 import type { Checkpoint } from "../log/checkpoint.ts";
-import { appendLeaf, EMPTY_FRONTIER, rootOf } from "../log/merkle.ts";
 import { type BadEntry, createDroppedCheck, type DroppedVerdict } from "./check-dropped.ts";
+import { createGrowingTree } from "./growing-tree.ts";
 import { hubLogLeaf, openHubCheckpoint } from "./hub-log.ts";
 
 /** What an agent's word on the log is worth, against the entries that were read. */
@@ -65,8 +65,8 @@ export async function verifyHubLog(
   const stated = listStated(checkpoint, attestation.witnesses, verdict, (size) => {
     covered = Math.max(covered, size);
   });
-  const droppedCheck = createDroppedCheck();
-  let frontier = EMPTY_FRONTIER;
+  const tree = createGrowingTree();
+  const droppedCheck = createDroppedCheck(tree);
   for await (const entry of entries) {
     const why = explainBreak(verdict.head, entry);
     if (why !== null) {
@@ -79,12 +79,12 @@ export async function verifyHubLog(
       break;
     }
     verdict.head = headAfter(entry);
-    frontier = appendLeaf(frontier, hubLogLeaf(entry.hash));
-    for (const tree of stated.get(frontier.size) ?? []) {
-      if (rootOf(frontier).equals(tree.root)) tree.confirm();
-      else tree.contradict();
+    tree.append(hubLogLeaf(entry.hash));
+    for (const { root, confirm, contradict } of stated.get(entry.seq) ?? []) {
+      if (tree.rootAt(entry.seq)?.equals(root) === true) confirm();
+      else contradict();
     }
-    if (frontier.size % 10_000 === 0) onProgress(frontier.size);
+    if (entry.seq % 10_000 === 0) onProgress(entry.seq);
   }
   const { size } = verdict.head;
   const dropped = droppedCheck.end();
