@@ -15,8 +15,9 @@ const SLOW_MS = 60_000;
 const LOOK_AGAIN_MS = 5_000;
 
 /**
- * Entries as JSON lines, the oldest first; without filters the whole chain, dropped entries too. The last line says that they are all: whatever ends the
- * stream before, it is not there. Entries are read as they are taken.
+ * Entries as JSON lines, the oldest first; without filters the whole chain, dropped entries too. The
+ * last line says that they are all: whatever ends the stream before, it is not there. Entries are read
+ * as they are taken.
  *
  * @param ports.mayGoOn is asked every few seconds; false ends the stream
  */
