@@ -33,6 +33,8 @@ import {
   type AgentDetail,
   type ApiKeySummary,
   type AuditSinkList,
+  type OutsideWitnessList,
+  type ForgottenLog,
   type CalledTool,
   type CallProvenance,
   type CallSummary,
@@ -49,6 +51,8 @@ import {
   parseAgentList,
   parseApiKeyList,
   parseAuditSinkList,
+  parseOutsideWitnessList,
+  parseForgottenLog,
   parseCalledTool,
   parseCallList,
   parseCallProvenance,
@@ -182,6 +186,9 @@ export type HubClient = {
   addAuditHold(hold: CreateAuditHold): Promise<AuditHold>;
   /** Returns those that are left. */
   removeAuditHold(id: string): Promise<AuditHoldList>;
+  listWitnesses(): Promise<OutsideWitnessList>;
+  /** Has the hub, as a witness, forget what it cosigned of a log. */
+  forgetLog(origin: string): Promise<ForgottenLog>;
   readCall(callId: string): Promise<CallProvenance>;
   readAudit(afterSeq: number, limit: number): Promise<ChainPage>;
   searchAudit(query: AuditSearchQuery): Promise<AuditSearchPage>;
@@ -378,6 +385,9 @@ function createClient(
     rotateSigningKey: async (key, overlapDays) =>
       parseSigningKeyList(await call("POST", "/signing-keys/rotations", { key, overlapDays })),
     signAudit: async () => parseAuditAttestation(await call("POST", "/audit/checkpoints")),
+    listWitnesses: async () => parseOutsideWitnessList(await call("GET", "/audit/witnesses")),
+    forgetLog: async (origin) =>
+      parseForgottenLog(await call("POST", "/audit/forgotten-logs", { origin })),
     listSinks: async () => parseAuditSinkList(await call("GET", "/audit/sinks")),
     listAuditHolds: async () => parseAuditHoldList(await call("GET", "/audit/holds")),
     addAuditHold: async (hold) => parseAuditHold(await call("POST", "/audit/holds", hold)),

@@ -5,6 +5,7 @@ import { PersonRole } from "@sonde/schemas/people";
 import { type Static, Type } from "typebox";
 import { ClientRules, IdentityProvider } from "./oauth-settings.ts";
 import { SinkList } from "./sink-settings.ts";
+import { WitnessedLogs, WitnessList } from "./witness-settings.ts";
 
 const closed = { additionalProperties: false } as const;
 /** HTTPS, or plain HTTP on loopback. */
@@ -173,6 +174,10 @@ export const HubConfig = Type.Object(
         closed,
       ),
     ),
+    /** Where the checkpoints of the audit log go, to be kept or cosigned outside. */
+    auditWitnesses: Type.Optional(WitnessList),
+    /** Logs whose checkpoints this hub cosigns, each by its vkey. */
+    witnessFor: Type.Optional(WitnessedLogs),
     /** End when standard input closes, so that no hub outlives its supervisor. */
     supervised: Type.Boolean(),
   },
@@ -184,6 +189,7 @@ export type HubConfig = Static<typeof HubConfig>;
 export const LIVE_SETTINGS = [
   "audit.retention",
   "auditSinks",
+  "auditWitnesses",
   "callTimeoutMs",
   "http.publicHosts",
   "http.trustedProxies",
@@ -191,6 +197,7 @@ export const LIVE_SETTINGS = [
   "maxListedTools",
   "oauth.clients",
   "trustPolicyPath",
+  "witnessFor",
 ];
 
 export const parseHubConfig = buildParser(HubConfig, "hub configuration", "CONFIG_INVALID");

@@ -40,6 +40,7 @@ import {
 } from "./audit/index.ts";
 import { installRetention } from "./audit-retention/index.ts";
 import { type AuditSinks, installSinks, requireSinks } from "./audit-sinks/index.ts";
+import { installWitnesses, requireWitnesses } from "./audit-witnesses/index.ts";
 import { installAttestation } from "./attestation/index.ts";
 import { installCalls } from "./calls/index.ts";
 import { installCatalog, watchPolicy } from "./catalog/index.ts";
@@ -115,6 +116,7 @@ function requireSound(config: HubConfig): void {
   requireSafeListener(config.http);
   requireProxyAddresses(config.http.trustedProxies ?? []);
   requireSinks(config.auditSinks ?? []);
+  requireWitnesses(config);
   readPolicyOf(config);
 }
 
@@ -209,7 +211,12 @@ async function serve(live: { config: HubConfig }, opened: Opened): Promise<Runni
   hub.onStop(() => rest.stop());
 
   // The hub's features, each with the features that it uses.
-  addCheckpointRoutes(hub, { store: auditStore, readWitnesses: () => readWitnesses(sql) });
+  const witnesses = installWitnesses(hub, { self });
+  addCheckpointRoutes(hub, {
+    store: auditStore,
+    readWitnesses: () => readWitnesses(sql),
+    readCosigned: () => witnesses.readCosigned(),
+  });
   const reauthenticate = (request: FastifyRequest) =>
     authenticate({ authenticator, sessions, tokens }, request, false);
   const recorded = createSubjects(apiKeys, openGrants(hub));
@@ -239,7 +246,7 @@ async function serve(live: { config: HubConfig }, opened: Opened): Promise<Runni
   const listeners = installAgents(hub, { packs, registry, watchAgent, approvals });
   installHealth(hub, metrics, {
     ...{ registry, countSessions: () => people.countSessions() },
-    readSinks: () => sinks.read(),
+    ...{ readSinks: () => sinks.read(), readWitnesses: () => witnesses.read() },
   });
   installConsole(hub, {
     ...{ auditStore, authenticate: reauthenticate },
@@ -257,6 +264,7 @@ async function serve(live: { config: HubConfig }, opened: Opened): Promise<Runni
       live.config = inForce;
       sinks.reload();
       retention.wake();
+      witnesses.reload();
     },
     stop: () => stopAll(endings),
   };

@@ -89,6 +89,9 @@ export const AuditEvent = Type.Enum([
   "sink.failing",
   "sink.recovered",
   "sink.missed",
+  "witness.disagreed",
+  "witness.refused",
+  "witness.forgot",
 ]);
 export type AuditEvent = Static<typeof AuditEvent>;
 
@@ -298,7 +301,22 @@ export const AuditProof = Type.Object(
 );
 export type AuditProof = Static<typeof AuditProof>;
 
-/** All that proves what the audit log was: by the hub's keys, and by its agents. */
+/** The newest checkpoint that a witness outside has cosigned (C2SP tlog-cosignature). */
+export const CosignedCheckpoint = Type.Object(
+  {
+    /** As the hub's configuration names it. Whoever verifies goes by the witness's key. */
+    witness: Type.String(),
+    /** The signed note with the line of the witness. */
+    note: Type.String(),
+    size: Type.Integer({ minimum: 0 }),
+    /** When the witness cosigned it, by its own clock. */
+    at: Timestamp,
+  },
+  closed,
+);
+export type CosignedCheckpoint = Static<typeof CosignedCheckpoint>;
+
+/** All that proves what the audit log was: by the hub's keys, its agents and witnesses outside. */
 export const AuditAttestation = Type.Object(
   {
     hubId: Uuid,
@@ -316,6 +334,7 @@ export const AuditAttestation = Type.Object(
       Type.Null(),
     ]),
     witnesses: Type.Array(AuditWitness),
+    cosigned: Type.Array(CosignedCheckpoint),
   },
   closed,
 );

@@ -372,6 +372,14 @@ export function listRouteRights(agent: string): RouteRights[] {
       ...operatorOnly,
       operator: 404,
     },
+    { route: "GET /audit/witnesses", path: "/audit/witnesses", ...reader, operator: 200 },
+    {
+      route: "POST /audit/forgotten-logs",
+      path: "/audit/forgotten-logs",
+      body: { origin: "log.example/nobody" },
+      ...operatorOnly,
+      operator: 404,
+    },
   ];
 }
 

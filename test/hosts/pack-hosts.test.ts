@@ -63,7 +63,7 @@ const sha256 = (data: string | Uint8Array) =>
 function place(name: string, code: string | Uint8Array) {
   const codePath = `/opt/${name}.js`;
   host.writeFile(codePath, Buffer.from(code).toString());
-  return (probeName: string, input: object, timeoutMs = 2000): RunAsk => ({
+  return (probeName: string, input: object, timeoutMs = 20_000): RunAsk => ({
     ...{ packDigest: sha256(`archive ${name}`), codePath, codeSha256: sha256(code), probeName },
     ...{ input: Buffer.from(JSON.stringify(input)), timeoutMs, memoryMb: 64 },
   });
@@ -188,7 +188,7 @@ test.runIf(isChecked)(
     expect(codeOf(await link.run(ask("echo", given())))).toBe("ok");
     const pid = await pidOf(RUNNER);
     expect(codeOf(await link.run(ask("loop", given(), 500)))).toBe("PACK_TIMEOUT");
-    expect(codeOf(await link.run(ask("grow", given(), 10_000)))).toBe("PACK_CRASHED");
+    expect(codeOf(await link.run(ask("grow", given(), 40_000)))).toBe("PACK_CRASHED");
     expect(codeOf(await link.run(ask("echo", given())))).toBe("ok");
     expect(await pidOf(RUNNER)).toBe(pid);
     expect(await stateOfHost()).toBe("running");

@@ -1,5 +1,5 @@
 import { type ChildProcess, spawn } from "node:child_process";
-import { createHash, X509Certificate } from "node:crypto";
+import { createHash, generateKeyPairSync, X509Certificate } from "node:crypto";
 import { once } from "node:events";
 import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { type AddressInfo, connect, createServer } from "node:net";
@@ -7,11 +7,12 @@ import { join } from "node:path";
 import { type AuditEntry, buildAuditRecord } from "@sonde/schemas/audit";
 import { parseAuditExportLine } from "@sonde/schemas/audit-search";
 import { chainRecord, EMPTY_HEAD, verifyChain } from "@sonde/trust/chain";
+import { formatNoteKey } from "@sonde/trust/log";
 import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
 import { createAuditStore, openAudit } from "../../hub/src/audit/index.ts";
-import { startHub, type TestHub } from "../../hub/src/testing/start-hub.ts";
 import { fillOldLog } from "../../hub/src/testing/fill-old-log.ts";
 import { makeOwner } from "../../hub/src/testing/sign-in.ts";
+import { startHub, type TestHub } from "../../hub/src/testing/start-hub.ts";
 import { workspace } from "../product/start-product.ts";
 
 // `sonde audit list | tail | show | export | verify`: the program as a process, with a hub that runs.
@@ -55,6 +56,15 @@ async function sonde(words: string[], input = "") {
   child.stdin?.end(input);
   const [code] = (await once(child, "close")) as [number | null];
   return { ...ended, code };
+}
+
+/** Appends entries, as another process of the hub. */
+async function fillLog(entries: number, filling: string): Promise<void> {
+  const { sql, ...database } = await hub.openDatabase();
+  const log = await openAudit(createAuditStore(sql, "00000000-0000-4000-8000-000000000001"));
+  const fill = () => log.append(buildAuditRecord(new Date(), "log.read", { detail: { filling } }));
+  await Promise.all(Array.from({ length: entries }, fill));
+  await database.close();
 }
 
 const tag = (set: string) => hub.ask("POST", "/agents/web-1/tags", { set: [set], remove: [] });
@@ -178,12 +188,7 @@ test("export writes the whole chain for one user, and replaces the file", async 
 });
 
 test("an export that breaks off on the way is refused, and the file is as it was", async () => {
-  const { sql, ...database } = await hub.openDatabase();
-  const log = await openAudit(createAuditStore(sql, "00000000-0000-4000-8000-000000000001"));
-  const detail = { filling: "x".repeat(1_000) };
-  const fill = () => log.append(buildAuditRecord(new Date(), "log.read", { detail }));
-  await Promise.all(Array.from({ length: 3_000 }, fill));
-  await database.close();
+  await fillLog(3_000, "x".repeat(1_000));
   // Lets a megabyte of the hub's answer pass.
   const wire = createServer((client) => {
     let passed = 0;
@@ -210,10 +215,31 @@ test("an export that breaks off on the way is refused, and the file is as it was
   expect(readdirSync(folder).filter((name) => name.endsWith(".new"))).toEqual([]);
 });
 
+test("a witness forgets a log after a yes, and names what it had cosigned", async () => {
+  const logIn = ["login", "--hub", `https://localhost:${hub.ready.public}`, "--ca", caFile];
+  expect((await sonde(logIn, hub.operatorKey)).code).toBe(0);
+  const origin = "log.example/one";
+  const root = Buffer.alloc(32, 7);
+  const { sql, ...database } = await hub.openDatabase();
+  await sql`insert into witnessed_logs (origin, size, root) values (${origin}, 12, ${root})`;
+  await database.close();
+  const forget = ["hub", "witnesses", "forget", origin, "--json"];
+  const unsure = await sonde(forget);
+  expect([unsure.code, codeOf(unsure.out)]).toEqual([1, "FORBIDDEN"]);
+  const sure = await sonde([...forget, "--yes"]);
+  expect(sure.code).toBe(0);
+  expect(JSON.parse(sure.out)).toEqual({ origin, size: 12, root: root.toString("base64") });
+  const again = await sonde([...forget, "--yes"]);
+  expect([again.code, codeOf(again.out)]).toEqual([1, "NOT_FOUND"]);
+  expect((await sonde(["hub", "witnesses"])).out).toContain("No witness is configured");
+});
+
 describe("verify", () => {
   beforeAll(async () => {
     const logIn = ["login", "--hub", `https://localhost:${hub.ready.public}`, "--ca", caFile];
     expect((await sonde(logIn, hub.operatorKey)).code).toBe(0);
+    await fillLog(40, "one of those that are cut away");
+    expect((await sonde(["audit", "export", "--out", file])).code).toBe(0);
   });
   const file = join(folder, "whole.jsonl");
   const fingerprint = () =>
@@ -241,8 +267,17 @@ describe("verify", () => {
     expect([other.code, codeOf(other.out)]).toEqual([1, "HUB_UNTRUSTED"]);
   });
 
+  test("a witness that is named must have cosigned the log", async () => {
+    const { publicKey } = generateKeyPairSync("ed25519");
+    const vkey = formatNoteKey({ name: "witness.example/w1", publicKey }, "cosignature");
+    const words = await sonde(["audit", "verify", "--witness", vkey]);
+    expect(words.code).toBe(1);
+    expect(words.out).toContain("Witness witness.example/w1: nothing here is cosigned by its key.");
+    const none = await sonde(["audit", "verify", "--witness", "w1", "--json"]);
+    expect([none.code, codeOf(none.out)]).toEqual([1, "BAD_REQUEST"]);
+  });
+
   test("an export is verified without the hub", async () => {
-    expect((await sonde(["audit", "export", "--out", file])).code).toBe(0);
     const child = await verify(file, "--profile", "nobody");
     expect(child).toMatchObject({
       code: 0,

@@ -14,18 +14,24 @@ import { toPlainLine } from "@sonde/schemas/plain-text";
 import {
   type AgentComparison,
   compareAgentLog,
+  type CosignatureVerdict,
   type Difference,
   type HubLogVerdict,
   verifyHubLog,
   type WitnessVerdict,
 } from "@sonde/trust/hub-log";
+import { type NoteKey, parseNoteKey } from "@sonde/trust/log";
 import type { Command } from "commander";
 import type { Print } from "../data-command.ts";
 import { connectHub, type HubOptions, startHubCommand } from "./connect-hub.ts";
 import { readLines } from "./read-lines.ts";
 import { showProgress } from "./start-command.ts";
 
-type Options = HubOptions & { fingerprint?: string; agentLog?: [string, string][] };
+type Options = HubOptions & {
+  fingerprint?: string;
+  agentLog?: [string, string][];
+  witness?: NoteKey[];
+};
 
 /** What `sonde audit verify` found. */
 type Verified = HubLogVerdict & {
@@ -48,6 +54,11 @@ export function addVerify(audit: Command, print: Print): void {
       "--agent-log <agent=file>",
       "compare with an agent's own log: sonde-agent audit tail --last 100000 --json > file",
       addAgentLog,
+    )
+    .option(
+      "--witness <vkey>",
+      "the key of a witness outside, whose newest cosignature must fit; may be repeated",
+      addWitness,
     )
     .action((file: string | undefined, options: Options) => verifyAndPrint(file, options, print));
 }
@@ -73,6 +84,16 @@ function addAgentLog(text: string, before: [string, string][] = []): [string, st
   const at = text.indexOf("=");
   if (at > 0 && at < text.length - 1) return [...before, [text.slice(0, at), text.slice(at + 1)]];
   throw new SondeError("BAD_REQUEST", `expected --agent-log AGENT=FILE, got ${text}`);
+}
+
+function addWitness(text: string, before: NoteKey[] = []): NoteKey[] {
+  try {
+    return [...before, parseNoteKey(text, "cosignature")];
+  } catch (cause) {
+    throw new SondeError("BAD_REQUEST", `expected --witness NAME+KEYID+BASE64, got ${text}`, {
+      cause,
+    });
+  }
 }
 
 /** Has the log signed first, so that the unattested tail is the question itself. */
@@ -102,7 +123,10 @@ async function verify(lines: AsyncIterable<Buffer>, options: Options): Promise<V
     { [Symbol.asyncIterator]: () => iterator },
     compared.map(({ comparison }) => comparison),
   );
-  const verdict = await verifyHubLog(entries, attestation, (seq) => showProgress(`${seq} entries`));
+  const verdict = await verifyHubLog(entries, attestation, {
+    onProgress: (seq) => showProgress(`${seq} entries`),
+    witnessKeys: options.witness ?? [],
+  });
   showProgress(null);
   const differences = compared.flatMap(({ agent, comparison }) =>
     comparison.end(verdict.dropped?.until ?? null).map((difference) => ({ agent, ...difference })),
@@ -167,8 +191,9 @@ function readAgentLog(file: string): AuditEntry[] {
   return lines.map((line) => parseAuditEntry(parseJson(line, file, "AUDIT_UNAVAILABLE")));
 }
 
-function isSound({ bad, differences, witnesses }: Verified): boolean {
-  return bad === null && differences.length === 0 && witnesses.every(({ says }) => says === "same");
+function isSound({ bad, differences, witnesses, cosignatures }: Verified): boolean {
+  const seen = [...witnesses, ...cosignatures];
+  return bad === null && differences.length === 0 && seen.every(({ says }) => says === "same");
 }
 
 function describe(verified: Verified): string {
@@ -199,6 +224,7 @@ function describe(verified: Verified): string {
       : `${same.length} of ${witnesses.length} agents keep a checkpoint of them, the newest of ${Math.max(...from)} entries.`,
   );
   lines.push(...witnesses.filter(({ says }) => says !== "same").map(describeWitness));
+  lines.push(...verified.cosignatures.map(describeCosignature));
   lines.push(
     ...differences.map(
       ({ agent, callId, hubSeq, agentSeq, proves }) =>
@@ -227,4 +253,16 @@ const WITNESS: Record<WitnessVerdict["says"], string> = {
 
 function describeWitness({ agent, size, says }: WitnessVerdict): string {
   return `Agent ${toPlainLine(agent)}, checkpoint of ${size} entries: it ${WITNESS[says]}.`;
+}
+
+const COSIGNATURE: Record<CosignatureVerdict["says"], string> = {
+  same: "it cosigned the same",
+  another: "it cosigned another log",
+  ahead: "it cosigned more entries than there are",
+  absent: "nothing here is cosigned by its key",
+};
+
+function describeCosignature({ witness, size, at, says }: CosignatureVerdict): string {
+  const what = at === null ? "" : `, ${size} entries at ${at}`;
+  return `Witness ${witness}${what}: ${COSIGNATURE[says]}.`;
 }

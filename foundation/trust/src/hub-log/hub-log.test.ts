@@ -14,6 +14,7 @@ import { chainRecord, EMPTY_HEAD, headAfter } from "../chain/chain.ts";
 import { createChannel } from "../envelope/channel.ts";
 import { createKeyPair, createSigningKey } from "../envelope/keys.ts";
 import { signCheckpoint } from "../log/checkpoint.ts";
+import { cosignCheckpoint, readForeignCheckpoint } from "../log/cosignature.ts";
 import { appendLeaf, EMPTY_FRONTIER, rootOf, type Tree } from "../log/merkle.ts";
 import { compareAgentLog } from "./compare-agent-log.ts";
 import { hubLogKey, hubLogLeaf } from "./hub-log.ts";
@@ -90,7 +91,7 @@ async function attest(
   const checkpoint = { size: tree.size, root: tree.root.toString("base64"), at: since, note };
   return {
     ...{ hubId, authority: ca.certificate, keySet, checkpoint },
-    ...{ head: EMPTY_HEAD, unattested: 0, problem: null, witnesses: [...seen] },
+    ...{ head: EMPTY_HEAD, unattested: 0, problem: null, witnesses: [...seen], cosigned: [] },
   };
 }
 
@@ -198,6 +199,92 @@ describe("a hub's log", () => {
   test("without a checkpoint all of it is an unattested tail", async () => {
     const attested = { ...(await attest(log)), checkpoint: null };
     expect(await verify(log, attested)).toMatchObject({ bad: null, signed: null, unattested: 50 });
+  });
+});
+
+describe("the word of a witness outside", () => {
+  const log = buildLog(50);
+  const pair = createKeyPair("ed25519");
+  const key = { name: "witness.example/w1", publicKey: pair.publicKey };
+
+  async function cosigned(
+    seen: readonly AuditEntry[],
+    { by = pair, of = hubId, signedBy = audit } = {},
+  ): Promise<AuditAttestation["cosigned"][number]> {
+    const tree = treeOf(seen);
+    const signer = createSigningKey(signedBy.privateKey, signedBy.publicKey);
+    const note = signCheckpoint(tree, hubLogKey(of, signedBy.publicKey), signer, AT);
+    const cosigner = createSigningKey(by.privateKey, by.publicKey);
+    const line = cosignCheckpoint(
+      readForeignCheckpoint(note),
+      { name: key.name, publicKey: by.publicKey },
+      cosigner,
+      AT,
+    );
+    return {
+      ...{ witness: "outside", note: `${note}${line}`, size: tree.size, at: AT.toISOString() },
+    };
+  }
+  const judge = async (
+    entries: readonly AuditEntry[],
+    signed: readonly AuditEntry[],
+    ...words: AuditAttestation["cosigned"]
+  ) =>
+    await verifyHubLog(
+      read(entries),
+      { ...(await attest(signed)), cosigned: words },
+      { witnessKeys: [key] },
+    );
+
+  test("confirms entries that the hub alone speaks for", async () => {
+    const verdict = await judge(log, log.slice(0, 10), await cosigned(log.slice(0, 45)));
+    expect(verdict).toMatchObject({
+      ...{ bad: null, unattested: 5 },
+      cosignatures: [{ witness: key.name, size: 45, at: AT.toISOString(), says: "same" }],
+    });
+  });
+
+  test("counts after the hub's key was rotated, since the witness has verified it", async () => {
+    const word = await cosigned(log.slice(0, 45), { signedBy: command });
+    expect(await judge(log, log.slice(0, 10), word)).toMatchObject({
+      cosignatures: [{ says: "same" }],
+    });
+  });
+
+  test("attack 59: names the entry when the hub's keys have signed another log", async () => {
+    const anew = [...log.slice(0, 20), ...buildLog(30, headAfter(log[19] as AuditEntry), "edited")];
+    const verdict = await judge(anew, anew, await cosigned(log.slice(0, 30)));
+    expect(verdict.cosignatures).toMatchObject([{ size: 30, says: "another" }]);
+    expect(verdict.bad).toMatchObject({
+      seq: 30,
+      proves: expect.stringMatching(/the witness witness\.example\/w1 cosigned/),
+    });
+  });
+
+  test("attack 59: tells a log that was cut and signed again", async () => {
+    const cut = log.slice(0, 30);
+    const verdict = await judge(cut, cut, await cosigned(log.slice(0, 40)));
+    expect(verdict.cosignatures).toMatchObject([{ says: "ahead" }]);
+    expect(verdict.bad).toMatchObject({ seq: 31, proves: expect.stringMatching(/saw 40 entries/) });
+  });
+
+  test("is absent without one by its key over a checkpoint of this hub", async () => {
+    const forged = await cosigned(log.slice(0, 30), { by: agentKey });
+    const foreign = await cosigned(log.slice(0, 30), { of: randomUUID() });
+    for (const words of [[], [forged], [foreign]]) {
+      const verdict = await judge(log, log.slice(0, 10), ...words);
+      expect(verdict).toMatchObject({
+        ...{ bad: null, unattested: 40 },
+        cosignatures: [{ witness: key.name, size: 0, at: null, says: "absent" }],
+      });
+    }
+  });
+
+  test("does not count when nobody named its key", async () => {
+    const attested = await attest(log.slice(0, 10));
+    const words = [await cosigned(log.slice(0, 45))];
+    const verdict = await verify(log, { ...attested, cosigned: words });
+    expect(verdict).toMatchObject({ unattested: 40, cosignatures: [] });
   });
 });
 

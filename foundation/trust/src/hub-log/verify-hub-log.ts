@@ -8,7 +8,13 @@ import { openKeptMessage } from "../envelope/kept-message.ts";
 import type { Checkpoint } from "../log/checkpoint.ts";
 import { type BadEntry, createDroppedCheck, type DroppedVerdict } from "./check-dropped.ts";
 import { createGrowingTree } from "./growing-tree.ts";
+import type { NoteKey } from "../log/signed-note.ts";
 import { hubLogLeaf, openHubCheckpoint } from "./hub-log.ts";
+import {
+  type Cosignature,
+  type CosignatureVerdict,
+  readCosignatures,
+} from "./read-cosignatures.ts";
 
 /** What an agent's word on the log is worth, against the entries that were read. */
 export type WitnessVerdict = {
@@ -32,10 +38,18 @@ export type HubLogVerdict = {
   /** Entries after the newest checkpoint or witness: only the hub's word is known of them. */
   unattested: number;
   witnesses: WitnessVerdict[];
+  /** Of the witnesses outside whose keys were given. */
+  cosignatures: CosignatureVerdict[];
 };
 
 /** A tree that was stated, and what follows from another one in its place. */
 type Stated = { size: number; root: Buffer; contradict: () => void; confirm: () => void };
+
+export type VerifyOptions = {
+  onProgress?: (seq: number) => void;
+  /** Keys of witnesses outside, known from elsewhere. What they cosigned counts, and no other. */
+  witnessKeys?: readonly NoteKey[];
+};
 
 /**
  * Verifies a hub's audit log: that its entries follow one another, that they are those which its audit
@@ -49,20 +63,23 @@ export async function verifyHubLog(
   entries: AsyncIterable<ChainEntry>,
   attestation: Pick<
     AuditAttestation,
-    "authority" | "checkpoint" | "hubId" | "keySet" | "witnesses"
+    "authority" | "checkpoint" | "cosigned" | "hubId" | "keySet" | "witnesses"
   >,
-  onProgress: (seq: number) => void = () => undefined,
+  { onProgress = () => undefined, witnessKeys = [] }: VerifyOptions = {},
 ): Promise<HubLogVerdict> {
   const checkpoint = openAttested(attestation);
+  const cosignatures = readCosignatures(attestation, witnessKeys);
   const verdict: HubLogVerdict = {
     ...{ head: EMPTY_HEAD, bad: null, dropped: null, signed: null, unattested: 0 },
     witnesses: attestation.witnesses.map((witness) => ({
       ...{ agent: witness.agent, size: witness.size, at: witness.at },
       says: isSigned(witness, attestation.hubId) ? ("ahead" as const) : ("unsigned" as const),
     })),
+    cosignatures: cosignatures.map(({ verdict: judged }) => judged),
   };
   let covered = 0;
-  const stated = listStated(checkpoint, attestation.witnesses, verdict, (size) => {
+  const seen = { witnesses: attestation.witnesses, cosignatures };
+  const stated = listStated(checkpoint, seen, verdict, (size) => {
     covered = Math.max(covered, size);
   });
   const tree = createGrowingTree();
@@ -90,7 +107,7 @@ export async function verifyHubLog(
   const dropped = droppedCheck.end();
   if (dropped !== null && "proves" in dropped) verdict.bad ??= dropped;
   else verdict.dropped = dropped;
-  verdict.bad ??= explainCut(size, checkpoint, verdict.witnesses);
+  verdict.bad ??= explainCut(size, checkpoint, verdict);
   verdict.unattested = Math.max(0, size - covered);
   return verdict;
 }
@@ -122,9 +139,12 @@ function isSigned({ agentId, publicKey, message, size, root }: AuditWitness, hub
   }
 }
 
+/** What others than the hub state. */
+type Seen = { witnesses: readonly AuditWitness[]; cosignatures: readonly Cosignature[] };
+
 function listStated(
   checkpoint: Checkpoint | null,
-  witnesses: readonly AuditWitness[],
+  { witnesses, cosignatures }: Seen,
   verdict: HubLogVerdict,
   cover: (size: number) => void,
 ): Map<number, Stated[]> {
@@ -164,6 +184,20 @@ function listStated(
       },
     });
   }
+  for (const { verdict: judged, root } of cosignatures) {
+    if (root === null) continue;
+    add({
+      ...{ size: judged.size, root },
+      confirm() {
+        judged.says = "same";
+        cover(judged.size);
+      },
+      contradict() {
+        judged.says = "another";
+        differ(judged.size, `the witness ${judged.witness} cosigned at ${judged.at}`);
+      },
+    });
+  }
   return stated;
 }
 
@@ -171,7 +205,7 @@ function listStated(
 function explainCut(
   size: number,
   checkpoint: Checkpoint | null,
-  witnesses: readonly WitnessVerdict[],
+  { witnesses, cosignatures }: Pick<HubLogVerdict, "witnesses" | "cosignatures">,
 ): HubLogVerdict["bad"] {
   if (checkpoint !== null && checkpoint.size > size) {
     return {
@@ -179,10 +213,12 @@ function explainCut(
       proves: `the hub signed ${checkpoint.size} entries, and there are ${size}: newer ones were removed`,
     };
   }
-  const ahead = witnesses.find(({ says }) => says === "ahead");
+  const agents = witnesses.map((one) => ({ ...one, who: `agent ${one.agent}` }));
+  const outside = cosignatures.map((one) => ({ ...one, who: `the witness ${one.witness}` }));
+  const ahead = [...agents, ...outside].find(({ says }) => says === "ahead");
   if (ahead === undefined) return null;
   return {
     seq: size + 1,
-    proves: `agent ${ahead.agent} saw ${ahead.size} entries, and there are ${size}: newer ones were removed`,
+    proves: `${ahead.who} saw ${ahead.size} entries, and there are ${size}: newer ones were removed`,
   };
 }
