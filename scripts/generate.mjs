@@ -7,6 +7,7 @@ import { fileURLToPath } from "node:url";
 import * as agent from "../schemas/src/agent-api.ts";
 import * as approvals from "../schemas/src/approvals.ts";
 import * as audit from "../schemas/src/audit.ts";
+import * as auditHold from "../schemas/src/audit-hold.ts";
 import * as auditSearch from "../schemas/src/audit-search.ts";
 import * as errors from "../schemas/src/errors.ts";
 import * as hub from "../schemas/src/hub-api.ts";
@@ -24,6 +25,7 @@ const schemas = {
   ...agent,
   ...approvals,
   ...audit,
+  ...auditHold,
   ...auditSearch,
   ...errors,
   ...hub,
@@ -87,10 +89,14 @@ const HTTP_BODIES = {
     AssignPack: schemas.AssignPack,
     AuditAttestation: schemas.AuditAttestation,
     AuditExportEnd: schemas.AuditExportEnd,
+    AuditHold: schemas.AuditHold,
+    AuditHoldList: schemas.AuditHoldList,
     AuditPage: schemas.AuditPage,
     AuditProof: schemas.AuditProof,
     AuditSearchPage: schemas.AuditSearchPage,
+    ChainPage: schemas.ChainPage,
     ChangeTags: schemas.ChangeTags,
+    CreateAuditHold: schemas.CreateAuditHold,
     DriftPolicy: schemas.DriftPolicy,
     Inbox: schemas.Inbox,
     QuarantineAgent: schemas.QuarantineAgent,

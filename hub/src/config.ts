@@ -153,6 +153,27 @@ export const HubConfig = Type.Object(
     ),
     /** Where entries of the audit log go as well. */
     auditSinks: Type.Optional(SinkList),
+    audit: Type.Optional(
+      Type.Object(
+        {
+          /**
+           * How much content of the audit log is kept; by default all of it. What is beyond one of the
+           * limits is dropped, but nothing that is younger than a day, and nothing on hold.
+           */
+          retention: Type.Optional(
+            Type.Object(
+              {
+                maxDays: Type.Optional(Type.Integer({ minimum: 1, maximum: 36_500 })),
+                /** Of the records; hashes and indexes come on top. */
+                maxBytes: Type.Optional(Type.Integer({ minimum: 1_048_576 })),
+              },
+              { ...closed, minProperties: 1 },
+            ),
+          ),
+        },
+        closed,
+      ),
+    ),
     /** Where the checkpoints of the audit log go, to be kept or cosigned outside. */
     auditWitnesses: Type.Optional(WitnessList),
     /** Logs whose checkpoints this hub cosigns, each by its vkey. */
@@ -166,6 +187,7 @@ export type HubConfig = Static<typeof HubConfig>;
 
 /** What a running hub takes over from its configuration file. */
 export const LIVE_SETTINGS = [
+  "audit.retention",
   "auditSinks",
   "auditWitnesses",
   "callTimeoutMs",

@@ -38,6 +38,7 @@ import {
   openAudit,
   openCheckpoints,
 } from "./audit/index.ts";
+import { installRetention } from "./audit-retention/index.ts";
 import { type AuditSinks, installSinks, requireSinks } from "./audit-sinks/index.ts";
 import { installWitnesses, requireWitnesses } from "./audit-witnesses/index.ts";
 import { installAttestation } from "./attestation/index.ts";
@@ -218,12 +219,13 @@ async function serve(live: { config: HubConfig }, opened: Opened): Promise<Runni
   });
   const reauthenticate = (request: FastifyRequest) =>
     authenticate({ authenticator, sessions, tokens }, request, false);
+  const recorded = createSubjects(apiKeys, openGrants(hub));
   addAuditRoutes(hub, {
-    ...{ store: auditStore, authenticate: reauthenticate },
-    subjects: createSubjects(apiKeys, openGrants(hub)),
+    ...{ store: auditStore, authenticate: reauthenticate, subjects: recorded },
   });
   const sinks = installSinks(hub, { auditStore, self });
   installed.sinks = sinks;
+  const retention = installRetention(hub, { auditStore, self, sinks, subjects: recorded });
   addSigningKeyRoutes(hub);
   const registry = installRegistryLog(hub, { readPolicy });
   hub.onStop(await watchPolicy(hub, auditStore));
@@ -261,6 +263,7 @@ async function serve(live: { config: HubConfig }, opened: Opened): Promise<Runni
     reload(inForce) {
       live.config = inForce;
       sinks.reload();
+      retention.wake();
       witnesses.reload();
     },
     stop: () => stopAll(endings),

@@ -3,6 +3,7 @@ import { migrations as agents } from "./agents/index.ts";
 import { migrations as approvals } from "./approvals/index.ts";
 import { migrations as attestation } from "./attestation/index.ts";
 import { migrations as audit } from "./audit/index.ts";
+import { migrations as auditRetention } from "./audit-retention/index.ts";
 import { migrations as auditSinks } from "./audit-sinks/index.ts";
 import { migrations as auditWitnesses } from "./audit-witnesses/index.ts";
 import { migrations as directory } from "./directory/index.ts";
@@ -31,5 +32,6 @@ export const migrations: Migration[] = [
   ...oauth,
   ...rest,
   ...auditSinks,
+  ...auditRetention,
   ...auditWitnesses,
 ];

@@ -1,4 +1,5 @@
 import { type Static, Type } from "typebox";
+import { DroppedPart } from "./audit.ts";
 import { AgentStatement } from "./wire/attestation.ts";
 import { LogHead } from "./wire/envelope.ts";
 import { PackReport, Redactions } from "./wire/messages.ts";
@@ -57,13 +58,16 @@ import { AgentSelector, Tag, Tags, TagKey, MAX_TAGS } from "./tags.ts";
 //   POST   /tools/:tool/call                        CallTool -> CalledTool
 //   GET    /calls?agent=                         -> CallList
 //   GET    /calls/:callId                        -> CallProvenance
-//   GET    /audit?afterSeq=&limit=               -> AuditPage
+//   GET    /audit?afterSeq=&limit=               -> ChainPage
 //                                                   with filters AuditSearchPage, or AuditExportLine as
 //                                                   application/x-ndjson, or AuditEntry as text/event-stream
 //   GET    /audit/attestation                    -> AuditAttestation
 //   POST   /audit/checkpoints                    -> AuditAttestation
 //   GET    /audit/entries/:seq/proof             -> AuditProof
 //   GET    /audit/sinks                          -> AuditSinkList
+//   GET    /audit/holds                          -> AuditHoldList
+//   POST   /audit/holds                             CreateAuditHold -> AuditHold
+//   DELETE /audit/holds/:id                      -> AuditHoldList
 //   GET    /audit/witnesses                      -> OutsideWitnessList
 //   POST   /audit/forgotten-logs                    ForgetLog -> ForgottenLog
 //   GET    /events                               -> EventStart, then other events, as text/event-stream
@@ -805,7 +809,15 @@ export const CallSummary = Type.Object(
 );
 export type CallSummary = Static<typeof CallSummary>;
 export const CallQuery = Type.Object({ ...page, agent: Type.Optional(AgentName) }, closed);
-export const CallList = Type.Object({ calls: Type.Array(CallSummary), next }, closed);
+export const CallList = Type.Object(
+  {
+    calls: Type.Array(CallSummary),
+    /** Only where content of that part of the audit log was dropped: calls of then are not here. */
+    dropped: Type.Optional(DroppedPart),
+    next,
+  },
+  closed,
+);
 export type CallList = Static<typeof CallList>;
 
 /**

@@ -3,6 +3,7 @@ import { createReadStream, readFileSync } from "node:fs";
 import {
   type AuditAttestation,
   type AuditEntry,
+  type ChainEntry,
   parseAuditAttestation,
   parseAuditEntry,
 } from "@sonde/schemas/audit";
@@ -128,7 +129,7 @@ async function verify(lines: AsyncIterable<Buffer>, options: Options): Promise<V
   });
   showProgress(null);
   const differences = compared.flatMap(({ agent, comparison }) =>
-    comparison.end().map((difference) => ({ agent, ...difference })),
+    comparison.end(verdict.dropped?.until ?? null).map((difference) => ({ agent, ...difference })),
   );
   return { ...verdict, authority, differences };
 }
@@ -162,7 +163,7 @@ function judgeAuthority({ authority }: AuditAttestation, wanted: string | undefi
 async function* readEntries(
   lines: AsyncIterable<Buffer>,
   comparisons: readonly AgentComparison[],
-): AsyncGenerator<AuditEntry> {
+): AsyncGenerator<ChainEntry> {
   let isWhole = false;
   for await (const text of lines) {
     if (isWhole) throw new SondeError("AUDIT_UNAVAILABLE", "expected no line after the last one");
@@ -196,7 +197,7 @@ function isSound({ bad, differences, witnesses, cosignatures }: Verified): boole
 }
 
 function describe(verified: Verified): string {
-  const { authority, bad, differences, head, signed, unattested, witnesses } = verified;
+  const { authority, bad, differences, dropped, head, signed, unattested, witnesses } = verified;
   const lines: string[] = [];
   if (bad !== null) lines.push(`BROKEN at entry ${bad.seq}: ${bad.proves}.`);
   lines.push(
@@ -204,6 +205,12 @@ function describe(verified: Verified): string {
       ? "No entry follows from the first one."
       : `Entries 1 to ${head.size} follow one another. The last one's hash is ${head.hash}.`,
   );
+  if (dropped !== null) {
+    const { entries, to, until, saidBy } = dropped;
+    lines.push(
+      `${entries} of them, up to entry ${to} and until ${until}, have no content any more: entry ${saidBy} (log.dropped) says that the hub dropped it.`,
+    );
+  }
   lines.push(
     signed === null
       ? "No signature of the hub's audit key covers them."

@@ -1,5 +1,11 @@
 import { randomUUID } from "node:crypto";
-import type { AuditAttestation, AuditEntry, AuditRecord, AuditWitness } from "@sonde/schemas/audit";
+import type {
+  AuditAttestation,
+  AuditEntry,
+  AuditRecord,
+  AuditWitness,
+  ChainEntry,
+} from "@sonde/schemas/audit";
 import { buildAuditRecord } from "@sonde/schemas/audit";
 import { decodeFrame, encodeBody, type LogHead, parseDsseEnvelope } from "@sonde/schemas/wire";
 import { beforeAll, describe, expect, test } from "vitest";
@@ -89,10 +95,10 @@ async function attest(
   };
 }
 
-async function* read(entries: readonly AuditEntry[]): AsyncGenerator<AuditEntry> {
+async function* read(entries: readonly ChainEntry[]): AsyncGenerator<ChainEntry> {
   yield* entries;
 }
-const verify = async (entries: readonly AuditEntry[], attested: AuditAttestation) =>
+const verify = async (entries: readonly ChainEntry[], attested: AuditAttestation) =>
   await verifyHubLog(read(entries), attested);
 
 describe("a hub's log", () => {
@@ -171,6 +177,23 @@ describe("a hub's log", () => {
     const other = await openAuthority(await createAuthority(hubId, AT), () => AT);
     const foreign = { ...(await attest(log)), authority: other.certificate };
     await expect(verify(log, foreign)).rejects.toMatchObject({ code: "HUB_UNTRUSTED" });
+  });
+
+  test("entries without content are in the chain and in the tree, and no entry speaks for these", async () => {
+    const at = (index: number) => log[index] as AuditEntry;
+    const gone = ({ seq, previous, hash }: AuditEntry): ChainEntry => ({
+      ...{ seq, previous, hash, dropped: true },
+    });
+    const attested = await attest(log.slice(0, 40));
+    const removed = await verify([gone(at(0)), ...log.slice(1)], attested);
+    expect(removed.bad).toMatchObject({ seq: 1, proves: expect.stringMatching(/part of/) });
+    const all = await verify(log.map(gone), attested);
+    expect(all.signed).toMatchObject({ size: 40 });
+    expect(all.bad).toMatchObject({ proves: expect.stringMatching(/part of a segment/) });
+    // A hash in its place that does not lead to the next entry.
+    const other = { ...gone(at(0)), hash: at(5).hash };
+    const broken = await verify([other, ...log.slice(1).map(gone)], attested);
+    expect(broken.bad).toMatchObject({ seq: 2, proves: expect.stringMatching(/after another/) });
   });
 
   test("without a checkpoint all of it is an unattested tail", async () => {
@@ -296,10 +319,14 @@ describe("the log of an agent beside the hub's", () => {
       return [request, { ...answer, detail: { agentHead: { size, hash } } }];
     }),
   );
-  const compare = (there: readonly AuditEntry[], here: readonly AuditEntry[]) => {
+  const compare = (
+    there: readonly AuditEntry[],
+    here: readonly AuditEntry[],
+    droppedUntil: string | null = null,
+  ) => {
     const comparison = compareAgentLog("web-1", here);
     for (const entry of there) comparison.see(entry);
-    return comparison.end();
+    return comparison.end(droppedUntil);
   };
 
   test("the same calls agree, and those of other agents are left", () => {
@@ -348,6 +375,14 @@ describe("the log of an agent beside the hub's", () => {
     expect(compare(hub.slice(4), own.slice(4))).toEqual([]);
     expect(compare(hub, own.slice(4))).toEqual([]);
     expect(compare(hub, own.slice(0, 4))).toEqual([]);
+  });
+
+  test("a call of before what the hub dropped is not held against the hub, and a later one is", () => {
+    const hubs = hub.slice(4);
+    expect(compare(hubs, own)).toHaveLength(2);
+    expect(compare(hubs, own, AT.toISOString())).toEqual([]);
+    const hourAgo = new Date(AT.getTime() - 3_600_000).toISOString();
+    expect(compare(hubs, own, hourAgo)).toHaveLength(2);
   });
 
   test("entries that do not follow one another are no log", () => {

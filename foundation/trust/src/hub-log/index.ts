@@ -1,4 +1,5 @@
 export { type AgentComparison, compareAgentLog, type Difference } from "./compare-agent-log.ts";
+export { firstOf, lastOf, segmentOf } from "./log-segments.ts";
 export { demandGrowth, hubLogKey, hubLogLeaf, hubLogName, openHubCheckpoint } from "./hub-log.ts";
 export type { CosignatureVerdict } from "./read-cosignatures.ts";
 export { type HubLogVerdict, verifyHubLog, type WitnessVerdict } from "./verify-hub-log.ts";

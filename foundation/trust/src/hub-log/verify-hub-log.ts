@@ -1,12 +1,13 @@
 import { createPublicKey, X509Certificate } from "node:crypto";
-import type { AuditAttestation, AuditEntry, AuditWitness } from "@sonde/schemas/audit";
+import type { AuditAttestation, AuditWitness, ChainEntry } from "@sonde/schemas/audit";
 import { toSondeError } from "@sonde/schemas/errors";
 import { type LogHead, parseWitnessBody } from "@sonde/schemas/wire";
 import { EMPTY_HEAD, explainBreak, headAfter } from "../chain/chain.ts";
 import { openKeySet } from "../envelope/key-set.ts";
 import { openKeptMessage } from "../envelope/kept-message.ts";
 import type { Checkpoint } from "../log/checkpoint.ts";
-import { appendLeaf, EMPTY_FRONTIER, rootOf } from "../log/merkle.ts";
+import { type BadEntry, createDroppedCheck, type DroppedVerdict } from "./check-dropped.ts";
+import { createGrowingTree } from "./growing-tree.ts";
 import type { NoteKey } from "../log/signed-note.ts";
 import { hubLogLeaf, openHubCheckpoint } from "./hub-log.ts";
 import {
@@ -29,7 +30,9 @@ export type HubLogVerdict = {
   /** Entries that follow one another from the first one on, and the last of them. */
   head: LogHead;
   /** The first entry of which it is known that it is not as it was written, and what shows it. */
-  bad: { seq: number; proves: string } | null;
+  bad: BadEntry | null;
+  /** Entries that have no content any more, as the log itself says; null when it has all. */
+  dropped: DroppedVerdict | null;
   /** The checkpoint that covers the entries, when it does. */
   signed: { size: number; at: string } | null;
   /** Entries after the newest checkpoint or witness: only the hub's word is known of them. */
@@ -49,15 +52,15 @@ export type VerifyOptions = {
 };
 
 /**
- * Verifies a hub's audit log: that its entries follow one another, and that they are those which its
- * audit key signed and its agents keep.
+ * Verifies a hub's audit log: that its entries follow one another, that they are those which its audit
+ * key signed and its agents keep, and that content which is missing was dropped as the log says.
  *
  * @param entries from the first one on
  * @param attestation is not believed: the CA's certificate in it must be known from elsewhere
  * @throws SondeError HUB_UNTRUSTED when keys or checkpoint are not what the CA of that hub stated
  */
 export async function verifyHubLog(
-  entries: AsyncIterable<AuditEntry>,
+  entries: AsyncIterable<ChainEntry>,
   attestation: Pick<
     AuditAttestation,
     "authority" | "checkpoint" | "cosigned" | "hubId" | "keySet" | "witnesses"
@@ -67,7 +70,7 @@ export async function verifyHubLog(
   const checkpoint = openAttested(attestation);
   const cosignatures = readCosignatures(attestation, witnessKeys);
   const verdict: HubLogVerdict = {
-    ...{ head: EMPTY_HEAD, bad: null, signed: null, unattested: 0 },
+    ...{ head: EMPTY_HEAD, bad: null, dropped: null, signed: null, unattested: 0 },
     witnesses: attestation.witnesses.map((witness) => ({
       ...{ agent: witness.agent, size: witness.size, at: witness.at },
       says: isSigned(witness, attestation.hubId) ? ("ahead" as const) : ("unsigned" as const),
@@ -79,22 +82,31 @@ export async function verifyHubLog(
   const stated = listStated(checkpoint, seen, verdict, (size) => {
     covered = Math.max(covered, size);
   });
-  let frontier = EMPTY_FRONTIER;
+  const tree = createGrowingTree();
+  const droppedCheck = createDroppedCheck(tree);
   for await (const entry of entries) {
     const why = explainBreak(verdict.head, entry);
     if (why !== null) {
       verdict.bad = { seq: verdict.head.size + 1, proves: why };
       break;
     }
-    verdict.head = headAfter(entry);
-    frontier = appendLeaf(frontier, hubLogLeaf(entry.hash));
-    for (const tree of stated.get(frontier.size) ?? []) {
-      if (rootOf(frontier).equals(tree.root)) tree.confirm();
-      else tree.contradict();
+    const removed = droppedCheck.see(entry);
+    if (removed !== null) {
+      verdict.bad ??= removed;
+      break;
     }
-    if (frontier.size % 10_000 === 0) onProgress(frontier.size);
+    verdict.head = headAfter(entry);
+    tree.append(hubLogLeaf(entry.hash));
+    for (const { root, confirm, contradict } of stated.get(entry.seq) ?? []) {
+      if (tree.rootAt(entry.seq)?.equals(root) === true) confirm();
+      else contradict();
+    }
+    if (entry.seq % 10_000 === 0) onProgress(entry.seq);
   }
   const { size } = verdict.head;
+  const dropped = droppedCheck.end();
+  if (dropped !== null && "proves" in dropped) verdict.bad ??= dropped;
+  else verdict.dropped = dropped;
   verdict.bad ??= explainCut(size, checkpoint, verdict);
   verdict.unattested = Math.max(0, size - covered);
   return verdict;

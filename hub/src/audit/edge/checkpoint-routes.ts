@@ -80,10 +80,11 @@ export function addCheckpointRoutes(hub: Hub, uses: CheckpointUses): void {
           `expected an entry of the ${checkpoint?.size ?? 0} that are signed, got ${seq}`,
         );
       }
-      const [[entry], path] = await Promise.all([
-        store.read(seq - 1, 1),
+      const [{ entries }, path] = await Promise.all([
+        store.readChain(seq - 1, 1),
         checkpoints.proveEntry(seq, checkpoint.size),
       ]);
+      const [entry] = entries;
       if (entry === undefined) throw new SondeError("NOT_FOUND", `expected entry ${seq}, got none`);
       const inBase64 = path.map((hash) => hash.toString("base64"));
       return { entry, checkpoint: describe(checkpoint), path: inBase64 };
