@@ -7,6 +7,7 @@ import { fileURLToPath } from "node:url";
 import * as agent from "../schemas/src/agent-api.ts";
 import * as approvals from "../schemas/src/approvals.ts";
 import * as audit from "../schemas/src/audit.ts";
+import * as auditHold from "../schemas/src/audit-hold.ts";
 import * as auditSearch from "../schemas/src/audit-search.ts";
 import * as errors from "../schemas/src/errors.ts";
 import * as evidence from "../schemas/src/evidence.ts";
@@ -25,6 +26,7 @@ const schemas = {
   ...agent,
   ...approvals,
   ...audit,
+  ...auditHold,
   ...auditSearch,
   ...errors,
   ...evidence,
@@ -90,10 +92,14 @@ const HTTP_BODIES = {
     AssignPack: schemas.AssignPack,
     AuditAttestation: schemas.AuditAttestation,
     AuditExportEnd: schemas.AuditExportEnd,
+    AuditHold: schemas.AuditHold,
+    AuditHoldList: schemas.AuditHoldList,
     AuditPage: schemas.AuditPage,
     AuditProof: schemas.AuditProof,
     AuditSearchPage: schemas.AuditSearchPage,
+    ChainPage: schemas.ChainPage,
     ChangeTags: schemas.ChangeTags,
+    CreateAuditHold: schemas.CreateAuditHold,
     DriftPolicy: schemas.DriftPolicy,
     Inbox: schemas.Inbox,
     QuarantineAgent: schemas.QuarantineAgent,
@@ -113,6 +119,9 @@ const HTTP_BODIES = {
     RecoverRequest: schemas.RecoverRequest,
     RecoverResponse: schemas.RecoverResponse,
     AuditSinkList: schemas.AuditSinkList,
+    OutsideWitnessList: schemas.OutsideWitnessList,
+    ForgetLog: schemas.ForgetLog,
+    ForgottenLog: schemas.ForgottenLog,
     HubHealth: schemas.HubHealth,
     RegistryLogStatus: schemas.RegistryLogStatus,
     PersonList: schemas.PersonList,

@@ -78,7 +78,7 @@ const DEPTH = new Map([
   ["sonde hub", 3],
   ["sonde keys", 2],
   ["sonde packs", 2],
-  ["sonde audit", 2],
+  ["sonde audit", 3],
   ["sonde policy", 2],
   ["sonde trust", 2],
   ["sonde users", 2],
@@ -231,7 +231,7 @@ describe("docs/PROTOCOL.md", () => {
         /app\.(get|put|post|patch|delete)\(\s*"(\/api[^"]+)",[\s\S]*?right: "([^"]+)"/g,
       ),
     ]);
-    expect(routes.length).toBe(80);
+    expect(routes.length).toBe(85);
     const rows = protocol.split("\n").filter((line) => line.startsWith("|"));
     for (const [, method = "", path = "", action = ""] of routes) {
       const route = `\`${method.toUpperCase()} ${path}\``;

@@ -10,10 +10,17 @@ import {
 } from "@sonde/schemas/approvals";
 import {
   type AuditAttestation,
-  type AuditPage,
+  type ChainPage,
   parseAuditAttestation,
-  parseAuditPage,
+  parseChainPage,
 } from "@sonde/schemas/audit";
+import {
+  type AuditHold,
+  type AuditHoldList,
+  type CreateAuditHold,
+  parseAuditHold,
+  parseAuditHoldList,
+} from "@sonde/schemas/audit-hold";
 import {
   type AuditFilters,
   type AuditSearchPage,
@@ -27,6 +34,8 @@ import {
   type AgentDetail,
   type ApiKeySummary,
   type AuditSinkList,
+  type OutsideWitnessList,
+  type ForgottenLog,
   type CalledTool,
   type CallProvenance,
   type CallSummary,
@@ -43,6 +52,8 @@ import {
   parseAgentList,
   parseApiKeyList,
   parseAuditSinkList,
+  parseOutsideWitnessList,
+  parseForgottenLog,
   parseCalledTool,
   parseCallList,
   parseCallProvenance,
@@ -172,9 +183,16 @@ export type HubClient = {
   /** Has the hub sign its audit log as it is now. */
   signAudit(): Promise<AuditAttestation>;
   listSinks(): Promise<AuditSinkList>;
+  listAuditHolds(): Promise<AuditHoldList>;
+  addAuditHold(hold: CreateAuditHold): Promise<AuditHold>;
+  /** Returns those that are left. */
+  removeAuditHold(id: string): Promise<AuditHoldList>;
+  listWitnesses(): Promise<OutsideWitnessList>;
+  /** Has the hub, as a witness, forget what it cosigned of a log. */
+  forgetLog(origin: string): Promise<ForgottenLog>;
   readCall(callId: string): Promise<CallProvenance>;
   readEvidence(callId: string): Promise<Evidence>;
-  readAudit(afterSeq: number, limit: number): Promise<AuditPage>;
+  readAudit(afterSeq: number, limit: number): Promise<ChainPage>;
   searchAudit(query: AuditSearchQuery): Promise<AuditSearchPage>;
   /** Entries that fit, as JSON lines. */
   exportAudit(filters: AuditFilters): Promise<Readable>;
@@ -369,13 +387,20 @@ function createClient(
     rotateSigningKey: async (key, overlapDays) =>
       parseSigningKeyList(await call("POST", "/signing-keys/rotations", { key, overlapDays })),
     signAudit: async () => parseAuditAttestation(await call("POST", "/audit/checkpoints")),
+    listWitnesses: async () => parseOutsideWitnessList(await call("GET", "/audit/witnesses")),
+    forgetLog: async (origin) =>
+      parseForgottenLog(await call("POST", "/audit/forgotten-logs", { origin })),
     listSinks: async () => parseAuditSinkList(await call("GET", "/audit/sinks")),
+    listAuditHolds: async () => parseAuditHoldList(await call("GET", "/audit/holds")),
+    addAuditHold: async (hold) => parseAuditHold(await call("POST", "/audit/holds", hold)),
+    removeAuditHold: async (id) =>
+      parseAuditHoldList(await call("DELETE", `/audit/holds/${encodeURIComponent(id)}`)),
     readRegistry: async () => parseRegistryLogStatus(await call("GET", "/registry")),
     readCall: async (callId) => parseCallProvenance(await call("GET", `/calls/${callId}`)),
     readEvidence: async (callId) =>
       parseEvidence(await call("GET", `/calls/${encodeURIComponent(callId)}/evidence`)),
     readAudit: async (afterSeq, limit) =>
-      parseAuditPage(await call("GET", `/audit?afterSeq=${afterSeq}&limit=${limit}`)),
+      parseChainPage(await call("GET", `/audit?afterSeq=${afterSeq}&limit=${limit}`)),
     searchAudit: async (query) =>
       parseAuditSearchPage(await call("GET", `/audit?${new URLSearchParams(query).toString()}`)),
     exportAudit: async (filters) =>

@@ -5,6 +5,7 @@ import { PersonRole } from "@sonde/schemas/people";
 import { type Static, Type } from "typebox";
 import { ClientRules, IdentityProvider } from "./oauth-settings.ts";
 import { SinkList } from "./sink-settings.ts";
+import { WitnessedLogs, WitnessList } from "./witness-settings.ts";
 
 const closed = { additionalProperties: false } as const;
 /** HTTPS, or plain HTTP on loopback. */
@@ -164,6 +165,31 @@ export const HubConfig = Type.Object(
         closed,
       ),
     ),
+    audit: Type.Optional(
+      Type.Object(
+        {
+          /**
+           * How much content of the audit log is kept; by default all of it. What is beyond one of the
+           * limits is dropped, but nothing that is younger than a day, and nothing on hold.
+           */
+          retention: Type.Optional(
+            Type.Object(
+              {
+                maxDays: Type.Optional(Type.Integer({ minimum: 1, maximum: 36_500 })),
+                /** Of the records; hashes and indexes come on top. */
+                maxBytes: Type.Optional(Type.Integer({ minimum: 1_048_576 })),
+              },
+              { ...closed, minProperties: 1 },
+            ),
+          ),
+        },
+        closed,
+      ),
+    ),
+    /** Where the checkpoints of the audit log go, to be kept or cosigned outside. */
+    auditWitnesses: Type.Optional(WitnessList),
+    /** Logs whose checkpoints this hub cosigns, each by its vkey. */
+    witnessFor: Type.Optional(WitnessedLogs),
     /** End when standard input closes, so that no hub outlives its supervisor. */
     supervised: Type.Boolean(),
   },
@@ -173,7 +199,9 @@ export type HubConfig = Static<typeof HubConfig>;
 
 /** What a running hub takes over from its configuration file. */
 export const LIVE_SETTINGS = [
+  "audit.retention",
   "auditSinks",
+  "auditWitnesses",
   "callTimeoutMs",
   "evidence",
   "http.publicHosts",
@@ -182,6 +210,7 @@ export const LIVE_SETTINGS = [
   "maxListedTools",
   "oauth.clients",
   "trustPolicyPath",
+  "witnessFor",
 ];
 
 export const parseHubConfig = buildParser(HubConfig, "hub configuration", "CONFIG_INVALID");

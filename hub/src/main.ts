@@ -38,7 +38,9 @@ import {
   openAudit,
   openCheckpoints,
 } from "./audit/index.ts";
+import { installRetention } from "./audit-retention/index.ts";
 import { type AuditSinks, installSinks, requireSinks } from "./audit-sinks/index.ts";
+import { installWitnesses, requireWitnesses } from "./audit-witnesses/index.ts";
 import { installAttestation } from "./attestation/index.ts";
 import { installCalls } from "./calls/index.ts";
 import { installCatalog, watchPolicy } from "./catalog/index.ts";
@@ -115,6 +117,7 @@ function requireSound(config: HubConfig): void {
   requireSafeListener(config.http);
   requireProxyAddresses(config.http.trustedProxies ?? []);
   requireSinks(config.auditSinks ?? []);
+  requireWitnesses(config);
   readPolicyOf(config);
 }
 
@@ -209,17 +212,24 @@ async function serve(live: { config: HubConfig }, opened: Opened): Promise<Runni
   hub.onStop(() => rest.stop());
 
   // The hub's features, each with the features that it uses.
-  const audit = { auditStore, readWitnesses: () => readWitnesses(sql) };
-  addCheckpointRoutes(hub, { store: auditStore, readWitnesses: audit.readWitnesses });
-  const { keepPolicy, keepResult, statements } = installEvidence(hub, audit);
+  const witnesses = installWitnesses(hub, { self });
+  const readAgentWitnesses = () => readWitnesses(sql);
+  addCheckpointRoutes(hub, {
+    ...{ store: auditStore, readWitnesses: readAgentWitnesses },
+    readCosigned: () => witnesses.readCosigned(),
+  });
+  const { keepPolicy, keepResult, statements } = installEvidence(hub, {
+    ...{ auditStore, readWitnesses: readAgentWitnesses },
+  });
   const reauthenticate = (request: FastifyRequest) =>
     authenticate({ authenticator, sessions, tokens }, request, false);
+  const recorded = createSubjects(apiKeys, openGrants(hub));
   addAuditRoutes(hub, {
-    ...{ store: auditStore, authenticate: reauthenticate },
-    subjects: createSubjects(apiKeys, openGrants(hub)),
+    ...{ store: auditStore, authenticate: reauthenticate, subjects: recorded },
   });
   const sinks = installSinks(hub, { auditStore, self });
   installed.sinks = sinks;
+  const retention = installRetention(hub, { auditStore, self, sinks, subjects: recorded });
   addSigningKeyRoutes(hub);
   const registry = installRegistryLog(hub, { readPolicy });
   hub.onStop(await watchPolicy(hub, auditStore));
@@ -240,7 +250,7 @@ async function serve(live: { config: HubConfig }, opened: Opened): Promise<Runni
   const listeners = installAgents(hub, { packs, registry, watchAgent, approvals, keepResult });
   installHealth(hub, metrics, {
     ...{ registry, countSessions: () => people.countSessions() },
-    readSinks: () => sinks.read(),
+    ...{ readSinks: () => sinks.read(), readWitnesses: () => witnesses.read() },
   });
   installConsole(hub, {
     ...{ auditStore, authenticate: reauthenticate },
@@ -257,6 +267,8 @@ async function serve(live: { config: HubConfig }, opened: Opened): Promise<Runni
     reload(inForce) {
       live.config = inForce;
       sinks.reload();
+      retention.wake();
+      witnesses.reload();
     },
     stop: () => stopAll(endings),
   };

@@ -3,7 +3,9 @@ import { migrations as agents } from "./agents/index.ts";
 import { migrations as approvals } from "./approvals/index.ts";
 import { migrations as attestation } from "./attestation/index.ts";
 import { migrations as audit } from "./audit/index.ts";
+import { migrations as auditRetention } from "./audit-retention/index.ts";
 import { migrations as auditSinks } from "./audit-sinks/index.ts";
+import { migrations as auditWitnesses } from "./audit-witnesses/index.ts";
 import { migrations as directory } from "./directory/index.ts";
 import { migrations as catalog } from "./catalog/index.ts";
 import { firstRelease } from "./first-release.ts";
@@ -32,4 +34,6 @@ export const migrations: Migration[] = [
   ...rest,
   ...auditSinks,
   ...evidence,
+  ...auditRetention,
+  ...auditWitnesses,
 ];

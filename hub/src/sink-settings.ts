@@ -1,25 +1,17 @@
 import { MAX_SINKS, SinkName } from "@sonde/schemas/hub";
 import { TlsFiles } from "@sonde/service";
 import { type Static, Type } from "typebox";
+import { caPath, FilePath, ReceiverAddress } from "./receiver-settings.ts";
 
 // What the configuration says of sinks of the audit log. hub/src/audit-sinks/ acts by it.
 
 const closed = { additionalProperties: false } as const;
-const Path = Type.String({ pattern: "^/", maxLength: 1_000 });
-/** HTTPS, or plain HTTP on loopback. Secrets are in files, so there is no user in an address. */
-const Address = Type.String({
-  pattern:
-    "^(https://[^/?#@\\s]+|http://(localhost|127\\.0\\.0\\.1|\\[::1\\])(:[0-9]+)?)(/[^#\\s]*)?$",
-  maxLength: 1_000,
-});
 const common = {
   /** Names its place in the log. A sink that comes back under its name goes on where it was. */
   name: SinkName,
   /** Where a new sink begins: with what is recorded from `now` on, by default, or at the `start`. */
   from: Type.Optional(Type.Enum(["now", "start"])),
 };
-/** PEM of the authorities that count for the receiver; those of the system count otherwise. */
-const caPath = Type.Optional(Path);
 
 /** RFC 5424 over TLS with octet counting (RFC 5425). */
 export const SyslogSettings = Type.Object(
@@ -44,9 +36,9 @@ export const WebhookSettings = Type.Object(
   {
     ...common,
     kind: Type.Literal("webhook"),
-    url: Address,
+    url: ReceiverAddress,
     /** A file with the secret, `whsec_...`; of two lines during a rotation. */
-    keyPath: Path,
+    keyPath: FilePath,
     caPath,
   },
   closed,
@@ -59,9 +51,9 @@ export const OtlpSettings = Type.Object(
     ...common,
     kind: Type.Literal("otlp"),
     /** Whole: `https://collector.example:4318/v1/logs`. */
-    endpoint: Address,
+    endpoint: ReceiverAddress,
     /** A file with a bearer token for the collector. */
-    tokenPath: Type.Optional(Path),
+    tokenPath: Type.Optional(FilePath),
     caPath,
   },
   closed,
@@ -70,7 +62,7 @@ export type OtlpSettings = Static<typeof OtlpSettings>;
 
 /** JSON lines, appended to a file of this machine. */
 export const FileSettings = Type.Object(
-  { ...common, kind: Type.Literal("file"), path: Path },
+  { ...common, kind: Type.Literal("file"), path: FilePath },
   closed,
 );
 export type FileSettings = Static<typeof FileSettings>;

@@ -1,5 +1,5 @@
 import { type Static, Type } from "typebox";
-import { AuditEntry, AuditEvent } from "./audit.ts";
+import { AuditEntry, AuditEvent, ChainEntry, DroppedPart } from "./audit.ts";
 import { Cursor } from "./hub-api.ts";
 import { AgentName, ProbeId, Uuid } from "./names.ts";
 import { buildParser } from "./parse/validator.ts";
@@ -84,6 +84,8 @@ export const AuditSearchPage = Type.Object(
     searched: SearchedRange,
     /** The head of the whole log. */
     head: LogHead,
+    /** Only where content of that part, and of the wanted time, was dropped. */
+    dropped: Type.Optional(DroppedPart),
     next: Type.Optional(Cursor),
   },
   closed,
@@ -96,18 +98,20 @@ export const AuditExportEnd = Type.Object(
   {
     complete: Type.Literal(true),
     searched: SearchedRange,
-    /** The number of entries above. */
+    /** The number of lines above. */
     entries: Type.Integer({ minimum: 0 }),
     filters: AuditFilters,
     /** The head of the log when the export began; without filters the last entry's. */
     head: LogHead,
+    /** Only where content of that part, and of the wanted time, was dropped. */
+    dropped: Type.Optional(DroppedPart),
   },
   closed,
 );
 export type AuditExportEnd = Static<typeof AuditExportEnd>;
 
-/** One line of an export. */
-export const AuditExportLine = Type.Union([AuditEntry, AuditExportEnd]);
+/** One line of an export. Only one without filters has entries that were dropped. */
+export const AuditExportLine = Type.Union([ChainEntry, AuditExportEnd]);
 export type AuditExportLine = Static<typeof AuditExportLine>;
 export const parseAuditExportLine = buildParser(
   AuditExportLine,
@@ -117,4 +121,5 @@ export const parseAuditExportLine = buildParser(
 
 /** An event of the live log, by its name. The id of each is the number of the last entry that was looked at. */
 export const AuditEnded = Type.Object({ code: Type.String({ maxLength: 60 }) }, closed);
+export const parseDroppedPart = buildParser(DroppedPart, "dropped part of the log", "INTERNAL");
 export const parseAuditEnded = buildParser(AuditEnded, "end of the live log", "INTERNAL");

@@ -84,9 +84,14 @@ export const AuditEvent = Type.Enum([
   "log.read",
   "log.opened",
   "log.dropped",
+  "audit-hold.created",
+  "audit-hold.released",
   "sink.failing",
   "sink.recovered",
   "sink.missed",
+  "witness.disagreed",
+  "witness.refused",
+  "witness.forgot",
 ]);
 export type AuditEvent = Static<typeof AuditEvent>;
 
@@ -146,6 +151,29 @@ export const AuditEntry = Type.Object(
 export type AuditEntry = Static<typeof AuditEntry>;
 
 /**
+ * An entry whose content a hub no longer keeps. Its hash stays, so that the chain and the tree are
+ * verified as before.
+ */
+export const DroppedEntry = Type.Object(
+  {
+    seq: Type.Integer({ minimum: 1 }),
+    previous: Digest,
+    hash: Digest,
+    dropped: Type.Literal(true),
+  },
+  closed,
+);
+export type DroppedEntry = Static<typeof DroppedEntry>;
+
+/** One place of a hub's chain. */
+export const ChainEntry = Type.Union([AuditEntry, DroppedEntry]);
+export type ChainEntry = Static<typeof ChainEntry>;
+
+export function isDropped(entry: ChainEntry): entry is DroppedEntry {
+  return "dropped" in entry;
+}
+
+/**
  * The detail of a record `log.dropped`: the oldest entries of an agent's log, which it no longer
  * keeps. The record is durable before the first of them goes.
  */
@@ -165,11 +193,52 @@ export const DroppedEntries = Type.Object(
 export type DroppedEntries = Static<typeof DroppedEntries>;
 export const parseDroppedEntries = buildParser(DroppedEntries, "log.dropped", "AUDIT_UNAVAILABLE");
 
+/** The most ranges that a record `log.dropped` of a hub names. */
+export const MAX_KEPT_RANGES = 200;
+const Seq = Type.Integer({ minimum: 1 });
+
+/**
+ * The detail of a record `log.dropped` of a hub. It speaks for all content that the log lacks then and
+ * that goes next, so the newest one is enough, and it may lose its own content later. It is durable
+ * before the first content goes.
+ */
+export const DroppedSegments = Type.Object(
+  {
+    /** The last entry that is dropped. */
+    head: LogHead,
+    /** Entries before it that stay, by their numbers. All others up to `head` are dropped. */
+    kept: Type.Array(Type.Object({ from: Seq, to: Seq }, closed), { maxItems: MAX_KEPT_RANGES }),
+    /** The earliest and the latest time of those that are dropped. */
+    from: Timestamp,
+    until: Timestamp,
+    /** Beyond which of the limits those were that go next, and how much content they have. */
+    because: Type.Enum(["age", "size"]),
+    bytes: Type.Integer({ minimum: 0 }),
+    /** A signed head of the tree that has all of them. */
+    checkpoint: Type.Object({ size: Seq, root: TreeHash }, closed),
+  },
+  closed,
+);
+export type DroppedSegments = Static<typeof DroppedSegments>;
+export const parseDroppedSegments = buildParser(
+  DroppedSegments,
+  "log.dropped",
+  "AUDIT_UNAVAILABLE",
+);
+
+/** What an answer lacks: content up to an entry and a time. Some of it may still be there, on hold. */
+export const DroppedPart = Type.Object({ to: Seq, until: Timestamp }, closed);
+export type DroppedPart = Static<typeof DroppedPart>;
+
 export const parseAuditEntry = buildParser(AuditEntry, "audit entry", "AUDIT_UNAVAILABLE");
 
 /** Some entries in their order, and the head of the whole log. */
 export const AuditPage = Type.Object({ entries: Type.Array(AuditEntry), head: LogHead }, closed);
 export type AuditPage = Static<typeof AuditPage>;
+
+/** A page of a hub's chain. */
+export const ChainPage = Type.Object({ entries: Type.Array(ChainEntry), head: LogHead }, closed);
+export type ChainPage = Static<typeof ChainPage>;
 
 /** The most entries of a page. */
 export const MAX_AUDIT_PAGE = 1_000;
@@ -227,12 +296,27 @@ export type AuditWitness = Static<typeof AuditWitness>;
 
 /** Proves that an entry is in the log of a checkpoint (RFC 9162, 2.1.3.1). */
 export const AuditProof = Type.Object(
-  { entry: AuditEntry, checkpoint: AuditCheckpoint, path: Type.Array(TreeHash) },
+  { entry: ChainEntry, checkpoint: AuditCheckpoint, path: Type.Array(TreeHash) },
   closed,
 );
 export type AuditProof = Static<typeof AuditProof>;
 
-/** All that proves what the audit log was: by the hub's keys, and by its agents. */
+/** The newest checkpoint that a witness outside has cosigned (C2SP tlog-cosignature). */
+export const CosignedCheckpoint = Type.Object(
+  {
+    /** As the hub's configuration names it. Whoever verifies goes by the witness's key. */
+    witness: Type.String(),
+    /** The signed note with the line of the witness. */
+    note: Type.String(),
+    size: Type.Integer({ minimum: 0 }),
+    /** When the witness cosigned it, by its own clock. */
+    at: Timestamp,
+  },
+  closed,
+);
+export type CosignedCheckpoint = Static<typeof CosignedCheckpoint>;
+
+/** All that proves what the audit log was: by the hub's keys, its agents and witnesses outside. */
 export const AuditAttestation = Type.Object(
   {
     hubId: Uuid,
@@ -250,6 +334,7 @@ export const AuditAttestation = Type.Object(
       Type.Null(),
     ]),
     witnesses: Type.Array(AuditWitness),
+    cosigned: Type.Array(CosignedCheckpoint),
   },
   closed,
 );
@@ -261,3 +346,4 @@ export const parseAuditAttestation = buildParser(
 );
 
 export const parseAuditPage = buildParser(AuditPage, "audit page", "INTERNAL");
+export const parseChainPage = buildParser(ChainPage, "audit page", "INTERNAL");

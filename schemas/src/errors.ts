@@ -326,6 +326,27 @@ export const ERROR_TABLE = {
     retryable: true,
     hint: "The file could not be written; look at the disk, and at the rights of its folder.",
   },
+  // Witnesses of the audit log's checkpoints
+  WITNESS_DISAGREES: {
+    status: 409,
+    retryable: false,
+    hint: "The witness has seen another audit log of this hub: the log was cut, rewritten or set back to a backup. Keep the database as it is, and run sonde audit verify with --witness.",
+  },
+  WITNESS_UNTRUSTED: {
+    status: 502,
+    retryable: true,
+    hint: "The answer has no valid cosignature by the key in the configuration; compare that key with the one of the witness.",
+  },
+  CHECKPOINT_UNTRUSTED: {
+    status: 403,
+    retryable: false,
+    hint: "No key that this witness has for the log signed the checkpoint; give its operator the log's present key.",
+  },
+  CHECKPOINT_INCONSISTENT: {
+    status: 422,
+    retryable: false,
+    hint: "The proof does not lead from what this witness has seen of the log to this checkpoint.",
+  },
   // Packs: archive, manifest, signature
   ARCHIVE_INVALID: {
     status: 422,

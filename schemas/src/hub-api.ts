@@ -1,4 +1,5 @@
 import { type Static, Type } from "typebox";
+import { DroppedPart } from "./audit.ts";
 import { AgentStatement } from "./wire/attestation.ts";
 import { LogHead } from "./wire/envelope.ts";
 import { PackReport, Redactions } from "./wire/messages.ts";
@@ -58,13 +59,18 @@ import { AgentSelector, Tag, Tags, TagKey, MAX_TAGS } from "./tags.ts";
 //   GET    /calls?agent=                         -> CallList
 //   GET    /calls/:callId                        -> CallProvenance
 //   GET    /calls/:callId/evidence               -> Evidence
-//   GET    /audit?afterSeq=&limit=               -> AuditPage
+//   GET    /audit?afterSeq=&limit=               -> ChainPage
 //                                                   with filters AuditSearchPage, or AuditExportLine as
 //                                                   application/x-ndjson, or AuditEntry as text/event-stream
 //   GET    /audit/attestation                    -> AuditAttestation
 //   POST   /audit/checkpoints                    -> AuditAttestation
 //   GET    /audit/entries/:seq/proof             -> AuditProof
 //   GET    /audit/sinks                          -> AuditSinkList
+//   GET    /audit/holds                          -> AuditHoldList
+//   POST   /audit/holds                             CreateAuditHold -> AuditHold
+//   DELETE /audit/holds/:id                      -> AuditHoldList
+//   GET    /audit/witnesses                      -> OutsideWitnessList
+//   POST   /audit/forgotten-logs                    ForgetLog -> ForgottenLog
 //   GET    /events                               -> EventStart, then other events, as text/event-stream
 // Of accounts, with bodies of people.ts; `me` is whoever is signed in:
 //   GET    /people                               -> PersonList
@@ -318,6 +324,58 @@ export const AuditSinkList = Type.Object(
 export type AuditSinkList = Static<typeof AuditSinkList>;
 export const parseAuditSinkList = buildParser(AuditSinkList, "sinks", "INTERNAL");
 
+/** The most witnesses that a hub has. */
+export const MAX_WITNESSES = 16;
+export const WitnessKind = Type.Enum(["file", "webhook", "tlog-witness"]);
+
+/** How far a witness outside is: a receiver of the audit log's checkpoints. */
+export const OutsideWitnessState = Type.Object(
+  {
+    name: SinkName,
+    kind: WitnessKind,
+    /** The entries of the last checkpoint that it took, and when; 0 and null before the first. */
+    size: Count,
+    takenAt: Type.Union([Timestamp, Type.Null()]),
+    /** What the newest checkpoint has beyond it. */
+    lagEntries: Count,
+    /** Since when no attempt has worked; null while it works. */
+    failingSince: Type.Union([Timestamp, Type.Null()]),
+    /** True while it says that it has seen another log of this hub. */
+    disagrees: Type.Boolean(),
+    /** Of the last attempt that failed, also of one before it worked again; null without one. */
+    lastError: Type.Union([
+      Type.Object({ code: CodeText, message: Type.String() }, closed),
+      Type.Null(),
+    ]),
+    /** Attempts that failed at the hub that was asked, since it started. */
+    failures: Count,
+  },
+  closed,
+);
+export type OutsideWitnessState = Static<typeof OutsideWitnessState>;
+
+export const OutsideWitnessList = Type.Object(
+  { witnesses: Type.Array(OutsideWitnessState, { maxItems: MAX_WITNESSES }) },
+  closed,
+);
+export type OutsideWitnessList = Static<typeof OutsideWitnessList>;
+export const parseOutsideWitnessList = buildParser(OutsideWitnessList, "witnesses", "INTERNAL");
+
+/** Names a log that this hub has cosigned as a witness, by the first line of its checkpoints. */
+export const ForgetLog = Type.Object(
+  { origin: Type.String({ minLength: 1, maxLength: 400 }) },
+  closed,
+);
+export type ForgetLog = Static<typeof ForgetLog>;
+
+/** What was forgotten: the entries and the root, in Base64, that were cosigned last. */
+export const ForgottenLog = Type.Object(
+  { ...ForgetLog.properties, size: Count, root: Type.String() },
+  closed,
+);
+export type ForgottenLog = Static<typeof ForgottenLog>;
+export const parseForgottenLog = buildParser(ForgottenLog, "forgotten log", "INTERNAL");
+
 /** Whether the hub and what it stands on are well, in numbers. */
 export const HubHealth = Type.Object(
   {
@@ -377,6 +435,8 @@ export const HubHealth = Type.Object(
     ),
     /** Of the audit log, those that are configured. */
     sinks: Type.Array(AuditSinkState, { maxItems: MAX_SINKS }),
+    /** Of its checkpoints, those that are configured. */
+    witnesses: Type.Array(OutsideWitnessState, { maxItems: MAX_WITNESSES }),
     /** Of people, those in force. */
     sessions: Count,
   },
@@ -564,14 +624,19 @@ export const SigningKeyList = Type.Object(
     keys: Type.Array(
       Type.Object(
         {
-          use: Type.Enum(["ca", "tls", "command", "audit"]),
-          /** A KeyAlgorithm for a command or an audit key, else the curve of an ECDSA key. */
+          use: Type.Enum(["ca", "tls", "command", "audit", "witness"]),
+          /** A KeyAlgorithm for a command, audit or witness key, else the curve of an ECDSA key. */
           algorithm: Type.String(),
           /** SHA-256 of its SubjectPublicKeyInfo. */
           keyId: Digest,
           since: Timestamp,
           /** null for the command or audit key that signs now: it has no end of its own. */
           until: Type.Union([Timestamp, Type.Null()]),
+          /**
+           * Of an Ed25519 audit key: what a witness outside needs to cosign this log. Of the witness
+           * key: what a log needs to know this hub's cosignatures. C2SP vkeys.
+           */
+          vkey: Type.Optional(Type.String()),
         },
         closed,
       ),
@@ -745,7 +810,15 @@ export const CallSummary = Type.Object(
 );
 export type CallSummary = Static<typeof CallSummary>;
 export const CallQuery = Type.Object({ ...page, agent: Type.Optional(AgentName) }, closed);
-export const CallList = Type.Object({ calls: Type.Array(CallSummary), next }, closed);
+export const CallList = Type.Object(
+  {
+    calls: Type.Array(CallSummary),
+    /** Only where content of that part of the audit log was dropped: calls of then are not here. */
+    dropped: Type.Optional(DroppedPart),
+    next,
+  },
+  closed,
+);
 export type CallList = Static<typeof CallList>;
 
 /**

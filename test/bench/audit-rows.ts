@@ -22,7 +22,8 @@ export async function fillLog(sql: Sql, rows: number): Promise<void> {
   }
   await sql`update audit_head set (size, hash) =
     (select seq, hash from audit_log order by seq desc limit 1)`;
-  await sql`insert into audit_times select seq / 4096, min(at), max(at) from audit_log group by 1`;
+  await sql`insert into audit_times
+    select seq / 4096, min(at), max(at), sum(octet_length(record)) from audit_log group by 1`;
   for (const { definition } of indexes) await sql.unsafe(definition);
   await sql`vacuum (analyze) audit_log`;
 }

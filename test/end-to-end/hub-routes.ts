@@ -365,6 +365,28 @@ export function listRouteRights(agent: string): RouteRights[] {
       operator: 200,
     },
     { route: "GET /audit/sinks", path: "/audit/sinks", ...reader, operator: 200 },
+    { route: "GET /audit/holds", path: "/audit/holds", ...reader, operator: 200 },
+    {
+      route: "POST /audit/holds",
+      path: "/audit/holds",
+      body: { reason: "A test of rights.", filters: { agent } },
+      ...operatorOnly,
+      operator: 201,
+    },
+    {
+      route: "DELETE /audit/holds/:id",
+      path: `/audit/holds/${NOBODY}`,
+      ...operatorOnly,
+      operator: 404,
+    },
+    { route: "GET /audit/witnesses", path: "/audit/witnesses", ...reader, operator: 200 },
+    {
+      route: "POST /audit/forgotten-logs",
+      path: "/audit/forgotten-logs",
+      body: { origin: "log.example/nobody" },
+      ...operatorOnly,
+      operator: 404,
+    },
   ];
 }
 

@@ -1,5 +1,5 @@
 import { type ChildProcess, spawn } from "node:child_process";
-import { createHash, X509Certificate } from "node:crypto";
+import { createHash, generateKeyPairSync, X509Certificate } from "node:crypto";
 import { once } from "node:events";
 import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { type AddressInfo, connect, createServer } from "node:net";
@@ -7,8 +7,10 @@ import { join } from "node:path";
 import { type AuditEntry, buildAuditRecord } from "@sonde/schemas/audit";
 import { parseAuditExportLine } from "@sonde/schemas/audit-search";
 import { chainRecord, EMPTY_HEAD, verifyChain } from "@sonde/trust/chain";
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { formatNoteKey } from "@sonde/trust/log";
+import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
 import { createAuditStore, openAudit } from "../../hub/src/audit/index.ts";
+import { fillOldLog } from "../../hub/src/testing/fill-old-log.ts";
 import { makeOwner } from "../../hub/src/testing/sign-in.ts";
 import { startHub, type TestHub } from "../../hub/src/testing/start-hub.ts";
 import { workspace } from "../product/start-product.ts";
@@ -213,6 +215,25 @@ test("an export that breaks off on the way is refused, and the file is as it was
   expect(readdirSync(folder).filter((name) => name.endsWith(".new"))).toEqual([]);
 });
 
+test("a witness forgets a log after a yes, and names what it had cosigned", async () => {
+  const logIn = ["login", "--hub", `https://localhost:${hub.ready.public}`, "--ca", caFile];
+  expect((await sonde(logIn, hub.operatorKey)).code).toBe(0);
+  const origin = "log.example/one";
+  const root = Buffer.alloc(32, 7);
+  const { sql, ...database } = await hub.openDatabase();
+  await sql`insert into witnessed_logs (origin, size, root) values (${origin}, 12, ${root})`;
+  await database.close();
+  const forget = ["hub", "witnesses", "forget", origin, "--json"];
+  const unsure = await sonde(forget);
+  expect([unsure.code, codeOf(unsure.out)]).toEqual([1, "FORBIDDEN"]);
+  const sure = await sonde([...forget, "--yes"]);
+  expect(sure.code).toBe(0);
+  expect(JSON.parse(sure.out)).toEqual({ origin, size: 12, root: root.toString("base64") });
+  const again = await sonde([...forget, "--yes"]);
+  expect([again.code, codeOf(again.out)]).toEqual([1, "NOT_FOUND"]);
+  expect((await sonde(["hub", "witnesses"])).out).toContain("No witness is configured");
+});
+
 describe("verify", () => {
   beforeAll(async () => {
     const logIn = ["login", "--hub", `https://localhost:${hub.ready.public}`, "--ca", caFile];
@@ -244,6 +265,16 @@ describe("verify", () => {
     expect(words.out).toContain("The hub's CA is the one that was named");
     const other = await sonde(["audit", "verify", "--fingerprint", "0".repeat(64), "--json"]);
     expect([other.code, codeOf(other.out)]).toEqual([1, "HUB_UNTRUSTED"]);
+  });
+
+  test("a witness that is named must have cosigned the log", async () => {
+    const { publicKey } = generateKeyPairSync("ed25519");
+    const vkey = formatNoteKey({ name: "witness.example/w1", publicKey }, "cosignature");
+    const words = await sonde(["audit", "verify", "--witness", vkey]);
+    expect(words.code).toBe(1);
+    expect(words.out).toContain("Witness witness.example/w1: nothing here is cosigned by its key.");
+    const none = await sonde(["audit", "verify", "--witness", "w1", "--json"]);
+    expect([none.code, codeOf(none.out)]).toEqual([1, "BAD_REQUEST"]);
   });
 
   test("an export is verified without the hub", async () => {
@@ -287,5 +318,82 @@ describe("verify", () => {
     expect(await verify(file, "--agent-log", "web-1")).toMatchObject({
       ...{ code: 1, error: { code: "BAD_REQUEST" } },
     });
+  });
+});
+
+describe("a log of which content was dropped", () => {
+  const START = new Date("2026-01-02T00:00:00.000Z");
+  const file = join(folder, "dropped.jsonl");
+  let old: TestHub;
+
+  beforeAll(async () => {
+    old = await startHub(({ sql }) => fillOldLog(sql, 1, START), {
+      publicHosts: ["localhost"],
+      public: { host: "127.0.0.1", port: 0 },
+    });
+    // The limits come after the checkpoint, so the hub's first look at them finds the content signed.
+    await old.ask("POST", "/audit/checkpoints");
+    await old.reload({ audit: { retention: { maxDays: 30 } } });
+    const { sql, ...database } = await old.openDatabase();
+    const wasDropped = async () => (await sql`select 1 from audit_dropped`).length === 1;
+    await vi.waitUntil(wasDropped, { timeout: 60_000 });
+    await database.close();
+    const logIn = ["login", "--hub", `https://localhost:${old.ready.public}`, "--profile", "old"];
+    writeFileSync(join(folder, "old.pem"), old.ca);
+    const known = [...logIn, "--ca", join(folder, "old.pem")];
+    expect((await sonde(known, old.operatorKey)).code).toBe(0);
+  });
+  afterAll(() => old.close());
+  const ask = (...words: string[]) => sonde(["audit", ...words, "--profile", "old"]);
+
+  test("list and show say so in words", async () => {
+    const list = await ask("list", "--until", "2026-02-01");
+    expect(list.err).toContain("Entries up to 4095, until 2026-01-02T00:06:49.500Z, are not all");
+    expect((await ask("list", "--last", "1")).err).toBe("");
+    const shown = await ask("show", "7");
+    expect(shown.out).toMatch(/^Entry 7: its content was dropped.*\n {2}previous +sha256:/);
+    const call = await ask("show", "0f3c2a1b-0f3c-4a1b-8f3c-0f3c2a1b0f3c");
+    expect(call.err).toContain("Entries up to 4095");
+  });
+
+  test("an export of a part says so in words", async () => {
+    const some = join(folder, "some.jsonl");
+    expect((await ask("export", "--status", "info", "--out", some)).err).toContain("up to 4095");
+  });
+
+  test("verify follows the hashes, and names the entry that speaks for the content", async () => {
+    const online = await ask("verify");
+    expect([online.code, online.err]).toEqual([0, ""]);
+    expect(online.out).toMatch(
+      /^4095 of them, up to entry 4095 and until .*: entry [0-9]+ \(log\.dropped\) says/m,
+    );
+    expect((await ask("export", "--out", file)).code).toBe(0);
+    const offline = await sonde(["audit", "verify", file, "--json"]);
+    expect(JSON.parse(offline.out)).toMatchObject({ bad: null, dropped: { entries: 4_095 } });
+  });
+
+  // Attack 59.
+  test("an export from which other content was taken is broken", async () => {
+    const lines = readFileSync(file, "utf8").trimEnd().split("\n");
+    const forged = lines.map((line) => {
+      if (!line.includes('"log.dropped"')) return line;
+      const { seq, previous, hash } = JSON.parse(line) as AuditEntry;
+      return JSON.stringify({ seq, previous, hash, dropped: true });
+    });
+    const path = join(folder, "forged.jsonl");
+    writeFileSync(path, `${forged.join("\n")}\n`);
+    const found = await sonde(["audit", "verify", path]);
+    expect([found.code, found.out.split(" at entry")[0]]).toEqual([1, "BROKEN"]);
+  });
+
+  test("holds are made, listed and ended", async () => {
+    expect((await ask("hold")).out).toContain("Nothing is on hold.");
+    const made = await ask("hold", "add", "--reason", "Case 7.", "--agent", "web-1", "--json");
+    const { id } = JSON.parse(made.out) as { id: string };
+    const listed = await ask("hold", "list");
+    expect(listed.out).toMatch(new RegExp(`^${id} .* agent web-1 +Case 7\\.`, "m"));
+    expect((await ask("hold", "remove", id)).out).toContain("Nothing is on hold.");
+    const again = await ask("hold", "remove", id, "--json");
+    expect([again.code, codeOf(again.out)]).toEqual([1, "NOT_FOUND"]);
   });
 });

@@ -1,4 +1,9 @@
-import type { AuditEntry } from "@sonde/schemas/audit";
+import {
+  type AuditEntry,
+  type ChainEntry,
+  type DroppedPart,
+  isDropped,
+} from "@sonde/schemas/audit";
 import type { AuditFilters } from "@sonde/schemas/audit-search";
 import { SondeError } from "@sonde/schemas/errors";
 import type { Command } from "commander";
@@ -6,8 +11,15 @@ import { parseCount } from "../data-command.ts";
 import type { HubClient } from "../hub-client.ts";
 import { addFilterOptions, type FilterOptions, readFilters } from "./audit-filters.ts";
 import { connectHub, type HubOptions, startHubCommand } from "./connect-hub.ts";
-import { describeEntries, describeLine, describeWhole } from "./describe-entries.ts";
+import {
+  describeEntries,
+  describeGone,
+  describeLine,
+  describeMissing,
+  describeWhole,
+} from "./describe-entries.ts";
 import { followAudit } from "./follow-audit.ts";
+import { addHoldCommands } from "./hold-commands.ts";
 import { showProgress } from "./start-command.ts";
 import { addVerify, attestationLine, verifyAndPrint } from "./verify-command.ts";
 import { writeExport } from "./write-export.ts";
@@ -25,7 +37,7 @@ const MAX_OF_CALL = 100;
 const SEQ = /^[1-9][0-9]{0,14}$/;
 const CALL_ID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
 
-/** `sonde audit [list | tail | show | export | verify]`: the hub's audit log. */
+/** `sonde audit [list | tail | show | export | verify | hold]`: the hub's audit log. */
 export function addAuditCommand(program: Command, print: Print): void {
   const audit = program.command("audit").description("the hub's audit log: who asked what of whom");
   addList(audit, print);
@@ -33,6 +45,13 @@ export function addAuditCommand(program: Command, print: Print): void {
   addShow(audit, print);
   addExport(audit, print);
   addVerify(audit, print);
+  addHoldCommands(audit, print);
+}
+
+/** Beside the entries, which may go to another program. */
+function warnOfDropped(dropped: DroppedPart | null | undefined): void {
+  if (dropped !== null && dropped !== undefined)
+    process.stderr.write(`${describeMissing(dropped)}\n`);
 }
 
 function startSearch(audit: Command, name: string, description: string, isDefault = false) {
@@ -48,9 +67,10 @@ function addList(audit: Command, print: Print): void {
       const { client, wanted } = connect(options);
       const last = parseCount("--last", options.last, 1, MAX_LAST);
       const filters = await wanted();
-      const { entries, searchedFrom } = await searchNewest(client, filters, last);
+      const { entries, searchedFrom, dropped } = await searchNewest(client, filters, last);
       if (options.json) for (const entry of entries) print(JSON.stringify(entry));
       else print(describeEntries(entries));
+      warnOfDropped(dropped);
       if (searchedFrom === null || searchedFrom === 1) return;
       process.stderr.write(
         `Only the entries from ${searchedFrom} on were looked at. sonde audit export with the same options looks at all.\n`,
@@ -66,12 +86,14 @@ function addTail(audit: Command, print: Print): void {
       const last = parseCount("--last", options.last, 0, MAX_PAGE);
       const filters = await wanted();
       const limit = String(Math.max(last, 1));
-      const { entries, searched, head } = await client.searchAudit({ ...filters, limit });
+      const { entries, searched, head, dropped } = await client.searchAudit({ ...filters, limit });
       const show = (entry: AuditEntry) =>
         print(options.json ? JSON.stringify(entry) : describeLine(entry));
+      if (entries.length < last) warnOfDropped(dropped);
       for (const entry of entries.slice(0, last).toReversed()) show(entry);
       await followAudit(client, filters, searched?.to ?? head.size, {
         onEntry: show,
+        onDropped: warnOfDropped,
         onBreak({ code, message }) {
           process.stderr.write(`${code}: ${message}; trying again\n`);
         },
@@ -88,7 +110,10 @@ function addShow(audit: Command, print: Print): void {
     const { client } = connectHub(options);
     const found = await readWhole(client, entry);
     if (options.json) print(JSON.stringify({ entries: found }));
-    else print(found.map(describeWhole).join("\n\n"));
+    else {
+      const texts = found.map((one) => (isDropped(one) ? describeGone(one) : describeWhole(one)));
+      print(texts.join("\n\n"));
+    }
   });
 }
 
@@ -107,6 +132,7 @@ function addExport(audit: Command, print: Print): void {
       showProgress(null);
       if (options.json) return print(JSON.stringify({ file: options.out, ...end }));
       const part = end.searched === null ? "none" : `${end.searched.from} to ${end.searched.to}`;
+      warnOfDropped(end.dropped);
       print(`${end.entries} entries are in ${options.out}, of the entries ${part} of the log.`);
     });
 }
@@ -121,6 +147,7 @@ async function searchNewest(client: HubClient, filters: AuditFilters, wanted: nu
   const entries: AuditEntry[] = [];
   let cursor: string | undefined;
   let searchedFrom: number | null = null;
+  let dropped: DroppedPart | null = null;
   for (let pages = 0; pages < MAX_PAGES && entries.length < wanted; pages++) {
     const limit = String(Math.min(MAX_PAGE, wanted - entries.length));
     const page = await client.searchAudit({
@@ -129,19 +156,22 @@ async function searchNewest(client: HubClient, filters: AuditFilters, wanted: nu
     });
     entries.push(...page.entries);
     searchedFrom = page.searched?.from ?? 1;
+    // The newest page that lacks something says how far it reaches.
+    dropped ??= page.dropped ?? null;
     cursor = page.next;
     if (cursor === undefined) break;
     showProgress(`${entries.length} entries, down to ${searchedFrom}`);
   }
   if (cursor !== undefined) showProgress(null);
   return {
+    dropped,
     entries: entries.toReversed(),
     searchedFrom: entries.length >= wanted || cursor === undefined ? null : searchedFrom,
   };
 }
 
 /** @throws SondeError BAD_REQUEST, and NOT_FOUND for an entry that the log does not have */
-async function readWhole(client: HubClient, wanted: string): Promise<AuditEntry[]> {
+async function readWhole(client: HubClient, wanted: string): Promise<ChainEntry[]> {
   if (CALL_ID.test(wanted)) return await readCall(client, wanted);
   if (!SEQ.test(wanted)) {
     throw new SondeError(
@@ -154,14 +184,16 @@ async function readWhole(client: HubClient, wanted: string): Promise<AuditEntry[
   if (entry === undefined) {
     throw new SondeError("NOT_FOUND", `expected an entry from 1 to ${head.size}, got ${wanted}`);
   }
+  if (isDropped(entry)) return [entry];
   const { callId } = entry.record;
   return callId === null ? [entry] : await readCall(client, callId);
 }
 
 async function readCall(client: HubClient, call: string): Promise<AuditEntry[]> {
-  const { entries } = await client.searchAudit({
+  const { entries, dropped } = await client.searchAudit({
     ...{ call, order: "oldest", limit: String(MAX_OF_CALL) },
   });
   if (entries.length > 0) return entries;
-  throw new SondeError("NOT_FOUND", `expected a call of this hub, got ${call}`);
+  const why = dropped === undefined ? "" : `. ${describeMissing(dropped)}`;
+  throw new SondeError("NOT_FOUND", `expected a call of this hub, got ${call}${why}`);
 }

@@ -1,4 +1,4 @@
-import type { AuditEntry } from "@sonde/schemas/audit";
+import type { AuditEntry, DroppedEntry, DroppedPart } from "@sonde/schemas/audit";
 import { formatTable } from "../table.ts";
 
 const HEAD = ["SEQ", "AT", "EVENT", "STATUS", "WHO", "AGENT", "WHAT"];
@@ -26,6 +26,21 @@ export function describeWhole({ seq, previous, hash, record }: AuditEntry): stri
   const width = Math.max(...rows.map(([name]) => name.length));
   const lines = rows.map(([name, value]) => `  ${name.padEnd(width)}  ${indent(value, width + 4)}`);
   return [`Entry ${seq}`, ...lines].join("\n");
+}
+
+/** An entry of which only hashes are left. */
+export function describeGone({ seq, previous, hash }: DroppedEntry): string {
+  const rows = Object.entries({ previous, hash }).map(
+    ([name, value]) => `  ${name.padEnd(8)}  ${value}`,
+  );
+  return [`Entry ${seq}: its content was dropped, as the hub's retention says.`, ...rows].join(
+    "\n",
+  );
+}
+
+/** What an answer lacks, in a sentence. */
+export function describeMissing({ to, until }: DroppedPart): string {
+  return `Entries up to ${to}, until ${until}, are not all here: the hub's retention dropped their content. They may have fitted too.`;
 }
 
 function indent(value: unknown, by: number): string {

@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from "node:timers/promises";
-import { type AuditEntry, parseAuditEntry } from "@sonde/schemas/audit";
-import { type AuditFilters, parseAuditEnded } from "@sonde/schemas/audit-search";
+import { type AuditEntry, type DroppedPart, parseAuditEntry } from "@sonde/schemas/audit";
+import { type AuditFilters, parseAuditEnded, parseDroppedPart } from "@sonde/schemas/audit-search";
 import { isErrorCode, SondeError, toSondeError } from "@sonde/schemas/errors";
 import { parseJson } from "@sonde/schemas/parse";
 import type { HubClient } from "../hub-client.ts";
@@ -23,7 +23,12 @@ export async function followAudit(
   client: Pick<HubClient, "followAudit">,
   filters: AuditFilters,
   after: number,
-  tell: { onEntry: (entry: AuditEntry) => void; onBreak: (error: SondeError) => void },
+  tell: {
+    onEntry: (entry: AuditEntry) => void;
+    /** Content was dropped of what was written while there was no connection. */
+    onDropped: (dropped: DroppedPart) => void;
+    onBreak: (error: SondeError) => void;
+  },
 ): Promise<never> {
   let seen = after;
   for (let tries = 0; ; tries++) {
@@ -32,6 +37,7 @@ export async function followAudit(
         tries = 0;
         seen = Math.max(seen, event.id);
         if (event.name === "end") throw endedBy(event.data);
+        if (event.name === "dropped") tell.onDropped(parseDroppedPart(event.data));
         if (event.name === "entry") tell.onEntry(parseAuditEntry(event.data));
       }
       throw new SondeError("HUB_UNREACHABLE", "the hub ended the connection");

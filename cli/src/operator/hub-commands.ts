@@ -11,6 +11,7 @@ import { addResetOwnerCommand } from "./reset-owner-command.ts";
 import { addPolicyCommands } from "./policy-commands.ts";
 import { addUsersCommands } from "./users-commands.ts";
 import { addSinksCommand } from "./sinks-command.ts";
+import { addWitnessesCommand } from "./witnesses-command.ts";
 import { addSigningKeyCommands } from "./signing-key-commands.ts";
 
 /**
@@ -23,13 +24,14 @@ export function addHubCommands(program: Command, print: (text: string) => void):
   const hub = program
     .command("hub")
     .description(
-      "the hub itself: its own keys, its place in the registry's log, its sinks, its backup",
+      "the hub itself: its own keys, its place in the registry's log, its sinks and witnesses, its backup",
     );
   const add = (usage: string, description: string) => startHubCommand(hub, usage, description);
   addKeyCommands(program, print);
   addUsersCommands(program, print);
   addSigningKeyCommands(hub, print);
   addSinksCommand(hub, print);
+  addWitnessesCommand(hub, print);
   addAuditCommand(program, print);
   addPackCommands(program, print);
   addCallCommand(program, print);

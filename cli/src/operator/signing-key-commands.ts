@@ -1,5 +1,6 @@
 import { SondeError } from "@sonde/schemas/errors";
 import type { SigningKeyList } from "@sonde/schemas/hub";
+import { toPlainLine } from "@sonde/schemas/plain-text";
 import type { Command } from "commander";
 import { parseCount } from "../data-command.ts";
 import { formatTable } from "../table.ts";
@@ -14,7 +15,7 @@ export function addSigningKeyCommands(hub: Command, print: (text: string) => voi
   const keys = hub
     .command("signing-keys")
     .description(
-      "the hub's own keys: of its CA, its TLS listener, its orders to agents and its log",
+      "the hub's own keys: of its CA, its TLS listener, its orders to agents, its log, and for logs that it cosigns",
     );
   startHubCommand(keys, "list", "all of them: algorithm, fingerprint, since and until when", {
     isDefault: true,
@@ -46,6 +47,11 @@ export function addSigningKeyCommands(hub: Command, print: (text: string) => voi
     });
 }
 
+const VKEYS: Partial<Record<SigningKeyList["keys"][number]["use"], string>> = {
+  audit: "For witnesses of this hub's log (their witnessFor)",
+  witness: "For logs that this hub cosigns (key of their witness)",
+};
+
 function describeSigningKeys({ keys, keySet }: SigningKeyList): string {
   return [
     formatTable(
@@ -53,6 +59,9 @@ function describeSigningKeys({ keys, keySet }: SigningKeyList): string {
       keys.map(({ use, algorithm, since, until, keyId }) => [
         ...[use, algorithm, since, until ?? "-", keyId],
       ]),
+    ),
+    ...keys.flatMap(({ use, vkey }) =>
+      vkey === undefined ? [] : [`${VKEYS[use] ?? use}: ${toPlainLine(vkey)}`],
     ),
     `Agents trust key set ${keySet.epoch}.${keySet.version}, which the CA signed and which is renewed before ${keySet.expiresAt}.`,
   ].join("\n");

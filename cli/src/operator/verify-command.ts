@@ -2,6 +2,7 @@ import { createReadStream, readFileSync } from "node:fs";
 import {
   type AuditAttestation,
   type AuditEntry,
+  type ChainEntry,
   parseAuditAttestation,
   parseAuditEntry,
 } from "@sonde/schemas/audit";
@@ -12,11 +13,13 @@ import { toPlainLine } from "@sonde/schemas/plain-text";
 import {
   type AgentComparison,
   compareAgentLog,
+  type CosignatureVerdict,
   type Difference,
   type HubLogVerdict,
   verifyHubLog,
   type WitnessVerdict,
 } from "@sonde/trust/hub-log";
+import { type NoteKey, parseNoteKey } from "@sonde/trust/log";
 import type { Command } from "commander";
 import type { Print } from "../data-command.ts";
 import {
@@ -28,7 +31,11 @@ import { connectHub, type HubOptions, startHubCommand } from "./connect-hub.ts";
 import { readLines } from "./read-lines.ts";
 import { showProgress } from "./start-command.ts";
 
-type Options = HubOptions & { fingerprint?: string; agentLog?: [string, string][] };
+type Options = HubOptions & {
+  fingerprint?: string;
+  agentLog?: [string, string][];
+  witness?: NoteKey[];
+};
 
 /** What `sonde audit verify` found. */
 type Verified = HubLogVerdict & {
@@ -48,6 +55,11 @@ export function addVerify(audit: Command, print: Print): void {
       "--agent-log <agent=file>",
       "compare with an agent's own log: sonde-agent audit tail --last 100000 --json > file",
       addAgentLog,
+    )
+    .option(
+      "--witness <vkey>",
+      "the key of a witness outside, whose newest cosignature must fit; may be repeated",
+      addWitness,
     )
     .action((file: string | undefined, options: Options) => verifyAndPrint(file, options, print));
 }
@@ -73,6 +85,16 @@ function addAgentLog(text: string, before: [string, string][] = []): [string, st
   const at = text.indexOf("=");
   if (at > 0 && at < text.length - 1) return [...before, [text.slice(0, at), text.slice(at + 1)]];
   throw new SondeError("BAD_REQUEST", `expected --agent-log AGENT=FILE, got ${text}`);
+}
+
+function addWitness(text: string, before: NoteKey[] = []): NoteKey[] {
+  try {
+    return [...before, parseNoteKey(text, "cosignature")];
+  } catch (cause) {
+    throw new SondeError("BAD_REQUEST", `expected --witness NAME+KEYID+BASE64, got ${text}`, {
+      cause,
+    });
+  }
 }
 
 /** Has the log signed first, so that the unattested tail is the question itself. */
@@ -102,10 +124,13 @@ async function verify(lines: AsyncIterable<Buffer>, options: Options): Promise<V
     { [Symbol.asyncIterator]: () => iterator },
     compared.map(({ comparison }) => comparison),
   );
-  const verdict = await verifyHubLog(entries, attestation, (seq) => showProgress(`${seq} entries`));
+  const verdict = await verifyHubLog(entries, attestation, {
+    onProgress: (seq) => showProgress(`${seq} entries`),
+    witnessKeys: options.witness ?? [],
+  });
   showProgress(null);
   const differences = compared.flatMap(({ agent, comparison }) =>
-    comparison.end().map((difference) => ({ agent, ...difference })),
+    comparison.end(verdict.dropped?.until ?? null).map((difference) => ({ agent, ...difference })),
   );
   return { ...verdict, authority, differences };
 }
@@ -125,7 +150,7 @@ function readAttestation({ done, value }: IteratorResult<Buffer, unknown>): Audi
 async function* readEntries(
   lines: AsyncIterable<Buffer>,
   comparisons: readonly AgentComparison[],
-): AsyncGenerator<AuditEntry> {
+): AsyncGenerator<ChainEntry> {
   let isWhole = false;
   for await (const text of lines) {
     if (isWhole) throw new SondeError("AUDIT_UNAVAILABLE", "expected no line after the last one");
@@ -153,12 +178,13 @@ function readAgentLog(file: string): AuditEntry[] {
   return lines.map((line) => parseAuditEntry(parseJson(line, file, "AUDIT_UNAVAILABLE")));
 }
 
-function isSound({ bad, differences, witnesses }: Verified): boolean {
-  return bad === null && differences.length === 0 && witnesses.every(({ says }) => says === "same");
+function isSound({ bad, differences, witnesses, cosignatures }: Verified): boolean {
+  const seen = [...witnesses, ...cosignatures];
+  return bad === null && differences.length === 0 && seen.every(({ says }) => says === "same");
 }
 
 function describe(verified: Verified): string {
-  const { authority, bad, differences, head, signed, unattested, witnesses } = verified;
+  const { authority, bad, differences, dropped, head, signed, unattested, witnesses } = verified;
   const lines: string[] = [];
   if (bad !== null) lines.push(`BROKEN at entry ${bad.seq}: ${bad.proves}.`);
   lines.push(
@@ -166,6 +192,12 @@ function describe(verified: Verified): string {
       ? "No entry follows from the first one."
       : `Entries 1 to ${head.size} follow one another. The last one's hash is ${head.hash}.`,
   );
+  if (dropped !== null) {
+    const { entries, to, until, saidBy } = dropped;
+    lines.push(
+      `${entries} of them, up to entry ${to} and until ${until}, have no content any more: entry ${saidBy} (log.dropped) says that the hub dropped it.`,
+    );
+  }
   lines.push(
     signed === null
       ? "No signature of the hub's audit key covers them."
@@ -179,6 +211,7 @@ function describe(verified: Verified): string {
       : `${same.length} of ${witnesses.length} agents keep a checkpoint of them, the newest of ${Math.max(...from)} entries.`,
   );
   lines.push(...witnesses.filter(({ says }) => says !== "same").map(describeWitness));
+  lines.push(...verified.cosignatures.map(describeCosignature));
   lines.push(
     ...differences.map(
       ({ agent, callId, hubSeq, agentSeq, proves }) =>
@@ -203,4 +236,16 @@ const WITNESS: Record<WitnessVerdict["says"], string> = {
 
 function describeWitness({ agent, size, says }: WitnessVerdict): string {
   return `Agent ${toPlainLine(agent)}, checkpoint of ${size} entries: it ${WITNESS[says]}.`;
+}
+
+const COSIGNATURE: Record<CosignatureVerdict["says"], string> = {
+  same: "it cosigned the same",
+  another: "it cosigned another log",
+  ahead: "it cosigned more entries than there are",
+  absent: "nothing here is cosigned by its key",
+};
+
+function describeCosignature({ witness, size, at, says }: CosignatureVerdict): string {
+  const what = at === null ? "" : `, ${size} entries at ${at}`;
+  return `Witness ${witness}${what}: ${COSIGNATURE[says]}.`;
 }

@@ -1,4 +1,4 @@
-import { type AuditEntry, type AuditPage, MAX_AUDIT_PAGE } from "@sonde/schemas/audit";
+import { type ChainEntry, type ChainPage, MAX_AUDIT_PAGE } from "@sonde/schemas/audit";
 import { SondeError } from "@sonde/schemas/errors";
 import type { LogHead } from "@sonde/schemas/wire";
 import { EMPTY_HEAD, verifyChain } from "@sonde/trust/chain";
@@ -13,9 +13,12 @@ import { EMPTY_HEAD, verifyChain } from "@sonde/trust/chain";
  * @throws SondeError AUDIT_UNAVAILABLE naming the first entry that does not follow, and when the
  *   entries do not end with the head
  */
-export async function verifyLog(
-  read: (afterSeq: number, limit: number) => Promise<AuditPage>,
-  onEntries: (entries: AuditEntry[], end: LogHead) => void,
+export async function verifyLog<Entry extends ChainEntry>(
+  read: (
+    afterSeq: number,
+    limit: number,
+  ) => Promise<Omit<ChainPage, "entries"> & { entries: Entry[] }>,
+  onEntries: (entries: Entry[], end: LogHead) => void,
 ): Promise<LogHead> {
   const { head: end } = await read(0, 1);
   let head = EMPTY_HEAD;

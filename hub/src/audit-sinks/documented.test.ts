@@ -6,7 +6,8 @@ import { buildParser } from "@sonde/schemas/parse";
 import { expect, test } from "vitest";
 import { SinkList } from "../sink-settings.ts";
 import { buildSampleBatch } from "../testing/sample-batch.ts";
-import { buildWebhook, parseWebhookKeys } from "./core/webhook-request.ts";
+import { parseWebhookKeys } from "../receivers/index.ts";
+import { buildWebhook } from "./core/webhook-request.ts";
 
 // What docs/audit-sinks.md shows works.
 const document = readFileSync(resolve(import.meta.dirname, "../../../docs/audit-sinks.md"), "utf8");

@@ -1,9 +1,9 @@
 import type { AuditSinkState } from "@sonde/schemas/hub";
 import type { AuditStore } from "../audit/index.ts";
 import type { Hub } from "../hub.ts";
-import type { SinkSettings } from "../sink-settings.ts";
+import { runConfigured } from "../receivers/index.ts";
 import { openSender } from "./edge/open-sender.ts";
-import { type RunningSink, runSink } from "./edge/run-sink.ts";
+import { runSink } from "./edge/run-sink.ts";
 import { addSinkRoutes } from "./edge/sink-routes.ts";
 import { createSinkStore } from "./edge/sink-store.ts";
 import { readSinkStates } from "./edge/read-sink-states.ts";
@@ -26,51 +26,31 @@ export function installSinks(hub: Hub, uses: { auditStore: AuditStore; self: str
   const { auditStore, self } = uses;
   const { sql, auditLog, now, report, keys, links } = hub;
   const store = createSinkStore(sql, self);
-  const running = new Map<string, { settings: SinkSettings; sink: RunningSink }>();
-  /** Sinks that end. A sink begins anew after its former self has ended. */
-  let turn: Promise<void> = Promise.resolve();
-  let isStopping = false;
-
-  const start = (settings: SinkSettings): void => {
-    const host = hub.config.agents.names[0] ?? "";
-    const origin = { hubId: keys.hubId, hub: self, host, now };
-    const sink = runSink({
-      ...{ settings, store, auditStore, auditLog, now, report },
-      random: Math.random,
-      running: () => links.hubs.running(),
-      openSender: (onLost) => openSender(settings, origin, onLost),
-    });
-    running.set(settings.name, { settings, sink });
-  };
-
-  async function change(wanted: readonly SinkSettings[]): Promise<void> {
-    const isWanted = (of: SinkSettings): boolean =>
-      wanted.some((settings) => JSON.stringify(settings) === JSON.stringify(of));
-    const over = [...running.values()].filter(({ settings }) => !isWanted(settings));
-    await Promise.all(over.map(({ sink }) => sink.stop()));
-    for (const { settings } of over) running.delete(settings.name);
-    for (const settings of wanted) if (!running.has(settings.name)) start(settings);
-  }
-
-  const reload = (): void => {
-    turn = turn.then(() => change(isStopping ? [] : (hub.config.auditSinks ?? []))).catch(report);
-  };
-  reload();
-  hub.onStop(async () => {
-    isStopping = true;
-    reload();
-    await turn;
+  const list = runConfigured({
+    wanted: () => hub.config.auditSinks ?? [],
+    start(settings) {
+      const host = hub.config.agents.names[0] ?? "";
+      const origin = { hubId: keys.hubId, hub: self, host, now };
+      return runSink({
+        ...{ settings, store, auditStore, auditLog, now, report },
+        random: Math.random,
+        running: () => links.hubs.running(),
+        openSender: (onLost) => openSender(settings, origin, onLost),
+      });
+    },
+    report,
   });
+  hub.onStop(() => list.stop());
   const sinks: AuditSinks = {
     read: () =>
       readSinkStates({
         ...{ store, now, settings: hub.config.auditSinks ?? [] },
-        failures: (name) => running.get(name)?.sink.failures() ?? 0,
+        failures: (name) => list.find(name)?.failures() ?? 0,
       }),
     wake() {
-      for (const { sink } of running.values()) sink.wake();
+      for (const sink of list.all()) sink.wake();
     },
-    reload,
+    reload: () => list.reload(),
   };
   addSinkRoutes(hub, sinks);
   return sinks;

@@ -5,11 +5,21 @@ export type { AuditLog } from "./core/audit-log.ts";
 export { buildAuditRecord } from "@sonde/schemas/audit";
 export { type Actors, createActors, nameActors } from "./core/name-actors.ts";
 export { addAuditRoutes } from "./edge/audit-routes.ts";
-export { createSubjects } from "./edge/subjects.ts";
 export { addCheckpointRoutes, describeCheckpoint } from "./edge/checkpoint-routes.ts";
+export { createSubjects, type Subjects } from "./edge/subjects.ts";
 export { type AuditStore, createAuditStore, type StoredCall } from "./edge/audit-store.ts";
 export { type Checkpoints, openCheckpoints } from "./edge/checkpoints.ts";
+export {
+  createDroppedStore,
+  type DroppedExtent,
+  type DroppedStore,
+  dropSegment,
+  type Segment,
+  type SegmentHashes,
+} from "./edge/dropped-store.ts";
 export { createOpenCalls } from "./edge/open-calls.ts";
+export { explainMissingCall } from "./edge/explain-missing-call.ts";
+export { readPeriod } from "./edge/read-wanted.ts";
 export { migrations } from "./migrations.ts";
 
 export function openAudit(store: AuditStore): Promise<AuditLog> {

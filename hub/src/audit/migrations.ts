@@ -95,4 +95,33 @@ export const migrations: Migration[] = [
       insert into audit_times
         select seq / 4096, min(at), max(at) from audit_log group by 1;`,
   },
+  {
+    name: "audit-dropped",
+    sql: `
+      -- How much content each 4096 entries have.
+      alter table audit_times add column bytes bigint not null default 0;
+      update audit_times set bytes = own.bytes from (
+        select seq / 4096 as span, sum(octet_length(record)) as bytes from audit_log group by 1
+      ) own where own.span = audit_times.span;
+
+      -- Segments of 4096 entries whose content was dropped. Nothing else is left of their entries: the
+      -- hash that the first one follows, and then their own, 32 bytes each.
+      create table audit_dropped (
+        segment bigint primary key,
+        hashes bytea not null,
+        first_at timestamptz not null,
+        last_at timestamptz not null,
+        -- The entry that said so before.
+        said_by bigint not null
+      );
+      -- A part of the hashes is read without the others.
+      alter table audit_dropped alter column hashes set storage external;
+
+      -- The trust policy that each hub recorded last, where that entry was dropped.
+      create table audit_policies (
+        writer uuid primary key,
+        seq bigint not null,
+        sha256 text not null
+      );`,
+  },
 ];

@@ -17,10 +17,11 @@ import {
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import type { Readable } from "node:stream";
-import type { AuditEntry } from "@sonde/schemas/audit";
+import { type AuditEntry, type ChainEntry, isDropped } from "@sonde/schemas/audit";
 import { verifyChain } from "@sonde/trust/chain";
 import { generateX25519Identity, identityToRecipient } from "age-encryption";
 import { afterAll, beforeAll, expect, test } from "vitest";
+import { fillOldLog } from "../testing/fill-old-log.ts";
 import { startHub, type TestHub } from "../testing/start-hub.ts";
 
 const workspace = resolve(import.meta.dirname, "../../..");
@@ -156,6 +157,40 @@ test("a backup of a hub that serves becomes a hub with the same keys, people, ag
   expect(events).toContain("hub.backed-up");
   expect(events).toContain("hub.restored");
   await restored.stop();
+}, 180_000);
+
+test("a log of which content was dropped is backed up and restored, and goes on", async () => {
+  const former = hub;
+  const begin = new Date("2026-01-02T00:00:00.000Z");
+  const config = { audit: { retention: { maxDays: 30 } } };
+  hub = await startHub(({ sql }) => fillOldLog(sql, 1, begin), {}, { config });
+  try {
+    await hub.ask("POST", "/audit/checkpoints");
+    const { sql, ...opened } = await hub.openDatabase();
+    const count = async () => (await sql`select 1 from audit_dropped`).length;
+    await expect.poll(count, { timeout: 60_000 }).toBe(1);
+    await opened.close();
+    expect(await backUp(at("dropped.age"))).toMatchObject({ ok: true });
+    const dataDir = makeTarget("dropped");
+    expect(await restore(at("dropped.age"), dataDir)).toMatchObject({ ok: true });
+    rmSync(join(dataDir, "ports.json"));
+    const restored = await startRestored(dataDir);
+    const entries: ChainEntry[] = [];
+    for (let size = 0; ; size = entries.length) {
+      const page = await restored.ask(`/audit?afterSeq=${size}&limit=1000`);
+      const more = page["entries"] as ChainEntry[];
+      entries.push(...more);
+      if (more.length < 1_000) break;
+    }
+    expect(() => verifyChain(entries)).not.toThrow();
+    expect(entries.filter(isDropped)).toHaveLength(4_095);
+    const proof = await restored.ask("/audit/entries/700/proof");
+    expect(proof).toMatchObject({ entry: { seq: 700, dropped: true } });
+    await restored.stop();
+  } finally {
+    await hub.close();
+    hub = former;
+  }
 }, 180_000);
 
 test("a backup to a public key is opened with the secret key alone", async () => {

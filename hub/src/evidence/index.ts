@@ -1,5 +1,5 @@
 import type { AuditWitness } from "@sonde/schemas/audit";
-import type { AuditStore } from "../audit/index.ts";
+import { type AuditStore, createDroppedStore } from "../audit/index.ts";
 import type { Hub } from "../hub.ts";
 import { type AgentStatements, createAgentStatements } from "./edge/agent-statements.ts";
 import { addEvidenceRoutes } from "./edge/evidence-routes.ts";
@@ -26,7 +26,7 @@ export function installEvidence(
   const statements = createAgentStatements(hub.sql);
   addEvidenceRoutes(hub, {
     ...{ ...uses, results, statements },
-    store: createEvidenceStore(hub.sql),
+    ...{ store: createEvidenceStore(hub.sql), dropped: createDroppedStore(hub.sql) },
   });
   return {
     keepPolicy: createKeepPolicy(hub.sql),

@@ -26,9 +26,10 @@ const LOOKS: RouteRight[] = [
 const KNOWS: RouteRight[] = ["keys.read", "people.read", "oauth.read"];
 const RUNS: RouteRight[] = ["packs.approve", "agents.manage", "drift.manage", "tools.approve"];
 const LETS_IN: RouteRight[] = ["keys.manage", "people.manage", "oauth.manage", "policy.manage"];
+const HOLDS: RouteRight[] = ["audit.hold"];
 const RIGHTS: Record<Role, RouteRight[]> = {
-  owner: [...LISTS, ...LOOKS, ...KNOWS, ...RUNS, ...LETS_IN, "owners.manage", "self"],
-  admin: [...LISTS, ...LOOKS, ...KNOWS, ...RUNS, ...LETS_IN, "self"],
+  owner: [...LISTS, ...LOOKS, ...KNOWS, ...RUNS, ...HOLDS, ...LETS_IN, "owners.manage", "self"],
+  admin: [...LISTS, ...LOOKS, ...KNOWS, ...RUNS, ...HOLDS, ...LETS_IN, "self"],
   operator: [...LISTS, ...LOOKS, ...RUNS, "self"],
   auditor: [...LISTS, ...LOOKS, ...KNOWS, "self"],
   member: [...LISTS, "self"],

@@ -6,6 +6,7 @@ import type { Authority, KeyedCertificate } from "@sonde/trust/ca";
 import type { KeyAlgorithm } from "@sonde/schemas/wire";
 import { createKeyPair } from "@sonde/trust/envelope";
 import { openSigningKeys, type SigningKeys } from "./signing-keys.ts";
+import { openWitnessKey, type WitnessKey } from "./witness-key.ts";
 
 /** A hub's identity. CA, TLS, command and audit keys are four keys (identity rule 10). */
 export type HubKeys = {
@@ -19,6 +20,8 @@ export type HubKeys = {
   server: KeyedCertificate;
   /** Loads the X.509 library and the CA key once. */
   openAuthority: () => Promise<Authority>;
+  /** The key that cosigns checkpoints of other logs. It is made at the first use. */
+  openWitness: () => Promise<WitnessKey>;
   /**
    * A secret of 32 bytes for one purpose, the same on all hubs with these keys. It is derived from
    * the CA's key, which stays for the hub's life and is in its backups.
@@ -45,6 +48,7 @@ export async function openHubKeys(options: HubKeysOptions): Promise<HubKeys> {
   const authority = read("ca.pem");
   const hubId = read("hub-id").trim();
   let opened: Promise<Authority> | null = null;
+  let witness: Promise<WitnessKey> | null = null;
   const openAuthority = () => {
     const files = { certificate: authority, privateKey: read("ca-key.pem") };
     opened ??= import("@sonde/trust/ca").then((ca) => ca.openAuthority(files, now));
@@ -61,6 +65,13 @@ export async function openHubKeys(options: HubKeysOptions): Promise<HubKeys> {
       (await openAuthority()).issueServerCertificate(names),
     ),
     openAuthority,
+    openWitness() {
+      witness ??= openWitnessKey(folder, hubId).catch((thrown: unknown) => {
+        witness = null;
+        throw thrown;
+      });
+      return witness;
+    },
     deriveSecret(purpose) {
       const key = createPrivateKey(read("ca-key.pem")).export({ type: "pkcs8", format: "der" });
       return Buffer.from(hkdfSync("sha256", key, hubId, purpose, 32));

@@ -1,15 +1,20 @@
-import { createPublicKey, X509Certificate } from "node:crypto";
+import { createPublicKey, type KeyObject, X509Certificate } from "node:crypto";
 import { RotateKey, SigningKeyList } from "@sonde/schemas/hub";
 import type { KeySet, KeyUse } from "@sonde/schemas/wire";
 import { algorithmOf, keyIdOf } from "@sonde/trust/envelope";
+import { hubLogKey } from "@sonde/trust/hub-log";
+import { formatNoteKey } from "@sonde/trust/log";
 import { buildAuditRecord } from "../audit/index.ts";
 import type { Hub } from "../hub.ts";
+import type { WitnessKey } from "./witness-key.ts";
 
 const DAY_MS = 24 * 3_600_000;
 
 /** Adds the routes that list the keys by which this hub proves itself, and rotate the command and the audit key. */
-export function addSigningKeyRoutes({ app, auditLog, keys, now }: Hub): void {
-  const list = (): SigningKeyList => {
+export function addSigningKeyRoutes(hub: Hub): void {
+  const { app, auditLog, keys, now } = hub;
+  const list = async (): Promise<SigningKeyList> => {
+    const isWitness = (hub.config.witnessFor ?? []).length > 0;
     const { set } = keys.signing.held();
     const { epoch, version, expiresAt } = set;
     return {
@@ -17,7 +22,8 @@ export function addSigningKeyRoutes({ app, auditLog, keys, now }: Hub): void {
         describeCertificate("ca", keys.authority),
         describeCertificate("tls", keys.server.certificate),
         ...describeKeys("command", set.commandKeys),
-        ...describeKeys("audit", set.auditKeys ?? []),
+        ...describeKeys("audit", set.auditKeys ?? [], (key) => vkeyOf(keys.hubId, key)),
+        ...(isWitness ? [describeWitness(await keys.openWitness())] : []),
       ],
       keySet: { epoch, version, expiresAt },
     };
@@ -56,19 +62,39 @@ export function addSigningKeyRoutes({ app, auditLog, keys, now }: Hub): void {
           }),
         );
       });
-      return reply.code(201).send(list());
+      return reply.code(201).send(await list());
     },
   );
 }
 
-function describeKeys(use: KeyUse, keys: KeySet["commandKeys"]): SigningKeyList["keys"][number][] {
+type Described = SigningKeyList["keys"][number];
+
+function describeKeys(
+  use: KeyUse,
+  keys: KeySet["commandKeys"],
+  name: (key: KeyObject) => Pick<Described, "vkey"> = () => ({}),
+): Described[] {
   return keys.map(({ publicKey, since, until }) => {
     const key = createPublicKey(publicKey);
-    return { use, algorithm: algorithmOf(key), keyId: keyIdOf(key), since, until };
+    return { use, algorithm: algorithmOf(key), keyId: keyIdOf(key), since, until, ...name(key) };
   });
 }
 
-function describeCertificate(use: "ca" | "tls", pem: string): SigningKeyList["keys"][number] {
+/** A note has no signature type for RSA, so no witness could use such a key. */
+function vkeyOf(hubId: string, key: KeyObject): Pick<Described, "vkey"> {
+  return algorithmOf(key) === "ed25519" ? { vkey: formatNoteKey(hubLogKey(hubId, key)) } : {};
+}
+
+function describeWitness({ key, since }: WitnessKey): Described {
+  const { publicKey } = key;
+  return {
+    use: "witness",
+    ...{ algorithm: algorithmOf(publicKey), keyId: keyIdOf(publicKey) },
+    ...{ since: since.toISOString(), until: null, vkey: formatNoteKey(key, "cosignature") },
+  };
+}
+
+function describeCertificate(use: "ca" | "tls", pem: string): Described {
   const { publicKey, validFromDate, validToDate } = new X509Certificate(pem);
   return {
     ...{ use, algorithm: publicKey.asymmetricKeyDetails?.namedCurve ?? "unknown" },

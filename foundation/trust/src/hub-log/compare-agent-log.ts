@@ -1,4 +1,9 @@
-import type { AuditEntry, AuditRecord } from "@sonde/schemas/audit";
+import {
+  type AuditEntry,
+  type AuditRecord,
+  type ChainEntry,
+  isDropped,
+} from "@sonde/schemas/audit";
 import { verifyChain } from "../chain/chain.ts";
 
 /** A call on which the logs of the hub and of one of its agents do not agree. */
@@ -13,15 +18,27 @@ export type Difference = {
 /** Compares the log of one agent with the hub's, as the hub's is read. */
 export type AgentComparison = {
   /** Takes the hub's next entry, of this agent or not. */
-  see(entry: AuditEntry): void;
-  /** @returns each call on which they do not agree */
-  end(): Difference[];
+  see(entry: ChainEntry): void;
+  /**
+   * @param droppedUntil the time up to which the hub dropped content; null for a log that has all
+   * @returns each call on which they do not agree
+   */
+  end(droppedUntil: string | null): Difference[];
 };
 
 /** What both logs must say alike of a call. */
 const SAME = ["probe", "principal", "packDigest"] as const;
 
-type OwnCall = { seq: number; request: AuditRecord | null; isAnswered: boolean; isSeen: boolean };
+/** So much may the agent's clock be ahead of the hub's, for a call that the hub has dropped. */
+const CLOCKS_APART_MS = 5 * 60_000;
+
+type OwnCall = {
+  seq: number;
+  at: number;
+  request: AuditRecord | null;
+  isAnswered: boolean;
+  isSeen: boolean;
+};
 
 /**
  * @param agent the agent's name
@@ -61,6 +78,7 @@ export function compareAgentLog(agent: string, own: readonly AuditEntry[]): Agen
 
   return {
     see(entry) {
+      if (isDropped(entry)) return;
       const { callId, event, agent: of } = entry.record;
       if (callId === null || of !== agent) return;
       const call = calls.get(callId);
@@ -68,9 +86,10 @@ export function compareAgentLog(agent: string, own: readonly AuditEntry[]): Agen
       if (event === "call.request" && call !== undefined) compareRequest(callId, entry, call);
       if (event === "call.response") compareAnswer(callId, entry, call);
     },
-    end() {
-      for (const [callId, { seq, isSeen }] of calls) {
-        if (isSeen) continue;
+    end(droppedUntil) {
+      const until = droppedUntil === null ? -Infinity : Date.parse(droppedUntil) + CLOCKS_APART_MS;
+      for (const [callId, { seq, at, isSeen }] of calls) {
+        if (isSeen || at <= until) continue;
         const proves =
           "the agent was asked, and the hub's log has no request: the hub's entry is missing";
         found.push({ callId, hubSeq: null, agentSeq: seq, proves });
@@ -85,7 +104,13 @@ function readCalls(entries: readonly AuditEntry[]): Map<string, OwnCall> {
   for (const { seq, record } of entries) {
     const { callId, event } = record;
     if (callId === null || (event !== "call.request" && event !== "call.response")) continue;
-    const call = calls.get(callId) ?? { seq, request: null, isAnswered: false, isSeen: false };
+    const call = calls.get(callId) ?? {
+      seq,
+      at: Date.parse(record.at),
+      request: null,
+      isAnswered: false,
+      isSeen: false,
+    };
     if (event === "call.request") call.request = record;
     else call.isAnswered = true;
     calls.set(callId, call);

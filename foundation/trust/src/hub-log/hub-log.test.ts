@@ -1,5 +1,11 @@
 import { randomUUID } from "node:crypto";
-import type { AuditAttestation, AuditEntry, AuditRecord, AuditWitness } from "@sonde/schemas/audit";
+import type {
+  AuditAttestation,
+  AuditEntry,
+  AuditRecord,
+  AuditWitness,
+  ChainEntry,
+} from "@sonde/schemas/audit";
 import { buildAuditRecord } from "@sonde/schemas/audit";
 import { decodeFrame, encodeBody, type LogHead, parseDsseEnvelope } from "@sonde/schemas/wire";
 import { beforeAll, describe, expect, test } from "vitest";
@@ -8,6 +14,7 @@ import { chainRecord, EMPTY_HEAD, headAfter } from "../chain/chain.ts";
 import { createChannel } from "../envelope/channel.ts";
 import { createKeyPair, createSigningKey } from "../envelope/keys.ts";
 import { signCheckpoint } from "../log/checkpoint.ts";
+import { cosignCheckpoint, readForeignCheckpoint } from "../log/cosignature.ts";
 import { appendLeaf, EMPTY_FRONTIER, rootOf, type Tree } from "../log/merkle.ts";
 import { compareAgentLog } from "./compare-agent-log.ts";
 import { hubLogKey, hubLogLeaf } from "./hub-log.ts";
@@ -84,14 +91,14 @@ async function attest(
   const checkpoint = { size: tree.size, root: tree.root.toString("base64"), at: since, note };
   return {
     ...{ hubId, authority: ca.certificate, keySet, checkpoint },
-    ...{ head: EMPTY_HEAD, unattested: 0, problem: null, witnesses: [...seen] },
+    ...{ head: EMPTY_HEAD, unattested: 0, problem: null, witnesses: [...seen], cosigned: [] },
   };
 }
 
-async function* read(entries: readonly AuditEntry[]): AsyncGenerator<AuditEntry> {
+async function* read(entries: readonly ChainEntry[]): AsyncGenerator<ChainEntry> {
   yield* entries;
 }
-const verify = async (entries: readonly AuditEntry[], attested: AuditAttestation) =>
+const verify = async (entries: readonly ChainEntry[], attested: AuditAttestation) =>
   await verifyHubLog(read(entries), attested);
 
 describe("a hub's log", () => {
@@ -172,9 +179,112 @@ describe("a hub's log", () => {
     await expect(verify(log, foreign)).rejects.toMatchObject({ code: "HUB_UNTRUSTED" });
   });
 
+  test("entries without content are in the chain and in the tree, and no entry speaks for these", async () => {
+    const at = (index: number) => log[index] as AuditEntry;
+    const gone = ({ seq, previous, hash }: AuditEntry): ChainEntry => ({
+      ...{ seq, previous, hash, dropped: true },
+    });
+    const attested = await attest(log.slice(0, 40));
+    const removed = await verify([gone(at(0)), ...log.slice(1)], attested);
+    expect(removed.bad).toMatchObject({ seq: 1, proves: expect.stringMatching(/part of/) });
+    const all = await verify(log.map(gone), attested);
+    expect(all.signed).toMatchObject({ size: 40 });
+    expect(all.bad).toMatchObject({ proves: expect.stringMatching(/part of a segment/) });
+    // A hash in its place that does not lead to the next entry.
+    const other = { ...gone(at(0)), hash: at(5).hash };
+    const broken = await verify([other, ...log.slice(1).map(gone)], attested);
+    expect(broken.bad).toMatchObject({ seq: 2, proves: expect.stringMatching(/after another/) });
+  });
+
   test("without a checkpoint all of it is an unattested tail", async () => {
     const attested = { ...(await attest(log)), checkpoint: null };
     expect(await verify(log, attested)).toMatchObject({ bad: null, signed: null, unattested: 50 });
+  });
+});
+
+describe("the word of a witness outside", () => {
+  const log = buildLog(50);
+  const pair = createKeyPair("ed25519");
+  const key = { name: "witness.example/w1", publicKey: pair.publicKey };
+
+  async function cosigned(
+    seen: readonly AuditEntry[],
+    { by = pair, of = hubId, signedBy = audit } = {},
+  ): Promise<AuditAttestation["cosigned"][number]> {
+    const tree = treeOf(seen);
+    const signer = createSigningKey(signedBy.privateKey, signedBy.publicKey);
+    const note = signCheckpoint(tree, hubLogKey(of, signedBy.publicKey), signer, AT);
+    const cosigner = createSigningKey(by.privateKey, by.publicKey);
+    const line = cosignCheckpoint(
+      readForeignCheckpoint(note),
+      { name: key.name, publicKey: by.publicKey },
+      cosigner,
+      AT,
+    );
+    return {
+      ...{ witness: "outside", note: `${note}${line}`, size: tree.size, at: AT.toISOString() },
+    };
+  }
+  const judge = async (
+    entries: readonly AuditEntry[],
+    signed: readonly AuditEntry[],
+    ...words: AuditAttestation["cosigned"]
+  ) =>
+    await verifyHubLog(
+      read(entries),
+      { ...(await attest(signed)), cosigned: words },
+      { witnessKeys: [key] },
+    );
+
+  test("confirms entries that the hub alone speaks for", async () => {
+    const verdict = await judge(log, log.slice(0, 10), await cosigned(log.slice(0, 45)));
+    expect(verdict).toMatchObject({
+      ...{ bad: null, unattested: 5 },
+      cosignatures: [{ witness: key.name, size: 45, at: AT.toISOString(), says: "same" }],
+    });
+  });
+
+  test("counts after the hub's key was rotated, since the witness has verified it", async () => {
+    const word = await cosigned(log.slice(0, 45), { signedBy: command });
+    expect(await judge(log, log.slice(0, 10), word)).toMatchObject({
+      cosignatures: [{ says: "same" }],
+    });
+  });
+
+  test("attack 59: names the entry when the hub's keys have signed another log", async () => {
+    const anew = [...log.slice(0, 20), ...buildLog(30, headAfter(log[19] as AuditEntry), "edited")];
+    const verdict = await judge(anew, anew, await cosigned(log.slice(0, 30)));
+    expect(verdict.cosignatures).toMatchObject([{ size: 30, says: "another" }]);
+    expect(verdict.bad).toMatchObject({
+      seq: 30,
+      proves: expect.stringMatching(/the witness witness\.example\/w1 cosigned/),
+    });
+  });
+
+  test("attack 59: tells a log that was cut and signed again", async () => {
+    const cut = log.slice(0, 30);
+    const verdict = await judge(cut, cut, await cosigned(log.slice(0, 40)));
+    expect(verdict.cosignatures).toMatchObject([{ says: "ahead" }]);
+    expect(verdict.bad).toMatchObject({ seq: 31, proves: expect.stringMatching(/saw 40 entries/) });
+  });
+
+  test("is absent without one by its key over a checkpoint of this hub", async () => {
+    const forged = await cosigned(log.slice(0, 30), { by: agentKey });
+    const foreign = await cosigned(log.slice(0, 30), { of: randomUUID() });
+    for (const words of [[], [forged], [foreign]]) {
+      const verdict = await judge(log, log.slice(0, 10), ...words);
+      expect(verdict).toMatchObject({
+        ...{ bad: null, unattested: 40 },
+        cosignatures: [{ witness: key.name, size: 0, at: null, says: "absent" }],
+      });
+    }
+  });
+
+  test("does not count when nobody named its key", async () => {
+    const attested = await attest(log.slice(0, 10));
+    const words = [await cosigned(log.slice(0, 45))];
+    const verdict = await verify(log, { ...attested, cosigned: words });
+    expect(verdict).toMatchObject({ unattested: 40, cosignatures: [] });
   });
 });
 
@@ -209,10 +319,14 @@ describe("the log of an agent beside the hub's", () => {
       return [request, { ...answer, detail: { agentHead: { size, hash } } }];
     }),
   );
-  const compare = (there: readonly AuditEntry[], here: readonly AuditEntry[]) => {
+  const compare = (
+    there: readonly AuditEntry[],
+    here: readonly AuditEntry[],
+    droppedUntil: string | null = null,
+  ) => {
     const comparison = compareAgentLog("web-1", here);
     for (const entry of there) comparison.see(entry);
-    return comparison.end();
+    return comparison.end(droppedUntil);
   };
 
   test("the same calls agree, and those of other agents are left", () => {
@@ -261,6 +375,14 @@ describe("the log of an agent beside the hub's", () => {
     expect(compare(hub.slice(4), own.slice(4))).toEqual([]);
     expect(compare(hub, own.slice(4))).toEqual([]);
     expect(compare(hub, own.slice(0, 4))).toEqual([]);
+  });
+
+  test("a call of before what the hub dropped is not held against the hub, and a later one is", () => {
+    const hubs = hub.slice(4);
+    expect(compare(hubs, own)).toHaveLength(2);
+    expect(compare(hubs, own, AT.toISOString())).toEqual([]);
+    const hourAgo = new Date(AT.getTime() - 3_600_000).toISOString();
+    expect(compare(hubs, own, hourAgo)).toHaveLength(2);
   });
 
   test("entries that do not follow one another are no log", () => {

@@ -9,9 +9,14 @@ import type { NoteKey } from "../log/signed-note.ts";
 // The Merkle log over a hub's audit log. Its leaves are the hashes of the chain's entries, 32 bytes
 // each, so a proof stays whole when the content of an entry is dropped.
 
+/** The name of a hub's log: the origin of its checkpoints. */
+export function hubLogName(hubId: string): string {
+  return `sonde.hub/${hubId}`;
+}
+
 /** The key of the hub's checkpoints, under the name of its log. */
 export function hubLogKey(hubId: string, publicKey: KeyObject): NoteKey {
-  return { name: `sonde.hub/${hubId}`, publicKey };
+  return { name: hubLogName(hubId), publicKey };
 }
 
 /** The leaf of an entry: of its hash in the chain. */

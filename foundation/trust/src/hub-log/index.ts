@@ -1,5 +1,4 @@
 export { type AgentComparison, compareAgentLog, type Difference } from "./compare-agent-log.ts";
-export { demandGrowth, hubLogKey, hubLogLeaf, openHubCheckpoint } from "./hub-log.ts";
 export {
   type HubLogVerdict,
   isSignedWitness,
@@ -7,3 +6,6 @@ export {
   verifyHubLog,
   type WitnessVerdict,
 } from "./verify-hub-log.ts";
+export { firstOf, lastOf, segmentOf } from "./log-segments.ts";
+export { demandGrowth, hubLogKey, hubLogLeaf, hubLogName, openHubCheckpoint } from "./hub-log.ts";
+export type { CosignatureVerdict } from "./read-cosignatures.ts";

@@ -1,12 +1,19 @@
 import { createPublicKey, X509Certificate } from "node:crypto";
-import type { AuditAttestation, AuditEntry, AuditWitness } from "@sonde/schemas/audit";
+import type { AuditAttestation, AuditWitness, ChainEntry } from "@sonde/schemas/audit";
 import { type LogHead, parseWitnessBody } from "@sonde/schemas/wire";
 import { EMPTY_HEAD, explainBreak, headAfter } from "../chain/chain.ts";
 import { openKeySet } from "../envelope/key-set.ts";
 import { openKeptMessage } from "../envelope/kept-message.ts";
 import type { Checkpoint } from "../log/checkpoint.ts";
-import { appendLeaf, EMPTY_FRONTIER, rootOf } from "../log/merkle.ts";
+import { type BadEntry, createDroppedCheck, type DroppedVerdict } from "./check-dropped.ts";
+import { createGrowingTree } from "./growing-tree.ts";
+import type { NoteKey } from "../log/signed-note.ts";
 import { hubLogLeaf, openHubCheckpoint } from "./hub-log.ts";
+import {
+  type Cosignature,
+  type CosignatureVerdict,
+  readCosignatures,
+} from "./read-cosignatures.ts";
 
 /** What an agent's word on the log is worth, against the entries that were read. */
 export type WitnessVerdict = {
@@ -22,64 +29,86 @@ export type HubLogVerdict = {
   /** Entries that follow one another from the first one on, and the last of them. */
   head: LogHead;
   /** The first entry of which it is known that it is not as it was written, and what shows it. */
-  bad: { seq: number; proves: string } | null;
+  bad: BadEntry | null;
+  /** Entries that have no content any more, as the log itself says; null when it has all. */
+  dropped: DroppedVerdict | null;
   /** The checkpoint that covers the entries, when it does. */
   signed: { size: number; at: string } | null;
   /** Entries after the newest checkpoint or witness: only the hub's word is known of them. */
   unattested: number;
   witnesses: WitnessVerdict[];
+  /** Of the witnesses outside whose keys were given. */
+  cosignatures: CosignatureVerdict[];
 };
 
 /** A tree that was stated, and what follows from another one in its place. */
 type Stated = { size: number; root: Buffer; contradict: () => void; confirm: () => void };
 
+export type VerifyOptions = {
+  onProgress?: (seq: number) => void;
+  /** Keys of witnesses outside, known from elsewhere. What they cosigned counts, and no other. */
+  witnessKeys?: readonly NoteKey[];
+};
+
 /**
- * Verifies a hub's audit log: that its entries follow one another, and that they are those which its
- * audit key signed and its agents keep.
+ * Verifies a hub's audit log: that its entries follow one another, that they are those which its audit
+ * key signed and its agents keep, and that content which is missing was dropped as the log says.
  *
  * @param entries from the first one on
  * @param attestation is not believed: the CA's certificate in it must be known from elsewhere
  * @throws SondeError HUB_UNTRUSTED when keys or checkpoint are not what the CA of that hub stated
  */
 export async function verifyHubLog(
-  entries: AsyncIterable<AuditEntry>,
+  entries: AsyncIterable<ChainEntry>,
   attestation: Pick<
     AuditAttestation,
-    "authority" | "checkpoint" | "hubId" | "keySet" | "witnesses"
+    "authority" | "checkpoint" | "cosigned" | "hubId" | "keySet" | "witnesses"
   >,
-  onProgress: (seq: number) => void = () => undefined,
+  { onProgress = () => undefined, witnessKeys = [] }: VerifyOptions = {},
 ): Promise<HubLogVerdict> {
   const checkpoint = openAttested(attestation);
+  const cosignatures = readCosignatures(attestation, witnessKeys);
   const verdict: HubLogVerdict = {
-    ...{ head: EMPTY_HEAD, bad: null, signed: null, unattested: 0 },
+    ...{ head: EMPTY_HEAD, bad: null, dropped: null, signed: null, unattested: 0 },
     witnesses: attestation.witnesses.map((witness) => ({
       ...{ agent: witness.agent, size: witness.size, at: witness.at },
       says: isSignedWitness(witness, attestation.hubId)
         ? ("ahead" as const)
         : ("unsigned" as const),
     })),
+    cosignatures: cosignatures.map(({ verdict: judged }) => judged),
   };
   let covered = 0;
-  const stated = listStated(checkpoint, attestation.witnesses, verdict, (size) => {
+  const seen = { witnesses: attestation.witnesses, cosignatures };
+  const stated = listStated(checkpoint, seen, verdict, (size) => {
     covered = Math.max(covered, size);
   });
-  let frontier = EMPTY_FRONTIER;
+  const tree = createGrowingTree();
+  const droppedCheck = createDroppedCheck(tree);
   for await (const entry of entries) {
     const why = explainBreak(verdict.head, entry);
     if (why !== null) {
       verdict.bad = { seq: verdict.head.size + 1, proves: why };
       break;
     }
-    verdict.head = headAfter(entry);
-    frontier = appendLeaf(frontier, hubLogLeaf(entry.hash));
-    for (const tree of stated.get(frontier.size) ?? []) {
-      if (rootOf(frontier).equals(tree.root)) tree.confirm();
-      else tree.contradict();
+    const removed = droppedCheck.see(entry);
+    if (removed !== null) {
+      verdict.bad ??= removed;
+      break;
     }
-    if (frontier.size % 10_000 === 0) onProgress(frontier.size);
+    verdict.head = headAfter(entry);
+    tree.append(hubLogLeaf(entry.hash));
+    for (const { root, confirm, contradict } of stated.get(entry.seq) ?? []) {
+      if (tree.rootAt(entry.seq)?.equals(root) === true) confirm();
+      else contradict();
+    }
+    if (entry.seq % 10_000 === 0) onProgress(entry.seq);
   }
   const { size } = verdict.head;
-  verdict.bad ??= explainCut(size, checkpoint, verdict.witnesses);
+  const dropped = droppedCheck.end();
+  if (dropped !== null && "proves" in dropped) verdict.bad ??= dropped;
+  else verdict.dropped = dropped;
+  verdict.bad ??= explainCut(size, checkpoint, verdict);
   verdict.unattested = Math.max(0, size - covered);
   return verdict;
 }
@@ -119,9 +148,12 @@ export function isSignedWitness(
   }
 }
 
+/** What others than the hub state. */
+type Seen = { witnesses: readonly AuditWitness[]; cosignatures: readonly Cosignature[] };
+
 function listStated(
   checkpoint: Checkpoint | null,
-  witnesses: readonly AuditWitness[],
+  { witnesses, cosignatures }: Seen,
   verdict: HubLogVerdict,
   cover: (size: number) => void,
 ): Map<number, Stated[]> {
@@ -161,6 +193,20 @@ function listStated(
       },
     });
   }
+  for (const { verdict: judged, root } of cosignatures) {
+    if (root === null) continue;
+    add({
+      ...{ size: judged.size, root },
+      confirm() {
+        judged.says = "same";
+        cover(judged.size);
+      },
+      contradict() {
+        judged.says = "another";
+        differ(judged.size, `the witness ${judged.witness} cosigned at ${judged.at}`);
+      },
+    });
+  }
   return stated;
 }
 
@@ -168,7 +214,7 @@ function listStated(
 function explainCut(
   size: number,
   checkpoint: Checkpoint | null,
-  witnesses: readonly WitnessVerdict[],
+  { witnesses, cosignatures }: Pick<HubLogVerdict, "witnesses" | "cosignatures">,
 ): HubLogVerdict["bad"] {
   if (checkpoint !== null && checkpoint.size > size) {
     return {
@@ -176,10 +222,12 @@ function explainCut(
       proves: `the hub signed ${checkpoint.size} entries, and there are ${size}: newer ones were removed`,
     };
   }
-  const ahead = witnesses.find(({ says }) => says === "ahead");
+  const agents = witnesses.map((one) => ({ ...one, who: `agent ${one.agent}` }));
+  const outside = cosignatures.map((one) => ({ ...one, who: `the witness ${one.witness}` }));
+  const ahead = [...agents, ...outside].find(({ says }) => says === "ahead");
   if (ahead === undefined) return null;
   return {
     seq: size + 1,
-    proves: `agent ${ahead.agent} saw ${ahead.size} entries, and there are ${size}: newer ones were removed`,
+    proves: `${ahead.who} saw ${ahead.size} entries, and there are ${size}: newer ones were removed`,
   };
 }

@@ -14,6 +14,14 @@ export {
   type Tree,
 } from "./merkle.ts";
 export { inconsistent } from "./inconsistent.ts";
+export {
+  type Cosigned,
+  cosignCheckpoint,
+  type ForeignCheckpoint,
+  isSignedByLog,
+  openCosigned,
+  readForeignCheckpoint,
+} from "./cosignature.ts";
 export { formatNoteKey, type NoteKey, parseNoteKey } from "./signed-note.ts";
 export {
   encodeEntries,

@@ -6,7 +6,8 @@ import { algorithmOf, isSignedBy, type SigningKey } from "../envelope/keys.ts";
 // Signed notes (C2SP signed-note v1.0.0), each with a signature over the text and a timestamped
 // cosignature (C2SP tlog-cosignature).
 
-type SignatureKind = "signature" | "cosignature";
+/** What a key is named for: plain signatures of a log's own, or timestamped ones of a witness. */
+export type SignatureKind = "signature" | "cosignature";
 
 /**
  * The signature types of each kind of key. The specification has none for RSA, and 0xff with a name
@@ -19,7 +20,6 @@ const TYPES: Record<KeyAlgorithm, Record<SignatureKind, Buffer>> = {
     cosignature: Buffer.from("\xffsonde-rsa-sha256-cosignature", "latin1"),
   },
 };
-const ED25519_TYPE = 0x01;
 const MAX_NOTE_BYTES = 16 * 1024;
 const MAX_SIGNATURES = 32;
 /** Precedes the 32 bytes of an Ed25519 public key in its SubjectPublicKeyInfo (RFC 8410). */
@@ -31,22 +31,30 @@ const NAME = /^[a-zA-Z0-9][a-zA-Z0-9._:/-]{0,199}$/;
 export type NoteKey = { readonly name: string; readonly publicKey: KeyObject };
 
 /** Formats a key for a policy: `NAME+KEYID+BASE64`, with the key ID in hex (a vkey). */
-export function formatNoteKey(key: NoteKey): string {
-  const material = Buffer.concat([typeOf(key, "signature"), rawKey(key.publicKey)]);
-  return `${key.name}+${keyId(key, "signature").toString("hex")}+${material.toString("base64")}`;
+export function formatNoteKey(key: NoteKey, kind: SignatureKind = "signature"): string {
+  const material = Buffer.concat([typeOf(key, kind), rawKey(key.publicKey)]);
+  return `${key.name}+${keyId(key, kind).toString("hex")}+${material.toString("base64")}`;
 }
 
-/** @throws SondeError CONFIG_INVALID for anything but a vkey with an Ed25519 key */
-export function parseNoteKey(text: string): NoteKey {
+const KEY_OF: Record<SignatureKind, string> = { signature: "log key", cosignature: "witness key" };
+
+/**
+ * @param kind of the signatures that the key is for: a log's vkey names another type than a witness's
+ * @throws SondeError CONFIG_INVALID for anything but a vkey with an Ed25519 key
+ */
+export function parseNoteKey(text: string, kind: SignatureKind = "signature"): NoteKey {
   const [, name, id, encoded] = /^([^+]+)\+([0-9a-f]{8})\+(.+)$/.exec(text) ?? [];
   const material = Buffer.from(encoded ?? "", "base64");
   if (
     name === undefined ||
     !NAME.test(name) ||
     material.length !== 33 ||
-    material[0] !== ED25519_TYPE
+    material[0] !== TYPES.ed25519[kind][0]
   ) {
-    throw new SondeError("CONFIG_INVALID", "log key: expected NAME+KEYID+BASE64 of an Ed25519 key");
+    throw new SondeError(
+      "CONFIG_INVALID",
+      `${KEY_OF[kind]}: expected NAME+KEYID+BASE64 of an Ed25519 key`,
+    );
   }
   const publicKey = createPublicKey({
     key: Buffer.concat([ED25519_SPKI, material.subarray(1)]),
@@ -54,8 +62,11 @@ export function parseNoteKey(text: string): NoteKey {
     type: "spki",
   });
   const key = { name, publicKey };
-  if (keyId(key, "signature").toString("hex") !== id) {
-    throw new SondeError("CONFIG_INVALID", "log key: expected the key ID of that name and key");
+  if (keyId(key, kind).toString("hex") !== id) {
+    throw new SondeError(
+      "CONFIG_INVALID",
+      `${KEY_OF[kind]}: expected the key ID of that name and key`,
+    );
   }
   return key;
 }
@@ -70,17 +81,27 @@ export function signNote(
   signer: Pick<SigningKey, "sign">,
   at: Date,
 ): string {
-  const seconds = BigInt(Math.floor(at.getTime() / 1000));
-  const time = Buffer.alloc(8);
-  time.writeBigUInt64BE(seconds);
   const plain = signer.sign(Buffer.from(text, "utf8"));
-  const timed = signer.sign(cosignedMessage(text, seconds));
   return [
     text,
     "\n",
     signatureLine(key, "signature", plain),
-    signatureLine(key, "cosignature", Buffer.concat([time, timed])),
+    cosignText(text, key, signer, at),
   ].join("");
+}
+
+/** The line of a timestamped cosignature over a note's text. */
+export function cosignText(
+  text: string,
+  key: NoteKey,
+  signer: Pick<SigningKey, "sign">,
+  at: Date,
+): string {
+  const seconds = BigInt(Math.floor(at.getTime() / 1000));
+  const time = Buffer.alloc(8);
+  time.writeBigUInt64BE(seconds);
+  const timed = signer.sign(cosignedMessage(text, seconds));
+  return signatureLine(key, "cosignature", Buffer.concat([time, timed]));
 }
 
 /**
@@ -91,23 +112,53 @@ export function signNote(
  * @throws SondeError REGISTRY_LOG_INCONSISTENT for any other note
  */
 export function openNote(note: string, key: NoteKey): { text: string; at: Date } {
+  const { text, lines } = splitNote(note);
+  const plain = findSignature(lines, key, "signature");
+  const timed = findSignature(lines, key, "cosignature");
+  if (plain === null || timed === null) throw refused(`a signature and a timestamp of ${key.name}`);
+  const at = readTime(timed);
+  const sound =
+    isSignedBy(key.publicKey, Buffer.from(text, "utf8"), plain) && isTimedBy(key, text, timed);
+  if (!sound || at === null) throw refused(`signatures of ${key.name}`);
+  return { text, at };
+}
+
+/** A note whose signatures nobody has looked at. */
+export type UnverifiedNote = { readonly text: string; readonly lines: readonly string[] };
+
+/** @throws SondeError REGISTRY_LOG_INCONSISTENT for what is no note of a bounded size */
+export function splitNote(note: string): UnverifiedNote {
   if (Buffer.byteLength(note, "utf8") > MAX_NOTE_BYTES) throw refused("a note of bounded size");
   const end = note.lastIndexOf("\n\n");
   if (end < 0 || !note.endsWith("\n")) throw refused("a signed note");
-  const text = note.slice(0, end + 1);
   const lines = note.slice(end + 2, -1).split("\n");
   if (lines.length > MAX_SIGNATURES) throw refused("fewer signatures");
+  return { text: note.slice(0, end + 1), lines };
+}
+
+/** True when the note has a plain signature of that key. */
+export function isSignedNote({ text, lines }: UnverifiedNote, key: NoteKey): boolean {
   const plain = findSignature(lines, key, "signature");
+  return plain !== null && isSignedBy(key.publicKey, Buffer.from(text, "utf8"), plain);
+}
+
+/** When that key cosigned the note; null when it did not. */
+export function readCosignature({ text, lines }: UnverifiedNote, key: NoteKey): Date | null {
   const timed = findSignature(lines, key, "cosignature");
-  if (plain === null || timed === null || timed.length <= 8)
-    throw refused(`a signature and a timestamp of ${key.name}`);
+  return timed !== null && isTimedBy(key, text, timed) ? readTime(timed) : null;
+}
+
+function isTimedBy(key: NoteKey, text: string, timed: Buffer): boolean {
+  if (timed.length <= 8) return false;
   const seconds = timed.readBigUInt64BE(0);
-  const sound =
-    isSignedBy(key.publicKey, Buffer.from(text, "utf8"), plain) &&
-    isSignedBy(key.publicKey, cosignedMessage(text, seconds), timed.subarray(8));
-  // A JavaScript Date cannot hold a later time.
-  if (!sound || seconds > 8_000_000_000_000n) throw refused(`signatures of ${key.name}`);
-  return { text, at: new Date(Number(seconds) * 1000) };
+  return isSignedBy(key.publicKey, cosignedMessage(text, seconds), timed.subarray(8));
+}
+
+/** Null for a time that a JavaScript Date cannot hold, and for none. */
+function readTime(timed: Buffer): Date | null {
+  if (timed.length <= 8) return null;
+  const seconds = timed.readBigUInt64BE(0);
+  return seconds > 8_000_000_000_000n ? null : new Date(Number(seconds) * 1000);
 }
 
 function findSignature(lines: readonly string[], key: NoteKey, kind: SignatureKind): Buffer | null {

@@ -1,4 +1,3 @@
-import { type ErrorCode, SondeError } from "@sonde/schemas/errors";
 import type { Batch } from "./batch.ts";
 
 /**
@@ -17,16 +16,3 @@ export type SinkSender = {
 
 /** `rejected` counts entries that the receiver took and will not keep. */
 export type Receipt = { rejected: number };
-
-export type SinkFailureCode = Extract<ErrorCode, `SINK_${string}`>;
-
-/** Why a batch did not arrive. The message has nothing that the receiver or a secret file said. */
-export class SinkFailure extends SondeError {
-  /** How long the receiver asked to wait; 0 when it did not. */
-  readonly askedMs: number;
-
-  constructor(code: SinkFailureCode, message: string, askedMs = 0) {
-    super(code, message);
-    this.askedMs = askedMs;
-  }
-}

@@ -1,6 +1,6 @@
 import { type AuditEvent, buildAuditRecord } from "@sonde/schemas/audit";
 import { expect, test } from "vitest";
-import { chooseDelay } from "./backoff.ts";
+import { chooseDelay } from "../../receivers/index.ts";
 import { takeUnbroken } from "./batch.ts";
 import { afterFailure, type Trouble, whileWorking } from "./trouble.ts";
 

@@ -1,7 +1,9 @@
 import { buildAuditRecord } from "@sonde/schemas/audit";
 import { expect, test } from "vitest";
 import { buildBatch } from "./batch.ts";
-import { buildWebhook, parseWebhookKeys, signWebhook } from "./webhook-request.ts";
+import { parseWebhookKeys } from "../../receivers/index.ts";
+import { signWebhook } from "../../receivers/core/webhook-signature.ts";
+import { buildWebhook } from "./webhook-request.ts";
 
 const SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
 const HASH = `sha256:${"a".repeat(64)}`;

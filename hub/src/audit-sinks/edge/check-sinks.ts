@@ -1,10 +1,8 @@
-import { accessSync, constants, statSync } from "node:fs";
 import { dirname, resolve } from "node:path";
 import { SondeError } from "@sonde/schemas/errors";
+import { readReceiverTrust, readWebhookKeys, requireFolder } from "../../receivers/index.ts";
 import type { SinkSettings } from "../../sink-settings.ts";
 import { readToken } from "./otlp-sender.ts";
-import { readReceiverTrust } from "./receiver-trust.ts";
-import { readWebhookKeys } from "./webhook-sender.ts";
 
 /**
  * Looks at what the shape of the settings does not say: names, and the files that they name. No
@@ -48,16 +46,6 @@ function requireFiles(sink: SinkSettings): void {
     case "file":
       requireFolder(dirname(sink.path));
   }
-}
-
-function requireFolder(folder: string): void {
-  const found = statSync(folder, { throwIfNoEntry: false });
-  try {
-    if (found?.isDirectory() === true) return accessSync(folder, constants.W_OK | constants.X_OK);
-  } catch {
-    // Told below, as for a folder that is not there.
-  }
-  throw new SondeError("CONFIG_INVALID", `expected a folder that this user can write: ${folder}`);
 }
 
 function refusal({ name }: SinkSettings, why: string): SondeError {

@@ -1,13 +1,12 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { SondeError } from "@sonde/schemas/errors";
 import { type AuditLog, type AuditStore, buildAuditRecord } from "../../audit/index.ts";
+import { type Bell, chooseDelay, type Lease, SinkFailure } from "../../receivers/index.ts";
 import type { SinkSettings } from "../../sink-settings.ts";
-import { chooseDelay } from "../core/backoff.ts";
 import { type Batch, buildBatch, takeUnbroken } from "../core/batch.ts";
-import type { Bell } from "../core/bell.ts";
-import { SinkFailure, type SinkSender } from "../core/sink-sender.ts";
+import type { SinkSender } from "../core/sink-sender.ts";
 import { afterFailure, type Step, whileWorking } from "../core/trouble.ts";
-import type { SinkLease, SinkPlace, SinkStore } from "./sink-store.ts";
+import type { SinkPlace, SinkStore } from "./sink-store.ts";
 
 const MAX_ENTRIES = 500;
 const MAX_BYTES = 1024 * 1024;
@@ -51,7 +50,7 @@ export type Delivery = {
 
 export function createDelivery(
   ports: DeliveryPorts,
-  { lease, place: start }: { lease: SinkLease; place: SinkPlace },
+  { lease, place: start }: { lease: Lease; place: SinkPlace },
 ): Delivery {
   const { settings, store, auditStore, auditLog, bell, signal, now } = ports;
   let place = start;

@@ -1,11 +1,9 @@
 import { parseJson } from "@sonde/schemas/parse";
 import { RELEASE } from "@sonde/schemas/release";
+import { createHttpReceiver, readReceiverTrust, readSecret } from "../../receivers/index.ts";
 import type { OtlpSettings } from "../../sink-settings.ts";
 import { countRejected, renderOtlpLogs } from "../core/otlp-logs.ts";
 import type { SinkSender } from "../core/sink-sender.ts";
-import { createJsonReceiver } from "./post-json.ts";
-import { readSecret } from "./private-file.ts";
-import { readReceiverTrust } from "./receiver-trust.ts";
 
 /** @throws SondeError CONFIG_INVALID */
 export function readToken(path: string): string {
@@ -20,7 +18,7 @@ export function createOtlpSender(
   { endpoint, tokenPath, caPath }: OtlpSettings,
   hub: string,
 ): SinkSender {
-  const receiver = createJsonReceiver(endpoint, readReceiverTrust({ caPath }));
+  const receiver = createHttpReceiver(endpoint, readReceiverTrust({ caPath }));
   return {
     async send(batch, signal) {
       const headers = {
@@ -28,7 +26,7 @@ export function createOtlpSender(
         ...(tokenPath !== undefined && { authorization: `Bearer ${readToken(tokenPath)}` }),
       };
       const body = JSON.stringify(renderOtlpLogs(batch, { release: RELEASE, hub }));
-      const answer = await receiver.post(headers, body, signal);
+      const { body: answer } = await receiver.post(headers, body, signal);
       if (answer.length === 0) return { rejected: 0 };
       const rejected = countRejected(parseJson(answer, "answer of the collector", "SINK_REFUSED"));
       return { rejected: Math.min(rejected, batch.entries.length) };

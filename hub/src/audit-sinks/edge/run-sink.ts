@@ -1,12 +1,7 @@
-import { setTimeout as sleep } from "node:timers/promises";
 import type { Report } from "@sonde/service";
-import { chooseDelay } from "../core/backoff.ts";
-import { createBell } from "../core/bell.ts";
+import { createBell, runLeased } from "../../receivers/index.ts";
 import { createDelivery, type DeliveryPorts } from "./delivery.ts";
 import type { SinkStore } from "./sink-store.ts";
-
-/** How soon a hub sees that the one that ran a sink has gone. */
-const LOOK_EVERY_MS = 1_000;
 
 /** One sink at this hub. It works only while no other hub of the database runs it. */
 export type RunningSink = {
@@ -27,43 +22,14 @@ export type SinkPorts = Omit<DeliveryPorts, "bell" | "signal" | "onFailure"> & {
 
 export function runSink(ports: SinkPorts): RunningSink {
   const { settings, store, report, running, random } = ports;
-  const stopping = new AbortController();
-  const { signal } = stopping;
   const bell = createBell();
   let failures = 0;
   const onFailure = (): void => void (failures += 1);
-
-  async function runOnce(): Promise<void> {
-    const taken = await store.take(settings.name, settings.from ?? "now", running());
-    if (taken === null) return;
-    const delivery = createDelivery({ ...ports, bell, signal, onFailure }, taken);
-    await delivery.run();
-    await store.release(taken.lease);
-  }
-
-  async function run(): Promise<void> {
-    let inARow = 0;
-    while (!signal.aborted) {
-      try {
-        await runOnce();
-        inARow = 0;
-      } catch (thrown) {
-        // Of the hub's own side, such as its database; failures of the receiver are told elsewhere.
-        report(thrown instanceof Error ? thrown : new Error(String(thrown)));
-        inARow += 1;
-      }
-      const ms = inARow === 0 ? LOOK_EVERY_MS : chooseDelay(inARow, LOOK_EVERY_MS, random());
-      await sleep(ms, undefined, { signal }).catch(() => undefined);
-    }
-  }
-
-  const ended = run();
-  return {
-    wake: () => bell.ring(),
-    failures: () => failures,
-    async stop() {
-      stopping.abort();
-      await ended;
-    },
-  };
+  const stop = runLeased({
+    take: () => store.take(settings.name, settings.from ?? "now", running()),
+    work: (taken, signal) => createDelivery({ ...ports, bell, signal, onFailure }, taken).run(),
+    release: ({ lease }) => store.release(lease),
+    ...{ report, random },
+  });
+  return { wake: () => bell.ring(), failures: () => failures, stop };
 }

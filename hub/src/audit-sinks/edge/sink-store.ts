@@ -1,4 +1,5 @@
 import type { Sql } from "postgres";
+import { createLeases, type Lease } from "../../receivers/index.ts";
 
 /** Where a sink is, as it is stored. */
 export type SinkPlace = {
@@ -13,9 +14,6 @@ export type SinkPlace = {
   told: boolean;
   rejected: number;
 };
-
-/** The right to run a sink. It ends when another hub takes it. */
-export type SinkLease = { name: string; epoch: string };
 
 export type StoredSink = SinkPlace & {
   name: string;
@@ -37,10 +35,10 @@ export type SinkStore = {
     name: string,
     from: "now" | "start",
     running: readonly string[],
-  ): Promise<{ lease: SinkLease; place: SinkPlace } | null>;
+  ): Promise<{ lease: Lease; place: SinkPlace } | null>;
   /** Durable when it resolves. @returns false, with nothing saved, when the lease is another's */
-  save(lease: SinkLease, place: SinkPlace): Promise<boolean>;
-  release(lease: SinkLease): Promise<void>;
+  save(lease: Lease, place: SinkPlace): Promise<boolean>;
+  release(lease: Lease): Promise<void>;
   list(names: readonly string[]): Promise<StoredSink[]>;
 };
 
@@ -59,20 +57,15 @@ type Row = {
 
 /** @param self this hub's name */
 export function createSinkStore(sql: Sql, self: string): SinkStore {
+  const leases = createLeases<Row>(sql, "audit_sinks", self);
   return {
     async take(name, from, running) {
       await sql`
         insert into audit_sinks (name, seq)
         select ${name}, case when ${from} = 'start' then 0 else size end from audit_head
         on conflict (name) do nothing`;
-      const [row] = await sql<Row[]>`
-        update audit_sinks set holder = ${self}::uuid, epoch = epoch + 1
-        where name = ${name} and (
-          holder is null or holder = ${self}::uuid
-          or holder <> all(${sql.array([...running])}::uuid[])
-        ) returning *`;
-      if (row === undefined) return null;
-      return { lease: { name, epoch: row.epoch }, place: toPlace(row) };
+      const taken = await leases.take(name, running);
+      return taken === null ? null : { lease: taken.lease, place: toPlace(taken.row) };
     },
     async save({ name, epoch }, place) {
       const rows = await sql`
@@ -86,11 +79,7 @@ export function createSinkStore(sql: Sql, self: string): SinkStore {
         returning 1`;
       return rows.length === 1;
     },
-    async release({ name, epoch }) {
-      await sql`
-        update audit_sinks set holder = null
-        where name = ${name} and holder = ${self}::uuid and epoch = ${epoch}`;
-    },
+    release: (lease) => leases.release(lease),
     async list(names) {
       const rows = await sql<(Row & { head: string; oldest_at: Date | null })[]>`
         select sink.*, head.size as head, (

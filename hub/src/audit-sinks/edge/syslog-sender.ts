@@ -1,11 +1,10 @@
 import { isIP } from "node:net";
 import { setTimeout as sleep } from "node:timers/promises";
 import { connect, type TLSSocket } from "node:tls";
+import { failureOf, readReceiverTrust, SinkFailure } from "../../receivers/index.ts";
 import type { SyslogSettings } from "../../sink-settings.ts";
-import { SinkFailure, type SinkSender } from "../core/sink-sender.ts";
+import type { SinkSender } from "../core/sink-sender.ts";
 import { frameSyslog, renderSyslog } from "../core/syslog-message.ts";
-import { failureOf } from "./receiver-failure.ts";
-import { readReceiverTrust } from "./receiver-trust.ts";
 
 const DEFAULT_PORT = 6514;
 const DEFAULT_MAX_BYTES = 8 * 1024;

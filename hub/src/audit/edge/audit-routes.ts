@@ -1,4 +1,4 @@
-import { AuditPage, buildAuditRecord, readAuditQuery } from "@sonde/schemas/audit";
+import { buildAuditRecord, ChainPage, readAuditQuery } from "@sonde/schemas/audit";
 import {
   type AuditFilters,
   AuditSearchPage,
@@ -12,6 +12,7 @@ import { Type } from "typebox";
 import type { Hub } from "../../hub.ts";
 import { lookAgain, type Reauthenticate } from "../../web/edge/event-streams.ts";
 import type { AuditStore } from "./audit-store.ts";
+import { createDroppedStore } from "./dropped-store.ts";
 import { exportLog } from "./export-log.ts";
 import { openLiveLog } from "./live-log.ts";
 import { createLogSearch, type Order } from "./log-search.ts";
@@ -39,7 +40,8 @@ type Request = FastifyRequest<{ Querystring: AuditSearchQuery }>;
 export function addAuditRoutes(hub: Hub, { store, subjects, authenticate }: AuditUses): void {
   const { app, auditLog, elapsed, now, pages } = hub;
   const search = createLogSearch(hub.sql);
-  const live = openLiveLog(hub, search, authenticate);
+  const dropped = createDroppedStore(hub.sql);
+  const live = openLiveLog(hub, { search, dropped, authenticate });
   const exporting = new Map<string, number>();
 
   /** @returns the number of the entry: all that was recorded before comes before it */
@@ -50,7 +52,7 @@ export function addAuditRoutes(hub: Hub, { store, subjects, authenticate }: Audi
     return seq;
   }
 
-  async function readChain(request: Request): Promise<AuditPage> {
+  async function readChain(request: Request): Promise<ChainPage> {
     const { cursor, order, ...asked } = request.query;
     if (Object.keys(filtersOf(asked)).length > 0 || (cursor ?? order) !== undefined) {
       throw new SondeError(
@@ -60,7 +62,7 @@ export function addAuditRoutes(hub: Hub, { store, subjects, authenticate }: Audi
     }
     const { afterSeq, limit } = readAuditQuery(asked);
     await record(request, { afterSeq, limit });
-    const entries = await store.read(afterSeq, limit);
+    const { entries } = await store.readChain(afterSeq, limit);
     return { entries, head: auditLog.head() };
   }
 
@@ -81,11 +83,16 @@ export function addAuditRoutes(hub: Hub, { store, subjects, authenticate }: Audi
           ? { from: 1, to: Number(after) - 1 }
           : { from: Number(after) + 1, to: newest };
     const bounds = await search.boundsOf(wanted, within);
-    if (bounds === null) return { entries: [], searched: toRange(within), head };
-    const { entries, searched } = await search.page(wanted, bounds, order, limit);
-    const place = placeAfter(searched, bounds, order);
+    const found = bounds === null ? null : await search.page(wanted, bounds, order, limit);
+    const place = bounds === null ? null : placeAfter(found?.searched ?? null, bounds, order);
+    const searched =
+      bounds === null || found === null
+        ? toRange(within)
+        : widen(found.searched, { within, bounds, order });
+    const missing = searched === null ? null : await dropped.find(searched, wanted);
     return {
-      ...{ entries, searched: widen(searched, { within, bounds, order }), head },
+      ...{ entries: found?.entries ?? [], searched, head },
+      ...(missing !== null && { dropped: missing }),
       ...(place !== null && { next: pages.next("audit", asked, String(place)) }),
     };
   }
@@ -107,7 +114,8 @@ export function addAuditRoutes(hub: Hub, { store, subjects, authenticate }: Audi
         const found = await lookAgain(hub, { authenticate, right: "audit.read" }, request);
         return found === null || "principal" in found;
       };
-      const lines = exportLog({ search, elapsed, mayGoOn }, { wanted, filters, head });
+      const ports = { search, store, dropped, elapsed, mayGoOn };
+      const lines = exportLog(ports, { wanted, filters, head });
       lines.on("close", end);
       return await reply
         .type("application/x-ndjson")
@@ -156,7 +164,7 @@ export function addAuditRoutes(hub: Hub, { store, subjects, authenticate }: Audi
         summary:
           "The audit log: a search, the newest first; with afterSeq the chain, the oldest first; as application/x-ndjson an export, as text/event-stream live",
         querystring: AuditSearchQuery,
-        response: { 200: Type.Union([AuditSearchPage, AuditPage]) },
+        response: { 200: Type.Union([AuditSearchPage, ChainPage]) },
       },
     },
     async (request: Request, reply) => {

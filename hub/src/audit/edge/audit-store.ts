@@ -1,13 +1,16 @@
-import type { AuditEntry, AuditRecord } from "@sonde/schemas/audit";
+import type { AuditEntry, AuditRecord, ChainEntry } from "@sonde/schemas/audit";
 import type { Digest } from "@sonde/schemas/names";
 import type { LogHead } from "@sonde/schemas/wire";
 import { parseAuditEntry } from "@sonde/schemas/audit";
 import { parseJson } from "@sonde/schemas/parse";
+import { segmentOf } from "@sonde/trust/hub-log";
 import type { Sql } from "postgres";
+import { createDroppedStore } from "./dropped-store.ts";
 
 /**
  * The audit log's table. `append` is atomic, and durable when it resolves. Several processes may
- * append; all entries have one order.
+ * append; all entries have one order. Of entries that were dropped only hashes are there, and only
+ * `readHash` and `readChain` know of them.
  */
 export type AuditStore = {
   readHead(): Promise<LogHead>;
@@ -19,6 +22,12 @@ export type AuditStore = {
    */
   append(head: LogHead, entries: AuditEntry[]): Promise<boolean>;
   read(afterSeq: number, limit: number): Promise<AuditEntry[]>;
+  /**
+   * Reads the next places of the chain, dropped ones too.
+   *
+   * @returns `saidBy` is the newest entry `log.dropped` that speaks for one of them; 0 without any
+   */
+  readChain(afterSeq: number, limit: number): Promise<{ entries: ChainEntry[]; saidBy: number }>;
   /**
    * Like `read`, but of at most about `maxBytes` of records; always one entry, where there is one.
    *
@@ -41,13 +50,18 @@ export type AuditStore = {
     limit: number;
     agent: string | null;
   }): Promise<StoredCall[]>;
-  /** Reads this hub's newest record of a change of its policy. */
-  readNewest(event: "policy.changed"): Promise<AuditRecord | null>;
+  /** The newest record that says what was dropped. */
+  readNewestDrop(): Promise<AuditEntry | null>;
+  /** The hash of the trust policy that this hub recorded last; null before the first. */
+  readPolicyHash(): Promise<string | null>;
   /**
    * Reads the requests without a later entry of the same call, except those of `running` hubs.
-   * Rows of release 0.1.0 name no hub.
+   * Rows of release 0.1.0 name no hub. What is older than entries that were dropped has ended: none
+   * of those was open.
    */
   readOpenRequests(running: readonly string[]): Promise<OpenRequest[]>;
+  /** Whether one of these entries is such a request, of whichever hub. */
+  hasOpenRequest(from: number, to: number): Promise<boolean>;
   /** Runs `work` while no other process of this database runs its own. */
   alone<T>(work: () => Promise<T>): Promise<T>;
 };
@@ -61,8 +75,6 @@ export type StoredCall = { asked: AuditEntry; answer: AuditRecord | null };
 /** An arbitrary number, the same in every process. */
 const ADVISORY_LOCK = 736_017_102;
 
-/** Entries whose first and last time are kept together. */
-export const SPAN = 4_096;
 /** As in the migration that filled the column for older entries. */
 const MAX_TOOL = 200;
 
@@ -90,6 +102,13 @@ export function toEntry(row: Row): AuditEntry {
 
 /** @param writer this hub's name, stored with each row */
 export function createAuditStore(sql: Sql, writer: string): AuditStore {
+  const dropped = createDroppedStore(sql);
+  const isOpen = () => sql`
+    seq > (select coalesce(max(segment), -1) * 4096 + 4095 from audit_dropped)
+    and not exists (
+      select 1 from audit_log later
+      where later.call_id = request.call_id and later.seq > request.seq
+    )`;
   return {
     async readHead() {
       const [row] = await sql<{ size: string; hash: string }[]>`
@@ -99,7 +118,7 @@ export function createAuditStore(sql: Sql, writer: string): AuditStore {
     },
     async readHash(seq) {
       const [row] = await sql<{ hash: Digest }[]>`select hash from audit_log where seq = ${seq}`;
-      return row?.hash ?? null;
+      return row?.hash ?? (await dropped.readHash(seq));
     },
     async append(head, entries) {
       const last = entries.at(-1);
@@ -107,6 +126,7 @@ export function createAuditStore(sql: Sql, writer: string): AuditStore {
       const records = entries.map((entry) => entry.record);
       const texts = (of: (record: AuditRecord) => string | null) =>
         sql.array(records.map((record) => toText(of(record))));
+      const json = records.map((record) => JSON.stringify(record));
       // One statement, so one round trip and one commit: the head and the rows change atomically.
       const rows = await sql`
         with moved as (
@@ -114,17 +134,22 @@ export function createAuditStore(sql: Sql, writer: string): AuditStore {
           where size = ${head.size} and hash = ${head.hash}
           returning only_row
         ), timed as (
-          insert into audit_times (span, first_at, last_at)
-          select span, min(at), max(at) from unnest(
+          insert into audit_times (span, first_at, last_at, bytes)
+          select span, min(at), max(at), sum(bytes) from unnest(
             ${sql.array(
-              entries.map(({ seq }) => Math.floor(seq / SPAN)),
+              entries.map(({ seq }) => segmentOf(seq)),
               20,
             )}::bigint[],
-            ${texts(({ at }) => at)}::timestamptz[]
-          ) as own (span, at) where exists (select 1 from moved) group by span
+            ${texts(({ at }) => at)}::timestamptz[],
+            ${sql.array(
+              json.map((text) => Buffer.byteLength(text)),
+              20,
+            )}::bigint[]
+          ) as own (span, at, bytes) where exists (select 1 from moved) group by span
           on conflict (span) do update set
             first_at = least(audit_times.first_at, excluded.first_at),
-            last_at = greatest(audit_times.last_at, excluded.last_at)
+            last_at = greatest(audit_times.last_at, excluded.last_at),
+            bytes = audit_times.bytes + excluded.bytes
         )
         insert into audit_log (seq, previous, hash, event, call_id, record,
           at, principal, agent, probe, tool, status, writer)
@@ -137,7 +162,7 @@ export function createAuditStore(sql: Sql, writer: string): AuditStore {
           ${sql.array(entries.map((entry) => entry.hash))}::text[],
           ${texts(({ event }) => event)}::text[],
           ${texts(({ callId }) => callId)}::uuid[],
-          ${sql.array(records.map((record) => JSON.stringify(record)))}::text[],
+          ${sql.array(json)}::text[],
           ${texts(({ at }) => at)}::timestamptz[],
           ${texts(({ principal }) => principal)}::text[],
           ${texts(({ agent }) => agent)}::text[],
@@ -153,6 +178,19 @@ export function createAuditStore(sql: Sql, writer: string): AuditStore {
         select seq, previous, hash, record from audit_log
         where seq > ${afterSeq} order by seq limit ${limit}`;
       return rows.map(toEntry);
+    },
+    async readChain(afterSeq, limit) {
+      const last = afterSeq + limit;
+      // What goes meanwhile is among the dropped ones then, so these are read later.
+      const rows = await sql<Row[]>`
+        select seq, previous, hash, record from audit_log
+        where seq > ${afterSeq} and seq <= ${last} order by seq`;
+      const there = rows.map(toEntry);
+      if (there.length === limit) return { entries: there, saidBy: 0 };
+      const { entries: gone, saidBy } = await dropped.read({ from: afterSeq + 1, to: last });
+      const known = new Set(there.map(({ seq }) => seq));
+      const others = gone.filter(({ seq }) => !known.has(seq));
+      return { entries: [...there, ...others].toSorted((a, b) => a.seq - b.seq), saidBy };
     },
     async readUpTo(afterSeq, { entries, bytes, until }) {
       const rows = await sql<Row[]>`
@@ -192,22 +230,38 @@ export function createAuditStore(sql: Sql, writer: string): AuditStore {
         answer: answers.get(entry.record.callId) ?? null,
       }));
     },
-    async readNewest(event) {
+    async readNewestDrop() {
+      // The index has only some events, and is used when the condition says so.
       const [row] = await sql<Row[]>`
         select seq, previous, hash, record from audit_log
-        where event = ${event} and writer = ${writer} order by seq desc limit 1`;
-      return row === undefined ? null : toEntry(row).record;
+        where event = 'log.dropped' and event not in ('call.request', 'call.response')
+        order by seq desc limit 1`;
+      return row === undefined ? null : toEntry(row);
+    },
+    async readPolicyHash() {
+      const [row] = await sql<Row[]>`
+        select seq, previous, hash, record from audit_log
+        where event = 'policy.changed' and writer = ${writer} order by seq desc limit 1`;
+      // Of an entry on hold, a newer one may have been dropped.
+      const [kept] = await sql<{ sha256: string }[]>`
+        select sha256 from audit_policies where writer = ${writer}::uuid and seq > ${row?.seq ?? 0}`;
+      if (kept !== undefined) return kept.sha256;
+      const sha256 = row === undefined ? null : toEntry(row).record.detail["sha256"];
+      return typeof sha256 === "string" ? sha256 : null;
     },
     async readOpenRequests(running) {
       const rows = await sql<(Row & { writer: string | null })[]>`
         select seq, previous, hash, record, writer from audit_log request
         where event = 'call.request'
           and (writer is null or writer <> all(${sql.array([...running])}::uuid[]))
-          and not exists (
-            select 1 from audit_log later
-            where later.call_id = request.call_id and later.seq > request.seq
-          ) order by seq`;
+          and ${isOpen()} order by seq`;
       return rows.map((row) => ({ writer: row.writer, record: toEntry(row).record }));
+    },
+    async hasOpenRequest(from, to) {
+      const found = await sql`
+        select 1 from audit_log request
+        where seq between ${from} and ${to} and event = 'call.request' and ${isOpen()} limit 1`;
+      return found.length > 0;
     },
     async alone(work) {
       const done = await sql.begin(async (tx) => {

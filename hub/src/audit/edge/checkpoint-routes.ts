@@ -3,6 +3,7 @@ import {
   type AuditCheckpoint,
   AuditProof,
   type AuditWitness,
+  type CosignedCheckpoint,
   buildAuditRecord,
 } from "@sonde/schemas/audit";
 import { SondeError } from "@sonde/schemas/errors";
@@ -20,10 +21,13 @@ export type CheckpointUses = {
   store: AuditStore;
   /** What agents say of the log. */
   readWitnesses: () => Promise<AuditWitness[]>;
+  /** What witnesses outside have cosigned of it. */
+  readCosigned: () => Promise<CosignedCheckpoint[]>;
 };
 
 /** Adds the routes that give what proves the audit log. */
-export function addCheckpointRoutes(hub: Hub, { store, readWitnesses }: CheckpointUses): void {
+export function addCheckpointRoutes(hub: Hub, uses: CheckpointUses): void {
+  const { store } = uses;
   const { app, auditLog, checkpoints, now } = hub;
 
   app.get(
@@ -35,7 +39,7 @@ export function addCheckpointRoutes(hub: Hub, { store, readWitnesses }: Checkpoi
         response: { 200: AuditAttestation },
       },
     },
-    () => readAttestation(hub, readWitnesses),
+    () => readAttestation(hub, uses),
   );
 
   app.post(
@@ -49,7 +53,7 @@ export function addCheckpointRoutes(hub: Hub, { store, readWitnesses }: Checkpoi
     },
     async () => {
       await checkpoints.sign();
-      return await readAttestation(hub, readWitnesses);
+      return await readAttestation(hub, uses);
     },
   );
 
@@ -76,10 +80,11 @@ export function addCheckpointRoutes(hub: Hub, { store, readWitnesses }: Checkpoi
           `expected an entry of the ${checkpoint?.size ?? 0} that are signed, got ${seq}`,
         );
       }
-      const [[entry], path] = await Promise.all([
-        store.read(seq - 1, 1),
+      const [{ entries }, path] = await Promise.all([
+        store.readChain(seq - 1, 1),
         checkpoints.proveEntry(seq, checkpoint.size),
       ]);
+      const [entry] = entries;
       if (entry === undefined) throw new SondeError("NOT_FOUND", `expected entry ${seq}, got none`);
       const inBase64 = path.map((hash) => hash.toString("base64"));
       return { entry, checkpoint: describeCheckpoint(checkpoint), path: inBase64 };
@@ -89,17 +94,21 @@ export function addCheckpointRoutes(hub: Hub, { store, readWitnesses }: Checkpoi
 
 async function readAttestation(
   { keys, auditLog, checkpoints }: Hub,
-  readWitnesses: CheckpointUses["readWitnesses"],
+  { readWitnesses, readCosigned }: CheckpointUses,
 ): Promise<AuditAttestation> {
   const checkpoint = await checkpoints.atLeast(0);
-  const [head, witnesses] = await Promise.all([auditLog.readHead(), readWitnesses()]);
+  const [head, witnesses, cosigned] = await Promise.all([
+    auditLog.readHead(),
+    readWitnesses(),
+    readCosigned(),
+  ]);
   const problem = checkpoints.problem();
   return {
     ...{ hubId: keys.hubId, authority: keys.authority, keySet: keys.signing.held().envelope },
     ...{ checkpoint: checkpoint === null ? null : describeCheckpoint(checkpoint), head },
     unattested: Math.max(0, head.size - (checkpoint?.size ?? 0)),
     problem: problem === null ? null : { code: problem.code, message: problem.message },
-    witnesses,
+    ...{ witnesses, cosigned },
   };
 }
 

@@ -6,6 +6,7 @@ import {
   openEventStreams,
   type Reauthenticate,
 } from "../../web/edge/event-streams.ts";
+import type { DroppedStore } from "./dropped-store.ts";
 import type { LogSearch, Wanted } from "./log-search.ts";
 
 /** How often is looked for entries, also of other hubs, while somebody listens. */
@@ -17,8 +18,11 @@ const MAX_PARTS = 5;
 const NEXT_MS = 20;
 const SEQ = /^[0-9]{1,15}$/;
 
-/** `read` gives what the reader wants as it is now: tags come and go. */
-type State = { read: () => Promise<Wanted>; seen: number };
+/**
+ * `read` gives what the reader wants as it is now: tags come and go. `isBack` while one that came back
+ * was not yet told what was dropped since.
+ */
+type State = { read: () => Promise<Wanted>; seen: number; isBack: boolean };
 type Reader = EventStream<State>;
 
 /** Tells entries as they are written. Each reader is sent them at its own pace, from the database. */
@@ -32,7 +36,11 @@ export type LiveLog = {
   open(request: FastifyRequest, reply: FastifyReply, at: number, read: State["read"]): void;
 };
 
-export function openLiveLog(hub: Hub, search: LogSearch, authenticate: Reauthenticate): LiveLog {
+export function openLiveLog(
+  hub: Hub,
+  uses: { search: LogSearch; dropped: Pick<DroppedStore, "find">; authenticate: Reauthenticate },
+): LiveLog {
+  const { search, dropped, authenticate } = uses;
   let looking: NodeJS.Timeout | null = null;
   const report = (thrown: unknown): void => hub.report(toSondeError(thrown));
   const streams = openEventStreams<State>(hub, {
@@ -45,6 +53,7 @@ export function openLiveLog(hub: Hub, search: LogSearch, authenticate: Reauthent
     const { state } = reader;
     if (state.seen >= newest) return false;
     const wanted = await state.read();
+    if (state.isBack) await tellDropped(reader, newest, wanted);
     for (let part = 0; part < MAX_PARTS && state.seen < newest; part++) {
       if (!reader.isOpen() || reader.isFull()) return false;
       const bounds = { from: state.seen + 1, to: newest };
@@ -53,6 +62,15 @@ export function openLiveLog(hub: Hub, search: LogSearch, authenticate: Reauthent
       state.seen = searched?.to ?? newest;
     }
     return state.seen < newest;
+  }
+
+  /** Once for each stream: nobody who listens is a day behind. */
+  async function tellDropped(reader: Reader, to: number, wanted: Wanted): Promise<void> {
+    const { state } = reader;
+    const missing = await dropped.find({ from: state.seen + 1, to }, wanted);
+    state.isBack = false;
+    if (missing !== null)
+      reader.send([{ id: String(state.seen), event: "dropped", data: missing }]);
   }
 
   /** @returns whether somebody is behind */
@@ -87,7 +105,7 @@ export function openLiveLog(hub: Hub, search: LogSearch, authenticate: Reauthent
           `Last-Event-ID: expected the number of an entry, at most ${at}, got ${JSON.stringify(last)}`,
         );
       }
-      const reader = streams.open(request, reply, { read, seen });
+      const reader = streams.open(request, reply, { read, seen, isBack: last !== undefined });
       reader.send([{ id: String(seen), event: "start", data: { after: seen } }]);
       lookSoon();
     },

@@ -1,7 +1,8 @@
 import type { AuditEntry, AuditEvent, AuditRecord } from "@sonde/schemas/audit";
 import type { SearchedRange } from "@sonde/schemas/audit-search";
 import type { PendingQuery, Row as AnyRow, Sql } from "postgres";
-import { type Row, SPAN, toEntry } from "./audit-store.ts";
+import { firstOf, lastOf } from "@sonde/trust/hub-log";
+import { type Row, toEntry } from "./audit-store.ts";
 
 /** What an entry must fit. A member that is null fits every entry; an empty list fits none. */
 export type Wanted = {
@@ -74,8 +75,8 @@ export function createLogSearch(sql: Sql): LogSearch {
         ${since === null ? sql`true` : sql`last_at >= ${since}`} and
         ${until === null ? sql`true` : sql`first_at < ${until}`}`;
     if (row === undefined || row.first === null || row.last === null) return null;
-    const from = Math.max(within.from, row.first * SPAN);
-    const to = Math.min(within.to, (row.last + 1) * SPAN - 1);
+    const from = Math.max(within.from, firstOf(row.first));
+    const to = Math.min(within.to, lastOf(row.last));
     return from > to ? null : { from, to };
   }
 

@@ -28,14 +28,7 @@ export async function readWanted(
   subjects: Subjects,
   filters: AuditFilters,
 ): Promise<Wanted> {
-  const since = readMoment("since", filters.since);
-  const until = readMoment("until", filters.until);
-  if (since !== null && until !== null && since >= until) {
-    throw new SondeError(
-      "BAD_REQUEST",
-      `expected since before until, got ${filters.since} and ${filters.until}`,
-    );
-  }
+  const { since, until } = readPeriod(filters);
   const { person, client, principal, tool } = filters;
   const principals = intersect([
     person === undefined ? null : await subjects.ofPerson(person),
@@ -56,6 +49,20 @@ export async function readWanted(
     call: filters.call ?? null,
     text: filters.text ?? null,
   };
+}
+
+/** @throws SondeError BAD_REQUEST for what is no period */
+export function readPeriod(said: Pick<AuditFilters, "since" | "until">): {
+  since: Date | null;
+  until: Date | null;
+} {
+  const since = readMoment("since", said.since);
+  const until = readMoment("until", said.until);
+  if (since === null || until === null || since < until) return { since, until };
+  throw new SondeError(
+    "BAD_REQUEST",
+    `expected since before until, got ${said.since} and ${said.until}`,
+  );
 }
 
 function readMoment(name: string, text: string | undefined): Date | null {

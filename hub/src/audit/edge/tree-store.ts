@@ -12,10 +12,11 @@ import {
   type TileHash,
 } from "@sonde/trust/log";
 import type { Sql, TransactionSql } from "postgres";
+import { createDroppedStore } from "./dropped-store.ts";
 
 /**
  * The Merkle tree over the audit log, in the database. It grows after the log, outside of its writes:
- * the log alone determines it. Hashes of level 0 are those of the log's entries and not stored.
+ * the log alone determines it. Hashes of level 0 are those of the log's entries, dropped or not, and not stored.
  */
 export type TreeStore = {
   /**
@@ -35,10 +36,18 @@ const GROW_BY = 2_048;
 type TreeRow = { size: string; frontier: string; head: Digest };
 
 export function createTreeStore(sql: Sql): TreeStore {
+  const dropped = createDroppedStore(sql);
+
   async function readLeaves(first: number, count: number): Promise<Buffer[]> {
-    const rows = await sql<{ hash: Digest }[]>`
-      select hash from audit_log where seq > ${first} and seq <= ${first + count} order by seq`;
-    return rows.map(({ hash }) => hubLogLeaf(hash));
+    const rows = await sql<{ seq: number; hash: Digest }[]>`
+      select seq::float8 as seq, hash from audit_log
+      where seq > ${first} and seq <= ${first + count} order by seq`;
+    const hashes = new Map(rows.map(({ seq, hash }) => [seq, hash]));
+    if (hashes.size < count) {
+      const { entries } = await dropped.read({ from: first + 1, to: first + count });
+      for (const { seq, hash } of entries) hashes.set(seq, hash);
+    }
+    return [...hashes].toSorted(([a], [b]) => a - b).map(([, hash]) => hubLogLeaf(hash));
   }
 
   return {

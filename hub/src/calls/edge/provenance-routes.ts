@@ -5,7 +5,7 @@ import { Uuid } from "@sonde/schemas/names";
 import { describeSigner } from "@sonde/schemas/trust";
 import type { ResultBody } from "@sonde/schemas/wire";
 import { type Static, Type } from "typebox";
-import type { AuditStore } from "../../audit/index.ts";
+import { type AuditStore, createDroppedStore, explainMissingCall } from "../../audit/index.ts";
 import type { Hub } from "../../hub.ts";
 import type { CallOrigin } from "../core/call-origin.ts";
 
@@ -15,6 +15,7 @@ import type { CallOrigin } from "../core/call-origin.ts";
  */
 export function addProvenanceRoutes(hub: Hub, store: AuditStore): void {
   const { app, auditLog } = hub;
+  const dropped = createDroppedStore(hub.sql);
 
   app.get(
     "/api/v1/calls/:callId",
@@ -28,7 +29,10 @@ export function addProvenanceRoutes(hub: Hub, store: AuditStore): void {
     },
     async (request) => {
       await auditLog.flush();
-      return describeCall(hub, await store.readCall(request.params.callId));
+      const entries = await store.readCall(request.params.callId);
+      const described = describeCall(hub, entries);
+      if (described !== null) return described;
+      throw await explainMissingCall(auditLog, dropped);
     },
   );
 }
@@ -40,15 +44,14 @@ type ResponseDetail = {
   agentHead?: ResultBody["auditHead"];
 };
 
+/** Null without the record that admits the call. */
 function describeCall(
   { directory }: Pick<Hub, "directory">,
   entries: AuditEntry[],
-): Static<typeof CallProvenance> {
+): Static<typeof CallProvenance> | null {
   const request = entries.find(({ record }) => record.event === "call.request")?.record;
   const response = entries.find(({ record }) => record.event === "call.response")?.record;
-  if (!request?.callId || !request.packDigest || !request.probe || !request.agent) {
-    throw new SondeError("NOT_FOUND", "expected the id of an admitted call");
-  }
+  if (!request?.callId || !request.packDigest || !request.probe || !request.agent) return null;
   const origin = request.detail as Partial<CallOrigin>;
   // Release 0.1.0 recorded neither the pack's name nor its approval.
   const pack = origin.pack ?? directory.packs().get(request.packDigest);

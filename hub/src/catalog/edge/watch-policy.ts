@@ -17,11 +17,10 @@ const LOOK_EVERY_MS = 2_000;
  */
 export async function watchPolicy(
   hub: Pick<Hub, "config" | "auditLog" | "now" | "report">,
-  store: Pick<AuditStore, "readNewest">,
+  store: Pick<AuditStore, "readPolicyHash">,
 ): Promise<() => void> {
   const { auditLog, now, report } = hub;
-  const newest = await store.readNewest("policy.changed");
-  let known = typeof newest?.detail["sha256"] === "string" ? newest.detail["sha256"] : null;
+  let known = await store.readPolicyHash();
 
   async function look(): Promise<void> {
     const text = readConfiguredText(hub.config.trustPolicyPath, "trust policy");

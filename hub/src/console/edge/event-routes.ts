@@ -158,6 +158,9 @@ export function addEventRoutes(hub: Hub, { auditStore, authenticate }: EventUses
       where seq > ${from.change - TOLD_AGAIN} order by seq`;
     const oldest = rows[0]?.seq ?? from.change;
     const missed = await auditStore.read(from.entry, MAX_ENTRIES + 1);
+    // What was dropped since is in what is read anew.
+    const isGap = (missed[0]?.seq ?? from.entry + 1) !== from.entry + 1;
+    if (isGap) return state.unsent.lose();
     if (oldest > from.change + 1 || missed.length > MAX_ENTRIES) return state.unsent.lose();
     for (const { kind, id } of rows) state.unsent.addChange({ kind, id });
     state.unsent.addEntries(missed.filter(({ seq }) => seq <= known.entry));

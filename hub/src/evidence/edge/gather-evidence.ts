@@ -9,7 +9,12 @@ import {
 } from "@sonde/schemas/evidence";
 import { parseDsseEnvelope } from "@sonde/schemas/wire";
 import type { Checkpoint } from "@sonde/trust/log";
-import { type AuditStore, describeCheckpoint } from "../../audit/index.ts";
+import {
+  type AuditStore,
+  describeCheckpoint,
+  type DroppedStore,
+  explainMissingCall,
+} from "../../audit/index.ts";
 import type { Hub } from "../../hub.ts";
 import type { AgentStatements } from "./agent-statements.ts";
 import type { EvidenceStore } from "./evidence-store.ts";
@@ -17,6 +22,7 @@ import type { KeptResults } from "./kept-results.ts";
 
 export type EvidenceSources = {
   auditStore: Pick<AuditStore, "readCall">;
+  dropped: Pick<DroppedStore, "find">;
   /** What agents say of the log. */
   readWitnesses: () => Promise<AuditWitness[]>;
   store: EvidenceStore;
@@ -35,7 +41,7 @@ const LOOK_AGAIN_MS = 100;
  *   one that was signed
  */
 export async function gatherEvidence(
-  hub: Pick<Hub, "checkpoints" | "directory" | "keys" | "links">,
+  hub: Pick<Hub, "auditLog" | "checkpoints" | "directory" | "keys" | "links">,
   sources: EvidenceSources,
   callId: string,
 ): Promise<Evidence> {
@@ -43,9 +49,7 @@ export async function gatherEvidence(
   const { store, results, statements } = sources;
   const entries = await sources.auditStore.readCall(callId);
   const last = entries.at(-1);
-  if (last === undefined) {
-    throw new SondeError("NOT_FOUND", `expected the id of a call in the audit log, got ${callId}`);
-  }
+  if (last === undefined) throw await explainMissingCall(hub.auditLog, sources.dropped);
   const gaps: Evidence["gaps"] = [];
   /** @returns the part, or null after its gap was noted */
   const orGap = <T>(part: EvidenceGap, found: T | null, why: string): T | null => {

@@ -1,4 +1,4 @@
-import type { AuditSinkState, HubHealth } from "@sonde/schemas/hub";
+import type { AuditSinkState, HubHealth, OutsideWitnessState } from "@sonde/schemas/hub";
 import type { Family } from "./metrics.ts";
 
 const NONE = {};
@@ -77,6 +77,7 @@ export function healthFamilies(health: HubHealth, now: Date): Family[] {
       attested.problem === null ? 1 : 0,
     ]),
     ...sinkFamilies(health.sinks),
+    ...witnessFamilies(health.witnesses),
     gauge("sonde_sessions", "Sessions of people in force", [health.sessions]),
   ];
 }
@@ -125,6 +126,42 @@ function sinkFamilies(sinks: readonly AuditSinkState[]): Family[] {
       "counter",
       "Entries that the receiver of a sink took and dropped",
       (sink) => sink.rejected,
+    ),
+  ];
+}
+
+/** As those of sinks. */
+function witnessFamilies(witnesses: readonly OutsideWitnessState[]): Family[] {
+  const family = (
+    name: string,
+    type: "gauge" | "counter",
+    help: string,
+    value: (witness: OutsideWitnessState) => number,
+  ): Family => ({
+    ...{ name: `sonde_audit_witness_${name}`, type, help },
+    samples: witnesses.map((of) => ({ labels: { witness: of.name }, value: value(of) })),
+  });
+  return [
+    family("failing", "gauge", "1 while no attempt of a witness works", ({ failingSince }) =>
+      failingSince === null ? 0 : 1,
+    ),
+    family(
+      "disagrees",
+      "gauge",
+      "1 while a witness says that it has seen another log of this hub",
+      ({ disagrees }) => (disagrees ? 1 : 0),
+    ),
+    family(
+      "lag_entries",
+      "gauge",
+      "Entries of the newest checkpoint that a witness has not taken",
+      ({ lagEntries }) => lagEntries,
+    ),
+    family(
+      "failures_total",
+      "counter",
+      "Attempts of a witness that failed at this hub",
+      ({ failures }) => failures,
     ),
   ];
 }

@@ -1,5 +1,5 @@
 import { X509Certificate } from "node:crypto";
-import type { AuditSinkState, HubHealth } from "@sonde/schemas/hub";
+import type { AuditSinkState, HubHealth, OutsideWitnessState } from "@sonde/schemas/hub";
 import { RELEASE } from "@sonde/schemas/release";
 import { readTlsFiles } from "@sonde/service";
 import type { KnownAgent } from "../../directory/index.ts";
@@ -16,6 +16,7 @@ export type HealthUses = {
   /** Of people, those in force. */
   countSessions: () => Promise<number>;
   readSinks: () => Promise<AuditSinkState[]>;
+  readWitnesses: () => Promise<OutsideWitnessState[]>;
 };
 
 /**
@@ -27,8 +28,11 @@ export async function readHealth(hub: Hub, uses: HealthUses, startedAt: Date): P
   const asked = elapsed();
   await sql`select 1`;
   const answerMs = elapsed() - asked;
-  const [audit, sessions, sinks] = await Promise.all([
-    ...([auditLog.readHead(), uses.countSessions(), uses.readSinks()] as const),
+  const [audit, sessions, sinks, witnesses] = await Promise.all([
+    auditLog.readHead(),
+    uses.countSessions(),
+    uses.readSinks(),
+    uses.readWitnesses(),
   ]);
   const signed = checkpoints.latest();
   const agents = directory.agents();
@@ -51,7 +55,7 @@ export async function readHealth(hub: Hub, uses: HealthUses, startedAt: Date): P
       ...{ entries: head?.size ?? null, headAt: at, problem: problem?.code ?? null },
       ...{ forks: forks.length, elsewhere: elsewhere.length },
     },
-    ...{ audit, sinks, sessions },
+    ...{ audit, sinks, witnesses, sessions },
     attested: {
       entries: signed?.size ?? 0,
       at: signed?.at.toISOString() ?? null,

@@ -52,7 +52,7 @@ const SEES = [
 ];
 const RUNS = ["probe.call", "agents.manage", "drift.manage", "tools.approve", "packs.approve"];
 const READS = [...SEES, "keys.read", "people.read", "oauth.read"];
-const LETS_IN = ["keys.manage", "people.manage", "oauth.manage", "policy.manage"];
+const LETS_IN = ["keys.manage", "people.manage", "oauth.manage", "policy.manage", "audit.hold"];
 
 test.each<[Role, string[]]>([
   ["owner", [...READS, ...RUNS, ...LETS_IN, "owners.manage", "self"]],

@@ -66,6 +66,8 @@ export const ROUTE_RIGHTS = [
   "policy.read",
   "policy.manage",
   "audit.read",
+  // What of the audit log stays, whatever its retention says.
+  "audit.hold",
   "calls.read",
   // Whether the hub and its agents are well, in numbers.
   "metrics.read",
@@ -125,15 +127,17 @@ const RUNS_FLEET: Rights = [
   ...(["probe.call", "agents.manage", "drift.manage"] as const),
   ...(["packs.approve", "tools.approve"] as const),
 ];
+/** Who may end a hold may have the record of what they did dropped, so it is nothing of the fleet. */
+const HOLDS: Rights = ["audit.hold"];
 const LETS_IN: Rights = ["keys.manage", "people.manage", "oauth.manage", "policy.manage"];
 
 /** Rights of each role. The policies of a grant narrow them further. Everybody may enter. */
 const ROLES: Record<Role, ReadonlySet<Right["kind"]>> = {
   // Everything. Nobody else makes or ends an owner.
-  owner: new Set([...READS, ...RUNS_FLEET, ...LETS_IN, "owners.manage", "self"]),
+  owner: new Set([...READS, ...RUNS_FLEET, ...HOLDS, ...LETS_IN, "owners.manage", "self"]),
   // Decides who gets in: people, keys, OAuth and policies. Whoever may do that could give
   // themselves the rest, so it has the operator's rights too.
-  admin: new Set([...READS, ...RUNS_FLEET, ...LETS_IN, "self"]),
+  admin: new Set([...READS, ...RUNS_FLEET, ...HOLDS, ...LETS_IN, "self"]),
   // Runs the fleet: agents, packs, drift, words of tools, calls. Lets nobody in.
   operator: new Set([
     ...[...LISTS, ...RUNS_FLEET],

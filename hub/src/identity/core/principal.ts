@@ -132,9 +132,7 @@ function compileOnce(name: string, policy: Policy): CompiledPolicy {
 }
 
 /** Each grant as its role, followed by the name and the text of each policy that narrows it. */
-function statePolicy(
-  grants: readonly AccessGrant[],
-): Pick<Principal, "policyText" | "policyHash"> {
+function statePolicy(grants: readonly AccessGrant[]): Pick<Principal, "policyText" | "policyHash"> {
   const policyText = canonicalJson(
     grants.map(({ role, policies }) => [
       role,

@@ -12,7 +12,7 @@ import type { PackUses } from "./pack-uses.ts";
 export type ToolPorts = CallPorts &
   AnswerPorts & {
     links: Pick<Links, "isOnline">;
-    auditStore: Pick<AuditStore, "read">;
+    auditStore: Pick<AuditStore, "readChain">;
     checkpoints: Pick<Checkpoints, "latest" | "problem">;
     packUses: Pick<PackUses, "count" | "usesOf">;
     /** How many tools a list has. */

@@ -32,7 +32,7 @@ import {
   READ_RESULT,
   SEARCH_TOOLS,
 } from "../core/fixed-tools.ts";
-import { writeAuditRows } from "../core/audit-rows.ts";
+import { describeDropped, writeAuditRows } from "../core/audit-rows.ts";
 import { readCursor, withCursor } from "../core/pages.ts";
 import { searchTools } from "../core/search-tools.ts";
 import { agentOverview, diagnose, healthCheck, listAgents } from "./agent-tools.ts";
@@ -192,12 +192,14 @@ async function queryAudit(...[ports, principal, args, meta]: Parameters<Run>) {
   const callId = String(meta["sonde.dev/callId"]);
   const detail = { tool: QUERY_AUDIT.name, afterSeq: from, limit };
   await recordRead(ports, principal, callId, detail);
-  const entries = writeAuditRows(await auditStore.read(from, limit));
+  const { entries } = await auditStore.readChain(from, limit);
+  const dropped = describeDropped(entries);
   const problem = checkpoints.problem();
   const data = {
     ...{ newestSeq: size, signedSeq: checkpoints.latest()?.size ?? 0 },
     ...(problem !== null && { problem: `${problem.code}: ${problem.message}` }),
-    entries,
+    ...(dropped !== null && { dropped }),
+    entries: writeAuditRows(entries),
   };
   const result: ToolResult = { agent: "", ...NOTHING_READ, status: "ok", data, collectedAt: null };
   return await answerResults(ports, principal, [result], meta);

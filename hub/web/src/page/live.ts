@@ -1,4 +1,4 @@
-import type { AuditEntry, AuditPage } from "@sonde/schemas/audit";
+import type { AuditEntry, ChainEntry, ChainPage } from "@sonde/schemas/audit";
 import type { AgentDetail, ChangedKind, EventStart } from "@sonde/schemas/hub";
 import { useEffect, useState } from "preact/hooks";
 import { ask, askAll, type Refusal, toRefusal, UNREACHABLE, whenSignedOut } from "./api.ts";
@@ -15,6 +15,8 @@ export type Live = {
   failure: Refusal | null;
   /** The newest entries of the audit log, oldest first; null until they were read. */
   entries: readonly AuditEntry[] | null;
+  /** The newest entry among the first of them whose content was dropped; null without any. */
+  droppedTo: number | null;
   /** Grows when facts of that kind must be read again. */
   versions: Record<ChangedKind, number>;
 };
@@ -28,6 +30,7 @@ const HIDDEN_MS = 60_000;
 
 let live: Live = {
   ...{ connection: "opening", me: null, agents: null, failure: null, entries: null },
+  droppedTo: null,
   versions: { tools: 0, keys: 0, people: 0, clients: 0, policies: 0 },
 };
 const listeners = new Set<() => void>();
@@ -196,16 +199,22 @@ function drawAgents(): void {
 /** Reads the newest entries of the audit log, once. Events tell the later ones. */
 export async function readEntries(): Promise<Refusal | null> {
   try {
-    const { head } = await ask<AuditPage>("GET", "/audit?afterSeq=0&limit=1");
+    const { head } = await ask<ChainPage>("GET", "/audit?afterSeq=0&limit=1");
     const after = Math.max(0, head.size - FIRST_ENTRIES);
-    const page = await ask<AuditPage>("GET", `/audit?afterSeq=${after}&limit=1000`);
-    const known = new Map(page.entries.map((entry) => [entry.seq, entry]));
+    const page = await ask<ChainPage>("GET", `/audit?afterSeq=${after}&limit=1000`);
+    const known = new Map(page.entries.filter(hasContent).map((entry) => [entry.seq, entry]));
+    set({ droppedTo: page.entries.findLast((entry) => !hasContent(entry))?.seq ?? null });
     for (const entry of live.entries ?? []) known.set(entry.seq, entry);
     keepEntries([...known.values()]);
     return null;
   } catch (thrown) {
     return toRefusal(thrown);
   }
+}
+
+// By itself, since this page has nothing of the program's own code.
+function hasContent(entry: ChainEntry): entry is AuditEntry {
+  return "record" in entry;
 }
 
 let waiting: AuditEntry[] = [];

@@ -1,5 +1,5 @@
 import { useEffect, useState } from "preact/hooks";
-import { useRight } from "../live.ts";
+import { useLive, useRight } from "../live.ts";
 import { countOf, Empty, Failure, PageTitle, Waiting } from "../parts.tsx";
 import { setQuery, useRoute } from "../router.tsx";
 import { LineTable } from "./activity-table.tsx";
@@ -33,6 +33,7 @@ function Activity() {
   const { query } = useRoute();
   const { lines, refusal, again } = useLines();
   const nameOf = useNames();
+  const droppedTo = useLive((live) => live.droppedTo);
   const [held, setHeld] = useState<readonly Line[] | null>(null);
   const text = query.get("q") ?? "";
   const show = SHOWS.find(([one]) => one === query.get("show"))?.[0] ?? "calls";
@@ -89,6 +90,11 @@ function Activity() {
           {`The newest ${SHOWN} of ${countOf(chosen.length, "line")}. The audit log has all of them.`}
         </p>
       ) : null}
+      {droppedTo === null ? null : (
+        <p class="note">
+          {`What was recorded up to entry ${droppedTo} is not shown: its content was dropped, as this hub's retention says.`}
+        </p>
+      )}
     </>
   );
 }

@@ -3,6 +3,7 @@ import type {
   AgentDetail,
   AuditSinkState,
   HubHealth,
+  OutsideWitnessState,
   RegistryLogStatus,
   SigningKeyList,
 } from "@sonde/schemas/hub";
@@ -91,7 +92,7 @@ function HubSheet() {
 }
 
 function Numbers({ of }: { of: HubHealth }) {
-  const { release, startedAt, hubs, database, certificates, sessions, sinks } = of;
+  const { release, startedAt, hubs, database, certificates, sessions, sinks, witnesses } = of;
   return (
     <Facts
       of={[
@@ -108,6 +109,10 @@ function Numbers({ of }: { of: HubHealth }) {
           `Sink ${sink.name}`,
           <SinkState of={sink} />,
         ]),
+        ...witnesses.map((witness): [string, ComponentChildren] => [
+          `Witness ${witness.name}`,
+          <WitnessState of={witness} />,
+        ]),
       ]}
     />
   );
@@ -117,6 +122,24 @@ function SinkState({ of }: { of: AuditSinkState }) {
   const { kind, lagEntries, failingSince, lastError } = of;
   const behind =
     lagEntries === 0 ? "has every entry" : `${countOf(lagEntries, "entry", "entries")} behind`;
+  if (failingSince === null) return <>{`${kind}, ${behind}`}</>;
+  return (
+    <>
+      <Badge level="bad">
+        <Said text={lastError?.code ?? "fails"} />
+      </Badge>{" "}
+      {`${kind}, ${behind}, since `}
+      <Time at={failingSince} />
+    </>
+  );
+}
+
+function WitnessState({ of }: { of: OutsideWitnessState }) {
+  const { kind, lagEntries, failingSince, lastError } = of;
+  const behind =
+    lagEntries === 0
+      ? "has the newest checkpoint"
+      : `${countOf(lagEntries, "entry", "entries")} behind`;
   if (failingSince === null) return <>{`${kind}, ${behind}`}</>;
   return (
     <>
@@ -237,6 +260,7 @@ const USES = {
   tls: "listeners for agents",
   command: "orders to agents",
   audit: "heads of the audit log",
+  witness: "heads of other logs",
 };
 
 function KeysSheet() {

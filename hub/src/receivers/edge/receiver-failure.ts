@@ -1,5 +1,5 @@
 import { SondeError } from "@sonde/schemas/errors";
-import { SinkFailure } from "../core/sink-sender.ts";
+import { SinkFailure } from "../core/sink-failure.ts";
 
 /**
  * What an exchange with a receiver failed with. Of the system's error only the code is said: its

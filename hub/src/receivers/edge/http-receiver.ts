@@ -1,6 +1,6 @@
 import { Agent as PlainAgent, type IncomingMessage, request as requestPlain } from "node:http";
 import { Agent, request } from "node:https";
-import { SinkFailure } from "../core/sink-sender.ts";
+import { SinkFailure } from "../core/sink-failure.ts";
 import type { ReceiverTrust } from "./receiver-trust.ts";
 import { codeOf, failureOf } from "./receiver-failure.ts";
 
@@ -8,20 +8,27 @@ const TIMEOUT_MS = 10_000;
 /** Receivers say little when they say yes. */
 const MAX_ANSWER_BYTES = 64 * 1024;
 
-/** One address that takes JSON by POST. */
-export type JsonReceiver = {
+export type ReceiverAnswer = { status: number; body: Buffer };
+
+/** One address that takes something by POST. */
+export type HttpReceiver = {
   /**
-   * Resolves with the body of an answer of 2xx. A redirect is no such answer and is not followed: the
-   * entries and the token would go wherever it points.
+   * Resolves with an answer of 2xx, or of a status that is awaited. A redirect is neither and is not
+   * followed: what is sent and the token would go wherever it points.
    *
    * @throws SinkFailure
    */
-  post(headers: Record<string, string>, body: string, signal: AbortSignal): Promise<Buffer>;
+  post(
+    headers: Record<string, string>,
+    body: string,
+    signal: AbortSignal,
+    awaited?: readonly number[],
+  ): Promise<ReceiverAnswer>;
   close(): void;
 };
 
 /** @param url `https:`, or `http:` on loopback */
-export function createJsonReceiver(url: string, trust: ReceiverTrust): JsonReceiver {
+export function createHttpReceiver(url: string, trust: ReceiverTrust): HttpReceiver {
   const isTls = new URL(url).protocol === "https:";
   const kept = { keepAlive: true, maxSockets: 1 };
   const agent = isTls ? new Agent({ ...kept, ...trust }) : new PlainAgent(kept);
@@ -50,10 +57,11 @@ export function createJsonReceiver(url: string, trust: ReceiverTrust): JsonRecei
     headers: Record<string, string>,
     body: string,
     signal: AbortSignal,
-  ): Promise<Buffer> {
+    awaited: readonly number[],
+  ): Promise<ReceiverAnswer> {
     const answer = await begin(headers, body, signal);
     const status = answer.statusCode ?? 0;
-    if (status < 200 || status > 299) {
+    if ((status < 200 || status > 299) && !awaited.includes(status)) {
       answer.destroy();
       throw new SinkFailure(
         "SINK_REFUSED",
@@ -61,14 +69,14 @@ export function createJsonReceiver(url: string, trust: ReceiverTrust): JsonRecei
         status === 429 || status === 503 ? readRetryAfter(answer.headers["retry-after"]) : 0,
       );
     }
-    return await readAnswer(answer);
+    return { status, body: await readAnswer(answer) };
   }
 
   return {
-    async post(headers, body, signal) {
+    async post(headers, body, signal, awaited = []) {
       const late = AbortSignal.timeout(TIMEOUT_MS);
       try {
-        return await exchange(headers, body, AbortSignal.any([signal, late]));
+        return await exchange(headers, body, AbortSignal.any([signal, late]), awaited);
       } catch (thrown) {
         throw failureOf(thrown, late.aborted ? TIMEOUT_MS : null);
       }
