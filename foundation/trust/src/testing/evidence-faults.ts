@@ -19,6 +19,12 @@ const set = (part: object | null | undefined, members: object): void => {
 };
 const inBase64 = (text: string) => Buffer.from(text, "utf8").toString("base64");
 
+/** A body that is as good as the one that was signed. */
+function withAnotherDay(result: string): string {
+  const body = JSON.parse(Buffer.from(result, "base64").toString("utf8")) as object;
+  return JSON.stringify({ ...body, collectedAt: "2020-01-01T00:00:00.000Z" });
+}
+
 /** Each changes a whole evidence of a call that was answered. */
 export const EVIDENCE_FAULTS: readonly EvidenceFault[] = [
   {
@@ -90,7 +96,7 @@ export const EVIDENCE_FAULTS: readonly EvidenceFault[] = [
   {
     name: "another-result",
     about: "result",
-    change: (file) => set(file, { result: inBase64('{"data":{}}') }),
+    change: (file) => set(file, { result: inBase64(withAnotherDay(file.result ?? "")) }),
   },
   {
     name: "another-statement",
