@@ -68,6 +68,8 @@ let product: Product;
 let home: string;
 let mirrorHome: string;
 let mirror: StartedRegistry;
+/** Of a call whose evidence a document exports. */
+let callId: string;
 
 beforeAll(async () => {
   // `npm start`, with a temporary folder and free ports.
@@ -83,6 +85,9 @@ beforeAll(async () => {
     JSON.parse(readText(join(product.data, "config/trust.json"))),
   );
   mirror = await startRegistry(product, mirrorHome, { mirror: { logKey } });
+  const path = "/tools/system_memory_usage/call";
+  const { body } = await product.hub.send("POST", path, { agent: product.agent });
+  [callId = ""] = (body as { callIds: string[] }).callIds;
 });
 afterAll(async () => {
   await product?.stop();
@@ -108,13 +113,15 @@ const SUBSTITUTIONS: { shown: string; here: () => string }[] = [
   { shown: "/tmp/sonde-reports.key", here: () => join(home, "reports.key") },
   { shown: "/tmp/sonde-calls.jsonl", here: () => join(home, "calls.jsonl") },
   { shown: "/tmp/sonde-log.jsonl", here: () => join(home, "log.jsonl") },
+  { shown: "/tmp/sonde-evidence.json", here: () => join(home, "evidence.json") },
+  { shown: "CALL_ID", here: () => callId },
   { shown: "/tmp/sonde-metrics.key", here: () => join(home, "metrics.key") },
   { shown: "/var/lib/sonde", here: () => product.data },
   { shown: "FOLDER", here: () => product.data },
 ];
 /** Programs that find the data folder of `npm start` without `--data`. */
 const TAKES_DATA =
-  /^npm run -s sonde -- (?!agent scrub)(agents?|audit|call|hub|keys|logs|packs|registry|status|trust)\b/;
+  /^npm run -s sonde -- (?!agent scrub)(agents?|audit|call|evidence export|hub|keys|logs|packs|registry|status|trust)\b/;
 
 function place(line: string): string {
   const here = SUBSTITUTIONS.reduce((text, { shown, here: put }) => {
