@@ -86,7 +86,7 @@ beforeAll(async () => {
   );
   mirror = await startRegistry(product, mirrorHome, { mirror: { logKey } });
   const path = "/tools/system_memory_usage/call";
-  const { body } = await product.hub.send("POST", path, { agent: product.agent });
+  const { body } = await product.hub.send("POST", path, { body: { agent: product.agent } });
   [callId = ""] = (body as { callIds: string[] }).callIds;
 });
 afterAll(async () => {
