@@ -19,6 +19,7 @@ export const COMMANDS = [
     "packs",
     "call",
     "audit",
+    "evidence",
     "login",
     "logout",
     "profiles",

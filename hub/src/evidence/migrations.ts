@@ -35,19 +35,9 @@ export const migrations: Migration[] = [
         public_key text not null,
         since timestamptz not null
       );
-      create function key_id_of(pem text) returns text language sql immutable as $$
-        select 'sha256:' || encode(sha256(decode(
-          regexp_replace(pem, '-----[A-Z ]+-----|\\s', '', 'g'), 'base64')), 'hex')
-      $$;
-      insert into agent_keys select key_id_of(public_key), id, public_key, enrolled_at from agents
-        on conflict do nothing;
-      create function keep_agent_key() returns trigger language plpgsql as $$
-      begin
-        insert into agent_keys values (key_id_of(new.public_key), new.id, new.public_key, now())
-          on conflict do nothing;
-        return null;
-      end $$;
-      create trigger keep_agent_key after insert or update of public_key on agents
-        for each row execute function keep_agent_key();`,
+      insert into agent_keys
+        select distinct on (c.key_id) c.key_id, a.id, a.public_key, a.enrolled_at
+        from agents a join agent_certificates c on c.agent_id = a.id
+        where c.revoked_at is null;`,
   },
 ];

@@ -106,7 +106,10 @@ test("a token for exactly this name gives the agent a new key and ends its old c
   const stranger = agent({ secret, name: "web-5" });
   expect(await codeOf(store.enrol(stranger))).toBe("AGENT_NAME_TAKEN");
   const second = agent({ secret, name: "web-5", id: first.id, isKnown: true });
+  await database.sql`update agents set witness = '{}' where id = ${first.id}`;
   await store.enrol(second);
+  const [row] = await database.sql`select witness from agents where id = ${first.id}`;
+  expect(row).toEqual({ witness: null });
   expect(await store.findCertificate(first.serial, first.keyId, later(2))).toBe(null);
   expect(await store.findCertificate(second.serial, second.keyId, later(2))).toMatchObject({
     agentId: first.id,

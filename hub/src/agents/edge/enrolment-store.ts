@@ -99,10 +99,16 @@ export function createEnrolmentStore(sql: Sql, directory: Pick<Directory, "chang
             ${firstApprovedBy})
           on conflict (name) do update set public_key = excluded.public_key,
             first_approved_by = excluded.first_approved_by,
+            -- Its former key signed that, and nobody could verify it with this one.
+            witness = null,
             tags = case when ${tags.length > 0} then excluded.tags else agents.tags end
           where ${mayRekey} and agents.id = excluded.id
           returning tags`;
         if (added === undefined) throw refuseName(agent.name);
+        await tx`
+          insert into agent_keys (key_id, agent_id, public_key, since)
+          values (${agent.keyId}, ${agent.id}, ${agent.publicKey}, ${agent.at})
+          on conflict do nothing`;
         await tx`
           update agent_certificates set revoked_at = ${agent.at}
           where agent_id = ${agent.id} and revoked_at is null`;
