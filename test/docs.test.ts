@@ -75,6 +75,7 @@ function helpOf(words: string[]): Promise<string> {
 const DEPTH = new Map([
   ["sonde agent", 2],
   ["sonde agents", 2],
+  ["sonde evidence", 2],
   ["sonde hub", 3],
   ["sonde keys", 2],
   ["sonde packs", 2],
