@@ -25,7 +25,12 @@ import {
   writePrivateFile,
 } from "@sonde/service";
 import type { FastifyRequest } from "fastify";
-import { type AgentListeners, installAgents, readWitnesses } from "./agents/index.ts";
+import {
+  type AgentListeners,
+  findWitnesses,
+  installAgents,
+  readWitnesses,
+} from "./agents/index.ts";
 import { installApprovals } from "./approvals/index.ts";
 import {
   addAuditRoutes,
@@ -213,13 +218,12 @@ async function serve(live: { config: HubConfig }, opened: Opened): Promise<Runni
 
   // The hub's features, each with the features that it uses.
   const witnesses = installWitnesses(hub, { self });
-  const readAgentWitnesses = () => readWitnesses(sql);
   addCheckpointRoutes(hub, {
-    ...{ store: auditStore, readWitnesses: readAgentWitnesses },
+    ...{ store: auditStore, readWitnesses: () => readWitnesses(sql) },
     readCosigned: () => witnesses.readCosigned(),
   });
   const { keepPolicy, keepResult, statements } = installEvidence(hub, {
-    ...{ auditStore, readWitnesses: readAgentWitnesses },
+    ...{ auditStore, findWitnesses: (wanted) => findWitnesses(sql, wanted) },
   });
   const reauthenticate = (request: FastifyRequest) =>
     authenticate({ authenticator, sessions, tokens }, request, false);

@@ -22,7 +22,7 @@ import { addTokenRoutes } from "./edge/token-routes.ts";
 export { migrations } from "./migrations.ts";
 export { listVisiblePacks } from "./core/visible-packs.ts";
 export { type AgentHolds, createAgentHolds } from "./edge/agent-holds.ts";
-export { readWitnesses } from "./edge/keep-witness.ts";
+export { findWitnesses, readWitnesses } from "./edge/keep-witness.ts";
 export { describeAgent } from "./edge/agent-routes.ts";
 export type { AttestationSession, WatchAgent } from "./edge/agent-session.ts";
 

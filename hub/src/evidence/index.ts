@@ -1,9 +1,9 @@
-import type { AuditWitness } from "@sonde/schemas/audit";
 import { type AuditStore, createDroppedStore } from "../audit/index.ts";
 import type { Hub } from "../hub.ts";
 import { type AgentStatements, createAgentStatements } from "./edge/agent-statements.ts";
 import { addEvidenceRoutes } from "./edge/evidence-routes.ts";
 import { createEvidenceStore } from "./edge/evidence-store.ts";
+import type { EvidenceSources } from "./edge/gather-evidence.ts";
 import { createKeepPolicy, type KeepPolicy } from "./edge/keep-policy.ts";
 import { type KeptResults, openKeptResults } from "./edge/kept-results.ts";
 
@@ -19,7 +19,7 @@ export { migrations } from "./migrations.ts";
  */
 export function installEvidence(
   hub: Hub,
-  uses: { auditStore: AuditStore; readWitnesses: () => Promise<AuditWitness[]> },
+  uses: { auditStore: AuditStore; findWitnesses: EvidenceSources["findWitnesses"] },
 ): { keepPolicy: KeepPolicy; keepResult: KeptResults["keep"]; statements: AgentStatements } {
   const results = openKeptResults(hub);
   hub.onStop(() => results.close());

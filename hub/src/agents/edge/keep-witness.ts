@@ -50,8 +50,24 @@ export async function readWitnesses(sql: Sql): Promise<AuditWitness[]> {
   const rows = await sql<Row[]>`
     select id, name, public_key as "publicKey", witness from agents
     where witness is not null order by name`;
-  return rows.map(({ id, name, publicKey, witness }) => ({
-    ...{ agent: name, agentId: id, publicKey },
-    ...witness,
-  }));
+  return rows.map(toWitness);
+}
+
+/**
+ * The agents that keep a checkpoint of at least `size` entries, at most `limit`: `first` before the
+ * others, and then those with the most entries.
+ */
+export async function findWitnesses(
+  sql: Sql,
+  { size, first, limit }: { size: number; first: string | null; limit: number },
+): Promise<AuditWitness[]> {
+  const rows = await sql<Row[]>`
+    select id, name, public_key as "publicKey", witness from agents
+    where (witness ->> 'size')::bigint >= ${size}
+    order by name = ${first ?? ""} desc, (witness ->> 'size')::bigint desc, name limit ${limit}`;
+  return rows.map(toWitness);
+}
+
+function toWitness({ id, name, publicKey, witness }: Row): AuditWitness {
+  return { agent: name, agentId: id, publicKey, ...witness };
 }

@@ -23,8 +23,12 @@ import type { KeptResults } from "./kept-results.ts";
 export type EvidenceSources = {
   auditStore: Pick<AuditStore, "readCall">;
   dropped: Pick<DroppedStore, "find">;
-  /** What agents say of the log. */
-  readWitnesses: () => Promise<AuditWitness[]>;
+  /** The agents that keep a checkpoint of so many entries, `first` before the others. */
+  findWitnesses: (wanted: {
+    size: number;
+    first: string | null;
+    limit: number;
+  }) => Promise<AuditWitness[]>;
   store: EvidenceStore;
   results: Pick<KeptResults, "read">;
   statements: Pick<AgentStatements, "readAt">;
@@ -32,7 +36,7 @@ export type EvidenceSources = {
 
 /** How long an agent gets to say that it keeps a checkpoint with the call in it. */
 const WITNESS_MS = 3_000;
-const LOOK_AGAIN_MS = 100;
+const LOOK_AGAIN_MS = 200;
 
 /**
  * Gathers all that this hub has of a call. A part that it has not is a gap with its reason.
@@ -57,7 +61,7 @@ export async function gatherEvidence(
     return found;
   };
 
-  const { seen, checkpoint } = await findWitnesses(hub, sources, last);
+  const { seen, checkpoint } = await awaitWitnesses(hub, sources, last);
   if (seen.length === 0) {
     const why = "no agent has told yet that it keeps a checkpoint with this call; export it later";
     gaps.push({ part: "witness", why });
@@ -121,9 +125,9 @@ export async function gatherEvidence(
  *
  * @returns those that keep a checkpoint with it, the asked agent first, and the newest checkpoint
  */
-async function findWitnesses(
+async function awaitWitnesses(
   { checkpoints, directory, links }: Pick<Hub, "checkpoints" | "directory" | "links">,
-  { readWitnesses }: EvidenceSources,
+  { findWitnesses }: EvidenceSources,
   { seq, record }: AuditEntry,
 ): Promise<{ seen: AuditWitness[]; checkpoint: Checkpoint }> {
   const known = await checkpoints.atLeast(seq);
@@ -131,11 +135,8 @@ async function findWitnesses(
   const deadline = performance.now() + WITNESS_MS;
   const isAnyOnline = () => directory.agents().some((agent) => links.isOnline(agent));
   for (;;) {
-    const covering = (await readWitnesses()).filter(({ size }) => size >= seq);
-    const isAsked = ({ agent }: AuditWitness) => Number(agent === record.agent);
-    const seen = covering
-      .toSorted((a, b) => isAsked(b) - isAsked(a) || b.size - a.size)
-      .slice(0, MAX_EVIDENCE_WITNESSES);
+    const wanted = { size: seq, first: record.agent, limit: MAX_EVIDENCE_WITNESSES };
+    const seen = await findWitnesses(wanted);
     const size = Math.max(seq, ...seen.map((witness) => witness.size));
     const checkpoint = await checkpoints.atLeast(size);
     const isOver = performance.now() >= deadline || !isAnyOnline();
