@@ -165,6 +165,8 @@ test("each checkpoint is kept by the agent, and the hub has its signed word for 
 
 test("attack 20: the hub names the newest head of the agent's log that it knows, also to a next process", async () => {
   expect(await connect()).toBe("welcome");
+  // By then the hub has the agent's hello, which states its head.
+  await expect.poll(async () => (await describeAgent())["online"]).toBe(true);
   link?.close();
   await expect.poll(async () => (await describeAgent())["online"]).toBe(false);
   await hub.restart();
