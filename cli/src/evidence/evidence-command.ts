@@ -1,12 +1,10 @@
 import { replaceFile } from "@sonde/files";
 import { SondeError } from "@sonde/schemas/errors";
-import { verifyEvidence } from "@sonde/trust/evidence";
 import type { Command } from "commander";
 import type { Print } from "../data-command.ts";
 import { connectHub, type HubOptions, startHubCommand } from "../operator/connect-hub.ts";
-import { judgeAuthority } from "./judge-authority.ts";
 import { printVerdict } from "./print-verdict.ts";
-import { describeEvidence, verifyFile } from "./verify-file.ts";
+import { verifyFile } from "./verify-file.ts";
 
 type ExportOptions = HubOptions & { out?: string };
 type VerifyOptions = { fingerprint?: string; json?: boolean };
@@ -40,9 +38,7 @@ async function exportEvidence(callId: string, options: ExportOptions, print: Pri
       cause,
     });
   }
-  const authority = judgeAuthority(evidence.hub.authority, undefined);
-  const verified = { ...verifyEvidence(evidence), authority };
-  if (options.json) print(JSON.stringify({ file, ...verified }));
-  else print(`The evidence is in ${file}.\n${describeEvidence(verified)}`);
-  if (!verified.sound) process.exitCode = 1;
+  const verified = { file, ...verifyFile(file, undefined) };
+  if (!options.json) print(`The evidence is in ${file}.`);
+  printVerdict(verified, options, print);
 }
