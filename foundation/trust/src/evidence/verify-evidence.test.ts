@@ -74,6 +74,11 @@ test("reads that the hub recorded otherwise are noticed", async () => {
   ]);
 });
 
+test("a call that was denied has no answer", async () => {
+  const verdict = verifyEvidence(await buildEvidence({ denied: true }));
+  expect([verdict.sound, listOf(verdict)]).toEqual([false, expect.arrayContaining(["log broken"])]);
+});
+
 test("a witness that does not have the call yet is none", async () => {
   const verdict = verifyEvidence(await buildEvidence({ witnessed: 4 }));
   expect([verdict.sound, wordsOf(verdict, "witness")]).toEqual([

@@ -125,9 +125,15 @@ function checkLog(
     entries.filter(({ entry }) => events.includes(entry.record.event)).map(({ entry }) => entry);
   const [request, ...others] = of("call.request", "call.denied");
   const [answer = null, ...more] = of("call.response", "call.unknown");
-  const isOrdered = answer === null || answer.seq > (request?.seq ?? Infinity);
+  const isAdmitted = request?.record.event === "call.request";
+  const isOrdered = answer === null || (isAdmitted && answer.seq > request.seq);
   if (request === undefined || others.length + more.length > 0 || !isOrdered) {
-    note("log", "broken", "hub", "expected one request and at most one answer after it");
+    note(
+      "log",
+      "broken",
+      "hub",
+      "expected one request, and at most one answer after it where it was admitted",
+    );
     return null;
   }
   const seqs = entries.map(({ entry }) => entry.seq).join(" and ");

@@ -34,6 +34,8 @@ export type EvidenceLies = {
   header?: Partial<Record<keyof Outgoing, unknown>>;
   /** What the hub records of the reads: by default what the agent signed. */
   recordedReads?: object[];
+  /** Whether the hub records that it denied the call. */
+  denied?: true;
   /** Entries that the witness has: by default all but the last one. */
   witnessed?: number;
 };
@@ -94,7 +96,7 @@ export async function buildEvidence(lies: EvidenceLies = {}): Promise<Evidence> 
 
   const known = { ...asked, agent: "web-1", status: "ok" as const };
   const filler = (index: number) => buildAuditRecord(AT, "log.opened", { detail: { index } });
-  const request = buildAuditRecord(AT, "call.request", {
+  const request = buildAuditRecord(AT, lies.denied ? "call.denied" : "call.request", {
     ...known,
     detail: { decision: "allow", params: {}, policyHash },
   });
