@@ -67,7 +67,7 @@ async function readAll(
     },
     scrubFound: (outcome) => outcome,
     requireDone: () => undefined,
-    noteFound: () => undefined,
+    noteFound: () => Promise.resolve(),
   });
 }
 

@@ -104,7 +104,7 @@ export async function askPack(
       new Map(Object.entries(await askInstalledRunner(host, runner, asked))),
     scrubFound: (outcome) => outcome,
     requireDone: () => undefined,
-    noteFound: () => undefined,
+    noteFound: () => Promise.resolve(),
   });
   const captured = { tool: "this host", distribution: "this host" };
   const outcome = await pack.run({ captured, probe, params, now, reads });

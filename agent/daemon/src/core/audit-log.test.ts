@@ -98,6 +98,17 @@ test("after a failed sync no entry is acknowledged or accepted", async () => {
   expect(log.unavailable()?.code).toBe("AUDIT_UNAVAILABLE");
 });
 
+test("after a failed sync nothing counts as durable, and the disk is not asked again", async () => {
+  const disk = buildDisk();
+  const log = createAuditLog(disk, EMPTY_HEAD);
+  log.note(record);
+  const first = log.flush();
+  disk.syncs[0]?.reject(Object.assign(new Error("io"), { code: "EIO" }));
+  await expect(first).rejects.toMatchObject({ code: "AUDIT_UNAVAILABLE" });
+  await expect(log.flush()).rejects.toMatchObject({ code: "AUDIT_UNAVAILABLE" });
+  expect(disk.syncs).toHaveLength(1);
+});
+
 test("a log that could not be opened refuses every entry with its reason", async () => {
   const log = buildClosedAuditLog(new SondeError("AUDIT_UNAVAILABLE", "broken"), EMPTY_HEAD);
   expect(() => log.note(record)).toThrowError(

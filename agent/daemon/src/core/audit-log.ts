@@ -25,7 +25,13 @@ export type AuditLog = {
    * @throws SondeError AUDIT_UNAVAILABLE; the caller must then run nothing
    */
   note(record: AuditRecord): LogHead;
-  /** Like `note`, but resolves when the entry is durable. Concurrent callers share one sync. */
+  /**
+   * Resolves when every entry that was written before is durable. Concurrent callers share one sync.
+   *
+   * @throws SondeError AUDIT_UNAVAILABLE
+   */
+  flush(): Promise<void>;
+  /** Does `note`, then `flush`. */
   append(record: AuditRecord): Promise<LogHead>;
   /** The last durable head. */
   head(): LogHead;
@@ -49,8 +55,7 @@ export function createAuditLog(
   let durable = head;
   let broken: SondeError | null = null;
   let problem: SondeError | null = null;
-  let waiting: { resolve: (head: LogHead) => void; reject: (why: unknown) => void; at: LogHead }[] =
-    [];
+  let waiting: PromiseWithResolvers<void>[] = [];
   let syncing = false;
 
   const notice = (now: SondeError | null): void => {
@@ -83,7 +88,7 @@ export function createAuditLog(
       try {
         await store.sync();
         durable = covered;
-        for (const { resolve, at } of group) resolve(at);
+        for (const { resolve } of group) resolve();
       } catch (thrown) {
         // A failed fsync may drop dirty pages, and the next fsync then reports success
         // (fsync(2), PostgreSQL 2018). Only a restart reads what is really on disk.
@@ -97,13 +102,21 @@ export function createAuditLog(
     syncing = false;
   };
 
+  const flush = (): Promise<void> => {
+    if (broken !== null) return Promise.reject(broken);
+    const durably = Promise.withResolvers<void>();
+    waiting.push(durably);
+    if (!syncing) void syncWaiting();
+    return durably.promise;
+  };
+
   return {
     note,
+    flush,
     async append(record) {
       const at = note(record);
-      const done = new Promise<LogHead>((resolve, reject) => waiting.push({ resolve, reject, at }));
-      if (!syncing) void syncWaiting();
-      return done;
+      await flush();
+      return at;
     },
     head: () => durable,
     unavailable: () => broken,
@@ -120,6 +133,7 @@ export function buildClosedAuditLog(why: SondeError, head: LogHead): AuditLog {
     note() {
       throw why;
     },
+    flush: () => Promise.reject(why),
     append: () => Promise.reject(why),
     head: () => head,
     unavailable: () => why,

@@ -1,6 +1,7 @@
 import { createHash } from "node:crypto";
 import { type AuditRecord } from "@sonde/schemas/audit";
 import { type ErrorCode, SondeError, toSondeError } from "@sonde/schemas/errors";
+import type { Capability } from "@sonde/schemas/names";
 import { toPlainLine } from "@sonde/schemas/plain-text";
 import type {
   FilledRead,
@@ -139,20 +140,23 @@ export class CallTrail {
    * Writes the audit entry of what is going to be read for values that the call found.
    *
    * @param leftOutCount further values, for which nothing is read
+   * @param may what a probe of this level may do
    * @throws SondeError AUDIT_UNAVAILABLE; the caller must then read none of it
    */
-  noteFound(reads: string[], leftOutCount: number): void {
+  async noteFound(reads: string[], leftOutCount: number, may: Capability): Promise<void> {
     const detail = { reads: this.#auditedReads(reads), leftOutCount };
     this.#host.audit.note(this.#record("call.reads", "info", null, detail));
     this.#truncated ||= leftOutCount > 0;
+    await this.#flushBefore(may);
   }
 
   /**
    * Writes the audit entry of the request.
    *
+   * @param may what a probe of this level may do
    * @throws SondeError AUDIT_UNAVAILABLE; the caller must then run nothing
    */
-  noteRequest(reads: string[]): void {
+  async noteRequest(reads: string[], may: Capability): Promise<void> {
     const run = this.#uncountedRun();
     const detail = {
       params: auditedParams(scrub(this.#call.params, run)),
@@ -161,6 +165,7 @@ export class CallTrail {
     };
     this.#host.audit.note(this.#record("call.request", "info", null, detail));
     this.#requested = true;
+    await this.#flushBefore(may);
   }
 
   /**
@@ -196,6 +201,14 @@ export class CallTrail {
       const unrecorded = { code: why.code, message: this.#safeMessage(why.message) };
       return this.#body({ status: "failure", failure: unrecorded }, this.#host.audit.head());
     }
+  }
+
+  /**
+   * What can change the host waits until the entries before it would survive a power cut. A read
+   * leaves nothing behind, so its entries become durable together with that of the answer.
+   */
+  async #flushBefore(may: Capability): Promise<void> {
+    if (may !== "observe") await this.time("audit", () => this.#host.audit.flush());
   }
 
   #auditedReads(reads: string[]): string[] {

@@ -11,12 +11,12 @@ export type Collecting = {
   /** @throws SondeError when the call cannot go on without that read */
   requireDone: (name: string, outcome: RunnerOutcome) => void;
   /**
-   * Called before anything is read for values that were found.
+   * Called, and awaited, before anything is read for values that were found.
    *
    * @param leftOutCount further values, for which nothing is read
    * @throws SondeError when none of it may be read
    */
-  noteFound: (reads: FilledRead[], leftOutCount: number) => void;
+  noteFound: (reads: FilledRead[], leftOutCount: number) => Promise<void>;
 };
 
 /**
@@ -38,7 +38,7 @@ export async function collectReads(
   }));
   const reads = filled.flatMap(({ to }) => (to.ok ? to.reads.map(({ read }) => read) : []));
   const leftOut = filled.reduce((sum, { to }) => sum + (to.ok ? to.leftOutCount : 0), 0);
-  noteFound(reads, leftOut);
+  await noteFound(reads, leftOut);
   const done = await perform(reads);
   for (const { name, to } of filled) {
     if (!to.ok) requireDone(name, to);

@@ -132,6 +132,20 @@ const manifest: Manifest = buildSampleManifest({
       result: { type: "object", properties: {}, required: [], additionalProperties: false },
       reads: { now: { source: "reboot" } },
     },
+    "restart-each": {
+      description: "Restarts, and reads a file for each name.",
+      capability: "observe",
+      params: { type: "object", properties: {}, required: [], additionalProperties: false },
+      result: { type: "object", properties: {}, required: [], additionalProperties: false },
+      reads: {
+        now: { source: "reboot" },
+        names: { source: "names" },
+        files: {
+          source: "one",
+          forEach: { read: "names", at: "body.*.name", hole: "name", atMost: 3 },
+        },
+      },
+    },
     search: {
       description: "Searches a log.",
       capability: "observe",
@@ -541,12 +555,15 @@ test("a guest's guess never has the number of a secret that was read, nor has a 
   expect(reads[0]?.what).toBe("file /srv/password=[redacted:password]");
 });
 
-test("a statement is on record whole, and many reads share the room of one entry", () => {
+test("a statement is on record whole, and many reads share the room of one entry", async () => {
   const { host, entries } = buildHost();
   const trail = new CallTrail(call(), host);
   const statement = `SELECT ${"1 + ".repeat(400)}1`;
-  trail.noteRequest([statement]);
-  trail.noteRequest(Array.from({ length: 1000 }, () => statement));
+  await trail.noteRequest([statement], "observe");
+  await trail.noteRequest(
+    Array.from({ length: 1000 }, () => statement),
+    "observe",
+  );
   const [one, many] = entries.map(({ record }) => record.detail["reads"] as string[]);
   expect(one).toEqual([statement]);
   expect(new Set(many)).toEqual(
@@ -635,6 +652,38 @@ test("only reads that observe may be repeated", async () => {
   await answerOf(call(), host);
   await answerOf(call({ probe: "acme/hello.restart", params: {} }), host);
   expect(retries).toEqual([true, false]);
+});
+
+test("what may change the host is durable in the log before it is done, also what is done for found values", async () => {
+  const data = { status: 200, body: JSON.stringify([{ name: "a" }]) };
+  const names: ReadOutcome = { ok: true, samples: [{ at: 1, truncated: false, data }] };
+  const { host, steps } = buildHost({ result: "{}", reads: { names } }, {}, "manage");
+  const body = await answerOf(call({ probe: "acme/hello.restart-each", params: {} }), host);
+  expect(body.status).toBe("ok");
+  expect(steps).toEqual([
+    ...["write call.request", "sync", "read"],
+    ...["write call.reads", "sync", "read"],
+    ...["guest", "write call.response", "sync"],
+  ]);
+});
+
+test("what may change the host is not done when its request cannot be made durable", async () => {
+  const { host, steps } = buildHost({ result: "{}" }, { syncFails: true }, "manage");
+  const body = await answerOf(call({ probe: "acme/hello.restart", params: {} }), host);
+  expect(body.failure?.code).toBe("AUDIT_UNAVAILABLE");
+  expect(steps).toEqual(["write call.request"]);
+});
+
+test("a call that ends while its request becomes durable does nothing, and its end is on record", async () => {
+  const { host, steps } = buildHost({ result: "{}" }, {}, "manage");
+  const ending = new AbortController();
+  const answer = runProbe(call({ probe: "acme/hello.restart", params: {} }), host, ending.signal);
+  ending.abort(new SondeError("CALL_CANCELLED", "nobody waits"));
+  expect(readAnswer(await answer).failure?.code).toBe("CALL_CANCELLED");
+  expect(steps.filter((step) => step !== "sync")).toEqual([
+    "write call.request",
+    "write call.response",
+  ]);
 });
 
 test("the caller's time bounds every stage", async () => {

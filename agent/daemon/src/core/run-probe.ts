@@ -1,5 +1,5 @@
 import { SondeError } from "@sonde/schemas/errors";
-import { type Digest, type PackName, splitProbeId } from "@sonde/schemas/names";
+import { type Capability, type Digest, type PackName, splitProbeId } from "@sonde/schemas/names";
 import { parseJson } from "@sonde/schemas/parse";
 import {
   type Failure,
@@ -97,17 +97,20 @@ export async function runProbe(
   try {
     const { pack, probe } = checkCall(call, host);
     const plan = planReads(pack.admitted.manifest, probe.name, call.params);
-    trail.noteRequest([...plan.now, ...plan.later].map(describeRead));
+    const may = effectiveCapability(pack.admitted.manifest, probe.name);
+    const planned = [...plan.now, ...plan.later].map(describeRead);
+    // Nothing is done for a call that has ended meanwhile.
+    await untilAborted(signal, trail.noteRequest(planned, may));
     for (const read of [...plan.now, ...plan.later]) requireNamed(read, pack);
 
     const collecting = collectReads(plan, {
-      perform: (reads) => askRunner(reads, pack, probe, host, trail, signal),
+      perform: (reads) => askRunner(reads, pack, may, host, trail, signal),
       requireDone: (name, outcome) => requireDone(name, outcome, pack, probe),
       scrubFound: (outcome) => trail.scrubFound(outcome),
-      noteFound(reads, leftOutCount) {
+      async noteFound(reads, leftOutCount) {
         // Nothing is done for a call that has ended, and nothing is said of it.
         signal.throwIfAborted();
-        trail.noteFound(reads.map(describeRead), leftOutCount);
+        await untilAborted(signal, trail.noteFound(reads.map(describeRead), leftOutCount, may));
       },
     });
     const outcomes = await untilAborted(signal, collecting);
@@ -172,16 +175,14 @@ function requireNamed(read: FilledRead, { grant, program, admitted }: ActivePack
 /** Has the runner perform reads, and returns their outcomes by name. */
 async function askRunner(
   reads: FilledRead[],
-  pack: ActivePack,
-  probe: CallableProbe,
+  { groups }: ActivePack,
+  may: Capability,
   host: ProbePorts,
   trail: CallTrail,
   signal: AbortSignal,
 ): Promise<Map<string, RunnerOutcome>> {
   if (reads.length === 0) return new Map();
-  const { manifest } = pack.admitted;
-  const { groups } = pack;
-  const mayRetry = effectiveCapability(manifest, probe.name) === "observe";
+  const mayRetry = may === "observe";
   const reply = await trail.time("reads", () =>
     host.within(
       trail.timeLeft(),
