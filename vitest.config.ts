@@ -25,6 +25,7 @@ const packages = [
   "test/evidence",
   "test/hosts",
   "test/incidents",
+  "test/soak",
 ];
 // What a test waits for comes soon, or late on a busy machine: the wait ends when it is there.
 const patience = {

@@ -29,6 +29,7 @@ const TASKS = new Map([
   ["mutants", { file: "scripts/mutants.mjs", first: [], bundles: false }],
   ["package", { file: "scripts/package.mjs", first: [], bundles: true }],
   ["bench", { file: "test/bench/main.ts", first: [], bundles: true }],
+  ["soak", { file: "test/soak/main.ts", first: [], bundles: true }],
 ]);
 
 /** @returns {never} */

@@ -38,6 +38,7 @@ import {
   createActors,
   createAuditStore,
   createOpenCalls,
+  type OpenCalls,
   createSubjects,
   nameActors,
   openAudit,
@@ -143,9 +144,10 @@ async function serve(live: { config: HubConfig }, opened: Opened): Promise<Runni
   const auditStore = createAuditStore(sql, self);
   const tracer = openTracer({ config, hub: self, now, report });
   const metrics = createMetrics(now(), () => tracer?.counts() ?? null);
-  const installed: { sinks?: AuditSinks } = {};
+  const installed: { sinks?: AuditSinks; openCalls?: OpenCalls } = {};
   const actors = createActors();
-  const named = nameActors(await openAudit(auditStore), actors);
+  const plain = await openAudit(auditStore, (entry) => installed.openCalls?.closeUnsent(entry));
+  const named = nameActors(plain, actors);
   const auditLog = watchRecords(named, (record) => {
     metrics.records.count(record);
     tracer?.watchRecord(record);
@@ -163,6 +165,7 @@ async function serve(live: { config: HubConfig }, opened: Opened): Promise<Runni
     running: () => links.hubs.running(),
   });
   await openCalls.closeOwn();
+  installed.openCalls = openCalls;
   openCalls.closeLater();
   links.hubs.onGone(() => openCalls.closeLater());
   const apiKeys = createKeyStore(sql, directory);

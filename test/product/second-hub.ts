@@ -1,5 +1,13 @@
 import { type ChildProcess, execFileSync, spawn } from "node:child_process";
-import { chownSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import {
+  chownSync,
+  mkdirSync,
+  mkdtempSync,
+  openSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
 import { join } from "node:path";
 import { type HubClient, createHubClient } from "./hub-client.ts";
 import type { Product } from "./start-product.ts";
@@ -14,17 +22,24 @@ export type SecondHub = {
   mcpUrl: string;
   /** host:port of its control listener. */
   controlAddress: string;
-  /** Kills it and starts it again, as the same hub. */
+  pid(): number;
+  /** Kills it, unless it has ended, and starts it again, as the same hub. */
   killAndRestart(): Promise<void>;
   stop(): Promise<void>;
 };
 
 type Ready = { http: number; control: number };
 
-/** @param product must run on a database that is named by DATABASE_URL */
+/**
+ * @param product must run on a database that is named by DATABASE_URL
+ * @param options `env` of its process beside that of this one; `log`, a file for what it says
+ *   instead of this process's standard error
+ */
 export async function startSecondHub(
   product: Pick<Product, "data" | "apiKey">,
+  options: { env?: NodeJS.ProcessEnv; log?: string } = {},
 ): Promise<SecondHub> {
+  const log = options.log === undefined ? ("inherit" as const) : openSync(options.log, "a", 0o600);
   const data = mkdtempSync("/tmp/sonde-hub2-");
   const account = findHubAccount();
   const first = JSON.parse(readFileSync(join(product.data, "config/hub.json"), "utf8")) as {
@@ -51,11 +66,12 @@ export async function startSecondHub(
     const child = spawn("setpriv", ["--no-new-privs", "--", node, program, config], {
       ...account,
       cwd: "/",
-      stdio: ["pipe", "pipe", "inherit"],
+      stdio: ["pipe", "pipe", log],
+      env: { ...process.env, ...options.env },
     });
     let output = "";
     const ready = await new Promise<Ready>((done, fail) => {
-      child.stdout.on("data", (chunk: Buffer) => {
+      child.stdout?.on("data", (chunk: Buffer) => {
         output += chunk.toString();
         if (output.includes("\n")) done(JSON.parse(output) as Ready);
       });
@@ -64,6 +80,7 @@ export async function startSecondHub(
     return { child, ready };
   };
   const end = async (child: ChildProcess, signal: NodeJS.Signals): Promise<void> => {
+    if (child.exitCode !== null || child.signalCode !== null) return;
     const ended = new Promise((done) => child.once("exit", done));
     child.kill(signal);
     await ended;
@@ -77,6 +94,7 @@ export async function startSecondHub(
     hubUrl,
     mcpUrl: `${hubUrl}/mcp`,
     controlAddress: `127.0.0.1:${control}`,
+    pid: () => running.child.pid ?? 0,
     async killAndRestart() {
       await end(running.child, "SIGKILL");
       running = await start();

@@ -1,3 +1,4 @@
+import type { AuditEntry } from "@sonde/schemas/audit";
 import { type AuditLog, type Later, openAuditLog } from "./core/audit-log.ts";
 import type { AuditStore } from "./edge/audit-store.ts";
 
@@ -17,16 +18,22 @@ export {
   type Segment,
   type SegmentHashes,
 } from "./edge/dropped-store.ts";
-export { createOpenCalls } from "./edge/open-calls.ts";
+export { createOpenCalls, type OpenCalls } from "./edge/open-calls.ts";
 export { explainMissingCall } from "./edge/explain-missing-call.ts";
 export { readPeriod } from "./edge/read-wanted.ts";
 export { migrations } from "./migrations.ts";
 
-export function openAudit(store: AuditStore): Promise<AuditLog> {
-  return openAuditLog(store, later);
+/** @param onBelated see `openAuditLog` */
+export function openAudit(
+  store: AuditStore,
+  onBelated: (entry: AuditEntry) => void = () => undefined,
+): Promise<AuditLog> {
+  return openAuditLog(store, later, onBelated);
 }
 
 const later: Later = (ms, work) => {
   const timer = setTimeout(work, ms);
+  // An outage may outlast the process.
+  timer.unref();
   return () => clearTimeout(timer);
 };

@@ -1,2 +1,2 @@
-export { startTestServer } from "./start-test-server.ts";
+export { startTestServer, type TestServer } from "./start-test-server.ts";
 export { startTestDatabase, serveTestDatabases, type TestDatabase } from "./test-database.ts";

@@ -1,5 +1,13 @@
 import { execFile, type ExecFileOptions } from "node:child_process";
-import { chmodSync, chownSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import {
+  chmodSync,
+  chownSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir, userInfo } from "node:os";
 import { join } from "node:path";
 import { promisify } from "node:util";
@@ -9,7 +17,15 @@ const run = promisify(execFile);
 const NOBODY = 65534;
 
 /** A real PostgreSQL server; `url` is its database `postgres`. */
-export type TestServer = { url: string; socketDir: string; close(): Promise<void> };
+export type TestServer = {
+  url: string;
+  socketDir: string;
+  /** Of its first process, which the others descend from. */
+  pid(): number;
+  /** Ends all its processes at once, as a crash does, and starts it again on what is on the disk. */
+  crash(): Promise<void>;
+  close(): Promise<void>;
+};
 
 /**
  * Starts a fresh server on a unix socket that every user of this machine can reach.
@@ -66,6 +82,11 @@ export async function startTestServer(
   return {
     socketDir,
     url: `postgres://${user}@localhost/postgres?host=${encodeURIComponent(socketDir)}`,
+    pid: () => Number(readFileSync(join(clusterDir, "postmaster.pid"), "utf8").split("\n")[0]),
+    async crash() {
+      const words = ["restart", "-w", "-s", "-m", "immediate"];
+      await call("pg_ctl", [...words, "-D", clusterDir, "-l", join(folder, "log")]);
+    },
     async close() {
       await call("pg_ctl", ["stop", "-w", "-s", "-m", "immediate", "-D", clusterDir]);
       rmSync(folder, { recursive: true, force: true });

@@ -29,6 +29,9 @@ export type AgentComparison = {
 /** What both logs must say alike of a call. */
 const SAME = ["probe", "principal", "packDigest"] as const;
 
+/** What an agent writes of a call that came to it. */
+const CALL_EVENTS = new Set<AuditRecord["event"]>(["call.request", "call.response", "call.denied"]);
+
 /** So much may the agent's clock be ahead of the hub's, for a call that the hub has dropped. */
 const CLOCKS_APART_MS = 5 * 60_000;
 
@@ -67,6 +70,8 @@ export function compareAgentLog(agent: string, own: readonly AuditEntry[]): Agen
     const head = record.detail["agentHead"] as { size: number; hash: string } | undefined;
     // Without one the hub had no answer. What the agent dropped, or wrote after the copy, is unknown.
     if (head === undefined || head.size < (first?.seq ?? 1) || head.size > last) return;
+    // The agent signed that it could write nothing.
+    if (record.code === "AUDIT_UNAVAILABLE") return;
     const differ = (proves: string) =>
       found.push({ callId, hubSeq: seq, agentSeq: call?.seq ?? null, proves });
     if (call?.isAnswered !== true) {
@@ -103,7 +108,7 @@ function readCalls(entries: readonly AuditEntry[]): Map<string, OwnCall> {
   const calls = new Map<string, OwnCall>();
   for (const { seq, record } of entries) {
     const { callId, event } = record;
-    if (callId === null || (event !== "call.request" && event !== "call.response")) continue;
+    if (callId === null || !CALL_EVENTS.has(event)) continue;
     const call = calls.get(callId) ?? {
       seq,
       at: Date.parse(record.at),

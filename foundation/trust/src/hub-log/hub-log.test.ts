@@ -371,6 +371,27 @@ describe("the log of an agent beside the hub's", () => {
     ]);
   });
 
+  test("a call that the agent refused agrees, and so does one that it could not record", () => {
+    const refused = randomUUID();
+    const denied = { ...known(refused), status: "denied", code: "PACK_NOT_ACTIVE" } as const;
+    const [there] = write([buildAuditRecord(AT, "call.denied", denied)]) as [AuditEntry];
+    const answer = (callId: string, code: string) =>
+      buildAuditRecord(AT, "call.response", {
+        ...{ ...known(callId), status: "failure", code },
+        detail: { agentHead: { size: there.seq, hash: there.hash } },
+      });
+    const unrecorded = randomUUID();
+    const asked = [refused, unrecorded].map((callId) =>
+      buildAuditRecord(AT, "call.request", known(callId)),
+    );
+    const answers = [answer(refused, "PACK_NOT_ACTIVE"), answer(unrecorded, "AUDIT_UNAVAILABLE")];
+    expect(compare(write([...asked, ...answers]), [there])).toEqual([]);
+    expect(compare(write([...asked, answer(unrecorded, "CALL_TIMEOUT")]), [there])).toMatchObject([
+      { callId: unrecorded, proves: expect.stringMatching(/agent's entry is missing/) },
+    ]);
+    expect(compare([], [there])).toMatchObject([{ callId: refused, hubSeq: null }]);
+  });
+
   test("what the agent no longer keeps, or wrote after the copy, is not held against it", () => {
     expect(compare(hub.slice(4), own.slice(4))).toEqual([]);
     expect(compare(hub, own.slice(4))).toEqual([]);

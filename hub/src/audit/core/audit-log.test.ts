@@ -1,3 +1,5 @@
+import { setTimeout as sleep } from "node:timers/promises";
+import type { AuditEntry } from "@sonde/schemas/audit";
 import { verifyChain } from "@sonde/trust/chain";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { randomUUID } from "node:crypto";
@@ -43,6 +45,115 @@ test("a record that the database cannot take is refused, not lost", async () => 
   const log = await openAudit(createAuditStore(gone.sql, randomUUID()));
   await gone.close();
   await expect(log.append(note({}))).rejects.toMatchObject({ code: "AUDIT_UNAVAILABLE" });
+});
+
+/** The database takes no writes from now on, or takes them again. */
+async function setReadOnly({ sql }: HubDatabase, isReadOnly: boolean): Promise<void> {
+  const [row] = await sql<{ name: string }[]>`select current_database() as name`;
+  await sql.begin("read write", async (within) => {
+    const words = `set default_transaction_read_only = ${isReadOnly}`;
+    await within.unsafe(`alter database ${row?.name} ${words}`);
+  });
+  // Sessions begin with it, so all of them end, this one too.
+  const ended = sql`select pg_terminate_backend(pid) from pg_stat_activity
+    where datname = current_database() order by pid = pg_backend_pid()`;
+  await expect(ended).rejects.toThrow(/terminat|CONNECTION/);
+}
+
+test("during an outage what was asked is refused, and what happened waits and goes on record", async () => {
+  await using stack = new AsyncDisposableStack();
+  const own = stack.adopt(await openHubDatabase(), (opened) => opened.close());
+  const store = createAuditStore(own.sql, randomUUID());
+  const log = await openAudit(store);
+  const before = log.head();
+  await setReadOnly(own, true);
+  const noted = [log.appendSoon(note({ first: true })), log.appendSoon(note({ second: true }))];
+  await expect(log.append(note({ asked: true }))).rejects.toMatchObject({
+    code: "AUDIT_UNAVAILABLE",
+  });
+  await log.flush();
+  await setReadOnly(own, false);
+  const written = await Promise.race([Promise.all(noted), sleep(10_000, "nothing")]);
+  expect(written).toMatchObject([{ seq: before.size + 1 }, { seq: before.size + 2 }]);
+  const entries = await store.read(before.size, 10);
+  expect(entries.map(({ record }) => record.detail)).toEqual([{ first: true }, { second: true }]);
+  expect(verifyChain(entries, before)).toEqual(log.head());
+});
+
+test("what the database refuses for good is not tried again", async () => {
+  const log = await openAudit(createAuditStore(database.sql, randomUUID()));
+  const unfit = buildAuditRecord(new Date(), "log.opened", { callId: "not a UUID" });
+  const noted = log.appendSoon(unfit).catch((thrown: unknown) => thrown);
+  expect(await Promise.race([noted, sleep(5_000, "nothing")])).toMatchObject({
+    code: "AUDIT_UNAVAILABLE",
+  });
+  const { seq } = await log.append(note({ after: "it" }));
+  expect(log.head().size).toBe(seq);
+});
+
+type Append = AuditStore["append"];
+const lost = () => Object.assign(new Error("closed"), { code: "CONNECTION_CLOSED" });
+
+/** Opens a log over the database, of which the first append goes as `first` says. */
+async function openWithAppends(first: (real: () => ReturnType<Append>) => ReturnType<Append>) {
+  const store = createAuditStore(database.sql, randomUUID());
+  const belated: AuditEntry[] = [];
+  const turns: Parameters<Append>[] = [];
+  const before: { second?: () => Promise<unknown> } = {};
+  const log = await openAudit(
+    {
+      ...store,
+      async append(...turn) {
+        turns.push(turn);
+        if (turns.length === 1) return first(() => store.append(...turn));
+        if (turns.length === 2) await before.second?.();
+        return store.append(...turn);
+      },
+    },
+    (entry) => belated.push(entry),
+  );
+  const start = log.head();
+  const ghost = () => store.append(...(turns[0] as Parameters<Append>));
+  const details = async () =>
+    (await store.read(start.size, 10)).map(({ record }) => record.detail["name"]);
+  return { log, start, belated, before, ghost, details };
+}
+
+test("attack 61: a write whose answer was lost is not written twice, and its asker's entry is told", async () => {
+  const { log, start, belated, details } = await openWithAppends(async (real) => {
+    await real();
+    throw lost();
+  });
+  const noted = log.appendSoon(note({ name: "happened" }));
+  await expect(log.append(note({ name: "asked" }))).rejects.toMatchObject({
+    code: "AUDIT_UNAVAILABLE",
+  });
+  expect(await noted).toMatchObject({ seq: start.size + 1 });
+  expect(belated.map(({ record }) => record.detail["name"])).toEqual(["asked"]);
+  await log.append(note({ name: "later" }));
+  expect(await details()).toEqual(["happened", "asked", "later"]);
+});
+
+test("attack 61: a write that was not done although nobody knew it is done once", async () => {
+  const { log, belated, ghost, details } = await openWithAppends(() => Promise.reject(lost()));
+  const noted = log.appendSoon(note({ name: "happened" }));
+  await log.flush();
+  await log.append(note({ name: "later" }));
+  await noted;
+  // The first statement comes to life after all, too late.
+  expect(await ghost()).toBe(false);
+  expect(belated).toEqual([]);
+  expect(await details()).toEqual(["happened", "later"]);
+});
+
+test("attack 61: a write that is done while it is tried again is not written twice", async () => {
+  const { log, before, ghost, details } = await openWithAppends(() => Promise.reject(lost()));
+  before.second = ghost;
+  const noted = log.appendSoon(note({ name: "happened" }));
+  await log.flush();
+  await log.append(note({ name: "later" }));
+  await noted;
+  expect(await details()).toEqual(["happened", "later"]);
 });
 
 test("records that nobody writes do not pile up without an end", async () => {

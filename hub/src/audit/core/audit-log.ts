@@ -9,8 +9,21 @@ export type AuditPort = {
   readHead(): Promise<LogHead>;
   /** Null when there is no such entry. */
   readHash(seq: number): Promise<Digest | null>;
+  /**
+   * Writes all of the entries or none.
+   *
+   * @returns whether they follow the head that is stored; else nothing was written
+   */
   append(head: LogHead, entries: AuditEntry[]): Promise<boolean>;
+  /** What an error that one of these threw means. */
+  judge(thrown: unknown): Trouble;
 };
+
+/**
+ * `refused`: the store would refuse the same again. `outage`: nothing was written, and later it may be.
+ * `unknown`: as an outage, but what was to be written may have been.
+ */
+export type Trouble = "refused" | "outage" | "unknown";
 
 /** Runs `work` once after `ms` milliseconds. The result cancels it. */
 export type Later = (ms: number, work: () => void) => () => void;
@@ -23,12 +36,14 @@ export type AuditLog = {
   /**
    * Resolves when the record is durable.
    *
-   * @throws SondeError AUDIT_UNAVAILABLE; then nothing was recorded and the caller must stop
+   * @throws SondeError AUDIT_UNAVAILABLE; then the caller must stop. During an outage nobody knows
+   *   whether the record was written; if it was, `onBelated` says so afterwards
    */
   append(record: AuditRecord): Promise<AuditEntry>;
   /**
-   * Like `append`, but waits up to NOTE_MS for another record to share its commit. Records keep the
-   * order in which they were given.
+   * Like `append`, but waits up to NOTE_MS for another record to share its commit, and during an
+   * outage until it is over: what happened goes on record. Records keep the order in which they were
+   * given.
    */
   appendSoon(record: AuditRecord): Promise<AuditEntry>;
   /** The head as this process last saw it. */
@@ -37,12 +52,14 @@ export type AuditLog = {
   readHead(): Promise<LogHead>;
   /** The hash of a stored entry; null when there is none. */
   readHash(seq: number): Promise<Digest | null>;
-  /** Writes all waiting records. Resolves when each is durable or has failed. */
+  /** Writes all waiting records. Resolves when each is durable, has failed, or waits for the end of an outage. */
   flush(): Promise<void>;
 };
 
 type Waiting = {
   record: AuditRecord;
+  /** Nobody waits for it, so it can wait for the end of an outage. */
+  isPatient: boolean;
   resolve: (entry: AuditEntry) => void;
   reject: (error: SondeError) => void;
 };
@@ -52,44 +69,97 @@ const MAX_WAITING = 20_000;
 const MAX_BATCH = 500;
 /** How long a note waits for another record to share its commit. */
 const NOTE_MS = 20;
+/** How soon patient records are tried again. */
+const RETRY_MS = 1_000;
 /** Retries after another process moved the head. With two writers a few are enough. */
 const MAX_TRIES = 20;
 
-export async function openAuditLog(port: AuditPort, later: Later): Promise<AuditLog> {
+/** Other hubs moved the head at each try. */
+class HeadMoved extends Error {}
+
+/** A write of which nobody knows whether it was done, and the head that it was to follow. */
+type Doubt = { base: LogHead; batch: readonly Waiting[]; entries: readonly AuditEntry[] };
+
+/** @param onBelated gets an entry that is durable although its caller was told that it is not */
+export async function openAuditLog(
+  port: AuditPort,
+  later: Later,
+  onBelated: (entry: AuditEntry) => void,
+): Promise<AuditLog> {
   let head = await port.readHead();
   let waiting: Waiting[] = [];
   let writing: Promise<void> | null = null;
   let callOff: (() => void) | null = null;
+  let doubts: Doubt[] = [];
+
+  /**
+   * A doubtful write was done, or never will be, once the head is another than the one that it was to
+   * follow. Takes out of `batch` what was done.
+   */
+  async function settleDoubts(batch: Waiting[]): Promise<void> {
+    const open = doubts;
+    doubts = open.filter(({ base }) => base.hash === head.hash);
+    for (const { base, batch: past, entries } of open) {
+      const last = entries.at(-1);
+      if (base.hash === head.hash || last === undefined) continue;
+      if ((await port.readHash(last.seq)) !== last.hash) continue;
+      for (const [index, entry] of entries.entries()) {
+        const one = past[index];
+        if (one?.isPatient === true) one.resolve(entry);
+        else onBelated(entry);
+      }
+      batch.splice(0, batch.length, ...batch.filter((one) => !past.includes(one)));
+      waiting = waiting.filter((one) => !past.includes(one));
+    }
+  }
 
   async function writeBatch(batch: Waiting[]): Promise<void> {
     for (let attempt = 0; attempt < MAX_TRIES; attempt++) {
+      if (attempt > 0 || doubts.length > 0) {
+        head = await port.readHead();
+        await settleDoubts(batch);
+      }
+      if (batch.length === 0) return;
       let next = head;
       const entries = batch.map(({ record }) => {
         const entry = chainRecord(next, record);
         next = headAfter(entry);
         return entry;
       });
-      if (await port.append(head, entries)) {
-        head = next;
-        for (const [index, entry] of entries.entries()) batch[index]?.resolve(entry);
-        return;
+      let isWritten: boolean;
+      try {
+        isWritten = await port.append(head, entries);
+      } catch (thrown) {
+        if (port.judge(thrown) === "unknown")
+          doubts.push({ base: head, batch: [...batch], entries });
+        throw thrown;
       }
-      head = await port.readHead();
+      if (!isWritten) continue;
+      // What was to follow the head before can follow it no more.
+      doubts = [];
+      head = next;
+      for (const [index, entry] of entries.entries()) batch[index]?.resolve(entry);
+      return;
     }
-    throw new Error("the head kept moving");
+    throw new HeadMoved("the head kept moving");
   }
 
   async function drain(): Promise<void> {
-    while (waiting.length > 0) {
-      const batch = waiting.slice(0, MAX_BATCH);
-      waiting = waiting.slice(MAX_BATCH);
+    while (waiting.length > 0 || doubts.length > 0) {
+      const batch = waiting.splice(0, MAX_BATCH);
       try {
         await writeBatch(batch);
       } catch (cause) {
+        const isPassing = cause instanceof HeadMoved || port.judge(cause) !== "refused";
+        const stopped = isPassing ? [...batch, ...waiting.splice(0)] : batch;
         const error = new SondeError("AUDIT_UNAVAILABLE", "the audit log cannot be written", {
           cause,
         });
-        for (const { reject } of batch) reject(error);
+        for (const { isPatient, reject } of stopped) if (!isPassing || !isPatient) reject(error);
+        if (!isPassing) continue;
+        waiting.unshift(...stopped.filter(({ isPatient }) => isPatient));
+        if (waiting.length > 0 || doubts.length > 0) callOff ??= later(RETRY_MS, write);
+        break;
       }
     }
     writing = null;
@@ -98,28 +168,30 @@ export async function openAuditLog(port: AuditPort, later: Later): Promise<Audit
   function write(): void {
     callOff?.();
     callOff = null;
-    // With an empty queue `drain` would finish before its result is assigned, and `writing` would
+    // With nothing to do `drain` would finish before its result is assigned, and `writing` would
     // stay set.
-    if (waiting.length > 0) writing ??= drain();
+    if (waiting.length > 0 || doubts.length > 0) writing ??= drain();
   }
 
-  function enqueue(record: AuditRecord): Promise<AuditEntry> {
+  function enqueue(record: AuditRecord, isPatient: boolean): Promise<AuditEntry> {
     if (waiting.length >= MAX_WAITING) {
       return Promise.reject(
         new SondeError("AUDIT_UNAVAILABLE", `${MAX_WAITING} audit records are waiting already`),
       );
     }
-    return new Promise((resolve, reject) => waiting.push({ record, resolve, reject }));
+    return new Promise((resolve, reject) => {
+      waiting.push({ record, isPatient, resolve, reject });
+    });
   }
 
   return {
     append(record) {
-      const written = enqueue(record);
+      const written = enqueue(record, false);
       write();
       return written;
     },
     appendSoon(record) {
-      const written = enqueue(record);
+      const written = enqueue(record, true);
       callOff ??= later(NOTE_MS, write);
       return written;
     },

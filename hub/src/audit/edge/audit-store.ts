@@ -4,7 +4,8 @@ import type { LogHead } from "@sonde/schemas/wire";
 import { parseAuditEntry } from "@sonde/schemas/audit";
 import { parseJson } from "@sonde/schemas/parse";
 import { segmentOf } from "@sonde/trust/hub-log";
-import type { Sql } from "postgres";
+import postgres, { type Sql } from "postgres";
+import type { Trouble } from "../core/audit-log.ts";
 import { createDroppedStore } from "./dropped-store.ts";
 
 /**
@@ -21,6 +22,7 @@ export type AuditStore = {
    * @returns false, with nothing written, when the log's head is no longer `head`
    */
   append(head: LogHead, entries: AuditEntry[]): Promise<boolean>;
+  judge(thrown: unknown): Trouble;
   read(afterSeq: number, limit: number): Promise<AuditEntry[]>;
   /**
    * Reads the next places of the chain, dropped ones too.
@@ -75,6 +77,14 @@ export type StoredCall = { asked: AuditEntry; answer: AuditRecord | null };
 /** An arbitrary number, the same in every process. */
 const ADVISORY_LOCK = 736_017_102;
 
+/**
+ * Classes of SQLSTATE (PostgreSQL, appendix A) that say nothing against the statement itself: the
+ * connection or the server ended, perhaps during the commit; and a transaction, a resource, a lock
+ * or the disk that was not to be had.
+ */
+const MAYBE_WRITTEN = /^(08|57)/;
+const NOT_WRITTEN = /^(25|40|53|55|58)/;
+
 /** As in the migration that filled the column for older entries. */
 const MAX_TOOL = 200;
 
@@ -119,6 +129,13 @@ export function createAuditStore(sql: Sql, writer: string): AuditStore {
     async readHash(seq) {
       const [row] = await sql<{ hash: Digest }[]>`select hash from audit_log where seq = ${seq}`;
       return row?.hash ?? (await dropped.readHash(seq));
+    },
+    judge(thrown) {
+      if (!(thrown instanceof Error)) return "refused";
+      const code = "code" in thrown ? String(thrown.code) : "";
+      if (!(thrown instanceof postgres.PostgresError)) return code === "" ? "refused" : "unknown";
+      if (MAYBE_WRITTEN.test(code)) return "unknown";
+      return NOT_WRITTEN.test(code) ? "outage" : "refused";
     },
     async append(head, entries) {
       const last = entries.at(-1);

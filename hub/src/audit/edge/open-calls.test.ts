@@ -112,3 +112,26 @@ test("a hub closes the calls of one that went, when they can no longer end, and 
   await expect.poll(() => eventsOf(installation, gone)).toEqual(CLOSED);
   expect(await eventsOf(installation, own)).toEqual(OPEN);
 });
+
+test("a request that was not sent, since its hub took it for not recorded, ends as such", async () => {
+  const { sql } = installation;
+  const self = randomUUID();
+  const store = createAuditStore(sql, self);
+  const auditLog = await openAudit(store);
+  const callId = await leaveOpen(installation, self);
+  const calls = createOpenCalls({
+    ...{ store, auditLog, self, running: () => [self], now: () => new Date(), report: fail },
+  });
+  const [request] = await store.readCall(callId);
+  if (request === undefined) throw new Error("expected a request");
+  calls.closeUnsent(request);
+  await auditLog.flush();
+  expect(await eventsOf(installation, callId)).toEqual(["call.request", "call.response"]);
+  const end = (await store.readCall(callId)).at(-1);
+  expect(end?.record).toMatchObject({ status: "failure", code: "AUDIT_UNAVAILABLE" });
+  if (end === undefined) throw new Error("expected its end");
+  // Only a request has an end.
+  calls.closeUnsent(end);
+  await auditLog.flush();
+  expect(await store.readCall(callId)).toHaveLength(2);
+});

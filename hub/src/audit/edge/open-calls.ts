@@ -1,4 +1,5 @@
-import { buildAuditRecord } from "@sonde/schemas/audit";
+import { type AuditEntry, type AuditRecord, buildAuditRecord } from "@sonde/schemas/audit";
+import type { ErrorCode } from "@sonde/schemas/errors";
 import type { AuditLog } from "../core/audit-log.ts";
 import type { AuditStore } from "./audit-store.ts";
 
@@ -14,6 +15,11 @@ export type OpenCalls = {
   closeOwn(): Promise<void>;
   /** Closes, some time later, those of other hubs that do not run then. */
   closeLater(): void;
+  /**
+   * Closes a request that is on record although its hub was told that it could not be written, and
+   * so did not send it.
+   */
+  closeUnsent(entry: AuditEntry): void;
   /** Closes nothing from now on. */
   stop(): void;
 };
@@ -24,7 +30,7 @@ export type OpenCalls = {
  */
 export function createOpenCalls(options: {
   store: AuditStore;
-  auditLog: Pick<AuditLog, "append">;
+  auditLog: Pick<AuditLog, "append" | "appendSoon">;
   now: () => Date;
   self: string;
   running: () => readonly string[];
@@ -38,19 +44,7 @@ export function createOpenCalls(options: {
     const abandoned = new Date(at.getTime() - ABANDONED_AFTER_MS).toISOString();
     for (const { writer, record } of await store.readOpenRequests(untouched)) {
       if (writer !== null && writer !== self && record.at > abandoned) continue;
-      const { callId, principal, agent, probe, packDigest } = record;
-      const { person, client } = record.detail;
-      await auditLog.append(
-        buildAuditRecord(at, "call.unknown", {
-          ...{ callId, principal, agent, probe, packDigest },
-          status: "failure",
-          code: "CALL_OUTCOME_UNKNOWN",
-          detail: {
-            ...(person !== undefined && { person }),
-            ...(client !== undefined && { client }),
-          },
-        }),
-      );
+      await auditLog.append(buildEnd(at, record, "call.unknown", "CALL_OUTCOME_UNKNOWN"));
     }
   }
 
@@ -63,6 +57,24 @@ export function createOpenCalls(options: {
       }, ABANDONED_AFTER_MS);
       timer.unref();
     },
+    closeUnsent({ record }) {
+      if (record.event !== "call.request") return;
+      const end = buildEnd(now(), record, "call.response", "AUDIT_UNAVAILABLE");
+      auditLog.appendSoon(end).catch(report);
+    },
     stop: () => clearTimeout(timer),
   };
+}
+
+function buildEnd(
+  at: Date,
+  { callId, principal, agent, probe, packDigest, detail }: AuditRecord,
+  event: AuditRecord["event"],
+  code: ErrorCode,
+): AuditRecord {
+  const { person, client } = detail;
+  return buildAuditRecord(at, event, {
+    ...{ callId, principal, agent, probe, packDigest, status: "failure", code },
+    detail: { ...(person !== undefined && { person }), ...(client !== undefined && { client }) },
+  });
 }

@@ -68,8 +68,9 @@ export async function recordRefusal(
 export type Ending = { answer: AgentAnswer } | { error: SondeError };
 
 /**
- * Queues a response record for the next group commit; the answer does not wait for it. When the
- * write fails, the request stays open, and the next start records its outcome as unknown.
+ * Queues a response record for the next group commit; the answer does not wait for it. During an
+ * outage of the database the record waits. When this hub ends before it is written, the request
+ * stays open, and the next start records its outcome as unknown.
  */
 export function recordResponse(
   ports: CallPorts,

@@ -464,6 +464,32 @@ test("a call that reaches the other hub late is not sent", async () => {
     .toEqual([inTime.question.call.callId]);
 });
 
+test.each([
+  ["the answer", "answer", 1],
+  ["the question", "question", 0],
+])(
+  "a database without room for %s leaves the outcome unknown, and the log says why",
+  async (_, kind, asked) => {
+    const { sql } = installation;
+    const agentId = await addAgent();
+    const { link } = await connect(1, agentId);
+    await sql.unsafe(`
+    create function refuse() returns trigger language plpgsql as
+      $$ begin raise exception 'no room' using errcode = '53100'; end $$;
+    create trigger refuse before insert on relayed for each row
+      when (new.message like '%"kind":"${kind}"%') execute function refuse()`);
+    try {
+      expect(await deliver(0, [agentId])).toEqual([[agentId, "CALL_OUTCOME_UNKNOWN"]]);
+      expect(link.calls).toHaveLength(asked);
+    } finally {
+      await sql.unsafe(`drop trigger refuse on relayed; drop function refuse()`);
+    }
+    const [problem, ...others] = problems.splice(0);
+    expect(String(problem?.cause)).toContain("no room");
+    expect(others).toEqual([]);
+  },
+);
+
 test("a malformed relay message is reported, and the next one is read", async () => {
   const agentId = await addAgent();
   const { link } = await connect(1, agentId);

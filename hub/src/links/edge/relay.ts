@@ -105,12 +105,23 @@ export async function openRelay(
     { id, from, question }: Extract<Message, { kind: "question" }>,
     isLate: boolean,
   ): Promise<void> => {
+    const fail = (thrown: unknown): Message => {
+      const { code, message } = toSondeError(thrown);
+      return { kind: "failure", id, failure: { code, message } };
+    };
+    let reply: Message;
     try {
       if (isLate) throw new SondeError("AGENT_OFFLINE", "the question came too late to be asked");
-      await send(from, { kind: "answer", id, reply: await answer(question) });
+      reply = { kind: "answer", id, reply: await answer(question) };
     } catch (thrown) {
-      const { code, message } = toSondeError(thrown);
-      await send(from, { kind: "failure", id, failure: { code, message } });
+      reply = fail(thrown);
+    }
+    try {
+      await send(from, reply);
+    } catch (thrown) {
+      report(toSondeError(thrown));
+      // It is smaller, so it may find the room that the answer did not find.
+      await send(from, fail(unanswered()));
     }
   };
   const receive = (message: Message, isLate: boolean): void => {
@@ -162,9 +173,11 @@ export async function openRelay(
           }
         };
         waiting.set(id, { hub, timer, resolve: settled, reject });
-        send(hub, { kind: "question", id, from: self, question }).catch((thrown: unknown) =>
-          settle(id, (asked) => asked.reject(toSondeError(thrown))),
-        );
+        send(hub, { kind: "question", id, from: self, question }).catch((thrown: unknown) => {
+          report(toSondeError(thrown));
+          // It may be on its way all the same.
+          settle(id, (asked) => asked.reject(unanswered()));
+        });
       });
     },
     giveUpOn(hub) {

@@ -1,0 +1,170 @@
+import { setTimeout as sleep } from "node:timers/promises";
+import type { Random } from "./random.ts";
+import type { Direction, Victim, World } from "./world.ts";
+
+/** Something that goes wrong, and is over when `happen` returns. */
+export type Fault = {
+  /** Has the numbers that the seed gave. */
+  name: string;
+  /** @returns what was seen of it, or null */
+  happen(world: World): Promise<string | null>;
+};
+
+/** What a process hands to the network and to PostgreSQL. */
+const WRITES = "write,writev,sendto,sendmsg";
+/** What makes something last. */
+const DURABLE = "pwrite64,fdatasync,fsync,rename,ftruncate,unlink,link";
+/** So long a process may take to come to the call at which it is killed. */
+const REACH_MS = 4_000;
+
+/** By kind: a fault with numbers of its own. */
+const FAULTS: Record<string, (random: Random) => Fault> = {
+  /** Whatever the hub does next, it dies just before one of its steps: before or after a commit, a send or an answer. */
+  "hub-at-step": (random) => killAtCall(random.pick(["hub", "second hub"]), WRITES, random, 40),
+  "agent-at-step": (random) => killAtCall("agent", DURABLE, random, 6),
+  "agent-at-send": (random) => killAtCall("agent", WRITES, random, 20),
+  killed: (random) => {
+    const victim = random.pick<Victim>(["hub", "second hub", "agent", "runner", "registry"]);
+    return {
+      name: `the ${victim} is killed`,
+      happen: async (world) => {
+        await world.kill(victim);
+        return null;
+      },
+    };
+  },
+  "all-killed": () => ({
+    name: "agent, runner and both hubs are killed at once",
+    async happen(world) {
+      for (const victim of ["agent", "runner", "hub"] as const) world.signal(victim, "SIGKILL");
+      await world.kill("second hub");
+      return null;
+    },
+  }),
+  "database-crash": () => ({
+    name: "PostgreSQL crashes and starts again",
+    async happen({ database }) {
+      await database.crash();
+      return null;
+    },
+  }),
+  "database-stalls": (random) => {
+    const ms = random.integer(500, 4_000);
+    return {
+      name: `PostgreSQL stands still for ${ms} ms`,
+      async happen({ database }) {
+        database.signal("SIGSTOP");
+        await sleep(ms);
+        database.signal("SIGCONT");
+        return null;
+      },
+    };
+  },
+  stalls: (random) => {
+    const victim = random.pick<Victim>(["hub", "second hub", "agent"]);
+    const ms = random.integer(500, 4_000);
+    return {
+      name: `the ${victim} stands still for ${ms} ms`,
+      async happen(world) {
+        world.signal(victim, "SIGSTOP");
+        await sleep(ms);
+        world.signal(victim, "SIGCONT");
+        return null;
+      },
+    };
+  },
+  "slow-sync": (random) => {
+    const [ms, delayMs] = [random.integer(2_000, 4_000), random.integer(100, 900)];
+    return {
+      name: `each sync of the agent's disk takes ${delayMs} ms more, for ${ms} ms`,
+      happen: (world) =>
+        world.injectInto("agent", "fdatasync", `delay_enter=${delayMs * 1000}`, ms),
+    };
+  },
+  "failed-sync": (random) => {
+    const when = random.integer(1, 3);
+    return {
+      name: `sync ${when} of the agent's disk fails`,
+      async happen(world) {
+        const seen = await world.injectInto("agent", "fdatasync", `error=EIO:when=${when}`, 1_500);
+        // What is really on the disk, only a start reads.
+        await world.kill("agent");
+        return seen;
+      },
+    };
+  },
+  "full-disk": (random) => {
+    const ms = random.integer(1_000, 4_000);
+    return {
+      name: `the disk of all is full for ${ms} ms`,
+      async happen({ disk }) {
+        await disk.fill();
+        await sleep(ms);
+        disk.free();
+        return null;
+      },
+    };
+  },
+  partition: (random) => {
+    const direction = random.pick<Direction>(["both ways", "to the hub", "to the agent"]);
+    const ms = random.integer(1_000, 6_000);
+    return {
+      name: `packets between agent and hub are lost ${direction} for ${ms} ms`,
+      async happen({ network }) {
+        await network.lose(direction);
+        await sleep(ms);
+        await network.heal();
+        return null;
+      },
+    };
+  },
+  "connections-reset": (random) => {
+    const times = random.integer(3, 10);
+    return {
+      name: `the agent's connections are reset ${times} times in a row`,
+      async happen({ network }) {
+        for (let time = 0; time < times; time += 1) {
+          await network.reset();
+          await sleep(100);
+        }
+        return null;
+      },
+    };
+  },
+  "clock-jump": (random) => {
+    const seconds = random.pick([-1, 1]) * random.integer(5, 3_600);
+    const ms = random.integer(1_000, 3_000);
+    return {
+      name: `the second hub's clock is off by ${seconds} s for ${ms} ms`,
+      async happen({ clock }) {
+        clock.set(seconds);
+        await sleep(ms);
+        clock.set(0);
+        return null;
+      },
+    };
+  },
+};
+
+export const FAULT_KINDS: readonly string[] = Object.keys(FAULTS);
+
+/** The faults of a seed, without an end: each kind once, in a new order, then again. */
+export function* planFaults(random: Random): Generator<Fault & { kind: string }, never> {
+  for (;;) {
+    for (const [kind, make] of random.shuffle(Object.entries(FAULTS))) {
+      yield { kind, ...make(random) };
+    }
+  }
+}
+
+function killAtCall(victim: Victim, calls: string, random: Random, most: number): Fault {
+  const when = random.integer(1, most);
+  return {
+    name: `the ${victim} dies at its call ${when} of ${calls}`,
+    async happen(world) {
+      const seen = await world.injectInto(victim, calls, `signal=SIGKILL:when=${when}`, REACH_MS);
+      await world.reviveSecondHub();
+      return seen;
+    },
+  };
+}

@@ -1,0 +1,181 @@
+import { execFile, spawn } from "node:child_process";
+import { once } from "node:events";
+import { readFileSync, rmSync, statfsSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+import { promisify } from "node:util";
+import type { TestServer } from "@sonde/database/testing";
+import { descendants } from "../bench/process-figures.ts";
+import { findPid, type Role } from "../product/processes.ts";
+import type { SecondHub } from "../product/second-hub.ts";
+import type { Product } from "../product/start-product.ts";
+
+const run = promisify(execFile);
+/** Of a disk that counts as full. */
+const MOST_LEFT_BYTES = 1024 * 1024;
+
+/** Who can be hurt: the services of `npm start`, and a second hub on the same database. */
+export type Victim = Role | "second hub";
+/** In which direction packets between the agent and its hub are lost. */
+export type Direction = "both ways" | "to the hub" | "to the agent";
+
+/** What the faults do, on the machine of this process alone: its own network, mounts and processes. */
+export type World = {
+  kill(victim: Victim): Promise<void>;
+  signal(victim: Victim, name: NodeJS.Signals): void;
+  /**
+   * Has the kernel do something at system calls of a process (strace(1), `--inject`), for that time
+   * or until the process ends.
+   *
+   * @returns the last of these calls, or null when the process did none
+   */
+  injectInto(victim: Victim, calls: string, injection: string, ms: number): Promise<string | null>;
+  /** Starts the second hub again if it has ended. The others have a supervisor. */
+  reviveSecondHub(): Promise<void>;
+  database: { crash(): Promise<void>; signal(name: NodeJS.Signals): void };
+  network: {
+    lose(direction: Direction): Promise<void>;
+    heal(): Promise<void>;
+    /** Ends each connection of an agent with a reset. */
+    reset(): Promise<void>;
+  };
+  /** Takes all room on the disk of the product and the database, and gives it back. */
+  disk: { fill(): Promise<void>; free(): void };
+  /** How far the second hub's clock is off, in seconds. */
+  clock: { set(seconds: number): void };
+};
+
+export type WorldParts = {
+  product: Product;
+  second: SecondHub;
+  server: TestServer;
+  /** The mounted disk. */
+  disk: string;
+  /** The file that libfaketime reads. */
+  clockFile: string;
+  /** A folder for what tools say. */
+  folder: string;
+};
+
+export function createWorld(parts: WorldParts): World {
+  const { product, second, server, disk, clockFile, folder } = parts;
+  const filler = join(disk, "filler");
+  const port = readControlPort(product);
+  const pidOf = (victim: Victim): number => {
+    const pid = victim === "second hub" ? second.pid() : findPid(product, victim);
+    if (pid === undefined || pid === 0) throw new Error(`expected a running ${victim}, got none`);
+    return pid;
+  };
+  const signal = (victim: Victim, name: NodeJS.Signals) => process.kill(pidOf(victim), name);
+  return {
+    signal,
+    async kill(victim) {
+      signal(victim, "SIGKILL");
+      if (victim === "second hub") await second.killAndRestart();
+    },
+    injectInto: (victim, calls, injection, ms) =>
+      injectInto(pidOf(victim), join(folder, "calls"), calls, injection, ms),
+    async reviveSecondHub() {
+      if (!isRunning(second.pid())) await second.killAndRestart();
+    },
+    database: {
+      crash: () => server.crash(),
+      signal(name) {
+        for (const pid of descendants(server.pid())) sendIfThere(pid, name);
+      },
+    },
+    network: {
+      async lose(direction) {
+        const rules = [
+          ...(direction === "to the agent" ? [] : [`tcp dport ${port} drop`]),
+          ...(direction === "to the hub" ? [] : [`tcp sport ${port} drop`]),
+        ];
+        await run("nft", ["add table inet soak"]);
+        await run("nft", ["add chain inet soak in { type filter hook input priority 0; }"]);
+        for (const rule of rules) await run("nft", [`add rule inet soak in ${rule}`]);
+      },
+      heal: async () => void (await run("nft", ["delete table inet soak"])),
+      reset: async () => void (await run("ss", ["-K", "dport", "=", String(port)])),
+    },
+    disk: {
+      async fill() {
+        // Others write meanwhile, so the last of it may be gone before it is taken.
+        await run("fallocate", ["-l", String(roomOn(disk)), filler]).catch(() => undefined);
+        const left = roomOn(disk);
+        if (left > MOST_LEFT_BYTES) throw new Error(`expected a full disk, ${left} bytes are free`);
+      },
+      free: () => rmSync(filler, { force: true }),
+    },
+    clock: { set: (seconds) => writeFileSync(clockFile, describeOffset(seconds)) },
+  };
+}
+
+/** As libfaketime reads it. */
+export function describeOffset(seconds: number): string {
+  return `${seconds < 0 ? "" : "+"}${seconds}`;
+}
+
+function roomOn(disk: string): number {
+  const { bavail, bsize } = statfsSync(disk);
+  return bavail * bsize;
+}
+
+function readControlPort({ data }: Product): number {
+  const config: unknown = JSON.parse(readFileSync(join(data, "config/hub.json"), "utf8"));
+  return (config as { agents: { controlPort: number } }).agents.controlPort;
+}
+
+async function injectInto(
+  pid: number,
+  file: string,
+  calls: string,
+  injection: string,
+  ms: number,
+): Promise<string | null> {
+  const inject = `inject=${calls}:${injection}`;
+  const words = [
+    "-f",
+    "-qq",
+    "-y",
+    "-o",
+    file,
+    "-e",
+    `trace=${calls}`,
+    "-e",
+    inject,
+    "-p",
+    `${pid}`,
+  ];
+  const tracer = spawn("strace", words, { stdio: "ignore" });
+  const ended = once(tracer, "exit");
+  const enough = new AbortController();
+  // strace lets go of the process when it is interrupted.
+  const stop = sleep(ms, undefined, { signal: enough.signal }).then(
+    () => tracer.kill("SIGINT"),
+    () => undefined,
+  );
+  await ended;
+  enough.abort();
+  await stop;
+  const lines = readFileSync(file, "utf8").split("\n");
+  rmSync(file);
+  // The number of the thread comes first.
+  return lines.findLast((line) => /^\d+ +\w+\(/.test(line))?.replace(/^\d+ +/, "") ?? null;
+}
+
+function isRunning(pid: number): boolean {
+  try {
+    return !/^State:\tZ/m.test(readFileSync(`/proc/${pid}/status`, "utf8"));
+  } catch {
+    return false;
+  }
+}
+
+function sendIfThere(pid: number, name: NodeJS.Signals): void {
+  try {
+    process.kill(pid, name);
+  } catch (thrown) {
+    // A backend may end meanwhile.
+    if (!(thrown instanceof Error && "code" in thrown && thrown.code === "ESRCH")) throw thrown;
+  }
+}
