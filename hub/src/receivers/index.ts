@@ -1,5 +1,4 @@
 // What brings something of the hub to a receiver outside: sinks and witnesses stand on it.
-export { chooseDelay } from "./core/backoff.ts";
 export { type Bell, createBell } from "./core/bell.ts";
 export { SinkFailure } from "./core/sink-failure.ts";
 export { parseWebhookKeys, signRequest } from "./core/webhook-signature.ts";
@@ -12,4 +11,5 @@ export { readReceiverTrust } from "./edge/receiver-trust.ts";
 export { requireFolder } from "./edge/require-folder.ts";
 export { runConfigured } from "./edge/run-configured.ts";
 export { runLeased } from "./edge/run-leased.ts";
+export { serveReceiver } from "./edge/served-receiver.ts";
 export { readWebhookKeys } from "./edge/webhook-keys.ts";

@@ -1,6 +1,5 @@
 import { type AuditEvent, buildAuditRecord } from "@sonde/schemas/audit";
 import { expect, test } from "vitest";
-import { chooseDelay } from "../../receivers/index.ts";
 import { takeUnbroken } from "./batch.ts";
 import { afterFailure, type Trouble, whileWorking } from "./trouble.ts";
 
@@ -40,15 +39,6 @@ test("attack 40: a receiver that fails now and then makes no entries out of entr
   });
   expect(whileWorking(failed.trouble, at(60)).tell).toBeNull();
   expect(afterFailure(failed.trouble, at(2), [...own, ...batch]).tell).toBe("sink.failing");
-});
-
-test("it waits longer with each failure, at random, and a receiver's wish is heard within a bound", () => {
-  expect([1, 2, 3, 7, 500].map((failures) => chooseDelay(failures, 0, 0.5))).toEqual([
-    500, 1_000, 2_000, 30_000, 30_000,
-  ]);
-  expect(chooseDelay(3, 0, 0)).toBe(0);
-  expect(chooseDelay(1, 20_000, 0.5)).toBe(20_000);
-  expect(chooseDelay(1, 1e9, 0.5)).toBe(300_000);
 });
 
 test("a batch ends before a gap", () => {

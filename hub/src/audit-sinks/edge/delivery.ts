@@ -1,7 +1,6 @@
-import { setTimeout as sleep } from "node:timers/promises";
-import { SondeError } from "@sonde/schemas/errors";
+import type { SondeError } from "@sonde/schemas/errors";
 import { type AuditLog, type AuditStore, buildAuditRecord } from "../../audit/index.ts";
-import { type Bell, chooseDelay, type Lease, SinkFailure } from "../../receivers/index.ts";
+import { type Bell, type Lease, serveReceiver } from "../../receivers/index.ts";
 import type { SinkSettings } from "../../sink-settings.ts";
 import { type Batch, buildBatch, takeUnbroken } from "../core/batch.ts";
 import type { SinkSender } from "../core/sink-sender.ts";
@@ -31,9 +30,6 @@ export type DeliveryPorts = {
   random: () => number;
 };
 
-/** Another hub has the lease. */
-class LeaseLost extends Error {}
-
 /**
  * Sends the log to one receiver, from its place on, a batch at a time. The place moves when the receiver
  * has acknowledged. So what was sent in vain, or by a hub that was killed, is sent again, and the hub
@@ -53,30 +49,24 @@ export function createDelivery(
   { lease, place: start }: { lease: Lease; place: SinkPlace },
 ): Delivery {
   const { settings, store, auditStore, auditLog, bell, signal, now } = ports;
-  let place = start;
-  let sender: SinkSender | null = null;
-  let failures = 0;
   /** The last batch that was acknowledged. */
   let last: { after: number; end: number; isAgain: boolean } | null = null;
   let isLost = false;
 
-  const rest = (ms: number) => sleep(ms, undefined, { signal }).catch(() => undefined);
-
-  async function save(change: Partial<SinkPlace>): Promise<void> {
-    const next = { ...place, ...change };
-    if (!(await store.save(lease, next))) throw new LeaseLost();
-    place = next;
-  }
-
-  function closeSender(): void {
-    sender?.close();
-    sender = null;
-  }
+  const served = serveReceiver({
+    ...{ ...ports, lease, place: start, save: store.save },
+    openSender: () =>
+      ports.openSender(() => {
+        isLost = true;
+        bell.ring();
+      }),
+  });
+  const { place, save, rest } = served;
 
   /** Once for each batch: a receiver that ends each connection would get the same for ever. */
   async function goBack(): Promise<void> {
     isLost = false;
-    closeSender();
+    served.closeSender();
     if (last === null || last.isAgain) return;
     last.isAgain = true;
     await save({ seq: last.after, batchEnd: last.end });
@@ -84,8 +74,8 @@ export function createDelivery(
 
   /** A batch that was begun is the same when it is sent again, by whichever hub. */
   async function findBatch(): Promise<Batch | null> {
-    const until = place.batchEnd;
-    const found = await auditStore.readUpTo(place.seq, {
+    const until = place().batchEnd;
+    const found = await auditStore.readUpTo(place().seq, {
       ...{ entries: MAX_ENTRIES, bytes: MAX_BYTES, until },
     });
     const [first, ...others] = takeUnbroken(found);
@@ -94,16 +84,16 @@ export function createDelivery(
       if (until !== null) await save({ batchEnd: null });
       return null;
     }
-    if (first.seq !== place.seq + 1) await passGap(first.seq);
+    if (first.seq !== place().seq + 1) await passGap(first.seq);
     const batch = buildBatch(settings.name, [first, ...others]);
     const end = first.seq + others.length;
-    if (place.batchEnd !== end) await save({ batchEnd: end });
+    if (place().batchEnd !== end) await save({ batchEnd: end });
     return batch;
   }
 
   /** Entries that left the log before this sink has sent them: the log itself says so, to all its readers. */
   async function passGap(next: number): Promise<void> {
-    const detail = { sink: settings.name, from: place.seq + 1, to: next - 1 };
+    const detail = { sink: settings.name, from: place().seq + 1, to: next - 1 };
     await auditLog.append(buildAuditRecord(now(), "sink.missed", { status: "failure", detail }));
     await save({ seq: next - 1, batchEnd: null });
   }
@@ -114,7 +104,7 @@ export function createDelivery(
   ): Promise<Step["trouble"]> {
     if (event === null) return trouble;
     const { name: sink, kind } = settings;
-    const detail = { sink, kind, afterSeq: place.seq };
+    const detail = { sink, kind, afterSeq: place().seq };
     await auditLog.append(
       buildAuditRecord(
         now(),
@@ -128,8 +118,8 @@ export function createDelivery(
   }
 
   async function wait(): Promise<void> {
-    if (place.told && place.failingSince === null) {
-      const next = whileWorking(place, now());
+    if (place().told && place().failingSince === null) {
+      const next = whileWorking(place(), now());
       if (next.tell !== null) await save(await tell(next, null));
     }
     await bell.heard(rest(LOOK_EVERY_MS));
@@ -137,24 +127,17 @@ export function createDelivery(
   }
 
   async function acknowledge(end: number, rejected: number): Promise<void> {
-    failures = 0;
+    served.succeed();
     const isAgain = last !== null && last.isAgain && last.end === end;
-    last = { after: place.seq, end, isAgain };
-    const trouble = await tell(whileWorking(place, now()), null);
-    await save({ ...trouble, seq: end, batchEnd: null, rejected: place.rejected + rejected });
+    last = { after: place().seq, end, isAgain };
+    const trouble = await tell(whileWorking(place(), now()), null);
+    await save({ ...trouble, seq: end, batchEnd: null, rejected: place().rejected + rejected });
   }
 
-  async function fail(batch: Batch, thrown: unknown): Promise<void> {
-    closeSender();
-    failures += 1;
-    ports.onFailure();
-    // What is no failure of the receiver is a mistake here, which must not stay unseen.
-    if (!(thrown instanceof SondeError)) throw thrown;
-    const error = { code: thrown.code, message: thrown.message };
-    const trouble = await tell(afterFailure(place, now(), batch.entries), error);
+  async function note(batch: Batch, { code, message }: SondeError): Promise<void> {
+    const error = { code, message };
+    const trouble = await tell(afterFailure(place(), now(), batch.entries), error);
     await save({ ...trouble, error });
-    const askedMs = thrown instanceof SinkFailure ? thrown.askedMs : 0;
-    await rest(chooseDelay(failures, askedMs, ports.random()));
   }
 
   async function step(): Promise<void> {
@@ -163,27 +146,13 @@ export function createDelivery(
     if (batch === null) return await wait();
     let rejected: number;
     try {
-      sender ??= ports.openSender(() => {
-        isLost = true;
-        bell.ring();
-      });
-      ({ rejected } = await sender.send(batch, signal));
+      ({ rejected } = await served.sender().send(batch, signal));
     } catch (thrown) {
-      if (!signal.aborted) await fail(batch, thrown);
+      await served.fail(thrown, (why) => note(batch, why));
       return;
     }
-    await acknowledge(place.batchEnd ?? place.seq, rejected);
+    await acknowledge(place().batchEnd ?? place().seq, rejected);
   }
 
-  return {
-    async run() {
-      try {
-        while (!signal.aborted) await step();
-      } catch (thrown) {
-        if (!(thrown instanceof LeaseLost)) throw thrown;
-      } finally {
-        closeSender();
-      }
-    },
-  };
+  return { run: () => served.run(step) };
 }

@@ -268,6 +268,12 @@ test("attack 60: a hub that was taken for gone cannot move the place any more", 
   const [one, again] = receiver.requests;
   expect(again?.headers["webhook-id"]).toBe(one?.headers["webhook-id"]);
   expect(receiver.requests).toHaveLength(2);
+  // What comes later is sent by the other one alone.
+  await record(1);
+  await expect.poll(() => held.length).toBe(3);
+  await new Promise((done) => setTimeout(done, 1_500));
+  expect(receiver.requests).toHaveLength(3);
+  held[2]?.();
 });
 
 test("syslog: what a broken connection may have lost is sent once more, and only once", async () => {

@@ -1,8 +1,7 @@
-import { setTimeout as sleep } from "node:timers/promises";
-import { SondeError } from "@sonde/schemas/errors";
+import type { SondeError } from "@sonde/schemas/errors";
 import type { Checkpoint } from "@sonde/trust/log";
 import { type AuditLog, buildAuditRecord, type Checkpoints } from "../../audit/index.ts";
-import { type Bell, chooseDelay, type Lease, SinkFailure } from "../../receivers/index.ts";
+import { type Bell, type Lease, serveReceiver } from "../../receivers/index.ts";
 import type { WitnessSettings } from "../../witness-settings.ts";
 import { isAlarmDue } from "../core/alarm.ts";
 import type { CosignedNote, WitnessSender } from "../core/witness-sender.ts";
@@ -26,9 +25,6 @@ export type OfferingPorts = {
   random: () => number;
 };
 
-/** Another hub has the lease. */
-class LeaseLost extends Error {}
-
 /**
  * Offers one witness the newest checkpoint, whenever it has not taken that one. Those in between are
  * left out when it was away: the newest covers them.
@@ -47,77 +43,47 @@ export function createOffering(
   { lease, place: start }: { lease: Lease; place: WitnessPlace },
 ): Offering {
   const { settings, store, checkpoints, auditLog, bell, signal, now } = ports;
-  let place = start;
-  let sender: WitnessSender | null = null;
-  let failures = 0;
-
-  const rest = (ms: number) => sleep(ms, undefined, { signal }).catch(() => undefined);
-
-  async function save(change: Partial<WitnessPlace>): Promise<void> {
-    const next = { ...place, ...change };
-    if (!(await store.save(lease, next))) throw new LeaseLost();
-    place = next;
-  }
-
-  function closeSender(): void {
-    sender?.close();
-    sender = null;
-  }
+  const served = serveReceiver({ ...ports, lease, place: start, save: store.save });
+  const { place, save } = served;
 
   async function accept({ size }: Checkpoint, cosigned: CosignedNote | null): Promise<void> {
-    failures = 0;
+    served.succeed();
     await save({ size, takenAt: now(), cosigned, failingSince: null });
   }
 
-  async function fail({ size }: Checkpoint, thrown: unknown): Promise<void> {
-    closeSender();
-    failures += 1;
-    ports.onFailure();
-    // What is no failure of the witness is a mistake here, which must not stay unseen.
-    if (!(thrown instanceof SondeError)) throw thrown;
-    const { code, message } = thrown;
-    let { alarmedAt } = place;
+  async function tell({ size }: Checkpoint, { code, message }: SondeError): Promise<void> {
+    let { alarmedAt } = place();
     if (isAlarmDue(code, alarmedAt, now())) {
       const { name: witness, kind } = settings;
-      const detail = { witness, kind, size, taken: place.size, why: message };
+      const detail = { witness, kind, size, taken: place().size, why: message };
       await auditLog.append(
         buildAuditRecord(now(), "witness.disagreed", { status: "failure", code, detail }),
       );
       alarmedAt = now();
     }
-    await save({ failingSince: place.failingSince ?? now(), error: { code, message }, alarmedAt });
-    const askedMs = thrown instanceof SinkFailure ? thrown.askedMs : 0;
-    await rest(chooseDelay(failures, askedMs, ports.random()));
+    const failingSince = place().failingSince ?? now();
+    await save({ failingSince, error: { code, message }, alarmedAt });
   }
 
   async function step(): Promise<void> {
     let newest = checkpoints.latest();
+    const { size } = place();
     // Another hub may have signed and offered more than this one knows of. Else the log was cut.
-    if ((newest?.size ?? 0) < place.size) newest = await checkpoints.atLeast(place.size);
-    if (newest === null || newest.size === place.size) {
-      await bell.heard(rest(LOOK_EVERY_MS));
+    if ((newest?.size ?? 0) < size) newest = await checkpoints.atLeast(size);
+    if (newest === null || newest.size === size) {
+      await bell.heard(served.rest(LOOK_EVERY_MS));
       return;
     }
+    const offered = newest;
     let cosigned: CosignedNote | null;
     try {
-      sender ??= ports.openSender();
-      cosigned = await sender.offer(newest, place.size, signal);
+      cosigned = await served.sender().offer(offered, size, signal);
     } catch (thrown) {
-      if (!signal.aborted) await fail(newest, thrown);
+      await served.fail(thrown, (why) => tell(offered, why));
       return;
     }
-    await accept(newest, cosigned);
+    await accept(offered, cosigned);
   }
 
-  return {
-    async run() {
-      try {
-        while (!signal.aborted) await step();
-      } catch (thrown) {
-        if (!(thrown instanceof LeaseLost)) throw thrown;
-      } finally {
-        closeSender();
-      }
-    },
-  };
+  return { run: () => served.run(step) };
 }
