@@ -54,7 +54,7 @@ export function createDelivery(
   let isLost = false;
 
   const served = serveReceiver({
-    ...{ ...ports, lease, place: start, save: store.save },
+    ...{ ...ports, lease, place: start, save: (held, next) => store.save(held, next) },
     openSender: () =>
       ports.openSender(() => {
         isLost = true;

@@ -43,7 +43,12 @@ export function createOffering(
   { lease, place: start }: { lease: Lease; place: WitnessPlace },
 ): Offering {
   const { settings, store, checkpoints, auditLog, bell, signal, now } = ports;
-  const served = serveReceiver({ ...ports, lease, place: start, save: store.save });
+  const served = serveReceiver({
+    ...ports,
+    lease,
+    place: start,
+    save: (held, next) => store.save(held, next),
+  });
   const { place, save } = served;
 
   async function accept({ size }: Checkpoint, cosigned: CosignedNote | null): Promise<void> {

@@ -19,14 +19,14 @@ export type ReceiverPorts<Place, Sender> = {
 
 /** One receiver as this hub serves it: its place, the sender to it, and the waits after failures. */
 export type ServedReceiver<Place, Sender> = {
-  place(): Place;
+  place: () => Place;
   /** Keeps the change durably. When another hub has the lease, `run` ends. */
-  save(change: Partial<Place>): Promise<void>;
+  save: (change: Partial<Place>) => Promise<void>;
   /** The sender that is open, or a new one. */
   sender(): Sender;
   closeSender(): void;
   /** Resolves after that time, or with the signal. */
-  rest(ms: number): Promise<void>;
+  rest: (ms: number) => Promise<void>;
   /** The receiver took what it was sent. */
   succeed(): void;
   /**
