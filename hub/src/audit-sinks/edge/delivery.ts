@@ -53,7 +53,7 @@ export function createDelivery(
   let last: { after: number; end: number; isAgain: boolean } | null = null;
   let isLost = false;
 
-  const served = serveReceiver({
+  const served = serveReceiver<SinkPlace, SinkSender>({
     ...{ ...ports, lease, place: start, save: (held, next) => store.save(held, next) },
     openSender: () =>
       ports.openSender(() => {

@@ -43,7 +43,7 @@ export function createOffering(
   { lease, place: start }: { lease: Lease; place: WitnessPlace },
 ): Offering {
   const { settings, store, checkpoints, auditLog, bell, signal, now } = ports;
-  const served = serveReceiver({
+  const served = serveReceiver<WitnessPlace, WitnessSender>({
     ...ports,
     lease,
     place: start,
