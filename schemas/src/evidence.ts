@@ -15,8 +15,8 @@ export const MAX_EVIDENCE_WITNESSES = 5;
 export const MAX_EVIDENCE_BYTES = 8 * 1024 * 1024;
 
 const Path = Type.Array(TreeHash, { maxItems: 64 });
-/** A signed message of the agent and its body in base64. */
-const AgentMessage = Type.Object({ envelope: DsseEnvelope, body: Type.String() }, closed);
+/** A signed message and its body in base64. */
+const SignedMessage = { envelope: DsseEnvelope, body: Type.String() };
 
 /** An entry of the hub's audit log, and the proof that it is in the checkpoint's tree. */
 export const EvidenceEntry = Type.Object({ entry: AuditEntry, path: Path }, closed);
@@ -25,7 +25,14 @@ export const EvidenceEntry = Type.Object({ entry: AuditEntry, path: Path }, clos
 export const EvidenceWitness = Type.Object({ ...AuditWitness.properties, path: Path }, closed);
 
 /** What of the evidence a hub did not have. */
-export const EvidenceGap = Type.Enum(["agent", "attestation", "policy", "result", "witness"]);
+export const EvidenceGap = Type.Enum([
+  "agent",
+  "attestation",
+  "order",
+  "policy",
+  "result",
+  "witness",
+]);
 export type EvidenceGap = Static<typeof EvidenceGap>;
 
 /**
@@ -64,10 +71,17 @@ export const Evidence = Type.Object(
       ),
       Type.Null(),
     ]),
+    /**
+     * The hub's order to the agent, and a key set of its CA that states the key which signed it. A
+     * file of an earlier release has none.
+     */
+    order: Type.Optional(
+      Type.Union([Type.Object({ ...SignedMessage, keySet: DsseEnvelope }, closed), Type.Null()]),
+    ),
     /** The body of the agent's answer in base64. Its signed envelope is in the entry. */
     result: Type.Union([Type.String(), Type.Null()]),
     /** The agent's last statement about itself before the call. */
-    attestation: Type.Union([AgentMessage, Type.Null()]),
+    attestation: Type.Union([Type.Object(SignedMessage, closed), Type.Null()]),
     witnesses: Type.Array(EvidenceWitness, { maxItems: MAX_EVIDENCE_WITNESSES }),
     /** Of each part that is null or empty: why. */
     gaps: Type.Array(

@@ -24,13 +24,18 @@ export function installEvidence(
   const results = openKeptResults(hub);
   hub.onStop(() => results.close());
   const statements = createAgentStatements(hub.sql);
+  const store = createEvidenceStore(hub.sql);
+  const { signing } = hub.keys;
+  const keepKeySet = () => void store.keepKeySet(signing.held()).catch(hub.report);
+  keepKeySet();
+  hub.onStop(signing.onChange(keepKeySet));
   addEvidenceRoutes(hub, {
     ...{ ...uses, results, statements },
-    ...{ store: createEvidenceStore(hub.sql), dropped: createDroppedStore(hub.sql) },
+    ...{ store, dropped: createDroppedStore(hub.sql) },
   });
   return {
     keepPolicy: createKeepPolicy(hub.sql),
-    keepResult: (callId, body) => results.keep(callId, body),
+    keepResult: results.keep,
     statements,
   };
 }

@@ -1,1 +1,2 @@
-export { type EvidenceFinding, type EvidenceVerdict, verifyEvidence } from "./verify-evidence.ts";
+export type { EvidenceFinding } from "./findings.ts";
+export { type EvidenceVerdict, verifyEvidence } from "./verify-evidence.ts";

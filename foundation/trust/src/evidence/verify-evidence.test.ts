@@ -1,7 +1,7 @@
 import { randomUUID } from "node:crypto";
 import { type Evidence, parseEvidence } from "@sonde/schemas/evidence";
 import { beforeAll, expect, test } from "vitest";
-import { buildEvidence } from "../testing/build-evidence.ts";
+import { buildEvidence, type EvidenceLies } from "../testing/build-evidence.ts";
 import { EVIDENCE_FAULTS } from "../testing/evidence-faults.ts";
 import { type EvidenceVerdict, verifyEvidence } from "./verify-evidence.ts";
 
@@ -20,7 +20,14 @@ test("each part of a whole file is proven, but who asked", () => {
   expect(listOf(verdict)).toEqual([
     ...["hub proven", "log proven", "witness proven", "witness stated"],
     ...["request stated", "policy proven"],
-    ...["answer proven", "answer stated", "result proven", "reads proven", "attestation proven"],
+    ...[
+      "answer proven",
+      "answer stated",
+      "order proven",
+      "result proven",
+      "reads proven",
+      "attestation proven",
+    ],
   ]);
   expect([verdict.sound, verdict.callId]).toEqual([true, whole.callId]);
   expect(verdict.result).toMatchObject({ callId: whole.callId, status: "ok" });
@@ -28,6 +35,7 @@ test("each part of a whole file is proven, but who asked", () => {
   expect(wordsOf(verdict, "witness")).toContain("it keeps the log of 6 entries");
   expect(wordsOf(verdict, "request")).toMatch(/key:1 may ask system\.memory of sha256:a+ on web-1/);
   expect(wordsOf(verdict, "answer")).toContain("and the question with it");
+  expect(wordsOf(verdict, "order")).toContain("and the answer came in the same session");
   expect(wordsOf(verdict, "reads")).toContain("1 digests: file /proc/meminfo");
   expect(wordsOf(verdict, "attestation")).toContain("with the pack as it was verified");
 });
@@ -57,6 +65,23 @@ test.each([
     expect.arrayContaining(["log proven", "answer broken"]),
   ]);
   expect(wordsOf(verdict, "answer")).toContain(`answered for the ${what} `);
+});
+
+test.each<[string, EvidenceLies]>([
+  ["call", { order: { callId: randomUUID() } }],
+  ["probe", { order: { probe: "system.disks" } }],
+  ["principal", { order: { principal: "key:2" } }],
+  ["pack", { order: { packDigest: `sha256:${"e".repeat(64)}` } }],
+  ["policy", { order: { policyHash: `sha256:${"e".repeat(64)}` } }],
+  ["parameters", { orderParams: { all: true } }],
+  ["session", { orderSession: "t".repeat(43) }],
+])("an order of another call is noticed: another %s", async (what, lies) => {
+  const verdict = verifyEvidence(await buildEvidence(lies));
+  expect([verdict.sound, listOf(verdict)]).toEqual([
+    false,
+    expect.arrayContaining(["log proven", "answer proven", "order broken"]),
+  ]);
+  expect(wordsOf(verdict, "order")).toContain(what);
 });
 
 test("an agent of an earlier release signs the call's id only, and that is said", async () => {
@@ -89,11 +114,23 @@ test("a witness that does not have the call yet is none", async () => {
 });
 
 test("what is left out is said", () => {
-  const bare = { ...whole, policy: null, result: null, attestation: null, witnesses: [] };
+  const bare = {
+    ...whole,
+    policy: null,
+    order: null,
+    result: null,
+    attestation: null,
+    witnesses: [],
+  };
   const verdict = verifyEvidence(bare);
   expect([verdict.sound, verdict.result]).toEqual([true, null]);
   expect(listOf(verdict).filter((line) => line.endsWith("missing"))).toEqual([
-    ...["witness missing", "policy missing", "result missing", "attestation missing"],
+    ...["witness missing", "policy missing", "order missing", "result missing"],
+    "attestation missing",
   ]);
-  expect(listOf(verifyEvidence({ ...whole, agent: null }))).toContain("answer missing");
+  expect(listOf(verifyEvidence({ ...whole, agent: null }))).toEqual(
+    expect.arrayContaining(["answer missing", "order missing"]),
+  );
+  const { order: _order, ...former } = whole;
+  expect(listOf(verifyEvidence(parseEvidence(former)))).toContain("order missing");
 });

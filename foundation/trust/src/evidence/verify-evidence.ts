@@ -1,4 +1,4 @@
-import { createHash, createPublicKey } from "node:crypto";
+import { createPublicKey } from "node:crypto";
 import type { AuditRecord } from "@sonde/schemas/audit";
 import { SondeError } from "@sonde/schemas/errors";
 import type { Evidence } from "@sonde/schemas/evidence";
@@ -19,28 +19,8 @@ import { hubLogLeaf } from "../hub-log/hub-log.ts";
 import { isSignedWitness, openAttested } from "../hub-log/verify-hub-log.ts";
 import type { Checkpoint } from "../log/checkpoint.ts";
 import { isConsistent, rootFromInclusion } from "../log/merkle.ts";
-
-/** One thing that the evidence says, and what that is worth. */
-export type EvidenceFinding = {
-  about:
-    | "hub"
-    | "log"
-    | "witness"
-    | "request"
-    | "policy"
-    | "answer"
-    | "result"
-    | "reads"
-    | "attestation";
-  /**
-   * `proven`: a signature or a hash shows it. `stated`: only the hub says it. `missing`: it is not in the file.
-   * `broken`: the file contradicts itself.
-   */
-  state: "proven" | "stated" | "missing" | "broken";
-  /** Whose word it is: `hub`, or the name of an agent. */
-  by: string;
-  says: string;
-};
+import { checkOrder } from "./check-order.ts";
+import { type EvidenceFinding, explain, type Note, sha256, toHashes } from "./findings.ts";
 
 export type EvidenceVerdict = {
   callId: string;
@@ -50,13 +30,6 @@ export type EvidenceVerdict = {
   /** What was answered; null without a body that the agent signed. */
   result: ResultBody | null;
 };
-
-type Note = (
-  about: EvidenceFinding["about"],
-  state: EvidenceFinding["state"],
-  by: string,
-  says: string,
-) => void;
 
 /** The entries of a call by what they are. */
 type CallRecords = { request: AuditRecord; answer: AuditRecord | null };
@@ -80,6 +53,7 @@ export function verifyEvidence(evidence: Evidence): EvidenceVerdict {
   noteRequest(records.request, note);
   checkPolicy(evidence, records.request, note);
   const header = checkAnswer(evidence, records, note);
+  checkOrder(evidence, records.request, header, note);
   if (header !== null) verdict.result = checkResult(evidence, records, header, note);
   checkAttestation(evidence, records.request, note);
   return end();
@@ -346,24 +320,8 @@ function checkAttestation(
   }
 }
 
-/** A key or certificate that Node cannot read is the file's fault; any other error is a defect here. */
-function explain(thrown: unknown): string {
-  if (thrown instanceof SondeError) return thrown.message;
-  if (thrown instanceof Error && "code" in thrown)
-    return `${thrown.message} (${String(thrown.code)})`;
-  throw thrown;
-}
-
 function expectOf(type: string, hubId: string, agent: NonNullable<Evidence["agent"]>) {
   const { agentId, publicKey } = agent;
   const dir = "agent-to-hub" as const;
   return { type, dir, hubId, agentId, keys: [createPublicKey(publicKey)] };
-}
-
-function toHashes(path: readonly string[]): Buffer[] {
-  return path.map((hash) => Buffer.from(hash, "base64"));
-}
-
-function sha256(bytes: Buffer): string {
-  return `sha256:${createHash("sha256").update(bytes).digest("hex")}`;
 }

@@ -32,6 +32,10 @@ import {
 export type EvidenceLies = {
   /** Members of the header with which the agent signs its answer. */
   header?: Partial<Record<keyof Outgoing, unknown>>;
+  /** Members of the header with which the hub signs its order, its session, and the parameters in it. */
+  order?: Partial<Record<keyof Outgoing, unknown>>;
+  orderSession?: string;
+  orderParams?: object;
   /** What the hub records of the reads: by default what the agent signed. */
   recordedReads?: object[];
   /** Whether the hub records that it denied the call. */
@@ -40,6 +44,7 @@ export type EvidenceLies = {
   witnessed?: number;
 };
 
+const SESSION = "s".repeat(43);
 const AT = new Date("2026-01-02T03:04:05.000Z");
 const digest = (letter: string) => `sha256:${letter.repeat(64)}` as const;
 const sha256 = (data: string | Uint8Array) =>
@@ -56,13 +61,24 @@ export async function buildEvidence(lies: EvidenceLies = {}): Promise<Evidence> 
   const toPem = ({ publicKey }: typeof audit) =>
     publicKey.export({ type: "spki", format: "pem" }).toString();
   const channel = createChannel({
-    ...{ hubId, agentId, sessionId: "s".repeat(43), side: "agent" },
+    ...{ hubId, agentId, sessionId: SESSION, side: "agent" },
     signer: createSigningKey(own.privateKey, own.publicKey),
     peerKey: command.publicKey,
     now: () => AT.getTime(),
   });
-  const say = (type: MessageType, body: Uint8Array, more: Partial<Outgoing> = {}): KeptMessage => {
-    const frame = channel.seal({ type, body, ...more });
+  const hubChannel = createChannel({
+    ...{ hubId, agentId, sessionId: lies.orderSession ?? SESSION, side: "hub" },
+    signer: createSigningKey(command.privateKey, command.publicKey),
+    peerKey: own.publicKey,
+    now: () => AT.getTime(),
+  });
+  const say = (
+    type: MessageType,
+    body: Uint8Array,
+    more: Partial<Outgoing> = {},
+    by = channel,
+  ): KeptMessage => {
+    const frame = by.seal({ type, body, ...more });
     const parts = decodeFrame(frame, 16_384, "ENVELOPE_INVALID");
     return { envelope: parseDsseEnvelope(parts.head), body: parts.body.toString("base64") };
   };
@@ -93,6 +109,13 @@ export async function buildEvidence(lies: EvidenceLies = {}): Promise<Evidence> 
     policyHash,
     ...(lies.header as Partial<Outgoing>),
   });
+
+  const order = say(
+    "call",
+    encodeBody({ probe: asked.probe, params: lies.orderParams ?? {}, timeoutMs: 1_000 }),
+    { ...asked, policyHash, ...(lies.order as Partial<Outgoing>) },
+    hubChannel,
+  );
 
   const known = { ...asked, agent: "web-1", status: "ok" as const };
   const filler = (index: number) => buildAuditRecord(AT, "log.opened", { detail: { index } });
@@ -141,7 +164,7 @@ export async function buildEvidence(lies: EvidenceLies = {}): Promise<Evidence> 
     checkpoint: { size, root: tree.root.toString("base64"), at: since, note },
     entries: [await prove(entries[2]), await prove(entries[4])],
     agent: { name: "web-1", agentId, publicKey: toPem(own), since },
-    ...{ result: answer.body, attestation },
+    ...{ order: { ...order, keySet }, result: answer.body, attestation },
     witnesses: [
       {
         ...{ ...seen, agent: "web-1", agentId, at: since, publicKey: toPem(own) },

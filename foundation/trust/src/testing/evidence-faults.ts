@@ -25,6 +25,18 @@ function withAnotherDay(result: string): string {
   return JSON.stringify({ ...body, collectedAt: "2020-01-01T00:00:00.000Z" });
 }
 
+/** The body of an order with another parameter. */
+function withAllTrue(order: string): string {
+  const body = JSON.parse(Buffer.from(order, "base64").toString("utf8")) as object;
+  return JSON.stringify({ ...body, params: { all: true } });
+}
+
+/** A key set that the CA did not sign. */
+function withoutSignature(keySet: Evidence["hub"]["keySet"]): Evidence["hub"]["keySet"] {
+  const signatures = keySet.signatures.map((one) => ({ ...one, sig: HASH }));
+  return { ...keySet, signatures };
+}
+
 /** Each changes a whole evidence of a call that was answered. */
 export const EVIDENCE_FAULTS: readonly EvidenceFault[] = [
   {
@@ -81,6 +93,21 @@ export const EVIDENCE_FAULTS: readonly EvidenceFault[] = [
     name: "another-policy",
     about: "policy",
     change: (file) => set(file, { policy: '[["owner"]]' }),
+  },
+  {
+    name: "another-order",
+    about: "order",
+    change: ({ order }) => set(order, { body: inBase64(withAllTrue(order?.body ?? "")) }),
+  },
+  {
+    name: "order-of-an-unstated-key",
+    about: "order",
+    change: ({ hub, order }) => set(order, { keySet: withoutSignature(hub.keySet) }),
+  },
+  {
+    name: "answer-as-order",
+    about: "order",
+    change: ({ order, attestation }) => set(order, { envelope: attestation?.envelope }),
   },
   {
     name: "another-key",

@@ -7,7 +7,7 @@ import {
   type EvidenceGap,
   MAX_EVIDENCE_WITNESSES,
 } from "@sonde/schemas/evidence";
-import { parseDsseEnvelope } from "@sonde/schemas/wire";
+import { decodeFrame, parseDsseEnvelope } from "@sonde/schemas/wire";
 import type { Checkpoint } from "@sonde/trust/log";
 import {
   type AuditStore,
@@ -18,7 +18,7 @@ import {
 import type { Hub } from "../../hub.ts";
 import type { AgentStatements } from "./agent-statements.ts";
 import type { EvidenceStore } from "./evidence-store.ts";
-import type { KeptResults } from "./kept-results.ts";
+import type { KeptResult, KeptResults } from "./kept-results.ts";
 
 export type EvidenceSources = {
   auditStore: Pick<AuditStore, "readCall">;
@@ -37,6 +37,8 @@ export type EvidenceSources = {
 /** How long an agent gets to say that it keeps a checkpoint with the call in it. */
 const WITNESS_MS = 3_000;
 const LOOK_AGAIN_MS = 200;
+const NOT_KEPT = "it was not kept, or not for so long";
+const MAX_ENVELOPE_BYTES = 16_384;
 
 /**
  * Gathers all that this hub has of a call. A part that it has not is a gap with its reason.
@@ -76,6 +78,7 @@ export async function gatherEvidence(
     key && { ...key, name: request?.agent ?? "", since: key.since.toISOString() },
     keyId === null ? "the agent gave no answer" : "the key is of no agent that this hub knew",
   );
+  const kept = keyId === null ? null : await results.read(callId);
   return {
     format: EVIDENCE_FORMAT,
     callId,
@@ -98,10 +101,15 @@ export async function gatherEvidence(
         : "the call was recorded by a release that kept no text of it",
     ),
     agent,
+    order: orGap(
+      "order",
+      kept?.order ? await describeOrder(store, kept.order) : null,
+      explainNoOrder(keyId, kept),
+    ),
     result: orGap(
       "result",
-      keyId === null ? null : ((await results.read(callId))?.toString("base64") ?? null),
-      keyId === null ? "the agent gave no answer" : "it was not kept, or not for so long",
+      kept?.body.toString("base64") ?? null,
+      keyId === null ? "the agent gave no answer" : NOT_KEPT,
     ),
     attestation: orGap(
       "attestation",
@@ -146,6 +154,25 @@ async function awaitWitnesses(
     if (isOver) throw new SondeError("AUDIT_UNAVAILABLE", "the log has not been signed yet");
     await wait(LOOK_AGAIN_MS);
   }
+}
+
+/** Null when no key set that states its key is kept. */
+async function describeOrder(
+  store: EvidenceStore,
+  frame: Buffer,
+): Promise<NonNullable<Evidence["order"]> | null> {
+  const { head, body } = decodeFrame(frame, MAX_ENVELOPE_BYTES, "INTERNAL");
+  const envelope = parseDsseEnvelope(head);
+  const keyId = envelope.signatures[0]?.keyid;
+  const keySet = keyId === undefined ? null : await store.readKeySet(keyId);
+  return keySet && { envelope, body: body.toString("base64"), keySet };
+}
+
+function explainNoOrder(keyId: string | null, kept: KeptResult | null): string {
+  if (keyId === null) return "the agent gave no answer";
+  if (kept === null) return NOT_KEPT;
+  if (kept.order !== null) return "the key set that states its key was not kept";
+  return "scrubbing hides some of its parameters, so it was not kept; or an earlier release made it";
 }
 
 function keyOfAnswer(envelope: unknown) {
