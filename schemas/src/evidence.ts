@@ -2,6 +2,7 @@ import { type Static, Type } from "typebox";
 import { AuditCheckpoint, AuditEntry, AuditWitness } from "./audit.ts";
 import { AgentName, Timestamp, Uuid } from "./names.ts";
 import { buildParser } from "./parse/validator.ts";
+import { PackProof } from "./trust/pack-proof.ts";
 import { TreeHash } from "./wire/checkpoint.ts";
 import { DsseEnvelope } from "./wire/envelope.ts";
 
@@ -29,6 +30,7 @@ export const EvidenceGap = Type.Enum([
   "agent",
   "attestation",
   "order",
+  "pack",
   "policy",
   "result",
   "witness",
@@ -57,6 +59,11 @@ export const Evidence = Type.Object(
     entries: Type.Array(EvidenceEntry, { minItems: 1, maxItems: MAX_ENTRIES }),
     /** The text whose SHA-256 is the request's `policyHash`. */
     policy: Type.Union([Type.String(), Type.Null()]),
+    /**
+     * The signature on the pack, and its proof in the registry's log. A file of an earlier release has
+     * none.
+     */
+    pack: Type.Optional(Type.Union([PackProof, Type.Null()])),
     /** Whose key signed the answer, as the hub knows it. */
     agent: Type.Union([
       Type.Object(

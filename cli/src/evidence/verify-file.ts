@@ -33,7 +33,7 @@ const STATE: Record<EvidenceFinding["state"], string> = {
 export function describeEvidence({ callId, sound, findings, authority }: VerifiedEvidence): string {
   const lines = findings.map(
     ({ about, state, by, says }) =>
-      `${STATE[state]} ${about}: ${toPlainLine(`${by === "hub" ? "the hub" : `agent ${by}`}: ${says}`)}.`,
+      `${STATE[state]} ${about}: ${toPlainLine(`${nameSource(about, by)}: ${says}`)}.`,
   );
   const only = findings.filter(({ state }) => state === "stated").length;
   return [
@@ -44,6 +44,12 @@ export function describeEvidence({ callId, sound, findings, authority }: Verifie
       ? `Nothing in it contradicts the rest. ${only} of it is the hub's word alone (STATED).`
       : "It contradicts itself: do not rely on any of it.",
   ].join("\n");
+}
+
+function nameSource(about: EvidenceFinding["about"], by: string): string {
+  if (by === "hub") return "the hub";
+  if (about === "pack") return `publisher ${by}`;
+  return about === "registry" ? `the registry ${by}` : `agent ${by}`;
 }
 
 function readFile(file: string): Buffer {

@@ -19,7 +19,7 @@ export { migrations } from "./migrations.ts";
  */
 export function installEvidence(
   hub: Hub,
-  uses: { auditStore: AuditStore; findWitnesses: EvidenceSources["findWitnesses"] },
+  uses: { auditStore: AuditStore } & Pick<EvidenceSources, "findWitnesses" | "readPackProof">,
 ): { keepPolicy: KeepPolicy; keepResult: KeptResults["keep"]; statements: AgentStatements } {
   const results = openKeptResults(hub);
   hub.onStop(() => results.close());
@@ -35,7 +35,7 @@ export function installEvidence(
   });
   return {
     keepPolicy: createKeepPolicy(hub.sql),
-    keepResult: results.keep,
+    keepResult: (...kept) => results.keep(...kept),
     statements,
   };
 }

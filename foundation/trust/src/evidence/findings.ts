@@ -9,6 +9,8 @@ export type EvidenceFinding = {
     | "witness"
     | "request"
     | "policy"
+    | "pack"
+    | "registry"
     | "order"
     | "answer"
     | "result"
@@ -19,7 +21,10 @@ export type EvidenceFinding = {
    * `broken`: the file contradicts itself.
    */
   state: "proven" | "stated" | "missing" | "broken";
-  /** Whose word it is: `hub`, or the name of an agent. */
+  /**
+   * Whose word it is: `hub`, or a name: of a publisher about `pack`, of a log about `registry`, of an
+   * agent about all else.
+   */
   by: string;
   says: string;
 };

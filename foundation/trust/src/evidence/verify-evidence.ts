@@ -20,6 +20,7 @@ import { isSignedWitness, openAttested } from "../hub-log/verify-hub-log.ts";
 import type { Checkpoint } from "../log/checkpoint.ts";
 import { isConsistent, rootFromInclusion } from "../log/merkle.ts";
 import { checkOrder } from "./check-order.ts";
+import { checkPack } from "./check-pack.ts";
 import { type EvidenceFinding, explain, type Note, sha256, toHashes } from "./findings.ts";
 
 export type EvidenceVerdict = {
@@ -52,10 +53,11 @@ export function verifyEvidence(evidence: Evidence): EvidenceVerdict {
   if (records === null) return end();
   noteRequest(records.request, note);
   checkPolicy(evidence, records.request, note);
+  const content = checkPack(evidence, records.request, note);
   const header = checkAnswer(evidence, records, note);
   checkOrder(evidence, records.request, header, note);
   if (header !== null) verdict.result = checkResult(evidence, records, header, note);
-  checkAttestation(evidence, records.request, note);
+  checkAttestation(evidence, records.request, content, note);
   return end();
 }
 
@@ -297,6 +299,7 @@ function checkReads(
 function checkAttestation(
   { hub, agent, attestation }: Evidence,
   request: AuditRecord,
+  content: string | null,
   note: Note,
 ): void {
   const by = agent?.name ?? request.agent ?? "the agent";
@@ -311,6 +314,13 @@ function checkAttestation(
     const at = new Date(iat).toISOString();
     const { agentVersion, programSha256, maxCapability, packs } = statement;
     const pack = packs.find(({ digest }) => digest === request.packDigest);
+    const verified = pack?.verified ?? content;
+    if (content !== null && verified !== content) {
+      throw new SondeError(
+        "EVIDENCE_INVALID",
+        `it verified the content ${verified}, and the publisher signed ${content}`,
+      );
+    }
     const isWhole = pack !== undefined && pack.content !== null && pack.content === pack.verified;
     const own = `at ${at} it signed that it is release ${agentVersion}, program ${programSha256}, up to ${maxCapability}`;
     const stored = isWhole ? "with the pack as it was verified" : "and says nothing of the pack";

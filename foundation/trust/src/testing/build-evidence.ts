@@ -1,6 +1,9 @@
 import { createHash, randomUUID } from "node:crypto";
 import { type AuditEntry, buildAuditRecord } from "@sonde/schemas/audit";
 import type { Evidence } from "@sonde/schemas/evidence";
+import type { Digest } from "@sonde/schemas/names";
+import type { PublishEntry } from "@sonde/schemas/registry";
+import type { PackLogProof, PackProof, Signer } from "@sonde/schemas/trust";
 import { buildResult, buildStatement } from "@sonde/schemas/testing";
 import {
   decodeFrame,
@@ -9,12 +12,15 @@ import {
   type MessageType,
   parseDsseEnvelope,
 } from "@sonde/schemas/wire";
+import { archiveDigest, contentDigest, readArchive } from "../archive/index.ts";
+import { canonicalJson } from "../canonical-json.ts";
 import { createAuthority, openAuthority } from "../ca/index.ts";
 import { chainRecord, EMPTY_HEAD, headAfter } from "../chain/index.ts";
 import {
   createChannel,
   createKeyPair,
   createSigningKey,
+  keyIdOf,
   type KeptMessage,
   type Outgoing,
 } from "../envelope/index.ts";
@@ -22,11 +28,16 @@ import { hubLogKey, hubLogLeaf } from "../hub-log/index.ts";
 import {
   appendLeaf,
   EMPTY_FRONTIER,
+  formatNoteKey,
   proveConsistency,
   proveInclusion,
   rootOf,
   signCheckpoint,
 } from "../log/index.ts";
+import { createSampleLog } from "./sample-log.ts";
+import { buildSampleArchive, createSampleKey, signSample } from "./sample-pack.ts";
+
+type SignedPack = Pick<PackProof, "bundle" | "publicKey"> & { signer: Signer };
 
 /** What a hub or an agent with all its keys may do otherwise. */
 export type EvidenceLies = {
@@ -36,10 +47,18 @@ export type EvidenceLies = {
   order?: Partial<Record<keyof Outgoing, unknown>>;
   orderSession?: string;
   orderParams?: object;
+  /** The bundle of the pack, and the signer that the hub recorded; by default an RSA key's. */
+  pack?: (archive: Uint8Array) => Promise<SignedPack>;
+  /** What the hub records of the pack's name. */
+  recordedPack?: object;
+  /** Members of the entry in the registry's log. */
+  published?: Partial<PublishEntry>;
   /** What the hub records of the reads: by default what the agent signed. */
   recordedReads?: object[];
   /** Whether the hub records that it denied the call. */
   denied?: true;
+  /** Digest of the content that the agent verified. */
+  content?: Digest;
   /** Entries that the witness has: by default all but the last one. */
   witnessed?: number;
 };
@@ -84,16 +103,28 @@ export async function buildEvidence(lies: EvidenceLies = {}): Promise<Evidence> 
   };
 
   const policy = '[["member",["own",{"tools":{"allow":["system.*"]}}]]]';
+  const archive = buildSampleArchive({ manifest: { name: "sonde/system" } });
+  const content = lies.content ?? contentDigest(readArchive(archive));
+  const maker = createSampleKey();
+  const byKey = {
+    bundle: signSample(archive, maker),
+    publicKey: maker.publicKeyPem,
+    signer: {
+      ...{ kind: "rsa-sha256" as const, publisher: "sonde" },
+      keyId: keyIdOf(maker.privateKey),
+    },
+  };
+  const signed: SignedPack = (await lies.pack?.(archive)) ?? byKey;
   const asked = {
     ...{ callId, principal: "key:1", probe: "system.memory" },
-    packDigest: digest("a"),
+    packDigest: archiveDigest(archive),
   };
   const statement = {
     ...buildStatement(),
     packs: [
       {
-        ...{ name: "sonde/system", version: "1.0.0", digest: digest("a") },
-        ...{ verified: digest("b"), content: digest("b") },
+        ...{ name: "sonde/system", version: "1.0.0", digest: asked.packDigest },
+        ...{ verified: content, content },
       },
     ],
   };
@@ -121,7 +152,10 @@ export async function buildEvidence(lies: EvidenceLies = {}): Promise<Evidence> 
   const filler = (index: number) => buildAuditRecord(AT, "log.opened", { detail: { index } });
   const request = buildAuditRecord(AT, lies.denied ? "call.denied" : "call.request", {
     ...known,
-    detail: { decision: "allow", params: {}, policyHash },
+    detail: {
+      ...{ decision: "allow", params: {}, policyHash, signer: signed.signer },
+      pack: lies.recordedPack ?? { name: "sonde/system", version: "1.0.0" },
+    },
   });
   const response = buildAuditRecord(AT, "call.response", {
     ...{ ...known, durationMs: 12.5 },
@@ -164,6 +198,15 @@ export async function buildEvidence(lies: EvidenceLies = {}): Promise<Evidence> 
     checkpoint: { size, root: tree.root.toString("base64"), at: since, note },
     entries: [await prove(entries[2]), await prove(entries[4])],
     agent: { name: "web-1", agentId, publicKey: toPem(own), since },
+    pack: {
+      bundle: signed.bundle,
+      publicKey: signed.publicKey,
+      log: await publish({
+        ...{ type: "publish", at: since, name: "sonde/system", version: "1.0.0" },
+        ...{ digest: asked.packDigest, contentDigest: contentDigest(readArchive(archive)) },
+        ...{ engines: { agent: "*" }, signer: signed.signer, ...lies.published },
+      }),
+    },
     ...{ order: { ...order, keySet }, result: answer.body, attestation },
     witnesses: [
       {
@@ -173,5 +216,19 @@ export async function buildEvidence(lies: EvidenceLies = {}): Promise<Evidence> 
       },
     ],
     gaps: [],
+  };
+}
+
+/** Puts the entry into a new log of two, and proves that it is there. */
+async function publish(entry: PublishEntry): Promise<PackLogProof> {
+  const log = createSampleLog();
+  const bytes = Buffer.from(canonicalJson(entry), "utf8");
+  log.append(Buffer.from("{}"));
+  const index = log.append(bytes);
+  const path = await proveInclusion(index, log.frontier.size, log.readTile);
+  return {
+    ...{ key: formatNoteKey(log.key), note: log.checkpoint({ at: AT }), index },
+    entry: bytes.toString("base64"),
+    path: path.map((hash) => hash.toString("base64")),
   };
 }

@@ -2,6 +2,9 @@ import { randomUUID } from "node:crypto";
 import type { Evidence } from "@sonde/schemas/evidence";
 import { createKeyPair } from "../envelope/index.ts";
 import type { EvidenceFinding } from "../evidence/index.ts";
+import { formatNoteKey } from "../log/index.ts";
+import { createSampleLog } from "./sample-log.ts";
+import { createSampleKey } from "./sample-pack.ts";
 
 /** What somebody may change in a file of evidence, and which finding must then be `broken`. */
 export type EvidenceFault = {
@@ -23,6 +26,12 @@ const inBase64 = (text: string) => Buffer.from(text, "utf8").toString("base64");
 function withAnotherDay(result: string): string {
   const body = JSON.parse(Buffer.from(result, "base64").toString("utf8")) as object;
   return JSON.stringify({ ...body, collectedAt: "2020-01-01T00:00:00.000Z" });
+}
+
+function withAnotherSignature(text: string): string {
+  const bundle = JSON.parse(text) as { dsseEnvelope: { signatures: object[] } };
+  const signatures = [{ sig: HASH, keyid: "" }];
+  return JSON.stringify({ ...bundle, dsseEnvelope: { ...bundle.dsseEnvelope, signatures } });
 }
 
 /** The body of an order with another parameter. */
@@ -93,6 +102,36 @@ export const EVIDENCE_FAULTS: readonly EvidenceFault[] = [
     name: "another-policy",
     about: "policy",
     change: (file) => set(file, { policy: '[["owner"]]' }),
+  },
+  {
+    name: "another-maker",
+    about: "pack",
+    change: ({ pack }) => set(pack, { publicKey: createSampleKey().publicKeyPem }),
+  },
+  {
+    name: "another-signature",
+    about: "pack",
+    change: ({ pack }) => set(pack, { bundle: withAnotherSignature(pack?.bundle ?? "") }),
+  },
+  {
+    name: "no-bundle",
+    about: "pack",
+    change: ({ pack }) => set(pack, { bundle: "{}" }),
+  },
+  {
+    name: "another-registry",
+    about: "registry",
+    change: ({ pack }) => set(pack?.log, { key: formatNoteKey(createSampleLog().key) }),
+  },
+  {
+    name: "unsigned-registry",
+    about: "registry",
+    change: ({ pack }) => set(pack?.log, { note: pack?.log?.note.replace("\n2\n", "\n3\n") }),
+  },
+  {
+    name: "another-publication",
+    about: "registry",
+    change: ({ pack }) => set(pack?.log, { path: [HASH] }),
   },
   {
     name: "another-order",

@@ -7,6 +7,8 @@ import {
   type EvidenceGap,
   MAX_EVIDENCE_WITNESSES,
 } from "@sonde/schemas/evidence";
+import type { Digest } from "@sonde/schemas/names";
+import type { PackProof, Signer } from "@sonde/schemas/trust";
 import { decodeFrame, parseDsseEnvelope } from "@sonde/schemas/wire";
 import type { Checkpoint } from "@sonde/trust/log";
 import {
@@ -29,6 +31,8 @@ export type EvidenceSources = {
     first: string | null;
     limit: number;
   }) => Promise<AuditWitness[]>;
+  /** @param signer null for any */
+  readPackProof: (digest: Digest, signer: Signer | null) => Promise<PackProof | null>;
   store: EvidenceStore;
   results: Pick<KeptResults, "read">;
   statements: Pick<AgentStatements, "readAt">;
@@ -70,6 +74,8 @@ export async function gatherEvidence(
   }
   const request = entries[0]?.record;
   const answer = entries.find(({ record }) => record.event === "call.response")?.record;
+  const packDigest = request?.packDigest ?? null;
+  const { signer = null } = (request?.detail ?? {}) as { signer?: Signer };
   const policyHash = request?.detail["policyHash"];
   const keyId = keyOfAnswer(answer?.detail["envelope"]);
   const key = keyId === null ? null : await store.readAgentKey(keyId);
@@ -99,6 +105,13 @@ export async function gatherEvidence(
       policyHash === undefined
         ? "the record names no policy"
         : "the call was recorded by a release that kept no text of it",
+    ),
+    pack: orGap(
+      "pack",
+      packDigest === null ? null : await sources.readPackProof(packDigest, signer),
+      packDigest === null
+        ? "the record names no pack"
+        : "nobody signed it, another did since, or a release admitted it that kept no proof",
     ),
     agent,
     order: orGap(
