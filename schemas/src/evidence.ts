@@ -100,3 +100,47 @@ export const Evidence = Type.Object(
 );
 export type Evidence = Static<typeof Evidence>;
 export const parseEvidence = buildParser(Evidence, "evidence", "EVIDENCE_INVALID");
+
+/** One thing that the evidence says, and what that is worth. */
+export const EvidenceFinding = Type.Object(
+  {
+    about: Type.Enum([
+      "hub",
+      "log",
+      "witness",
+      "request",
+      "policy",
+      "pack",
+      "registry",
+      "order",
+      "answer",
+      "result",
+      "reads",
+      "attestation",
+    ]),
+    /**
+     * `proven`: a signature or a hash shows it. `stated`: only the hub says it. `missing`: it is not in
+     * the file. `broken`: the file contradicts itself.
+     */
+    state: Type.Enum(["proven", "stated", "missing", "broken"]),
+    /** Whose word it is: `the hub`, or whom, with the name. */
+    by: Type.String(),
+    says: Type.String(),
+  },
+  closed,
+);
+export type EvidenceFinding = Static<typeof EvidenceFinding>;
+
+/** A file of evidence, and what the verifier says of it. */
+export const JudgedEvidence = Type.Object(
+  {
+    evidence: Evidence,
+    /** False when anything in the file contradicts another part of it. */
+    sound: Type.Boolean(),
+    findings: Type.Array(EvidenceFinding),
+    /** SHA-256 of the certificate of the hub's CA, 64 hex digits. */
+    fingerprint: Type.String(),
+  },
+  closed,
+);
+export type JudgedEvidence = Static<typeof JudgedEvidence>;

@@ -6,7 +6,7 @@ import { type EnvelopeHeader, parseCallBody } from "@sonde/schemas/wire";
 import { canonicalJson } from "../canonical-json.ts";
 import { openKeySet } from "../envelope/key-set.ts";
 import { openKeptEnvelope, openKeptMessage } from "../envelope/kept-message.ts";
-import { explain, type Note } from "./findings.ts";
+import { explain, HUB, type Note } from "./findings.ts";
 
 /**
  * Checks the hub's order to the agent: by a command key that the CA stated, for what is on record,
@@ -21,7 +21,7 @@ export function checkOrder(
   note: Note,
 ): void {
   if (order === null || agent === null) {
-    note("order", "missing", "hub", "its signed order to the agent is not in the file");
+    note("order", "missing", HUB, "its signed order to the agent is not in the file");
     return;
   }
   try {
@@ -61,10 +61,10 @@ export function checkOrder(
     note(
       "order",
       "proven",
-      "hub",
+      HUB,
       `it signed the order to the agent at ${at}, with the recorded parameters${answered}`,
     );
   } catch (thrown) {
-    note("order", "broken", "hub", explain(thrown));
+    note("order", "broken", HUB, explain(thrown));
   }
 }

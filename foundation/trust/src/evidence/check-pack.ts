@@ -20,7 +20,7 @@ import { hashLeaf, rootFromInclusion } from "../log/merkle.ts";
 import { parseNoteKey } from "../log/signed-note.ts";
 import { parsePublisherKey } from "../pack/publisher-key.ts";
 import { STATEMENT_PAYLOAD_TYPE } from "../pack/statement.ts";
-import { explain, type Note, toHashes } from "./findings.ts";
+import { explain, HUB, type Note, toHashes } from "./findings.ts";
 
 /**
  * Checks who signed the pack's archive, and that its registry has published that one.
@@ -33,14 +33,14 @@ export function checkPack(
   note: Note,
 ): string | null {
   if (pack === null || packDigest === null) {
-    note("pack", "missing", "hub", "no signature on the pack is in the file");
+    note("pack", "missing", HUB, "no signature on the pack is in the file");
     return null;
   }
   let recorded: RecordedPack;
   try {
     recorded = parseRecordedPack(detail);
   } catch (thrown) {
-    note("pack", "broken", "hub", explain(thrown));
+    note("pack", "broken", HUB, explain(thrown));
     return null;
   }
   const publisher = recorded.pack?.name.split("/")[0] ?? "";
@@ -78,11 +78,11 @@ function checkSignature(
     if (archive !== packDigest || content === undefined) {
       throw invalid(`${who} signed the archive ${archive}, and the call was of ${packDigest}`);
     }
-    note("pack", "proven", publisher, `${who} signed the archive ${packDigest}`);
-    note("pack", "stated", "hub", describeTrust(publisher, signer));
+    note("pack", "proven", `publisher ${publisher}`, `${who} signed the archive ${packDigest}`);
+    note("pack", "stated", HUB, describeTrust(publisher, signer));
     return content;
   } catch (thrown) {
-    note("pack", "broken", publisher, explain(thrown));
+    note("pack", "broken", `publisher ${publisher}`, explain(thrown));
     return null;
   }
 }
@@ -126,10 +126,10 @@ function checkPublished(
   note: Note,
 ): void {
   if (log === null) {
-    note("registry", "missing", "hub", "the pack is of no registry: it was in a folder of the hub");
+    note("registry", "missing", HUB, "the pack is of no registry: it was in a folder of the hub");
     return;
   }
-  const by = log.key.split("+")[0] ?? "";
+  const by = `the registry ${log.key.split("+")[0]}`;
   try {
     const { size, at, name } = openLogged(log, known);
     note(
@@ -138,7 +138,7 @@ function checkPublished(
       by,
       `its log of ${size} entries at ${at.toISOString()} has ${name} with that archive as entry ${log.index}`,
     );
-    note("registry", "stated", "hub", `the log's key ${log.key} is that of the registry`);
+    note("registry", "stated", HUB, `the log's key ${log.key} is that of the registry`);
   } catch (thrown) {
     note("registry", "broken", by, explain(thrown));
   }

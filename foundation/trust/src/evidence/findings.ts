@@ -1,33 +1,13 @@
 import { createHash } from "node:crypto";
 import { SondeError } from "@sonde/schemas/errors";
+import type { EvidenceFinding } from "@sonde/schemas/evidence";
 
-/** One thing that the evidence says, and what that is worth. */
-export type EvidenceFinding = {
-  about:
-    | "hub"
-    | "log"
-    | "witness"
-    | "request"
-    | "policy"
-    | "pack"
-    | "registry"
-    | "order"
-    | "answer"
-    | "result"
-    | "reads"
-    | "attestation";
-  /**
-   * `proven`: a signature or a hash shows it. `stated`: only the hub says it. `missing`: it is not in the file.
-   * `broken`: the file contradicts itself.
-   */
-  state: "proven" | "stated" | "missing" | "broken";
-  /**
-   * Whose word it is: `hub`, or a name: of a publisher about `pack`, of a log about `registry`, of an
-   * agent about all else.
-   */
-  by: string;
-  says: string;
-};
+/** Whose word it is that only the hub says. */
+export const HUB = "the hub";
+
+export function nameAgent(name: string | null | undefined): string {
+  return name === null || name === undefined ? "the agent" : `agent ${name}`;
+}
 
 /** Adds a finding. */
 export type Note = (

@@ -1,2 +1,1 @@
-export type { EvidenceFinding } from "./findings.ts";
 export { type EvidenceVerdict, verifyEvidence } from "./verify-evidence.ts";

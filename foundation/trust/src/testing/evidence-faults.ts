@@ -1,7 +1,6 @@
 import { randomUUID } from "node:crypto";
-import type { Evidence } from "@sonde/schemas/evidence";
+import type { Evidence, EvidenceFinding } from "@sonde/schemas/evidence";
 import { createKeyPair } from "../envelope/index.ts";
-import type { EvidenceFinding } from "../evidence/index.ts";
 import { formatNoteKey } from "../log/index.ts";
 import { createSampleLog } from "./sample-log.ts";
 import { createSampleKey } from "./sample-pack.ts";
