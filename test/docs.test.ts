@@ -232,7 +232,7 @@ describe("docs/PROTOCOL.md", () => {
         /app\.(get|put|post|patch|delete)\(\s*"(\/api[^"]+)",[\s\S]*?right: "([^"]+)"/g,
       ),
     ]);
-    expect(routes.length).toBe(85);
+    expect(routes.length).toBe(86);
     const rows = protocol.split("\n").filter((line) => line.startsWith("|"));
     for (const [, method = "", path = "", action = ""] of routes) {
       const route = `\`${method.toUpperCase()} ${path}\``;

@@ -49,7 +49,7 @@ import { type AuditSinks, installSinks, requireSinks } from "./audit-sinks/index
 import { installWitnesses, requireWitnesses } from "./audit-witnesses/index.ts";
 import { installAttestation } from "./attestation/index.ts";
 import { installCalls } from "./calls/index.ts";
-import { installCatalog, watchPolicy } from "./catalog/index.ts";
+import { installCatalog, readPackProof, watchPolicy } from "./catalog/index.ts";
 import { installConsole } from "./console/index.ts";
 import { type HubConfig, LIVE_SETTINGS, parseHubConfig } from "./config.ts";
 import { openDirectory } from "./directory/index.ts";
@@ -227,6 +227,7 @@ async function serve(live: { config: HubConfig }, opened: Opened): Promise<Runni
   });
   const { keepPolicy, keepResult, statements } = installEvidence(hub, {
     ...{ auditStore, findWitnesses: (wanted) => findWitnesses(sql, wanted) },
+    readPackProof: (digest, signer) => readPackProof(sql, digest, signer),
   });
   const reauthenticate = (request: FastifyRequest) =>
     authenticate({ authenticator, sessions, tokens }, request, false);

@@ -2,6 +2,7 @@ import { type Static, Type } from "typebox";
 import { AuditCheckpoint, AuditEntry, AuditWitness } from "./audit.ts";
 import { AgentName, Timestamp, Uuid } from "./names.ts";
 import { buildParser } from "./parse/validator.ts";
+import { PackProof } from "./trust/pack-proof.ts";
 import { TreeHash } from "./wire/checkpoint.ts";
 import { DsseEnvelope } from "./wire/envelope.ts";
 
@@ -15,8 +16,8 @@ export const MAX_EVIDENCE_WITNESSES = 5;
 export const MAX_EVIDENCE_BYTES = 8 * 1024 * 1024;
 
 const Path = Type.Array(TreeHash, { maxItems: 64 });
-/** A signed message of the agent and its body in base64. */
-const AgentMessage = Type.Object({ envelope: DsseEnvelope, body: Type.String() }, closed);
+/** A signed message and its body in base64. */
+const SignedMessage = { envelope: DsseEnvelope, body: Type.String() };
 
 /** An entry of the hub's audit log, and the proof that it is in the checkpoint's tree. */
 export const EvidenceEntry = Type.Object({ entry: AuditEntry, path: Path }, closed);
@@ -25,7 +26,15 @@ export const EvidenceEntry = Type.Object({ entry: AuditEntry, path: Path }, clos
 export const EvidenceWitness = Type.Object({ ...AuditWitness.properties, path: Path }, closed);
 
 /** What of the evidence a hub did not have. */
-export const EvidenceGap = Type.Enum(["agent", "attestation", "policy", "result", "witness"]);
+export const EvidenceGap = Type.Enum([
+  "agent",
+  "attestation",
+  "order",
+  "pack",
+  "policy",
+  "result",
+  "witness",
+]);
 export type EvidenceGap = Static<typeof EvidenceGap>;
 
 /**
@@ -50,6 +59,11 @@ export const Evidence = Type.Object(
     entries: Type.Array(EvidenceEntry, { minItems: 1, maxItems: MAX_ENTRIES }),
     /** The text whose SHA-256 is the request's `policyHash`. */
     policy: Type.Union([Type.String(), Type.Null()]),
+    /**
+     * The signature on the pack, and its proof in the registry's log. A file of an earlier release has
+     * none.
+     */
+    pack: Type.Optional(Type.Union([PackProof, Type.Null()])),
     /** Whose key signed the answer, as the hub knows it. */
     agent: Type.Union([
       Type.Object(
@@ -64,10 +78,17 @@ export const Evidence = Type.Object(
       ),
       Type.Null(),
     ]),
+    /**
+     * The hub's order to the agent, and a key set of its CA that states the key which signed it. A
+     * file of an earlier release has none.
+     */
+    order: Type.Optional(
+      Type.Union([Type.Object({ ...SignedMessage, keySet: DsseEnvelope }, closed), Type.Null()]),
+    ),
     /** The body of the agent's answer in base64. Its signed envelope is in the entry. */
     result: Type.Union([Type.String(), Type.Null()]),
     /** The agent's last statement about itself before the call. */
-    attestation: Type.Union([AgentMessage, Type.Null()]),
+    attestation: Type.Union([Type.Object(SignedMessage, closed), Type.Null()]),
     witnesses: Type.Array(EvidenceWitness, { maxItems: MAX_EVIDENCE_WITNESSES }),
     /** Of each part that is null or empty: why. */
     gaps: Type.Array(
@@ -79,3 +100,47 @@ export const Evidence = Type.Object(
 );
 export type Evidence = Static<typeof Evidence>;
 export const parseEvidence = buildParser(Evidence, "evidence", "EVIDENCE_INVALID");
+
+/** One thing that the evidence says, and what that is worth. */
+export const EvidenceFinding = Type.Object(
+  {
+    about: Type.Enum([
+      "hub",
+      "log",
+      "witness",
+      "request",
+      "policy",
+      "pack",
+      "registry",
+      "order",
+      "answer",
+      "result",
+      "reads",
+      "attestation",
+    ]),
+    /**
+     * `proven`: a signature or a hash shows it. `stated`: only the hub says it. `missing`: it is not in
+     * the file. `broken`: the file contradicts itself.
+     */
+    state: Type.Enum(["proven", "stated", "missing", "broken"]),
+    /** Whose word it is: `the hub`, or whom, with the name. */
+    by: Type.String(),
+    says: Type.String(),
+  },
+  closed,
+);
+export type EvidenceFinding = Static<typeof EvidenceFinding>;
+
+/** A file of evidence, and what the verifier says of it. */
+export const JudgedEvidence = Type.Object(
+  {
+    evidence: Evidence,
+    /** False when anything in the file contradicts another part of it. */
+    sound: Type.Boolean(),
+    findings: Type.Array(EvidenceFinding),
+    /** SHA-256 of the certificate of the hub's CA, 64 hex digits. */
+    fingerprint: Type.String(),
+  },
+  closed,
+);
+export type JudgedEvidence = Static<typeof JudgedEvidence>;

@@ -59,6 +59,7 @@ import { AgentSelector, Tag, Tags, TagKey, MAX_TAGS } from "./tags.ts";
 //   GET    /calls?agent=                         -> CallList
 //   GET    /calls/:callId                        -> CallProvenance
 //   GET    /calls/:callId/evidence               -> Evidence
+//   GET    /calls/:callId/evidence/verdict       -> JudgedEvidence
 //   GET    /audit?afterSeq=&limit=               -> ChainPage
 //                                                   with filters AuditSearchPage, or AuditExportLine as
 //                                                   application/x-ndjson, or AuditEntry as text/event-stream

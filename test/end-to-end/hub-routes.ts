@@ -246,6 +246,13 @@ export function listRouteRights(agent: string): RouteRights[] {
       auditor: 404,
       operator: 404,
     },
+    {
+      route: "GET /calls/:callId/evidence/verdict",
+      path: `/calls/${NOBODY}/evidence/verdict`,
+      ...reader,
+      auditor: 404,
+      operator: 404,
+    },
     // A stream, so it is for those who ask for one by name.
     {
       route: "GET /events",

@@ -90,6 +90,11 @@ describe("the evidence of a call", () => {
     expect(text).toMatch(
       /^STATED {2}request: the hub: at \S+ key:\S+ may ask system\.memory\.usage of sha256:/m,
     );
+    expect(text).toMatch(
+      /^PROVEN {2}pack: publisher sonde: the key sha256:\w+ signed the archive/m,
+    );
+    expect(text).toMatch(/^PROVEN {2}registry: the registry \S+: its log .* has sonde\/system /m);
+    expect(text).toMatch(/^PROVEN {2}order: the hub: .*with the recorded parameters/m);
     expect(text).toMatch(/^PROVEN {2}reads: .*file \/proc\/meminfo/m);
     expect(text).toMatch(/^PROVEN {2}attestation: .*it signed that it is release/m);
     expect(text).not.toMatch(/^(MISSING|BROKEN)/m);

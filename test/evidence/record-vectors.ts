@@ -3,10 +3,28 @@ import { rmSync, mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { verifyEvidence } from "@sonde/trust/evidence";
 import { buildEvidence, EVIDENCE_FAULTS } from "@sonde/trust/testing";
-import { EXPECTED, VECTORS } from "./vectors.ts";
+import { createTestSigstore, signKeylessSample } from "@sonde/trust/testing/sigstore";
+import { EXPECTED, KEYLESS, VECTORS } from "./vectors.ts";
 
 const whole = await buildEvidence();
-const files = new Map([["whole", whole]]);
+const sigstore = await createTestSigstore();
+const who = {
+  issuer: "https://token.actions.githubusercontent.com",
+  identity: "https://github.com/acme/hello/.github/workflows/publish.yml@refs/heads/main",
+  repositoryId: "1234",
+};
+/** With a pack that was signed with a certificate. */
+const keyless = await buildEvidence({
+  pack: async (archive) => ({
+    bundle: await signKeylessSample(sigstore, archive, who),
+    signer: { kind: "keyless", publisher: "sonde", ...who, signedAt: new Date().toISOString() },
+    publicKey: null,
+  }),
+});
+const files = new Map([
+  ["whole", whole],
+  [KEYLESS, keyless],
+]);
 for (const { name, change } of EVIDENCE_FAULTS) {
   const changed = structuredClone(whole);
   change(changed);

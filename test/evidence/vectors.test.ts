@@ -4,7 +4,7 @@ import { parseEvidence } from "@sonde/schemas/evidence";
 import { verifyEvidence } from "@sonde/trust/evidence";
 import { EVIDENCE_FAULTS } from "@sonde/trust/testing";
 import { describe, expect, test } from "vitest";
-import { EXPECTED, VECTORS } from "./vectors.ts";
+import { EXPECTED, KEYLESS, VECTORS } from "./vectors.ts";
 
 type Expected = { sound: boolean; findings: string[] };
 const expected = JSON.parse(readFileSync(EXPECTED, "utf8")) as Record<string, Expected>;
@@ -12,11 +12,12 @@ const read = (name: string) =>
   parseEvidence(JSON.parse(readFileSync(join(VECTORS, `${name}.json`), "utf8")));
 
 describe("the test vectors of evidence", () => {
-  test("are one whole file and one with each fault", () => {
-    const names = ["whole", ...EVIDENCE_FAULTS.map(({ name }) => name)].toSorted();
+  test("are two whole files and one with each fault", () => {
+    const names = ["whole", KEYLESS, ...EVIDENCE_FAULTS.map(({ name }) => name)].toSorted();
     expect(Object.keys(expected).toSorted()).toEqual(names);
     expect(readdirSync(VECTORS).toSorted()).toEqual(names.map((name) => `${name}.json`).toSorted());
     expect(expected["whole"]?.sound).toBe(true);
+    expect(expected[KEYLESS]).toEqual(expected["whole"]);
     for (const { name, about } of EVIDENCE_FAULTS) {
       expect([name, expected[name]]).toEqual([
         name,

@@ -155,6 +155,24 @@ test("attack 38: words of a stranger are shown as such, and nothing of them runs
   expect([one.errors, one.foreign, one.dialogs]).toEqual([[], [], []]);
 });
 
+test("attack 38: what a stranger asked for is no more than text in the evidence of it", async () => {
+  const policy = { role: "client", agents: [], probes: [] };
+  const made = await hub.ask("POST", "/api-keys", { name: "evidence", policy });
+  await askAnything((made.answer as { key: string }).key);
+  const { answer } = await hub.ask("GET", "/audit?event=call.denied&limit=1");
+  const [entry] = answer["entries"] as { record: { callId: string } }[];
+  const { page, ...one } = await host.open(urlOf(), { cookie: owner.cookie });
+  await one.go(`/activity/calls/${entry?.record.callId}`, "One call");
+  const proof = page.getByRole("region", { name: "What is proven" });
+  await proof.getByRole("button", { name: "Show the evidence" }).click();
+  const request = proof.getByRole("row", { name: "request stated" });
+  await request.waitFor();
+  const text = (await request.textContent()) ?? "";
+  expect([text.includes("onerror="), text.includes("\u202e")]).toEqual([true, false]);
+  expect(await page.locator("img, main script, iframe, object").count()).toBe(0);
+  expect([one.errors, one.foreign, one.dialogs]).toEqual([[], [], []]);
+});
+
 test("attack 38: a page of another origin does nothing with the session", async () => {
   const { page, ...one } = await host.open(urlOf(), { cookie: owner.cookie });
   await hub.ask("POST", "/agents/web-1/quarantine", { reason: "A test." });

@@ -1,7 +1,11 @@
 import { randomUUID } from "node:crypto";
+import { readFileSync } from "node:fs";
 import type { Database } from "@sonde/database";
+import { parseEvidence } from "@sonde/schemas/evidence";
+import { toPlainLine } from "@sonde/schemas/plain-text";
 import type { PackReport } from "@sonde/schemas/wire";
 import { archiveDigest, digestOf } from "@sonde/trust/archive";
+import { verifyEvidence } from "@sonde/trust/evidence";
 import { buildSampleArchive, buildSampleManifest } from "@sonde/trust/testing";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { createAgentChanges } from "../../hub/src/agents/edge/agent-changes.ts";
@@ -72,7 +76,9 @@ async function play(): Promise<PlayedAgent> {
     ...{ signer: null, probes: [], approved: null },
     reason: { code: "GRANT_NEEDED", message: "nobody approved it" },
   };
-  return await playAgent(hub, { os: "Debian GNU/Linux 12", packs });
+  const reads = [{ name: "load", what: "file /proc/\u202eloadavg", bytes: 20, ms: 0.1 }];
+  const hello = { os: "Debian GNU/Linux 12", packs };
+  return await playAgent(hub, hello, {}, hub.agent, { answer: () => ({ reads }) });
 }
 
 const urlOf = () => `http://localhost:${hub.ready.http}`;
@@ -375,6 +381,83 @@ describe("the activity", () => {
     const { audit } = answer as { audit: { hub: { hash: string }[] } };
     const evidence = page.getByRole("region", { name: "Evidence" });
     for (const { hash } of audit.hub) await evidence.getByText(hash).waitFor();
+    expect(faultsOf(one)).toEqual([]);
+  });
+
+  test("what proves a call is shown in words, and downloaded as the file that was judged", async () => {
+    const { page, ...one } = await openAs(owner);
+    const callId = await call();
+    const isRead = async () => {
+      const { answer } = await hub.ask("GET", "/audit?event=log.read&limit=100");
+      return JSON.stringify(answer).includes(`"evidence":"${callId}"`);
+    };
+    await one.go(`/activity/calls/${callId}`, "One call");
+    const proof = page.getByRole("region", { name: "What is proven" });
+    const show = proof.getByRole("button", { name: "Show the evidence" });
+    await show.waitFor();
+    // Reading it is on record, so that a page which is only opened does not.
+    expect(await isRead()).toBe(false);
+    await show.click();
+    await proof.getByText("Nothing in the file contradicts the rest").waitFor();
+    expect(await isRead()).toBe(true);
+    for (const [about, state] of [
+      ["log", "proven"],
+      ["request", "stated"],
+      ["answer", "proven"],
+    ]) {
+      await proof
+        .getByRole("row", { name: `${about} ${state}` })
+        .first()
+        .waitFor();
+    }
+    await proof.getByText("agent web-1: it signed the answer").waitFor();
+    const pending = page.waitForEvent("download");
+    await proof.getByRole("link", { name: "Download the file" }).click();
+    const download = await pending;
+    expect(download.suggestedFilename()).toBe(`evidence-${callId}.json`);
+    const { sound, findings } = verifyEvidence(
+      parseEvidence(JSON.parse(readFileSync(await download.path(), "utf8"))),
+    );
+    expect(sound).toBe(true);
+    const rows = await proof.locator("tbody tr").allTextContents();
+    expect(rows).toEqual(
+      findings.map(({ about, state, by, says }) =>
+        [about, state, toPlainLine(`${by}: ${says}`)].join(""),
+      ),
+    );
+    // What a host says of a read may reorder a line.
+    expect(rows.join("")).toContain("file /proc/\\u202eloadavg");
+    expect(await one.findViolations()).toEqual([]);
+    expect(faultsOf(one)).toEqual([]);
+  });
+
+  test("is not offered to who may not read the log", async () => {
+    const callId = await call();
+    const guest = await invite(hub, owner, "member", "mary");
+    const { page, ...one } = await openAs(guest);
+    await one.go(`/activity/calls/${callId}`, "One call");
+    await page.getByRole("alert").waitFor();
+    expect(await page.getByRole("button", { name: "Show the evidence" }).count()).toBe(0);
+    expect([one.foreign, one.dialogs]).toEqual([[], []]);
+  });
+
+  test("a file that contradicts itself is called that", async () => {
+    const callId = await call();
+    expect((await hub.ask("GET", `/calls/${callId}`)).code).toBe(200);
+    const { sql, ...database } = await hub.openDatabase();
+    await expect
+      .poll(async () => {
+        const body = Buffer.from("{}");
+        return (await sql`update kept_results set body = ${body} where call_id = ${callId}`).count;
+      })
+      .toBe(1);
+    await database.close();
+    const { page, ...one } = await openAs(owner);
+    await one.go(`/activity/calls/${callId}`, "One call");
+    const proof = page.getByRole("region", { name: "What is proven" });
+    await proof.getByRole("button", { name: "Show the evidence" }).click();
+    await proof.getByText("The file contradicts itself: do not rely on it").waitFor();
+    await proof.getByRole("row", { name: "result broken" }).waitFor();
     expect(faultsOf(one)).toEqual([]);
   });
 

@@ -1,9 +1,9 @@
 import { readFileSync, statSync } from "node:fs";
 import { SondeError } from "@sonde/schemas/errors";
-import { MAX_EVIDENCE_BYTES, parseEvidence } from "@sonde/schemas/evidence";
+import { type EvidenceFinding, MAX_EVIDENCE_BYTES, parseEvidence } from "@sonde/schemas/evidence";
 import { parseJson } from "@sonde/schemas/parse";
 import { toPlainLine } from "@sonde/schemas/plain-text";
-import { type EvidenceFinding, type EvidenceVerdict, verifyEvidence } from "@sonde/trust/evidence";
+import { type EvidenceVerdict, verifyEvidence } from "@sonde/trust/evidence";
 import { describeAuthority, type JudgedAuthority, judgeAuthority } from "./judge-authority.ts";
 
 /** What a file of evidence proves, and by whose CA. */
@@ -32,8 +32,7 @@ const STATE: Record<EvidenceFinding["state"], string> = {
 /** Words for people: one line for each finding, and what that means. */
 export function describeEvidence({ callId, sound, findings, authority }: VerifiedEvidence): string {
   const lines = findings.map(
-    ({ about, state, by, says }) =>
-      `${STATE[state]} ${about}: ${toPlainLine(`${by === "hub" ? "the hub" : `agent ${by}`}: ${says}`)}.`,
+    ({ about, state, by, says }) => `${STATE[state]} ${about}: ${toPlainLine(`${by}: ${says}`)}.`,
   );
   const only = findings.filter(({ state }) => state === "stated").length;
   return [

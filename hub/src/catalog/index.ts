@@ -27,6 +27,7 @@ export {
   listVisibleTools,
 } from "./core/visible-tools.ts";
 export type { HeldTool } from "./core/held-tools.ts";
+export { readPackProof } from "./edge/pack-store.ts";
 export { watchPolicy } from "./edge/watch-policy.ts";
 export { type AssignablePacks, OBTAIN_ERRORS } from "./edge/assignable-packs.ts";
 

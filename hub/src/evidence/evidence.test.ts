@@ -8,7 +8,9 @@ import {
   OWN_PROTOCOL,
   type PackReport,
 } from "@sonde/schemas/wire";
+import { contentDigest, readArchive } from "@sonde/trust/archive";
 import { type EvidenceVerdict, verifyEvidence } from "@sonde/trust/evidence";
+import { buildSampleArchive } from "@sonde/trust/testing";
 import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
 import { type AgentSession, startHub, type TestHub } from "../testing/start-hub.ts";
 
@@ -16,6 +18,7 @@ import { type AgentSession, startHub, type TestHub } from "../testing/start-hub.
 const WAIT_MS = 15_000;
 const read = { name: "motd", what: "file /etc/motd", bytes: 5, ms: 0.2 };
 const digest = `sha256:${"d".repeat(64)}`;
+const content = contentDigest(readArchive(buildSampleArchive()));
 let hub: TestHub;
 let agent: AgentSession;
 /** Whether the agent signs what it was asked, as one of an earlier release does not. */
@@ -61,7 +64,7 @@ const state = (): AgentStatement => ({
   packs: [
     {
       ...{ name: "acme/hello", version: "1.0.0", digest: hub.digest },
-      ...{ verified: digest, content: digest },
+      ...{ verified: content, content },
     },
   ],
 });
@@ -109,7 +112,9 @@ const wordsOf = ({ findings }: EvidenceVerdict, about: string) =>
 const WHOLE = [
   ...["hub proven", "log proven", "witness proven", "witness stated"],
   ...["request stated", "policy proven"],
-  ...["answer proven", "answer stated", "result proven", "reads proven", "attestation proven"],
+  ...["pack proven", "pack stated", "registry proven", "registry stated"],
+  ...["answer proven", "answer stated", "order proven"],
+  ...["result proven", "reads proven", "attestation proven"],
 ];
 
 describe("a call with an answer", () => {
@@ -128,6 +133,10 @@ describe("a call with an answer", () => {
     expect(verdict.result).toMatchObject({ callId: evidence.callId, status: "ok" });
     expect(wordsOf(verdict, "request")).toContain(`acme/hello.greet of ${hub.digest} on web-1`);
     expect(wordsOf(verdict, "answer")).toContain("and the question with it");
+    expect(wordsOf(verdict, "registry")).toContain(
+      "has acme/hello 1.0.0 with that archive as entry 0",
+    );
+    expect(wordsOf(verdict, "order")).toContain("and the answer came in the same session");
     expect(wordsOf(verdict, "reads")).toContain("1 digests: file /etc/motd");
     expect(wordsOf(verdict, "attestation")).toContain("with the pack as it was verified");
     expect(JSON.parse(evidence.policy ?? "")).toEqual([["admin", ["own", {}]]]);
@@ -160,7 +169,7 @@ test("a call that was denied has its reason, and names what there is not", async
   expect(wordsOf(verdict, "request")).toMatch(/was denied \(PROBE_UNKNOWN\)/);
   expect(listOf(verdict)).toContain("answer missing");
   expect(evidence.gaps.map(({ part }) => part)).toEqual(
-    expect.arrayContaining(["agent", "result", "attestation", "policy"]),
+    expect.arrayContaining(["agent", "order", "pack", "result", "attestation", "policy"]),
   );
 });
 
@@ -174,25 +183,29 @@ test("results are kept only as long as the configuration says", async () => {
   const before = answers;
   const callId = await call();
   expect(answers).toBe(before + 1);
-  const { result, gaps } = await evidenceOf(callId);
-  expect([result, gaps.map(({ part }) => part)]).toEqual([
-    null,
-    expect.arrayContaining(["result"]),
+  const { order, result, gaps } = await evidenceOf(callId);
+  expect([order, result, gaps.map(({ part }) => part)]).toEqual([
+    ...[null, null],
+    expect.arrayContaining(["order", "result"]),
   ]);
   await hub.reload({});
   expect((await evidenceOf(await call())).result).not.toBe(null);
 });
 
-test("an agent that was removed is still known by its key", async () => {
+test("keys that are no more are still known: of an agent that was removed, and of the hub", async () => {
   const callId = await call();
   agent.socket.close();
   await once(agent.socket, "close");
   expect((await hub.ask("DELETE", "/agents/web-1")).code).toBe(200);
+  const { keySet } = (await evidenceOf(callId)).hub;
+  const rotation = { key: "command", overlapDays: 0 };
+  expect((await hub.ask("POST", "/signing-keys/rotations", rotation)).code).toBe(201);
   const evidence = await evidenceOf(callId);
   expect(evidence.agent).toMatchObject({ name: "web-1", agentId: hub.agent.id });
   const verdict = verifyEvidence(evidence);
   expect([verdict.sound, listOf(verdict)]).toEqual([
     true,
-    expect.arrayContaining(["answer proven", "attestation proven"]),
+    expect.arrayContaining(["answer proven", "order proven", "attestation proven"]),
   ]);
+  expect(evidence.hub.keySet).not.toEqual(keySet);
 }, 60_000);

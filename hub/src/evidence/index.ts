@@ -19,18 +19,23 @@ export { migrations } from "./migrations.ts";
  */
 export function installEvidence(
   hub: Hub,
-  uses: { auditStore: AuditStore; findWitnesses: EvidenceSources["findWitnesses"] },
+  uses: { auditStore: AuditStore } & Pick<EvidenceSources, "findWitnesses" | "readPackProof">,
 ): { keepPolicy: KeepPolicy; keepResult: KeptResults["keep"]; statements: AgentStatements } {
   const results = openKeptResults(hub);
   hub.onStop(() => results.close());
   const statements = createAgentStatements(hub.sql);
+  const store = createEvidenceStore(hub.sql);
+  const { signing } = hub.keys;
+  const keepKeySet = () => void store.keepKeySet(signing.held()).catch(hub.report);
+  keepKeySet();
+  hub.onStop(signing.onChange(keepKeySet));
   addEvidenceRoutes(hub, {
     ...{ ...uses, results, statements },
-    ...{ store: createEvidenceStore(hub.sql), dropped: createDroppedStore(hub.sql) },
+    ...{ store, dropped: createDroppedStore(hub.sql) },
   });
   return {
     keepPolicy: createKeepPolicy(hub.sql),
-    keepResult: (callId, body) => results.keep(callId, body),
+    keepResult: (...kept) => results.keep(...kept),
     statements,
   };
 }

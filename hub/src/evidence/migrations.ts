@@ -40,4 +40,16 @@ export const migrations: Migration[] = [
         from agents a join agent_certificates c on c.agent_id = a.id
         where c.revoked_at is null;`,
   },
+  {
+    name: "evidence-order",
+    sql: `
+      -- The hub's signed order, as it was sent. Null when its parameters had a secret.
+      alter table kept_results add column order_frame bytea;
+
+      -- Of every command key a key set of the hub's CA that states it.
+      create table command_key_sets (
+        key_id text primary key,
+        key_set json not null
+      );`,
+  },
 ];

@@ -1,6 +1,7 @@
 import { type Static, Type } from "typebox";
 import type { Manifest } from "../manifest/manifest.ts";
 import { LogHead } from "../wire/envelope.ts";
+import { PackProof } from "./pack-proof.ts";
 import { Signer } from "./signer.ts";
 import { Digest, PackName, Timestamp, Version } from "../names.ts";
 import { Failure } from "../reads.ts";
@@ -89,6 +90,8 @@ export const AdmitRequest = Type.Object(
     agentVersion: Version,
     /** Absolute path. A verified archive is stored in `<storeDir>/<hex of digest>/`. */
     storeDir: Type.String({ pattern: "^/", maxLength: 1000 }),
+    /** True to get the proof too. The archive is then fetched and verified also when it is stored. */
+    proves: Type.Optional(Type.Boolean()),
   },
   closed,
 );
@@ -123,6 +126,8 @@ export const AdmittedPack = Type.Object(
     codeSha256: Digest,
     /** `parseManifest` checked it before it was stored. */
     manifest: Type.Unsafe<Manifest>({ type: "object" }),
+    /** Only where it was asked for; null of an archive that nobody signed. */
+    proof: Type.Optional(Type.Union([PackProof, Type.Null()])),
   },
   closed,
 );

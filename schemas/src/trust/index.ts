@@ -19,6 +19,13 @@ export {
   parseFollowedEntry,
   parseVerifiedRecord,
 } from "./admit.ts";
+export {
+  PackLogProof,
+  PackProof,
+  parseRecordedPack,
+  parseSignedBundle,
+  type RecordedPack,
+} from "./pack-proof.ts";
 export { PACK_PREDICATE_TYPE, PackStatement, parsePackStatement } from "./pack-statement.ts";
 export {
   RELEASE_PREDICATE_TYPE,

@@ -22,12 +22,21 @@ import {
   buildSampleArchive,
   buildSamplePolicy,
   createSampleKey,
+  createSampleLog,
   type SampleRegistry,
   signSample,
   startSampleRegistry,
 } from "../testing/index.ts";
 import { createAuthority, openAuthority } from "../ca/index.ts";
-import { EMPTY_FRONTIER, encodeFrontier, headOf } from "../log/index.ts";
+import {
+  EMPTY_FRONTIER,
+  encodeFrontier,
+  hashLeaf,
+  headOf,
+  openCheckpoint,
+  parseNoteKey,
+  rootFromInclusion,
+} from "../log/index.ts";
 import { admitPack, admittedFolder, followRegistry, readAdmitted } from "./index.ts";
 import { createTestSigstore, signKeylessSample } from "../testing/sigstore/index.ts";
 
@@ -194,6 +203,30 @@ test("a change on disk after the admission is noticed", async () => {
   ).rejects.toMatchObject({
     code: "NOT_FOUND",
   });
+});
+
+test("what shows later that a pack was signed and published is told when it is asked for", async () => {
+  const policy = buildSamplePolicy({ acme: [key] }, { logKey: registry.logKey });
+  expect(await admitPack(program, request)).not.toHaveProperty("proof");
+  // The store keeps none, so that it is fetched again.
+  const { proof } = await admitPack(program, { ...request, policy, proves: true });
+  expect(proof).toMatchObject({ bundle, publicKey: key.publicKeyPem, log: { index: 0 } });
+  const log = proof?.log ?? null;
+  if (log === null) throw new TypeError("expected a proof in the log");
+  const head = openCheckpoint(log.note, parseNoteKey(registry.logKey));
+  const entry = Buffer.from(log.entry, "base64");
+  const path = log.path.map((hash) => Buffer.from(hash, "base64"));
+  expect(rootFromInclusion(hashLeaf(entry), log.index, head.size, path)).toEqual(head.root);
+  expect(JSON.parse(entry.toString())).toMatchObject({ type: "publish", digest });
+});
+
+test("a head that lacks the version, or that the log did not sign, proves nothing", async () => {
+  const policy = buildSamplePolicy({ acme: [key] }, { logKey: registry.logKey });
+  const lacking = registry.log.checkpoint({ frontier: EMPTY_FRONTIER });
+  for (const body of [lacking, createSampleLog().checkpoint()]) {
+    served = new Map([["/log/checkpoint", { body }]]);
+    expect(await refusal({ policy, proves: true })).toBe("REGISTRY_LOG_INCONSISTENT");
+  }
 });
 
 test("the present policy judges an admitted pack, which is fetched only once", async () => {

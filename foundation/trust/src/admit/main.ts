@@ -19,6 +19,7 @@ import { fetchPack } from "./fetch-pack.ts";
 import { findAdmitted } from "./find-admitted.ts";
 import { readLines } from "./read-lines.ts";
 import { noLocalPack, readLocalPack } from "./read-local-pack.ts";
+import { buildProof, proveLogged } from "./prove-pack.ts";
 import { createTileReader, fetchCheckpoint } from "./registry-fetch.ts";
 import { storePack } from "./store-pack.ts";
 
@@ -38,13 +39,16 @@ async function admit(request: AdmitRequest): Promise<AdmitReply> {
   if (local !== null) {
     const origin = "local-folder";
     const pack = await verifyPack({ ...local, policy, agentVersion, origin, expected });
-    return { ok: true, pack: await storePack(storeDir, pack) };
+    const proof = request.proves === true && {
+      proof: buildProof(request, pack, local.bundle, null),
+    };
+    return { ok: true, pack: { ...(await storePack(storeDir, pack)), ...proof } };
   }
   if (digest === null) throw noLocalPack(request);
   if (log === null) {
     throw new SondeError("BAD_REQUEST", "admit request: expected digest and log, got one");
   }
-  const known = await findAdmitted(request);
+  const known = request.proves === true ? null : await findAdmitted(request);
   if (known !== null) {
     await checkLogged(request, log, known);
     return { ok: true, pack: known };
@@ -52,8 +56,13 @@ async function admit(request: AdmitRequest): Promise<AdmitReply> {
   const fetched = await fetchPack(request, name, version);
   const origin = "registry";
   const pack = await verifyPack({ ...fetched, policy, agentVersion, origin, expected });
-  await checkLogged(request, log, pack);
-  return { ok: true, pack: await storePack(storeDir, pack) };
+  if (request.proves !== true) {
+    await checkLogged(request, log, pack);
+    return { ok: true, pack: await storePack(storeDir, pack) };
+  }
+  const logged = await proveLogged(request, log, pack);
+  const proof = buildProof(request, pack, fetched.bundle, logged);
+  return { ok: true, pack: { ...(await storePack(storeDir, pack)), proof } };
 }
 
 /** Follows a registry's log and prints each new entry. */

@@ -1,1 +1,1 @@
-export { type EvidenceFinding, type EvidenceVerdict, verifyEvidence } from "./verify-evidence.ts";
+export { type EvidenceVerdict, verifyEvidence } from "./verify-evidence.ts";

@@ -1,8 +1,16 @@
 import { randomUUID } from "node:crypto";
 import { type Evidence, parseEvidence } from "@sonde/schemas/evidence";
-import { beforeAll, expect, test } from "vitest";
-import { buildEvidence } from "../testing/build-evidence.ts";
+import { beforeAll, describe, expect, test } from "vitest";
+import { keyIdOf } from "../envelope/index.ts";
+import { buildEvidence, type EvidenceLies } from "../testing/build-evidence.ts";
 import { EVIDENCE_FAULTS } from "../testing/evidence-faults.ts";
+import {
+  buildSampleArchive,
+  createSampleKey,
+  type SampleKey,
+  signSample,
+} from "../testing/sample-pack.ts";
+import { createTestSigstore, signKeylessSample } from "../testing/sigstore/index.ts";
 import { type EvidenceVerdict, verifyEvidence } from "./verify-evidence.ts";
 
 let whole: Evidence;
@@ -20,14 +28,29 @@ test("each part of a whole file is proven, but who asked", () => {
   expect(listOf(verdict)).toEqual([
     ...["hub proven", "log proven", "witness proven", "witness stated"],
     ...["request stated", "policy proven"],
-    ...["answer proven", "answer stated", "result proven", "reads proven", "attestation proven"],
+    ...["pack proven", "pack stated", "registry proven", "registry stated"],
+    ...[
+      "answer proven",
+      "answer stated",
+      "order proven",
+      "result proven",
+      "reads proven",
+      "attestation proven",
+    ],
   ]);
   expect([verdict.sound, verdict.callId]).toEqual([true, whole.callId]);
   expect(verdict.result).toMatchObject({ callId: whole.callId, status: "ok" });
   expect(wordsOf(verdict, "log")).toContain("entries 3 and 5");
   expect(wordsOf(verdict, "witness")).toContain("it keeps the log of 6 entries");
-  expect(wordsOf(verdict, "request")).toMatch(/key:1 may ask system\.memory of sha256:a+ on web-1/);
+  expect(wordsOf(verdict, "request")).toMatch(
+    /key:1 may ask system\.memory of sha256:\w+ on web-1/,
+  );
   expect(wordsOf(verdict, "answer")).toContain("and the question with it");
+  expect(wordsOf(verdict, "pack")).toMatch(/^the key sha256:\w+ signed the archive sha256:/);
+  expect(wordsOf(verdict, "registry")).toContain(
+    "has sonde/system 1.0.0 with that archive as entry 1",
+  );
+  expect(wordsOf(verdict, "order")).toContain("and the answer came in the same session");
   expect(wordsOf(verdict, "reads")).toContain("1 digests: file /proc/meminfo");
   expect(wordsOf(verdict, "attestation")).toContain("with the pack as it was verified");
 });
@@ -57,6 +80,107 @@ test.each([
     expect.arrayContaining(["log proven", "answer broken"]),
   ]);
   expect(wordsOf(verdict, "answer")).toContain(`answered for the ${what} `);
+});
+
+test.each<[string, EvidenceLies]>([
+  ["call", { order: { callId: randomUUID() } }],
+  ["probe", { order: { probe: "system.disks" } }],
+  ["principal", { order: { principal: "key:2" } }],
+  ["pack", { order: { packDigest: `sha256:${"e".repeat(64)}` } }],
+  ["policy", { order: { policyHash: `sha256:${"e".repeat(64)}` } }],
+  ["parameters", { orderParams: { all: true } }],
+  ["session", { orderSession: "t".repeat(43) }],
+])("an order of another call is noticed: another %s", async (what, lies) => {
+  const verdict = verifyEvidence(await buildEvidence(lies));
+  expect([verdict.sound, listOf(verdict)]).toEqual([
+    false,
+    expect.arrayContaining(["log proven", "answer proven", "order broken"]),
+  ]);
+  expect(wordsOf(verdict, "order")).toContain(what);
+});
+
+describe("a pack that was signed with a certificate", () => {
+  const issuer = "https://token.actions.githubusercontent.com";
+  const identity = "https://github.com/acme/hello/.github/workflows/publish.yml@refs/heads/main";
+  const signer = { kind: "keyless" as const, publisher: "sonde", issuer, identity };
+  const signedAt = "2026-01-02T03:04:05.000Z";
+  const build = async (named = identity): Promise<EvidenceVerdict> => {
+    const sigstore = await createTestSigstore();
+    const pack: EvidenceLies["pack"] = async (archive) => ({
+      bundle: await signKeylessSample(sigstore, archive, { issuer, identity, repositoryId: "1" }),
+      signer: { ...signer, identity: named, repositoryId: "1", signedAt },
+      publicKey: null,
+    });
+    return verifyEvidence(await buildEvidence({ pack }));
+  };
+
+  test("is proven by that, and who gave it the certificate is stated", async () => {
+    const verdict = await build();
+    expect([verdict.sound, listOf(verdict)]).toEqual([
+      true,
+      expect.arrayContaining(["pack proven", "pack stated", "registry proven"]),
+    ]);
+    expect(wordsOf(verdict, "pack")).toContain(`a certificate for URI:${identity} signed`);
+    expect(wordsOf(verdict, "pack")).toContain(`Sigstore's by the issuer ${issuer}`);
+  });
+
+  test("of another name than on record is noticed", async () => {
+    const verdict = await build(`${identity}x`);
+    expect([verdict.sound, listOf(verdict)]).toEqual([
+      false,
+      expect.arrayContaining(["pack broken"]),
+    ]);
+  });
+});
+
+/** What a maker signs with a key, and whose key is on record. */
+type Signed = { sign: (archive: Uint8Array, maker: SampleKey) => string; recorded?: SampleKey };
+
+test.each<[string, Signed]>([
+  ["of another archive", { sign: (_, maker) => signSample(buildSampleArchive(), maker) }],
+  [
+    "of another type",
+    { sign: (archive, maker) => signSample(archive, maker, { payloadType: "text/plain" }) },
+  ],
+  ["by a key that is not on record", { sign: signSample, recorded: createSampleKey() }],
+])("a signature on a pack %s is noticed", async (_what, { sign, recorded }) => {
+  const maker = createSampleKey();
+  const keyId = keyIdOf((recorded ?? maker).privateKey);
+  const signer = { kind: "rsa-sha256" as const, publisher: "sonde", keyId };
+  const pack: EvidenceLies["pack"] = async (archive) => {
+    return { bundle: sign(archive, maker), signer, publicKey: maker.publicKeyPem };
+  };
+  const verdict = verifyEvidence(await buildEvidence({ pack }));
+  expect([verdict.sound, listOf(verdict)]).toEqual([
+    false,
+    expect.arrayContaining(["pack broken", "registry proven"]),
+  ]);
+});
+
+test("a record of the pack that a hub made up does not stop the verifier", async () => {
+  const verdict = verifyEvidence(await buildEvidence({ recordedPack: { name: 5 } }));
+  expect(listOf(verdict)).toEqual(expect.arrayContaining(["pack broken", "answer proven"]));
+});
+
+test.each<[string, NonNullable<EvidenceLies["published"]>]>([
+  ["archive", { digest: `sha256:${"e".repeat(64)}` }],
+  ["content", { contentDigest: `sha256:${"e".repeat(64)}` }],
+  ["name", { name: "sonde/other" }],
+  ["version", { version: "1.0.1" }],
+])("a publication of another %s is noticed", async (_what, published) => {
+  const verdict = verifyEvidence(await buildEvidence({ published }));
+  expect([verdict.sound, listOf(verdict)]).toEqual([
+    false,
+    expect.arrayContaining(["pack proven", "registry broken"]),
+  ]);
+});
+
+test("an agent that verified another content than was signed is noticed", async () => {
+  const verdict = verifyEvidence(await buildEvidence({ content: `sha256:${"e".repeat(64)}` }));
+  expect([verdict.sound, listOf(verdict)]).toEqual([
+    false,
+    expect.arrayContaining(["pack proven", "attestation broken"]),
+  ]);
 });
 
 test("an agent of an earlier release signs the call's id only, and that is said", async () => {
@@ -89,11 +213,28 @@ test("a witness that does not have the call yet is none", async () => {
 });
 
 test("what is left out is said", () => {
-  const bare = { ...whole, policy: null, result: null, attestation: null, witnesses: [] };
+  const bare = {
+    ...whole,
+    policy: null,
+    pack: null,
+    order: null,
+    result: null,
+    attestation: null,
+    witnesses: [],
+  };
   const verdict = verifyEvidence(bare);
   expect([verdict.sound, verdict.result]).toEqual([true, null]);
   expect(listOf(verdict).filter((line) => line.endsWith("missing"))).toEqual([
-    ...["witness missing", "policy missing", "result missing", "attestation missing"],
+    ...["witness missing", "policy missing", "pack missing", "order missing", "result missing"],
+    "attestation missing",
   ]);
-  expect(listOf(verifyEvidence({ ...whole, agent: null }))).toContain("answer missing");
+  expect(listOf(verifyEvidence({ ...whole, agent: null }))).toEqual(
+    expect.arrayContaining(["answer missing", "order missing"]),
+  );
+  const { order: _order, pack: _pack, ...former } = whole;
+  expect(listOf(verifyEvidence(parseEvidence(former)))).toEqual(
+    expect.arrayContaining(["order missing", "pack missing", "answer proven"]),
+  );
+  const local = whole.pack ? { ...whole.pack, log: null } : null;
+  expect(listOf(verifyEvidence({ ...whole, pack: local }))).toContain("registry missing");
 });

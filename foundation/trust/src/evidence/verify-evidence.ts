@@ -1,7 +1,7 @@
-import { createHash, createPublicKey } from "node:crypto";
+import { createPublicKey } from "node:crypto";
 import type { AuditRecord } from "@sonde/schemas/audit";
 import { SondeError } from "@sonde/schemas/errors";
-import type { Evidence } from "@sonde/schemas/evidence";
+import type { Evidence, EvidenceFinding } from "@sonde/schemas/evidence";
 import { parseJson } from "@sonde/schemas/parse";
 import {
   type EnvelopeHeader,
@@ -19,28 +19,9 @@ import { hubLogLeaf } from "../hub-log/hub-log.ts";
 import { isSignedWitness, openAttested } from "../hub-log/verify-hub-log.ts";
 import type { Checkpoint } from "../log/checkpoint.ts";
 import { isConsistent, rootFromInclusion } from "../log/merkle.ts";
-
-/** One thing that the evidence says, and what that is worth. */
-export type EvidenceFinding = {
-  about:
-    | "hub"
-    | "log"
-    | "witness"
-    | "request"
-    | "policy"
-    | "answer"
-    | "result"
-    | "reads"
-    | "attestation";
-  /**
-   * `proven`: a signature or a hash shows it. `stated`: only the hub says it. `missing`: it is not in the file.
-   * `broken`: the file contradicts itself.
-   */
-  state: "proven" | "stated" | "missing" | "broken";
-  /** Whose word it is: `hub`, or the name of an agent. */
-  by: string;
-  says: string;
-};
+import { checkOrder } from "./check-order.ts";
+import { checkPack } from "./check-pack.ts";
+import { explain, HUB, nameAgent, type Note, sha256, toHashes } from "./findings.ts";
 
 export type EvidenceVerdict = {
   callId: string;
@@ -50,13 +31,6 @@ export type EvidenceVerdict = {
   /** What was answered; null without a body that the agent signed. */
   result: ResultBody | null;
 };
-
-type Note = (
-  about: EvidenceFinding["about"],
-  state: EvidenceFinding["state"],
-  by: string,
-  says: string,
-) => void;
 
 /** The entries of a call by what they are. */
 type CallRecords = { request: AuditRecord; answer: AuditRecord | null };
@@ -79,9 +53,11 @@ export function verifyEvidence(evidence: Evidence): EvidenceVerdict {
   if (records === null) return end();
   noteRequest(records.request, note);
   checkPolicy(evidence, records.request, note);
+  const content = checkPack(evidence, records.request, note);
   const header = checkAnswer(evidence, records, note);
+  checkOrder(evidence, records.request, header, note);
   if (header !== null) verdict.result = checkResult(evidence, records, header, note);
-  checkAttestation(evidence, records.request, note);
+  checkAttestation(evidence, records.request, content, note);
   return end();
 }
 
@@ -93,12 +69,12 @@ function checkHub({ hub, checkpoint }: Evidence, note: Note): Checkpoint | null 
     note(
       "hub",
       "proven",
-      "hub",
+      HUB,
       `its CA stated the key that signed the log of ${opened.size} entries at ${at}`,
     );
     return opened;
   } catch (thrown) {
-    note("hub", "broken", "hub", explain(thrown));
+    note("hub", "broken", HUB, explain(thrown));
     return null;
   }
 }
@@ -118,7 +94,7 @@ function checkLog(
         : `entry ${entry.seq} is not in the log that was signed`) ??
       (entry.record.callId === callId ? null : `entry ${entry.seq} is of another call`);
     if (problem === null) continue;
-    note("log", "broken", "hub", problem);
+    note("log", "broken", HUB, problem);
     return null;
   }
   const of = (...events: AuditRecord["event"][]) =>
@@ -131,42 +107,43 @@ function checkLog(
     note(
       "log",
       "broken",
-      "hub",
+      HUB,
       "expected one request, and at most one answer after it where it was admitted",
     );
     return null;
   }
   const seqs = entries.map(({ entry }) => entry.seq).join(" and ");
-  note("log", "proven", "hub", `entries ${seqs} were in the log when it was signed`);
+  note("log", "proven", HUB, `entries ${seqs} were in the log when it was signed`);
   return { request: request.record, answer: answer?.record ?? null };
 }
 
 function checkWitnesses({ hub, entries, witnesses }: Evidence, now: Checkpoint, note: Note): void {
   const last = Math.max(...entries.map(({ entry }) => entry.seq));
   for (const { path, ...witness } of witnesses) {
-    const { agent, size, at } = witness;
+    const { size, at } = witness;
+    const by = nameAgent(witness.agent);
     const seen = { size, root: Buffer.from(witness.root, "base64") };
     if (!isSignedWitness(witness, hub.hubId)) {
-      note("witness", "broken", agent, "the key that is said to be its own did not sign its word");
+      note("witness", "broken", by, "the key that is said to be its own did not sign its word");
     } else if (!isConsistent(seen, now, toHashes(path))) {
-      note("witness", "broken", agent, `it keeps another log of ${size} entries`);
+      note("witness", "broken", by, `it keeps another log of ${size} entries`);
     } else if (size < last) {
-      note("witness", "broken", agent, `it keeps ${size} entries, and the call is not among them`);
+      note("witness", "broken", by, `it keeps ${size} entries, and the call is not among them`);
     } else {
       note(
         "witness",
         "proven",
-        agent,
+        by,
         `it keeps the log of ${size} entries since ${at}, with this call in it`,
       );
     }
   }
   if (witnesses.length === 0) {
     const alone = "nobody but the hub speaks for the log: it may show others another one";
-    note("witness", "missing", "hub", alone);
+    note("witness", "missing", HUB, alone);
   } else {
     // A hub can make up an agent. Whoever has the host compares the key.
-    note("witness", "stated", "hub", "the keys of these agents are theirs");
+    note("witness", "stated", HUB, "the keys of these agents are theirs");
   }
 }
 
@@ -179,22 +156,22 @@ function noteRequest(request: AuditRecord, note: Note): void {
     event === "call.denied"
       ? `was denied (${code ?? "no code"}): ${String(detail["reason"])}`
       : `may ask ${probe} of ${packDigest} on ${agent} with ${JSON.stringify(detail["params"])}`;
-  note("request", "stated", "hub", `at ${at} ${who} ${decided}`);
+  note("request", "stated", HUB, `at ${at} ${who} ${decided}`);
 }
 
 function checkPolicy({ policy }: Evidence, { detail }: AuditRecord, note: Note): void {
   const recorded = detail["policyHash"];
   if (policy === null) {
-    note("policy", "missing", "hub", "its text is not in the file");
+    note("policy", "missing", HUB, "its text is not in the file");
   } else if (recorded !== sha256(Buffer.from(policy, "utf8"))) {
     note(
       "policy",
       "broken",
-      "hub",
+      HUB,
       "its text is not the one whose hash was recorded with the request",
     );
   } else {
-    note("policy", "proven", "hub", "its text is the one whose hash was recorded with the request");
+    note("policy", "proven", HUB, "its text is the one whose hash was recorded with the request");
   }
 }
 
@@ -207,14 +184,14 @@ function checkAnswer(
   const signed = answer?.detail["envelope"];
   if (answer === null || signed === undefined) {
     const how = answer === null ? "no answer" : `the end without an answer, ${answer.code}`;
-    note("answer", "missing", request.agent ?? "the agent", `the hub recorded ${how}`);
+    note("answer", "missing", nameAgent(request.agent), `the hub recorded ${how}`);
     return null;
   }
   if (agent === null) {
     note(
       "answer",
       "missing",
-      request.agent ?? "the agent",
+      nameAgent(request.agent),
       "the key that signed it is not in the file",
     );
     return null;
@@ -226,16 +203,21 @@ function checkAnswer(
     const question = header.probe === null ? "the call's id only" : "the question with it";
     const at = new Date(header.iat).toISOString();
     const keyId = keyIdOf(createPublicKey(agent.publicKey));
-    note("answer", "proven", agent.name, `it signed the answer at ${at}, and ${question}`);
+    note(
+      "answer",
+      "proven",
+      nameAgent(agent.name),
+      `it signed the answer at ${at}, and ${question}`,
+    );
     note(
       "answer",
       "stated",
-      "hub",
+      HUB,
       `the key ${keyId} is that of agent ${agent.name} since ${agent.since}`,
     );
     return header;
   } catch (thrown) {
-    note("answer", "broken", agent.name, explain(thrown));
+    note("answer", "broken", nameAgent(agent.name), explain(thrown));
     return null;
   }
 }
@@ -265,7 +247,7 @@ function checkResult(
   { bodySha256 }: EnvelopeHeader,
   note: Note,
 ): ResultBody | null {
-  const by = agent?.name ?? "";
+  const by = nameAgent(agent?.name);
   if (result === null) {
     note(
       "result",
@@ -323,9 +305,10 @@ function checkReads(
 function checkAttestation(
   { hub, agent, attestation }: Evidence,
   request: AuditRecord,
+  content: string | null,
   note: Note,
 ): void {
-  const by = agent?.name ?? request.agent ?? "the agent";
+  const by = nameAgent(agent?.name ?? request.agent);
   if (attestation === null || agent === null) {
     note("attestation", "missing", by, "no statement of the agent about itself is in the file");
     return;
@@ -337,6 +320,13 @@ function checkAttestation(
     const at = new Date(iat).toISOString();
     const { agentVersion, programSha256, maxCapability, packs } = statement;
     const pack = packs.find(({ digest }) => digest === request.packDigest);
+    const verified = pack?.verified ?? content;
+    if (content !== null && verified !== content) {
+      throw new SondeError(
+        "EVIDENCE_INVALID",
+        `it verified the content ${verified}, and the publisher signed ${content}`,
+      );
+    }
     const isWhole = pack !== undefined && pack.content !== null && pack.content === pack.verified;
     const own = `at ${at} it signed that it is release ${agentVersion}, program ${programSha256}, up to ${maxCapability}`;
     const stored = isWhole ? "with the pack as it was verified" : "and says nothing of the pack";
@@ -346,24 +336,8 @@ function checkAttestation(
   }
 }
 
-/** A key or certificate that Node cannot read is the file's fault; any other error is a defect here. */
-function explain(thrown: unknown): string {
-  if (thrown instanceof SondeError) return thrown.message;
-  if (thrown instanceof Error && "code" in thrown)
-    return `${thrown.message} (${String(thrown.code)})`;
-  throw thrown;
-}
-
 function expectOf(type: string, hubId: string, agent: NonNullable<Evidence["agent"]>) {
   const { agentId, publicKey } = agent;
   const dir = "agent-to-hub" as const;
   return { type, dir, hubId, agentId, keys: [createPublicKey(publicKey)] };
-}
-
-function toHashes(path: readonly string[]): Buffer[] {
-  return path.map((hash) => Buffer.from(hash, "base64"));
-}
-
-function sha256(bytes: Buffer): string {
-  return `sha256:${createHash("sha256").update(bytes).digest("hex")}`;
 }

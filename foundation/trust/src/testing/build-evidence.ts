@@ -1,6 +1,9 @@
 import { createHash, randomUUID } from "node:crypto";
 import { type AuditEntry, buildAuditRecord } from "@sonde/schemas/audit";
 import type { Evidence } from "@sonde/schemas/evidence";
+import type { Digest } from "@sonde/schemas/names";
+import type { PublishEntry } from "@sonde/schemas/registry";
+import type { PackLogProof, PackProof, Signer } from "@sonde/schemas/trust";
 import { buildResult, buildStatement } from "@sonde/schemas/testing";
 import {
   decodeFrame,
@@ -9,12 +12,15 @@ import {
   type MessageType,
   parseDsseEnvelope,
 } from "@sonde/schemas/wire";
+import { archiveDigest, contentDigest, readArchive } from "../archive/index.ts";
+import { canonicalJson } from "../canonical-json.ts";
 import { createAuthority, openAuthority } from "../ca/index.ts";
 import { chainRecord, EMPTY_HEAD, headAfter } from "../chain/index.ts";
 import {
   createChannel,
   createKeyPair,
   createSigningKey,
+  keyIdOf,
   type KeptMessage,
   type Outgoing,
 } from "../envelope/index.ts";
@@ -22,24 +28,42 @@ import { hubLogKey, hubLogLeaf } from "../hub-log/index.ts";
 import {
   appendLeaf,
   EMPTY_FRONTIER,
+  formatNoteKey,
   proveConsistency,
   proveInclusion,
   rootOf,
   signCheckpoint,
 } from "../log/index.ts";
+import { createSampleLog } from "./sample-log.ts";
+import { buildSampleArchive, createSampleKey, signSample } from "./sample-pack.ts";
+
+type SignedPack = Pick<PackProof, "bundle" | "publicKey"> & { signer: Signer };
 
 /** What a hub or an agent with all its keys may do otherwise. */
 export type EvidenceLies = {
   /** Members of the header with which the agent signs its answer. */
   header?: Partial<Record<keyof Outgoing, unknown>>;
+  /** Members of the header with which the hub signs its order, its session, and the parameters in it. */
+  order?: Partial<Record<keyof Outgoing, unknown>>;
+  orderSession?: string;
+  orderParams?: object;
+  /** The bundle of the pack, and the signer that the hub recorded; by default an RSA key's. */
+  pack?: (archive: Uint8Array) => Promise<SignedPack>;
+  /** What the hub records of the pack's name. */
+  recordedPack?: object;
+  /** Members of the entry in the registry's log. */
+  published?: Partial<PublishEntry>;
   /** What the hub records of the reads: by default what the agent signed. */
   recordedReads?: object[];
   /** Whether the hub records that it denied the call. */
   denied?: true;
+  /** Digest of the content that the agent verified. */
+  content?: Digest;
   /** Entries that the witness has: by default all but the last one. */
   witnessed?: number;
 };
 
+const SESSION = "s".repeat(43);
 const AT = new Date("2026-01-02T03:04:05.000Z");
 const digest = (letter: string) => `sha256:${letter.repeat(64)}` as const;
 const sha256 = (data: string | Uint8Array) =>
@@ -56,28 +80,51 @@ export async function buildEvidence(lies: EvidenceLies = {}): Promise<Evidence> 
   const toPem = ({ publicKey }: typeof audit) =>
     publicKey.export({ type: "spki", format: "pem" }).toString();
   const channel = createChannel({
-    ...{ hubId, agentId, sessionId: "s".repeat(43), side: "agent" },
+    ...{ hubId, agentId, sessionId: SESSION, side: "agent" },
     signer: createSigningKey(own.privateKey, own.publicKey),
     peerKey: command.publicKey,
     now: () => AT.getTime(),
   });
-  const say = (type: MessageType, body: Uint8Array, more: Partial<Outgoing> = {}): KeptMessage => {
-    const frame = channel.seal({ type, body, ...more });
+  const hubChannel = createChannel({
+    ...{ hubId, agentId, sessionId: lies.orderSession ?? SESSION, side: "hub" },
+    signer: createSigningKey(command.privateKey, command.publicKey),
+    peerKey: own.publicKey,
+    now: () => AT.getTime(),
+  });
+  const say = (
+    type: MessageType,
+    body: Uint8Array,
+    more: Partial<Outgoing> = {},
+    by = channel,
+  ): KeptMessage => {
+    const frame = by.seal({ type, body, ...more });
     const parts = decodeFrame(frame, 16_384, "ENVELOPE_INVALID");
     return { envelope: parseDsseEnvelope(parts.head), body: parts.body.toString("base64") };
   };
 
   const policy = '[["member",["own",{"tools":{"allow":["system.*"]}}]]]';
+  const archive = buildSampleArchive({ manifest: { name: "sonde/system" } });
+  const content = lies.content ?? contentDigest(readArchive(archive));
+  const maker = createSampleKey();
+  const byKey = {
+    bundle: signSample(archive, maker),
+    publicKey: maker.publicKeyPem,
+    signer: {
+      ...{ kind: "rsa-sha256" as const, publisher: "sonde" },
+      keyId: keyIdOf(maker.privateKey),
+    },
+  };
+  const signed: SignedPack = (await lies.pack?.(archive)) ?? byKey;
   const asked = {
     ...{ callId, principal: "key:1", probe: "system.memory" },
-    packDigest: digest("a"),
+    packDigest: archiveDigest(archive),
   };
   const statement = {
     ...buildStatement(),
     packs: [
       {
-        ...{ name: "sonde/system", version: "1.0.0", digest: digest("a") },
-        ...{ verified: digest("b"), content: digest("b") },
+        ...{ name: "sonde/system", version: "1.0.0", digest: asked.packDigest },
+        ...{ verified: content, content },
       },
     ],
   };
@@ -94,11 +141,21 @@ export async function buildEvidence(lies: EvidenceLies = {}): Promise<Evidence> 
     ...(lies.header as Partial<Outgoing>),
   });
 
+  const order = say(
+    "call",
+    encodeBody({ probe: asked.probe, params: lies.orderParams ?? {}, timeoutMs: 1_000 }),
+    { ...asked, policyHash, ...(lies.order as Partial<Outgoing>) },
+    hubChannel,
+  );
+
   const known = { ...asked, agent: "web-1", status: "ok" as const };
   const filler = (index: number) => buildAuditRecord(AT, "log.opened", { detail: { index } });
   const request = buildAuditRecord(AT, lies.denied ? "call.denied" : "call.request", {
     ...known,
-    detail: { decision: "allow", params: {}, policyHash },
+    detail: {
+      ...{ decision: "allow", params: {}, policyHash, signer: signed.signer },
+      pack: lies.recordedPack ?? { name: "sonde/system", version: "1.0.0" },
+    },
   });
   const response = buildAuditRecord(AT, "call.response", {
     ...{ ...known, durationMs: 12.5 },
@@ -141,7 +198,16 @@ export async function buildEvidence(lies: EvidenceLies = {}): Promise<Evidence> 
     checkpoint: { size, root: tree.root.toString("base64"), at: since, note },
     entries: [await prove(entries[2]), await prove(entries[4])],
     agent: { name: "web-1", agentId, publicKey: toPem(own), since },
-    ...{ result: answer.body, attestation },
+    pack: {
+      bundle: signed.bundle,
+      publicKey: signed.publicKey,
+      log: await publish({
+        ...{ type: "publish", at: since, name: "sonde/system", version: "1.0.0" },
+        ...{ digest: asked.packDigest, contentDigest: contentDigest(readArchive(archive)) },
+        ...{ engines: { agent: "*" }, signer: signed.signer, ...lies.published },
+      }),
+    },
+    ...{ order: { ...order, keySet }, result: answer.body, attestation },
     witnesses: [
       {
         ...{ ...seen, agent: "web-1", agentId, at: since, publicKey: toPem(own) },
@@ -150,5 +216,19 @@ export async function buildEvidence(lies: EvidenceLies = {}): Promise<Evidence> 
       },
     ],
     gaps: [],
+  };
+}
+
+/** Puts the entry into a new log of two, and proves that it is there. */
+async function publish(entry: PublishEntry): Promise<PackLogProof> {
+  const log = createSampleLog();
+  const bytes = Buffer.from(canonicalJson(entry), "utf8");
+  log.append(Buffer.from("{}"));
+  const index = log.append(bytes);
+  const path = await proveInclusion(index, log.frontier.size, log.readTile);
+  return {
+    ...{ key: formatNoteKey(log.key), note: log.checkpoint({ at: AT }), index },
+    entry: bytes.toString("base64"),
+    path: path.map((hash) => hash.toString("base64")),
   };
 }

@@ -1,7 +1,9 @@
 import { randomUUID } from "node:crypto";
-import type { Evidence } from "@sonde/schemas/evidence";
+import type { Evidence, EvidenceFinding } from "@sonde/schemas/evidence";
 import { createKeyPair } from "../envelope/index.ts";
-import type { EvidenceFinding } from "../evidence/index.ts";
+import { formatNoteKey } from "../log/index.ts";
+import { createSampleLog } from "./sample-log.ts";
+import { createSampleKey } from "./sample-pack.ts";
 
 /** What somebody may change in a file of evidence, and which finding must then be `broken`. */
 export type EvidenceFault = {
@@ -23,6 +25,24 @@ const inBase64 = (text: string) => Buffer.from(text, "utf8").toString("base64");
 function withAnotherDay(result: string): string {
   const body = JSON.parse(Buffer.from(result, "base64").toString("utf8")) as object;
   return JSON.stringify({ ...body, collectedAt: "2020-01-01T00:00:00.000Z" });
+}
+
+function withAnotherSignature(text: string): string {
+  const bundle = JSON.parse(text) as { dsseEnvelope: { signatures: object[] } };
+  const signatures = [{ sig: HASH, keyid: "" }];
+  return JSON.stringify({ ...bundle, dsseEnvelope: { ...bundle.dsseEnvelope, signatures } });
+}
+
+/** The body of an order with another parameter. */
+function withAllTrue(order: string): string {
+  const body = JSON.parse(Buffer.from(order, "base64").toString("utf8")) as object;
+  return JSON.stringify({ ...body, params: { all: true } });
+}
+
+/** A key set that the CA did not sign. */
+function withoutSignature(keySet: Evidence["hub"]["keySet"]): Evidence["hub"]["keySet"] {
+  const signatures = keySet.signatures.map((one) => ({ ...one, sig: HASH }));
+  return { ...keySet, signatures };
 }
 
 /** Each changes a whole evidence of a call that was answered. */
@@ -81,6 +101,51 @@ export const EVIDENCE_FAULTS: readonly EvidenceFault[] = [
     name: "another-policy",
     about: "policy",
     change: (file) => set(file, { policy: '[["owner"]]' }),
+  },
+  {
+    name: "another-maker",
+    about: "pack",
+    change: ({ pack }) => set(pack, { publicKey: createSampleKey().publicKeyPem }),
+  },
+  {
+    name: "another-signature",
+    about: "pack",
+    change: ({ pack }) => set(pack, { bundle: withAnotherSignature(pack?.bundle ?? "") }),
+  },
+  {
+    name: "no-bundle",
+    about: "pack",
+    change: ({ pack }) => set(pack, { bundle: "{}" }),
+  },
+  {
+    name: "another-registry",
+    about: "registry",
+    change: ({ pack }) => set(pack?.log, { key: formatNoteKey(createSampleLog().key) }),
+  },
+  {
+    name: "unsigned-registry",
+    about: "registry",
+    change: ({ pack }) => set(pack?.log, { note: pack?.log?.note.replace("\n2\n", "\n3\n") }),
+  },
+  {
+    name: "another-publication",
+    about: "registry",
+    change: ({ pack }) => set(pack?.log, { path: [HASH] }),
+  },
+  {
+    name: "another-order",
+    about: "order",
+    change: ({ order }) => set(order, { body: inBase64(withAllTrue(order?.body ?? "")) }),
+  },
+  {
+    name: "order-of-an-unstated-key",
+    about: "order",
+    change: ({ hub, order }) => set(order, { keySet: withoutSignature(hub.keySet) }),
+  },
+  {
+    name: "answer-as-order",
+    about: "order",
+    change: ({ order, attestation }) => set(order, { envelope: attestation?.envelope }),
   },
   {
     name: "another-key",

@@ -196,7 +196,7 @@ export function startSession(options: SessionOptions, admitted: Admitted, socket
       });
     },
     onStatedHead: (head) => witness.note(head),
-    onResult: (callId, body) => options.keepResult(callId, body),
+    onResult: (callId, body, order) => options.keepResult(callId, body, order),
     onPackReport(report) {
       saveReport(report);
       witness.note(report.auditHead);

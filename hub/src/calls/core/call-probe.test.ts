@@ -500,6 +500,9 @@ test("a secret among the arguments reaches the agent and stays out of the log", 
   expect(records[0]?.detail["params"]).toEqual({
     note: "run it with --password [redacted:password]",
   });
+  // So its order is not kept, and that of a call without a secret is.
+  await call({ params: { note: "run it" } });
+  expect(sent.map(({ isPlain }) => isPlain)).toEqual([false, true]);
   await call({ tool: "acme__hello_shout --password hunter2" });
   await call({ agent: "web-1 --password hunter2" });
   expect(JSON.stringify(records)).not.toContain("hunter2");

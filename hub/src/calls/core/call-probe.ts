@@ -50,13 +50,13 @@ async function dispatch(
   const targets = allowed.map(({ name, plan }) => ({
     ...{ agentId: plan.agentId, callId: name.callId, packDigest: plan.pack.digest },
   }));
-  const { probe, params } = first.plan;
+  const { probe, params, isPlain } = first.plan;
   const { answerWithinMs, ...limits } = ports.limits();
   const timeoutMs = Math.min(limits.timeoutMs, answerWithinMs);
   const asked = {
     principal: subject.id,
     askedBy: scrubSentence(subject.name, MAX_NAME),
-    ...{ policyHash, body: { probe, params, timeoutMs } },
+    ...{ policyHash, isPlain, body: { probe, params, timeoutMs } },
   };
   try {
     for await (const outcome of ports.links.deliver(targets, asked, answerWithinMs, signal)) {

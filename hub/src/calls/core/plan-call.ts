@@ -1,3 +1,4 @@
+import { isDeepStrictEqual } from "node:util";
 import { SondeError } from "@sonde/schemas/errors";
 import type { ValueSchema } from "@sonde/schemas/manifest";
 import { scrub } from "@sonde/scrub";
@@ -29,6 +30,8 @@ export type Plan = {
   rates: readonly HeldRate[];
   /** The parameters as they are recorded: scrubbed, so that no secret enters the log. */
   recorded: unknown;
+  /** True when these are the same. */
+  isPlain: boolean;
 };
 
 export type PlanPorts = Pick<CallPorts, "catalog" | "directory" | "elapsed">;
@@ -84,7 +87,7 @@ export function createPlanner(
   };
 }
 
-type Params = Pick<Plan, "params" | "recorded">;
+type Params = Pick<Plan, "params" | "recorded" | "isPlain">;
 
 /** Checks and scrubs once, also what does not fit: a call may be for many agents. */
 function createParamsReader(
@@ -106,7 +109,8 @@ function createParamsReader(
   function readParams(entry: CatalogEntry, agent: string): Params {
     const params = checkParams(entry, agent, request.params);
     const deadline = elapsed() + SCRUB_MS;
-    return { params, recorded: scrub(params, { deadline, now: elapsed, counts: new Map() }) };
+    const recorded = scrub(params, { deadline, now: elapsed, counts: new Map() });
+    return { params, recorded, isPlain: isDeepStrictEqual(params, recorded) };
   }
 }
 

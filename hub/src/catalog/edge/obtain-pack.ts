@@ -38,10 +38,10 @@ export async function obtainPack(
   const admitted =
     (await admitLocal(options, name, wanted)) ??
     (await admitPublished(options, name, wanted, agentVersion));
-  const { digest, version, signer, manifest } = admitted;
+  const { digest, version, signer, manifest, proof } = admitted;
   const pack = { digest, name, version, signer, manifest };
   const readme = await readReadme(options.storeDir, digest);
-  await options.store.savePack(pack, readme, options.now());
+  await options.store.savePack(pack, readme, options.now(), proof);
   return pack;
 }
 
@@ -54,7 +54,7 @@ async function admitLocal(
   if (!allowUnsignedPacks || localPacks === undefined) return null;
   if (misfitOfVersion(wanted) !== null) return null;
   try {
-    const own = { name, version: wanted, digest: null, log: null };
+    const own = { name, version: wanted, digest: null, log: null, proves: true };
     return await admitPack(options.admitPath, buildRequest(options, own));
   } catch (thrown) {
     if (thrown instanceof SondeError && thrown.code === "NOT_FOUND") return null;
@@ -71,10 +71,16 @@ async function admitPublished(
   const { registry } = options;
   const { version, digest } = await registry.choose(name, wanted, agentVersion ?? RELEASE);
   const log = await registry.place();
-  return await admitPack(options.admitPath, buildRequest(options, { name, version, digest, log }));
+  // A pack of an earlier release has none yet.
+  const proves = (await options.store.readProof(digest)) === null;
+  const asked = { name, version, digest, log, proves };
+  return await admitPack(options.admitPath, buildRequest(options, asked));
 }
 
-type Asked = Pick<Parameters<typeof admitPack>[1], "name" | "version" | "digest" | "log">;
+type Asked = Pick<
+  Parameters<typeof admitPack>[1],
+  "name" | "version" | "digest" | "log" | "proves"
+>;
 
 function buildRequest({ policy, storeDir }: ObtainOptions, asked: Asked) {
   return { ...asked, registry: policy.registry, policy, agentVersion: RELEASE, storeDir };

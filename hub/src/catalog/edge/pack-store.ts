@@ -1,5 +1,6 @@
 import type { ToolPin } from "@sonde/schemas/hub";
 import { type Digest, toolNameOf } from "@sonde/schemas/names";
+import type { PackProof, Signer } from "@sonde/schemas/trust";
 import type { Sql } from "postgres";
 import type { Static } from "typebox";
 import type { Directory, HubPack } from "../../directory/index.ts";
@@ -12,14 +13,24 @@ const toStoredText = (text: string) => text.replaceAll("\0", "\ufffd").toWellFor
 /** Stores verified archives and the pins of their tools. Each method is one transaction. */
 export function createPackStore(sql: Sql, directory: Pick<Directory, "change">) {
   return {
-    /** @param readme Markdown of the publisher */
-    async savePack(pack: HubPack, readme: string, at: Date): Promise<void> {
+    /**
+     * @param readme Markdown of the publisher
+     * @param proof null leaves the one that is stored, while the signer is the same
+     */
+    async savePack(
+      pack: HubPack,
+      readme: string,
+      at: Date,
+      proof: PackProof | null = null,
+    ): Promise<void> {
       await directory.change([{ kind: "pack", id: pack.digest }], async (tx) => {
-        await tx`insert into packs (digest, name, version, signer, manifest, readme, verified_at)
+        await tx`insert into packs (digest, name, version, signer, manifest, readme, proof, verified_at)
           values (${pack.digest}, ${pack.name}, ${pack.version}, ${tx.json(pack.signer)},
-            ${tx.json(pack.manifest)}, ${toStoredText(readme)}, ${at})
+            ${tx.json(pack.manifest)}, ${toStoredText(readme)}, ${proof && tx.json(proof)}, ${at})
           on conflict (digest) do update
-            set signer = excluded.signer, readme = excluded.readme, verified_at = excluded.verified_at`;
+            set signer = excluded.signer, readme = excluded.readme, verified_at = excluded.verified_at,
+              proof = coalesce(excluded.proof,
+                case when packs.signer::jsonb = excluded.signer::jsonb then packs.proof end)`;
       });
     },
     /** Returns null when the archive was saved by a release that kept no README. */
@@ -28,6 +39,7 @@ export function createPackStore(sql: Sql, directory: Pick<Directory, "change">) 
         select readme from packs where digest = ${digest}`;
       return row?.readme ?? null;
     },
+    readProof: (digest: Digest) => readPackProof(sql, digest, null),
     /** Inserts pins. With `replace` false an existing pin stays. */
     async pinTools(pins: NewPin[], by: string, at: Date, replace: boolean): Promise<void> {
       if (pins.length === 0) return;
@@ -55,4 +67,20 @@ export function createPackStore(sql: Sql, directory: Pick<Directory, "change">) 
     },
   };
 }
+/**
+ * Null when nobody signed the archive, or it was saved by a release that kept no proof.
+ *
+ * @param signer as a call recorded it: an archive may be signed anew, by another. Null for any
+ */
+export async function readPackProof(
+  sql: Sql,
+  digest: Digest,
+  signer: Signer | null,
+): Promise<PackProof | null> {
+  const [row] = await sql<{ proof: PackProof | null }[]>`
+    select proof from packs where digest = ${digest}
+      and (${signer === null} or signer::jsonb = ${signer && sql.json(signer)}::jsonb)`;
+  return row?.proof ?? null;
+}
+
 export type PackStore = ReturnType<typeof createPackStore>;

@@ -7,7 +7,9 @@ import {
   type EvidenceGap,
   MAX_EVIDENCE_WITNESSES,
 } from "@sonde/schemas/evidence";
-import { parseDsseEnvelope } from "@sonde/schemas/wire";
+import type { Digest } from "@sonde/schemas/names";
+import type { PackProof, Signer } from "@sonde/schemas/trust";
+import { decodeFrame, parseDsseEnvelope } from "@sonde/schemas/wire";
 import type { Checkpoint } from "@sonde/trust/log";
 import {
   type AuditStore,
@@ -18,7 +20,7 @@ import {
 import type { Hub } from "../../hub.ts";
 import type { AgentStatements } from "./agent-statements.ts";
 import type { EvidenceStore } from "./evidence-store.ts";
-import type { KeptResults } from "./kept-results.ts";
+import type { KeptResult, KeptResults } from "./kept-results.ts";
 
 export type EvidenceSources = {
   auditStore: Pick<AuditStore, "readCall">;
@@ -29,6 +31,8 @@ export type EvidenceSources = {
     first: string | null;
     limit: number;
   }) => Promise<AuditWitness[]>;
+  /** @param signer null for any */
+  readPackProof: (digest: Digest, signer: Signer | null) => Promise<PackProof | null>;
   store: EvidenceStore;
   results: Pick<KeptResults, "read">;
   statements: Pick<AgentStatements, "readAt">;
@@ -37,6 +41,8 @@ export type EvidenceSources = {
 /** How long an agent gets to say that it keeps a checkpoint with the call in it. */
 const WITNESS_MS = 3_000;
 const LOOK_AGAIN_MS = 200;
+const NOT_KEPT = "it was not kept, or not for so long";
+const MAX_ENVELOPE_BYTES = 16_384;
 
 /**
  * Gathers all that this hub has of a call. A part that it has not is a gap with its reason.
@@ -68,6 +74,8 @@ export async function gatherEvidence(
   }
   const request = entries[0]?.record;
   const answer = entries.find(({ record }) => record.event === "call.response")?.record;
+  const packDigest = request?.packDigest ?? null;
+  const { signer = null } = (request?.detail ?? {}) as { signer?: Signer };
   const policyHash = request?.detail["policyHash"];
   const keyId = keyOfAnswer(answer?.detail["envelope"]);
   const key = keyId === null ? null : await store.readAgentKey(keyId);
@@ -76,6 +84,7 @@ export async function gatherEvidence(
     key && { ...key, name: request?.agent ?? "", since: key.since.toISOString() },
     keyId === null ? "the agent gave no answer" : "the key is of no agent that this hub knew",
   );
+  const kept = keyId === null ? null : await results.read(callId);
   return {
     format: EVIDENCE_FORMAT,
     callId,
@@ -97,11 +106,23 @@ export async function gatherEvidence(
         ? "the record names no policy"
         : "the call was recorded by a release that kept no text of it",
     ),
+    pack: orGap(
+      "pack",
+      packDigest === null ? null : await sources.readPackProof(packDigest, signer),
+      packDigest === null
+        ? "the record names no pack"
+        : "nobody signed it, another did since, or a release admitted it that kept no proof",
+    ),
     agent,
+    order: orGap(
+      "order",
+      kept?.order ? await describeOrder(store, kept.order) : null,
+      explainNoOrder(keyId, kept),
+    ),
     result: orGap(
       "result",
-      keyId === null ? null : ((await results.read(callId))?.toString("base64") ?? null),
-      keyId === null ? "the agent gave no answer" : "it was not kept, or not for so long",
+      kept?.body.toString("base64") ?? null,
+      keyId === null ? "the agent gave no answer" : NOT_KEPT,
     ),
     attestation: orGap(
       "attestation",
@@ -146,6 +167,25 @@ async function awaitWitnesses(
     if (isOver) throw new SondeError("AUDIT_UNAVAILABLE", "the log has not been signed yet");
     await wait(LOOK_AGAIN_MS);
   }
+}
+
+/** Null when no key set that states its key is kept. */
+async function describeOrder(
+  store: EvidenceStore,
+  frame: Buffer,
+): Promise<NonNullable<Evidence["order"]> | null> {
+  const { head, body } = decodeFrame(frame, MAX_ENVELOPE_BYTES, "INTERNAL");
+  const envelope = parseDsseEnvelope(head);
+  const keyId = envelope.signatures[0]?.keyid;
+  const keySet = keyId === undefined ? null : await store.readKeySet(keyId);
+  return keySet && { envelope, body: body.toString("base64"), keySet };
+}
+
+function explainNoOrder(keyId: string | null, kept: KeptResult | null): string {
+  if (keyId === null) return "the agent gave no answer";
+  if (kept === null) return NOT_KEPT;
+  if (kept.order !== null) return "the key set that states its key was not kept";
+  return "scrubbing hides some of its parameters, so it was not kept; or an earlier release made it";
 }
 
 function keyOfAnswer(envelope: unknown) {

@@ -26,20 +26,20 @@ function open(evidence: HubConfig["evidence"]) {
   const keep = async (bytes: number) => {
     const callId = randomUUID();
     at += 1_000;
-    results.keep(callId, randomBytes(bytes));
-    expect((await results.read(callId))?.length).toBe(bytes);
+    results.keep(callId, randomBytes(bytes), null);
+    expect((await results.read(callId))?.body.length).toBe(bytes);
     return callId;
   };
   const isKept = async (callId: string) => (await results.read(callId)) !== null;
   return { results, keep, isKept, failures, pass: (ms: number) => (at += ms) };
 }
 
-test("a result is kept as it was signed, and the first one stays", async () => {
+test("a result is kept as it was signed, with its order, and the first one stays", async () => {
   const { results } = open({});
-  const [callId, body] = [randomUUID(), randomBytes(500_000)];
-  results.keep(callId, body);
-  results.keep(callId, Buffer.from("another"));
-  expect((await results.read(callId))?.equals(body)).toBe(true);
+  const [callId, body, order] = [randomUUID(), randomBytes(500_000), randomBytes(900)];
+  results.keep(callId, body, order);
+  results.keep(callId, Buffer.from("another"), null);
+  expect(await results.read(callId)).toEqual({ body, order });
   await results.close();
 });
 
@@ -54,13 +54,15 @@ test("older ones go", async () => {
   await results.close();
 });
 
-test("of more than fit the oldest go", async () => {
+test("of more than fit the oldest go, orders count too", async () => {
   const { results, keep, isKept } = open({ resultBytes: 100_000 });
   const ids = [];
-  for (let count = 0; count < 5; count++) ids.push(await keep(40_000));
+  for (let count = 0; count < 4; count++) ids.push(await keep(40_000));
+  const last = randomUUID();
+  results.keep(last, randomBytes(10_000), randomBytes(30_000));
   await results.drop();
   const left = [];
-  for (const id of ids) left.push(await isKept(id));
+  for (const id of [...ids, last]) left.push(await isKept(id));
   expect(left).toEqual([false, false, false, true, true]);
   await results.close();
 });
@@ -70,7 +72,8 @@ test("what the database is too slow for is not kept, and that is reported", asyn
   const body = Buffer.alloc(1024 * 1024);
   await database.sql.begin(async (tx) => {
     await tx`lock table kept_results in exclusive mode`;
-    for (let count = 0; count < 200; count++) results.keep(randomUUID(), body);
+    for (let count = 0; count < 200; count++)
+      results.keep(randomUUID(), body.subarray(0, 1000), body.subarray(1000));
   });
   await results.close();
   expect(failures[0]?.message).toMatch(/slower than the answers/);
@@ -83,7 +86,7 @@ test("what the database is too slow for is not kept, and that is reported", asyn
 test("a hub whose database fails goes on, and says so", async () => {
   const { results, failures, keep } = open({});
   await database.sql`alter table kept_results add constraint full_disk check (false) not valid`;
-  results.keep(randomUUID(), Buffer.from("{}"));
+  results.keep(randomUUID(), Buffer.from("{}"), null);
   await results.close();
   await database.sql`alter table kept_results drop constraint full_disk`;
   expect(failures.map(({ message }) => message)).toEqual([expect.stringMatching(/full_disk/)]);

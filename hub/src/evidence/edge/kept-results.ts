@@ -2,12 +2,15 @@ import type { Report } from "@sonde/service";
 import type { Sql } from "postgres";
 import type { HubConfig } from "../../config.ts";
 
-/** The bodies of agents' answers, for as long as the configuration says. */
+/** The body of an agent's answer, and the frame of the order; null when that is not kept. */
+export type KeptResult = { body: Buffer; order: Buffer | null };
+
+/** The bodies of agents' answers with their orders, for as long as the configuration says. */
 export type KeptResults = {
-  /** Queues a body. The answer does not wait for it; what is lost is a gap in its evidence. */
-  keep(callId: string, body: Buffer): void;
+  /** Queues them. The answer does not wait for it; what is lost is a gap in its evidence. */
+  keep(callId: string, body: Buffer, order: Buffer | null): void;
   /** Null when there is none, or none any more. */
-  read(callId: string): Promise<Buffer | null>;
+  read(callId: string): Promise<KeptResult | null>;
   /** Drops what is older, or more, than the configuration says. */
   drop(): Promise<void>;
   /** Stores what waits. */
@@ -30,7 +33,7 @@ export function openKeptResults(options: {
   report: Report;
 }): KeptResults {
   const { sql, now, report } = options;
-  let waiting: { callId: string; body: Buffer }[] = [];
+  let waiting: (KeptResult & { callId: string })[] = [];
   let waitingBytes = 0;
   let storing: Promise<void> | null = null;
   /** Stored since the sizes were added up last. */
@@ -42,13 +45,15 @@ export function openKeptResults(options: {
 
   async function storeSome(): Promise<void> {
     const rows = waiting.slice(0, TOGETHER);
-    const bytes = rows.reduce((sum, { body }) => sum + body.length, 0);
+    const bytes = rows.reduce((sum, row) => sum + bytesOf(row), 0);
     waiting = waiting.slice(TOGETHER);
     waitingBytes -= bytes;
     unseenBytes += bytes;
     const at = now();
-    const kept = rows.map(({ callId, body }) => ({ call_id: callId, body, kept_at: at }));
-    await sql`insert into kept_results ${sql(kept, "call_id", "body", "kept_at")}
+    const kept = rows.map(({ callId, body, order }) => {
+      return { call_id: callId, body, order_frame: order, kept_at: at };
+    });
+    await sql`insert into kept_results ${sql(kept, "call_id", "body", "order_frame", "kept_at")}
       on conflict do nothing`;
   }
 
@@ -66,7 +71,8 @@ export function openKeptResults(options: {
     unseenBytes = 0;
     await sql`delete from kept_results where call_id in (
       select call_id from (
-        select call_id, sum(pg_column_size(body)) over (order by kept_at desc, call_id) as bytes
+        select call_id, sum(pg_column_size(body) + coalesce(pg_column_size(order_frame), 0))
+          over (order by kept_at desc, call_id) as bytes
         from kept_results
       ) newest where newest.bytes > ${bytes})`;
   }
@@ -74,20 +80,21 @@ export function openKeptResults(options: {
   const timer = setInterval(() => void drop().catch(report), DROP_EVERY_MS);
   timer.unref();
   return {
-    keep(callId, body) {
+    keep(callId, body, order) {
       if (limits().days === 0) return;
-      if (waitingBytes + body.length > MAX_WAITING) {
+      const bytes = bytesOf({ body, order });
+      if (waitingBytes + bytes > MAX_WAITING) {
         return report(new Error("results are not kept: the database is slower than the answers"));
       }
-      waiting.push({ callId, body });
-      waitingBytes += body.length;
+      waiting.push({ callId, body, order });
+      waitingBytes += bytes;
       storing ??= storeAll();
     },
     async read(callId) {
       await storing;
-      const [row] = await sql<{ body: Buffer }[]>`
-        select body from kept_results where call_id = ${callId}`;
-      return row?.body ?? null;
+      const [row] = await sql<KeptResult[]>`
+        select body, order_frame as order from kept_results where call_id = ${callId}`;
+      return row ?? null;
     },
     drop,
     async close() {
@@ -95,4 +102,8 @@ export function openKeptResults(options: {
       await storing;
     },
   };
+}
+
+function bytesOf({ body, order }: KeptResult): number {
+  return body.length + (order?.length ?? 0);
 }

@@ -19,6 +19,11 @@ export type AgentCall = {
   packDigest: Digest;
   policyHash: Digest;
   body: CallBody;
+  /**
+   * True when scrubbing hides nothing of the parameters. Only then the order is kept: also a digest
+   * of a secret is one to guess from.
+   */
+  isPlain?: boolean;
 };
 
 /** An agent's answer with its signed envelope, which is kept as evidence. */

@@ -28,6 +28,7 @@ let link: AgentLink;
 let hellos: [HelloBody, Agreement][];
 let reports: number[];
 let results: string[];
+let orders: (Buffer | null)[];
 let unsupported: string[];
 let closed: Promise<SondeError | null>;
 let received: ReturnType<Channel["open"]>[];
@@ -51,6 +52,7 @@ beforeEach(async () => {
   hellos = [];
   reports = [];
   results = [];
+  orders = [];
   unsupported = [];
   received = [];
   const ended = Promise.withResolvers<SondeError | null>();
@@ -66,7 +68,10 @@ beforeEach(async () => {
     onPackReport: ({ packs }) => reports.push(packs.length),
     onApprovals: () => undefined,
     onStatedHead: () => undefined,
-    onResult: (callId) => results.push(callId),
+    onResult(callId, _body, order) {
+      results.push(callId);
+      orders.push(order);
+    },
     onAttestation: () => undefined,
     onHostChanged: () => undefined,
     onWitness: () => undefined,
@@ -86,7 +91,7 @@ const send = (type: string, body: object, callId?: string): void =>
     channel.seal({ type: type as MessageType, body: encodeBody(body), ...(callId && { callId }) }),
   );
 
-const ask = (callId: string, timeoutMs = 5000) =>
+const ask = (callId: string, timeoutMs = 5000, isPlain?: boolean) =>
   link.call({
     callId,
     principal: "key:a",
@@ -94,6 +99,7 @@ const ask = (callId: string, timeoutMs = 5000) =>
     packDigest: DIGEST,
     policyHash: DIGEST,
     body: { probe: "system.overview", params: {}, timeoutMs },
+    ...(isPlain !== undefined && { isPlain }),
   });
 
 test.each([
@@ -182,6 +188,21 @@ test.each([
   send("result", buildResult(next), next);
   expect((await nextAnswer).body.status).toBe("ok");
   expect(results).toEqual([next]);
+});
+
+test("an order is handed over with its answer as it was sent, unless it has a secret", async () => {
+  send("hello", { ...HELLO, protocol: OWN_PROTOCOL });
+  await expect.poll(() => hellos.length).toBe(1);
+  const frames: Buffer[] = [];
+  agent.on("message", (frame: Buffer) => frames.push(frame));
+  for (const isPlain of [true, false, undefined]) {
+    const callId = randomUUID();
+    const answer = ask(callId, 5000, isPlain);
+    send("result", buildResult(callId), callId);
+    await answer;
+  }
+  await expect.poll(() => frames.length).toBe(3);
+  expect(orders).toEqual([frames[0], null, null]);
 });
 
 test("one call is given up, and the others of the session go on", async () => {

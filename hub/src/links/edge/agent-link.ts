@@ -50,8 +50,11 @@ export type LinkEvents = {
   onApprovals(body: ApprovalsBody): void;
   /** Called with the agent's audit head of each answer, a late one too. */
   onStatedHead(head: LogHead): void;
-  /** Called with the body of each answer that was waited for, as it was signed. */
-  onResult(callId: string, body: Buffer): void;
+  /**
+   * Called with the body of each answer that was waited for, as it was signed, and with the frame of
+   * the order that it answers; null when that must not be kept.
+   */
+  onResult(callId: string, body: Buffer, order: Buffer | null): void;
   /** @throws SondeError for a statement that nobody asked for; it ends the session */
   onAttestation(body: AttestationBody, message: KeptMessage): void;
   /** The agent says which signed head of the hub's log it keeps, in this message. */
@@ -68,6 +71,7 @@ type OpenCall = {
   resolve(answer: AgentAnswer): void;
   reject(error: SondeError): void;
   timer: NodeJS.Timeout;
+  order: Buffer | null;
 };
 
 /**
@@ -142,9 +146,12 @@ export function createAgentLink(
     if (agentHead === null || head.size > agentHead.size) agentHead = head;
   }
 
-  function send(message: Outgoing): void {
+  /** @returns the frame that was sent */
+  function send(message: Outgoing): Buffer {
     const witness = agentHead === null ? {} : { peerHead: agentHead };
-    socket.send(channel.seal({ ...message, ...witness }));
+    const frame = channel.seal({ ...message, ...witness });
+    socket.send(frame);
+    return frame;
   }
 
   function end(code: number, reason: string): void {
@@ -242,7 +249,7 @@ export function createAgentLink(
     // A late answer finds no open call. The agent's own log still has it.
     const call = takeOpenCall(result.callId);
     if (call === undefined) return;
-    events.onResult(result.callId, bytes);
+    events.onResult(result.callId, bytes, call.order);
     call.resolve({ body: result, envelope, bytes: bytes.length });
   }
 
@@ -277,14 +284,24 @@ export function createAgentLink(
             new SondeError("CALL_TIMEOUT", `expected an answer within ${limitMs} ms, got none`),
           );
         }, limitMs);
-        open.set(request.callId, { resolve, reject, timer });
+        const waiting: OpenCall = { resolve, reject, timer, order: null };
+        open.set(request.callId, waiting);
         const { callId, principal, packDigest, policyHash } = request;
         const { probe } = request.body;
         const tells = agreement?.features.has(ASKED_BY) === true && request.askedBy !== undefined;
         const body = encodeBody(
           tells ? { ...request.body, askedBy: request.askedBy } : request.body,
         );
-        send({ type: "call", callId, principal, probe, packDigest, policyHash, body });
+        const order = send({
+          type: "call",
+          callId,
+          principal,
+          probe,
+          packDigest,
+          policyHash,
+          body,
+        });
+        if (request.isPlain === true) waiting.order = order;
       });
     },
     sendDesiredState(body) {

@@ -133,7 +133,7 @@ async function deliver(
     packDigest: DIGEST,
   }));
   const body = { probe: "system.overview", params: { a: 1 }, timeoutMs };
-  const asked = { principal: "key:a", askedBy: "laptop", policyHash: DIGEST, body };
+  const asked = { principal: "key:a", askedBy: "laptop", policyHash: DIGEST, isPlain: true, body };
   const outcomes: [string, string][] = [];
   for await (const outcome of hubs[hub].links.deliver(targets, asked, withinMs, signal)) {
     const how = "error" in outcome ? outcome.error.code : outcome.answer.body.status;
@@ -173,7 +173,7 @@ test("a fan-out over both hubs yields one outcome for each agent, in order of ar
     ].toSorted(),
   );
   expect(remote.link.calls).toMatchObject([
-    { principal: "key:a", askedBy: "laptop", body: { params: { a: 1 } } },
+    { principal: "key:a", askedBy: "laptop", isPlain: true, body: { params: { a: 1 } } },
   ]);
   expect(local.link.calls.length).toBe(1);
 });

@@ -19,7 +19,7 @@ const TAKEOVER_PING_MS = 2_000;
 /** Time for the relay to the other hub and back, beyond the agent's time limit. */
 const RELAY_MS = 4_000;
 
-export type Asked = Pick<AgentCall, "principal" | "askedBy" | "policyHash" | "body">;
+export type Asked = Pick<AgentCall, "principal" | "askedBy" | "policyHash" | "body" | "isPlain">;
 
 /**
  * The agents' connections, whichever hub of this database holds them. A lease (agent, hub, epoch)

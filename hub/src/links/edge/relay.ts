@@ -23,6 +23,8 @@ const AgentCall = Type.Object({
   packDigest: Digest,
   policyHash: Digest,
   body: CallBody,
+  /** The same. */
+  isPlain: Type.Optional(Type.Boolean()),
 });
 const Ping = Type.Object({
   op: Type.Literal("ping"),

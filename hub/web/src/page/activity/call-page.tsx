@@ -4,6 +4,7 @@ import { ask, part } from "../api.ts";
 import { useLive } from "../live.ts";
 import { Clock, Empty, Facts, Failure, PageTitle, Said, useRead, Waiting } from "../parts.tsx";
 import { Link } from "../router.tsx";
+import { CallEvidence } from "./call-evidence.tsx";
 import { OutcomeBadge } from "./activity-table.tsx";
 import { useNames } from "../subjects.ts";
 import { useLines } from "./use-entries.ts";
@@ -43,6 +44,7 @@ export function CallPage({ callId }: { callId: string }) {
       {isDenied ? <p class="note">It was denied here, so it reached no host.</p> : null}
       {refusal === null || isDenied ? null : <Failure refusal={refusal} again={again} />}
       {value === null ? refusal === null ? <Waiting rows={6} /> : null : <Provenance of={value} />}
+      <CallEvidence callId={callId} key={callId} />
     </>
   );
 }
