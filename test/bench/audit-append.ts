@@ -110,8 +110,8 @@ function noting(store: AuditStore, batches: AuditEntry[][]): AuditStore {
 }
 
 let made = 0;
-/** A request and an answer in turn, as calls have them. */
-function buildCall() {
+/** A request and an answer in turn, with what those of real calls have. */
+export function buildCall() {
   made += 1;
   const pair = Math.floor(made / 2);
   const known = {
@@ -122,13 +122,26 @@ function buildCall() {
     packDigest: `sha256:${"ab".repeat(32)}`,
     status: "ok" as const,
   };
+  const request = {
+    ...{ decision: "allow", params: { path: `/srv/${pair}` } },
+    pack: { name: "sonde/system", version: "1.4.0" },
+    signer: { kind: "rsa-sha256", publisher: "sonde", keyId: `sha256:${"cd".repeat(32)}` },
+    policyHash: `sha256:${"ef".repeat(32)}`,
+  };
+  const response = {
+    hops: ["authorize", "audit", "agent"].map((hop, place) => ({ hop, ms: place + 0.25 })),
+    redactions: { count: 0, rules: {} },
+    ...{ truncated: false, bytes: 2_048 },
+    envelope: {
+      payloadType: "application/vnd.sonde.message+json",
+      payload: "QUJD".repeat(150),
+      signatures: [{ keyid: `sha256:${"12".repeat(32)}`, sig: "U2ln".repeat(21) }],
+    },
+  };
   return made % 2 === 0
-    ? buildAuditRecord(new Date(), "call.request", {
-        ...known,
-        detail: { decision: "allow", params: { path: `/srv/${pair}` }, filling: "x".repeat(300) },
-      })
+    ? buildAuditRecord(new Date(), "call.request", { ...known, detail: request })
     : buildAuditRecord(new Date(), "call.response", {
         ...{ ...known, durationMs: 12.5 },
-        detail: { redactions: { count: 0 }, bytes: 2_048, filling: "x".repeat(900) },
+        detail: response,
       });
 }

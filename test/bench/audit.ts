@@ -5,6 +5,7 @@ import { createLogSearch, type Wanted } from "../../hub/src/audit/edge/log-searc
 import { keyOf, measureAppend } from "./audit-append.ts";
 import { openAuditDatabase } from "./audit-database.ts";
 import { fillLog } from "./audit-rows.ts";
+import { measureVerifyLog } from "./audit-verify.ts";
 import { round, summarize, timeEach } from "./statistics.ts";
 
 const ANY: Wanted = {
@@ -46,9 +47,16 @@ const QUESTIONS = (rows: number): [string, Partial<Wanted>][] => [
 /** The audit log alone, over a PostgreSQL that syncs: how fast it is written, and asked. */
 export async function measureAudit(quick: boolean, rows: number, say: (text: string) => void) {
   const append = await measureAppend(quick, say);
+  const verify = await measureVerifyLog(quick ? 100_000 : 1_000_000, say);
   const query = await measureQuery(quick ? 20 : 100, rows, say);
   const slowest = Math.max(...Object.values(query.byFilter).map(({ p95Ms }) => p95Ms));
   const ambitions = [
+    {
+      what: `verify of ${verify.entries} entries, seconds`,
+      limit: (8 * verify.entries) / 1_000_000,
+      got: verify.seconds,
+      met: verify.seconds <= (8 * verify.entries) / 1_000_000,
+    },
     {
       what: `query by filter on ${rows} rows, p95 of the slowest kind, ms`,
       limit: 50,
@@ -64,7 +72,7 @@ export async function measureAudit(quick: boolean, rows: number, say: (text: str
         met: share >= 0.8,
       })),
   ];
-  return { append, query, ambitions };
+  return { append, verify, query, ambitions };
 }
 
 async function measureQuery(turns: number, rows: number, say: (text: string) => void) {
