@@ -1,4 +1,4 @@
-import { hash } from "node:crypto";
+import { hash as hashOnce } from "node:crypto";
 import { SondeError } from "@sonde/schemas/errors";
 import { type LogPlace } from "@sonde/schemas/trust";
 
@@ -9,16 +9,16 @@ const NODE = Uint8Array.of(1);
 const HASH_BYTES = 32;
 
 /** Hash of a tree without leaves. */
-const EMPTY_ROOT = hash("sha256", "", "buffer");
+const EMPTY_ROOT = hashOnce("sha256", "", "buffer");
 
 /** Hash of one entry's bytes as a leaf (section 2.1.1). */
 export function hashLeaf(entry: Uint8Array): Buffer {
-  return hash("sha256", Buffer.concat([LEAF, entry]), "buffer");
+  return hashOnce("sha256", Buffer.concat([LEAF, entry]), "buffer");
 }
 
 /** Hash of the parent of two nodes (section 2.1.1). */
 export function hashNode(left: Uint8Array, right: Uint8Array): Buffer {
-  return hash("sha256", Buffer.concat([NODE, left, right]), "buffer");
+  return hashOnce("sha256", Buffer.concat([NODE, left, right]), "buffer");
 }
 
 /**
