@@ -1,7 +1,10 @@
 import { randomUUID } from "node:crypto";
 import { buildAuditRecord } from "@sonde/schemas/audit";
+import { proveConsistency, proveInclusion } from "@sonde/trust/log";
+import type { Sql } from "postgres";
 import { createAuditStore, openAudit } from "../../hub/src/audit/index.ts";
 import { createLogSearch, type Wanted } from "../../hub/src/audit/edge/log-search.ts";
+import { createTreeStore } from "../../hub/src/audit/edge/tree-store.ts";
 import { keyOf, measureAppend } from "./audit-append.ts";
 import { openAuditDatabase } from "./audit-database.ts";
 import { fillLog } from "./audit-rows.ts";
@@ -63,6 +66,12 @@ export async function measureAudit(quick: boolean, rows: number, say: (text: str
       got: slowest,
       met: slowest <= 50,
     },
+    {
+      what: `proof of one entry of ${rows}, median in ms`,
+      limit: 5,
+      got: query.inclusion.p50Ms,
+      met: query.inclusion.p50Ms <= 5,
+    },
     ...append
       .filter(({ callers }) => callers === 64)
       .map(({ callers, share }) => ({
@@ -102,8 +111,28 @@ async function measureQuery(turns: number, rows: number, say: (text: string) => 
       };
       byFilter[what] = summarize(await timeEach(turns, ask));
     }
-    return { rows, fillSeconds, ...size, byFilter };
+    say("the tree, and proofs ...");
+    return { rows, fillSeconds, ...size, byFilter, ...(await measureProofs(sql, turns)) };
   } finally {
     await close();
   }
+}
+
+/** How fast the tree follows the log, and proofs of any entry and of any growth. */
+async function measureProofs(sql: Sql, turns: number) {
+  const tree = createTreeStore(sql);
+  const began = performance.now();
+  while (await tree.grow());
+  const growSeconds = round((performance.now() - began) / 1_000);
+  const { size } = await tree.readFrontier();
+  const any = () => 1 + Math.floor(Math.random() * (size - 1));
+  return {
+    growSeconds,
+    inclusion: summarize(
+      await timeEach(turns, () => proveInclusion(any() - 1, size, tree.readTile)),
+    ),
+    consistency: summarize(
+      await timeEach(turns, () => proveConsistency(any(), size, tree.readTile)),
+    ),
+  };
 }
