@@ -88,7 +88,8 @@ async function fillPart(sql: Sql, { from, to, rows }: { from: number; to: number
     )
     insert into audit_log (seq, previous, hash, event, call_id, record,
       at, principal, agent, probe, tool, status)
-    select seq, 'sha256:' || encode(sha256(seq::text::bytea), 'hex'),
+    select seq, 'sha256:' || case seq when 1 then repeat('0', 64)
+        else encode(sha256(seq::text::bytea), 'hex') end,
       'sha256:' || encode(sha256((seq + 1)::text::bytea), 'hex'), event,
       case when is_call or event = 'call.denied' then call_id end, record,
       time::timestamptz, principal, case when event <> 'log.read' then agent end,

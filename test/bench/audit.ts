@@ -1,20 +1,20 @@
 import { randomUUID } from "node:crypto";
-import { openDatabase } from "@sonde/database";
-import { startTestServer } from "@sonde/database/testing";
-import { type AuditEntry, buildAuditRecord } from "@sonde/schemas/audit";
+import { buildAuditRecord } from "@sonde/schemas/audit";
+import { proveConsistency, proveInclusion } from "@sonde/trust/log";
 import type { Sql } from "postgres";
-import { type AuditStore, createAuditStore, openAudit } from "../../hub/src/audit/index.ts";
+import { createAuditStore, openAudit } from "../../hub/src/audit/index.ts";
 import { createLogSearch, type Wanted } from "../../hub/src/audit/edge/log-search.ts";
-import { migrations } from "../../hub/src/migrations.ts";
+import { createTreeStore } from "../../hub/src/audit/edge/tree-store.ts";
+import { keyOf, measureAppend } from "./audit-append.ts";
+import { openAuditDatabase } from "./audit-database.ts";
 import { fillLog } from "./audit-rows.ts";
-import { ratePerSecond, round, summarize, timeEach } from "./statistics.ts";
+import { measureVerifyLog } from "./audit-verify.ts";
+import { round, summarize, timeEach } from "./statistics.ts";
 
-const CALLERS = [1, 64, 512];
 const ANY: Wanted = {
   ...{ principals: null, agents: null, probe: null, tool: null, event: null, decision: null },
   ...{ status: null, call: null, since: null, until: null, text: null },
 };
-const key = (number: number) => `key:00000000-0000-4000-8000-${String(number).padStart(12, "0")}`;
 const agents = (count: number) => Array.from({ length: count }, (_, index) => `host-${index * 5}`);
 /** How long the filled log goes back, in ms for each entry. */
 const EACH_MS = 360;
@@ -27,8 +27,8 @@ const QUESTIONS = (rows: number): [string, Partial<Wanted>][] => [
   ["agent", { agents: ["host-77"] }],
   ["tag of 200 agents", { agents: agents(200) }],
   ["tag of 1000 agents", { agents: agents(1_000) }],
-  ["person with 5 subjects", { principals: [1, 2, 3, 4, 5].map(key) }],
-  ["principal", { principals: [key(77)] }],
+  ["person with 5 subjects", { principals: [1, 2, 3, 4, 5].map(keyOf) }],
+  ["principal", { principals: [keyOf(77)] }],
   ["probe", { probe: "nginx.status" }],
   ["tool", { tool: { name: "system_disk_usage", probe: "system.disk.usage" } }],
   ["tool of the hub", { tool: { name: "list_agents", probe: "list.agents" } }],
@@ -43,119 +43,49 @@ const QUESTIONS = (rows: number): [string, Partial<Wanted>][] => [
   ["text, nowhere", { text: "no such text" }],
   ["agent and failure", { agents: ["host-77"], status: "failure" }],
   ["agent, probe and time", { agents: ["host-77"], probe: "nginx.status", since: ago(rows) }],
-  ["person and text", { principals: [1, 2, 3, 4, 5].map(key), text: "/srv/976" }],
+  ["person and text", { principals: [1, 2, 3, 4, 5].map(keyOf), text: "/srv/976" }],
   ["agent that is nowhere", { agents: ["gone-1"] }],
 ];
 
 /** The audit log alone, over a PostgreSQL that syncs: how fast it is written, and asked. */
 export async function measureAudit(quick: boolean, rows: number, say: (text: string) => void) {
   const append = await measureAppend(quick, say);
+  const verify = await measureVerifyLog(quick ? 100_000 : 1_000_000, say);
   const query = await measureQuery(quick ? 20 : 100, rows, say);
   const slowest = Math.max(...Object.values(query.byFilter).map(({ p95Ms }) => p95Ms));
   const ambitions = [
+    {
+      what: `verify of ${verify.entries} entries, seconds`,
+      limit: (8 * verify.entries) / 1_000_000,
+      got: verify.seconds,
+      met: verify.seconds <= (8 * verify.entries) / 1_000_000,
+    },
     {
       what: `query by filter on ${rows} rows, p95 of the slowest kind, ms`,
       limit: 50,
       got: slowest,
       met: slowest <= 50,
     },
-    ...append.map(({ callers, share }) => ({
-      what: `append at ${callers} callers against bare commits of the same bytes and grouping`,
-      limit: 0.5,
-      got: share,
-      met: share >= 0.5,
-    })),
+    {
+      what: `proof of one entry of ${rows}, median in ms`,
+      limit: 5,
+      got: query.inclusion.p50Ms,
+      met: query.inclusion.p50Ms <= 5,
+    },
+    ...append
+      .filter(({ callers }) => callers === 64)
+      .map(({ callers, share }) => ({
+        what: `append at ${callers} callers against as many that commit a bare row each`,
+        limit: 0.8,
+        got: share,
+        met: share >= 0.8,
+      })),
   ];
-  return { append, query, ambitions };
-}
-
-async function open() {
-  const server = await startTestServer(["max_wal_size=4GB"]);
-  const database = await openDatabase({
-    ...{ dataDir: "/nonexistent", url: server.url, schema: "hub", migrations, maxConnections: 8 },
-    onLost(error) {
-      throw error;
-    },
-  });
-  const close = async (): Promise<void> => {
-    await database.close();
-    await server.close();
-  };
-  return { sql: database.sql, close };
-}
-
-type Rate = { callers: number; perSecond: number; barePerSecond: number; share: number };
-
-async function measureAppend(quick: boolean, say: (text: string) => void): Promise<Rate[]> {
-  const { sql, close } = await open();
-  try {
-    await sql`create table bare (seq bigint generated always as identity, record text not null)`;
-    const found: Rate[] = [];
-    for (const callers of CALLERS) {
-      say(`append at ${callers} callers ...`);
-      const count = Math.ceil((callers === 1 ? 2_000 : 40_000) / (quick ? 10 : 1));
-      const batches: AuditEntry[][] = [];
-      const store = createAuditStore(sql, randomUUID());
-      const log = await openAudit(noting(store, batches));
-      await ratePerSecond(count / 10, callers, () => log.append(buildCall()));
-      batches.length = 0;
-      const perSecond = await ratePerSecond(count, callers, () => log.append(buildCall()));
-      const barePerSecond = await measureBare(sql, batches);
-      found.push({ callers, perSecond, barePerSecond, share: round(perSecond / barePerSecond) });
-    }
-    return found;
-  } finally {
-    await close();
-  }
-}
-
-/** The same store; notes what is written together. */
-function noting(store: AuditStore, batches: AuditEntry[][]): AuditStore {
-  return {
-    ...store,
-    append(head, entries) {
-      batches.push(entries);
-      return store.append(head, entries);
-    },
-  };
-}
-
-async function measureBare(sql: Sql, batches: readonly AuditEntry[][]): Promise<number> {
-  const texts = batches.map((entries) => entries.map(({ record }) => JSON.stringify(record)));
-  const started = performance.now();
-  for (const some of texts) {
-    await sql`insert into bare (record) select * from unnest(${sql.array(some)}::text[])`;
-  }
-  const seconds = (performance.now() - started) / 1_000;
-  return round(texts.flat().length / seconds);
-}
-
-let made = 0;
-/** A request and an answer in turn, as calls have them. */
-function buildCall() {
-  made += 1;
-  const pair = Math.floor(made / 2);
-  const known = {
-    callId: `00000000-0000-4000-9000-${String(pair).padStart(12, "0")}`,
-    principal: key(pair % 128),
-    agent: `host-${pair % 1_024}`,
-    probe: "system.disk.usage",
-    packDigest: `sha256:${"ab".repeat(32)}`,
-    status: "ok" as const,
-  };
-  return made % 2 === 0
-    ? buildAuditRecord(new Date(), "call.request", {
-        ...known,
-        detail: { decision: "allow", params: { path: `/srv/${pair}` }, filling: "x".repeat(300) },
-      })
-    : buildAuditRecord(new Date(), "call.response", {
-        ...{ ...known, durationMs: 12.5 },
-        detail: { redactions: { count: 0 }, bytes: 2_048, filling: "x".repeat(900) },
-      });
+  return { append, verify, query, ambitions };
 }
 
 async function measureQuery(turns: number, rows: number, say: (text: string) => void) {
-  const { sql, close } = await open();
+  const { sql, close } = await openAuditDatabase();
   try {
     say(`${rows} rows ...`);
     const began = performance.now();
@@ -181,8 +111,28 @@ async function measureQuery(turns: number, rows: number, say: (text: string) => 
       };
       byFilter[what] = summarize(await timeEach(turns, ask));
     }
-    return { rows, fillSeconds, ...size, byFilter };
+    say("the tree, and proofs ...");
+    return { rows, fillSeconds, ...size, byFilter, ...(await measureProofs(sql, turns)) };
   } finally {
     await close();
   }
+}
+
+/** How fast the tree follows the log, and proofs of any entry and of any growth. */
+async function measureProofs(sql: Sql, turns: number) {
+  const tree = createTreeStore(sql);
+  const began = performance.now();
+  while (await tree.grow());
+  const growSeconds = round((performance.now() - began) / 1_000);
+  const { size } = await tree.readFrontier();
+  const any = () => 1 + Math.floor(Math.random() * (size - 1));
+  return {
+    growSeconds,
+    inclusion: summarize(
+      await timeEach(turns, () => proveInclusion(any() - 1, size, tree.readTile)),
+    ),
+    consistency: summarize(
+      await timeEach(turns, () => proveConsistency(any(), size, tree.readTile)),
+    ),
+  };
 }

@@ -25,6 +25,11 @@ export function round(value: number): number {
   return Math.round(value * 1000) / 1000;
 }
 
+export function median(values: readonly number[]): number {
+  const sorted = values.toSorted((a, b) => a - b);
+  return round(sorted[Math.floor(sorted.length / 2)] ?? Number.NaN);
+}
+
 /** Runs `work` `count` times in sequence. Returns each duration in ms. */
 export async function timeEach(count: number, work: () => Promise<unknown>): Promise<number[]> {
   const samples: number[] = [];

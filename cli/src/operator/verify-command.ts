@@ -71,7 +71,7 @@ export async function verifyAndPrint(
   print: Print,
 ): Promise<void> {
   const chunks = file === undefined ? readOnline(options) : readFile(file);
-  const verified = await verify(readLines(chunks), options);
+  const verified = await verify(chunks, options);
   print(options.json ? JSON.stringify(verified) : describe(verified));
   if (!isSound(verified)) process.exitCode = 1;
 }
@@ -112,16 +112,17 @@ async function* readFile(file: string): AsyncGenerator<Buffer> {
   }
 }
 
-async function verify(lines: AsyncIterable<Buffer>, options: Options): Promise<Verified> {
+async function verify(chunks: AsyncIterable<Buffer>, options: Options): Promise<Verified> {
   const compared = (options.agentLog ?? []).map(([agent, file]) => ({
     agent,
     comparison: compareAgentLog(agent, readAgentLog(file)),
   }));
-  const iterator = lines[Symbol.asyncIterator]();
-  const attestation = readAttestation(await iterator.next());
+  const lines = readLines(chunks);
+  const [first, ...others] = (await lines.next()).value ?? [];
+  const attestation = readAttestation(first);
   const authority = judgeAuthority(attestation.authority, options.fingerprint);
   const entries = readEntries(
-    { [Symbol.asyncIterator]: () => iterator },
+    prepend(others, lines),
     compared.map(({ comparison }) => comparison),
   );
   const verdict = await verifyHubLog(entries, attestation, {
@@ -135,9 +136,16 @@ async function verify(lines: AsyncIterable<Buffer>, options: Options): Promise<V
   return { ...verdict, authority, differences };
 }
 
-function readAttestation({ done, value }: IteratorResult<Buffer, unknown>): AuditAttestation {
-  if (done === true) throw new SondeError("AUDIT_UNAVAILABLE", "expected an export, got no line");
-  const line = parseJson(value, "first line of the export", "AUDIT_UNAVAILABLE");
+async function* prepend<Item>(first: Item, others: AsyncIterable<Item>): AsyncGenerator<Item> {
+  yield first;
+  yield* others;
+}
+
+function readAttestation(text: Buffer | undefined): AuditAttestation {
+  if (text === undefined) {
+    throw new SondeError("AUDIT_UNAVAILABLE", "expected an export, got no line");
+  }
+  const line = parseJson(text, "first line of the export", "AUDIT_UNAVAILABLE");
   if (typeof line === "object" && line !== null && "attestation" in line) {
     return parseAuditAttestation(line.attestation);
   }
@@ -148,19 +156,23 @@ function readAttestation({ done, value }: IteratorResult<Buffer, unknown>): Audi
 }
 
 async function* readEntries(
-  lines: AsyncIterable<Buffer>,
+  pages: AsyncIterable<readonly Buffer[]>,
   comparisons: readonly AgentComparison[],
-): AsyncGenerator<ChainEntry> {
+): AsyncGenerator<ChainEntry[]> {
   let isWhole = false;
-  for await (const text of lines) {
-    if (isWhole) throw new SondeError("AUDIT_UNAVAILABLE", "expected no line after the last one");
-    const line = parseAuditExportLine(parseJson(text, "line of the export", "AUDIT_UNAVAILABLE"));
-    if ("complete" in line) {
-      isWhole = true;
-      continue;
+  for await (const lines of pages) {
+    const entries: ChainEntry[] = [];
+    for (const text of lines) {
+      if (isWhole) throw new SondeError("AUDIT_UNAVAILABLE", "expected no line after the last one");
+      const line = parseAuditExportLine(parseJson(text, "line of the export", "AUDIT_UNAVAILABLE"));
+      if ("complete" in line) {
+        isWhole = true;
+        continue;
+      }
+      for (const comparison of comparisons) comparison.see(line);
+      entries.push(line);
     }
-    for (const comparison of comparisons) comparison.see(line);
-    yield line;
+    yield entries;
   }
   if (!isWhole) throw new SondeError("AUDIT_UNAVAILABLE", "the export ended before its last line");
 }

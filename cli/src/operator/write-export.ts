@@ -36,10 +36,10 @@ export async function writeExport(
       waiting = [];
       onLines(count);
     };
-    for await (const line of readLines(untilBroken(chunks))) {
-      count += 1;
-      last = line;
-      waiting.push(line, NEW_LINE);
+    for await (const lines of readLines(untilBroken(chunks))) {
+      count += lines.length;
+      last = lines.at(-1) ?? last;
+      waiting.push(...lines.flatMap((line) => [line, NEW_LINE]));
       if (waiting.length >= TOGETHER) await write();
     }
     await write();

@@ -3,6 +3,7 @@ import type { AuditEntry, AuditRecord } from "@sonde/schemas/audit";
 import type { LogHead } from "@sonde/schemas/wire";
 import { build } from "esbuild";
 import { expect, test } from "vitest";
+import { canonicalJson } from "../canonical-json.ts";
 import { chainRecord, EMPTY_HEAD, headAfter, verifyChain } from "./chain.ts";
 
 function record(event: AuditRecord["event"], detail: AuditRecord["detail"] = {}): AuditRecord {
@@ -36,6 +37,12 @@ test("an untouched log verifies to its head", () => {
   const entries = buildLog(5);
   expect(verifyChain(entries)).toEqual({ size: 5, hash: entries[4]?.hash });
   expect(verifyChain(entries.slice(2), headAfter(entries[1] as AuditEntry)).size).toBe(5);
+});
+
+test("an entry has its members sorted, as they are hashed", () => {
+  const { record: chained } = chainRecord(EMPTY_HEAD, record("log.opened", { b: 1, a: 2 }));
+  expect(JSON.stringify(chained)).toBe(canonicalJson(chained));
+  expect(Object.keys(chained.detail)).toEqual(["a", "b"]);
 });
 
 test("attack 59: an edited, deleted, inserted, moved or doubled entry is named", () => {

@@ -1,4 +1,4 @@
-import { createHash } from "node:crypto";
+import { hash as hashOnce } from "node:crypto";
 import {
   type AuditEntry,
   type AuditRecord,
@@ -8,7 +8,7 @@ import {
 import { SondeError } from "@sonde/schemas/errors";
 import { type Digest } from "@sonde/schemas/names";
 import { type LogHead } from "@sonde/schemas/wire";
-import { canonicalJson } from "../canonical-json.ts";
+import { canonicalJson, sortMembers } from "../canonical-json.ts";
 
 /** The head of an empty chain. */
 export const EMPTY_HEAD: LogHead = { size: 0, hash: `sha256:${"0".repeat(64)}` };
@@ -16,10 +16,12 @@ export const EMPTY_HEAD: LogHead = { size: 0, hash: `sha256:${"0".repeat(64)}` }
 /**
  * Builds the entry that follows `head`. Its hash covers the sequence number, the previous
  * hash and the record. So whoever edits, moves, inserts or drops an entry changes every
- * later hash (attack 59).
+ * later hash (attack 59). The record is the same with sorted members: whoever verifies it later need
+ * not sort them.
  */
-export function chainRecord(head: LogHead, record: AuditRecord): AuditEntry {
+export function chainRecord(head: LogHead, given: AuditRecord): AuditEntry {
   const seq = head.size + 1;
+  const record = sortMembers(given);
   return { seq, previous: head.hash, record, hash: hashEntry(seq, head.hash, record) };
 }
 
@@ -61,5 +63,5 @@ export function explainBreak(head: LogHead, entry: ChainEntry): string | null {
 
 function hashEntry(seq: number, previous: Digest, record: AuditRecord): Digest {
   const text = `sonde-audit-v1\n${seq}\n${previous}\n${canonicalJson(record)}`;
-  return `sha256:${createHash("sha256").update(text, "utf8").digest("hex")}`;
+  return `sha256:${hashOnce("sha256", text)}`;
 }

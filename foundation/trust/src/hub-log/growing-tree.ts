@@ -1,4 +1,4 @@
-import { appendLeaf, EMPTY_FRONTIER, type Frontier, rootOf } from "../log/merkle.ts";
+import { appendLeaf, type Frontier, mergeLeaf, rootOf } from "../log/merkle.ts";
 
 /** The tree of a log that is read, with the root of every size that it had. */
 export type GrowingTree = {
@@ -13,27 +13,29 @@ const HASH_BYTES = 32;
 /** Keeps the 32 bytes of every leaf: a later entry may name a tree of any size. */
 export function createGrowingTree(): GrowingTree {
   const blocks: { start: Frontier; leaves: Buffer }[] = [];
-  let frontier = EMPTY_FRONTIER;
+  const hashes: Buffer[] = [];
+  let size = 0;
 
   function openBlock(): Buffer {
     const leaves = Buffer.alloc(BLOCK * HASH_BYTES);
-    blocks.push({ start: frontier, leaves });
+    blocks.push({ start: { size, hashes: [...hashes] }, leaves });
     return leaves;
   }
 
   return {
     append(leaf) {
-      const place = frontier.size % BLOCK;
+      const place = size % BLOCK;
       const leaves = place === 0 ? openBlock() : blocks.at(-1)?.leaves;
       leaves?.set(leaf, place * HASH_BYTES);
-      frontier = appendLeaf(frontier, leaf);
+      mergeLeaf(hashes, size, leaf);
+      size += 1;
     },
-    rootAt(size) {
-      if (size === frontier.size) return rootOf(frontier);
-      const block = blocks[Math.floor(size / BLOCK)];
-      if (size > frontier.size || block === undefined) return null;
+    rootAt(wanted) {
+      if (wanted === size) return rootOf({ size, hashes });
+      const block = blocks[Math.floor(wanted / BLOCK)];
+      if (wanted > size || block === undefined) return null;
       let past = block.start;
-      for (let from = 0; past.size < size; from += HASH_BYTES) {
+      for (let from = 0; past.size < wanted; from += HASH_BYTES) {
         past = appendLeaf(past, block.leaves.subarray(from, from + HASH_BYTES));
       }
       return rootOf(past);

@@ -95,8 +95,8 @@ async function attest(
   };
 }
 
-async function* read(entries: readonly ChainEntry[]): AsyncGenerator<ChainEntry> {
-  yield* entries;
+async function* read(entries: readonly ChainEntry[]): AsyncGenerator<readonly ChainEntry[]> {
+  for (let from = 0; from < entries.length; from += 7) yield entries.slice(from, from + 7);
 }
 const verify = async (entries: readonly ChainEntry[], attested: AuditAttestation) =>
   await verifyHubLog(read(entries), attested);

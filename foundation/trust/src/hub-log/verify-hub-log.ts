@@ -54,12 +54,12 @@ export type VerifyOptions = {
  * Verifies a hub's audit log: that its entries follow one another, that they are those which its audit
  * key signed and its agents keep, and that content which is missing was dropped as the log says.
  *
- * @param entries from the first one on
+ * @param pages entries from the first one on, some at a time
  * @param attestation is not believed: the CA's certificate in it must be known from elsewhere
  * @throws SondeError HUB_UNTRUSTED when keys or checkpoint are not what the CA of that hub stated
  */
 export async function verifyHubLog(
-  entries: AsyncIterable<ChainEntry>,
+  pages: AsyncIterable<readonly ChainEntry[]>,
   attestation: Pick<
     AuditAttestation,
     "authority" | "checkpoint" | "cosigned" | "hubId" | "keySet" | "witnesses"
@@ -85,16 +85,17 @@ export async function verifyHubLog(
   });
   const tree = createGrowingTree();
   const droppedCheck = createDroppedCheck(tree);
-  for await (const entry of entries) {
+  /** @returns whether it is as it was written, and follows the one before it */
+  const take = (entry: ChainEntry): boolean => {
     const why = explainBreak(verdict.head, entry);
     if (why !== null) {
       verdict.bad = { seq: verdict.head.size + 1, proves: why };
-      break;
+      return false;
     }
     const removed = droppedCheck.see(entry);
     if (removed !== null) {
       verdict.bad ??= removed;
-      break;
+      return false;
     }
     verdict.head = headAfter(entry);
     tree.append(hubLogLeaf(entry.hash));
@@ -102,7 +103,11 @@ export async function verifyHubLog(
       if (tree.rootAt(entry.seq)?.equals(root) === true) confirm();
       else contradict();
     }
-    if (entry.seq % 10_000 === 0) onProgress(entry.seq);
+    return true;
+  };
+  for await (const entries of pages) {
+    if (!entries.every(take)) break;
+    onProgress(verdict.head.size);
   }
   const { size } = verdict.head;
   const dropped = droppedCheck.end();

@@ -1,4 +1,4 @@
-import { createHash } from "node:crypto";
+import { hash as hashOnce } from "node:crypto";
 import { SondeError } from "@sonde/schemas/errors";
 import { type LogPlace } from "@sonde/schemas/trust";
 
@@ -9,16 +9,16 @@ const NODE = Uint8Array.of(1);
 const HASH_BYTES = 32;
 
 /** Hash of a tree without leaves. */
-const EMPTY_ROOT = createHash("sha256").digest();
+const EMPTY_ROOT = hashOnce("sha256", "", "buffer");
 
 /** Hash of one entry's bytes as a leaf (section 2.1.1). */
 export function hashLeaf(entry: Uint8Array): Buffer {
-  return createHash("sha256").update(LEAF).update(entry).digest();
+  return hashOnce("sha256", Buffer.concat([LEAF, entry]), "buffer");
 }
 
 /** Hash of the parent of two nodes (section 2.1.1). */
 export function hashNode(left: Uint8Array, right: Uint8Array): Buffer {
-  return createHash("sha256").update(NODE).update(left).update(right).digest();
+  return hashOnce("sha256", Buffer.concat([NODE, left, right]), "buffer");
 }
 
 /**
@@ -45,18 +45,24 @@ export function growTree(
   leaf: Buffer,
 ): { frontier: Frontier; completed: Buffer[] } {
   const next = [...hashes];
+  const completed = mergeLeaf(next, size, leaf);
+  return { frontier: { size: size + 1, hashes: next }, completed };
+}
+
+/** Like `growTree`, in place: whoever appends many leaves need not copy the hashes for each. */
+export function mergeLeaf(hashes: Buffer[], size: number, leaf: Buffer): Buffer[] {
   const completed = [leaf];
   let node = leaf;
   // Each trailing one bit of the old size stands for a perfect subtree that the new leaf
   // merges with.
   for (let rest = size; rest % 2 === 1; rest = (rest - 1) / 2) {
-    const left = next.pop();
+    const left = hashes.pop();
     if (left === undefined) throw new RangeError("a frontier has a hash for each bit of its size");
     node = hashNode(left, node);
     completed.push(node);
   }
-  next.push(node);
-  return { frontier: { size: size + 1, hashes: next }, completed };
+  hashes.push(node);
+  return completed;
 }
 
 /** The tree's root hash. */

@@ -149,15 +149,14 @@ async function hashRanges(
   readTile: ReadTile,
 ): Promise<Buffer[]> {
   const tiles = new Map<string, Promise<Buffer[]>>();
-  const hashes: Buffer[] = [];
-  for (const { start, end } of ranges) {
-    const nodes: Buffer[] = [];
-    for (const node of coverRange(start, end)) {
-      nodes.push(await readNode(node, size, readTile, tiles));
-    }
-    hashes.push(nodes.reduceRight((right, left) => hashNode(left, right)));
-  }
-  return hashes;
+  return await Promise.all(
+    ranges.map(async ({ start, end }) => {
+      const nodes = await Promise.all(
+        coverRange(start, end).map((node) => readNode(node, size, readTile, tiles)),
+      );
+      return nodes.reduceRight((right, left) => hashNode(left, right));
+    }),
+  );
 }
 
 /** Returns the hash of a perfect subtree, from the tile that holds it or its descendants. */

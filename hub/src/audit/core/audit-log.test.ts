@@ -35,7 +35,9 @@ test("a record with any text comes back with the hash it was chained under", asy
   const store = createAuditStore(database.sql, randomUUID());
   const log = await openAudit(store);
   const before = log.head();
-  await log.append(note({ text: 'NUL \u0000, lone \ud800, "quotes", 0.1, é', number: 1e-7 }));
+  await log.append(
+    note({ text: 'NUL \u0000, lone \ud800, "quotes", \n, \u2028, 0.1, é', number: 1e-7 }),
+  );
   const entries = await store.read(before.size, 10);
   expect(verifyChain(entries, before)).toEqual(log.head());
 });

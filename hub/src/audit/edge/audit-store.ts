@@ -100,6 +100,25 @@ function toolOf({ tool }: AuditRecord["detail"]): string | null {
   return typeof tool === "string" ? tool.slice(0, MAX_TOOL) : null;
 }
 
+type Times = { span: number; first: string; last: string; bytes: number };
+
+/** What entries add to each of their segments. Their times are of one form, in which texts compare. */
+function listTimes(entries: readonly AuditEntry[], json: readonly string[]): Times[] {
+  const times = new Map<number, Times>();
+  for (const [place, { seq, record }] of entries.entries()) {
+    const span = segmentOf(seq);
+    const bytes = Buffer.byteLength(json[place] ?? "");
+    const known = times.get(span);
+    if (known === undefined) times.set(span, { span, first: record.at, last: record.at, bytes });
+    else {
+      if (record.at < known.first) known.first = record.at;
+      if (record.at > known.last) known.last = record.at;
+      known.bytes += bytes;
+    }
+  }
+  return [...times.values()];
+}
+
 export function toEntry(row: Row): AuditEntry {
   const record = parseJson(row.record, "audit record", "AUDIT_UNAVAILABLE");
   return parseAuditEntry({
@@ -119,6 +138,9 @@ export function createAuditStore(sql: Sql, writer: string): AuditStore {
       select 1 from audit_log later
       where later.call_id = request.call_id and later.seq > request.seq
     )`;
+  /** Texts without line breaks, as JSON is: an array of them is read and written faster this way. */
+  const linesOf = (texts: readonly string[]) =>
+    sql`string_to_array(${texts.join("\n")}::text, E'\n')`;
   return {
     async readHead() {
       const [row] = await sql<{ size: string; hash: string }[]>`
@@ -144,6 +166,7 @@ export function createAuditStore(sql: Sql, writer: string): AuditStore {
       const texts = (of: (record: AuditRecord) => string | null) =>
         sql.array(records.map((record) => toText(of(record))));
       const json = records.map((record) => JSON.stringify(record));
+      const times = listTimes(entries, json);
       // One statement, so one round trip and one commit: the head and the rows change atomically.
       const rows = await sql`
         with moved as (
@@ -152,17 +175,18 @@ export function createAuditStore(sql: Sql, writer: string): AuditStore {
           returning only_row
         ), timed as (
           insert into audit_times (span, first_at, last_at, bytes)
-          select span, min(at), max(at), sum(bytes) from unnest(
+          select * from unnest(
             ${sql.array(
-              entries.map(({ seq }) => segmentOf(seq)),
+              times.map(({ span }) => span),
               20,
             )}::bigint[],
-            ${texts(({ at }) => at)}::timestamptz[],
+            ${sql.array(times.map(({ first }) => first))}::timestamptz[],
+            ${sql.array(times.map(({ last: end }) => end))}::timestamptz[],
             ${sql.array(
-              json.map((text) => Buffer.byteLength(text)),
+              times.map(({ bytes }) => bytes),
               20,
             )}::bigint[]
-          ) as own (span, at, bytes) where exists (select 1 from moved) group by span
+          ) where exists (select 1 from moved)
           on conflict (span) do update set
             first_at = least(audit_times.first_at, excluded.first_at),
             last_at = greatest(audit_times.last_at, excluded.last_at),
@@ -175,12 +199,12 @@ export function createAuditStore(sql: Sql, writer: string): AuditStore {
             entries.map((entry) => entry.seq),
             20,
           )}::bigint[],
-          ${sql.array(entries.map((entry) => entry.previous))}::text[],
-          ${sql.array(entries.map((entry) => entry.hash))}::text[],
+          ${linesOf(entries.map((entry) => entry.previous))},
+          ${linesOf(entries.map((entry) => entry.hash))},
           ${texts(({ event }) => event)}::text[],
           ${texts(({ callId }) => callId)}::uuid[],
-          ${sql.array(json)}::text[],
-          ${texts(({ at }) => at)}::timestamptz[],
+          ${linesOf(json)},
+          ${linesOf(records.map(({ at }) => at))}::timestamptz[],
           ${texts(({ principal }) => principal)}::text[],
           ${texts(({ agent }) => agent)}::text[],
           ${texts(({ probe }) => probe)}::text[],

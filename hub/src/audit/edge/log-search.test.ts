@@ -215,3 +215,23 @@ test("entries of an earlier release are found as those of this one are", async (
     await server.close();
   }
 });
+
+test("the times of entries that are written together are those of all of them", async () => {
+  const own = await openHubDatabase();
+  try {
+    const log = await openAudit(createAuditStore(own.sql, randomUUID()));
+    // The second commit has several entries, and neither its first nor its last one has an outer time.
+    const records = [5, 6, 1, 9, 7].map((second) =>
+      buildAuditRecord(new Date(START + second * 1_000), "log.opened", { detail: { é: "é" } }),
+    );
+    await Promise.all(records.map((record) => log.append(record)));
+    const kept = await own.sql`
+      select min(first_at) as first, max(last_at) as last, sum(bytes)::int as bytes from audit_times`;
+    const there = await own.sql`
+      select min(at) as first, max(at) as last, sum(octet_length(record))::int as bytes
+      from audit_log`;
+    expect([...kept]).toEqual([...there]);
+  } finally {
+    await own.close();
+  }
+});

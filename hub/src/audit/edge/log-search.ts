@@ -186,7 +186,8 @@ export function createLogSearch(sql: Sql): LogSearch {
     if (best === null) return null;
     const plain = windowOf(bounds, order);
     const end = order === "newest" ? plain.from : plain.to;
-    return best.reach !== end && farther(best.reach, end) === end ? null : best;
+    if (best.reach !== end && farther(best.reach, end) === end) return null;
+    return { reach: best.reach, seqs: intersectKnown(best.seqs, found, order) };
   }
 
   async function readRows(where: Fragment, wanted: Wanted, order: Order, limit: number) {
@@ -252,6 +253,14 @@ function merge(parts: Candidates[], order: Order): Candidates {
       order,
     ),
   };
+}
+
+/** Those that every index has, as far as it was looked at: the others need not be read. */
+function intersectKnown(seqs: number[], all: readonly Candidates[], order: Order): number[] {
+  const known = all.map((one) => ({ reach: one.reach, seqs: new Set(one.seqs) }));
+  return seqs.filter((seq) =>
+    known.every((one) => !isWithin(seq, one.reach, order) || one.seqs.has(seq)),
+  );
 }
 
 /** @param reach the last entry that was looked at; null for the end of the bounds */

@@ -43,6 +43,15 @@ test("a result is kept as it was signed, with its order, and the first one stays
   await results.close();
 });
 
+test("results that come one after the other share a commit", async () => {
+  const { results } = open({});
+  for (let count = 0; count < 3; count++) results.keep(randomUUID(), randomBytes(10), null);
+  await results.close();
+  const commits = await database.sql`
+    select count(*)::int as results from kept_results group by xmin::text`;
+  expect([...commits]).toEqual([{ results: 3 }]);
+});
+
 test("older ones go", async () => {
   const { results, keep, isKept, pass } = open({ resultDays: 2 });
   const old = await keep(10);

@@ -1,3 +1,4 @@
+import { setTimeout as wait } from "node:timers/promises";
 import type { Report } from "@sonde/service";
 import type { Sql } from "postgres";
 import type { HubConfig } from "../../config.ts";
@@ -22,6 +23,8 @@ const USUAL_DAYS = 30;
 const USUAL_BYTES = 1024 ** 3;
 /** Bytes that wait for the database. Further bodies are not kept: a hub is no buffer. */
 const MAX_WAITING = 64 * 1024 * 1024;
+/** How long the first body waits for others: a commit for each would cost each call. */
+const GATHER_MS = 100;
 /** Rows of one statement. */
 const TOGETHER = 100;
 const DROP_EVERY_MS = 60_000;
@@ -88,7 +91,7 @@ export function openKeptResults(options: {
       }
       waiting.push({ callId, body, order });
       waitingBytes += bytes;
-      storing ??= storeAll();
+      storing ??= wait(GATHER_MS).then(storeAll);
     },
     async read(callId) {
       await storing;
