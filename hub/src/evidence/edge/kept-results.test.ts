@@ -69,6 +69,7 @@ test("of more than fit the oldest go, orders count too", async () => {
   for (let count = 0; count < 4; count++) ids.push(await keep(40_000));
   const last = randomUUID();
   results.keep(last, randomBytes(10_000), randomBytes(30_000));
+  expect(await isKept(last)).toBe(true);
   await results.drop();
   const left = [];
   for (const id of [...ids, last]) left.push(await isKept(id));
