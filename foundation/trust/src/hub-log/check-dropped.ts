@@ -9,7 +9,7 @@ import {
 import { toSondeError } from "@sonde/schemas/errors";
 import type { Digest } from "@sonde/schemas/names";
 import type { GrowingTree } from "./growing-tree.ts";
-import { firstOf, lastOf, segmentOf } from "./log-segments.ts";
+import { lastOf, segmentOf } from "./log-segments.ts";
 
 /** Entries without content, and the entry `log.dropped` that speaks for all of them. */
 export type DroppedVerdict = { entries: number; to: number; until: string; saidBy: number };
@@ -34,7 +34,8 @@ const MAX_RUNS = MAX_KEPT_RANGES + 1;
 
 /**
  * Content goes by whole segments, and only what the newest `log.dropped` names. So whoever removes the
- * content of some entries has to remove thousands, and to leave a record that says so.
+ * content of some entries has to remove thousands, and to leave a record that says so. Only the end of
+ * a segment may be missing: a reader that was in the middle of it has the rest.
  *
  * @param tree has every entry that was taken before
  */
@@ -50,7 +51,7 @@ export function createDroppedCheck(tree: Pick<GrowingTree, "rootAt">): DroppedCh
       open.to = seq;
       return null;
     }
-    if (seq !== firstOf(segmentOf(seq))) return cutWithin(seq);
+    // It may begin within a segment: one that went while it was read lacks its end only.
     open = { from: seq, to: seq };
     if (runs.push(open) <= MAX_RUNS) return null;
     return {
