@@ -159,7 +159,7 @@ test("each checkpoint is kept by the agent, and the hub has its signed word for 
   expect(witness).toMatchObject({ agent: "web-1", agentId: hub.agent.id });
   const { answer } = await hub.ask("GET", "/audit?afterSeq=0&limit=1000");
   const entries = answer["entries"] as AuditEntry[];
-  const verdict = await verifyHubLog(Readable.from(entries), attested);
+  const verdict = await verifyHubLog(Readable.from([entries]), attested);
   expect(verdict).toMatchObject({ bad: null, witnesses: [{ agent: "web-1", says: "same" }] });
 });
 

@@ -61,7 +61,7 @@ const verify = async (key: string) => {
   const { answer } = await hub.ask("GET", "/audit/attestation");
   const attested = answer as unknown as AuditAttestation;
   const witnessKeys = [parseNoteKey(key, "cosignature")];
-  return await verifyHubLog(Readable.from(await entriesOf(hub)), attested, { witnessKeys });
+  return await verifyHubLog(Readable.from([await entriesOf(hub)]), attested, { witnessKeys });
 };
 const metrics = async () => {
   const scraped = await fetch(`http://127.0.0.1:${hub.ready.http}/metrics`, {
