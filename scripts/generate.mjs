@@ -63,6 +63,7 @@ const PUBLISHED = {
   "registry-log-entry": schemas.RegistryEntry,
   "audit-entry": schemas.AuditEntry,
   evidence: schemas.Evidence,
+  "judged-evidence": schemas.JudgedEvidence,
   "trust-policy": schemas.TrustPolicy,
   "grant-file": schemas.GrantFile,
   "tool-results": schemas.ToolResults,

@@ -89,7 +89,7 @@ test("a window shows no part of what an own pattern matches across its edge", as
 test("searches that are slow together end, and the text is dropped", async () => {
   const run = await startRun(patternOf("a(.*b)?", "a"));
   const begun = performance.now();
-  expect(() => scrub("a ".repeat(60_000), run)).toThrow(
+  expect(() => scrub("a ".repeat(200_000), run)).toThrow(
     expect.objectContaining({ code: "SCRUB_FAILED" }),
   );
   expect(performance.now() - begun).toBeLessThan(15_000);
