@@ -1,6 +1,7 @@
 import { type ChildProcess, execFileSync, spawn } from "node:child_process";
 import {
   chownSync,
+  closeSync,
   mkdirSync,
   mkdtempSync,
   openSync,
@@ -101,6 +102,7 @@ export async function startSecondHub(
     },
     async stop() {
       await end(running.child, "SIGTERM");
+      if (log !== "inherit") closeSync(log);
       rmSync(data, { recursive: true, force: true });
     },
   };

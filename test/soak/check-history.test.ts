@@ -5,6 +5,7 @@ import { type Asked, checkHistory, type History, type Rule } from "./check-histo
 
 const FIRST = "00000000-0000-4000-8000-000000000001";
 const SECOND = "00000000-0000-4000-8000-000000000002";
+const LOST = "00000000-0000-4000-8000-000000000003";
 
 type Line = [event: AuditRecord["event"], callId: string | null, known?: Partial<AuditRecord>];
 
@@ -48,7 +49,7 @@ test("a history without a fault has no violation, and each rule was applied", ()
 });
 
 test("a call that ran and that the hub did not record is found", () => {
-  const agent: Line[] = [...HUB, ["call.request", "00000000-0000-4000-8000-000000000003"]];
+  const agent: Line[] = [...HUB, ["call.request", LOST]];
   expect(brokenRules(build({ hub: HUB, agent }))).toEqual(["recorded"]);
 });
 
@@ -62,7 +63,7 @@ test.each<[string, Line[], Line[]]>([
 });
 
 test("a request without an outcome is found", () => {
-  const hub: Line[] = [...HUB, ["call.request", "00000000-0000-4000-8000-000000000003"]];
+  const hub: Line[] = [...HUB, ["call.request", LOST]];
   expect(brokenRules(build({ hub, agent: HUB }))).toEqual(["closed"]);
 });
 
@@ -76,6 +77,12 @@ test.each<[string, { asked?: Asked[]; hub?: Line[]; agent?: Line[] }]>([
       agent: HUB,
     },
   ],
+  [
+    "that the request was not recorded, of one that was answered",
+    {
+      asked: [ask(FIRST, 0), ask(SECOND, 10, "AUDIT_UNAVAILABLE")],
+    },
+  ],
   ["with another code", { asked: [ask(FIRST, 0), ask(SECOND, 10, "CALL_TIMEOUT")] }],
 ])("an answer %s is found", (_, parts) => {
   expect(brokenRules(build(parts))).toContain("acknowledged");
@@ -84,6 +91,11 @@ test.each<[string, { asked?: Asked[]; hub?: Line[]; agent?: Line[] }]>([
 test("an answer whose entry died with its hub is on record as unknown", () => {
   const hub: Line[] = [...HUB.slice(0, 3), ["call.unknown", SECOND, { status: "failure" }]];
   expect(brokenRules(build({ hub, agent: HUB }))).toEqual([]);
+});
+
+test("a request that could not be recorded is nowhere on record", () => {
+  expect(brokenRules(build({ asked: [...ASKED, ask(LOST, 20, "AUDIT_UNAVAILABLE")] }))).toEqual([]);
+  expect(brokenRules(build({ asked: [...ASKED, ask(LOST, 20)] }))).toEqual(["acknowledged"]);
 });
 
 test("a call that began after an answer and is recorded before it is found, on either side", () => {

@@ -120,9 +120,8 @@ function collectCalls(hub: readonly AuditEntry[], agent: AgentLog): Map<string, 
  * a hub that died right after an answer has `call.unknown` for it.
  */
 function isOnRecord(outcome: string, call: Call | undefined): boolean {
-  // It says just this: that something could not be recorded.
-  if (outcome === "AUDIT_UNAVAILABLE") return true;
-  if (call === undefined) return false;
+  // It says just this: that the request could not be recorded. If it is there, it ended so.
+  if (call === undefined) return outcome === "AUDIT_UNAVAILABLE";
   const [first] = call.hub;
   const end = call.hub.find(({ record }) => record.event !== "call.request")?.record;
   if (first === undefined || end === undefined) return false;

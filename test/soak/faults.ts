@@ -77,8 +77,10 @@ const FAULTS: Record<string, (random: Random) => Fault> = {
     const [ms, delayMs] = [random.integer(2_000, 4_000), random.integer(100, 900)];
     return {
       name: `each sync of the agent's disk takes ${delayMs} ms more, for ${ms} ms`,
-      happen: (world) =>
-        world.injectInto("agent", "fdatasync", `delay_enter=${delayMs * 1000}`, ms),
+      async happen(world) {
+        const delay = `delay_enter=${delayMs * 1000}`;
+        return (await world.injectInto("agent", "fdatasync", delay, ms)).seen;
+      },
     };
   },
   "failed-sync": (random) => {
@@ -86,7 +88,8 @@ const FAULTS: Record<string, (random: Random) => Fault> = {
     return {
       name: `sync ${when} of the agent's disk fails`,
       async happen(world) {
-        const seen = await world.injectInto("agent", "fdatasync", `error=EIO:when=${when}`, 1_500);
+        const failing = `error=EIO:when=${when}`;
+        const { seen } = await world.injectInto("agent", "fdatasync", failing, 1_500);
         // What is really on the disk, only a start reads.
         await world.kill("agent");
         return seen;
@@ -162,9 +165,12 @@ function killAtCall(victim: Victim, calls: string, random: Random, most: number)
   return {
     name: `the ${victim} dies at its call ${when} of ${calls}`,
     async happen(world) {
-      const seen = await world.injectInto(victim, calls, `signal=SIGKILL:when=${when}`, REACH_MS);
+      const kill = `signal=SIGKILL:when=${when}`;
+      const { seen, hasEnded } = await world.injectInto(victim, calls, kill, REACH_MS);
+      // A quiet process does not come so far, and dies all the same.
+      if (!hasEnded) await world.kill(victim);
       await world.reviveSecondHub();
-      return seen;
+      return hasEnded ? seen : `it came to none in ${REACH_MS} ms, and was killed`;
     },
   };
 }

@@ -3,7 +3,7 @@
 // among processes of its own, so nothing else on the machine is touched.
 import { spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";
-import { mkdtempSync, rmSync } from "node:fs";
+import { mkdtempSync, readlinkSync, rmSync } from "node:fs";
 import { parseArgs } from "node:util";
 import { runSoak, type SoakReport } from "./run-soak.ts";
 
@@ -16,8 +16,8 @@ const HELP = `npm run soak [-- OPTION...]
 Needs root, and strace, nftables, iproute2, libfaketime and e2fsprogs.
 Ends with 0 when nothing was wrong, with 1 when something was, with 2 when it could not run.`;
 
-/** Set within the namespaces. */
-const INSIDE = "SONDE_SOAK_INSIDE";
+/** Names the network namespace from which this program entered its own. */
+const ENTERED_FROM = "SONDE_SOAK_ENTERED_FROM";
 const TOOLS = ["strace", "nft", "ss", "ip", "mkfs.ext4", "fallocate", "unshare"];
 const FAKED_CLOCK = "/usr/lib/*/faketime/libfaketimeMT.so.1";
 const MOST_MINUTES = 7 * 24 * 60;
@@ -76,6 +76,14 @@ function requireTools(): void {
   if (lacking.length > 0) refuse(`Expected ${lacking.join(", ")} on this machine, got none.`);
 }
 
+const ownNetwork = () => readlinkSync("/proc/self/ns/net");
+
+/** A variable alone is not believed: what follows would then happen to the machine itself. */
+function hasEntered(): boolean {
+  const from = process.env[ENTERED_FROM] ?? "";
+  return /^net:\[\d+\]$/.test(from) && from !== ownNetwork();
+}
+
 /** Runs this program again, in namespaces that end with it. */
 async function enterNamespaces(): Promise<number> {
   const own = ["--net", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc"];
@@ -83,7 +91,7 @@ async function enterNamespaces(): Promise<number> {
   const child = spawn(
     "unshare",
     [...own, "--", "sh", "-c", FIRST_PROCESS, "sh", process.execPath, ...words],
-    { stdio: "inherit", env: { ...process.env, [INSIDE]: "1" } },
+    { stdio: "inherit", env: { ...process.env, [ENTERED_FROM]: ownNetwork() } },
   );
   for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) {
     process.on(signal, () => child.kill("SIGTERM"));
@@ -111,7 +119,7 @@ function describe(report: SoakReport): string {
 }
 
 const words = readWords();
-if (process.env[INSIDE] === undefined) {
+if (!hasEntered()) {
   requireTools();
   process.exit(await enterNamespaces());
 }

@@ -19,6 +19,8 @@ export type Victim = Role | "second hub";
 /** In which direction packets between the agent and its hub are lost. */
 export type Direction = "both ways" | "to the hub" | "to the agent";
 
+export type Injected = { seen: string | null; hasEnded: boolean };
+
 /** What the faults do, on the machine of this process alone: its own network, mounts and processes. */
 export type World = {
   kill(victim: Victim): Promise<void>;
@@ -27,9 +29,9 @@ export type World = {
    * Has the kernel do something at system calls of a process (strace(1), `--inject`), for that time
    * or until the process ends.
    *
-   * @returns the last of these calls, or null when the process did none
+   * @returns the last of these calls, or null when the process did none; and whether the process ended
    */
-  injectInto(victim: Victim, calls: string, injection: string, ms: number): Promise<string | null>;
+  injectInto(victim: Victim, calls: string, injection: string, ms: number): Promise<Injected>;
   /** Starts the second hub again if it has ended. The others have a supervisor. */
   reviveSecondHub(): Promise<void>;
   database: { crash(): Promise<void>; signal(name: NodeJS.Signals): void };
@@ -131,7 +133,7 @@ async function injectInto(
   calls: string,
   injection: string,
   ms: number,
-): Promise<string | null> {
+): Promise<Injected> {
   const inject = `inject=${calls}:${injection}`;
   const words = [
     "-f",
@@ -150,8 +152,12 @@ async function injectInto(
   const ended = once(tracer, "exit");
   const enough = new AbortController();
   // strace lets go of the process when it is interrupted.
+  let hasEnded = true;
   const stop = sleep(ms, undefined, { signal: enough.signal }).then(
-    () => tracer.kill("SIGINT"),
+    () => {
+      hasEnded = false;
+      tracer.kill("SIGINT");
+    },
     () => undefined,
   );
   await ended;
@@ -160,7 +166,8 @@ async function injectInto(
   const lines = readFileSync(file, "utf8").split("\n");
   rmSync(file);
   // The number of the thread comes first.
-  return lines.findLast((line) => /^\d+ +\w+\(/.test(line))?.replace(/^\d+ +/, "") ?? null;
+  const last = lines.findLast((line) => /^\d+ +\w+\(/.test(line));
+  return { seen: last?.replace(/^\d+ +/, "") ?? null, hasEnded };
 }
 
 function isRunning(pid: number): boolean {
