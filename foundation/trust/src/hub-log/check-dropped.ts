@@ -34,8 +34,8 @@ const MAX_RUNS = MAX_KEPT_RANGES + 1;
 
 /**
  * Content goes by whole segments, and only what the newest `log.dropped` names. So whoever removes the
- * content of some entries has to remove thousands, and to leave a record that says so. Only the end of
- * a segment may be missing: a reader that was in the middle of it has the rest.
+ * content of some entries has to leave a record that says so of thousands. Of a segment, only the end
+ * may be missing: a reader that was in the middle of it has the rest.
  *
  * @param tree has every entry that was taken before
  */
