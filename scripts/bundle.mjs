@@ -81,6 +81,8 @@ const PERSONAL = {
   "cli/sonde": "cli/src/sonde.ts",
   "cli/sonde-evidence": "cli/src/sonde-evidence.ts",
   "cli/sonde-installed": "cli/src/sonde-installed.ts",
+  // The child in which `sonde evidence verify --pack` runs a pack.
+  "cli/guest-child": "pack-sdk/src/guest-process/guest-child.ts",
 };
 
 /** Programs that run for a long time. */

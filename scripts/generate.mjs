@@ -59,6 +59,7 @@ const PUBLISHED = {
   "message-hub-grants": schemas.HubGrantsBody,
   "message-call": schemas.CallBody,
   "message-certificate": schemas.CertificateBody,
+  "message-reads": schemas.ReadsBody,
   "message-result": schemas.ResultBody,
   "registry-log-entry": schemas.RegistryEntry,
   "audit-entry": schemas.AuditEntry,

@@ -129,6 +129,13 @@ export const NUMBERS: [
     "hub/src/links/edge/agent-link.ts",
     "PING_EVERY_MS",
   ],
+  [
+    "PROTOCOL",
+    /what the pack gets of each read, scrubbed, at most (\d+) MiB/,
+    MIB,
+    "schemas/src/wire/messages.ts",
+    "MAX_READS_BYTES",
+  ],
   ["PROTOCOL", /silent for (\d+) s/, SECOND, "agent/daemon/src/edge/hub/hub-link.ts", "SILENCE_MS"],
   [
     "PROTOCOL",

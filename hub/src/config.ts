@@ -159,6 +159,11 @@ export const HubConfig = Type.Object(
         {
           /** 30 by default; with 0 none is kept. */
           resultDays: Type.Optional(Type.Integer({ minimum: 0, maximum: 3_650 })),
+          /**
+           * Whether what packs read is kept with the answers, of hosts whose agent.json allows that.
+           * False by default.
+           */
+          reads: Type.Optional(Type.Boolean()),
           /** 1 GiB by default. The oldest go first. */
           resultBytes: Type.Optional(Type.Integer({ minimum: 0, maximum: 2 ** 50 })),
         },

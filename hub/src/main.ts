@@ -225,7 +225,7 @@ async function serve(live: { config: HubConfig }, opened: Opened): Promise<Runni
     ...{ store: auditStore, readWitnesses: () => readWitnesses(sql) },
     readCosigned: () => witnesses.readCosigned(),
   });
-  const { keepPolicy, keepResult, statements } = installEvidence(hub, {
+  const { keepPolicy, results, statements } = installEvidence(hub, {
     ...{ auditStore, findWitnesses: (wanted) => findWitnesses(sql, wanted) },
     readPackProof: (digest, signer) => readPackProof(sql, digest, signer),
   });
@@ -255,7 +255,7 @@ async function serve(live: { config: HubConfig }, opened: Opened): Promise<Runni
   installOAuth(hub, { people, tokens, findPerson, subjects, dismiss });
   const { watchAgent, describe } = installAttestation(hub, { statements });
   const approvals = installApprovals(hub, { heldTools, describeAttestation: describe });
-  const listeners = installAgents(hub, { packs, registry, watchAgent, approvals, keepResult });
+  const listeners = installAgents(hub, { packs, registry, watchAgent, approvals, results });
   installHealth(hub, metrics, {
     ...{ registry, countSessions: () => people.countSessions() },
     ...{ readSinks: () => sinks.read(), readWitnesses: () => witnesses.read() },

@@ -12,7 +12,7 @@ export const EVIDENCE_FORMAT = "sonde-evidence/1";
 /** Entries of one call: its request and its answer, or what came in their place. */
 const MAX_ENTRIES = 10;
 export const MAX_EVIDENCE_WITNESSES = 5;
-/** Bytes of a file. A result has at most 1 MiB, and a third more in base64. */
+/** Bytes of a file. A result has at most 1 MiB, its reads have 2, and a third more in base64. */
 export const MAX_EVIDENCE_BYTES = 8 * 1024 * 1024;
 
 const Path = Type.Array(TreeHash, { maxItems: 64 });
@@ -32,6 +32,7 @@ export const EvidenceGap = Type.Enum([
   "order",
   "pack",
   "policy",
+  "reads",
   "result",
   "witness",
 ]);
@@ -87,6 +88,11 @@ export const Evidence = Type.Object(
     ),
     /** The body of the agent's answer in base64. Its signed envelope is in the entry. */
     result: Type.Union([Type.String(), Type.Null()]),
+    /**
+     * What the pack got of its reads, as the agent sent it. A file of an earlier release has none, nor
+     * one of a hub that keeps none.
+     */
+    reads: Type.Optional(Type.Union([Type.Object(SignedMessage, closed), Type.Null()])),
     /** The agent's last statement about itself before the call. */
     attestation: Type.Union([Type.Object(SignedMessage, closed), Type.Null()]),
     witnesses: Type.Array(EvidenceWitness, { maxItems: MAX_EVIDENCE_WITNESSES }),
@@ -116,6 +122,7 @@ export const EvidenceFinding = Type.Object(
       "answer",
       "result",
       "reads",
+      "recomputed",
       "attestation",
     ]),
     /**

@@ -98,6 +98,7 @@ describe("the evidence of a call", () => {
     expect(text).toMatch(/^PROVEN {2}reads: .*file \/proc\/meminfo/m);
     expect(text).toMatch(/^PROVEN {2}attestation: .*it signed that it is release/m);
     expect(text).not.toMatch(/^(MISSING|BROKEN)/m);
+    expect(text).not.toContain("--pack");
   });
 
   test("is verified by a program of its own, without a network and without the hub", async () => {

@@ -18,6 +18,7 @@ import {
   type ResultBody,
   type WelcomeBody,
   encodeBody,
+  type ReadsBody,
 } from "@sonde/schemas/wire";
 import { createChannel, createSigningKey, signHead } from "@sonde/trust/envelope";
 import { WebSocket, WebSocketServer } from "ws";
@@ -69,6 +70,9 @@ const APPROVALS: ApprovalsBody = {
     },
   ],
 };
+const READS_BODY: ReadsBody = {
+  reads: { meminfo: { ok: true, samples: [{ at: 1, truncated: false, data: { text: "x" } }] } },
+};
 const AT = "2026-11-01T08:00:00.000Z";
 const CERTIFICATE = "-----BEGIN CERTIFICATE-----\n(the next one)\n-----END CERTIFICATE-----\n";
 /** A probe for each way in which a call can end. */
@@ -103,6 +107,7 @@ export async function recordSession(release: string): Promise<Transcript> {
     onApprovals: tell("approvals"),
     onStatedHead: () => undefined,
     onResult: () => undefined,
+    keepsReads: () => true,
     onAttestation: tell("attestation"),
     onHostChanged: tell("changed"),
     onWitness: tell("witness"),
@@ -143,7 +148,7 @@ export async function recordSession(release: string): Promise<Transcript> {
       onUnsupported: () => undefined,
       onCall: async ({ callId, probe }) => {
         if (probe === PROBES.held) await cancelled.promise;
-        return encodeBody(buildResult(callId, probe));
+        return { body: encodeBody(buildResult(callId, probe)), reads: encodeBody(READS_BODY) };
       },
     },
     sendFromAgent,

@@ -22,6 +22,7 @@ import {
   type WelcomeBody,
   encodeBody,
   parseKeySet,
+  READS,
 } from "@sonde/schemas/wire";
 import { createChannel, createSigningKey } from "@sonde/trust/envelope";
 import { WebSocket, WebSocketServer } from "ws";
@@ -102,7 +103,7 @@ const FROM_HUB: Record<HubMessage["type"], boolean> = {
 };
 const FROM_AGENT: Record<AgentMessage["type"], boolean> = {
   ...{ hello: true, "pack-report": true, result: true, attestation: true, "host-changed": true },
-  ...{ approvals: true, witness: true },
+  ...{ approvals: true, witness: true, reads: true },
   refused: true,
 };
 /** What each feature adds to a session. A new one needs a line here. */
@@ -115,6 +116,7 @@ const SHOWN_BY = new Map<string, (transcript: Transcript) => boolean>([
   [CANCEL, (of) => typesOf(of, "hub").has("cancel")],
   [CHECKPOINTS, (of) => typesOf(of, "hub").has("checkpoint")],
   [HUB_GRANTS, (of) => typesOf(of, "hub").has("hub-grants")],
+  [READS, (of) => typesOf(of, "agent").has("reads")],
 ]);
 const listTrue = (record: Record<string, boolean>) =>
   new Set(Object.keys(record).filter((key) => record[key]));
@@ -183,7 +185,11 @@ test.each(transcripts)("this agent serves the hub of release $release", async (t
       onUnattested: (why) => unsupported.push(why.message),
       onKeySet: readNextKey,
       onUnsupported: (message) => unsupported.push(message),
-      onCall: ({ callId }) => Promise.resolve(encodeBody(results.get(callId) ?? {})),
+      onCall: ({ callId, sendReads }) =>
+        Promise.resolve({
+          body: encodeBody(results.get(callId) ?? {}),
+          reads: sendReads ? encodeBody({ reads: {} }) : null,
+        }),
     },
     (frame) => sent.push(there.open(frame)),
     () => transcript.startedAt,
@@ -193,6 +199,7 @@ test.each(transcripts)("this agent serves the hub of release $release", async (t
   const calls = orders.filter(({ header }) => header.type === "call");
   /** What the agent answers, by the order's type. */
   const answers = orders.flatMap(({ header: { type } }) => ANSWERED_BY.get(type) ?? []);
+  answers.push(...calls.flatMap(({ body }) => ((body as CallBody).sendReads ? ["reads"] : [])));
   // After the hello, to a hub that knows it.
   const knowsGrants = welcomeOf(transcript).protocol?.features.includes(HUB_GRANTS) === true;
   if (knowsGrants) answers.push("approvals");
@@ -256,6 +263,7 @@ test.each(transcripts)("this hub serves the agent of release $release", async (t
     onApprovals: (body) => heard.push(body),
     onStatedHead: () => undefined,
     onResult: () => undefined,
+    keepsReads: () => true,
     onAttestation: (body) => heard.push(body),
     onHostChanged: () => heard.push("changed"),
     onWitness: (body) => heard.push(body),
@@ -280,7 +288,7 @@ test.each(transcripts)("this hub serves the agent of release $release", async (t
       if (header.type === "hello") return [[hello, hello.protocol?.max ?? 1]];
       if (header.type === "host-changed") return ["changed"];
       if (header.type === "refused") return [(body as RefusedBody).failure.message];
-      return header.type === "result" ? [] : [body];
+      return header.type === "result" || header.type === "reads" ? [] : [body];
     });
     await expect.poll(() => heard).toEqual(expected);
   } finally {

@@ -106,6 +106,7 @@ export async function startAgent(parts: AgentParts): Promise<Agent> {
     ceiling: ceilingOf(config),
     hubMayGrant: hubMayGrantOf(config),
     ownRules: parts.ownRules,
+    maySendReads: maySendReadsOf(config),
     host: parts.host,
   };
   const identityFolder = join(config.stateDir, "identity");
@@ -189,6 +190,9 @@ export async function startAgent(parts: AgentParts): Promise<Agent> {
       audit,
       get ownRules() {
         return live.ownRules;
+      },
+      get maySendReads() {
+        return live.maySendReads;
       },
       runner,
       findPack: (pack) => packs.find(pack),
@@ -290,6 +294,7 @@ export async function startAgent(parts: AgentParts): Promise<Agent> {
       live.ceiling = ceilingOf(settings.config);
       live.hubMayGrant = hubMayGrantOf(settings.config);
       live.ownRules = settings.ownRules;
+      live.maySendReads = maySendReadsOf(settings.config);
       live.host = { ...live.host, configSha256: settings.configSha256 };
       opened.setLimits(settings.config.audit ?? {});
       noteRules();
@@ -315,6 +320,10 @@ function ceilingOf({ maxCapability, alsoReadOnly = [] }: AgentConfig): Ceiling {
 
 function hubMayGrantOf({ approvals }: AgentConfig): HubMayGrant {
   return approvals?.hubMayGrant ?? DEFAULT_HUB_MAY_GRANT;
+}
+
+function maySendReadsOf({ evidence }: AgentConfig): boolean {
+  return evidence?.sendReads === true;
 }
 
 /** Whose files count as root's. */

@@ -4,10 +4,9 @@ import type { Command } from "commander";
 import type { Print } from "../data-command.ts";
 import { connectHub, type HubOptions, startHubCommand } from "../operator/connect-hub.ts";
 import { printVerdict } from "./print-verdict.ts";
-import { verifyFile } from "./verify-file.ts";
+import { type VerifyOptions, verifyFile } from "./verify-file.ts";
 
 type ExportOptions = HubOptions & { out?: string };
-type VerifyOptions = { fingerprint?: string; json?: boolean };
 
 /** `sonde evidence export | verify`: all that proves one call, in one file. */
 export function addEvidenceCommand(program: Command, print: Print): void {
@@ -21,9 +20,10 @@ export function addEvidenceCommand(program: Command, print: Print): void {
     .command("verify <file>")
     .description("say what a file of evidence proves, by whom, and what not; needs no network")
     .option("--fingerprint <sha256>", "of the hub's CA, as the hosts pinned it at enrolment")
+    .option("--pack <archive>", "compute the answer again with this archive of the pack")
     .option("--json", "print JSON")
-    .action((file: string, options: VerifyOptions) => {
-      printVerdict(verifyFile(file, options.fingerprint), options, print);
+    .action(async (file: string, options: VerifyOptions & { json?: boolean }) => {
+      printVerdict(await verifyFile(file, options), options, print);
     });
 }
 
@@ -38,7 +38,7 @@ async function exportEvidence(callId: string, options: ExportOptions, print: Pri
       cause,
     });
   }
-  const verified = { file, ...verifyFile(file, undefined) };
+  const verified = { file, ...(await verifyFile(file, {})) };
   if (!options.json) print(`The evidence is in ${file}.`);
   printVerdict(verified, options, print);
 }

@@ -37,7 +37,7 @@ export function installAgents(
     registry: RegistryFollower;
     watchAgent: WatchAgent;
     approvals: AgentApprovals;
-    keepResult: KeptResults["keep"];
+    results: Pick<KeptResults, "keep" | "keepsReads">;
   },
 ): AgentListeners {
   const { sql, directory } = hub;
@@ -64,7 +64,7 @@ export function installAgents(
     stateCheckpoint: createStateCheckpoint(hub.checkpoints),
     keepWitness: createKeepWitness(hub),
     watchAgent: uses.watchAgent,
-    ...{ approvals: uses.approvals, keepResult: uses.keepResult },
+    ...{ approvals: uses.approvals, results: uses.results },
     onRegistryHead: (agent, head) => uses.registry.compare(agent, head),
   });
   hub.onStop(() => enrol.close());

@@ -1,9 +1,11 @@
+import { createHash } from "node:crypto";
 import { once } from "node:events";
 import { type Evidence, parseEvidence } from "@sonde/schemas/evidence";
 import { buildHello, buildResult, buildStatement } from "@sonde/schemas/testing";
 import {
   type AgentStatement,
   type AttestBody,
+  type CallBody,
   encodeBody,
   OWN_PROTOCOL,
   type PackReport,
@@ -17,10 +19,11 @@ import { type AgentSession, startHub, type TestHub } from "../testing/start-hub.
 // The evidence that a running hub gives of a call, with an agent that the test plays.
 const WAIT_MS = 15_000;
 const read = { name: "motd", what: "file /etc/motd", bytes: 5, ms: 0.2 };
-const digest = `sha256:${"d".repeat(64)}`;
 const content = contentDigest(readArchive(buildSampleArchive()));
 let hub: TestHub;
 let agent: AgentSession;
+/** What the agent reads, of which it signs the digest. */
+const outcome = { ok: true, samples: [{ at: 1, truncated: false, data: { text: "hello" } }] };
 /** Whether the agent signs what it was asked, as one of an earlier release does not. */
 let signsQuestion = true;
 let answers = 0;
@@ -41,7 +44,12 @@ async function play(): Promise<AgentSession> {
     const asked = signsQuestion ? { principal, probe, packDigest, policyHash } : {};
     const result = buildResult(callId);
     answers += 1;
-    const answer = encodeBody({ ...result, reads: [{ ...read, sha256: digest }] });
+    const digest = createHash("sha256").update(JSON.stringify(outcome)).digest("hex");
+    const answer = encodeBody({ ...result, reads: [{ ...read, sha256: `sha256:${digest}` }] });
+    if ((body as CallBody).sendReads === true) {
+      const reads = encodeBody({ reads: { motd: outcome } });
+      socket.send(channel.seal({ type: "reads", callId, body: reads }));
+    }
     socket.send(channel.seal({ type: "result", callId, ...asked, body: answer }));
   });
   const hello = { ...buildHello({ packs: [packOf()] }), protocol: OWN_PROTOCOL };
@@ -129,7 +137,8 @@ describe("a call with an answer", () => {
 
   test("is shown by its evidence, without the hub", () => {
     const verdict = verifyEvidence(evidence);
-    expect([listOf(verdict), verdict.sound, evidence.gaps]).toEqual([WHOLE, true, []]);
+    const noReads = { part: "reads", why: expect.stringContaining("evidence.sendReads") };
+    expect([listOf(verdict), verdict.sound, evidence.gaps]).toEqual([WHOLE, true, [noReads]]);
     expect(verdict.result).toMatchObject({ callId: evidence.callId, status: "ok" });
     expect(wordsOf(verdict, "request")).toContain(`acme/hello.greet of ${hub.digest} on web-1`);
     expect(wordsOf(verdict, "answer")).toContain("and the question with it");
@@ -190,6 +199,24 @@ test("results are kept only as long as the configuration says", async () => {
   ]);
   await hub.reload({});
   expect((await evidenceOf(await call())).result).not.toBe(null);
+});
+
+test("what a pack read is kept when the configuration says so, and the call can be run again", async () => {
+  await hub.reload({ evidence: { reads: true } });
+  const evidence = await evidenceOf(await call());
+  await hub.reload({});
+  expect(evidence.gaps.map(({ part }) => part)).not.toContain("reads");
+  const verdict = verifyEvidence(evidence);
+  expect([verdict.sound, wordsOf(verdict, "reads")]).toEqual([
+    true,
+    expect.stringContaining("what the pack got of them is in the file, as it was signed"),
+  ]);
+  expect(verdict.run).toEqual({
+    ...{ packDigest: hub.digest, probe: "acme/hello.greet" },
+    input: { params: {}, reads: { motd: outcome }, now: expect.any(Number) },
+  });
+  // The running hub took it back.
+  expect((await evidenceOf(await call())).reads).toBe(null);
 });
 
 test("keys that are no more are still known: of an agent that was removed, and of the hub", async () => {

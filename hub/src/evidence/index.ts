@@ -20,7 +20,7 @@ export { migrations } from "./migrations.ts";
 export function installEvidence(
   hub: Hub,
   uses: { auditStore: AuditStore } & Pick<EvidenceSources, "findWitnesses" | "readPackProof">,
-): { keepPolicy: KeepPolicy; keepResult: KeptResults["keep"]; statements: AgentStatements } {
+): { keepPolicy: KeepPolicy; results: KeptResults; statements: AgentStatements } {
   const results = openKeptResults(hub);
   hub.onStop(() => results.close());
   const statements = createAgentStatements(hub.sql);
@@ -35,7 +35,6 @@ export function installEvidence(
   });
   return {
     keepPolicy: createKeepPolicy(hub.sql),
-    keepResult: (...kept) => results.keep(...kept),
-    statements,
+    ...{ results, statements },
   };
 }

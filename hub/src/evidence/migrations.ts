@@ -52,4 +52,10 @@ export const migrations: Migration[] = [
         key_set json not null
       );`,
   },
+  {
+    name: "evidence-reads",
+    sql: `
+      -- The agent's message with what the pack got of its reads. Null when none was asked for, or sent.
+      alter table kept_results add column reads_frame bytea;`,
+  },
 ];

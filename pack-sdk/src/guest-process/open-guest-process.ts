@@ -1,5 +1,5 @@
 import { fork } from "node:child_process";
-import { fileURLToPath } from "node:url";
+import { extname, join } from "node:path";
 import type { Guest, GuestAnswer } from "@sonde/pack-sdk/runtime";
 
 export type GuestChildRequest =
@@ -10,8 +10,8 @@ export type GuestChildRequest =
 export type GuestProcess = Omit<Guest, "dispose"> & { close(): void };
 
 /**
- * Runs a pack's code in a real isolate, in a child process that may crash: for `sonde-pack` and
- * tests. The isolate is the only confinement; on a host, the agent's pack host adds more.
+ * Runs a pack's code in a real isolate, in a child process that may crash: for `sonde-pack`, tests and
+ * evidence. The isolate is the only confinement; on a host, the agent's pack host adds more.
  *
  * @param code,memoryMb as for createGuest
  */
@@ -67,4 +67,5 @@ const CRASHED: GuestAnswer = {
   failure: { code: "PACK_CRASHED", message: "the process that ran the pack's code ended" },
 };
 
-const CHILD = fileURLToPath(new URL("./guest-child.ts", import.meta.url));
+/** Beside this file, in source and bundle alike. */
+const CHILD = join(import.meta.dirname, `guest-child${extname(import.meta.filename)}`);

@@ -10,3 +10,5 @@ export const CANCEL = "cancel";
 export const CHECKPOINTS = "checkpoints";
 /** The hub sends the grants that people gave at it, and the agent says what became of them. */
 export const HUB_GRANTS = "hub-grants";
+/** A call may ask for what the pack gets of its reads; the agent sends it before the answer. */
+export const READS = "reads";

@@ -72,10 +72,12 @@ export {
   HelloBody,
   KeySetBody,
   MAX_PACKS,
+  MAX_READS_BYTES,
   PackReport,
   PackReportBody,
   RegistryHeadReport,
   PackState,
+  ReadsBody,
   Redactions,
   RefusedBody,
   ResultBody,
@@ -84,6 +86,7 @@ export {
   parseDesiredStateBody,
   parseHelloBody,
   parsePackReportBody,
+  parseReadsBody,
   parseResultBody,
   parseWelcomeBody,
 } from "./messages.ts";
@@ -106,4 +109,4 @@ export {
   readAgentMessage,
   readHubMessage,
 } from "./read-message.ts";
-export { ASKED_BY, ATTESTATION, CANCEL, CHECKPOINTS, HUB_GRANTS } from "./features.ts";
+export { ASKED_BY, ATTESTATION, CANCEL, CHECKPOINTS, HUB_GRANTS, READS } from "./features.ts";

@@ -188,6 +188,11 @@ export const CallBody = Type.Object(
      * decided by it. Only with the feature `asked-by`.
      */
     askedBy: Type.Optional(Type.String({ maxLength: 200 })),
+    /**
+     * The hub keeps what the pack gets of the reads, as evidence. The agent sends it where the host's
+     * own configuration allows that. Only with the feature `reads`.
+     */
+    sendReads: Type.Optional(Type.Literal(true)),
   },
   closed,
 );
@@ -233,6 +238,19 @@ export const ResultBody = Type.Object({
 });
 export type ResultBody = Static<typeof ResultBody>;
 
+/** Bytes of a reads message's body. An agent sends none that is larger. */
+export const MAX_READS_BYTES = 2 * 1024 * 1024;
+
+/**
+ * What the pack gets of each read of the call that the header names, scrubbed, by the name of the
+ * read. The agent sends it before the answer. Each ends up in the answer's `reads` as the SHA-256 of
+ * its JSON as it stands in this body.
+ */
+export const ReadsBody = Type.Object({
+  reads: Type.Record(Type.String({ maxLength: 160 }), Type.Unknown(), { maxProperties: MAX_READS }),
+});
+export type ReadsBody = Static<typeof ReadsBody>;
+
 /** Refuses one message that this release does not understand. Exists since protocol 2. */
 export const RefusedBody = Type.Object({
   /** The sequence number of the refused message. A call's id is in the header. */
@@ -258,4 +276,5 @@ export const parseCancelBody = buildOrderParser(CancelBody, "cancel");
 export const parseKeySetBody = buildOrderParser(KeySetBody, "key set");
 export const parseCallBody = buildOrderParser(CallBody, "call");
 export const parseResultBody = buildOpenParser(ResultBody, "result", "ENVELOPE_INVALID");
+export const parseReadsBody = buildOpenParser(ReadsBody, "reads", "ENVELOPE_INVALID");
 export const parseRefusedBody = buildOpenParser(RefusedBody, "refusal", "ENVELOPE_INVALID");

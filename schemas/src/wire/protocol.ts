@@ -1,6 +1,6 @@
 import { type Static, Type } from "typebox";
 import { SondeError } from "../errors.ts";
-import { ASKED_BY, ATTESTATION, CANCEL, CHECKPOINTS, HUB_GRANTS } from "./features.ts";
+import { ASKED_BY, ATTESTATION, CANCEL, CHECKPOINTS, HUB_GRANTS, READS } from "./features.ts";
 
 const Protocol = Type.Integer({ minimum: 1, maximum: 9999 });
 
@@ -20,7 +20,7 @@ export type ProtocolOffer = Static<typeof ProtocolOffer>;
 export const OWN_PROTOCOL: ProtocolOffer = {
   min: 1,
   max: 2,
-  features: [ASKED_BY, ATTESTATION, CANCEL, CHECKPOINTS, HUB_GRANTS],
+  features: [ASKED_BY, ATTESTATION, CANCEL, CHECKPOINTS, HUB_GRANTS, READS],
 };
 
 /** The assumed offer of an end that sends none. */

@@ -10,6 +10,7 @@ import {
   parseHelloBody,
   parseKeySetBody,
   parsePackReportBody,
+  parseReadsBody,
   parseRefusedBody,
   parseResultBody,
   parseWelcomeBody,
@@ -30,6 +31,7 @@ const FROM_HUB = {
 const FROM_AGENT = {
   hello: parseHelloBody,
   "pack-report": parsePackReportBody,
+  reads: parseReadsBody,
   result: parseResultBody,
   attestation: parseAttestationBody,
   approvals: parseApprovalsBody,

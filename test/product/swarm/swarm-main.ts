@@ -59,7 +59,8 @@ function join(agent: SwarmAgent): Member {
         onUnsupported: () => undefined,
         onCall({ callId }) {
           if (offer === null) throw new Error("expected no call before the offer");
-          return Promise.resolve(encodeBody(buildResult(callId, { data: offer.data })));
+          const body = encodeBody(buildResult(callId, { data: offer.data }));
+          return Promise.resolve({ body, reads: null });
         },
       },
       ensureCertificate: () => Promise.resolve(),

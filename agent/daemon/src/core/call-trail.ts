@@ -10,7 +10,7 @@ import type {
   ReadTrace,
   RunnerOutcome,
 } from "@sonde/schemas/reads";
-import { encodeResult, type LogHead, type ResultBody } from "@sonde/schemas/wire";
+import { encodeResult, type LogHead, MAX_READS_BYTES, type ResultBody } from "@sonde/schemas/wire";
 import {
   buildRedactions,
   cutSentence,
@@ -21,7 +21,7 @@ import {
   startOwn,
 } from "@sonde/scrub";
 import type { AuditLog } from "./audit-log.ts";
-import type { Call } from "./call.ts";
+import type { Answer, Call } from "./call.ts";
 import { dropHiddenMatches, type ReadsDone } from "./drop-hidden-matches.ts";
 import type { EncodedInput } from "./guest-input.ts";
 import { type Collected, scrubFound, scrubReads } from "./scrub-reads.ts";
@@ -31,6 +31,8 @@ export type TrailHost = {
   audit: AuditLog;
   /** The operator's own patterns of secrets. */
   ownRules: OwnRules;
+  /** Whether a hub may get what was read, beside the answer. */
+  maySendReads: boolean;
   /** Unix time in ms. */
   now: () => number;
   /** Monotonic ms. */
@@ -69,6 +71,8 @@ export class CallTrail {
   readonly #askedBy: { askedBy?: string };
   readonly #numbers = new SecretNumbers();
   readonly #reads: ReadTrace[] = [];
+  /** The body of the message with what the guest got. */
+  #sentReads: Uint8Array | null = null;
   #truncated = false;
   #requested = false;
 
@@ -121,9 +125,16 @@ export class CallTrail {
     return clean;
   }
 
-  /** Notes what the guest gets of each read, which the answer then states. */
-  noteGuestReads(digests: EncodedInput["digests"]): void {
+  /**
+   * Notes what the guest gets of each read. The answer then states its digests, and the hub gets it
+   * when it asks for it and this host allows that.
+   */
+  noteGuestReads({ digests, readsText }: EncodedInput): void {
     if (!this.#call.tellsDigests) return;
+    if (this.#call.sendReads && this.#host.maySendReads) {
+      const body = Buffer.from(`{"reads":${readsText}}`, "utf8");
+      if (body.length <= MAX_READS_BYTES) this.#sentReads = body;
+    }
     for (const trace of this.#reads) {
       const sha256 = digests.get(trace.name);
       if (sha256 !== undefined) trace.sha256 = sha256;
@@ -174,16 +185,24 @@ export class CallTrail {
    * @param data the scrubbed result as JSON in UTF-8; these bytes are hashed here and
    *   sent unchanged
    */
-  async answer(data: Uint8Array): Promise<Uint8Array> {
+  async answer(data: Uint8Array): Promise<Answer> {
     const resultSha256 = createHash("sha256").update(data).digest("hex");
-    const detail = { resultSha256, redactions: buildRedactions(this.#scrubRun()).rules };
+    const reads = this.#sentReads;
+    const detail = {
+      ...{ resultSha256, redactions: buildRedactions(this.#scrubRun()).rules },
+      ...(reads !== null && { sentReadsBytes: reads.length }),
+    };
     const record = this.#record("call.response", "ok", null, detail);
     const head = await this.time("audit", () => this.#host.audit.append(record));
-    return this.#body({ status: "ok" }, head, data);
+    return { body: this.#body({ status: "ok" }, head, data), reads };
   }
 
   /** Records and builds the answer for any error. Never throws. */
-  async refuse(thrown: unknown): Promise<Uint8Array> {
+  async refuse(thrown: unknown): Promise<Answer> {
+    return { body: await this.#refusal(thrown), reads: null };
+  }
+
+  async #refusal(thrown: unknown): Promise<Uint8Array> {
     const { code, message } = toSondeError(thrown);
     const failure = { code, message: this.#safeMessage(message) };
     const record = this.#requested

@@ -8,6 +8,8 @@ export type EncodedInput = {
   bytes: Uint8Array;
   /** SHA-256 of the JSON of each outcome, by the name of its read. */
   digests: ReadonlyMap<string, Digest>;
+  /** The JSON of all outcomes, as it stands in `bytes`. */
+  readsText: string;
 };
 
 /** Encodes a guest's input, with each outcome serialised once. */
@@ -18,6 +20,7 @@ export function encodeGuestInput({ params, reads, now }: GuestInput): EncodedInp
     digests.set(name, `sha256:${createHash("sha256").update(text).digest("hex")}`);
     return `${JSON.stringify(name)}:${text}`;
   });
-  const text = `{"params":${JSON.stringify(params)},"reads":{${members.join(",")}},"now":${now}}`;
-  return { bytes: Buffer.from(text, "utf8"), digests };
+  const readsText = `{${members.join(",")}}`;
+  const text = `{"params":${JSON.stringify(params)},"reads":${readsText},"now":${now}}`;
+  return { bytes: Buffer.from(text, "utf8"), digests, readsText };
 }

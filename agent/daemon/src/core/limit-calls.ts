@@ -1,12 +1,12 @@
 import { SondeError } from "@sonde/schemas/errors";
-import type { Call } from "./call.ts";
+import type { Answer, Call } from "./call.ts";
 import { CallTrail } from "./call-trail.ts";
 import { type ProbePorts, runProbe } from "./run-probe.ts";
 
 /** The calls that run now. */
 export type RunningCalls = {
-  /** @returns the body of the result message; never rejects */
-  run(call: Call): Promise<Uint8Array>;
+  /** Never rejects. */
+  run(call: Call): Promise<Answer>;
   /** Ends a call, whose answer then is CALL_CANCELLED. One that has ended already stays as it is. */
   cancel(callId: string): void;
 };

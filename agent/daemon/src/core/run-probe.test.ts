@@ -11,11 +11,11 @@ import { compileOwnRules, type OwnRules } from "@sonde/scrub";
 import { EMPTY_HEAD, verifyChain } from "@sonde/trust/chain";
 import { createChannel, createSigningKey } from "@sonde/trust/envelope";
 import { buildSampleManifest } from "@sonde/trust/testing";
-import { expect, onTestFinished, test, vi } from "vitest";
+import { describe, expect, onTestFinished, test, vi } from "vitest";
 import { within } from "../edge/within.ts";
 import { type ActivePack, buildActivePack } from "./active-pack.ts";
 import { createAuditLog } from "./audit-log.ts";
-import type { Call } from "./call.ts";
+import type { Answer, Call } from "./call.ts";
 import { CallTrail } from "./call-trail.ts";
 import { limitCalls } from "./limit-calls.ts";
 import { type ProbePorts, runProbe } from "./run-probe.ts";
@@ -211,6 +211,7 @@ function buildHost(
     result?: string | Buffer;
     failure?: SondeError;
     readTakesMs?: number;
+    maySendReads?: boolean;
   } = {},
   disk: { full?: boolean; syncFails?: boolean } = {},
   ceiling: Capability = "observe",
@@ -243,6 +244,7 @@ function buildHost(
     agentName: "web-1",
     audit,
     ownRules,
+    maySendReads: answers.maySendReads ?? false,
     runner: {
       async read(reads, _timeoutMs, _groups, mayRetry) {
         steps.push("read");
@@ -285,12 +287,13 @@ const call = (changes: Partial<Call> = {}): Call => ({
   params: {},
   timeoutMs: 5000,
   tellsDigests: true,
+  sendReads: false,
   ...changes,
 });
 
 /** Parses the answer as the hub does. */
-const readAnswer = (bytes: Uint8Array): ResultBody =>
-  parseResultBody(JSON.parse(Buffer.from(bytes).toString("utf8")));
+const readAnswer = ({ body }: Answer): ResultBody =>
+  parseResultBody(JSON.parse(Buffer.from(body).toString("utf8")));
 const lasting = new AbortController().signal;
 const answerOf = async (asked: Call, host: ProbePorts) =>
   readAnswer(await runProbe(asked, host, lasting));
@@ -555,6 +558,43 @@ test("a guest's guess never has the number of a secret that was read, nor has a 
   expect(reads[0]?.what).toBe("file /srv/password=[redacted:password]");
 });
 
+const REFUSAL = new SondeError("PACK_FAILED", "no");
+
+describe("what the guest got of its reads", () => {
+  const asking = call({ sendReads: true, params: { name: "x" } });
+  const run = async (answers: Parameters<typeof buildHost>[0], asked = asking) => {
+    const { host, inputs, entries } = buildHost(answers);
+    const { reads, ...answer } = await runProbe(asked, host, lasting);
+    const { detail } = entries.at(-1)?.record ?? {};
+    return { reads, body: readAnswer({ ...answer, reads }), inputs, detail };
+  };
+
+  test("is given to a hub that asks for it, scrubbed, where this host allows that", async () => {
+    const read = seen("DB_PASSWORD=hunter2");
+    const { reads, body, inputs, detail } = await run({ read, maySendReads: true });
+    const sent = Buffer.from(reads ?? "").toString("utf8");
+    expect(sent).toContain("DB_PASSWORD=[redacted:password#1]");
+    // Without the parameters, which may have a secret, and as the digests of the answer have it.
+    const input = JSON.parse(inputs[0] ?? "") as { reads: object };
+    expect(sent).toBe(JSON.stringify({ reads: input.reads }));
+    const [[name, outcome] = []] = Object.entries(input.reads);
+    const sha256 = createHash("sha256").update(JSON.stringify(outcome)).digest("hex");
+    expect(body.reads).toMatchObject([{ name, sha256: `sha256:${sha256}` }]);
+    expect(detail).toMatchObject({ sentReadsBytes: sent.length });
+  });
+
+  test.each([
+    ["the hub does not ask", { maySendReads: true }, call()],
+    ["this host does not allow it", {}, asking],
+    ["it is too large", { maySendReads: true, read: seen("x".repeat(2 ** 21)) }, asking],
+    ["the guest fails", { maySendReads: true, failure: REFUSAL }, asking],
+  ])("is given to nobody when %s", async (_why, answers, asked) => {
+    const { reads, detail } = await run(answers, asked);
+    expect(reads).toBe(null);
+    expect(Object.keys(detail ?? {})).not.toContain("sentReadsBytes");
+  });
+});
+
 test("a statement is on record whole, and many reads share the room of one entry", async () => {
   const { host, entries } = buildHost();
   const trail = new CallTrail(call(), host);
@@ -586,7 +626,7 @@ test("a result is serialised once: what is measured, hashed and sent are the sam
   };
   const serialise = vi.spyOn(JSON, "stringify");
   onTestFinished(() => serialise.mockRestore());
-  const body = await runProbe(call(), host, lasting);
+  const { body } = await runProbe(call(), host, lasting);
   const frame = createChannel({ side: "agent", ...session, ...ends }).seal({
     type: "result",
     body,

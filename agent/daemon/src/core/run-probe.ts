@@ -17,7 +17,7 @@ import {
 } from "@sonde/sources";
 import { type ActivePack, type CallableProbe, requireProbe } from "./active-pack.ts";
 import type { AuditLog } from "./audit-log.ts";
-import type { Call } from "./call.ts";
+import type { Answer, Call } from "./call.ts";
 import { CallTrail } from "./call-trail.ts";
 import { collectReads } from "./collect-reads.ts";
 import type { ReadsDone } from "./drop-hidden-matches.ts";
@@ -57,6 +57,8 @@ export type ProbePorts = {
   audit: AuditLog;
   /** The operator's own patterns of secrets. */
   ownRules: OwnRules;
+  /** Whether a hub may get what was read, beside the answer. */
+  maySendReads: boolean;
   runner: ProbeRunner;
   /** The pack in service under that name, or the error that says why there is none. */
   findPack: (name: PackName) => ActivePack | SondeError;
@@ -86,13 +88,8 @@ const RUNNER_ANSWER_MS = 250;
  * leaves. The caller has checked the envelope (signature, session, sequence, expiry).
  *
  * @param signal ends the call, with its reason as the answer
- * @returns the body of the result message
  */
-export async function runProbe(
-  call: Call,
-  host: ProbePorts,
-  signal: AbortSignal,
-): Promise<Uint8Array> {
+export async function runProbe(call: Call, host: ProbePorts, signal: AbortSignal): Promise<Answer> {
   const trail = new CallTrail(call, host);
   try {
     const { pack, probe } = checkCall(call, host);
@@ -236,7 +233,7 @@ async function runGuest(
   trail: CallTrail,
 ): Promise<Uint8Array> {
   const input = encodeGuestInput({ params: call.params, reads, now: trail.collectedAt });
-  trail.noteGuestReads(input.digests);
+  trail.noteGuestReads(input);
   const reply = await trail.time("guest", () =>
     host.within(
       trail.timeLeft(),

@@ -49,6 +49,19 @@ export const AgentConfig = Type.Object(
     approvals: Type.Optional(ApprovalSettings),
     /** What leaves this host as a marker beside what the built-in rules know. */
     scrub: Type.Optional(ScrubSettings),
+    /** What else a hub may keep, beside the answers. */
+    evidence: Type.Optional(
+      Type.Object(
+        {
+          /**
+           * A hub that keeps what packs read gets it from this host, scrubbed: files and outputs of
+           * commands, of which an answer tells a part. False when it is left out.
+           */
+          sendReads: Type.Optional(Type.Boolean()),
+        },
+        { additionalProperties: false },
+      ),
+    ),
     /** How much of the audit log is kept; what is beyond either limit is dropped, oldest first. */
     audit: Type.Optional(
       Type.Object(
@@ -77,7 +90,15 @@ export type AgentConfig = Static<typeof AgentConfig>;
 
 /** What a running agent takes over from its configuration file. */
 export const LIVE_SETTINGS = [
-  ...["alsoReadOnly", "approvals", "audit", "maxCapability", "scrub", "trustPolicyPath"],
+  ...[
+    "alsoReadOnly",
+    "approvals",
+    "audit",
+    "evidence",
+    "maxCapability",
+    "scrub",
+    "trustPolicyPath",
+  ],
 ];
 
 const parseAgentConfig = buildParser(AgentConfig, "the agent's configuration", "CONFIG_INVALID");

@@ -2,7 +2,7 @@ import { createPublicKey, X509Certificate } from "node:crypto";
 import type { AuditRecord } from "@sonde/schemas/audit";
 import { SondeError } from "@sonde/schemas/errors";
 import type { Evidence } from "@sonde/schemas/evidence";
-import { type EnvelopeHeader, parseCallBody } from "@sonde/schemas/wire";
+import { type CallBody, type EnvelopeHeader, parseCallBody } from "@sonde/schemas/wire";
 import { canonicalJson } from "../canonical-json.ts";
 import { openKeySet } from "../envelope/key-set.ts";
 import { openKeptEnvelope, openKeptMessage } from "../envelope/kept-message.ts";
@@ -13,16 +13,17 @@ import { explain, HUB, type Note } from "./findings.ts";
  * and in the session of the answer.
  *
  * @param answer what the agent signed of its answer; null when there is none that it signed
+ * @returns what was ordered; null when that is not shown
  */
 export function checkOrder(
   { callId, hub, agent, order = null }: Evidence,
   request: AuditRecord,
   answer: EnvelopeHeader | null,
   note: Note,
-): void {
+): CallBody | null {
   if (order === null || agent === null) {
     note("order", "missing", HUB, "its signed order to the agent is not in the file");
-    return;
+    return null;
   }
   try {
     const ca = new X509Certificate(hub.authority).publicKey;
@@ -35,7 +36,7 @@ export function checkOrder(
       ...{ hubId, agentId: agent.agentId, keys },
     };
     const header = openKeptEnvelope(order.envelope, expected);
-    const { params } = parseCallBody(openKeptMessage(order, expected));
+    const body = parseCallBody(openKeptMessage(order, expected));
     const { detail } = request;
     const pairs: [string, unknown, unknown][] = [
       ["call", header.callId, callId],
@@ -43,7 +44,7 @@ export function checkOrder(
       ["principal", header.principal, request.principal],
       ["pack", header.packDigest, request.packDigest],
       ["policy", header.policyHash, detail["policyHash"]],
-      ["parameters", canonicalJson(params), canonicalJson(detail["params"])],
+      ["parameters", canonicalJson(body.params), canonicalJson(detail["params"])],
     ];
     for (const [what, said, recorded] of pairs) {
       if (said === recorded) continue;
@@ -64,7 +65,9 @@ export function checkOrder(
       HUB,
       `it signed the order to the agent at ${at}, with the recorded parameters${answered}`,
     );
+    return body;
   } catch (thrown) {
     note("order", "broken", HUB, explain(thrown));
+    return null;
   }
 }

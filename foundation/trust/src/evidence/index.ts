@@ -1,1 +1,1 @@
-export { type EvidenceVerdict, verifyEvidence } from "./verify-evidence.ts";
+export { type EvidenceVerdict, type SignedRun, verifyEvidence } from "./verify-evidence.ts";

@@ -35,6 +35,7 @@ test("each part of a whole file is proven, but who asked", () => {
       "order proven",
       "result proven",
       "reads proven",
+      "reads proven",
       "attestation proven",
     ],
   ]);
@@ -52,8 +53,25 @@ test("each part of a whole file is proven, but who asked", () => {
   );
   expect(wordsOf(verdict, "order")).toContain("and the answer came in the same session");
   expect(wordsOf(verdict, "reads")).toContain("1 digests: file /proc/meminfo");
+  expect(wordsOf(verdict, "reads")).toContain("what the pack got of them is in the file");
+  expect(verdict.run).toEqual({
+    ...{ packDigest: whole.entries[0]?.entry.record.packDigest, probe: "system.memory" },
+    input: {
+      params: {},
+      reads: { meminfo: { ok: true, samples: [expect.objectContaining({ truncated: false })] } },
+      now: Date.parse(verdict.result?.collectedAt ?? ""),
+    },
+  });
   expect(wordsOf(verdict, "attestation")).toContain("with the pack as it was verified");
 });
+
+test.each(["order", "reads", "result"] as const)(
+  "without its %s a call cannot be run again",
+  (part) => {
+    const verdict = verifyEvidence({ ...whole, [part]: null });
+    expect([verdict.sound, verdict.run]).toEqual([true, null]);
+  },
+);
 
 // Attack 59, of one call.
 test.each(EVIDENCE_FAULTS)("$name is noticed", ({ about, change }) => {
@@ -188,6 +206,17 @@ test("an agent of an earlier release signs the call's id only, and that is said"
   const verdict = verifyEvidence(await buildEvidence({ header }));
   expect(verdict.sound).toBe(true);
   expect(wordsOf(verdict, "answer")).toContain("and the call's id only");
+});
+
+test.each<[string, EvidenceLies]>([
+  ["of another call", { reads: { callId: randomUUID() } }],
+  ["of another type", { reads: { type: "result" } }],
+  ["not those whose digests it signed with the answer", { otherReads: { meminfo: { ok: true } } }],
+  ["fewer than those whose digests it signed", { otherReads: {} }],
+])("reads that the agent signed and that are %s are noticed", async (_what, lies) => {
+  const verdict = verifyEvidence(await buildEvidence(lies));
+  expect([verdict.sound, verdict.run]).toEqual([false, null]);
+  expect(listOf(verdict)).toContain("reads broken");
 });
 
 test("reads that the hub recorded otherwise are noticed", async () => {

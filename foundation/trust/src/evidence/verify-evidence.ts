@@ -2,16 +2,19 @@ import { createPublicKey } from "node:crypto";
 import type { AuditRecord } from "@sonde/schemas/audit";
 import { SondeError } from "@sonde/schemas/errors";
 import type { Evidence, EvidenceFinding } from "@sonde/schemas/evidence";
+import type { Digest } from "@sonde/schemas/names";
 import { parseJson } from "@sonde/schemas/parse";
+import type { GuestInput } from "@sonde/schemas/reads";
 import {
+  type CallBody,
   type EnvelopeHeader,
   parseAttestationBody,
   parseDsseEnvelope,
   parseResultBody,
+  type ReadsBody,
   type ResultBody,
 } from "@sonde/schemas/wire";
 // Imported past the front doors, so that a verifier loads nothing else of them.
-import { canonicalJson } from "../canonical-json.ts";
 import { explainBreak } from "../chain/chain.ts";
 import { keyIdOf } from "../envelope/keys.ts";
 import { openKeptEnvelope, openKeptMessage } from "../envelope/kept-message.ts";
@@ -21,6 +24,7 @@ import type { Checkpoint } from "../log/checkpoint.ts";
 import { isConsistent, rootFromInclusion } from "../log/merkle.ts";
 import { checkOrder } from "./check-order.ts";
 import { checkPack } from "./check-pack.ts";
+import { checkReads } from "./check-reads.ts";
 import { explain, HUB, nameAgent, type Note, sha256, toHashes } from "./findings.ts";
 
 export type EvidenceVerdict = {
@@ -30,7 +34,12 @@ export type EvidenceVerdict = {
   findings: EvidenceFinding[];
   /** What was answered; null without a body that the agent signed. */
   result: ResultBody | null;
+  /** What was run; null unless all of it is in the file, and signed. */
+  run: SignedRun | null;
 };
+
+/** All by which the answer can be computed again, but for the pack. */
+export type SignedRun = { packDigest: Digest; probe: string; input: GuestInput };
 
 /** The entries of a call by what they are. */
 type CallRecords = { request: AuditRecord; answer: AuditRecord | null };
@@ -43,7 +52,9 @@ type CallRecords = { request: AuditRecord; answer: AuditRecord | null };
 export function verifyEvidence(evidence: Evidence): EvidenceVerdict {
   const findings: EvidenceFinding[] = [];
   const note: Note = (about, state, by, says) => findings.push({ about, state, by, says });
-  const verdict = { callId: evidence.callId, findings, result: null as ResultBody | null };
+  const verdict: Omit<EvidenceVerdict, "sound"> = {
+    ...{ callId: evidence.callId, findings, result: null, run: null },
+  };
   const end = () => ({ ...verdict, sound: findings.every(({ state }) => state !== "broken") });
 
   const checkpoint = checkHub(evidence, note);
@@ -55,8 +66,13 @@ export function verifyEvidence(evidence: Evidence): EvidenceVerdict {
   checkPolicy(evidence, records.request, note);
   const content = checkPack(evidence, records.request, note);
   const header = checkAnswer(evidence, records, note);
-  checkOrder(evidence, records.request, header, note);
-  if (header !== null) verdict.result = checkResult(evidence, records, header, note);
+  const order = checkOrder(evidence, records.request, header, note);
+  if (header !== null) {
+    const result = checkResult(evidence, header, note);
+    const reads = result && checkReads(evidence, records.answer, header, result, note);
+    verdict.result = result;
+    verdict.run = describeRun(records.request, order, result, reads);
+  }
   checkAttestation(evidence, records.request, content, note);
   return end();
 }
@@ -243,7 +259,6 @@ function demandAnswers(header: EnvelopeHeader, callId: string, request: AuditRec
 
 function checkResult(
   { result, agent }: Evidence,
-  { answer }: CallRecords,
   { bodySha256 }: EnvelopeHeader,
   note: Note,
 ): ResultBody | null {
@@ -276,30 +291,21 @@ function checkResult(
     by,
     `the answer is the one that was signed; ${count} values were replaced in it`,
   );
-  checkReads(body, answer, by, note);
   return body;
 }
 
-/** The hub recorded them when the answer came. It does not record those of one that does not fit. */
-function checkReads(
-  { reads }: ResultBody,
-  answer: AuditRecord | null,
-  by: string,
-  note: Note,
-): void {
-  const recorded = answer?.detail["reads"];
-  if (answer?.code !== "RESULT_INVALID" && canonicalJson(recorded) !== canonicalJson(reads)) {
-    note("reads", "broken", by, "the reads in the answer are not those that the hub recorded");
-    return;
-  }
-  const digests = reads.filter(({ sha256: digest }) => digest !== undefined).length;
-  const what = reads.map((read) => read.what).join("; ");
-  note(
-    "reads",
-    "proven",
-    by,
-    `it read ${reads.length} times, and signed ${digests} digests: ${what}`,
-  );
+function describeRun(
+  { packDigest, probe }: AuditRecord,
+  order: CallBody | null,
+  result: ResultBody | null,
+  reads: ReadsBody["reads"] | null,
+): SignedRun | null {
+  if (packDigest === null || probe === null) return null;
+  if (order === null || result === null || reads === null) return null;
+  const now = Date.parse(result.collectedAt);
+  // As the agent got them from its runners and checked them.
+  const input = { params: order.params, reads: reads as GuestInput["reads"], now };
+  return { packDigest, probe, input };
 }
 
 function checkAttestation(

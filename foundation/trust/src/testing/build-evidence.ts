@@ -53,6 +53,9 @@ export type EvidenceLies = {
   recordedPack?: object;
   /** Members of the entry in the registry's log. */
   published?: Partial<PublishEntry>;
+  /** Members of the header with which the agent signs what it read, and another reading. */
+  reads?: Partial<Record<keyof Outgoing, unknown>>;
+  otherReads?: object;
   /** What the hub records of the reads: by default what the agent signed. */
   recordedReads?: object[];
   /** Whether the hub records that it denied the call. */
@@ -65,7 +68,6 @@ export type EvidenceLies = {
 
 const SESSION = "s".repeat(43);
 const AT = new Date("2026-01-02T03:04:05.000Z");
-const digest = (letter: string) => `sha256:${letter.repeat(64)}` as const;
 const sha256 = (data: string | Uint8Array) =>
   `sha256:${createHash("sha256").update(data).digest("hex")}` as const;
 
@@ -130,9 +132,17 @@ export async function buildEvidence(lies: EvidenceLies = {}): Promise<Evidence> 
   };
   const nonce = Buffer.alloc(32, 1).toString("base64url");
   const attestation = say("attestation", encodeBody({ nonce, statement }));
+  const text = "MemTotal: 8000000 kB\n";
+  const meminfo = { ok: true, samples: [{ at: 1, truncated: false, data: { text } }] };
   const reads = [
-    { name: "meminfo", what: "file /proc/meminfo", bytes: 1475, ms: 0.4, sha256: digest("c") },
+    {
+      ...{ name: "meminfo", what: "file /proc/meminfo", bytes: text.length, ms: 0.4 },
+      sha256: sha256(JSON.stringify(meminfo)),
+    },
   ];
+  const read = say("reads", encodeBody({ reads: lies.otherReads ?? { meminfo } }), {
+    ...{ callId, ...(lies.reads as Partial<Outgoing>) },
+  });
   const result = encodeBody({ ...buildResult(callId), reads });
   const policyHash = sha256(policy);
   const answer = say("result", result, {
@@ -207,7 +217,7 @@ export async function buildEvidence(lies: EvidenceLies = {}): Promise<Evidence> 
         ...{ engines: { agent: "*" }, signer: signed.signer, ...lies.published },
       }),
     },
-    ...{ order: { ...order, keySet }, result: answer.body, attestation },
+    ...{ order: { ...order, keySet }, result: answer.body, reads: read, attestation },
     witnesses: [
       {
         ...{ ...seen, agent: "web-1", agentId, at: since, publicKey: toPem(own) },

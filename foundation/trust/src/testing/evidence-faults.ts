@@ -164,6 +164,16 @@ export const EVIDENCE_FAULTS: readonly EvidenceFault[] = [
     change: (file) => set(file, { result: inBase64(withAnotherDay(file.result ?? "")) }),
   },
   {
+    name: "another-reading",
+    about: "reads",
+    change: ({ reads }) => set(reads, { body: inBase64('{"reads":{}}') }),
+  },
+  {
+    name: "answer-as-reading",
+    about: "reads",
+    change: ({ reads, attestation }) => set(reads, { envelope: attestation?.envelope }),
+  },
+  {
     name: "another-statement",
     about: "attestation",
     change: ({ attestation }) => set(attestation, { body: inBase64("{}") }),

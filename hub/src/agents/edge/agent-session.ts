@@ -79,7 +79,7 @@ export type SessionOptions = Pick<
   keepWitness: KeepWitness;
   watchAgent: WatchAgent;
   approvals: Pick<AgentApprovals, "saveStated">;
-  keepResult: KeptResults["keep"];
+  results: Pick<KeptResults, "keep" | "keepsReads">;
   /** Is called with the registry's log head that an agent saw. */
   onRegistryHead: (agent: string, head: RegistryHeadReport) => Promise<void>;
 };
@@ -196,7 +196,8 @@ export function startSession(options: SessionOptions, admitted: Admitted, socket
       });
     },
     onStatedHead: (head) => witness.note(head),
-    onResult: (callId, body, order) => options.keepResult(callId, body, order),
+    onResult: (callId, answer) => options.results.keep(callId, answer),
+    keepsReads: () => options.results.keepsReads(),
     onPackReport(report) {
       saveReport(report);
       witness.note(report.auditHead);

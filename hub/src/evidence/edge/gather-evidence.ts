@@ -10,6 +10,7 @@ import {
 import type { Digest } from "@sonde/schemas/names";
 import type { PackProof, Signer } from "@sonde/schemas/trust";
 import { decodeFrame, parseDsseEnvelope } from "@sonde/schemas/wire";
+import type { KeptMessage } from "@sonde/trust/envelope";
 import type { Checkpoint } from "@sonde/trust/log";
 import {
   type AuditStore,
@@ -20,7 +21,8 @@ import {
 import type { Hub } from "../../hub.ts";
 import type { AgentStatements } from "./agent-statements.ts";
 import type { EvidenceStore } from "./evidence-store.ts";
-import type { KeptResult, KeptResults } from "./kept-results.ts";
+import type { SignedAnswer } from "../../links/index.ts";
+import type { KeptResults } from "./kept-results.ts";
 
 export type EvidenceSources = {
   auditStore: Pick<AuditStore, "readCall">;
@@ -42,6 +44,8 @@ export type EvidenceSources = {
 const WITNESS_MS = 3_000;
 const LOOK_AGAIN_MS = 200;
 const NOT_KEPT = "it was not kept, or not for so long";
+const READS_NOT_KEPT =
+  "reads are kept when evidence.reads of hub.json and evidence.sendReads of the host's agent.json are true, at most 2 MiB of a call that succeeds, for as long as its answer";
 const MAX_ENVELOPE_BYTES = 16_384;
 
 /**
@@ -124,6 +128,11 @@ export async function gatherEvidence(
       kept?.body.toString("base64") ?? null,
       keyId === null ? "the agent gave no answer" : NOT_KEPT,
     ),
+    reads: orGap(
+      "reads",
+      kept?.reads ? readFrame(kept.reads) : null,
+      keyId === null ? "the agent gave no answer" : READS_NOT_KEPT,
+    ),
     attestation: orGap(
       "attestation",
       agent === null || request === undefined
@@ -174,14 +183,18 @@ async function describeOrder(
   store: EvidenceStore,
   frame: Buffer,
 ): Promise<NonNullable<Evidence["order"]> | null> {
-  const { head, body } = decodeFrame(frame, MAX_ENVELOPE_BYTES, "INTERNAL");
-  const envelope = parseDsseEnvelope(head);
-  const keyId = envelope.signatures[0]?.keyid;
+  const message = readFrame(frame);
+  const keyId = message.envelope.signatures[0]?.keyid;
   const keySet = keyId === undefined ? null : await store.readKeySet(keyId);
-  return keySet && { envelope, body: body.toString("base64"), keySet };
+  return keySet && { ...message, keySet };
 }
 
-function explainNoOrder(keyId: string | null, kept: KeptResult | null): string {
+function readFrame(frame: Buffer): KeptMessage {
+  const { head, body } = decodeFrame(frame, MAX_ENVELOPE_BYTES, "INTERNAL");
+  return { envelope: parseDsseEnvelope(head), body: body.toString("base64") };
+}
+
+function explainNoOrder(keyId: string | null, kept: SignedAnswer | null): string {
   if (keyId === null) return "the agent gave no answer";
   if (kept === null) return NOT_KEPT;
   if (kept.order !== null) return "the key set that states its key was not kept";

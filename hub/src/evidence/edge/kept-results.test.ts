@@ -1,6 +1,7 @@
 import { randomBytes, randomUUID } from "node:crypto";
 import { afterAll, beforeAll, beforeEach, expect, test } from "vitest";
 import type { HubConfig } from "../../config.ts";
+import type { SignedAnswer } from "../../links/index.ts";
 import { type HubDatabase, openHubDatabase } from "../../testing/open-hub-database.ts";
 import { openKeptResults } from "./kept-results.ts";
 
@@ -12,6 +13,11 @@ beforeEach(() => database.sql`truncate kept_results`);
 afterAll(() => database.close());
 
 const DAY_MS = 86_400_000;
+const answerOf = (
+  body: Buffer,
+  order: Buffer | null = null,
+  reads: Buffer | null = null,
+): SignedAnswer => ({ body, order, reads });
 
 function open(evidence: HubConfig["evidence"]) {
   const failures: Error[] = [];
@@ -26,7 +32,7 @@ function open(evidence: HubConfig["evidence"]) {
   const keep = async (bytes: number) => {
     const callId = randomUUID();
     at += 1_000;
-    results.keep(callId, randomBytes(bytes), null);
+    results.keep(callId, answerOf(randomBytes(bytes)));
     expect((await results.read(callId))?.body.length).toBe(bytes);
     return callId;
   };
@@ -36,20 +42,31 @@ function open(evidence: HubConfig["evidence"]) {
 
 test("a result is kept as it was signed, with its order, and the first one stays", async () => {
   const { results } = open({});
-  const [callId, body, order] = [randomUUID(), randomBytes(500_000), randomBytes(900)];
-  results.keep(callId, body, order);
-  results.keep(callId, Buffer.from("another"), null);
-  expect(await results.read(callId)).toEqual({ body, order });
+  const answer = answerOf(randomBytes(500_000), randomBytes(900), randomBytes(9_000));
+  const callId = randomUUID();
+  results.keep(callId, answer);
+  results.keep(callId, answerOf(Buffer.from("another")));
+  expect(await results.read(callId)).toEqual(answer);
   await results.close();
 });
 
 test("results that come one after the other share a commit", async () => {
   const { results } = open({});
-  for (let count = 0; count < 3; count++) results.keep(randomUUID(), randomBytes(10), null);
+  for (let count = 0; count < 3; count++) results.keep(randomUUID(), answerOf(randomBytes(10)));
   await results.close();
   const commits = await database.sql`
     select count(*)::int as results from kept_results group by xmin::text`;
   expect([...commits]).toEqual([{ results: 3 }]);
+});
+
+test("agents are asked for reads only when those are kept, and answers too", async () => {
+  const asked = [];
+  for (const evidence of [undefined, {}, { reads: true }, { reads: true, resultDays: 0 }]) {
+    const { results } = open(evidence);
+    asked.push(results.keepsReads());
+    await results.close();
+  }
+  expect(asked).toEqual([false, false, true, false]);
 });
 
 test("older ones go", async () => {
@@ -63,12 +80,12 @@ test("older ones go", async () => {
   await results.close();
 });
 
-test("of more than fit the oldest go, orders count too", async () => {
+test("of more than fit the oldest go, orders and reads count too", async () => {
   const { results, keep, isKept } = open({ resultBytes: 100_000 });
   const ids = [];
   for (let count = 0; count < 4; count++) ids.push(await keep(40_000));
   const last = randomUUID();
-  results.keep(last, randomBytes(10_000), randomBytes(30_000));
+  results.keep(last, answerOf(randomBytes(10_000), randomBytes(15_000), randomBytes(15_000)));
   expect(await isKept(last)).toBe(true);
   await results.drop();
   const left = [];
@@ -83,7 +100,10 @@ test("what the database is too slow for is not kept, and that is reported", asyn
   await database.sql.begin(async (tx) => {
     await tx`lock table kept_results in exclusive mode`;
     for (let count = 0; count < 200; count++)
-      results.keep(randomUUID(), body.subarray(0, 1000), body.subarray(1000));
+      results.keep(
+        randomUUID(),
+        answerOf(body.subarray(0, 1000), body.subarray(1000, 3000), body.subarray(3000)),
+      );
   });
   await results.close();
   expect(failures[0]?.message).toMatch(/slower than the answers/);
@@ -96,7 +116,7 @@ test("what the database is too slow for is not kept, and that is reported", asyn
 test("a hub whose database fails goes on, and says so", async () => {
   const { results, failures, keep } = open({});
   await database.sql`alter table kept_results add constraint full_disk check (false) not valid`;
-  results.keep(randomUUID(), Buffer.from("{}"), null);
+  results.keep(randomUUID(), answerOf(Buffer.from("{}")));
   await results.close();
   await database.sql`alter table kept_results drop constraint full_disk`;
   expect(failures.map(({ message }) => message)).toEqual([expect.stringMatching(/full_disk/)]);

@@ -2,16 +2,16 @@ import { setTimeout as wait } from "node:timers/promises";
 import type { Report } from "@sonde/service";
 import type { Sql } from "postgres";
 import type { HubConfig } from "../../config.ts";
+import type { SignedAnswer } from "../../links/index.ts";
 
-/** The body of an agent's answer, and the frame of the order; null when that is not kept. */
-export type KeptResult = { body: Buffer; order: Buffer | null };
-
-/** The bodies of agents' answers with their orders, for as long as the configuration says. */
+/** Agents' answers with their orders and reads, for as long as the configuration says. */
 export type KeptResults = {
   /** Queues them. The answer does not wait for it; what is lost is a gap in its evidence. */
-  keep(callId: string, body: Buffer, order: Buffer | null): void;
+  keep(callId: string, answer: SignedAnswer): void;
+  /** Whether agents are asked for what packs read. */
+  keepsReads(): boolean;
   /** Null when there is none, or none any more. */
-  read(callId: string): Promise<KeptResult | null>;
+  read(callId: string): Promise<SignedAnswer | null>;
   /** Drops what is older, or more, than the configuration says. */
   drop(): Promise<void>;
   /** Stores what waits. */
@@ -36,7 +36,7 @@ export function openKeptResults(options: {
   report: Report;
 }): KeptResults {
   const { sql, now, report } = options;
-  let waiting: (KeptResult & { callId: string })[] = [];
+  let waiting: (SignedAnswer & { callId: string })[] = [];
   let waitingBytes = 0;
   let storing: Promise<void> | null = null;
   /** Stored since the sizes were added up last. */
@@ -53,11 +53,11 @@ export function openKeptResults(options: {
     waitingBytes -= bytes;
     unseenBytes += bytes;
     const at = now();
-    const kept = rows.map(({ callId, body, order }) => {
-      return { call_id: callId, body, order_frame: order, kept_at: at };
+    const kept = rows.map(({ callId, body, order, reads }) => {
+      return { call_id: callId, body, order_frame: order, reads_frame: reads, kept_at: at };
     });
-    await sql`insert into kept_results ${sql(kept, "call_id", "body", "order_frame", "kept_at")}
-      on conflict do nothing`;
+    const columns = ["call_id", "body", "order_frame", "reads_frame", "kept_at"] as const;
+    await sql`insert into kept_results ${sql(kept, ...columns)} on conflict do nothing`;
   }
 
   async function storeAll(): Promise<void> {
@@ -74,7 +74,8 @@ export function openKeptResults(options: {
     unseenBytes = 0;
     await sql`delete from kept_results where call_id in (
       select call_id from (
-        select call_id, sum(pg_column_size(body) + coalesce(pg_column_size(order_frame), 0))
+        select call_id, sum(pg_column_size(body) + coalesce(pg_column_size(order_frame), 0)
+          + coalesce(pg_column_size(reads_frame), 0))
           over (order by kept_at desc, call_id) as bytes
         from kept_results
       ) newest where newest.bytes > ${bytes})`;
@@ -83,20 +84,21 @@ export function openKeptResults(options: {
   const timer = setInterval(() => void drop().catch(report), DROP_EVERY_MS);
   timer.unref();
   return {
-    keep(callId, body, order) {
+    keepsReads: () => options.config.evidence?.reads === true && limits().days > 0,
+    keep(callId, answer) {
       if (limits().days === 0) return;
-      const bytes = bytesOf({ body, order });
+      const bytes = bytesOf(answer);
       if (waitingBytes + bytes > MAX_WAITING) {
         return report(new Error("results are not kept: the database is slower than the answers"));
       }
-      waiting.push({ callId, body, order });
+      waiting.push({ callId, ...answer });
       waitingBytes += bytes;
       storing ??= wait(GATHER_MS).then(storeAll);
     },
     async read(callId) {
       await storing;
-      const [row] = await sql<KeptResult[]>`
-        select body, order_frame as order from kept_results where call_id = ${callId}`;
+      const [row] = await sql<SignedAnswer[]>`
+        select body, order_frame as order, reads_frame as reads from kept_results where call_id = ${callId}`;
       return row ?? null;
     },
     drop,
@@ -107,6 +109,6 @@ export function openKeptResults(options: {
   };
 }
 
-function bytesOf({ body, order }: KeptResult): number {
-  return body.length + (order?.length ?? 0);
+function bytesOf({ body, order, reads }: SignedAnswer): number {
+  return body.length + (order?.length ?? 0) + (reads?.length ?? 0);
 }

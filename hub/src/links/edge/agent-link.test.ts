@@ -8,12 +8,14 @@ import {
   type MessageType,
   OWN_PROTOCOL,
   PROTOCOL_CLOSE_CODE,
+  decodeFrame,
   encodeBody,
+  parseDsseEnvelope,
 } from "@sonde/schemas/wire";
 import { buildHello, buildResult } from "@sonde/schemas/testing";
 import { type Channel, createChannel, createSigningKey } from "@sonde/trust/envelope";
 import { WebSocket, WebSocketServer } from "ws";
-import { afterEach, beforeEach, expect, test } from "vitest";
+import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import type { AgentLink } from "../core/agent-link-port.ts";
 import { createAgentLink } from "./agent-link.ts";
 
@@ -29,6 +31,8 @@ let hellos: [HelloBody, Agreement][];
 let reports: number[];
 let results: string[];
 let orders: (Buffer | null)[];
+let keptReads: (Buffer | null)[];
+let keepsReads: boolean;
 let unsupported: string[];
 let closed: Promise<SondeError | null>;
 let received: ReturnType<Channel["open"]>[];
@@ -53,6 +57,8 @@ beforeEach(async () => {
   reports = [];
   results = [];
   orders = [];
+  keptReads = [];
+  keepsReads = false;
   unsupported = [];
   received = [];
   const ended = Promise.withResolvers<SondeError | null>();
@@ -68,10 +74,12 @@ beforeEach(async () => {
     onPackReport: ({ packs }) => reports.push(packs.length),
     onApprovals: () => undefined,
     onStatedHead: () => undefined,
-    onResult(callId, _body, order) {
+    onResult(callId, { order, reads }) {
       results.push(callId);
       orders.push(order);
+      keptReads.push(reads);
     },
+    keepsReads: () => keepsReads,
     onAttestation: () => undefined,
     onHostChanged: () => undefined,
     onWitness: () => undefined,
@@ -203,6 +211,60 @@ test("an order is handed over with its answer as it was sent, unless it has a se
   }
   await expect.poll(() => frames.length).toBe(3);
   expect(orders).toEqual([frames[0], null, null]);
+});
+
+describe("what a pack read", () => {
+  const READS_BODY = { reads: { meminfo: { ok: true, samples: [] } } };
+  const begin = async (protocol: object = OWN_PROTOCOL) => {
+    send("hello", { ...HELLO, protocol });
+    await expect.poll(() => hellos.length).toBe(1);
+  };
+  /** Asks, and has the agent send reads so many times before its answer. */
+  const call = async (times = 1) => {
+    const callId = randomUUID();
+    const answer = ask(callId);
+    await expect.poll(() => received.some(({ header }) => header.callId === callId)).toBe(true);
+    for (let sent = 0; sent < times; sent++) {
+      send("reads", sent === 0 ? READS_BODY : { reads: {} }, callId);
+    }
+    send("result", buildResult(callId), callId);
+    await answer;
+    return received.find(({ header }) => header.callId === callId)?.body as CallBody;
+  };
+
+  test("is asked for and handed over with the answer, once, as it was signed", async () => {
+    keepsReads = true;
+    await begin();
+    expect((await call(2)).sendReads).toBe(true);
+    const { head, body } = decodeFrame(keptReads[0] ?? Buffer.alloc(0), 16_384, "INTERNAL");
+    expect(JSON.parse(body.toString())).toEqual(READS_BODY);
+    expect(parseDsseEnvelope(head).signatures).toHaveLength(1);
+    await call(0);
+    expect(keptReads).toEqual([expect.any(Buffer), null]);
+  });
+
+  test("is not kept when nobody asked for it, and of no call that is over", async () => {
+    await begin();
+    expect((await call()).sendReads).toBe(undefined);
+    keepsReads = true;
+    send("reads", READS_BODY, randomUUID());
+    send("reads", READS_BODY);
+    await call(0);
+    expect(keptReads).toEqual([null, null]);
+  });
+
+  test("is not asked of an agent that does not know that", async () => {
+    keepsReads = true;
+    await begin({ ...OWN_PROTOCOL, features: [] });
+    expect(await call(0)).not.toHaveProperty("sendReads");
+  });
+
+  test("ends the session when it is larger than an agent may send", async () => {
+    keepsReads = true;
+    await begin();
+    send("reads", { reads: { huge: "x".repeat(2 * 1024 * 1024) } }, randomUUID());
+    expect(await closed).toMatchObject({ code: "ENVELOPE_INVALID" });
+  });
 });
 
 test("one call is given up, and the others of the session go on", async () => {

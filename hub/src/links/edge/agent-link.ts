@@ -13,9 +13,11 @@ import {
   type HelloBody,
   type HubGrantsBody,
   type LogHead,
+  MAX_READS_BYTES,
   OWN_PROTOCOL,
   PROTOCOL_CLOSE_CODE,
   type PackReportBody,
+  READS,
   REFUSED_CLOSE_CODE,
   type RefusedBody,
   type ResultBody,
@@ -23,6 +25,7 @@ import {
   agreeOnProtocol,
   cutCloseReason,
   encodeBody,
+  encodeFrame,
   readAgentMessage,
 } from "@sonde/schemas/wire";
 import type { Channel, Incoming, KeptMessage, Outgoing } from "@sonde/trust/envelope";
@@ -42,6 +45,15 @@ const PING_EVERY_MS = 15_000;
 /** How long the hub waits beyond the agent's own time limit. */
 const GRACE_MS = 2_000;
 
+/** An answer as evidence: what was signed, byte by byte. */
+export type SignedAnswer = {
+  body: Buffer;
+  /** Frame of the order that it answers; null when that must not be kept. */
+  order: Buffer | null;
+  /** Frame of the message with what the pack got of its reads; null when the agent sent none. */
+  reads: Buffer | null;
+};
+
 export type LinkEvents = {
   /** The session begins: both sides have agreed on a protocol. */
   onHello(body: HelloBody, agreement: Agreement): void;
@@ -50,11 +62,10 @@ export type LinkEvents = {
   onApprovals(body: ApprovalsBody): void;
   /** Called with the agent's audit head of each answer, a late one too. */
   onStatedHead(head: LogHead): void;
-  /**
-   * Called with the body of each answer that was waited for, as it was signed, and with the frame of
-   * the order that it answers; null when that must not be kept.
-   */
-  onResult(callId: string, body: Buffer, order: Buffer | null): void;
+  /** Called with each answer that was waited for. */
+  onResult(callId: string, answer: SignedAnswer): void;
+  /** Whether agents are asked for what packs read, to keep it as evidence. */
+  keepsReads(): boolean;
   /** @throws SondeError for a statement that nobody asked for; it ends the session */
   onAttestation(body: AttestationBody, message: KeptMessage): void;
   /** The agent says which signed head of the hub's log it keeps, in this message. */
@@ -72,6 +83,9 @@ type OpenCall = {
   reject(error: SondeError): void;
   timer: NodeJS.Timeout;
   order: Buffer | null;
+  /** True once the agent may send what was read, until it did. */
+  asksReads: boolean;
+  reads: Buffer | null;
 };
 
 /**
@@ -189,6 +203,8 @@ export function createAgentLink(
         return events.onWitness(message.body, kept());
       case "host-changed":
         return events.onHostChanged();
+      case "reads":
+        return keepReads(header, { envelope, bytes });
       case "result":
         noteHead(message.body.auditHead);
         return settle(header, message.body, { envelope, bytes });
@@ -237,6 +253,23 @@ export function createAgentLink(
     return call;
   }
 
+  /** Of a call that asked for them, and that still waits. Nothing else of it is kept. */
+  function keepReads(
+    { callId }: EnvelopeHeader,
+    { envelope, bytes }: Pick<Incoming, "envelope" | "bytes">,
+  ): void {
+    if (bytes.length > MAX_READS_BYTES) {
+      throw new SondeError(
+        "ENVELOPE_INVALID",
+        `expected reads of at most ${MAX_READS_BYTES} bytes, got ${bytes.length}`,
+      );
+    }
+    const call = callId === null ? undefined : open.get(callId);
+    if (call?.asksReads !== true) return;
+    call.asksReads = false;
+    call.reads = encodeFrame(envelope, bytes);
+  }
+
   function settle(
     header: EnvelopeHeader,
     result: ResultBody,
@@ -249,7 +282,8 @@ export function createAgentLink(
     // A late answer finds no open call. The agent's own log still has it.
     const call = takeOpenCall(result.callId);
     if (call === undefined) return;
-    events.onResult(result.callId, bytes, call.order);
+    const { order, reads } = call;
+    events.onResult(result.callId, { body: bytes, order, reads });
     call.resolve({ body: result, envelope, bytes: bytes.length });
   }
 
@@ -284,14 +318,17 @@ export function createAgentLink(
             new SondeError("CALL_TIMEOUT", `expected an answer within ${limitMs} ms, got none`),
           );
         }, limitMs);
-        const waiting: OpenCall = { resolve, reject, timer, order: null };
+        const asksReads = agreement?.features.has(READS) === true && events.keepsReads();
+        const waiting: OpenCall = { resolve, reject, timer, order: null, asksReads, reads: null };
         open.set(request.callId, waiting);
         const { callId, principal, packDigest, policyHash } = request;
         const { probe } = request.body;
         const tells = agreement?.features.has(ASKED_BY) === true && request.askedBy !== undefined;
-        const body = encodeBody(
-          tells ? { ...request.body, askedBy: request.askedBy } : request.body,
-        );
+        const body = encodeBody({
+          ...request.body,
+          ...(tells && { askedBy: request.askedBy }),
+          ...(asksReads && { sendReads: true }),
+        });
         const order = send({
           type: "call",
           callId,

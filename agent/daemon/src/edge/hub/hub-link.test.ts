@@ -35,6 +35,8 @@ let desired: DesiredStateBody[];
 let unsupported: string[];
 let cancelled: string[];
 let attested: DsseEnvelope[];
+/** What the agent has to give of its reads. */
+let kept: Uint8Array | null;
 
 beforeEach(async () => {
   hub = await startTestHub();
@@ -43,6 +45,7 @@ beforeEach(async () => {
   unsupported = [];
   cancelled = [];
   attested = [];
+  kept = null;
   refused = Promise.withResolvers();
 });
 afterEach(async () => {
@@ -77,7 +80,7 @@ function startLink(identity = hub.identity): void {
       onDesiredState: (body) => desired.push(body),
       onCall(call) {
         calls.push(call);
-        return Promise.resolve(encodeBody(buildResult(call.callId)));
+        return Promise.resolve({ body: encodeBody(buildResult(call.callId)), reads: kept });
       },
     },
     ensureCertificate: () => Promise.resolve(),
@@ -134,7 +137,7 @@ test("welcome is answered by hello, a call by its result, with the hub's head wi
       principal: "key:a",
       askedBy: null,
       // The hub of this test is of the first release.
-      tellsDigests: false,
+      ...{ tellsDigests: false, sendReads: false },
       probe: "system.overview",
       packDigest: DIGEST,
       policyHash: null,
@@ -155,6 +158,20 @@ test("welcome is answered by hello, a call by its result, with the hub's head wi
   expect(attested.map((envelope) => readAttestedHead({ hubKey, envelope }).head)).toEqual([
     peerHead,
   ]);
+});
+
+test("what was read goes before its answer, and the call says that the hub asks for it", async () => {
+  const session = await startSession({ ...WELCOME, protocol: OWN_PROTOCOL });
+  kept = encodeBody({ reads: {} });
+  const asking = { ...buildCall(), body: encodeBody({ ...CALL, sendReads: true }) };
+  session.socket.send(session.channel.seal(asking));
+  const heard = [];
+  while (heard.at(-1)?.type !== "result") {
+    const { header, body } = await session.next();
+    if (header.callId === asking.callId) heard.push({ type: header.type, body });
+  }
+  expect(heard).toMatchObject([{ type: "reads", body: { reads: {} } }, { type: "result" }]);
+  expect(calls.map(({ sendReads }) => sendReads)).toEqual([true]);
 });
 
 const hostile: [string, string, (session: TestSession) => void][] = [

@@ -36,7 +36,7 @@ import {
   deriveSessionId,
   type KeptMessage,
 } from "@sonde/trust/envelope";
-import type { Call } from "../../core/call.ts";
+import type { Answer, Call } from "../../core/call.ts";
 import type { Identity } from "../store/identity.ts";
 
 /** What a session calls in the agent. */
@@ -77,8 +77,8 @@ export type SessionHandlers = {
   onKeySet: (keySet: DsseEnvelope) => KeyObject;
   /** Receives a sentence about a message that one of the two sides does not understand. */
   onUnsupported: (message: string) => void;
-  /** Answers every call, refused ones too, with the bytes of a ResultBody. Never rejects. */
-  onCall: (call: Call) => Promise<Uint8Array>;
+  /** Answers every call, refused ones too. Never rejects. */
+  onCall: (call: Call) => Promise<Answer>;
   /** Ends a call that runs. */
   onCancel: (callId: string) => void;
 };
@@ -146,10 +146,11 @@ export function createSession(
   };
 
   const answer = async (call: Call): Promise<void> => {
-    const body = await handlers.onCall(call);
+    const { body, reads } = await handlers.onCall(call);
     // Signed with what was asked, so that nobody can say later that it answers another question.
     const { callId, principal, probe, packDigest, policyHash } = call;
     const asked = { callId, principal, probe, packDigest, policyHash };
+    if (reads !== null) send(channel.seal({ type: "reads", callId, body: reads, ...witness() }));
     send(channel.seal({ type: "result", ...asked, body, ...witness() }));
   };
 
@@ -242,7 +243,7 @@ export function createSession(
  * body must not contradict the header.
  */
 function buildCall(header: EnvelopeHeader, body: CallBody, protocol: number): Call {
-  const { probe, params, timeoutMs, askedBy = null } = body;
+  const { probe, params, timeoutMs, askedBy = null, sendReads = false } = body;
   const { callId, principal, packDigest, policyHash } = header;
   if (callId === null || header.probe !== probe) {
     throw new SondeError("ENVELOPE_INVALID", "expected a call whose header names it and its probe");
@@ -250,7 +251,7 @@ function buildCall(header: EnvelopeHeader, body: CallBody, protocol: number): Ca
   const tellsDigests = protocol > FIRST_PROTOCOL.max;
   return {
     ...{ callId, principal, askedBy, probe, packDigest, policyHash },
-    ...{ params, timeoutMs, tellsDigests },
+    ...{ params, timeoutMs, tellsDigests, sendReads },
   };
 }
 

@@ -1,0 +1,1 @@
+export { type GuestProcess, openGuestProcess } from "./open-guest-process.ts";
