@@ -259,6 +259,22 @@ describe("what a pack read", () => {
     expect(await call(0)).not.toHaveProperty("sendReads");
   });
 
+  test("of many calls at once waits only as far as the hub's memory is for it", async () => {
+    keepsReads = true;
+    await begin();
+    const ids = Array.from({ length: 10 }, () => randomUUID());
+    const answers = ids.map((callId) => ask(callId));
+    await expect.poll(() => received.filter(({ header }) => header.callId).length).toBe(10);
+    for (const id of ids) send("reads", { reads: { large: "x".repeat(2_000_000) } }, id);
+    for (const id of ids) send("result", buildResult(id), id);
+    await Promise.all(answers);
+    expect(keptReads.map((reads) => reads !== null)).toEqual([
+      ...Array(8).fill(true),
+      false,
+      false,
+    ]);
+  });
+
   test("ends the session when it is larger than an agent may send", async () => {
     keepsReads = true;
     await begin();

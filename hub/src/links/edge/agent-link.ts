@@ -39,6 +39,8 @@ const MAX_OPEN_CALLS = 256;
  * of another release sends only a few.
  */
 const MAX_UNSUPPORTED = 100;
+/** Bytes of reads that wait for their answers. An agent sends both at once, so few wait. */
+const MAX_WAITING_READS = 16 * 1024 * 1024;
 /** How long the agent has to close a session that the hub ended: a revoked one is gone within a second. */
 const CLOSE_MS = 500;
 const PING_EVERY_MS = 15_000;
@@ -266,6 +268,8 @@ export function createAgentLink(
     }
     const call = callId === null ? undefined : open.get(callId);
     if (call?.asksReads !== true) return;
+    const waiting = [...open.values()].reduce((sum, { reads }) => sum + (reads?.length ?? 0), 0);
+    if (waiting + bytes.length > MAX_WAITING_READS) return;
     call.asksReads = false;
     call.reads = encodeFrame(envelope, bytes);
   }
