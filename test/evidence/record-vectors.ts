@@ -2,7 +2,13 @@
 import { rmSync, mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { verifyEvidence } from "@sonde/trust/evidence";
-import { buildEvidence, EVIDENCE_FAULTS } from "@sonde/trust/testing";
+import {
+  buildEvidence,
+  buildIncomplete,
+  EVIDENCE_FAULTS,
+  EVIDENCE_LIES,
+  INCOMPLETE_EVIDENCE,
+} from "@sonde/trust/testing";
 import { createTestSigstore, signKeylessSample } from "@sonde/trust/testing/sigstore";
 import { EXPECTED, KEYLESS, VECTORS } from "./vectors.ts";
 
@@ -30,6 +36,8 @@ for (const { name, change } of EVIDENCE_FAULTS) {
   change(changed);
   files.set(name, changed);
 }
+for (const { name, lies } of EVIDENCE_LIES) files.set(name, await buildEvidence(lies));
+for (const of of INCOMPLETE_EVIDENCE) files.set(of.name, await buildIncomplete(of));
 rmSync(VECTORS, { recursive: true, force: true });
 mkdirSync(VECTORS);
 const expected: Record<string, unknown> = {};

@@ -8,6 +8,7 @@ import type { GuestInput } from "@sonde/schemas/reads";
 import {
   type CallBody,
   type EnvelopeHeader,
+  MAX_SKEW_MS,
   parseAttestationBody,
   parseDsseEnvelope,
   parseResultBody,
@@ -19,7 +20,7 @@ import { explainBreak } from "../chain/chain.ts";
 import { keyIdOf } from "../envelope/keys.ts";
 import { openKeptEnvelope, openKeptMessage } from "../envelope/kept-message.ts";
 import { hubLogLeaf } from "../hub-log/hub-log.ts";
-import { isSignedWitness, openAttested } from "../hub-log/verify-hub-log.ts";
+import { openAttested, readSignedWitness } from "../hub-log/verify-hub-log.ts";
 import type { Checkpoint } from "../log/checkpoint.ts";
 import { isConsistent, rootFromInclusion } from "../log/merkle.ts";
 import { checkOrder } from "./check-order.ts";
@@ -68,7 +69,7 @@ export function verifyEvidence(evidence: Evidence): EvidenceVerdict {
   const header = checkAnswer(evidence, records, note);
   const order = checkOrder(evidence, records.request, header, note);
   if (header !== null) {
-    const result = checkResult(evidence, header, note);
+    const result = checkResult(evidence, records.answer, header, note);
     const reads = result && checkReads(evidence, records.answer, header, result, note);
     verdict.result = result;
     verdict.run = describeRun(records.request, order, result, reads);
@@ -81,6 +82,7 @@ function checkHub({ hub, checkpoint }: Evidence, note: Note): Checkpoint | null 
   try {
     const opened = openAttested({ ...hub, checkpoint });
     if (opened === null) throw new SondeError("HUB_UNTRUSTED", "there is no checkpoint");
+    demandStated(checkpoint, opened);
     const at = opened.at.toISOString();
     note(
       "hub",
@@ -93,6 +95,20 @@ function checkHub({ hub, checkpoint }: Evidence, note: Note): Checkpoint | null 
     note("hub", "broken", HUB, explain(thrown));
     return null;
   }
+}
+
+/** Whoever reads the file goes by its members, and the signature is on the note. */
+function demandStated(stated: Evidence["checkpoint"], signed: Checkpoint): void {
+  const isSame =
+    stated.size === signed.size &&
+    stated.root === signed.root.toString("base64") &&
+    // A note has whole seconds.
+    Math.floor(Date.parse(stated.at) / 1000) * 1000 === signed.at.getTime();
+  if (isSame) return;
+  throw new SondeError(
+    "EVIDENCE_INVALID",
+    "the checkpoint's size, root or time is not that of the note that was signed",
+  );
 }
 
 function checkLog(
@@ -133,24 +149,33 @@ function checkLog(
   return { request: request.record, answer: answer?.record ?? null };
 }
 
-function checkWitnesses({ hub, entries, witnesses }: Evidence, now: Checkpoint, note: Note): void {
+function checkWitnesses(
+  { hub, entries, agent, witnesses }: Evidence,
+  now: Checkpoint,
+  note: Note,
+): void {
   const last = Math.max(...entries.map(({ entry }) => entry.seq));
   for (const { path, ...witness } of witnesses) {
-    const { size, at } = witness;
+    const { size } = witness;
     const by = nameAgent(witness.agent);
     const seen = { size, root: Buffer.from(witness.root, "base64") };
-    if (!isSignedWitness(witness, hub.hubId)) {
+    const isAnswering = witness.agentId === agent?.agentId;
+    const signedAt = readSignedWitness(witness, hub.hubId);
+    if (signedAt === null) {
       note("witness", "broken", by, "the key that is said to be its own did not sign its word");
+    } else if (isAnswering && witness.agent !== agent.name) {
+      note("witness", "broken", by, `the agent that answered is called ${agent.name} elsewhere`);
     } else if (!isConsistent(seen, now, toHashes(path))) {
       note("witness", "broken", by, `it keeps another log of ${size} entries`);
     } else if (size < last) {
       note("witness", "broken", by, `it keeps ${size} entries, and the call is not among them`);
     } else {
+      const who = isAnswering ? "the agent that answered" : "another agent";
       note(
         "witness",
         "proven",
         by,
-        `it keeps the log of ${size} entries since ${at}, with this call in it`,
+        `${who} signed at ${signedAt.toISOString()} that it keeps the log of ${size} entries, with this call in it`,
       );
     }
   }
@@ -215,7 +240,7 @@ function checkAnswer(
   try {
     const expected = expectOf("result", hub.hubId, agent);
     const header = openKeptEnvelope(parseDsseEnvelope(signed), expected);
-    demandAnswers(header, callId, request);
+    demandAnswers(header, callId, request, agent.name);
     const question = header.probe === null ? "the call's id only" : "the question with it";
     const at = new Date(header.iat).toISOString();
     const keyId = keyIdOf(createPublicKey(agent.publicKey));
@@ -239,9 +264,15 @@ function checkAnswer(
 }
 
 /** An agent of an earlier release signs nothing of the question but the call's id. */
-function demandAnswers(header: EnvelopeHeader, callId: string, request: AuditRecord): void {
+function demandAnswers(
+  header: EnvelopeHeader,
+  callId: string,
+  request: AuditRecord,
+  agent: string,
+): void {
   const { detail } = request;
   const pairs: [string, unknown, unknown][] = [
+    ["agent", agent, request.agent],
     ["call", header.callId, callId],
     ["probe", header.probe ?? request.probe, request.probe],
     ["principal", header.principal ?? request.principal, request.principal],
@@ -252,13 +283,14 @@ function demandAnswers(header: EnvelopeHeader, callId: string, request: AuditRec
     if (said === recorded) continue;
     throw new SondeError(
       "EVIDENCE_INVALID",
-      `the agent answered for the ${what} ${String(said)}, the hub recorded ${String(recorded)}`,
+      `the answer is of the ${what} ${String(said)}, the hub recorded ${String(recorded)}`,
     );
   }
 }
 
 function checkResult(
-  { result, agent }: Evidence,
+  { callId, result, agent }: Evidence,
+  answer: AuditRecord | null,
   { bodySha256 }: EnvelopeHeader,
   note: Note,
 ): ResultBody | null {
@@ -280,6 +312,7 @@ function checkResult(
   let body: ResultBody;
   try {
     body = parseResultBody(parseJson(bytes, "answer", "EVIDENCE_INVALID"));
+    demandRecorded(body, callId, answer);
   } catch (thrown) {
     note("result", "broken", by, explain(thrown));
     return null;
@@ -292,6 +325,22 @@ function checkResult(
     `the answer is the one that was signed; ${count} values were replaced in it`,
   );
   return body;
+}
+
+/** The hub records the answer's own status, but for one that does not fit. */
+function demandRecorded(
+  { callId: own, status, failure }: ResultBody,
+  callId: string,
+  answer: AuditRecord | null,
+): void {
+  const isRecorded =
+    answer?.code === "RESULT_INVALID" ||
+    (answer?.status === status && answer.code === (failure?.code ?? null));
+  if (own === callId && isRecorded) return;
+  throw new SondeError(
+    "EVIDENCE_INVALID",
+    `the answer of call ${own} is ${failure?.code ?? status}, and the hub recorded ${answer?.code ?? answer?.status} of call ${callId}`,
+  );
 }
 
 function describeRun(
@@ -322,9 +371,12 @@ function checkAttestation(
   try {
     const expected = expectOf("attestation", hub.hubId, agent);
     const { iat } = openKeptEnvelope(attestation.envelope, expected);
+    if (iat > Date.parse(request.at) + MAX_SKEW_MS) {
+      throw new SondeError("EVIDENCE_INVALID", "it was made after the call");
+    }
     const { statement } = parseAttestationBody(openKeptMessage(attestation, expected));
     const at = new Date(iat).toISOString();
-    const { agentVersion, programSha256, maxCapability, packs } = statement;
+    const { name, agentVersion, programSha256, maxCapability, packs } = statement;
     const pack = packs.find(({ digest }) => digest === request.packDigest);
     const verified = pack?.verified ?? content;
     if (content !== null && verified !== content) {
@@ -334,7 +386,7 @@ function checkAttestation(
       );
     }
     const isWhole = pack !== undefined && pack.content !== null && pack.content === pack.verified;
-    const own = `at ${at} it signed that it is release ${agentVersion}, program ${programSha256}, up to ${maxCapability}`;
+    const own = `at ${at} it signed that it is ${name}, release ${agentVersion}, program ${programSha256}, up to ${maxCapability}`;
     const stored = isWhole ? "with the pack as it was verified" : "and says nothing of the pack";
     note("attestation", "proven", by, `${own}, ${stored}`);
   } catch (thrown) {

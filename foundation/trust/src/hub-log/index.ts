@@ -1,7 +1,7 @@
 export { type AgentComparison, compareAgentLog, type Difference } from "./compare-agent-log.ts";
 export {
   type HubLogVerdict,
-  isSignedWitness,
+  readSignedWitness,
   openAttested,
   verifyHubLog,
   type WitnessVerdict,

@@ -3,7 +3,7 @@ import type { AuditAttestation, AuditWitness, ChainEntry } from "@sonde/schemas/
 import { type LogHead, parseWitnessBody } from "@sonde/schemas/wire";
 import { EMPTY_HEAD, explainBreak, headAfter } from "../chain/chain.ts";
 import { openKeySet } from "../envelope/key-set.ts";
-import { openKeptMessage } from "../envelope/kept-message.ts";
+import { openKeptEnvelope, openKeptMessage } from "../envelope/kept-message.ts";
 import type { Checkpoint } from "../log/checkpoint.ts";
 import { type BadEntry, createDroppedCheck, type DroppedVerdict } from "./check-dropped.ts";
 import { createGrowingTree } from "./growing-tree.ts";
@@ -72,9 +72,10 @@ export async function verifyHubLog(
     ...{ head: EMPTY_HEAD, bad: null, dropped: null, signed: null, unattested: 0 },
     witnesses: attestation.witnesses.map((witness) => ({
       ...{ agent: witness.agent, size: witness.size, at: witness.at },
-      says: isSignedWitness(witness, attestation.hubId)
-        ? ("ahead" as const)
-        : ("unsigned" as const),
+      says:
+        readSignedWitness(witness, attestation.hubId) === null
+          ? ("unsigned" as const)
+          : ("ahead" as const),
     })),
     cosignatures: cosignatures.map(({ verdict: judged }) => judged),
   };
@@ -133,23 +134,27 @@ export function openAttested({
   return checkpoint === null ? null : openHubCheckpoint(checkpoint.note, set);
 }
 
-/** True when the agent signed that it keeps this checkpoint of that hub's log. */
-export function isSignedWitness(
+/**
+ * When the agent signed that it keeps this checkpoint of that hub's log, by its own clock.
+ *
+ * @returns null when its key signed something else
+ */
+export function readSignedWitness(
   { agentId, publicKey, message, size, root }: AuditWitness,
   hubId: string,
-): boolean {
+): Date | null {
   try {
-    const said = parseWitnessBody(
-      openKeptMessage(message, {
-        ...{ type: "witness", dir: "agent-to-hub", hubId, agentId },
-        keys: [createPublicKey(publicKey)],
-      }),
-    );
-    return said.size === size && said.root === root;
+    const expected = {
+      ...{ type: "witness", dir: "agent-to-hub" as const, hubId, agentId },
+      keys: [createPublicKey(publicKey)],
+    };
+    const said = parseWitnessBody(openKeptMessage(message, expected));
+    const { iat } = openKeptEnvelope(message.envelope, expected);
+    return said.size === size && said.root === root ? new Date(iat) : null;
   } catch (thrown) {
     // A defect of this program is no lie of an agent. A key that Node cannot read has a code too.
     if (!(thrown instanceof Error && "code" in thrown)) throw thrown;
-    return false;
+    return null;
   }
 }
 

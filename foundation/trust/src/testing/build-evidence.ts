@@ -1,5 +1,6 @@
 import { createHash, randomUUID } from "node:crypto";
 import { type AuditEntry, buildAuditRecord } from "@sonde/schemas/audit";
+import type { ErrorCode } from "@sonde/schemas/errors";
 import type { Evidence } from "@sonde/schemas/evidence";
 import type { Digest } from "@sonde/schemas/names";
 import type { PublishEntry } from "@sonde/schemas/registry";
@@ -11,6 +12,7 @@ import {
   type LogHead,
   type MessageType,
   parseDsseEnvelope,
+  type ResultBody,
 } from "@sonde/schemas/wire";
 import { archiveDigest, contentDigest, readArchive } from "../archive/index.ts";
 import { canonicalJson } from "../canonical-json.ts";
@@ -47,6 +49,9 @@ export type EvidenceLies = {
   order?: Partial<Record<keyof Outgoing, unknown>>;
   orderSession?: string;
   orderParams?: object;
+  /** When the hub signs it, and when its CA says that the key was in use. */
+  orderedAt?: Date;
+  commandKey?: { since: Date; until: Date | null };
   /** The bundle of the pack, and the signer that the hub recorded; by default an RSA key's. */
   pack?: (archive: Uint8Array) => Promise<SignedPack>;
   /** What the hub records of the pack's name. */
@@ -56,14 +61,21 @@ export type EvidenceLies = {
   /** Members of the header with which the agent signs what it read, and another reading. */
   reads?: Partial<Record<keyof Outgoing, unknown>>;
   otherReads?: object;
+  /** Members of the answer's body, and what the hub records of it. */
+  result?: Partial<ResultBody>;
+  recorded?: { status: "failure"; code: ErrorCode };
   /** What the hub records of the reads: by default what the agent signed. */
   recordedReads?: object[];
   /** Whether the hub records that it denied the call. */
   denied?: true;
+  /** Whether the hub has an entry of an answer. */
+  answered?: false;
   /** Digest of the content that the agent verified. */
   content?: Digest;
-  /** Entries that the witness has: by default all but the last one. */
-  witnessed?: number;
+  /** When the agent signed its statement about itself. */
+  attestedAt?: Date;
+  /** Entries that the witness has: by default all but the last one; null for no witness. */
+  witnessed?: number | null;
 };
 
 const SESSION = "s".repeat(43);
@@ -81,17 +93,18 @@ export async function buildEvidence(lies: EvidenceLies = {}): Promise<Evidence> 
   ];
   const toPem = ({ publicKey }: typeof audit) =>
     publicKey.export({ type: "spki", format: "pem" }).toString();
+  let agentTime = AT;
   const channel = createChannel({
     ...{ hubId, agentId, sessionId: SESSION, side: "agent" },
     signer: createSigningKey(own.privateKey, own.publicKey),
     peerKey: command.publicKey,
-    now: () => AT.getTime(),
+    now: () => agentTime.getTime(),
   });
   const hubChannel = createChannel({
     ...{ hubId, agentId, sessionId: lies.orderSession ?? SESSION, side: "hub" },
     signer: createSigningKey(command.privateKey, command.publicKey),
     peerKey: own.publicKey,
-    now: () => AT.getTime(),
+    now: () => (lies.orderedAt ?? AT).getTime(),
   });
   const say = (
     type: MessageType,
@@ -131,7 +144,9 @@ export async function buildEvidence(lies: EvidenceLies = {}): Promise<Evidence> 
     ],
   };
   const nonce = Buffer.alloc(32, 1).toString("base64url");
+  agentTime = lies.attestedAt ?? AT;
   const attestation = say("attestation", encodeBody({ nonce, statement }));
+  agentTime = AT;
   const text = "MemTotal: 8000000 kB\n";
   const meminfo = { ok: true, samples: [{ at: 1, truncated: false, data: { text } }] };
   const reads = [
@@ -143,7 +158,7 @@ export async function buildEvidence(lies: EvidenceLies = {}): Promise<Evidence> 
   const read = say("reads", encodeBody({ reads: lies.otherReads ?? { meminfo } }), {
     ...{ callId, ...(lies.reads as Partial<Outgoing>) },
   });
-  const result = encodeBody({ ...buildResult(callId), reads });
+  const result = encodeBody({ ...buildResult(callId), reads, ...lies.result });
   const policyHash = sha256(policy);
   const answer = say("result", result, {
     ...asked,
@@ -168,7 +183,7 @@ export async function buildEvidence(lies: EvidenceLies = {}): Promise<Evidence> 
     },
   });
   const response = buildAuditRecord(AT, "call.response", {
-    ...{ ...known, durationMs: 12.5 },
+    ...{ ...known, durationMs: 12.5, ...lies.recorded },
     detail: { reads: lies.recordedReads ?? reads, envelope: answer.envelope },
   });
   const records = [filler(1), filler(2), request, filler(3), response, filler(4), filler(5)];
@@ -194,19 +209,26 @@ export async function buildEvidence(lies: EvidenceLies = {}): Promise<Evidence> 
   const ca = await openAuthority(await createAuthority(hubId, AT), () => AT);
   const keySet = await ca.signKeySet({
     ...{ hubId, epoch: 0, version: 1, expiresAt: since },
-    commandKeys: [{ publicKey: toPem(command), since, until: null }],
+    commandKeys: [
+      {
+        publicKey: toPem(command),
+        since: lies.commandKey?.since.toISOString() ?? since,
+        until: lies.commandKey?.until?.toISOString() ?? null,
+      },
+    ],
     auditKeys: [{ publicKey: toPem(audit), since, until: null }],
   });
   const signer = createSigningKey(audit.privateKey, audit.publicKey);
   const tree = { size, root: rootAt(size) };
   const note = signCheckpoint(tree, hubLogKey(hubId, audit.publicKey), signer, AT);
   const witnessed = lies.witnessed ?? size - 1;
+  const answers = lies.answered === false ? [] : [await prove(entries[4])];
   const seen = { size: witnessed, root: rootAt(witnessed).toString("base64") };
   return {
     ...{ format: "sonde-evidence/1", callId, policy },
     hub: { hubId, authority: ca.certificate, keySet },
     checkpoint: { size, root: tree.root.toString("base64"), at: since, note },
-    entries: [await prove(entries[2]), await prove(entries[4])],
+    entries: [await prove(entries[2]), ...answers],
     agent: { name: "web-1", agentId, publicKey: toPem(own), since },
     pack: {
       bundle: signed.bundle,
@@ -218,13 +240,16 @@ export async function buildEvidence(lies: EvidenceLies = {}): Promise<Evidence> 
       }),
     },
     ...{ order: { ...order, keySet }, result: answer.body, reads: read, attestation },
-    witnesses: [
-      {
-        ...{ ...seen, agent: "web-1", agentId, at: since, publicKey: toPem(own) },
-        message: say("witness", encodeBody(seen)),
-        path: inBase64(await proveConsistency(witnessed, size, readTile)),
-      },
-    ],
+    witnesses:
+      lies.witnessed === null
+        ? []
+        : [
+            {
+              ...{ ...seen, agent: "web-1", agentId, at: since, publicKey: toPem(own) },
+              message: say("witness", encodeBody(seen)),
+              path: inBase64(await proveConsistency(witnessed, size, readTile)),
+            },
+          ],
     gaps: [],
   };
 }

@@ -80,6 +80,16 @@ export const EVIDENCE_FAULTS: readonly EvidenceFault[] = [
     change: ({ checkpoint }) =>
       set(checkpoint, { note: checkpoint.note.replace(/\n[0-9]+\n/, "\n9\n") }),
   },
+  {
+    name: "another-checkpoint-time",
+    about: "hub",
+    change: ({ checkpoint }) => set(checkpoint, { at: "2026-01-02T03:04:06.000Z" }),
+  },
+  {
+    name: "another-checkpoint-size",
+    about: "hub",
+    change: ({ checkpoint }) => set(checkpoint, { size: checkpoint.size + 1 }),
+  },
   { name: "another-hub", about: "hub", change: ({ hub }) => set(hub, { hubId: randomUUID() }) },
   { name: "no-certificate", about: "hub", change: ({ hub }) => set(hub, { authority: "none" }) },
   {
@@ -91,6 +101,11 @@ export const EVIDENCE_FAULTS: readonly EvidenceFault[] = [
     name: "witness-with-another-key",
     about: "witness",
     change: ({ witnesses }) => set(witnesses[0], { publicKey: foreignKey() }),
+  },
+  {
+    name: "witness-with-another-name",
+    about: "witness",
+    change: ({ witnesses }) => set(witnesses[0], { agent: "db-1" }),
   },
   {
     name: "witness-without-a-key",
@@ -151,6 +166,11 @@ export const EVIDENCE_FAULTS: readonly EvidenceFault[] = [
     name: "another-key",
     about: "answer",
     change: ({ agent }) => set(agent, { publicKey: foreignKey() }),
+  },
+  {
+    name: "another-name",
+    about: "answer",
+    change: ({ agent }) => set(agent, { name: "db-1" }),
   },
   { name: "no-key", about: "answer", change: ({ agent }) => set(agent, { publicKey: "none" }) },
   {
