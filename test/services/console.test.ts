@@ -739,7 +739,7 @@ describe("a log that is not the one that was signed", () => {
   test("is a problem on the page of health, with its code and its words", async () => {
     for (let times = 0; times < 4; times++) await hub.ask("GET", "/audit?limit=1");
     const { answer } = await hub.ask("POST", "/audit/checkpoints");
-    const { size } = answer["checkpoint"] as unknown as { size: number };
+    const { size } = answer["checkpoint"] as { size: number };
     const { page, ...one } = await openAs(owner);
     await one.go("/health", "Health");
     const sheet = page.getByRole("region", { name: "Audit log" });

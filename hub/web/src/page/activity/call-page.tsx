@@ -20,7 +20,7 @@ import { useCalls } from "./use-lines.ts";
 
 /** One call in full: who asked what, each hop, each read, and the evidence. */
 export function CallPage({ callId }: { callId: string }) {
-  const { calls } = useCalls({ call: callId });
+  const { calls, isRead, refusal: unread, again: readAgain } = useCalls({ call: callId });
   const nameOf = useNames();
   const [call] = calls;
   const outcome = call?.outcome;
@@ -29,6 +29,8 @@ export function CallPage({ callId }: { callId: string }) {
     [callId, outcome],
   );
   const isDenied = outcome === "denied";
+  // All of the page comes at once, so that nothing moves.
+  const isKnown = isRead || unread !== null;
   return (
     <>
       <PageTitle title="One call">
@@ -49,8 +51,12 @@ export function CallPage({ callId }: { callId: string }) {
       )}
       {call === undefined ? null : <Detail detail={call.detail} />}
       {isDenied ? <p class="note">It was denied here, so it reached no host.</p> : null}
-      {refusal === null || isDenied ? null : <Failure refusal={refusal} again={again} />}
-      {value === null ? refusal === null ? <Waiting rows={6} /> : null : <Provenance of={value} />}
+      {unread === null ? null : <Failure refusal={unread} again={readAgain} />}
+      {refusal === null || isDenied || !isKnown ? null : (
+        <Failure refusal={refusal} again={again} />
+      )}
+      {value !== null && isKnown ? <Provenance of={value} /> : null}
+      {isKnown && (value !== null || refusal !== null) ? null : <Waiting rows={6} />}
       <CallEvidence callId={callId} key={callId} />
     </>
   );

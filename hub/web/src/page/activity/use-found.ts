@@ -10,7 +10,7 @@ import type { Asked } from "./filters.ts";
 export type Found = {
   /** Those that the page shows, the oldest first. */
   entries: readonly AuditEntry[];
-  /** False until the first page was read. */
+  /** False until the first page was read; true where nobody may read any. */
   isRead: boolean;
   /** The oldest entry that was looked at; null when all was. */
   searchedTo: number | null;
@@ -115,6 +115,7 @@ export function useFound(asked: Asked | null, isShown: (entry: AuditEntry) => bo
   const signal = current.current;
   return {
     ...found,
+    isRead: found.isRead || query === null,
     refusal,
     again: () => setTurn((before) => before + 1),
     older:
