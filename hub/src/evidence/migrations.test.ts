@@ -1,21 +1,12 @@
 import { randomUUID } from "node:crypto";
-import { openDatabase } from "@sonde/database";
-import { startTestDatabase } from "@sonde/database/testing";
 import { expect, test } from "vitest";
 import { migrations } from "../migrations.ts";
+import { startReleases } from "../testing/open-hub-database.ts";
 
 test("keys of agents of an earlier release are found, and no former key is taken for the present one", async () => {
-  const server = await startTestDatabase();
-  const open = (known: typeof migrations) =>
-    openDatabase({
-      ...{ dataDir: "/nonexistent", url: server.url, schema: "hub", migrations: known },
-      maxConnections: 1,
-      onLost(error) {
-        throw error;
-      },
-    });
+  const releases = await startReleases();
   const first = migrations.findIndex(({ name }) => name === "evidence");
-  const earlier = await open(migrations.slice(0, first));
+  const earlier = await releases.open(migrations.slice(0, first));
   const enrolledAt = new Date("2026-01-02T03:04:05.678Z");
   const [web, away] = [randomUUID(), randomUUID()];
   for (const [id, name] of [
@@ -38,7 +29,7 @@ test("keys of agents of an earlier release are found, and no former key is taken
   }
   await earlier.close();
 
-  const { sql, ...now } = await open(migrations);
+  const { sql, ...now } = await releases.open(migrations);
   try {
     const rows = await sql`
       select key_id, agent_id, public_key, since from agent_keys order by key_id`;
@@ -50,6 +41,6 @@ test("keys of agents of an earlier release are found, and no former key is taken
     ]);
   } finally {
     await now.close();
-    await server.close();
+    await releases.close();
   }
 });

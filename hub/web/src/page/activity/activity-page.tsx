@@ -28,17 +28,20 @@ function Activity() {
   const [isPaused, setPaused] = useState(false);
   const asked = readAsked(query);
   const show = readShow(query);
-  const put = (next: Asked, kind: Show) => {
+  // From the address, since one change may come before the page shows the last one.
+  const put = (part: Asked, kind?: Show) => {
+    const now = new URLSearchParams(location.search);
+    const next = kind ?? readShow(now);
     setPaused(false);
-    setQuery(["activity"], { ...next, show: kind === "calls" ? "" : kind });
+    setQuery(["activity"], { ...readAsked(now), ...part, show: next === "calls" ? "" : next });
   };
-  const change = (part: Asked) => put({ ...asked, ...part }, show);
+  const change = (part: Asked) => put(part);
   const search = toSearch(asked, show);
   return (
     <>
       <FilterForm
         {...{ asked, change, show, isPaused }}
-        choose={(kind) => put(asked, kind)}
+        choose={(kind) => put({}, kind)}
         pause={() => setPaused(!isPaused)}
       />
       <p class="unseen" role="status">

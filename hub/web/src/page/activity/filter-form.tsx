@@ -1,12 +1,9 @@
-import { useEffect, useRef, useState } from "preact/hooks";
 import { Field, SelectField } from "../fields.tsx";
 import { useLive } from "../live.ts";
 import { Said } from "../parts.tsx";
+import { SearchField } from "../search-field.tsx";
 import { useNames, useSubjects } from "../subjects.ts";
 import { type Asked, askedOf, FILTERS, SHOWS, type Show } from "./filters.ts";
-
-/** The hub is asked once somebody stops typing. */
-const TYPING_MS = 300;
 
 type Change = (asked: Asked) => void;
 type Chosen = { asked: Asked; change: Change };
@@ -24,7 +21,12 @@ export function FilterForm(
   return (
     <form role="search" aria-label="The audit log" onSubmit={(event) => event.preventDefault()}>
       <div class="filter">
-        <SearchField asked={asked} change={change} />
+        <SearchField
+          label="Text of an entry"
+          placeholder="Any text of an entry, such as a code or a path"
+          text={asked.text ?? ""}
+          search={(text) => change({ text })}
+        />
         <fieldset class="choices">
           <legend class="unseen">What to show</legend>
           {SHOWS.map(([one, name]) => (
@@ -41,38 +43,6 @@ export function FilterForm(
       <MoreFilters asked={asked} change={change} />
       <InForce asked={asked} change={change} />
     </form>
-  );
-}
-
-function SearchField({ asked, change }: Chosen) {
-  const { text = "" } = asked;
-  const [typed, setTyped] = useState(text);
-  const timer = useRef(0);
-  useEffect(() => () => clearTimeout(timer.current), []);
-  // A link may have led to another text. A blank that was just typed stays.
-  useEffect(() => {
-    if (typed.trim() !== text) setTyped(text);
-  }, [text]);
-  return (
-    <>
-      <label class="unseen" for="search">
-        Text of an entry
-      </label>
-      <input
-        id="search"
-        type="search"
-        placeholder="Any text of an entry, such as a code or a path"
-        value={typed}
-        maxLength={200}
-        autocomplete="off"
-        spellcheck={false}
-        onInput={({ currentTarget: { value } }) => {
-          setTyped(value);
-          clearTimeout(timer.current);
-          timer.current = setTimeout(() => change({ text: value.trim() }), TYPING_MS);
-        }}
-      />
-    </>
   );
 }
 
