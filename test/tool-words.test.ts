@@ -17,6 +17,8 @@ const packs = join(import.meta.dirname, "../packs");
 /** A model reads the whole list in each conversation. */
 const MAX_BYTES = 1050;
 const MAX_MEDIAN_BYTES = 900;
+/** Only auditors and operators have it in their lists. */
+const MAX_AUDIT_BYTES = 2_000;
 type Definition = ReturnType<typeof buildDefinitions>[number];
 let definitions: Definition[];
 let runbooks: Runbook[];
@@ -42,11 +44,12 @@ test("a tool of an official pack has at most 1,050 bytes, and half of them have 
   );
 });
 
-test("a tool of the hub's own has at most 900 bytes", () => {
+test("a tool of the hub's own has at most 900 bytes, that of the audit log's filters 2,000", () => {
   const sizes = [...FIXED_TOOLS.values()].map(({ definition }) => ({
     ...{ name: definition.name, bytes: Buffer.byteLength(JSON.stringify(definition)) },
   }));
-  expect(sizes.filter(({ bytes }) => bytes > MAX_MEDIAN_BYTES)).toEqual([]);
+  const most = (name: string) => (name === "query_audit" ? MAX_AUDIT_BYTES : MAX_MEDIAN_BYTES);
+  expect(sizes.filter(({ name, bytes }) => bytes > most(name))).toEqual([]);
 });
 
 test("three kinds of answers have a picture, by their shape", () => {

@@ -37,6 +37,7 @@ import {
   addCheckpointRoutes,
   createActors,
   createAuditStore,
+  createLogReader,
   createOpenCalls,
   type OpenCalls,
   createSubjects,
@@ -232,8 +233,10 @@ async function serve(live: { config: HubConfig }, opened: Opened): Promise<Runni
   const reauthenticate = (request: FastifyRequest) =>
     authenticate({ authenticator, sessions, tokens }, request, false);
   const recorded = createSubjects(apiKeys, openGrants(hub));
+  const logReader = createLogReader(hub, recorded);
   addAuditRoutes(hub, {
-    ...{ store: auditStore, authenticate: reauthenticate, subjects: recorded },
+    ...{ store: auditStore, reader: logReader, subjects: recorded },
+    authenticate: reauthenticate,
   });
   const sinks = installSinks(hub, { auditStore, self });
   installed.sinks = sinks;
@@ -245,7 +248,7 @@ async function serve(live: { config: HubConfig }, opened: Opened): Promise<Runni
   const calls = installCalls(hub, { catalog, auditStore, rates, keepPolicy });
   const challenge = (host: string | undefined, capability: Capability) =>
     stepUpChallenge(addresses.web, host, capability);
-  const mcp = await installMcp(hub, { calls, catalog, auditStore, readReadme, challenge });
+  const mcp = await installMcp(hub, { calls, catalog, logReader, readReadme, challenge });
   const dismiss = (id: string) => mcp.dismiss(id);
   const subjects = installIdentity(hub, {
     ...{ keys: apiKeys, authenticator, rates, catalog, dismiss },

@@ -734,6 +734,33 @@ describe("the connection", () => {
   });
 });
 
+// The last one: from here on the hub has another log than the one that it signed.
+describe("a log that is not the one that was signed", () => {
+  test("is a problem on the page of health, with its code and its words", async () => {
+    for (let times = 0; times < 4; times++) await hub.ask("GET", "/audit?limit=1");
+    const { answer } = await hub.ask("POST", "/audit/checkpoints");
+    const { size } = answer["checkpoint"] as { size: number };
+    const { page, ...one } = await openAs(owner);
+    await one.go("/health", "Health");
+    const sheet = page.getByRole("region", { name: "Audit log" });
+    await sheet.getByText("Signed").first().waitFor();
+    expect(await sheet.getByText("AUDIT_INCONSISTENT").count()).toBe(0);
+    await hub.restart(async () => {
+      const { sql, ...database } = await hub.openDatabase();
+      await sql`delete from audit_log where seq > ${size - 3}`;
+      await sql`update audit_head set size = ${size - 3},
+        hash = (select hash from audit_log where seq = ${size - 3})`;
+      await database.close();
+    });
+    expect((await hub.ask("POST", "/audit/checkpoints")).code).toBe("AUDIT_INCONSISTENT");
+    await one.go("/health", "Health");
+    await sheet.locator(".badge.bad", { hasText: "AUDIT_INCONSISTENT" }).waitFor();
+    await sheet.getByText("expected the log").waitFor();
+    expect(await one.findViolations()).toEqual([]);
+    expect([one.foreign, one.dialogs]).toEqual([[], []]);
+  });
+});
+
 /** Enrols as an agent does, by another process on the same database. */
 async function enrol(name: string, token: string): Promise<void> {
   const { sql, ...database } = await hub.openDatabase();

@@ -7,6 +7,13 @@ export { buildAuditRecord } from "@sonde/schemas/audit";
 export { type Actors, createActors, nameActors } from "./core/name-actors.ts";
 export { addAuditRoutes } from "./edge/audit-routes.ts";
 export { addCheckpointRoutes, describeCheckpoint } from "./edge/checkpoint-routes.ts";
+export {
+  createLogReader,
+  DEFAULT_FOUND,
+  type FoundPart,
+  type LogQuery,
+  type LogReader,
+} from "./edge/log-reader.ts";
 export { createSubjects, type Subjects } from "./edge/subjects.ts";
 export { type AuditStore, createAuditStore, type StoredCall } from "./edge/audit-store.ts";
 export { type Checkpoints, openCheckpoints } from "./edge/checkpoints.ts";

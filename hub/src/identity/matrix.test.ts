@@ -373,10 +373,12 @@ async function listTools(key: string): Promise<string[]> {
 
 /** A code of the refusal of a tool for rights; "may" for every other end of the call. */
 async function callTool(key: string, name: string): Promise<string> {
-  const named = { agent: "web-1", tool: TOOL };
+  const others = { agent: "web-1", tool: TOOL };
+  // Rows of the log have codes of other calls.
+  const own = name === "query_audit" ? { event: "log.read" } : others;
   const answer = await rpc(key, "tools/call", {
     name,
-    arguments: name === TOOL ? { agent: "web-1" } : named,
+    arguments: name === TOOL ? { agent: "web-1" } : own,
   });
   const code = /"code":"(FORBIDDEN|PROBE_UNKNOWN)"/.exec(JSON.stringify(answer))?.[1];
   if (code !== undefined) return code;

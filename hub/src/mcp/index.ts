@@ -1,5 +1,5 @@
 import { RELEASE } from "@sonde/schemas/release";
-import type { AuditStore } from "../audit/index.ts";
+import type { LogReader } from "../audit/index.ts";
 import type { CallPorts } from "../calls/index.ts";
 import type { Catalog } from "../catalog/index.ts";
 import type { Hub } from "../hub.ts";
@@ -25,7 +25,7 @@ export async function installMcp(
   uses: {
     calls: CallPorts;
     catalog: Catalog;
-    auditStore: AuditStore;
+    logReader: LogReader;
     readReadme: ResourcePorts["readReadme"];
     challenge: StepUpChallenge;
   },
@@ -37,7 +37,7 @@ export async function installMcp(
     ...{
       directory: hub.directory,
       links: hub.links,
-      auditStore: uses.auditStore,
+      logReader: uses.logReader,
       checkpoints: hub.checkpoints,
       readReadme: uses.readReadme,
     },

@@ -13,16 +13,7 @@ export async function openHubDatabase(): Promise<HubDatabase> {
   const server = await startTestDatabase();
   const opened: Database[] = [];
   const openAgain = async () => {
-    const database = await openDatabase({
-      dataDir: "/nonexistent",
-      url: server.url,
-      schema: "hub",
-      migrations,
-      maxConnections: 4,
-      onLost(error) {
-        throw error;
-      },
-    });
+    const database = await open(server.url, migrations, 4);
     opened.push(database);
     return database;
   };
@@ -36,3 +27,23 @@ export async function openHubDatabase(): Promise<HubDatabase> {
     },
   };
 }
+
+/** An empty database for a test of migrations, which is opened with those that a release has. */
+export async function startReleases(): Promise<{
+  open(known: typeof migrations): Promise<Database>;
+  close(): Promise<void>;
+}> {
+  const server = await startTestDatabase();
+  return {
+    open: (known) => open(server.url, known, 1),
+    close: () => server.close(),
+  };
+}
+
+const open = (url: string, known: typeof migrations, maxConnections: number): Promise<Database> =>
+  openDatabase({
+    ...{ dataDir: "/nonexistent", url, schema: "hub", migrations: known, maxConnections },
+    onLost(error) {
+      throw error;
+    },
+  });

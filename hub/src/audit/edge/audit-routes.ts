@@ -1,12 +1,6 @@
-import { buildAuditRecord, ChainPage, readAuditQuery } from "@sonde/schemas/audit";
-import {
-  type AuditFilters,
-  AuditSearchPage,
-  AuditSearchQuery,
-  type SearchedRange,
-} from "@sonde/schemas/audit-search";
+import { ChainPage, readAuditQuery } from "@sonde/schemas/audit";
+import { type AuditFilters, AuditSearchPage, AuditSearchQuery } from "@sonde/schemas/audit-search";
 import { SondeError } from "@sonde/schemas/errors";
-import { scrubSentence } from "@sonde/scrub";
 import type { FastifyReply, FastifyRequest } from "fastify";
 import { Type } from "typebox";
 import type { Hub } from "../../hub.ts";
@@ -15,18 +9,17 @@ import type { AuditStore } from "./audit-store.ts";
 import { createDroppedStore } from "./dropped-store.ts";
 import { exportLog } from "./export-log.ts";
 import { openLiveLog } from "./live-log.ts";
-import { createLogSearch, type Order } from "./log-search.ts";
+import { DEFAULT_FOUND, type LogReader, toRecorded } from "./log-reader.ts";
+import { createLogSearch } from "./log-search.ts";
 import { filtersOf, readWanted } from "./read-wanted.ts";
 import type { Subjects } from "./subjects.ts";
 
-/** Entries of a page, unless a client wants others. */
-const DEFAULT_LIMIT = "100";
-const MAX_LIMIT = 1_000;
 /** Of one principal at a time: each holds a few hundred entries in memory. */
 const MAX_EXPORTS = 4;
 
 export type AuditUses = {
   store: AuditStore;
+  reader: LogReader;
   subjects: Subjects;
   authenticate: Reauthenticate;
 };
@@ -37,20 +30,16 @@ type Request = FastifyRequest<{ Querystring: AuditSearchQuery }>;
  * Adds the route that reads the audit log: pages of the chain, a search, an export and the live log.
  * Each read is recorded in the log, a stream at its beginning.
  */
-export function addAuditRoutes(hub: Hub, { store, subjects, authenticate }: AuditUses): void {
-  const { app, auditLog, elapsed, now, pages } = hub;
+export function addAuditRoutes(hub: Hub, uses: AuditUses): void {
+  const { store, reader, subjects, authenticate } = uses;
+  const { app, auditLog, elapsed, pages } = hub;
   const search = createLogSearch(hub.sql);
   const dropped = createDroppedStore(hub.sql);
   const live = openLiveLog(hub, { search, dropped, authenticate });
   const exporting = new Map<string, number>();
 
-  /** @returns the number of the entry: all that was recorded before comes before it */
-  async function record({ principal }: Request, detail: Record<string, unknown>): Promise<number> {
-    const { seq } = await auditLog.append(
-      buildAuditRecord(now(), "log.read", { principal: principal.subject.id, detail }),
-    );
-    return seq;
-  }
+  const record = ({ principal }: Request, detail: Record<string, unknown>) =>
+    reader.record({ principal: principal.subject.id }, detail);
 
   async function readChain(request: Request): Promise<ChainPage> {
     const { cursor, order, ...asked } = request.query;
@@ -69,31 +58,24 @@ export function addAuditRoutes(hub: Hub, { store, subjects, authenticate }: Audi
   async function readFound(request: Request, filters: AuditFilters): Promise<AuditSearchPage> {
     const { principal, query } = request;
     const { order = "newest" } = query;
-    const limit = readLimit(query.limit);
+    const limit = Number(query.limit ?? DEFAULT_FOUND);
     const asked = { principal, query: { ...query, limit: String(limit) } };
     const { after } = pages.start("audit", asked);
-    const wanted = await readWanted(hub, subjects, filters);
-    // A page has no entry of its own reading.
-    const newest = (await record(request, { search: toRecorded(filters), order, limit })) - 1;
-    const head = await auditLog.readHead();
-    const within =
-      after === null
-        ? { from: 1, to: newest }
-        : order === "newest"
-          ? { from: 1, to: Number(after) - 1 }
-          : { from: Number(after) + 1, to: newest };
-    const bounds = await search.boundsOf(wanted, within);
-    const found = bounds === null ? null : await search.page(wanted, bounds, order, limit);
-    const place = bounds === null ? null : placeAfter(found?.searched ?? null, bounds, order);
-    const searched =
-      bounds === null || found === null
-        ? toRange(within)
-        : widen(found.searched, { within, bounds, order });
-    const missing = searched === null ? null : await dropped.find(searched, wanted);
+    const place = after === null ? null : Number(after);
+    const found = await reader.find(
+      { principal: principal.subject.id },
+      {
+        ...{ filters, order, limit },
+        ...(order === "oldest"
+          ? { afterSeq: place, beforeSeq: null }
+          : { afterSeq: null, beforeSeq: place }),
+      },
+    );
+    const { entries, searched, dropped: missing, rest } = found;
     return {
-      ...{ entries: found?.entries ?? [], searched, head },
+      ...{ entries, searched, head: await auditLog.readHead() },
       ...(missing !== null && { dropped: missing }),
-      ...(place !== null && { next: pages.next("audit", asked, String(place)) }),
+      ...(rest !== null && { next: pages.next("audit", asked, String(rest)) }),
     };
   }
 
@@ -181,41 +163,4 @@ export function addAuditRoutes(hub: Hub, { store, subjects, authenticate }: Audi
       return await readChain(request);
     },
   );
-}
-
-function readLimit(text = DEFAULT_LIMIT): number {
-  const limit = Number(text);
-  if (limit >= 1 && limit <= MAX_LIMIT) return limit;
-  throw new SondeError("BAD_REQUEST", `limit: expected 1 to ${MAX_LIMIT}, got ${text}`);
-}
-
-/** What was looked for may itself be a secret that somebody pasted. */
-function toRecorded(filters: AuditFilters): AuditFilters {
-  const { text } = filters;
-  return text === undefined ? filters : { ...filters, text: scrubSentence(text, 200) };
-}
-
-type Part = { from: number; to: number };
-
-function toRange(within: Part): SearchedRange {
-  return within.from > within.to ? null : within;
-}
-
-/** The entry behind which the next page goes on; null when all was searched. */
-function placeAfter(searched: SearchedRange, bounds: Part, order: Order): number | null {
-  if (searched === null) return null;
-  if (order === "newest") return searched.from > bounds.from ? searched.from : null;
-  return searched.to < bounds.to ? searched.to : null;
-}
-
-/** Where the times say that nothing can be was searched as well. */
-function widen(
-  searched: SearchedRange,
-  { within, bounds, order }: { within: Part; bounds: Part; order: Order },
-): SearchedRange {
-  if (searched === null) return null;
-  const isDone = placeAfter(searched, bounds, order) === null;
-  return order === "newest"
-    ? { from: isDone ? within.from : searched.from, to: within.to }
-    : { from: within.from, to: isDone ? within.to : searched.to };
 }

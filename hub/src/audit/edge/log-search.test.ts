@@ -1,11 +1,13 @@
 import { randomUUID } from "node:crypto";
-import { openDatabase } from "@sonde/database";
-import { startTestDatabase } from "@sonde/database/testing";
 import { type AuditEntry, type AuditRecord, buildAuditRecord } from "@sonde/schemas/audit";
 import { toolNameOf } from "@sonde/schemas/names";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { migrations } from "../../migrations.ts";
-import { type HubDatabase, openHubDatabase } from "../../testing/open-hub-database.ts";
+import {
+  type HubDatabase,
+  openHubDatabase,
+  startReleases,
+} from "../../testing/open-hub-database.ts";
 import { openAudit } from "../index.ts";
 import { createAuditStore } from "./audit-store.ts";
 import { type Bounds, createLogSearch, LOOKED_AT, type Order, type Wanted } from "./log-search.ts";
@@ -174,17 +176,9 @@ test("few of many are found in one page, where an index has them", async () => {
 });
 
 test("entries of an earlier release are found as those of this one are", async () => {
-  const server = await startTestDatabase();
-  const open = (known: typeof migrations) =>
-    openDatabase({
-      ...{ dataDir: "/nonexistent", url: server.url, schema: "hub", migrations: known },
-      maxConnections: 1,
-      onLost(error) {
-        throw error;
-      },
-    });
+  const releases = await startReleases();
   const first = migrations.findIndex(({ name }) => name === "audit-search");
-  const earlier = await open(migrations.slice(0, first));
+  const earlier = await releases.open(migrations.slice(0, first));
   const hostile = 'a "tool": \\u0000 \u0000 \ud800 end';
   const detail = { tool: hostile, nested: { agent: "not-this-1", at: "never" } };
   const record = buildAuditRecord(at(1), "call.denied", {
@@ -198,7 +192,7 @@ test("entries of an earlier release are found as those of this one are", async (
   await earlier.sql`update audit_head set size = 1, hash = ${zero}`;
   await earlier.close();
 
-  const { sql, ...now } = await open(migrations);
+  const { sql, ...now } = await releases.open(migrations);
   try {
     const log = await openAudit(createAuditStore(sql, randomUUID()));
     await log.append(record);
@@ -212,7 +206,7 @@ test("entries of an earlier release are found as those of this one are", async (
     expect(await search.boundsOf({ since: at(2), until: null }, bounds)).toBe(null);
   } finally {
     await now.close();
-    await server.close();
+    await releases.close();
   }
 });
 

@@ -32,7 +32,7 @@ export type Found = { entries: AuditEntry[]; searched: SearchedRange };
  * index that gets farthest, and else one after the other.
  */
 export type LogSearch = {
-  /** The part of the log that may have entries of that time; null when none can be. */
+  /** The part of the log that may have content, and of that time; null when none can be. */
   boundsOf(wanted: Pick<Wanted, "since" | "until">, within: Bounds): Promise<Bounds | null>;
   page(wanted: Wanted, bounds: Bounds, order: Order, limit: number): Promise<Found>;
 };
@@ -69,7 +69,6 @@ export function createLogSearch(sql: Sql): LogSearch {
     within: Bounds,
   ): Promise<Bounds | null> {
     if (within.from > within.to) return null;
-    if (since === null && until === null) return within;
     const [row] = await sql<{ first: number | null; last: number | null }[]>`
       select min(span)::float8 as first, max(span)::float8 as last from audit_times where
         ${since === null ? sql`true` : sql`last_at >= ${since}`} and

@@ -1,5 +1,5 @@
 import { randomBytes, randomUUID } from "node:crypto";
-import { afterAll, beforeAll, beforeEach, expect, test } from "vitest";
+import { afterAll, beforeAll, beforeEach, expect, test, vi } from "vitest";
 import type { HubConfig } from "../../config.ts";
 import type { SignedAnswer } from "../../links/index.ts";
 import { type HubDatabase, openHubDatabase } from "../../testing/open-hub-database.ts";
@@ -92,6 +92,27 @@ test("of more than fit the oldest go, orders and reads count too", async () => {
   for (const id of [...ids, last]) left.push(await isKept(id));
   expect(left).toEqual([false, false, false, true, true]);
   await results.close();
+});
+
+test("what is too old goes by itself each minute, until the hub stops", async () => {
+  vi.useFakeTimers({ toFake: ["setInterval", "clearInterval"] });
+  const { results, keep, isKept, pass } = open({ resultDays: 2 });
+  try {
+    const old = await keep(10);
+    pass(3 * DAY_MS);
+    vi.advanceTimersByTime(59_000);
+    expect([await isKept(old), vi.getTimerCount()]).toEqual([true, 1]);
+    vi.advanceTimersByTime(1_000);
+    await vi.waitFor(async () => expect(await isKept(old)).toBe(false));
+    const next = await keep(10);
+    pass(3 * DAY_MS);
+    vi.advanceTimersByTime(60_000);
+    await vi.waitFor(async () => expect(await isKept(next)).toBe(false));
+  } finally {
+    await results.close();
+    expect(vi.getTimerCount()).toBe(0);
+    vi.useRealTimers();
+  }
 });
 
 test("what the database is too slow for is not kept, and that is reported", async () => {

@@ -1,4 +1,5 @@
 import { MAX_AUDIT_PAGE } from "@sonde/schemas/audit";
+import { type AuditFilters, AuditSearchQuery } from "@sonde/schemas/audit-search";
 import { OUTPUT_SCHEMA, type ToolDefinition } from "../../catalog/index.ts";
 
 const LOOKS_ONLY = {
@@ -82,12 +83,36 @@ export const HEALTH_CHECK = define({
   outputSchema: OUTPUT_SCHEMA,
 });
 
+const text = (description: string) => ({ type: "string", description });
+const choice = (name: "decision" | "status") => ({ enum: AuditSearchQuery.properties[name].enum });
+const SEQ = { type: "integer", minimum: 0 };
+
+/** Each filter in the words of a model. What each may be is checked as it is for the REST API. */
+const AUDIT_ARGUMENTS: Record<keyof AuditFilters, object> = {
+  person: text("id in person:ID: what they, their clients and their keys did"),
+  client: text("id of an OAuth client"),
+  principal: text("exactly key:ID, person:ID or grant:ID"),
+  agent: text("server"),
+  tag: text("key=value: servers that have it now"),
+  probe: text("such as system.disk.usage"),
+  tool: text("also one of the hub's, or one refused"),
+  event: text("such as call.request, key.created"),
+  decision: choice("decision"),
+  status: choice("status"),
+  call: text("id of a call"),
+  since: text("from 2026-03-01 or 2026-03-01T12:30Z on"),
+  until: text("before that time"),
+  text: text("part of the record's JSON"),
+};
+
 export const QUERY_AUDIT = define({
   name: "query_audit",
   description:
-    "Reads the hub's audit log, oldest first: who asked what of which server, what was refused and why. Without afterSeq the newest entries.",
+    "Searches the hub's audit log: who asked what of which server, what was refused and why, who changed what. Gives the newest entries that fit all filters, or with afterSeq the next ones after it, the oldest first. Says what it searched, what was dropped, and how to get more.",
   properties: {
-    afterSeq: { type: "integer", minimum: 0, description: "seq of the entry before the first" },
+    ...AUDIT_ARGUMENTS,
+    afterSeq: { ...SEQ, description: "only entries with a higher seq" },
+    beforeSeq: { ...SEQ, description: "only entries with a lower seq" },
     limit: { type: "integer", minimum: 1, maximum: MAX_AUDIT_PAGE, description: "100" },
   },
   outputSchema: OUTPUT_SCHEMA,

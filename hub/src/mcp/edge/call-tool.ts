@@ -2,7 +2,7 @@ import type { CallToolResult } from "@modelcontextprotocol/server";
 import { AGENT_ARGUMENT, splitProbeId } from "@sonde/schemas/names";
 import { type CallPorts, callProbe, type CallRequest, findOnlyAgent } from "../../calls/index.ts";
 import { findVisibleTool, type ToolDefinition, withoutAgent } from "../../catalog/index.ts";
-import type { AuditStore, Checkpoints } from "../../audit/index.ts";
+import type { Checkpoints, LogReader } from "../../audit/index.ts";
 import type { Principal } from "../../identity/index.ts";
 import type { Links } from "../../links/index.ts";
 import { type AnswerPorts, answerOutcome } from "./answers.ts";
@@ -12,7 +12,7 @@ import type { PackUses } from "./pack-uses.ts";
 export type ToolPorts = CallPorts &
   AnswerPorts & {
     links: Pick<Links, "isOnline">;
-    auditStore: Pick<AuditStore, "readChain">;
+    logReader: Pick<LogReader, "find">;
     checkpoints: Pick<Checkpoints, "latest" | "problem">;
     packUses: Pick<PackUses, "count" | "usesOf">;
     /** How many tools a list has. */

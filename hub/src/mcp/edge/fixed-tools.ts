@@ -1,9 +1,10 @@
 import type { CallToolResult } from "@modelcontextprotocol/server";
+import { parseAuditFilters } from "@sonde/schemas/audit-search";
 import { SondeError } from "@sonde/schemas/errors";
 import type { ToolResult } from "@sonde/schemas/hub";
 import { AGENT_ARGUMENT } from "@sonde/schemas/names";
 import { buildValueChecker } from "@sonde/schemas/parse";
-import { buildAuditRecord } from "../../audit/index.ts";
+import { buildAuditRecord, DEFAULT_FOUND } from "../../audit/index.ts";
 import {
   type CallPorts,
   type CallRequest,
@@ -32,7 +33,7 @@ import {
   READ_RESULT,
   SEARCH_TOOLS,
 } from "../core/fixed-tools.ts";
-import { describeDropped, writeAuditRows } from "../core/audit-rows.ts";
+import { describeFound, writeAuditRows } from "../core/audit-rows.ts";
 import { readCursor, withCursor } from "../core/pages.ts";
 import { searchTools } from "../core/search-tools.ts";
 import { agentOverview, diagnose, healthCheck, listAgents } from "./agent-tools.ts";
@@ -58,9 +59,6 @@ export type FixedTool = {
   /** Who lacks it does not see the tool, and may not use it. */
   right?: RouteRight;
 };
-
-/** Entries of the audit log, unless a client wants others. */
-const DEFAULT_ENTRIES = 100;
 
 const ALL: FixedTool[] = [
   { definition: LIST_AGENTS, run: listAgents },
@@ -183,23 +181,28 @@ async function explain(...[ports, principal, args]: Parameters<Run>): Promise<Ca
   );
 }
 
-/** A page as the REST API gives it, without what proves it. */
+/** Part of a search as the REST API does it, without what proves entries. */
 async function queryAudit(...[ports, principal, args, meta]: Parameters<Run>) {
-  const { auditLog, auditStore, checkpoints } = ports;
-  const { limit = DEFAULT_ENTRIES, afterSeq } = args as { limit?: number; afterSeq?: number };
-  const { size } = await auditLog.readHead();
-  const from = afterSeq ?? Math.max(0, size - limit);
+  const { logReader, checkpoints } = ports;
+  const { limit = DEFAULT_FOUND, afterSeq = null, beforeSeq = null, ...filters } = args;
+  const isOldestFirst = afterSeq !== null;
   const callId = String(meta["sonde.dev/callId"]);
-  const detail = { tool: QUERY_AUDIT.name, afterSeq: from, limit };
-  await recordRead(ports, principal, callId, detail);
-  const { entries } = await auditStore.readChain(from, limit);
-  const dropped = describeDropped(entries);
+  const found = await logReader.find(
+    { principal: principal.subject.id, tool: QUERY_AUDIT.name, callId },
+    {
+      filters: parseAuditFilters(filters),
+      order: isOldestFirst ? "oldest" : "newest",
+      limit: Number(limit),
+      afterSeq: afterSeq === null ? null : Number(afterSeq),
+      beforeSeq: beforeSeq === null ? null : Number(beforeSeq),
+    },
+  );
   const problem = checkpoints.problem();
   const data = {
-    ...{ newestSeq: size, signedSeq: checkpoints.latest()?.size ?? 0 },
+    ...{ newestSeq: found.newest, signedSeq: checkpoints.latest()?.size ?? 0 },
     ...(problem !== null && { problem: `${problem.code}: ${problem.message}` }),
-    ...(dropped !== null && { dropped }),
-    entries: writeAuditRows(entries),
+    ...describeFound(found, isOldestFirst),
+    entries: writeAuditRows(isOldestFirst ? found.entries : found.entries.toReversed()),
   };
   const result: ToolResult = { agent: "", ...NOTHING_READ, status: "ok", data, collectedAt: null };
   return await answerResults(ports, principal, [result], meta);

@@ -565,7 +565,13 @@ test("no key, no list", async () => {
 
 const AUDITOR = { role: "auditor", agents: "*", probes: "*" };
 type Row = { seq: number; event: string; principal?: string; code?: string; detail?: string };
-type Page = { newestSeq: number; entries: Row[] };
+type Page = {
+  newestSeq: number;
+  searched: string;
+  dropped?: string;
+  more?: string;
+  entries: Row[];
+};
 
 async function queryAudit(args: object, key?: string): Promise<Page> {
   const answer = await call(args, "query_audit", key);
@@ -598,9 +604,76 @@ test("query_audit gives the entries that the REST API gives, the newest unless o
   expect(before?.seq).toBe(newest.newestSeq);
   expect(own).toMatchObject({ event: "log.read" });
   expect(JSON.parse(own?.detail ?? "")).toEqual({
-    ...{ tool: "query_audit", afterSeq: newest.newestSeq - 2, limit: 2 },
+    ...{ tool: "query_audit", search: {}, order: "newest", limit: 2 },
   });
   expect(JSON.stringify(first)).not.toMatch(/"hash"|"envelope"|policyHash/);
+});
+
+test("query_audit finds by the filters of the REST API, says how far it looked, and both are recorded alike", async () => {
+  const { id, key } = await hub.addKey(AUDITOR);
+  const asked = await hub.addKey();
+  for (let count = 0; count < 3; count++) await call({ agent: "web-1" }, TOOL, asked.key);
+  await call({ agent: "web-1" }, "no_such_tool", asked.key);
+  const filters = { principal: `key:${asked.id}`, decision: "allow", agent: "web-1" };
+
+  const query = new URLSearchParams({ ...filters, limit: "2" }).toString();
+  const { answer } = await hub.ask("GET", `/audit?${query}`, undefined, key);
+  const expected = (answer["entries"] as { seq: number }[]).map(({ seq }) => seq).toReversed();
+  const newest = await queryAudit({ ...filters, limit: 2 }, key);
+  expect(newest.entries.map(({ seq }) => seq)).toEqual(expected);
+  expect(newest.searched).toMatch(/^entries [0-9]+ to [0-9]+; 2 of them fit$/);
+  expect(newest.more).toContain(`ask again with beforeSeq ${expected[0]}.`);
+  const older = await queryAudit({ ...filters, beforeSeq: expected[0] }, key);
+  expect(older).toMatchObject({ searched: /^entries 1 to/, entries: [{ event: "call.request" }] });
+  expect(older).not.toHaveProperty("more");
+
+  // From an entry on, the next ones, and no later ones than wanted.
+  const first = older.entries[0]?.seq ?? 0;
+  const next = await queryAudit({ ...filters, afterSeq: first, limit: 1 }, key);
+  expect(next.entries.map(({ seq }) => seq)).toEqual(expected.slice(0, 1));
+  expect(next.more).toContain(`ask again with afterSeq ${expected[0]}.`);
+  const between = { afterSeq: first, beforeSeq: expected[1] };
+  const some = await queryAudit({ ...filters, ...between }, key);
+  expect(some.entries.map(({ seq }) => seq)).toEqual(expected.slice(0, 1));
+  expect(some).not.toHaveProperty("more");
+
+  // No entry is said to be no entry of the part that was searched.
+  const none = await queryAudit({ text: "nobody wrote this", afterSeq: 5, beforeSeq: 9 }, key);
+  expect(none).toMatchObject({ entries: [], searched: "entries 6 to 8; none of them fits" });
+  const later = await queryAudit({ afterSeq: 1_000_000_000 }, key);
+  expect(later).toMatchObject({ entries: [], searched: /^nothing: there is no entry/ });
+
+  const { entries } = await queryAudit({ event: "log.read", principal: `key:${id}` }, key);
+  const details = entries.map(({ detail }) => JSON.parse(detail ?? "{}") as object);
+  expect(details.slice(0, 3)).toEqual([
+    { search: filters, order: "newest", limit: 2 },
+    { tool: "query_audit", search: filters, order: "newest", limit: 2 },
+    {
+      ...{ tool: "query_audit", search: filters, order: "newest", limit: 100 },
+      beforeSeq: expected[0],
+    },
+  ]);
+});
+
+test.each([
+  ["a tag that no agent has", { tag: "role=nobody" }, "BAD_REQUEST"],
+  ["a day that is none", { since: "2026-02-30" }, "BAD_REQUEST"],
+  ["an agent that can be none", { agent: "../../etc" }, "BAD_REQUEST"],
+  ["an event that is none", { event: "everything" }, "BAD_REQUEST"],
+  ["a text without end", { text: "x".repeat(201) }, "BAD_REQUEST"],
+  ["a limit beyond", { limit: 1_001 }, "PARAMS_INVALID"],
+  ["a decision that is none", { decision: "maybe" }, "PARAMS_INVALID"],
+  ["a filter that is none", { color: "red" }, "PARAMS_INVALID"],
+])("query_audit refuses %s in words", async (_what, args, code) => {
+  expect(await call(args, "query_audit")).toBe(code);
+});
+
+test("query_audit keeps a secret that somebody looks for out of the log", async () => {
+  const secret = `AKIA${"Q7".repeat(8)}`;
+  await queryAudit({ text: secret });
+  const { entries } = await queryAudit({ event: "log.read", limit: 1 });
+  expect(entries[0]?.detail).toContain('"search":{"text":"');
+  expect(JSON.stringify(entries)).not.toContain(secret);
 });
 
 test("a client neither sees query_audit nor may use it, and the try is recorded", async () => {

@@ -1,22 +1,16 @@
-import { useEffect, useState } from "preact/hooks";
-import { useLive, useRight } from "../live.ts";
-import { countOf, Empty, Failure, PageTitle, Waiting } from "../parts.tsx";
+import { useRef, useState } from "preact/hooks";
+import { useRight } from "../live.ts";
+import { Clock, Empty, Failure, PageTitle, Waiting } from "../parts.tsx";
 import { setQuery, useRoute } from "../router.tsx";
-import { LineTable } from "./activity-table.tsx";
-import { chooseLines, type Line, type Show } from "./build-activity.ts";
 import { useNames } from "../subjects.ts";
-import { useLines } from "./use-entries.ts";
+import { LineTable } from "./activity-table.tsx";
+import { chooseLines, type Line } from "./build-activity.ts";
+import { FilterForm } from "./filter-form.tsx";
+import { type Asked, readAsked, readShow, type Show, toSearch } from "./filters.ts";
+import { MAX_ENTRIES, type Search } from "./use-found.ts";
+import { useLines } from "./use-lines.ts";
 
-const SHOWS: readonly [Show, string][] = [
-  ["calls", "Calls"],
-  ["acts", "Acts"],
-  ["denied", "Refused"],
-  ["all", "Everything"],
-];
-/** Lines that are drawn: more are found by the filter. */
-const SHOWN = 200;
-
-/** What is asked and done, live: from the audit log. */
+/** What is asked and done, live: from the audit log. The address has the filters. */
 export function ActivityPage() {
   const mayRead = useRight("audit.read");
   return (
@@ -31,95 +25,92 @@ export function ActivityPage() {
 
 function Activity() {
   const { query } = useRoute();
-  const { lines, refusal, again } = useLines();
-  const nameOf = useNames();
-  const droppedTo = useLive((live) => live.droppedTo);
-  const [held, setHeld] = useState<readonly Line[] | null>(null);
-  const text = query.get("q") ?? "";
-  const show = SHOWS.find(([one]) => one === query.get("show"))?.[0] ?? "calls";
-  const change = (part: { text?: string; show?: Show }) => {
-    const next = { text, show, ...part };
-    setQuery(["activity"], { q: next.text, show: next.show === "calls" ? "" : next.show });
+  const [isPaused, setPaused] = useState(false);
+  const asked = readAsked(query);
+  const show = readShow(query);
+  // From the address, since one change may come before the page shows the last one.
+  const put = (part: Asked, kind?: Show) => {
+    const now = new URLSearchParams(location.search);
+    const next = kind ?? readShow(now);
+    setPaused(false);
+    setQuery(["activity"], { ...readAsked(now), ...part, show: next === "calls" ? "" : next });
   };
-  if (refusal !== null) return <Failure refusal={refusal} again={again} />;
-  if (lines === null) return <Waiting rows={10} />;
-  const chosen = chooseLines(held ?? lines, { text, show }, nameOf);
+  const change = (part: Asked) => put(part);
+  const search = toSearch(asked, show);
   return (
     <>
-      <form class="filter" role="search" onSubmit={(event) => event.preventDefault()}>
-        <SearchField text={text} change={(next) => change({ text: next })} />
-        <fieldset class="choices">
-          <legend class="unseen">What to show</legend>
-          {SHOWS.map(([one, name]) => (
-            <label key={one}>
-              <input
-                type="radio"
-                name="show"
-                checked={show === one}
-                onChange={() => change({ show: one })}
-              />
-              <span>{name}</span>
-            </label>
-          ))}
-        </fieldset>
-        <button
-          type="button"
-          class="plain"
-          aria-pressed={held !== null}
-          onClick={() => setHeld(held === null ? lines : null)}
-        >
-          {held === null ? "Pause" : "Go on"}
-        </button>
-      </form>
+      <FilterForm
+        {...{ asked, change, show, isPaused }}
+        choose={(kind) => put({}, kind)}
+        pause={() => setPaused(!isPaused)}
+      />
       <p class="unseen" role="status">
-        {held === null ? "" : "Paused"}
+        {isPaused ? "Paused" : ""}
       </p>
-      {chosen.length === 0 ? (
-        <Empty title={text === "" ? "Nothing yet." : "Nothing fits."}>
-          <p>What happens from now on appears here by itself.</p>
-        </Empty>
-      ) : (
-        <LineTable
-          lines={chosen.slice(0, SHOWN)}
-          nameOf={nameOf}
-          choose={(next) => change({ text: next })}
-        />
-      )}
-      {chosen.length > SHOWN ? (
-        <p class="note">
-          {`The newest ${SHOWN} of ${countOf(chosen.length, "line")}. The audit log has all of them.`}
-        </p>
-      ) : null}
-      {droppedTo === null ? null : (
-        <p class="note">
-          {`What was recorded up to entry ${droppedTo} is not shown: its content was dropped, as this hub's retention says.`}
-        </p>
-      )}
+      <Results
+        key={new URLSearchParams({ ...search, show }).toString()}
+        {...{ search, show, isPaused, change }}
+      />
     </>
   );
 }
 
-function SearchField({ text, change }: { text: string; change: (text: string) => void }) {
-  const [typed, setTyped] = useState(text);
-  useEffect(() => setTyped(text), [text]);
+function Results(props: {
+  search: Asked;
+  show: Show;
+  isPaused: boolean;
+  change: (asked: Asked) => void;
+}) {
+  const { search, show, isPaused, change } = props;
+  const found = useLines(search, show);
+  const held = useRef<readonly Line[] | null>(null);
+  const nameOf = useNames();
+  held.current = isPaused ? (held.current ?? found.lines) : null;
+  if (found.refusal !== null) return <Failure refusal={found.refusal} again={found.again} />;
+  if (!found.isRead) return <Waiting rows={10} />;
+  const lines = chooseLines(held.current ?? found.lines, show);
   return (
     <>
-      <label class="unseen" for="search">
-        Filter by who, host, question or code
-      </label>
-      <input
-        id="search"
-        type="search"
-        placeholder="Who, host, question or code"
-        value={typed}
-        maxLength={200}
-        autocomplete="off"
-        spellcheck={false}
-        onInput={({ currentTarget }) => {
-          setTyped(currentTarget.value);
-          change(currentTarget.value);
-        }}
-      />
+      {lines.length === 0 ? (
+        <Empty title={found.searchedTo === null ? "Nothing fits." : "Nothing fits so far."}>
+          <p>What happens from now on appears here by itself.</p>
+        </Empty>
+      ) : (
+        <LineTable lines={lines} nameOf={nameOf} choose={change} />
+      )}
+      <Rest found={found} />
+    </>
+  );
+}
+
+/** How far the log was searched, what of it is gone, and a button for what is older. */
+function Rest({ found }: { found: Search }) {
+  const { searchedTo, dropped, isCut, older, isLooking, olderRefusal } = found;
+  return (
+    <>
+      {dropped === null ? null : (
+        <p class="note">
+          {`What was recorded up to entry ${dropped.to.toLocaleString("en-US")}, until `}
+          <Clock at={dropped.until} />
+          {", is not shown: its content was dropped, as this hub's retention says."}
+        </p>
+      )}
+      {olderRefusal === null ? null : <Failure refusal={olderRefusal} />}
+      <div class="pager">
+        <p class="note" role="status">
+          {searchedTo === null
+            ? "The whole log was searched."
+            : `Searched back to entry ${searchedTo.toLocaleString("en-US")}.`}
+          {isCut
+            ? ` The page holds ${MAX_ENTRIES.toLocaleString("en-US")} entries: narrow the filters to see older ones.`
+            : ""}
+        </p>
+        {older === null ? null : (
+          <button type="button" class="plain" disabled={isLooking} onClick={older}>
+            {isLooking ? "Searching" : "Older"}
+          </button>
+        )}
+      </div>
     </>
   );
 }

@@ -1,10 +1,12 @@
 import { Badge, Clock, type Level, Said } from "../parts.tsx";
 import { Link } from "../router.tsx";
 import type { Call, Line } from "./build-activity.ts";
+import { type Asked, askedOf, isAgent, isSubject } from "./filters.ts";
 import { useNames } from "../subjects.ts";
 
 const OUTCOMES: Record<Call["outcome"], { level: Level; text: string }> = {
   running: { level: "none", text: "running" },
+  asked: { level: "none", text: "asked" },
   ok: { level: "good", text: "answered" },
   failure: { level: "warn", text: "failed" },
   denied: { level: "bad", text: "denied" },
@@ -67,9 +69,9 @@ export function CallTable({ calls, withHost }: { calls: readonly Call[]; withHos
   );
 }
 
-type Choose = (text: string) => void;
+type Choose = (asked: Asked) => void;
 
-/** Lines of the log, the newest first. Who, host and question can be pressed to see only these. */
+/** Lines of the log, the newest first. Who and host can be pressed to see only these. */
 export function LineTable(props: {
   lines: readonly Line[];
   nameOf: (principal: string) => string;
@@ -124,10 +126,18 @@ function LineRow(props: { line: Line; nameOf: (principal: string) => string; cho
         )}
       </th>
       <td class="middle">
-        <Choice text={agent ?? ""} choose={choose} />
+        <Choice
+          text={agent ?? ""}
+          asked={isAgent(agent ?? "") ? { agent: agent ?? "" } : null}
+          choose={choose}
+        />
       </td>
       <td class="middle">
-        <Choice text={nameOf(principal ?? "")} choose={choose} />
+        <Choice
+          text={nameOf(principal ?? "")}
+          asked={isSubject(principal ?? "") ? askedOf(principal ?? "") : null}
+          choose={choose}
+        />
       </td>
       <td>
         {line.kind === "call" ? <OutcomeBadge call={line.call} /> : <EntryStatus line={line} />}
@@ -148,10 +158,13 @@ function EntryStatus({ line }: { line: Extract<Line, { kind: "entry" }> }) {
   );
 }
 
-function Choice({ text, choose }: { text: string; choose: Choose }) {
+/** A text that can be pressed, where it can be looked for. */
+function Choice(props: { text: string; asked: Asked | null; choose: Choose }) {
+  const { text, asked, choose } = props;
   if (text === "") return null;
+  if (asked === null) return <Said text={text} />;
   return (
-    <button type="button" class="tag" onClick={() => choose(text)} title="Only these">
+    <button type="button" class="tag" onClick={() => choose(asked)} title="Only these">
       <Said text={text} />
     </button>
   );

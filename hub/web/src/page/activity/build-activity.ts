@@ -1,4 +1,5 @@
 import type { AuditEntry } from "@sonde/schemas/audit";
+import type { Show } from "./filters.ts";
 
 /** One call of one host: its request and how it ended. */
 export type Call = {
@@ -8,8 +9,8 @@ export type Call = {
   principal: string;
   agent: string;
   probe: string;
-  /** `running` until its end is on record. */
-  outcome: "running" | "ok" | "failure" | "denied" | "unknown";
+  /** `running` until its end is on record; `asked` where its end was not looked for. */
+  outcome: "running" | "asked" | "ok" | "failure" | "denied" | "unknown";
   code: string | null;
   durationMs: number | null;
   /** What was asked with, or why it was denied. */
@@ -24,8 +25,12 @@ export type Line =
 /** Entries that somebody's looking makes, a reader of this page included. */
 const LOOKS: ReadonlySet<string> = new Set(["log.read", "log.opened"]);
 
-/** Builds the lines of a log, the newest first. */
-export function buildLines(entries: readonly AuditEntry[]): Line[] {
+/**
+ * Builds the lines of a log, the newest first.
+ *
+ * @param withEnds whether the end of each call whose request is there is there too, if it has ended
+ */
+export function buildLines(entries: readonly AuditEntry[], withEnds: boolean): Line[] {
   const calls = new Map<string, Call>();
   const lines: Line[] = [];
   for (const entry of entries) {
@@ -37,7 +42,7 @@ export function buildLines(entries: readonly AuditEntry[]): Line[] {
     }
     const known = calls.get(callId);
     if (known === undefined) {
-      const call = startCall(callId, entry);
+      const call = startCall(callId, entry, withEnds ? "running" : "asked");
       calls.set(callId, call);
       lines.push({ kind: "call", seq, call });
     } else endCall(known, entry);
@@ -45,7 +50,11 @@ export function buildLines(entries: readonly AuditEntry[]): Line[] {
   return lines.toReversed();
 }
 
-function startCall(callId: string, { seq, record }: AuditEntry): Call {
+function startCall(
+  callId: string,
+  { seq, record }: AuditEntry,
+  outcome: "running" | "asked",
+): Call {
   const { at, principal, agent, probe, detail } = record;
   const { tool } = detail;
   const call: Call = {
@@ -53,7 +62,7 @@ function startCall(callId: string, { seq, record }: AuditEntry): Call {
     principal: principal ?? "",
     agent: agent ?? "",
     probe: probe ?? (typeof tool === "string" ? tool : ""),
-    ...{ outcome: "running", code: null, durationMs: null },
+    ...{ outcome, code: null, durationMs: null },
   };
   if (record.event !== "call.request") endCall(call, { seq, record } as AuditEntry);
   return call;
@@ -68,41 +77,20 @@ function endCall(call: Call, { record: { event, status, code, durationMs } }: Au
   call.durationMs = durationMs;
 }
 
-export type Show = "calls" | "acts" | "denied" | "all";
-
-/** The lines that fit: each word is in what the line says. */
-export function chooseLines(
-  lines: readonly Line[],
-  { text, show }: { text: string; show: Show },
-  nameOf: (principal: string) => string,
-): Line[] {
-  const words = text
-    .toLowerCase()
-    .split(/\s+/)
-    .filter((word) => word !== "");
-  return lines.filter((line) => {
-    if (!isShown(line, show)) return false;
-    if (words.length === 0) return true;
-    const said = wordsOf(line, nameOf).join(" ").toLowerCase();
-    return words.every((word) => said.includes(word));
-  });
+/** The lines of a kind. */
+export function chooseLines(lines: readonly Line[], show: Show): Line[] {
+  return lines.filter((line) =>
+    line.kind === "entry"
+      ? isShown(line.entry, show)
+      : show === "calls" || show === "all" || (show === "denied" && line.call.outcome === "denied"),
+  );
 }
 
-function isShown(line: Line, show: Show): boolean {
+/** Whether an entry is something of that kind. */
+export function isShown({ record: { callId, event, status } }: AuditEntry, show: Show): boolean {
   if (show === "all") return true;
-  if (line.kind === "call") {
-    return show === "calls" || (show === "denied" && line.call.outcome === "denied");
-  }
-  const { event, status } = line.entry.record;
-  if (show === "denied") return status === "denied" || event.endsWith(".refused");
-  return show === "acts" && !LOOKS.has(event) && status !== "denied";
-}
-
-function wordsOf(line: Line, nameOf: (principal: string) => string): string[] {
-  if (line.kind === "call") {
-    const { principal, agent, probe, outcome, code, callId } = line.call;
-    return [principal, nameOf(principal), agent, probe, outcome, code ?? "", callId];
-  }
-  const { principal, agent, event, status, code } = line.entry.record;
-  return [principal ?? "", nameOf(principal ?? ""), agent ?? "", event, status, code ?? ""];
+  const isCall = callId !== null && event.startsWith("call.");
+  if (show === "calls") return isCall;
+  if (show === "denied") return status === "denied";
+  return !isCall && !LOOKS.has(event) && status !== "denied";
 }

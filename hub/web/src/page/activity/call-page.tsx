@@ -1,27 +1,36 @@
-import type { AuditEntry } from "@sonde/schemas/audit";
+import type { AuditEntry, ChainPage } from "@sonde/schemas/audit";
 import type { CallProvenance } from "@sonde/schemas/hub";
 import { ask, part } from "../api.ts";
-import { useLive } from "../live.ts";
-import { Clock, Empty, Facts, Failure, PageTitle, Said, useRead, Waiting } from "../parts.tsx";
+import {
+  Clock,
+  Empty,
+  Facts,
+  Failure,
+  PageTitle,
+  Said,
+  Shown,
+  useRead,
+  Waiting,
+} from "../parts.tsx";
 import { Link } from "../router.tsx";
 import { CallEvidence } from "./call-evidence.tsx";
 import { OutcomeBadge } from "./activity-table.tsx";
 import { useNames } from "../subjects.ts";
-import { useLines } from "./use-entries.ts";
+import { useCalls } from "./use-lines.ts";
 
 /** One call in full: who asked what, each hop, each read, and the evidence. */
 export function CallPage({ callId }: { callId: string }) {
-  const { lines } = useLines();
+  const { calls, isRead, refusal: unread, again: readAgain } = useCalls({ call: callId });
   const nameOf = useNames();
-  const call = lines?.flatMap((line) =>
-    line.kind === "call" && line.call.callId === callId ? [line.call] : [],
-  )[0];
+  const [call] = calls;
   const outcome = call?.outcome;
   const { value, refusal, again } = useRead(
     () => ask<CallProvenance>("GET", `/calls/${part(callId)}`),
     [callId, outcome],
   );
   const isDenied = outcome === "denied";
+  // All of the page comes at once, so that nothing moves.
+  const isKnown = isRead || unread !== null;
   return (
     <>
       <PageTitle title="One call">
@@ -42,8 +51,12 @@ export function CallPage({ callId }: { callId: string }) {
       )}
       {call === undefined ? null : <Detail detail={call.detail} />}
       {isDenied ? <p class="note">It was denied here, so it reached no host.</p> : null}
-      {refusal === null || isDenied ? null : <Failure refusal={refusal} again={again} />}
-      {value === null ? refusal === null ? <Waiting rows={6} /> : null : <Provenance of={value} />}
+      {unread === null ? null : <Failure refusal={unread} again={readAgain} />}
+      {refusal === null || isDenied || !isKnown ? null : (
+        <Failure refusal={refusal} again={again} />
+      )}
+      {value !== null && isKnown ? <Provenance of={value} /> : null}
+      {isKnown && (value !== null || refusal !== null) ? null : <Waiting rows={6} />}
       <CallEvidence callId={callId} key={callId} />
     </>
   );
@@ -153,22 +166,30 @@ function Detail({ detail }: { detail: Readonly<Record<string, unknown>> }) {
 
 /** One entry of the log in full. */
 export function EntryPage({ seq }: { seq: string }) {
-  const { lines } = useLines();
   const nameOf = useNames();
-  const kept = useLive((live) => live.entries);
-  const entry = kept?.find((one) => String(one.seq) === seq);
+  const read = useRead(() => readEntry(seq), [seq]);
   return (
     <>
       <PageTitle title="One entry" />
-      {lines === null ? (
-        <Waiting rows={6} />
-      ) : entry === undefined ? (
-        <Empty title="This entry is not among the newest of the log." />
-      ) : (
-        <Entry entry={entry} nameOf={nameOf} />
-      )}
+      <Shown of={read}>
+        {(entry) =>
+          entry === undefined ? (
+            <Empty title="The log has no entry of this number." />
+          ) : "record" in entry ? (
+            <Entry entry={entry} nameOf={nameOf} />
+          ) : (
+            <Empty title="The content of this entry was dropped, as this hub's retention says." />
+          )
+        }
+      </Shown>
     </>
   );
+}
+
+async function readEntry(seq: string): Promise<ChainPage["entries"][number] | undefined> {
+  if (!/^[1-9][0-9]{0,14}$/.test(seq)) return undefined;
+  const page = await ask<ChainPage>("GET", `/audit?afterSeq=${Number(seq) - 1}&limit=1`);
+  return page.entries.find((entry) => entry.seq === Number(seq));
 }
 
 function Entry({ entry, nameOf }: { entry: AuditEntry; nameOf: (principal: string) => string }) {

@@ -295,7 +295,7 @@ function Ends({ at }: { at: string }) {
 }
 
 function AuditSheet() {
-  const last = useLive(({ entries }) => entries?.at(-1)?.seq ?? 0);
+  const last = useLive(({ newestEntry }) => newestEntry);
   const read = useRead(() => ask<AuditAttestation>("GET", "/audit/attestation"), []);
   return (
     <Sheet id="audit" title="Audit log">

@@ -2,7 +2,7 @@ import type { AgentDetail } from "@sonde/schemas/hub";
 import { useState } from "preact/hooks";
 import { DriftBadge, StateBadge, Tags } from "../agent-state.tsx";
 import { CallTable } from "../activity/activity-table.tsx";
-import { useCalls } from "../activity/use-entries.ts";
+import { useCalls } from "../activity/use-lines.ts";
 import { ask, part } from "../api.ts";
 import { putAgent, useLive, useRight } from "../live.ts";
 import { Badge, Empty, Facts, Failure, PageTitle, Said, Time, useAct, Waiting } from "../parts.tsx";
@@ -142,23 +142,22 @@ function RecentCalls({ name }: { name: string }) {
 }
 
 function Calls({ name }: { name: string }) {
-  const { calls, refusal } = useCalls();
-  const own = calls?.filter(({ agent }) => agent === name) ?? null;
+  const { calls, isRead, refusal } = useCalls({ agent: name });
   return (
     <section class="sheet" aria-labelledby="calls">
       <h2 id="calls">Recent calls</h2>
       {refusal === null ? null : <Failure refusal={refusal} />}
-      {own === null ? (
+      {!isRead ? (
         refusal === null ? (
           <Waiting rows={3} />
         ) : null
-      ) : own.length === 0 ? (
+      ) : calls.length === 0 ? (
         <p class="note">Nobody asked this host lately.</p>
       ) : (
         <>
-          <CallTable calls={own.slice(0, SHOWN_CALLS)} withHost={false} />
+          <CallTable calls={calls.slice(0, SHOWN_CALLS)} withHost={false} />
           <p>
-            <Link to={["activity"]} query={{ q: name }}>
+            <Link to={["activity"]} query={{ agent: name }}>
               All activity of this host
             </Link>
           </p>

@@ -1,14 +1,13 @@
 import type { PackList, PackSummary } from "@sonde/schemas/registry";
-import { useEffect, useRef, useState } from "preact/hooks";
+import { useState } from "preact/hooks";
 import { ask } from "../api.ts";
 import { useLive } from "../live.ts";
 import { countOf, Empty, Failure, PageTitle, Said, useAct, useRead, Waiting } from "../parts.tsx";
 import { Link, setQuery, useRoute } from "../router.tsx";
+import { SearchField } from "../search-field.tsx";
 import { Marks, Reach } from "./pack-words.tsx";
 
 const SHOWN = "30";
-/** The registry is asked once somebody stops typing. */
-const TYPING_MS = 250;
 
 /** The packs of the hub's registry. */
 export function PacksPage() {
@@ -26,42 +25,13 @@ export function PacksPage() {
 }
 
 function Search({ words }: { words: string }) {
-  const [text, setText] = useState(words);
-  const timer = useRef(0);
-  useEffect(() => () => clearTimeout(timer.current), []);
-  // A link may have led to other words. A blank that was just typed stays.
-  useEffect(() => {
-    if (text.trim() !== words) setText(words);
-  }, [words]);
-  const search = (q: string) => {
-    clearTimeout(timer.current);
-    setQuery(["packs"], { q: q.trim() });
-  };
   return (
-    <form
-      class="filter"
-      role="search"
-      onSubmit={(event) => {
-        event.preventDefault();
-        search(text);
-      }}
-    >
-      <label class="unseen" for="search">
-        Words of a pack
-      </label>
-      <input
-        id="search"
-        type="search"
+    <form class="filter" role="search" onSubmit={(event) => event.preventDefault()}>
+      <SearchField
+        label="Words of a pack"
         placeholder="Words, such as disk or postgres"
-        value={text}
-        maxLength={200}
-        autocomplete="off"
-        spellcheck={false}
-        onInput={({ currentTarget: { value } }) => {
-          setText(value);
-          clearTimeout(timer.current);
-          timer.current = setTimeout(() => search(value), TYPING_MS);
-        }}
+        text={words}
+        search={(q) => setQuery(["packs"], { q })}
       />
     </form>
   );
