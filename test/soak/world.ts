@@ -5,7 +5,6 @@ import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { promisify } from "node:util";
 import type { TestServer } from "@sonde/database/testing";
-import { descendants } from "../bench/process-figures.ts";
 import { findPid, type Role } from "../product/processes.ts";
 import type { SecondHub } from "../product/second-hub.ts";
 import type { Product } from "../product/start-product.ts";
@@ -82,9 +81,7 @@ export function createWorld(parts: WorldParts): World {
     },
     database: {
       crash: () => server.crash(),
-      signal(name) {
-        for (const pid of descendants(server.pid())) sendIfThere(pid, name);
-      },
+      signal: (name) => server.signal(name),
     },
     network: {
       async lose(direction) {
@@ -175,14 +172,5 @@ function isRunning(pid: number): boolean {
     return !/^State:\tZ/m.test(readFileSync(`/proc/${pid}/status`, "utf8"));
   } catch {
     return false;
-  }
-}
-
-function sendIfThere(pid: number, name: NodeJS.Signals): void {
-  try {
-    process.kill(pid, name);
-  } catch (thrown) {
-    // A backend may end meanwhile.
-    if (!(thrown instanceof Error && "code" in thrown && thrown.code === "ESRCH")) throw thrown;
   }
 }
