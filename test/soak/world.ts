@@ -1,17 +1,23 @@
 import { execFile, spawn } from "node:child_process";
 import { once } from "node:events";
-import { readFileSync, rmSync, statfsSync, writeFileSync } from "node:fs";
+import { readFileSync, rmSync, statfsSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { promisify } from "node:util";
-import type { TestServer } from "@sonde/database/testing";
+import { readIdentity } from "../../agent/daemon/src/edge/store/identity.ts";
 import { findPid, type Role } from "../product/processes.ts";
 import type { SecondHub } from "../product/second-hub.ts";
 import type { Product } from "../product/start-product.ts";
+import type { Swarm } from "../product/swarm/start-swarm.ts";
+import type { Database } from "./database.ts";
+import type { FakedClock } from "./host-clock.ts";
 
 const run = promisify(execFile);
 /** Of a disk that counts as full. */
 const MOST_LEFT_BYTES = 1024 * 1024;
+/** Simulated agents at the first hub, beside the real one. */
+export const SWARM = 100;
+const BACK_MS = 60_000;
 
 /** Who can be hurt: the services of `npm start`, and a second hub on the same database. */
 export type Victim = Role | "second hub";
@@ -23,6 +29,7 @@ export type Injected = { seen: string | null; hasEnded: boolean };
 /** What the faults do, on the machine of this process alone: its own network, mounts and processes. */
 export type World = {
   kill(victim: Victim): Promise<void>;
+  pidOf(victim: Victim): number;
   signal(victim: Victim, name: NodeJS.Signals): void;
   /**
    * Has the kernel do something at system calls of a process (strace(1), `--inject`), for that time
@@ -33,7 +40,7 @@ export type World = {
   injectInto(victim: Victim, calls: string, injection: string, ms: number): Promise<Injected>;
   /** Starts the second hub again if it has ended. The others have a supervisor. */
   reviveSecondHub(): Promise<void>;
-  database: { crash(): Promise<void>; signal(name: NodeJS.Signals): void };
+  database: Pick<Database, "crash" | "signal" | "failOver">;
   network: {
     lose(direction: Direction): Promise<void>;
     heal(): Promise<void>;
@@ -42,24 +49,26 @@ export type World = {
   };
   /** Takes all room on the disk of the product and the database, and gives it back. */
   disk: { fill(): Promise<void>; free(): void };
-  /** How far the second hub's clock is off, in seconds. */
-  clock: { set(seconds: number): void };
+  /** How far the clock of the agent's host is off, or that of the second hub. */
+  clocks: Record<"host" | "second hub", Pick<FakedClock, "set">>;
+  /** Ends the connections of all agents, and perhaps the hub. Resolves when all simulated ones are back. */
+  storm(isHubKilled: boolean): Promise<void>;
 };
 
 export type WorldParts = {
   product: Product;
   second: SecondHub;
-  server: TestServer;
+  database: Database;
   /** The mounted disk. */
   disk: string;
-  /** The file that libfaketime reads. */
-  clockFile: string;
+  clocks: Record<"host" | "second hub", FakedClock>;
+  swarm: Swarm;
   /** A folder for what tools say. */
   folder: string;
 };
 
 export function createWorld(parts: WorldParts): World {
-  const { product, second, server, disk, clockFile, folder } = parts;
+  const { product, second, database, disk, clocks, folder, swarm } = parts;
   const filler = join(disk, "filler");
   const port = readControlPort(product);
   const pidOf = (victim: Victim): number => {
@@ -68,8 +77,9 @@ export function createWorld(parts: WorldParts): World {
     return pid;
   };
   const signal = (victim: Victim, name: NodeJS.Signals) => process.kill(pidOf(victim), name);
+  const reset = async () => void (await run("ss", ["-K", "-t", "dport", "=", String(port)]));
   return {
-    signal,
+    ...{ signal, pidOf, clocks },
     async kill(victim) {
       signal(victim, "SIGKILL");
       if (victim === "second hub") await second.killAndRestart();
@@ -79,10 +89,7 @@ export function createWorld(parts: WorldParts): World {
     async reviveSecondHub() {
       if (!isRunning(second.pid())) await second.killAndRestart();
     },
-    database: {
-      crash: () => server.crash(),
-      signal: (name) => server.signal(name),
-    },
+    database,
     network: {
       async lose(direction) {
         const rules = [
@@ -94,7 +101,7 @@ export function createWorld(parts: WorldParts): World {
         for (const rule of rules) await run("nft", [`add rule inet soak in ${rule}`]);
       },
       heal: async () => void (await run("nft", ["delete table inet soak"])),
-      reset: async () => void (await run("ss", ["-K", "dport", "=", String(port)])),
+      reset,
     },
     disk: {
       async fill() {
@@ -105,13 +112,13 @@ export function createWorld(parts: WorldParts): World {
       },
       free: () => rmSync(filler, { force: true }),
     },
-    clock: { set: (seconds) => writeFileSync(clockFile, describeOffset(seconds)) },
+    async storm(isHubKilled) {
+      if (isHubKilled) signal("hub", "SIGKILL");
+      await reset();
+      await swarm.until(({ connected }) => connected < SWARM, BACK_MS);
+      await swarm.until(({ connected }) => connected === SWARM, BACK_MS);
+    },
   };
-}
-
-/** As libfaketime reads it. */
-export function describeOffset(seconds: number): string {
-  return `${seconds < 0 ? "" : "+"}${seconds}`;
 }
 
 function roomOn(disk: string): number {
@@ -119,9 +126,10 @@ function roomOn(disk: string): number {
   return bavail * bsize;
 }
 
+/** Of the hub as the agent reaches it; what the hub is configured with may be any free one. */
 function readControlPort({ data }: Product): number {
-  const config: unknown = JSON.parse(readFileSync(join(data, "config/hub.json"), "utf8"));
-  return (config as { agents: { controlPort: number } }).agents.controlPort;
+  const { controlAddress } = readIdentity(join(data, "agent/identity"));
+  return Number(new URL(`tcp://${controlAddress}`).port);
 }
 
 async function injectInto(
