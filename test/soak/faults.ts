@@ -110,6 +110,13 @@ const FAULTS: Record<string, (random: Random) => Fault> = {
       },
     };
   },
+  "power-cut": () => ({
+    name: "the agent's host loses its power, and what was not on its disk",
+    async happen({ cutPower }) {
+      await cutPower();
+      return null;
+    },
+  }),
   "full-disk": (random) => {
     const ms = random.integer(1_000, 4_000);
     return {

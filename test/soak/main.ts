@@ -138,7 +138,7 @@ const folder = mkdtempSync("/tmp/sonde-soak-");
 const report = await runSoak({ ...words, folder, say });
 const isSound = report.violations.length === 0;
 process.stdout.write(`${words.json ? JSON.stringify(report) : describe(report, words.faults)}\n`);
-spawnSync("umount", ["--lazy", `${folder}/disk`]);
+for (const at of ["data/agent", "."]) spawnSync("umount", ["--lazy", `${folder}/disk/${at}`]);
 if (isSound) rmSync(folder, { recursive: true, force: true });
 else say(`What all of them recorded is in ${folder}.`);
 process.exit(isSound ? 0 : 1);

@@ -1,5 +1,4 @@
-import { execFileSync } from "node:child_process";
-import { chmodSync, mkdirSync, readFileSync, truncateSync, writeFileSync } from "node:fs";
+import { chmodSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { AuditEntry } from "@sonde/schemas/audit";
@@ -9,6 +8,7 @@ import { type SecondHub, startSecondHub } from "../product/second-hub.ts";
 import { type Product, startProduct } from "../product/start-product.ts";
 import { addPublisher, installPack, trustPublisher } from "../product/test-packs.ts";
 import { type Checked, checkHistory, describeRule, type Violation } from "./check-history.ts";
+import { mountDisk } from "./disks.ts";
 import { startDatabase } from "./database.ts";
 import { planFaults } from "./faults.ts";
 import { createFakedClock, giveHostClock } from "./host-clock.ts";
@@ -45,6 +45,7 @@ export type SoakReport = {
 };
 
 const DISK_BYTES = 2 * 2 ** 30;
+const HOST_DISK_BYTES = 256 * 2 ** 20;
 const RECOVERY_MS = 90_000;
 const SETTLE_MS = 60_000;
 const CALM_MS = { least: 500, most: 1_500 };
@@ -64,12 +65,14 @@ const SLOW_PACK = {
  */
 export async function runSoak(options: SoakOptions): Promise<SoakReport> {
   const { folder } = options;
-  const disk = mountDisk(folder);
+  chmodSync(folder, 0o755);
+  const own = mountDisk(join(folder, "disk"), join(folder, "disk.img"), DISK_BYTES);
   // The database's folder too is on that disk.
-  process.env["TMPDIR"] = disk;
-  const database = await startDatabase(disk);
-  const data = join(disk, "data");
+  process.env["TMPDIR"] = own.folder;
+  const database = await startDatabase(own.folder);
+  const data = join(own.folder, "data");
   mkdirSync(data, { mode: 0o755 });
+  const host = mountDisk(join(data, "agent"), join(folder, "host.img"), HOST_DISK_BYTES);
   const clocks = {
     host: createFakedClock(join(folder, "host-clock")),
     "second hub": createFakedClock(join(folder, "second-hub-clock")),
@@ -78,7 +81,7 @@ export async function runSoak(options: SoakOptions): Promise<SoakReport> {
   const product = await startProduct({ data, env: { DATABASE_URL: database.url } });
   const env = clocks["second hub"].variables;
   const second = await startSecondHub(product, { env, log: join(folder, "second-hub.log") });
-  const parts = { product, second, database, disk, clocks, folder };
+  const parts = { product, second, database, disks: [own, host] as const, clocks, folder };
   try {
     await installSlowPack(product);
     await using swarm = await joinSwarm(product, database.url);
@@ -88,17 +91,6 @@ export async function runSoak(options: SoakOptions): Promise<SoakReport> {
     await product.stop();
     await database.close();
   }
-}
-
-function mountDisk(folder: string): string {
-  const [image, disk] = [join(folder, "disk.img"), join(folder, "disk")];
-  chmodSync(folder, 0o755);
-  mkdirSync(disk);
-  writeFileSync(image, "");
-  truncateSync(image, DISK_BYTES);
-  execFileSync("mkfs.ext4", ["-q", "-m", "0", image]);
-  execFileSync("mount", ["-o", "loop", image, disk]);
-  return disk;
 }
 
 async function installSlowPack(product: Product): Promise<void> {

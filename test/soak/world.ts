@@ -1,6 +1,6 @@
 import { execFile, spawn } from "node:child_process";
 import { once } from "node:events";
-import { readFileSync, rmSync, statfsSync } from "node:fs";
+import { readFileSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { promisify } from "node:util";
@@ -10,11 +10,10 @@ import type { SecondHub } from "../product/second-hub.ts";
 import type { Product } from "../product/start-product.ts";
 import type { Swarm } from "../product/swarm/start-swarm.ts";
 import type { Database } from "./database.ts";
+import type { Disk } from "./disks.ts";
 import type { FakedClock } from "./host-clock.ts";
 
 const run = promisify(execFile);
-/** Of a disk that counts as full. */
-const MOST_LEFT_BYTES = 1024 * 1024;
 /** Simulated agents at the first hub, beside the real one. */
 export const SWARM = 100;
 const BACK_MS = 60_000;
@@ -47,8 +46,10 @@ export type World = {
     /** Ends each connection of an agent with a reset. */
     reset(): Promise<void>;
   };
-  /** Takes all room on the disk of the product and the database, and gives it back. */
+  /** Takes all room on the disks of agent, product and database, and gives it back. */
   disk: { fill(): Promise<void>; free(): void };
+  /** Ends agent and runner with what their host's disk has at that moment, and starts them on it. */
+  cutPower(): Promise<void>;
   /** How far the clock of the agent's host is off, or that of the second hub. */
   clocks: Record<"host" | "second hub", Pick<FakedClock, "set">>;
   /** Ends the connections of all agents, and perhaps the hub. Resolves when all simulated ones are back. */
@@ -59,8 +60,8 @@ export type WorldParts = {
   product: Product;
   second: SecondHub;
   database: Database;
-  /** The mounted disk. */
-  disk: string;
+  /** That of the product and the database, and that of the agent's own files. */
+  disks: readonly [Disk, Disk];
   clocks: Record<"host" | "second hub", FakedClock>;
   swarm: Swarm;
   /** A folder for what tools say. */
@@ -68,8 +69,8 @@ export type WorldParts = {
 };
 
 export function createWorld(parts: WorldParts): World {
-  const { product, second, database, disk, clocks, folder, swarm } = parts;
-  const filler = join(disk, "filler");
+  const { product, second, database, disks, clocks, folder, swarm } = parts;
+  const [, hostDisk] = disks;
   const port = readControlPort(product);
   const pidOf = (victim: Victim): number => {
     const pid = victim === "second hub" ? second.pid() : findPid(product, victim);
@@ -105,12 +106,21 @@ export function createWorld(parts: WorldParts): World {
     },
     disk: {
       async fill() {
-        // Others write meanwhile, so the last of it may be gone before it is taken.
-        await run("fallocate", ["-l", String(roomOn(disk)), filler]).catch(() => undefined);
-        const left = roomOn(disk);
-        if (left > MOST_LEFT_BYTES) throw new Error(`expected a full disk, ${left} bytes are free`);
+        for (const one of disks) await one.fill();
       },
-      free: () => rmSync(filler, { force: true }),
+      free() {
+        for (const one of disks) one.free();
+      },
+    },
+    async cutPower() {
+      const agent = pidOf("agent");
+      const supervisor = parentOf(agent);
+      // It would start them again at once.
+      process.kill(supervisor, "SIGSTOP");
+      for (const victim of ["agent", "runner"] as const) signal(victim, "SIGKILL");
+      while (isRunning(agent)) await sleep(1);
+      await hostDisk.loseMemory();
+      process.kill(supervisor, "SIGCONT");
     },
     async storm(isHubKilled) {
       if (isHubKilled) signal("hub", "SIGKILL");
@@ -119,11 +129,6 @@ export function createWorld(parts: WorldParts): World {
       await swarm.until(({ connected }) => connected === SWARM, BACK_MS);
     },
   };
-}
-
-function roomOn(disk: string): number {
-  const { bavail, bsize } = statfsSync(disk);
-  return bavail * bsize;
 }
 
 /** Of the hub as the agent reaches it; what the hub is configured with may be any free one. */
@@ -173,6 +178,11 @@ async function injectInto(
   // The number of the thread comes first.
   const last = lines.findLast((line) => /^\d+ +\w+\(/.test(line));
   return { seen: last?.replace(/^\d+ +/, "") ?? null, hasEnded };
+}
+
+function parentOf(pid: number): number {
+  const [, parent] = /^PPid:\t(\d+)$/m.exec(readFileSync(`/proc/${pid}/status`, "utf8")) ?? [];
+  return Number(parent);
 }
 
 function isRunning(pid: number): boolean {

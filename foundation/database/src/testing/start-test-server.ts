@@ -141,6 +141,8 @@ async function startIn(place: Place): Promise<TestServer> {
     startStandby: () => startStandby(place),
     async close() {
       if (!isKilled) {
+        // One that stands still would not hear of it.
+        signal("SIGCONT");
         await call("pg_ctl", ["stop", "-w", "-s", "-m", "immediate", "-D", clusterDir]);
       }
       rmSync(folder, { recursive: true, force: true });
