@@ -112,8 +112,8 @@ const FAULTS: Record<string, (random: Random) => Fault> = {
   },
   "power-cut": () => ({
     name: "the agent's host loses its power, and what was not on its disk",
-    async happen({ cutPower }) {
-      await cutPower();
+    async happen(world) {
+      await world.cutPower();
       return null;
     },
   }),
@@ -164,8 +164,8 @@ const FAULTS: Record<string, (random: Random) => Fault> = {
     return {
       name: `the connections of ${SWARM + 1} agents end ${times} times, ${how}`,
       ...(!isKilled && { spares: ["hub"] }),
-      async happen({ storm }) {
-        for (let time = 0; time < times; time += 1) await storm(isKilled);
+      async happen(world) {
+        for (let time = 0; time < times; time += 1) await world.storm(isKilled);
         return null;
       },
     };

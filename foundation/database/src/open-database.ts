@@ -41,9 +41,9 @@ export async function openDatabase(options: DatabaseOptions): Promise<Database> 
     options.url === undefined
       ? await startCluster(options.dataDir, findBinaries(), options.onLost)
       : null;
-  const { sql, close: disconnect } = connect(options);
+  const { sql, ...connected } = connect(options);
   const close = async () => {
-    await disconnect();
+    await connected.close();
     await cluster?.stop();
   };
   try {

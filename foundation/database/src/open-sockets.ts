@@ -5,7 +5,7 @@ import type { Address } from "./read-servers.ts";
 /** The open sockets of a pool. */
 export type Sockets = {
   /** What the driver calls for each connection. It never rejects: the socket fails instead. */
-  open(): Promise<Socket & Partial<Address>>;
+  open: () => Promise<Socket & Partial<Address>>;
   /** Ends all that are open. */
   destroy(): void;
 };

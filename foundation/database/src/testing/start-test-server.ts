@@ -72,7 +72,7 @@ type Place = {
   user: string;
   settings: string[];
   /** Runs one of PostgreSQL's programs, or another by its path. */
-  call(program: string, args: string[]): Promise<{ stdout: string }>;
+  call: (program: string, args: string[]) => Promise<{ stdout: string }>;
 };
 
 function createPlace(user: string, settings: string[]): Place {
