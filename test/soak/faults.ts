@@ -158,7 +158,7 @@ const FAULTS: Record<string, (random: Random) => Fault> = {
   "clock-jump": (random) => jumpClock("second hub", random),
   "host-clock-jump": (random) => jumpClock("host", random),
   storm: (random) => {
-    const times = random.integer(1, 4);
+    const times = random.integer(1, 3);
     const isKilled = random.pick([true, false]);
     const how = isKilled ? "and the hub with them" : "while the hub runs on";
     return {

@@ -72,7 +72,7 @@ type Place = {
   user: string;
   settings: string[];
   /** Runs one of PostgreSQL's programs, or another by its path. */
-  call: (program: string, args: string[]) => Promise<{ stdout: string }>;
+  call: (program: string, args: string[]) => Promise<unknown>;
 };
 
 function createPlace(user: string, settings: string[]): Place {
@@ -94,8 +94,7 @@ function createPlace(user: string, settings: string[]): Place {
     ...{ folder, socketDir, user, settings, clusterDir: join(folder, "data") },
     async call(program, args) {
       const path = program.startsWith("/") ? program : join(binaries.binDir, program);
-      const { stdout } = await run(path, args, options);
-      return { stdout: stdout.toString() };
+      await run(path, args, options);
     },
   };
 }
