@@ -141,7 +141,7 @@ test("connections to a server that vanished without a word are given up", async 
   // As with a machine, the kernel still takes what is sent.
   first.signal("SIGSTOP");
   const lost = write(database, "lost");
-  expect(await Promise.race([lost, sleep(40_000, "waits")])).toBe("refused");
+  expect(await Promise.race([lost, sleep(30_000, "waits")])).toBe("refused");
   first.signal("SIGCONT");
   await untilWritten(database, "after");
   await expect.poll(hear).toContain("here");
