@@ -129,6 +129,30 @@ test("a server that was replaced is not used when it comes back, also when only 
   expect(await readNotes(second)).toEqual(["before", "after", "next", "again"]);
 }, 60_000);
 
+// The driver as it is published ends the process here.
+test("transactions that are open when the server is lost fail, and the next ones are done", async () => {
+  const server = await startTestServer();
+  onTestFinished(() => server.close());
+  const database = await open(server, server.socketDir);
+  for (let time = 0; time < 2; time += 1) {
+    const ended = Promise.allSettled(
+      [1, 2, 3].map(() =>
+        database.sql.begin(async (tx) => {
+          await tx`select 1`;
+          await tx`select pg_sleep(30)`;
+        }),
+      ),
+    );
+    await sleep(500);
+    await server.kill();
+    expect((await ended).map(({ status }) => status)).toEqual(["rejected", "rejected", "rejected"]);
+    await server.start();
+    expect(await Promise.race([untilWritten(database, `${time}`), sleep(8_000, "waits")])).not.toBe(
+      "waits",
+    );
+  }
+}, 60_000);
+
 test("connections to a server that vanished without a word are given up", async () => {
   const port = await freePort();
   const first = await startTestServer(["listen_addresses=127.0.0.1", `port=${port}`]);
