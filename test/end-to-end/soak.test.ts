@@ -35,6 +35,7 @@ test("a minute of faults around every durable step leaves nothing wrong on recor
 test.each([
   [["--seed", "0.5"], "Expected --seed to be an integer, got 0.5."],
   [["--minutes", "0"], "Expected --minutes from 0.1 to 10080, got 0."],
+  [["--faults", "storm,fire"], "got fire."],
   [["--hours", "2"], "Unknown option '--hours'"],
 ])("%s is refused with what was expected", async (words, sentence) => {
   const { code, out, err } = await soak(words);

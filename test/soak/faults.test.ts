@@ -20,6 +20,12 @@ test("each kind of fault comes once before one comes again", () => {
   expect(new Set(kinds.slice(FAULT_KINDS.length))).toEqual(all);
 });
 
+test("only the kinds that are wanted come", () => {
+  const faults = planFaults(createRandom(1), ["failover", "storm"]);
+  const kinds = Array.from({ length: 10 }, () => faults.next().value.kind);
+  expect(new Set(kinds)).toEqual(new Set(["failover", "storm"]));
+});
+
 test("the numbers of a seed are spread over their range, both ends included", () => {
   const random = createRandom(1);
   const drawn = Array.from({ length: 4_000 }, () => random.integer(1, 4));

@@ -1,11 +1,13 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Random } from "./random.ts";
-import type { Direction, Victim, World } from "./world.ts";
+import { type Direction, SWARM, type Victim, type World } from "./world.ts";
 
 /** Something that goes wrong, and is over when `happen` returns. */
 export type Fault = {
   /** Has the numbers that the seed gave. */
   name: string;
+  /** Who must get over it without ending. */
+  spares?: readonly Victim[];
   /** @returns what was seen of it, or null */
   happen(world: World): Promise<string | null>;
 };
@@ -48,6 +50,18 @@ const FAULTS: Record<string, (random: Random) => Fault> = {
       return null;
     },
   }),
+  failover: (random) => {
+    const [ms, comesBack] = [random.integer(0, 3_000), random.pick([true, false])];
+    const after = comesBack ? ", and comes back as if nothing had happened" : "";
+    return {
+      name: `the server of the database is lost${after}; its standby takes writes ${ms} ms later`,
+      spares: ["hub", "second hub", "agent"],
+      async happen({ database }) {
+        await database.failOver(ms, comesBack);
+        return null;
+      },
+    };
+  },
   "database-stalls": (random) => {
     const ms = random.integer(500, 4_000);
     return {
@@ -96,6 +110,13 @@ const FAULTS: Record<string, (random: Random) => Fault> = {
       },
     };
   },
+  "power-cut": () => ({
+    name: "the agent's host loses its power, and what was not on its disk",
+    async happen(world) {
+      await world.cutPower();
+      return null;
+    },
+  }),
   "full-disk": (random) => {
     const ms = random.integer(1_000, 4_000);
     return {
@@ -134,15 +155,17 @@ const FAULTS: Record<string, (random: Random) => Fault> = {
       },
     };
   },
-  "clock-jump": (random) => {
-    const seconds = random.pick([-1, 1]) * random.integer(5, 3_600);
-    const ms = random.integer(1_000, 3_000);
+  "clock-jump": (random) => jumpClock("second hub", random),
+  "host-clock-jump": (random) => jumpClock("host", random),
+  storm: (random) => {
+    const times = random.integer(1, 3);
+    const isKilled = random.pick([true, false]);
+    const how = isKilled ? "and the hub with them" : "while the hub runs on";
     return {
-      name: `the second hub's clock is off by ${seconds} s for ${ms} ms`,
-      async happen({ clock }) {
-        clock.set(seconds);
-        await sleep(ms);
-        clock.set(0);
+      name: `the connections of ${SWARM + 1} agents end ${times} times, ${how}`,
+      ...(!isKilled && { spares: ["hub"] }),
+      async happen(world) {
+        for (let time = 0; time < times; time += 1) await world.storm(isKilled);
         return null;
       },
     };
@@ -151,13 +174,40 @@ const FAULTS: Record<string, (random: Random) => Fault> = {
 
 export const FAULT_KINDS: readonly string[] = Object.keys(FAULTS);
 
-/** The faults of a seed, without an end: each kind once, in a new order, then again. */
-export function* planFaults(random: Random): Generator<Fault & { kind: string }, never> {
+/**
+ * The faults of a seed, without an end: each kind once, in a new order, then again.
+ *
+ * @param kinds of FAULT_KINDS, at least one
+ */
+export function* planFaults(
+  random: Random,
+  kinds: readonly string[] = FAULT_KINDS,
+): Generator<Fault & { kind: string }, never> {
+  const wanted = Object.entries(FAULTS).filter(([kind]) => kinds.includes(kind));
   for (;;) {
-    for (const [kind, make] of random.shuffle(Object.entries(FAULTS))) {
-      yield { kind, ...make(random) };
-    }
+    for (const [kind, make] of random.shuffle(wanted)) yield { kind, ...make(random) };
   }
+}
+
+function jumpClock(whose: "host" | "second hub", random: Random): Fault {
+  const [unit, most] = random.pick([
+    [1, 3_600],
+    [3_600, 23],
+    [86_400, 1],
+  ] as const);
+  const seconds = random.pick([-1, 1]) * unit * random.integer(1, most);
+  const ms = random.integer(1_000, 4_000);
+  const clock = whose === "host" ? "the clock of the agent's host" : "the second hub's clock";
+  return {
+    name: `${clock} is off by ${seconds} s for ${ms} ms`,
+    spares: whose === "host" ? ["agent", "runner"] : ["second hub"],
+    async happen({ clocks }) {
+      clocks[whose].set(seconds);
+      await sleep(ms);
+      clocks[whose].set(0);
+      return null;
+    },
+  };
 }
 
 function killAtCall(victim: Victim, calls: string, random: Random, most: number): Fault {

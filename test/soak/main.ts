@@ -5,11 +5,13 @@ import { spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";
 import { mkdtempSync, readlinkSync, rmSync } from "node:fs";
 import { parseArgs } from "node:util";
+import { FAULT_KINDS } from "./faults.ts";
 import { runSoak, type SoakReport } from "./run-soak.ts";
 
 const HELP = `npm run soak [-- OPTION...]
   --seed N      an integer; the same seed has the same faults in the same order (default: 1)
   --minutes M   how long faults are begun (default: 1)
+  --faults LIST only these kinds of faults, separated by commas (default: all of docs/faults.md)
   --json        one line of JSON on standard output instead of words
   --help        this text
 
@@ -24,7 +26,7 @@ const MOST_MINUTES = 7 * 24 * 60;
 /** The first process reaps what others leave behind, as the services expect of it. */
 const FIRST_PROCESS = 'ip link set lo up && "$@"; exit $?';
 
-type Words = { seed: number; minutes: number; json: boolean };
+type Words = { seed: number; minutes: number; faults: readonly string[]; json: boolean };
 
 const say = (text: string) => process.stderr.write(`${text}\n`);
 
@@ -40,12 +42,20 @@ function readNumber(name: string, text: string, least: number, most: number): nu
   return refuse(`Expected --${name} from ${least} to ${most}, got ${text}.`);
 }
 
+function readKinds(text: string): readonly string[] {
+  const kinds = text.split(",");
+  const unknown = kinds.find((kind) => !FAULT_KINDS.includes(kind));
+  if (unknown === undefined) return kinds;
+  return refuse(`Expected --faults of ${FAULT_KINDS.join(", ")}, got ${unknown}.`);
+}
+
 function readWords(): Words {
   try {
     const { values } = parseArgs({
       options: {
         seed: { type: "string", default: "1" },
         minutes: { type: "string", default: "1" },
+        faults: { type: "string", default: FAULT_KINDS.join(",") },
         json: { type: "boolean", default: false },
         help: { type: "boolean", default: false },
       },
@@ -58,7 +68,7 @@ function readWords(): Words {
     if (!Number.isInteger(seed)) refuse(`Expected --seed to be an integer, got ${values.seed}.`);
     return {
       ...{ seed, minutes: readNumber("minutes", values.minutes, 0.1, MOST_MINUTES) },
-      json: values.json,
+      ...{ faults: readKinds(values.faults), json: values.json },
     };
   } catch (thrown) {
     return refuse(thrown instanceof Error ? thrown.message : "The arguments could not be read.");
@@ -100,21 +110,22 @@ async function enterNamespaces(): Promise<number> {
   return code ?? 1;
 }
 
-function describe(report: SoakReport): string {
+function describe(report: SoakReport, kinds: readonly string[]): string {
+  const restrict = kinds.length < FAULT_KINDS.length ? ` --faults ${kinds.join(",")}` : "";
   const list = (counts: Record<string, number>) =>
     Object.entries(counts)
       .map(([name, count]) => `${name} ${count}`)
       .join(", ");
-  const { seed, minutes, faults, answers, entries, slowestRecoveryMs, checked, violations } =
-    report;
+  const { seed, minutes, faults, answers, entries, slowestRecoveryMs, hubPeakMb } = report;
+  const { checked, violations } = report;
   return [
     `Faults: ${list(faults)}.`,
     `Clients heard: ${list(answers)}.`,
     `On record: ${entries.hub} entries of the hubs, ${entries.agent} of the agent.`,
     `Rules applied: ${list(checked)}.`,
-    `The slowest recovery took ${slowestRecoveryMs} ms.`,
+    `The slowest recovery took ${slowestRecoveryMs} ms. A hub had ${hubPeakMb} MB at most.`,
     violations.length === 0 ? "Nothing was wrong." : `WRONG:\n  ${violations.join("\n  ")}`,
-    `The same faults again: npm run soak -- --seed ${seed} --minutes ${minutes}`,
+    `The same faults again: npm run soak -- --seed ${seed} --minutes ${minutes}${restrict}`,
   ].join("\n");
 }
 
@@ -126,8 +137,8 @@ if (!hasEntered()) {
 const folder = mkdtempSync("/tmp/sonde-soak-");
 const report = await runSoak({ ...words, folder, say });
 const isSound = report.violations.length === 0;
-process.stdout.write(`${words.json ? JSON.stringify(report) : describe(report)}\n`);
-spawnSync("umount", ["--lazy", `${folder}/disk`]);
+process.stdout.write(`${words.json ? JSON.stringify(report) : describe(report, words.faults)}\n`);
+for (const at of ["data/agent", "."]) spawnSync("umount", ["--lazy", `${folder}/disk/${at}`]);
 if (isSound) rmSync(folder, { recursive: true, force: true });
 else say(`What all of them recorded is in ${folder}.`);
 process.exit(isSound ? 0 : 1);

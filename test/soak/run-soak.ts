@@ -1,23 +1,27 @@
-import { execFileSync } from "node:child_process";
-import { chmodSync, mkdirSync, truncateSync, writeFileSync } from "node:fs";
+import { chmodSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { AuditEntry } from "@sonde/schemas/audit";
-import { startTestServer } from "@sonde/database/testing";
 import { readVerifiedAgentAudit, readVerifiedAudit } from "../product/audit.ts";
 import { runProgram } from "../product/run-program.ts";
 import { type SecondHub, startSecondHub } from "../product/second-hub.ts";
 import { type Product, startProduct } from "../product/start-product.ts";
 import { addPublisher, installPack, trustPublisher } from "../product/test-packs.ts";
 import { type Checked, checkHistory, describeRule, type Violation } from "./check-history.ts";
+import { mountDisk } from "./disks.ts";
+import { startDatabase } from "./database.ts";
 import { planFaults } from "./faults.ts";
+import { createFakedClock, giveHostClock } from "./host-clock.ts";
 import { createRandom } from "./random.ts";
 import { startTraffic, type Traffic } from "./traffic.ts";
-import { createWorld, describeOffset, type World } from "./world.ts";
+import { joinSwarm } from "./join-swarm.ts";
+import { createWorld, type Victim, type World } from "./world.ts";
 
 export type SoakOptions = {
   seed: number;
   minutes: number;
+  /** Kinds of faults. */
+  faults: readonly string[];
   /** An empty folder for all that is made. */
   folder: string;
   say: (text: string) => void;
@@ -33,16 +37,21 @@ export type SoakReport = {
   entries: { hub: number; agent: number };
   /** The longest time from the end of a fault to an answer from each hub. */
   slowestRecoveryMs: number;
+  /** The most memory that a process of the first hub ever had. */
+  hubPeakMb: number;
   checked: Checked;
   /** In words; none: the soak passed. */
   violations: string[];
 };
 
 const DISK_BYTES = 2 * 2 ** 30;
+const HOST_DISK_BYTES = 256 * 2 ** 20;
 const RECOVERY_MS = 90_000;
 const SETTLE_MS = 60_000;
 const CALM_MS = { least: 500, most: 1_500 };
 const MOST_TOLD = 50;
+/** Several times what one has with all agents connected. */
+const MOST_HUB_MB = 512;
 const SLOW_PACK = {
   name: "acme/slow",
   version: "1.0.0",
@@ -50,51 +59,38 @@ const SLOW_PACK = {
   probes: `look: probe({ description: "Looks for a while.", result: t.object({ looks: t.integer() }),
   reads: { load: sources.load }, run: ({ reads }) => ({ looks: reads.load.samples.length }) })`,
 };
-/** Timers follow the monotonic clock, which stays true. */
-const fakedClock = (file: string): NodeJS.ProcessEnv => ({
-  LD_PRELOAD: "/usr/$LIB/faketime/libfaketimeMT.so.1",
-  FAKETIME_TIMESTAMP_FILE: file,
-  FAKETIME_NO_CACHE: "1",
-  FAKETIME_DONT_FAKE_MONOTONIC: "1",
-});
-
 /**
  * Starts the product with a second hub on the same database, has clients ask both, lets one thing
  * after another go wrong, and judges what all of them have on record at the end.
  */
 export async function runSoak(options: SoakOptions): Promise<SoakReport> {
   const { folder } = options;
-  const disk = mountDisk(folder);
+  chmodSync(folder, 0o755);
+  const own = mountDisk(join(folder, "disk"), join(folder, "disk.img"), DISK_BYTES);
   // The database's folder too is on that disk.
-  process.env["TMPDIR"] = disk;
-  const server = await startTestServer();
-  const data = join(disk, "data");
+  process.env["TMPDIR"] = own.folder;
+  const database = await startDatabase(own.folder);
+  const data = join(own.folder, "data");
   mkdirSync(data, { mode: 0o755 });
-  const product = await startProduct({ data, env: { DATABASE_URL: server.url } });
-  const clockFile = join(folder, "clock");
-  writeFileSync(clockFile, describeOffset(0));
-  const env = fakedClock(clockFile);
+  const host = mountDisk(join(data, "agent"), join(folder, "host.img"), HOST_DISK_BYTES);
+  const clocks = {
+    host: createFakedClock(join(folder, "host-clock")),
+    "second hub": createFakedClock(join(folder, "second-hub-clock")),
+  };
+  giveHostClock(data, clocks.host, folder);
+  const product = await startProduct({ data, env: { DATABASE_URL: database.url } });
+  const env = clocks["second hub"].variables;
   const second = await startSecondHub(product, { env, log: join(folder, "second-hub.log") });
+  const parts = { product, second, database, disks: [own, host] as const, clocks, folder };
   try {
     await installSlowPack(product);
-    const world = createWorld({ product, second, server, disk, clockFile, folder });
-    return await soak(options, product, second, world);
+    await using swarm = await joinSwarm(product, database.url);
+    return await soak(options, product, second, createWorld({ ...parts, swarm }));
   } finally {
     await second.stop();
     await product.stop();
-    await server.close();
+    await database.close();
   }
-}
-
-function mountDisk(folder: string): string {
-  const [image, disk] = [join(folder, "disk.img"), join(folder, "disk")];
-  chmodSync(folder, 0o755);
-  mkdirSync(disk);
-  writeFileSync(image, "");
-  truncateSync(image, DISK_BYTES);
-  execFileSync("mkfs.ext4", ["-q", "-m", "0", image]);
-  execFileSync("mount", ["-o", "loop", image, disk]);
-  return disk;
 }
 
 async function installSlowPack(product: Product): Promise<void> {
@@ -104,7 +100,7 @@ async function installSlowPack(product: Product): Promise<void> {
 }
 
 async function soak(
-  { seed, minutes, say, folder }: SoakOptions,
+  { seed, minutes, faults: kinds, say, folder }: SoakOptions,
   product: Product,
   second: SecondHub,
   world: World,
@@ -116,14 +112,16 @@ async function soak(
   const faults: Record<string, number> = {};
   const lost: string[] = [];
   let slowestRecoveryMs = 0;
+  let hubPeakMb = 0;
   // Its own numbers: the faults of a seed do not depend on how often clients could ask.
   const traffic = startTraffic(doors, {
     ...{ agent: product.agent, slowTool: "acme__slow_look", random: createRandom(seed + 1) },
   });
-  for (const fault of planFaults(random)) {
-    const { kind, name } = fault;
+  for (const fault of planFaults(random, kinds)) {
+    const { kind, name, spares = [] } = fault;
     if (performance.now() - begun > minutes * 60_000) break;
     await sleep(random.integer(CALM_MS.least, CALM_MS.most));
+    const before = spares.map((victim) => world.pidOf(victim));
     const seen = await fault.happen(world);
     say(`${seconds()} s  ${name}${seen === null ? "" : `: ${seen}`}`);
     faults[kind] = (faults[kind] ?? 0) + 1;
@@ -135,8 +133,11 @@ async function soak(
       lost.push(`recovery: no answer from both hubs within ${RECOVERY_MS} ms after: ${name}`);
       break;
     }
+    lost.push(...listEnded(world, spares, before).map((one) => `the ${one} ended: ${name}`));
+    hubPeakMb = Math.max(hubPeakMb, peakMb(world.pidOf("hub")));
     say(`${seconds()} s  both hubs answer; ${traffic.asked.length} questions so far`);
   }
+  if (hubPeakMb > MOST_HUB_MB) lost.push(`memory: a hub had ${hubPeakMb} MB`);
   await traffic.stop();
   const { hub, agent } = await readSettled(product);
   const history = { asked: traffic.asked, hub, agent: { name: product.agent, entries: agent } };
@@ -145,9 +146,18 @@ async function soak(
   const broken = await verifyLogs(product, agent, folder);
   return {
     ...{ seed, minutes, faults, answers: countAnswers(traffic) },
-    ...{ entries: { hub: hub.length, agent: agent.length }, slowestRecoveryMs, checked },
+    ...{ entries: { hub: hub.length, agent: agent.length }, slowestRecoveryMs, hubPeakMb, checked },
     violations: [...lost, ...broken, ...violations.slice(0, MOST_TOLD).map(describe)],
   };
+}
+
+function listEnded(world: World, spared: readonly Victim[], before: readonly number[]): Victim[] {
+  return spared.filter((victim, place) => world.pidOf(victim) !== before[place]);
+}
+
+function peakMb(pid: number): number {
+  const [, kib] = /^VmHWM:\s+(\d+)/m.exec(readFileSync(`/proc/${pid}/status`, "utf8")) ?? [];
+  return Math.round(Number(kib) / 1024);
 }
 
 async function untilWell(

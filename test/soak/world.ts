@@ -1,18 +1,22 @@
 import { execFile, spawn } from "node:child_process";
 import { once } from "node:events";
-import { readFileSync, rmSync, statfsSync, writeFileSync } from "node:fs";
+import { readFileSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { promisify } from "node:util";
-import type { TestServer } from "@sonde/database/testing";
-import { descendants } from "../bench/process-figures.ts";
+import { readIdentity } from "../../agent/daemon/src/edge/store/identity.ts";
 import { findPid, type Role } from "../product/processes.ts";
 import type { SecondHub } from "../product/second-hub.ts";
 import type { Product } from "../product/start-product.ts";
+import type { Swarm } from "../product/swarm/start-swarm.ts";
+import type { Database } from "./database.ts";
+import type { Disk } from "./disks.ts";
+import type { FakedClock } from "./host-clock.ts";
 
 const run = promisify(execFile);
-/** Of a disk that counts as full. */
-const MOST_LEFT_BYTES = 1024 * 1024;
+/** Simulated agents at the first hub, beside the real one. */
+export const SWARM = 100;
+const BACK_MS = 60_000;
 
 /** Who can be hurt: the services of `npm start`, and a second hub on the same database. */
 export type Victim = Role | "second hub";
@@ -24,6 +28,7 @@ export type Injected = { seen: string | null; hasEnded: boolean };
 /** What the faults do, on the machine of this process alone: its own network, mounts and processes. */
 export type World = {
   kill(victim: Victim): Promise<void>;
+  pidOf(victim: Victim): number;
   signal(victim: Victim, name: NodeJS.Signals): void;
   /**
    * Has the kernel do something at system calls of a process (strace(1), `--inject`), for that time
@@ -34,34 +39,38 @@ export type World = {
   injectInto(victim: Victim, calls: string, injection: string, ms: number): Promise<Injected>;
   /** Starts the second hub again if it has ended. The others have a supervisor. */
   reviveSecondHub(): Promise<void>;
-  database: { crash(): Promise<void>; signal(name: NodeJS.Signals): void };
+  database: Pick<Database, "crash" | "signal" | "failOver">;
   network: {
     lose(direction: Direction): Promise<void>;
     heal(): Promise<void>;
     /** Ends each connection of an agent with a reset. */
     reset(): Promise<void>;
   };
-  /** Takes all room on the disk of the product and the database, and gives it back. */
+  /** Takes all room on the disks of agent, product and database, and gives it back. */
   disk: { fill(): Promise<void>; free(): void };
-  /** How far the second hub's clock is off, in seconds. */
-  clock: { set(seconds: number): void };
+  /** Ends agent and runner with what their host's disk has at that moment, and starts them on it. */
+  cutPower(): Promise<void>;
+  /** How far the clock of the agent's host is off, or that of the second hub. */
+  clocks: Record<"host" | "second hub", Pick<FakedClock, "set">>;
+  /** Ends the connections of all agents, and perhaps the hub. Resolves when all simulated ones are back. */
+  storm(isHubKilled: boolean): Promise<void>;
 };
 
 export type WorldParts = {
   product: Product;
   second: SecondHub;
-  server: TestServer;
-  /** The mounted disk. */
-  disk: string;
-  /** The file that libfaketime reads. */
-  clockFile: string;
+  database: Database;
+  /** That of the product and the database, and that of the agent's own files. */
+  disks: readonly [Disk, Disk];
+  clocks: Record<"host" | "second hub", FakedClock>;
+  swarm: Swarm;
   /** A folder for what tools say. */
   folder: string;
 };
 
 export function createWorld(parts: WorldParts): World {
-  const { product, second, server, disk, clockFile, folder } = parts;
-  const filler = join(disk, "filler");
+  const { product, second, database, disks, clocks, folder, swarm } = parts;
+  const [, hostDisk] = disks;
   const port = readControlPort(product);
   const pidOf = (victim: Victim): number => {
     const pid = victim === "second hub" ? second.pid() : findPid(product, victim);
@@ -69,8 +78,9 @@ export function createWorld(parts: WorldParts): World {
     return pid;
   };
   const signal = (victim: Victim, name: NodeJS.Signals) => process.kill(pidOf(victim), name);
+  const reset = async () => void (await run("ss", ["-K", "-t", "dport", "=", String(port)]));
   return {
-    signal,
+    ...{ signal, pidOf, clocks },
     async kill(victim) {
       signal(victim, "SIGKILL");
       if (victim === "second hub") await second.killAndRestart();
@@ -80,12 +90,7 @@ export function createWorld(parts: WorldParts): World {
     async reviveSecondHub() {
       if (!isRunning(second.pid())) await second.killAndRestart();
     },
-    database: {
-      crash: () => server.crash(),
-      signal(name) {
-        for (const pid of descendants(server.pid())) sendIfThere(pid, name);
-      },
-    },
+    database,
     network: {
       async lose(direction) {
         const rules = [
@@ -97,34 +102,39 @@ export function createWorld(parts: WorldParts): World {
         for (const rule of rules) await run("nft", [`add rule inet soak in ${rule}`]);
       },
       heal: async () => void (await run("nft", ["delete table inet soak"])),
-      reset: async () => void (await run("ss", ["-K", "dport", "=", String(port)])),
+      reset,
     },
     disk: {
       async fill() {
-        // Others write meanwhile, so the last of it may be gone before it is taken.
-        await run("fallocate", ["-l", String(roomOn(disk)), filler]).catch(() => undefined);
-        const left = roomOn(disk);
-        if (left > MOST_LEFT_BYTES) throw new Error(`expected a full disk, ${left} bytes are free`);
+        for (const one of disks) await one.fill();
       },
-      free: () => rmSync(filler, { force: true }),
+      free() {
+        for (const one of disks) one.free();
+      },
     },
-    clock: { set: (seconds) => writeFileSync(clockFile, describeOffset(seconds)) },
+    async cutPower() {
+      const agent = pidOf("agent");
+      const supervisor = parentOf(agent);
+      // It would start them again at once.
+      process.kill(supervisor, "SIGSTOP");
+      for (const victim of ["agent", "runner"] as const) signal(victim, "SIGKILL");
+      while (isRunning(agent)) await sleep(1);
+      await hostDisk.loseMemory();
+      process.kill(supervisor, "SIGCONT");
+    },
+    async storm(isHubKilled) {
+      if (isHubKilled) signal("hub", "SIGKILL");
+      await reset();
+      await swarm.until(({ connected }) => connected < SWARM, BACK_MS);
+      await swarm.until(({ connected }) => connected === SWARM, BACK_MS);
+    },
   };
 }
 
-/** As libfaketime reads it. */
-export function describeOffset(seconds: number): string {
-  return `${seconds < 0 ? "" : "+"}${seconds}`;
-}
-
-function roomOn(disk: string): number {
-  const { bavail, bsize } = statfsSync(disk);
-  return bavail * bsize;
-}
-
+/** Of the hub as the agent reaches it; what the hub is configured with may be any free one. */
 function readControlPort({ data }: Product): number {
-  const config: unknown = JSON.parse(readFileSync(join(data, "config/hub.json"), "utf8"));
-  return (config as { agents: { controlPort: number } }).agents.controlPort;
+  const { controlAddress } = readIdentity(join(data, "agent/identity"));
+  return Number(new URL(`tcp://${controlAddress}`).port);
 }
 
 async function injectInto(
@@ -170,19 +180,15 @@ async function injectInto(
   return { seen: last?.replace(/^\d+ +/, "") ?? null, hasEnded };
 }
 
+function parentOf(pid: number): number {
+  const [, parent] = /^PPid:\t(\d+)$/m.exec(readFileSync(`/proc/${pid}/status`, "utf8")) ?? [];
+  return Number(parent);
+}
+
 function isRunning(pid: number): boolean {
   try {
     return !/^State:\tZ/m.test(readFileSync(`/proc/${pid}/status`, "utf8"));
   } catch {
     return false;
-  }
-}
-
-function sendIfThere(pid: number, name: NodeJS.Signals): void {
-  try {
-    process.kill(pid, name);
-  } catch (thrown) {
-    // A backend may end meanwhile.
-    if (!(thrown instanceof Error && "code" in thrown && thrown.code === "ESRCH")) throw thrown;
   }
 }

@@ -3,12 +3,19 @@ import postgres, { type Sql } from "postgres";
 import { socketDirOf, startCluster } from "./cluster.ts";
 import { DatabaseError } from "./database-error.ts";
 import { findBinaries } from "./find-binaries.ts";
+import { createPrimaryFinder } from "./find-primary.ts";
+import { keepPulse } from "./keep-pulse.ts";
 import { type Migration, migrate } from "./migrate.ts";
+import { openSockets } from "./open-sockets.ts";
+import { type Address, readServers, type Servers } from "./read-servers.ts";
 
 export type DatabaseOptions = {
   /** Folder of this service, for the embedded cluster. Ignored with `url`. */
   dataDir: string;
-  /** An existing server as `postgres://...`. A remote one needs `sslmode=verify-full`. */
+  /**
+   * An existing server as `postgres://...`, or several, of which the one that takes writes is used.
+   * A remote one needs `sslmode=verify-full`.
+   */
   url?: string;
   /** The PostgreSQL schema of this service. Two services can share a database. */
   schema: "hub" | "registry";
@@ -34,9 +41,9 @@ export async function openDatabase(options: DatabaseOptions): Promise<Database> 
     options.url === undefined
       ? await startCluster(options.dataDir, findBinaries(), options.onLost)
       : null;
-  const sql = connect(options);
+  const { sql, ...connected } = connect(options);
   const close = async () => {
-    await sql.end({ timeout: 5 });
+    await connected.close();
     await cluster?.stop();
   };
   try {
@@ -58,69 +65,83 @@ export async function openDatabase(options: DatabaseOptions): Promise<Database> 
  * @throws DatabaseError when no server answers there
  */
 export async function joinDatabase(options: Location): Promise<Database> {
-  const sql = connect(options);
+  const database = connect(options);
   try {
-    await sql`select 1`;
+    await database.sql`select 1`;
   } catch (cause) {
-    await sql.end({ timeout: 5 });
+    await database.close();
     throw new DatabaseError("expected a service that runs, its database does not answer", {
       cause,
     });
   }
-  return { sql, close: () => sql.end({ timeout: 5 }) };
+  return database;
 }
 
 type Location = Pick<DatabaseOptions, "dataDir" | "url" | "schema" | "maxConnections">;
 
-function connect({ dataDir, url, schema, maxConnections }: Location): Sql {
-  const server =
-    url === undefined
-      ? { host: socketDirOf(dataDir), database: "postgres", username: userInfo().username }
-      : readServer(url);
-  return postgres({
-    ...server,
-    max: maxConnections,
-    onnotice: () => undefined,
-    connect_timeout: 10,
-    connection: { application_name: `sonde-${schema}`, search_path: schema },
-  });
+/** Connections that end with `close`. None is made before the first query. */
+function connect({ dataDir, url, schema, maxConnections }: Location): Database {
+  const { addresses, ...login } = url === undefined ? serversIn(dataDir) : readServers(url);
+  const open = (find: () => Promise<Address>, max: number) => {
+    const sockets = openSockets(find);
+    const options = {
+      ...{ ...login, ...CONNECTION, max, host: addresses[0].host },
+      connection: { application_name: `sonde-${schema}`, search_path: schema },
+    };
+    // The driver's types lack it.
+    const reached: object = { socket: sockets.open };
+    return { sockets, sql: postgres({ ...options, ...reached }) };
+  };
+  const ask = async (address: Address): Promise<number> => {
+    const { sql } = open(() => Promise.resolve(address), 1);
+    try {
+      const [row] = await sql<{ timeline: string }[]>`
+        select substr(pg_walfile_name(pg_current_wal_lsn()), 1, 8) as timeline`;
+      return Number.parseInt(row?.timeline ?? "", 16);
+    } finally {
+      await sql.end({ timeout: 0 });
+    }
+  };
+  const find =
+    addresses.length === 1
+      ? () => Promise.resolve(addresses[0])
+      : createPrimaryFinder(addresses, ask);
+  const { sockets, sql } = open(find, maxConnections);
+  // A machine does not vanish from itself.
+  const isRemote = !addresses.every(({ host }) => host.startsWith("/"));
+  const pulse = isRemote ? open(find, 1) : null;
+  const stop =
+    pulse === null
+      ? () => undefined
+      : keepPulse(
+          () => pulse.sql`select 1`,
+          () => {
+            for (const all of [sockets, pulse.sockets]) all.destroy();
+          },
+        );
+  return {
+    sql,
+    async close() {
+      stop();
+      await pulse?.sql.end({ timeout: 0 });
+      await sql.end({ timeout: 5 });
+    },
+  };
 }
 
-type Server = {
-  host: string;
-  port?: number;
-  database: string;
-  username: string;
-  password?: string;
-  ssl?: { rejectUnauthorized: true };
-};
+const CONNECTION = {
+  onnotice: () => undefined,
+  connect_timeout: 10,
+  /** A session on a standby would last when another server was made the primary, and could not listen. */
+  target_session_attrs: "primary",
+  /**
+   * So long a connection that ended stays closed. The driver's own pauses grow to 20 s, in which a
+   * query waits, and after a standby's answer there is none.
+   */
+  backoff: () => 0.2,
+} as const;
 
-/**
- * Reads the address of the server and how its identity is verified. A remote server must
- * prove its name, and `sslmode=require` does not verify it. `?host=/folder` is libpq's
- * form for a unix socket. All other parts of the URL are ignored.
- */
-function readServer(url: string): Server {
-  let parsed: URL;
-  try {
-    parsed = new URL(url);
-  } catch {
-    throw new DatabaseError("expected DATABASE_URL to be postgres://..., got something else");
-  }
-  const server: Server = {
-    host: parsed.hostname,
-    database: decodeURIComponent(parsed.pathname.slice(1)) || "postgres",
-    username: decodeURIComponent(parsed.username),
-  };
-  if (parsed.port !== "") server.port = Number(parsed.port);
-  if (parsed.password !== "") server.password = decodeURIComponent(parsed.password);
-  const socketDir = parsed.searchParams.get("host");
-  if (socketDir?.startsWith("/")) return { ...server, host: socketDir };
-  if (["localhost", "127.0.0.1", "[::1]"].includes(parsed.hostname)) return server;
-  if (parsed.searchParams.get("sslmode") !== "verify-full") {
-    throw new DatabaseError(
-      `expected sslmode=verify-full for a database on ${parsed.hostname}, got ${parsed.searchParams.get("sslmode") ?? "none"}`,
-    );
-  }
-  return { ...server, ssl: { rejectUnauthorized: true } };
+function serversIn(dataDir: string): Servers {
+  const address = { host: socketDirOf(dataDir), port: 5432 };
+  return { addresses: [address], database: "postgres", username: userInfo().username };
 }

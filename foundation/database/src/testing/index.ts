@@ -1,2 +1,2 @@
-export { startTestServer, type TestServer } from "./start-test-server.ts";
+export { type Standby, startTestServer, type TestServer } from "./start-test-server.ts";
 export { startTestDatabase, serveTestDatabases, type TestDatabase } from "./test-database.ts";

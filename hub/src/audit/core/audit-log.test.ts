@@ -158,6 +158,46 @@ test("attack 61: a write that is done while it is tried again is not written twi
   expect(await details()).toEqual(["happened", "later"]);
 });
 
+test("attack 67: nothing is written to a database that lacks what this hub wrote, until it is there again", async () => {
+  await using stack = new AsyncDisposableStack();
+  const own = stack.adopt(await openHubDatabase(), (opened) => opened.close());
+  const store = createAuditStore(own.sql, randomUUID());
+  const log = await openAudit(store);
+  const other = await openAudit(store);
+  const early = await log.append(note({ name: "early" }));
+  const written = [
+    await log.append(note({ name: "one" })),
+    await log.append(note({ name: "two" })),
+  ];
+
+  // As after a failover to a server that had not received them.
+  await own.sql`create table kept as select * from audit_log where seq > ${early.seq}`;
+  await own.sql`delete from audit_log where seq > ${early.seq}`;
+  await own.sql`update audit_head set size = ${early.seq}, hash = ${early.hash}`;
+  const noted = log.appendSoon(note({ name: "happened" }));
+  const refused = expect.objectContaining({
+    code: "AUDIT_UNAVAILABLE",
+    message: expect.stringContaining("not in the state that this hub wrote") as string,
+  }) as Error;
+  await expect(log.append(note({ name: "asked" }))).rejects.toEqual(refused);
+  // Another hub writes on, so the log is as long as before, and then longer.
+  for (const name of ["other", "another", "third"]) {
+    await other.append(note({ name }));
+    await expect(log.append(note({ name: "asked" }))).rejects.toEqual(refused);
+  }
+
+  await own.sql`delete from audit_log where seq > ${early.seq}`;
+  await own.sql`insert into audit_log select * from kept`;
+  const { seq, hash } = written[1] ?? early;
+  await own.sql`update audit_head set size = ${seq}, hash = ${hash}`;
+  expect(await Promise.race([noted, sleep(5_000, "nothing")])).toMatchObject({ seq: seq + 1 });
+  await log.append(note({ name: "later" }));
+  const entries = await store.read(early.seq, 10);
+  expect(entries.map(({ record }) => record.detail["name"])).toEqual([
+    ...["one", "two", "happened", "later"],
+  ]);
+});
+
 test("records that nobody writes do not pile up without an end", async () => {
   const written = Promise.withResolvers<boolean>();
   const store = createAuditStore(database.sql, randomUUID());

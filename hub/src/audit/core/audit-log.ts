@@ -77,6 +77,9 @@ const MAX_TRIES = 20;
 /** Other hubs moved the head at each try. */
 class HeadMoved extends Error {}
 
+/** The store is not the one that was written to, or has lost the end of it. */
+class LogWentBack extends Error {}
+
 /** A write of which nobody knows whether it was done, and the head that it was to follow. */
 type Doubt = { base: LogHead; batch: readonly Waiting[]; entries: readonly AuditEntry[] };
 
@@ -91,6 +94,21 @@ export async function openAuditLog(
   let writing: Promise<void> | null = null;
   let callOff: (() => void) | null = null;
   let doubts: Doubt[] = [];
+
+  /**
+   * What this process saw stored must still be there, or it would write another history: after a
+   * failover to a server that lacks the end of the log, or back to one that was replaced.
+   */
+  async function readOn(): Promise<LogHead> {
+    const stored = await port.readHead();
+    if (stored.size === head.size ? stored.hash === head.hash : stored.size > head.size) {
+      if (head.size === 0 || stored.size === head.size) return stored;
+      if ((await port.readHash(head.size)) === head.hash) return stored;
+    }
+    throw new LogWentBack(
+      `expected entry ${head.size} with ${head.hash}, got a log of ${stored.size} entries without it`,
+    );
+  }
 
   /**
    * A doubtful write was done, or never will be, once the head is another than the one that it was to
@@ -116,7 +134,7 @@ export async function openAuditLog(
   async function writeBatch(batch: Waiting[]): Promise<void> {
     for (let attempt = 0; attempt < MAX_TRIES; attempt++) {
       if (attempt > 0 || doubts.length > 0) {
-        head = await port.readHead();
+        head = await readOn();
         await settleDoubts(batch);
       }
       if (batch.length === 0) return;
@@ -150,11 +168,12 @@ export async function openAuditLog(
       try {
         await writeBatch(batch);
       } catch (cause) {
-        const isPassing = cause instanceof HeadMoved || port.judge(cause) !== "refused";
+        const isPassing =
+          cause instanceof HeadMoved ||
+          cause instanceof LogWentBack ||
+          port.judge(cause) !== "refused";
         const stopped = isPassing ? [...batch, ...waiting.splice(0)] : batch;
-        const error = new SondeError("AUDIT_UNAVAILABLE", "the audit log cannot be written", {
-          cause,
-        });
+        const error = new SondeError("AUDIT_UNAVAILABLE", describe(cause), { cause });
         for (const { isPatient, reject } of stopped) if (!isPassing || !isPatient) reject(error);
         if (!isPassing) continue;
         waiting.unshift(...stopped.filter(({ isPatient }) => isPatient));
@@ -203,4 +222,9 @@ export async function openAuditLog(
       while (writing !== null) await writing;
     },
   };
+}
+
+function describe(cause: unknown): string {
+  if (!(cause instanceof LogWentBack)) return "the audit log cannot be written";
+  return `the database is not in the state that this hub wrote: ${cause.message}`;
 }
