@@ -74,8 +74,9 @@ const namesModels = {
   },
 };
 
-/** Programs of a person, not of a service's user, so they lie apart. */
+/** Programs of a person, not of a service's user, so they lie apart. `check-lines` is a thread of theirs. */
 const PERSONAL = {
+  "cli/check-lines": "cli/src/operator/check-lines.ts",
   "cli/start": "cli/src/sonde-start.ts",
   "cli/sonde-agent": "cli/src/sonde-agent.ts",
   "cli/sonde": "cli/src/sonde.ts",

@@ -53,7 +53,7 @@ export const PACKAGES = {
       "views.json",
       "console.json",
       "people.js",
-      "cli/sonde-installed.js",
+      ...["cli/sonde-installed.js", "cli/check-lines.js"],
     ],
     users: ["sonde-hub"],
     units: [],
@@ -63,7 +63,10 @@ export const PACKAGES = {
     formats: ["deb", "oci.tar"],
   },
   "sonde-registry": {
-    programs: ["registry.js", "render-readme.js", "admit.js", "cli/sonde-installed.js"],
+    programs: [
+      ...["registry.js", "render-readme.js", "admit.js"],
+      ...["cli/sonde-installed.js", "cli/check-lines.js"],
+    ],
     users: ["sonde-registry"],
     units: [],
     made: [],

@@ -1,46 +1,21 @@
 import { createReadStream, readFileSync } from "node:fs";
-import {
-  type AuditAttestation,
-  type AuditEntry,
-  type ChainEntry,
-  parseAuditAttestation,
-  parseAuditEntry,
-} from "@sonde/schemas/audit";
-import { parseAuditExportLine } from "@sonde/schemas/audit-search";
+import { type AuditAttestation, type AuditEntry, parseAuditEntry } from "@sonde/schemas/audit";
 import { SondeError } from "@sonde/schemas/errors";
 import { parseJson } from "@sonde/schemas/parse";
 import { toPlainLine } from "@sonde/schemas/plain-text";
-import {
-  type AgentComparison,
-  compareAgentLog,
-  type CosignatureVerdict,
-  type Difference,
-  type HubLogVerdict,
-  verifyHubLog,
-  type WitnessVerdict,
-} from "@sonde/trust/hub-log";
+import type { CosignatureVerdict, WitnessVerdict } from "@sonde/trust/hub-log";
 import { type NoteKey, parseNoteKey } from "@sonde/trust/log";
 import type { Command } from "commander";
 import type { Print } from "../data-command.ts";
-import {
-  describeAuthority,
-  type JudgedAuthority,
-  judgeAuthority,
-} from "../evidence/judge-authority.ts";
+import { describeAuthority } from "../evidence/judge-authority.ts";
 import { connectHub, type HubOptions, startHubCommand } from "./connect-hub.ts";
-import { readLines } from "./read-lines.ts";
 import { showProgress } from "./start-command.ts";
+import { type Verified, verifyExport } from "./verify-export.ts";
 
 type Options = HubOptions & {
   fingerprint?: string;
   agentLog?: [string, string][];
   witness?: NoteKey[];
-};
-
-/** What `sonde audit verify` found. */
-type Verified = HubLogVerdict & {
-  authority: JudgedAuthority;
-  differences: (Difference & { agent: string })[];
 };
 
 /** `sonde audit verify`: checks the hub's log by what its keys and its agents say of it. */
@@ -71,7 +46,16 @@ export async function verifyAndPrint(
   print: Print,
 ): Promise<void> {
   const chunks = file === undefined ? readOnline(options) : readFile(file);
-  const verified = await verify(chunks, options);
+  const known = {
+    fingerprint: options.fingerprint,
+    witnessKeys: options.witness ?? [],
+    agentLogs: (options.agentLog ?? []).map(([agent, path]) => ({
+      agent,
+      own: readAgentLog(path),
+    })),
+  };
+  const verified = await verifyExport(chunks, known, (seq) => showProgress(`${seq} entries`));
+  showProgress(null);
   print(options.json ? JSON.stringify(verified) : describe(verified));
   if (!isSound(verified)) process.exitCode = 1;
 }
@@ -110,71 +94,6 @@ async function* readFile(file: string): AsyncGenerator<Buffer> {
   } catch (cause) {
     throw new SondeError("BAD_REQUEST", `expected a file that can be read, got ${file}`, { cause });
   }
-}
-
-async function verify(chunks: AsyncIterable<Buffer>, options: Options): Promise<Verified> {
-  const compared = (options.agentLog ?? []).map(([agent, file]) => ({
-    agent,
-    comparison: compareAgentLog(agent, readAgentLog(file)),
-  }));
-  const lines = readLines(chunks);
-  const [first, ...others] = (await lines.next()).value ?? [];
-  const attestation = readAttestation(first);
-  const authority = judgeAuthority(attestation.authority, options.fingerprint);
-  const entries = readEntries(
-    prepend(others, lines),
-    compared.map(({ comparison }) => comparison),
-  );
-  const verdict = await verifyHubLog(entries, attestation, {
-    onProgress: (seq) => showProgress(`${seq} entries`),
-    witnessKeys: options.witness ?? [],
-  });
-  showProgress(null);
-  const differences = compared.flatMap(({ agent, comparison }) =>
-    comparison.end(verdict.dropped?.until ?? null).map((difference) => ({ agent, ...difference })),
-  );
-  return { ...verdict, authority, differences };
-}
-
-async function* prepend<Item>(first: Item, others: AsyncIterable<Item>): AsyncGenerator<Item> {
-  yield first;
-  yield* others;
-}
-
-function readAttestation(text: Buffer | undefined): AuditAttestation {
-  if (text === undefined) {
-    throw new SondeError("AUDIT_UNAVAILABLE", "expected an export, got no line");
-  }
-  const line = parseJson(text, "first line of the export", "AUDIT_UNAVAILABLE");
-  if (typeof line === "object" && line !== null && "attestation" in line) {
-    return parseAuditAttestation(line.attestation);
-  }
-  throw new SondeError(
-    "AUDIT_UNAVAILABLE",
-    "expected an export of the whole log, which begins with its attestation; one with filters proves nothing",
-  );
-}
-
-async function* readEntries(
-  pages: AsyncIterable<readonly Buffer[]>,
-  comparisons: readonly AgentComparison[],
-): AsyncGenerator<ChainEntry[]> {
-  let isWhole = false;
-  for await (const lines of pages) {
-    const entries: ChainEntry[] = [];
-    for (const text of lines) {
-      if (isWhole) throw new SondeError("AUDIT_UNAVAILABLE", "expected no line after the last one");
-      const line = parseAuditExportLine(parseJson(text, "line of the export", "AUDIT_UNAVAILABLE"));
-      if ("complete" in line) {
-        isWhole = true;
-        continue;
-      }
-      for (const comparison of comparisons) comparison.see(line);
-      entries.push(line);
-    }
-    yield entries;
-  }
-  if (!isWhole) throw new SondeError("AUDIT_UNAVAILABLE", "the export ended before its last line");
 }
 
 function readAgentLog(file: string): AuditEntry[] {

@@ -5,11 +5,7 @@ import { dirname } from "node:path";
 import { type AuditExportEnd, parseAuditExportLine } from "@sonde/schemas/audit-search";
 import { SondeError } from "@sonde/schemas/errors";
 import { parseJson } from "@sonde/schemas/parse";
-import { readLines } from "./read-lines.ts";
-
-const NEW_LINE = Buffer.from("\n");
-/** Pieces that are written together: a line is two. */
-const TOGETHER = 1_000;
+import { readPieces, splitLines } from "./read-lines.ts";
 
 /**
  * Writes an export into a file that only this user can read. The file is replaced when the export is
@@ -28,21 +24,16 @@ export async function writeExport(
   const temporary = `${file}.${randomUUID()}.new`;
   const written = await create(temporary, file);
   try {
+    await written.appendFile(proof);
     let count = 0;
-    let last: Buffer | null = null;
-    let waiting: Buffer[] = [Buffer.from(proof)];
-    const write = async (): Promise<void> => {
-      await written.appendFile(Buffer.concat(waiting));
-      waiting = [];
-      onLines(count);
-    };
-    for await (const lines of readLines(untilBroken(chunks))) {
+    let last: Uint8Array | null = null;
+    for await (const piece of readPieces(untilBroken(chunks))) {
+      const lines = splitLines(piece);
       count += lines.length;
-      last = lines.at(-1) ?? last;
-      waiting.push(...lines.flatMap((line) => [line, NEW_LINE]));
-      if (waiting.length >= TOGETHER) await write();
+      last = lines.at(-1) ?? null;
+      await written.appendFile(piece);
+      onLines(count);
     }
-    await write();
     const end = readEnd(last, count);
     await written.sync();
     renameSync(temporary, file);
@@ -82,7 +73,7 @@ async function* untilBroken(chunks: AsyncIterable<Buffer>): AsyncGenerator<Buffe
   }
 }
 
-function readEnd(last: Buffer | null, count: number): AuditExportEnd {
+function readEnd(last: Uint8Array | null, count: number): AuditExportEnd {
   const line = last === null ? null : parseAuditExportLine(parseLine(last));
   if (line === null || !("complete" in line)) {
     throw new SondeError("AUDIT_UNAVAILABLE", "the export ended before its last line");
@@ -94,6 +85,6 @@ function readEnd(last: Buffer | null, count: number): AuditExportEnd {
   );
 }
 
-function parseLine(line: Buffer): unknown {
+function parseLine(line: Uint8Array): unknown {
   return parseJson(line, "line of an audit export", "AUDIT_UNAVAILABLE");
 }

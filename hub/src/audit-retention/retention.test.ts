@@ -9,6 +9,7 @@ import {
 import { type AuditExportEnd, parseAuditExportLine } from "@sonde/schemas/audit-search";
 import { firstOf, hubLogLeaf, lastOf, verifyHubLog } from "@sonde/trust/hub-log";
 import { rootFromInclusion } from "@sonde/trust/log";
+import { stretchesOf } from "@sonde/trust/testing";
 import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
 import { fillOldLog, OLD_KEY } from "../testing/fill-old-log.ts";
 import { startHub, type TestHub } from "../testing/start-hub.ts";
@@ -53,9 +54,7 @@ async function exportLog(hub: TestHub, query = ""): Promise<[ChainEntry[], Audit
   return [parsed.filter((line): line is ChainEntry => !("complete" in line)), end];
 }
 
-async function* read(entries: readonly ChainEntry[]): AsyncGenerator<readonly ChainEntry[]> {
-  for (let from = 0; from < entries.length; from += 500) yield entries.slice(from, from + 500);
-}
+const read = (entries: readonly ChainEntry[]) => stretchesOf(entries, 500);
 
 describe("a hub that drops", () => {
   let hub: TestHub;

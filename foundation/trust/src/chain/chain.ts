@@ -22,7 +22,8 @@ export const EMPTY_HEAD: LogHead = { size: 0, hash: `sha256:${"0".repeat(64)}` }
 export function chainRecord(head: LogHead, given: AuditRecord): AuditEntry {
   const seq = head.size + 1;
   const record = sortMembers(given);
-  return { seq, previous: head.hash, record, hash: hashEntry(seq, head.hash, record) };
+  const place = { seq, previous: head.hash };
+  return { ...place, record, hash: hashEntry(place, canonicalJson(record)) };
 }
 
 /** The head of the chain that ends with `entry`. */
@@ -48,20 +49,30 @@ export function verifyChain(entries: Iterable<ChainEntry>, from: LogHead = EMPTY
   return head;
 }
 
-/** @returns what it proves that `entry` does not follow `head`, or null when it does */
-export function explainBreak(head: LogHead, entry: ChainEntry): string | null {
-  const expected = `expected entry ${head.size + 1}`;
+/**
+ * @param text the canonical JSON of its record, where that is known
+ * @returns what it proves that `entry` does not follow `head`, or null when it does
+ */
+export function explainBreak(
+  head: LogHead,
+  entry: ChainEntry,
+  text: string | null = null,
+): string | null {
   if (entry.seq !== head.size + 1) {
-    return `${expected}, got entry ${entry.seq}: entries were removed, added or moved`;
+    return `${expected(head)}, got entry ${entry.seq}: entries were removed, added or moved`;
   }
-  if (!isDropped(entry) && entry.hash !== hashEntry(entry.seq, entry.previous, entry.record)) {
-    return `${expected} as it was written, got one whose hash is not that of its content: it was changed`;
+  if (!isDropped(entry) && entry.hash !== hashEntry(entry, text ?? canonicalJson(entry.record))) {
+    return `${expected(head)} as it was written, got one whose hash is not that of its content: it was changed`;
   }
   if (entry.previous === head.hash) return null;
-  return `${expected} to follow the one before it, got one that was written after another: one of the two was put there later`;
+  return `${expected(head)} to follow the one before it, got one that was written after another: one of the two was put there later`;
 }
 
-function hashEntry(seq: number, previous: Digest, record: AuditRecord): Digest {
-  const text = `sonde-audit-v1\n${seq}\n${previous}\n${canonicalJson(record)}`;
-  return `sha256:${hashOnce("sha256", text)}`;
+function expected({ size }: LogHead): string {
+  return `expected entry ${size + 1}`;
+}
+
+/** @param text the canonical JSON of its record */
+function hashEntry({ seq, previous }: Pick<ChainEntry, "seq" | "previous">, text: string): Digest {
+  return `sha256:${hashOnce("sha256", `sonde-audit-v1\n${seq}\n${previous}\n${text}`)}`;
 }

@@ -2,7 +2,7 @@ import { appendLeaf, type Frontier, mergeLeaf, rootOf } from "../log/merkle.ts";
 
 /** The tree of a log that is read, with the root of every size that it had. */
 export type GrowingTree = {
-  append(leaf: Buffer): void;
+  append(leaf: Uint8Array): void;
   /** The root of its first `size` leaves; null when it has fewer. */
   rootAt(size: number): Buffer | null;
 };
@@ -16,18 +16,19 @@ export function createGrowingTree(): GrowingTree {
   const hashes: Buffer[] = [];
   let size = 0;
 
-  function openBlock(): Buffer {
-    const leaves = Buffer.alloc(BLOCK * HASH_BYTES);
+  let leaves = Buffer.alloc(0);
+  function openBlock(): void {
+    leaves = Buffer.alloc(BLOCK * HASH_BYTES);
     blocks.push({ start: { size, hashes: [...hashes] }, leaves });
-    return leaves;
   }
 
   return {
     append(leaf) {
       const place = size % BLOCK;
-      const leaves = place === 0 ? openBlock() : blocks.at(-1)?.leaves;
-      leaves?.set(leaf, place * HASH_BYTES);
-      mergeLeaf(hashes, size, leaf);
+      if (place === 0) openBlock();
+      const kept = leaves.subarray(place * HASH_BYTES, (place + 1) * HASH_BYTES);
+      kept.set(leaf);
+      mergeLeaf(hashes, size, kept);
       size += 1;
     },
     rootAt(wanted) {

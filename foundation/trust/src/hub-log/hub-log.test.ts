@@ -16,6 +16,7 @@ import { createKeyPair, createSigningKey } from "../envelope/keys.ts";
 import { signCheckpoint } from "../log/checkpoint.ts";
 import { cosignCheckpoint, readForeignCheckpoint } from "../log/cosignature.ts";
 import { appendLeaf, EMPTY_FRONTIER, rootOf, type Tree } from "../log/merkle.ts";
+import { stretchesOf } from "../testing/stretches-of.ts";
 import { compareAgentLog } from "./compare-agent-log.ts";
 import { hubLogKey, hubLogLeaf } from "./hub-log.ts";
 import { verifyHubLog } from "./verify-hub-log.ts";
@@ -95,9 +96,7 @@ async function attest(
   };
 }
 
-async function* read(entries: readonly ChainEntry[]): AsyncGenerator<readonly ChainEntry[]> {
-  for (let from = 0; from < entries.length; from += 7) yield entries.slice(from, from + 7);
-}
+const read = (entries: readonly ChainEntry[]) => stretchesOf(entries, 7);
 const verify = async (entries: readonly ChainEntry[], attested: AuditAttestation) =>
   await verifyHubLog(read(entries), attested);
 
@@ -149,6 +148,31 @@ describe("a hub's log", () => {
     expect(byAgent.witnesses).toMatchObject([{ says: "another" }]);
     const unseen = await verify(anew, await attest(anew.slice(0, 40)));
     expect(unseen.bad).toBe(null);
+  });
+
+  test("of several bad entries the first one is named, by whatever shows it", async () => {
+    const anew = [...log.slice(0, 20), ...buildLog(30, headAfter(log[19] as AuditEntry), "edited")];
+    const broken = anew.toSpliced(44, 1);
+    expect((await verify(broken, await attest(log))).bad).toMatchObject({ seq: 45 });
+    expect((await verify(broken, await attest(log.slice(0, 40)))).bad).toMatchObject({ seq: 40 });
+  });
+
+  test("a stretch that does not follow the one before it is named, as within one", async () => {
+    const attested = await attest(log);
+    for (const place of [6, 7, 8, 13, 14, 49]) {
+      const removed = await verify(log.toSpliced(place, 1), attested);
+      expect(removed.bad?.seq).toBe(place + 1);
+      const at = log[place] as AuditEntry;
+      const edited = log.with(place, { ...at, record: { ...at.record, status: "failure" } });
+      const { bad, head } = await verify(edited, attested);
+      expect([bad?.seq, bad?.proves, head.size]).toEqual([
+        ...[place + 1, expect.stringMatching(/it was changed/), place],
+      ]);
+      const other = chainRecord({ size: place, hash: EMPTY_HEAD.hash }, at.record);
+      expect((await verify(log.with(place, other), attested)).bad).toMatchObject({
+        ...{ seq: place + 1, proves: expect.stringMatching(/after another/) },
+      });
+    }
   });
 
   test("a tail that was cut is missed by the signature and by agents", async () => {

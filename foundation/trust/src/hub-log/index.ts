@@ -1,4 +1,5 @@
 export { type AgentComparison, compareAgentLog, type Difference } from "./compare-agent-log.ts";
+export { checkStretch, type Stretch } from "./check-stretch.ts";
 export {
   type HubLogVerdict,
   readSignedWitness,

@@ -1,19 +1,21 @@
 import { createPublicKey, X509Certificate } from "node:crypto";
-import type { AuditAttestation, AuditWitness, ChainEntry } from "@sonde/schemas/audit";
+import type { AuditAttestation, AuditWitness } from "@sonde/schemas/audit";
 import { type LogHead, parseWitnessBody } from "@sonde/schemas/wire";
-import { EMPTY_HEAD, explainBreak, headAfter } from "../chain/chain.ts";
+import { EMPTY_HEAD } from "../chain/chain.ts";
 import { openKeySet } from "../envelope/key-set.ts";
 import { openKeptEnvelope, openKeptMessage } from "../envelope/kept-message.ts";
 import type { Checkpoint } from "../log/checkpoint.ts";
 import { type BadEntry, createDroppedCheck, type DroppedVerdict } from "./check-dropped.ts";
+import type { Stretch } from "./check-stretch.ts";
 import { createGrowingTree } from "./growing-tree.ts";
 import type { NoteKey } from "../log/signed-note.ts";
-import { hubLogLeaf, openHubCheckpoint } from "./hub-log.ts";
+import { openHubCheckpoint } from "./hub-log.ts";
 import {
   type Cosignature,
   type CosignatureVerdict,
   readCosignatures,
 } from "./read-cosignatures.ts";
+import { type Stated, takeStretch } from "./take-stretch.ts";
 
 /** What an agent's word on the log is worth, against the entries that were read. */
 export type WitnessVerdict = {
@@ -41,9 +43,6 @@ export type HubLogVerdict = {
   cosignatures: CosignatureVerdict[];
 };
 
-/** A tree that was stated, and what follows from another one in its place. */
-type Stated = { size: number; root: Buffer; contradict: () => void; confirm: () => void };
-
 export type VerifyOptions = {
   onProgress?: (seq: number) => void;
   /** Keys of witnesses outside, known from elsewhere. What they cosigned counts, and no other. */
@@ -54,12 +53,13 @@ export type VerifyOptions = {
  * Verifies a hub's audit log: that its entries follow one another, that they are those which its audit
  * key signed and its agents keep, and that content which is missing was dropped as the log says.
  *
- * @param pages entries from the first one on, some at a time
+ * @param stretches of its lines, from the first one on
  * @param attestation is not believed: the CA's certificate in it must be known from elsewhere
- * @throws SondeError HUB_UNTRUSTED when keys or checkpoint are not what the CA of that hub stated
+ * @throws SondeError HUB_UNTRUSTED when keys or checkpoint are not what the CA of that hub stated;
+ *   what a line that cannot be read says, unless an entry before it is bad
  */
 export async function verifyHubLog(
-  pages: AsyncIterable<readonly ChainEntry[]>,
+  stretches: AsyncIterable<Stretch>,
   attestation: Pick<
     AuditAttestation,
     "authority" | "checkpoint" | "cosigned" | "hubId" | "keySet" | "witnesses"
@@ -86,28 +86,8 @@ export async function verifyHubLog(
   });
   const tree = createGrowingTree();
   const droppedCheck = createDroppedCheck(tree);
-  /** @returns whether it is as it was written, and follows the one before it */
-  const take = (entry: ChainEntry): boolean => {
-    const why = explainBreak(verdict.head, entry);
-    if (why !== null) {
-      verdict.bad = { seq: verdict.head.size + 1, proves: why };
-      return false;
-    }
-    const removed = droppedCheck.see(entry);
-    if (removed !== null) {
-      verdict.bad ??= removed;
-      return false;
-    }
-    verdict.head = headAfter(entry);
-    tree.append(hubLogLeaf(entry.hash));
-    for (const { root, confirm, contradict } of stated.get(entry.seq) ?? []) {
-      if (tree.rootAt(entry.seq)?.equals(root) === true) confirm();
-      else contradict();
-    }
-    return true;
-  };
-  for await (const entries of pages) {
-    if (!entries.every(take)) break;
+  for await (const stretch of stretches) {
+    if (!takeStretch(stretch, { verdict, stated, tree, droppedCheck })) break;
     onProgress(verdict.head.size);
   }
   const { size } = verdict.head;

@@ -9,16 +9,21 @@ const NODE = Uint8Array.of(1);
 const HASH_BYTES = 32;
 
 /** Hash of a tree without leaves. */
-const EMPTY_ROOT = hashOnce("sha256", "", "buffer");
+const EMPTY_ROOT = hashBytes(new Uint8Array());
 
 /** Hash of one entry's bytes as a leaf (section 2.1.1). */
 export function hashLeaf(entry: Uint8Array): Buffer {
-  return hashOnce("sha256", Buffer.concat([LEAF, entry]), "buffer");
+  return hashBytes(Buffer.concat([LEAF, entry]));
 }
 
 /** Hash of the parent of two nodes (section 2.1.1). */
 export function hashNode(left: Uint8Array, right: Uint8Array): Buffer {
-  return hashOnce("sha256", Buffer.concat([NODE, left, right]), "buffer");
+  return hashBytes(Buffer.concat([NODE, left, right]));
+}
+
+/** By way of a text, which Node makes in a third of the time of a buffer. */
+function hashBytes(bytes: Uint8Array): Buffer {
+  return Buffer.from(hashOnce("sha256", bytes, "binary"), "binary");
 }
 
 /**

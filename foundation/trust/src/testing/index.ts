@@ -1,3 +1,4 @@
+export { attestTree } from "./attest-tree.ts";
 export { buildAdmitProgram } from "./build-admit-program.ts";
 export { buildEvidence, type EvidenceLies } from "./build-evidence.ts";
 export { EVIDENCE_FAULTS, type EvidenceFault } from "./evidence-faults.ts";
@@ -20,3 +21,4 @@ export {
   type SampleLies,
   type SampleParts,
 } from "./sample-pack.ts";
+export { stretchesOf } from "./stretches-of.ts";
