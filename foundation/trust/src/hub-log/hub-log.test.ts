@@ -157,6 +157,13 @@ describe("a hub's log", () => {
     expect((await verify(broken, await attest(log.slice(0, 40)))).bad).toMatchObject({ seq: 40 });
   });
 
+  test("where all after the first bad one were written anew, heads that were seen say in which part it is", async () => {
+    const anew = [...log.slice(0, 20), ...buildLog(30, headAfter(log[19] as AuditEntry), "edited")];
+    const seen = [witness(treeOf(log.slice(0, 15))), witness(treeOf(log.slice(0, 30)))];
+    const { bad } = await verify(anew, await attest(log, seen));
+    expect(bad).toMatchObject({ seq: 30, proves: expect.stringMatching(/one of 16 to 30 was/) });
+  });
+
   test("a stretch that does not follow the one before it is named, as within one", async () => {
     const attested = await attest(log);
     for (const place of [6, 7, 8, 13, 14, 49]) {

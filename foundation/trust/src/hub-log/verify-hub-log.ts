@@ -30,7 +30,11 @@ export type WitnessVerdict = {
 export type HubLogVerdict = {
   /** Entries that follow one another from the first one on, and the last of them. */
   head: LogHead;
-  /** The first entry of which it is known that it is not as it was written, and what shows it. */
+  /**
+   * The first entry of which it is known that it is not as it was written, and what shows it. Where all
+   * after the first changed one were written anew, that is the entry of the first head that differs, and
+   * the words name the part in which it is.
+   */
   bad: BadEntry | null;
   /** Entries that have no content any more, as the log itself says; null when it has all. */
   dropped: DroppedVerdict | null;
@@ -81,8 +85,11 @@ export async function verifyHubLog(
   };
   let covered = 0;
   const seen = { witnesses: attestation.witnesses, cosignatures };
-  const stated = listStated(checkpoint, seen, verdict, (size) => {
-    covered = Math.max(covered, size);
+  const stated = listStated(checkpoint, seen, verdict, {
+    covered: () => covered,
+    cover: (size) => {
+      covered = Math.max(covered, size);
+    },
   });
   const tree = createGrowingTree();
   const droppedCheck = createDroppedCheck(tree);
@@ -145,7 +152,7 @@ function listStated(
   checkpoint: Checkpoint | null,
   { witnesses, cosignatures }: Seen,
   verdict: HubLogVerdict,
-  cover: (size: number) => void,
+  { covered, cover }: { covered: () => number; cover: (size: number) => void },
 ): Map<number, Stated[]> {
   const stated = new Map<number, Stated[]>();
   const add = (tree: Stated) => {
@@ -154,7 +161,7 @@ function listStated(
   const differ = (size: number, whose: string) => {
     verdict.bad ??= {
       seq: size,
-      proves: `the entries up to ${size} are not those that ${whose}: one of them was changed, and all after it were written anew`,
+      proves: `the entries up to ${size} are not those that ${whose}: one of ${covered() + 1} to ${size} was changed, and all after it were written anew`,
     };
   };
   if (checkpoint !== null) {
