@@ -19,9 +19,9 @@ import {
   explainMissingCall,
 } from "../../audit/index.ts";
 import type { Hub } from "../../hub.ts";
+import type { SignedAnswer } from "../../links/index.ts";
 import type { AgentStatements } from "./agent-statements.ts";
 import type { EvidenceStore } from "./evidence-store.ts";
-import type { SignedAnswer } from "../../links/index.ts";
 import type { KeptResults } from "./kept-results.ts";
 
 export type EvidenceSources = {

@@ -85,7 +85,7 @@ test("of more than fit the oldest go, orders and reads count too", async () => {
   const ids = [];
   for (let count = 0; count < 4; count++) ids.push(await keep(40_000));
   const last = randomUUID();
-  results.keep(last, answerOf(randomBytes(10_000), randomBytes(15_000), randomBytes(15_000)));
+  results.keep(last, answerOf(randomBytes(1_000), randomBytes(17_000), randomBytes(17_000)));
   expect(await isKept(last)).toBe(true);
   await results.drop();
   const left = [];
