@@ -10,6 +10,7 @@ import { addRunCommand } from "./installed/run-command.ts";
 import { runService } from "./installed/run-installed.ts";
 import type { InstalledPlace } from "./installed/supervisor.ts";
 import { addCompletionCommand } from "./completion/completion-command.ts";
+import { addEvidenceCommand } from "./evidence/evidence-command.ts";
 import { addAgentsCommands } from "./operator/agents-commands.ts";
 import { addHubBackupCommands } from "./operator/hub-backup-commands.ts";
 import { addHubCommands } from "./operator/hub-commands.ts";
@@ -42,6 +43,7 @@ const program = new Command("sonde")
 addAgentsCommands(program, print);
 const hub = addHubCommands(program, print);
 addHubBackupCommands(hub, print, () => installedBackupHome);
+addEvidenceCommand(program, print);
 addRunCommand(hub, "sonde-hub", (say) => runService("hub", placeOf("hub"), say), print);
 const registry = addRegistryCommands(program, print);
 addRunCommand(
