@@ -1,13 +1,13 @@
 import { chmodSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { Readable } from "node:stream";
 import type { AuditAttestation, AuditEntry, AuditRecord } from "@sonde/schemas/audit";
 import type { SondeError } from "@sonde/schemas/errors";
 import { buildHello } from "@sonde/schemas/testing";
 import type { LogHead } from "@sonde/schemas/wire";
 import { chainRecord, EMPTY_HEAD } from "@sonde/trust/chain";
 import { verifyHubLog } from "@sonde/trust/hub-log";
+import { stretchesOf } from "@sonde/trust/testing";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import type { HubView } from "../../agent/daemon/src/core/hub-view.ts";
 import { createHubLink, type HubLink } from "../../agent/daemon/src/edge/hub/hub-link.ts";
@@ -159,7 +159,7 @@ test("each checkpoint is kept by the agent, and the hub has its signed word for 
   expect(witness).toMatchObject({ agent: "web-1", agentId: hub.agent.id });
   const { answer } = await hub.ask("GET", "/audit?afterSeq=0&limit=1000");
   const entries = answer["entries"] as AuditEntry[];
-  const verdict = await verifyHubLog(Readable.from([entries]), attested);
+  const verdict = await verifyHubLog(stretchesOf(entries, 500), attested);
   expect(verdict).toMatchObject({ bad: null, witnesses: [{ agent: "web-1", says: "same" }] });
 });
 

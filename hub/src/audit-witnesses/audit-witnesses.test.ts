@@ -1,10 +1,10 @@
 import { chmodSync, chownSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { Readable } from "node:stream";
 import type { AuditAttestation, AuditEntry } from "@sonde/schemas/audit";
 import { verifyHubLog } from "@sonde/trust/hub-log";
 import { parseNoteKey } from "@sonde/trust/log";
+import { stretchesOf } from "@sonde/trust/testing";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { startHub, type TestHub } from "../testing/start-hub.ts";
 
@@ -61,7 +61,7 @@ const verify = async (key: string) => {
   const { answer } = await hub.ask("GET", "/audit/attestation");
   const attested = answer as unknown as AuditAttestation;
   const witnessKeys = [parseNoteKey(key, "cosignature")];
-  return await verifyHubLog(Readable.from([await entriesOf(hub)]), attested, { witnessKeys });
+  return await verifyHubLog(stretchesOf(await entriesOf(hub), 500), attested, { witnessKeys });
 };
 const metrics = async () => {
   const scraped = await fetch(`http://127.0.0.1:${hub.ready.http}/metrics`, {
