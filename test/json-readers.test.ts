@@ -14,6 +14,7 @@ const READERS: Record<string, string> = {
   "foundation/database/src/find-binaries.ts": "files of an installed package",
   "foundation/scrub/src/explain-text.ts": "single strings and numbers of a text, to compare them",
   "foundation/scrub/src/scrub.ts": "text inside data, to find secrets in it",
+  "foundation/trust/src/hub-log/read-line.ts": "a line that must be the very text of its value",
   "hub/src/directory/edge/to-storable.ts": "a statement that the hub parsed before",
   "hub/src/people/edge/vault.ts": "what the hub sealed",
   "hub/src/people/page/people.ts": "the hub's answer, in a page of it",
