@@ -34,6 +34,8 @@ afterAll(async () => {
 });
 beforeEach(async () => {
   agent = createKnownAgent(hub, workshop, program);
+  // The hub stores the head of the agent before when its session has ended.
+  await vi.waitFor(async () => expect((await describeAgent())["online"]).toBe(false), WAIT);
   await database.sql`update agents set audit_head = null`;
   first = await hub.issueCertificate(LEFT_MS);
   agent.setCertificate(first);

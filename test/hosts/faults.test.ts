@@ -78,6 +78,7 @@ test.runIf(isChecked).each(["sonde-agent", "sonde-hub", "sonde-runner@*", "sonde
         await host.mustExec(["systemctl", "kill", "--signal=KILL", unit]);
       });
     }
+    expect(await askMemory(host, key)).toBe("ok");
   },
   400_000,
 );
@@ -92,6 +93,7 @@ test.runIf(isChecked)(
         await host.start();
       });
     }
+    expect(await askMemory(host, key)).toBe("ok");
   },
   400_000,
 );
