@@ -360,7 +360,10 @@ async function startProcess(
     let line = "";
     child.stdout.on("data", (chunk: Buffer) => {
       line += chunk.toString();
-      if (line.includes("\n")) done(JSON.parse(line) as TestHub["ready"]);
+      if (!line.includes("\n")) return;
+      const first = JSON.parse(line) as TestHub["ready"] | { error: object };
+      if ("error" in first) refuse(new Error(`the hub did not start: ${line}${said}`));
+      else done(first);
     });
     child.once("close", (code) => refuse(new Error(`the hub ended with ${code}: ${line}${said}`)));
   });
