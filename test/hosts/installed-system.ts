@@ -2,6 +2,7 @@ import { mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { buildPack } from "@sonde/pack-sdk/build";
 import { createPublisherKey, signArchive } from "@sonde/pack-sdk/sign";
+import { RELEASE } from "@sonde/schemas/release";
 import { expect } from "vitest";
 import type { Host } from "./host.ts";
 import { type Lab, startLab } from "./lab.ts";
@@ -41,6 +42,17 @@ export async function installPackages(
 ): Promise<string> {
   const files = names.map((name) => `/root/${name}_${version}_amd64.deb`);
   return await host.mustExec(["apt-get", "install", "--yes", ...files], { timeoutMs: INSTALL_MS });
+}
+
+/** The packages of all of Sonde. */
+export const NAMES = ["sonde-registry", "sonde-hub", "sonde-agent"];
+
+/** Installs all packages of this release, and has the hub follow the registry. */
+export async function installAll(host: Host): Promise<void> {
+  await installPackages(host, NAMES, RELEASE);
+  await untilAnswers(host, REGISTRY);
+  await host.mustExec(["sonde", "trust", "follow"]);
+  await host.mustExec(["systemctl", "start", "sonde-hub"]);
 }
 
 export async function untilAnswers(host: Host, url: string): Promise<void> {

@@ -5,8 +5,9 @@ import type { Host } from "./host.ts";
 import {
   askMemory,
   HUB,
+  installAll,
   installPackages,
-  REGISTRY,
+  NAMES,
   startInstallable,
   startServing,
   untilAnswers,
@@ -19,7 +20,6 @@ import { isCheckedInFull } from "./requirements.ts";
 
 const isChecked = isCheckedInFull("an upgrade of the packages on a host");
 
-const NAMES = ["sonde-registry", "sonde-hub", "sonde-agent"];
 const NEXT = "0.99.0";
 /** How long no call is answered, at most. */
 const MAX_GAP_MS = 5000;
@@ -39,10 +39,7 @@ afterAll(() => lab?.close());
 test.runIf(isChecked)(
   "this release is installed, and answers",
   async () => {
-    await installPackages(host, NAMES, RELEASE);
-    await untilAnswers(host, REGISTRY);
-    await host.mustExec(["sonde", "trust", "follow"]);
-    await host.mustExec(["systemctl", "start", "sonde-hub"]);
+    await installAll(host);
     key = await startServing(host);
     expect(await askMemory(host, key)).toBe("ok");
   },

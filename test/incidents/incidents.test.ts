@@ -1,12 +1,10 @@
-import { RELEASE } from "@sonde/schemas/release";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { until } from "../product/start-product.ts";
 import type { Host } from "../hosts/host.ts";
 import {
-  REGISTRY,
-  untilAnswers,
   askTool,
-  installPackages,
+  installAll,
+  NAMES,
   startInstallable,
   startServing,
 } from "../hosts/installed-system.ts";
@@ -20,7 +18,6 @@ import { CLOCK_HOUR_OFF, FAULTS, type Fault } from "./faults.ts";
 // findings.
 
 const isChecked = isCheckedInFull("incidents on a host");
-const NAMES = ["sonde-agent", "sonde-hub", "sonde-registry"];
 const PACKS = [
   ...["system", "systemd", "network", "journal", "logs", "certificates"],
   ...["postgres", "mysql", "redis"],
@@ -48,7 +45,7 @@ const table: string[] = [];
 
 beforeAll(async () => {
   if (!isChecked) return;
-  ({ lab, host } = await startInstallable([obtainPackages(NAMES.join(","))], SERVERS));
+  ({ lab, host } = await startInstallable([obtainPackages(NAMES.toSorted().join(","))], SERVERS));
 }, 900_000);
 afterAll(async () => {
   process.stdout.write(`${table.join("\n")}\n`);
@@ -101,10 +98,7 @@ test.runIf(isChecked)(
   "an untouched host has no finding above info",
   { timeout: 600_000 },
   async () => {
-    await installPackages(host, NAMES, RELEASE);
-    await untilAnswers(host, REGISTRY);
-    await host.mustExec(["sonde", "trust", "follow"]);
-    await host.mustExec(["systemctl", "start", "sonde-hub"]);
+    await installAll(host);
     // As the READMEs of sonde/postgres and sonde/mysql have it.
     await shell(
       `echo 'CREATE ROLE "sonde-run" LOGIN CONNECTION LIMIT 4; GRANT pg_monitor TO "sonde-run";' | su postgres -c 'psql -q'`,

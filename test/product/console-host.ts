@@ -32,6 +32,17 @@ export type ConsoleHost = {
   close(): Promise<void>;
 };
 
+/** All that a page did which it must not. */
+export const faultsOf = ({
+  errors,
+  foreign,
+  dialogs,
+}: Pick<OpenedConsole, "errors" | "foreign" | "dialogs">): string[] => [
+  ...errors,
+  ...foreign,
+  ...dialogs,
+];
+
 const axe = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
 
 /** Runs in the page before its own script, whatever its policy is. */

@@ -20,7 +20,12 @@ import {
 } from "../../hub/src/testing/sign-in.ts";
 import { startHub, type TestHub } from "../../hub/src/testing/start-hub.ts";
 import { buildConsole } from "../../hub/web/src/build-console.ts";
-import { type ConsoleHost, type OpenedConsole, startConsoleHost } from "../product/console-host.ts";
+import {
+  type ConsoleHost,
+  faultsOf,
+  type OpenedConsole,
+  startConsoleHost,
+} from "../product/console-host.ts";
 import { type PlayedAgent, playAgent } from "../product/played-agent.ts";
 
 // Who gets in, one's own account, and what waits, in Chromium with a hub that runs.
@@ -120,11 +125,6 @@ const openAs = async (
   one.page.setDefaultTimeout(20_000);
   return one;
 };
-const faultsOf = ({ errors, foreign, dialogs }: Omit<OpenedConsole, "page">): string[] => [
-  ...errors,
-  ...foreign,
-  ...dialogs,
-];
 
 /** A second session of somebody, by one of their recovery codes. */
 async function signInAgain(account: Account, browser: string): Promise<{ cookie: string }> {

@@ -7,7 +7,12 @@ import { fillOldLog } from "../../hub/src/testing/fill-old-log.ts";
 import { type Account, invite, makeOwner } from "../../hub/src/testing/sign-in.ts";
 import { startHub, type TestHub } from "../../hub/src/testing/start-hub.ts";
 import { buildConsole } from "../../hub/web/src/build-console.ts";
-import { type ConsoleHost, type OpenedConsole, startConsoleHost } from "../product/console-host.ts";
+import {
+  type ConsoleHost,
+  faultsOf,
+  type OpenedConsole,
+  startConsoleHost,
+} from "../product/console-host.ts";
 
 // The Activity page in Chromium over a log that is longer than what a page holds: its filters ask the hub.
 
@@ -60,11 +65,6 @@ async function open(who = owner, options = {}): Promise<OpenedConsole> {
   opened.push(one);
   return one;
 }
-const faultsOf = ({ errors, foreign, dialogs }: OpenedConsole): string[] => [
-  ...errors,
-  ...foreign,
-  ...dialogs,
-];
 const searchOf = (one: OpenedConsole): string => new URL(one.page.url()).search;
 const rows = ({ page }: OpenedConsole) => page.locator("tbody tr");
 const tag = (value: string) =>

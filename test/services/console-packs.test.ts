@@ -7,7 +7,12 @@ import { startHub, type TestHub } from "../../hub/src/testing/start-hub.ts";
 import { buildConsole } from "../../hub/web/src/build-console.ts";
 import { addTestPublisher } from "../../registry/src/testing/test-publisher.ts";
 import { TestRegistry } from "../../registry/src/testing/test-registry.ts";
-import { type ConsoleHost, type OpenedConsole, startConsoleHost } from "../product/console-host.ts";
+import {
+  type ConsoleHost,
+  faultsOf,
+  type OpenedConsole,
+  startConsoleHost,
+} from "../product/console-host.ts";
 import { type LyingRegistry, startLyingRegistry } from "../product/lying-registry.ts";
 import { type PlayedActs, type PlayedAgent, playAgent } from "../product/played-agent.ts";
 
@@ -116,11 +121,6 @@ async function open(
   opened.push(one);
   return one;
 }
-const faultsOf = ({ errors, foreign, dialogs }: OpenedConsole): string[] => [
-  ...errors,
-  ...foreign,
-  ...dialogs,
-];
 const desiredOf = async (agent: string): Promise<string[]> => {
   const { answer } = await hub.ask("GET", `/agents/${agent}`);
   const desired = answer["desired"] as { name: string; version: string }[];

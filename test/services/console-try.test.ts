@@ -9,7 +9,12 @@ import { openDirectory } from "../../hub/src/directory/index.ts";
 import { type Account, invite, makeOwner } from "../../hub/src/testing/sign-in.ts";
 import { startHub, type TestHub } from "../../hub/src/testing/start-hub.ts";
 import { buildConsole } from "../../hub/web/src/build-console.ts";
-import { type ConsoleHost, type OpenedConsole, startConsoleHost } from "../product/console-host.ts";
+import {
+  type ConsoleHost,
+  faultsOf,
+  type OpenedConsole,
+  startConsoleHost,
+} from "../product/console-host.ts";
 import { type PlayedAgent, playAgent } from "../product/played-agent.ts";
 
 // The page on which a person tries a tool, in Chromium, with a hub that runs and agents that the test
@@ -153,11 +158,6 @@ async function open(
   opened.push(one);
   return one;
 }
-const faultsOf = ({ errors, foreign, dialogs }: OpenedConsole): string[] => [
-  ...errors,
-  ...foreign,
-  ...dialogs,
-];
 const TOOL = "acme__shop_shelf_use";
 
 describe("the questions", () => {

@@ -16,7 +16,12 @@ import { codeAt, stepAt } from "../../hub/src/people/core/totp.ts";
 import { type Account, invite, joinHub, makeOwner } from "../../hub/src/testing/sign-in.ts";
 import { startHub, type TestHub } from "../../hub/src/testing/start-hub.ts";
 import { buildConsole } from "../../hub/web/src/build-console.ts";
-import { type ConsoleHost, type OpenedConsole, startConsoleHost } from "../product/console-host.ts";
+import {
+  type ConsoleHost,
+  faultsOf,
+  type OpenedConsole,
+  startConsoleHost,
+} from "../product/console-host.ts";
 import { type PlayedAgent, playAgent } from "../product/played-agent.ts";
 
 // The console in Chromium, with a hub that runs and an agent that the test plays.
@@ -86,11 +91,6 @@ const openAs = ({ cookie }: Account, options = {}): Promise<OpenedConsole> =>
   host.open(urlOf(), { cookie }, options);
 
 /** What a page may never have: a fault, something its policy refused, a request elsewhere, a dialog. */
-const faultsOf = ({ errors, foreign, dialogs }: Omit<OpenedConsole, "page">): string[] => [
-  ...errors,
-  ...foreign,
-  ...dialogs,
-];
 
 /** Calls the agent's probe as an MCP client. */
 async function call(name = "acme__hello_greet", key = hub.operatorKey): Promise<string> {
