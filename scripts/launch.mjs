@@ -100,7 +100,7 @@ if (chosen.bundles) {
   if (status !== 0) fail("Expected the sources to bundle; see the errors above.");
 }
 
-/** As for a service; see SERVICE_FLAGS and asAccount in cli/src/start. */
+/** As for a service; see serviceFlags and asAccount in cli/src/start. */
 const SMALL = {
   flags: ["--max-semi-space-size=1", "--no-short-builtin-calls"],
   env: { MALLOC_ARENA_MAX: "1", MALLOC_MMAP_THRESHOLD_: "131072" },

@@ -3,7 +3,7 @@ import { readdirSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { withListeningSocket } from "../../cli/src/start/listening-socket.ts";
-import { SERVICE_FLAGS } from "../../cli/src/start/start-service.ts";
+import { serviceFlags } from "../../cli/src/start/start-service.ts";
 import { asAccount, ensureAccounts } from "../../cli/src/start/system-users.ts";
 import { pssMb } from "./process-figures.ts";
 import { round } from "./statistics.ts";
@@ -54,7 +54,7 @@ export function startService(data: string, role: Role, handedOver: number[] = []
   if (build === undefined) throw new Error("expected an installed runtime; run the bench as root");
   const folder = join(data, "runtime", build);
   const accounts = ensureAccounts();
-  const program = [join(folder, "node"), ...SERVICE_FLAGS, join(folder, `${role}.js`)];
+  const program = [join(folder, "node"), ...serviceFlags(role), join(folder, `${role}.js`)];
   const config = join(data, "config", `${role}.json`);
   const { command, args } = asAccount(accounts, accounts[role], [], [...program, config]);
   return spawn(command, args, { stdio: ["pipe", "pipe", "pipe", ...handedOver], cwd: "/" });

@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { setTimeout as sleep } from "node:timers/promises";
 import { withListeningSocket } from "../../cli/src/start/listening-socket.ts";
-import { SERVICE_FLAGS } from "../../cli/src/start/start-service.ts";
+import { serviceFlags } from "../../cli/src/start/start-service.ts";
 import { ensureAccounts } from "../../cli/src/start/system-users.ts";
 import { createDataFolder, startProduct } from "../product/start-product.ts";
 import { addPublisher, installPack, trustPublisher } from "../product/test-packs.ts";
@@ -110,7 +110,7 @@ async function startAgent(data: string): Promise<{ child: ChildProcess; ms: numb
 async function startBare(): Promise<{ child: ChildProcess; ms: number }> {
   const begun = performance.now();
   const script = "process.stdout.write('\\n'); setInterval(() => {}, 2 ** 30)";
-  const child = spawn(process.execPath, [...SERVICE_FLAGS, "-e", script], {
+  const child = spawn(process.execPath, [...serviceFlags("agent"), "-e", script], {
     stdio: ["ignore", "pipe", "inherit"],
   });
   if (child.stdout !== null) await once(child.stdout, "data");

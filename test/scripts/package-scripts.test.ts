@@ -4,6 +4,7 @@ import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { afterAll, expect, test } from "vitest";
 import { hostArgv } from "../../agent/runner/src/pack-host-pool/launch-child.ts";
+import { serviceFlags } from "../../cli/src/start/start-service.ts";
 
 // The scripts that dpkg(1) and `install` of the .tar.gz run, without a host.
 
@@ -84,6 +85,18 @@ test("the unit of pack hosts starts Node with the flags that a runner gives them
   const unit = "scripts/package/sonde-agent/root/usr/lib/systemd/system/sonde-pack-host@.service";
   const lines = readFileSync(join(root, unit), "utf8").split("\n");
   expect(lines.filter((line) => line.startsWith("Exec"))).toEqual([`ExecStart=${argv.join(" ")}`]);
+});
+
+test.each([
+  { program: "hub", unit: "sonde-hub/sonde-hub.service" },
+  { program: "registry", unit: "sonde-registry/sonde-registry.service" },
+  { program: "agent", unit: "sonde-agent/sonde-agent.service" },
+  { program: "runner", unit: "sonde-agent/sonde-runner@.service" },
+])("the unit of the $program starts Node with the flags of `npm start`", ({ program, unit }) => {
+  const path = `scripts/package/${unit.replace("/", "/root/usr/lib/systemd/system/")}`;
+  const [start = ""] = /^ExecStart=.*/m.exec(readFileSync(join(root, path), "utf8")) ?? [];
+  expect(start.split(" ").slice(1, -2)).toEqual(serviceFlags(program));
+  expect(start).toContain(`/${program}.js `);
 });
 
 test("only a purge of the agent touches what its approvals made", () => {

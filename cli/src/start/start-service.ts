@@ -56,21 +56,33 @@ export function serviceCommand(
   gids: number[] = [],
 ): { command: string; args: string[] } {
   const bundle = join(runtime.folder, `${program}.js`);
-  return asAccount(accounts, account, gids, [runtime.node, ...SERVICE_FLAGS, bundle, ...args]);
+  return asAccount(accounts, account, gids, [
+    runtime.node,
+    ...serviceFlags(program),
+    bundle,
+    ...args,
+  ]);
 }
 
 /**
- * Memory before speed at the start: a small young generation, because services hold little; the
- * built-in functions of V8 where every process of this Node shares them, and not a copy for each;
- * and no start-up snapshot, whose pages stay in memory.
+ * Options of Node for a service. Memory before speed at the start: a small young generation, because
+ * services hold little; the built-in functions of V8 where every process of this Node shares them,
+ * and not a copy for each; and no start-up snapshot, whose pages stay in memory.
+ * The hub's young generation is larger. It holds what all calls in flight need, and what is moved out
+ * of it too early costs each call more (ADR 0082).
  * No debugger: another process of the user could start it with SIGUSR1 and speak to it.
+ *
+ * @param program its bundle's name, such as `hub`
  */
-export const SERVICE_FLAGS = [
-  "--max-semi-space-size=1",
-  "--no-short-builtin-calls",
-  "--no-node-snapshot",
-  "--disable-sigusr1",
-];
+export function serviceFlags(program: string): string[] {
+  const semiSpaceMb = program === "hub" ? 4 : 1;
+  return [
+    `--max-semi-space-size=${semiSpaceMb}`,
+    "--no-short-builtin-calls",
+    "--no-node-snapshot",
+    "--disable-sigusr1",
+  ];
+}
 
 /** Only what a program needs; no variable of the person's shell reaches a service. */
 function serviceEnvironment({ accounts, env }: ServiceHome): NodeJS.ProcessEnv {

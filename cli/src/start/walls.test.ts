@@ -6,7 +6,7 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { layoutOf } from "../data-layout.ts";
 import { installRuntime, type Runtime } from "./install-runtime.ts";
 import { prepareFolders } from "./prepare-data.ts";
-import { SERVICE_FLAGS } from "./start-service.ts";
+import { serviceFlags } from "./start-service.ts";
 import { type Accounts, asAccount, ensureAccounts } from "./system-users.ts";
 
 // What one process of the runners' user can do to another one, which is in more groups.
@@ -26,7 +26,7 @@ describe.runIf(process.getuid?.() === 0)("attack 49: a process of the runners' u
     writeFileSync(join(dist, "runner.js"), `console.log("ready"); setInterval(() => 0, 1000);`);
     runtime = installRuntime(dist, layout.runtime, true);
     const program = join(runtime.folder, "runner.js");
-    const argv = [runtime.node, ...SERVICE_FLAGS, program];
+    const argv = [runtime.node, ...serviceFlags("runner"), program];
     const { command, args } = asAccount(accounts, accounts.runner, [6], argv);
     runner = spawn(command, args, { cwd: "/", stdio: ["ignore", "pipe", "inherit"] });
     await once(runner.stdout ?? runner, "data");

@@ -27,6 +27,8 @@ export function sortMembers<Value>(value: Value): Value {
 }
 
 function sortAny(value: unknown): unknown {
+  // So are most parts of a record, and nobody copies those.
+  if (isSorted(value, MOST_LEVELS)) return value;
   if (Array.isArray(value)) return value.map(sortAny);
   if (typeof value !== "object" || value === null || "toJSON" in value) return value;
   return Object.fromEntries(listSorted(value).map(([name, member]) => [name, sortAny(member)]));

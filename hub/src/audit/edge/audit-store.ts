@@ -100,6 +100,11 @@ function toolOf({ tool }: AuditRecord["detail"]): string | null {
   return typeof tool === "string" ? tool.slice(0, MAX_TOOL) : null;
 }
 
+/** Texts without line breaks, as JSON is: an array of them is read and written faster this way. */
+function linesOf(texts: readonly string[]): string {
+  return texts.join("\n");
+}
+
 type Times = { span: number; first: string; last: string; bytes: number };
 
 /** What entries add to each of their segments. Their times are of one form, in which texts compare. */
@@ -138,9 +143,6 @@ export function createAuditStore(sql: Sql, writer: string): AuditStore {
       select 1 from audit_log later
       where later.call_id = request.call_id and later.seq > request.seq
     )`;
-  /** Texts without line breaks, as JSON is: an array of them is read and written faster this way. */
-  const linesOf = (texts: readonly string[]) =>
-    sql`string_to_array(${texts.join("\n")}::text, E'\n')`;
   return {
     async readHead() {
       const [row] = await sql<{ size: string; hash: string }[]>`
@@ -199,12 +201,12 @@ export function createAuditStore(sql: Sql, writer: string): AuditStore {
             entries.map((entry) => entry.seq),
             20,
           )}::bigint[],
-          ${linesOf(entries.map((entry) => entry.previous))},
-          ${linesOf(entries.map((entry) => entry.hash))},
+          string_to_array(${linesOf(entries.map((entry) => entry.previous))}::text, E'\n'),
+          string_to_array(${linesOf(entries.map((entry) => entry.hash))}::text, E'\n'),
           ${texts(({ event }) => event)}::text[],
           ${texts(({ callId }) => callId)}::uuid[],
-          ${linesOf(json)},
-          ${linesOf(records.map(({ at }) => at))}::timestamptz[],
+          string_to_array(${linesOf(json)}::text, E'\n'),
+          string_to_array(${linesOf(records.map(({ at }) => at))}::text, E'\n')::timestamptz[],
           ${texts(({ principal }) => principal)}::text[],
           ${texts(({ agent }) => agent)}::text[],
           ${texts(({ probe }) => probe)}::text[],
