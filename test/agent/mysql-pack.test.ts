@@ -1,5 +1,4 @@
-import { once } from "node:events";
-import { type AddressInfo, createServer } from "node:net";
+import { findFreePort } from "@sonde/database/testing";
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from "vitest";
 import { isCheckedHere } from "../hosts/requirements.ts";
 import { until } from "../product/start-product.ts";
@@ -22,7 +21,7 @@ let port: number;
 
 beforeAll(async () => {
   if (!isChecked) return;
-  port = await findPort();
+  port = await findFreePort();
   [server, follower] = await Promise.all([
     startTestMariadb([
       ...["performance-schema=ON", "log-bin=binlog", "server-id=1", "max-connections=60"],
@@ -55,15 +54,6 @@ afterAll(async () => {
   await server?.close();
   await follower?.close();
 });
-
-async function findPort(): Promise<number> {
-  const probe = createServer().listen(0, "127.0.0.1");
-  await once(probe, "listening");
-  const { port: free } = probe.address() as AddressInfo;
-  probe.close();
-  await once(probe, "close");
-  return free;
-}
 
 const ask = async (probe: string, params: Fields = {}): Promise<Fields> =>
   (await pack.ask(probe, params)) as Fields;

@@ -1,10 +1,10 @@
 import { execFileSync, spawn } from "node:child_process";
 import { once } from "node:events";
 import { existsSync, mkdtempSync, readFileSync, rmSync, statfsSync, writeFileSync } from "node:fs";
-import { type AddressInfo, createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { text as readText } from "node:stream/consumers";
+import { findFreePort } from "@sonde/database/testing";
 import type { CallProvenance } from "@sonde/schemas/hub";
 import { Ajv2020 } from "ajv/dist/2020.js";
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from "vitest";
@@ -400,15 +400,6 @@ describe("sonde mcp, a program on standard input and output", () => {
     const [code] = (await once(child, "close")) as [number];
     const answers = (await out).split("\n").filter(Boolean);
     return { code, answers: answers.map((line) => JSON.parse(line) as object), err: await err };
-  }
-  /** A port at which nobody listens. */
-  async function findFreePort(): Promise<number> {
-    const server = createServer().listen(0, "127.0.0.1");
-    await once(server, "listening");
-    const { port } = server.address() as AddressInfo;
-    server.close();
-    await once(server, "close");
-    return port;
   }
   const PING = JSON.stringify({ jsonrpc: "2.0", id: 1, method: "ping" });
 

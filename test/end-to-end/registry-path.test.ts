@@ -1,5 +1,6 @@
 import { appendFileSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { findFreePort } from "@sonde/database/testing";
 import type { AgentDetail } from "@sonde/schemas/hub";
 import type { PackReport } from "@sonde/schemas/wire";
 import {
@@ -12,7 +13,7 @@ import { initPack } from "../product/author.ts";
 import { connectOlderClient } from "../product/mcp-clients.ts";
 import { askProgram } from "../product/run-program.ts";
 import { createDataFolder, type Product, startProduct, until } from "../product/start-product.ts";
-import { findFreePort, type StartedRegistry, startRegistry } from "../product/start-registry.ts";
+import { type StartedRegistry, startRegistry } from "../product/start-registry.ts";
 import { changeTrust } from "../product/test-packs.ts";
 
 // The life of a pack in a public registry. A CI job publishes it without any stored secret. It is

@@ -1,6 +1,5 @@
 import { spawn } from "node:child_process";
 import { chmodSync, chownSync, existsSync, mkdirSync, writeFileSync } from "node:fs";
-import { createServer, type AddressInfo } from "node:net";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { asAccount, ensureAccounts } from "../../cli/src/start/system-users.ts";
@@ -14,15 +13,6 @@ export type StartedRegistry = {
   logKey: string;
   stop(): Promise<void>;
 };
-
-export function findFreePort(): Promise<number> {
-  return new Promise((done) => {
-    const server = createServer().listen(0, "127.0.0.1", () => {
-      const { port } = server.address() as AddressInfo;
-      server.close(() => done(port));
-    });
-  });
-}
 
 /**
  * Starts the installed registry program with its own PostgreSQL, as the registry's user if there is

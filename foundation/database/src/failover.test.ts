@@ -1,13 +1,12 @@
-import { once } from "node:events";
 import { mkdtempSync, readFileSync, renameSync, rmSync, symlinkSync } from "node:fs";
-import { type AddressInfo, createServer } from "node:net";
+import { connect, createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import postgres from "postgres";
 import { expect, onTestFinished, test } from "vitest";
 import { type Database, joinDatabase, openDatabase } from "./index.ts";
-import { startTestServer, type TestServer } from "./testing/index.ts";
+import { findFreePort, startTestServer, type TestServer } from "./testing/index.ts";
 
 const settings = { dataDir: "/nonexistent", schema: "hub", maxConnections: 3 } as const;
 const migrations = [{ name: "first", sql: "create table notes (text text not null)" }];
@@ -153,8 +152,30 @@ test("transactions that are open when the server is lost fail, and the next ones
   }
 }, 60_000);
 
+test("a start whose connections are cut while the driver looks up types goes on when they stand", async () => {
+  const server = await startTestServer();
+  onTestFinished(() => server.close());
+  const folder = mkdtempSync(join(tmpdir(), "sonde-cut-"));
+  onTestFinished(() => rmSync(folder, { recursive: true }));
+  let looks = 0;
+  const proxy = createServer((client) => {
+    const to = connect(join(server.socketDir, ".s.PGSQL.5432"));
+    const cut = () => [client, to].forEach((socket) => socket.destroy());
+    for (const socket of [client, to]) socket.on("error", cut).on("close", cut);
+    client.on("data", (bytes) => {
+      if (bytes.includes("pg_catalog.pg_type") && ++looks <= 3) cut();
+    });
+    client.pipe(to).pipe(client);
+  }).listen(join(folder, ".s.PGSQL.5432"));
+  onTestFinished(() => void proxy.close());
+  const database = await open(server, folder);
+  expect(looks).toBeGreaterThan(3);
+  expect(await write(database, "first")).toBe("written");
+  expect(await readNotes(server)).toEqual(["first"]);
+}, 30_000);
+
 test("connections to a server that vanished without a word are given up", async () => {
-  const port = await freePort();
+  const port = await findFreePort();
   const first = await startTestServer(["listen_addresses=127.0.0.1", `port=${port}`]);
   onTestFinished(() => first.close());
   const url = `postgres://${new URL(first.url).username}@127.0.0.1:${port}/postgres`;
@@ -170,12 +191,3 @@ test("connections to a server that vanished without a word are given up", async 
   await untilWritten(database, "after");
   await expect.poll(hear).toContain("here");
 }, 120_000);
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, "127.0.0.1");
-  await once(server, "listening");
-  const { port } = server.address() as AddressInfo;
-  server.close();
-  await once(server, "close");
-  return port;
-}

@@ -24,6 +24,8 @@ const ADVISORY_LOCK = 736_017_101;
  *   the same name, or when the database is newer than this program
  */
 export async function migrate(sql: Sql, schema: string, migrations: Migration[]): Promise<void> {
+  // The driver forgets who waits for a session of a connection that is cut while it is made.
+  await sql`select 1`;
   const session = await sql.reserve();
   try {
     await session`select pg_advisory_lock(${ADVISORY_LOCK})`;

@@ -1,10 +1,8 @@
 import { createHash, randomUUID } from "node:crypto";
-import { once } from "node:events";
 import { chmodSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
-import { createServer } from "node:http";
-import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { findFreePort } from "@sonde/database/testing";
 import { TestIssuer, type TokenLies } from "@sonde/service/testing";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { askAs, readCookies } from "../testing/sign-in.ts";
@@ -23,7 +21,7 @@ const address = (path: string) => `http://localhost:${port}${path}`;
 
 beforeAll(async () => {
   issuer = await TestIssuer.start();
-  port = await findPort();
+  port = await findFreePort();
   const url = issuer.url + OP;
   issuer.pages.set(`${OP}/.well-known/openid-configuration`, () => ({
     issuer: url,
@@ -62,15 +60,6 @@ afterAll(async () => {
   issuer?.close();
   rmSync(folder, { recursive: true });
 });
-
-async function findPort(): Promise<number> {
-  const server = createServer().listen(0, "127.0.0.1");
-  await once(server, "listening");
-  const { port: found } = server.address() as AddressInfo;
-  server.close();
-  await once(server, "close");
-  return found;
-}
 
 type Visit = { asked: URLSearchParams; cookie: string };
 

@@ -1,9 +1,10 @@
 import { type ChildProcess, execFileSync, spawn } from "node:child_process";
 import { once } from "node:events";
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { type AddressInfo, connect, createServer } from "node:net";
+import { connect } from "node:net";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
+import { findFreePort } from "@sonde/database/testing";
 import { AuditRecord } from "@sonde/schemas/audit";
 import { buildParser } from "@sonde/schemas/parse";
 import { afterAll, expect, test } from "vitest";
@@ -15,15 +16,6 @@ const folder = mkdtempSync(join(tmpdir(), "sonde-rsyslog-"));
 const at = (name: string) => join(folder, name);
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 const parseRecord = buildParser(AuditRecord, "record", "BAD_REQUEST");
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, "127.0.0.1");
-  await once(server, "listening");
-  const { port } = server.address() as AddressInfo;
-  server.close();
-  await once(server, "close");
-  return port;
-}
 
 /** One certificate is authority, receiver and hub. */
 function makeCertificate(): void {
@@ -65,7 +57,7 @@ async function startRsyslog(port: number): Promise<ChildProcess> {
 
 test("rsyslog takes whole records of all sizes, in their order, and nobody's without a certificate", async () => {
   makeCertificate();
-  const port = await freePort();
+  const port = await findFreePort();
   const program = await startRsyslog(port);
   const closed = once(program, "close");
   const settings = {
