@@ -41,3 +41,13 @@ test.each([
 ])("%j is refused", (url) => {
   expect(() => readServers(url)).toThrowError("expected DATABASE_URL to be postgres://...");
 });
+
+test("the authorities of a remote server are read from a file in PEM, or it is refused", () => {
+  const url = "postgres://hub@db.example.com/sonde?sslmode=verify-full";
+  expect(readServers(url).ssl).toEqual({ rejectUnauthorized: true });
+  for (const file of ["/dev/null", "/nonexistent", import.meta.filename]) {
+    expect(() => readServers(`${url}&sslrootcert=${file}`)).toThrowError(
+      `expected certificates in PEM in sslrootcert=${file}, found none`,
+    );
+  }
+});

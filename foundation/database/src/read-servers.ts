@@ -1,3 +1,5 @@
+import { X509Certificate } from "node:crypto";
+import { readFileSync } from "node:fs";
 import { DatabaseError } from "./database-error.ts";
 
 /** Where a server listens; `host` is a folder for a unix socket. */
@@ -9,7 +11,8 @@ export type Servers = {
   database: string;
   username: string;
   password?: string;
-  ssl?: { rejectUnauthorized: true };
+  /** `ca` in PEM, in place of the authorities that Node knows. */
+  ssl?: { rejectUnauthorized: true; ca?: string };
 };
 
 const PORT = 5432;
@@ -18,7 +21,8 @@ const LOCAL = ["localhost", "127.0.0.1", "::1"];
 
 /**
  * Reads the addresses of the servers and how their identity is verified. A remote server must
- * prove its name, and `sslmode=require` does not verify it. `?host=/folder` is libpq's form for a
+ * prove its name, and `sslmode=require` does not verify it. `sslrootcert=FILE` is libpq's form for the
+ * authorities that count. `?host=/folder` is libpq's form for a
  * unix socket, and several hosts are separated by commas as there. All other parts of the URL are
  * ignored.
  *
@@ -47,7 +51,21 @@ export function readServers(url: string): Servers {
       `expected sslmode=verify-full for a database on ${remote.host}, got ${first.searchParams.get("sslmode") ?? "none"}`,
     );
   }
-  return { ...servers, addresses: [...addresses], ssl: { rejectUnauthorized: true } };
+  const ca = readAuthorities(first.searchParams.get("sslrootcert"));
+  return { ...servers, addresses: [...addresses], ssl: { rejectUnauthorized: true, ...ca } };
+}
+
+function readAuthorities(file: string | null): { ca?: string } {
+  if (file === null) return {};
+  try {
+    const ca = readFileSync(file, "utf8");
+    void new X509Certificate(ca);
+    return { ca };
+  } catch (cause) {
+    throw new DatabaseError(`expected certificates in PEM in sslrootcert=${file}, found none`, {
+      cause,
+    });
+  }
 }
 
 function parse(url: string): URL {
