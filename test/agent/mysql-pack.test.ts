@@ -116,7 +116,8 @@ describe.runIf(isChecked)("sonde/mysql", () => {
     const pending = waiters.map((session) =>
       session.ask("USE shop; UPDATE orders SET note = 'of a waiter' WHERE id = 1"),
     );
-    // InnoDB tells what it told before until nobody has asked for a tenth of a second.
+    // The server keeps what it knows of transactions until nobody has asked for 0.1 s, so that questions
+    // agree.
     const untilTold = () => sleep(200);
     const countRowWaits = async () => {
       await untilTold();
@@ -201,7 +202,6 @@ describe.runIf(isChecked)("sonde/mysql", () => {
 
     await holder.ask("ROLLBACK");
     await Promise.all(pending);
-    // The server keeps what it knows of transactions for 0.1 s, so that questions agree.
     await until("nobody waits", async () => {
       await untilTold();
       return (await ask("locks"))["waitingCount"] === 0;

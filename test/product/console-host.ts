@@ -32,7 +32,7 @@ export type ConsoleHost = {
   close(): Promise<void>;
 };
 
-/** All that a page did which it must not. */
+/** What a page may never have: a fault, something its policy refused, a request elsewhere, a dialog. */
 export const faultsOf = ({
   errors,
   foreign,

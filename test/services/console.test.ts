@@ -90,8 +90,6 @@ const urlOf = () => `http://localhost:${hub.ready.http}`;
 const openAs = ({ cookie }: Account, options = {}): Promise<OpenedConsole> =>
   host.open(urlOf(), { cookie }, options);
 
-/** What a page may never have: a fault, something its policy refused, a request elsewhere, a dialog. */
-
 /** Calls the agent's probe as an MCP client. */
 async function call(name = "acme__hello_greet", key = hub.operatorKey): Promise<string> {
   const params = { name, arguments: { agent: "web-1" } };

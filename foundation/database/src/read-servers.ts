@@ -21,10 +21,9 @@ const LOCAL = ["localhost", "127.0.0.1", "::1"];
 
 /**
  * Reads the addresses of the servers and how their identity is verified. A remote server must
- * prove its name, and `sslmode=require` does not verify it. `sslrootcert=FILE` is libpq's form for the
- * authorities that count. `?host=/folder` is libpq's form for a
- * unix socket, and several hosts are separated by commas as there. All other parts of the URL are
- * ignored.
+ * prove its name, and `sslmode=require` does not verify it. `?host=/folder` for a unix socket,
+ * `sslrootcert=FILE` for the authorities that count, and commas between several hosts are libpq's
+ * forms. All other parts of the URL are ignored.
  *
  * @throws DatabaseError with what was expected
  */

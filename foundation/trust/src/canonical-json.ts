@@ -19,7 +19,7 @@ export function sortedText(value: unknown): string | null {
 const MOST_LEVELS = 64;
 
 /**
- * The same value with sorted members: `canonicalJson` is faster then. Members whose names are whole
+ * The same value with sorted members: `canonicalJson` is faster then. What is sorted is not copied. Members whose names are whole
  * numbers stay where JavaScript puts them.
  */
 export function sortMembers<Value>(value: Value): Value {
@@ -27,7 +27,7 @@ export function sortMembers<Value>(value: Value): Value {
 }
 
 function sortAny(value: unknown): unknown {
-  // So are most parts of a record, and nobody copies those.
+  // Most parts of a record are.
   if (isSorted(value, MOST_LEVELS)) return value;
   if (Array.isArray(value)) return value.map(sortAny);
   if (typeof value !== "object" || value === null || "toJSON" in value) return value;

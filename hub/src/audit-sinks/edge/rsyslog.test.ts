@@ -7,7 +7,7 @@ import { join, resolve } from "node:path";
 import { findFreePort } from "@sonde/database/testing";
 import { AuditRecord } from "@sonde/schemas/audit";
 import { buildParser } from "@sonde/schemas/parse";
-import { afterAll, expect, test } from "vitest";
+import { afterAll, expect, onTestFinished, test } from "vitest";
 import { buildSampleBatch } from "../../testing/sample-batch.ts";
 import { createSyslogSender } from "./syslog-sender.ts";
 
@@ -42,6 +42,7 @@ async function startRsyslog(port: number): Promise<ChildProcess> {
   writeDocumented(port);
   const words = ["-n", "-f", at("rsyslog.conf"), "-i", at("rsyslogd.pid")];
   const program = spawn("/usr/sbin/rsyslogd", words, { stdio: ["ignore", "inherit", "inherit"] });
+  onTestFinished(() => void program.kill("SIGKILL"));
   await expect
     .poll(
       () =>

@@ -100,7 +100,11 @@ function toolOf({ tool }: AuditRecord["detail"]): string | null {
   return typeof tool === "string" ? tool.slice(0, MAX_TOOL) : null;
 }
 
-/** Texts without line breaks, as JSON is: an array of them is read and written faster this way. */
+/**
+ * Texts without line breaks, as JSON is: an array of them is read and written faster this way. What
+ * splits them is written out where it stands: the driver builds a template within a template anew for
+ * each commit.
+ */
 function linesOf(texts: readonly string[]): string {
   return texts.join("\n");
 }
